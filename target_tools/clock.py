@@ -1,0 +1,49 @@
+"""The one place that reads the time.
+
+Wall-clock time goes to the API and into cookies; everything that is waited for is
+measured on the monotonic clock, so that a corrected system clock moves no deadline.
+"""
+
+import datetime
+import time
+from typing import NamedTuple
+
+#: Seconds on the monotonic clock.
+monotonic = time.monotonic
+
+
+def epoch_seconds() -> float:
+    """Seconds since 1970, with fractions, as cookies expire."""
+    return time.time()
+
+
+def epoch_milliseconds() -> int:
+    """Whole milliseconds since 1970, as the API wants timestamps."""
+    return int(time.time() * 1000)
+
+
+def utc_offset_minutes() -> float:
+    """How many minutes this machine's local time is ahead of UTC just now."""
+    local = time.localtime()
+    return (local.tm_gmtoff or 0) / 60
+
+
+def as_utc(moment: datetime.datetime) -> datetime.datetime:
+    """``moment`` with a time zone: a naive one is taken as UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.timezone.utc)
+
+
+class Deadline(NamedTuple):
+    """A moment on the monotonic clock that a whole call has to be done by."""
+
+    at: float
+    seconds: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """The deadline that many seconds from now."""
+        return cls(monotonic() + seconds, seconds)
+
+    def remaining(self) -> float:
+        """Seconds left; zero or less when the time is up."""
+        return self.at - monotonic()

@@ -1,0 +1,33 @@
+"""Names and numbers the service fixed."""
+
+# Cookies
+
+#: The first-party cookie that carries the session and the visitor.
+TARGET_COOKIE = "mbox"
+#: The cookie that carries the edge cluster, so that the next call goes where the profile is.
+LOCATION_HINT_COOKIE = "mboxEdgeCluster"
+#: The Experience Cloud visitor's cookie is this prefix and the organization id.
+VISITOR_COOKIE_PREFIX = "AMCV_"
+#: The parts inside the ``mbox`` cookie.
+SESSION_ID_COOKIE = "session"
+DEVICE_ID_COOKIE = "PC"
+#: How long each lives, in seconds: 31 minutes, two years, 31 minutes.
+SESSION_ID_MAX_AGE = 1860
+DEVICE_ID_MAX_AGE = 63244800
+LOCATION_HINT_MAX_AGE = 1860
+
+# Hosts
+
+#: ``{client}.tt.omtrdc.net`` and ``mboxedge{cluster}.tt.omtrdc.net`` serve deliveries.
+EDGE_HOST_SUFFIX = "tt.omtrdc.net"
+EDGE_CLUSTER_PREFIX = "mboxedge"
+DELIVERY_PATH = "/rest/v1/delivery"
+
+# Locations
+
+#: The mbox that a page load stands for; also the default supplemental-data consumer.
+DEFAULT_GLOBAL_MBOX = "target-global-mbox"
+
+# Headers
+
+SDK_NAME = "AdobeTargetPython"
