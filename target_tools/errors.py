@@ -9,8 +9,7 @@
     ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
-        │   └── StaleConnection                     a kept-alive one that was gone when it was used
-        ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
+            ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
@@ -192,18 +191,21 @@ class DeliveryError(TargetError):
 
 
 class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
-    """No connection could be opened, or the one that was open broke."""
+    """No connection could be opened, or the one that was open broke.
 
+    ``phase`` says when: ``opening``, before anything was sent; ``reuse``, on a kept-alive
+    connection before a byte of the answer came; ``exchange``, when the server may have
+    acted on the request already.
+    """
+
+    _kept = ("status", "attempts", "phase")
     pool: Any = None
     url: Any = None
     reason: Any = None
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, phase: str = "opening") -> None:
         DeliveryError.__init__(self, message)
-
-
-class StaleConnection(ConnectionFailed):
-    """A kept-alive connection that the server had dropped before a byte of the answer came."""
+        self.phase = phase
 
 
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):

@@ -1,0 +1,93 @@
+"""The ``mbox`` cookie: ``session#<id>#<expires>|PC#<device id>#<expires>``.
+
+Names and values are percent-encoded as ``encodeURIComponent`` does it, because at.js
+reads the same cookie; ``expires`` is in seconds since 1970.  What a browser sends is
+read under limits and never raises: a part that makes no sense is not there.
+"""
+
+import math
+from typing import Dict, List, NamedTuple, Optional
+from urllib.parse import quote, unquote
+
+from target_python_sdk.types import TargetCookie
+from target_tools.constants import (
+    DEVICE_ID_COOKIE,
+    DEVICE_ID_MAX_AGE,
+    LOCATION_HINT_COOKIE,
+    LOCATION_HINT_MAX_AGE,
+    SESSION_ID_COOKIE,
+    SESSION_ID_MAX_AGE,
+    TARGET_COOKIE,
+)
+
+#: What is read of a cookie at most, and how many parts of it.
+PARSED_LENGTH = 8192
+PARSED_PARTS = 10
+#: What is written at most; browsers drop longer cookies.
+WRITTEN_LENGTH = 4096
+#: ``encodeURIComponent`` leaves these as they are; ``quote`` knows ``_.-~`` by itself.
+UNQUOTED = "!*'()"
+
+
+class Part(NamedTuple):
+    """One part of the cookie."""
+
+    name: str
+    value: str
+    #: Seconds since 1970.
+    expires: float
+
+
+def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
+    """The values of the parts that are still alive at ``now``, by name; of two alike the last counts."""
+    if not value:
+        return {}
+    parts = [_part(text) for text in value[:PARSED_LENGTH].strip('"').split("|", PARSED_PARTS)[:PARSED_PARTS]]
+    return {part.name: part.value for part in parts if part is not None and math.ceil(now) <= part.expires}
+
+
+def _part(text: str) -> Optional[Part]:
+    fields = text.split("#")
+    if len(fields) < 3 or not fields[0] or not fields[1]:
+        return None
+    try:
+        expires = float(fields[2])
+    except ValueError:
+        return None
+    if not math.isfinite(expires):
+        return None
+    return Part(unquote(fields[0]), unquote(fields[1]), expires)
+
+
+def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
+    """The cookie to set: the session and, once the edge has named the visitor, the device."""
+    started = math.ceil(now)
+    parts = [Part(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)]
+    if device_id:
+        parts.append(Part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
+    value = "|".join(_written(parts))
+    latest = max(part.expires for part in parts)
+    return _cookie(TARGET_COOKIE, value, math.ceil(abs(latest - now)))
+
+
+def location_hint_cookie(cluster: str) -> TargetCookie:
+    """The cookie that brings the visitor's next call to the cluster that holds the profile."""
+    return _cookie(LOCATION_HINT_COOKIE, cluster, LOCATION_HINT_MAX_AGE)
+
+
+def _written(parts: List[Part]) -> List[str]:
+    """The parts as text, as many as a browser keeps."""
+    written: List[str] = []
+    length = 0
+    for part in parts:
+        value = quote(part.value, UNQUOTED, errors="replace")
+        text = "{}#{}#{:.0f}".format(part.name, value, part.expires)
+        length += len(text) + 1
+        if length <= WRITTEN_LENGTH:
+            written.append(text)
+    return written
+
+
+def _cookie(name: str, value: str, max_age: int) -> TargetCookie:
+    # The documentation says ``max_age``, 1.1.0 and every sample ``maxAge``.
+    return {"name": name, "value": value, "maxAge": max_age, "max_age": max_age}

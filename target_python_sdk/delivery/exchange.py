@@ -1,0 +1,62 @@
+"""A prepared call as HTTP, and HTTP as the edge's answer."""
+
+import uuid
+from urllib.parse import quote
+
+from target_python_sdk.delivery.edge import delivery_origin
+from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.types import DeliveryResponse
+from target_python_sdk.version import __version__
+from target_tools.bodies import parse_json, render_json
+from target_tools.constants import DELIVERY_PATH, SDK_NAME
+from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
+from target_tools.flow import HttpReply, HttpRequest
+
+#: How much of an error's body is kept, in bytes.
+ERROR_BODY = 4096
+
+_HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip"),
+    ("User-Agent", "{}/{}".format(SDK_NAME, __version__)),
+    ("X-EXC-SDK", SDK_NAME),
+    ("X-EXC-SDK-Version", __version__),
+)
+
+
+def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpRequest:
+    """The request that asks the edge.  Raises ``OptionError`` for content that JSON cannot hold."""
+    try:
+        body = render_json(prepared.request.to_dict(by_alias=True, exclude_none=True))
+    except (TypeError, ValueError, RecursionError) as error:
+        message = "request: values that JSON can hold were expected ({})".format(error)
+        raise OptionError(message, "request", "values that JSON can hold") from error
+    session_id = quote(prepared.visit.session_id, "")
+    return HttpRequest(
+        "POST",
+        delivery_origin(settings, prepared.cluster),
+        "{}?sessionId={}&{}".format(DELIVERY_PATH, session_id, settings.query),
+        (*_HEADERS, ("X-Request-Id", str(uuid.uuid4()))),
+        body,
+        settings.max_response_bytes.delivery,
+    )
+
+
+def delivery_response(reply: HttpReply) -> DeliveryResponse:
+    """What the edge answered.  Raises what stands for a status, or a body, that is no answer."""
+    if 300 <= reply.status < 400:
+        raise RedirectRefused(reply.status, reply.reason, reply.headers, "")
+    if not 200 <= reply.status < 300:
+        raise HttpStatusError(reply.status, reply.reason, reply.headers, _error_text(reply.body))
+    if reply.status == 204 or (reply.status != 200 and not reply.body):
+        return DeliveryResponse()  # a beacon's answer is no content
+    content = parse_json(reply.body)
+    if not isinstance(content, dict):
+        raise InvalidResponse("the answer is JSON, but no object")
+    return DeliveryResponse.from_dict(content)
+
+
+def _error_text(body: bytes) -> str:
+    return body[:ERROR_BODY].decode("utf-8", "replace")

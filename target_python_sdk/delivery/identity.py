@@ -1,0 +1,104 @@
+"""Who the visitor is: session, device, and the ids other systems know them by."""
+
+import re
+import uuid
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from target_python_sdk.delivery import option_parsers as parse
+from target_python_sdk.delivery.cookies import parse_target_cookie
+from target_python_sdk.delivery.nodes import node, nodes
+from target_python_sdk.delivery.options import Call
+from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
+from target_tools.clock import epoch_seconds
+from target_tools.constants import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
+from target_tools.logger import Log
+
+#: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
+_SESSION = re.compile(r"[^\s?/]{1,128}")
+_DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+#: The siblings write the state of a customer id as a number, in either type.
+_AUTH_STATES = {
+    0: AuthenticatedState.UNKNOWN,
+    1: AuthenticatedState.AUTHENTICATED,
+    2: AuthenticatedState.LOGGED_OUT,
+}
+#: Names the ids that stand in for session ids the API would refuse.
+_SESSION_NAMESPACE = uuid.UUID("6f7a1c6e-6a0e-5d2b-9c58-3f1d0b8f7c11")
+
+
+class Visit(NamedTuple):
+    """What the cookie and the options say of the visitor."""
+
+    session_id: str
+    #: The device id in the cookie.
+    cookie_id: Optional[str]
+
+
+def read_visit(call: Call, log: Log) -> Visit:
+    """The session and the device: a live session in the cookie, else the caller's, else a new one."""
+    parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
+    session = parts.get(SESSION_ID_COOKIE) or call.session_id
+    device = parts.get(DEVICE_ID_COOKIE)
+    if device is not None and not _DEVICE_ID.fullmatch(device):
+        device = None
+    return Visit(str(uuid.uuid4()) if session is None else _accepted(session, log), device)
+
+
+def _accepted(session: str, log: Log) -> str:
+    """``session``, or what always stands in for one that the API would refuse."""
+    if _SESSION.fullmatch(session) and session.isprintable():
+        return session
+    log.info("A session id that the API would refuse was replaced by its uuid5")
+    return str(uuid.uuid5(_SESSION_NAMESPACE, session.encode("utf-8", "backslashreplace").decode("utf-8")))
+
+
+def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], customers: List[CustomerId]) -> Any:
+    """The request's id: what the caller gave, filled from cookie and visitor.  None if nobody is known."""
+    own = node(given, VisitorId, "request.id") or VisitorId()
+    ids = [*customers, *nodes(own.customer_ids, CustomerId, "request.id.customer_ids")]
+    filled = own.replace(
+        tnt_id=own.tnt_id or visit.cookie_id,
+        marketing_cloud_visitor_id=own.marketing_cloud_visitor_id or visitor_values.get("MCMID"),
+        customer_ids=ids or None,
+    )
+    known = (filled.tnt_id, filled.third_party_id, filled.marketing_cloud_visitor_id, filled.customer_ids)
+    return filled if any(part is not None for part in known) else None
+
+
+def customer_ids(given: Any) -> List[CustomerId]:
+    """The option ``customer_ids`` as the API wants it: a list of ids, or a dict by integration code."""
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        return [_customer_id(code, value) for code, value in given.items()]
+    if not isinstance(given, (list, tuple)):
+        parse.refuse("customer_ids", "a list of CustomerId or a dict by integration code", given)
+    return nodes(given, CustomerId, "customer_ids")
+
+
+def _customer_id(code: str, value: Any) -> CustomerId:
+    """A customer id as ``{"id": …, "authState": …}`` or as the bare id, whose state nobody knows."""
+    fields = value if isinstance(value, Mapping) else {"id": value}
+    number, state = fields.get("id"), fields.get("authState", fields.get("auth_state", 0))
+    if not isinstance(number, (str, int)):
+        parse.refuse("customer_ids[{!r}]".format(code), "an id, or a dict with id and authState", value)
+    digits = str(state)
+    known = _AUTH_STATES.get(int(digits) if digits in ("0", "1", "2") else -1)
+    if known is None:
+        parse.refuse("customer_ids[{!r}]['authState']".format(code), "0, 1 or 2", state)
+    return CustomerId(id=str(number), integration_code=code, authenticated_state=known)
+
+
+def server_state(customers: List[CustomerId], organization_id: str) -> Optional[Dict[str, Any]]:
+    """The customer ids as the page's VisitorAPI.js takes them over."""
+    if not customers:
+        return None
+    numbers = {state: number for number, state in _AUTH_STATES.items()}
+    ids = {
+        str(customer.integration_code): {
+            "id": customer.id,
+            "authState": numbers.get(str(customer.authenticated_state), 0),
+        }
+        for customer in customers
+    }
+    return {organization_id: {"customerIDs": ids}}

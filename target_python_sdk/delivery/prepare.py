@@ -1,0 +1,193 @@
+"""The request as it goes out: the caller's, with what was left open filled in.
+
+Nothing of the caller's is changed: every part that needs filling is a copy.
+"""
+
+import uuid
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+
+from target_python_sdk.delivery.edge import choose_cluster
+from target_python_sdk.delivery.identity import Visit, customer_ids, read_visit, server_state, visitor_id
+from target_python_sdk.delivery.messages import MBOX_INVALID, NOTIFICATION_INVALID
+from target_python_sdk.delivery.nodes import node, nodes
+from target_python_sdk.delivery.options import Call, ClientSettings
+from target_python_sdk.delivery.visitor_protocol import (
+    supplemental_data_id,
+    visitor_customer_ids,
+    visitor_state,
+    visitor_values,
+)
+from target_python_sdk.types import (
+    AnalyticsRequest,
+    AudienceManager,
+    ChannelType,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    ExecuteRequest,
+    ExperienceCloud,
+    LoggingType,
+    MboxRequest,
+    MetricType,
+    ModelProperty,
+    Notification,
+    PrefetchRequest,
+)
+from target_tools.clock import utc_offset_minutes
+from target_tools.logger import Log
+
+_CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
+_METRICS = (MetricType.CLICK, MetricType.DISPLAY)
+
+
+class Prepared(NamedTuple):
+    """A call that is ready to be decided."""
+
+    request: DeliveryRequest
+    visit: Visit
+    cluster: Optional[str]
+    #: How many hints of the visitor's were no hints.
+    refused_hints: int
+    visitor_state: Any
+
+
+def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
+    """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
+    given = call.request
+    visit = read_visit(call, log)
+    values = visitor_values(call.visitor) if call.visitor is not None else {}
+    customers = customer_ids(call.customer_ids)
+    known = [*visitor_customer_ids(call.visitor), *customers] if call.visitor is not None else customers
+    identity = visitor_id(given.id, visit, values, known)
+    request_id = None if identity is None else identity.tnt_id
+    cluster = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
+    request = given.replace(
+        request_id=given.request_id or str(uuid.uuid4()),
+        id=identity,
+        environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
+        _property=_property(given._property, settings.property_token),
+        context=_context(given.context),
+        experience_cloud=_experience_cloud(given.experience_cloud, call, values),
+        execute=_execute(given.execute, log),
+        prefetch=_prefetch(given.prefetch, log),
+        notifications=_notifications(given.notifications, log),
+    )
+    state = _state(call.visitor, customers, settings.organization_id)
+    return Prepared(request, visit, cluster.hint, cluster.refused, state)
+
+
+def _state(visitor: Any, customers: List[CustomerId], organization_id: str) -> Any:
+    """What the page takes over: the visitor's own state, else the customer ids of the call."""
+    return visitor_state(visitor) if visitor is not None else server_state(customers, organization_id)
+
+
+def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
+    own = node(given, ModelProperty, "request._property")
+    if own is not None and own.token:
+        return own
+    return ModelProperty(token=default) if default else None
+
+
+def _context(given: Any) -> Context:
+    """The context, on a channel the API knows, with this machine's offset from UTC where none was given."""
+    own = node(given, Context, "request.context") or Context(channel=ChannelType.WEB)
+    channel = getattr(own.channel, "value", own.channel)
+    offset = own.time_offset_in_minutes
+    return own.replace(
+        channel=channel if channel in _CHANNELS else ChannelType.WEB,
+        time_offset_in_minutes=utc_offset_minutes() if offset is None else offset,
+    )
+
+
+def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
+    own = node(given, ExperienceCloud, "request.experience_cloud") or ExperienceCloud()
+    return own.replace(
+        analytics=_analytics(own.analytics, call),
+        audience_manager=_audience_manager(own.audience_manager, values),
+    )
+
+
+def _analytics(given: Any, call: Call) -> AnalyticsRequest:
+    """Server-side logging unless the caller wants otherwise, and an id that Analytics can stitch by."""
+    own = node(given, AnalyticsRequest, "request.experience_cloud.analytics") or AnalyticsRequest()
+    data_id = own.supplemental_data_id
+    if data_id is None and call.visitor is not None:
+        data_id = supplemental_data_id(call.visitor, call.consumer_id)
+    return own.replace(logging=own.logging or LoggingType.SERVER_SIDE, supplemental_data_id=data_id)
+
+
+def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
+    own = node(given, AudienceManager, "request.experience_cloud.audience_manager") or AudienceManager()
+    hint, blob = own.location_hint, own.blob
+    if hint is None:
+        hint = _whole_number(values.get("MCAAMLH"))
+    if blob is None:
+        blob = values.get("MCAAMB")
+    return own.replace(location_hint=hint, blob=blob) if hint is not None or blob else None
+
+
+def _whole_number(value: Any) -> Optional[int]:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _execute(given: Any, log: Log) -> Optional[ExecuteRequest]:
+    own = node(given, ExecuteRequest, "request.execute")
+    if own is None:
+        return None
+    mboxes = _mboxes(own.mboxes, "request.execute.mboxes", log)
+    return own.replace(mboxes=mboxes) if mboxes or own.page_load is not None else None
+
+
+def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
+    own = node(given, PrefetchRequest, "request.prefetch")
+    if own is None:
+        return None
+    mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
+    return own.replace(mboxes=mboxes) if mboxes or own.page_load is not None or own.views else None
+
+
+def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
+    """The mboxes that have a name, each with an index: 0, 1, 2 … past the highest given."""
+    good = _sift(nodes(given, MboxRequest, place), lambda mbox: bool(mbox.name), MBOX_INVALID, log)
+    given_indexes = [mbox.index for mbox in good if isinstance(mbox.index, int)]
+    if len(given_indexes) == len(good):
+        return good or None
+    following = max(given_indexes, default=-1) + 1
+    indexed: List[MboxRequest] = []
+    for mbox in good:
+        if isinstance(mbox.index, int):
+            indexed.append(mbox)
+        else:
+            indexed.append(mbox.replace(index=following))
+            following += 1
+    return indexed
+
+
+def _notifications(given: Any, log: Log) -> Optional[List[Notification]]:
+    found = nodes(given, Notification, "request.notifications")
+    return _sift(found, _is_notification, NOTIFICATION_INVALID, log) or None
+
+
+def _is_notification(one: Notification) -> bool:
+    moment = one.timestamp
+    return (
+        isinstance(one.id, str)
+        and isinstance(moment, (int, float))
+        and not isinstance(moment, bool)
+        and getattr(one.type, "value", one.type) in _METRICS
+    )
+
+
+def _sift(found: Sequence[Any], is_good: Callable[[Any], bool], text: str, log: Log) -> List[Any]:
+    """The good ones; the others are named in the log and left out, as 1.1.0 did."""
+    good = []
+    for one in found:
+        if is_good(one):
+            good.append(one)
+        else:
+            # What it holds may belong to a visitor.
+            log.error("%s\n%s", text, {"name": getattr(one, "name", None), "index": getattr(one, "index", None)})
+    return good

@@ -1,0 +1,317 @@
+"""Kept-alive connections that a signal, a fork or a slow server cannot spoil.
+
+The connections are urllib3's; what is done differently, and why:
+
+* Idle ones lie on one ``deque`` per origin.  Its operations cannot be interrupted
+  half-way, where ``queue.LifoQueue`` (urllib3's pool) is left locked for ever by one
+  signal handler in six that raises inside it.
+* Opening happens through :mod:`target_tools.handover`: the caller waits on a raw lock.
+* Every read from the socket is given what is left of the call's deadline.  A socket's
+  own time-out starts anew with each byte, so a server that drips could stretch it.
+* Head and body of a request leave in one segment, and ``http.client`` reads the answer.
+  urllib3's ``urlopen`` costs as much again as the whole exchange, for redirects, retries and
+  decoding that are not wanted here.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
+from urllib3.util import connection as urllib3_connection
+from urllib3.util import is_connection_dropped
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.flow import Origin
+from target_tools.handover import Handover
+from target_tools.proxies import Proxy
+
+#: Seconds after which an idle connection is not trusted any more: load balancers forget it silently.
+IDLE_SECONDS = 60.0
+#: Idle connections kept to one origin, and origins kept.
+IDLE_LIMIT = 256
+ORIGIN_LIMIT = 32
+#: What is handed to the socket at once: one TLS record, so that the deadline is looked at between them.
+SEND_SIZE = 16384
+
+#: No waiting for a second segment; a word after a minute of silence, so that a dead peer is noticed.
+SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+)
+
+
+def give_time(sock: socket.socket, deadline: Deadline) -> None:
+    """Let the next operation on ``sock`` wait until the deadline.
+
+    Setting a time-out is a system call that lets go of the interpreter; one that is as
+    good as right already stays.
+    """
+    remaining = deadline.remaining()
+    if remaining <= 0:
+        raise socket.timeout("timed out")
+    current = sock.gettimeout()
+    if current is None or not remaining - 0.05 < current < remaining + 0.005:
+        sock.settimeout(remaining)
+
+
+class TimedReader(io.RawIOBase):
+    """The bytes of one answer as they come, each read bounded by the call's deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+        self._ended = False
+        self.received = 0
+        self.first_byte_at = 0.0
+
+    def makefile(self, mode: str) -> "_Answer":
+        """What ``http.client`` asks a socket for."""
+        return _Answer(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        if self._ended:
+            return None
+        give_time(self._sock, self._deadline)
+        count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # makefile without a buffer
+        if not self.received:
+            self.first_byte_at = monotonic()
+        self.received += count or 0
+        return count
+
+    def end(self) -> None:
+        """Let no further byte in: what the buffer holds now came with the answer."""
+        self._ended = True
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(io.BufferedReader):
+    """One answer.  ``leftover`` tells, once it is closed, whether the server sent more than that."""
+
+    raw: TimedReader
+    leftover = False
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.end()
+            self.leftover = bool(self.peek(1))
+        super().close()
+
+
+class KeptConnection(HTTPConnection):
+    """A connection to an origin, plain or through a proxy, that outlives a request."""
+
+    deadline: Deadline
+    reader: Optional[TimedReader] = None
+    answer: Optional[_Answer] = None
+    #: How many answers it has carried.
+    uses = 0
+    idle_since = 0.0
+    #: Milliseconds of the opening; None when it is long ago.
+    dns: Optional[float] = None
+    tls: Optional[float] = None
+    _connected_at = 0.0
+
+    def open(self) -> None:
+        """Look the name up, connect, and shake hands; runs in a thread that may be left behind."""
+        HTTPConnection.connect(self)
+
+    def _new_conn(self) -> socket.socket:
+        """A connected socket: every address of the host gets a fair part of the time that is left."""
+        host = self._dns_host.strip("[]")
+        began = monotonic()
+        addresses = socket.getaddrinfo(
+            host, self.port, urllib3_connection.allowed_gai_family(), socket.SOCK_STREAM
+        )
+        self.dns = (monotonic() - began) * 1000
+        failure: Optional[OSError] = None
+        for index, address in enumerate(addresses):
+            left = self.deadline.remaining() / (len(addresses) - index)
+            if left <= 0:
+                break
+            try:
+                sock = _connected(address, left)
+            except OSError as error:
+                failure = error
+            else:
+                self._connected_at = monotonic()
+                sock.settimeout(max(0.001, self.deadline.remaining()))
+                return sock
+        raise failure or ConnectTimeoutError(self, "no time left to connect")
+
+    def send(self, data: Any) -> None:
+        """Hand ``data`` to the socket, as much at a time as one TLS record holds."""
+        for start in range(0, len(data), SEND_SIZE):
+            assert self.sock is not None
+            give_time(self.sock, self.deadline)
+            self.sock.sendall(data[start : start + SEND_SIZE])
+
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+        """What ``http.client`` reads an answer with; a proxy's answer to CONNECT, too."""
+        self.reader = TimedReader(sock, self.deadline)
+        response = http.client.HTTPResponse(self.reader, *arguments, **options)  # type: ignore[arg-type]
+        self.answer = response.fp  # type: ignore[assignment]
+        return response
+
+    def ask(self, method: str, head_and_body: bytes) -> http.client.HTTPResponse:
+        """The head of the answer to a request, which leaves in one segment."""
+        self.reader = self.answer = None
+        self.send(head_and_body)
+        response = self.response_class(self.sock, method=method)
+        response.begin()
+        return response
+
+
+class KeptTlsConnection(KeptConnection, HTTPSConnection):
+    """The same over TLS."""
+
+    def open(self) -> None:
+        HTTPSConnection.connect(self)
+        self.tls = (monotonic() - self._connected_at) * 1000
+
+
+def _connected(address: Tuple[Any, ...], timeout: float) -> socket.socket:
+    family, kind, protocol, _, target = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in SOCKET_OPTIONS:
+            sock.setsockopt(*option)
+        sock.settimeout(timeout)
+        sock.connect(target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Connections:
+    """The kept-alive connections of one client in one process."""
+
+    def __init__(self, tls_context: Callable[[], ssl.SSLContext], proxy: Callable[[Origin], Optional[Proxy]]) -> None:
+        self._tls_context = tls_context
+        self._proxy = proxy
+        self._idle: Dict[Origin, Deque[KeptConnection]] = {}
+        self._handover = Handover()
+        self._closed = False
+
+    def take(self, origin: Origin, deadline: Deadline) -> KeptConnection:
+        """An open connection: the one used last, if it is still alive."""
+        idle = self._idle.get(origin)
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                break
+            if monotonic() - connection.idle_since < IDLE_SECONDS and not is_connection_dropped(connection):
+                connection.deadline = deadline
+                connection.dns = connection.tls = None
+                return connection
+            connection.close()
+        return self._open(origin, deadline)
+
+    def give_back(self, origin: Origin, connection: KeptConnection) -> None:
+        """Keep ``connection`` for the next request."""
+        idle = self._idle.get(origin)
+        if idle is None:
+            self._forget_an_origin()
+            idle = self._idle.setdefault(origin, deque())
+        connection.uses += 1
+        connection.idle_since = monotonic()
+        idle.append(connection)
+        if self._closed:
+            self.close()
+        elif len(idle) > IDLE_LIMIT or connection.idle_since - idle[0].idle_since > IDLE_SECONDS:
+            _close_oldest(idle)
+
+    def drop_idle(self, origin: Origin) -> None:
+        """Close what is idle there: where one was dropped, the others probably were."""
+        idle = self._idle.get(origin)
+        while idle:
+            _close_oldest(idle)
+
+    def close(self) -> None:
+        """Close everything idle; what is in use is closed when it is given back."""
+        self._closed = True
+        for origin in list(self._idle):
+            self.drop_idle(origin)
+
+    def abandon(self) -> None:
+        """Let go of the sockets a parent process shares with this one, without a word to the server."""
+        for idle in list(self._idle.values()):
+            for connection in list(idle):
+                if connection.sock is not None:
+                    connection.sock.close()
+
+    def _open(self, origin: Origin, deadline: Deadline) -> KeptConnection:
+        made: "Deque[KeptConnection]" = deque()
+
+        def act() -> KeptConnection:
+            connection = self._new(origin)
+            connection.deadline = deadline
+            made.append(connection)
+            try:
+                connection.open()
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+        def undo() -> None:
+            for connection in list(made):
+                connection.close()
+
+        return self._handover.call(act, deadline, undo)
+
+    def _new(self, origin: Origin) -> KeptConnection:
+        """A connection that is not open yet."""
+        proxy = self._proxy(origin)
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        if origin.scheme == "http":
+            return KeptConnection(host, port)
+        context = self._tls_context()
+        connection = KeptTlsConnection(host, port, ssl_context=context, cert_reqs=_cert_reqs(context))
+        if proxy is not None:
+            connection.set_tunnel(origin.host, origin.port, proxy.headers)
+        return connection
+
+    def _forget_an_origin(self) -> None:
+        """Make room: hints that visitors send may name many clusters."""
+        while len(self._idle) >= ORIGIN_LIMIT:
+            try:
+                oldest = next(iter(self._idle))
+                idle = self._idle.pop(oldest)
+            except (KeyError, RuntimeError, StopIteration):  # another thread was quicker
+                return
+            while idle:
+                _close_oldest(idle)
+
+
+def _close_oldest(idle: "Deque[KeptConnection]") -> None:
+    try:
+        idle.popleft().close()
+    except IndexError:  # another thread was quicker
+        pass
+
+
+def _cert_reqs(context: ssl.SSLContext) -> str:
+    """What urllib3 1.26 needs to be told: it sets the context's mode from this."""
+    return "CERT_NONE" if context.verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
+
+

@@ -1,0 +1,78 @@
+"""Subscribe, unsubscribe, emit.
+
+A subscriber belongs to the application: it may raise, and nobody but the log hears
+of it.  Subscribing and emitting take no lock, so both may happen at any time, from
+any thread and from inside a subscriber.
+"""
+
+import inspect
+import itertools
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+from target_tools.logger import Log
+
+Subscriber = Callable[..., object]
+
+
+class Event(Dict[str, Any]):
+    """What a subscriber is given: ``event["error"]`` and ``event.error`` are the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError("the event {!r} has no {!r}".format(self.get("type"), name)) from None
+
+
+class EventProvider:
+    """Who wants to hear of which event.  ``events`` maps names to the first subscribers."""
+
+    def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
+        self.subscriptions: Dict[str, Tuple[str, Subscriber]] = {}
+        self._log = log or Log()
+        # Ids are never used twice: a number that came back would overwrite somebody else's subscription.
+        self._numbers = itertools.count()
+        for name, subscriber in (events or {}).items():
+            self.subscribe(name, subscriber)
+
+    def subscribe(self, event_name: str, subscriber: Subscriber) -> str:
+        """The id to unsubscribe with."""
+        subscription = "{}:{}".format(event_name, next(self._numbers))
+        self.subscriptions[subscription] = event_name, subscriber
+        return subscription
+
+    def unsubscribe(self, subscription: str) -> None:
+        """Stop telling that subscriber; an unknown id is nobody's."""
+        self.subscriptions.pop(subscription, None)
+
+    def has_subscriber(self, event_name: str) -> bool:
+        """Whether anybody would hear of ``event_name``."""
+        return any(name == event_name for name, _ in list(self.subscriptions.values()))
+
+    def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
+        """Tell every subscriber of ``event_name``, in the order they came."""
+        for name, subscriber in list(self.subscriptions.values()):
+            if name == event_name:
+                self._tell(subscriber, Event(payload or {}, type=event_name))
+
+    def _tell(self, subscriber: Subscriber, event: Event) -> None:
+        try:
+            if takes_an_argument(subscriber):
+                subscriber(event)
+            else:
+                subscriber()
+        except Exception:  # noqa: BLE001 - it is the application's, and harms nobody else
+            self._log.exception("A subscriber of the event %s raised", event["type"])
+
+
+def takes_an_argument(subscriber: Subscriber) -> bool:
+    """Whether ``subscriber`` can be called with an event; the documentation shows both kinds."""
+    try:
+        signature = inspect.signature(subscriber)
+    except (TypeError, ValueError):  # some built-ins cannot tell
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,244 @@
+"""A flow's requests over urllib3: one request, one reply, within the deadline.
+
+Redirects are never followed, nothing larger than asked for is read, and whatever goes
+wrong is one :class:`~target_tools.errors.DeliveryError`.  Exceptions of others (a
+signal handler's above all) pass unchanged; the connection they interrupted is closed.
+"""
+
+import http.client
+import socket
+import ssl
+from typing import Any, Dict, Mapping, NamedTuple, NoReturn, Optional
+
+import urllib3
+import urllib3.exceptions
+
+from target_tools.bodies import decode_body, read_body
+from target_tools.clock import Deadline, monotonic
+from target_tools.connections import Connections, KeptConnection
+from target_tools.errors import (
+    ConnectionFailed,
+    DeadlineExceeded,
+    DeliveryError,
+    InvalidResponse,
+    ResponseTooLarge,
+    TlsError,
+    quoted,
+)
+from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
+from target_tools.handover import Handover
+from target_tools.proxies import Proxy, proxy_of_environment
+from target_tools.tls import ClientCert, tls_context
+
+
+class TransportSettings(NamedTuple):
+    """How connections are opened."""
+
+    verify_ssl: bool = True
+    ca_certs: Optional[str] = None
+    client_cert: ClientCert = None
+    proxy: Optional[Proxy] = None
+    proxy_headers: Optional[Mapping[str, str]] = None
+    trust_env: bool = False
+    pool_manager: Any = None
+
+
+class Transport:
+    """Sends requests for one client in one process.  Keeps connections; takes no lock."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._settings = settings
+        self._connections = Connections(self._tls, self._http_proxy)
+        self._handover = Handover()
+        self._context: Optional[ssl.SSLContext] = None
+        self._managers: Dict[str, Any] = {}
+
+    def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        """The reply to ``request``; any status is a reply."""
+        manager = self._manager(request.origin)
+        if manager is None:
+            return self._send_kept(request, deadline)
+        # Somebody else's pool takes locks: see the module about handing over.
+        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None)
+
+    def close(self) -> None:
+        """Close idle connections; those in use close when their reply has come."""
+        self._connections.close()
+        for manager in list(self._managers.values()):
+            manager.clear()
+
+    def abandon(self) -> None:
+        """Let go, in a forked child, of the sockets that belong to the parent."""
+        self._connections.abandon()
+
+    def _send_kept(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        connection: Optional[KeptConnection] = None
+        kept = False
+        try:
+            connection = self._connections.take(request.origin, deadline)
+            reply = self._exchange(connection, request)
+            kept = connection.sock is not None
+            return reply
+        except DeliveryError:
+            raise
+        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+            self._explain(error, request, deadline, connection)
+        finally:
+            if connection is not None:
+                if kept:
+                    self._connections.give_back(request.origin, connection)
+                else:
+                    connection.close()
+
+    def _exchange(self, connection: KeptConnection, request: HttpRequest) -> HttpReply:
+        message = self._rendered(request)
+        sent_at = monotonic()
+        response = connection.ask(request.method, message)
+        with response:
+            # Nobody will look at the body of a redirect, however long it is.
+            refused = 300 <= response.status < 400
+            body = b"" if refused else read_body(response, request.max_bytes)
+            whole = response.isclosed()
+        ended_at = monotonic()
+        reader, answer = connection.reader, connection.answer
+        assert reader is not None and answer is not None
+        if not whole or answer.leftover or response.will_close:
+            connection.close()  # whatever follows belongs to no request of ours
+        timings = Timings(
+            connection.dns,
+            connection.tls,
+            (reader.first_byte_at - sent_at) * 1000,
+            (ended_at - reader.first_byte_at) * 1000,
+            reader.received,
+        )
+        plain = decode_body(body, response.headers.get("Content-Encoding"), request.max_bytes)
+        return HttpReply(response.status, response.reason, response.headers, plain, timings)
+
+    def _rendered(self, request: HttpRequest) -> bytes:
+        """The request as bytes.  Every part was checked or percent-encoded at the door."""
+        target, headers = request.target, request.headers
+        if request.origin.scheme == "http" and (self._settings.proxy is not None or self._settings.trust_env):
+            proxy = self._http_proxy(request.origin)
+            if proxy is not None:
+                target, headers = request.url, (*headers, *proxy.all_headers().items())
+        lines = ["{} {} HTTP/1.1".format(request.method, target), "Host: " + request.origin.host_header]
+        lines += [name + ": " + value for name, value in headers]
+        lines.append("Content-Length: {}\r\n\r\n".format(len(request.body)))
+        return "\r\n".join(lines).encode("latin-1") + request.body
+
+    def _explain(
+        self, error: Exception, request: HttpRequest, deadline: Deadline, connection: Optional[KeptConnection]
+    ) -> NoReturn:
+        """Raise the error of our tree that ``error`` is."""
+        answered = connection is not None and connection.reader is not None and connection.reader.received > 0
+        reused = connection is not None and connection.uses > 0
+        if deadline.remaining() > 0 and reused and not answered and isinstance(error, OSError):
+            self._connections.drop_idle(request.origin)
+            raise ConnectionFailed("the kept-alive connection was dropped", "reuse") from error
+        phase = "opening" if connection is None else "exchange"
+        raise explained(error, request.origin, deadline, phase) from error
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            settings = self._settings
+            self._context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
+        return self._context
+
+    def _proxy(self, origin: Origin) -> Optional[Proxy]:
+        if self._settings.proxy is None and self._settings.trust_env:
+            return proxy_of_environment(origin, self._settings.proxy_headers)
+        return self._settings.proxy
+
+    def _http_proxy(self, origin: Origin) -> Optional[Proxy]:
+        """The proxy that our own connections go through."""
+        proxy = self._proxy(origin)
+        return proxy if proxy is not None and proxy.scheme == "http" else None
+
+    def _manager(self, origin: Origin) -> Any:
+        """The pool manager that serves ``origin``: the user's own, or urllib3's for SOCKS and TLS proxies."""
+        if self._settings.pool_manager is not None:
+            return self._settings.pool_manager
+        proxy = self._proxy(origin)
+        if proxy is None or proxy.scheme == "http":
+            return None
+        manager = self._managers.get(proxy.url)
+        if manager is None:
+            manager = self._managers.setdefault(proxy.url, proxy_manager(proxy, self._tls()))
+        return manager
+
+
+def proxy_manager(proxy: Proxy, context: ssl.SSLContext) -> Any:
+    """urllib3's manager for a SOCKS or a TLS proxy.  Raises ImportError where SOCKS is not installed."""
+    if proxy.scheme.startswith("socks"):
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
+
+        return SOCKSProxyManager(proxy.url, ssl_context=context)
+    bare = proxy._replace(credentials=None)
+    return urllib3.ProxyManager(
+        bare.url, proxy_headers=proxy.all_headers(), ssl_context=context, proxy_ssl_context=context
+    )
+
+
+def _send_by(manager: Any, request: HttpRequest, deadline: Deadline) -> HttpReply:
+    """The reply that somebody's pool manager gets; nothing of what it usually adds is wanted."""
+    sent_at = monotonic()
+    try:
+        response = manager.request(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=dict(request.headers),
+            timeout=urllib3.Timeout(total=max(0.001, deadline.remaining())),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+    except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+        raise explained(error, request.origin, deadline, "opening" if _unsent(error) else "exchange") from error
+    first_byte_at = monotonic()
+    try:
+        body = b"" if 300 <= response.status < 400 else _read_by_parts(response, request, deadline)
+    except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+        response.close()
+        raise explained(error, request.origin, deadline, "exchange") from error
+    ended_at = monotonic()
+    response.release_conn()
+    timings = Timings(None, None, (first_byte_at - sent_at) * 1000, (ended_at - first_byte_at) * 1000, len(body))
+    plain = decode_body(body, response.headers.get("Content-Encoding"), request.max_bytes)
+    return HttpReply(response.status, response.reason or "", response.headers, plain, timings)
+
+
+def _read_by_parts(response: Any, request: HttpRequest, deadline: Deadline) -> bytes:
+    parts, size = [], 0
+    for part in response.stream(65536, decode_content=False):
+        if deadline.remaining() <= 0:
+            raise socket.timeout("timed out")
+        parts.append(part)
+        size += len(part)
+        if size > request.max_bytes:
+            response.close()
+            raise ResponseTooLarge("the answer is larger than {} bytes".format(request.max_bytes))
+    return b"".join(parts)
+
+
+def _unsent(error: Exception) -> bool:
+    return isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+
+
+def explained(error: Exception, origin: Origin, deadline: Deadline, phase: str) -> DeliveryError:
+    """The error of our tree for what the network, TLS or HTTP raised."""
+    place = "{}://{}".format(origin.scheme, origin.netloc)
+    # No socket of ours has a time-out but what was left of the deadline.
+    if deadline.remaining() <= 0 or isinstance(error, (socket.timeout, urllib3.exceptions.TimeoutError)):
+        return DeadlineExceeded("no answer from {} within {:.0f} ms".format(place, deadline.seconds * 1000))
+    if isinstance(error, (ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError)):
+        return TlsError("no trusted TLS connection to {}: {}".format(place, quoted(error)))
+    if isinstance(error, http.client.IncompleteRead):
+        return ConnectionFailed("{} dropped the connection in the middle of its answer".format(place), "exchange")
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
+        kind = type(error).__name__
+        return InvalidResponse("what {} answered is not HTTP ({})".format(place, kind))
+    if phase == "opening":
+        return ConnectionFailed("no connection to {}: {}".format(place, quoted(error)), phase)
+    return ConnectionFailed("{} dropped the connection: {}".format(place, quoted(error)), phase)
