@@ -107,9 +107,12 @@ class _Answer(io.BufferedReader):
 
     raw: TimedReader
     leftover = False
+    _asked = False
 
     def close(self) -> None:
-        if not self.closed:
+        # Asked once: a close that a signal interrupted leaves nothing to peek into.
+        if not self._asked:
+            self._asked = True
             self.raw.end()
             self.leftover = bool(self.peek(1))
         super().close()
@@ -177,6 +180,11 @@ class KeptConnection(HTTPConnection):
         response = self.response_class(self.sock, method=method)
         response.begin()
         return response
+
+    def close(self) -> None:
+        if self.answer is not None:
+            self.answer.close()  # it holds the socket, too
+        super().close()
 
 
 class KeptTlsConnection(KeptConnection, HTTPSConnection):

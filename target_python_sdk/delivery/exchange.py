@@ -37,7 +37,7 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
     return HttpRequest(
         "POST",
         delivery_origin(settings, prepared.cluster),
-        "{}?sessionId={}&{}".format(DELIVERY_PATH, session_id, settings.query),
+        "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
         (*_HEADERS, ("X-Request-Id", str(uuid.uuid4()))),
         body,
         settings.max_response_bytes.delivery,

@@ -84,7 +84,7 @@ class ClientSettings(NamedTuple):
     client_cert: Any = None
     max_response_bytes: ByteLimits = ByteLimits()
     shutdown_timeout: float = 2.0
-    #: The part of the query that every call of the client has.
+    #: The query of every call, with ``{}`` where the session id goes.
     query: str = ""
 
     def transport(self) -> TransportSettings:
@@ -186,8 +186,8 @@ def visitor_text(value: Any) -> Optional[str]:
 
 
 def _query(settings: ClientSettings) -> str:
-    query = "imsOrgId={}".format(quote(settings.organization_id, ""))
-    return query if settings.version is None else "{}&version={}".format(query, quote(settings.version, ""))
+    query = "imsOrgId={}&sessionId={{}}".format(quote(settings.organization_id, ""))
+    return query if settings.version is None else query + "&version=" + quote(settings.version, "")
 
 
 def _asks(part: Any, *names: str) -> bool:

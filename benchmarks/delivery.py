@@ -1,0 +1,169 @@
+"""``get_offers`` beside raw urllib3 sending the same bytes, and beside 1.1.0."""
+
+import importlib
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, List, NamedTuple, Tuple, Union
+
+from benchmarks.figure import Figure, Goal, Section
+from benchmarks.line_protocol import Message
+from benchmarks.plan import OLD, NotRun, Plan
+from benchmarks.process import LineProcess, ProcessFailed
+
+RAW = "raw urllib3"
+_THREADS = (1, 16)
+_GOALS = {1: Goal(0.75, at_least=True), 16: Goal(0.9, at_least=True)}
+_SCHEMES = {"plain": "http", "TLS": "https"}
+
+Rates = Dict[str, Tuple[float, ...]]
+
+
+class Setting(NamedTuple):
+    """One server's port, and how to reach and trust it."""
+
+    wire: str
+    port: int
+    ca_certs: str
+
+    def worker(self, kind: str, **more: Any) -> Message:
+        """A worker's settings."""
+        address = "127.0.0.1:{}".format(self.port)
+        settings = {"kind": kind, "address": address, "tls": self.wire == "TLS", "ca_certs": self.ca_certs}
+        return dict(settings, threads=max(_THREADS), **more)
+
+
+def figures(plan: Plan) -> Section:
+    """Calls per second, plain and TLS, on one thread and on several."""
+    section = Section([], [])
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, ca_certs = _certificates(Path(folder))
+        with LineProcess(sys.executable, "benchmarks.server", {"certificate": certificate}) as server:
+            for wire in _SCHEMES:
+                if wire in server.ready["ports"]:
+                    part = _over(Setting(wire, server.ready["ports"][wire], ca_certs), server, plan)
+                else:
+                    part = Section(_not_run(wire, "trustme is not installed"), [])
+                section.figures.extend(part.figures)
+                section.notes.extend(part.notes)
+    return section
+
+
+def _certificates(folder: Path) -> Tuple[str, str]:
+    """The server's certificate and what vouches for it, as paths; two empty texts without ``trustme``."""
+    try:
+        trustme = importlib.import_module("trustme")
+    except ImportError:
+        return "", ""
+    authority = trustme.CA()
+    own, trusted = folder / "server.pem", folder / "authority.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(own))
+    authority.cert_pem.write_to_path(str(trusted))
+    return str(own), str(trusted)
+
+
+def _over(setting: Setting, server: LineProcess, plan: Plan) -> Section:
+    section = Section([], [])
+    with ExitStack() as stack:
+        ours = stack.enter_context(LineProcess(sys.executable, "benchmarks.worker", setting.worker("sdk")))
+        raw = stack.enter_context(_raw(setting, server))
+        old = _old(setting, plan)
+        peers = {"ours": ours, RAW: raw}
+        if isinstance(old, LineProcess):
+            peers[OLD] = stack.enter_context(old)
+        for threads in _THREADS:
+            rates = _interleaved(peers, threads, plan, server)
+            reason = old.reason if isinstance(old, NotRun) else ""
+            section.figures.extend(_beside(_name(setting.wire, threads), rates, _GOALS[threads], reason))
+            section.notes.extend(_old_beside_raw(_name(setting.wire, threads), rates))
+        section.notes.append(_server_alone(setting.wire, server, raw))
+    return section
+
+
+def _raw(setting: Setting, server: LineProcess) -> LineProcess:
+    """urllib3 sending the request that the server has just had from the SDK: the same line, headers and body."""
+    sent = server.ask()["request"]
+    target = sent["line"].split(" ")[1]
+    url = "{}://127.0.0.1:{}{}".format(_SCHEMES[setting.wire], setting.port, target)
+    settings = setting.worker("raw", url=url, headers=sent["headers"], body=sent["body"])
+    raw = LineProcess(sys.executable, "benchmarks.worker", settings)
+    if _parts(server.ask()["request"]) != _parts(sent):
+        raw.end()
+        raise ProcessFailed("raw urllib3 did not send what the SDK sent")
+    return raw
+
+
+def _parts(request: Message) -> Tuple[str, List[List[str]], str]:
+    """The request without the order of its headers, which urllib3 has its own ideas about."""
+    return request["line"], sorted(request["headers"]), request["body"]
+
+
+def _old(setting: Setting, plan: Plan) -> Union[LineProcess, NotRun]:
+    if isinstance(plan.old_release, NotRun):
+        return plan.old_release
+    try:
+        return LineProcess(plan.old_release.interpreter, "benchmarks.worker", setting.worker(OLD))
+    except ProcessFailed as error:
+        return NotRun(str(error)[:120])
+
+
+def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server: LineProcess) -> Rates:
+    """Every peer's calls per second, round by round, each peer once in a round.
+
+    A call is one request that the server has seen: a peer that asked less, or again, is no peer.
+    """
+    calls = {name: plan.calls or _calls_in(plan.seconds, peer, threads) for name, peer in peers.items()}
+    rates: Dict[str, List[float]] = {name: [] for name in peers}
+    for _ in range(plan.rounds):
+        for name, peer in peers.items():
+            before = server.ask()["served"]
+            rates[name].append(calls[name] / peer.ask(calls=calls[name], threads=threads)["seconds"])
+            served = server.ask()["served"] - before
+            if served != calls[name]:
+                raise ProcessFailed("{} made {} requests for {} calls".format(name, served, calls[name]))
+    return {name: tuple(values) for name, values in rates.items()}
+
+
+def _calls_in(seconds: float, peer: LineProcess, threads: int) -> int:
+    """About how many calls ``peer`` makes in ``seconds``; found by making some, which warms it up too."""
+    calls = 20 + 4 * threads
+    rate = calls / peer.ask(calls=calls, threads=threads)["seconds"]
+    return max(2 * threads, int(rate * seconds))
+
+
+def _name(wire: str, threads: int) -> str:
+    return "get_offers: {}, {} thread{}".format(wire, threads, "" if threads == 1 else "s")
+
+
+def _beside(name: str, rates: Rates, goal: Goal, reason: str) -> List[Figure]:
+    beside_raw = Figure(name, "calls/s", RAW, rates["ours"], rates[RAW], goal)
+    if OLD in rates:
+        return [beside_raw, Figure(name, "calls/s", OLD, rates["ours"], rates[OLD])]
+    return [beside_raw, Figure(name, "calls/s", OLD, not_run=reason)]
+
+
+def _not_run(wire: str, reason: str) -> List[Figure]:
+    return [
+        Figure(_name(wire, threads), "calls/s", peer, goal=_GOALS[threads] if peer == RAW else None, not_run=reason)
+        for threads in _THREADS
+        for peer in (RAW, OLD)
+    ]
+
+
+def _old_beside_raw(name: str, rates: Rates) -> List[str]:
+    if OLD not in rates:
+        return []
+    ratio = median(old / raw for old, raw in zip(rates[OLD], rates[RAW]))
+    return ["{}: {} comes to {:.3f} x raw urllib3.".format(name, OLD, ratio)]
+
+
+def _server_alone(wire: str, server: LineProcess, raw: LineProcess) -> str:
+    """How many answers a second the server's own work would allow, measured while raw urllib3 asks."""
+    before = server.ask()
+    raw.ask(calls=200, threads=1)
+    after = server.ask()
+    each = (after["cpu_seconds"] - before["cpu_seconds"]) / (after["served"] - before["served"])
+    return "The server spends {:.0f} us of CPU on an answer ({}): {:,.0f} a second by itself.".format(
+        each * 1e6, wire, 1 / each)

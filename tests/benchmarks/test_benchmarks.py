@@ -1,0 +1,198 @@
+"""The benchmarks measure what they say; how fast anything is, no test asks."""
+
+import json
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from benchmarks.figure import Figure, Goal, table
+from benchmarks.process import ROOT, LineProcess, ProcessFailed, clean_environment
+from benchmarks.server import request_size
+from benchmarks.worker import seconds_for
+from benchmarks.workload import ANSWER
+
+ROWS = (
+    "get_offers: plain, 1 thread ",
+    "get_offers: plain, 16 threads ",
+    "get_offers: TLS, 1 thread ",
+    "get_offers: TLS, 16 threads ",
+    "import: time ",
+    "import: resident memory ",
+)
+REQUEST = b"POST /rest HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def run_benchmarks(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-m", "benchmarks", *words],
+        cwd=str(ROOT),
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_ratios_are_taken_round_by_round_before_their_median() -> None:
+    figure = Figure("name", "calls/s", "peer", (10.0, 100.0, 30.0), (20.0, 100.0, 10.0))
+    assert figure.comparisons == [0.5, 1.0, 3.0]
+    assert figure.comparison == 1.0
+
+
+def test_memory_is_compared_by_difference() -> None:
+    figure = Figure("name", "MiB", "peer", (30.0, 32.0, 31.0), (20.0, 20.0, 20.0), by_difference=True)
+    assert figure.comparison == 11.0
+    assert figure.cells()[3] == "+11.0 MiB [+10.0 MiB .. +12.0 MiB]"
+
+
+@pytest.mark.parametrize(
+    ("goal", "verdict"),
+    [
+        (Goal(0.5, at_least=True), "reached"),
+        (Goal(0.51, at_least=True), "NOT reached"),
+        (Goal(0.5, at_least=False), "reached"),
+        (Goal(0.49, at_least=False), "NOT reached"),
+        (None, ""),
+    ],
+)
+def test_a_verdict_says_whether_the_goal_is_reached(goal: Goal, verdict: str) -> None:
+    assert Figure("name", "ms", "peer", (1.0,), (2.0,), goal).verdict == verdict
+
+
+def test_the_table_is_aligned_and_says_what_was_not_run() -> None:
+    figures = [
+        Figure("fast", "calls/s", "raw", (1500.0,), (2000.0,), Goal(0.75, at_least=True)),
+        Figure("something longer", "ms", "old", goal=Goal(1.3, at_least=False), not_run="no network"),
+    ]
+    heading, rule, fast, longer = table(figures).splitlines()
+    assert set(rule) == {"-", " "}
+    assert fast.split() == [
+        "fast", "1,500", "calls/s", "raw", "2,000", "calls/s", "0.75", "[0.75", "..", "0.75]", ">=", "0.75", "reached",
+    ]
+    assert longer.endswith("no network")
+    assert [line.index(word) for line, word in ((heading, "goal"), (fast, ">="), (longer, "<="))] == [
+        heading.index("goal")
+    ] * 3
+
+
+def test_a_figure_as_json_keeps_every_round() -> None:
+    found = json.loads(json.dumps(Figure("name", "ms", "peer", (1.0, 3.0), (2.0, 2.0)).as_json()))
+    assert (found["ours"], found["theirs"], found["comparison"]) == ([1.0, 3.0], [2.0, 2.0], 1.0)
+    missing = Figure("name", "ms", "peer", not_run="why").as_json()
+    assert (missing["comparison"], missing["not_run"]) == (None, "why")
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (REQUEST, len(REQUEST)),
+        (REQUEST + b"POST", len(REQUEST)),
+        (REQUEST[:-1], len(REQUEST)),
+        (b"GET / HTTP/1.1\r\n\r\n", 18),
+        (b"GET / HTTP/1.1\r\n", None),
+    ],
+)
+def test_a_request_ends_where_its_length_says(data: bytes, size: int) -> None:
+    assert request_size(data) == size
+
+
+def test_the_answer_is_as_long_as_it_says() -> None:
+    head, _, body = ANSWER.partition(b"\r\n\r\n")
+    assert "content-length: {}".format(len(body)).encode() in head.split(b"\r\n")
+    json.loads(body)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_calls_are_shared_out_over_the_threads(threads: int) -> None:
+    made: List[int] = []
+    assert seconds_for(lambda: made.append(1), 10, threads) > 0
+    assert len(made) == 10
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_failing_call_is_an_error_and_no_figure(threads: int) -> None:
+    def fail() -> None:
+        raise LookupError("no")
+
+    with pytest.raises(LookupError):
+        seconds_for(fail, 10, threads)
+
+
+@pytest.mark.server
+def test_the_server_answers_pieces_and_several_at_once_and_ends() -> None:
+    with LineProcess(sys.executable, "benchmarks.server") as server:
+        with socket.create_connection(("127.0.0.1", server.ready["ports"]["plain"]), timeout=5) as connection:
+            connection.sendall(REQUEST[:30])
+            connection.sendall(REQUEST[30:] + REQUEST)
+            received = b""
+            while len(received) < 2 * len(ANSWER):
+                received += connection.recv(65536)
+        report = server.ask()
+    assert received == ANSWER * 2
+    assert (report["served"], report["connections"]) == (2, 1)
+    assert report["request"] == {
+        "line": "POST /rest HTTP/1.1",
+        "headers": [["Host", "here"], ["Content-Length", "2"]],
+        "body": "{}",
+    }
+    with pytest.raises(ConnectionError):
+        socket.create_connection(("127.0.0.1", server.ready["ports"]["plain"]), timeout=5)
+
+
+@pytest.mark.server
+def test_the_server_answers_over_tls(tmp_path: Path) -> None:
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    certificate = tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    with LineProcess(sys.executable, "benchmarks.server", {"certificate": str(certificate)}) as server:
+        address = ("127.0.0.1", server.ready["ports"]["TLS"])
+        plain = socket.create_connection(address, timeout=5)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            connection.sendall(REQUEST)
+            received = b""
+            while len(received) < len(ANSWER):
+                received += connection.recv(65536)
+    assert received == ANSWER
+
+
+@pytest.mark.server
+def test_a_worker_that_cannot_call_says_why() -> None:
+    settings = {"kind": "raw", "tls": False, "threads": 1, "url": "http://127.0.0.1:1/", "headers": [], "body": ""}
+    with pytest.raises(ProcessFailed, match="refused"):
+        LineProcess(sys.executable, "benchmarks.worker", settings)
+
+
+@pytest.mark.server
+def test_a_process_that_dies_leaves_its_last_words() -> None:
+    with pytest.raises(ProcessFailed, match="KeyError"):
+        LineProcess(sys.executable, "benchmarks.worker", {"kind_of": "nothing"})
+
+
+@pytest.mark.server
+def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) -> None:
+    pytest.importorskip("trustme")
+    file = tmp_path / "figures.json"
+    done = run_benchmarks("--rounds", "1", "--calls", "20", "--no-1.1.0", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()
+    for name in ROWS:
+        measured, left_out = [row for row in rows if row.startswith(name)]
+        assert measured.endswith("reached")
+        assert left_out.endswith("left out by --no-1.1.0")
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert len(found["figures"]) == 2 * len(ROWS)
+    assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
+
+
+def test_a_number_of_rounds_below_one_is_refused() -> None:
+    done = run_benchmarks("--rounds", "0")
+    assert done.returncode == 2
+    assert "at least 1" in done.stderr

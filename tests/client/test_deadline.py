@@ -1,0 +1,131 @@
+"""``timeout`` is one deadline over everything a call waits for (B2, T1)."""
+
+import socket
+import time
+from types import SimpleNamespace
+
+import pytest
+import urllib3
+
+from target_python_sdk.errors import DeadlineExceeded
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES, SHORT, client_of, offers
+
+pytestmark = pytest.mark.server
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+
+
+def sleeps(connection):
+    connection.read_request()
+    connection.wait(6)
+
+
+def drips_headers(connection):
+    connection.read_request()
+    connection.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+    connection.drip(b"x" * 50, every=0.1)
+
+
+def drips_the_body(connection):
+    connection.read_request()
+    connection.send(HEAD)
+    connection.drip(b" " * 50, every=0.1)
+
+
+def drips_a_header_a_second(connection):
+    connection.read_request()
+    connection.drip(b"HTTP/1.1 200 OK\r\n", every=1)
+
+
+def says_continue_for_ever(connection):
+    connection.read_request()
+    while True:
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.wait(0.01)
+
+
+SLOW = [sleeps, drips_headers, drips_the_body, drips_a_header_a_second, says_continue_for_ever]
+
+
+@pytest.mark.parametrize("handler", SLOW, ids=lambda handler: handler.__name__)
+def test_b2_a_slow_server_gives_the_deadlines_error(handler):
+    with SocketServer(handler) as server, client_of(server, timeout=SHORT, retries=1) as client:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match="within 200 ms") as caught:
+            client.get_offers(offers())
+        took = time.monotonic() - began
+    assert 0.15 < took < 0.8
+    assert isinstance(caught.value, TimeoutError)
+    assert isinstance(caught.value, urllib3.exceptions.TimeoutError)
+    assert caught.value.request.execute.mboxes[0].name == "home"
+
+
+def test_b2_retries_share_the_deadline():
+    def unavailable(connection):
+        while connection.read_request():
+            connection.wait(0.15)
+            connection.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+    with SocketServer(unavailable) as server, client_of(server, timeout=SHORT) as client:
+        began = time.monotonic()
+        with pytest.raises(Exception) as caught:
+            client.get_offers(offers())
+        assert time.monotonic() - began < 0.8
+    assert caught.value.attempts <= 2
+
+
+def test_a_call_may_have_less_time_than_its_client():
+    with SocketServer(sleeps) as server, client_of(server) as client:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            client.get_offers({**offers(), "timeout": SHORT})
+        assert time.monotonic() - began < 0.8
+
+
+def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
+    def hang(*_, **__):
+        time.sleep(1.5)
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=SHORT) as client:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            client.get_offers(offers())
+        assert time.monotonic() - began < 0.8
+        assert server.connections == 0
+
+
+def test_a_server_that_does_not_accept_gives_the_deadlines_error():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        # The queue of a listener that never accepts is full after one or two connections.
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+
+        full = SimpleNamespace(domain="127.0.0.1:{}".format(port))
+        with client_of(full, timeout=SHORT) as client:
+            began = time.monotonic()
+            with pytest.raises(DeadlineExceeded):
+                client.get_offers(offers())
+            assert time.monotonic() - began < 0.8
+        for filler in fillers:
+            filler.close()
+
+
+def test_the_client_serves_on_after_a_deadline():
+    def slow_once(connection):
+        if connection.number == 1:
+            sleeps(connection)
+        else:
+            answer(ANSWER_BYTES)(connection)
+
+    with SocketServer(slow_once) as server, client_of(server) as client:
+        with pytest.raises(DeadlineExceeded):
+            client.get_offers({**offers(), "timeout": SHORT})
+        assert client.get_offers(offers())["response"].status == 200

@@ -1,0 +1,151 @@
+"""Connections are kept, checked and never shared between clients (B1, B3, T3, T29, T34)."""
+
+import json
+import threading
+
+import pytest
+
+from target_python_sdk.errors import ConnectionFailed
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER, ANSWER_BYTES, client_of, content, offers
+
+pytestmark = pytest.mark.server
+
+
+def response(body=ANSWER_BYTES, extra=b""):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), extra, body)
+
+
+def test_b3_a_thousand_calls_use_one_connection():
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        for _ in range(1000):
+            client.get_offers(offers())
+        assert server.connections == 1
+        assert len(server.requests) == 1000
+
+
+def test_b3_threads_use_a_connection_each():
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        start = threading.Barrier(8)
+
+        def call():
+            start.wait()
+            for _ in range(50):
+                client.get_offers(offers())
+
+        threads = [threading.Thread(target=call) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.requests) == 400
+        assert 1 <= server.connections <= 8
+
+
+def test_b1_two_clients_never_mix():
+    one = answer(json.dumps({**ANSWER, "client": "one"}).encode())
+    two = answer(json.dumps({**ANSWER, "client": "two"}).encode())
+    with SocketServer(one) as first, SocketServer(two) as second:
+        with client_of(first) as ours, client_of(second) as theirs:
+            for _ in range(20):
+                assert ours.get_offers(offers())["response"].client == "one"
+                assert theirs.get_offers(offers())["response"].client == "two"
+        assert (len(first.requests), len(second.requests)) == (20, 20)
+
+
+def test_a_connection_that_the_server_closed_while_idle_is_not_used():
+    def closes_after_one(connection):
+        connection.read_request()
+        connection.send(response())
+        connection.close()
+
+    with SocketServer(closes_after_one) as server, client_of(server) as client:
+        for _ in range(20):
+            assert client.get_offers(offers())["response"].status == 200
+        assert len(server.requests) == 20
+
+
+def test_a_kept_connection_dropped_as_it_is_used_is_replaced_unnoticed():
+    def drops_the_second(connection):
+        connection.read_request()
+        connection.send(response())
+        if connection.read_request():
+            connection.reset()
+
+    with SocketServer(drops_the_second) as server, client_of(server) as client:
+        for _ in range(10):
+            assert client.get_offers(offers())["response"].status == 200
+        assert client.stats()["retries"] == server.connections - 1
+
+
+def test_a_connection_dropped_in_its_first_exchange_is_not_tried_again():
+    def drops(connection):
+        connection.read_request()
+        connection.reset()
+
+    with SocketServer(drops) as server, client_of(server) as client:
+        with pytest.raises(ConnectionFailed) as caught:
+            client.get_offers(offers())
+        assert caught.value.attempts == 1
+        assert server.connections == 1
+
+
+def test_bytes_beyond_the_answer_belong_to_no_later_request():
+    other = json.dumps({**ANSWER, "client": "somebody else's"}).encode()
+
+    def says_more(connection):
+        while connection.read_request():
+            connection.send(response() + response(other))
+
+    with SocketServer(says_more) as server, client_of(server) as client:
+        for _ in range(5):
+            assert client.get_offers(offers())["response"].client == "acmeclient"
+        assert server.connections == 5
+
+
+def test_a_server_that_wants_to_close_is_obeyed():
+    with SocketServer(answer(ANSWER_BYTES, headers={"Connection": "close"})) as server, client_of(server) as client:
+        for _ in range(3):
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert server.connections == 3
+
+
+def test_an_old_server_without_lengths_is_read_to_its_end():
+    def http_1_0(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER_BYTES)
+        connection.close()
+
+    with SocketServer(http_1_0) as server, client_of(server) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert server.connections == 1
+
+
+def test_chunked_answers_keep_the_connection():
+    def chunked(connection):
+        while connection.read_request():
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for start in range(0, len(ANSWER_BYTES), 50):
+                part = ANSWER_BYTES[start : start + 50]
+                connection.send(b"%x\r\n%s\r\n" % (len(part), part))
+            connection.send(b"0\r\nX-Trailer: 1\r\n\r\n")
+
+    with SocketServer(chunked) as server, client_of(server) as client:
+        for _ in range(5):
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert server.connections == 1
+
+
+def test_close_hangs_up():
+    closed = threading.Event()
+
+    def waits_for_the_end(connection):
+        while connection.read_request():
+            connection.send(response())
+        closed.set()
+
+    with SocketServer(waits_for_the_end) as server:
+        client = client_of(server)
+        client.get_offers(offers())
+        client.close()
+        assert closed.wait(5)

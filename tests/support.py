@@ -1,0 +1,62 @@
+"""What many tests need: a request that asks for something, an answer, clients of a server on loopback."""
+
+import json
+from typing import Any, Dict, Optional
+
+from target_python_sdk import TargetClient
+from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest
+
+#: Milliseconds: short enough to be waited for, long enough that a busy machine keeps it.
+SHORT = 200
+#: Milliseconds that no test should ever see pass.
+LONG = 20000
+
+ANSWER: Dict[str, Any] = {
+    "status": 200,
+    "requestId": "0a1b",
+    "client": "acmeclient",
+    "id": {"tntId": "visitor.35_0"},
+    "edgeHost": "mboxedge35.tt.omtrdc.net",
+    "execute": {"mboxes": [{"index": 0, "name": "home", "options": [{"type": "html", "content": "<b>A</b>"}]}]},
+}
+ANSWER_BYTES = json.dumps(ANSWER).encode()
+
+
+def options_for(server: Any, **options: Any) -> Dict[str, Any]:
+    """The options of a client of ``server``."""
+    return {
+        "client": "acmeclient",
+        "organization_id": "1234567890@AdobeOrg",
+        "server_domain": server.domain,
+        "secure": False,
+        "timeout": LONG,
+        **options,
+    }
+
+
+def client_of(server: Any, **options: Any) -> TargetClient:
+    """A client that asks ``server``."""
+    return TargetClient.create(options_for(server, **options))
+
+
+def offers(name: str = "home", **request: Any) -> Dict[str, Any]:
+    """The options of a call that executes one mbox."""
+    execute = ExecuteRequest(mboxes=[MboxRequest(name=name)])
+    return {"request": DeliveryRequest(context=Context(channel="web"), execute=execute, **request)}
+
+
+def body_of(raw: bytes) -> Any:
+    """The JSON in a request as a server read it."""
+    return json.loads(raw.partition(b"\r\n\r\n")[2])
+
+
+def head_of(raw: bytes) -> Dict[str, str]:
+    """The headers of a request as a server read it, by lower-case name; the request line under ``""``."""
+    first, *lines = raw.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    named = (line.partition(": ") for line in lines)
+    return {"": first, **{name.lower(): value for name, _, value in named}}
+
+
+def content(envelope: Any, index: int = 0) -> Optional[Any]:
+    """What the first option of an executed mbox holds."""
+    return envelope["response"].execute.mboxes[index].options[0].content
