@@ -124,6 +124,7 @@ class KeptConnection(HTTPConnection):
     deadline: Deadline
     reader: Optional[TimedReader] = None
     answer: Optional[_Answer] = None
+    response: Optional[http.client.HTTPResponse] = None
     #: How many answers it has carried.
     uses = 0
     idle_since = 0.0
@@ -169,21 +170,21 @@ class KeptConnection(HTTPConnection):
     def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """What ``http.client`` reads an answer with; a proxy's answer to CONNECT, too."""
         self.reader = TimedReader(sock, self.deadline)
-        response = http.client.HTTPResponse(self.reader, *arguments, **options)  # type: ignore[arg-type]
-        self.answer = response.fp  # type: ignore[assignment]
-        return response
+        self.response = http.client.HTTPResponse(self.reader, *arguments, **options)  # type: ignore[arg-type]
+        self.answer = self.response.fp  # type: ignore[assignment]
+        return self.response
 
     def ask(self, method: str, head_and_body: bytes) -> http.client.HTTPResponse:
         """The head of the answer to a request, which leaves in one segment."""
-        self.reader = self.answer = None
+        self.reader = self.answer = self.response = None
         self.send(head_and_body)
         response = self.response_class(self.sock, method=method)
         response.begin()
         return response
 
     def close(self) -> None:
-        if self.answer is not None:
-            self.answer.close()  # it holds the socket, too
+        if self.response is not None:
+            self.response.close()  # it holds the socket, too
         super().close()
 
 
@@ -296,7 +297,7 @@ class Connections:
         context = self._tls_context()
         connection = KeptTlsConnection(host, port, ssl_context=context, cert_reqs=_cert_reqs(context))
         if proxy is not None:
-            connection.set_tunnel(origin.host, origin.port, proxy.headers)
+            connection.set_tunnel(origin.host, origin.port, proxy.all_headers())
         return connection
 
     def _forget_an_origin(self) -> None:

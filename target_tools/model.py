@@ -25,7 +25,7 @@ import functools
 import re
 import sys
 import types
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, ClassVar, Dict, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 from typing import get_args as arguments_of
 from typing import get_origin as origin_of
 
@@ -41,7 +41,7 @@ Check = Callable[[Any], None]
 _LEAVES = frozenset([str, int, float, bool, type(None)])
 
 _UNIONS = (Union, getattr(types, "UnionType", Union))
-_ANNOTATED = type(Annotated[int, "a note"])
+_ANNOTATED: Any = type(Annotated[int, "a note"])
 
 
 # What an annotation may note
@@ -359,22 +359,26 @@ class _Field:
                 raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
 
 
-def _fields_in_the_body_of(cls: type) -> List[_Field]:
+def _fields_in_the_body_of(cls: type) -> Iterator[_Field]:
     if sys.version_info >= (3, 10):
         hints = cls.__annotations__
     else:
         hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
     for name, hint in hints.items():
+        if _of_the_class(hint):
+            continue
         if isinstance(hint, str):
             raise TypeError(
-                "{}.{}: annotations are read when the class is made, so its file cannot have"
+                "{}.{}: a field's annotation is read when the class is made, so a file of types cannot have"
                 " `from __future__ import annotations`".format(cls.__qualname__, name)
             )
-    return [
-        _Field(name, hint, cls.__dict__.get(name))
-        for name, hint in hints.items()
-        if hint is not ClassVar and getattr(hint, "__origin__", None) is not ClassVar
-    ]
+        yield _Field(name, hint, cls.__dict__.get(name))
+
+
+def _of_the_class(hint: Any) -> bool:
+    if isinstance(hint, str):
+        return "ClassVar" in hint
+    return hint is ClassVar or getattr(hint, "__origin__", None) is ClassVar
 
 
 def _without_notes(hint: Any) -> Tuple[Any, List[Any]]:

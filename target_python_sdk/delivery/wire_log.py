@@ -69,4 +69,4 @@ def _redacted(value: Any, field: str, free: bool = False) -> Any:
         return [_redacted(item, field, free) for item in value]
     if value is None or (field in SHOWN and not free):
         return value
-    return "…"
+    return "***"

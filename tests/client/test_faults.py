@@ -1,0 +1,255 @@
+"""Whatever a server does, the caller gets an answer or one error of our tree, and no visitor's data in it (T5, T25, Security)."""
+
+import contextlib
+import gc
+import json
+import pickle
+import resource
+import tracemalloc
+from types import SimpleNamespace
+
+import pytest
+
+from target_python_sdk.errors import (
+    ApiException,
+    DeliveryError,
+    HttpStatusError,
+    InvalidResponse,
+    RedirectRefused,
+    ResponseTooLarge,
+)
+from target_python_sdk.testing import FAULTS, SocketServer, answer
+from target_python_sdk.testing.faults import gzip_bomb
+from target_python_sdk.types import DeliveryResponse, VisitorId
+from tests.support import ANSWER, ANSWER_BYTES, SHORT, client_of, content, offers
+
+pytestmark = pytest.mark.server
+
+SECRET = "somebody-17"
+
+
+def secret_offers():
+    return {
+        **offers(id=VisitorId(tnt_id=SECRET)),
+        "session_id": SECRET,
+        "target_cookie": "session#{0}#4000000000|PC#{0}.35_0#4000000000".format(SECRET),
+    }
+
+
+def text_of(error):
+    """Everything that a log line with a traceback would show of an error."""
+    shown = ""
+    while error is not None:
+        shown += "{} {!r}\n".format(error, error)
+        error = error.__cause__ or error.__context__
+    return shown
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_every_fault_is_one_error_or_an_answer(fault):
+    limits = {"timeout": 2 * SHORT} if fault.endless else {}
+    with SocketServer(fault.handler()) as server, client_of(server, retries=1, **limits) as client:
+        if fault.harmless:
+            assert client.get_offers(secret_offers())["response"] is not None
+            return
+        with pytest.raises(DeliveryError) as caught:
+            client.get_offers(secret_offers())
+    error = caught.value
+    assert SECRET not in text_of(error)
+    assert error.request.id.tnt_id == SECRET
+    assert error.attempts == 1
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.request) == (type(error), None)
+    assert SECRET not in text_of(again)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.endless], ids=str)
+def test_the_client_serves_on_after_every_fault(fault):
+    misbehave = fault.handler()
+
+    def first_connection_only(connection):
+        if connection.number == 1:
+            with contextlib.suppress(AssertionError):
+                misbehave(connection)
+            connection.close()
+        else:
+            answer(ANSWER_BYTES)(connection)
+
+    with SocketServer(first_connection_only) as server, client_of(server, retries=1) as client:
+        with contextlib.suppress(DeliveryError):
+            client.get_offers(offers())
+        for kept in client._processes.get().transport._connections._idle.values():
+            while kept:  # a polite fault would go on serving faults
+                kept.pop().close()
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+
+
+def serve_json(value):
+    return answer(value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
+def test_a_redirect_is_never_followed(status):
+    with SocketServer(answer(ANSWER_BYTES)) as elsewhere:
+        headers = {"Location": "http://{}/internal/admin".format(elsewhere.domain)}
+        with SocketServer(answer(b"", status, headers)) as server, client_of(server) as client:
+            with pytest.raises(RedirectRefused) as caught:
+                client.get_offers(offers())
+        assert elsewhere.connections == 0
+    assert caught.value.status == status
+
+
+def test_b5_no_content_is_an_answer_without_content():
+    with SocketServer(answer(None, 204)) as server, client_of(server) as client:
+        envelope = client.get_offers(secret_offers())
+    assert envelope["response"] == DeliveryResponse()
+    assert SECRET in envelope["target_cookie"]["value"]
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_b5_every_2xx_is_an_answer(status):
+    with SocketServer(answer(ANSWER_BYTES, status)) as server, client_of(server) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+    with SocketServer(answer(b"", status)) as server, client_of(server) as client:
+        assert client.get_offers(offers())["response"] == DeliveryResponse()
+
+
+def test_an_http_error_is_1_1_0s_api_exception():
+    body = {"status": 400, "message": "bad property"}
+    headers = {"Set-Cookie": "secret=1", "X-Why": "because"}
+    with SocketServer(answer(body, 400, headers)) as server, client_of(server) as client:
+        with pytest.raises(ApiException) as caught:
+            client.get_offers(offers())
+    error = caught.value
+    assert isinstance(error, HttpStatusError)
+    assert (error.status, error.reason) == (400, "Bad Request")
+    assert json.loads(error.body) == body
+    assert error.headers["X-Why"] == "because"
+    assert str(error).startswith("(400)\nReason: Bad Request\nHTTP response headers: ")
+    assert "bad property" in str(error)
+    assert "secret" not in str(error)
+
+
+def test_a_long_error_body_is_cut_and_escaped():
+    hostile = b"<\x1b[31m\r\nfaked log line" + b"x" * 100000
+    with SocketServer(answer(hostile, 500)) as server, client_of(server) as client:
+        with pytest.raises(HttpStatusError) as caught:
+            client.get_offers(offers())
+    assert len(str(caught.value)) < 1000
+    assert "\x1b" not in str(caught.value)
+    assert "faked log line" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 4
+    assert len(caught.value.body) == 4096
+
+
+def test_a_bomb_is_refused_before_it_unfolds():
+    with SocketServer(gzip_bomb(300)) as server, client_of(server) as client:
+        gc.collect()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(ResponseTooLarge):
+            client.get_offers(offers())
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < 3 * (8 << 20)
+
+
+@pytest.mark.parametrize("limit", [len(ANSWER_BYTES), {"delivery": len(ANSWER_BYTES)}])
+def test_the_user_says_how_large_an_answer_may_be(limit):
+    with SocketServer(serve_json(ANSWER)) as server:
+        with client_of(server, max_response_bytes=limit) as client:
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+    with SocketServer(serve_json(ANSWER_BYTES + b" ")) as server:
+        with client_of(server, max_response_bytes=limit) as client, pytest.raises(ResponseTooLarge):
+            client.get_offers(offers())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": {"tntId": 5}},
+        {"id": {"tntId": "\ud800"}},
+        {"edgeHost": 7},
+        {"edgeHost": ["x"]},
+        {"status": "fine"},
+        {"execute": {"mboxes": [None]}},
+        {"execute": {"mboxes": [{"options": [None]}]}},
+        {"execute": {"mboxes": [{"index": "x", "name": 5, "options": []}]}},
+        {"execute": None, "prefetch": {"views": [None], "mboxes": None}},
+        {"__proto__": {"x": 1}, "constructor": None},
+        {"execute": {"pageLoad": {"options": [{"responseTokens": {"a": None}, "content": 5}]}}},
+    ],
+    ids=str,
+)
+def test_odd_values_are_passed_on(changed):
+    with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
+        envelope = client.get_offers(offers())
+        client.get_attributes(["home"])
+    assert envelope["target_cookie"]["value"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": []},
+        {"id": "x"},
+        {"execute": [1]},
+        {"execute": {"mboxes": {"a": 1}}},
+        {"execute": {"mboxes": "home"}},
+        {"execute": {"mboxes": [["x"]]}},
+        {"execute": {"mboxes": [{"options": {"a": 1}}]}},
+        {"prefetch": {"views": [5]}},
+        {"notifications": {}},
+    ],
+    ids=str,
+)
+def test_a_wrong_structure_is_one_error(changed):
+    with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
+        with pytest.raises(InvalidResponse):
+            client.get_offers(offers())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status": NaN}',
+        b'{"status": -Infinity}',
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        b'{"status": 1' + b"0" * 100000 + b"}",
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf\xff",
+        b'"text"',
+        b"12",
+        b"true",
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_what_is_not_strict_json_is_refused(body):
+    with SocketServer(answer(body)) as server, client_of(server) as client, pytest.raises(InvalidResponse):
+        client.get_offers(offers())
+
+
+@pytest.mark.parametrize("body", [b"\xef\xbb\xbf{}", b' {"a": ' + b"[" * 98 + b"]" * 98 + b"}\n", b'{"a": 1, "a": 2}'])
+def test_what_is_merely_unusual_is_read(body):
+    with SocketServer(answer(body)) as server, client_of(server) as client:
+        assert client.get_offers(offers())["response"] == DeliveryResponse()
+
+
+def test_a_failure_leaves_nothing_behind():
+    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the suite's own keeps every line
+    with SocketServer(answer(b"{", 500)) as server, client_of(server, retries=1, logger=quiet) as client:
+
+        def fail():
+            for _ in range(50):
+                try:
+                    client.get_offers(offers())
+                except HttpStatusError:
+                    pass
+            gc.collect()
+
+        fail()
+        tracemalloc.start()
+        fail()
+        before = tracemalloc.get_traced_memory()[0]
+        fail()
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+    assert grown < 50000

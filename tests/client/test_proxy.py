@@ -1,0 +1,222 @@
+"""Proxies: named or found in the environment, told their credentials, kept out of logs."""
+
+import base64
+import logging
+import socket
+import threading
+
+import pytest
+import urllib3
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import ConnectionFailed, OptionError, TlsError
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES, LONG, client_of, content, head_of, offers
+
+pytestmark = pytest.mark.server
+
+
+def relay(connection):
+    """A handler that serves CONNECT: it connects the two ends and copies bytes between them."""
+    head = connection.read_request()
+    host, _, port = head.split()[1].decode().rpartition(":")
+    with socket.create_connection((host, int(port))) as far:
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back = threading.Thread(target=copy, args=(far, connection.socket), daemon=True)
+        back.start()
+        copy(connection.socket, far)
+        back.join(5)
+
+
+def copy(source, target):
+    try:
+        while True:
+            part = source.recv(65536)
+            if not part:
+                target.shutdown(socket.SHUT_WR)
+                return
+            target.sendall(part)
+    except OSError:
+        return
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def proxy():
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        yield server
+
+
+@pytest.fixture
+def target():
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        yield server
+
+
+def test_a_plain_call_asks_the_proxy_for_the_whole_address(proxy, target):
+    credentials = "user:p%40ss"
+    with client_of(target, proxy="http://{}@{}".format(credentials, proxy.domain), proxy_headers={"X-Team": "a"}) as client:
+        for _ in range(3):
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+    assert (proxy.connections, target.connections) == (1, 0)
+    head = head_of(proxy.requests[0])
+    assert head[""].startswith("POST http://{}/rest/v1/delivery?imsOrgId=".format(target.domain))
+    assert head["host"] == target.domain
+    assert base64.b64decode(head["proxy-authorization"].split()[1]) == b"user:p@ss"
+    assert head["x-team"] == "a"
+
+
+def test_a_secure_call_tunnels(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server, SocketServer(relay) as proxy:
+        options = {
+            "secure": True,
+            "server_domain": "localhost:{}".format(server.port),
+            "ca_certs": authority.ca_file,
+            "proxy": "http://user:secret@{}".format(proxy.domain),
+        }
+        with client_of(server, **options) as client:
+            for _ in range(3):
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert (proxy.connections, server.connections) == (1, 1)
+    head = head_of(proxy.requests[0])
+    assert head[""].startswith("CONNECT localhost:{} HTTP/1".format(server.port))
+    assert head["proxy-authorization"].startswith("Basic ")
+    assert all(b"secret" not in request and b"Proxy-" not in request for request in server.requests)
+
+
+def test_a_proxy_with_tls_is_served_by_urllib3s_manager(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        with SocketServer(relay, tls=authority.server_context()) as proxy:
+            options = {
+                "secure": True,
+                "server_domain": "localhost:{}".format(server.port),
+                "ca_certs": authority.ca_file,
+                "proxy": "https://localhost:{}".format(proxy.port),
+            }
+            with client_of(server, **options) as client:
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+            assert proxy.connections == 1
+
+
+def test_a_proxy_that_refuses_is_an_error(authority):
+    def refuses(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with SocketServer(refuses) as proxy:
+        options = {"secure": True, "server_domain": "localhost:1", "proxy": proxy.domain, "timeout": 2000}
+        with client_of(proxy, **options) as client, pytest.raises(ConnectionFailed, match="407"):
+            client.get_offers(offers())
+
+
+def test_the_environment_counts_only_if_asked_for(proxy, target, environment):
+    environment.setenv("http_proxy", "http://" + proxy.domain)
+    with client_of(target) as client:
+        client.get_offers(offers())
+    assert (proxy.connections, target.connections) == (0, 1)
+    with client_of(target, trust_env=True) as client:
+        client.get_offers(offers())
+    assert (proxy.connections, target.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("exempt", ["127.0.0.1", "example.org,127.0.0.1", ",,127.0.0.1,", "*"])
+def test_no_proxy_is_honoured(exempt, proxy, target, environment):
+    environment.setenv("http_proxy", "http://" + proxy.domain)
+    environment.setenv("no_proxy", exempt)
+    with client_of(target, trust_env=True) as client:
+        client.get_offers(offers())
+    assert (proxy.connections, target.connections) == (0, 1)
+
+
+@pytest.mark.parametrize("exempt", [",,", "", "example.org"])
+def test_an_empty_no_proxy_exempts_nobody(exempt, proxy, target, environment):
+    environment.setenv("http_proxy", "http://" + proxy.domain)
+    environment.setenv("no_proxy", exempt)
+    with client_of(target, trust_env=True) as client:
+        client.get_offers(offers())
+    assert (proxy.connections, target.connections) == (1, 0)
+
+
+def test_a_cgi_request_cannot_name_the_proxy(proxy, target, environment):
+    environment.setenv("HTTP_PROXY", "http://" + proxy.domain)
+    environment.setenv("REQUEST_METHOD", "GET")
+    with client_of(target, trust_env=True) as client:
+        client.get_offers(offers())
+    assert (proxy.connections, target.connections) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["ftp://host:1", "http://", "://", "http://host:port", 5])
+def test_what_is_no_proxy_is_named(text):
+    with pytest.raises(OptionError) as caught:
+        TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", "proxy": text})
+    assert caught.value.option == "proxy"
+
+
+def test_credentials_stay_out_of_errors_and_logs(caplog, target):
+    caplog.set_level(logging.DEBUG)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        proxy = "http://user:hunter2@127.0.0.1:{}".format(nobody.getsockname()[1])
+        with client_of(target, proxy=proxy, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
+            client.get_offers(offers())
+    assert "hunter2" not in caplog.text
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(client._settings)
+
+
+def test_a_pool_manager_of_the_users_own_gets_every_request(target):
+    seen = []
+
+    class Manager(urllib3.PoolManager):
+        def request(self, method, url, **options):
+            seen.append((threading.current_thread() is threading.main_thread(), options["redirect"], options["retries"]))
+            return super().request(method, url, **options)
+
+    with Manager() as manager, client_of(target, pool_manager=manager) as client:
+        for _ in range(3):
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+    assert seen == [(False, False, False)] * 3
+    assert target.connections == 1
+
+
+def test_a_pool_manager_meets_the_deadline_too():
+    with SocketServer(lambda connection: connection.hang()) as server, urllib3.PoolManager() as manager:
+        with client_of(server, pool_manager=manager, timeout=200) as client, pytest.raises(TimeoutError):
+            client.get_offers(offers())
+
+
+def test_socks_needs_its_extra(monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without_socks(name, *arguments, **options):
+        if name == "socks" or name.startswith("urllib3.contrib.socks"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_socks)
+    with pytest.raises(OptionError, match=r"target-python-sdk\[socks\]"):
+        TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", "proxy": "socks5://127.0.0.1:1"})
+
+
+def test_tls_is_checked_through_a_tunnel_as_well(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("example.org")) as server:
+        with SocketServer(relay) as proxy:
+            options = {
+                "secure": True,
+                "server_domain": "localhost:{}".format(server.port),
+                "ca_certs": authority.ca_file,
+                "proxy": proxy.domain,
+                "timeout": LONG,
+            }
+            with client_of(server, **options) as client, pytest.raises(TlsError):
+                client.get_offers(offers())
+        assert server.requests == []

@@ -1,0 +1,127 @@
+"""``client_ready`` is told once, when ``create`` has returned (D7, D9)."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from target_python_sdk import TargetClient
+
+OPTIONS = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
+
+
+def run(script, **options):
+    """What a process prints that runs ``script`` and ends."""
+    lines = textwrap.dedent(script)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", lines], capture_output=True, text=True, timeout=20, check=False, **options
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return done.stdout
+
+
+def test_it_comes_once_and_after_create_has_returned():
+    told = []
+    came = threading.Event()
+
+    def ready(event):
+        told.append((event.type, event["type"], target_client is not None))
+        came.set()
+
+    target_client = None
+    target_client = TargetClient.create({**OPTIONS, "events": {"client_ready": ready}})
+    assert told == []
+    assert came.wait(5)
+    time.sleep(0.2)
+    assert told == [("client_ready", "client_ready", True)]
+    target_client.close()
+
+
+def test_a_subscriber_without_a_parameter_is_told_too():
+    came = threading.Event()
+    with TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: came.set()}}):
+        assert came.wait(5)
+
+
+def test_a_raising_subscriber_is_logged_and_harms_nobody(caplog):
+    tried = threading.Event()
+
+    def ready():
+        tried.set()
+        raise RuntimeError("mine")
+
+    with TargetClient.create({**OPTIONS, "events": {"client_ready": ready}}):
+        assert tried.wait(5)
+        time.sleep(0.1)
+    assert "client_ready raised" in caplog.text
+    assert "RuntimeError: mine" in caplog.text
+
+
+def test_nobody_subscribed_no_thread():
+    before = threading.active_count()
+    with TargetClient.create(OPTIONS):
+        assert threading.active_count() == before
+
+
+def test_a_closed_client_tells_nobody():
+    told = []
+    TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: told.append(1)}}).close()
+    time.sleep(0.3)
+    assert told == []
+
+
+def test_a_script_that_ends_at_once_still_hears_of_it():
+    script = """
+        from target_python_sdk import TargetClient
+        def ready():
+            print("ready", target_client)
+        target_client = TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg",
+                                             "events": {"client_ready": ready}})
+    """
+    assert run(script) == "ready <TargetClient acmeclient>\n"
+
+
+def test_a_subscriber_that_hangs_does_not_hold_the_exit_longer_than_shutdown_timeout():
+    script = """
+        import time
+        from target_python_sdk import TargetClient
+        TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "shutdown_timeout": 300,
+                             "events": {"client_ready": lambda: time.sleep(60)}})
+    """
+    began = time.monotonic()
+    assert run(script) == ""
+    assert time.monotonic() - began < 10
+
+
+def test_where_no_thread_can_be_started_the_exit_tells():
+    script = """
+        import _thread
+        def refuse(*_):
+            raise RuntimeError("can't start new thread")
+        _thread.start_new_thread = refuse
+        from target_python_sdk import TargetClient
+        TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg",
+                             "events": {"client_ready": lambda: print("told")}})
+        print("main ends")
+    """
+    assert run(script) == "main ends\ntold\n"
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
+def test_a_forked_child_leaves_the_telling_to_its_parent():
+    script = """
+        import os, sys
+        from target_python_sdk import TargetClient
+        TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg",
+                             "events": {"client_ready": lambda: print("told", flush=True)}})
+        import warnings
+        warnings.simplefilter("ignore")
+        if os.fork() == 0:
+            sys.exit(0)
+        os.wait()
+    """
+    assert run(script) == "told\n"

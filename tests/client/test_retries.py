@@ -1,0 +1,105 @@
+"""What is sent again, how often and how far apart (B10, T22, T23)."""
+
+import socket
+import time
+
+import pytest
+import urllib3
+
+from target_python_sdk.errors import ConnectionFailed, HttpStatusError
+from target_python_sdk.testing import SocketServer, answer, replies
+from target_python_sdk.testing.http_bytes import response
+from tests.support import ANSWER_BYTES, body_of, client_of, content, head_of, offers
+
+pytestmark = pytest.mark.server
+
+GOOD = response(ANSWER_BYTES)
+
+
+def failing(status, **headers):
+    return response({"status": status, "message": "no"}, status, {"Connection": "keep-alive", **headers})
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_b10_a_status_that_says_nothing_was_done_is_tried_again(status):
+    with SocketServer(replies(failing(status), failing(status), GOOD)) as server, client_of(server) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert client.stats()["retries"] == 2
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500, 501])
+def test_b10_no_other_status_is_tried_again(status):
+    with SocketServer(replies(failing(status))) as server, client_of(server) as client:
+        with pytest.raises(HttpStatusError) as caught:
+            client.get_offers(offers())
+    assert (caught.value.status, caught.value.attempts) == (status, 1)
+
+
+def test_b10_three_attempts_are_the_most():
+    with SocketServer(answer(status=503)) as server, client_of(server) as client:
+        with pytest.raises(HttpStatusError) as caught:
+            client.get_offers(offers())
+        assert len(server.requests) == 3
+    assert (caught.value.status, caught.value.attempts) == (503, 3)
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(1, 1), (2, 2), (urllib3.Retry(1), 2), (urllib3.Retry(False), 1)])
+def test_the_user_says_how_many(retries, attempts):
+    with SocketServer(answer(status=503)) as server, client_of(server, retries=retries) as client:
+        with pytest.raises(HttpStatusError):
+            client.get_offers(offers())
+        assert len(server.requests) == attempts
+
+
+def test_a_repeated_request_is_the_same_to_the_letter():
+    with SocketServer(replies(failing(503), failing(503), GOOD)) as server, client_of(server) as client:
+        client.get_offers(offers())
+    assert len(set(server.requests)) == 1
+    assert body_of(server.requests[0])["requestId"]
+    assert len(head_of(server.requests[0])["x-request-id"]) == 36
+
+
+@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_server_that_asks_for_more_time_than_is_left_ends_the_call(asked):
+    limited = failing(503, **{"Retry-After": asked})
+    with SocketServer(replies(limited)) as server, client_of(server) as client:
+        began = time.monotonic()
+        with pytest.raises(HttpStatusError):
+            client.get_offers(offers())
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "NaN", "inf", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "١"])
+def test_a_server_that_asks_for_nonsense_is_tried_again_anyway(asked):
+    limited = failing(503).replace(b"\r\n\r\n", b"\r\nRetry-After: " + asked.encode() + b"\r\n\r\n", 1)
+    with SocketServer(replies(limited, GOOD)) as server, client_of(server) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+
+
+def test_a_refused_connection_is_tried_again_and_then_an_error_of_both_trees():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+
+        class Nobody:
+            domain = "127.0.0.1:{}".format(free.getsockname()[1])
+
+        with client_of(Nobody) as client, pytest.raises(ConnectionFailed) as caught:
+            client.get_offers(offers())
+    assert caught.value.attempts == 3
+    assert caught.value.phase == "opening"
+    assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+def test_t23_a_failing_edge_is_not_asked_much_more_often():
+    calls = 300
+    with SocketServer(answer(status=503)) as server, client_of(server) as client:
+        for _ in range(20):  # the budget a quiet client has saved
+            with pytest.raises(HttpStatusError):
+                client.get_offers(offers())
+        spent = len(server.requests)
+        for _ in range(calls):
+            with pytest.raises(HttpStatusError):
+                client.get_offers(offers())
+        assert calls <= len(server.requests) - spent <= 1.1 * calls + 1

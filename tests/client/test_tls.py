@@ -1,0 +1,140 @@
+"""TLS is checked unless somebody says in so many words that it should not be."""
+
+import datetime
+import logging
+import ssl
+
+import pytest
+import urllib3
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import ApiException, OptionError, TlsError
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES, LONG, content, offers
+
+pytestmark = pytest.mark.server
+
+
+def secure_client(server, host="localhost", **options):
+    return TargetClient.create(
+        {
+            "client": "acmeclient",
+            "organization_id": "1@AdobeOrg",
+            "server_domain": "{}:{}".format(host, server.port),
+            "timeout": LONG,
+            **options,
+        }
+    )
+
+
+def test_an_authority_of_the_users_own_is_trusted(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client:
+            for _ in range(50):
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert server.connections == 1
+
+
+def test_an_unknown_authority_is_refused(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        with secure_client(server) as client, pytest.raises(TlsError) as caught:
+            client.get_offers(offers())
+    error = caught.value
+    assert (error.status, error.attempts) == (0, 1)
+    assert isinstance(error, ApiException)
+    assert isinstance(error, urllib3.exceptions.HTTPError)
+    assert "certificate" in str(error)
+    assert error.__cause__ is not None
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("names", [("example.org",), ("*.tt.omtrdc.net",)])
+def test_another_hosts_certificate_is_refused(authority, names):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context(*names)) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client, pytest.raises(TlsError):
+            client.get_offers(offers())
+        assert server.requests == []
+
+
+def test_an_expired_certificate_is_refused(authority):
+    past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    context = authority.server_context("localhost", not_before=past - datetime.timedelta(days=9), not_after=past)
+    with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client, pytest.raises(TlsError, match="expired"):
+            client.get_offers(offers())
+
+
+def test_tls_1_1_is_too_old(authority):
+    context = authority.server_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client, pytest.raises(TlsError):
+            client.get_offers(offers())
+
+
+def test_a_server_without_tls_is_refused():
+    def plain(connection):
+        connection.socket.recv(100)
+        connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    with SocketServer(plain) as server, secure_client(server) as client, pytest.raises(TlsError):
+        client.get_offers(offers())
+
+
+def test_without_verification_one_warning_is_logged_and_the_call_answered(authority, caplog):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("example.org")) as server:
+        with secure_client(server, verify_ssl=False) as client:
+            for _ in range(3):
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "verify_ssl" in warnings[0].getMessage()
+
+
+def test_a_client_certificate_is_shown(authority):
+    files = authority.client_files()
+    context = authority.trust(authority.server_context())
+    with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
+        with secure_client(server, ca_certs=authority.ca_file, client_cert=files) as client:
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+        with secure_client(server, ca_certs=authority.ca_file) as client, pytest.raises(Exception) as caught:
+            client.get_offers(offers())
+    assert isinstance(caught.value, (TlsError, urllib3.exceptions.MaxRetryError))
+
+
+@pytest.mark.parametrize("option", ["ca_certs", "client_cert"])
+def test_certificates_that_cannot_be_loaded_are_named_at_once(option, tmp_path):
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    for path in (str(broken), str(tmp_path / "absent.pem")):
+        with pytest.raises(OptionError) as caught:
+            TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", option: path})
+        assert caught.value.option == option
+
+
+def test_a_handshake_that_never_ends_meets_the_deadline():
+    def silent(connection):
+        connection.hang()
+
+    with SocketServer(silent) as server, secure_client(server, timeout=200) as client:
+        with pytest.raises(TimeoutError):
+            client.get_offers(offers())
+
+
+def test_the_host_name_is_sent_for_the_server_to_choose_by(authority):
+    names = []
+    context = authority.server_context()
+    context.sni_callback = lambda _, name, __: names.append(name)
+    with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client:
+            client.get_offers(offers())
+    assert names == ["localhost"]
+
+
+def test_an_address_is_checked_against_the_certificate_too(authority):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("127.0.0.1")) as server:
+        with secure_client(server, "127.0.0.1", ca_certs=authority.ca_file) as client:
+            assert content(client.get_offers(offers())) == "<b>A</b>"
