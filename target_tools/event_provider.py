@@ -5,7 +5,6 @@ of it.  Subscribing and emitting take no lock, so both may happen at any time, f
 any thread and from inside a subscriber.
 """
 
-import inspect
 import itertools
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
@@ -67,6 +66,8 @@ class EventProvider:
 
 def takes_an_argument(subscriber: Subscriber) -> bool:
     """Whether ``subscriber`` can be called with an event; the documentation shows both kinds."""
+    import inspect  # noqa: PLC0415 - slow to import, and not every client has subscribers
+
     try:
         signature = inspect.signature(subscriber)
     except (TypeError, ValueError):  # some built-ins cannot tell

@@ -21,120 +21,18 @@ an old client survives a new server; only its structure has to be the schema's.
 
 import datetime
 import enum
-import functools
-import re
-import sys
-import types
-from typing import Any, Callable, ClassVar, Dict, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
-from typing import get_args as arguments_of
-from typing import get_origin as origin_of
+from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 from target_tools.clock import as_utc
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.typing_compat import Annotated, dataclass_transform
+from target_tools.fields import Field, Load, Misfit, fields_in_the_body_of
+from target_tools.typing_compat import dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
-Load = Callable[[Any], Any]
 Check = Callable[[Any], None]
 
 #: What JSON and Python write alike; values of any other class are looked at.
 _LEAVES = frozenset([str, int, float, bool, type(None)])
-
-_UNIONS = (Union, getattr(types, "UnionType", Union))
-_ANNOTATED: Any = type(Annotated[int, "a note"])
-
-
-# What an annotation may note
-
-
-class JsonName(str):
-    """The wire name of a field, where it is not the camelCase of the Python name."""
-
-
-class OneOf:
-    """The kinds of JSON value that free content may be."""
-
-    def __init__(self, *kinds: str) -> None:
-        self.type_name = "OneOf" + "".join(kinds)
-
-
-class Required:
-    """A field that user code may not leave out or set to ``None``."""
-
-
-class Constraint:
-    """A limit for values that user code builds; ``demand`` is how 1.1.0 words it."""
-
-    demand: ClassVar[str]
-
-    def __init__(self, limit: Any) -> None:
-        self.limit = limit
-
-    def refuses(self, value: Any) -> bool:
-        """Whether ``value`` is beyond the limit."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        return "{} `{}`".format(self.demand, self.limit)
-
-    # Equal constraints let ``typing`` find an annotation it has made before: a quarter of the import.
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Constraint) and (type(self), self.limit) == (type(other), other.limit)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.limit))
-
-
-class MaxLength(Constraint):
-    """The longest text a field accepts, in characters."""
-
-    demand = "length must be less than or equal to"
-
-    def refuses(self, value: Any) -> bool:
-        return len(value) > self.limit  # type: ignore[no-any-return]
-
-
-class MinLength(Constraint):
-    """The shortest text a field accepts, in characters."""
-
-    demand = "length must be greater than or equal to"
-
-    def refuses(self, value: Any) -> bool:
-        return len(value) < self.limit  # type: ignore[no-any-return]
-
-
-class Maximum(Constraint):
-    """The largest number a field accepts."""
-
-    demand = "must be a value less than or equal to"
-
-    def refuses(self, value: Any) -> bool:
-        return value > self.limit  # type: ignore[no-any-return]
-
-
-class Minimum(Constraint):
-    """The smallest number a field accepts."""
-
-    demand = "must be a value greater than or equal to"
-
-    def refuses(self, value: Any) -> bool:
-        return value < self.limit  # type: ignore[no-any-return]
-
-
-class Pattern(Constraint):
-    """The regular expression a text must contain; compiled by ``re`` when a value first needs it."""
-
-    demand = "must be a follow pattern or equal to"
-
-    def refuses(self, value: Any) -> bool:
-        return re.search(self.limit, value) is None
-
-    def __str__(self) -> str:
-        return "{} `/{}/`".format(self.demand, self.limit)
-
-
-# The base class
 
 
 class _InitOnFirstUse:
@@ -165,7 +63,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``, as in 1.1.0."""
 
-    _own_fields: ClassVar[Tuple["_Field", ...]] = ()
+    _own_fields: ClassVar[Tuple[Field, ...]] = ()
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
     _checks: ClassVar[Dict[str, Check]] = {}
@@ -173,7 +71,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._own_fields = tuple(_fields_in_the_body_of(cls))
+        cls._own_fields = tuple(fields_in_the_body_of(cls))
         if cls._own_fields or sum(issubclass(base, Model) for base in cls.__bases__) > 1:
             _complete(cls)
 
@@ -186,7 +84,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         """
         try:
             return cls._loaded(data)
-        except _Misfit as misfit:
+        except Misfit as misfit:
             raise InvalidResponse(misfit.told_of(cls.__name__)) from None
 
     @classmethod
@@ -195,7 +93,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
             if isinstance(data, cls):
                 return data
             if not isinstance(data, Mapping):
-                raise _Misfit("an object", data)
+                raise Misfit("an object", data)
         values = cls._defaults.copy()
         find, key = cls._by_wire_name.get, ""
         try:
@@ -204,7 +102,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
                 if found is not None:
                     name, load = found
                     values[name] = value if load is None or value is None else load(value)
-        except _Misfit as misfit:
+        except Misfit as misfit:
             raise misfit.under("." + key) from None
         return _made(cls, values)
 
@@ -315,167 +213,6 @@ def _written_init(cls: Type[Model]) -> Any:
     init.__defaults__ = tuple(cls._defaults.values())
     init.__module__, init.__qualname__ = cls.__module__, cls.__qualname__ + ".__init__"
     return init
-
-
-# Reading the annotations
-
-
-class _Field:
-    """What the base class knows of one annotated line."""
-
-    def __init__(self, name: str, hint: Any, default: Any) -> None:
-        self.name = name
-        self.default = default
-        self.wire_name = _camel_case(name)
-        self.required = False
-        self.constraints: List[Constraint] = []
-        hint, notes = _without_notes(hint)
-        self.load, self.type_name = _loader(hint)
-        for note in notes:
-            self._take(note)
-
-    def _take(self, note: Any) -> None:
-        if isinstance(note, Constraint):
-            self.constraints.append(note)
-        elif note is Required:
-            self.required = True
-        elif isinstance(note, JsonName):
-            self.wire_name = str(note)
-        elif isinstance(note, OneOf):
-            self.type_name = note.type_name
-        elif isinstance(note, type):
-            self.type_name = note.__name__
-
-    def check(self, value: Any) -> None:
-        """Raises 1.1.0's ``ValueError`` if user code may not set the field to ``value``."""
-        if value is None:
-            if self.required:
-                raise ValueError("Invalid value for `{}`, must not be `None`".format(self.name))
-            return
-        if isinstance(value, enum.Enum):
-            value = value.value
-        for constraint in self.constraints:
-            if constraint.refuses(value):
-                raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
-
-
-def _fields_in_the_body_of(cls: type) -> Iterator[_Field]:
-    if sys.version_info >= (3, 10):
-        hints = cls.__annotations__
-    else:
-        hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
-    for name, hint in hints.items():
-        if _of_the_class(hint):
-            continue
-        if isinstance(hint, str):
-            raise TypeError(
-                "{}.{}: a field's annotation is read when the class is made, so a file of types cannot have"
-                " `from __future__ import annotations`".format(cls.__qualname__, name)
-            )
-        yield _Field(name, hint, cls.__dict__.get(name))
-
-
-def _of_the_class(hint: Any) -> bool:
-    if isinstance(hint, str):
-        return "ClassVar" in hint
-    return hint is ClassVar or getattr(hint, "__origin__", None) is ClassVar
-
-
-def _without_notes(hint: Any) -> Tuple[Any, List[Any]]:
-    """The type inside ``Optional`` and ``Annotated``, and what was noted on the way."""
-    notes: List[Any] = []
-    while True:
-        if hint.__class__ is _ANNOTATED:
-            notes += hint.__metadata__
-            hint = hint.__origin__
-        elif origin_of(hint) in _UNIONS:
-            hint = next(arm for arm in arguments_of(hint) if arm is not type(None))
-        else:
-            return hint, notes
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.lstrip("_").split("_")
-    return first + "".join(map(str.capitalize, rest))
-
-
-@functools.lru_cache(maxsize=128)
-def _loader(hint: Any) -> Tuple[Optional[Load], str]:
-    """How a wire value of type ``hint`` becomes a Python value, and the schema's name for it."""
-    origin = origin_of(hint)
-    if origin is list:
-        load, name = _loader(arguments_of(hint)[0])
-        return _list_of(load), "list[{}]".format(name)
-    if origin is dict:
-        return _object, "dict(str, {})".format(_loader(arguments_of(hint)[1])[1])
-    if isinstance(hint, type) and issubclass(hint, Model):
-        return hint._loaded, hint.__name__
-    if hint is datetime.datetime:
-        return _moment, "datetime"
-    return None, "object" if hint is Any else hint.__name__
-
-
-# From the wire
-
-
-class _Misfit(Exception):
-    """Wire structure that is not the schema's; learns its place on the way up."""
-
-    def __init__(self, wanted: str, found: Any) -> None:
-        super().__init__()
-        kind = type(found).__name__
-        self.complaint = "{} was expected, not {} {}".format(wanted, "an" if kind[0] in "aeiou" else "a", kind)
-        self.place = ""
-
-    def under(self, step: str) -> "_Misfit":
-        """The same, seen from one step further out."""
-        self.place = step + self.place
-        return self
-
-    def told_of(self, root: str) -> str:
-        """The message: where, and what was expected there."""
-        return "{}: {}".format(self.place.lstrip(".") or root, self.complaint)
-
-
-def _list_of(load: Optional[Load]) -> Load:
-    def load_list(items: Any) -> List[Any]:
-        if not isinstance(items, (list, tuple)):
-            raise _Misfit("a list", items)
-        loaded: List[Any] = []
-        try:
-            for item in items:
-                loaded.append(item if load is None or item is None else load(item))
-        except _Misfit as misfit:
-            raise misfit.under("[{}]".format(len(loaded))) from None
-        return loaded
-
-    return load_list
-
-
-def _object(value: Any) -> Any:
-    if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
-        raise _Misfit("an object", value)
-    return value
-
-
-_ISO_8601 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?", re.ASCII
-)
-
-
-def _moment(value: Any) -> Any:
-    """The moment that ISO 8601 text names; any other value as it is."""
-    match = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    day, time, fraction, zulu, hours, minutes = match.groups()
-    zone = "+00:00" if zulu else "{}:{}".format(hours, minutes) if hours else ""
-    # The one form that 3.8 reads: six digits of fraction and an offset with a colon.
-    text = "{}T{}.{}{}".format(day, time, (fraction or "")[:6].ljust(6, "0"), zone)
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError:  # such as the 30th of February
-        return value
 
 
 # To the wire

@@ -1,0 +1,131 @@
+"""The envelope that a call returns: the edge's answer, and what the page has to know besides."""
+
+from typing import Any, Dict, Generic, List, Optional, TypeVar, Union, overload
+
+from target_tools.typing_compat import TypedDict
+
+from .experience_cloud import AnalyticsResponse
+from .request import DeliveryRequest
+from .response import DeliveryResponse
+
+T = TypeVar("T")
+
+
+class TargetCookie(TypedDict):
+    """A cookie for the visitor's browser."""
+
+    name: str
+    """Its name."""
+
+    value: str
+    """Its value."""
+
+    maxAge: int
+    """How long to keep it, in seconds."""
+
+    max_age: int
+    """The same, spelt as the documentation spells it."""
+
+
+class ResponseMeta(TypedDict):
+    """How the decisions came about."""
+
+    decisioning_method: str
+    """Who decided."""
+
+    remote_mboxes: List[str]
+    """The mboxes whose rules only the edge can decide."""
+
+    remote_views: List[str]
+    """The views whose rules only the edge can decide."""
+
+
+class _Key(Generic[T]):
+    """A key of the envelope, as an attribute."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, envelope: None, owner: type) -> "_Key[T]": ...
+
+    @overload
+    def __get__(self, envelope: Dict[str, Any], owner: type) -> Optional[T]: ...
+
+    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Union["_Key[T]", T, None]:
+        return self if envelope is None else envelope.get(self._name)
+
+    def __set__(self, envelope: Dict[str, Any], value: Optional[T]) -> None:
+        if value is None and self._name != "visitor_state":
+            envelope.pop(self._name, None)
+        else:
+            envelope[self._name] = value
+
+
+class TargetDeliveryResponse(Dict[str, Any]):
+    """A dict of what a call has to tell, each key readable as an attribute too.
+
+    Keys without a value are left out, and their attributes are ``None``; only
+    ``visitor_state`` is always there.
+    """
+
+    visitor_state = _Key[Any]()
+    """The state of the visitor, for the page's own visitor to take over."""
+
+    request = _Key[DeliveryRequest]()
+    """The request as it was sent."""
+
+    target_cookie = _Key[TargetCookie]()
+    """The cookie that keeps the session and the device."""
+
+    target_location_hint_cookie = _Key[TargetCookie]()
+    """The cookie that keeps the edge cluster."""
+
+    analytics_details = _Key[List[AnalyticsResponse]]()
+    """What Analytics is to be told, place by place."""
+
+    trace = _Key[List[Dict[str, Any]]]()
+    """How it was decided, place by place."""
+
+    response_tokens = _Key[List[Dict[str, Any]]]()
+    """What the activities tell of themselves, option by option."""
+
+    meta = _Key[ResponseMeta]()
+    """How the decisions came about."""
+
+    response = _Key[DeliveryResponse]()
+    """The answer itself."""
+
+    def __init__(
+        self,
+        *,
+        visitor_state: Any = None,
+        request: Optional[DeliveryRequest] = None,
+        target_cookie: Optional[TargetCookie] = None,
+        target_location_hint_cookie: Optional[TargetCookie] = None,
+        analytics_details: Optional[List[AnalyticsResponse]] = None,
+        trace: Optional[List[Dict[str, Any]]] = None,
+        response_tokens: Optional[List[Dict[str, Any]]] = None,
+        meta: Optional[ResponseMeta] = None,
+        response: Optional[DeliveryResponse] = None,
+        session_id: Optional[str] = None,
+    ) -> None:
+        super().__init__()
+        self.visitor_state = visitor_state
+        self.request = request
+        self.target_cookie = target_cookie
+        self.target_location_hint_cookie = target_location_hint_cookie
+        self.analytics_details = analytics_details
+        self.trace = trace
+        self.response_tokens = response_tokens
+        self.meta = meta
+        self.response = response
+        self.session_id = session_id
+        """The session the call belonged to; no key, because it is in the cookie already."""
+
+    def copy(self) -> "TargetDeliveryResponse":
+        """A shallow copy, an envelope again."""
+        envelope = type(self).__new__(type(self))
+        envelope.update(self)
+        envelope.__dict__.update(self.__dict__)
+        return envelope

@@ -1,0 +1,177 @@
+"""One annotated line of a wire type: its names, its notes, and how its values come off the wire."""
+
+import datetime
+import enum
+import functools
+import re
+import sys
+import types
+from typing import Any, Callable, ClassVar, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import get_args as arguments_of
+from typing import get_origin as origin_of
+
+from target_tools.notes import Constraint, JsonName, OneOf, Required
+from target_tools.typing_compat import Annotated
+
+Load = Callable[[Any], Any]
+
+_UNIONS = (Union, getattr(types, "UnionType", Union))
+_ANNOTATED: Any = type(Annotated[int, "a note"])
+
+
+class Field:
+    """What the base class knows of one annotated line."""
+
+    def __init__(self, name: str, hint: Any, default: Any) -> None:
+        self.name = name
+        self.default = default
+        self.wire_name = _camel_case(name)
+        self.required = False
+        self.constraints: List[Constraint] = []
+        hint, notes = _without_notes(hint)
+        self.load, self.type_name = _loader(hint)
+        for note in notes:
+            self._take(note)
+
+    def _take(self, note: Any) -> None:
+        if isinstance(note, Constraint):
+            self.constraints.append(note)
+        elif note is Required:
+            self.required = True
+        elif isinstance(note, JsonName):
+            self.wire_name = str(note)
+        elif isinstance(note, OneOf):
+            self.type_name = note.type_name
+        elif isinstance(note, type):
+            self.type_name = note.__name__
+
+    def check(self, value: Any) -> None:
+        """Raises 1.1.0's ``ValueError`` if user code may not set the field to ``value``."""
+        if value is None:
+            if self.required:
+                raise ValueError("Invalid value for `{}`, must not be `None`".format(self.name))
+            return
+        if isinstance(value, enum.Enum):
+            value = value.value
+        for constraint in self.constraints:
+            if constraint.refuses(value):
+                raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
+
+
+def fields_in_the_body_of(cls: type) -> Iterator[Field]:
+    if sys.version_info >= (3, 10):
+        hints = cls.__annotations__
+    else:
+        hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
+    for name, hint in hints.items():
+        if _of_the_class(hint):
+            continue
+        if isinstance(hint, str):
+            raise TypeError(
+                "{}.{}: a field's annotation is read when the class is made, so a file of types cannot have"
+                " `from __future__ import annotations`".format(cls.__qualname__, name)
+            )
+        yield Field(name, hint, cls.__dict__.get(name))
+
+
+def _of_the_class(hint: Any) -> bool:
+    if isinstance(hint, str):
+        return "ClassVar" in hint
+    return hint is ClassVar or getattr(hint, "__origin__", None) is ClassVar
+
+
+def _without_notes(hint: Any) -> Tuple[Any, List[Any]]:
+    """The type inside ``Optional`` and ``Annotated``, and what was noted on the way."""
+    notes: List[Any] = []
+    while True:
+        if hint.__class__ is _ANNOTATED:
+            notes += hint.__metadata__
+            hint = hint.__origin__
+        elif origin_of(hint) in _UNIONS:
+            hint = next(arm for arm in arguments_of(hint) if arm is not type(None))
+        else:
+            return hint, notes
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.lstrip("_").split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+@functools.lru_cache(maxsize=128)
+def _loader(hint: Any) -> Tuple[Optional[Load], str]:
+    """How a wire value of type ``hint`` becomes a Python value, and the schema's name for it."""
+    origin = origin_of(hint)
+    if origin is list:
+        load, name = _loader(arguments_of(hint)[0])
+        return _list_of(load), "list[{}]".format(name)
+    if origin is dict:
+        return _object, "dict(str, {})".format(_loader(arguments_of(hint)[1])[1])
+    if hasattr(hint, "_loaded"):  # a model; its class is not known on this side of the import
+        return hint._loaded, hint.__name__
+    if hint is datetime.datetime:
+        return _moment, "datetime"
+    return None, "object" if hint is Any else hint.__name__
+
+
+# From the wire
+
+
+class Misfit(Exception):
+    """Wire structure that is not the schema's; learns its place on the way up."""
+
+    def __init__(self, wanted: str, found: Any) -> None:
+        super().__init__()
+        kind = type(found).__name__
+        self.complaint = "{} was expected, not {} {}".format(wanted, "an" if kind[0] in "aeiou" else "a", kind)
+        self.place = ""
+
+    def under(self, step: str) -> "Misfit":
+        """The same, seen from one step further out."""
+        self.place = step + self.place
+        return self
+
+    def told_of(self, root: str) -> str:
+        """The message: where, and what was expected there."""
+        return "{}: {}".format(self.place.lstrip(".") or root, self.complaint)
+
+
+def _list_of(load: Optional[Load]) -> Load:
+    def load_list(items: Any) -> List[Any]:
+        if not isinstance(items, (list, tuple)):
+            raise Misfit("a list", items)
+        loaded: List[Any] = []
+        try:
+            for item in items:
+                loaded.append(item if load is None or item is None else load(item))
+        except Misfit as misfit:
+            raise misfit.under("[{}]".format(len(loaded))) from None
+        return loaded
+
+    return load_list
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
+        raise Misfit("an object", value)
+    return value
+
+
+_ISO_8601 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?", re.ASCII
+)
+
+
+def _moment(value: Any) -> Any:
+    """The moment that ISO 8601 text names; any other value as it is."""
+    match = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    day, time, fraction, zulu, hours, minutes = match.groups()
+    zone = "+00:00" if zulu else "{}:{}".format(hours, minutes) if hours else ""
+    # The one form that 3.8 reads: six digits of fraction and an offset with a colon.
+    text = "{}T{}.{}{}".format(day, time, (fraction or "")[:6].ljust(6, "0"), zone)
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:  # such as the 30th of February
+        return value

@@ -1,0 +1,57 @@
+"""The committed table of what the schema says, and the classes it speaks of."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple, Type
+
+import target_python_sdk.types
+from target_tools.model import Model
+
+FACTS: Dict[str, Any] = json.loads(Path(__file__).with_name("schema_facts.json").read_text(encoding="utf-8"))
+CLASSES: Dict[str, Any] = FACTS["classes"]
+ENUMS: Dict[str, Any] = FACTS["enums"]
+PARTS: Dict[str, Any] = FACTS["parts"]
+DEVIATIONS: List[Dict[str, str]] = FACTS["deviations"]
+
+
+class Limit(NamedTuple):
+    """One limit that a class enforces on one of its fields."""
+
+    type: str
+    field: str
+    kind: str
+    value: Any
+
+
+def type_named(name: str) -> Type[Model]:
+    """The wire type of that name."""
+    found = getattr(target_python_sdk.types, name)
+    assert issubclass(found, Model)
+    return found
+
+
+def fields_of(name: str) -> List[Dict[str, Any]]:
+    """The rows of a class, or of the part of a class, in the constructor's order."""
+    if name in CLASSES:
+        return list(CLASSES[name]["fields"])
+    whole = CLASSES[PARTS[name]["part_of"]]["fields"]
+    return [row for row in whole if row["name"] in PARTS[name]["fields"]]
+
+
+def enforced(row: Dict[str, Any]) -> List[str]:
+    """The kinds of limit that a row says are enforced."""
+    return list(row.get("enforced", row.get("schema", {})))
+
+
+def limits() -> Iterator[Limit]:
+    """Every limit that is enforced, class by class."""
+    for name in [*CLASSES, *PARTS]:
+        for row in fields_of(name):
+            for kind in enforced(row):
+                yield Limit(name, row["name"], kind, row["schema"][kind])
+
+
+def minimal_arguments(name: str) -> Dict[str, Any]:
+    """The least that the constructor of a class insists on."""
+    required: Tuple[str, ...] = tuple(row["name"] for row in fields_of(name) if "required" in enforced(row))
+    return {field: 1 if field == "status" else "x" for field in required}

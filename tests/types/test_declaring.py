@@ -1,0 +1,178 @@
+"""Declaring a type: what the base class reads from a class body."""
+
+import enum
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, ClassVar, Dict, List, Optional
+
+import pytest
+
+from target_python_sdk.types import Geo
+from target_tools.model import Model
+from target_tools.notes import JsonName, Maximum, MaxLength, Minimum, MinLength, OneOf, Pattern, Required
+from target_tools.typing_compat import Annotated
+
+
+class Fruit(Model):
+    """A closed set."""
+
+    APPLE = "apple"
+
+
+class Worm(Model):
+    """Something inside."""
+
+    name: Optional[str] = None
+    """Its name."""
+
+
+class Basket(Model):
+    """One field of every kind."""
+
+    count: ClassVar[int] = 0
+
+    label: Annotated[Optional[str], Required, MaxLength(3), MinLength(2)] = None
+    """Checked twice."""
+
+    fruit: Annotated[Optional[str], Fruit] = None
+    """From a closed set."""
+
+    worms_found: Optional[List[Worm]] = None
+    """Models."""
+
+    tags: Optional[Dict[str, Any]] = None
+    """Free."""
+
+    weight: Annotated[Optional[float], Maximum(10), Minimum(1)] = None
+    """A number."""
+
+    colour: Annotated[Optional[str], Pattern("^#"), JsonName("webRGBColour")] = None
+    """Named otherwise on the wire."""
+
+    extra: Annotated[Any, OneOf("string", "array")] = None
+    """Anything."""
+
+    sealed: Optional[bool] = True
+    """Not ``None`` by default."""
+
+
+def test_names_and_types_are_read_from_the_annotations():
+    assert Basket.attribute_map == {
+        "label": "label",
+        "fruit": "fruit",
+        "worms_found": "wormsFound",
+        "tags": "tags",
+        "weight": "weight",
+        "colour": "webRGBColour",
+        "extra": "extra",
+        "sealed": "sealed",
+    }
+    assert Basket.openapi_types == {
+        "label": "str",
+        "fruit": "Fruit",
+        "worms_found": "list[Worm]",
+        "tags": "dict(str, object)",
+        "weight": "float",
+        "colour": "str",
+        "extra": "OneOfstringarray",
+        "sealed": "bool",
+    }
+
+
+def test_defaults_come_from_the_class_body():
+    assert Basket("ab").sealed is True
+    assert Basket.from_dict({}).sealed is True
+    assert Basket.from_dict({"sealed": None}).sealed is None
+
+
+def test_checks_are_made_in_the_order_they_are_noted():
+    for value, complaint in [("abcd", "less than or equal to `3`"), ("a", "greater than or equal to `2`")]:
+        with pytest.raises(ValueError, match=complaint):
+            Basket(value)
+
+
+def test_a_subclass_adds_its_fields_after_its_bases():
+    class Hamper(Basket):
+        ribbon: Optional[str] = None
+
+    hamper = Hamper("ab", ribbon="red")
+    assert list(Hamper.attribute_map)[-1] == "ribbon" and "ribbon" not in Basket.attribute_map
+    assert hamper.to_dict(True, True) == {"label": "ab", "sealed": True, "ribbon": "red"}
+    with pytest.raises(ValueError, match="label"):
+        Hamper()
+
+
+def test_a_field_may_have_any_name():
+    class Odd(Model):
+        values: Optional[int] = None
+        name: Annotated[Optional[str], MaxLength(1)] = None
+        check: Optional[int] = None
+        load: Optional[int] = None
+
+    assert Odd(1, "x", 2, 3).to_dict() == {"values": 1, "name": "x", "check": 2, "load": 3}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="unions with a bar are younger")
+def test_a_union_with_a_bar_is_read_like_optional():
+    namespace: Dict[str, Any] = {"Model": Model, "Worm": Worm}
+    exec("class Apple(Model):\n    worm: None | Worm = None\n    weight: int | None = None", namespace)
+    assert namespace["Apple"].openapi_types == {"worm": "Worm", "weight": "int"}
+    assert namespace["Apple"].from_dict({"worm": {"name": "Bob"}}).worm == Worm("Bob")
+
+
+POSTPONED = """
+    from __future__ import annotations
+
+    from typing import ClassVar, Optional
+
+    from target_python_sdk.types import Geo
+
+
+    class Place(Geo):
+        {}
+"""
+
+
+def test_a_file_of_types_with_postponed_annotations_is_refused():
+    with pytest.raises(TypeError, match=r"Place\.planet: .* `from __future__ import annotations`"):
+        exec(textwrap.dedent(POSTPONED).format("planet: Optional[str] = None"), {"__name__": "places"})
+
+
+def test_a_subclass_there_may_annotate_what_belongs_to_the_class():
+    namespace: Dict[str, Any] = {"__name__": "places"}
+    exec(textwrap.dedent(POSTPONED).format('planet: ClassVar[str] = "Mars"'), namespace)
+    assert namespace["Place"](city="Basel").to_dict() == Geo(city="Basel").to_dict()
+
+
+def test_no_file_of_types_postpones_its_annotations(root: Path):
+    for file in (root / "target_python_sdk" / "types").glob("*.py"):
+        assert "from __future__ import annotations" not in file.read_text(encoding="utf-8"), file.name
+
+
+def test_a_constructor_is_written_when_it_is_first_needed():
+    class Late(Model):
+        name: Optional[str] = None
+
+    assert "__init__" in vars(Late) and not callable(vars(Late)["__init__"])
+    assert Late("x").name == "x"
+    assert callable(vars(Late)["__init__"])
+
+
+def test_an_enum_member_in_a_subclass_of_str_is_measured_and_kept():
+    class Label(str, enum.Enum):
+        SHORT = "ab"
+
+    assert Basket(Label.SHORT).label is Label.SHORT
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="typing has all the names from 3.11 on")
+def test_the_types_do_without_typing_extensions_where_typing_has_it_all():
+    program = "import sys, target_python_sdk.types; sys.exit('typing_extensions' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_types_do_without_modules_that_are_slow_to_import():
+    program = "import sys, target_python_sdk.types; sys.exit('pprint' in sys.modules or 'dataclasses' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,104 @@
+"""``TargetDeliveryResponse``: a dict that can be read by attribute."""
+
+import copy
+import json
+import pickle
+
+import pytest
+
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse, TargetCookie, TargetDeliveryResponse
+
+KEYS = [
+    "visitor_state",
+    "request",
+    "target_cookie",
+    "target_location_hint_cookie",
+    "analytics_details",
+    "trace",
+    "response_tokens",
+    "meta",
+    "response",
+]
+
+COOKIE: TargetCookie = {"name": "mbox", "value": "session#s1#1", "maxAge": 1860, "max_age": 1860}
+
+
+@pytest.fixture
+def envelope() -> TargetDeliveryResponse:
+    return TargetDeliveryResponse(
+        request=DeliveryRequest(request_id="r1"),
+        response=DeliveryResponse(status=200),
+        target_cookie=COOKIE,
+        session_id="s1",
+    )
+
+
+def test_only_the_visitor_state_is_there_without_a_value():
+    assert TargetDeliveryResponse() == {"visitor_state": None}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_an_attribute(key):
+    value = object()
+    full = TargetDeliveryResponse(**{key: value})
+    assert full[key] is value and full.get(key) is value and key in full
+    assert getattr(full, key) is value
+    assert getattr(TargetDeliveryResponse(), key) is None
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_writing_an_attribute_writes_the_key(key):
+    envelope = TargetDeliveryResponse()
+    setattr(envelope, key, 1)
+    assert envelope[key] == 1
+    setattr(envelope, key, None)
+    assert envelope == {"visitor_state": None}
+
+
+def test_keys_come_in_the_documented_order():
+    assert list(TargetDeliveryResponse(**dict.fromkeys(reversed(KEYS), 1))) == KEYS
+
+
+def test_a_value_that_is_empty_is_still_a_value():
+    assert TargetDeliveryResponse(response_tokens=[], trace=[]) == {
+        "visitor_state": None,
+        "response_tokens": [],
+        "trace": [],
+    }
+
+
+def test_the_session_is_an_attribute_and_no_key(envelope):
+    assert envelope.session_id == "s1"
+    assert "session_id" not in envelope
+
+
+def test_it_is_a_dict_and_equal_to_a_plain_one(envelope):
+    assert isinstance(envelope, dict)
+    assert envelope == dict(envelope)
+    assert repr(envelope) == repr(dict(envelope))
+
+
+def test_it_is_json_where_its_values_are():
+    assert json.loads(json.dumps(TargetDeliveryResponse(target_cookie=COOKIE)))["target_cookie"]["maxAge"] == 1860
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda one: one.copy(), lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_is_an_envelope_of_the_same_session(envelope, copied):
+    twin = copied(envelope)
+    assert type(twin) is TargetDeliveryResponse
+    assert twin == envelope and twin is not envelope
+    assert twin.session_id == "s1"
+    twin.trace = [{}]
+    assert "trace" not in envelope
+
+
+def test_an_unknown_key_is_a_type_error():
+    with pytest.raises(TypeError):
+        TargetDeliveryResponse(status=200)
+
+
+def test_only_keywords_are_taken():
+    with pytest.raises(TypeError):
+        TargetDeliveryResponse({"visitor_state": None})
