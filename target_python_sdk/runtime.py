@@ -7,6 +7,7 @@ matter.
 """
 
 import os
+import weakref
 from typing import Dict, Optional
 
 from target_python_sdk.delivery.options import ClientSettings
@@ -60,6 +61,8 @@ class PerProcess:
         inherited = list(self._by_pid.values())
         hint = inherited[-1].location_hint if inherited else self._settings.target_location_hint
         mine = self._by_pid.setdefault(pid, Runtime(self._settings, self._log, hint))
+        # A client that nobody closed hangs up when it is collected, or at the latest at exit.
+        weakref.finalize(mine, mine.transport.close)
         # The parent's stay referenced, so that nothing of theirs is finalized here.
         for runtime in inherited:
             runtime.transport.abandon()

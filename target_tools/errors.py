@@ -152,13 +152,17 @@ class ApiException(OpenApiException):
         return http_message(self.status, self.reason, self.headers, self.body)
 
 
+#: Headers that may hold a visitor's ids.
+_HIDDEN = frozenset({"set-cookie", "location"})
+
+
 def http_message(
     status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
 ) -> str:
     """1.1.0's text of a failed exchange, without cookies and with the body cut and escaped."""
     lines = ["({})".format(status), "Reason: {}".format(reason)]
     if headers:
-        shown = {name: value for name, value in headers.items() if name.lower() != "set-cookie"}
+        shown = {name: value for name, value in headers.items() if name.lower() not in _HIDDEN}
         lines.append("HTTP response headers: {}".format(shown))
     if body:
         lines.append("HTTP response body: {}".format(quoted(body)))

@@ -67,7 +67,7 @@ def target_cookie(session_id: str, device_id: Optional[str], now: float) -> Targ
         parts.append(Part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
     value = "|".join(_written(parts))
     latest = max(part.expires for part in parts)
-    return _cookie(TARGET_COOKIE, value, math.ceil(abs(latest - now)))
+    return _cookie(TARGET_COOKIE, value, int(latest - started))
 
 
 def location_hint_cookie(cluster: str) -> TargetCookie:

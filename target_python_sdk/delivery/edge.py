@@ -35,8 +35,9 @@ def choose_cluster(cookie_id: Optional[str], request_id: Any, call_hint: Any, cl
     else in the call's hint; else the client goes where it was sent last.
     """
     refused = 0
-    for hint in (cluster_of_id(cookie_id), cluster_of_id(request_id), call_hint, client_hint):
-        if hint is None or hint == "":
+    own_id = None if request_id == cookie_id else request_id  # the cookie's is not looked at twice
+    for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint, client_hint):
+        if hint in (None, "", b""):
             continue
         good = valid_hint(hint)
         if good is not None:

@@ -1,6 +1,5 @@
 """A prepared call as HTTP, and HTTP as the edge's answer."""
 
-import uuid
 from urllib.parse import quote
 
 from target_python_sdk.delivery.edge import delivery_origin
@@ -12,6 +11,7 @@ from target_tools.bodies import parse_json, render_json
 from target_tools.constants import DELIVERY_PATH, SDK_NAME
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
 from target_tools.flow import HttpReply, HttpRequest
+from target_tools.ids import new_id
 
 #: How much of an error's body is kept, in bytes.
 ERROR_BODY = 4096
@@ -38,7 +38,7 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
         "POST",
         delivery_origin(settings, prepared.cluster),
         "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
-        (*_HEADERS, ("X-Request-Id", str(uuid.uuid4()))),
+        (*_HEADERS, ("X-Request-Id", new_id())),
         body,
         settings.max_response_bytes.delivery,
     )

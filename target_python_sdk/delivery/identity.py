@@ -1,7 +1,6 @@
 """Who the visitor is: session, device, and the ids other systems know them by."""
 
 import re
-import uuid
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery import option_parsers as parse
@@ -11,6 +10,7 @@ from target_python_sdk.delivery.options import Call
 from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
 from target_tools.constants import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
+from target_tools.ids import id_of, new_id
 from target_tools.logger import Log
 
 #: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
@@ -22,8 +22,6 @@ _AUTH_STATES = {
     1: AuthenticatedState.AUTHENTICATED,
     2: AuthenticatedState.LOGGED_OUT,
 }
-#: Names the ids that stand in for session ids the API would refuse.
-_SESSION_NAMESPACE = uuid.UUID("6f7a1c6e-6a0e-5d2b-9c58-3f1d0b8f7c11")
 
 
 class Visit(NamedTuple):
@@ -41,7 +39,7 @@ def read_visit(call: Call, log: Log) -> Visit:
     device = parts.get(DEVICE_ID_COOKIE)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         device = None
-    return Visit(str(uuid.uuid4()) if session is None else _accepted(session, log), device)
+    return Visit(new_id() if session is None else _accepted(session, log), device)
 
 
 def _accepted(session: str, log: Log) -> str:
@@ -49,7 +47,7 @@ def _accepted(session: str, log: Log) -> str:
     if _SESSION.fullmatch(session) and session.isprintable():
         return session
     log.info("A session id that the API would refuse was replaced by its uuid5")
-    return str(uuid.uuid5(_SESSION_NAMESPACE, session.encode("utf-8", "backslashreplace").decode("utf-8")))
+    return id_of(session)
 
 
 def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], customers: List[CustomerId]) -> Any:

@@ -4,7 +4,6 @@ Nothing past this module reads an option by its name in a dict, and no dict, req
 or model of the user's is changed.
 """
 
-import difflib
 import enum
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import quote
@@ -24,7 +23,8 @@ from target_python_sdk.delivery.messages import (
     PREFETCH_FIELDS_REQUIRED,
     REQUEST_REQUIRED,
 )
-from target_python_sdk.types import DeliveryRequest
+from target_python_sdk.delivery.nodes import node
+from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import NotAvailable, OptionError
 from target_tools.logger import Log
@@ -165,7 +165,8 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
 
 def check_offers(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
-    execute, prefetch = request.execute, request.prefetch
+    execute = node(request.execute, ExecuteRequest, "request.execute")
+    prefetch = node(request.prefetch, PrefetchRequest, "request.prefetch")
     if execute is not None and not _asks(execute, "page_load", "mboxes"):
         raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
     if prefetch is not None and not _asks(prefetch, "views", "page_load", "mboxes"):
@@ -311,6 +312,8 @@ def _try_tls(settings: ClientSettings) -> None:
 
 def _name_unknown(given: Mapping[str, Any], known: Mapping[str, Any], log: Log) -> None:
     """Say once, in the log, which options nobody reads and what they may have been meant to be."""
+    import difflib  # noqa: PLC0415 - wanted by mistakes only
+
     for name in given:
         if name not in known:
             nearest = difflib.get_close_matches(str(name), known, 1)

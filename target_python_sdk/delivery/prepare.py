@@ -3,7 +3,6 @@
 Nothing of the caller's is changed: every part that needs filling is a copy.
 """
 
-import uuid
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.delivery.edge import choose_cluster
@@ -34,6 +33,7 @@ from target_python_sdk.types import (
     PrefetchRequest,
 )
 from target_tools.clock import utc_offset_minutes
+from target_tools.ids import new_id
 from target_tools.logger import Log
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
@@ -62,7 +62,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     request_id = None if identity is None else identity.tnt_id
     cluster = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
     request = given.replace(
-        request_id=given.request_id or str(uuid.uuid4()),
+        request_id=given.request_id or new_id(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token),

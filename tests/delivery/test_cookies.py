@@ -1,0 +1,107 @@
+"""The ``mbox`` cookie, read under limits and written as at.js reads it (B31)."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_python_sdk.delivery.cookies import (
+    PARSED_LENGTH,
+    WRITTEN_LENGTH,
+    location_hint_cookie,
+    parse_target_cookie,
+    target_cookie,
+)
+
+NOW = 1_700_000_000.25
+LATER = 4000000000
+
+
+def test_the_cookie_reads_as_it_is_documented():
+    assert parse_target_cookie("session#abc#4000000000|PC#def.35_0#4000000000", NOW) == {
+        "session": "abc",
+        "PC": "def.35_0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (None, {}),
+        ("", {}),
+        ("garbage", {}),
+        ("session#abc", {}),
+        ("session##4000000000", {}),
+        ("#abc#4000000000", {}),
+        ("session#abc#soon", {}),
+        ("session#abc#nan", {}),
+        ("session#abc#inf", {}),
+        ("session#abc#-5", {}),
+        ("session#abc#1700000000", {}),
+        ("session#abc#1700000001", {"session": "abc"}),
+        ("session#a%2Fb%20c#4000000000", {"session": "a/b c"}),
+        ("session#one#4000000000|session#two#4000000000", {"session": "two"}),
+        ("session#one#4000000000#more", {"session": "one"}),
+        ('"session#abc#4000000000"', {"session": "abc"}),
+        ("|||session#abc#4000000000|||", {"session": "abc"}),
+        ("check#true#4000000000|disable#x#4000000000", {"check": "true", "disable": "x"}),
+        ("|".join(["x#y#4000000000"] * 10 + ["session#late#4000000000"]), {"x": "y"}),
+        ("x" * PARSED_LENGTH + "|session#late#4000000000", {}),
+    ],
+)
+def test_what_makes_no_sense_is_not_there(text, parts):
+    assert parse_target_cookie(text, NOW) == parts
+
+
+def test_b31_an_expiry_with_a_fraction_is_read():
+    assert parse_target_cookie("session#abc#4000000000.5", NOW) == {"session": "abc"}
+
+
+def test_b31_a_slash_is_encoded_and_what_javascript_leaves_is_left():
+    cookie = target_cookie("a/b!*'()~_.-c d", None, NOW)
+    assert cookie["value"] == "session#a%2Fb!*'()~_.-c%20d#1700001861"
+
+
+def test_the_cookie_to_set_names_session_and_device():
+    cookie = target_cookie("abc", "def.35_0", NOW)
+    assert cookie == {
+        "name": "mbox",
+        "value": "session#abc#1700001861|PC#def.35_0#1763244801",
+        "maxAge": 63244800,
+        "max_age": 63244800,
+    }
+
+
+def test_without_a_device_the_session_is_all():
+    assert target_cookie("abc", None, NOW)["maxAge"] == 1860
+
+
+def test_the_hint_cookie_lives_as_long_as_a_session():
+    assert location_hint_cookie("35") == {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
+
+
+def test_a_cookie_no_browser_would_keep_is_not_written():
+    cookie = target_cookie("abc", "x" * 5000, NOW)
+    assert len(cookie["value"]) <= WRITTEN_LENGTH
+    assert cookie["value"].startswith("session#abc#")
+
+
+@given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
+def test_what_is_written_reads_back(session, device):
+    written = target_cookie(session, device, NOW)
+    expected = {"session": session, "PC": device}
+    if len(written["value"]) < 1500:
+        assert parse_target_cookie(written["value"], NOW) == expected
+    assert set(written["value"]) <= set(string.ascii_letters + string.digits + "%#|_.-~!*'()")
+
+
+@given(st.text(max_size=300))
+def test_no_cookie_raises(text):
+    parse_target_cookie(text, NOW)
+    parse_target_cookie("session#" + text + "#" + str(LATER), NOW)
+    parse_target_cookie(text + "#1#" + text, NOW)
+
+
+def test_a_lone_surrogate_is_written_as_a_question_mark():
+    assert target_cookie("\ud800", None, NOW)["value"] == "session#%3F#1700001861"

@@ -1,0 +1,412 @@
+"""Every option of a client and of a call: what is taken, what is refused and in which words."""
+
+import enum
+import logging
+
+import pytest
+import urllib3
+
+from target_python_sdk import TargetClient
+from target_python_sdk.delivery.options import ByteLimits, ClientSettings, call_options, client_settings
+from target_python_sdk.errors import NotAvailable, OptionError
+from target_python_sdk.types import (
+    DeliveryRequest,
+    ExecuteRequest,
+    MboxRequest,
+    Notification,
+    PrefetchRequest,
+    Telemetry,
+    ViewRequest,
+)
+from target_tools.enums import DecisioningMethod
+from target_tools.logger import Log
+from tests.support import offers
+
+REQUIRED = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
+
+
+def settings(**options):
+    return client_settings({**REQUIRED, **options}, Log())
+
+
+class Methods(enum.Enum):
+    SERVER = "server-side"
+
+
+class Anything:
+    """An object that can do whatever an option asks for."""
+
+    def debug(self, *_):
+        pass
+
+    error = request = get = set = debug
+
+
+ANYTHING = Anything()
+
+GOOD = [
+    ("timeout", 200, "timeout", 0.2),
+    ("timeout", 1500.5, "timeout", 1.5005),
+    ("server_domain", "edge.example.com", "server_domain", ("edge.example.com", None)),
+    ("server_domain", "127.0.0.1:8080", "server_domain", ("127.0.0.1", 8080)),
+    ("server_domain", "target_edge:80", "server_domain", ("target_edge", 80)),
+    ("server_domain", "[::1]:8080", "server_domain", ("::1", 8080)),
+    ("secure", False, "secure", False),
+    ("logger", ANYTHING, "logger", ANYTHING),
+    ("log_payloads", True, "log_payloads", True),
+    ("target_location_hint", "35", "target_location_hint", "35"),
+    ("target_location_hint", b"35", "target_location_hint", "35"),
+    ("property_token", "08210e2d", "property_token", "08210e2d"),
+    ("environment_id", 12, "environment_id", 12),
+    ("version", "2.10.0", "version", "2.10.0"),
+    ("decisioning_method", "server-side", "decisioning_method", DecisioningMethod.SERVER_SIDE),
+    ("decisioning_method", DecisioningMethod.SERVER_SIDE, "decisioning_method", DecisioningMethod.SERVER_SIDE),
+    ("decisioning_method", Methods.SERVER, "decisioning_method", DecisioningMethod.SERVER_SIDE),
+    ("events", {"client_ready": print}, "events", {"client_ready": print}),
+    ("telemetry_enabled", False, "telemetry_enabled", False),
+    ("polling_interval", 0, "polling_interval", 0),
+    ("polling_interval", 300000, "polling_interval", 300),
+    ("maximum_wait_ready", 500, "maximum_wait_ready", 0.5),
+    ("artifact_location", "https://cdn.example.com/rules.json", "artifact_location", "https://cdn.example.com/rules.json"),
+    ("artifact_payload", {"version": "1.0.0"}, "artifact_payload", {"version": "1.0.0"}),
+    ("artifact_format", "bin", "artifact_format", "bin"),
+    ("artifact_cache", "cache.json", "artifact_cache", "cache.json"),
+    ("artifact_cache", ANYTHING, "artifact_cache", ANYTHING),
+    ("environment", "Staging", "environment", "staging"),
+    ("cdn_environment", "staging", "cdn_environment", "staging"),
+    ("cdn_base_path", "http://127.0.0.1:8080", "cdn_base_path", "http://127.0.0.1:8080"),
+    ("on_device_all_matching_rules_mboxes", ["a", "b"], "on_device_all_matching_rules_mboxes", ("a", "b")),
+    ("max_workers", 4, "max_workers", 4),
+    ("max_pending", 10, "max_pending", 10),
+    ("queue_timeout", 100, "queue_timeout", 0.1),
+    ("circuit_breaker", False, "circuit_breaker", False),
+    ("on_error", "default", "on_error", "default"),
+    ("pool_manager", ANYTHING, "pool_manager", ANYTHING),
+    ("trust_env", True, "trust_env", True),
+    ("verify_ssl", False, "verify_ssl", False),
+    ("ca_certs", None, "ca_certs", None),
+    ("client_cert", None, "client_cert", None),
+    ("max_response_bytes", 1000, "max_response_bytes", ByteLimits(1000, 1000, 1000)),
+    ("max_response_bytes", {"geo": 5}, "max_response_bytes", ByteLimits(geo=5)),
+    ("shutdown_timeout", 0, "shutdown_timeout", 0),
+    ("proxy_headers", {"X-A": "b"}, "proxy_headers", {"X-A": "b"}),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "name", "meant"), GOOD)
+def test_an_option_is_taken(option, value, name, meant):
+    assert getattr(settings(**{option: value}), name) == meant
+
+
+@pytest.mark.parametrize("option", sorted({row[0] for row in GOOD}))
+def test_none_means_not_given(option):
+    expected = settings()
+    assert settings(**{option: None}) == expected
+
+
+def test_the_defaults_are_those_of_the_table():
+    chosen = settings()
+    defaults = ClientSettings(**REQUIRED)
+    assert chosen._replace(query="") == defaults
+    assert (defaults.timeout, defaults.polling_interval, defaults.maximum_wait_ready) == (3.0, 300.0, 10.0)
+    assert (defaults.max_workers, defaults.max_pending, defaults.queue_timeout) == (32, 10000, 30.0)
+    assert (defaults.retries.attempts, defaults.shutdown_timeout) == (3, 2.0)
+    assert defaults.max_response_bytes == (8 << 20, 64 << 20, 64 << 10)
+
+
+BAD = [
+    ("client", "acme.evil.com"),
+    ("client", "acme/"),
+    ("client", "-acme"),
+    ("client", "a" * 64),
+    ("client", 5),
+    ("client", "acmé"),
+    ("organization_id", 5),
+    ("timeout", 0),
+    ("timeout", -1),
+    ("timeout", "3000"),
+    ("timeout", True),
+    ("timeout", float("nan")),
+    ("timeout", float("inf")),
+    ("server_domain", "https://edge.example.com"),
+    ("server_domain", "edge.example.com/path"),
+    ("server_domain", "user@edge.example.com"),
+    ("server_domain", "edge.example.com:port"),
+    ("server_domain", "edge.example.com:70000"),
+    ("server_domain", "edge.example.com:0"),
+    ("server_domain", "edge example"),
+    ("server_domain", "edge..example"),
+    ("server_domain", "edge\r\nX: y"),
+    ("server_domain", ""),
+    ("server_domain", 5),
+    ("secure", "False"),
+    ("secure", 0),
+    ("logger", "adobe"),
+    ("log_payloads", 1),
+    ("target_location_hint", 35),
+    ("property_token", ""),
+    ("environment_id", "12"),
+    ("environment_id", True),
+    ("version", 2),
+    ("events", [print]),
+    ("events", {"client_ready": "print"}),
+    ("events", {5: print}),
+    ("telemetry_enabled", "yes"),
+    ("polling_interval", -1),
+    ("maximum_wait_ready", "1"),
+    ("artifact_location", "cdn.example.com/rules.json"),
+    ("artifact_location", "file:///etc/passwd"),
+    ("artifact_payload", "{}"),
+    ("artifact_format", "xml"),
+    ("artifact_cache", 5),
+    ("environment", 5),
+    ("cdn_base_path", "cdn example"),
+    ("on_device_all_matching_rules_mboxes", "home"),
+    ("on_device_all_matching_rules_mboxes", [5]),
+    ("max_workers", 0),
+    ("max_workers", 1.5),
+    ("max_pending", -1),
+    ("queue_timeout", "x"),
+    ("retries", 0),
+    ("retries", "3"),
+    ("retries", True),
+    ("circuit_breaker", "on"),
+    ("on_error", "ignore"),
+    ("pool_manager", "pool"),
+    ("proxy", "gopher://x"),
+    ("proxy_headers", {"A": "b\r\nC: d"}),
+    ("proxy_headers", "A: b"),
+    ("trust_env", "1"),
+    ("verify_ssl", None or "no"),
+    ("ca_certs", "/does/not/exist.pem"),
+    ("client_cert", ("one", "two", "three")),
+    ("client_cert", 5),
+    ("max_response_bytes", 0),
+    ("max_response_bytes", {"telemetry": 5}),
+    ("max_response_bytes", {"geo": "5"}),
+    ("shutdown_timeout", -1),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), BAD)
+def test_a_bad_option_is_named_with_what_was_expected(option, value):
+    with pytest.raises(OptionError) as caught:
+        TargetClient.create({**REQUIRED, option: value})
+    error = caught.value
+    assert isinstance(error, ValueError)
+    assert error.option.startswith(option)
+    assert error.expected
+    assert error.expected in str(error) or option in str(error)
+    assert str(error).startswith(option)
+
+
+def test_every_option_is_tried():
+    known = {name for name in ClientSettings._fields if name != "query"}
+    assert known - {row[0] for row in BAD} == {"cdn_environment", "decisioning_method"}
+    assert known - {row[0] for row in GOOD} == {"client", "organization_id", "retries", "proxy"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (None, "Options are required"),
+        ({}, "Options are required"),
+        ([], "Options are required"),
+        ({"client": ""}, "Client is required"),
+        ({"organization_id": "1@AdobeOrg"}, "Client is required"),
+        ({"client": "acmeclient"}, "Organization Id is required"),
+        ({"client": "acmeclient", "organization_id": ""}, "Organization Id is required"),
+        (
+            {**REQUIRED, "decisioning_method": "elsewhere"},
+            "Invalid Decisioning Method.  Must be set to one of: hybrid,on-device,server-side",
+        ),
+    ],
+)
+def test_1_1_0s_words_for_bad_client_options(options, message):
+    with pytest.raises(OptionError) as caught:
+        TargetClient.create(options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("options", [None, {}, {"client": "acmeclient", "organization_id": "1"}])
+def test_only_create_makes_clients(options):
+    with pytest.raises(OptionError, match="^Please use TargetClient.create static method instead$"):
+        TargetClient(options)
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid", DecisioningMethod.HYBRID])
+def test_what_is_not_served_yet_says_so(method):
+    with pytest.raises(NotAvailable, match="not served by this version yet"):
+        TargetClient.create({**REQUIRED, "decisioning_method": method})
+    with TargetClient.create(REQUIRED) as client, pytest.raises(NotAvailable):
+        client.get_offers({**offers(), "decisioning_method": method})
+
+
+def test_an_unknown_option_is_one_log_line_with_the_nearest_known_one(caplog):
+    TargetClient.create({**REQUIRED, "time_out": 5, "entirely_else": 1})
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [
+        "The option 'time_out' is unknown and has no effect; did you mean 'timeout'?",
+        "The option 'entirely_else' is unknown and has no effect",
+    ]
+
+
+def test_an_unknown_option_of_a_call_is_named_too(caplog):
+    call_options({**offers(), "sessionid": "x"}, settings(), Log())
+    assert "did you mean 'session_id'?" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "attempts"),
+    [
+        (1, 1),
+        (5, 5),
+        (urllib3.Retry(2), 3),
+        (urllib3.Retry(False), 1),
+        (urllib3.Retry(0), 1),
+        (urllib3.Retry(total=None, connect=1), 2),
+        (urllib3.Retry(total=None), 3),
+    ],
+)
+def test_retries_are_attempts_in_all_or_urllib3s(given, attempts):
+    assert settings(retries=given).retries.attempts == attempts
+
+
+def test_urllib3s_retry_brings_its_statuses_and_pauses():
+    policy = settings(retries=urllib3.Retry(2, status_forcelist=[500], backoff_factor=0.5)).retries
+    assert (policy.statuses, policy.base) == ({500}, 0.5)
+
+
+# Options of a call
+
+
+def call(**options):
+    return call_options({"request": DeliveryRequest(), **options}, settings(), Log())
+
+
+def test_the_french_page_calls_the_request_events(caplog):
+    caplog.set_level(logging.INFO)
+    request = DeliveryRequest()
+    assert call_options({"events": request}, settings(), Log()).request is request
+    assert "taken as `request`" in caplog.text
+
+
+@pytest.mark.parametrize("value", [None, {}, {"execute": {}}, "request", 5])
+def test_a_request_is_a_delivery_request(value):
+    with TargetClient.create(REQUIRED) as client:
+        for method in (client.get_offers, client.send_notifications):
+            with pytest.raises(OptionError, match="^Request object of type DeliveryRequest is required$"):
+                method({"request": value})
+
+
+@pytest.mark.parametrize("value", [None, {}])
+def test_options_of_a_call_are_required(value):
+    with TargetClient.create(REQUIRED) as client:
+        for method in (client.get_offers, client.send_notifications):
+            with pytest.raises(OptionError, match="^Options are required$"):
+                method(value)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (DeliveryRequest(execute=ExecuteRequest()), "Either pageLoad or mboxes is required in execute"),
+        (DeliveryRequest(execute=ExecuteRequest(mboxes=[])), "Either pageLoad or mboxes is required in execute"),
+        (DeliveryRequest(prefetch=PrefetchRequest()), "Either views, pageLoad or mboxes is required in prefetch"),
+        (
+            DeliveryRequest(prefetch=PrefetchRequest(views=[])),
+            "Either views, pageLoad or mboxes is required in prefetch",
+        ),
+    ],
+)
+def test_1_1_0s_words_for_a_request_that_asks_for_nothing(request_, message):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.get_offers({"request": request_})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [DeliveryRequest(), DeliveryRequest(notifications=[]), DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()]))],
+)
+def test_notifications_are_required(request_):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.send_notifications({"request": request_})
+    assert str(caught.value) == "Notifications list is required in request"
+
+
+@pytest.mark.parametrize("option", ["callback", "err_callback"])
+def test_a_callback_is_callable(option):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.get_offers({**offers(), option: "print"})
+    assert str(caught.value) == "Callback must be a callable function"
+
+
+def test_a_callback_is_not_served_yet():
+    with TargetClient.create(REQUIRED) as client:
+        with pytest.raises(NotAvailable, match="callback"):
+            client.get_offers({**offers(), "callback": print})
+
+
+@pytest.mark.parametrize("timeout", [0, -5, "200", float("nan"), True])
+def test_a_calls_timeout_is_checked(timeout):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.get_offers({**offers(), "timeout": timeout})
+    assert caught.value.option == "timeout"
+
+
+@pytest.mark.parametrize("names", ["home", None, 5, [5], [""], {"home": 1}])
+def test_names_of_mboxes_are_a_list_of_text(names):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.get_attributes(names)
+    assert caught.value.option == "mbox_names"
+
+
+BAD_PARTS = [
+    ({"id": "visitor"}, "request.id"),
+    ({"context": ["web"]}, "request.context"),
+    ({"experience_cloud": 5}, "request.experience_cloud"),
+    ({"execute": "home"}, "request.execute"),
+    ({"execute": ExecuteRequest(mboxes="home")}, "request.execute.mboxes"),
+    ({"execute": ExecuteRequest(mboxes=["home"])}, "request.execute.mboxes[0]"),
+    ({"prefetch": PrefetchRequest(mboxes=[MboxRequest(name="a"), 5])}, "request.prefetch.mboxes[1]"),
+    ({"notifications": Notification()}, "request.notifications"),
+    ({"_property": "token"}, "request._property"),
+]
+
+
+@pytest.mark.parametrize(("part", "place"), BAD_PARTS)
+def test_a_part_of_the_request_that_is_something_else_is_named_before_anything_is_sent(part, place):
+    request = DeliveryRequest(**part)
+    with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
+        with pytest.raises(OptionError) as caught:
+            if "notifications" in part:
+                client.send_notifications({"request": request})
+            else:
+                client.get_offers({"request": request})
+    assert caught.value.option == place
+    assert str(caught.value).startswith(place + ": ")
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"bytes"])
+def test_what_json_cannot_hold_is_named_before_anything_is_sent(value):
+    execute = ExecuteRequest(mboxes=[MboxRequest(name="home", parameters={"x": value})])
+    with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
+        with pytest.raises(OptionError) as caught:
+            client.get_offers({"request": DeliveryRequest(execute=execute)})
+    assert caught.value.option == "request"
+
+
+def test_telemetry_alone_may_be_sent():
+    with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:
+        with pytest.raises(Exception) as caught:
+            client.send_notifications({"request": DeliveryRequest(telemetry=Telemetry())})
+    assert not isinstance(caught.value, OptionError)
+
+
+def test_views_alone_may_be_asked_for():
+    request = DeliveryRequest(prefetch=PrefetchRequest(views=[ViewRequest()]))
+    with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:
+        with pytest.raises(Exception) as caught:
+            client.get_offers({"request": request})
+    assert not isinstance(caught.value, OptionError)

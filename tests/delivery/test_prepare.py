@@ -1,0 +1,376 @@
+"""What goes out: the caller's request with the gaps filled, and the caller's objects as they were (B20 to B32)."""
+
+import copy
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_python_sdk.delivery.identity import Visit
+from target_python_sdk.delivery.options import call_options, client_settings
+from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.errors import OptionError
+from target_python_sdk.types import (
+    AnalyticsRequest,
+    AudienceManager,
+    AuthenticatedState,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    ExecuteRequest,
+    ExperienceCloud,
+    MboxRequest,
+    ModelProperty,
+    Notification,
+    NotificationMbox,
+    PrefetchRequest,
+    RequestDetails,
+    Trace,
+    ViewRequest,
+    VisitorId,
+)
+from target_tools.logger import Log
+
+ORGANIZATION = "1234567890@AdobeOrg"
+LOG = Log()
+
+
+def prepared(request=None, *, hint=None, client_options=None, **options):
+    settings = client_settings({"client": "acme", "organization_id": ORGANIZATION, **(client_options or {})}, LOG)
+    call = call_options({"request": request or DeliveryRequest(), **options}, settings, LOG)
+    return prepare(call, settings, hint, LOG)
+
+
+def sent(request=None, **options):
+    return prepared(request, **options).request
+
+
+def wire(request=None, **options):
+    return sent(request, **options).to_dict(by_alias=True, exclude_none=True)
+
+
+def executing(*mboxes):
+    return DeliveryRequest(execute=ExecuteRequest(mboxes=list(mboxes)))
+
+
+# The visitor's session
+
+
+def test_a_live_session_in_the_cookie_counts_first():
+    visit = prepared(target_cookie="session#cookie#4000000000", session_id="option").visit
+    assert visit.session_id == "cookie"
+
+
+def test_then_the_callers_session():
+    assert prepared(target_cookie="session#cookie#1", session_id="option").visit.session_id == "option"
+
+
+def test_else_a_new_one():
+    first, second = prepared().visit.session_id, prepared().visit.session_id
+    assert first != second
+    assert len(first) == 36
+    assert first[14] == "4"
+
+
+@pytest.mark.parametrize("session", ["a b", "a/b", "a?b", "x" * 129, "a\x00b", "a\nb", "\ud800", "a\u2028b", "\u202e"])
+def test_a_session_that_the_api_would_refuse_gets_a_stable_stand_in(session, caplog):
+    caplog.set_level(logging.INFO)
+    first, second = (prepared(session_id=session).visit.session_id for _ in range(2))
+    assert first == second
+    assert len(first) == 36
+    assert first[14] == "5"
+    assert "replaced by its uuid5" in caplog.text
+    assert session not in caplog.text
+
+
+@pytest.mark.parametrize("session", ["a", "x" * 128, "Sitzung-ä", "!#$%&'()*+,-.:;<=>@[]^_`{|}~"])
+def test_a_session_that_the_api_takes_is_kept(session):
+    assert prepared(session_id=session).visit.session_id == session
+
+
+@pytest.mark.parametrize(("given_", "meant"), [(b"bytes", "bytes"), (12, "12")])
+def test_legacy_code_hands_over_bytes_and_numbers(given_, meant):
+    assert prepared(session_id=given_).visit.session_id == meant
+
+
+def test_a_cookie_in_bytes_is_read():
+    visit = prepared(target_cookie=b"session#cookie#4000000000|PC#device.28_0#4000000000").visit
+    assert visit == Visit("cookie", "device.28_0")
+
+
+# The visitor's ids
+
+
+def test_the_device_in_the_cookie_is_the_visitor():
+    assert sent(target_cookie="PC#device.28_0#4000000000").id.tnt_id == "device.28_0"
+    assert prepared(target_cookie="PC#device.28_0#4000000000").cluster == "28"
+
+
+def test_the_callers_tnt_id_counts_first():
+    request = DeliveryRequest(id=VisitorId(tnt_id="own.31_0"))
+    assert sent(request, target_cookie="PC#device#4000000000").id.tnt_id == "own.31_0"
+
+
+@pytest.mark.parametrize("device", ["x" * 129, "a b", "a%0D%0Ab", "%00", "%ED%A0%80"])
+def test_a_hostile_device_in_the_cookie_is_nobody(device):
+    assert sent(target_cookie="PC#{}#4000000000".format(device)).id is None
+
+
+def test_b29_nobody_is_not_sent_as_an_empty_id():
+    assert "id" not in wire()
+    assert "id" not in wire(DeliveryRequest(id=VisitorId()))
+
+
+def test_b21_one_request_serves_many_visitors():
+    request = executing(MboxRequest(name="home"))
+    request.id, request.context = VisitorId(third_party_id="x"), Context(channel="web")
+    before = copy.deepcopy(request)
+    first = sent(request, target_cookie="PC#visitor-a#4000000000")
+    second = sent(request, target_cookie="PC#visitor-b#4000000000")
+    assert (first.id.tnt_id, second.id.tnt_id) == ("visitor-a", "visitor-b")
+    assert request == before
+
+
+def test_b21_nothing_of_the_callers_is_changed():
+    request = DeliveryRequest(
+        id=VisitorId(customer_ids=[CustomerId(id="1", integration_code="c", authenticated_state="unknown")]),
+        context=Context(channel="desktop"),
+        experience_cloud=ExperienceCloud(analytics=AnalyticsRequest(), audience_manager=AudienceManager()),
+        execute=ExecuteRequest(mboxes=[MboxRequest(name="a"), MboxRequest()]),
+        prefetch=PrefetchRequest(mboxes=[MboxRequest(name="a")], views=[ViewRequest()]),
+        notifications=[Notification(id="1", type="click", timestamp=1), Notification()],
+        _property=ModelProperty(token="own"),
+        trace=Trace(authorization_token="t"),
+    )
+    options = {"customer_ids": {"crm": "77"}, "target_cookie": "PC#x#4000000000", "session_id": "s"}
+    before, options_before = copy.deepcopy(request), copy.deepcopy(options)
+    sent(request, **options)
+    assert request == before
+    assert options == options_before
+
+
+# Customer ids
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        [CustomerId(id="77", integration_code="crm", authenticated_state="authenticated")],
+        [{"id": "77", "integrationCode": "crm", "authenticatedState": "authenticated"}],
+        {"crm": {"id": "77", "authState": 1}},
+        {"crm": {"id": "77", "authState": "1"}},
+        {"crm": {"id": 77, "auth_state": 1}},
+    ],
+)
+def test_b25_customer_ids_reach_the_request_and_the_state(given_):
+    call = prepared(customer_ids=given_)
+    assert [one.to_dict() for one in call.request.id.customer_ids] == [
+        {"id": "77", "integration_code": "crm", "authenticated_state": "authenticated"}
+    ]
+    assert call.visitor_state == {ORGANIZATION: {"customerIDs": {"crm": {"id": "77", "authState": 1}}}}
+
+
+def test_b25_a_bare_customer_id_is_in_a_state_nobody_knows():
+    (one,) = sent(customer_ids={"crm": "77"}).id.customer_ids
+    assert one.authenticated_state == AuthenticatedState.UNKNOWN
+
+
+def test_b25_customer_ids_of_option_and_request_are_both_sent():
+    own = CustomerId(id="1", integration_code="own", authenticated_state="unknown")
+    ids = sent(DeliveryRequest(id=VisitorId(customer_ids=[own])), customer_ids={"crm": "77"}).id.customer_ids
+    assert [one.integration_code for one in ids] == ["crm", "own"]
+
+
+@pytest.mark.parametrize("given_", ["77", 77, [77], {"crm": {"id": "77", "authState": 7}}, {"crm": None}, {"crm": {}}])
+def test_customer_ids_that_are_none_are_refused(given_):
+    with pytest.raises(OptionError) as caught:
+        prepared(customer_ids=given_)
+    assert caught.value.option.startswith("customer_ids")
+
+
+# The Experience Cloud
+
+
+class Visitor:
+    """A visitor as 1.1.0 took it."""
+
+    def __init__(self, **values):
+        self.values = values
+        self.asked = []
+
+    def get_visitor_values(self):
+        return self.values
+
+    def get_state(self):
+        return {ORGANIZATION: {"customerIDs": {"crm": {"id": "77", "authState": 1}}}}
+
+    def get_supplemental_data_id(self, consumer_id):
+        self.asked.append(consumer_id)
+        return "0123456789ABCDEF-0123456789ABCDEF"
+
+
+def test_a_visitor_fills_in_its_ids():
+    call = prepared(visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
+    assert call.request.id.marketing_cloud_visitor_id == "mid"
+    assert [one.id for one in call.request.id.customer_ids] == ["77"]
+    assert call.request.experience_cloud.audience_manager == AudienceManager(location_hint=9, blob="blob")
+    assert call.visitor_state == Visitor().get_state()
+
+
+def test_the_callers_own_ids_count_before_the_visitors():
+    request = DeliveryRequest(
+        id=VisitorId(marketing_cloud_visitor_id="own"),
+        experience_cloud=ExperienceCloud(audience_manager=AudienceManager(location_hint=1, blob="own")),
+    )
+    out = sent(request, visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
+    assert out.id.marketing_cloud_visitor_id == "own"
+    assert out.experience_cloud.audience_manager == AudienceManager(location_hint=1, blob="own")
+
+
+@pytest.mark.parametrize("visitor", [None, Visitor()])
+def test_b20_the_callers_supplemental_data_id_is_kept(visitor):
+    own = "AAAAAAAAAAAAAAAA-BBBBBBBBBBBBBBBB"
+    cloud = ExperienceCloud(analytics=AnalyticsRequest(supplemental_data_id=own, logging="client_side"))
+    out = sent(DeliveryRequest(experience_cloud=cloud), visitor=visitor).experience_cloud.analytics
+    assert (out.supplemental_data_id, out.logging) == (own, "client_side")
+
+
+@pytest.mark.parametrize(("given_", "asked"), [(None, "target-global-mbox"), ("checkout", "checkout")])
+def test_b27_the_consumer_is_the_global_mbox_unless_named(given_, asked):
+    visitor = Visitor()
+    out = sent(visitor=visitor, consumer_id=given_)
+    assert visitor.asked == [asked]
+    assert out.experience_cloud.analytics.supplemental_data_id == "0123456789ABCDEF-0123456789ABCDEF"
+
+
+def test_analytics_is_logged_by_the_server_unless_the_caller_wants_otherwise():
+    assert wire()["experienceCloud"] == {"analytics": {"logging": "server_side"}}
+
+
+# Defaults
+
+
+def test_b24_what_the_caller_gave_is_kept():
+    request = DeliveryRequest(
+        request_id="own", environment_id=7, context=Context(channel="mobile", time_offset_in_minutes=-330)
+    )
+    out = sent(request, client_options={"environment_id": 9})
+    assert (out.request_id, out.environment_id, out.context.time_offset_in_minutes) == ("own", 7, -330)
+    assert out.context.channel == "mobile"
+
+
+def test_b24_what_the_caller_left_open_is_filled():
+    out = sent(client_options={"environment_id": 9})
+    assert len(out.request_id) == 36
+    assert out.environment_id == 9
+    assert isinstance(out.context.time_offset_in_minutes, (int, float))
+
+
+def test_b24_an_offset_of_zero_is_an_offset():
+    request = DeliveryRequest(context=Context(channel="web", time_offset_in_minutes=0), environment_id=0)
+    out = sent(request, client_options={"environment_id": 9})
+    assert (out.context.time_offset_in_minutes, out.environment_id) == (0, 0)
+
+
+def test_d10_a_request_without_context_is_of_the_web():
+    assert wire()["context"]["channel"] == "web"
+    assert wire()["context"]["beacon"] is False
+
+
+def test_an_unknown_channel_is_the_web():
+    assert sent(DeliveryRequest(context=Context(channel="telepathy"))).context.channel == "web"
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "token"),
+    [(None, None, None), (None, "client", "client"), ("own", "client", "own"), ("own", None, "own")],
+)
+def test_the_property_is_the_requests_then_the_clients(own, default, token):
+    request = DeliveryRequest(_property=None if own is None else ModelProperty(token=own))
+    out = sent(request, client_options={"property_token": default})
+    assert (out._property.token if out._property else None) == token
+
+
+# Mboxes and notifications
+
+
+def indexes(request):
+    return [mbox.index for mbox in sent(request).execute.mboxes]
+
+
+def test_b26_mboxes_without_an_index_are_counted():
+    assert indexes(executing(MboxRequest(name="a"), MboxRequest(name="b"))) == [0, 1]
+
+
+def test_b26_past_the_highest_given():
+    mboxes = [MboxRequest(name="a"), MboxRequest(name="b", index=5), MboxRequest(name="c")]
+    assert indexes(executing(*mboxes)) == [6, 5, 7]
+    assert indexes(executing(MboxRequest(name="a", index=0), MboxRequest(name="b"))) == [0, 1]
+
+
+def test_b26_each_list_is_counted_by_itself():
+    request = DeliveryRequest(
+        execute=ExecuteRequest(mboxes=[MboxRequest(name="a")]), prefetch=PrefetchRequest(mboxes=[MboxRequest(name="a")])
+    )
+    out = sent(request)
+    assert (out.execute.mboxes[0].index, out.prefetch.mboxes[0].index) == (0, 0)
+
+
+def test_an_mbox_without_a_name_is_left_out_and_logged(caplog):
+    out = sent(executing(MboxRequest(name="a"), MboxRequest(parameters={"email": "secret"}), MboxRequest(name="")))
+    assert [mbox.name for mbox in out.execute.mboxes] == ["a"]
+    assert caplog.text.count("Mbox validation failed for: ") == 2
+    assert "secret" not in caplog.text
+
+
+def test_mboxes_that_are_all_bad_leave_nothing_to_execute():
+    assert sent(executing(MboxRequest())).execute is None
+    request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()], page_load=RequestDetails()))
+    assert sent(request).execute.to_dict(by_alias=True, exclude_none=True) == {"pageLoad": {}}
+
+
+def test_b30_holes_in_lists_are_ignored():
+    request = DeliveryRequest(
+        execute=ExecuteRequest(mboxes=[None, MboxRequest(name="a"), None]),
+        notifications=[None, Notification(id="1", type="click", timestamp=1)],
+    )
+    out = sent(request)
+    assert ([mbox.name for mbox in out.execute.mboxes], [one.id for one in out.notifications]) == (["a"], ["1"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "good"),
+    [
+        ({"id": "1", "type": "click", "timestamp": 1}, True),
+        ({"id": "1", "type": "display", "timestamp": 1.5}, True),
+        ({"id": "1", "type": "click", "timestamp": "1"}, False),
+        ({"id": "1", "type": "click", "timestamp": True}, False),
+        ({"id": "1", "type": "click"}, False),
+        ({"id": ["1"], "type": "click", "timestamp": 1}, False),
+        ({"type": "click", "timestamp": 1}, False),
+        ({"id": "1", "type": "hover", "timestamp": 1}, False),
+        ({"id": "1", "timestamp": 1}, False),
+    ],
+)
+def test_b30_a_notification_has_id_type_and_a_timestamp_that_is_a_number(fields, good, caplog):
+    out = sent(DeliveryRequest(notifications=[Notification(mbox=NotificationMbox(name="a"), **fields)]))
+    assert (out.notifications is not None) is good
+    assert ("Notification validation failed for: " in caplog.text) is not good
+
+
+def test_parts_may_be_dicts_in_wire_names():
+    request = DeliveryRequest()
+    request.context = {"channel": "mobile", "userAgent": "x"}
+    request.execute = {"mboxes": [{"name": "a"}]}
+    out = sent(request)
+    assert (out.context.user_agent, out.execute.mboxes[0].index) == ("x", 0)
+
+
+@given(st.text() | st.binary())
+def test_whatever_a_cookie_says_the_call_goes_on(cookie):
+    text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
+    for given_ in (cookie, "session#{0}#4000000000|PC#{0}#4000000000".format(text)):
+        call = prepared(target_cookie=given_, target_location_hint=cookie)
+        assert call.visit.session_id
+        call.request.to_dict(by_alias=True, exclude_none=True)

@@ -1,0 +1,108 @@
+"""Bodies under caps, gzip under the same, JSON that is nothing but JSON."""
+
+import gzip
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_tools.bodies import MAX_DEPTH, decode_body, parse_json, render_json
+from target_tools.errors import InvalidResponse, ResponseTooLarge
+
+PLAIN = b'{"a": 1}'
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("encoding", [None, "", "identity", " Identity "])
+def test_no_encoding_is_no_encoding(encoding):
+    assert decode_body(PLAIN, encoding, 100) == PLAIN
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP "])
+def test_gzip_is_unpacked(encoding):
+    assert decode_body(gzip.compress(PLAIN), encoding, 100) == PLAIN
+
+
+def test_members_of_a_gzip_stream_belong_together():
+    assert decode_body(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip", 100) == b"one two"
+
+
+def test_an_empty_body_is_empty_whatever_its_encoding():
+    assert decode_body(b"", "gzip", 100) == b""
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100])
+def test_the_cap_is_what_is_allowed(size):
+    assert len(decode_body(gzip.compress(b"x" * size), "gzip", 100)) == size
+
+
+@pytest.mark.parametrize("parts", [[101], [100, 1], [50, 51], [10**7]])
+def test_one_byte_more_is_too_much(parts):
+    packed = b"".join(gzip.compress(b"x" * size) for size in parts)
+    with pytest.raises(ResponseTooLarge, match="larger than 100 bytes"):
+        decode_body(packed, "gzip", 100)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (gzip.compress(PLAIN)[:-4], "gzip"),
+        (gzip.compress(PLAIN)[:5], "gzip"),
+        (gzip.compress(PLAIN) + b"junk", "gzip"),
+        (PLAIN, "gzip"),
+        (gzip.compress(PLAIN), "gzip, gzip"),
+        (gzip.compress(PLAIN), "br"),
+        (gzip.compress(PLAIN), "deflate"),
+        (gzip.compress(PLAIN), "gzip;q=1"),
+    ],
+)
+def test_what_is_not_one_gzip_stream_is_refused(body, encoding):
+    with pytest.raises(InvalidResponse):
+        decode_body(body, encoding, 1000)
+
+
+@given(json_values)
+def test_what_is_rendered_parses_back(value):
+    assert parse_json(render_json(value)) == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_value_or_one_error(body):
+    try:
+        parse_json(body)
+    except InvalidResponse as error:
+        assert error.__cause__ is None
+        assert error.__suppress_context__
+
+
+def test_depth_is_counted_outside_of_strings():
+    brackets = json.dumps({"text": '[[[["\\' * 1000, "list": [[]] * 200}).encode()
+    assert parse_json(brackets)["list"] == [[]] * 200
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert parse_json(deepest)
+    with pytest.raises(InvalidResponse, match="nested too deeply"):
+        parse_json(b"[" + deepest + b"]")
+
+
+def test_a_message_quotes_nothing_of_the_body():
+    for body in (b'{"secret": somebody}', b"secret", b"\xffsecret", b'{"secret": NaN}', b"secret" * 1000):
+        with pytest.raises(InvalidResponse) as caught:
+            parse_json(body)
+        assert "secret" not in str(caught.value)
+        assert "somebody" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {"a": -math.inf}])
+def test_numbers_that_json_lacks_are_not_rendered(value):
+    with pytest.raises(ValueError):
+        render_json(value)
+
+
+def test_what_is_rendered_is_compact_ascii():
+    assert render_json({"a": ["é", "\ud800"]}) == b'{"a":["\\u00e9","\\ud800"]}'

@@ -1,0 +1,123 @@
+"""The tree: who is whose kind, what is said, what leaves the process."""
+
+import builtins
+import copy
+import inspect
+import pickle
+import re
+
+import pytest
+import urllib3.exceptions
+
+import target_python_sdk.errors
+from target_tools import errors
+
+BASES = [
+    (errors.OptionError, [ValueError]),
+    (errors.NotAvailable, [errors.OptionError]),
+    (errors.AttributeNotFound, [LookupError]),
+    (errors.ConnectionFailed, [urllib3.exceptions.MaxRetryError, urllib3.exceptions.HTTPError]),
+    (errors.TlsError, [errors.ApiException, urllib3.exceptions.HTTPError]),
+    (errors.DeadlineExceeded, [urllib3.exceptions.TimeoutError, builtins.TimeoutError, OSError]),
+    (errors.HttpStatusError, [errors.ApiException, errors.OpenApiException]),
+    (errors.RedirectRefused, [errors.HttpStatusError]),
+    (errors.InvalidResponse, [ValueError]),
+    (errors.ResponseTooLarge, [errors.InvalidResponse]),
+]
+
+EXAMPLES = [
+    errors.OptionError("timeout: a number was expected", "timeout", "a number"),
+    errors.NotAvailable("not yet", "callback", "none"),
+    errors.ClientClosed("closed"),
+    errors.AttributeNotFound("Attribute 'a' does not exist for mbox 'b'"),
+    errors.ConnectionFailed("refused", "reuse"),
+    errors.TlsError("expired"),
+    errors.DeadlineExceeded("late"),
+    errors.HttpStatusError(503, "Service Unavailable", {"X": "y"}, "body"),
+    errors.RedirectRefused(302, "Found", {"Location": "https://elsewhere?id=secret", "Set-Cookie": "id=secret"}, ""),
+    errors.InvalidResponse("no JSON"),
+    errors.ResponseTooLarge("larger than 8 bytes"),
+]
+
+
+@pytest.mark.parametrize(("kind", "bases"), BASES)
+def test_code_written_for_others_catches_what_it_caught(kind, bases):
+    for base in bases:
+        assert issubclass(kind, base)
+    assert issubclass(kind, errors.TargetError)
+
+
+def test_the_drawing_shows_the_tree():
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
+    ours = {
+        name
+        for name, one in vars(errors).items()
+        if inspect.isclass(one) and issubclass(one, errors.TargetError) and one is not errors.TargetError
+    }
+    assert set(drawn) == ours
+    assert len(drawn) == len(ours)
+
+
+def test_users_find_the_tree_in_the_package():
+    for name in target_python_sdk.errors.__all__:
+        assert getattr(target_python_sdk.errors, name) is getattr(errors, name)
+    ours = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, errors.TargetError)}
+    assert ours | {"ApiException"} == set(target_python_sdk.errors.__all__)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_every_error_pickles_and_copies(error):
+    error.request = "the visitor's"
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is type(error)
+        assert getattr(again, "request", None) is None
+        assert getattr(again, "body", None) is None
+        assert str(again).splitlines()[0] == str(error).splitlines()[0]
+        assert "secret" not in str(again)
+    for name in ("option", "expected", "status", "attempts", "phase"):
+        assert getattr(pickle.loads(pickle.dumps(error)), name, None) == getattr(error, name, None)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_no_message_tells_a_secret(error):
+    assert "secret" not in str(error)
+    assert "secret" not in repr(error)
+
+
+def test_1_1_0s_own_tree():
+    assert str(errors.ApiTypeError("bad", ["a", 0])) == "bad at ['a'][0]"
+    assert str(errors.ApiValueError("bad")) == "bad"
+    assert isinstance(errors.ApiTypeError("bad"), TypeError)
+    assert isinstance(errors.ApiKeyError("bad"), KeyError)
+    assert errors.render_path(["a", 1, "b"]) == "['a'][1]['b']"
+    assert str(errors.ApiException(404, "Not Found")) == "(404)\nReason: Not Found\n"
+    assert errors.ApiException(404, "Not Found").args == ()
+
+
+def test_an_api_exception_reads_a_response():
+    class Response:
+        status, reason, data = 400, "Bad", "why"
+
+        def getheaders(self):
+            return {"X": "y"}
+
+    error = errors.ApiException(http_resp=Response())
+    assert (error.status, error.reason, error.body, error.headers) == (400, "Bad", "why", {"X": "y"})
+    assert str(error) == (
+        "(400)\nReason: Bad\nHTTP response headers: {'X': 'y'}\nHTTP response body: why\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("two\r\nlines", "two\\r\\nlines"),
+        (b"\xff\x1b[0m", "\\\\xff\\x1b[0m"),
+        ("é", "\\xe9"),
+        ("x" * 300, "x" * 256 + "\\u2026"),
+        (ValueError("why"), "why"),
+    ],
+)
+def test_remote_text_stays_on_its_line(text, shown):
+    assert errors.quoted(text) == shown

@@ -1,0 +1,96 @@
+"""The hash is MurmurHash3 x86-32 over UTF-16 code units, as published."""
+
+import struct
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from target_tools.hashing import bucket, murmur3_32
+
+VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
+
+
+def textbook(data: bytes, seed: int = 0) -> int:
+    """MurmurHash3_x86_32 as its author wrote it, one step a line, over bytes; unsigned."""
+
+    def rotl(value: int, by: int) -> int:
+        return ((value << by) | (value >> (32 - by))) % 2**32
+
+    h = seed % 2**32
+    whole = len(data) - len(data) % 4
+    for at in range(0, whole, 4):
+        (k,) = struct.unpack("<I", data[at : at + 4])
+        k = rotl(k * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
+        h = (rotl(h ^ k, 13) * 5 + 0xE6546B64) % 2**32
+    tail = data[whole:]
+    if tail:
+        k = int.from_bytes(tail, "little")
+        h ^= rotl(k * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
+    h ^= len(data)
+    h = (h ^ (h >> 16)) * 0x85EBCA6B % 2**32
+    h = (h ^ (h >> 13)) * 0xC2B2AE35 % 2**32
+    return h ^ (h >> 16)
+
+
+# Vectors published for the algorithm over bytes; they hold the textbook form in place.
+PUBLISHED = [
+    (b"", 0, 0x00000000),
+    (b"", 1, 0x514E28B7),
+    (b"", 0xFFFFFFFF, 0x81F16F39),
+    (b"\0\0\0\0", 0, 0x2362F9DE),
+    (b"\xff\xff\xff\xff", 0, 0x76293B50),
+    (b"\x21\x43\x65\x87", 0, 0xF55B516B),
+    (b"\x21\x43\x65\x87", 0x5082EDEE, 0x2362F9DE),
+    (b"\x21\x43\x65", 0, 0x7E4A8634),
+    (b"\x21\x43", 0, 0xA0F7B07A),
+    (b"\x21", 0, 0x72661CF4),
+    (b"\0\0\0", 0, 0x85F0B427),
+    (b"\0\0", 0, 0x30F4C306),
+    (b"\0", 0, 0x514E28B7),
+    (b"Hello, world!", 0x9747B28C, 0x24884CBA),
+    (b"The quick brown fox jumps over the lazy dog", 0x9747B28C, 0x2FA826CD),
+]
+
+
+@pytest.mark.parametrize(("data", "seed", "expected"), PUBLISHED)
+def test_the_textbook_form_gives_the_published_vectors(data: bytes, seed: int, expected: int) -> None:
+    assert textbook(data, seed) == expected
+
+
+@pytest.mark.parametrize(("data", "seed", "expected"), [row for row in PUBLISHED if len(row[0]) % 2 == 0])
+def test_published_vectors_that_are_whole_code_units(data: bytes, seed: int, expected: int) -> None:
+    text = data.decode("utf-16-le", "surrogatepass")
+    assert murmur3_32(text, seed) % 2**32 == expected
+
+
+def test_the_edge_s_own_vector() -> None:
+    assert murmur3_32(VISITOR) == -919077116
+
+
+@given(st.text(alphabet=st.characters(), max_size=700), st.integers(-(2**40), 2**40))
+@example("", 0)
+@example("\ud800", 0)
+@example("a\udfff\ud800b", 7)
+@example("\U0001f600", 0)
+@example("x" * 256, 0)
+@example("x" * 257, 0)
+@example("\uffff" * 600, -1)
+def test_any_text_hashes_as_in_the_textbook(text: str, seed: int) -> None:
+    hashed = murmur3_32(text, seed)
+    assert -(2**31) <= hashed < 2**31
+    assert hashed % 2**32 == textbook(text.encode("utf-16-le", "surrogatepass"), seed)
+
+
+def test_a_pair_of_surrogates_is_the_character_they_stand_for() -> None:
+    assert murmur3_32("\ud83d\ude00") == murmur3_32("\U0001f600")
+
+
+@given(st.text())
+def test_a_bucket_is_a_number_of_hundredths_below_a_hundred(text: str) -> None:
+    assert 0 <= bucket(text) <= 99.99
+    assert round(bucket(text) * 100) == abs(murmur3_32(text)) % 10000
+
+
+def test_the_edge_s_own_vector_falls_in_bucket_71_16() -> None:
+    assert bucket(VISITOR) == 71.16

@@ -1,0 +1,118 @@
+"""Pauses are jittered, Retry-After is read with care, and the budget bounds a storm (T22, T23)."""
+
+import pytest
+
+from target_tools.clock import Deadline
+from target_tools.errors import ConnectionFailed, DeadlineExceeded, TlsError
+from target_tools.flow import HttpReply, Timings
+from target_tools.retries import RetryBudget, RetryPolicy, Retrying, retry_after
+
+LONG = Deadline.after(3600)
+
+
+def reply(status, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpReply(status, "", named, b"", Timings(None, None, 0.0, 0.0, 0))
+
+
+class Sender:
+    """A ``send`` that says and raises what it was told to, in turn."""
+
+    def __init__(self, *turns):
+        self.turns = list(turns)
+
+    def __call__(self, request, deadline):
+        turn = self.turns.pop(0)
+        if isinstance(turn, BaseException):
+            raise turn
+        return turn
+
+
+def retrying(*turns, **policy):
+    made = Retrying(Sender(*turns), RetryPolicy(**policy), RetryBudget())
+    made.pauses = []
+    made._sleep = made.pauses.append
+    return made
+
+
+def test_pauses_are_spread_over_the_whole_range_and_grow():
+    first, second = [], []
+    for _ in range(300):
+        one = retrying(reply(503), reply(503), reply(200))
+        assert one(None, LONG).attempts == 3
+        first.append(one.pauses[0])
+        second.append(one.pauses[1])
+    for pauses, longest in ((first, 0.1), (second, 0.2)):
+        assert 0 <= min(pauses) < longest * 0.1
+        assert longest * 0.9 < max(pauses) <= longest
+        assert longest * 0.4 < sum(pauses) / len(pauses) < longest * 0.6
+
+
+def test_no_pause_is_longer_than_the_longest():
+    many = retrying(*[reply(503)] * 9, reply(200), attempts=10, longest=0.3)
+    assert many(None, LONG).status == 200
+    assert max(many.pauses) <= 0.3
+
+
+def test_a_dropped_kept_connection_is_replaced_without_a_pause():
+    one = retrying(ConnectionFailed("gone", "reuse"), reply(200))
+    assert one(None, LONG).attempts == 2
+    assert one.pauses == []
+
+
+@pytest.mark.parametrize("error", [ConnectionFailed("mid", "exchange"), TlsError("no"), DeadlineExceeded("late")])
+def test_what_the_server_may_have_acted_on_is_not_sent_again(error):
+    with pytest.raises(type(error)) as caught:
+        retrying(error, reply(200))(None, LONG)
+    assert caught.value.attempts == 1
+
+
+def test_the_servers_pause_is_taken_and_may_be_ignored():
+    obedient = retrying(reply(503, Retry_After="7"), reply(200))
+    obedient(None, LONG)
+    assert obedient.pauses == [7.0]
+    deaf = retrying(reply(503, Retry_After="7"), reply(200), respect_retry_after=False)
+    deaf(None, LONG)
+    assert deaf.pauses[0] <= 0.1
+
+
+def test_a_pause_beyond_the_deadline_ends_the_call():
+    one = retrying(reply(503, Retry_After="7"), reply(200))
+    assert one(None, Deadline.after(5)).status == 503
+    assert one.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        (" 120 ", 120.0),
+        ("9" * 400, 999999999.0),
+        ("-1", None),
+        ("1.5", None),
+        ("NaN", None),
+        ("soon", None),
+        ("", None),
+        ("²", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 99 Jan 1970 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text, seconds):
+    assert retry_after(text) == seconds
+
+
+def test_a_date_is_as_far_away_as_it_is():
+    assert retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 86400 * 365
+
+
+def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
+    budget = RetryBudget()
+    assert sum(budget.spend() for _ in range(50)) == 10
+    for _ in range(95):
+        budget.earn()
+    assert sum(budget.spend() for _ in range(50)) == 9
+    for _ in range(1000):
+        budget.earn()
+    assert sum(budget.spend() for _ in range(50)) == 10
