@@ -6,6 +6,7 @@ read under limits and never raises: a part that makes no sense is not there.
 """
 
 import math
+import re
 from typing import Dict, List, NamedTuple, Optional
 from urllib.parse import quote, unquote
 
@@ -27,6 +28,8 @@ PARSED_PARTS = 10
 WRITTEN_LENGTH = 4096
 #: ``encodeURIComponent`` leaves these as they are; ``quote`` knows ``_.-~`` by itself.
 UNQUOTED = "!*'()"
+#: What needs no quoting at all: most ids.
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 class Part(NamedTuple):
@@ -80,7 +83,7 @@ def _written(parts: List[Part]) -> List[str]:
     written: List[str] = []
     length = 0
     for part in parts:
-        value = quote(part.value, UNQUOTED, errors="replace")
+        value = part.value if _PLAIN.fullmatch(part.value) else quote(part.value, UNQUOTED, errors="replace")
         text = "{}#{}#{:.0f}".format(part.name, value, part.expires)
         length += len(text) + 1
         if length <= WRITTEN_LENGTH:

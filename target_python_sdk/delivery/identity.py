@@ -52,6 +52,8 @@ def _accepted(session: str, log: Log) -> str:
 
 def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], customers: List[CustomerId]) -> Any:
     """The request's id: what the caller gave, filled from cookie and visitor.  None if nobody is known."""
+    if given is None and not visitor_values and not customers:
+        return None if visit.cookie_id is None else VisitorId(tnt_id=visit.cookie_id)
     own = node(given, VisitorId, "request.id") or VisitorId()
     ids = [*customers, *nodes(own.customer_ids, CustomerId, "request.id.customer_ids")]
     filled = own.replace(

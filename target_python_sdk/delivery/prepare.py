@@ -3,7 +3,7 @@
 Nothing of the caller's is changed: every part that needs filling is a copy.
 """
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.delivery.edge import choose_cluster
 from target_python_sdk.delivery.identity import Visit, customer_ids, read_visit, server_state, visitor_id
@@ -91,32 +91,38 @@ def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
 def _context(given: Any) -> Context:
     """The context, on a channel the API knows, with this machine's offset from UTC where none was given."""
     own = node(given, Context, "request.context") or Context(channel=ChannelType.WEB)
-    channel = getattr(own.channel, "value", own.channel)
-    offset = own.time_offset_in_minutes
-    return own.replace(
-        channel=channel if channel in _CHANNELS else ChannelType.WEB,
-        time_offset_in_minutes=utc_offset_minutes() if offset is None else offset,
-    )
+    changes: Dict[str, Any] = {}
+    if getattr(own.channel, "value", own.channel) not in _CHANNELS:
+        changes["channel"] = ChannelType.WEB
+    if own.time_offset_in_minutes is None:
+        changes["time_offset_in_minutes"] = utc_offset_minutes()
+    return own.replace(**changes) if changes else own
 
 
 def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
-    own = node(given, ExperienceCloud, "request.experience_cloud") or ExperienceCloud()
+    own = node(given, ExperienceCloud, "request.experience_cloud")
+    if own is None:
+        return ExperienceCloud(audience_manager=_audience_manager(None, values), analytics=_analytics(None, call))
     return own.replace(
-        analytics=_analytics(own.analytics, call),
         audience_manager=_audience_manager(own.audience_manager, values),
+        analytics=_analytics(own.analytics, call),
     )
 
 
 def _analytics(given: Any, call: Call) -> AnalyticsRequest:
     """Server-side logging unless the caller wants otherwise, and an id that Analytics can stitch by."""
-    own = node(given, AnalyticsRequest, "request.experience_cloud.analytics") or AnalyticsRequest()
-    data_id = own.supplemental_data_id
+    own = node(given, AnalyticsRequest, "request.experience_cloud.analytics")
+    data_id = None if own is None else own.supplemental_data_id
     if data_id is None and call.visitor is not None:
         data_id = supplemental_data_id(call.visitor, call.consumer_id)
+    if own is None:
+        return AnalyticsRequest(supplemental_data_id=data_id, logging=LoggingType.SERVER_SIDE)
     return own.replace(logging=own.logging or LoggingType.SERVER_SIDE, supplemental_data_id=data_id)
 
 
 def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
+    if given is None and not values:
+        return None
     own = node(given, AudienceManager, "request.experience_cloud.audience_manager") or AudienceManager()
     hint, blob = own.location_hint, own.blob
     if hint is None:

@@ -1,0 +1,72 @@
+"""HTTP/1.1 messages as bytes: what a test's server reads and writes."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any, Iterable, Mapping, Optional, Union
+
+Body = Union[bytes, str, Mapping[str, Any], None]
+
+
+def response(
+    body: Body = None, status: int = 200, headers: Optional[Mapping[str, str]] = None, reason: Optional[str] = None
+) -> bytes:
+    """A well-formed response: a mapping is sent as JSON, and the length is right.
+
+    ``headers`` add to the usual ones or, with the same name, replace them.
+    """
+    payload = b"" if body is None else body if isinstance(body, bytes) else _text(body).encode()
+    if reason is None:
+        reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unknown"
+    fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
+    if status == 204:  # may have neither
+        fields = {}
+    for name, value in (headers or {}).items():
+        for usual in [one for one in fields if one.lower() == name.lower()]:
+            del fields[usual]
+        fields[name] = value
+    lines = ["HTTP/1.1 {} {}".format(status, reason), *("{}: {}".format(*field) for field in fields.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload
+
+
+def chunked(parts: Iterable[bytes]) -> bytes:
+    """``parts`` as a chunked body, the closing chunk included."""
+    return b"".join(chunk(part) for part in parts) + b"0\r\n\r\n"
+
+
+def chunk(part: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%s\r\n" % (len(part), part)
+
+
+def request_size(data: bytes) -> Optional[int]:
+    """How many bytes of ``data`` its first request takes; None while it is not complete."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    if re.search(rb"(?im)^transfer-encoding:.*chunked", head):
+        body = _chunked_size(rest)
+    else:
+        length = re.search(rb"(?im)^content-length:\s*(\d+)", head)
+        body = int(length.group(1)) if length else 0
+    if body is None or body > len(rest):
+        return None
+    return len(head) + len(end) + body
+
+
+def _chunked_size(data: bytes) -> Optional[int]:
+    at = 0
+    while True:
+        line_end = data.find(b"\r\n", at)
+        if line_end < 0:
+            return None
+        size = int(data[at:line_end].partition(b";")[0], 16)
+        at = line_end + 2 + size + 2
+        if size == 0:
+            return at
+        if at > len(data):
+            return None
+
+
+def _text(body: Union[str, Mapping[str, Any]]) -> str:
+    return body if isinstance(body, str) else json.dumps(body)

@@ -1,0 +1,176 @@
+"""``python -m target_python_sdk``: what it prints, what it serves and how it ends."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from target_python_sdk.__main__ import main
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.local_edge.demo import demonstrate
+
+pytestmark = pytest.mark.server
+
+COMMAND = [sys.executable, "-W", "error", "-m", "target_python_sdk"]
+
+
+def environment(root: Path) -> "dict[str, str]":
+    """This process's environment, with the checkout in front of anything installed."""
+    return {**os.environ, "PYTHONPATH": str(root)}
+
+
+def run(root: Path, *command: object) -> "subprocess.CompletedProcess[str]":
+    """The command, run to its end."""
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, cwd=str(root), env=environment(root), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@contextlib.contextmanager
+def serving(root: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """The command that serves, until the block ends."""
+    process = subprocess.Popen(
+        COMMAND + ["edge"] + [str(argument) for argument in arguments],
+        cwd=str(root), env=environment(root), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that ends a process politely")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_end(root: Path, tmp_path: Path, number: "signal.Signals") -> None:
+    activities = tmp_path / "mine.json"
+    experiences = [{"offer": {"html": "mine"}}]
+    activities.write_text(json.dumps({"activities": [{"id": 7, "locations": ["m"], "experiences": experiences}]}))
+    with serving(root, "--port", 0, activities) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+        body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "m"}]}}
+        request = urllib.request.Request(
+            address + "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert json.load(answer)["execute"]["mboxes"][0]["options"][0]["content"] == "mine"
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stdout.read() == ""
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_port_that_is_taken_is_one_clear_line(root: Path) -> None:
+    with LocalEdge() as edge:
+        done = run(root, *COMMAND, "edge", "--port", edge.port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"error: 127\.0\.0\.1:\d+: cannot be served: .+\n", done.stderr)
+
+
+def test_a_bad_file_is_one_clear_line(root: Path, tmp_path: Path) -> None:
+    activities = tmp_path / "mine.json"
+    activities.write_text('{"activities": [{"id": 1, "locations": ["m"], "experiences": [{"share": 101}]}]}')
+    done = run(root, *COMMAND, "edge", activities)
+    assert (done.returncode, done.stdout) == (2, "")
+    place = "activities[0].experiences[0].share"
+    assert done.stderr == "error: {}: {}: a number from 0 to 100 was expected, not 101\n".format(activities, place)
+
+
+@pytest.mark.parametrize("arguments", [["edge", "--port", "70000"], ["edge", "--port", "x"], ["serve"]])
+def test_bad_arguments_are_explained(arguments: "list[str]", capsys: "pytest.CaptureFixture[str]") -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_without_a_command_it_says_what_there_is(capsys: "pytest.CaptureFixture[str]") -> None:
+    assert main([]) == 2
+    assert "demo" in capsys.readouterr().err
+
+
+#: What differs from run to run: a port, a session, moments.
+MASKS = [
+    (r"127\.0\.0\.1:\d+", "HOST"),
+    (r"session#[0-9a-f-]{36}#\d{10}\|PC#(\S+)#\d{10}", r"session#ID#TIME|PC#\1#TIME"),
+    (r"6324480\d s", "TWO YEARS"),
+    (r"\b\d{13}\b", "TIME"),
+]
+EXPECTED = """\
+A Target edge on this machine: http://HOST
+client_ready has come.
+
+get_offers, execute a1-serverside-ab
+   visitor     location           experience   because
+   visitor-2   a1-serverside-ab   A            bucket 31.14 falls in A (0 to 50)
+   visitor-3   a1-serverside-ab   B            bucket 84.27 falls in B (50 to 100)
+   visitor-5   a1-serverside-ab   A            bucket 20.89 falls in A (0 to 50)
+
+get_offers, prefetch product-recommendations and view checkout
+   visitor     location                  experience     because
+   visitor-2   product-recommendations   Bestsellers    bucket 37.55 falls in Bestsellers (0 to 50)
+   visitor-2   checkout                  Blue           bucket 89.78 falls in Blue (50 to 100)
+   visitor-3   product-recommendations   New arrivals   bucket 75.39 falls in New arrivals (50 to 80)
+   visitor-3   checkout                  Green          bucket 14.46 falls in Green (0 to 50)
+   visitor-5   product-recommendations   -              bucket 94.03 is in no share (Bestsellers 0 to 50, New arrivals 50 to 80)
+   visitor-5   checkout                  Blue           bucket 79.22 falls in Blue (50 to 100)
+
+cookies to set for visitor-2
+   cookie            max age      value
+   mbox              TWO YEARS   session#ID#TIME|PC#visitor-2.35_0#TIME
+   mboxEdgeCluster   1860 s       35
+
+get_attributes, demo-engineering-flags
+   cdnHostname        'cdn.cloud.corp.net'
+   searchProviderId   143
+   hasLegacyAccess    False
+
+send_notifications, as the edge recorded it
+   id                  type      mbox                      at (ms since 1970)
+   demo-notification   display   product-recommendations   TIME
+
+The edge answered 8 requests; TCP connections: 1.
+"""  # noqa: E501 - as it is printed
+
+
+def test_the_demonstration_shows_who_got_what_and_why(root: Path) -> None:
+    done = run(root, *COMMAND, "demo")
+    shown = done.stdout
+    for pattern, mask in MASKS:
+        shown = re.sub(pattern, mask, shown)
+    assert (shown, done.stderr, done.returncode) == (EXPECTED, "", 0)
+    assert shown.isascii()
+
+
+def test_a_demonstration_that_fails_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: "pytest.CaptureFixture[str]"
+) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        unused = "127.0.0.1:{}".format(nobody_listens.getsockname()[1])
+        monkeypatch.setattr(LocalEdge, "domain", unused)
+        assert demonstrate(say=lambda _: None) == 1
+    assert capsys.readouterr().err.startswith("error: the demonstration failed: ")
+
+
+def test_the_sample_runs_against_a_local_edge(root: Path) -> None:
+    with LocalEdge() as edge:
+        done = run(root, sys.executable, "samples/server_side.py", edge.domain)
+        first, second = edge.requests
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "asset: http://cdn.cloud.corp.net/path/to/asset\nsearch provider: 143\n" in done.stdout
+    assert re.search(r"^a1-serverside-ab: <div>.* from experience [AB]</div>$", done.stdout, re.M)
+    assert first.query["sessionId"] == second.query["sessionId"]

@@ -1,0 +1,99 @@
+"""The table of faults: each does what its line says."""
+
+import contextlib
+import http.client
+import socket
+import time
+import zlib
+
+import pytest
+import urllib3
+
+from target_python_sdk.testing import FAULTS, Fault, SocketServer
+from target_python_sdk.testing.faults import GOOD_BODY, MEBIBYTE, gzip_bomb
+
+pytestmark = pytest.mark.server
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def test_every_fault_has_a_name_and_a_line_of_its_own() -> None:
+    assert len(BY_NAME) == len({fault.description for fault in FAULTS}) == len(FAULTS)
+    assert all(fault.name.isidentifier() and str(fault) == fault.name for fault in FAULTS)
+
+
+def connected(server: SocketServer, seconds: float) -> socket.socket:
+    """A client's connection to the server, with that much patience."""
+    return socket.create_connection(("127.0.0.1", server.port), timeout=seconds)
+
+
+def heard(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
+    """What a client hears of a fault: up to so many bytes, until the end, a reset or a silence."""
+    parts = b""
+    # A reset, which may come as early as connect() returns, and a silence are ends like any other.
+    with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connected(server, seconds) as client:
+        client.sendall(REQUEST)
+        # Answers that keep the connection end with the client's own end of the stream.
+        client.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + seconds
+        while len(parts) < most and time.monotonic() < deadline:
+            part = client.recv(MEBIBYTE)
+            parts += part
+            if not part:
+                break
+    return parts
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_every_fault_can_be_served_and_stopped(fault: Fault) -> None:
+    started = time.monotonic()
+    heard(fault, most=MEBIBYTE)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [
+        ("early_close", b"", b""),
+        ("silence", b"", b""),
+        ("half_body", b"HTTP/1.1 200 OK", GOOD_BODY[:-20]),
+        ("http_0_9", GOOD_BODY, b""),
+        ("continue_spam", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", b""),
+        ("redirect", b"HTTP/1.1 302 Found\r\n", b""),
+        ("no_content", b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        ("null_body", b"HTTP/1.1 200 OK", b"\r\n\r\nnull"),
+    ],
+)
+def test_what_is_heard(name: str, start: bytes, end: bytes) -> None:
+    got = heard(BY_NAME[name], most=65536)
+    assert got.startswith(start)
+    assert got.endswith(end)
+    assert bool(got) == bool(start)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.endless], ids=str)
+def test_endless_faults_do_not_end(fault: Fault) -> None:
+    with SocketServer(fault.handler()) as server, connected(server, 0.2) as client:
+        client.sendall(REQUEST)
+        with contextlib.suppress(socket.timeout):
+            for _ in range(20):
+                assert client.recv(65536)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.harmless], ids=str)
+def test_harmless_faults_hold_an_answer(fault: Fault) -> None:
+    with SocketServer(fault.handler()) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection.request("POST", "/", b"{}")
+        got = connection.getresponse()
+        assert got.read() in (GOOD_BODY, b"")
+        assert got.status in (200, 204)
+        connection.close()
+
+
+def test_a_bomb_is_small_on_the_wire_and_as_large_as_asked() -> None:
+    with SocketServer(gzip_bomb(3)) as server, urllib3.PoolManager() as pool:
+        packed = pool.request("GET", "http://{}/".format(server.domain), decode_content=False).data
+    assert len(packed) < 10000
+    assert len(zlib.decompress(packed, 31)) == 3 * MEBIBYTE + len(GOOD_BODY)

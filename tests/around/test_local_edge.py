@@ -1,0 +1,398 @@
+"""The local edge over real HTTP: its answers obey the API's schema, and it remembers what it was asked."""
+
+import gzip
+import http.client
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+import pytest
+
+from target_python_sdk.local_edge import LocalEdge
+from tests.around.openapi import Schema
+
+pytestmark = pytest.mark.server
+
+PATH = "/rest/v1/delivery?imsOrgId=1234567890%40AdobeOrg&sessionId=s1"
+CONTEXT = {"channel": "web"}
+#: Bucketed into A and into B of a1-serverside-ab.
+IN_A, IN_B = "visitor-1.28_0", "visitor-3.28_0"
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; ``json`` is its body, decompressed and parsed, None without one."""
+
+    status: int
+    headers: Dict[str, str]
+    json: Any
+
+
+class Caller:
+    """One kept-alive connection to an edge."""
+
+    def __init__(self, edge: LocalEdge) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Optional[Dict[str, str]] = None) -> Answer:
+        payload = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        self.connection.request(method, path, payload, headers or {})
+        response = self.connection.getresponse()
+        data = response.read()
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        if fields.get("content-encoding") == "gzip":
+            data = gzip.decompress(data)
+        is_json = fields.get("content-type", "").startswith("application/json")
+        return Answer(response.status, fields, json.loads(data) if is_json else data.decode())
+
+    def deliver(self, **request: Any) -> Dict[str, Any]:
+        answer = self.ask("POST", PATH, {"context": CONTEXT, **request})
+        assert answer.status == 200, answer
+        found = answer.json
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture()
+def edge() -> Iterator[LocalEdge]:
+    with LocalEdge() as edge:
+        yield edge
+
+
+@pytest.fixture()
+def caller(edge: LocalEdge) -> Iterator[Caller]:
+    caller = Caller(edge)
+    yield caller
+    caller.connection.close()
+
+
+def mbox(name: str, index: int = 0) -> Dict[str, Any]:
+    """The request of one mbox."""
+    return {"mboxes": [{"index": index, "name": name}]}
+
+
+NOTIFICATIONS = [{"id": "n1", "type": "display", "timestamp": 1700000000000, "tokens": ["t"]}]
+EVERYTHING: Dict[str, Any] = {
+    "requestId": "r-1",
+    "id": {"tntId": IN_A, "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "unknown"}]},
+    "trace": {"authorizationToken": "local"},
+    "experienceCloud": {"analytics": {"logging": "client_side"}},
+    "execute": {"pageLoad": {}, **mbox("a1-serverside-ab", 3)},
+    "prefetch": {"pageLoad": {}, "views": [{}], **mbox("demo-engineering-flags")},
+    "notifications": NOTIFICATIONS,
+}
+REQUESTS: Dict[str, Dict[str, Any]] = {
+    "nothing": {},
+    "an mbox": {"execute": mbox("a1-serverside-ab")},
+    "an mbox without activities": {"execute": mbox("nobody-knows")},
+    "a page load": {"execute": {"pageLoad": {}}},
+    "prefetched mboxes": {"prefetch": mbox("product-recommendations")},
+    "prefetched views": {"prefetch": {"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]}},
+    "a notification": {"notifications": NOTIFICATIONS},
+    "everything": EVERYTHING,
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_answers_obey_the_schema(shared: Path, caller: Caller, name: str) -> None:
+    schema = Schema(shared, "DeliveryResponse")
+    for tnt_id in (IN_A, IN_B, "outside.28_0"):
+        schema.check(caller.deliver(**{"id": {"tntId": tnt_id}, **REQUESTS[name]}))
+
+
+def test_refusals_obey_the_schema(shared: Path, caller: Caller) -> None:
+    Schema(shared, "UnexpectedError").check(caller.ask("POST", PATH, b"{").json)
+
+
+def test_an_answer_says_who_was_asked_and_by_whom(caller: Caller) -> None:
+    answer = caller.deliver(requestId="r-7", id={"tntId": IN_A})
+    assert answer == {
+        "status": 200,
+        "requestId": "r-7",
+        "client": "acmeclient",
+        "id": {"tntId": IN_A},
+        "edgeHost": "mboxedge35.tt.omtrdc.net",
+    }
+
+
+def test_a_request_without_an_id_is_given_one(caller: Caller) -> None:
+    first, second = caller.deliver(), caller.deliver()
+    assert len(first["requestId"]) == 36
+    assert first["requestId"] != second["requestId"]
+    assert first["id"]["tntId"].endswith(".35_0")
+
+
+def test_an_executed_mbox_holds_an_offer_and_says_why(caller: Caller) -> None:
+    (found,) = caller.deliver(id={"tntId": IN_A}, execute=mbox("a1-serverside-ab", 3))["execute"]["mboxes"]
+    assert found == {
+        "index": 3,
+        "name": "a1-serverside-ab",
+        "options": [
+            {
+                "type": "html",
+                "content": "<div>Hello from experience A</div>",
+                "responseTokens": {
+                    "activity.id": "1111",
+                    "activity.name": "Serverside AB",
+                    "experience.id": "0",
+                    "experience.name": "A",
+                    "experience.reason": "bucket 40.40 falls in A (0 to 50)",
+                    "location.name": "a1-serverside-ab",
+                },
+            }
+        ],
+    }
+
+
+def test_different_visitors_see_different_experiences(caller: Caller) -> None:
+    contents = [
+        caller.deliver(id={"tntId": tnt_id}, execute=mbox("a1-serverside-ab"))["execute"]["mboxes"][0]["options"][0][
+            "content"
+        ]
+        for tnt_id in (IN_A, IN_B, IN_A)
+    ]
+    assert contents[0] == contents[2] != contents[1]
+
+
+def test_an_mbox_that_no_activity_targets_has_no_options(caller: Caller) -> None:
+    answer = caller.deliver(execute=mbox("nobody-knows", 5))
+    assert answer["execute"] == {"mboxes": [{"index": 5, "name": "nobody-knows"}]}
+
+
+def test_a_prefetched_mbox_carries_what_a_notification_needs(caller: Caller) -> None:
+    (found,) = caller.deliver(prefetch=mbox("demo-engineering-flags"))["prefetch"]["mboxes"]
+    assert found["state"]
+    assert found["options"][0]["eventToken"]
+    assert found["options"][0]["type"] == "json"
+
+
+def test_views_come_by_name_or_all(caller: Caller) -> None:
+    named = caller.deliver(prefetch={"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]})
+    assert [(view["name"], view["key"]) for view in named["prefetch"]["views"]] == [("checkout", "k")]
+    everything = caller.deliver(prefetch={"views": [{}]})
+    assert [view["name"] for view in everything["prefetch"]["views"]] == ["checkout"]
+
+
+def test_default_content_is_an_option_without_content(caller: Caller) -> None:
+    experiences = [{"name": "Default", "share": 100}]
+    activities = {"activities": [{"id": 1, "locations": ["m"], "experiences": experiences}]}
+    with LocalEdge(activities) as edge:
+        other = Caller(edge)
+        (found,) = other.deliver(execute=mbox("m"))["execute"]["mboxes"]
+        other.connection.close()
+    assert list(found["options"][0]) == ["responseTokens"]
+
+
+def test_of_two_activities_a_regional_mbox_shows_the_first_and_the_global_one_both() -> None:
+    activities = [
+        {"id": number, "locations": ["m", "target-global-mbox"], "experiences": [{"offer": {"html": str(number)}}]}
+        for number in (1, 2)
+    ]
+    with LocalEdge({"activities": activities}) as edge:
+        other = Caller(edge)
+        executed = other.deliver(execute={"pageLoad": {}, **mbox("m")})["execute"]
+        other.connection.close()
+    assert [option["content"] for option in executed["mboxes"][0]["options"]] == ["1"]
+    assert [option["content"] for option in executed["pageLoad"]["options"]] == ["1", "2"]
+
+
+def test_a_trace_tells_of_every_activity_that_was_asked(caller: Caller) -> None:
+    trace = caller.deliver(
+        id={"tntId": "outside"}, execute=mbox("product-recommendations"), trace={"authorizationToken": "local"}
+    )["execute"]["mboxes"][0]["trace"]
+    assert trace["evaluatedCampaignTargets"][0]["campaignId"] == 1114
+    assert trace["evaluatedCampaignTargets"][0]["reason"].startswith("bucket ")
+    assert trace["request"]["mbox"] == {"name": "product-recommendations", "type": "execute"}
+
+
+def test_client_side_analytics_come_with_their_payload(caller: Caller) -> None:
+    (found,) = caller.deliver(
+        id={"tntId": IN_B},
+        execute=mbox("a1-serverside-ab"),
+        experienceCloud={"analytics": {"logging": "client_side"}},
+    )["execute"]["mboxes"]
+    assert found["analytics"] == {"payload": {"pe": "tnt", "tnta": "1111:1:0|2"}}
+
+
+def test_notifications_are_answered_recorded_and_listed(edge: LocalEdge, caller: Caller) -> None:
+    sent = NOTIFICATIONS
+    assert caller.deliver(notifications=sent)["notifications"] == [{"id": "n1"}]
+    assert edge.notifications == sent
+    assert caller.ask("GET", "/notifications").json == {"notifications": sent}
+
+
+def test_a_beacon_is_recorded_and_answered_with_nothing(edge: LocalEdge, caller: Caller) -> None:
+    body = {"context": {"channel": "web", "beacon": True}, "notifications": NOTIFICATIONS}
+    answer = caller.ask("POST", PATH, body)
+    assert (answer.status, answer.json) == (204, "")
+    assert "content-length" not in answer.headers
+    assert len(edge.notifications) == 1
+
+
+REFUSED = [
+    (PATH, b"{", "request: an object was expected, not null"),
+    (PATH, b"[]", "request: an object was expected, not a list"),
+    (PATH, b'{"id": "\xff"}', "request: an object was expected, not null"),
+    (PATH, b"[" * 100000, "request: an object was expected, not null"),
+    (PATH, {}, "context: an object was expected, not null"),
+    (PATH, {"context": {}}, "context.channel: 'web' or 'mobile' was expected"),
+    (PATH, {"context": CONTEXT, "id": []}, "id: an object was expected, not a list"),
+    (PATH, {"context": CONTEXT, "id": {"tntId": 7}}, "id.tntId: a text that is not empty was expected, not 7"),
+    (PATH, {"context": CONTEXT, "execute": []}, "execute: an object was expected, not a list"),
+    (PATH, {"context": CONTEXT, "execute": {"mboxes": {}}}, "execute.mboxes: a list was expected, not an object"),
+    (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0]: an object was expected, not null"),
+    (PATH, {"context": CONTEXT, "prefetch": {"mboxes": [{}]}}, "prefetch.mboxes[0].name: a text that is not empty"),
+    (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: an object was expected, not 1"),
+    (PATH, {"context": CONTEXT, "notifications": [{"id": "n", "type": "view"}]}, "notifications[0].type: 'click' or"),
+    (PATH, {"context": CONTEXT, "notifications": [{"id": "n", "type": "click"}]}, "notifications[0].timestamp: "),
+    (PATH, {"context": CONTEXT, "experienceCloud": 1}, "experienceCloud: an object was expected, not 1"),
+    ("/rest/v1/delivery?sessionId=s", {"context": CONTEXT}, "imsOrgId: this query parameter is required"),
+    ("/rest/v1/delivery?imsOrgId=o&sessionId=", {"context": CONTEXT}, "sessionId: this query parameter is required"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "message"), REFUSED)
+def test_what_the_api_would_refuse_is_refused(caller: Caller, path: str, body: Any, message: str) -> None:
+    answer = caller.ask("POST", path, body)
+    assert (answer.status, answer.json["status"]) == (400, 400)
+    assert message in answer.json["message"]
+    assert caller.ask("GET", "/").status == 200  # and the connection is still good
+
+
+def test_nothing_is_recorded_of_a_refused_notification(edge: LocalEdge, caller: Caller) -> None:
+    good, bad = NOTIFICATIONS[0], {"id": "n"}
+    assert caller.ask("POST", PATH, {"context": CONTEXT, "notifications": [good, bad]}).status == 400
+    assert edge.notifications == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/elsewhere", 404),
+        ("POST", "/rest/v1/deliver", 404),
+        ("GET", "/rest/v1/delivery", 405),
+        ("PUT", "/rest/v1/delivery", 405),
+        ("DELETE", "/notifications", 405),
+        ("BREW", "/", 501),
+    ],
+)
+def test_other_addresses_and_methods_are_refused_as_json(caller: Caller, method: str, path: str, status: int) -> None:
+    answer = caller.ask(method, path)
+    assert (answer.status, answer.json["status"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Length": "many"}, 400),
+        ({"Content-Length": "9" * 5000}, 413),
+        ({"Content-Length": "99999999"}, 413),
+        ({"Transfer-Encoding": "chunked"}, 411),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(caller: Caller, headers: Dict[str, str], status: int) -> None:
+    assert caller.ask("POST", PATH, None, headers).status == status
+
+
+def test_a_person_is_told_what_is_served(caller: Caller) -> None:
+    answer = caller.ask("GET", "/")
+    assert "1111 Serverside AB: a1-serverside-ab (A 0 to 50, B 50 to 100)" in answer.json
+
+
+def test_requests_are_remembered_as_they_came(edge: LocalEdge, caller: Caller) -> None:
+    caller.ask("POST", PATH + "&version=2.9.0", {"context": CONTEXT}, {"X-EXC-SDK": "AdobeTargetPython"})
+    (request,) = edge.requests
+    assert (request.method, request.path, request.connection) == ("POST", "/rest/v1/delivery", 1)
+    assert request.query == {"imsOrgId": "1234567890@AdobeOrg", "sessionId": "s1", "version": "2.9.0"}
+    assert request.headers["x-exc-sdk"] == "AdobeTargetPython"
+    assert request.body == {"context": CONTEXT}
+
+
+def test_connections_are_kept_alive_and_counted(edge: LocalEdge, caller: Caller) -> None:
+    caller.deliver()
+    caller.deliver()
+    other = Caller(edge)
+    other.deliver()
+    other.connection.close()
+    assert edge.connections == 2
+    assert [request.connection for request in edge.requests] == [1, 1, 2]
+
+
+def test_large_answers_are_compressed_for_those_who_take_it(caller: Caller) -> None:
+    many = {"mboxes": [{"index": index, "name": "a1-serverside-ab"} for index in range(20)]}
+    body = {"context": CONTEXT, "id": {"tntId": IN_A}, "requestId": "r", "execute": many}
+    packed = caller.ask("POST", PATH, body, {"Accept-Encoding": "br;q=1.0, gzip;q=0.8"})
+    plain = caller.ask("POST", PATH, body, {"Accept-Encoding": "gzip;q=0"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.json == plain.json
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    small = caller.ask("POST", PATH, {"context": CONTEXT}, {"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in small.headers
+
+
+def test_a_client_that_waits_to_be_told_to_continue_is_told(edge: LocalEdge) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as connection:
+        head = "POST {} HTTP/1.1\r\nHost: e\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".format(PATH)
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_stopping_ends_kept_alive_connections_at_once(caller: Caller, edge: LocalEdge) -> None:
+    caller.deliver()
+    started = time.monotonic()
+    edge.stop()
+    edge.stop()
+    assert time.monotonic() - started < 2
+    assert not [thread for thread in threading.enumerate() if thread.name == "target-local-edge"]
+    with pytest.raises((http.client.HTTPException, OSError)):
+        caller.ask("GET", "/")
+    assert edge.connections == 1
+
+
+def test_an_edge_starts_again_at_the_same_port(edge: LocalEdge) -> None:
+    port = edge.port
+    edge.stop()
+    edge.start()
+    caller = Caller(edge)
+    caller.deliver()
+    caller.connection.close()
+    assert edge.port == port
+    assert "serving" in repr(edge)
+
+
+def test_many_visitors_at_once(edge: LocalEdge) -> None:
+    def visit() -> None:
+        caller = Caller(edge)
+        for number in range(20):
+            request_id = "{}-{}".format(threading.get_ident(), number)
+            assert caller.deliver(requestId=request_id)["requestId"] == request_id
+        caller.connection.close()
+        finished.append(1)
+
+    finished: List[int] = []
+    threads = [threading.Thread(target=visit) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(finished) == 16
+    assert len(edge.requests) == 320
+    assert edge.connections == 16
+
+
+def test_two_edges_share_nothing() -> None:
+    with LocalEdge() as first, LocalEdge() as second:
+        caller = Caller(first)
+        caller.deliver()
+        caller.connection.close()
+        assert (len(first.requests), len(second.requests)) == (1, 0)
+
+
+def test_a_port_that_is_taken_is_an_error(edge: LocalEdge) -> None:
+    with pytest.raises(OSError):
+        LocalEdge(port=edge.port).start()

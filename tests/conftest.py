@@ -1,0 +1,40 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+from typing import List
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Marks of the long runs, which have a ``make`` target each and are not part of the suite.
+LONG_RUNS = ("soak", "fuzz")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of schema and conformance cases beside the checkout, or where ``TARGET_SHARED`` points."""
+    folder = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip("no shared cases at {}; TARGET_SHARED can say where they are".format(folder))
+    return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    """A long run takes part only where ``-m`` names it."""
+    asked_for = config.option.markexpr
+    left_out = [mark for mark in LONG_RUNS if mark not in asked_for]
+    kept: List[pytest.Item] = []
+    long_runs: List[pytest.Item] = []
+    for item in items:
+        (long_runs if any(item.get_closest_marker(mark) for mark in left_out) else kept).append(item)
+    if long_runs:
+        config.hook.pytest_deselected(items=long_runs)
+        items[:] = kept

@@ -1,0 +1,1 @@
+"""The pages are code: every example in them runs."""

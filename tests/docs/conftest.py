@@ -1,0 +1,33 @@
+"""An edge for the examples, and clients that go there although the page does not say so."""
+
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.local_edge import LocalEdge
+
+Create = Callable[[Dict[str, Any]], TargetClient]
+
+
+@pytest.fixture
+def edge() -> Iterator[LocalEdge]:
+    """A Target edge on this machine, with its sample activities."""
+    with LocalEdge() as edge:
+        yield edge
+
+
+@pytest.fixture
+def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
+    """``TargetClient.create`` that adds the edge's address where the options name no host; closes what it made."""
+    made: List[TargetClient] = []
+    create = TargetClient.create
+
+    def create_at_edge(options: Dict[str, Any]) -> TargetClient:
+        address = {} if "server_domain" in options else {"server_domain": edge.domain, "secure": False}
+        made.append(create({**options, **address}))
+        return made[-1]
+
+    yield create_at_edge
+    for client in made:
+        client.close()

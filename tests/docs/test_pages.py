@@ -1,0 +1,61 @@
+"""Every Python example of README and ``docs/`` runs, and what there is to know stands on a page."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from target_python_sdk import CallOptions, ClientOptions, TargetClient, errors
+from tests.conftest import ROOT
+from tests.docs.conftest import Create
+from tests.docs.pages import python_blocks, run_page
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WITH_EXAMPLES = [page for page in PAGES if python_blocks(page)]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_the_examples_run(page: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each block, after the ones before it on its page."""
+    monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
+    monkeypatch.chdir(tmp_path)
+    run_page(page)
+
+
+def test_the_main_pages_have_examples() -> None:
+    """The search for blocks finds some; an empty list would test nothing."""
+    assert {"README.md", "getting-started.md", "calls.md"} <= {page.name for page in WITH_EXAMPLES}
+
+
+def first_cells(page: Path) -> List[str]:
+    """The names in the first column of the page's tables."""
+    return re.findall(r"^\| `(\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_client_option_is_in_the_table(root: Path) -> None:
+    """And the table names no other."""
+    assert sorted(set(first_cells(root / "docs" / "client.md"))) == sorted(ClientOptions.__annotations__)
+
+
+def test_every_call_option_is_in_a_table(root: Path) -> None:
+    """``calls.md`` has a row for each."""
+    assert [name for name in CallOptions.__annotations__ if name not in first_cells(root / "docs" / "calls.md")] == []
+
+
+def test_every_error_has_a_row(root: Path) -> None:
+    """``errors.md`` names each class of the SDK's own tree."""
+    tree = [
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.TargetError) and not name.startswith("_")
+    ]
+    assert [name for name in tree if name not in first_cells(root / "docs" / "errors.md")] == []
+
+
+def test_every_page_is_in_the_navigation(root: Path) -> None:
+    """A page that nothing leads to is read by nobody."""
+    navigation = (root / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in (root / "docs").glob("*.md") if page.name not in navigation] == []

@@ -1,0 +1,1 @@
+"""Read by type checkers; nothing here but the test itself is executed."""

@@ -1,0 +1,263 @@
+"""Every legal way to use the SDK, for mypy and pyright to agree with.  Never executed."""
+
+import datetime
+import enum
+from typing import Any, Dict, List, Optional, Union
+
+import urllib3
+from typing_extensions import assert_type
+
+import delivery_api_client
+import target_python_sdk.types
+from target_python_sdk import (
+    AttributesOptions,
+    AttributesProvider,
+    CallOptions,
+    ClientOptions,
+    TargetClient,
+    TargetDeliveryResponse,
+    errors,
+)
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import Connection, SocketServer, response
+from target_python_sdk.types import (
+    AuthenticatedState,
+    ChannelType,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    DeliveryResponse,
+    ExecuteRequest,
+    Geo,
+    MboxRequest,
+    MboxResponse,
+    MetricType,
+    Notification,
+    NotificationMbox,
+    Option,
+    Order,
+    PrefetchRequest,
+    RequestDetails,
+    TargetCookie,
+    ViewRequest,
+    VisitorId,
+)
+from target_tools.enums import DecisioningMethod
+
+
+class Channel(enum.Enum):
+    """An enumeration of the user's own."""
+
+    WEB = "web"
+
+
+# Clients
+
+
+def without_parameter() -> None:
+    """A subscriber as most examples show it."""
+
+
+def with_event(event: Dict[str, Any]) -> None:
+    """A subscriber that wants the event."""
+
+
+def clients() -> None:
+    """Options as a literal, as a typed dict, and all of them at once."""
+    least = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"})
+    assert_type(least, TargetClient)
+    least.close()
+
+    options: ClientOptions = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "timeout": 500}
+    options["events"] = {"client_ready": without_parameter, "another": with_event}
+    with TargetClient.create(options) as client:
+        assert_type(client, TargetClient)
+        assert_type(client.stats(), Dict[str, int])
+
+    TargetClient.create(
+        {
+            "client": "acmeclient",
+            "organization_id": "1234567890@AdobeOrg",
+            "timeout": 3000,
+            "server_domain": "localhost:8080",
+            "secure": False,
+            "logger": None,
+            "log_payloads": True,
+            "target_location_hint": "35",
+            "property_token": "token",
+            "environment_id": 1,
+            "version": "2.3.0",
+            "decisioning_method": DecisioningMethod.SERVER_SIDE,
+            "events": {},
+            "telemetry_enabled": False,
+            "retries": 1,
+            "pool_manager": urllib3.PoolManager(),
+            "proxy": "http://proxy.example:3128",
+            "proxy_headers": {"X-Team": "web"},
+            "trust_env": True,
+            "verify_ssl": True,
+            "ca_certs": "authorities.pem",
+            "client_cert": ("certificate.pem", "key.pem"),
+            "max_response_bytes": {"delivery": 1 << 20},
+            "polling_interval": 300000,
+            "artifact_payload": {"version": "1.0.0"},
+            "on_device_all_matching_rules_mboxes": ["all-of-them"],
+            "circuit_breaker": False,
+            "on_error": "raise",
+        }
+    )
+
+
+def names_on_the_class() -> None:
+    """Cookie names and states."""
+    assert_type(TargetClient.get_visitor_cookie_name("1234567890@AdobeOrg"), str)
+    cookies: List[str] = [TargetClient.TargetCookieName, TargetClient.TargetLocationHintCookieName]
+    states: List[int] = [TargetClient.AuthState.AUTHENTICATED, TargetClient.AuthState.LOGGED_OUT]
+    assert cookies and states
+
+
+# Calls
+
+
+def calls(client: TargetClient, request: DeliveryRequest) -> None:
+    """With nothing but the request, and with every option."""
+    assert_type(client.get_offers({"request": request}), TargetDeliveryResponse)
+
+    every: CallOptions = {
+        "request": request,
+        "target_cookie": "session#a#1",
+        "target_location_hint": b"35",
+        "consumer_id": "cart",
+        "customer_ids": [CustomerId(id="1", integration_code="crm")],
+        "session_id": "a",
+        "visitor": None,
+        "visitor_cookie": None,
+        "decisioning_method": "server-side",
+        "timeout": 200,
+        "err_callback": None,
+    }
+    assert_type(client.get_offers(every), TargetDeliveryResponse)
+    assert_type(client.send_notifications({"request": request}), TargetDeliveryResponse)
+    client.get_offers({"request": request, "customer_ids": {"crm": {"id": "1", "authState": 1}}})
+
+
+def attributes(client: TargetClient, request: DeliveryRequest) -> None:
+    """Without options, with options, and with options that hold no request."""
+    provider = client.get_attributes(["demo-engineering-flags"])
+    assert_type(provider, AttributesProvider)
+    assert_type(provider.get_value("demo-engineering-flags", "searchProviderId"), Any)
+    assert_type(provider.as_object("demo-engineering-flags"), Dict[str, Any])
+    client.get_attributes(("a", "b"), {"request": request})
+    options: AttributesOptions = {"session_id": "a"}
+    client.get_attributes(["a"], options)
+
+
+def envelope(answer: TargetDeliveryResponse) -> None:
+    """As a dict, whose values are whatever their keys hold, and as attributes that know their types."""
+    assert_type(answer["response"], Any)
+    assert_type(answer.get("trace"), Optional[Any])
+    assert_type(answer.response, Optional[DeliveryResponse])
+    assert_type(answer.request, Optional[DeliveryRequest])
+    assert_type(answer.target_cookie, Optional[TargetCookie])
+    assert_type(answer.response_tokens, Optional[List[Dict[str, Any]]])
+    assert_type(answer.session_id, Optional[str])
+    if answer.target_cookie is not None:
+        assert_type(answer.target_cookie["maxAge"], int)
+        assert_type(answer.target_cookie["max_age"], int)
+    if answer.meta is not None:
+        assert_type(answer.meta["remote_mboxes"], List[str])
+
+
+def offers(response: DeliveryResponse) -> None:
+    """From the answer down to the content."""
+    if response.execute is not None:
+        assert_type(response.execute.mboxes, Optional[List[MboxResponse]])
+        for mbox in response.execute.mboxes or []:
+            assert_type(mbox.name, Optional[str])
+            assert_type(mbox.options, Optional[List[Option]])
+
+
+# Wire types
+
+
+def wire_types() -> DeliveryRequest:
+    """By keyword, by position in 1.1.0's order, and filled in later."""
+    visitor = VisitorId("tnt.35_0", third_party_id="B234A029348")
+    context = Context(channel=ChannelType.WEB, geo=Geo(city="Berlin", latitude=52.5))
+    Context(channel="web")
+    Context(channel=Channel.WEB)
+    execute = ExecuteRequest(
+        page_load=RequestDetails(parameters={"a": "1"}),
+        mboxes=[MboxRequest(name="a1-serverside-ab", index=1, order=Order(time=datetime.datetime.now()))],
+    )
+    request = DeliveryRequest(id=visitor, context=context, execute=execute)
+    request.prefetch = PrefetchRequest(views=[ViewRequest(name="checkout")], mboxes=None)
+    request.notifications = [
+        Notification(
+            id="1",
+            type=MetricType.DISPLAY,
+            timestamp=1700000000000,
+            mbox=NotificationMbox(name="a1-serverside-ab", state=None),
+            tokens=["token"],
+        )
+    ]
+    request.id = VisitorId(
+        customer_ids=[CustomerId("1", "crm", AuthenticatedState.AUTHENTICATED)],
+    )
+    assert_type(request.execute, Optional[ExecuteRequest])
+    return request
+
+
+def to_and_from_the_wire(request: DeliveryRequest) -> None:
+    """Dicts and text."""
+    assert_type(request.to_dict(), Dict[str, Any])
+    assert_type(request.to_dict(by_alias=True, exclude_none=True), Dict[str, Any])
+    assert_type(request.to_str(), str)
+    assert_type(DeliveryRequest.from_dict({"context": {"channel": "web"}}), DeliveryRequest)
+
+
+def old_names(request: delivery_api_client.DeliveryRequest) -> target_python_sdk.types.DeliveryRequest:
+    """The old door hands on the same classes."""
+    return request
+
+
+# Errors
+
+
+def failures(client: TargetClient, request: DeliveryRequest) -> Union[str, int, None]:
+    """By the SDK's classes, by 1.1.0's and by the standard library's."""
+    try:
+        client.get_offers({"request": request})
+    except errors.OptionError as error:
+        assert_type(error.option, Optional[str])
+        return error.expected
+    except errors.HttpStatusError as error:
+        assert_type(error.attempts, int)
+        return error.status
+    except errors.DeliveryError as error:
+        return error.status
+    try:
+        client.get_offers({"request": request})
+    except delivery_api_client.ApiException as error:
+        assert_type(error.body, Optional[str])
+        return error.reason
+    except (urllib3.exceptions.HTTPError, TimeoutError, ValueError):
+        return None
+    return None
+
+
+# Around
+
+
+def half_an_answer(connection: Connection) -> None:
+    """A handler of a server that misbehaves."""
+    connection.read_request()
+    connection.send(response({"status": 200}, status=200)[:20])
+
+
+def around() -> None:
+    """An edge and a server for tests."""
+    with LocalEdge() as edge, SocketServer(half_an_answer) as server:
+        assert_type(edge.domain, str)
+        assert_type(server.requests, List[bytes])
+        assert_type(edge.notifications, List[Dict[str, Any]])
