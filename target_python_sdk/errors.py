@@ -3,6 +3,7 @@
 from target_tools.errors import (
     ApiException,
     AttributeNotFound,
+    CircuitOpen,
     ClientClosed,
     ConnectionFailed,
     DeadlineExceeded,
@@ -20,6 +21,7 @@ from target_tools.errors import (
 __all__ = [
     "ApiException",
     "AttributeNotFound",
+    "CircuitOpen",
     "ClientClosed",
     "ConnectionFailed",
     "DeadlineExceeded",

@@ -8,7 +8,7 @@ import http.client
 import json
 import re
 import zlib
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from target_tools.errors import InvalidResponse, ResponseTooLarge
 
@@ -25,7 +25,8 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         if response.length > max_bytes:
             raise _too_large(max_bytes)
         return response.read()
-    parts, size = [], 0
+    parts: List[bytes] = []
+    size = 0
     while True:
         part = response.read(READ_SIZE)
         if not part:
@@ -47,7 +48,8 @@ def decode_body(body: bytes, encoding: Optional[str], max_bytes: int) -> bytes:
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    parts, left = [], max_bytes
+    parts: List[bytes] = []
+    left = max_bytes
     while body:
         member = zlib.decompressobj(31)
         try:

@@ -13,6 +13,7 @@ The connections are urllib3's; what is done differently, and why:
   decoding that are not wanted here.
 """
 
+import contextlib
 import http.client
 import io
 import socket
@@ -87,7 +88,7 @@ class TimedReader(io.RawIOBase):
         if self._ended:
             return None
         give_time(self._sock, self._deadline)
-        count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # makefile without a buffer
+        count = self._raw.readinto(buffer)
         if not self.received:
             self.first_byte_at = monotonic()
         self.received += count or 0
@@ -105,7 +106,7 @@ class TimedReader(io.RawIOBase):
 class _Answer(io.BufferedReader):
     """One answer.  ``leftover`` tells, once it is closed, whether the server sent more than that."""
 
-    raw: TimedReader
+    raw: TimedReader  # pyright: ignore[reportIncompatibleVariableOverride]
     leftover = False
     _asked = False
 
@@ -188,8 +189,11 @@ class KeptConnection(HTTPConnection):
         super().close()
 
 
-class KeptTlsConnection(KeptConnection, HTTPSConnection):
+class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[reportIncompatibleVariableOverride]
     """The same over TLS."""
+
+    #: urllib3 1.26 misses it on connections that its pool did not make.
+    assert_hostname = None
 
     def open(self) -> None:
         HTTPSConnection.connect(self)
@@ -228,7 +232,7 @@ class Connections:
                 connection = idle.pop()
             except IndexError:
                 break
-            if monotonic() - connection.idle_since < IDLE_SECONDS and not is_connection_dropped(connection):
+            if monotonic() - connection.idle_since < IDLE_SECONDS and not _dropped(connection):
                 connection.deadline = deadline
                 connection.dns = connection.tls = None
                 return connection
@@ -269,7 +273,7 @@ class Connections:
                     connection.sock.close()
 
     def _open(self, origin: Origin, deadline: Deadline) -> KeptConnection:
-        made: "Deque[KeptConnection]" = deque()
+        made: Deque[KeptConnection] = deque()
 
         def act() -> KeptConnection:
             connection = self._new(origin)
@@ -295,7 +299,9 @@ class Connections:
         if origin.scheme == "http":
             return KeptConnection(host, port)
         context = self._tls_context()
-        connection = KeptTlsConnection(host, port, ssl_context=context, cert_reqs=_cert_reqs(context))
+        connection = KeptTlsConnection(host, port, ssl_context=context)
+        # urllib3 1.26 sets the context's mode from this.
+        connection.cert_reqs = context.verify_mode
         if proxy is not None:
             connection.set_tunnel(origin.host, origin.port, proxy.all_headers())
         return connection
@@ -313,14 +319,10 @@ class Connections:
 
 
 def _close_oldest(idle: "Deque[KeptConnection]") -> None:
-    try:
+    with contextlib.suppress(IndexError):  # another thread was quicker
         idle.popleft().close()
-    except IndexError:  # another thread was quicker
-        pass
 
 
-def _cert_reqs(context: ssl.SSLContext) -> str:
-    """What urllib3 1.26 needs to be told: it sets the context's mode from this."""
-    return "CERT_NONE" if context.verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
-
-
+def _dropped(connection: Any) -> bool:
+    """Whether the server hung up, or said something unasked, while the connection was idle."""
+    return bool(is_connection_dropped(connection))

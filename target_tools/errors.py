@@ -10,6 +10,7 @@
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
             ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
+        ├── CircuitOpen                             it failed so often that it is not asked for a moment
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
@@ -73,7 +74,7 @@ class OptionError(TargetError, ValueError):
     ``option`` names it and ``expected`` says what would have been accepted.
     """
 
-    _kept = ("option", "expected")
+    _kept: ClassVar[Tuple[str, ...]] = ("option", "expected")
 
     def __init__(self, message: str, option: Optional[str] = None, expected: Optional[str] = None) -> None:
         super().__init__(message)
@@ -188,7 +189,7 @@ class DeliveryError(TargetError):
     ``attempts`` how often it was tried.
     """
 
-    _kept = ("status", "attempts")
+    _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts")
     request: Any = None
     status: Optional[int] = None
     attempts: int = 1
@@ -202,7 +203,7 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     acted on the request already.
     """
 
-    _kept = ("status", "attempts", "phase")
+    _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
     pool: Any = None
     url: Any = None
     reason: Any = None
@@ -215,7 +216,8 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
     """The certificate, its host name or the handshake gave no ground for trust.  ``status`` is 0."""
 
-    _kept = ("status", "reason", "attempts")
+    status: Optional[int] = 0
+    _kept: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
 
     def __init__(self, message: str) -> None:
         DeliveryError.__init__(self, message)
@@ -225,6 +227,12 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
         return http_message(0, self.message, None, None)
 
 
+class CircuitOpen(DeliveryError):
+    """The origin failed so often in a row that nothing is sent to it for a moment.  ``attempts`` is 0."""
+
+    attempts = 0
+
+
 class DeadlineExceeded(DeliveryError, urllib3.exceptions.TimeoutError, TimeoutError):
     """The ``timeout`` of the call was up before the answer was complete."""
 
@@ -232,7 +240,8 @@ class DeadlineExceeded(DeliveryError, urllib3.exceptions.TimeoutError, TimeoutEr
 class HttpStatusError(DeliveryError, ApiException):
     """The server answered with a status that is no answer: 4xx, 5xx, or a redirect."""
 
-    _kept = ("status", "reason", "attempts")
+    status: Optional[int] = None
+    _kept: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))

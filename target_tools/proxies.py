@@ -33,7 +33,8 @@ class Proxy(NamedTuple):
     def __repr__(self) -> str:
         return "Proxy({}://{}:{})".format(self.scheme, self.host, self.port)
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
 
     def all_headers(self) -> Dict[str, str]:
         """The headers for the proxy itself, its credentials among them."""

@@ -75,8 +75,7 @@ class Retrying:
                 reply = self._send(request, deadline)
             except ConnectionFailed as error:
                 error.attempts = attempt
-                pause = self._pause_after(error, attempt)
-                if pause is None or not self._wait(pause, attempt, deadline):
+                if not self._may_follow(error, attempt, deadline):
                     raise
             except DeliveryError as error:
                 error.attempts = attempt
@@ -89,11 +88,12 @@ class Retrying:
                     return reply
             attempt += 1
 
-    def _pause_after(self, error: ConnectionFailed, attempt: int) -> Optional[float]:
-        """Seconds to wait after a connection that failed; None where the server may have acted."""
-        if error.phase == "exchange":
-            return None
-        return 0.0 if error.phase == "reuse" else self._jitter(attempt)
+    def _may_follow(self, error: ConnectionFailed, attempt: int, deadline: Deadline) -> bool:
+        """Whether another attempt may follow a connection that failed; if so, the pause is over."""
+        if error.phase == "reuse":
+            # The server has seen nothing of the request, so a fresh connection is no load to spare it.
+            return attempt < self._policy.attempts
+        return error.phase == "opening" and self._wait(self._jitter(attempt), attempt, deadline)
 
     def _pause_asked(self, reply: HttpReply, attempt: int) -> float:
         asked = retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None

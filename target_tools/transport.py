@@ -8,10 +8,11 @@ signal handler's above all) pass unchanged; the connection they interrupted is c
 import http.client
 import socket
 import ssl
-from typing import Any, Dict, Mapping, NamedTuple, NoReturn, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, NoReturn, Optional, cast
 
 import urllib3
 import urllib3.exceptions
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from target_tools.bodies import decode_body, read_body
 from target_tools.clock import Deadline, monotonic
@@ -29,6 +30,10 @@ from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
 from target_tools.handover import Handover
 from target_tools.proxies import Proxy, proxy_of_environment
 from target_tools.tls import ClientCert, tls_context
+
+
+#: What the network, TLS and HTTP raise; nothing else is ours to explain.
+NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, CertificateError)
 
 
 class TransportSettings(NamedTuple):
@@ -81,7 +86,7 @@ class Transport:
             return reply
         except DeliveryError:
             raise
-        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+        except NETWORK_ERRORS as error:
             self._explain(error, request, deadline, connection)
         finally:
             if connection is not None:
@@ -112,7 +117,8 @@ class Transport:
             reader.received,
         )
         plain = decode_body(body, response.headers.get("Content-Encoding"), request.max_bytes)
-        return HttpReply(response.status, response.reason, response.headers, plain, timings)
+        headers = cast(Mapping[str, str], response.headers)  # reads like one
+        return HttpReply(response.status, response.reason, headers, plain, timings)
 
     def _rendered(self, request: HttpRequest) -> bytes:
         """The request as bytes.  Every part was checked or percent-encoded at the door."""
@@ -194,12 +200,12 @@ def _send_by(manager: Any, request: HttpRequest, deadline: Deadline) -> HttpRepl
             preload_content=False,
             decode_content=False,
         )
-    except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+    except NETWORK_ERRORS as error:
         raise explained(error, request.origin, deadline, "opening" if _unsent(error) else "exchange") from error
     first_byte_at = monotonic()
     try:
         body = b"" if 300 <= response.status < 400 else _read_by_parts(response, request, deadline)
-    except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+    except NETWORK_ERRORS as error:
         response.close()
         raise explained(error, request.origin, deadline, "exchange") from error
     ended_at = monotonic()
@@ -210,7 +216,8 @@ def _send_by(manager: Any, request: HttpRequest, deadline: Deadline) -> HttpRepl
 
 
 def _read_by_parts(response: Any, request: HttpRequest, deadline: Deadline) -> bytes:
-    parts, size = [], 0
+    parts: List[bytes] = []
+    size = 0
     for part in response.stream(65536, decode_content=False):
         if deadline.remaining() <= 0:
             raise socket.timeout("timed out")
@@ -232,7 +239,7 @@ def explained(error: Exception, origin: Origin, deadline: Deadline, phase: str) 
     # No socket of ours has a time-out but what was left of the deadline.
     if deadline.remaining() <= 0 or isinstance(error, (socket.timeout, urllib3.exceptions.TimeoutError)):
         return DeadlineExceeded("no answer from {} within {:.0f} ms".format(place, deadline.seconds * 1000))
-    if isinstance(error, (ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError)):
+    if isinstance(error, (ssl.SSLError, CertificateError, urllib3.exceptions.SSLError)):
         return TlsError("no trusted TLS connection to {}: {}".format(place, quoted(error)))
     if isinstance(error, http.client.IncompleteRead):
         return ConnectionFailed("{} dropped the connection in the middle of its answer".format(place), "exchange")

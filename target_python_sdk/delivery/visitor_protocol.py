@@ -31,12 +31,14 @@ def visitor_customer_ids(visitor: Any) -> List[CustomerId]:
 
 def visitor_state(visitor: Any) -> Optional[Dict[str, Any]]:
     """What the page's VisitorAPI.js takes over."""
-    return _ask(visitor, "get_state")
+    state: Optional[Dict[str, Any]] = _ask(visitor, "get_state")
+    return state
 
 
 def supplemental_data_id(visitor: Any, consumer_id: Optional[str]) -> Optional[str]:
     """The supplemental data id for ``consumer_id``, or for the global mbox."""
-    return _ask(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX)
+    data_id: Optional[str] = _ask(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX)
+    return data_id
 
 
 def _ask(visitor: Any, method: str, *arguments: Any) -> Any:

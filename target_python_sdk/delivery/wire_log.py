@@ -14,10 +14,23 @@ from target_tools.logger import Lazy, Log
 
 #: Fields whose values say nothing about a visitor.
 SHOWN = frozenset(
-    "channel client decisioningMethod edgeHost index logging message name requestId status timestamp type".split()
+    {
+        "channel",
+        "client",
+        "decisioningMethod",
+        "edgeHost",
+        "index",
+        "logging",
+        "message",
+        "name",
+        "requestId",
+        "status",
+        "timestamp",
+        "type",
+    }
 )
 #: Fields below which the names are the application's own: a parameter may be called "name".
-FREE = frozenset("content parameters profileParameters responseTokens trace usage".split())
+FREE = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
 #: The longest body a line shows, in characters.
 SHOWN_LENGTH = 16384
 

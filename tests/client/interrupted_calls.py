@@ -48,7 +48,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
                 armed[0] = False
         except Interrupted:
             counts["interrupted"] += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
             counts["foreign"].append(repr(error))
         counts["longest"] = max(counts["longest"], time.monotonic() - began)
     signal.setitimer(signal.ITIMER_REAL, 0)

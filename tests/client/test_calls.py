@@ -1,6 +1,9 @@
 """``get_offers``, ``get_attributes`` and ``send_notifications`` against the local edge, as users call them."""
 
 import copy
+import datetime
+import http.client
+import json
 import logging
 import pickle
 import threading
@@ -9,6 +12,7 @@ import time
 import pytest
 
 from target_python_sdk import AuthState, TargetClient, TargetDeliveryResponse
+from target_python_sdk.delivery import wire_log
 from target_python_sdk.errors import AttributeNotFound, ClientClosed
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
@@ -95,8 +99,6 @@ def test_a_compressed_answer_is_read(edge, client):
 
 
 def test_b15_an_order_with_a_time_is_sent(edge, client):
-    import datetime
-
     moment = datetime.datetime(2026, 11, 22, 12, 30, tzinfo=datetime.timezone.utc)
     mbox = MboxRequest(name="orderConfirmPage", order=Order(id="1", total=9.5, time=moment))
     client.get_offers({"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[mbox]))})
@@ -273,7 +275,8 @@ def test_executed_content_covers_prefetched_and_later_options_earlier_ones():
 
 
 def test_the_edges_own_answer_moves_the_client_and_a_visitors_hint_does_not():
-    with SocketServer(answer({**ANSWER, "edgeHost": "mboxedge28.tt.omtrdc.net"})) as server, client_of(server) as client:
+    elsewhere = {**ANSWER, "edgeHost": "mboxedge28.tt.omtrdc.net"}
+    with SocketServer(answer(elsewhere)) as server, client_of(server) as client:
         first = client.get_offers({**offers(), "target_location_hint": "31"})
         assert first["target_location_hint_cookie"]["value"] == "31"
         assert client.get_offers(offers())["target_location_hint_cookie"]["value"] == "28"
@@ -347,8 +350,6 @@ def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
 
 
 def test_b15_nothing_is_rendered_for_lines_that_nobody_reads(edge, monkeypatch):
-    from target_python_sdk.delivery import wire_log
-
     monkeypatch.setattr(wire_log, "_structure_of", lambda body: pytest.fail("rendered"))
     logger = logging.getLogger("a.quiet.one")
     logger.setLevel(logging.INFO)
@@ -357,8 +358,6 @@ def test_b15_nothing_is_rendered_for_lines_that_nobody_reads(edge, monkeypatch):
 
 
 def test_b12_the_applications_loggers_are_left_alone(edge):
-    import http.client
-
     names = ("", "urllib3", "delivery_api_client", "adobe", "adobe.target")
     before = [(logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names]
     http.client.HTTPConnection.debuglevel = 0
@@ -418,8 +417,6 @@ def test_an_envelope_pickles(client):
 
 def test_64_threads_never_see_each_others_visitors():
     def echo(connection):
-        import json
-
         while True:
             raw = connection.read_request()
             if not raw:

@@ -1,6 +1,7 @@
 """Proxies: named or found in the environment, told their credentials, kept out of logs."""
 
 import base64
+import builtins
 import logging
 import socket
 import threading
@@ -62,7 +63,8 @@ def target():
 
 def test_a_plain_call_asks_the_proxy_for_the_whole_address(proxy, target):
     credentials = "user:p%40ss"
-    with client_of(target, proxy="http://{}@{}".format(credentials, proxy.domain), proxy_headers={"X-Team": "a"}) as client:
+    address = "http://{}@{}".format(credentials, proxy.domain)
+    with client_of(target, proxy=address, proxy_headers={"X-Team": "a"}) as client:
         for _ in range(3):
             assert content(client.get_offers(offers())) == "<b>A</b>"
     assert (proxy.connections, target.connections) == (1, 0)
@@ -176,7 +178,8 @@ def test_a_pool_manager_of_the_users_own_gets_every_request(target):
 
     class Manager(urllib3.PoolManager):
         def request(self, method, url, **options):
-            seen.append((threading.current_thread() is threading.main_thread(), options["redirect"], options["retries"]))
+            in_main = threading.current_thread() is threading.main_thread()
+            seen.append((in_main, options["redirect"], options["retries"]))
             return super().request(method, url, **options)
 
     with Manager() as manager, client_of(target, pool_manager=manager) as client:
@@ -193,8 +196,6 @@ def test_a_pool_manager_meets_the_deadline_too():
 
 
 def test_socks_needs_its_extra(monkeypatch):
-    import builtins
-
     real = builtins.__import__
 
     def without_socks(name, *arguments, **options):

@@ -43,7 +43,7 @@ def test_it_comes_once_and_after_create_has_returned():
 
 def test_a_subscriber_without_a_parameter_is_told_too():
     came = threading.Event()
-    with TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: came.set()}}):
+    with TargetClient.create({**OPTIONS, "events": {"client_ready": came.set}}):
         assert came.wait(5)
 
 

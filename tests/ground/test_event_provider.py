@@ -41,7 +41,7 @@ def test_an_event_reads_both_ways_and_keeps_its_type():
     (event,) = seen
     assert (event["error"], event.error, event["type"], event.type) == ("why", "why", "failed", "failed")
     with pytest.raises(AttributeError, match="no 'artifact'"):
-        event.artifact
+        _ = event.artifact
 
 
 def test_a_raising_subscriber_is_logged_and_the_others_are_told(caplog):

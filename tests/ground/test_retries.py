@@ -5,7 +5,7 @@ import pytest
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, TlsError
 from target_tools.flow import HttpReply, Timings
-from target_tools.retries import RetryBudget, RetryPolicy, Retrying, retry_after
+from target_tools.retries import RetryBudget, Retrying, RetryPolicy, retry_after
 
 LONG = Deadline.after(3600)
 
