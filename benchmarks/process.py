@@ -17,8 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Seconds until a process that does not answer is ended.
 PATIENCE = 60.0
 
-#: What could bring another checkout, or this one into 1.1.0's interpreter.
-_LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONWARNINGS", "PYTHONPROFILEIMPORTTIME")
+#: What could bring another checkout, or this one into 1.1.0's interpreter, or have every import compile anew.
+_LEFT_OUT = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSAFEPATH",
+    "PYTHONWARNINGS",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 class ProcessFailed(Exception):

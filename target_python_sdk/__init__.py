@@ -7,8 +7,13 @@
     target_client = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"})
 """
 
+from typing import TYPE_CHECKING, Any, List
+
+# First of all, though nothing here uses it: from 3.11 on, the deeper in a chain of imports the more
+# CPython's stack of frames grows and shrinks, and urllib3 below five of our modules takes a tenth longer.
+import urllib3  # noqa: F401
+
 from target_python_sdk.client import AuthState, TargetClient
-from target_python_sdk.delivery.option_types import AttributesOptions, CallOptions, ClientOptions
 from target_python_sdk.ready import CLIENT_READY, CLIENT_READY_DELAY
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.version import __version__
@@ -17,12 +22,43 @@ from target_tools.attributes_provider import AttributesProvider
 __all__ = [
     "CLIENT_READY",
     "CLIENT_READY_DELAY",
+    "AsyncResult",
+    "AttributesCallbackOptions",
     "AttributesOptions",
     "AttributesProvider",
     "AuthState",
     "CallOptions",
+    "CallbackOptions",
     "ClientOptions",
     "TargetClient",
     "TargetDeliveryResponse",
     "__version__",
 ]
+
+if TYPE_CHECKING:
+    from target_python_sdk.delivery.option_types import (
+        AttributesCallbackOptions,
+        AttributesOptions,
+        CallbackOptions,
+        CallOptions,
+        ClientOptions,
+    )
+    from target_tools.async_result import AsyncResult
+else:  # a type checker that saw this would believe in every name
+
+    def __getattr__(name: str) -> Any:
+        """Types that only annotations name, read when somebody asks for one: calls take plain dicts."""
+        if name not in __all__:
+            raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        if name == "AsyncResult":
+            from target_tools.async_result import AsyncResult  # noqa: PLC0415 - as below
+
+            return AsyncResult
+        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - a twentieth of our import
+
+        return getattr(option_types, name)
+
+
+def __dir__() -> List[str]:
+    """The names that are there and those that come when asked for."""
+    return sorted({*globals(), *__all__})

@@ -1,30 +1,31 @@
 """``TargetClient``: options in, decisions out."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union, overload
 
+from target_python_sdk.delivery.call_options import Call, call_options, check_notifications, check_offers
 from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
-from target_python_sdk.delivery.option_types import AttributesOptions, CallOptions, ClientOptions
-from target_python_sdk.delivery.options import (
-    Call,
-    ClientSettings,
-    call_options,
-    check_notifications,
-    check_offers,
-    client_settings,
-)
-from target_python_sdk.delivery.pipeline import Answer, deliver
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.option_parsers import check_pickles
+from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.requested import with_mboxes
 from target_python_sdk.ready import CLIENT_READY, ReadyNotice
-from target_python_sdk.runtime import PerProcess
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.clock import Deadline
 from target_tools.constants import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
-from target_tools.errors import ClientClosed, DeliveryError, OptionError
+from target_tools.errors import OptionError
 from target_tools.event_provider import EventProvider
-from target_tools.flow import run
 from target_tools.logger import Log
+
+if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentieth of our import
+    from target_python_sdk.delivery.option_types import (
+        AttributesCallbackOptions,
+        AttributesOptions,
+        CallbackOptions,
+        CallOptions,
+        ClientOptions,
+    )
+    from target_tools.async_result import AsyncResult
+
+ResultT = TypeVar("ResultT")
 
 
 class AuthState:
@@ -57,12 +58,15 @@ class TargetClient:
         self._settings: ClientSettings = client_settings(options, self._log)
         self._options: Dict[str, Any] = dict(options)
         self._events = EventProvider(self._settings.events, self._log)
-        self._processes = PerProcess(self._settings, self._log)
+        # What answers calls is a third of our modules, and who only names this class does without: it is
+        # read with the first client.  Not with the first call, which would wait for it in its own time.
+        from target_python_sdk.calls import Calls  # noqa: PLC0415
+
+        self._calls = Calls(self._settings, self._log)
         self._ready: Optional[ReadyNotice] = None
-        self._closed = False
 
     @staticmethod
-    def create(options: Optional[ClientOptions] = None) -> "TargetClient":
+    def create(options: Optional["ClientOptions"] = None) -> "TargetClient":
         """A client that is ready for calls; ``client_ready`` is told 0.1 s later.
 
         Raises :class:`~target_python_sdk.errors.OptionError`, which names the option, for
@@ -78,53 +82,98 @@ class TargetClient:
         """The name of the cookie that carries the Experience Cloud visitor of an organization."""
         return VISITOR_COOKIE_PREFIX + organization_id
 
-    def get_offers(self, options: CallOptions) -> TargetDeliveryResponse:
+    @overload
+    def get_offers(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
+
+    @overload
+    def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
+
+    def get_offers(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
         """The offers the edge decided on for ``options["request"]``, with the cookies to set.
 
-        Blocks for as long as ``timeout`` at most.  Raises ``OptionError`` before anything
-        is sent, and a :class:`~target_python_sdk.errors.DeliveryError` where no usable
-        answer came.
+        Blocks for as long as ``timeout`` at most; with a ``callback`` it comes back at once
+        with an :class:`~target_tools.async_result.AsyncResult`.  Raises ``OptionError``
+        before anything is sent, and a :class:`~target_python_sdk.errors.DeliveryError` where
+        no usable answer came.
         """
-        call = self._call(options)
-        check_offers(call.request)
-        return self._answer(call)
+        return self._answer(self._offers_call(options), _as_it_is)
 
-    def send_notifications(self, options: CallOptions) -> TargetDeliveryResponse:
+    async def get_offers_async(self, options: "CallOptions") -> TargetDeliveryResponse:
+        """The same, awaited: a worker asks, and the event loop goes on meanwhile."""
+        return await self._await(self._offers_call(options), _as_it_is)
+
+    @overload
+    def send_notifications(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
+
+    @overload
+    def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
+
+    def send_notifications(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
         """Tell the edge what was displayed or clicked; the answer names the notifications it took.
 
-        Always goes to the edge.  Raises what :meth:`get_offers` raises.
+        Always goes to the edge.  Waits, returns and raises as :meth:`get_offers` does.
         """
-        call = self._call(options)
-        check_notifications(call.request)
-        return self._answer(call)
+        return self._answer(self._notifications_call(options), _as_it_is)
+
+    async def send_notifications_async(self, options: "CallOptions") -> TargetDeliveryResponse:
+        """The same, awaited."""
+        return await self._await(self._notifications_call(options), _as_it_is)
+
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], options: "AttributesCallbackOptions"
+    ) -> "AsyncResult[AttributesProvider]": ...
+
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
+    ) -> AttributesProvider: ...
 
     def get_attributes(
-        self, mbox_names: Sequence[str], options: Optional[AttributesOptions] = None
-    ) -> AttributesProvider:
+        self,
+        mbox_names: Sequence[str],
+        options: "Union[AttributesCallbackOptions, AttributesOptions, None]" = None,
+    ) -> Any:
         """The JSON offers of ``mbox_names`` as plain values.
 
         Names that the request does not ask for yet are added to ``execute``, in a copy.
-        Raises what :meth:`get_offers` raises.
+        Waits, returns and raises as :meth:`get_offers` does.
         """
-        names = _names(mbox_names)
-        given: Dict[str, Any] = dict(options or {})
-        if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
-            given["request"] = DeliveryRequest()
-        call = self._call(given)
-        call = call._replace(request=with_mboxes(call.request, names))
-        check_offers(call.request)
-        return AttributesProvider(self._answer(call))
+        return self._answer(self._attributes_call(mbox_names, options), AttributesProvider)
+
+    async def get_attributes_async(
+        self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
+    ) -> AttributesProvider:
+        """The same, awaited."""
+        return await self._await(self._attributes_call(mbox_names, options), AttributesProvider)
 
     def stats(self) -> Dict[str, int]:
-        """What happened in this process so far: calls, failures, retries, invalid hints."""
-        return self._processes.get().counters.as_dict()
+        """What happened in this process so far, and what is under way.
 
-    def close(self) -> None:
-        """Close the connections; further calls raise ``ClientClosed``.  Closing twice does no harm."""
-        self._closed = True
+        ``calls``, ``failures``, ``retries``, ``invalid_hints``; ``pending`` and ``running``
+        calls with a callback, the ``threads`` that serve them, and how many such calls were
+        ``refused`` by a full queue or ``dropped`` by ``close``.
+        """
+        return self._calls.stats()
+
+    def flush(self, timeout: Optional[float] = None) -> bool:
+        """Wait until every call with a callback that was made so far is over.
+
+        ``timeout`` is in milliseconds, as everywhere; None waits as long as it takes.
+        False: some were not over in time; they go on.
+        """
+        return self._calls.flush(_seconds(timeout))
+
+    def close(self, timeout: Optional[float] = None) -> bool:
+        """Take no more calls, wait for those under way, and close the connections.
+
+        ``timeout`` is in milliseconds; None is ``shutdown_timeout``.  Calls that no worker
+        has begun by then end with ``ClientClosed``.  False: some were not over in time.
+        Further calls raise ``ClientClosed``; closing twice does no harm.
+        """
         if self._ready is not None:
             self._ready.cancel()
-        self._processes.close()
+        return self._calls.close(self._settings.shutdown_timeout if timeout is None else _seconds(timeout))
 
     def __enter__(self) -> "TargetClient":
         return self
@@ -133,43 +182,68 @@ class TargetClient:
         self.close()
 
     def __repr__(self) -> str:
-        return "<TargetClient {}{}>".format(self._settings.client, " (closed)" if self._closed else "")
+        return "<TargetClient {}{}>".format(self._settings.client, " (closed)" if self._calls.closed else "")
 
     def __getstate__(self) -> Dict[str, Any]:
         """The options: a client takes no connection along, and does not tell ``client_ready`` again."""
+        for name, value in self._options.items():
+            check_pickles(name, value)
         return self._options
 
     def __setstate__(self, options: Dict[str, Any]) -> None:
         TargetClient.__init__(self, options)
+
+    def __copy__(self) -> "TargetClient":
+        return TargetClient(self._options)
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "TargetClient":
+        # Nobody writes to options, so a copy of the client can share them.
+        return TargetClient(self._options)
 
     def _tell_ready(self) -> None:
         if self._events.has_subscriber(CLIENT_READY):
             self._ready = ReadyNotice(lambda: self._events.emit(CLIENT_READY), self._settings.shutdown_timeout)
             self._ready.start()
 
-    def _call(self, options: Union[CallOptions, Mapping[str, Any], None]) -> Call:
-        if self._closed:
-            raise ClientClosed("the client was closed")
+    def _offers_call(self, options: Any) -> Call:
+        call = self._call(options)
+        check_offers(call.request)
+        return call
+
+    def _notifications_call(self, options: Any) -> Call:
+        call = self._call(options)
+        check_notifications(call.request)
+        return call
+
+    def _attributes_call(self, mbox_names: Any, options: Any) -> Call:
+        names = _names(mbox_names)
+        given: Dict[str, Any] = dict(options or {})
+        if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
+            given["request"] = DeliveryRequest()
+        call = self._call(given)
+        call = call._replace(request=with_mboxes(call.request, names))
+        check_offers(call.request)
+        return call
+
+    def _call(self, options: Any) -> Call:
+        self._calls.check_open()
         return call_options(options, self._settings, self._log)
 
-    def _answer(self, call: Call) -> TargetDeliveryResponse:
-        """Run the call in this thread."""
-        deadline = Deadline.after(call.timeout)
-        runtime = self._processes.get()
-        counters = runtime.counters
-        counters.calls += 1
-        prepared = prepare(call, self._settings, runtime.location_hint, self._log)
-        counters.invalid_hints += prepared.refused_hints
-        try:
-            answer: Answer = run(deliver(prepared, self._settings), runtime.send, deadline)
-        except DeliveryError as error:
-            counters.failures += 1
-            counters.retries += error.attempts - 1
-            raise
-        counters.retries += answer.attempts - 1
-        if answer.edge_cluster is not None:
-            runtime.location_hint = answer.edge_cluster
-        return answer.envelope
+    def _answer(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
+        """The answer, waited for; or, with a callback, the result that will hold it."""
+        one = self._calls.begin(call, shape)
+        return one.answer() if call.callback is None else one.hand_over(call.callback, call.err_callback)
+
+    async def _await(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
+        return await self._calls.begin(call, shape).hand_over(call.callback, call.err_callback)
+
+
+def _as_it_is(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
+    return envelope
+
+
+def _seconds(milliseconds: Optional[float]) -> Optional[float]:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _names(mbox_names: Any) -> List[str]:

@@ -3,6 +3,7 @@
 from target_tools.errors import (
     ApiException,
     AttributeNotFound,
+    CallLost,
     CircuitOpen,
     ClientClosed,
     ConnectionFailed,
@@ -12,6 +13,7 @@ from target_tools.errors import (
     InvalidResponse,
     NotAvailable,
     OptionError,
+    QueueFull,
     RedirectRefused,
     ResponseTooLarge,
     TargetError,
@@ -21,6 +23,7 @@ from target_tools.errors import (
 __all__ = [
     "ApiException",
     "AttributeNotFound",
+    "CallLost",
     "CircuitOpen",
     "ClientClosed",
     "ConnectionFailed",
@@ -30,6 +33,7 @@ __all__ = [
     "InvalidResponse",
     "NotAvailable",
     "OptionError",
+    "QueueFull",
     "RedirectRefused",
     "ResponseTooLarge",
     "TargetError",

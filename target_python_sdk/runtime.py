@@ -1,4 +1,4 @@
-"""What a client has that can change: connections, the retry budget, the last hint, counters.
+"""What a client has that can change: connections, workers, the retry budget, the last hint, counters.
 
 It hangs on one object per process id, made when a call first needs it.  A forked child
 finds its own process id missing, makes its own object, and touches no lock and no
@@ -12,24 +12,23 @@ from typing import Dict, Optional
 
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.wire_log import Logged
+from target_tools.breaker import Breaking
+from target_tools.counters import Counter
 from target_tools.flow import Send
 from target_tools.logger import Log
 from target_tools.retries import RetryBudget, Retrying
 from target_tools.transport import Transport
+from target_tools.workers import Workers
 
 
 class Counters:
-    """What happened so far in this process.  ``+=`` on one may lose a count between threads."""
+    """What happened so far in this process."""
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.failures = 0
-        self.retries = 0
-        self.invalid_hints = 0
-
-    def as_dict(self) -> Dict[str, int]:
-        """The counts by name."""
-        return dict(vars(self))
+        self.calls = Counter()
+        self.failures = Counter()
+        self.retries = Counter()
+        self.invalid_hints = Counter()
 
 
 class Runtime:
@@ -37,11 +36,31 @@ class Runtime:
 
     def __init__(self, settings: ClientSettings, log: Log, location_hint: Optional[str]) -> None:
         self.transport = Transport(settings.transport())
-        retrying = Retrying(self.transport.send, settings.retries, RetryBudget())
-        self.send: Send = Logged(retrying, log, settings.log_payloads)
+        send: Send = Retrying(self.transport.send, settings.retries, RetryBudget())
+        if settings.circuit_breaker is not None:
+            send = Breaking(send, settings.circuit_breaker)
+        self.send: Send = Logged(send, log, settings.log_payloads)
         #: The cluster the edge answered from last.
         self.location_hint = location_hint
         self.counters = Counters()
+        self.workers = Workers(
+            settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
+        )
+        # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
+        weakref.finalize(self, self.workers.stop)
+        weakref.finalize(self, self.transport.close)
+
+    def stats(self) -> Dict[str, int]:
+        """The counts by name."""
+        workers = self.workers
+        return {
+            **{name: int(counter) for name, counter in vars(self.counters).items()},
+            "pending": workers.pending(),
+            "running": workers.running(),
+            "threads": workers.threads(),
+            "refused": int(workers.refused),
+            "dropped": int(workers.dropped),
+        }
 
 
 class PerProcess:
@@ -61,15 +80,11 @@ class PerProcess:
         inherited = list(self._by_pid.values())
         hint = inherited[-1].location_hint if inherited else self._settings.target_location_hint
         mine = self._by_pid.setdefault(pid, Runtime(self._settings, self._log, hint))
-        # A client that nobody closed hangs up when it is collected, or at the latest at exit.
-        weakref.finalize(mine, mine.transport.close)
         # The parent's stay referenced, so that nothing of theirs is finalized here.
         for runtime in inherited:
             runtime.transport.abandon()
         return mine
 
-    def close(self) -> None:
-        """Close what this process opened."""
-        runtime = self._by_pid.get(os.getpid())
-        if runtime is not None:
-            runtime.transport.close()
+    def current(self) -> Optional[Runtime]:
+        """This process's runtime, if a call has needed one."""
+        return self._by_pid.get(os.getpid())

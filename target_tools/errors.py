@@ -6,6 +6,8 @@
     ├── OptionError (ValueError)                    an option or a request that cannot be used
     │   └── NotAvailable                            an option this version does not serve yet
     ├── ClientClosed                                a call on a client after ``close()``
+    ├── QueueFull                                   too many calls wait for a worker: this one was not taken
+    ├── CallLost                                    a fork or an exit took the worker of the call away
     ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
@@ -88,6 +90,14 @@ class NotAvailable(OptionError):
 
 class ClientClosed(TargetError):
     """A call on a client after its ``close()``."""
+
+
+class QueueFull(TargetError):
+    """As many calls as ``max_pending`` allows wait for a worker; this one was not taken."""
+
+
+class CallLost(TargetError):
+    """The worker that was to answer a call is gone: the process was forked, or ended."""
 
 
 class AttributeNotFound(TargetError, LookupError):

@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 import types
-from typing import Any, Callable, ClassVar, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Union
 from typing import get_args as arguments_of
 from typing import get_origin as origin_of
 
@@ -58,20 +58,25 @@ class Field:
                 raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
 
 
-def fields_in_the_body_of(cls: type) -> Iterator[Field]:
+def fields_in_the_body_of(cls: type) -> List[Field]:
+    """What the annotated lines of ``cls`` itself say, its bases' left out."""
+    return [Field(name, hint, cls.__dict__.get(name)) for name, hint in field_hints(cls).items()]
+
+
+def field_hints(cls: type) -> Dict[str, Any]:
+    """The annotations in the body of ``cls`` that stand for fields; raises ``TypeError`` for one that is text."""
     if sys.version_info >= (3, 10):
         hints = cls.__annotations__
     else:
         hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
-    for name, hint in hints.items():
-        if _of_the_class(hint):
-            continue
+    of_fields = {name: hint for name, hint in hints.items() if not _of_the_class(hint)}
+    for name, hint in of_fields.items():
         if isinstance(hint, str):
             raise TypeError(
-                "{}.{}: a field's annotation is read when the class is made, so a file of types cannot have"
+                "{}.{}: a field's annotation is read as a type, not as text, so a file of types cannot have"
                 " `from __future__ import annotations`".format(cls.__qualname__, name)
             )
-        yield Field(name, hint, cls.__dict__.get(name))
+    return of_fields
 
 
 def _of_the_class(hint: Any) -> bool:
@@ -157,14 +162,13 @@ def _object(value: Any) -> Any:
     return value
 
 
-_ISO_8601 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?", re.ASCII
-)
+#: Compiled by ``re`` when the first moment comes; most answers bring none.
+_ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?"
 
 
 def _moment(value: Any) -> Any:
     """The moment that ISO 8601 text names; any other value as it is."""
-    match = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(_ISO_8601, value) if isinstance(value, str) else None
     if match is None:
         return value
     day, time, fraction, zulu, hours, minutes = match.groups()

@@ -83,14 +83,28 @@ Flow = Generator[HttpRequest, HttpReply, ResultT]
 Send = Callable[[HttpRequest, Deadline], HttpReply]
 
 
+#: What a flow asks next, or, where that is None, what it returned.
+Step = Tuple[Optional[HttpRequest], Optional[ResultT]]
+
+
 def run(flow: "Flow[ResultT]", send: Send, deadline: Deadline) -> ResultT:
-    """Drive ``flow`` to its result in this thread; it is closed whatever happens.
+    """Drive ``flow`` to its result in this thread."""
+    return resume(flow, begin(flow), send, deadline)
+
+
+def begin(flow: "Flow[ResultT]") -> "Step[ResultT]":
+    """The first step of ``flow``; one thread may begin it and another go on."""
+    return _step(flow, None)
+
+
+def resume(flow: "Flow[ResultT]", begun: "Step[ResultT]", send: Send, deadline: Deadline) -> ResultT:
+    """Drive a flow that was begun to its result; it is closed whatever happens.
 
     Only a :class:`DeliveryError` is a turn in the conversation.  Any other exception,
     a soft time limit above all, goes to the caller as it is.
     """
     try:
-        asked, result = _step(flow, None)
+        asked, result = begun
         while asked is not None:
             try:
                 answer = send(asked, deadline)
@@ -103,8 +117,8 @@ def run(flow: "Flow[ResultT]", send: Send, deadline: Deadline) -> ResultT:
         flow.close()
 
 
-def _step(flow: "Flow[ResultT]", turn: object) -> Tuple[Optional[HttpRequest], Optional[ResultT]]:
-    """What the flow asks next, or what it returned."""
+def _step(flow: "Flow[ResultT]", turn: object) -> "Step[ResultT]":
+    """The next step of ``flow`` after an answer, or after the error that came instead."""
     try:
         if isinstance(turn, DeliveryError):
             return flow.throw(turn), None

@@ -25,7 +25,7 @@ from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type
 
 from target_tools.clock import as_utc
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.fields import Field, Load, Misfit, fields_in_the_body_of
+from target_tools.fields import Load, Misfit, field_hints, fields_in_the_body_of
 from target_tools.typing_compat import dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
@@ -35,19 +35,23 @@ Check = Callable[[Any], None]
 _LEAVES = frozenset([str, int, float, bool, type(None)])
 
 
-class _InitOnFirstUse:
-    """Stands in for ``__init__`` until its class is first used, then writes the real one.
+class _OnFirstUse:
+    """Stands in for an attribute of a class until somebody looks at it, then has the real one put in its place.
 
-    Writing a constructor takes some 50 microseconds, and a program uses a handful
-    of the types; writing all of them would double the time their import takes.
+    A program uses a handful of the types.  Tables and constructor of one take some 100
+    microseconds to make; making all of them would double the time their import takes.
+    Two threads that come at the same moment make the same twice, which harms nobody.
     """
 
-    def __init__(self, cls: Type["Model"]) -> None:
+    def __init__(self, cls: Type["Model"], name: str, put: Callable[[Type["Model"]], None]) -> None:
         self._cls = cls
+        self._name = name
+        self._put = put
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        self._cls.__init__ = init = _written_init(self._cls)  # type: ignore[method-assign]
-        return init.__get__(instance, owner)
+        self._put(self._cls)
+        found = vars(self._cls)[self._name]
+        return found.__get__(instance, owner) if hasattr(found, "__get__") else found
 
 
 @dataclass_transform()
@@ -63,7 +67,6 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``, as in 1.1.0."""
 
-    _own_fields: ClassVar[Tuple[Field, ...]] = ()
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
     _checks: ClassVar[Dict[str, Check]] = {}
@@ -71,9 +74,10 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._own_fields = tuple(fields_in_the_body_of(cls))
-        if cls._own_fields or sum(issubclass(base, Model) for base in cls.__bases__) > 1:
-            _complete(cls)
+        if field_hints(cls) or sum(issubclass(base, Model) for base in cls.__bases__) > 1:
+            for name, put in _PUT_ON_FIRST_USE.items():
+                if name not in cls.__dict__:
+                    setattr(cls, name, _OnFirstUse(cls, name, put))
 
     @classmethod
     def from_dict(cls: Type[ModelT], data: Mapping[str, Any]) -> ModelT:
@@ -179,19 +183,21 @@ def _made(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
     return model
 
 
-def _complete(cls: Type[Model]) -> None:
-    """Gives ``cls`` the tables of its own fields and its bases', and its constructor."""
-    fields = {field.name: field for base in reversed(cls.__mro__) for field in base.__dict__.get("_own_fields", ())}
+def _put_tables(cls: Type[Model]) -> None:
+    """Gives ``cls`` the tables of its bases' fields and its own."""
+    models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
+    fields = {field.name: field for model in models for field in fields_in_the_body_of(model)}
     cls.openapi_types = {name: field.type_name for name, field in fields.items()}
     cls.attribute_map = {name: field.wire_name for name, field in fields.items()}
     cls._names = {name: name for name in fields}
     cls._defaults = {name: field.default for name, field in fields.items()}
     cls._checks = {name: field.check for name, field in fields.items() if field.required or field.constraints}
     cls._by_wire_name = {field.wire_name: (name, field.load) for name, field in fields.items()}
-    if "__init__" not in cls.__dict__:
-        cls.__init__ = _InitOnFirstUse(cls)  # type: ignore[assignment,method-assign]
-    if cls._checks and "__setattr__" not in cls.__dict__:
-        cls.__setattr__ = _set_checked  # type: ignore[assignment,method-assign]
+
+
+def _put_setattr(cls: Type[Model]) -> None:
+    """Gives ``cls`` the ``__setattr__`` that checks, or the inherited one where there is nothing to check."""
+    cls.__setattr__ = _set_checked if cls._checks else super(cls, cls).__setattr__  # type: ignore[method-assign,assignment]
 
 
 def _set_checked(self: Model, name: str, value: Any) -> None:
@@ -201,8 +207,8 @@ def _set_checked(self: Model, name: str, value: Any) -> None:
     object.__setattr__(self, name, value)
 
 
-def _written_init(cls: Type[Model]) -> Any:
-    """The constructor that a careful person would write by hand for ``cls``."""
+def _put_init(cls: Type[Model]) -> None:
+    """Gives ``cls`` the constructor that a careful person would write by hand."""
     lines = ["def __init__(self, {}):".format(", ".join(name + "=None" for name in cls._defaults))]
     lines += ["    _check_{0}({0})".format(name) for name in cls._checks]
     lines += ["    __dict__ = self.__dict__"]
@@ -212,7 +218,20 @@ def _written_init(cls: Type[Model]) -> Any:
     init = scope["__init__"]
     init.__defaults__ = tuple(cls._defaults.values())
     init.__module__, init.__qualname__ = cls.__module__, cls.__qualname__ + ".__init__"
-    return init
+    cls.__init__ = init  # type: ignore[method-assign]
+
+
+#: What every class with fields has of its own, and who makes it.
+_PUT_ON_FIRST_USE = {
+    "openapi_types": _put_tables,
+    "attribute_map": _put_tables,
+    "_names": _put_tables,
+    "_defaults": _put_tables,
+    "_checks": _put_tables,
+    "_by_wire_name": _put_tables,
+    "__setattr__": _put_setattr,
+    "__init__": _put_init,
+}
 
 
 # To the wire

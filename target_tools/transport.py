@@ -31,7 +31,6 @@ from target_tools.handover import Handover
 from target_tools.proxies import Proxy, proxy_of_environment
 from target_tools.tls import ClientCert, tls_context
 
-
 #: What the network, TLS and HTTP raise; nothing else is ours to explain.
 NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, CertificateError)
 

@@ -7,7 +7,7 @@ read under limits and never raises: a part that makes no sense is not there.
 
 import math
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.types import TargetCookie
@@ -31,14 +31,8 @@ UNQUOTED = "!*'()"
 #: What needs no quoting at all: most ids.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
-
-class Part(NamedTuple):
-    """One part of the cookie."""
-
-    name: str
-    value: str
-    #: Seconds since 1970.
-    expires: float
+#: One part of the cookie: its name, its value, and when it expires in seconds since 1970.
+Part = Tuple[str, str, float]
 
 
 def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
@@ -46,7 +40,7 @@ def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
     if not value:
         return {}
     parts = [_part(text) for text in value[:PARSED_LENGTH].strip('"').split("|", PARSED_PARTS)[:PARSED_PARTS]]
-    return {part.name: part.value for part in parts if part is not None and math.ceil(now) <= part.expires}
+    return {name: value for name, value, expires in filter(None, parts) if math.ceil(now) <= expires}
 
 
 def _part(text: str) -> Optional[Part]:
@@ -59,17 +53,17 @@ def _part(text: str) -> Optional[Part]:
         return None
     if not math.isfinite(expires):
         return None
-    return Part(unquote(fields[0]), unquote(fields[1]), expires)
+    return unquote(fields[0]), unquote(fields[1]), expires
 
 
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
     """The cookie to set: the session and, once the edge has named the visitor, the device."""
     started = math.ceil(now)
-    parts = [Part(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)]
+    parts: List[Part] = [(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)]
     if device_id:
-        parts.append(Part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
+        parts.append((DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
     value = "|".join(_written(parts))
-    latest = max(part.expires for part in parts)
+    latest = max(expires for _, _, expires in parts)
     return _cookie(TARGET_COOKIE, value, int(latest - started))
 
 
@@ -82,9 +76,9 @@ def _written(parts: List[Part]) -> List[str]:
     """The parts as text, as many as a browser keeps."""
     written: List[str] = []
     length = 0
-    for part in parts:
-        value = part.value if _PLAIN.fullmatch(part.value) else quote(part.value, UNQUOTED, errors="replace")
-        text = "{}#{}#{:.0f}".format(part.name, value, part.expires)
+    for name, value, expires in parts:
+        quoted = value if _PLAIN.fullmatch(value) else quote(value, UNQUOTED, errors="replace")
+        text = "{}#{}#{:.0f}".format(name, quoted, expires)
         length += len(text) + 1
         if length <= WRITTEN_LENGTH:
             written.append(text)

@@ -6,30 +6,22 @@ is as good as no hint, is counted, and never raises.  A visitor's hint serves th
 call.  What the client remembers, only the edge itself can have said.
 """
 
-import re
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional, Tuple
 
-from target_python_sdk.delivery.options import ClientSettings, visitor_text
+from target_python_sdk.delivery.option_parsers import is_label, visitor_text
+from target_python_sdk.delivery.options import ClientSettings
 from target_tools.constants import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.flow import Origin
 
-_HINT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,18}[A-Za-z0-9])?", re.ASCII)
-_CLUSTER_IN_ID = re.compile(r"[^.]*\.([^._]+)_[^._]*", re.ASCII)
-_EDGE_HOST = re.compile(
-    "{}({})\\.{}".format(EDGE_CLUSTER_PREFIX, _HINT.pattern, re.escape(EDGE_HOST_SUFFIX)), re.ASCII
-)
+#: The longest hint, in characters.
+_LONGEST_HINT = 20
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Cluster(NamedTuple):
-    """The edge cluster of a call, and how many hints on the way to it were no hints."""
-
-    hint: Optional[str]
-    refused: int
-
-
-def choose_cluster(cookie_id: Optional[str], request_id: Any, call_hint: Any, client_hint: Optional[str]) -> Cluster:
-    """The cluster that holds the visitor's profile.
+def choose_cluster(
+    cookie_id: Optional[str], request_id: Any, call_hint: Any, client_hint: Optional[str]
+) -> Tuple[Optional[str], int]:
+    """The cluster that holds the visitor's profile, and how many hints on the way to it were no hints.
 
     It stands behind the device id in the cookie, else behind the one in the request,
     else in the call's hint; else the client goes where it was sent last.
@@ -41,29 +33,35 @@ def choose_cluster(cookie_id: Optional[str], request_id: Any, call_hint: Any, cl
             continue
         good = valid_hint(hint)
         if good is not None:
-            return Cluster(good, refused)
+            return good, refused
         refused += 1
-    return Cluster(None, refused)
+    return None, refused
 
 
 def valid_hint(hint: Any) -> Optional[str]:
     """``hint`` if it can be part of a host name."""
     text = visitor_text(hint)
-    return text if text is not None and _HINT.fullmatch(text) else None
+    return text if text is not None and is_label(text, _LONGEST_HINT) else None
 
 
 def cluster_of_id(device_id: Any) -> Optional[str]:
     """The ``35`` of ``abc.35_0``."""
     if not isinstance(device_id, str):
         return None
-    found = _CLUSTER_IN_ID.fullmatch(device_id)
-    return found.group(1) if found else None
+    suffix = device_id.partition(".")[2]
+    if "." in suffix or suffix.count("_") != 1:
+        return None
+    return suffix.partition("_")[0] or None
 
 
 def cluster_of_edge_host(edge_host: Any) -> Optional[str]:
     """The ``35`` of ``mboxedge35.tt.omtrdc.net``; None for any host that is not exactly an edge's."""
-    found = _EDGE_HOST.fullmatch(edge_host) if isinstance(edge_host, str) else None
-    return found.group(1) if found else None
+    if not isinstance(edge_host, str):
+        return None
+    label, dot, suffix = edge_host.partition(".")
+    if not label.startswith(EDGE_CLUSTER_PREFIX) or dot + suffix != "." + EDGE_HOST_SUFFIX:
+        return None
+    return valid_hint(label[len(EDGE_CLUSTER_PREFIX) :])
 
 
 def delivery_origin(settings: ClientSettings, cluster: Optional[str]) -> Origin:

@@ -4,9 +4,9 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery import option_parsers as parse
+from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import parse_target_cookie
 from target_python_sdk.delivery.nodes import node, nodes
-from target_python_sdk.delivery.options import Call
 from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
 from target_tools.constants import DEVICE_ID_COOKIE, SESSION_ID_COOKIE

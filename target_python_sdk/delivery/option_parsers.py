@@ -4,20 +4,23 @@ A message names the option and the type of what was given, never the value: opti
 carry proxy passwords and visitors' ids.
 """
 
+import enum
 import math
 import os
 import re
-from typing import Any, Callable, Mapping, NoReturn, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Collection, Mapping, NoReturn, Optional, Sequence, Tuple, Type
 
-from target_tools.errors import OptionError
+from target_python_sdk.delivery.messages import DECISIONING_METHOD_INVALID
+from target_tools.enums import DecisioningMethod
+from target_tools.errors import NotAvailable, OptionError
+from target_tools.logger import Log
 
 Parser = Callable[[str, Any], Any]
 
-#: A client code is the first label of a host name.
-DNS_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+# Patterns are text here: ``re`` compiles one, and keeps it, when the first program uses the option.
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\])"
-DOMAIN = re.compile(r"(?P<host>{})(?::(?P<port>[0-9]{{1,5}}))?".format(_HOST), re.ASCII)
-CDN = re.compile(r"(?:https?://)?{}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?".format(_HOST), re.ASCII)
+_DOMAIN = r"(?P<host>{})(?::(?P<port>[0-9]{{1,5}}))?".format(_HOST)
+_CDN = r"(?:https?://)?{}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?".format(_HOST)
 
 
 def refuse(option: str, expected: str, value: Any) -> NoReturn:
@@ -110,21 +113,30 @@ def having(*names: str) -> Parser:
     return parse
 
 
-def matching(pattern: "re.Pattern[str]", expected: str) -> Parser:
-    """A parser of text of a certain form."""
+def is_label(name: str, longest: int) -> bool:
+    """Whether ``name`` can be a label of a host name: ASCII letters, digits and inner hyphens."""
+    letters = name.replace("-", "")
+    return len(name) <= longest and letters.isalnum() and letters.isascii() and name == name.strip("-")
 
-    def parse(option: str, value: Any) -> str:
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            refuse(option, expected, value)
-        return value
 
-    return parse
+def client_code(option: str, value: Any) -> str:
+    """A client code, which is the first label of a host name."""
+    if not isinstance(value, str) or not is_label(value, 63):
+        refuse(option, "a client code: letters, digits and inner hyphens, 63 at most,", value)
+    return value
+
+
+def cdn(option: str, value: Any) -> str:
+    """A host and perhaps a path, with scheme and port where they are not the usual ones."""
+    if not isinstance(value, str) or re.fullmatch(_CDN, value) is None:
+        refuse(option, "a host, with scheme and port where needed,", value)
+    return value
 
 
 def domain(option: str, value: Any) -> Tuple[str, Optional[int]]:
     """``host[:port]`` as host and port; an IPv6 address stands in brackets."""
     expected = "host or host:port, without scheme, path and user,"
-    found = DOMAIN.fullmatch(value) if isinstance(value, str) else None
+    found = re.fullmatch(_DOMAIN, value) if isinstance(value, str) else None
     if found is None or ".." in value:
         refuse(option, expected, value)
     port = int(found["port"]) if found["port"] else None
@@ -180,3 +192,56 @@ def names(option: str, value: Any) -> Sequence[str]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(name, str) for name in value):
         refuse(option, "a list of names", value)
     return tuple(value)
+
+
+def visitor_text(value: Any) -> Optional[str]:
+    """What a visitor's cookie or hint says; legacy WSGI code hands over bytes.  Anything else is ignored."""
+    if not value or not isinstance(value, (str, bytes)):
+        return None
+    return value if isinstance(value, str) else decoded(value)
+
+
+def decoded(value: bytes) -> str:
+    """Bytes of a WSGI application as text; what is no UTF-8 is replaced."""
+    import six  # noqa: PLC0415 - a twentieth of our import, and few programs hand over bytes
+
+    return six.ensure_str(value, "utf-8", "replace")
+
+
+def check_pickles(option: str, value: Any) -> None:
+    """Raise ``OptionError`` that names an option which cannot go along when a client is pickled."""
+    import pickle  # noqa: PLC0415 - whoever pickles has it
+
+    try:
+        pickle.dumps(value)
+    except Exception as error:
+        expected = "a value that can be pickled"
+        raise OptionError("{}: {} was expected".format(option, expected), option, expected) from error
+
+
+def decisioning_method(option: str, value: Any) -> DecisioningMethod:
+    """Who decides, from the text or a member of an Enum; raises ``NotAvailable`` for what comes later."""
+    try:
+        method = DecisioningMethod(value.value if isinstance(value, enum.Enum) else value)
+    except ValueError:
+        expected = ",".join(method.value for method in DecisioningMethod)
+        raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
+    if method is not DecisioningMethod.SERVER_SIDE:
+        raise NotAvailable(
+            "{}: {} decisioning is not served by this version yet".format(option, method.value), option, "server-side"
+        )
+    return method
+
+
+def name_unknown(given: Mapping[str, Any], known: Collection[str], log: Log) -> None:
+    """Say once, in the log, which options nobody reads and what they may have been meant to be."""
+    import difflib  # noqa: PLC0415 - wanted by mistakes only
+
+    for name in given:
+        if name not in known:
+            nearest = difflib.get_close_matches(str(name), known, 1)
+            log.warning(
+                "The option %r is unknown and has no effect%s",
+                name,
+                "; did you mean {!r}?".format(nearest[0]) if nearest else "",
+            )

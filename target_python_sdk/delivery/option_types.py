@@ -52,7 +52,7 @@ class ClientOptions(_Required, total=False):
     version: Optional[str]
     """The version of at.js that the page uses."""
 
-    decisioning_method: Union[None, str, DecisioningMethod]
+    decisioning_method: Union[str, DecisioningMethod, None]
     """Who decides: ``server-side``.  ``on-device`` and ``hybrid`` are not served yet."""
 
     events: Optional[Mapping[str, Callable[..., object]]]
@@ -103,7 +103,7 @@ class ClientOptions(_Required, total=False):
     retries: Any
     """Attempts in all, or a ``urllib3.Retry``."""
 
-    circuit_breaker: Union[None, bool, Mapping[str, Any]]
+    circuit_breaker: Union[bool, Mapping[str, Any], None]
     """Whether calls fail at once while the edge is down."""
 
     on_error: Optional[str]
@@ -130,23 +130,15 @@ class ClientOptions(_Required, total=False):
     client_cert: Any
     """A PEM file with certificate and key, or the two files."""
 
-    max_response_bytes: Union[None, int, Mapping[str, int]]
+    max_response_bytes: Union[int, Mapping[str, int], None]
     """The largest answer that is read, after decompression, in all or by ``delivery``, ``artifact``, ``geo``."""
 
     shutdown_timeout: Optional[float]
     """Milliseconds that an exiting process waits for outstanding work."""
 
 
-class _Request(TypedDict):
-    request: DeliveryRequest
-    """What is asked of the edge."""
-
-
-class AttributesOptions(TypedDict, total=False):
-    """The options of ``get_attributes``; None means "not given"."""
-
-    request: Optional[DeliveryRequest]
-    """What else is asked of the edge."""
+class _Options(TypedDict, total=False):
+    """What every kind of call takes; None means "not given"."""
 
     target_cookie: Optional[Text]
     """The value of the visitor's ``mbox`` cookie."""
@@ -169,20 +161,49 @@ class AttributesOptions(TypedDict, total=False):
     visitor_cookie: Optional[Text]
     """The value of the visitor's ``AMCV_…`` cookie."""
 
-    decisioning_method: Union[None, str, DecisioningMethod]
+    decisioning_method: Union[str, DecisioningMethod, None]
     """Who decides this call."""
 
     timeout: Optional[float]
     """Milliseconds that this call may take."""
 
-    callback: Optional[Callable[[Any], object]]
-    """Not served yet."""
-
     err_callback: Optional[Callable[[BaseException], object]]
-    """Called by a call with a callback that fails; without one the call raises."""
+    """Called with the error of a call that has a ``callback``; one without raises."""
 
 
-class CallOptions(_Request, AttributesOptions, total=False):  # type: ignore[misc]  # request is required here
+class _Request(TypedDict):
+    request: DeliveryRequest
+    """What is asked of the edge."""
+
+
+class _Callback(TypedDict):
+    callback: Callable[[Any], object]
+    """Called once, by a worker thread, with the envelope or the attributes."""
+
+
+class CallOptions(_Options, _Request, total=False):
     """The options of ``get_offers`` and ``send_notifications``."""
 
+    callback: None
+    """None: the call waits for its answer."""
 
+
+class CallbackOptions(_Options, _Request, _Callback):
+    """The options of such a call that comes back at once with an ``AsyncResult``."""
+
+
+class AttributesOptions(_Options, total=False):
+    """The options of ``get_attributes``."""
+
+    request: Optional[DeliveryRequest]
+    """What else is asked of the edge."""
+
+    callback: None
+    """None: the call waits for its answer."""
+
+
+class AttributesCallbackOptions(_Options, _Callback, total=False):
+    """The options of such a call that comes back at once with an ``AsyncResult``."""
+
+    request: Optional[DeliveryRequest]
+    """What else is asked of the edge."""

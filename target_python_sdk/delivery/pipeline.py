@@ -11,7 +11,7 @@ from target_python_sdk.delivery.exchange import delivery_request, delivery_respo
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.delivery.shape import shape
-from target_python_sdk.types import TargetDeliveryResponse
+from target_python_sdk.types import DeliveryResponse, TargetDeliveryResponse
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeliveryError
 from target_tools.flow import Flow, Timings
@@ -25,6 +25,16 @@ class Answer(NamedTuple):
     edge_cluster: Optional[str]
     timings: Timings
     attempts: int
+
+
+def without_offers(prepared: Prepared, error: DeliveryError) -> TargetDeliveryResponse:
+    """What a call is answered with that failed, where errors are not to be raised: no offers, the same cookies.
+
+    ``envelope.error`` tells why.
+    """
+    envelope = shape(prepared, DeliveryResponse(), DecisioningMethod.SERVER_SIDE)
+    envelope.error = error
+    return envelope
 
 
 def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":

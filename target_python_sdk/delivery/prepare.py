@@ -5,11 +5,12 @@ Nothing of the caller's is changed: every part that needs filling is a copy.
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
+from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.edge import choose_cluster
 from target_python_sdk.delivery.identity import Visit, customer_ids, read_visit, server_state, visitor_id
 from target_python_sdk.delivery.messages import MBOX_INVALID, NOTIFICATION_INVALID
 from target_python_sdk.delivery.nodes import node, nodes
-from target_python_sdk.delivery.options import Call, ClientSettings
+from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.visitor_protocol import (
     supplemental_data_id,
     visitor_customer_ids,
@@ -60,7 +61,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     known = [*visitor_customer_ids(call.visitor), *customers] if call.visitor is not None else customers
     identity = visitor_id(given.id, visit, values, known)
     request_id = None if identity is None else identity.tnt_id
-    cluster = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
+    cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
     request = given.replace(
         request_id=given.request_id or new_id(),
         id=identity,
@@ -73,7 +74,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
         notifications=_notifications(given.notifications, log),
     )
     state = _state(call.visitor, customers, settings.organization_id)
-    return Prepared(request, visit, cluster.hint, cluster.refused, state)
+    return Prepared(request, visit, cluster, refused_hints, state)
 
 
 def _state(visitor: Any, customers: List[CustomerId], organization_id: str) -> Any:

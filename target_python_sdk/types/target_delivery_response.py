@@ -122,6 +122,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
         self.response = response
         self.session_id = session_id
         """The session the call belonged to; no key, because it is in the cookie already."""
+        self.error: Optional[Exception] = None
+        """Why there are no offers, where the option ``on_error`` is ``default`` and the call failed."""
 
     def copy(self) -> "TargetDeliveryResponse":
         """A shallow copy, an envelope again."""

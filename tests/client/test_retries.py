@@ -6,9 +6,10 @@ import time
 import pytest
 import urllib3
 
-from target_python_sdk.errors import ConnectionFailed, HttpStatusError
+from target_python_sdk.errors import CircuitOpen, ConnectionFailed, HttpStatusError, OptionError
 from target_python_sdk.testing import SocketServer, answer, replies
 from target_python_sdk.testing.http_bytes import response
+from target_python_sdk.types import DeliveryResponse
 from tests.support import ANSWER_BYTES, body_of, client_of, content, head_of, offers
 
 pytestmark = pytest.mark.server
@@ -94,7 +95,7 @@ def test_a_refused_connection_is_tried_again_and_then_an_error_of_both_trees():
 
 def test_t23_a_failing_edge_is_not_asked_much_more_often():
     calls = 300
-    with SocketServer(answer(status=503)) as server, client_of(server) as client:
+    with SocketServer(answer(status=503)) as server, client_of(server, circuit_breaker=False) as client:
         for _ in range(20):  # the budget a quiet client has saved
             with pytest.raises(HttpStatusError):
                 client.get_offers(offers())
@@ -103,3 +104,28 @@ def test_t23_a_failing_edge_is_not_asked_much_more_often():
             with pytest.raises(HttpStatusError):
                 client.get_offers(offers())
         assert calls <= len(server.requests) - spent <= 1.1 * calls + 1
+
+
+def test_t24_a_failing_edge_is_left_alone_for_a_moment():
+    with SocketServer(answer(status=503)) as server, client_of(server, retries=1) as client:
+        for _ in range(5):
+            with pytest.raises(HttpStatusError):
+                client.get_offers(offers())
+        for _ in range(100):
+            with pytest.raises(CircuitOpen) as caught:
+                client.get_offers(offers())
+        assert len(server.requests) == 5
+    assert caught.value.request.execute.mboxes[0].name == "home"
+
+
+def test_where_errors_are_not_to_be_raised_there_are_no_offers(caplog):
+    with SocketServer(answer(status=500)) as server, client_of(server, on_error="default") as client:
+        envelope = client.get_offers({**offers(), "session_id": "mine"})
+        assert envelope["response"] == DeliveryResponse()
+        assert envelope["target_cookie"]["value"].startswith("session#mine#")
+        assert isinstance(envelope.error, HttpStatusError)
+        assert client.get_attributes(["home"]).as_object("home") == {}
+        assert client.stats()["failures"] == 2
+        with pytest.raises(OptionError):
+            client.get_offers({"request": None})
+    assert "HttpStatusError" in caplog.text

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.identity import Visit
-from target_python_sdk.delivery.options import call_options, client_settings
+from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.errors import OptionError
 from target_python_sdk.types import (

@@ -46,6 +46,30 @@ def test_importing_prints_nothing_under_w_error(root: Path, name: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_importing_reads_nothing_that_only_a_call_needs(root: Path) -> None:
+    """What answers calls comes with the first client, and the rest with its first use."""
+    program = (
+        "import sys, target_python_sdk.client as client; late = [name for name in sys.modules if name in {!r}];"
+        "client.TargetClient.create(dict(client='a', organization_id='b')).close();"
+        "sys.exit(', '.join(late) or 'target_python_sdk.runtime' not in sys.modules and 'not there after create' or 0)"
+    )
+    late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.pipeline", "target_tools.transport"]
+    done = in_a_fresh_python(root, "-c", program.format([*late, "target_python_sdk.delivery.option_types"]))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_types_of_options_come_when_they_are_asked_for(root: Path) -> None:
+    """By name, by a star, and in what ``dir`` shows; a name that nobody has is an error."""
+    program = (
+        "import target_python_sdk as sdk; from target_python_sdk import *; from target_python_sdk import errors;"
+        "assert set(sdk.__all__) <= set(dir(sdk)) & set(globals());"
+        "assert ClientOptions is sdk.ClientOptions;"
+        "assert not hasattr(sdk, 'Nonsense')"
+    )
+    done = in_a_fresh_python(root, "-c", program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_importing_changes_nothing_of_the_host(root: Path) -> None:
     """No thread started, no socket made, no logger, signal handler or warning filter touched."""
     done = in_a_fresh_python(root, "-c", WATCHED_IMPORT)

@@ -4,6 +4,7 @@ import enum
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional
 
@@ -158,6 +159,86 @@ def test_a_constructor_is_written_when_it_is_first_needed():
     assert "__init__" in vars(Late) and not callable(vars(Late)["__init__"])
     assert Late("x").name == "x"
     assert callable(vars(Late)["__init__"])
+
+
+def test_the_tables_are_made_when_one_of_them_is_first_looked_at():
+    class Late(Model):
+        name: Annotated[Optional[str], MaxLength(1)] = None
+
+    assert not isinstance(vars(Late)["attribute_map"], dict)
+    assert Late.openapi_types == {"name": "str"}
+    assert vars(Late)["attribute_map"] == {"name": "name"}
+
+
+def test_whoever_comes_first_finds_the_same():
+    uses = [
+        lambda cls: cls("x").to_dict(),
+        lambda cls: cls.from_dict({"name": "x"}).to_dict(),
+        lambda cls: cls.attribute_map and cls("x").to_dict(),
+    ]
+    for use in uses:
+
+        class Late(Model):
+            name: Optional[str] = None
+
+        assert use(Late) == {"name": "x"}
+
+
+def test_assignment_is_checked_before_anything_else_was_used():
+    class Late(Model):
+        name: Annotated[Optional[str], MaxLength(1)] = None
+
+    with pytest.raises(ValueError, match="name"):
+        Late.__new__(Late).name = "too long"
+
+
+def test_a_subclass_is_used_before_its_base_and_after():
+    class Base(Model):
+        first: Annotated[Optional[str], MaxLength(1)] = None
+
+    class Own(Base):
+        second: Optional[int] = None
+
+        def __init__(self, first: Optional[str] = None) -> None:
+            super().__init__(first)
+            self.second = 2
+
+    class Plain(Base):
+        """No field of its own."""
+
+    assert Own("a").to_dict() == {"first": "a", "second": 2}
+    assert Plain("b").to_dict() == {"first": "b"} == Base("b").to_dict()
+    assert Own.attribute_map == {"first": "first", "second": "second"}
+    assert Plain.attribute_map == Base.attribute_map == {"first": "first"}
+    for cls in (Own, Plain, Base):
+        with pytest.raises(ValueError, match="first"):
+            cls("a").first = "too long"
+
+
+def test_where_nothing_is_checked_assignment_is_the_inherited_one():
+    seen = []
+
+    class Watched:
+        def __setattr__(self, name: str, value: Any) -> None:
+            seen.append(name)
+            super().__setattr__(name, value)
+
+    class Late(Watched, Model):
+        name: Optional[str] = None
+
+    late = Late()
+    late.name = "x"
+    assert (seen, late.name) == (["name"], "x")
+    assert Worm.__setattr__ is object.__setattr__
+
+
+def test_threads_that_come_at_once_find_the_same():
+    class Late(Model):
+        name: Annotated[Optional[str], MaxLength(1)] = None
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: Late.from_dict({"name": "x"}) == Late("x"), range(64)))
+    assert all(found)
 
 
 def test_an_enum_member_in_a_subclass_of_str_is_measured_and_kept():

@@ -1,0 +1,189 @@
+"""A call on its way to its answer: in the caller's thread, or in a worker's.
+
+Everything that can be wrong with a call is found while the call is made, in the thread
+of whoever made it; what is left is to ask the edge.  That part is the same whether the
+caller waits, is called back or awaits.
+"""
+
+import contextvars
+from typing import Any, Callable, Dict, Generic, Optional, TypeVar
+
+from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.pipeline import Answer, deliver, without_offers
+from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.runtime import PerProcess, Runtime
+from target_python_sdk.types import TargetDeliveryResponse
+from target_tools.async_result import AsyncResult
+from target_tools.clock import Deadline, monotonic
+from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
+from target_tools.flow import begin, resume
+from target_tools.logger import Log
+from target_tools.workers import Task
+
+ResultT = TypeVar("ResultT")
+
+
+class Calls:
+    """Where a client's calls go, and what it has opened for them in this process."""
+
+    def __init__(self, settings: ClientSettings, log: Log) -> None:
+        self._settings = settings
+        self._log = log
+        self._processes = PerProcess(settings, log)
+        self.closed = False
+
+    def begin(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> "OneCall[ResultT]":
+        """``call``, checked and ready to be sent.  ``shape`` makes of the envelope what the caller wants."""
+        self.check_open()
+        return OneCall(call, self._settings, self._processes.get(), self._log, shape)
+
+    def check_open(self) -> None:
+        """Raise ``ClientClosed`` after ``close``."""
+        if self.closed:
+            raise ClientClosed("the client was closed")
+
+    def stats(self) -> Dict[str, int]:
+        """What happened in this process so far."""
+        return self._processes.get().stats()
+
+    def flush(self, timeout: Optional[float]) -> bool:
+        """Whether every call of this process that was under way is over, within that many seconds."""
+        runtime = self._processes.current()
+        return runtime is None or runtime.workers.flush(timeout)
+
+    def close(self, timeout: Optional[float]) -> bool:
+        """Take no more calls, give those under way that many seconds, end the others, hang up."""
+        self.closed = True
+        runtime = self._processes.current()
+        if runtime is None:
+            return True
+        done = runtime.workers.close(timeout, ClientClosed("the client was closed before the call was sent"))
+        runtime.transport.close()
+        return done
+
+
+class OneCall(Generic[ResultT]):
+    """One call, ready to be sent."""
+
+    def __init__(
+        self,
+        call: Call,
+        settings: ClientSettings,
+        runtime: Runtime,
+        log: Log,
+        shape: Callable[[TargetDeliveryResponse], ResultT],
+    ) -> None:
+        self._call = call
+        self._runtime = runtime
+        self._shape = shape
+        self.log = log
+        self.queue_timeout = settings.queue_timeout
+        counters = runtime.counters
+        counters.calls.add()
+        prepared = prepare(call, settings, runtime.location_hint, log)
+        self._prepared, self._settings = prepared, settings
+        counters.invalid_hints.add(prepared.refused_hints)
+        self._flow = deliver(prepared, settings)
+        # The first step finds what JSON cannot hold; nothing is sent by it.
+        self._begun = begin(self._flow)
+
+    def answer(self) -> ResultT:
+        """The answer; asks the edge and waits for it, from now on for as long as the call may take."""
+        runtime = self._runtime
+        try:
+            answer: Answer = resume(self._flow, self._begun, runtime.send, Deadline.after(self._call.timeout))
+        except DeliveryError as error:
+            runtime.counters.failures.add()
+            runtime.counters.retries.add(max(0, error.attempts - 1))
+            if self._settings.on_error == "raise":
+                raise
+            self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
+            return self._shape(without_offers(self._prepared, error))
+        runtime.counters.retries.add(answer.attempts - 1)
+        if answer.edge_cluster is not None:
+            runtime.location_hint = answer.edge_cluster
+        return self._shape(answer.envelope)
+
+    def abandon(self) -> None:
+        """Nobody will ask for the answer any more."""
+        self._flow.close()
+
+    def hand_over(
+        self,
+        callback: Optional[Callable[[ResultT], object]] = None,
+        err_callback: Optional[Callable[[BaseException], object]] = None,
+    ) -> "AsyncResult[ResultT]":
+        """Let a worker answer.  A queue that is full ends the call here and now."""
+        queued = QueuedCall(self, callback, err_callback)
+        workers = self._runtime.workers
+        queued.result.on_wait(lambda: workers.lend_a_hand(queued))
+        try:
+            workers.submit(queued)
+        except QueueFull as error:
+            queued.drop(error)
+        return queued.result
+
+
+class QueuedCall(Task, Generic[ResultT]):
+    """A call that waits for a worker.  One of its callbacks runs, once, and then its result is there."""
+
+    def __init__(
+        self,
+        call: OneCall[ResultT],
+        callback: Optional[Callable[[ResultT], object]],
+        err_callback: Optional[Callable[[BaseException], object]],
+    ) -> None:
+        self.result: AsyncResult[ResultT] = AsyncResult()
+        self._call = call
+        self._callback = callback
+        self._err_callback = err_callback
+        # The callback sees the context variables of whoever made the call.
+        self._context = contextvars.copy_context()
+        self._since = monotonic()
+
+    def run(self) -> None:
+        """Answer the call and tell the caller."""
+        self._context.run(self._run)
+
+    def drop(self, error: Exception) -> None:
+        """Tell the caller that the call ended unsent."""
+        self._call.abandon()
+        self._context.run(self._tell, None, error)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the caller has been told, within that time."""
+        self.result.wait(seconds)
+        return self.result.ready()
+
+    def _run(self) -> None:
+        try:
+            value = self._answer()
+        except Exception as error:  # noqa: BLE001 - it is the caller's, and goes there
+            self._tell(None, error)
+        except BaseException as error:
+            self._tell(None, error)
+            raise  # something ends this thread; the call is over, and so may it be
+        else:
+            self._tell(value, None)
+
+    def _answer(self) -> ResultT:
+        limit = self._call.queue_timeout
+        if monotonic() - self._since > limit:
+            self._call.abandon()
+            error = DeadlineExceeded("the call waited longer than {:.0f} ms for a worker".format(limit * 1000))
+            error.attempts = 0
+            raise error
+        return self._call.answer()
+
+    def _tell(self, value: Any, error: Optional[BaseException]) -> None:
+        """Run the callback that was given for this end, if one was; whatever it does, the result is there."""
+        callback: Optional[Callable[[Any], object]] = self._callback if error is None else self._err_callback
+        try:
+            if callback is not None:
+                told: Any = value if error is None else error
+                self.result.tell(lambda: callback(told))
+        except Exception:
+            self._call.log.exception("A callback raised")
+        finally:
+            self.result.complete(value, error)

@@ -1,0 +1,128 @@
+"""The door of a call: its options as frozen values, or an error before anything is sent."""
+
+from typing import Any, Callable, Mapping, NamedTuple, Optional
+
+from target_python_sdk.delivery import option_parsers as parse
+from target_python_sdk.delivery.messages import (
+    EXECUTE_FIELDS_REQUIRED,
+    INVALID_CALLBACK,
+    NOTIFICATIONS_REQUIRED,
+    OPTIONS_REQUIRED,
+    PREFETCH_FIELDS_REQUIRED,
+    REQUEST_REQUIRED,
+)
+from target_python_sdk.delivery.nodes import node
+from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest
+from target_tools.errors import OptionError
+from target_tools.logger import Log
+
+
+class Call(NamedTuple):
+    """The options of one call, checked.  Times are seconds here."""
+
+    request: DeliveryRequest
+    timeout: float
+    target_cookie: Optional[str] = None
+    target_location_hint: Any = None
+    consumer_id: Optional[str] = None
+    customer_ids: Any = None
+    session_id: Optional[str] = None
+    visitor: Any = None
+    callback: Optional[Callable[[Any], object]] = None
+    err_callback: Optional[Callable[[BaseException], object]] = None
+
+
+def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings, log: Log) -> Call:
+    """The options of one call, whatever it asks for; raises ``OptionError``."""
+    if not options:
+        raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
+    if not isinstance(options, Mapping):
+        parse.refuse("options", "a dict", options)
+    get = options.get
+    request = get("request")
+    if request is None and isinstance(get("events"), DeliveryRequest):
+        log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
+        request = options["events"]
+    if not isinstance(request, DeliveryRequest):
+        raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
+    if len(options) > 1:
+        _check_call(options, settings, log)
+    timeout = get("timeout")
+    return Call(
+        request,
+        settings.timeout if timeout is None else _call_timeout("timeout", timeout),
+        parse.visitor_text(get("target_cookie")),
+        get("target_location_hint"),
+        get("consumer_id"),
+        get("customer_ids"),
+        _session_id(get("session_id")),
+        get("visitor"),
+        get("callback"),
+        get("err_callback"),
+    )
+
+
+def check_offers(request: DeliveryRequest) -> None:
+    """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
+    execute = node(request.execute, ExecuteRequest, "request.execute")
+    prefetch = node(request.prefetch, PrefetchRequest, "request.prefetch")
+    if execute is not None and not _asks(execute, "page_load", "mboxes"):
+        raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
+    if prefetch is not None and not _asks(prefetch, "views", "page_load", "mboxes"):
+        raise OptionError(PREFETCH_FIELDS_REQUIRED, "request.prefetch", "views, page_load or mboxes")
+
+
+def check_notifications(request: DeliveryRequest) -> None:
+    """Raise ``OptionError`` for a request that brings neither notifications nor telemetry."""
+    if not request.notifications and request.telemetry is None:
+        raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
+
+
+def _asks(part: Any, *names: str) -> bool:
+    return any(getattr(part, name, None) for name in names)
+
+
+def _check_call(options: Mapping[str, Any], settings: ClientSettings, log: Log) -> None:
+    for name in options:
+        if name not in _CALL_OPTIONS:
+            parse.name_unknown(options, _CALL_OPTIONS, log)
+    for name in ("callback", "err_callback"):
+        value = options.get(name)
+        if value is not None and not callable(value):
+            raise OptionError(INVALID_CALLBACK, name, "a callable")
+    method = options.get("decisioning_method")
+    if method is not None:
+        parse.decisioning_method("decisioning_method", method)
+    consumer = options.get("consumer_id")
+    if consumer is not None:
+        parse.text("consumer_id", consumer)
+
+
+def _session_id(value: Any) -> Optional[str]:
+    if value is None or value in ("", b""):
+        return None
+    if isinstance(value, bytes):
+        return parse.decoded(value)
+    return value if isinstance(value, str) else str(value)  # a number or a UUID, as 1.1.0 took them
+
+
+_call_timeout = parse.milliseconds(1)
+
+_CALL_OPTIONS = dict.fromkeys(
+    (
+        "request",
+        "target_cookie",
+        "target_location_hint",
+        "consumer_id",
+        "customer_ids",
+        "session_id",
+        "callback",
+        "err_callback",
+        "visitor",
+        "visitor_cookie",
+        "decisioning_method",
+        "timeout",
+        "events",
+    )
+)

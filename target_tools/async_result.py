@@ -1,0 +1,154 @@
+"""What a call with a callback returns: the answer that will be there.
+
+The methods are those of ``multiprocessing.pool.AsyncResult``, which 1.1.0 returned, and
+it can be awaited.  Waiting takes one raw lock per waiter and nothing else: an exception
+that a signal handler raises in ``get()`` leaves nothing taken, where ``threading.Event``
+would raise a foreign error or stay locked for ever.
+"""
+
+import _thread
+import os
+from collections import deque
+from typing import Any, Callable, Deque, Generator, Generic, Optional, Tuple, TypeVar
+
+from target_tools.clock import Deadline
+from target_tools.errors import CallLost, OptionError
+
+ResultT = TypeVar("ResultT")
+
+
+class AsyncResult(Generic[ResultT]):
+    """The answer of one call, once its callback has run."""
+
+    def __init__(self) -> None:
+        self._value: Optional[ResultT] = None
+        self._error: Optional[BaseException] = None
+        self._ready = False
+        self._pid = os.getpid()
+        #: The thread that runs the callback just now.
+        self._told_by: Optional[int] = None
+        #: What to do when the answer is there: release a waiter's lock, wake an event loop.
+        self._watchers: Deque[Callable[[], object]] = deque()
+        self._before_waiting: Callable[[], object] = _nothing
+
+    def get(self, timeout: Optional[float] = None) -> ResultT:
+        """The answer, or the error the call ended with, raised.
+
+        Waits ``timeout`` seconds, or as long as it takes; then raises
+        ``multiprocessing.TimeoutError``.
+        """
+        self.wait(timeout)
+        if not self._ready:
+            from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - seldom wanted
+
+            raise NotReady
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # a call without an error has an answer
+
+    def wait(self, timeout: Optional[float] = None) -> None:
+        """Come back when the answer is there, or after ``timeout`` seconds."""
+        if self.ready():
+            return
+        if self._told_by == _thread.get_ident():
+            raise OptionError("a callback cannot wait for the result that it is told")
+        deadline = None if timeout is None else Deadline.after(timeout)
+        self._before_waiting()
+        waiter = _thread.allocate_lock()
+        waiter.acquire()
+        self._watchers.append(waiter.release)
+        try:
+            if not self._ready:
+                # None is "for ever", and a lock's word for that is -1.
+                waiter.acquire(True, -1 if deadline is None else max(0.0, deadline.remaining()))
+        finally:
+            self._forget(waiter.release)
+
+    def ready(self) -> bool:
+        """Whether the answer is there."""
+        if not self._ready and self._pid != os.getpid():
+            # The worker that would have answered was not forked along; the parent's answers there.
+            self._error = CallLost("this process was forked while the call was under way")
+            self._ready = True
+        return self._ready
+
+    def successful(self) -> bool:
+        """Whether the call ended without an error; raises ``ValueError`` while it has not ended."""
+        if not self.ready():
+            raise ValueError("{!r} not ready".format(self))
+        return self._error is None
+
+    def __await__(self) -> Generator[Any, None, ResultT]:
+        if not self.ready():
+            import asyncio  # noqa: PLC0415 - whoever awaits has it
+
+            loop = asyncio.get_running_loop()
+            arrived: asyncio.Future[None] = loop.create_future()
+
+            def wake() -> None:
+                loop.call_soon_threadsafe(_settle, arrived)
+
+            self._watchers.append(wake)
+            if self._ready:
+                _settle(arrived)
+            try:
+                yield from arrived
+            finally:  # a cancelled wait leaves the call and the client as they are
+                self._forget(wake)
+        return self.get()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """An answer that is there can be pickled; one that is not belongs to this process."""
+        if not self.ready():
+            raise TypeError("an AsyncResult that is not ready cannot be pickled")
+        return _answered, (self._value, self._error)
+
+    # For whoever does the work
+
+    def on_wait(self, act: Callable[[], object]) -> None:
+        """Do ``act`` in a thread that is about to wait: it may be the one that is needed."""
+        self._before_waiting = act
+
+    def tell(self, callback: Callable[[], object]) -> None:
+        """Run ``callback``, which may not wait for this result."""
+        self._told_by = _thread.get_ident()
+        try:
+            callback()
+        finally:
+            self._told_by = None
+
+    def complete(self, value: Optional[ResultT], error: Optional[BaseException]) -> None:
+        """The answer is there; wake everybody who waits for it."""
+        self._value, self._error = value, error
+        self._ready = True
+        self._before_waiting = _nothing
+        while True:
+            try:
+                watcher = self._watchers.popleft()
+            except IndexError:
+                return
+            try:
+                watcher()
+            except RuntimeError:  # an event loop that was closed, a lock that nobody holds
+                continue
+
+    def _forget(self, watcher: Callable[[], object]) -> None:
+        try:
+            self._watchers.remove(watcher)
+        except ValueError:  # it was told
+            return
+
+
+def _answered(value: Any, error: Optional[BaseException]) -> "AsyncResult[Any]":
+    result: AsyncResult[Any] = AsyncResult()
+    result.complete(value, error)
+    return result
+
+
+def _settle(arrived: Any) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
+
+
+def _nothing() -> None:
+    pass

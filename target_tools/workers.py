@@ -1,0 +1,260 @@
+"""The threads that serve calls with a callback.
+
+They are guests in somebody's process:
+
+* They are daemon threads, started when a call first needs one, at most ``max_workers``,
+  and gone again when nothing has come for a while.
+* Handing work over never blocks.  A queue that is full refuses at once.
+* No lock is shared.  Work lies on one ``deque``, idle workers lie on another, each waiting
+  on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
+  leaves nothing taken.  At worst an idle worker is not woken: it looks by itself after a while.
+* Nothing of it survives a fork: a child makes its own.
+* An exiting process waits for what is under way, no longer than it was told to.
+"""
+
+import _thread
+import atexit
+import itertools
+import os
+import threading
+from collections import deque
+from typing import Deque, Dict, List, Optional
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.counters import Counter
+from target_tools.errors import QueueFull
+
+#: Seconds after which an idle worker looks around, and leaves if nothing is there.
+IDLE_SECONDS = 5.0
+#: Seconds within which a thread that was started shows up; one that did not never will.
+START_SECONDS = 2.0
+#: ``close`` and ``flush`` without a time-out: a month.
+FOR_EVER = 2.6e6
+
+
+class Task:
+    """One piece of work.
+
+    ``run`` does it, ``drop`` ends it undone; exactly one of them is called, once, and
+    neither raises.  ``wait`` comes back when either is through, or after so many seconds.
+    """
+
+    def run(self) -> None:
+        """Do the work."""
+        raise NotImplementedError
+
+    def drop(self, error: Exception) -> None:
+        """End it with ``error`` in place of doing it."""
+        raise NotImplementedError
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the work is over, within that time."""
+        raise NotImplementedError
+
+
+class Workers:
+    """A bounded number of threads and a bounded queue, for one client in one process."""
+
+    def __init__(self, max_workers: int, max_pending: int, shutdown_timeout: float, name: str) -> None:
+        self._max_workers = max_workers
+        self._max_pending = max_pending
+        self._shutdown_timeout = shutdown_timeout
+        self._name = name
+        self._numbers = itertools.count(1)
+        self._pid = os.getpid()
+        self._pending: Deque[Task] = deque()
+        #: The bells of workers that wait: releasing one wakes its worker.
+        self._idle: Deque[_thread.LockType] = deque()
+        #: What each worker does just now, by thread; its keys are the workers.
+        self._serving: Dict[int, Optional[Task]] = {}
+        #: When each thread was started that has not shown up yet.
+        self._starting: Dict[object, float] = {}
+        self._stopped = False
+        self._watched = False
+        self.refused = Counter()
+        self.dropped = Counter()
+
+    def submit(self, task: Task) -> None:
+        """Let a worker run ``task``; raises ``QueueFull`` when too many wait.
+
+        Where no thread can be started and none is there, ``task`` runs here.
+        """
+        if len(self._pending) >= self._max_pending:
+            self.refused.add()
+            raise QueueFull("{} calls wait for a worker already".format(self._max_pending))
+        if not self._watched:
+            self._watched = True
+            atexit.register(self._at_exit)
+        self._pending.append(task)
+        self._wake_one()
+
+    def pending(self) -> int:
+        """How many tasks wait for a worker."""
+        return len(self._pending)
+
+    def running(self) -> int:
+        """How many tasks a worker is busy with."""
+        return sum(task is not None for task in list(self._serving.values()))
+
+    def threads(self) -> int:
+        """How many workers there are."""
+        return len(self._serving)
+
+    def lend_a_hand(self, task: Task) -> None:
+        """Run ``task`` here if this thread is a worker and no other has begun it.
+
+        A callback that waits for another call would otherwise wait for itself, where
+        there is one worker.
+        """
+        if _thread.get_ident() not in self._serving:
+            return
+        try:
+            self._pending.remove(task)
+        except ValueError:  # somebody is at it
+            return
+        self._serve(task)
+
+    def flush(self, timeout: Optional[float]) -> bool:
+        """Whether everything that was under way is over, within ``timeout`` seconds."""
+        deadline = Deadline.after(FOR_EVER if timeout is None else timeout)
+        own = self._serving.get(_thread.get_ident())
+        for task in self._outstanding():
+            # A task that flushes from its callback is not waited for: it would wait for itself.
+            if task is not own and not task.wait(max(0.0, deadline.remaining())):
+                return False
+        return True
+
+    def close(self, timeout: Optional[float], error: Exception) -> bool:
+        """Flush, then end what still waits with ``error``, and let the workers go."""
+        done = self.flush(timeout)
+        self.stop()
+        while True:
+            try:
+                task = self._pending.popleft()
+            except IndexError:
+                return done
+            self.dropped.add()
+            task.drop(error)
+
+    def stop(self) -> None:
+        """Let the workers go as soon as nothing waits.  Takes no lock: a collector may call it."""
+        self._stopped = True
+        atexit.unregister(self._at_exit)
+        while True:
+            try:
+                self._idle.pop().release()
+            except IndexError:
+                return
+            except RuntimeError:  # it was rung already
+                continue
+
+    def _outstanding(self) -> List[Task]:
+        return [*(task for task in list(self._serving.values()) if task is not None), *list(self._pending)]
+
+    def _wake_one(self) -> None:
+        """See to it that a worker comes for what waits."""
+        try:
+            self._idle.pop().release()
+        except IndexError:
+            self._start_one()
+        except RuntimeError:  # it was rung already and is on its way
+            return
+
+    def _start_one(self) -> None:
+        now = monotonic()
+        # A start that a signal handler interrupted left its mark, and no thread.
+        for mark, since in list(self._starting.items()):
+            if now - since > START_SECONDS:
+                self._starting.pop(mark, None)
+        if len(self._serving) + len(self._starting) >= self._max_workers:
+            return
+        mark = object()
+        self._starting[mark] = now
+        try:
+            _thread.start_new_thread(self._work, (mark,))
+        except (RuntimeError, MemoryError):
+            self._starting.pop(mark, None)
+            if not self._serving:
+                self._work_here()
+
+    def _work_here(self) -> None:
+        """Run what waits in this thread: no other is to be had."""
+        while True:
+            try:
+                task = self._pending.popleft()
+            except IndexError:
+                return
+            task.run()
+
+    def _work(self, mark: object) -> None:
+        """The life of a worker."""
+        me = _thread.get_ident()
+        self._serving[me] = None
+        self._starting.pop(mark, None)
+        name = _Name("{}-{}".format(self._name, next(self._numbers)))
+        try:
+            bell = _thread.allocate_lock()
+            bell.acquire()
+            while self._serve_next() or self._wait_for(bell):
+                pass
+        finally:
+            self._serving.pop(me, None)
+            name.forget()
+            # Something may have come between the last look and the leaving.
+            if self._pending:
+                self._wake_one()
+
+    def _serve_next(self) -> bool:
+        """Whether something waited; if so it is done."""
+        try:
+            task = self._pending.popleft()
+        except IndexError:
+            return False
+        self._serve(task)
+        return True
+
+    def _serve(self, task: Task) -> None:
+        me = _thread.get_ident()
+        outer = self._serving.get(me)
+        self._serving[me] = task
+        try:
+            task.run()
+        finally:
+            self._serving[me] = outer
+
+    def _wait_for(self, bell: "_thread.LockType") -> bool:
+        """Whether to go on: work came, or may have come."""
+        if self._stopped:
+            return False
+        self._idle.append(bell)
+        nothing_to_do = not self._pending and not self._stopped
+        if nothing_to_do and bell.acquire(True, IDLE_SECONDS):
+            return True
+        try:
+            self._idle.remove(bell)
+        except ValueError:
+            # Somebody took the bell to ring it.  One whom a signal handler interrupted never will.
+            bell.acquire(True, 1.0)
+            return True
+        return bool(self._pending)
+
+    def _at_exit(self) -> None:
+        if os.getpid() == self._pid:
+            self.flush(self._shutdown_timeout)
+
+
+class _Name:
+    """A worker's name for debuggers and log lines, as long as the worker lives.
+
+    ``threading`` keeps an entry for each thread that asks who it is, and for one that
+    it did not start itself it keeps it for ever; so it is taken out at the end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._me = _thread.get_ident()
+        threading.current_thread().name = name
+
+    def forget(self) -> None:
+        """Take the entry out."""
+        active: Dict[int, object] = getattr(threading, "_active", {})
+        active.pop(self._me, None)

@@ -1,0 +1,224 @@
+"""``AsyncResult``, corner by corner: what ``multiprocessing.pool`` promises, and ``await`` (B8, T36, T37)."""
+
+import asyncio
+import copy
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+
+import pytest
+
+from target_tools.async_result import AsyncResult
+from target_tools.errors import CallLost, ConnectionFailed, OptionError
+
+LONG = 20
+
+
+def completed(value=None, error=None):
+    result = AsyncResult()
+    result.complete(value, error)
+    return result
+
+
+def later(act, seconds=0.05):
+    timer = threading.Timer(seconds, act)
+    timer.start()
+    return timer
+
+
+def test_an_answer_that_is_there():
+    result = completed(5)
+    assert result.ready()
+    assert result.successful()
+    assert result.get() == result.get(timeout=0) == 5
+    result.wait()
+
+
+def test_an_error_that_is_there():
+    error = ConnectionFailed("refused")
+    result = completed(error=error)
+    assert not result.successful()
+    for _ in range(2):
+        with pytest.raises(ConnectionFailed) as caught:
+            result.get()
+        assert caught.value is error
+
+
+def test_an_answer_that_is_not_there_yet():
+    result = AsyncResult()
+    assert not result.ready()
+    with pytest.raises(ValueError, match="not ready"):
+        result.successful()
+    for timeout in (0, 0.02, -1):
+        with pytest.raises(multiprocessing.TimeoutError):
+            result.get(timeout)
+        assert result.wait(timeout) is None
+    assert len(result._watchers) == 0
+
+
+def test_none_is_an_answer():
+    assert completed(None).get() is None
+
+
+@pytest.mark.parametrize("timeout", [None, LONG])
+def test_everybody_who_waits_is_woken(timeout):
+    result = AsyncResult()
+    seen = []
+    threads = [threading.Thread(target=lambda: seen.append(result.get(timeout))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    later(lambda: result.complete("there", None)).join()
+    for thread in threads:
+        thread.join(LONG)
+    assert seen == ["there"] * 20
+
+
+def test_a_callback_cannot_wait_for_the_result_it_is_told():
+    result = AsyncResult()
+    seen = []
+
+    def callback():
+        for wait in (result.get, result.wait):
+            with pytest.raises(OptionError, match="cannot wait for the result that it is told") as caught:
+                wait()
+            seen.append(caught.value)
+        assert not result.ready()
+
+    result.tell(callback)
+    assert len(seen) == 2
+
+
+def test_a_result_that_is_ready_can_be_pickled_and_copied():
+    for again in (pickle.loads(pickle.dumps(completed({"a": 1}))), copy.copy(completed({"a": 1}))):
+        assert again.get() == {"a": 1}
+    failed = pickle.loads(pickle.dumps(completed(error=ConnectionFailed("refused"))))
+    with pytest.raises(ConnectionFailed, match="refused"):
+        failed.get()
+    with pytest.raises(TypeError, match="not ready"):
+        pickle.dumps(AsyncResult())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_is_told_that_the_parent_has_the_answer():
+    result = AsyncResult()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            result.get(LONG)
+        except CallLost:
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    result.complete(5, None)
+    assert result.get() == 5
+
+
+# Awaiting
+
+
+def test_it_can_be_awaited_before_and_after_it_is_there():
+    async def wait():
+        result = AsyncResult()
+        later(lambda: result.complete(5, None))
+        return await result, await result, await asyncio.gather(result_of(result), result_of(result))
+
+    async def result_of(result):
+        return await result
+
+    assert asyncio.run(wait()) == (5, 5, [5, 5])
+
+
+def test_an_awaited_error_is_raised():
+    async def wait():
+        result = AsyncResult()
+        later(lambda: result.complete(None, ConnectionFailed("refused")))
+        await result
+
+    with pytest.raises(ConnectionFailed):
+        asyncio.run(wait())
+
+
+def test_cancelling_abandons_the_wait_and_nothing_else():
+    result = AsyncResult()
+
+    async def wait():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(result_of(), 0.02)
+        assert len(result._watchers) == 0
+        later(lambda: result.complete(5, None))
+        return await result
+
+    async def result_of():
+        return await result
+
+    assert asyncio.run(wait()) == 5
+
+
+def test_a_loop_that_was_closed_hinders_nobody():
+    result = AsyncResult()
+
+    async def wait():
+        task = asyncio.ensure_future(result_of())
+        await asyncio.sleep(0.01)
+        watchers = list(result._watchers)
+        task.cancel()
+        return watchers
+
+    async def result_of():
+        return await result
+
+    watchers = asyncio.run(wait())
+    result._watchers.extend(watchers)  # as if the loop had gone without a word
+    result.complete(5, None)
+    assert result.get() == 5
+
+
+def test_the_loop_goes_on_while_it_waits():
+    ticks = []
+
+    async def tick():
+        while True:
+            ticks.append(time.monotonic())
+            await asyncio.sleep(0.005)
+
+    async def wait():
+        result = AsyncResult()
+        later(lambda: result.complete(5, None), 0.2)
+        ticking = asyncio.ensure_future(tick())
+        await result
+        ticking.cancel()
+
+    asyncio.run(wait())
+    assert len(ticks) > 10
+
+
+# Signals
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
+def test_a_signal_that_raises_in_get_leaves_nothing_taken():
+    def interrupt(*_):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(100):
+            result = AsyncResult()
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            with pytest.raises(Interrupted):
+                result.get(LONG)
+            assert len(result._watchers) == 0
+            result.complete(5, None)
+            assert result.get(0) == 5
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
