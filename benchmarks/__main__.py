@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
-from benchmarks import delivery, imports
+from benchmarks import callbacks, delivery, imports
 from benchmarks.figure import Section, table
 from benchmarks.machine import machine
 from benchmarks.old_release import old_release
@@ -17,6 +17,7 @@ from benchmarks.process import ProcessFailed
 
 BENCHMARKS: Dict[str, Callable[[Plan], Section]] = {
     "delivery": delivery.figures,
+    "callbacks": callbacks.figures,
     "imports": imports.figures,
 }
 

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-_FORMATS = {"calls/s": "{:,.0f} calls/s", "ms": "{:.1f} ms", "MiB": "{:.1f} MiB"}
+_FORMATS = {"calls/s": "{:,.0f} calls/s", "ms": "{:.1f} ms", "us": "{:.0f} us", "MiB": "{:.1f} MiB"}
 _HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "")
 
 

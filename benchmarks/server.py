@@ -2,12 +2,14 @@
 
 ``python -m benchmarks.server '{"certificate": PATH}'`` listens on 127.0.0.1 on
 two ports, plain and (with a certificate) TLS, names them in its first line and
-ends with its stdin.  Asked anything, it reports what it has served so far.
+ends with its stdin.  Asked anything, it reports what it has served so far.  With
+``"delay": SECONDS`` every answer takes that long.
 
 A bare selector and blocking-free sockets: what asyncio costs for each request,
 above all under TLS, would be a third of what is measured.
 """
 
+import contextlib
 import json
 import re
 import selectors
@@ -16,7 +18,8 @@ import ssl
 import sys
 import threading
 import time
-from typing import Callable, Optional
+from collections import deque
+from typing import Callable, Deque, Optional, Tuple
 
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
 from benchmarks.workload import ANSWER
@@ -40,7 +43,10 @@ def request_size(data: bytes) -> Optional[int]:
 class Edge:
     """Every connection it has, and what it has served."""
 
-    def __init__(self, certificate: Optional[str]) -> None:
+    def __init__(self, certificate: Optional[str], delay: float = 0.0) -> None:
+        self._delay = delay
+        #: Answers that are not due yet, the next one first: when, and to whom.
+        self._due: Deque[Tuple[float, socket.socket]] = deque()
         self._selector = selectors.DefaultSelector()
         self._served = 0
         self._connections = 0
@@ -65,8 +71,12 @@ class Edge:
     def serve(self, stop: threading.Event) -> None:
         """Serve until ``stop`` is set, which is noticed within half a second."""
         while not stop.is_set():
-            for key, _ in self._selector.select(0.5):
+            patience = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.5
+            for key, _ in self._selector.select(min(0.5, patience)):
                 key.data()
+            while self._due and self._due[0][0] <= time.monotonic():
+                with contextlib.suppress(OSError):  # a client that did not wait
+                    self._due.popleft()[1].sendall(ANSWER)
 
     def _listen(self, context: Optional[ssl.SSLContext]) -> int:
         listener = socket.socket()
@@ -120,14 +130,18 @@ class Edge:
                 break
             self._latest = data[:size]
             self._served += 1
-            connection.sendall(ANSWER)  # fits into any send buffer, and the client waits for it
+            if self._delay:
+                self._due.append((time.monotonic() + self._delay, connection))
+            else:
+                connection.sendall(ANSWER)  # fits into any send buffer, and the client waits for it
             data = data[size:]
         return data
 
 
 def main() -> None:
     """Serve until stdin ends or the lifetime is over."""
-    edge = Edge(json.loads(sys.argv[1]).get("certificate"))
+    settings = json.loads(sys.argv[1])
+    edge = Edge(settings.get("certificate"), settings.get("delay", 0.0))
     output = protocol_output()
     send(output, {"ports": edge.ports})
     stop = threading.Event()

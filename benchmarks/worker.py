@@ -64,7 +64,8 @@ def _bundle_with(authority: Path) -> str:
     return str(bundle)
 
 
-def _get_offers(settings: Message, home: str, **more: Any) -> Call:
+def client_for(settings: Message, home: str, **more: Any) -> Any:
+    """A client of the release that lives at ``home``, asking the server that the settings name."""
     options: Dict[str, Any] = {
         "client": CLIENT,
         "organization_id": ORGANIZATION,
@@ -76,7 +77,11 @@ def _get_offers(settings: Message, home: str, **more: Any) -> Call:
     sdk: Any = importlib.import_module("target_python_sdk")
     if not os.path.realpath(sdk.__file__).startswith(os.path.realpath(home) + os.sep):
         raise RuntimeError("this is another SDK than the one to be measured: " + sdk.__file__)
-    client = sdk.TargetClient.create(options)
+    return sdk.TargetClient.create(options)
+
+
+def _get_offers(settings: Message, home: str, **more: Any) -> Call:
+    client = client_for(settings, home, **more)
     request = delivery_request()
 
     def call() -> object:
