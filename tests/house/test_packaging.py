@@ -52,7 +52,7 @@ def run(*command: object) -> str:
 
 @pytest.mark.server
 @pytest.mark.slow
-def test_installing_pulls_exactly_three_requirements(copy_of_the_tree: Path, tmp_path: Path) -> None:
+def test_b13_installing_pulls_exactly_three_requirements(copy_of_the_tree: Path, tmp_path: Path) -> None:
     """In a bare venv the package and its three requirements are all there is, and it imports there."""
     home = tmp_path / "bare"
     venv.create(str(home), with_pip=True)
