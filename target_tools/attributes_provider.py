@@ -45,8 +45,8 @@ def index_offers(envelope: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
     response = envelope.get("response")
     for part in (getattr(response, "prefetch", None), getattr(response, "execute", None)):
         for mbox in getattr(part, "mboxes", None) or ():
-            if mbox is None:
-                continue
+            if mbox is None or not isinstance(mbox.name, str):
+                continue  # the wire's values are taken as they are, and this one has no place here
             offers = indexed.setdefault(mbox.name, {})
             for option in mbox.options or ():
                 if option is not None and option.type == "json" and isinstance(option.content, dict):
