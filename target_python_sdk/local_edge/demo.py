@@ -1,5 +1,6 @@
 """The documented examples against a local edge, and what a person wants to see of them."""
 
+import asyncio
 import sys
 import threading
 from typing import Any, Callable, Iterable, List, Sequence, Tuple, Union
@@ -61,14 +62,18 @@ def _run(edge: LocalEdge, say: Say) -> None:
         if not ready.wait(READY_WITHIN):
             raise TargetError("client_ready did not come within {} seconds".format(READY_WITHIN))
         say("client_ready has come.")
-        envelopes = [_executed(client, visitor) for visitor in VISITORS]
-        _show_experiences(say, "get_offers, execute a1-serverside-ab", envelopes)
-        prefetched = [_prefetched(client, visitor) for visitor in VISITORS]
-        _show_experiences(say, "get_offers, prefetch product-recommendations and view checkout", prefetched)
-        _show_cookies(say, envelopes[0])
+        executed = _executed(client)
+        _show_experiences(say, "get_offers, three calls that wait: execute a1-serverside-ab", executed)
+        say("   TCP connections: {}".format(edge.connections))
+        prefetched, callbacks = _prefetched(client)
+        title = "get_offers, three calls with a callback: prefetch product-recommendations and view checkout"
+        _show_experiences(say, title, prefetched)
+        say("   callbacks that ran: {}".format(callbacks))
+        _show_cookies(say, executed[0])
         _show_attributes(say, client)
         _show_notification(say, client, edge, prefetched[0])
-    say("\nThe edge answered {} requests; TCP connections: {}.".format(len(edge.requests), edge.connections))
+        counts = client.stats()
+    say("\nThe edge answered {} requests; calls: {calls}, failures: {failures}.".format(len(edge.requests), **counts))
 
 
 def _request(visitor: str, **parts: Any) -> DeliveryRequest:
@@ -77,16 +82,23 @@ def _request(visitor: str, **parts: Any) -> DeliveryRequest:
     return DeliveryRequest(id=VisitorId(tnt_id=visitor + ".35_0"), context=context, trace=trace, **parts)
 
 
-def _executed(client: TargetClient, visitor: str) -> TargetDeliveryResponse:
+def _executed(client: TargetClient) -> List[TargetDeliveryResponse]:
+    """One call after the other; each waits for its answer."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab", index=1)])
-    return client.get_offers({"request": _request(visitor, execute=execute)})
+    return [client.get_offers({"request": _request(visitor, execute=execute)}) for visitor in VISITORS]
 
 
-def _prefetched(client: TargetClient, visitor: str) -> TargetDeliveryResponse:
+def _prefetched(client: TargetClient) -> Tuple[List[TargetDeliveryResponse], int]:
+    """All calls at once, each answered by a worker thread; and how many callbacks were told."""
     prefetch = PrefetchRequest(
         mboxes=[MboxRequest(name="product-recommendations", index=1)], views=[ViewRequest(name="checkout")]
     )
-    return client.get_offers({"request": _request(visitor, prefetch=prefetch)})
+    told: List[TargetDeliveryResponse] = []
+    results = [
+        client.get_offers({"request": _request(visitor, prefetch=prefetch), "callback": told.append})
+        for visitor in VISITORS
+    ]
+    return [result.get() for result in results], len(told)
 
 
 def _show_experiences(say: Say, title: str, envelopes: Sequence[TargetDeliveryResponse]) -> None:
@@ -126,10 +138,10 @@ def _show_cookies(say: Say, envelope: TargetDeliveryResponse) -> None:
 
 def _show_attributes(say: Say, client: TargetClient) -> None:
     request = _request(VISITORS[0], execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab", index=1)]))
-    attributes = client.get_attributes(["demo-engineering-flags"], {"request": request})
+    attributes = asyncio.run(client.get_attributes_async(["demo-engineering-flags"], {"request": request}))
     flags = attributes.as_object("demo-engineering-flags")
     rows = [(name, repr(attributes.get_value("demo-engineering-flags", name))) for name in flags]
-    _show_table(say, "get_attributes, demo-engineering-flags", rows)
+    _show_table(say, "get_attributes_async, awaited: demo-engineering-flags", rows)
 
 
 def _show_notification(say: Say, client: TargetClient, edge: LocalEdge, prefetched: TargetDeliveryResponse) -> None:
@@ -146,7 +158,7 @@ def _show_notification(say: Say, client: TargetClient, edge: LocalEdge, prefetch
     rows = [("id", "type", "mbox", "at (ms since 1970)")]
     for seen in edge.notifications:
         rows.append((seen["id"], seen["type"], seen["mbox"]["name"], str(seen["timestamp"])))
-    _show_table(say, "send_notifications, as the edge recorded it", rows)
+    _show_table(say, "send_notifications: what the edge recorded", rows)
 
 
 def _show_table(say: Say, title: str, rows: Iterable[Tuple[str, ...]]) -> None:

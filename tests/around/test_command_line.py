@@ -113,13 +113,14 @@ EXPECTED = """\
 A Target edge on this machine: http://HOST
 client_ready has come.
 
-get_offers, execute a1-serverside-ab
+get_offers, three calls that wait: execute a1-serverside-ab
    visitor     location           experience   because
    visitor-2   a1-serverside-ab   A            bucket 31.14 falls in A (0 to 50)
    visitor-3   a1-serverside-ab   B            bucket 84.27 falls in B (50 to 100)
    visitor-5   a1-serverside-ab   A            bucket 20.89 falls in A (0 to 50)
+   TCP connections: 1
 
-get_offers, prefetch product-recommendations and view checkout
+get_offers, three calls with a callback: prefetch product-recommendations and view checkout
    visitor     location                  experience     because
    visitor-2   product-recommendations   Bestsellers    bucket 37.55 falls in Bestsellers (0 to 50)
    visitor-2   checkout                  Blue           bucket 89.78 falls in Blue (50 to 100)
@@ -127,22 +128,23 @@ get_offers, prefetch product-recommendations and view checkout
    visitor-3   checkout                  Green          bucket 14.46 falls in Green (0 to 50)
    visitor-5   product-recommendations   -              bucket 94.03 is in no share (Bestsellers 0 to 50, New arrivals 50 to 80)
    visitor-5   checkout                  Blue           bucket 79.22 falls in Blue (50 to 100)
+   callbacks that ran: 3
 
 cookies to set for visitor-2
    cookie            max age      value
    mbox              TWO YEARS   session#ID#TIME|PC#visitor-2.35_0#TIME
    mboxEdgeCluster   1860 s       35
 
-get_attributes, demo-engineering-flags
+get_attributes_async, awaited: demo-engineering-flags
    cdnHostname        'cdn.cloud.corp.net'
    searchProviderId   143
    hasLegacyAccess    False
 
-send_notifications, as the edge recorded it
+send_notifications: what the edge recorded
    id                  type      mbox                      at (ms since 1970)
    demo-notification   display   product-recommendations   TIME
 
-The edge answered 8 requests; TCP connections: 1.
+The edge answered 8 requests; calls: 8, failures: 0.
 """  # noqa: E501 - as it is printed
 
 
@@ -153,6 +155,10 @@ def test_the_demonstration_shows_who_got_what_and_why(root: Path) -> None:
         shown = re.sub(pattern, mask, shown)
     assert (shown, done.stderr, done.returncode) == (EXPECTED, "", 0)
     assert shown.isascii()
+
+
+def test_the_demonstration_fits_on_a_screen(root: Path) -> None:
+    assert len(run(root, *COMMAND, "demo").stdout.splitlines()) <= 45
 
 
 def test_a_demonstration_that_fails_says_why(
@@ -174,3 +180,12 @@ def test_the_sample_runs_against_a_local_edge(root: Path) -> None:
     assert "asset: http://cdn.cloud.corp.net/path/to/asset\nsearch provider: 143\n" in done.stdout
     assert re.search(r"^a1-serverside-ab: <div>.* from experience [AB]</div>$", done.stdout, re.M)
     assert first.query["sessionId"] == second.query["sessionId"]
+
+
+def test_the_sample_asks_in_three_ways_for_one_offer(root: Path) -> None:
+    with LocalEdge() as edge:
+        done = run(root, sys.executable, "samples/three_ways.py", edge.domain)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = [line.split(": ", 1) for line in done.stdout.splitlines()]
+    assert [way for way, _ in shown] == ["waited", "called back", "awaited"]
+    assert len({offer for _, offer in shown}) == 1

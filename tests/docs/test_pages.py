@@ -2,8 +2,9 @@
 
 import inspect
 import re
+import sys
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 import pytest
 
@@ -27,17 +28,53 @@ def test_the_examples_run(page: Path, create_at_edge: Create, monkeypatch: pytes
 
 def test_the_main_pages_have_examples() -> None:
     """The search for blocks finds some; an empty list would test nothing."""
-    assert {"README.md", "getting-started.md", "calls.md"} <= {page.name for page in WITH_EXAMPLES}
+    assert {"README.md", "getting-started.md", "calls.md", "callbacks.md"} <= {page.name for page in WITH_EXAMPLES}
+
+
+@pytest.mark.server
+def test_both_ways_of_asyncio_give_an_answer(
+    root: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours, and ``asyncio.to_thread``, which is younger than Python 3.8."""
+    monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
+    names = run_page(root / "docs" / "callbacks.md")
+    envelopes: List[Any] = [names[name] for name in ("ours", "theirs") if name in names]
+    assert len(envelopes) == (2 if sys.version_info >= (3, 9) else 1)
+    assert [envelope.response.status for envelope in envelopes] == [200] * len(envelopes)
 
 
 def first_cells(page: Path) -> List[str]:
     """The names in the first column of the page's tables."""
-    return re.findall(r"^\| `(\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return _first_cells_in(page.read_text(encoding="utf-8"))
 
 
-def test_every_client_option_is_in_the_table(root: Path) -> None:
+def _first_cells_in(text: str) -> List[str]:
+    return re.findall(r"^\| `(\w+)", text, re.MULTILINE)
+
+
+def _section(page: Path, title: str) -> str:
+    """What stands under a heading, down to the next of its kind."""
+    return page.read_text(encoding="utf-8").split("\n## {}\n".format(title), 1)[1].split("\n## ", 1)[0]
+
+
+def test_every_client_option_is_in_a_table(root: Path) -> None:
+    """And the tables name no other, and none twice."""
+    page = root / "docs" / "client.md"
+    named = _first_cells_in(_section(page, "In force") + _section(page, "Checked and kept"))
+    assert sorted(named) == sorted(ClientOptions.__annotations__)
+
+
+def test_every_counter_is_in_the_table(root: Path) -> None:
     """And the table names no other."""
-    assert sorted(set(first_cells(root / "docs" / "client.md"))) == sorted(ClientOptions.__annotations__)
+    with TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}) as client:
+        counted = sorted(client.stats())
+    assert sorted(_first_cells_in(_section(root / "docs" / "client.md", "Counters"))) == counted
+
+
+def test_every_method_of_a_result_is_in_the_table(root: Path) -> None:
+    """The four that 1.1.0's result had."""
+    table = _section(root / "docs" / "callbacks.md", "AsyncResult")
+    assert {"get", "wait", "ready", "successful"} <= set(_first_cells_in(table))
 
 
 def test_every_call_option_is_in_a_table(root: Path) -> None:

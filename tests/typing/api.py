@@ -1,8 +1,12 @@
 """Every legal way to use the SDK, for mypy and pyright to agree with.  Never executed."""
 
+import asyncio
+import copy
 import datetime
 import enum
-from typing import Any, Dict, List, Optional, Union
+import multiprocessing
+import pickle
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import urllib3
 from typing_extensions import assert_type
@@ -10,8 +14,11 @@ from typing_extensions import assert_type
 import delivery_api_client
 import target_python_sdk.types
 from target_python_sdk import (
+    AsyncResult,
+    AttributesCallbackOptions,
     AttributesOptions,
     AttributesProvider,
+    CallbackOptions,
     CallOptions,
     ClientOptions,
     TargetClient,
@@ -73,6 +80,14 @@ def clients() -> None:
     with TargetClient.create(options) as client:
         assert_type(client, TargetClient)
         assert_type(client.stats(), Dict[str, int])
+        assert_type(client.flush(), bool)
+        assert_type(client.flush(500), bool)
+        assert_type(client.flush(timeout=None), bool)
+        assert_type(client.close(250.5), bool)
+        assert_type(client.close(timeout=None), bool)
+        assert_type(copy.copy(client), TargetClient)
+        assert_type(copy.deepcopy(client), TargetClient)
+        assert_type(pickle.dumps(client), bytes)
 
     TargetClient.create(
         {
@@ -102,10 +117,16 @@ def clients() -> None:
             "polling_interval": 300000,
             "artifact_payload": {"version": "1.0.0"},
             "on_device_all_matching_rules_mboxes": ["all-of-them"],
+            "max_workers": 8,
+            "max_pending": 100,
+            "queue_timeout": 5000,
+            "shutdown_timeout": 0,
             "circuit_breaker": False,
             "on_error": "raise",
         }
     )
+    options["circuit_breaker"] = {"failures": 3, "cooldown": 500}
+    options["on_error"] = "default"
 
 
 def names_on_the_class() -> None:
@@ -134,11 +155,93 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
         "visitor_cookie": None,
         "decisioning_method": "server-side",
         "timeout": 200,
+        "callback": None,
         "err_callback": None,
     }
     assert_type(client.get_offers(every), TargetDeliveryResponse)
+    assert_type(client.get_offers({"request": request, "err_callback": on_error}), TargetDeliveryResponse)
     assert_type(client.send_notifications({"request": request}), TargetDeliveryResponse)
     client.get_offers({"request": request, "customer_ids": {"crm": {"id": "1", "authState": 1}}})
+
+
+# Callbacks
+
+
+def on_envelope(envelope: TargetDeliveryResponse) -> None:
+    """A callback that knows what it is given."""
+
+
+def on_attributes(provider: AttributesProvider) -> str:
+    """One for ``get_attributes``; what a callback returns is nobody's business."""
+    return provider.get_value("demo-engineering-flags", "cdnHostname") or ""
+
+
+def on_error(error: BaseException) -> None:
+    """What an error goes to."""
+
+
+class Page:
+    """A method is a callback, too, and so is an object."""
+
+    def show(self, envelope: TargetDeliveryResponse) -> None:
+        """A bound method."""
+
+    def __call__(self, envelope: Any) -> None:
+        """The object itself."""
+
+
+def callbacks(client: TargetClient, request: DeliveryRequest) -> None:
+    """With a callback a call returns an ``AsyncResult`` at once."""
+    result = client.get_offers({"request": request, "callback": on_envelope})
+    assert_type(result, AsyncResult[TargetDeliveryResponse])
+    assert_type(result.get(), TargetDeliveryResponse)
+    assert_type(result.get(0.5), TargetDeliveryResponse)
+    assert_type(result.get(timeout=None), TargetDeliveryResponse)
+    result.wait()
+    result.wait(1)
+    assert_type(result.ready(), bool)
+    assert_type(result.successful(), bool)
+
+    seen: List[TargetDeliveryResponse] = []
+    page = Page()
+    callables: List[Callable[[Any], object]] = [seen.append, print, page, page.show, lambda envelope: envelope.response]
+    for callback in callables:
+        client.get_offers({"request": request, "callback": callback, "err_callback": on_error})
+
+    options: CallbackOptions = {"request": request, "callback": on_envelope, "err_callback": None, "timeout": 200}
+    assert_type(client.get_offers(options), AsyncResult[TargetDeliveryResponse])
+    assert_type(client.send_notifications(options), AsyncResult[TargetDeliveryResponse])
+    assert_type(
+        client.send_notifications({"request": request, "callback": on_envelope, "err_callback": on_error}),
+        AsyncResult[TargetDeliveryResponse],
+    )
+
+
+def callbacks_of_attributes(client: TargetClient, request: DeliveryRequest) -> None:
+    """The result holds an ``AttributesProvider``; the request may be left out."""
+    result = client.get_attributes(["a"], {"callback": on_attributes})
+    assert_type(result, AsyncResult[AttributesProvider])
+    assert_type(result.get(1.5), AttributesProvider)
+    options: AttributesCallbackOptions = {"callback": on_attributes, "err_callback": on_error, "request": request}
+    assert_type(client.get_attributes(["a"], options), AsyncResult[AttributesProvider])
+
+
+# Awaiting
+
+
+async def awaited(client: TargetClient, request: DeliveryRequest) -> None:
+    """The ``_async`` calls, a result of a call with a callback, and what asyncio makes of them."""
+    assert_type(await client.get_offers_async({"request": request}), TargetDeliveryResponse)
+    assert_type(await client.send_notifications_async({"request": request, "timeout": 200}), TargetDeliveryResponse)
+    assert_type(await client.get_attributes_async(["a"]), AttributesProvider)
+    assert_type(await client.get_attributes_async(["a"], {"request": request}), AttributesProvider)
+    assert_type(await client.get_offers({"request": request, "callback": on_envelope}), TargetDeliveryResponse)
+    await asyncio.wait_for(client.get_offers_async({"request": request}), 1)
+    both = await asyncio.gather(client.get_offers_async({"request": request}), client.get_attributes_async(["a"]))
+    assert_type(both[0], TargetDeliveryResponse)
+    assert_type(both[1], AttributesProvider)
+    task = asyncio.ensure_future(client.get_offers_async({"request": request}))
+    task.cancel()
 
 
 def attributes(client: TargetClient, request: DeliveryRequest) -> None:
@@ -161,6 +264,7 @@ def envelope(answer: TargetDeliveryResponse) -> None:
     assert_type(answer.target_cookie, Optional[TargetCookie])
     assert_type(answer.response_tokens, Optional[List[Dict[str, Any]]])
     assert_type(answer.session_id, Optional[str])
+    assert_type(answer.error, Optional[Exception])
     if answer.target_cookie is not None:
         assert_type(answer.target_cookie["maxAge"], int)
         assert_type(answer.target_cookie["max_age"], int)
@@ -242,6 +346,21 @@ def failures(client: TargetClient, request: DeliveryRequest) -> Union[str, int, 
         assert_type(error.body, Optional[str])
         return error.reason
     except (urllib3.exceptions.HTTPError, TimeoutError, ValueError):
+        return None
+    return None
+
+
+def failures_of_queued_calls(client: TargetClient, request: DeliveryRequest) -> Union[str, int, None]:
+    """What ``get()`` raises, an await likewise."""
+    try:
+        client.get_offers({"request": request, "callback": print}).get()
+    except errors.ConnectionFailed as error:
+        return error.phase
+    except (errors.CircuitOpen, errors.DeadlineExceeded) as error:
+        return error.attempts
+    except (errors.QueueFull, errors.CallLost, errors.ClientClosed) as error:
+        return error.message
+    except multiprocessing.TimeoutError:
         return None
     return None
 

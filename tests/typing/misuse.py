@@ -4,13 +4,36 @@ from target_python_sdk import TargetClient
 from target_python_sdk.types import DeliveryRequest, MboxRequest
 
 
+def no_parameter() -> None:
+    """A callback that could not be told anything."""
+
+
+async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None:
+    """An awaited call has no callback, and its answer is no result to ask."""
+    await client.get_offers_async({"request": request, "callback": print})  # expected: typeddict-item
+    await client.send_notifications_async({})  # expected: typeddict-item
+    (await client.get_attributes_async(["a"])).wait()  # expected: attr-defined
+
+
 def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     """One mistake a line."""
     TargetClient.create({"client": "acmeclient"})  # expected: arg-type
     TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: arg-type
     TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: arg-type
-    client.get_offers({})  # expected: typeddict-item
-    client.get_offers({"request": {}})  # expected: typeddict-item
+    TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: arg-type
+    client.get_offers({})  # expected: call-overload
+    client.get_offers({"request": {}})  # expected: call-overload
+    client.get_offers({"request": request, "callback": 1})  # expected: call-overload
+    client.get_offers({"request": request, "callback": no_parameter})  # expected: call-overload
+    client.get_offers({"request": request, "callback": print}).copy()  # expected: attr-defined
+    client.get_offers({"request": request}).ready()  # expected: attr-defined
+    client.get_offers({"callback": print})  # expected: call-overload
+    client.send_notifications({"request": request, "err_callback": no_parameter})  # expected: call-overload
+    client.get_attributes(["a"], {"callback": "print"})  # expected: call-overload
+    client.get_attributes(["a"], {"callback": print}).get_value("a", "b")  # expected: attr-defined
+    client.get_offers_async({"request": request}).copy()  # expected: attr-defined
+    client.flush("1")  # expected: arg-type
+    client.close(b"1")  # expected: arg-type
     client.get_attributes([1])  # expected: list-item
     MboxRequest(nam="a")  # expected: call-arg
     MboxRequest(name=1)  # expected: arg-type
