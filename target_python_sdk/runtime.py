@@ -36,10 +36,10 @@ class Runtime:
 
     def __init__(self, settings: ClientSettings, log: Log, location_hint: Optional[str]) -> None:
         self.transport = Transport(settings.transport())
-        send: Send = Retrying(self.transport.send, settings.retries, RetryBudget())
+        retrying = Retrying(self.transport.send, settings.retries, RetryBudget())
+        self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
-            send = Breaking(send, settings.circuit_breaker)
-        self.send: Send = Logged(send, log, settings.log_payloads)
+            self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)
         #: The cluster the edge answered from last.
         self.location_hint = location_hint
         self.counters = Counters()

@@ -35,11 +35,15 @@ class _Circuit:
 
 
 class Breaking:
-    """A ``send`` that refuses while an origin is down.  Wraps the one that retries."""
+    """A ``send`` that refuses while an origin is down.  Wraps the one that retries.
 
-    def __init__(self, send: Send, policy: BreakerPolicy) -> None:
+    A call that gave the origin less than ``patience`` seconds says nothing of it by being late.
+    """
+
+    def __init__(self, send: Send, policy: BreakerPolicy, patience: float) -> None:
         self._send = send
         self._policy = policy
+        self._patience = patience
         self._circuits: Dict[Origin, _Circuit] = {}
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
@@ -58,8 +62,12 @@ class Breaking:
         """The reply, and a note of how it went.  What a signal handler raises says nothing of the server."""
         try:
             reply = self._send(request, deadline)
-        except (ConnectionFailed, DeadlineExceeded, TlsError):
+        except (ConnectionFailed, TlsError):
             self._failed(request.origin)
+            raise
+        except DeadlineExceeded:
+            if deadline.seconds >= self._patience:
+                self._failed(request.origin)
             raise
         if reply.status >= 500:
             self._failed(request.origin)

@@ -7,12 +7,12 @@
     │   └── NotAvailable                            an option this version does not serve yet
     ├── ClientClosed                                a call on a client after ``close()``
     ├── QueueFull                                   too many calls wait for a worker: this one was not taken
-    ├── CallLost                                    a fork or an exit took the worker of the call away
+    ├── CallLost                                    a fork took the worker of the call away
     ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
-            ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
-        ├── CircuitOpen                             it failed so often that it is not asked for a moment
+        │   └── CircuitOpen                         the edge failed so often that it is not asked for a moment
+        ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
@@ -97,7 +97,7 @@ class QueueFull(TargetError):
 
 
 class CallLost(TargetError):
-    """The worker that was to answer a call is gone: the process was forked, or ended."""
+    """The worker that was to answer a call is not here: the process was forked, and the parent has it."""
 
 
 class AttributeNotFound(TargetError, LookupError):
@@ -223,6 +223,12 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
         self.phase = phase
 
 
+class CircuitOpen(ConnectionFailed):
+    """The origin failed so often in a row that nothing is sent to it for a moment.  ``attempts`` is 0."""
+
+    attempts = 0
+
+
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
     """The certificate, its host name or the handshake gave no ground for trust.  ``status`` is 0."""
 
@@ -235,12 +241,6 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
 
     def __str__(self) -> str:
         return http_message(0, self.message, None, None)
-
-
-class CircuitOpen(DeliveryError):
-    """The origin failed so often in a row that nothing is sent to it for a moment.  ``attempts`` is 0."""
-
-    attempts = 0
 
 
 class DeadlineExceeded(DeliveryError, urllib3.exceptions.TimeoutError, TimeoutError):

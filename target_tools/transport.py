@@ -5,9 +5,11 @@ wrong is one :class:`~target_tools.errors.DeliveryError`.  Exceptions of others 
 signal handler's above all) pass unchanged; the connection they interrupted is closed.
 """
 
+import _thread
 import http.client
 import socket
 import ssl
+import threading
 from typing import Any, Dict, List, Mapping, NamedTuple, NoReturn, Optional, cast
 
 import urllib3
@@ -62,7 +64,9 @@ class Transport:
         manager = self._manager(request.origin)
         if manager is None:
             return self._send_kept(request, deadline)
-        # Somebody else's pool takes locks: see the module about handing over.
+        if _thread.get_ident() != threading.main_thread().ident:
+            return _send_by(manager, request, deadline)
+        # Somebody else's pool takes locks, and this is the thread that signal handlers raise in.
         return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None)
 
     def close(self) -> None:

@@ -125,7 +125,7 @@ class ClientOptions(_Required, total=False):
     """False: no certificate is checked.  For a laboratory only."""
 
     ca_certs: Any
-    """A file or folder of authorities, in place of the system's."""
+    """A file or folder of authorities, in place of the system's and certifi's."""
 
     client_cert: Any
     """A PEM file with certificate and key, or the two files."""
@@ -167,7 +167,7 @@ class _Options(TypedDict, total=False):
     timeout: Optional[float]
     """Milliseconds that this call may take."""
 
-    err_callback: Optional[Callable[[BaseException], object]]
+    err_callback: Optional[Callable[[Any], object]]
     """Called with the error of a call that has a ``callback``; one without raises."""
 
 

@@ -10,8 +10,9 @@ from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.exchange import delivery_request, delivery_response
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.requested import no_offers
 from target_python_sdk.delivery.shape import shape
-from target_python_sdk.types import DeliveryResponse, TargetDeliveryResponse
+from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeliveryError
 from target_tools.flow import Flow, Timings
@@ -32,7 +33,7 @@ def without_offers(prepared: Prepared, error: DeliveryError) -> TargetDeliveryRe
 
     ``envelope.error`` tells why.
     """
-    envelope = shape(prepared, DeliveryResponse(), DecisioningMethod.SERVER_SIDE)
+    envelope = shape(prepared, no_offers(prepared.request), DecisioningMethod.SERVER_SIDE)
     envelope.error = error
     return envelope
 

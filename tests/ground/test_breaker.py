@@ -62,7 +62,7 @@ def down(edge, breaking, times=5):
 
 def test_after_five_failures_in_a_row_nobody_is_asked(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy())
+    breaking = Breaking(edge, BreakerPolicy(), 0.5)
     down(edge, breaking)
     for _ in range(100):
         with pytest.raises(CircuitOpen, match=r"https://edge\.example\.com:443 failed again") as caught:
@@ -75,7 +75,7 @@ def test_after_five_failures_in_a_row_nobody_is_asked(clock):
 def test_what_counts_as_down(turn, clock):
     edge = Edge()
     edge.turn = turn
-    breaking = Breaking(edge, BreakerPolicy(failures=2))
+    breaking = Breaking(edge, BreakerPolicy(failures=2), 0.5)
     for _ in range(2):
         see(breaking, turn)
     with pytest.raises(CircuitOpen):
@@ -86,15 +86,24 @@ def test_what_counts_as_down(turn, clock):
 def test_what_does_not(turn, clock):
     edge = Edge()
     edge.turn = turn
-    breaking = Breaking(edge, BreakerPolicy(failures=2))
+    breaking = Breaking(edge, BreakerPolicy(failures=2), 0.5)
     for _ in range(10):
         see(breaking, turn)
     assert edge.asked == 10
 
 
+def test_a_call_in_a_hurry_says_nothing_of_the_origin(clock):
+    edge = Edge()
+    edge.turn = DeadlineExceeded("late")
+    breaking = Breaking(edge, BreakerPolicy(failures=2), patience=3.0)
+    for _ in range(10):
+        see(breaking, edge.turn)
+    assert edge.asked == 10
+
+
 def test_a_success_in_between_begins_the_count_anew(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy())
+    breaking = Breaking(edge, BreakerPolicy(), 0.5)
     for _ in range(10):
         down(edge, breaking, 4)
         edge.turn = reply(200)
@@ -104,7 +113,7 @@ def test_a_success_in_between_begins_the_count_anew(clock):
 
 def test_after_the_while_one_call_tries_and_opens_the_way_for_all(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy(cooldown=1.0))
+    breaking = Breaking(edge, BreakerPolicy(cooldown=1.0), 0.5)
     down(edge, breaking)
     clock[0] += 0.7
     with pytest.raises(CircuitOpen):
@@ -117,7 +126,7 @@ def test_after_the_while_one_call_tries_and_opens_the_way_for_all(clock):
 
 def test_a_try_that_fails_begins_the_while_anew(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy())
+    breaking = Breaking(edge, BreakerPolicy(), 0.5)
     down(edge, breaking)
     clock[0] += 1.3
     down(edge, breaking, 1)
@@ -128,7 +137,7 @@ def test_a_try_that_fails_begins_the_while_anew(clock):
 
 def test_only_one_tries_at_a_time(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy())
+    breaking = Breaking(edge, BreakerPolicy(), 0.5)
     down(edge, breaking)
     clock[0] += 1.3
     inside, go = threading.Event(), threading.Event()
@@ -151,7 +160,7 @@ def test_only_one_tries_at_a_time(clock):
 
 def test_a_try_that_a_signal_ends_may_be_made_again(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy())
+    breaking = Breaking(edge, BreakerPolicy(), 0.5)
     down(edge, breaking)
     clock[0] += 1.3
     edge.turn = KeyboardInterrupt()
@@ -164,7 +173,7 @@ def test_a_try_that_a_signal_ends_may_be_made_again(clock):
 
 def test_origins_are_watched_apart_and_not_too_many(clock):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy(failures=1))
+    breaking = Breaking(edge, BreakerPolicy(failures=1), 0.5)
     edge.turn = ConnectionFailed("refused")
     for number in range(100):
         with pytest.raises(ConnectionFailed):

@@ -17,6 +17,7 @@ BASES = [
     (errors.NotAvailable, [errors.OptionError]),
     (errors.AttributeNotFound, [LookupError]),
     (errors.ConnectionFailed, [urllib3.exceptions.MaxRetryError, urllib3.exceptions.HTTPError]),
+    (errors.CircuitOpen, [errors.ConnectionFailed]),
     (errors.TlsError, [errors.ApiException, urllib3.exceptions.HTTPError]),
     (errors.DeadlineExceeded, [urllib3.exceptions.TimeoutError, builtins.TimeoutError, OSError]),
     (errors.HttpStatusError, [errors.ApiException, errors.OpenApiException]),

@@ -149,7 +149,7 @@ def test_a_worker_that_nobody_rang_looks_by_itself(pool, monkeypatch):
 def test_a_start_that_was_interrupted_is_forgotten(pool, monkeypatch):
     monkeypatch.setattr(workers, "START_SECONDS", 0.0)
     crew = pool(max_workers=1)
-    crew._starting[object()] = 0.0
+    crew._crew[object()] = 0.0
     assert submitted(crew).wait(LONG)
 
 
