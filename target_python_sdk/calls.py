@@ -13,7 +13,7 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver, without_offers
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.runtime import PerProcess, Runtime
-from target_python_sdk.types import TargetDeliveryResponse
+from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
@@ -88,22 +88,32 @@ class OneCall(Generic[ResultT]):
         # The first step finds what JSON cannot hold; nothing is sent by it.
         self._begun = begin(self._flow)
 
+    @property
+    def request(self) -> DeliveryRequest:
+        """The request as it goes out."""
+        return self._prepared.request
+
     def answer(self) -> ResultT:
         """The answer; asks the edge and waits for it, from now on for as long as the call may take."""
         runtime = self._runtime
         try:
             answer: Answer = resume(self._flow, self._begun, runtime.send, Deadline.after(self._call.timeout))
         except DeliveryError as error:
-            runtime.counters.failures.add()
-            runtime.counters.retries.add(max(0, error.attempts - 1))
-            if self._settings.on_error == "raise":
-                raise
-            self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
-            return self._shape(without_offers(self._prepared, error))
+            return self.fail(error)
         runtime.counters.retries.add(answer.attempts - 1)
         if answer.edge_cluster is not None:
             runtime.location_hint = answer.edge_cluster
         return self._shape(answer.envelope)
+
+    def fail(self, error: DeliveryError) -> ResultT:
+        """What a call gives that has no answer: ``error``, raised, or no offers, as the client was told."""
+        counters = self._runtime.counters
+        counters.failures.add()
+        counters.retries.add(max(0, error.attempts - 1))
+        if self._settings.on_error == "raise":
+            raise error
+        self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
+        return self._shape(without_offers(self._prepared, error))
 
     def abandon(self) -> None:
         """Nobody will ask for the answer any more."""
@@ -172,8 +182,8 @@ class QueuedCall(Task, Generic[ResultT]):
         if monotonic() - self._since > limit:
             self._call.abandon()
             error = DeadlineExceeded("the call waited longer than {:.0f} ms for a worker".format(limit * 1000))
-            error.attempts = 0
-            raise error
+            error.attempts, error.request = 0, self._call.request
+            return self._call.fail(error)
         return self._call.answer()
 
     def _tell(self, value: Any, error: Optional[BaseException]) -> None:

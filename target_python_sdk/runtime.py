@@ -16,7 +16,7 @@ from target_tools.breaker import Breaking
 from target_tools.counters import Counter
 from target_tools.flow import Send
 from target_tools.logger import Log
-from target_tools.retries import RetryBudget, Retrying
+from target_tools.retries import Retrying
 from target_tools.transport import Transport
 from target_tools.workers import Workers
 
@@ -36,7 +36,7 @@ class Runtime:
 
     def __init__(self, settings: ClientSettings, log: Log, location_hint: Optional[str]) -> None:
         self.transport = Transport(settings.transport())
-        retrying = Retrying(self.transport.send, settings.retries, RetryBudget())
+        retrying = Retrying(self.transport.send, settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
             self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)

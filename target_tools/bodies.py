@@ -6,6 +6,7 @@ None of this is left to urllib3: its own caps came late (2.6 and 2.7) and never 
 
 import http.client
 import json
+import math
 import re
 import zlib
 from typing import Any, List, Optional
@@ -15,6 +16,10 @@ from target_tools.errors import InvalidResponse, ResponseTooLarge
 READ_SIZE = 65536
 #: Levels of nesting that an answer may have.
 MAX_DEPTH = 100
+#: Lists and objects that it may hold: an empty one takes two bytes on the wire and a hundred here.
+MAX_BRACKETS = 200000
+#: Streams of gzip that may follow one another; real servers send one.
+MAX_MEMBERS = 16
 #: Digits of a whole number; longer ones take quadratic time to read.
 MAX_DIGITS = 400
 
@@ -51,6 +56,8 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
     parts: List[bytes] = []
     left = max_bytes
     while body:
+        if len(parts) == MAX_MEMBERS:
+            raise InvalidResponse("the answer has too many gzip members")
         member = zlib.decompressobj(31)
         try:
             # One byte more than allowed tells "just fits" from "too large".
@@ -78,14 +85,19 @@ def parse_json(body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8-sig")
+        brackets = text.count("[") + text.count("{")
+        if brackets > MAX_BRACKETS:
+            raise InvalidResponse("the answer holds too many lists and objects")
         value = _DECODER.decode(text)
     except RecursionError:
         raise InvalidResponse("the answer is nested too deeply") from None
+    except InvalidResponse:
+        raise
     except ValueError as error:
         # The error quotes nothing of the body, but keeps the document: not for a pickle or a log.
         raise InvalidResponse("the answer is not JSON: {}".format(_reason(error))) from None
     # Nothing can be deeper than it has brackets: most answers need no second look.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if brackets > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise InvalidResponse("the answer is nested too deeply")
     return value
 
@@ -124,7 +136,14 @@ def _parse_int(digits: str) -> int:
     return int(digits)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 

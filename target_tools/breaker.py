@@ -62,8 +62,9 @@ class Breaking:
         """The reply, and a note of how it went.  What a signal handler raises says nothing of the server."""
         try:
             reply = self._send(request, deadline)
-        except (ConnectionFailed, TlsError):
-            self._failed(request.origin)
+        except (ConnectionFailed, TlsError) as error:
+            if getattr(error, "phase", "") != "refused":  # that was nobody's answer
+                self._failed(request.origin)
             raise
         except DeadlineExceeded:
             if deadline.seconds >= self._patience:

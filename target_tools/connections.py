@@ -14,6 +14,7 @@ The connections are urllib3's; what is done differently, and why:
 """
 
 import contextlib
+import encodings.idna  # noqa: F401 - a look-up would import it; a process forked meanwhile never could again
 import http.client
 import io
 import socket
@@ -54,14 +55,15 @@ SOCKET_OPTIONS = (
 def give_time(sock: socket.socket, deadline: Deadline) -> None:
     """Let the next operation on ``sock`` wait until the deadline.
 
-    Setting a time-out is a system call that lets go of the interpreter; one that is as
-    good as right already stays.
+    Setting a time-out is a system call that lets go of the interpreter, so one that is a
+    few milliseconds too long stays.  One that is too short never does: it would fire
+    before the call's time is up.
     """
     remaining = deadline.remaining()
     if remaining <= 0:
         raise socket.timeout("timed out")
     current = sock.gettimeout()
-    if current is None or not remaining - 0.05 < current < remaining + 0.005:
+    if current is None or not remaining <= current < remaining + 0.005:
         sock.settimeout(remaining)
 
 
@@ -110,6 +112,12 @@ class _Answer(io.BufferedReader):
     leftover = False
     _asked = False
 
+    def read(self, size: Optional[int] = -1) -> bytes:
+        # ``http.client`` believes a chunk that says it has fewer than no bytes, and would read to the end.
+        if size is None or size < 0:
+            raise http.client.HTTPException("a size below zero")
+        return super().read(size)
+
     def close(self) -> None:
         # Asked once: a close that a signal interrupted leaves nothing to peek into.
         if not self._asked:
@@ -126,6 +134,8 @@ class KeptConnection(HTTPConnection):
     reader: Optional[TimedReader] = None
     answer: Optional[_Answer] = None
     response: Optional[http.client.HTTPResponse] = None
+    #: The proxy that requests in plain HTTP are handed to.
+    via: Optional[Proxy] = None
     #: How many answers it has carried.
     uses = 0
     idle_since = 0.0
@@ -178,9 +188,19 @@ class KeptConnection(HTTPConnection):
     def ask(self, method: str, head_and_body: bytes) -> http.client.HTTPResponse:
         """The head of the answer to a request, which leaves in one segment."""
         self.reader = self.answer = self.response = None
-        self.send(head_and_body)
+        broken: Optional[OSError] = None
+        try:
+            self.send(head_and_body)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            broken = error  # a server that has read enough says why before it hangs up
         response = self.response_class(self.sock, method=method)
-        response.begin()
+        try:
+            response.begin()
+        except (OSError, http.client.HTTPException):
+            if broken is not None:
+                raise broken from None
+            raise
+        response.will_close = response.will_close or broken is not None
         return response
 
     def close(self) -> None:
@@ -297,7 +317,9 @@ class Connections:
         proxy = self._proxy(origin)
         host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         if origin.scheme == "http":
-            return KeptConnection(host, port)
+            plain = KeptConnection(host, port)
+            plain.via = proxy
+            return plain
         context = self._tls_context()
         connection = KeptTlsConnection(host, port, ssl_context=context)
         # urllib3 1.26 sets the context's mode from this.

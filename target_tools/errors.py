@@ -165,15 +165,18 @@ class ApiException(OpenApiException):
 
 #: Headers that may hold a visitor's ids.
 _HIDDEN = frozenset({"set-cookie", "location"})
+#: How many of the others a message shows.
+_SHOWN_HEADERS = 20
 
 
 def http_message(
     status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
 ) -> str:
     """1.1.0's text of a failed exchange, without cookies and with the body cut and escaped."""
-    lines = ["({})".format(status), "Reason: {}".format(reason)]
+    lines = ["({})".format(status), "Reason: {}".format(None if reason is None else quoted(reason))]
     if headers:
-        shown = {name: value for name, value in headers.items() if name.lower() not in _HIDDEN}
+        pairs = [(name, value) for name, value in headers.items() if name.lower() not in _HIDDEN]
+        shown = {quoted(name): quoted(value) for name, value in pairs[:_SHOWN_HEADERS]}
         lines.append("HTTP response headers: {}".format(shown))
     if body:
         lines.append("HTTP response body: {}".format(quoted(body)))
@@ -208,9 +211,9 @@ class DeliveryError(TargetError):
 class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     """No connection could be opened, or the one that was open broke.
 
-    ``phase`` says when: ``opening``, before anything was sent; ``reuse``, on a kept-alive
-    connection before a byte of the answer came; ``exchange``, when the server may have
-    acted on the request already.
+    ``phase`` says when: ``opening``, before anything was sent; ``refused``, before that, by a
+    proxy or because too many attempts hang; ``reuse``, on a kept-alive connection before a
+    byte of the answer came; ``exchange``, when the server may have acted on the request.
     """
 
     _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")

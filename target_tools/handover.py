@@ -18,7 +18,7 @@ from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 ResultT = TypeVar("ResultT")
 
-#: How many acts may be under way at once.  Only hung ones add up to so many.
+#: How many acts may hang, left behind by their callers, before no more are begun.
 LIMIT = 128
 
 
@@ -35,29 +35,21 @@ class _Ticket(Generic[ResultT]):
         self._done = _thread.allocate_lock()
         self._done.acquire()
 
-    def serve(self, under_way: "Dict[int, _Ticket[Any]]") -> None:
+    def serve(self, left: "Dict[int, _Ticket[Any]]") -> None:
         """Do the act; runs in the other thread."""
-        under_way[id(self)] = self
         try:
             self._result = self._act()
         except BaseException as error:  # noqa: BLE001 - it is the caller's, and raised there
             self._error = error
-        finally:
-            del under_way[id(self)]
         self._finished = True
+        left.pop(id(self), None)
         if self._abandoned:
             self._undo()
         self._done.release()
 
     def wait(self, deadline: Deadline) -> ResultT:
         """The result of the act, or the exception it ended with."""
-        try:
-            finished = self._done.acquire(True, max(0.0, deadline.remaining()))
-        except BaseException:  # a signal handler raised: the act goes on without us
-            self._abandon()
-            raise
-        if not finished:
-            self._abandon()
+        if not self._done.acquire(True, max(0.0, deadline.remaining())):
             raise DeadlineExceeded("no connection within {:.0f} ms".format(deadline.seconds * 1000))
         if self._error is not None:
             try:
@@ -66,18 +58,22 @@ class _Ticket(Generic[ResultT]):
                 self._error = None  # or error, traceback and ticket would hold one another
         return self._result  # type: ignore[return-value]  # the act has returned
 
-    def _abandon(self) -> None:
+    def abandon(self, left: "Dict[int, _Ticket[Any]]") -> None:
+        """Nobody waits any more: the act goes on, and is undone when it is through."""
         # Either side may come second; undoing twice does no harm.
+        left[id(self)] = self
         self._abandoned = True
         if self._finished:
+            left.pop(id(self), None)
             self._undo()
 
 
 class Handover:
-    """Runs acts in threads of their own, a bounded number at once."""
+    """Runs acts in threads of their own, and no more while too many hang."""
 
     def __init__(self) -> None:
-        self._under_way: Dict[int, _Ticket[Any]] = {}
+        #: Acts that go on although nobody waits for them any more.
+        self._left: Dict[int, _Ticket[Any]] = {}
 
     def call(self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object]) -> ResultT:
         """The result of ``act``, waited for until the deadline.
@@ -85,11 +81,21 @@ class Handover:
         ``undo`` runs if the act ends after its caller has gone.  Where no thread may
         be started (an interpreter that shuts down, a sub-interpreter) the act runs here.
         """
-        if len(self._under_way) >= LIMIT:
-            raise ConnectionFailed("{} connections are being opened already".format(LIMIT))
+        if len(self._left) >= LIMIT:
+            raise ConnectionFailed("{} attempts to connect hang already".format(LIMIT), "refused")
         ticket = _Ticket(act, undo)
         try:
-            _thread.start_new_thread(ticket.serve, (self._under_way,))
+            if self._started(ticket):
+                return ticket.wait(deadline)
+        except BaseException:  # the act failed, the time is up, or a signal handler raised
+            ticket.abandon(self._left)
+            raise
+        return act()
+
+    def _started(self, ticket: "_Ticket[ResultT]") -> bool:
+        """Whether a thread serves ``ticket``; none may be had."""
+        try:
+            _thread.start_new_thread(ticket.serve, (self._left,))
         except RuntimeError:
-            return act()
-        return ticket.wait(deadline)
+            return False
+        return True

@@ -1,12 +1,16 @@
 """Which proxy stands between this process and an origin, if any."""
 
+import re
 import urllib.parse
 from typing import Dict, Mapping, NamedTuple, Optional
 
 import urllib3
 
+from target_tools.errors import OptionError
 from target_tools.flow import Origin
 
+#: Labels of 63 characters at most, or an IPv6 address.
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.?)+|[0-9a-f:.]{2,45}", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
 
@@ -50,10 +54,12 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     """The proxy that a URL names; a bare ``host:port`` is an HTTP proxy.  Raises ValueError."""
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
-    if scheme not in DEFAULT_PORTS or not parts.hostname:
+    host = parts.hostname or ""
+    if scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host) or ".." in host:
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
-    return Proxy(scheme, parts.hostname, parts.port or DEFAULT_PORTS[scheme], credentials, dict(headers or {}))
+    urllib.parse.unquote(credentials or "").encode("latin-1")  # what a header can hold
+    return Proxy(scheme, host, parts.port or DEFAULT_PORTS[scheme], credentials, dict(headers or {}))
 
 
 def proxy_of_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
@@ -65,8 +71,11 @@ def proxy_of_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -
 
     if proxy_bypass(origin.netloc) or proxy_bypass(origin.host):
         return None
-    text = getproxies().get(origin.scheme) or getproxies().get("all")
+    found = getproxies()
+    text = found.get(origin.scheme) or found.get("all")
     try:
         return parse_proxy(text, headers) if text else None
     except ValueError:
-        return None
+        # Going past a proxy that somebody wanted would be worse than not going.
+        name = "{}_PROXY".format(origin.scheme.upper())
+        raise OptionError("trust_env: {} names no proxy that can be used".format(name), "trust_env", name) from None

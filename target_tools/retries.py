@@ -10,14 +10,16 @@ asked more than a tenth again as often.
 import email.utils
 import random
 import time
-from typing import Callable, FrozenSet, NamedTuple, Optional
+from typing import Callable, Dict, FrozenSet, NamedTuple, Optional
 
 from target_tools.clock import Deadline, epoch_seconds
 from target_tools.errors import ConnectionFailed, DeliveryError
-from target_tools.flow import HttpReply, HttpRequest, Send
+from target_tools.flow import HttpReply, HttpRequest, Origin, Send
 
 #: Statuses by which a server says that it did not act.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+#: Origins whose budget is remembered; beyond that the oldest is forgotten.
+ORIGIN_LIMIT = 32
 
 
 class RetryPolicy(NamedTuple):
@@ -59,23 +61,25 @@ class RetryBudget:
 class Retrying:
     """A ``send`` that tries again.  Wraps the transport's."""
 
-    def __init__(self, send: Send, policy: RetryPolicy, budget: RetryBudget) -> None:
+    def __init__(self, send: Send, policy: RetryPolicy) -> None:
         self._send = send
         self._policy = policy
-        self._budget = budget
+        #: One for each origin: a visitor's hint that leads nowhere must cost the others nothing.
+        self._budgets: Dict[Origin, RetryBudget] = {}
         # Not the module's generator: forked children would all wait the same times.
         self._uniform = random.SystemRandom().uniform
         self._sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        self._budget.earn()
+        budget = self._budget(request.origin)
+        budget.earn()
         attempt = 1
         while True:
             try:
                 reply = self._send(request, deadline)
             except ConnectionFailed as error:
                 error.attempts = attempt
-                if not self._may_follow(error, attempt, deadline):
+                if not self._may_follow(error, attempt, deadline, budget):
                     raise
             except DeliveryError as error:
                 error.attempts = attempt
@@ -84,16 +88,26 @@ class Retrying:
                 reply = reply._replace(attempts=attempt)
                 if reply.status not in self._policy.statuses:
                     return reply
-                if not self._wait(self._pause_asked(reply, attempt), attempt, deadline):
+                if not self._wait(self._pause_asked(reply, attempt), attempt, deadline, budget):
                     return reply
             attempt += 1
 
-    def _may_follow(self, error: ConnectionFailed, attempt: int, deadline: Deadline) -> bool:
+    def _budget(self, origin: Origin) -> RetryBudget:
+        budget = self._budgets.get(origin)
+        if budget is None:
+            while len(self._budgets) >= ORIGIN_LIMIT:
+                self._budgets.pop(next(iter(list(self._budgets)), origin), None)
+            budget = self._budgets.setdefault(origin, RetryBudget())
+        return budget
+
+    def _may_follow(
+        self, error: ConnectionFailed, attempt: int, deadline: Deadline, budget: RetryBudget
+    ) -> bool:
         """Whether another attempt may follow a connection that failed; if so, the pause is over."""
         if error.phase == "reuse":
             # The server has seen nothing of the request, so a fresh connection is no load to spare it.
             return attempt < self._policy.attempts
-        return error.phase == "opening" and self._wait(self._jitter(attempt), attempt, deadline)
+        return error.phase == "opening" and self._wait(self._jitter(attempt), attempt, deadline, budget)
 
     def _pause_asked(self, reply: HttpReply, attempt: int) -> float:
         asked = retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None
@@ -102,9 +116,9 @@ class Retrying:
     def _jitter(self, attempt: int) -> float:
         return self._uniform(0.0, min(self._policy.longest, self._policy.base * 2 ** (attempt - 1)))
 
-    def _wait(self, pause: float, attempt: int, deadline: Deadline) -> bool:
+    def _wait(self, pause: float, attempt: int, deadline: Deadline, budget: RetryBudget) -> bool:
         """Whether another attempt is allowed and affordable; if so, the pause is over."""
-        if attempt >= self._policy.attempts or pause >= deadline.remaining() or not self._budget.spend():
+        if attempt >= self._policy.attempts or pause >= deadline.remaining() or not budget.spend():
             return False
         if pause > 0:
             self._sleep(pause)
@@ -120,8 +134,6 @@ def retry_after(text: Optional[str]) -> Optional[float]:
         return float(text[:9])
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        return None if moment.tzinfo is None else max(0.0, moment.timestamp() - epoch_seconds())
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        return None
-    return max(0.0, moment.timestamp() - epoch_seconds())

@@ -7,6 +7,7 @@ signal handler's above all) pass unchanged; the connection they interrupted is c
 
 import _thread
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -24,6 +25,7 @@ from target_tools.errors import (
     DeadlineExceeded,
     DeliveryError,
     InvalidResponse,
+    OptionError,
     ResponseTooLarge,
     TlsError,
     quoted,
@@ -48,12 +50,16 @@ class TransportSettings(NamedTuple):
     trust_env: bool = False
     pool_manager: Any = None
 
+    def __repr__(self) -> str:
+        return "TransportSettings(…)"  # headers and addresses of proxies hold secrets
+
 
 class Transport:
     """Sends requests for one client in one process.  Keeps connections; takes no lock."""
 
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
+        self._pid = os.getpid()
         self._connections = Connections(self._tls, self._http_proxy)
         self._handover = Handover()
         self._context: Optional[ssl.SSLContext] = None
@@ -71,6 +77,8 @@ class Transport:
 
     def close(self) -> None:
         """Close idle connections; those in use close when their reply has come."""
+        if os.getpid() != self._pid:
+            return  # a forked child ends, or collects what it inherited: a manager's lock may be held for ever
         self._connections.close()
         for manager in list(self._managers.values()):
             manager.clear()
@@ -99,7 +107,7 @@ class Transport:
                     connection.close()
 
     def _exchange(self, connection: KeptConnection, request: HttpRequest) -> HttpReply:
-        message = self._rendered(request)
+        message = _rendered(request, connection.via)
         sent_at = monotonic()
         response = connection.ask(request.method, message)
         with response:
@@ -123,25 +131,14 @@ class Transport:
         headers = cast(Mapping[str, str], response.headers)  # reads like one
         return HttpReply(response.status, response.reason, headers, plain, timings)
 
-    def _rendered(self, request: HttpRequest) -> bytes:
-        """The request as bytes.  Every part was checked or percent-encoded at the door."""
-        target, headers = request.target, request.headers
-        if request.origin.scheme == "http" and (self._settings.proxy is not None or self._settings.trust_env):
-            proxy = self._http_proxy(request.origin)
-            if proxy is not None:
-                target, headers = request.url, (*headers, *proxy.all_headers().items())
-        lines = ["{} {} HTTP/1.1".format(request.method, target), "Host: " + request.origin.host_header]
-        lines += [name + ": " + value for name, value in headers]
-        lines.append("Content-Length: {}\r\n\r\n".format(len(request.body)))
-        return "\r\n".join(lines).encode("latin-1") + request.body
-
     def _explain(
         self, error: Exception, request: HttpRequest, deadline: Deadline, connection: Optional[KeptConnection]
     ) -> NoReturn:
         """Raise the error of our tree that ``error`` is."""
         answered = connection is not None and connection.reader is not None and connection.reader.received > 0
         reused = connection is not None and connection.uses > 0
-        if deadline.remaining() > 0 and reused and not answered and isinstance(error, OSError):
+        late = deadline.remaining() <= 0 or isinstance(error, socket.timeout)
+        if reused and not answered and not late and isinstance(error, OSError):
             self._connections.drop_idle(request.origin)
             raise ConnectionFailed("the kept-alive connection was dropped", "reuse") from error
         phase = "opening" if connection is None else "exchange"
@@ -176,11 +173,25 @@ class Transport:
         return manager
 
 
-def proxy_manager(proxy: Proxy, context: ssl.SSLContext) -> Any:
-    """urllib3's manager for a SOCKS or a TLS proxy.  Raises ImportError where SOCKS is not installed."""
-    if proxy.scheme.startswith("socks"):
-        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
+def _rendered(request: HttpRequest, via: Optional[Proxy]) -> bytes:
+    """The request as bytes, for the origin or for a proxy.  Every part was checked or percent-encoded at the door."""
+    target, headers = request.target, request.headers
+    if via is not None:
+        target, headers = request.url, (*headers, *via.all_headers().items())
+    lines = ["{} {} HTTP/1.1".format(request.method, target), "Host: " + request.origin.host_header]
+    lines += [name + ": " + value for name, value in headers]
+    lines.append("Content-Length: {}\r\n\r\n".format(len(request.body)))
+    return "\r\n".join(lines).encode("latin-1") + request.body
 
+
+def proxy_manager(proxy: Proxy, context: ssl.SSLContext) -> Any:
+    """urllib3's manager for a SOCKS or a TLS proxy.  Raises ``OptionError`` where SOCKS is not installed."""
+    if proxy.scheme.startswith("socks"):
+        try:
+            from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
+        except ImportError:
+            extra = "pip install target-python-sdk[socks]"
+            raise OptionError("proxy: a SOCKS proxy needs PySocks: {}".format(extra), "proxy", extra) from None
         return SOCKSProxyManager(proxy.url, ssl_context=context)
     bare = proxy._replace(credentials=None)
     return urllib3.ProxyManager(
@@ -249,6 +260,10 @@ def explained(error: Exception, origin: Origin, deadline: Deadline, phase: str) 
     if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
         kind = type(error).__name__
         return InvalidResponse("what {} answered is not HTTP ({})".format(place, kind))
+    # A retry loop of somebody else's names the whole address, session and all.
+    reason = quoted(error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error)
     if phase == "opening":
-        return ConnectionFailed("no connection to {}: {}".format(place, quoted(error)), phase)
-    return ConnectionFailed("{} dropped the connection: {}".format(place, quoted(error)), phase)
+        # A proxy that says no will not say yes in a moment.
+        refused = reason.startswith("Tunnel connection failed: 4")
+        return ConnectionFailed("no connection to {}: {}".format(place, reason), "refused" if refused else phase)
+    return ConnectionFailed("{} dropped the connection: {}".format(place, reason), phase)

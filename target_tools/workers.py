@@ -9,7 +9,8 @@ They are guests in somebody's process:
   on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
   leaves nothing taken.  At worst an idle worker is not woken: it looks by itself after a while.
 * Nothing of it survives a fork: a child makes its own.
-* An exiting process waits for what is under way, no longer than it was told to.
+* An exiting process waits for what is under way, no longer than it was told to.  Work that
+  comes after that runs where it comes up: nobody would wait for a thread any more.
 """
 
 import _thread
@@ -17,8 +18,9 @@ import atexit
 import itertools
 import os
 import threading
+import weakref
 from collections import deque
-from typing import Deque, Dict, List, Optional
+from typing import Deque, Dict, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
@@ -65,26 +67,29 @@ class Workers:
         self._pending: Deque[Task] = deque()
         #: The bells of workers that wait: releasing one wakes its worker.
         self._idle: Deque[_thread.LockType] = deque()
-        #: What each worker does just now, by thread; its keys are the workers.
-        self._serving: Dict[int, Optional[Task]] = {}
-        #: When each thread was started that has not shown up yet.
-        self._starting: Dict[object, float] = {}
+        #: Every worker, in the order of their starts; when it was started, if it has not shown up yet.
+        self._crew: Dict[object, Optional[float]] = {}
+        #: What each worker that has shown up does just now, by thread.  More than one task where
+        #: a callback waits for another call and lends a hand to it.
+        self._serving: Dict[int, Tuple[Task, ...]] = {}
+        #: The workers that flush from a callback.
+        self._flushing: Dict[int, bool] = {}
         self._stopped = False
-        self._watched = False
         self.refused = Counter()
         self.dropped = Counter()
+        _EXIT.watch(self)
 
     def submit(self, task: Task) -> None:
         """Let a worker run ``task``; raises ``QueueFull`` when too many wait.
 
         Where no thread can be started and none is there, ``task`` runs here.
         """
+        if _EXIT.begun:
+            task.run()
+            return
         if len(self._pending) >= self._max_pending:
             self.refused.add()
             raise QueueFull("{} calls wait for a worker already".format(self._max_pending))
-        if not self._watched:
-            self._watched = True
-            atexit.register(self._at_exit)
         self._pending.append(task)
         self._wake_one()
 
@@ -94,7 +99,7 @@ class Workers:
 
     def running(self) -> int:
         """How many tasks a worker is busy with."""
-        return sum(task is not None for task in list(self._serving.values()))
+        return sum(len(tasks) for tasks in list(self._serving.values()))
 
     def threads(self) -> int:
         """How many workers there are."""
@@ -117,12 +122,19 @@ class Workers:
     def flush(self, timeout: Optional[float]) -> bool:
         """Whether everything that was under way is over, within ``timeout`` seconds."""
         deadline = Deadline.after(FOR_EVER if timeout is None else timeout)
-        own = self._serving.get(_thread.get_ident())
-        for task in self._outstanding():
-            # A task that flushes from its callback is not waited for: it would wait for itself.
-            if task is not own and not task.wait(max(0.0, deadline.remaining())):
-                return False
-        return True
+        me = _thread.get_ident()
+        # A callback that flushes does not wait for its own call, nor for those of other callbacks that
+        # flush: they would wait for one another.
+        mine = self._serving.get(me) and not self._flushing.get(me)
+        if mine:
+            self._flushing[me] = True
+        try:
+            if self._pending:
+                self._wake_one()  # a signal handler may have raised where this should have happened
+            return all(task.wait(max(0.0, deadline.remaining())) for task in self._outstanding(me))
+        finally:
+            if mine:
+                self._flushing.pop(me, None)
 
     def close(self, timeout: Optional[float], error: Exception) -> bool:
         """Flush, then end what still waits with ``error``, and let the workers go."""
@@ -139,7 +151,7 @@ class Workers:
     def stop(self) -> None:
         """Let the workers go as soon as nothing waits.  Takes no lock: a collector may call it."""
         self._stopped = True
-        atexit.unregister(self._at_exit)
+        _EXIT.forget(self)
         while True:
             try:
                 self._idle.pop().release()
@@ -148,8 +160,16 @@ class Workers:
             except RuntimeError:  # it was rung already
                 continue
 
-    def _outstanding(self) -> List[Task]:
-        return [*(task for task in list(self._serving.values()) if task is not None), *list(self._pending)]
+    def finish(self, began: float) -> None:
+        """Flush at an exit that began at that moment."""
+        if os.getpid() == self._pid:
+            self.flush(max(0.0, began + self._shutdown_timeout - monotonic()))
+
+    def _outstanding(self, me: int) -> List[Task]:
+        """What thread ``me`` has to wait for."""
+        left_out = set(self._flushing) if me in self._flushing else ()
+        served = [tasks for thread, tasks in list(self._serving.items()) if thread not in left_out]
+        return [task for tasks in (*served, list(self._pending)) for task in tasks]
 
     def _wake_one(self) -> None:
         """See to it that a worker comes for what waits."""
@@ -161,21 +181,31 @@ class Workers:
             return
 
     def _start_one(self) -> None:
-        now = monotonic()
-        # A start that a signal handler interrupted left its mark, and no thread.
-        for mark, since in list(self._starting.items()):
-            if now - since > START_SECONDS:
-                self._starting.pop(mark, None)
-        if len(self._serving) + len(self._starting) >= self._max_workers:
+        if len(self._crew) >= self._max_workers and not self._forget_lost():
             return
         mark = object()
-        self._starting[mark] = now
         try:
+            self._crew[mark] = monotonic()
+            # Of two that find room for one in the same moment, the one in front starts.
+            if list(self._crew).index(mark) >= self._max_workers:
+                self._crew.pop(mark, None)
+                return
             _thread.start_new_thread(self._work, (mark,))
         except (RuntimeError, MemoryError):
-            self._starting.pop(mark, None)
+            self._crew.pop(mark, None)
             if not self._serving:
                 self._work_here()
+        except BaseException:  # a signal handler raised; a thread that started all the same signs on by itself
+            self._crew.pop(mark, None)
+            raise
+
+    def _forget_lost(self) -> bool:
+        """Whether there is room for a worker once those are struck out whose start was interrupted."""
+        now = monotonic()
+        for mark, since in list(self._crew.items()):
+            if since is not None and now - since > START_SECONDS:
+                self._crew.pop(mark, None)
+        return len(self._crew) < self._max_workers
 
     def _work_here(self) -> None:
         """Run what waits in this thread: no other is to be had."""
@@ -189,17 +219,20 @@ class Workers:
     def _work(self, mark: object) -> None:
         """The life of a worker."""
         me = _thread.get_ident()
-        self._serving[me] = None
-        self._starting.pop(mark, None)
-        name = _Name("{}-{}".format(self._name, next(self._numbers)))
+        self._serving[me] = ()
+        self._crew[mark] = None
         try:
-            bell = _thread.allocate_lock()
-            bell.acquire()
-            while self._serve_next() or self._wait_for(bell):
-                pass
+            name = _Name("{}-{}".format(self._name, next(self._numbers)))
+            try:
+                bell = _thread.allocate_lock()
+                bell.acquire()
+                while self._serve_next() or self._wait_for(bell):
+                    pass
+            finally:
+                name.forget()
         finally:
             self._serving.pop(me, None)
-            name.forget()
+            self._crew.pop(mark, None)
             # Something may have come between the last look and the leaving.
             if self._pending:
                 self._wake_one()
@@ -215,8 +248,8 @@ class Workers:
 
     def _serve(self, task: Task) -> None:
         me = _thread.get_ident()
-        outer = self._serving.get(me)
-        self._serving[me] = task
+        outer = self._serving.get(me, ())
+        self._serving[me] = (*outer, task)
         try:
             task.run()
         finally:
@@ -238,9 +271,37 @@ class Workers:
             return True
         return bool(self._pending)
 
-    def _at_exit(self) -> None:
-        if os.getpid() == self._pid:
-            self.flush(self._shutdown_timeout)
+
+class _Exit:
+    """The end of this process: everybody's workers, and whether it has begun."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._in_use: Dict[int, weakref.ref[Workers]] = {}
+        # What is registered first comes last at the exit.  ``weakref`` registers with its first finalizer;
+        # those that stop workers and hang up are to come after us.
+        weakref.finalize(self, int)
+        atexit.register(self._wait)
+
+    def watch(self, workers: Workers) -> None:
+        """Wait for ``workers``, if they are still there then."""
+        self._in_use[id(workers)] = weakref.ref(workers)
+
+    def forget(self, workers: Workers) -> None:
+        """Do not wait for ``workers``."""
+        self._in_use.pop(id(workers), None)
+
+    def _wait(self) -> None:
+        """Wait for what is under way: all clients together as long as the most patient of them wants."""
+        self.begun = True
+        began = monotonic()
+        for reference in list(self._in_use.values()):
+            workers = reference()
+            if workers is not None:
+                workers.finish(began)
+
+
+_EXIT = _Exit()
 
 
 class _Name:

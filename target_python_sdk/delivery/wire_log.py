@@ -21,7 +21,6 @@ SHOWN = frozenset(
         "edgeHost",
         "index",
         "logging",
-        "message",
         "name",
         "requestId",
         "status",

@@ -49,18 +49,18 @@ def test_a_deadline_that_has_passed_waits_for_nothing():
     go.set()
 
 
-def test_only_so_many_acts_are_under_way(monkeypatch):
+def test_only_so_many_acts_may_hang(monkeypatch):
     monkeypatch.setattr(handover, "LIMIT", 3)
     go = threading.Event()
     shared = handover.Handover()
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
             shared.call(lambda: go.wait(LONG), Deadline.after(0.02), nothing)
-    with pytest.raises(ConnectionFailed, match="3 connections are being opened already"):
+    with pytest.raises(ConnectionFailed, match="3 attempts to connect hang already"):
         shared.call(nothing, Deadline.after(LONG), nothing)
     go.set()
     end = time.monotonic() + LONG
-    while shared._under_way and time.monotonic() < end:
+    while shared._left and time.monotonic() < end:
         time.sleep(0.01)
     assert shared.call(lambda: 5, Deadline.after(LONG), nothing) == 5
 

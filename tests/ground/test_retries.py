@@ -4,10 +4,11 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, TlsError
-from target_tools.flow import HttpReply, Timings
+from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
 from target_tools.retries import RetryBudget, Retrying, RetryPolicy, retry_after
 
 LONG = Deadline.after(3600)
+REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (), b"", 100)
 
 
 def reply(status, **headers):
@@ -29,7 +30,7 @@ class Sender:
 
 
 def retrying(*turns, **policy):
-    made = Retrying(Sender(*turns), RetryPolicy(**policy), RetryBudget())
+    made = Retrying(Sender(*turns), RetryPolicy(**policy))
     made.pauses = []
     made._sleep = made.pauses.append
     return made
@@ -39,7 +40,7 @@ def test_pauses_are_spread_over_the_whole_range_and_grow():
     first, second = [], []
     for _ in range(300):
         one = retrying(reply(503), reply(503), reply(200))
-        assert one(None, LONG).attempts == 3
+        assert one(REQUEST, LONG).attempts == 3
         first.append(one.pauses[0])
         second.append(one.pauses[1])
     for pauses, longest in ((first, 0.1), (second, 0.2)):
@@ -50,35 +51,35 @@ def test_pauses_are_spread_over_the_whole_range_and_grow():
 
 def test_no_pause_is_longer_than_the_longest():
     many = retrying(*[reply(503)] * 9, reply(200), attempts=10, longest=0.3)
-    assert many(None, LONG).status == 200
+    assert many(REQUEST, LONG).status == 200
     assert max(many.pauses) <= 0.3
 
 
 def test_a_dropped_kept_connection_is_replaced_without_a_pause():
     one = retrying(ConnectionFailed("gone", "reuse"), reply(200))
-    assert one(None, LONG).attempts == 2
+    assert one(REQUEST, LONG).attempts == 2
     assert one.pauses == []
 
 
 @pytest.mark.parametrize("error", [ConnectionFailed("mid", "exchange"), TlsError("no"), DeadlineExceeded("late")])
 def test_what_the_server_may_have_acted_on_is_not_sent_again(error):
     with pytest.raises(type(error)) as caught:
-        retrying(error, reply(200))(None, LONG)
+        retrying(error, reply(200))(REQUEST, LONG)
     assert caught.value.attempts == 1
 
 
 def test_the_servers_pause_is_taken_and_may_be_ignored():
     obedient = retrying(reply(503, Retry_After="7"), reply(200))
-    obedient(None, LONG)
+    obedient(REQUEST, LONG)
     assert obedient.pauses == [7.0]
     deaf = retrying(reply(503, Retry_After="7"), reply(200), respect_retry_after=False)
-    deaf(None, LONG)
+    deaf(REQUEST, LONG)
     assert deaf.pauses[0] <= 0.1
 
 
 def test_a_pause_beyond_the_deadline_ends_the_call():
     one = retrying(reply(503, Retry_After="7"), reply(200))
-    assert one(None, Deadline.after(5)).status == 503
+    assert one(REQUEST, Deadline.after(5)).status == 503
     assert one.pauses == []
 
 
@@ -97,6 +98,8 @@ def test_a_pause_beyond_the_deadline_ends_the_call():
         ("²", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Thu, 99 Jan 1970 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2030 00:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text, seconds):
@@ -116,3 +119,13 @@ def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
     for _ in range(1000):
         budget.earn()
     assert sum(budget.spend() for _ in range(50)) == 10
+
+
+def test_one_origins_failures_cost_another_nothing():
+    one = retrying(*[ConnectionFailed("no such host")] * 100, attempts=3)
+    bogus = REQUEST._replace(origin=Origin("https", "mboxedgebogus.example.com", 443))
+    for _ in range(12):
+        with pytest.raises(ConnectionFailed):
+            one(bogus, LONG)
+    one._send = Sender(reply(503), reply(200))
+    assert one(REQUEST, LONG).attempts == 2
