@@ -1,10 +1,23 @@
 """``TargetClient``: options in, decisions out."""
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from target_python_sdk.delivery.call_options import Call, call_options, check_notifications, check_offers
 from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
-from target_python_sdk.delivery.option_parsers import check_pickles
+from target_python_sdk.delivery.option_parsers import check_pickles, milliseconds, refuse
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.requested import with_mboxes
 from target_python_sdk.ready import CLIENT_READY, ReadyNotice
@@ -194,11 +207,11 @@ class TargetClient:
         TargetClient.__init__(self, options)
 
     def __copy__(self) -> "TargetClient":
-        return TargetClient(self._options)
+        return type(self)(self._options)
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "TargetClient":
         # Nobody writes to options, so a copy of the client can share them.
-        return TargetClient(self._options)
+        return type(self)(self._options)
 
     def _tell_ready(self) -> None:
         if self._events.has_subscriber(CLIENT_READY):
@@ -217,6 +230,8 @@ class TargetClient:
 
     def _attributes_call(self, mbox_names: Any, options: Any) -> Call:
         names = _names(mbox_names)
+        if options is not None and not isinstance(options, Mapping):
+            refuse("options", "a dict", options)
         given: Dict[str, Any] = dict(options or {})
         if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
             given["request"] = DeliveryRequest()
@@ -242,15 +257,13 @@ def _as_it_is(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
     return envelope
 
 
-def _seconds(milliseconds: Optional[float]) -> Optional[float]:
-    return None if milliseconds is None else milliseconds / 1000
+def _seconds(timeout: Optional[float]) -> Optional[float]:
+    return None if timeout is None else float(milliseconds(0)("timeout", timeout))
 
 
 def _names(mbox_names: Any) -> List[str]:
-    expected = "a list of mbox names"
-    if isinstance(mbox_names, str) or not isinstance(mbox_names, Sequence):
-        raise OptionError("mbox_names: {} was expected".format(expected), "mbox_names", expected)
-    names = list(mbox_names)
-    if not all(isinstance(name, str) and name for name in names):
-        raise OptionError("mbox_names: {} was expected".format(expected), "mbox_names", expected)
-    return names
+    if isinstance(mbox_names, Iterable) and not isinstance(mbox_names, (str, bytes, Mapping)):
+        names = list(mbox_names)
+        if all(isinstance(name, str) and name for name in names):
+            return names
+    return refuse("mbox_names", "a list of mbox names", mbox_names)

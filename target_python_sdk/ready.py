@@ -44,10 +44,12 @@ class ReadyNotice:
 
     def cancel(self) -> None:
         """Tell nobody any more: the client was closed."""
-        if self._turn:
-            self._turn.clear()
-            atexit.unregister(self._at_exit)
-            self._cancelled.release()
+        try:
+            self._turn.pop()
+        except IndexError:  # it was told, or cancelled, already
+            return
+        atexit.unregister(self._at_exit)
+        self._cancelled.release()
 
     def _wait_and_tell(self) -> None:
         self._cancelled.acquire(True, max(0.0, self._due.remaining()))

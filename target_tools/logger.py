@@ -5,9 +5,11 @@ application's business.  Texts are built only when the line is really logged.
 """
 
 import logging
-from typing import Any, Callable
+from typing import Any, Callable, Set
 
 LOGGER_NAME = "adobe.target"
+#: How many things a client says once; a program that makes up names is not answered for ever.
+SAID_ONCE = 100
 
 
 def default_logger() -> logging.Logger:
@@ -24,6 +26,14 @@ class Log:
 
     def __init__(self, logger: Any = None) -> None:
         self.logger = default_logger() if logger is None else logger
+        self._said: Set[object] = set()
+
+    def is_new(self, key: object) -> bool:
+        """Whether ``key`` is asked about for the first time: for what should be said once, not with each call."""
+        if key in self._said or len(self._said) >= SAID_ONCE:
+            return False
+        self._said.add(key)
+        return True
 
     def wants_debug(self) -> bool:
         """Whether a DEBUG line would be shown; an object that cannot tell is asked to show it."""

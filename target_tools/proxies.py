@@ -10,7 +10,7 @@ from target_tools.errors import OptionError
 from target_tools.flow import Origin
 
 #: Labels of 63 characters at most, or an IPv6 address.
-_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.?)+|[0-9a-f:.]{2,45}", re.ASCII)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
 
@@ -55,7 +55,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
-    if scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host) or ".." in host:
+    if scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host):
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
     urllib.parse.unquote(credentials or "").encode("latin-1")  # what a header can hold

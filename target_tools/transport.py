@@ -216,6 +216,8 @@ def _send_by(manager: Any, request: HttpRequest, deadline: Deadline) -> HttpRepl
         )
     except NETWORK_ERRORS as error:
         raise explained(error, request.origin, deadline, "opening" if _unsent(error) else "exchange") from error
+    if not hasattr(response, "stream"):
+        raise OptionError("pool_manager: its request() gave no urllib3 response", "pool_manager", "a PoolManager")
     first_byte_at = monotonic()
     try:
         body = b"" if 300 <= response.status < 400 else _read_by_parts(response, request, deadline)

@@ -39,16 +39,16 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     if not isinstance(options, Mapping):
         parse.refuse("options", "a dict", options)
-    get = options.get
+    get = parse.given(options).get
     request = get("request")
     if request is None and isinstance(get("events"), DeliveryRequest):
         log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
-        request = options["events"]
+        request = get("events")
     if not isinstance(request, DeliveryRequest):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
     if len(options) > 1:
-        _check_call(options, settings, log)
-    timeout = get("timeout")
+        _check_call(parse.given(options), log)
+    timeout = get("timeout") or None
     return Call(
         request,
         settings.timeout if timeout is None else _call_timeout("timeout", timeout),
@@ -83,10 +83,8 @@ def _asks(part: Any, *names: str) -> bool:
     return any(getattr(part, name, None) for name in names)
 
 
-def _check_call(options: Mapping[str, Any], settings: ClientSettings, log: Log) -> None:
-    for name in options:
-        if name not in _CALL_OPTIONS:
-            parse.name_unknown(options, _CALL_OPTIONS, log)
+def _check_call(options: Mapping[str, Any], log: Log) -> None:
+    parse.name_unknown(options, _CALL_OPTIONS, log)
     for name in ("callback", "err_callback"):
         value = options.get(name)
         if value is not None and not callable(value):
@@ -100,7 +98,7 @@ def _check_call(options: Mapping[str, Any], settings: ClientSettings, log: Log) 
 
 
 def _session_id(value: Any) -> Optional[str]:
-    if value is None or value in ("", b""):
+    if value is None:
         return None
     if isinstance(value, bytes):
         return parse.decoded(value)

@@ -29,7 +29,7 @@ def choose_cluster(
     refused = 0
     own_id = None if request_id == cookie_id else request_id  # the cookie's is not looked at twice
     for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint, client_hint):
-        if hint in (None, "", b""):
+        if hint is None or (isinstance(hint, (str, bytes)) and not hint):
             continue
         good = valid_hint(hint)
         if good is not None:

@@ -56,11 +56,12 @@ def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], cust
         return None if visit.cookie_id is None else VisitorId(tnt_id=visit.cookie_id)
     own = node(given, VisitorId, "request.id") or VisitorId()
     ids = [*customers, *nodes(own.customer_ids, CustomerId, "request.id.customer_ids")]
-    filled = own.replace(
-        tnt_id=own.tnt_id or visit.cookie_id,
-        marketing_cloud_visitor_id=own.marketing_cloud_visitor_id or visitor_values.get("MCMID"),
-        customer_ids=ids or None,
-    )
+    gaps: Dict[str, Any] = {"customer_ids": ids or None}
+    if not own.tnt_id:
+        gaps["tnt_id"] = visit.cookie_id
+    if not own.marketing_cloud_visitor_id:
+        gaps["marketing_cloud_visitor_id"] = visitor_values.get("MCMID")
+    filled = own.replace(**gaps)
     known = (filled.tnt_id, filled.third_party_id, filled.marketing_cloud_visitor_id, filled.customer_ids)
     return filled if any(part is not None for part in known) else None
 
@@ -86,7 +87,10 @@ def _customer_id(code: str, value: Any) -> CustomerId:
     known = _AUTH_STATES.get(int(digits) if digits in ("0", "1", "2") else -1)
     if known is None:
         parse.refuse("customer_ids[{!r}]['authState']".format(code), "0, 1 or 2", state)
-    return CustomerId(id=str(number), integration_code=code, authenticated_state=known)
+    try:
+        return CustomerId(id=str(number), integration_code=code, authenticated_state=known)
+    except (TypeError, ValueError):
+        return parse.refuse("customer_ids[{!r}]".format(code), "a code of up to 50 characters and an id of 128", value)
 
 
 def server_state(customers: List[CustomerId], organization_id: str) -> Optional[Dict[str, Any]]:

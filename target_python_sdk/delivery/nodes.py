@@ -3,6 +3,7 @@
 from typing import Any, List, Mapping, Optional, Type, TypeVar
 
 from target_python_sdk.delivery.option_parsers import refuse
+from target_tools.errors import InvalidResponse, OptionError
 from target_tools.model import Model
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -13,8 +14,15 @@ def node(value: Any, kind: Type[ModelT], place: str) -> Optional[ModelT]:
     if value is None or isinstance(value, kind):
         return value
     if isinstance(value, Mapping):
+        return _from_dict(value, kind, place)
+    return refuse(place, "{} or a dict".format(kind.__name__), value)
+
+
+def _from_dict(value: Mapping[str, Any], kind: Type[ModelT], place: str) -> ModelT:
+    try:
         return kind.from_dict(value)
-    return refuse(place, "a {}".format(kind.__name__), value)
+    except InvalidResponse as error:  # the words are those of an answer; this is the caller's request
+        raise OptionError("{}: {}".format(place, error), place, "{} or a dict".format(kind.__name__)) from None
 
 
 def nodes(value: Any, kind: Type[ModelT], place: str) -> List[ModelT]:

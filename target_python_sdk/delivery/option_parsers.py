@@ -5,10 +5,9 @@ carry proxy passwords and visitors' ids.
 """
 
 import enum
-import math
 import os
 import re
-from typing import Any, Callable, Collection, Mapping, NoReturn, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Collection, Dict, Mapping, NoReturn, Optional, Sequence, Tuple, Type
 
 from target_python_sdk.delivery.messages import DECISIONING_METHOD_INVALID
 from target_tools.enums import DecisioningMethod
@@ -16,6 +15,9 @@ from target_tools.errors import NotAvailable, OptionError
 from target_tools.logger import Log
 
 Parser = Callable[[str, Any], Any]
+
+#: In milliseconds.  What waits longer was meant otherwise, and clocks of the system end not far beyond.
+A_WEEK = 7 * 86400 * 1000.0
 
 # Patterns are text here: ``re`` compiles one, and keeps it, when the first program uses the option.
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\])"
@@ -29,14 +31,14 @@ def refuse(option: str, expected: str, value: Any) -> NoReturn:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 10**9):
         return repr(value)
-    return "an empty {}".format(type(value).__name__) if value in ("", b"") else "this {}".format(type(value).__name__)
+    return ("an empty {}" if isinstance(value, (str, bytes)) and not value else "this {}").format(type(value).__name__)
 
 
 def text(option: str, value: Any) -> str:
-    """Text that is not empty."""
-    if not isinstance(value, str) or not value:
+    """Text that is not empty, and that UTF-8 can hold."""
+    if not isinstance(value, str) or not value or any("\ud800" <= letter <= "\udfff" for letter in value):
         refuse(option, "text", value)
     return value
 
@@ -48,13 +50,13 @@ def flag(option: str, value: Any) -> bool:
     return value
 
 
-def number(unit: str, minimum: float) -> Parser:
+def number(unit: str, minimum: float, maximum: float) -> Parser:
     """A parser of whole or broken numbers."""
-    expected = "a number of {}, {:g} or more,".format(unit, minimum)
+    expected = "a number of {} from {:g} to {:g}".format(unit, minimum, maximum)
 
     def parse(option: str, value: Any) -> float:
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not good or value < minimum:
+        good = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not good or not minimum <= value <= maximum:
             refuse(option, expected, value)
         return float(value)
 
@@ -62,8 +64,8 @@ def number(unit: str, minimum: float) -> Parser:
 
 
 def milliseconds(minimum: float) -> Parser:
-    """A parser of milliseconds as seconds."""
-    parse_number = number("milliseconds", minimum)
+    """A parser of milliseconds, up to a week of them, as seconds."""
+    parse_number = number("milliseconds", minimum, A_WEEK)
     return lambda option, value: parse_number(option, value) / 1000
 
 
@@ -137,7 +139,7 @@ def domain(option: str, value: Any) -> Tuple[str, Optional[int]]:
     """``host[:port]`` as host and port; an IPv6 address stands in brackets."""
     expected = "host or host:port, without scheme, path and user,"
     found = re.fullmatch(_DOMAIN, value) if isinstance(value, str) else None
-    if found is None or ".." in value:
+    if found is None or ".." in value or any(len(label) > 63 for label in found["host"].split(".")):
         refuse(option, expected, value)
     port = int(found["port"]) if found["port"] else None
     if port is not None and not 0 < port < 65536:
@@ -208,6 +210,15 @@ def decoded(value: bytes) -> str:
     return six.ensure_str(value, "utf-8", "replace")
 
 
+def given(options: Mapping[str, Any]) -> Dict[str, Any]:
+    """The options that say something: None and empty text do not, as in ``os.environ.get(…, "")``."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None and not (isinstance(value, (str, bytes)) and not value)
+    }
+
+
 def check_pickles(option: str, value: Any) -> None:
     """Raise ``OptionError`` that names an option which cannot go along when a client is pickled."""
     import pickle  # noqa: PLC0415 - whoever pickles has it
@@ -233,15 +244,12 @@ def decisioning_method(option: str, value: Any) -> DecisioningMethod:
     return method
 
 
-def name_unknown(given: Mapping[str, Any], known: Collection[str], log: Log) -> None:
+def name_unknown(written: Mapping[str, Any], known: Collection[str], log: Log) -> None:
     """Say once, in the log, which options nobody reads and what they may have been meant to be."""
-    import difflib  # noqa: PLC0415 - wanted by mistakes only
+    for name in written:
+        if name not in known and log.is_new(("unknown option", name)):
+            import difflib  # noqa: PLC0415 - wanted by mistakes only
 
-    for name in given:
-        if name not in known:
             nearest = difflib.get_close_matches(str(name), known, 1)
-            log.warning(
-                "The option %r is unknown and has no effect%s",
-                name,
-                "; did you mean {!r}?".format(nearest[0]) if nearest else "",
-            )
+            meant = "; did you mean {!r}?".format(nearest[0]) if nearest else ""
+            log.warning("The option %r is unknown and has no effect%s", name, meant)

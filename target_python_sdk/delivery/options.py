@@ -80,6 +80,9 @@ class ClientSettings(NamedTuple):
     #: The query of every call, with ``{}`` where the session id goes.
     query: str = ""
 
+    def __repr__(self) -> str:
+        return "ClientSettings({})".format(self.client)  # the others may hold secrets
+
     def transport(self) -> "TransportSettings":
         """The part that opening connections is about."""
         from target_tools.transport import TransportSettings  # noqa: PLC0415 - as above
@@ -99,7 +102,9 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     """The settings of a client; raises ``OptionError`` for the first option that cannot be used."""
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
-    given = {name: value for name, value in options.items() if value is not None}
+    given = parse.given(options)
+    if given.get("timeout") == 0:
+        del given["timeout"]  # 1.1.0 took it for "not given", too
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
@@ -127,7 +132,8 @@ def _retries(option: str, value: Any) -> RetryPolicy:
         return RetryPolicy(
             attempts=_retry_total(value) + 1,
             statuses=frozenset(value.status_forcelist or RetryPolicy().statuses),
-            base=float(value.backoff_factor) or RetryPolicy().base,
+            base=float(value.backoff_factor),
+            longest=float(getattr(value, "backoff_max", RetryPolicy().longest)),
             respect_retry_after=value.respect_retry_after_header,
         )
     return RetryPolicy(attempts=parse.whole("a number of attempts", 1)(option, value))
@@ -148,11 +154,7 @@ def _proxy(option: str, value: Any) -> Proxy:
     if proxy.scheme != "http":
         from target_tools.transport import proxy_manager  # noqa: PLC0415 - as above
 
-        try:
-            proxy_manager(proxy, tls_context(False, None, None))
-        except ImportError:
-            extra = "pip install target-python-sdk[socks]"
-            raise OptionError("{}: a SOCKS proxy needs PySocks: {}".format(option, extra), option, extra) from None
+        proxy_manager(proxy, tls_context(False, None, None))  # says what is not installed
     return proxy
 
 

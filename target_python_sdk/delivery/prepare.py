@@ -118,26 +118,23 @@ def _analytics(given: Any, call: Call) -> AnalyticsRequest:
         data_id = supplemental_data_id(call.visitor, call.consumer_id)
     if own is None:
         return AnalyticsRequest(supplemental_data_id=data_id, logging=LoggingType.SERVER_SIDE)
-    return own.replace(logging=own.logging or LoggingType.SERVER_SIDE, supplemental_data_id=data_id)
+    gaps: Dict[str, Any] = {"logging": own.logging or LoggingType.SERVER_SIDE}
+    if own.supplemental_data_id is None:
+        gaps["supplemental_data_id"] = data_id
+    return own.replace(**gaps)
 
 
 def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
     if given is None and not values:
         return None
     own = node(given, AudienceManager, "request.experience_cloud.audience_manager") or AudienceManager()
-    hint, blob = own.location_hint, own.blob
-    if hint is None:
-        hint = _whole_number(values.get("MCAAMLH"))
-    if blob is None:
-        blob = values.get("MCAAMB")
-    return own.replace(location_hint=hint, blob=blob) if hint is not None or blob else None
-
-
-def _whole_number(value: Any) -> Optional[int]:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
+    gaps: Dict[str, Any] = {}
+    if own.location_hint is None and "MCAAMLH" in values:
+        gaps["location_hint"] = values["MCAAMLH"]
+    if own.blob is None and "MCAAMB" in values:
+        gaps["blob"] = values["MCAAMB"]
+    filled = own.replace(**gaps)
+    return filled if filled.location_hint is not None or filled.blob else None
 
 
 def _execute(given: Any, log: Log) -> Optional[ExecuteRequest]:

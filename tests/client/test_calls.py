@@ -6,6 +6,9 @@ import http.client
 import json
 import logging
 import pickle
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -446,3 +449,20 @@ def test_64_threads_never_see_each_others_visitors():
         assert client.stats()["failures"] == 0
 
 
+
+
+def test_bytes_and_text_are_never_compared(edge):
+    """Legacy code runs with ``python -bb``."""
+    script = """
+        from target_python_sdk import TargetClient
+        from tests.support import offers
+        with TargetClient.create({{"client": "acme", "organization_id": "1@AdobeOrg", "server_domain": "{}",
+                                  "secure": False, "target_location_hint": b"35"}}) as client:
+            for _ in range(2):
+                client.get_offers({{**offers(), "target_cookie": b"PC#a.35_0#4000000000", "session_id": b"s",
+                                   "target_location_hint": b"31"}})
+                client.get_offers({{**offers(), "target_cookie": "", "session_id": "", "target_location_hint": ""}})
+    """
+    lines = textwrap.dedent(script.format(edge.domain))
+    done = subprocess.run([sys.executable, "-bb", "-c", lines], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

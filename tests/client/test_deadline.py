@@ -129,3 +129,19 @@ def test_the_client_serves_on_after_a_deadline():
         with pytest.raises(DeadlineExceeded):
             client.get_offers({**offers(), "timeout": SHORT})
         assert client.get_offers(offers())["response"].status == 200
+
+
+def test_a_hung_server_gets_a_request_once_whatever_time_was_left_before():
+    def answers_once(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
+        connection.read_request()
+        connection.hang()
+
+    for first, second in ((400, 430), (400, 400), (430, 400), (300, 348)):
+        with SocketServer(answers_once) as server, client_of(server) as client:
+            client.get_offers({**offers(), "timeout": first})
+            with pytest.raises(DeadlineExceeded) as caught:
+                client.get_offers({**offers(), "timeout": second})
+            assert caught.value.attempts == 1
+            assert (len(server.requests), server.connections) == (2, 1)

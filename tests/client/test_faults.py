@@ -252,3 +252,50 @@ def test_a_failure_leaves_nothing_behind():
         grown = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
     assert grown < 50000
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-0x5"])
+def test_a_chunk_of_negative_size_is_no_way_past_the_cap(size):
+    def lies(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        for _ in range(64):
+            connection.send(b"x" * (1 << 20))
+
+    with SocketServer(lies) as server, client_of(server, max_response_bytes=1 << 20) as client:
+        gc.collect()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(DeliveryError):
+            client.get_offers(offers())
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < 16 << 20
+
+
+def test_an_answer_that_comes_before_the_request_is_read_is_heard():
+    def has_enough(connection):
+        connection.socket.recv(1000)
+        connection.send(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.close()
+
+    large = offers()
+    large["request"].execute.mboxes[0].parameters = {"p": "x" * (6 << 20)}
+    with SocketServer(has_enough) as server, client_of(server, retries=1) as client:
+        with pytest.raises(DeliveryError) as caught:
+            client.get_offers(large)
+    # A reset may overtake the answer on its way; then it is a connection that was dropped.
+    assert caught.value.status == 413 or "dropped the connection" in str(caught.value)
+
+
+def test_hostile_reasons_and_headers_stay_short_and_on_their_lines():
+    head = b"HTTP/1.1 500 Bad\x1b[31m\x85" + b"y" * 50000 + b"\r\n"
+    head += b"".join(b"X-%d: \x1b[31m%s\r\n" % (number, b"z" * 60000) for number in range(90))
+
+    def shouts(connection):
+        connection.read_request()
+        connection.send(head + b"Content-Length: 0\r\n\r\n")
+
+    with SocketServer(shouts) as server, client_of(server) as client, pytest.raises(HttpStatusError) as caught:
+        client.get_offers(offers())
+    assert len(str(caught.value)) < 12000
+    assert "\x1b" not in str(caught.value)
+    assert "\x85" not in str(caught.value)

@@ -5,6 +5,7 @@ import builtins
 import logging
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 import urllib3
@@ -114,8 +115,9 @@ def test_a_proxy_that_refuses_is_an_error(authority):
 
     with SocketServer(refuses) as proxy:
         options = {"secure": True, "server_domain": "localhost:1", "proxy": proxy.domain, "timeout": 2000}
-        with client_of(proxy, **options) as client, pytest.raises(ConnectionFailed, match="407"):
+        with client_of(proxy, **options) as client, pytest.raises(ConnectionFailed, match="407") as caught:
             client.get_offers(offers())
+        assert (caught.value.phase, proxy.connections) == ("refused", 1)
 
 
 def test_the_environment_counts_only_if_asked_for(proxy, target, environment):
@@ -221,3 +223,44 @@ def test_tls_is_checked_through_a_tunnel_as_well(authority):
             with client_of(server, **options) as client, pytest.raises(TlsError):
                 client.get_offers(offers())
         assert server.requests == []
+
+
+def test_credentials_never_reach_an_origin(proxy, target, environment):
+    with client_of(target, trust_env=True) as client:
+        client.get_offers(offers())
+        environment.setenv("http_proxy", "http://user:secret@" + proxy.domain)
+        client.get_offers(offers())
+    assert len(target.requests) == 2
+    assert all(b"Proxy-" not in request and b" http://" not in request for request in target.requests)
+
+
+@pytest.mark.parametrize("text", ["gopher://127.0.0.1:1", "http://127.0.0.1:port", "http://a..b:1"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_not_gone_past(text, target, environment):
+    environment.setenv("http_proxy", text)
+    with client_of(target, trust_env=True) as client, pytest.raises(OptionError, match="HTTP_PROXY") as caught:
+        client.get_offers(offers())
+    assert caught.value.option == "trust_env"
+    assert target.connections == 0
+
+
+def test_a_pool_manager_that_gives_nothing_is_named(target):
+    class Nothing:
+        def request(self, *_, **__):
+            return None
+
+    with client_of(target, pool_manager=Nothing()) as client, pytest.raises(OptionError) as caught:
+        client.get_offers(offers())
+    assert caught.value.option == "pool_manager"
+
+
+def test_a_pool_manager_with_retries_of_its_own_tells_no_session():
+    class Retrying(urllib3.PoolManager):
+        def request(self, method, url, **options):
+            return super().request(method, url, **{**options, "retries": urllib3.Retry(1, backoff_factor=0)})
+
+    with socket.socket() as nobody, Retrying() as manager:
+        nobody.bind(("127.0.0.1", 0))
+        where = SimpleNamespace(domain="127.0.0.1:{}".format(nobody.getsockname()[1]))
+        with client_of(where, pool_manager=manager, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
+            client.get_offers({**offers(), "session_id": "SECRETSESSION"})
+    assert "SECRETSESSION" not in str(caught.value)

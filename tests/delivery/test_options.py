@@ -49,6 +49,10 @@ ANYTHING = Anything()
 GOOD = [
     ("timeout", 200, "timeout", 0.2),
     ("timeout", 1500.5, "timeout", 1.5005),
+    ("timeout", 0, "timeout", 3.0),
+    ("timeout", "", "timeout", 3.0),
+    ("property_token", "", "property_token", None),
+    ("server_domain", "", "server_domain", None),
     ("server_domain", "edge.example.com", "server_domain", ("edge.example.com", None)),
     ("server_domain", "127.0.0.1:8080", "server_domain", ("127.0.0.1", 8080)),
     ("server_domain", "target_edge:80", "server_domain", ("target_edge", 80)),
@@ -126,8 +130,11 @@ BAD = [
     ("client", 5),
     ("client", "acmé"),
     ("organization_id", 5),
-    ("timeout", 0),
+    ("organization_id", "\ud800"),
     ("timeout", -1),
+    ("timeout", 10**400),
+    ("timeout", 1e300),
+    ("timeout", 7 * 86400 * 1000 + 1),
     ("timeout", "3000"),
     ("timeout", True),
     ("timeout", float("nan")),
@@ -141,17 +148,18 @@ BAD = [
     ("server_domain", "edge example"),
     ("server_domain", "edge..example"),
     ("server_domain", "edge\r\nX: y"),
-    ("server_domain", ""),
+    ("server_domain", "x" * 64 + ".example.com"),
     ("server_domain", 5),
     ("secure", "False"),
     ("secure", 0),
     ("logger", "adobe"),
     ("log_payloads", 1),
     ("target_location_hint", 35),
-    ("property_token", ""),
+    ("property_token", 5),
     ("environment_id", "12"),
     ("environment_id", True),
     ("version", 2),
+    ("version", "\udfff"),
     ("events", [print]),
     ("events", {"client_ready": "print"}),
     ("events", {5: print}),
@@ -180,6 +188,10 @@ BAD = [
     ("on_error", "ignore"),
     ("pool_manager", "pool"),
     ("proxy", "gopher://x"),
+    ("proxy", "http://a..b:1"),
+    ("proxy", "http://a b:1"),
+    ("proxy", "http://{}:1".format("x" * 64)),
+    ("proxy", "http://user:€@proxy:1"),
     ("proxy_headers", {"A": "b\r\nC: d"}),
     ("proxy_headers", "A: b"),
     ("trust_env", "1"),
@@ -258,8 +270,11 @@ def test_an_unknown_option_is_one_log_line_with_the_nearest_known_one(caplog):
 
 
 def test_an_unknown_option_of_a_call_is_named_too(caplog):
-    call_options({**offers(), "sessionid": "x"}, settings(), Log())
+    log, chosen = Log(), settings()
+    for _ in range(3):
+        call_options({**offers(), "sessionid": "x", "another": 1, "third_one": 1}, chosen, log)
     assert "did you mean 'session_id'?" in caplog.text
+    assert len(caplog.records) == 3  # one line for each name, not for each call
 
 
 @pytest.mark.parametrize(
@@ -272,6 +287,7 @@ def test_an_unknown_option_of_a_call_is_named_too(caplog):
         (urllib3.Retry(0), 1),
         (urllib3.Retry(total=None, connect=1), 2),
         (urllib3.Retry(total=None), 3),
+        (urllib3.Retry(1, backoff_factor=0), 2),
     ],
 )
 def test_retries_are_attempts_in_all_or_urllib3s(given, attempts):
@@ -352,21 +368,39 @@ def test_a_callback_is_callable(option):
     assert str(caught.value) == "Callback must be a callable function"
 
 
-@pytest.mark.parametrize("timeout", [0, -5, "200", float("nan"), True])
+@pytest.mark.parametrize("timeout", [-5, 10**400, "200", float("nan"), True])
 def test_a_calls_timeout_is_checked(timeout):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_offers({**offers(), "timeout": timeout})
     assert caught.value.option == "timeout"
 
 
-@pytest.mark.parametrize("names", ["home", None, 5, [5], [""], {"home": 1}])
+@pytest.mark.parametrize("names", ["home", b"home", None, 5, [5], [""], {"home": 1}])
 def test_names_of_mboxes_are_a_list_of_text(names):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_attributes(names)
     assert caught.value.option == "mbox_names"
 
 
+@pytest.mark.parametrize("options", [5, "abc", [1]])
+def test_options_of_get_attributes_are_a_dict(options):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        client.get_attributes(["home"], options)
+    assert caught.value.option == "options"
+
+
+@pytest.mark.parametrize("act", ["flush", "close"])
+@pytest.mark.parametrize("timeout", ["x", -1, 10**400, True])
+def test_how_long_to_wait_is_a_number(act, timeout):
+    with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
+        getattr(client, act)(timeout)
+    assert caught.value.option == "timeout"
+
+
 BAD_PARTS = [
+    ({"execute": {"mboxes": {}}}, "request.execute"),
+    ({"context": {"screen": 5}}, "request.context"),
+    ({"notifications": [{"mbox": 5}]}, "request.notifications[0]"),
     ({"id": "visitor"}, "request.id"),
     ({"context": ["web"]}, "request.context"),
     ({"experience_cloud": 5}, "request.experience_cloud"),

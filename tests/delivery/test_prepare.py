@@ -183,7 +183,20 @@ def test_b25_customer_ids_of_option_and_request_are_both_sent():
     assert [one.integration_code for one in ids] == ["crm", "own"]
 
 
-@pytest.mark.parametrize("given_", ["77", 77, [77], {"crm": {"id": "77", "authState": 7}}, {"crm": None}, {"crm": {}}])
+@pytest.mark.parametrize(
+    "given_",
+    [
+        "77",
+        77,
+        [77],
+        {"crm": {"id": "77", "authState": 7}},
+        {"crm": None},
+        {"crm": {}},
+        {5: "77"},
+        {"crm": "7" * 129},
+        {"c" * 51: "77"},
+    ],
+)
 def test_customer_ids_that_are_none_are_refused(given_):
     with pytest.raises(OptionError) as caught:
         prepared(customer_ids=given_)
@@ -217,6 +230,32 @@ def test_a_visitor_fills_in_its_ids():
     assert [one.id for one in call.request.id.customer_ids] == ["77"]
     assert call.request.experience_cloud.audience_manager == AudienceManager(location_hint=9, blob="blob")
     assert call.visitor_state == Visitor().get_state()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"MCMID": "m" * 129, "MCAAMLH": "0", "MCAAMB": "b" * 1025},
+        {"MCMID": 5, "MCAAMLH": float("inf"), "MCAAMB": b"b"},
+        {"MCMID": "", "MCAAMLH": "nine", "MCAAMB": ""},
+        ["MCMID"],
+        None,
+    ],
+)
+def test_what_a_visitors_cookie_says_in_vain_is_not_there(values):
+    visitor = Visitor()
+    visitor.values = values
+    visitor.get_supplemental_data_id = lambda consumer: "short"
+    visitor.get_state = dict
+    out = sent(visitor=visitor)
+    assert out.id is None
+    assert out.experience_cloud.audience_manager is None
+    assert out.experience_cloud.analytics.supplemental_data_id is None
+
+
+@pytest.mark.parametrize("identity", [{"tnt_id": 5}, {"tntId": "x" * 200}])
+def test_ids_in_a_dict_are_sent_as_they_are(identity):
+    assert sent(DeliveryRequest(id=identity), target_cookie="PC#x#4000000000").id.tnt_id in (5, "x" * 200)
 
 
 def test_the_callers_own_ids_count_before_the_visitors():

@@ -110,3 +110,12 @@ def test_numbers_that_json_lacks_are_not_rendered(value):
 
 def test_what_is_rendered_is_compact_ascii():
     assert render_json({"a": ["é", "\ud800"]}) == b'{"a":["\\u00e9","\\ud800"]}'
+
+
+def test_what_costs_more_than_it_weighs_is_refused():
+    with pytest.raises(InvalidResponse, match="too many gzip members"):
+        decode_body(gzip.compress(b"") * 10000, "gzip", 1 << 20)
+    with pytest.raises(InvalidResponse, match="too many lists and objects"):
+        parse_json(b"[" + b"{}," * 300000 + b"{}]")
+    with pytest.raises(InvalidResponse, match="too large"):
+        parse_json(b"[1e999]")
