@@ -1,0 +1,186 @@
+"""Signals that raise in the main thread while it waits; run as a process of its own.
+
+    python -m tests.reliability.interrupted_waits PROGRAM JSON
+
+Prints what it saw as JSON.
+"""
+
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+from multiprocessing import TimeoutError as NotReady
+
+from tests.support import content, offers
+
+
+class SoftTimeLimitExceeded(Exception):
+    """What the signal handler raises."""
+
+
+def make_client(domain, **options):
+    from target_python_sdk import TargetClient  # noqa: PLC0415 - one program interrupts this import
+
+    given = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 10000}
+    return TargetClient.create({**given, "secure": False, **options})
+
+
+class Limit:
+    """One soft limit after another: armed, it raises once, and no later than the act it is meant for."""
+
+    def __init__(self, number=signal.SIGALRM):
+        self.armed = False
+        self.raised = None
+        self.sent_at = 0.0
+        signal.signal(number, self._interrupt)
+
+    def _interrupt(self, *_):
+        if self.armed:
+            self.armed = False
+            self.raised = SoftTimeLimitExceeded()
+            raise self.raised
+
+    def after(self, seconds):
+        self.raised = None
+        self.armed = True
+        self.sent_at = time.monotonic() + seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def soft_limits(hung, domain, kind, count):
+    """A limit during a call or a wait that would take ten seconds."""
+    slow, good = make_client(hung, circuit_breaker=False), make_client(domain)
+    limit = Limit()
+
+    def get():
+        slow.get_offers({**offers(), "callback": id}).get()
+
+    acts = {"sync": lambda: slow.get_offers(offers()), "get": get, "flush": lambda: slow.flush(10000)}
+    slow.get_offers({**offers(), "callback": id})  # something to flush
+    waits, unchanged, foreign, next_calls = [], 0, [], 0
+    for _ in range(count):
+        try:
+            limit.after(0.01)
+            acts[kind]()
+            foreign.append("an answer")
+        except SoftTimeLimitExceeded as error:
+            waits.append((time.monotonic() - limit.sent_at) * 1000)
+            unchanged += error is limit.raised
+        except BaseException as error:  # noqa: BLE001 - it is reported
+            foreign.append(repr(error))
+        next_calls += content(good.get_offers(offers())) == "<b>A</b>"
+    slow.close(0)
+    return {
+        "seen": len(waits),
+        "slowest": max(waits),
+        "unchanged": unchanged,
+        "next_calls": next_calls,
+        "foreign": foreign,
+        "closed": good.close(),
+    }
+
+
+def during_create(domain, count):
+    """A limit at any moment of the import, of ``create`` and of the first call's beginnings."""
+    limit = Limit()
+    pauses = random.Random(20261122)
+    seen, foreign, next_calls, slowest, longest = 0, [], 0, 0.0, 0.2
+    while seen < count:
+        for name in [name for name in sys.modules if name.startswith(("target_", "delivery_api", "tests.support"))]:
+            del sys.modules[name]
+        began = time.monotonic()
+        try:
+            try:
+                limit.after(pauses.uniform(0.001, longest))
+                if seen % 2:
+                    importlib.import_module("target_python_sdk")
+                make_client(domain, events={"client_ready": lambda: None})
+            finally:
+                limit.armed = False
+            longest = max(0.005, 0.7 * longest + 0.3 * (time.monotonic() - began))
+        except SoftTimeLimitExceeded as error:
+            seen += 1
+            slowest = max(slowest, (time.monotonic() - limit.sent_at) * 1000)
+            if error is not limit.raised:
+                foreign.append("another one")
+        except BaseException as error:  # noqa: BLE001 - it is reported
+            foreign.append(repr(error))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        client = make_client(domain)
+        fresh = importlib.import_module("tests.support")
+        next_calls += fresh.content(client.get_offers(fresh.offers())) == "<b>A</b>"
+        client.close()
+    return {"seen": seen, "slowest": slowest, "foreign": foreign, "next_calls": next_calls >= count}
+
+
+def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in order
+    """Signals every 0.2 to 2 ms while calls are handed over and waited for."""
+    client = make_client(domain, max_workers=workers)
+    limit = Limit()
+    pauses = random.Random(20261122)
+    options = {**offers(), "callback": id}
+    held, foreign = [], []
+    counts = {"interrupted": 0, "returned": 0, "longest": 0.0}
+
+    def hand_over():
+        held.append(client.get_offers(options))
+        counts["returned"] += 1
+
+    def get():
+        if held:
+            held[-1].get(5)
+
+    def flush():
+        client.flush(5000)
+
+    acts = [hand_over, hand_over, get, flush]
+    turn = [0]
+
+    def until_the_signal():
+        # A function of its own: Python 3.13 let a signal between two turns of a loop pass the ``try`` around it.
+        while limit.armed:
+            turn[0] += 1
+            acts[turn[0] % 4]()
+
+    while counts["interrupted"] < count:
+        began = time.monotonic()
+        try:
+            try:
+                limit.after(pauses.uniform(0.0002, 0.002))
+                until_the_signal()
+            finally:
+                limit.armed = False
+        except SoftTimeLimitExceeded:
+            counts["interrupted"] += 1
+        except NotReady as error:
+            foreign.append("stuck: {!r} {}".format(error, client.stats()))
+        except Exception as error:  # noqa: BLE001 - it is reported
+            foreign.append(repr(error))
+        took = time.monotonic() - began
+        counts["longest"] = max(counts["longest"], took)
+        if len(held) > 500:
+            del held[:400]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    stuck = 0
+    for result in held:
+        result.wait(10)
+        stuck += not result.ready()
+    failed = sum(not result.successful() for result in held if result.ready())
+    flushed = client.flush(10000)
+    for _ in range(20):
+        client.get_offers(options).get(10)
+        client.get_offers(offers())
+    threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else client.stats()["threads"]
+    closed = client.close()
+    end = {"stuck": stuck, "failed": failed, "flushed": flushed, "threads": threads, "closed": closed}
+    return {**counts, **end, "foreign": foreign[:5]}
+
+
+PROGRAMS = {one.__name__: one for one in (soft_limits, during_create, storm)}
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(PROGRAMS[sys.argv[1]](**json.loads(sys.argv[2]))))
+    sys.stdout.flush()

@@ -1,0 +1,465 @@
+"""Three ways to wait: the same answers, the same errors, one callback, once."""
+
+import asyncio
+import contextvars
+import multiprocessing
+import sys
+import threading
+import time
+
+import pytest
+
+from target_python_sdk.errors import ClientClosed, DeadlineExceeded, HttpStatusError, OptionError, QueueFull
+from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, Notification
+from target_tools.async_result import AsyncResult
+from tests.reliability.conftest import Quiet
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, offers
+
+pytestmark = pytest.mark.server
+
+WAIT = LONG / 1000
+REQUEST_ID = contextvars.ContextVar("request_id", default="nobody's")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def refusing():
+    with SocketServer(answer(b"{}", 403)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with client_of(server, max_workers=4, logger=Quiet()) as made:
+        yield made
+
+
+class Held:
+    """A server that answers when told to."""
+
+    def __init__(self):
+        self.go = threading.Event()
+
+    def __call__(self, connection):
+        while connection.read_request():
+            self.go.wait(WAIT)
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
+
+
+@pytest.fixture
+def held():
+    handler = Held()
+    with SocketServer(handler) as running:
+        running.go = handler.go
+        yield running
+        handler.go.set()
+
+
+def eventually(condition, seconds=WAIT):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.002)
+    assert condition()
+
+
+def notifications():
+    told = Notification(id="n", type="display", timestamp=1, tokens=["t"])
+    return {"request": DeliveryRequest(notifications=[told])}
+
+
+# Callbacks
+
+
+def test_a_callback_runs_once_elsewhere_and_before_the_result_is_ready(client):
+    seen, kept, there = [], [], threading.Event()
+
+    def callback(envelope):
+        there.wait(WAIT)
+        seen.append((envelope, kept[0].ready(), threading.current_thread()))
+
+    kept.append(client.get_offers({**offers(), "callback": callback, "err_callback": seen.append}))
+    assert isinstance(kept[0], AsyncResult)
+    there.set()
+    envelope = kept[0].get(WAIT)
+    assert seen == [(envelope, False, seen[0][2])]
+    assert seen[0][2] is not threading.main_thread()
+    assert seen[0][2].name.startswith("target-acmeclient-")
+    assert content(envelope) == "<b>A</b>"
+
+
+def test_every_method_takes_a_callback(client):
+    seen = []
+    results = [
+        client.get_offers({**offers(), "callback": seen.append}),
+        client.send_notifications({**notifications(), "callback": seen.append}),
+        client.get_attributes(["home"], {"callback": seen.append}),
+        client.get_attributes(["home"], {**offers(), "callback": seen.append}),
+    ]
+    values = [result.get(WAIT) for result in results]
+    assert all(any(value is one for one in seen) for value in values)
+    assert len(seen) == 4
+    assert [type(value).__name__ for value in values[1:3]] == ["TargetDeliveryResponse", "AttributesProvider"]
+
+
+def test_an_err_callback_is_told_the_error_that_get_raises(refusing):
+    told = []
+    with client_of(refusing) as client:
+        options = {"callback": lambda _: told.append("callback"), "err_callback": told.append}
+        result = client.get_offers({**offers(), **options})
+        with pytest.raises(HttpStatusError) as caught:
+            result.get(WAIT)
+        assert client.stats()["failures"] == 1
+    assert told == [caught.value]
+    assert not result.successful()
+
+
+def test_with_a_callback_alone_an_error_lives_in_the_result(refusing, caplog):
+    told = []
+    with client_of(refusing) as client:
+        result = client.get_offers({**offers(), "callback": told.append})
+        result.wait(WAIT)
+        assert not result.successful()
+        for _ in range(2):
+            with pytest.raises(HttpStatusError):
+                result.get()
+    assert told == []
+    assert "callback raised" not in caplog.text
+
+
+def test_an_err_callback_alone_stays_synchronous(server, refusing):
+    told = []
+    with client_of(server) as client:
+        assert content(client.get_offers({**offers(), "err_callback": told.append})) == "<b>A</b>"
+        assert client.stats()["threads"] == 0
+    with client_of(refusing) as client:
+        with pytest.raises(HttpStatusError):
+            client.get_offers({**offers(), "err_callback": told.append})
+        assert client.stats()["threads"] == 0
+    assert told == []
+
+
+def test_a_callback_sees_the_context_of_its_caller(client, refusing):
+    seen = []
+
+    def callback(_):
+        seen.append(REQUEST_ID.get())
+        REQUEST_ID.set("the callback's")
+
+    token = REQUEST_ID.set("mine")
+    try:
+        for number in range(20):
+            REQUEST_ID.set("mine {}".format(number))
+            client.get_offers({**offers(), "callback": callback}).get(WAIT)
+        with client_of(refusing) as other:
+            other.get_offers({**offers(), "callback": callback, "err_callback": callback}).wait(WAIT)
+        assert REQUEST_ID.get() == "mine 19"
+    finally:
+        REQUEST_ID.reset(token)
+    assert seen == ["mine {}".format(number) for number in range(20)] + ["mine 19"]
+
+
+def test_the_err_callback_of_a_full_queue_sees_it_too(held):
+    seen = []
+    with client_of(held, max_workers=1, max_pending=1, shutdown_timeout=1) as client:
+        client.get_offers({**offers(), "callback": str})
+        eventually(lambda: client.stats()["running"] == 1)
+        client.get_offers({**offers(), "callback": str})
+        token = REQUEST_ID.set("mine")
+        try:
+            client.get_offers({**offers(), "callback": str, "err_callback": lambda _: seen.append(REQUEST_ID.get())})
+        finally:
+            REQUEST_ID.reset(token)
+        held.go.set()
+    assert seen == ["mine"]
+
+
+MISTAKES = [
+    {},
+    {"request": "home"},
+    {"request": DeliveryRequest(execute=ExecuteRequest())},
+    {**offers(), "err_callback": 5},
+    {**offers(), "timeout": -1},
+    {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a", parameters={"a": object()})]))},
+]
+
+
+@pytest.mark.parametrize("options", MISTAKES, ids=range(len(MISTAKES)))
+def test_mistakes_raise_in_the_callers_thread_before_anything_is_queued(options):
+    told = []
+    with SocketServer(answer(ANSWER_BYTES)) as unasked, client_of(unasked) as client:
+        with pytest.raises(ValueError):
+            client.get_offers({"err_callback": told.append, "callback": told.append, **options})
+        with pytest.raises(ValueError):
+            asyncio.run(client.get_offers_async(options))
+        stats = client.stats()
+    assert told == []
+    assert unasked.requests == []
+    assert (stats["pending"], stats["running"], stats["threads"], stats["refused"]) == (0, 0, 0, 0)
+
+
+def test_a_callback_that_cannot_be_called_is_a_mistake(client):
+    with pytest.raises(OptionError) as caught:
+        client.get_offers({**offers(), "callback": "print"})
+    assert caught.value.option == "callback"
+
+
+# The queue
+
+
+def test_a_full_queue_tells_the_caller_before_the_call_returns(held):
+    told = []
+    with client_of(held, max_workers=1, max_pending=2, logger=Quiet()) as client:
+        client.get_offers({**offers(), "callback": str})
+        eventually(lambda: client.stats()["running"] == 1)
+        waiting = [client.get_offers({**offers(), "callback": str}) for _ in range(2)]
+        for number in range(1, 6):
+            err_callback = lambda error: told.append((threading.current_thread(), error))  # noqa: E731
+            result = client.get_offers({**offers(), "callback": str, "err_callback": err_callback})
+            assert len(told) == number
+            assert told[-1][0] is threading.main_thread()
+            assert result.ready()
+            with pytest.raises(QueueFull) as caught:
+                result.get()
+            assert caught.value is told[-1][1]
+        with pytest.raises(QueueFull):
+            asyncio.run(client.get_offers_async(offers()))
+        stats = client.stats()
+        assert (stats["refused"], stats["pending"], stats["running"], stats["threads"]) == (6, 2, 1, 1)
+        held.go.set()
+        assert all(result.get(WAIT) for result in waiting)
+        assert client.stats()["calls"] == 9
+    assert len(held.requests) == 3
+
+
+def test_a_call_that_waited_too_long_fails_unsent(held):
+    told = []
+    with client_of(held, max_workers=1, queue_timeout=50, logger=Quiet()) as client:
+        first = client.get_offers({**offers("first"), "callback": str})
+        eventually(lambda: len(held.requests) == 1)
+        late = client.get_offers({**offers("late"), "callback": str, "err_callback": told.append})
+        time.sleep(0.1)
+        held.go.set()
+        assert first.get(WAIT)
+        with pytest.raises(DeadlineExceeded, match="waited longer than 50 ms") as caught:
+            late.get(WAIT)
+        assert content(client.get_offers({**offers(), "callback": str}).get(WAIT)) == "<b>A</b>"
+    assert told == [caught.value]
+    assert caught.value.attempts == 0
+    assert b"late" not in b"".join(held.requests)
+    assert len(held.requests) == 2
+
+
+def test_the_clock_of_a_queued_call_starts_when_a_worker_takes_it(held):
+    with client_of(held, max_workers=1, logger=Quiet()) as client:
+        first = client.get_offers({**offers(), "callback": str})
+        eventually(lambda: client.stats()["running"] == 1)
+        second = client.get_offers({**offers(), "callback": str, "timeout": 5000})
+        third = client.get_offers({**offers(), "callback": str, "timeout": SHORT})
+        time.sleep(1.5 * SHORT / 1000)
+        held.go.set()
+        assert [bool(result.get(WAIT)) for result in (first, second, third)] == [True] * 3
+
+
+# flush, close, stats
+
+
+def test_flush_and_close_say_whether_all_is_over(held):
+    told = []
+    client = client_of(held, max_workers=1, logger=Quiet())
+    assert client.flush() is True
+    running = client.get_offers({**offers(), "callback": lambda _: told.append("running")})
+    eventually(lambda: client.stats()["running"] == 1)
+    waiting = [client.get_offers({**offers(), "callback": str, "err_callback": told.append}) for _ in range(3)]
+    assert client.flush(30) is False
+    assert client.stats()["pending"] == 3
+    assert client.close(30) is False
+    assert [type(error) for error in told] == [ClientClosed] * 3
+    for result in waiting:
+        with pytest.raises(ClientClosed):
+            result.get(0)
+    stats = client.stats()
+    assert (stats["dropped"], stats["pending"], stats["running"], stats["calls"]) == (3, 0, 1, 4)
+    assert not running.ready()
+    held.go.set()
+    assert content(running.get(WAIT)) == "<b>A</b>"
+    assert told[3:] == ["running"]
+    assert client.flush(LONG) is True
+    assert client.close() is True
+    eventually(lambda: client.stats()["threads"] == 0)
+    assert len(held.requests) == 1
+
+
+def test_with_waits_for_callbacks(server):
+    told = []
+    with client_of(server, max_workers=2, logger=Quiet()) as client:
+        for _ in range(50):
+            client.get_offers({**offers(), "callback": told.append})
+    assert len(told) == 50
+
+
+def test_stats_are_exact(server, refusing):
+    with client_of(server, max_workers=4, logger=Quiet()) as client:
+        threads = [
+            threading.Thread(
+                target=lambda: [client.get_offers({**offers(), "callback": str}) for _ in range(100)]
+                + [client.get_offers(offers()) for _ in range(20)]
+            )
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert client.flush(LONG)
+        stats = client.stats()
+        assert 1 <= stats.pop("threads") <= 4
+        assert stats == {**dict.fromkeys(stats, 0), "calls": 960}
+    with client_of(refusing, max_workers=4, logger=Quiet()) as client:
+        results = [client.get_offers({**offers(), "callback": str}) for _ in range(50)]
+        assert client.flush(LONG)
+        assert not any(result.successful() for result in results)
+        assert (client.stats()["calls"], client.stats()["failures"]) == (50, 50)
+
+
+# Awaiting
+
+
+def test_awaited_answers_and_errors(server, refusing):
+    async def all_of(client):
+        return (
+            await client.get_offers_async(offers()),
+            await client.send_notifications_async(notifications()),
+            await client.get_attributes_async(["home"]),
+        )
+
+    with client_of(server) as client:
+        envelope, notified, attributes = asyncio.run(all_of(client))
+        assert content(envelope) == "<b>A</b>"
+        assert notified["response"].status == 200
+        assert attributes.as_object("home") == {}
+    with client_of(refusing) as client, pytest.raises(HttpStatusError):
+        asyncio.run(all_of(client))
+
+
+def test_a_gather_of_a_hundred(server):
+    async def gather(client):
+        return await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(100)))
+
+    with client_of(server, max_workers=8, logger=Quiet()) as client:
+        assert [content(one) for one in asyncio.run(gather(client))] == ["<b>A</b>"] * 100
+        assert client.stats()["threads"] <= 8
+
+
+def test_cancelling_abandons_the_wait_and_never_the_client(held):
+    async def cancelled(client):
+        waiting = asyncio.ensure_future(client.get_offers_async(offers()))
+        while not held.requests:
+            await asyncio.sleep(0.002)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.get_offers_async(offers()), 0.05)
+        held.go.set()
+        return await client.get_offers_async(offers())
+
+    with client_of(held, max_workers=4, logger=Quiet()) as client:
+        assert content(asyncio.run(cancelled(client))) == "<b>A</b>"
+        assert client.flush(LONG)
+        assert client.stats()["calls"] == 3
+
+
+def test_a_loop_that_ends_before_its_answer(held, caplog):
+    async def leave(client):
+        waiting = asyncio.ensure_future(client.get_offers_async(offers()))
+        while not held.requests:
+            await asyncio.sleep(0.002)
+        assert not waiting.done()
+
+    with client_of(held, max_workers=2) as client:
+        asyncio.run(leave(client))
+        held.go.set()
+        assert client.flush(LONG)
+        assert content(client.get_offers({**offers(), "callback": str}).get(WAIT)) == "<b>A</b>"
+    assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
+
+
+def test_two_loops_in_two_threads(server):
+    seen = []
+
+    async def many(client):
+        return [content(one) for one in await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(50)))]
+
+    with client_of(server, max_workers=4, logger=Quiet()) as client:
+        threads = [threading.Thread(target=lambda: seen.append(asyncio.run(many(client)))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT)
+    assert seen == [["<b>A</b>"] * 50] * 2
+
+
+def test_the_loop_goes_on_while_a_call_is_awaited(held):
+    async def both(client):
+        waiting = asyncio.ensure_future(client.get_offers_async(offers()))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        held.go.set()
+        return await waiting
+
+    with client_of(held) as client:
+        assert content(asyncio.run(both(client))) == "<b>A</b>"
+
+
+def test_a_result_of_a_callback_call_can_be_awaited(client):
+    told = []
+
+    async def wait():
+        return await client.get_offers({**offers(), "callback": told.append})
+
+    assert asyncio.run(wait()) is told[0]
+
+
+def test_a_result_that_is_not_there_yet(held):
+    with client_of(held, logger=Quiet()) as client:
+        result = client.get_offers({**offers(), "callback": str})
+        with pytest.raises(multiprocessing.TimeoutError):
+            result.get(0.01)
+        with pytest.raises(ValueError, match="not ready"):
+            result.successful()
+        held.go.set()
+        assert result.get(WAIT) and result.successful()
+
+
+def test_a_burst_from_many_threads_starts_no_worker_too_many(server):
+    """The check and the start are two steps; that many threads take them at once must not matter."""
+    most = []
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            together = threading.Barrier(16)
+            with client_of(server, max_workers=3, logger=Quiet()) as client:
+
+                def burst(client=client, together=together):
+                    together.wait(WAIT)
+                    for _ in range(5):
+                        client.get_offers({**offers(), "callback": lambda _: most.append(client.stats()["threads"])})
+
+                threads = [threading.Thread(target=burst) for _ in range(16)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join(WAIT)
+                assert client.flush(LONG)
+    finally:
+        sys.setswitchinterval(before)
+    assert len(most) == 800
+    assert max(most) <= 3

@@ -1,0 +1,117 @@
+"""Threads, descriptors, memory and connections over thousands of calls (T2, T3)."""
+
+import json
+import threading
+
+import pytest
+
+from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import Quiet, python
+from tests.support import ANSWER_BYTES, client_of, offers
+
+pytestmark = pytest.mark.server
+
+#: Makes so many calls with a callback, a few hundred outstanding at a time, and counts everything meanwhile.
+#: Threads are counted where they start and end, so that the shortest-lived is seen.
+MANY_CALLS = """
+    import _thread, gc, json, os, socket, sys, threading, time
+    start, alive, most = _thread.start_new_thread, {}, {}
+    counting = threading.Lock()
+
+    def counted_start(act, given, *rest):
+        kind = act.__qualname__
+
+        def counted(*arguments):
+            try:
+                act(*arguments)
+            finally:
+                count_them(kind, -1)
+        count_them(kind, 1)
+        return start(counted, given, *rest)
+
+    def count_them(kind, more):
+        with counting:
+            for name in (kind, "all"):
+                alive[name] = alive.get(name, 0) + more
+                most[name] = max(most.get(name, 0), alive[name])
+
+    _thread.start_new_thread = counted_start
+    from tests.reliability.conftest import Quiet
+    from tests.support import client_of, offers
+    from types import SimpleNamespace
+
+    domain, workers, count, look_up = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), socket.getaddrinfo
+    if len(sys.argv) > 4:
+        socket.getaddrinfo = lambda *given: time.sleep(float(sys.argv[4])) or look_up(*given)
+    client = client_of(SimpleNamespace(domain=domain), max_workers=workers, logger=Quiet())
+    told = []
+
+    def make(number):
+        while number:
+            batch = min(number, 250)
+            number -= batch
+            results = [client.get_offers({**offers(), "callback": lambda answer: told.append(1)}) for _ in range(batch)]
+            for result in results:
+                result.get(60)
+
+    def resident():
+        gc.collect()
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    descriptors = len(os.listdir("/proc/self/fd"))
+    make(1000)
+    before = resident()
+    make(count - 1000)
+    print(json.dumps({
+        "told": len(told), "workers": most["Workers._work"], "threads": most["all"] + 1, "grown": resident() - before,
+        "descriptors": len(os.listdir("/proc/self/fd")) - descriptors, "stats": client.stats(),
+    }))
+"""
+
+
+@pytest.mark.xfail(reason="each worker opens its connection through a thread more", strict=True)
+def test_t2_slow_look_ups_need_no_more_threads_either(figure):
+    workers = 32
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)
+    threads = json.loads(done.stdout)["threads"]
+    figure("threads, {} workers that open connections".format(workers), threads, "{} at most".format(workers + 2))
+    assert threads <= workers + 2
+
+
+@pytest.mark.parametrize("workers", [8, 32])
+def test_t2_ten_thousand_callbacks_cost_a_bounded_number_of_everything(workers, figure):
+    count = 10000
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        done = python(MANY_CALLS, server.domain, workers, count, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
+    seen = json.loads(done.stdout)
+    threads = seen["workers"] + 1
+    figure("threads, {} workers, {} calls".format(workers, count), threads, "{} at most".format(workers + 2))
+    figure("descriptors, {} workers".format(workers), seen["descriptors"], "{} at most".format(workers + 5))
+    figure("memory grown, {} workers, MB".format(workers), seen["grown"] / 1e6, "less than 4")
+    assert seen["told"] == seen["stats"]["calls"] == count
+    assert threads <= workers + 2
+    assert seen["descriptors"] <= workers + 5
+    assert seen["grown"] < 4e6
+    assert server.connections <= workers
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_t3_calls_share_connections(threads, figure):
+    count = 1000
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, logger=Quiet()) as client:
+
+        def call():
+            for _ in range(count // threads):
+                client.get_offers(offers())
+
+        callers = [threading.Thread(target=call) for _ in range(threads)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert len(server.requests) == client.stats()["calls"] == count
+    figure("connections, {} calls in {} threads".format(count, threads), server.connections, threads)
+    assert 1 <= server.connections <= threads

@@ -1,0 +1,233 @@
+"""A process that ends, and a client that nobody closed (T6, T7, T8, T33)."""
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from target_python_sdk.testing import Connection, SocketServer, answer
+from tests.reliability.conftest import interpreter, python
+from tests.support import ANSWER_BYTES, client_of, offers
+
+pytestmark = pytest.mark.server
+
+#: Seconds that a busy machine may add.
+SLACK = 2.0
+HEAD = """
+    import atexit, sys, threading, time
+    from types import SimpleNamespace
+    from tests.support import client_of, offers
+
+    server = SimpleNamespace(domain=sys.argv[1])
+"""
+
+
+def hangs(connection):
+    """A handler that reads and never answers."""
+    if connection.read_request():
+        connection.hang()
+
+
+@pytest.mark.parametrize("clients", [1, 3])
+def test_t6_a_hung_request_holds_an_exit_no_longer_than_shutdown_timeout(clients, figure):
+    body = """
+    for _ in range(int(sys.argv[2])):
+        client = client_of(server, shutdown_timeout=1000, max_workers=1)
+        for _ in range(3):
+            client.get_offers({**offers(), "callback": print})
+        while not client.stats()["running"]:
+            time.sleep(0.001)
+        globals().setdefault("kept", []).append(client)
+    print(repr(time.time()))
+    """
+    with SocketServer(hangs) as server:
+        done = python(HEAD + body, server.domain, clients)
+        took = time.time() - float(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    figure("exit with a hung request, {} client(s), s".format(clients), took, "1 (shutdown_timeout)")
+    assert took < 1 + SLACK / 2
+
+
+def test_t6_an_exit_waits_for_what_is_nearly_there():
+    def slow(connection):
+        while connection.read_request():
+            connection.wait(0.3)
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
+
+    body = """
+    client = client_of(server, max_workers=1)
+    for number in range(3):
+        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write("told\\n")})
+    """
+    with SocketServer(slow) as server:
+        done = python(HEAD + body, server.domain)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n" * 3, "")
+
+
+@pytest.mark.parametrize("calls", [0, 1, 100])
+def test_t7_a_script_that_closes_nothing_ends_at_once(calls, figure):
+    body = """
+    told = []
+    client = client_of(server)
+    client.get_offers(offers())
+    for _ in range(int(sys.argv[2])):
+        client.get_offers({**offers(), "callback": told.append})
+    client.flush()
+    assert len(told) == int(sys.argv[2])
+    print(repr(time.time()))
+    """
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        done = python(HEAD + body, server.domain, calls)
+        took = time.time() - float(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    figure("exit without close after {} callbacks, s".format(calls), took, "less than 0.5")
+    assert took < 0.5 + SLACK
+
+
+LATE = {
+    "sync_from_atexit": """
+    client = client_of(server)
+    atexit.register(lambda: sys.stdout.write(client.get_offers(offers())["response"].client))
+    """,
+    "sync_from_atexit_after_others": """
+    client = client_of(server)
+    client.get_offers(offers())
+    client.get_offers({**offers(), "callback": str}).get()
+    atexit.register(lambda: sys.stdout.write(client.get_offers(offers())["response"].client))
+    """,
+    "callback_from_atexit": """
+    client = client_of(server)
+    atexit.register(lambda: client.get_offers(
+        {**offers(), "callback": lambda answer: sys.stdout.write(answer["response"].client)}))
+    """,
+    "callback_from_atexit_after_others": """
+    client = client_of(server)
+    client.get_offers({**offers(), "callback": str}).get()
+    atexit.register(lambda: client.get_offers(
+        {**offers(), "callback": lambda answer: sys.stdout.write(answer["response"].client)}))
+    """,
+    "callback_from_an_atexit_older_than_the_client": """
+    def late():
+        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write(answer["response"].client)})
+    atexit.register(late)
+    client = client_of(server)
+    client.get_offers({**offers(), "callback": str}).get()
+    """,
+    "get_from_an_atexit_older_than_the_client": """
+    def late():
+        result = client.get_offers({**offers(), "callback": str})
+        sys.stdout.write(result.get(20)["response"].client)
+    atexit.register(late)
+    client = client_of(server)
+    client.get_offers({**offers(), "callback": str}).get()
+    """,
+    "a_thread_that_outlives_main": """
+    client = client_of(server)
+    client.get_offers({**offers(), "callback": str}).get()
+    def late():
+        time.sleep(0.3)
+        result = client.get_offers({**offers(), "callback": str})
+        sys.stdout.write(result.get(20)["response"].client)
+    threading.Thread(target=late).start()
+    """,
+    "a_first_call_of_a_thread_that_outlives_main": """
+    client = client_of(server)
+    def late():
+        time.sleep(0.3)
+        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write(answer["response"].client)})
+    threading.Thread(target=late).start()
+    """,
+    "await_from_a_thread_that_outlives_main": """
+    import asyncio
+    client = client_of(server)
+    def late():
+        time.sleep(0.3)
+        sys.stdout.write(asyncio.run(client.get_offers_async(offers()))["response"].client)
+    threading.Thread(target=late).start()
+    """,
+    "a_callback_that_calls_while_the_process_ends": """
+    client = client_of(server)
+    def once_more(answer):
+        time.sleep(0.3)
+        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write(answer["response"].client)})
+    client.get_offers({**offers(), "callback": once_more})
+    """,
+}
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.14t"])
+def test_t8_a_late_call_is_answered_without_a_traceback(version, figure):
+    executable = interpreter(version)
+    if executable is None:
+        pytest.skip("this machine has no Python {}".format(version))
+    ready = python("import target_python_sdk.client", executable=executable, options=())
+    if ready.returncode:
+        why = ready.stderr.strip().rpartition("\n")[2]
+        pytest.skip("Python {} cannot use the installed requirements: {}".format(version, why))
+    odd = {}
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        for name, body in LATE.items():
+            done = python(HEAD + body, server.domain, executable=executable)
+            if (done.returncode, done.stdout, done.stderr) != (0, "acmeclient", ""):
+                odd[name] = (done.returncode, done.stdout, done.stderr[-1500:])
+    figure("late calls answered on {}".format(version), len(LATE) - len(odd), len(LATE))
+    assert odd == {}
+
+
+def eventually(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return condition()
+
+
+def workers_alive():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-acmeclient")]
+
+
+def test_t33_a_client_that_nobody_holds_is_collected_and_its_threads_end(figure):
+    assert eventually(lambda: not workers_alive())
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        client = client_of(server)
+        for result in [client.get_offers({**offers(), "callback": str}) for _ in range(50)]:
+            result.get(20)
+        assert workers_alive()
+        watched = [weakref.ref(client), weakref.ref(client._calls), weakref.ref(client._calls._processes.get())]
+        watched.append(weakref.ref(client._calls._processes.get().workers))
+        del client, result
+        began = time.monotonic()
+        assert eventually(lambda: gc.collect() is not None and not workers_alive())
+        took = time.monotonic() - began
+        assert eventually(lambda: not any(one() for one in watched))
+    figure("threads end after the client, s", took, "less than 1")
+    assert took < 1 + SLACK
+
+
+def test_t33_so_is_one_with_a_call_under_way(figure):
+    asked, go = threading.Event(), threading.Event()
+
+    def patient(connection):
+        if connection.read_request():
+            asked.set()
+            go.wait(20)
+            Connection.send(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    told = []
+    with SocketServer(patient) as server:
+        client = client_of(server)
+        result = client.get_offers({**offers(), "callback": told.append})
+        assert asked.wait(20)
+        watched = [weakref.ref(client), weakref.ref(client._calls._processes.get())]
+        del client
+        gc.collect()
+        assert watched[0]() is None
+        go.set()
+        assert result.get(20) is told[0]
+        began = time.monotonic()
+        assert eventually(lambda: gc.collect() is not None and not workers_alive())
+        took = time.monotonic() - began
+        assert eventually(lambda: watched[1]() is None)
+    figure("threads end after the last call, s", took, "less than 1")
+    assert took < 1 + SLACK

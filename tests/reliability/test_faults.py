@@ -1,0 +1,184 @@
+"""Whatever the server does, every call ends once, and one of its callbacks hears of it (T4, T5)."""
+
+import collections
+import contextlib
+import itertools
+import random
+import threading
+import time
+
+import pytest
+
+from target_python_sdk.errors import DeliveryError, HttpStatusError
+from target_python_sdk.testing import FAULTS, SocketServer, answer
+from tests.reliability.conftest import Quiet, python, scaled
+from tests.support import ANSWER_BYTES, client_of, offers
+
+pytestmark = pytest.mark.server
+
+#: Faults that take long, or megabytes, have tests of their own; here it is the number that counts.
+COSTLY = ("huge_body", "gzip_bomb", "deep_json", "many_headers", "long_header", "long_number")
+#: Those that end only with the call's time; one connection in two hundred gets one of these.
+HUNG = ("silence", "stalled_body", "dripping_head")
+GOOD = answer(ANSWER_BYTES)
+#: Seconds that a busy machine may add to an exit.
+SLACK = 2.0
+
+
+class Told:
+    """The callbacks of many calls, and how often each was told what."""
+
+    def __init__(self):
+        self.times = collections.Counter()
+        self.errors = collections.Counter()
+
+    def options(self, number, raising=None):
+        def callback(envelope):
+            self.times[number, "callback"] += 1
+            assert envelope["response"] is not None
+            if raising is not None:
+                raise raising
+
+        def err_callback(error):
+            self.times[number, "err_callback"] += 1
+            self.errors[type(error).__name__] += 1
+            if raising is not None:
+                raise raising
+
+        return {**offers(), "callback": callback, "err_callback": err_callback}
+
+
+class Lines:
+    """A logger that counts what was logged as an error."""
+
+    def __init__(self):
+        self.errors = []
+
+    def debug(self, *_):
+        pass
+
+    def error(self, message, *arguments):
+        self.errors.append(message % arguments)
+
+
+@pytest.mark.parametrize("which", ["callback", "err_callback"])
+def test_t4_callbacks_that_raise_lose_nothing(which, figure):
+    count = 1000
+    told, lines = Told(), Lines()
+    handler = GOOD if which == "callback" else answer(b"{}", 400)
+    options = {"logger": lines, "max_workers": 4, "circuit_breaker": False}
+    with SocketServer(handler) as server, client_of(server, **options) as client:
+        results = [client.get_offers(told.options(number, raising=ValueError("mine"))) for number in range(count)]
+        for result in results:
+            if which == "callback":
+                assert result.get(60)["response"].status == 200
+            else:
+                with pytest.raises(HttpStatusError):
+                    result.get(60)
+        threads = client.stats()["threads"]
+        assert client.flush(10000)
+    completed = sum(result.ready() for result in results)
+    logged = lines.errors.count("A callback raised")
+    figure("completed after a raising {}".format(which), completed, count)
+    figure("lines logged of a raising {}".format(which), logged, count)
+    assert told.times == {(number, which): 1 for number in range(count)}
+    assert completed == logged == len(lines.errors) == count
+    assert 1 <= threads <= 4
+
+
+@pytest.mark.parametrize("which", ["callback", "err_callback"])
+def test_t4_a_callback_that_ends_its_thread_costs_a_thread_and_no_call(which):
+    told = Told()
+    handler = GOOD if which == "callback" else answer(b"{}", 400)
+    options = {"logger": Quiet(), "max_workers": 2, "circuit_breaker": False}
+    with SocketServer(handler) as server, client_of(server, **options) as client:
+        results = [client.get_offers(told.options(number, raising=SystemExit())) for number in range(50)]
+        assert client.flush(20000)
+        assert client.stats()["running"] == client.stats()["pending"] == 0
+    assert all(result.ready() for result in results)
+    assert told.times == {(number, which): 1 for number in range(50)}
+
+
+@pytest.mark.parametrize("which", ["callback", "err_callback"])
+def test_t4_a_process_whose_callbacks_raise_ends_at_once(which, figure):
+    script = """
+        import sys, time
+        from types import SimpleNamespace
+        from tests.support import client_of, offers
+
+        def raising(_):
+            raise ValueError("mine")
+
+        client = client_of(SimpleNamespace(domain=sys.argv[1]), max_workers=4, circuit_breaker=False)
+        results = [client.get_offers({**offers(), "callback": raising, "err_callback": raising}) for _ in range(20)]
+        for result in results:
+            result.wait(60)
+        assert all(result.ready() for result in results)
+        print(repr(time.time()))
+    """
+    with SocketServer(GOOD if which == "callback" else answer(b"{}", 400)) as server:
+        done = python(script, server.domain)
+        took = time.time() - float(done.stdout)
+    assert done.returncode == 0
+    figure("exit after a raising {}, s".format(which), took, "less than 0.5")
+    assert took < 0.5 + SLACK
+
+
+def random_faults(seed):
+    """A handler that treats every connection to another fault, one in three well, and none for long."""
+    choice, lock = random.Random(seed), threading.Lock()
+    hung = [fault for fault in FAULTS if fault.name in HUNG]
+    faults = [fault for fault in FAULTS if not fault.endless and fault.name not in COSTLY]
+
+    def handle(connection):
+        with lock:
+            good, uses = choice.random() < 0.3, choice.randrange(1, 8)
+            fault = choice.choice(hung if choice.random() < 0.005 else faults)
+        # A polite fault would be kept alive for ever; and a server may hang up just as a request is sent.
+        reads = itertools.chain(itertools.repeat(connection.read_request, uses), itertools.repeat(bytes))
+
+        def read_request():
+            return next(reads)()
+
+        connection.read_request = read_request
+        (GOOD if good else fault.handler())(connection)
+
+    return handle
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", scaled(50000))
+def test_t5_every_call_ends_once_under_random_faults(count, figure):
+    told = Told()
+    completed = collections.Counter()
+    seed = random.randrange(10**6)
+    options = {"logger": Quiet(), "max_workers": 16, "circuit_breaker": False, "timeout": 500}
+    with SocketServer(random_faults(seed)) as server, client_of(server, **options) as client:
+        number = 0
+        while number < count:
+            batch = {}
+            for number in range(number, min(count, number + 500)):  # noqa: B020 - it goes on where it was
+                batch[number] = client.get_offers(told.options(number))
+            for one, result in batch.items():
+                result.wait(60)
+                if not result.ready():
+                    continue
+                completed["callback" if result.successful() else "err_callback"] += 1
+                assert told.times[one, "callback" if result.successful() else "err_callback"] == 1
+                if not result.successful():
+                    with contextlib.suppress(DeliveryError):
+                        result.get()
+            number += 1
+            del server.requests[:]
+            server._threads[:] = [thread for thread in server._threads if thread.is_alive()]
+        stats = client.stats()
+    by_call = collections.Counter(one for one, _ in told.times.elements())
+    lost = count - len(by_call)
+    double = sum(times != 1 for times in by_call.values())
+    figure("lost of {} calls under faults (seed {})".format(count, seed), lost, 0)
+    figure("told twice", double, 0)
+    assert (lost, double) == (0, 0)
+    assert sum(completed.values()) == stats["calls"] == count
+    assert stats["failures"] == completed["err_callback"] > count / 10
+    assert completed["callback"] > count / 10
+    assert {"ConnectionFailed", "HttpStatusError", "InvalidResponse", "DeadlineExceeded"} <= set(told.errors)

@@ -1,0 +1,105 @@
+"""Sub-interpreters, as mod_wsgi makes them: legacy ones, which allow everything, and isolated ones (T15)."""
+
+import json
+import time
+
+import pytest
+
+from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import interpreter, python
+from tests.support import ANSWER_BYTES
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+#: What the sub-interpreter runs; it reports by a line of JSON.
+INSIDE = """
+import sys
+sys.path[:] = {path!r}
+import json, time
+seen = {{}}
+try:
+    import _thread
+    try:
+        _thread.start_new_thread(int, ())
+        seen["threads"] = "allowed"
+    except RuntimeError:
+        seen["threads"] = "refused"
+    import http.client, ssl
+except ImportError as error:
+    seen["unsupported"] = repr(error)
+else:
+    from target_python_sdk import TargetClient
+    from tests.support import content, offers
+    options = dict(client="acmeclient", organization_id="1@AdobeOrg", server_domain={domain!r}, timeout=10000)
+    client = TargetClient.create(dict(options, secure=False))
+    said = []
+    seen["sync"] = content(client.get_offers(offers()))
+    seen["get"] = content(client.get_offers(dict(offers(), callback=said.append)).get(10))
+    seen["told"] = len(said)
+    seen["workers"] = client.stats()["threads"]
+    if {close}:
+        seen["closed"] = client.close()
+        while client.stats()["threads"]:
+            time.sleep(0.001)
+        time.sleep(0.05)
+print(json.dumps(seen), flush=True)
+"""
+
+OUTSIDE = """
+import sys
+kind, text = sys.argv[1], sys.argv[2]
+try:
+    import _interpreters as interpreters
+    made = interpreters.create(kind)
+    run = interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    made = interpreters.create(isolated=kind == "isolated")
+    run = interpreters.run_string
+failed = run(made, text.replace("PATH", repr(sys.path)))
+assert failed is None, failed
+interpreters.destroy(made)
+print("destroyed", flush=True)
+"""
+
+
+def calls_inside(version, kind, close, server):
+    """What a call in a sub-interpreter came to, and how the process ended."""
+    executable = interpreter(version)
+    if executable is None:
+        pytest.skip("this machine has no Python {}".format(version))
+    inside = INSIDE.replace("{path!r}", "PATH").replace("{domain!r}", repr(server.domain))
+    inside = inside.replace("{close}", str(close)).replace("{{}}", "{}")
+    done = python(OUTSIDE, kind, inside, executable=executable, options=())
+    first = done.stdout.partition("\n")[0]
+    assert first.startswith("{"), done.stderr[-3000:]
+    seen = json.loads(first)
+    if "unsupported" in seen:
+        pytest.skip("{} {}: the standard library does not load there: {}".format(version, kind, seen["unsupported"]))
+    return seen, done
+
+
+@pytest.fixture
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("kind", ["isolated", "legacy"])
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_t15_calls_in_a_sub_interpreter(version, kind, server, figure):
+    began = time.monotonic()
+    seen, done = calls_inside(version, kind, True, server)
+    figure("{} {}: threads {}, s".format(version, kind, seen["threads"]), time.monotonic() - began, "works")
+    assert (seen["sync"], seen["get"], seen["told"]) == ("<b>A</b>", "<b>A</b>", 1)
+    assert seen["workers"] == (0 if seen["threads"] == "refused" else 1)
+    assert seen["closed"]
+    assert done.stdout.splitlines()[1:] == ["destroyed"], done.stderr[-3000:]
+
+
+@pytest.mark.xfail(strict=False, reason="a worker that is idle while its interpreter is destroyed ends the process")
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_t15_a_sub_interpreter_ends_whose_client_nobody_closed(version, server):
+    _, done = calls_inside(version, "legacy", False, server)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Fatal" not in done.stderr

@@ -1,0 +1,93 @@
+"""Calls of every kind for a long time, with forks now and then (make soak)."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES
+
+pytestmark = [pytest.mark.server, pytest.mark.soak]
+
+PROGRAM = """
+import asyncio, json, os, sys, threading
+from tests.reliability.forking import check, ended, fork, make_client
+from tests.support import content, offers
+
+domain, count = sys.argv[1], int(sys.argv[2])
+client = make_client(domain, max_workers=16, max_pending=10 ** 6)
+seen = {"sync": 0, "called_back": 0, "awaited": 0, "errors": [], "children": 0}
+lock = threading.Lock()
+tenth = count // 10
+
+
+def add(name):
+    with lock:
+        seen[name] += 1
+
+
+def sync():
+    for _ in range(tenth):
+        content(client.get_offers(offers()))
+        add("sync")
+
+
+def back():
+    results = []
+    for _ in range(tenth):
+        results.append(client.get_offers({**offers(), "callback": lambda envelope: add("called_back")}))
+        if len(results) >= 100:
+            for result in results:
+                result.get(60)
+            del results[:]
+    for result in results:
+        result.get(60)
+
+
+def awaited():
+    async def all_of_them():
+        for _ in range(tenth // 20):
+            for envelope in await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(20))):
+                add("awaited")
+
+    asyncio.run(all_of_them())
+
+
+def guarded(act):
+    try:
+        act()
+    except Exception as error:
+        seen["errors"].append(repr(error))
+
+
+threads = [threading.Thread(target=guarded, args=(act,)) for act in [sync] * 3 + [back] * 4 + [awaited] * 3]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    threads[0].join(0.5)
+    seen["children"] += not ended(fork(lambda: check(client)))
+seen["flushed"] = client.flush(60000)
+seen["threads"] = client.stats()["threads"]
+seen["descriptors"] = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+seen["closed"] = client.close()
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.parametrize("count", [50000])
+def test_t31_mixed_calls_and_forks(count):
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        command = [sys.executable, "-c", PROGRAM, server.domain, str(count)]
+        done = subprocess.run(command, capture_output=True, timeout=900, check=False, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen = json.loads(done.stdout)
+    assert seen["errors"] == []
+    assert seen["children"] == 0, "children that failed"
+    assert (seen["sync"], seen["called_back"], seen["awaited"]) == (count * 3 // 10, count * 4 // 10, count * 3 // 10)
+    assert seen["flushed"]
+    assert seen["closed"]
+    assert seen["threads"] <= 16
+    # Every caller's connection, every worker's, and some that any process has.
+    assert seen["descriptors"] <= 70

@@ -1,0 +1,132 @@
+"""Clients, requests, answers, errors and results go to other processes and come back (T36)."""
+
+import copy
+import pickle
+import threading
+
+import pytest
+import urllib3
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import (
+    CircuitOpen,
+    ClientClosed,
+    ConnectionFailed,
+    DeadlineExceeded,
+    HttpStatusError,
+    InvalidResponse,
+    OptionError,
+    QueueFull,
+)
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES, client_of, content, offers, options_for
+
+pytestmark = pytest.mark.server
+
+WAYS = [lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy]
+NAMES = ["pickle", "copy", "deepcopy"]
+BY_EVERY_WAY = pytest.mark.parametrize("again", WAYS, ids=NAMES)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+def some_subscriber(event):
+    """A function that can be pickled by its name."""
+
+
+@BY_EVERY_WAY
+def test_t36_a_client_under_load_goes_along_without_what_is_under_way(again, server):
+    told = []
+    with client_of(server, max_workers=3, events={"client_ready": some_subscriber}) as client:
+        results = [client.get_offers({**offers(), "callback": told.append}) for _ in range(20)]
+        with again(client) as other:
+            assert other.stats()["calls"] == other.stats()["threads"] == 0
+            result = other.get_offers({**offers(), "callback": told.append})
+            assert content(result.get(20)) == "<b>A</b>"
+            assert other.stats()["calls"] == 1
+            other.close()
+        assert [result.get(20) is not None for result in results] == [True] * 20
+        assert client.get_offers(offers())["response"].status == 200
+        assert client.stats()["calls"] == 21
+
+
+def test_t36_a_copy_of_a_closed_client_is_open(server):
+    client = client_of(server)
+    client.close()
+    with pytest.raises(ClientClosed):
+        client.get_offers(offers())
+    with copy.copy(client) as other:
+        assert content(other.get_offers(offers())) == "<b>A</b>"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("events", {"client_ready": lambda: None}),
+        ("pool_manager", urllib3.PoolManager()),
+        ("logger", type("Local", (), {"debug": print, "error": print, "lock": threading.Lock()})()),
+    ],
+)
+def test_t36_an_option_that_cannot_go_along_is_named(name, value, server):
+    with TargetClient.create(options_for(server, **{name: value})) as client:
+        with pytest.raises(OptionError, match=name) as caught:
+            pickle.dumps(client)
+        assert caught.value.option == name
+        for copied in (copy.copy(client), copy.deepcopy(client)):
+            with copied:
+                assert content(copied.get_offers(offers())) == "<b>A</b>"
+
+
+@BY_EVERY_WAY
+def test_t36_requests_answers_and_results_come_back_equal(again, server):
+    with client_of(server) as client:
+        result = client.get_offers({**offers(), "callback": str})
+        envelope = result.get(20)
+        attributes = client.get_attributes(["home"], {"callback": str}).get(20)
+    request = offers()["request"]
+    assert again(request) == request
+    assert again(envelope) == envelope
+    assert again(envelope["response"]) == envelope["response"]
+    assert again(result).get() == envelope
+    assert again(attributes).as_object() == attributes.as_object()
+    other = again(envelope)
+    other["meta"] = None
+    assert envelope["meta"] is not None
+
+
+ERRORS = [
+    (answer(b'{"message": "no"}', 400, {"Set-Cookie": "secret=1"}), {}, HttpStatusError),
+    (answer(b"nonsense"), {}, InvalidResponse),
+    (lambda connection: connection.reset(), {"retries": 1}, ConnectionFailed),
+    (lambda connection: connection.hang(), {"timeout": 100}, DeadlineExceeded),
+]
+
+
+@BY_EVERY_WAY
+@pytest.mark.parametrize(("handler", "options", "kind"), ERRORS, ids=lambda value: getattr(value, "__name__", None))
+def test_t36_a_result_with_an_error_keeps_its_kind(handler, options, kind, again):
+    with SocketServer(handler) as bad, client_of(bad, **options) as client:
+        result = client.get_offers({**offers(), "callback": str})
+        result.wait(20)
+        other = again(result)
+        assert other.ready()
+        assert not other.successful()
+        with pytest.raises(kind) as caught:
+            other.get()
+        with pytest.raises(kind) as original:
+            result.get()
+    assert type(again(original.value)) is kind
+    assert str(caught.value) == str(original.value) or kind is HttpStatusError
+    assert "secret" not in repr(pickle.dumps(original.value))
+    assert "home" not in repr(pickle.dumps(original.value))
+
+
+@BY_EVERY_WAY
+@pytest.mark.parametrize("kind", [QueueFull, CircuitOpen, ClientClosed, OptionError])
+def test_t36_errors_of_our_own_keep_their_text(kind, again):
+    other = again(kind("because"))
+    assert (type(other), str(other)) == (kind, "because")

@@ -1,0 +1,240 @@
+"""Callbacks that use the client they were called by: nothing waits for itself (T37)."""
+
+import logging
+import threading
+
+import pytest
+
+from target_python_sdk.errors import ClientClosed, OptionError
+from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import Quiet
+from tests.support import ANSWER_BYTES, LONG, client_of, content, offers
+
+pytestmark = pytest.mark.server
+
+WAIT = LONG / 1000
+
+
+@pytest.fixture(scope="module")
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.fixture(params=[1, 2])
+def client(request, server):
+    with client_of(server, max_workers=request.param, logger=Quiet()) as made:
+        yield made
+
+
+def in_callback(client, act, wait=WAIT):
+    """What ``act`` returned inside a callback, or raised."""
+    seen = []
+
+    def callback(_):
+        try:
+            seen.append(act())
+        except Exception as error:  # noqa: BLE001 - it is looked at
+            seen.append(error)
+
+    result = client.get_offers({**offers(), "callback": callback})
+    assert content(result.get(wait)) == "<b>A</b>"
+    assert len(seen) == 1
+    return seen[0]
+
+
+def test_t37_close_inside_a_callback(client):
+    assert in_callback(client, client.close) is True
+    with pytest.raises(ClientClosed):
+        client.get_offers(offers())
+    assert client.close() is True
+
+
+def test_t37_flush_inside_a_callback(client):
+    assert in_callback(client, client.flush) is True
+    assert in_callback(client, lambda: client.flush(0)) is True
+
+
+@pytest.mark.parametrize("act", ["flush", "close"])
+@pytest.mark.parametrize("count", [2, 8])
+def test_t37_all_callbacks_flush_or_close_at_once(act, count, server):
+    together = threading.Barrier(count)
+    seen = []
+
+    def callback(_):
+        together.wait(WAIT)
+        seen.append(getattr(client, act)())
+
+    with client_of(server, max_workers=count, logger=Quiet(), shutdown_timeout=LONG) as client:
+        results = [client.get_offers({**offers(), "callback": callback}) for _ in range(count)]
+        for result in results:
+            result.get(WAIT)
+        assert seen == [True] * count
+        assert client.flush(LONG)
+
+
+def test_t37_a_callback_flushes_what_waits_behind_it(server):
+    """With one worker that is in a callback, the callback is who serves the rest."""
+    told = []
+    go = threading.Event()
+    with client_of(server, max_workers=1, logger=Quiet()) as client:
+
+        def callback(_):
+            go.wait(WAIT)
+            told.append(client.flush())
+
+        first = client.get_offers({**offers(), "callback": callback})
+        others = [client.get_offers({**offers(), "callback": told.append}) for _ in range(5)]
+        go.set()
+        first.get(WAIT)
+        assert all(other.ready() for other in others)
+    assert told[-1] is True
+    assert len(told) == 6
+
+
+def test_t37_a_flush_from_outside_waits_for_a_callback_that_lends_a_hand(server):
+    inner_is_over, go, over = threading.Event(), threading.Event(), []
+    with client_of(server, max_workers=1, logger=Quiet()) as client:
+
+        def callback(_):
+            client.get_offers({**offers(), "callback": lambda _: started.set() or waits.wait(WAIT)}).get(WAIT)
+            inner_is_over.set()
+            go.wait(WAIT)
+            over.append(True)
+
+        started, waits = threading.Event(), threading.Event()
+        client.get_offers({**offers(), "callback": callback})
+        assert started.wait(WAIT)
+        assert client.stats()["running"] == 2
+        flushed = []
+        flusher = threading.Thread(target=lambda: flushed.append((client.flush(LONG), list(over))))
+        flusher.start()
+        waits.set()
+        assert inner_is_over.wait(WAIT)
+        assert not client.flush(20)
+        go.set()
+        flusher.join(WAIT)
+    assert flushed == [(True, [True])]
+
+
+def test_t37_a_nested_blocking_call(client):
+    assert content(in_callback(client, lambda: client.get_offers(offers()))) == "<b>A</b>"
+
+
+def test_t37_a_nested_callback_call_that_is_waited_for(client):
+    def nested():
+        return client.get_offers({**offers(), "callback": str}).get(WAIT)
+
+    assert content(in_callback(client, nested)) == "<b>A</b>"
+
+
+def test_t37_calls_in_calls_in_calls(client):
+    depths = []
+
+    def deeper(depth):
+        depths.append(depth)
+        if depth < 20:
+            client.get_offers({**offers(), "callback": lambda _: deeper(depth + 1)}).get(WAIT)
+
+    client.get_offers({**offers(), "callback": lambda _: deeper(1)}).get(WAIT)
+    assert depths == list(range(1, 21))
+    assert client.stats()["threads"] <= 2
+
+
+def test_t37_every_callback_waits_for_a_call_of_its_own(client):
+    told = []
+
+    def callback(_):
+        told.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
+
+    for result in [client.get_offers({**offers(), "callback": callback}) for _ in range(50)]:
+        result.get(WAIT)
+    assert len(told) == 50
+
+
+def test_t37_a_callback_that_waits_for_its_own_result_is_told_so(client):
+    there, mine, seen = threading.Event(), [], []
+
+    def callback(_):
+        there.wait(WAIT)
+        for wait in (mine[0].get, mine[0].wait, lambda: mine[0].get(0.01)):
+            with pytest.raises(OptionError, match="cannot wait for the result that it is told"):
+                wait()
+            seen.append(mine[0].ready())
+
+    mine.append(client.get_offers({**offers(), "callback": callback}))
+    there.set()
+    mine[0].get(WAIT)
+    assert seen == [False] * 3
+    assert mine[0].ready()
+
+
+def test_t37_a_callback_that_waits_for_the_result_of_the_one_it_runs_inside(server):
+    """A callback inside a callback waits for the outer one, in the same thread: told so, too."""
+    outer, there, seen = [], threading.Event(), []
+    with client_of(server, max_workers=1, logger=Quiet()) as client:
+
+        def inner(_):
+            with pytest.raises(OptionError):
+                outer[0].get(WAIT)
+            seen.append(True)
+
+        def callback(_):
+            there.wait(WAIT)
+            client.get_offers({**offers(), "callback": inner}).get(WAIT)
+
+        outer.append(client.get_offers({**offers(), "callback": callback}))
+        there.set()
+        outer[0].get(WAIT)
+    assert seen == [True]
+
+
+def test_t37_a_logging_handler_that_calls_the_sdk(server):
+    logger = logging.getLogger("reliability.reentrant")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    told, inside = [], threading.local()
+
+    class Calls(logging.Handler):
+        def emit(self, record):
+            if getattr(inside, "it", False):
+                return
+            inside.it = True
+            try:
+                told.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
+                told.append(client.get_offers(offers()))
+            finally:
+                inside.it = False
+
+    handler = Calls()
+    logger.addHandler(handler)
+    try:
+        with client_of(server, max_workers=1, logger=logger) as client:
+
+            def callback(_):
+                logger.warning("from a callback")
+                raise ValueError("which is logged, too")
+
+            result = client.get_offers({**offers(), "callback": callback})
+            assert content(result.get(WAIT)) == "<b>A</b>"
+            assert client.flush(LONG)
+    finally:
+        logger.removeHandler(handler)
+    assert len(told) >= 4
+
+
+def test_t37_an_err_callback_of_a_full_queue_may_use_the_client(server):
+    go, inside, seen = threading.Event(), threading.Event(), []
+    with client_of(server, max_workers=1, max_pending=1, logger=Quiet()) as client:
+        client.get_offers({**offers(), "callback": lambda _: inside.set() or go.wait(WAIT)})
+        assert inside.wait(WAIT)
+        client.get_offers({**offers(), "callback": str})
+
+        def err_callback(error):
+            seen.append((type(error).__name__, client.flush(10), content(client.get_offers(offers()))))
+
+        result = client.get_offers({**offers(), "callback": str, "err_callback": err_callback})
+        assert result.ready()
+        go.set()
+        assert client.flush(LONG)
+    assert seen == [("QueueFull", False, "<b>A</b>")]

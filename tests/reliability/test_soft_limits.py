@@ -1,0 +1,78 @@
+"""A soft time limit while the main thread waits, hands a call over or makes a client (T17, T18)."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import scaled
+from tests.support import ANSWER_BYTES
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers"),
+]
+
+
+def hang(connection):
+    connection.read_request()
+    connection.hang()
+
+
+def program(name, **given):
+    """What a program of ``interrupted_waits`` saw."""
+    command = [sys.executable, "-m", "tests.reliability.interrupted_waits", name, json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "Traceback" not in done.stderr, done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("count", scaled(100, 100))
+@pytest.mark.parametrize("kind", ["sync", "get", "flush"])
+def test_t17_a_soft_limit_is_seen_at_once_and_unchanged(kind, count, server, figure):
+    with SocketServer(hang) as hung:
+        seen = program("soft_limits", hung=hung.domain, domain=server.domain, kind=kind, count=count)
+    figure("{}: seen unchanged, of {}".format(kind, count), seen["unchanged"], count)
+    figure("{}: slowest, ms after the signal".format(kind), seen["slowest"], "50 at most")
+    assert seen["foreign"] == []
+    assert seen["seen"] == seen["unchanged"] == seen["next_calls"] == count
+    assert seen["slowest"] < 1000
+    assert seen["closed"]
+
+
+@pytest.mark.parametrize("count", scaled(100, 40))
+def test_t17_a_soft_limit_while_a_client_is_made(count, server, figure):
+    seen = program("during_create", domain=server.domain, count=count)
+    figure("create: seen unchanged, of {}".format(count), seen["seen"], count)
+    figure("create: slowest, ms after the signal", seen["slowest"], "50 at most")
+    assert seen["foreign"] == []
+    assert seen["seen"] == count
+    assert seen["next_calls"]
+    assert seen["slowest"] < 1000
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("count", scaled(20000, 2000))
+def test_t18_signals_while_calls_are_handed_over(count, workers, server, figure):
+    seen = program("storm", domain=server.domain, count=count, workers=workers)
+    figure("{} workers: results stuck after {} interrupts".format(workers, count), seen["stuck"], 0)
+    figure("{} workers: exceptions changed".format(workers), len(seen["foreign"]), 0)
+    figure("{} workers: threads".format(workers), seen["threads"], "{} at most".format(workers + 2))
+    assert seen["foreign"] == []
+    assert seen["interrupted"] == count
+    assert seen["stuck"] == seen["failed"] == 0
+    assert seen["flushed"]
+    assert seen["closed"]
+    assert seen["threads"] <= workers + 2
+    assert seen["returned"] > 0
