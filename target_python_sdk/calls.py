@@ -5,6 +5,7 @@ of whoever made it; what is left is to ask the edge.  That part is the same whet
 caller waits, is called back or awaits.
 """
 
+import _thread
 import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
@@ -16,7 +17,7 @@ from target_python_sdk.runtime import PerProcess, Runtime
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
+from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull, TargetError
 from target_tools.flow import begin, resume
 from target_tools.logger import Log
 from target_tools.workers import Task
@@ -151,6 +152,7 @@ class QueuedCall(Task, Generic[ResultT]):
         # The callback sees the context variables of whoever made the call.
         self._context = contextvars.copy_context()
         self._since = monotonic()
+        self._made_by = _thread.get_ident()
 
     def run(self) -> None:
         """Answer the call and tell the caller."""
@@ -169,8 +171,12 @@ class QueuedCall(Task, Generic[ResultT]):
     def _run(self) -> None:
         try:
             value = self._answer()
-        except Exception as error:  # noqa: BLE001 - it is the caller's, and goes there
+        except TargetError as error:
             self._tell(None, error)
+        except Exception as error:
+            self._tell(None, error)
+            if _thread.get_ident() == self._made_by:
+                raise  # no worker was to be had, so it is what a signal handler raised in the caller's own thread
         except BaseException as error:
             self._tell(None, error)
             raise  # something ends this thread; the call is over, and so may it be

@@ -35,7 +35,10 @@ class Runtime:
     """The mutable part of one client in one process."""
 
     def __init__(self, settings: ClientSettings, log: Log, location_hint: Optional[str]) -> None:
-        self.transport = Transport(settings.transport())
+        self.workers = Workers(
+            settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
+        )
+        self.transport = Transport(settings.transport(), self.workers.is_worker)
         retrying = Retrying(self.transport.send, settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
@@ -43,9 +46,6 @@ class Runtime:
         #: The cluster the edge answered from last.
         self.location_hint = location_hint
         self.counters = Counters()
-        self.workers = Workers(
-            settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
-        )
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
         weakref.finalize(self, self.transport.close)

@@ -237,11 +237,16 @@ def _connected(address: Tuple[Any, ...], timeout: float) -> socket.socket:
 class Connections:
     """The kept-alive connections of one client in one process."""
 
-    def __init__(self, tls_context: Callable[[], ssl.SSLContext], proxy: Callable[[Origin], Optional[Proxy]]) -> None:
+    def __init__(
+        self,
+        tls_context: Callable[[], ssl.SSLContext],
+        proxy: Callable[[Origin], Optional[Proxy]],
+        is_worker: Callable[[], bool],
+    ) -> None:
         self._tls_context = tls_context
         self._proxy = proxy
         self._idle: Dict[Origin, Deque[KeptConnection]] = {}
-        self._handover = Handover()
+        self._handover = Handover(is_worker)
         self._closed = False
 
     def take(self, origin: Origin, deadline: Deadline) -> KeptConnection:

@@ -7,7 +7,7 @@
     │   └── NotAvailable                            an option this version does not serve yet
     ├── ClientClosed                                a call on a client after ``close()``
     ├── QueueFull                                   too many calls wait for a worker: this one was not taken
-    ├── CallLost                                    a fork took the worker of the call away
+    ├── CallLost                                    a fork or an exit took the worker of the call away
     ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
@@ -27,6 +27,9 @@ Every error pickles, without the request, the body and whatever else may belong
 to a visitor.
 """
 
+# Both are what messages are made with, and a process without a free descriptor could not import them then.
+import encodings.idna
+import encodings.unicode_escape  # noqa: F401
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
 import urllib3.exceptions
@@ -97,7 +100,7 @@ class QueueFull(TargetError):
 
 
 class CallLost(TargetError):
-    """The worker that was to answer a call is not here: the process was forked, and the parent has it."""
+    """No worker will answer the call: the process was forked and the parent has them, or it ended before."""
 
 
 class AttributeNotFound(TargetError, LookupError):

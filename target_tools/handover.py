@@ -71,16 +71,20 @@ class _Ticket(Generic[ResultT]):
 class Handover:
     """Runs acts in threads of their own, and no more while too many hang."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_wait_here: Callable[[], bool] = lambda: False) -> None:
+        self._may_wait_here = may_wait_here
         #: Acts that go on although nobody waits for them any more.
         self._left: Dict[int, _Ticket[Any]] = {}
 
     def call(self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object]) -> ResultT:
         """The result of ``act``, waited for until the deadline.
 
-        ``undo`` runs if the act ends after its caller has gone.  Where no thread may
+        ``undo`` runs if the act ends after its caller has gone.  A worker of ours, whom no
+        signal handler interrupts and for whom nobody waits, acts itself.  Where no thread may
         be started (an interpreter that shuts down, a sub-interpreter) the act runs here.
         """
+        if self._may_wait_here():
+            return act()
         if len(self._left) >= LIMIT:
             raise ConnectionFailed("{} attempts to connect hang already".format(LIMIT), "refused")
         ticket = _Ticket(act, undo)
@@ -96,6 +100,6 @@ class Handover:
         """Whether a thread serves ``ticket``; none may be had."""
         try:
             _thread.start_new_thread(ticket.serve, (self._left,))
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             return False
         return True

@@ -4,7 +4,7 @@ import os.path
 import ssl
 from typing import Optional, Tuple, Union
 
-from urllib3.util.ssl_ import create_urllib3_context
+import urllib3
 
 ClientCert = Union[None, str, Tuple[str, str]]
 
@@ -16,7 +16,11 @@ def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) 
     system's, and certifi's where that is installed.  ``client_cert`` is a PEM file with
     certificate and key, or the two files.  Raises OSError for a file that cannot be read.
     """
-    context = create_urllib3_context()
+    # Not urllib3's, which keeps the class that it found when it was imported: gevent and eventlet put another
+    # in its place, and from then on the old one's setters call themselves.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
+        context.check_hostname = False  # it matches names itself, and does not tell the context addresses
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False

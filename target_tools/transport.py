@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 import threading
-from typing import Any, Dict, List, Mapping, NamedTuple, NoReturn, Optional, cast
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, cast
 
 import urllib3
 import urllib3.exceptions
@@ -57,10 +57,10 @@ class TransportSettings(NamedTuple):
 class Transport:
     """Sends requests for one client in one process.  Keeps connections; takes no lock."""
 
-    def __init__(self, settings: TransportSettings) -> None:
+    def __init__(self, settings: TransportSettings, is_worker: Callable[[], bool]) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._connections = Connections(self._tls, self._http_proxy)
+        self._connections = Connections(self._tls, self._http_proxy, is_worker)
         self._handover = Handover()
         self._context: Optional[ssl.SSLContext] = None
         self._managers: Dict[str, Any] = {}

@@ -18,18 +18,21 @@ import atexit
 import itertools
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
-from target_tools.errors import QueueFull
+from target_tools.errors import CallLost, QueueFull
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
 IDLE_SECONDS = 5.0
 #: Seconds within which a thread that was started shows up; one that did not never will.
 START_SECONDS = 2.0
+#: Seconds that an exit gives idle workers to leave.
+LEAVING_SECONDS = 0.5
 #: ``close`` and ``flush`` without a time-out: a month.
 FOR_EVER = 2.6e6
 
@@ -65,6 +68,8 @@ class Workers:
         self._numbers = itertools.count(1)
         self._pid = os.getpid()
         self._pending: Deque[Task] = deque()
+        #: What was submitted and is not over: between the two others a task is nowhere for a moment.
+        self._open: Dict[int, Task] = {}
         #: The bells of workers that wait: releasing one wakes its worker.
         self._idle: Deque[_thread.LockType] = deque()
         #: Every worker, in the order of their starts; when it was started, if it has not shown up yet.
@@ -91,7 +96,14 @@ class Workers:
             self.refused.add()
             raise QueueFull("{} calls wait for a worker already".format(self._max_pending))
         self._pending.append(task)
+        self._open[id(task)] = task
+        if task.wait(0):  # a worker was quicker
+            self._open.pop(id(task), None)
         self._wake_one()
+
+    def is_worker(self) -> bool:
+        """Whether the thread that asks is one of these."""
+        return _thread.get_ident() in self._serving
 
     def pending(self) -> int:
         """How many tasks wait for a worker."""
@@ -111,7 +123,7 @@ class Workers:
         A callback that waits for another call would otherwise wait for itself, where
         there is one worker.
         """
-        if _thread.get_ident() not in self._serving:
+        if not self.is_worker():
             return
         try:
             self._pending.remove(task)
@@ -140,18 +152,17 @@ class Workers:
         """Flush, then end what still waits with ``error``, and let the workers go."""
         done = self.flush(timeout)
         self.stop()
-        while True:
-            try:
-                task = self._pending.popleft()
-            except IndexError:
-                return done
-            self.dropped.add()
-            task.drop(error)
+        self._drop_pending(error)
+        return done
 
     def stop(self) -> None:
         """Let the workers go as soon as nothing waits.  Takes no lock: a collector may call it."""
-        self._stopped = True
         _EXIT.forget(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Wake every idle worker to tell it that it may leave."""
+        self._stopped = True
         while True:
             try:
                 self._idle.pop().release()
@@ -161,15 +172,27 @@ class Workers:
                 continue
 
     def finish(self, began: float) -> None:
-        """Flush at an exit that began at that moment."""
+        """Flush at an exit that began at that moment, and end what no worker has begun by then."""
         if os.getpid() == self._pid:
             self.flush(max(0.0, began + self._shutdown_timeout - monotonic()))
+            self._drop_pending(CallLost("the process ended before a worker took the call"))
 
     def _outstanding(self, me: int) -> List[Task]:
         """What thread ``me`` has to wait for."""
         left_out = set(self._flushing) if me in self._flushing else ()
-        served = [tasks for thread, tasks in list(self._serving.items()) if thread not in left_out]
-        return [task for tasks in (*served, list(self._pending)) for task in tasks]
+        served = [tasks for thread, tasks in list(self._serving.items()) if thread in left_out]
+        not_waited_for = {id(task) for tasks in served for task in tasks}
+        return [task for task in list(self._open.values()) if id(task) not in not_waited_for]
+
+    def _drop_pending(self, error: Exception) -> None:
+        while True:
+            try:
+                task = self._pending.popleft()
+            except IndexError:
+                return
+            self.dropped.add()
+            self._open.pop(id(task), None)
+            task.drop(error)
 
     def _wake_one(self) -> None:
         """See to it that a worker comes for what waits."""
@@ -214,7 +237,10 @@ class Workers:
                 task = self._pending.popleft()
             except IndexError:
                 return
-            task.run()
+            try:
+                task.run()
+            finally:
+                self._open.pop(id(task), None)
 
     def _work(self, mark: object) -> None:
         """The life of a worker."""
@@ -234,11 +260,13 @@ class Workers:
             self._serving.pop(me, None)
             self._crew.pop(mark, None)
             # Something may have come between the last look and the leaving.
-            if self._pending:
+            if self._pending and os.getpid() == self._pid:
                 self._wake_one()
 
     def _serve_next(self) -> bool:
         """Whether something waited; if so it is done."""
+        if os.getpid() != self._pid:
+            return False  # a callback forked and came back: what waits here is the parent's
         try:
             task = self._pending.popleft()
         except IndexError:
@@ -254,10 +282,11 @@ class Workers:
             task.run()
         finally:
             self._serving[me] = outer
+            self._open.pop(id(task), None)
 
     def _wait_for(self, bell: "_thread.LockType") -> bool:
         """Whether to go on: work came, or may have come."""
-        if self._stopped:
+        if self._stopped or os.getpid() != self._pid:
             return False
         self._idle.append(bell)
         nothing_to_do = not self._pending and not self._stopped
@@ -299,6 +328,16 @@ class _Exit:
             workers = reference()
             if workers is not None:
                 workers.finish(began)
+        self._see_them_leave()
+
+    def _see_them_leave(self) -> None:
+        """Give idle workers a moment to end: a sub-interpreter that ends with a thread in it ends the process."""
+        left = [workers for workers in (reference() for reference in self._in_use.values()) if workers is not None]
+        for workers in left:
+            workers.let_go()
+        until = Deadline.after(LEAVING_SECONDS)
+        while any(workers.threads() > workers.running() for workers in left) and until.remaining() > 0:
+            time.sleep(0.001)
 
 
 _EXIT = _Exit()
@@ -313,7 +352,12 @@ class _Name:
 
     def __init__(self, name: str) -> None:
         self._me = _thread.get_ident()
-        threading.current_thread().name = name
+        # Asking takes threading's lock, which a fork without hooks, or on Python 3.8 a signal in the middle of
+        # Thread.start, has left taken for ever.  Then the worker has no name.
+        lock = getattr(threading, "_active_limbo_lock", None)
+        if lock is not None and lock.acquire(True, 0.1):
+            lock.release()
+            threading.current_thread().name = name
 
     def forget(self) -> None:
         """Take the entry out."""

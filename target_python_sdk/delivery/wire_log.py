@@ -63,7 +63,9 @@ class Logged:
         return reply
 
     def _body(self, body: bytes) -> Lazy:
-        return Lazy(lambda: quoted(body, SHOWN_LENGTH) if self._log_payloads else _structure_of(body))
+        # Whoever keeps the log record keeps this: the bytes, and nothing of the client.
+        whole = self._log_payloads
+        return Lazy(lambda: quoted(body, SHOWN_LENGTH) if whole else _structure_of(body))
 
 
 def _structure_of(body: bytes) -> str:

@@ -76,7 +76,7 @@ def notifications():
 # Callbacks
 
 
-def test_a_callback_runs_once_elsewhere_and_before_the_result_is_ready(client):
+def test_b8_a_callback_runs_once_elsewhere_and_get_gives_the_envelope_it_had(client):
     seen, kept, there = [], [], threading.Event()
 
     def callback(envelope):
@@ -93,7 +93,7 @@ def test_a_callback_runs_once_elsewhere_and_before_the_result_is_ready(client):
     assert content(envelope) == "<b>A</b>"
 
 
-def test_every_method_takes_a_callback(client):
+def test_b7_every_method_takes_a_callback(client):
     seen = []
     results = [
         client.get_offers({**offers(), "callback": seen.append}),
@@ -107,7 +107,28 @@ def test_every_method_takes_a_callback(client):
     assert [type(value).__name__ for value in values[1:3]] == ["TargetDeliveryResponse", "AttributesProvider"]
 
 
-def test_an_err_callback_is_told_the_error_that_get_raises(refusing):
+@pytest.mark.parametrize("body", [b"null", b'{"execute": {"mboxes": [{"options": [null]}]}}', b""])
+def test_b6_an_answer_that_is_hard_to_shape_is_told_all_the_same(body):
+    told = []
+    with SocketServer(answer(body)) as server, client_of(server) as client:
+        result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        result.wait(WAIT)
+        assert result.ready()
+    assert len(told) == 1
+
+
+def test_b9_options_serve_again(client):
+    seen = []
+    options = {**offers(), "callback": seen.append, "session_id": "s"}
+    before = dict(options)
+    for _ in range(3):
+        client.get_attributes(["home"], options).get(WAIT)
+        client.get_offers(options).get(WAIT)
+    assert options == before
+    assert len(seen) == 6
+
+
+def test_b6_an_err_callback_is_told_the_error_that_get_raises(refusing):
     told = []
     with client_of(refusing) as client:
         options = {"callback": lambda _: told.append("callback"), "err_callback": told.append}
@@ -438,7 +459,7 @@ def test_a_result_that_is_not_there_yet(held):
         assert result.get(WAIT) and result.successful()
 
 
-def test_a_burst_from_many_threads_starts_no_worker_too_many(server):
+def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
     """The check and the start are two steps; that many threads take them at once must not matter."""
     most = []
     before = sys.getswitchinterval()

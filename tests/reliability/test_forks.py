@@ -79,9 +79,8 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
 
 
 #: A worker asks ``threading`` for its name, and takes the lock that no hook has freed.
-NAMELESS = pytest.mark.xfail(reason="workers take a lock of threading's when they begin")
 HELD = [
-    pytest.param(lock, hooks, marks=[NAMELESS] if (lock, hooks) == ("a_thread_list", False) else [])
+    (lock, hooks)
     for lock in sorted(LOCKS)
     for hooks in (True, False)
 ]
@@ -109,7 +108,6 @@ def test_t11_a_fork_in_a_callback(server):
     assert program("in_a_callback", domain=server.domain) == {"children": [True] * 3, "closed": True}
 
 
-@pytest.mark.xfail(reason="the thread goes on as a worker of the parent's in the child")
 def test_t11_a_child_that_comes_out_of_a_callback_sends_nothing_twice(server):
     seen = program("out_of_a_callback", domain=server.domain)
     assert seen == {"children": [True], "closed": True}

@@ -34,12 +34,11 @@ def hang(connection):
 
 
 #: urllib3 keeps the class of TLS contexts that it found when it was imported.
-STALE = pytest.mark.xfail(reason="the TLS context is of a class that was replaced since")
 
 
 @pytest.mark.parametrize(
     ("when", "scheme"),
-    [("before", "http"), ("before", "https"), ("after", "http"), pytest.param("after", "https", marks=STALE)],
+    [("before", "http"), ("before", "https"), ("after", "http"), ("after", "https")],
 )
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("count", scaled(1000, 200))

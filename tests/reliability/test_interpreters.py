@@ -97,7 +97,6 @@ def test_t15_calls_in_a_sub_interpreter(version, kind, server, figure):
     assert done.stdout.splitlines()[1:] == ["destroyed"], done.stderr[-3000:]
 
 
-@pytest.mark.xfail(strict=False, reason="a worker that is idle while its interpreter is destroyed ends the process")
 @pytest.mark.parametrize("version", ["3.12", "3.13"])
 def test_t15_a_sub_interpreter_ends_whose_client_nobody_closed(version, server):
     _, done = calls_inside(version, "legacy", False, server)

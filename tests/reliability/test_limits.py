@@ -73,7 +73,6 @@ def test_t38_without_shared_memory_callbacks_work(figure):
     assert seen == {"answers": EVERY_WAY, "errors": []}
 
 
-OPENING = pytest.mark.xfail(reason="opening a connection runs inline after a RuntimeError only", strict=True)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,7 @@ OPENING = pytest.mark.xfail(reason="opening a connection runs inline after a Run
         (0, "RuntimeError"),
         (1, "RuntimeError"),
         (5, "RuntimeError"),
-        pytest.param(0, "MemoryError", marks=OPENING),
+        (0, "MemoryError"),
     ],
 )
 def test_t39_refused_threads(allowed, error, figure):
@@ -136,12 +135,9 @@ def test_t39_no_more_threads_for_this_user(figure):
     assert seen == {"answers": EVERY_WAY, "errors": []}
 
 
-COLD = pytest.mark.xfail(
-    reason="Python reads the codecs idna and unicode_escape with the first call, and cannot", strict=True
-)
 
 
-@pytest.mark.parametrize("first", ["an earlier call", pytest.param("the first call", marks=COLD)])
+@pytest.mark.parametrize("first", ["an earlier call", "the first call"])
 def test_t39_no_descriptor_left(first, figure):
     """Not one more can be opened: errors of ours, and afterwards all is well."""
     body = """
