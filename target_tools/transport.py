@@ -57,7 +57,7 @@ class TransportSettings(NamedTuple):
 class Transport:
     """Sends requests for one client in one process.  Keeps connections; takes no lock."""
 
-    def __init__(self, settings: TransportSettings, is_worker: Callable[[], bool]) -> None:
+    def __init__(self, settings: TransportSettings, is_worker: Callable[[], bool] = lambda: False) -> None:
         self._settings = settings
         self._pid = os.getpid()
         self._connections = Connections(self._tls, self._http_proxy, is_worker)
