@@ -168,6 +168,10 @@ class QueuedCall(Task, Generic[ResultT]):
         self.result.wait(seconds)
         return self.result.ready()
 
+    def is_over(self) -> bool:
+        """Whether the caller has been told."""
+        return self.result.ready()
+
     def _run(self) -> None:
         try:
             value = self._answer()

@@ -50,8 +50,7 @@ class AsyncResult(Generic[ResultT]):
         """Come back when the answer is there, or after ``timeout`` seconds."""
         if self.ready():
             return
-        if self._told_by == _thread.get_ident():
-            raise OptionError("a callback cannot wait for the result that it is told")
+        self._refuse_own_callback()
         deadline = None if timeout is None else Deadline.after(timeout)
         self._before_waiting()
         waiter = _thread.allocate_lock()
@@ -80,6 +79,7 @@ class AsyncResult(Generic[ResultT]):
 
     def __await__(self) -> Generator[Any, None, ResultT]:
         if not self.ready():
+            self._refuse_own_callback()
             import asyncio  # noqa: PLC0415 - whoever awaits has it
 
             loop = asyncio.get_running_loop()
@@ -131,6 +131,10 @@ class AsyncResult(Generic[ResultT]):
                 watcher()
             except RuntimeError:  # an event loop that was closed, a lock that nobody holds
                 continue
+
+    def _refuse_own_callback(self) -> None:
+        if self._told_by == _thread.get_ident():
+            raise OptionError("a callback cannot wait for the result that it is told")
 
     def _forget(self, watcher: Callable[[], object]) -> None:
         try:

@@ -41,7 +41,8 @@ class Task:
     """One piece of work.
 
     ``run`` does it, ``drop`` ends it undone; exactly one of them is called, once, and
-    neither raises.  ``wait`` comes back when either is through, or after so many seconds.
+    neither raises.  ``wait`` comes back when either is through, or after so many seconds;
+    ``is_over`` waits for nothing.
     """
 
     def run(self) -> None:
@@ -54,6 +55,10 @@ class Task:
 
     def wait(self, seconds: float) -> bool:
         """Whether the work is over, within that time."""
+        raise NotImplementedError
+
+    def is_over(self) -> bool:
+        """Whether the work is over."""
         raise NotImplementedError
 
 
@@ -97,7 +102,7 @@ class Workers:
             raise QueueFull("{} calls wait for a worker already".format(self._max_pending))
         self._pending.append(task)
         self._open[id(task)] = task
-        if task.wait(0):  # a worker was quicker
+        if task.is_over():  # a worker was quicker
             self._open.pop(id(task), None)
         self._wake_one()
 

@@ -81,14 +81,17 @@ def test_a_callback_cannot_wait_for_the_result_it_is_told():
     seen = []
 
     def callback():
-        for wait in (result.get, result.wait):
+        for wait in (result.get, result.wait, lambda: asyncio.run(result_of(result))):
             with pytest.raises(OptionError, match="cannot wait for the result that it is told") as caught:
                 wait()
             seen.append(caught.value)
         assert not result.ready()
 
+    async def result_of(awaited):
+        return await awaited
+
     result.tell(callback)
-    assert len(seen) == 2
+    assert len(seen) == 3
 
 
 def test_a_result_that_is_ready_can_be_pickled_and_copied():

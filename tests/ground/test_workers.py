@@ -37,6 +37,9 @@ class Act(Task):
     def wait(self, seconds):
         return self.over.wait(seconds)
 
+    def is_over(self):
+        return self.over.is_set()
+
 
 def eventually(condition, seconds=LONG):
     end = time.monotonic() + seconds

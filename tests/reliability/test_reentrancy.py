@@ -117,6 +117,24 @@ def test_t37_a_flush_from_outside_waits_for_a_callback_that_lends_a_hand(server)
     assert flushed == [(True, [True])]
 
 
+def test_t37_a_nested_callback_call_comes_back_at_once(server):
+    went_on, go, seen = threading.Event(), threading.Event(), []
+
+    def outer(_):
+        began_inside = client.get_offers({**offers(), "callback": lambda _: seen.append("inner")})
+        seen.append(("outer goes on", began_inside.ready()))
+        went_on.set()
+        go.wait(WAIT)
+
+    with client_of(server, max_workers=1) as client:
+        result = client.get_offers({**offers(), "callback": outer})
+        assert went_on.wait(WAIT)
+        go.set()
+        result.get(WAIT)
+        assert client.flush(20000)
+    assert seen == [("outer goes on", False), "inner"]
+
+
 def test_t37_a_nested_blocking_call(client):
     assert content(in_callback(client, lambda: client.get_offers(offers()))) == "<b>A</b>"
 
