@@ -5,7 +5,6 @@ of whoever made it; what is left is to ask the edge.  That part is the same whet
 caller waits, is called back or awaits.
 """
 
-import _thread
 import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
@@ -152,11 +151,10 @@ class QueuedCall(Task, Generic[ResultT]):
         # The callback sees the context variables of whoever made the call.
         self._context = contextvars.copy_context()
         self._since = monotonic()
-        self._made_by = _thread.get_ident()
 
-    def run(self) -> None:
+    def run(self, here: bool = False) -> None:
         """Answer the call and tell the caller."""
-        self._context.run(self._run)
+        self._context.run(self._run, here)
 
     def drop(self, error: Exception) -> None:
         """Tell the caller that the call ended unsent."""
@@ -172,15 +170,15 @@ class QueuedCall(Task, Generic[ResultT]):
         """Whether the caller has been told."""
         return self.result.ready()
 
-    def _run(self) -> None:
+    def _run(self, here: bool) -> None:
         try:
             value = self._answer()
         except TargetError as error:
             self._tell(None, error)
         except Exception as error:
             self._tell(None, error)
-            if _thread.get_ident() == self._made_by:
-                raise  # no worker was to be had, so it is what a signal handler raised in the caller's own thread
+            if here:
+                raise  # it may be what a signal handler raised, and that is the application's
         except BaseException as error:
             self._tell(None, error)
             raise  # something ends this thread; the call is over, and so may it be
@@ -199,11 +197,14 @@ class QueuedCall(Task, Generic[ResultT]):
     def _tell(self, value: Any, error: Optional[BaseException]) -> None:
         """Run the callback that was given for this end, if one was; whatever it does, the result is there."""
         callback: Optional[Callable[[Any], object]] = self._callback if error is None else self._err_callback
+        log = self._call.log
         try:
             if callback is not None:
                 told: Any = value if error is None else error
                 self.result.tell(lambda: callback(told))
         except Exception:
-            self._call.log.exception("A callback raised")
+            log.exception("A callback raised")
         finally:
             self.result.complete(value, error)
+            # An error holds its traceback, and that this: what is not needed any more must not go along.
+            del self._call, self._callback, self._err_callback, self._context

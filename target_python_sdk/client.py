@@ -215,7 +215,8 @@ class TargetClient:
 
     def _tell_ready(self) -> None:
         if self._events.has_subscriber(CLIENT_READY):
-            self._ready = ReadyNotice(lambda: self._events.emit(CLIENT_READY), self._settings.shutdown_timeout)
+            events = self._events  # and not the client, which would hold itself
+            self._ready = ReadyNotice(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
             self._ready.start()
 
     def _offers_call(self, options: Any) -> Call:

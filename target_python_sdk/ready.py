@@ -38,7 +38,7 @@ class ReadyNotice:
         """Tell from a thread of its own, as soon as it is due."""
         try:
             _thread.start_new_thread(self._wait_and_tell, ())
-        except RuntimeError:  # no thread to be had: the exit tells
+        except (RuntimeError, MemoryError):  # no thread to be had: the exit tells
             self._patience = 0.0
         atexit.register(self._at_exit)
 

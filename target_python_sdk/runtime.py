@@ -77,7 +77,7 @@ class PerProcess:
         return self._by_pid.get(pid) or self._begin(pid)
 
     def _begin(self, pid: int) -> Runtime:
-        inherited = list(self._by_pid.values())
+        inherited = [runtime for other, runtime in list(self._by_pid.items()) if other != pid]
         hint = inherited[-1].location_hint if inherited else self._settings.target_location_hint
         mine = self._by_pid.setdefault(pid, Runtime(self._settings, self._log, hint))
         # The parent's stay referenced, so that nothing of theirs is finalized here.

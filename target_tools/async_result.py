@@ -43,7 +43,10 @@ class AsyncResult(Generic[ResultT]):
 
             raise NotReady
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                del self  # or error, traceback and result would hold one another
         return self._value  # type: ignore[return-value]  # a call without an error has an answer
 
     def wait(self, timeout: Optional[float] = None) -> None:
@@ -52,7 +55,8 @@ class AsyncResult(Generic[ResultT]):
             return
         self._refuse_own_callback()
         deadline = None if timeout is None else Deadline.after(timeout)
-        self._before_waiting()
+        if deadline is None or deadline.remaining() > 0:
+            self._before_waiting()
         waiter = _thread.allocate_lock()
         waiter.acquire()
         self._watchers.append(waiter.release)
@@ -68,6 +72,7 @@ class AsyncResult(Generic[ResultT]):
         if not self._ready and self._pid != os.getpid():
             # The worker that would have answered was not forked along; the parent's answers there.
             self._error = CallLost("this process was forked while the call was under way")
+            self._before_waiting = _nothing
             self._ready = True
         return self._ready
 
@@ -80,6 +85,8 @@ class AsyncResult(Generic[ResultT]):
     def __await__(self) -> Generator[Any, None, ResultT]:
         if not self.ready():
             self._refuse_own_callback()
+            self._before_waiting()
+        if not self.ready():
             import asyncio  # noqa: PLC0415 - whoever awaits has it
 
             loop = asyncio.get_running_loop()

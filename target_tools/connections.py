@@ -293,9 +293,11 @@ class Connections:
     def abandon(self) -> None:
         """Let go of the sockets a parent process shares with this one, without a word to the server."""
         for idle in list(self._idle.values()):
-            for connection in list(idle):
-                if connection.sock is not None:
-                    connection.sock.close()
+            while idle:
+                with contextlib.suppress(IndexError):
+                    connection = idle.pop()
+                    if connection.sock is not None:
+                        connection.sock.close()
 
     def _open(self, origin: Origin, deadline: Deadline) -> KeptConnection:
         made: Deque[KeptConnection] = deque()

@@ -27,8 +27,7 @@ Every error pickles, without the request, the body and whatever else may belong
 to a visitor.
 """
 
-# Both are what messages are made with, and a process without a free descriptor could not import them then.
-import encodings.idna
+# Messages are made with it, and a process without a free descriptor could not import it then.
 import encodings.unicode_escape  # noqa: F401
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 

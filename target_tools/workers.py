@@ -7,7 +7,8 @@ They are guests in somebody's process:
 * Handing work over never blocks.  A queue that is full refuses at once.
 * No lock is shared.  Work lies on one ``deque``, idle workers lie on another, each waiting
   on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
-  leaves nothing taken.  At worst an idle worker is not woken: it looks by itself after a while.
+  leaves nothing taken.  At worst nobody is woken for a task: an idle worker looks by itself
+  after a while, and so does whoever submits or flushes next.
 * Nothing of it survives a fork: a child makes its own.
 * An exiting process waits for what is under way, no longer than it was told to.  Work that
   comes after that runs where it comes up: nobody would wait for a thread any more.
@@ -45,8 +46,8 @@ class Task:
     ``is_over`` waits for nothing.
     """
 
-    def run(self) -> None:
-        """Do the work."""
+    def run(self, here: bool = False) -> None:
+        """Do the work; ``here`` says that the thread is the application's, for want of a worker."""
         raise NotImplementedError
 
     def drop(self, error: Exception) -> None:
@@ -95,7 +96,7 @@ class Workers:
         Where no thread can be started and none is there, ``task`` runs here.
         """
         if _EXIT.begun:
-            task.run()
+            task.run(here=True)
             return
         if len(self._pending) >= self._max_pending:
             self.refused.add()
@@ -105,6 +106,10 @@ class Workers:
         if task.is_over():  # a worker was quicker
             self._open.pop(id(task), None)
         self._wake_one()
+
+    def is_of_this_process(self) -> bool:
+        """Whether these are not a parent's."""
+        return self._pid == os.getpid()
 
     def is_worker(self) -> bool:
         """Whether the thread that asks is one of these."""
@@ -157,7 +162,7 @@ class Workers:
         """Flush, then end what still waits with ``error``, and let the workers go."""
         done = self.flush(timeout)
         self.stop()
-        self._drop_pending(error)
+        self._drop_elsewhere(error)
         return done
 
     def stop(self) -> None:
@@ -178,7 +183,7 @@ class Workers:
 
     def finish(self, began: float) -> None:
         """Flush at an exit that began at that moment, and end what no worker has begun by then."""
-        if os.getpid() == self._pid:
+        if self.is_of_this_process():
             self.flush(max(0.0, began + self._shutdown_timeout - monotonic()))
             self._drop_pending(CallLost("the process ended before a worker took the call"))
 
@@ -187,7 +192,33 @@ class Workers:
         left_out = set(self._flushing) if me in self._flushing else ()
         served = [tasks for thread, tasks in list(self._serving.items()) if thread in left_out]
         not_waited_for = {id(task) for tasks in served for task in tasks}
+        for task in [task for task in list(self._open.values()) if task.is_over()]:
+            self._open.pop(id(task), None)  # a signal handler raised where this should have happened
         return [task for task in list(self._open.values()) if id(task) not in not_waited_for]
+
+    def _drop_elsewhere(self, error: Exception) -> None:
+        """End what still waits, in a thread that no signal handler interrupts: between the queue and its end
+        a task is nobody's."""
+        over = _thread.allocate_lock()
+        over.acquire()
+
+        def drop() -> None:
+            try:
+                self._drop_pending(error)
+            finally:
+                over.release()
+
+        if not self._pending:
+            return
+        try:
+            if self.is_worker():
+                self._drop_pending(error)
+                return
+            _thread.start_new_thread(drop, ())
+        except (RuntimeError, MemoryError):
+            self._drop_pending(error)
+            return
+        over.acquire()
 
     def _drop_pending(self, error: Exception) -> None:
         while True:
@@ -196,8 +227,8 @@ class Workers:
             except IndexError:
                 return
             self.dropped.add()
-            self._open.pop(id(task), None)
             task.drop(error)
+            self._open.pop(id(task), None)
 
     def _wake_one(self) -> None:
         """See to it that a worker comes for what waits."""
@@ -215,7 +246,7 @@ class Workers:
         try:
             self._crew[mark] = monotonic()
             # Of two that find room for one in the same moment, the one in front starts.
-            if list(self._crew).index(mark) >= self._max_workers:
+            if mark in list(self._crew)[self._max_workers :]:
                 self._crew.pop(mark, None)
                 return
             _thread.start_new_thread(self._work, (mark,))
@@ -242,10 +273,8 @@ class Workers:
                 task = self._pending.popleft()
             except IndexError:
                 return
-            try:
-                task.run()
-            finally:
-                self._open.pop(id(task), None)
+            self._open.pop(id(task), None)
+            task.run(here=True)
 
     def _work(self, mark: object) -> None:
         """The life of a worker."""
@@ -255,9 +284,7 @@ class Workers:
         try:
             name = _Name("{}-{}".format(self._name, next(self._numbers)))
             try:
-                bell = _thread.allocate_lock()
-                bell.acquire()
-                while self._serve_next() or self._wait_for(bell):
+                while self._serve_next() or self._wait():
                     pass
             finally:
                 name.forget()
@@ -265,12 +292,12 @@ class Workers:
             self._serving.pop(me, None)
             self._crew.pop(mark, None)
             # Something may have come between the last look and the leaving.
-            if self._pending and os.getpid() == self._pid:
+            if self._pending and self.is_of_this_process():
                 self._wake_one()
 
     def _serve_next(self) -> bool:
         """Whether something waited; if so it is done."""
-        if os.getpid() != self._pid:
+        if not self.is_of_this_process():
             return False  # a callback forked and came back: what waits here is the parent's
         try:
             task = self._pending.popleft()
@@ -289,10 +316,13 @@ class Workers:
             self._serving[me] = outer
             self._open.pop(id(task), None)
 
-    def _wait_for(self, bell: "_thread.LockType") -> bool:
+    def _wait(self) -> bool:
         """Whether to go on: work came, or may have come."""
-        if self._stopped or os.getpid() != self._pid:
+        if self._stopped or not self.is_of_this_process():
             return False
+        # A new one each time: whoever rings late rings for nobody.
+        bell = _thread.allocate_lock()
+        bell.acquire()
         self._idle.append(bell)
         nothing_to_do = not self._pending and not self._stopped
         if nothing_to_do and bell.acquire(True, IDLE_SECONDS):
@@ -337,7 +367,8 @@ class _Exit:
 
     def _see_them_leave(self) -> None:
         """Give idle workers a moment to end: a sub-interpreter that ends with a thread in it ends the process."""
-        left = [workers for workers in (reference() for reference in self._in_use.values()) if workers is not None]
+        known = [reference() for reference in list(self._in_use.values())]
+        left = [workers for workers in known if workers is not None and workers.is_of_this_process()]
         for workers in left:
             workers.let_go()
         until = Deadline.after(LEAVING_SECONDS)

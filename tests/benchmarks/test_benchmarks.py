@@ -187,8 +187,11 @@ def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) ->
         measured, left_out = [row for row in rows if row.startswith(name)]
         assert measured.endswith("reached")
         assert left_out.endswith("left out by --no-1.1.0")
+    (many, *_) = [row for row in rows if row.startswith("callbacks: 200 in flight")]
+    assert many.endswith("left out by --no-1.1.0")
+    assert any(row.startswith("callbacks: to a worker and back") and row.endswith("reached") for row in rows)
     found = json.loads(file.read_text(encoding="utf-8"))
-    assert len(found["figures"]) == 2 * len(ROWS)
+    assert len(found["figures"]) == 2 * len(ROWS) + 2
     assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
 
 

@@ -25,7 +25,7 @@ class Act(Task):
         self.dropped_with = None
         self.runs = 0
 
-    def run(self):
+    def run(self, here=False):
         self.runs += 1
         self.act()
         self.over.set()

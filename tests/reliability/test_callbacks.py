@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import multiprocessing
+import signal
 import sys
 import threading
 import time
@@ -484,3 +485,39 @@ def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
         sys.setswitchinterval(before)
     assert len(most) == 800
     assert max(most) <= 3
+
+
+def test_t17_a_signal_in_close_loses_no_call(held, figure):
+    """Whenever the limit strikes, every call that was queued is told how it ended."""
+    class Limit(Exception):
+        pass
+
+    def strike(*_):
+        raise Limit
+
+    before = signal.signal(signal.SIGALRM, strike)
+    struck, lost = 0, 0
+    try:
+        for number in range(100):
+            client = client_of(held, max_workers=1, logger=Quiet())
+            told = []
+            options = {**offers(), "callback": told.append, "err_callback": told.append}
+            first = client.get_offers(options)
+            results = [client.get_offers(options) for _ in range(20)]
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0002 + number * 0.00002)
+                client.close(0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Limit:
+                struck += 1
+            client.close(0)
+            for result in results:
+                result.wait(WAIT)
+            lost += sum(not result.ready() for result in results)
+            assert len(told) in (20, 21) or not first.ready()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    figure("close interrupted {} times: calls lost of 2000".format(struck), lost, 0)
+    assert lost == 0
+    assert struck > 0

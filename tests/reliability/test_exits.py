@@ -231,3 +231,39 @@ def test_t33_so_is_one_with_a_call_under_way(figure):
         assert eventually(lambda: watched[1]() is None)
     figure("threads end after the last call, s", took, "less than 1")
     assert took < 1 + SLACK
+
+
+def test_t33_a_client_with_a_subscriber_goes_without_a_collector():
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        client = client_of(server, events={"client_ready": lambda: None})
+        client.get_offers(offers())
+        notice = client._ready
+        assert eventually(lambda: notice._turn == [])
+        time.sleep(0.05)  # the thread that told is on its way out
+        watched = weakref.ref(client)
+        gc.disable()
+        try:
+            del client
+            assert eventually(lambda: watched() is None)
+        finally:
+            gc.enable()
+
+
+def test_t7_a_forked_child_does_not_wait_for_its_parents_workers(figure):
+    body = """
+    import os, warnings
+    warnings.simplefilter("ignore")
+    client = client_of(server)
+    client.get_offers({**offers(), "callback": id}).get(20)
+    began = time.monotonic()
+    if os.fork() == 0:
+        sys.exit(0)
+    os.wait()
+    print(time.monotonic() - began)
+    """
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        done = python(HEAD + body, server.domain)
+    assert (done.returncode, done.stderr) == (0, "")
+    took = float(done.stdout)
+    figure("exit of a forked child beside idle workers, s", round(took, 3), "less than 0.5")
+    assert took < 0.45

@@ -1,5 +1,7 @@
 """Callbacks that use the client they were called by: nothing waits for itself (T37)."""
 
+import _thread
+import asyncio
 import logging
 import threading
 
@@ -133,6 +135,40 @@ def test_t37_a_nested_callback_call_comes_back_at_once(server):
         result.get(WAIT)
         assert client.flush(20000)
     assert seen == [("outer goes on", False), "inner"]
+
+
+def test_t37_a_nested_call_that_is_awaited(client):
+    async def awaited():
+        return await asyncio.wait_for(client.get_offers_async(offers()), WAIT)
+
+    assert content(in_callback(client, lambda: asyncio.run(awaited()))) == "<b>A</b>"
+
+
+def test_t37_a_callback_that_does_not_want_to_wait_does_not_work_either(server):
+    asked = threading.Semaphore(0)
+    seen = []
+
+    def outer(_):
+        asked.acquire(timeout=WAIT)
+        seen.append((client.flush(0), others[0].wait(0), others[0].ready()))
+
+    with client_of(server, max_workers=1, logger=Quiet()) as client:
+        result = client.get_offers({**offers(), "callback": outer})
+        others = [client.get_offers({**offers(), "callback": id}) for _ in range(10)]
+        asked.release()
+        result.get(WAIT)
+        assert client.flush(1000 * WAIT)
+    assert seen == [(False, None, False)]
+
+
+@pytest.mark.parametrize("act", ["flush", "close"])
+def test_t37_flush_and_close_inside_a_callback_where_threads_are_refused(act, server, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    with client_of(server, logger=Quiet()) as client:
+        monkeypatch.setattr(_thread, "start_new_thread", refuse)
+        assert in_callback(client, getattr(client, act)) is True
 
 
 def test_t37_a_nested_blocking_call(client):
