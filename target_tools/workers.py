@@ -15,25 +15,21 @@ They are guests in somebody's process:
 """
 
 import _thread
-import atexit
 import itertools
 import os
 import threading
-import time
-import weakref
 from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
 from target_tools.errors import CallLost, QueueFull
+from target_tools.exits import EXIT
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
 IDLE_SECONDS = 5.0
 #: Seconds within which a thread that was started shows up; one that did not never will.
 START_SECONDS = 2.0
-#: Seconds that an exit gives idle workers to leave.
-LEAVING_SECONDS = 0.5
 #: ``close`` and ``flush`` without a time-out: a month.
 FOR_EVER = 2.6e6
 
@@ -88,14 +84,14 @@ class Workers:
         self._stopped = False
         self.refused = Counter()
         self.dropped = Counter()
-        _EXIT.watch(self)
+        EXIT.watch(self)
 
     def submit(self, task: Task) -> None:
         """Let a worker run ``task``; raises ``QueueFull`` when too many wait.
 
         Where no thread can be started and none is there, ``task`` runs here.
         """
-        if _EXIT.begun:
+        if EXIT.begun:
             task.run(here=True)
             return
         if len(self._pending) >= self._max_pending:
@@ -167,7 +163,7 @@ class Workers:
 
     def stop(self) -> None:
         """Let the workers go as soon as nothing waits.  Takes no lock: a collector may call it."""
-        _EXIT.forget(self)
+        EXIT.forget(self)
         self.let_go()
 
     def let_go(self) -> None:
@@ -334,49 +330,6 @@ class Workers:
             bell.acquire(True, 1.0)
             return True
         return bool(self._pending)
-
-
-class _Exit:
-    """The end of this process: everybody's workers, and whether it has begun."""
-
-    def __init__(self) -> None:
-        self.begun = False
-        self._in_use: Dict[int, weakref.ref[Workers]] = {}
-        # What is registered first comes last at the exit.  ``weakref`` registers with its first finalizer;
-        # those that stop workers and hang up are to come after us.
-        weakref.finalize(self, int)
-        atexit.register(self._wait)
-
-    def watch(self, workers: Workers) -> None:
-        """Wait for ``workers``, if they are still there then."""
-        self._in_use[id(workers)] = weakref.ref(workers)
-
-    def forget(self, workers: Workers) -> None:
-        """Do not wait for ``workers``."""
-        self._in_use.pop(id(workers), None)
-
-    def _wait(self) -> None:
-        """Wait for what is under way: all clients together as long as the most patient of them wants."""
-        self.begun = True
-        began = monotonic()
-        for reference in list(self._in_use.values()):
-            workers = reference()
-            if workers is not None:
-                workers.finish(began)
-        self._see_them_leave()
-
-    def _see_them_leave(self) -> None:
-        """Give idle workers a moment to end: a sub-interpreter that ends with a thread in it ends the process."""
-        known = [reference() for reference in list(self._in_use.values())]
-        left = [workers for workers in known if workers is not None and workers.is_of_this_process()]
-        for workers in left:
-            workers.let_go()
-        until = Deadline.after(LEAVING_SECONDS)
-        while any(workers.threads() > workers.running() for workers in left) and until.remaining() > 0:
-            time.sleep(0.001)
-
-
-_EXIT = _Exit()
 
 
 class _Name:
