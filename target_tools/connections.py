@@ -6,17 +6,15 @@ The connections are urllib3's; what is done differently, and why:
   half-way, where ``queue.LifoQueue`` (urllib3's pool) is left locked for ever by one
   signal handler in six that raises inside it.
 * Opening happens through :mod:`target_tools.handover`: the caller waits on a raw lock.
-* Every read from the socket is given what is left of the call's deadline.  A socket's
-  own time-out starts anew with each byte, so a server that drips could stretch it.
+* Every read is given what is left of the call's deadline: see :mod:`target_tools.answers`.
 * Head and body of a request leave in one segment, and ``http.client`` reads the answer.
-  urllib3's ``urlopen`` costs as much again as the whole exchange, for redirects, retries and
-  decoding that are not wanted here.
+  urllib3's ``urlopen`` costs more than half as much again (``docs/internals.md`` measures it),
+  for redirects, retries and decoding that are not wanted here.
 """
 
 import contextlib
 import encodings.idna  # noqa: F401 - a look-up would import it; a process forked meanwhile never could again
 import http.client
-import io
 import socket
 import ssl
 from collections import deque
@@ -27,6 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError
 from urllib3.util import connection as urllib3_connection
 from urllib3.util import is_connection_dropped
 
+from target_tools.answers import Answer, TimedReader, give_time
 from target_tools.clock import Deadline, monotonic
 from target_tools.flow import Origin
 from target_tools.handover import Handover
@@ -52,87 +51,12 @@ SOCKET_OPTIONS = (
 )
 
 
-def give_time(sock: socket.socket, deadline: Deadline) -> None:
-    """Let the next operation on ``sock`` wait until the deadline.
-
-    Setting a time-out is a system call that lets go of the interpreter, so one that is a
-    few milliseconds too long stays.  One that is too short never does: it would fire
-    before the call's time is up.
-    """
-    remaining = deadline.remaining()
-    if remaining <= 0:
-        raise socket.timeout("timed out")
-    current = sock.gettimeout()
-    if current is None or not remaining <= current < remaining + 0.005:
-        sock.settimeout(remaining)
-
-
-class TimedReader(io.RawIOBase):
-    """The bytes of one answer as they come, each read bounded by the call's deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        super().__init__()
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-        self._ended = False
-        self.received = 0
-        self.first_byte_at = 0.0
-
-    def makefile(self, mode: str) -> "_Answer":
-        """What ``http.client`` asks a socket for."""
-        return _Answer(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> Optional[int]:
-        if self._ended:
-            return None
-        give_time(self._sock, self._deadline)
-        count = self._raw.readinto(buffer)
-        if not self.received:
-            self.first_byte_at = monotonic()
-        self.received += count or 0
-        return count
-
-    def end(self) -> None:
-        """Let no further byte in: what the buffer holds now came with the answer."""
-        self._ended = True
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Answer(io.BufferedReader):
-    """One answer.  ``leftover`` tells, once it is closed, whether the server sent more than that."""
-
-    raw: TimedReader  # pyright: ignore[reportIncompatibleVariableOverride]
-    leftover = False
-    _asked = False
-
-    def read(self, size: Optional[int] = -1) -> bytes:
-        # ``http.client`` believes a chunk that says it has fewer than no bytes, and would read to the end.
-        if size is None or size < 0:
-            raise http.client.HTTPException("a size below zero")
-        return super().read(size)
-
-    def close(self) -> None:
-        # Asked once: a close that a signal interrupted leaves nothing to peek into.
-        if not self._asked:
-            self._asked = True
-            self.raw.end()
-            self.leftover = bool(self.peek(1))
-        super().close()
-
-
 class KeptConnection(HTTPConnection):
     """A connection to an origin, plain or through a proxy, that outlives a request."""
 
     deadline: Deadline
     reader: Optional[TimedReader] = None
-    answer: Optional[_Answer] = None
+    answer: Optional[Answer] = None
     response: Optional[http.client.HTTPResponse] = None
     #: The proxy that requests in plain HTTP are handed to.
     via: Optional[Proxy] = None
