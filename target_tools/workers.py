@@ -25,6 +25,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
 from target_tools.errors import CallLost, QueueFull
 from target_tools.exits import EXIT
+from target_tools.handover import Handover
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
 IDLE_SECONDS = 5.0
@@ -193,28 +194,10 @@ class Workers:
         return [task for task in list(self._open.values()) if id(task) not in not_waited_for]
 
     def _drop_elsewhere(self, error: Exception) -> None:
-        """End what still waits, in a thread that no signal handler interrupts: between the queue and its end
-        a task is nobody's."""
-        over = _thread.allocate_lock()
-        over.acquire()
-
-        def drop() -> None:
-            try:
-                self._drop_pending(error)
-            finally:
-                over.release()
-
-        if not self._pending:
-            return
-        try:
-            if self.is_worker():
-                self._drop_pending(error)
-                return
-            _thread.start_new_thread(drop, ())
-        except (RuntimeError, MemoryError):
-            self._drop_pending(error)
-            return
-        over.acquire()
+        """End what still waits, out of reach of signals: between the queue and its end a task is nobody's."""
+        if self._pending:
+            handover = Handover(self.is_worker)
+            handover.call(lambda: self._drop_pending(error), Deadline.after(FOR_EVER), lambda: None)
 
     def _drop_pending(self, error: Exception) -> None:
         while True:

@@ -39,15 +39,16 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     if not isinstance(options, Mapping):
         parse.refuse("options", "a dict", options)
-    get = parse.given(options).get
+    given = parse.given(options)
+    get = given.get
     request = get("request")
     if request is None and isinstance(get("events"), DeliveryRequest):
         log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
         request = get("events")
     if not isinstance(request, DeliveryRequest):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
-    if len(options) > 1:
-        _check_call(parse.given(options), log)
+    if len(given) > 1:
+        _check_call(given, log)
     timeout = get("timeout") or None
     return Call(
         request,
