@@ -2,6 +2,7 @@
 
 from target_tools.errors import (
     ApiException,
+    ArtifactNotAvailable,
     AttributeNotFound,
     CallLost,
     CircuitOpen,
@@ -10,7 +11,9 @@ from target_tools.errors import (
     DeadlineExceeded,
     DeliveryError,
     HttpStatusError,
+    InvalidArtifact,
     InvalidResponse,
+    InvalidRule,
     NotAvailable,
     OptionError,
     QueueFull,
@@ -22,6 +25,7 @@ from target_tools.errors import (
 
 __all__ = [
     "ApiException",
+    "ArtifactNotAvailable",
     "AttributeNotFound",
     "CallLost",
     "CircuitOpen",
@@ -30,7 +34,9 @@ __all__ = [
     "DeadlineExceeded",
     "DeliveryError",
     "HttpStatusError",
+    "InvalidArtifact",
     "InvalidResponse",
+    "InvalidRule",
     "NotAvailable",
     "OptionError",
     "QueueFull",

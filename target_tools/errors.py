@@ -9,6 +9,7 @@
     ├── QueueFull                                   too many calls wait for a worker: this one was not taken
     ├── CallLost                                    a fork or an exit took the worker of the call away
     ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
+    ├── InvalidRule (ValueError)                    a rule of an artifact that cannot be used; never leaves a call
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
         │   └── CircuitOpen                         the edge failed so often that it is not asked for a moment
@@ -16,7 +17,9 @@
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
+        ├── ArtifactNotAvailable                    on-device, and no rule artifact has come yet
         └── InvalidResponse (ValueError)            an answer that cannot be read
+            ├── InvalidArtifact                     a rule artifact that cannot be used
             └── ResponseTooLarge                    one that is larger than ``max_response_bytes``
 
 The classes in brackets are also bases, so that code written for 1.1.0 and for
@@ -194,6 +197,13 @@ def _at_path(msg: str, path_to_item: Optional[List[Union[str, int]]]) -> str:
     return "{} at {}".format(msg, render_path(path_to_item)) if path_to_item else msg
 
 
+class InvalidRule(TargetError, ValueError):
+    """A rule of an artifact that cannot be compiled, or that goes past its bounds when it is evaluated.
+
+    It never leaves a call: the rule is left out, and its mbox or view is the edge's to decide.
+    """
+
+
 # A call that got no answer
 
 
@@ -274,5 +284,15 @@ class InvalidResponse(DeliveryError, ValueError):
     """The answer is not what the schema or HTTP says it should be."""
 
 
+class InvalidArtifact(InvalidResponse):
+    """A rule artifact that cannot be used: not JSON, not of this version, not of this structure."""
+
+
 class ResponseTooLarge(InvalidResponse):
     """The answer is larger than ``max_response_bytes`` allows, before or after decompression."""
+
+
+class ArtifactNotAvailable(DeliveryError):
+    """On-device decisioning was asked for, and no rule artifact has come yet.  Nothing was sent: ``attempts`` is 0."""
+
+    attempts = 0
