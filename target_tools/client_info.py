@@ -1,0 +1,169 @@
+"""Browser and platform of a visitor, by the names that audiences compare with.
+
+browser: edge, opera, ie, firefox, chrome, safari, mobile safari, ipad, iphone, unknown;
+platform: windows, mac, linux, ios, android, unknown.
+
+There are thousands of browsers and few names, so these rules hold:
+
+- Who says to be one of them is taken at its word: a bot that renders like Chrome is
+  chrome, and is offered what visitors with Chrome are offered.
+- A browser that has no name here has that of the one it is built on and says to be, with
+  that one's version, because this decides how a page looks: Samsung Internet, Brave,
+  Vivaldi, Yandex, Silk and web views on Android are chrome, SeaMonkey is firefox, and
+  Epiphany is safari.
+- On iOS all are built on the same engine, so there only their own names count: Chrome,
+  Firefox, Edge and Opera are themselves.  Safari on an iPhone, iPad or iPod is mobile
+  safari: it says both Version/ and Safari/.  What says less is no browser but an app, or
+  a page shown inside one: it has the name of its device, ipad or iphone (an iPod is an
+  iphone), and no version.
+- An iPad that asks for desktop pages says it is a Mac, and is safari on a mac.
+- The old browsers of Android, BlackBerry and their kind, which are only like a mobile
+  Safari, are unknown.
+- Internet Explorer is as old as its engine, also where it shows a page as an older one would.
+- Windows Phone and the Xbox are windows; Chrome OS, and televisions that say Linux, are linux.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+#: Characters of a User-Agent, or of a hint, that are read: a visitor may send any number.
+LONGEST = 1024
+#: Digits of a version; what has more is none.
+MOST_DIGITS = 5
+
+
+class ClientInfo(NamedTuple):
+    """What a visitor looks at the page with."""
+
+    browser: str
+    #: The major version, -1 where it is unknown.
+    version: int
+    platform: str
+
+
+# The first that is found counts, so those that claim to be others too come before them.
+_SIGNS: Tuple[Tuple[str, str], ...] = (
+    ("Edg/", "edge"),
+    ("Edge/", "edge"),
+    ("EdgA/", "edge"),
+    ("EdgiOS/", "edge"),
+    ("OPR/", "opera"),
+    ("Opera Mini/", "opera"),
+    ("OPiOS/", "opera"),
+    ("OPT/", "opera"),
+    ("OPX/", "opera"),
+    ("Opera/", "opera"),
+    ("Opera ", "opera"),
+    ("Trident/", "ie"),
+    ("MSIE ", "ie"),
+    ("Firefox/", "firefox"),
+    ("FxiOS/", "firefox"),
+    ("Chrome/", "chrome"),
+    ("CriOS/", "chrome"),
+    ("Chromium/", "chrome"),
+)
+
+# Brands as they stand in a hint without spaces; the comma tells them from a part of another's name.
+# Chromium is in most lists, so it comes last.
+_BRANDS: Tuple[Tuple[str, str], ...] = (
+    (',"MicrosoftEdge";v="', "edge"),
+    (',"Opera";v="', "opera"),
+    (',"OperaGX";v="', "opera"),
+    (',"OperaMobile";v="', "opera"),
+    (',"OperaMini";v="', "opera"),
+    (',"OperaMiniAndroid";v="', "opera"),
+    (',"GoogleChrome";v="', "chrome"),
+    (',"HeadlessChrome";v="', "chrome"),
+    (',"Chromium";v="', "chrome"),
+)
+
+_HINTED_PLATFORMS = {
+    "windows": "windows",
+    "macos": "mac",
+    "mac os x": "mac",
+    "linux": "linux",
+    "chrome os": "linux",
+    "chromium os": "linux",
+    "android": "android",
+    "ios": "ios",
+}
+
+
+def read_client(
+    user_agent: Optional[str], brands: Optional[str] = None, platform: Optional[str] = None
+) -> ClientInfo:
+    """The browser and platform that a request tells of; any text is allowed, and what is no text says nothing.
+
+    ``brands`` is Sec-CH-UA or Sec-CH-UA-Full-Version-List, ``platform`` is
+    Sec-CH-UA-Platform.  A hint that can be read wins over the User-Agent.
+    """
+    text = user_agent[:LONGEST] if isinstance(user_agent, str) else ""
+    told = _platform(text)
+    browser, version = (_branded(brands) if brands else None) or _browser(text, told)
+    return ClientInfo(browser, version, (_hinted_platform(platform) if platform else None) or told)
+
+
+def _browser(text: str, platform: str) -> Tuple[str, int]:
+    """The browser that a User-Agent names, and its version."""
+    for sign, browser in _SIGNS:
+        if sign in text:
+            return browser, _version(text, sign)
+    version = _number_after(text, "Version/") if "Safari/" in text else -1
+    if platform == "ios":
+        if version >= 0:
+            return "mobile safari", version
+        return ("ipad" if "iPad" in text else "iphone"), -1
+    if version >= 0 and platform != "android" and "Mobile" not in text:
+        return "safari", version
+    return "unknown", -1
+
+
+def _version(text: str, sign: str) -> int:
+    if sign == "Trident/":
+        engine = _number_after(text, sign)
+        return engine + 4 if engine >= 0 else _number_after(text, "MSIE ")
+    if sign == "Opera/" and "Version/" in text:
+        # Opera has said 9.80 in the first place ever since it became 10.
+        sign = "Version/"
+    return _number_after(text, sign)
+
+
+def _platform(text: str) -> str:
+    """The platform that a User-Agent names."""
+    # Windows Phone says that it is like Android and like an iPhone, and an iPhone that it is like a Mac.
+    if "Windows" in text:
+        return "windows"
+    if "Android" in text:
+        return "android"
+    if "iPhone" in text or "iPad" in text or "iPod" in text:
+        return "ios"
+    if "Macintosh" in text or "Mac OS" in text:
+        return "mac"
+    return "linux" if "Linux" in text or "LINUX" in text or "CrOS" in text else "unknown"
+
+
+def _branded(brands: str) -> Optional[Tuple[str, int]]:
+    """The browser and version that a list of brands tells of; None where it names none of ours."""
+    text = "," + brands[:LONGEST].replace(" ", "") if isinstance(brands, str) else ""
+    for sign, browser in _BRANDS:
+        version = _number_after(text, sign)
+        if version >= 0:
+            return browser, version
+    return None
+
+
+def _hinted_platform(platform: str) -> Optional[str]:
+    text = platform[:LONGEST] if isinstance(platform, str) else ""
+    return _HINTED_PLATFORMS.get(text.strip(' "').lower())
+
+
+def _number_after(text: str, sign: str) -> int:
+    """The whole number right after ``sign``; -1 where there is none that may be a version."""
+    at = text.find(sign)
+    if at < 0:
+        return -1
+    start = end = at + len(sign)
+    # One digit more than allowed tells "just fits" from "too long".
+    stop = min(len(text), start + MOST_DIGITS + 1)
+    while end < stop and "0" <= text[end] <= "9":
+        end += 1
+    return int(text[start:end]) if 0 < end - start <= MOST_DIGITS else -1

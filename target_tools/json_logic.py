@@ -1,0 +1,144 @@
+"""JSON-logic rules, compiled once and evaluated many times, with JavaScript's value semantics.
+
+``compile_rule`` walks a rule and returns a function of the data: a closure that holds
+the closures of its arguments.  Evaluating never looks at the rule again.
+
+    >>> is_adult = compile_rule({">=": [{"var": "age"}, 18]})
+    >>> is_adult({"age": "40"})
+    True
+
+An object with one key is an operation, whatever else JSON knows stands for itself, and
+an array for what its items evaluate to.  Operators and results are those of
+json-logic-js, without ``log``.  Three things differ, because they must not be left to
+a downloaded rule or to what a visitor sends:
+
+* What cannot be compiled is refused when compiling, also where no evaluation would
+  come to it: an unknown operator, a rule too large or nested too deeply.
+* Data is never run as a rule, and has no properties but its own.  Where JavaScript
+  would throw because of the data, the operation evaluates to None or False.
+* An evaluation does a bounded amount of work.
+
+The operators stand in ``json_logic_operators``, those that repeat or grow something in
+``json_logic_loops``, and in ``json_logic_shortcuts`` the shapes that nearly all rules have.
+"""
+
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+from target_tools.errors import InvalidRule, quoted
+from target_tools.javascript import truthy
+from target_tools.json_logic_loops import GROWING, LOOPS, Budget
+from target_tools.json_logic_operators import OPERATORS, Evaluate, constant
+from target_tools.json_logic_shortcuts import SHORTCUTS
+
+#: Levels of nesting that a rule may have.
+MAX_DEPTH = 100
+#: Parts that it may hold: operations, arrays, values.  Values in an array of nothing else count a sixteenth, and a
+#: text counts one more for each 1,024 characters.
+MAX_NODES = 10000
+
+#: Operators that evaluate to a bool, whatever their arguments.
+_ANSWERING = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
+#: Operators that evaluate to one of their arguments.
+_CHOOSING = frozenset({"and", "or"})
+
+
+def compile_rule(rule: Any) -> Callable[[Any], Any]:
+    """The function that evaluates ``rule`` for some data.
+
+    What JSON cannot hold it gives as JavaScript has it: ``UNDEFINED``, NaN, infinities.
+    Raises ``InvalidRule``; so does the function where an evaluation passes its bounds,
+    and it raises nothing else.
+    """
+    return _Compiler().compile_whole(rule)
+
+
+def compile_condition(rule: Any) -> Callable[[Any], bool]:
+    """The function that says whether ``rule`` holds for some data, as JavaScript's ``if`` takes its result."""
+    evaluate = compile_rule(rule)
+    if _answers(rule):
+        return evaluate
+    return lambda data: truthy(evaluate(data))
+
+
+def _answers(rule: Any) -> bool:
+    """Whether the rule evaluates to a bool, so that there is nothing to convert."""
+    if not _is_operation(rule):
+        return isinstance(rule, bool)
+    name, arguments = _parts(rule)
+    return name in _ANSWERING or (name in _CHOOSING and bool(arguments) and all(map(_answers, arguments)))
+
+
+def _is_operation(rule: Any) -> bool:
+    return isinstance(rule, dict) and len(rule) == 1
+
+
+def _parts(operation: Any) -> Tuple[Any, Sequence[Any]]:
+    """The operator and its arguments; one that is no array stands for itself alone."""
+    ((name, arguments),) = operation.items()
+    return name, arguments if isinstance(arguments, (list, tuple)) else (arguments,)
+
+
+class _Compiler:
+    """What compiling one rule counts, and the budget of its evaluations, if it needs one."""
+
+    __slots__ = ("budget", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.budget: Optional[Budget] = None
+
+    def compile_whole(self, rule: Any) -> Evaluate:
+        evaluate = self.compile(rule, 0)
+        return evaluate if self.budget is None else self.budget.bounding(evaluate)
+
+    def compile(self, rule: Any, depth: int) -> Evaluate:
+        if not isinstance(rule, (dict, list, tuple)):
+            self._count(1 + len(rule) // 1024 if isinstance(rule, str) else 1)
+            return constant(rule)
+        if depth > MAX_DEPTH:
+            raise InvalidRule("a rule is nested more than {} levels deep".format(MAX_DEPTH))
+        if not isinstance(rule, dict):
+            return self._array(rule, depth)
+        self._count(1)
+        return self._operation(rule, depth) if len(rule) == 1 else constant(rule)
+
+    def _operation(self, rule: Any, depth: int) -> Evaluate:
+        name, arguments = _parts(rule)
+        shortcut = SHORTCUTS.get(name)
+        evaluate = shortcut(arguments) if shortcut else None
+        if evaluate is not None:
+            return evaluate
+        if name in OPERATORS:
+            return OPERATORS[name](self._each(arguments, depth))
+        if name in GROWING:
+            return GROWING[name](self._budget(), self._each(arguments, depth))
+        if name in LOOPS:
+            return self._loop(name, arguments, depth)
+        raise InvalidRule("a rule has an operator that is not known: {}".format(quoted(name, 40)))
+
+    def _loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
+        around = self._each([*arguments[:1], *arguments[2:]], depth)
+        before = self.nodes
+        body = self._each(arguments[1:2], depth)
+        return LOOPS[name](self._budget(), self.nodes - before, [*around[:1], *body, *around[1:]])
+
+    def _array(self, items: Sequence[Any], depth: int) -> Evaluate:
+        if any(isinstance(item, (dict, list, tuple)) for item in items):
+            self._count(1)
+            evaluations = self._each(items, depth)
+            return lambda data: [evaluate(data) for evaluate in evaluations]
+        self._count(1 + len(items) // 16)
+        return lambda data: list(items)
+
+    def _each(self, rules: Sequence[Any], depth: int) -> List[Evaluate]:
+        return [self.compile(rule, depth + 1) for rule in rules]
+
+    def _count(self, nodes: int) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            raise InvalidRule("a rule holds more than {} parts".format(MAX_NODES))
+
+    def _budget(self) -> Budget:
+        if self.budget is None:
+            self.budget = Budget()
+        return self.budget

@@ -1,0 +1,168 @@
+"""JSON-logic's operators that repeat something, or grow it, and the budget that bounds them.
+
+What else a rule can do costs as much as the rule is long.  These multiply: loops in
+loops, or a ``reduce`` that doubles a text.  So they spend from a budget, in steps: one
+for each part of a rule that is evaluated for an item, and more for items that are
+large.  A rule without them has no budget and pays nothing for it.
+"""
+
+import threading
+from typing import Any, Callable, Dict, List
+
+from target_tools.errors import InvalidRule
+from target_tools.javascript import UNDEFINED, from_code_units, is_array, to_string
+from target_tools.json_logic_operators import Arguments, Evaluate, constant, holds, padded
+
+#: What one evaluation may spend.
+MAX_STEPS = 100000
+#: Characters that are handled in the time of one step.
+STEP_OF_TEXT = 64
+
+
+class Budget(threading.local):
+    """What is left of the steps of an evaluation; each thread has its own."""
+
+    left = 0
+
+    def bounding(self, evaluate: Evaluate) -> Evaluate:
+        """The evaluation, with a new budget each time."""
+
+        def bounded(data: Any) -> Any:
+            self.left = MAX_STEPS
+            return evaluate(data)
+
+        return bounded
+
+    def spend(self, steps: int) -> None:
+        """Take the steps, or raise ``InvalidRule``."""
+        self.left -= steps
+        if self.left < 0:
+            raise InvalidRule("the evaluation of a rule takes more than {} steps".format(MAX_STEPS))
+
+    def weight(self, value: Any) -> int:
+        """The steps that handling the value takes: those of its text or its items, counted no further than needed."""
+        if isinstance(value, str):
+            return len(value) // STEP_OF_TEXT
+        if not is_array(value):
+            return 0
+        total = 0
+        waiting = [value]
+        while waiting and total <= self.left:
+            item = waiting.pop()
+            if isinstance(item, str):
+                total += len(item) // STEP_OF_TEXT
+            elif is_array(item):
+                total += len(item)
+                waiting.extend(item)
+        return total
+
+
+Loop = Callable[[Budget, int, Arguments], Evaluate]
+Growing = Callable[[Budget, Arguments], Evaluate]
+
+
+def _counted(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
+    """The evaluation of a loop's body, paid for item by item."""
+
+    def evaluate(item: Any) -> Any:
+        budget.spend(parts * (1 + budget.weight(item)))
+        return body(item)
+
+    return evaluate
+
+
+def _items_of(value: Any) -> Any:
+    return value if is_array(value) else ()
+
+
+# Loops: a body that is evaluated for each item, with nothing but the item as its data
+
+
+def _map(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    source, body = padded(arguments, 2)
+    body = _counted(budget, parts, body)
+    return lambda data: [body(item) for item in _items_of(source(data))]
+
+
+def _filter(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    source, body = padded(arguments, 2)
+    body = _counted(budget, parts, body)
+    return lambda data: [item for item in _items_of(source(data)) if holds(body(item))]
+
+
+def _some(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    source, body = padded(arguments, 2)
+    body = _counted(budget, parts, body)
+    return lambda data: any(holds(body(item)) for item in _items_of(source(data)))
+
+
+def _none(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    some = _some(budget, parts, arguments)
+    return lambda data: not some(data)
+
+
+def _all(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    source, body = padded(arguments, 2)
+    body = _counted(budget, parts, body)
+
+    def all_of_some(data: Any) -> bool:
+        items = _items_of(source(data))
+        return bool(items) and all(holds(body(item)) for item in items)
+
+    return all_of_some
+
+
+def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+    source, body, initial = padded(arguments, 3)
+    if len(arguments) < 3:
+        initial = constant(None)
+
+    def reduced(data: Any) -> Any:
+        items, accumulator = _items_of(source(data)), initial(data)
+        for item in items:
+            budget.spend(parts * (1 + budget.weight(item) + budget.weight(accumulator)))
+            accumulator = body({"current": item, "accumulator": accumulator})
+        budget.spend(budget.weight(accumulator))
+        return accumulator
+
+    return reduced
+
+
+# Growth
+
+
+def _cat(budget: Budget, arguments: Arguments) -> Evaluate:
+    def joined(data: Any) -> str:
+        pieces = [_piece(argument(data)) for argument in arguments]
+        budget.spend(sum(map(len, pieces)) // STEP_OF_TEXT)
+        return from_code_units("".join(pieces))
+
+    return joined
+
+
+def _piece(value: Any) -> str:
+    return "" if value is None or value is UNDEFINED else to_string(value)
+
+
+def _merge(budget: Budget, arguments: Arguments) -> Evaluate:
+    def merged(data: Any) -> List[Any]:
+        whole: List[Any] = []
+        for argument in arguments:
+            value = argument(data)
+            items = value if is_array(value) else [value]
+            budget.spend(len(items))
+            whole.extend(items)
+        return whole
+
+    return merged
+
+
+LOOPS: Dict[str, Loop] = {
+    "map": _map,
+    "filter": _filter,
+    "reduce": _reduce,
+    "all": _all,
+    "none": _none,
+    "some": _some,
+}
+GROWING: Dict[str, Growing] = {"cat": _cat, "merge": _merge}

@@ -1,0 +1,306 @@
+"""JSON-logic's operators: each makes one evaluation out of those of its arguments.
+
+The functions at the top lift what works on values; what is not listed there chooses
+which of its arguments it evaluates, or looks at the data.
+"""
+
+import math
+from functools import reduce
+from operator import add
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from target_tools.errors import InvalidRule
+from target_tools.javascript import (
+    UNDEFINED,
+    at_most,
+    code_units,
+    contains,
+    divide,
+    is_array,
+    kind_of,
+    less_than,
+    loosely_equal,
+    parse_float,
+    property_of,
+    remainder,
+    strictly_equal,
+    substr,
+    to_number,
+    to_string,
+    truthy,
+)
+
+Evaluate = Callable[[Any], Any]
+Arguments = Sequence[Evaluate]
+Operator = Callable[[Arguments], Evaluate]
+
+
+def constant(value: Any) -> Evaluate:
+    """The evaluation that ignores the data."""
+    return lambda data: value
+
+
+def padded(arguments: Arguments, count: int) -> List[Evaluate]:
+    """The first ``count`` arguments; one that is missing is undefined, as everywhere in JavaScript."""
+    return [*arguments[:count], *[constant(UNDEFINED)] * (count - len(arguments))]
+
+
+def holds(value: Any) -> bool:
+    """JSON-logic's own idea of truth: JavaScript's, but an empty array is false."""
+    return truthy(value) and not (is_array(value) and not value)
+
+
+# From functions of values to operators
+
+
+def _of_one(function: Callable[[Any], Any]) -> Operator:
+    def operator(arguments: Arguments) -> Evaluate:
+        (only,) = padded(arguments, 1)
+        return lambda data: function(only(data))
+
+    return operator
+
+
+def _of_two(function: Callable[[Any, Any], Any]) -> Operator:
+    def operator(arguments: Arguments) -> Evaluate:
+        left, right = padded(arguments, 2)
+        return lambda data: function(left(data), right(data))
+
+    return operator
+
+
+def _of_three(function: Callable[[Any, Any, Any], Any]) -> Operator:
+    def operator(arguments: Arguments) -> Evaluate:
+        first, second, third = padded(arguments, 3)
+        return lambda data: function(first(data), second(data), third(data))
+
+    return operator
+
+
+def _of_all(function: Callable[[List[Any]], Any]) -> Operator:
+    def operator(arguments: Arguments) -> Evaluate:
+        return lambda data: function([argument(data) for argument in arguments])
+
+    return operator
+
+
+# Choice: an argument is evaluated only if its value is needed
+
+
+def _and(terms: Arguments) -> Evaluate:
+    if len(terms) < 2:
+        return terms[0] if terms else constant(UNDEFINED)
+    *before, last = terms
+    return _both(before[0], last) if len(terms) == 2 else _first_false(before, last)
+
+
+def _both(first: Evaluate, last: Evaluate) -> Evaluate:
+    def both(data: Any) -> Any:
+        value = first(data)
+        if value is True or holds(value):
+            return last(data)
+        return value
+
+    return both
+
+
+def _first_false(before: Arguments, last: Evaluate) -> Evaluate:
+    def first_false_or_last(data: Any) -> Any:
+        for term in before:
+            value = term(data)
+            if value is not True and not holds(value):
+                return value
+        return last(data)
+
+    return first_false_or_last
+
+
+def _or(terms: Arguments) -> Evaluate:
+    if len(terms) < 2:
+        return terms[0] if terms else constant(UNDEFINED)
+    *before, last = terms
+
+    def first_true_or_last(data: Any) -> Any:
+        for term in before:
+            value = term(data)
+            if value is not False and holds(value):
+                return value
+        return last(data)
+
+    return first_true_or_last
+
+
+def _if(terms: Arguments) -> Evaluate:
+    branches = list(zip(terms[:-1:2], terms[1::2]))
+    otherwise = terms[-1] if len(terms) % 2 else constant(None)
+
+    def chosen(data: Any) -> Any:
+        for condition, consequence in branches:
+            if holds(condition(data)):
+                return consequence(data)
+        return otherwise(data)
+
+    return chosen
+
+
+# Data
+
+
+def walk(data: Any, path: Sequence[str], absent: Any) -> Any:
+    """What stands at the end of ``path`` in the data; ``absent`` where it leads nowhere."""
+    for key in path:
+        data = property_of(data, key)
+        if data is UNDEFINED:
+            return absent
+    return data
+
+
+def look_up(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
+    """The value of the variable with that name, in which dots lead deeper; no name: the data itself."""
+    if name is None or name is UNDEFINED or (isinstance(name, str) and not name):
+        return data
+    return walk(data, to_string(name).split("."), None if default is UNDEFINED else default)
+
+
+def _var(arguments: Arguments) -> Evaluate:
+    name, default = padded(arguments, 2)
+    return lambda data: look_up(data, name(data), default(data))
+
+
+def _missing(arguments: Arguments) -> Evaluate:
+    def names_without_value(data: Any) -> List[Any]:
+        return absent_among([argument(data) for argument in arguments], data)
+
+    return names_without_value
+
+
+def absent_among(names: Any, data: Any) -> List[Any]:
+    """The names of those variables that are null or empty text."""
+    if names and is_array(names[0]):
+        names = names[0]
+    return [name for name in names if _is_absent(data, name)]
+
+
+def _is_absent(data: Any, name: Any) -> bool:
+    # A name that is an array is what ``var`` takes: a name and a default.
+    value = look_up(data, *name[:2]) if is_array(name) else look_up(data, name)
+    return value is None or (isinstance(value, str) and not value)
+
+
+def _missing_some(arguments: Arguments) -> Evaluate:
+    if len(arguments) < 2:
+        raise InvalidRule("missing_some needs a number and names")
+    needed, names = padded(arguments, 2)
+
+    def names_if_too_few(data: Any) -> Any:
+        count, among = needed(data), names(data)
+        if among is None or among is UNDEFINED:
+            return None
+        absent = absent_among(among if is_array(among) else [among], data)
+        size = _length(among)
+        return [] if at_most(count, size - len(absent)) else absent
+
+    return names_if_too_few
+
+
+def _length(value: Any) -> float:
+    if isinstance(value, str):
+        return len(code_units(value))
+    return len(value) if is_array(value) else to_number(property_of(value, "length"))
+
+
+# Comparison
+
+
+def _less(low: Any, middle: Any, high: Any) -> bool:
+    return less_than(low, middle) and (high is UNDEFINED or less_than(middle, high))
+
+
+def _at_most(low: Any, middle: Any, high: Any) -> bool:
+    return at_most(low, middle) and (high is UNDEFINED or at_most(middle, high))
+
+
+def _is_in(item: Any, container: Any) -> bool:
+    if isinstance(container, str):
+        return bool(container) and contains(container, to_string(item))
+    return is_array(container) and any(strictly_equal(item, each) for each in container)
+
+
+# Numbers
+
+
+def _sum(values: List[Any]) -> float:
+    return reduce(add, map(parse_float, values), 0.0)  # not sum(), which corrects what JavaScript does not
+
+
+def _product(arguments: Arguments) -> Evaluate:
+    if not arguments:
+        raise InvalidRule("a product needs factors")
+
+    def product(data: Any) -> Any:
+        factors = [argument(data) for argument in arguments]
+        return reduce(lambda left, right: parse_float(left) * parse_float(right), factors)
+
+    return product
+
+
+def _difference(left: Any, right: Any) -> float:
+    return -to_number(left) if right is UNDEFINED else to_number(left) - to_number(right)
+
+
+def _max(values: List[Any]) -> float:
+    numbers = [to_number(value) for value in values]
+    return math.nan if any(map(math.isnan, numbers)) else max(numbers, key=_with_sign, default=-math.inf)
+
+
+def _min(values: List[Any]) -> float:
+    numbers = [to_number(value) for value in values]
+    return math.nan if any(map(math.isnan, numbers)) else min(numbers, key=_with_sign, default=math.inf)
+
+
+def _with_sign(number: float) -> Tuple[float, float]:
+    """The number as it is ordered here: -0 below 0."""
+    return number, math.copysign(1.0, number)
+
+
+# Text
+
+
+def _substr(text: Any, start: Any, length: Any) -> str:
+    source = to_string(text)
+    if kind_of(length) == "number" and length < 0:
+        rest = substr(source, start)
+        return substr(rest, 0, len(code_units(rest)) + length)
+    if less_than(length, 0):
+        return ""  # a negative length in text: JavaScript appends it to a number
+    return substr(source, start, length)
+
+
+OPERATORS: Dict[str, Operator] = {
+    "var": _var,
+    "missing": _missing,
+    "missing_some": _missing_some,
+    "and": _and,
+    "or": _or,
+    "if": _if,
+    "?:": _if,
+    "!": _of_one(lambda value: not holds(value)),
+    "!!": _of_one(holds),
+    "==": _of_two(loosely_equal),
+    "!=": _of_two(lambda left, right: not loosely_equal(left, right)),
+    "===": _of_two(strictly_equal),
+    "!==": _of_two(lambda left, right: not strictly_equal(left, right)),
+    "<": _of_three(_less),
+    "<=": _of_three(_at_most),
+    ">": _of_two(lambda left, right: less_than(right, left)),
+    ">=": _of_two(lambda left, right: at_most(right, left)),
+    "in": _of_two(_is_in),
+    "+": _of_all(_sum),
+    "*": _product,
+    "-": _of_two(_difference),
+    "/": _of_two(divide),
+    "%": _of_two(remainder),
+    "max": _of_all(_max),
+    "min": _of_all(_min),
+    "substr": _of_three(_substr),
+}

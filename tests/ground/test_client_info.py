@@ -1,0 +1,239 @@
+"""Browsers and platforms have the names that audiences use, as another's parser sees them too."""
+
+import ast
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_tools import client_info
+from target_tools.client_info import LONGEST, ClientInfo, read_client
+from tests.ground.user_agents import make_table
+from tests.ground.user_agents.make_table import KNOWLEDGE, TABLE, Row, lines_of, rows_of, table_made_of
+
+BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
+PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
+#: Every row of it stands under a comment that says why.
+DIFFERENCES = TABLE.with_name("differences.tsv")
+UNKNOWN = ClientInfo("unknown", -1, "unknown")
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) "
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) "
+LINUX = "Mozilla/5.0 (X11; Linux x86_64) "
+ANDROID = "Mozilla/5.0 (Linux; Android 13; Pixel 7) "
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) "
+IPAD = "Mozilla/5.0 (iPad; CPU OS 17_1 like Mac OS X) "
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) "
+CHROME = "Chrome/120.0.0.0 Safari/537.36"
+ON_WINDOWS = WINDOWS + WEBKIT + CHROME
+
+CHROMIUM_100 = '"Not A;Brand";v="99", "Chromium";v="100"'
+CHROME_100 = CHROMIUM_100 + ', "Google Chrome";v="100"'
+
+
+def table() -> Dict[str, Row]:
+    """The rows of the table, by User-Agent."""
+    return {row.user_agent: row for row in rows_of(lines_of(TABLE))}
+
+
+def differences() -> Dict[str, Tuple[str, str]]:
+    """What the parser says and what we say, where that is not the same, by User-Agent."""
+    rows = (line.split("\t") for line in lines_of(DIFFERENCES) if not line.startswith("#"))
+    return {user_agent: (theirs, ours) for user_agent, theirs, ours in rows}
+
+
+def said(answer: Tuple[Any, ...]) -> str:
+    """Browser, version and platform as they stand in the list of differences."""
+    return "{} {} {}".format(*answer)
+
+
+def test_every_user_agent_of_the_table_is_read_as_the_parser_reads_it_or_as_the_differences_say() -> None:
+    different = differences()
+    wrong = []
+    for user_agent, row in table().items():
+        _, expected = different.get(user_agent, ("", said(row[1:])))
+        if said(read_client(user_agent)) != expected:
+            wrong.append((said(read_client(user_agent)), "and not", expected, user_agent))
+    assert wrong == []
+
+
+def test_every_difference_is_one_and_quotes_the_table() -> None:
+    rows = table()
+    for user_agent, (theirs, ours) in differences().items():
+        assert said(rows[user_agent][1:]) == theirs, user_agent
+        assert theirs != ours, user_agent
+
+
+def test_the_table_is_large_and_knows_every_name() -> None:
+    lines = [line for line in lines_of(TABLE) if not line.startswith("#")]
+    assert len(lines) == len(table()) >= 350
+    assert {row.browser for row in table().values()} == BROWSERS
+    assert {row.platform for row in table().values()} == PLATFORMS
+
+
+def test_the_table_is_what_its_script_writes() -> None:
+    made_by = next(lines_of(TABLE))
+    try:
+        here = make_table.title()
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(KNOWLEDGE + " is not installed (it has no release for this Python, or the test extra is missing)")
+    if made_by != here:
+        pytest.skip("the table was made with {}, and here is {}".format(made_by[2:], here[2:]))
+    assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "platform"),
+    [
+        (ON_WINDOWS, "windows"),
+        ("Mozilla/5.0 (Windows NT 6.1; Trident/7.0; rv:11.0) like Gecko", "windows"),
+        (MAC + WEBKIT + CHROME, "mac"),
+        (LINUX + WEBKIT + CHROME, "linux"),
+        ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", "linux"),
+        ("Mozilla/5.0 (X11; Fedora; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", "linux"),
+        (ANDROID + WEBKIT + CHROME, "android"),
+        (IPHONE + WEBKIT, "ios"),
+        (IPAD + WEBKIT, "ios"),
+        ("curl/8.4.0", "unknown"),
+    ],
+)
+def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) -> None:
+    assert read_client(user_agent).platform == platform
+
+
+@pytest.mark.parametrize(
+    ("rest", "browser", "version"),
+    [
+        ("Version/17.1 Mobile/15E148 Safari/604.1", "mobile safari", 17),
+        ("CriOS/120.0.6099.119 Mobile/15E148 Safari/604.1", "chrome", 120),
+        ("FxiOS/118.0 Mobile/15E148 Safari/605.1.15", "firefox", 118),
+        ("Version/17.0 EdgiOS/123.0.2420.56 Mobile/15E148 Safari/605.1.15", "edge", 123),
+        ("Version/17.4 Mobile/15E148 Safari/604.1 OPT/4.6.0", "opera", 4),
+    ],
+)
+@pytest.mark.parametrize("device", [IPHONE, IPAD])
+def test_a_browser_on_ios_has_its_own_name(device: str, rest: str, browser: str, version: int) -> None:
+    assert read_client(device + WEBKIT + rest) == (browser, version, "ios")
+
+
+@pytest.mark.parametrize(
+    "rest", ["Mobile/15E148", "Mobile/15E148 [FBAN/FBIOS;FBAV/400.0]", "GSA/248.1.503381734 Mobile/15E148 Safari/604.1"]
+)
+def test_an_app_on_ios_that_names_no_browser_has_the_name_of_its_device(rest: str) -> None:
+    assert read_client(IPAD + WEBKIT + rest) == ("ipad", -1, "ios")
+    assert read_client(IPHONE + WEBKIT + rest) == ("iphone", -1, "ios")
+    assert read_client("Shop/5.1 (iPhone; iOS 17.1; Scale/3.00)") == ("iphone", -1, "ios")
+
+
+@pytest.mark.parametrize(
+    ("brands", "browser", "version"),
+    [
+        (CHROME_100, "chrome", 100),
+        (CHROMIUM_100, "chrome", 100),
+        ('"Google Chrome";v="121.0.6167.85", "Not A(Brand";v="99.0.0.0", "Chromium";v="121.0.6167.80"', "chrome", 121),
+        ('"Microsoft Edge";v="105", "Not)A;Brand";v="8", "Chromium";v="106"', "edge", 105),
+        ('"Chromium";v="118.0.0.0", "Opera";v="104.0.4944.23", "Not=A?Brand";v="99.0.0.0"', "opera", 104),
+        ('"Opera GX";v="99", "Chromium";v="113", "Not-A.Brand";v="24"', "opera", 99),
+        ('"Not_A Brand";v="8", "Chromium";v="120", "Brave";v="120"', "chrome", 120),
+        ('"HeadlessChrome";v="119", "Chromium";v="119", "Not?A_Brand";v="24"', "chrome", 119),
+        ('"Android WebView";v="123", "Not:A-Brand";v="8", "Chromium";v="123"', "chrome", 123),
+        ('"\\\\Not\\"A;Brand"; v="99", "Chromium"; v="84", "Google Chrome"; v="84"', "chrome", 84),
+    ],
+)
+def test_brands_win_over_the_user_agent(brands: str, browser: str, version: int) -> None:
+    assert read_client("Mozilla/5.0 (Windows NT 10.0; rv:90.0) Gecko/20100101 Firefox/90.0", brands) == (
+        browser,
+        version,
+        "windows",
+    )
+    assert read_client(None, brands) == (browser, version, "unknown")
+
+
+@pytest.mark.parametrize(
+    "brands",
+    [
+        "",
+        "Google Chrome",
+        '"Google Chrome"',
+        '"Google Chrome";v=',
+        '"Google Chrome";v=""',
+        '"Google Chrome";v="new"',
+        '"Google Chrome";v="1234567890"',
+        '"Google Chrome";v="١٢"',
+        '"Not A;Brand";v="99"',
+        '"No \\"Google Chrome";v="12"',
+        "x" * LONGEST + CHROME_100,
+    ],
+)
+def test_brands_that_name_no_browser_are_ignored(brands: str) -> None:
+    assert read_client(ON_WINDOWS, brands) == ("chrome", 120, "windows")
+
+
+@pytest.mark.parametrize("quoted", ['"{}"', "{}", ' "{}" '])
+@pytest.mark.parametrize(
+    ("hint", "platform"),
+    [
+        ("Windows", "windows"),
+        ("macOS", "mac"),
+        ("Linux", "linux"),
+        ("Chrome OS", "linux"),
+        ("Chromium OS", "linux"),
+        ("Android", "android"),
+        ("iOS", "ios"),
+    ],
+)
+def test_a_platform_that_is_hinted_wins_over_the_user_agent(hint: str, platform: str, quoted: str) -> None:
+    assert read_client("Mozilla/5.0 (X11; SunOS sun4u)", None, quoted.format(hint)).platform == platform
+    assert read_client(ON_WINDOWS, CHROME_100, quoted.format(hint)) == ("chrome", 100, platform)
+
+
+@pytest.mark.parametrize("hint", ["", '""', '"Unknown"', "Windows NT 10.0", '"', "\0", " " * LONGEST + "Windows"])
+def test_a_hint_that_names_no_platform_is_ignored(hint: str) -> None:
+    assert read_client(MAC + WEBKIT + CHROME, None, hint).platform == "mac"
+
+
+@pytest.mark.parametrize("nothing", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
+def test_what_is_no_text_says_nothing(nothing: Any) -> None:
+    assert read_client(nothing) == UNKNOWN
+    assert read_client(nothing, nothing, nothing) == UNKNOWN
+    assert read_client(ON_WINDOWS, nothing, nothing) == ("chrome", 120, "windows")
+
+
+@pytest.mark.parametrize("version", ["", "x", ".1", "-5", "123456", "9" * 5000, "²", "١٢٠", "_0"])
+def test_a_version_that_is_none_is_unknown(version: str) -> None:
+    assert read_client(WINDOWS + "Chrome/" + version) == ("chrome", -1, "windows")
+
+
+def test_only_the_beginning_of_a_long_text_is_read() -> None:
+    """A visitor may send a hundred kilobytes; what stands behind the first one costs and changes nothing."""
+    for filler in ("x", "Edg", "MSIE", '"', "(((", " ", "\ud800", "9"):
+        long = (filler * 100_000)[:100_000]
+        assert read_client(ON_WINDOWS + " " + long, long, long) == ("chrome", 120, "windows")
+    assert read_client(" " * LONGEST + ON_WINDOWS) == UNKNOWN
+
+
+PIECES = [
+    "Mozilla/5.0 ", "Windows ", "Macintosh; ", "Mac OS X", "iPhone; ", "iPad", "Android 9", "Linux", "CrOS",
+    "Version/", "Safari/", "Chrome/", "Edg/", "OPR/", "Opera/", "Opera ", "Trident/", "MSIE ", "rv:", "Firefox/",
+    "Mobile", "9", ".", '"Google Chrome";v="', '"Chromium"', ';v="', '"', "\\", ";", " ",
+]  # fmt: skip
+TEXTS = st.text() | st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=20).map("".join)
+
+
+@given(TEXTS, st.none() | TEXTS, st.none() | TEXTS)
+def test_any_text_is_read_as_one_of_the_names(user_agent: str, brands: Any, platform: Any) -> None:
+    client = read_client(user_agent, brands, platform)
+    assert client.browser in BROWSERS
+    assert client.platform in PLATFORMS
+    assert -1 <= client.version <= 100_003
+    assert client.version == -1 or client.browser not in ("unknown", "ipad", "iphone")
+
+
+def test_reading_needs_nothing_that_is_slow_to_import() -> None:
+    source = ast.parse(Path(client_info.__file__).read_text(encoding="utf-8"))
+    imported = [node for node in ast.walk(source) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert [node.module for node in imported if isinstance(node, ast.ImportFrom)] == ["typing"]
+    assert len(imported) == 1

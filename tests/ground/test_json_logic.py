@@ -1,0 +1,389 @@
+"""Rules evaluate to what json-logic-js gives: a table that it computed, and what is ours to decide."""
+
+import contextlib
+import json
+import math
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_tools.errors import InvalidRule
+from target_tools.javascript import UNDEFINED, truthy
+from target_tools.json_logic import MAX_DEPTH, MAX_NODES, compile_condition, compile_rule
+from target_tools.json_logic_loops import GROWING, LOOPS
+from target_tools.json_logic_operators import OPERATORS
+
+TABLE = json.loads((Path(__file__).parent / "json_logic" / "cases.json").read_text(encoding="utf-8"))
+MARKED = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
+ERROR = {"$": "error"}
+
+
+def is_marked(value):
+    return isinstance(value, dict) and list(value) == ["$"]
+
+
+def operator_of(rule):
+    return next(iter(rule)) if isinstance(rule, dict) and len(rule) == 1 else "literal"
+
+
+def cases():
+    """Rule, data and result of every case."""
+    for rule, data, result in TABLE["cases"]:
+        yield rule, TABLE["shared_data"] if data == {"$": "shared"} else data, result
+
+
+def same(expected, given_value):
+    """Whether a result is the expected one, and of its kind: 1 is not true and -0 is not 0."""
+    if is_marked(expected):
+        expected = MARKED[expected["$"]]
+    if isinstance(expected, list):
+        return (
+            isinstance(given_value, list)
+            and len(expected) == len(given_value)
+            and all(map(same, expected, given_value))
+        )
+    if isinstance(expected, dict):
+        return expected == given_value
+    if type(expected) in (int, float) and type(given_value) in (int, float):
+        pair = float(expected), float(given_value)
+        return all(map(math.isnan, pair)) or (
+            pair[0] == pair[1] and math.copysign(1, pair[0]) == math.copysign(1, pair[1])
+        )
+    return type(expected) is type(given_value) and expected == given_value
+
+
+def wrong(evaluated, agrees):
+    """The cases of which that does not hold, as text."""
+    for rule, data, result in cases():
+        if result != ERROR:
+            value = evaluated(rule)(data)
+            if not agrees(result, value):
+                yield "{} of {}: {} expected, {!r} given".format(
+                    json.dumps(rule), json.dumps(data)[:200], result, value
+                )
+
+
+# The table
+
+
+def test_every_case_of_the_table_evaluates_to_what_json_logic_js_gave():
+    assert list(wrong(compile_rule, same)) == []
+
+
+def test_every_case_as_a_condition_is_what_javascripts_if_makes_of_it():
+    def agrees(expected, given_value):
+        return given_value is truthy(MARKED[expected["$"]] if is_marked(expected) else expected)
+
+    assert list(wrong(compile_condition, agrees)) == []
+
+
+def test_where_json_logic_js_throws_a_rule_is_refused_or_evaluates_to_nothing():
+    outcomes = {}
+    for rule, data, result in cases():
+        if result == ERROR:
+            try:
+                outcomes[json.dumps(rule)] = compile_rule(rule)(data)
+            except InvalidRule as error:
+                outcomes[json.dumps(rule)] = type(error)
+    assert outcomes.pop('{"missing_some": [1, null]}') is None
+    assert set(outcomes.values()) == {InvalidRule}
+
+
+def test_the_table_says_what_computed_it_and_has_every_operator():
+    version = json.loads((Path(__file__).parent / "json_logic" / "package.json").read_text())["dependencies"]
+    assert TABLE["computed_by"] == "json-logic-js {}".format(version["json-logic-js"])
+    assert len(TABLE["cases"]) >= 2000
+    assert {*OPERATORS, *LOOPS, *GROWING} <= {operator_of(rule) for rule, _, _ in cases()}
+
+
+def test_the_table_would_notice_a_wrong_result():
+    for expected, given_value in (
+        (1, True),
+        (0, {"$": "-0"}),
+        ([1], [1, 2]),
+        ("1", 1),
+        ({"$": "NaN"}, None),
+        (False, None),
+    ):
+        assert not same(expected, given_value)
+    assert not same({"$": "-0"}, 0)
+    assert not same({"$": "undefined"}, None)
+
+
+# Defects of 1.1.0
+
+
+@pytest.mark.parametrize("parameter", ["abc", "", "1e3", "5", "4", None, [], {}, "٣", "Infinity"])
+def test_b51_a_parameter_that_is_no_number_is_compared_and_raises_nothing(parameter):
+    above_five = compile_condition({"<": [5, {"var": "mbox.age"}]})
+    assert above_five({"mbox": {"age": parameter}}) is (parameter in ("1e3", "Infinity"))
+
+
+def test_b51_a_missing_parameter_is_in_no_list_and_raises_nothing():
+    for places in ("94107,94108", ["94107", "94108"]):
+        assert compile_condition({"in": [{"var": "mbox.zip"}, places]})({"mbox": {}}) is False
+        assert compile_condition({"in": [{"var": "mbox.zip"}, places]})({"mbox": {"zip": "94107"}}) is True
+    assert compile_condition({"in": ["x", {"var": "mbox.zip"}]})({"mbox": {}}) is False
+
+
+def test_b51_a_missing_variable_does_not_equal_the_text_none():
+    for text in ("None", "null", "undefined", ""):
+        for rule in (
+            {"==": [text, {"var": "mbox.name"}]},
+            {"==": [{"var": "a"}, text]},
+            {"==": [{"var": "a.b.c"}, text]},
+        ):
+            assert compile_condition(rule)({"mbox": {}}) is False
+
+
+# What is ours: rules that are refused
+
+
+@pytest.mark.parametrize("name", ["method", "log", "nope", "", "var.length", "constructor", "x" * 1000])
+def test_an_unknown_operator_is_refused_when_compiling_wherever_it_stands(name):
+    unknown = {name: [1]}
+    for rule in (
+        unknown,
+        [unknown],
+        {"if": [True, 1, unknown]},
+        {"map": [[], unknown]},
+        {"==": [{"var": "a"}, unknown]},
+    ):
+        with pytest.raises(InvalidRule):
+            compile_rule(rule)
+
+
+def nested(levels, around):
+    rule = {"var": "a"}
+    for _ in range(levels):
+        rule = around(rule)
+    return rule
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda rule: {"!": rule},
+        lambda rule: {"and": [True, rule]},
+        lambda rule: {"if": [rule, rule and 1, 2]},
+        lambda rule: [rule],
+        lambda rule: {"some": [[1], rule]},
+        lambda rule: {"cat": [rule, "x"]},
+    ],
+)
+def test_a_rule_has_a_hundred_levels_and_no_more(around):
+    compile_condition(nested(MAX_DEPTH, around))({"a": 1})
+    for levels in (MAX_DEPTH + 1, 3000):
+        with pytest.raises(InvalidRule, match="nested"):
+            compile_condition(nested(levels, around))
+
+
+def test_a_rule_has_ten_thousand_parts_and_no_more():
+    compile_rule({"or": [{"!": [0]}] * (MAX_NODES // 2 - 1)})
+    for rule in ({"or": [{"!": [0]}] * MAX_NODES}, [[[{}] * 100] * 100], {"cat": ["x" * 1024 * MAX_NODES]}):
+        with pytest.raises(InvalidRule, match="parts"):
+            compile_rule(rule)
+
+
+def test_a_long_list_of_plain_values_is_a_small_rule():
+    places = [str(number) for number in range(100000)]
+    assert compile_condition({"in": [{"var": "zip"}, places]})({"zip": "99999"})
+    assert compile_condition({"in": [{"var": ["zip", 1]}, places]})({"zip": "99999"})
+
+
+def test_literal_objects_are_handed_on_as_they_are():
+    literal = {"a": {"no such operator": 1}, "b": [{"deep": {}}]}
+    assert compile_rule(literal)({}) is literal
+    assert compile_rule({})(None) == {}
+    assert compile_rule({"if": [{"var": "x"}, 1, literal]})({}) is literal
+
+
+# What is ours: evaluations that end
+
+
+def doubling(body, start):
+    return {"reduce": [list(range(60)), body, start]}
+
+
+ACCUMULATOR, CURRENT = {"var": "accumulator"}, {"var": "current"}
+RANGE = list(range(300))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        doubling({"cat": [ACCUMULATOR, ACCUMULATOR]}, "ab"),
+        doubling({"merge": [ACCUMULATOR, ACCUMULATOR]}, [1]),
+        doubling([ACCUMULATOR, ACCUMULATOR], 1),
+        {"cat": [doubling([ACCUMULATOR, ACCUMULATOR], 1)]},
+        doubling({"cat": [[ACCUMULATOR, ACCUMULATOR]]}, "ab"),
+        doubling({"reduce": [[1, 2, 3], {"cat": [ACCUMULATOR, ACCUMULATOR]}, ACCUMULATOR]}, "ab"),
+        {"some": [RANGE, {"some": [RANGE, {"some": [RANGE, {"<": [{"var": ""}, 0]}]}]}]},
+        {"map": [RANGE, {"map": [RANGE, {"filter": [RANGE, True]}]}]},
+        {"none": [RANGE, {"all": [RANGE, {"reduce": [RANGE, {"+": [ACCUMULATOR, CURRENT]}, 1]}]}]},
+        {"cat": [{"var": "long"}] * 1000},
+        {"map": [RANGE, {"cat": ["x" * 100000]}]},
+    ],
+)
+def test_a_rule_that_multiplies_ends_soon(rule):
+    with pytest.raises(InvalidRule, match="steps"):
+        compile_rule(rule)({"long": "x" * 100000})
+
+
+def test_each_evaluation_and_each_thread_has_a_budget_of_its_own():
+    total = compile_rule({"reduce": [{"var": "items"}, {"+": [ACCUMULATOR, CURRENT]}, 0]})
+    data, wrong_results = {"items": [1] * 2000}, []
+
+    def evaluate():
+        for _ in range(5):
+            if total(data) != 2000:
+                wrong_results.append(1)
+
+    threads = [threading.Thread(target=evaluate) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong_results == []
+    with pytest.raises(InvalidRule):
+        total({"items": [1] * 100000})
+    assert total(data) == 2000
+
+
+def test_a_loop_over_what_a_visitor_may_have_is_within_the_budget():
+    cart = [{"id": str(number), "price": number, "tags": ["a", "b"]} for number in range(500)]
+    rule = {"some": [{"var": "cart"}, {"and": [{">": [{"var": "price"}, 498]}, {"in": ["b", {"var": "tags"}]}]}]}
+    assert compile_condition(rule)({"cart": cart}) is True
+
+
+# What is ours: data
+
+
+def test_a_look_up_is_a_plain_one_so_that_values_may_be_worked_out_when_asked_for():
+    class Lazy(dict):
+        asked = ()
+
+        def __missing__(self, key):
+            if key == "nothing":
+                raise KeyError(key)
+            self.asked = (*self.asked, key)
+            self[key] = {"name": "firefox", "level": 30}
+            return self[key]
+
+        def get(self, key, default=None):
+            raise AssertionError("a look-up went by get")
+
+        def __contains__(self, key):
+            raise AssertionError("a look-up asked whether a key is there")
+
+        def __iter__(self):
+            raise AssertionError("a look-up went through the keys")
+
+    data = Lazy()
+    assert compile_condition({"==": [{"var": "user.name"}, "firefox"]})(data) is True
+    assert compile_condition({"<": [5, {"var": "user.level"}]})(data) is True
+    assert compile_condition({"==": [{"var": "user.name.length"}, 7]})(data) is True
+    assert compile_rule({"var": ["nothing", "default"]})(data) == "default"
+    assert compile_rule({"var": "nothing.more"})(data) is None
+    assert compile_rule({"<": [5, {"var": "nothing"}]})(data) is False
+    assert data.asked == ("user",)
+
+
+def test_what_working_out_a_value_raises_is_not_swallowed():
+    class Broken(dict):
+        def __missing__(self, key):
+            raise TypeError("a mistake in the context")
+
+    for rule in ({"var": "a"}, {"==": ["x", {"var": "a.b"}]}, {"<": [1, {"var": "a"}]}, {"var": "a.b.c"}):
+        with pytest.raises(TypeError, match="mistake"):
+            compile_rule(rule)(Broken())
+
+
+def test_data_is_never_run_as_a_rule_and_inherits_nothing():
+    data = {"names": {"cat": ["a"]}, "a": 1, "rule": {"!": [False]}, "indexOf": {"indexOf": 1}}
+    assert compile_rule({"missing": [{"var": "names"}]})(data) == [{"cat": ["a"]}]
+    assert compile_rule({"var": "rule"})(data) == {"!": [False]}
+    assert compile_rule({"in": [1, {"var": "indexOf"}]})(data) is False
+    for name in ("constructor", "toString", "__proto__", "__class__", "a.constructor", "names.keys"):
+        assert compile_rule({"var": name})(data) is None
+        assert compile_rule({"missing": [name]})(data) == [name]
+
+
+def test_data_and_rules_stay_as_they_are():
+    rule = {"merge": [[1, 2], {"var": "items"}, {"map": [{"var": "items"}, [{"var": ""}]]}]}
+    data = {"items": [3]}
+    before = json.dumps([rule, data])
+    result = compile_rule(rule)(data)
+    result.append("mine")
+    compile_rule([1, 2])(data).append("mine")
+    assert json.dumps([rule, data]) == before
+
+
+# Anything
+
+
+HUGE = 10**400
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.sampled_from([HUGE, -HUGE])
+    | st.sampled_from(["", "a", "b", "a.b", "accumulator", "current", "0", "length", "1e3", "0x10", " 5 "])
+    | st.sampled_from(["\ud83d", "\U0001f600"])
+)  # fmt: skip
+DATA = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=12
+)
+RULES = st.recursive(
+    PLAIN | st.sampled_from([{"var": name} for name in ("", "a", "b", "a.b", "b.0.a", "accumulator", "current")]),
+    lambda inner: (
+        st.builds(
+            lambda name, arguments: {name: arguments},
+            st.sampled_from([*OPERATORS, *LOOPS, *GROWING]),
+            inner | st.lists(inner, max_size=4),
+        )
+        | st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from("ab"), inner, min_size=2)
+    ),
+    max_leaves=15,
+)
+
+
+@given(RULES, DATA)
+def test_no_rule_and_no_data_raise_anything_but_invalid_rule(rule, data):
+    try:
+        condition = compile_condition(rule)
+        evaluate = compile_rule(rule)
+    except InvalidRule:
+        return
+    try:
+        value = evaluate(data)
+    except InvalidRule:
+        return
+    assert condition(data) is truthy(value)
+
+
+@given(
+    st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in"]),
+    st.sampled_from(["a", "a.b", "a.b.a", "a.length", "a.0"]),
+    PLAIN | st.lists(PLAIN, max_size=3),
+    st.booleans(),
+    DATA,
+)
+def test_a_shortcut_evaluates_to_what_the_general_way_does(name, path, other, turned, data):
+    def rule(variable):
+        return {name: [other, variable] if turned else [variable, other]}
+
+    # A default that is null changes nothing, but no shortcut knows it.
+    assert compile_rule(rule({"var": path}))(data) is compile_rule(rule({"var": [path, None]}))(data)
+
+
+def test_data_nested_deeper_than_any_stack_raises_nothing_else():
+    lists, dicts = [], {}
+    for _ in range(50000):
+        lists, dicts = [lists], {"a": dicts}
+    for data in (lists, dicts):
+        for name in ("==", "<", "+", "cat", "substr", "in", "merge", "missing", "!", "max"):
+            compile_rule({name: [{"var": ""}, "a"]})(data)
+            with contextlib.suppress(InvalidRule):  # it is more than a loop may handle
+                compile_rule({"map": [[{"var": ""}], {name: [{"var": ""}, "a"]}]})(data)

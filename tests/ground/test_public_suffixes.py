@@ -1,0 +1,252 @@
+"""The Public Suffix List: its own test cases, its algorithm, and how its copy is made and read."""
+
+import gzip
+import logging
+import runpy
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_tools import public_suffixes as module
+from target_tools.public_suffixes import MOST_LABELS, PublicSuffixes, public_suffixes, split_host
+
+DATA = Path(module.__file__).with_name(module.DATA_FILE)
+CASES = Path(__file__).with_name("public_suffix_cases.txt")
+#: The list's cases for its implicit rule "*", which is not applied here: an unlisted name has no suffix.
+BY_THE_IMPLICIT_RULE = {"example.example", "b.example.example", "a.b.example.example"}
+
+SMALL_LIST = """\
+// ===BEGIN ICANN DOMAINS===
+com   // what follows a space is no part of a rule
+
+*.ck
+!www.ck
+срб
+ак.срб
+// ===BEGIN PRIVATE DOMAINS===
+github.io
+"""
+
+
+@pytest.fixture(scope="module")
+def maker(root):
+    """The script that makes the copy, as a dict of its names."""
+    return runpy.run_path(str(root / "scripts" / "make_public_suffixes.py"))
+
+
+def blocks():
+    """The copy: its heading, then the suffixes, wildcards and exceptions."""
+    heading, *names = gzip.decompress(DATA.read_bytes()).decode("utf-8").split("\n\n")
+    return heading, [block.split("\n") for block in names]
+
+
+def cases():
+    lines = CASES.read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if not line.startswith("#")]
+
+
+def registrable(host):
+    """What the list's test cases call the domain: "-" where there is none."""
+    _, domain, suffix = split_host(host)
+    return domain if suffix and domain != suffix else "-"
+
+
+@pytest.mark.parametrize(("host", "domain"), cases())
+def test_the_lists_own_cases_hold(host, domain):
+    if host in BY_THE_IMPLICIT_RULE:
+        assert domain == "example.example"
+        assert split_host(host) == ("", host, "")
+    else:
+        assert registrable(host.lower()) == domain
+
+
+def test_the_lists_own_cases_are_all_there():
+    assert len(cases()) > 70
+    assert {host for host, _ in cases()} > BY_THE_IMPLICIT_RULE
+
+
+def by_the_book(host):
+    """The labels of a suffix by the list's published algorithm, one rule after the other."""
+    _, (suffixes, wildcards, exceptions) = blocks()
+    labels = host.split(".")
+
+    def matching(rules):
+        matches = [rule for rule in rules if labels[-rule.count(".") - 1 :] == rule.split(".")]
+        return max((rule.count(".") + 1 for rule in matches), default=0)
+
+    if matching(exceptions):
+        return matching(exceptions) - 1
+    below = [rule.count(".") + 2 for rule in wildcards if host.endswith("." + rule)]
+    return max([matching(suffixes), *below])
+
+
+def rules_with_something_before_them():
+    _, names = blocks()
+    rules = st.sampled_from([name for block in names for name in block])
+    return st.tuples(st.lists(st.sampled_from(["a", "www", "city", "com", "公司"]), max_size=3), rules)
+
+
+@given(rules_with_something_before_them())
+def test_a_suffix_is_what_the_published_algorithm_finds(drawn):
+    host = ".".join([*drawn[0], drawn[1]])
+    suffix = public_suffixes().suffix_of(host)
+    assert suffix == ".".join(host.split(".")[len(host.split(".")) - by_the_book(host) :])
+
+
+def test_every_rule_is_found():
+    _, (suffixes, wildcards, exceptions) = blocks()
+    suffix_of = public_suffixes().suffix_of
+    # A suffix may itself be an exception's or a wildcard's child; none is cut shorter by that.
+    assert [name for name in suffixes if suffix_of(name) != name] == []
+    assert [name for name in wildcards if suffix_of("x." + name) != "x." + name] == []
+    assert [name for name in exceptions if suffix_of(name) != name.partition(".")[2]] == []
+
+
+def test_no_rule_is_longer_than_what_is_looked_at():
+    _, names = blocks()
+    assert max(name.count(".") + 2 for block in names for name in block) <= MOST_LABELS
+
+
+def test_both_sections_of_the_list_count():
+    suffix_of = public_suffixes().suffix_of
+    assert suffix_of("hooli.co.uk") == "co.uk"
+    assert suffix_of("hooli.github.io") == "github.io"
+    assert suffix_of("hooli.blogspot.example") == ""
+
+
+@pytest.mark.parametrize("host", ["", ".", ".com", "a..com", "x." * 126 + "com", "a\u2025com", "shop.intranet"])
+def test_what_is_no_name_of_a_host_has_no_suffix(host):
+    assert public_suffixes().suffix_of(host) == ""
+
+
+def test_a_name_of_253_characters_is_one_still():
+    assert public_suffixes().suffix_of("x." * 125 + "com") == "com"
+
+
+@given(st.text())
+def test_any_text_has_an_end_for_a_suffix(text):
+    assert text.endswith(public_suffixes().suffix_of(text))
+
+
+# The copy
+
+
+def test_the_copy_names_its_license_its_version_and_its_source(root):
+    heading, _ = blocks()
+    assert "Mozilla Public\n// License, v. 2.0" in heading
+    version = heading.split("VERSION: ")[1].split()[0]
+    notice = DATA.with_name("public_suffixes.NOTICE.txt").read_text(encoding="utf-8")
+    assert "version {},".format(version) in notice
+    assert "https://publicsuffix.org/list/public_suffix_list.dat" in notice
+    assert "https://mozilla.org/MPL/2.0/" in notice
+
+
+def test_the_rules_are_made_of_a_list(maker):
+    assert maker["rules_of"](SMALL_LIST) == (
+        ["ck", "com", "github.io", "xn--90a3ac", "xn--80au.xn--90a3ac", "ак.xn--90a3ac",
+         "срб", "xn--80au.срб", "ак.срб"],
+        ["ck"],
+        ["www.ck"],
+    )  # fmt: skip
+
+
+def test_what_was_made_can_be_read(maker):
+    made = maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
+    small = PublicSuffixes(gzip.decompress(made).decode("utf-8"))
+    found = [small.suffix_of(host) for host in ("a.b.com", "b.ck", "www.ck", "x.xn--80au.срб", "a.github.io", "b.org")]
+    assert found == ["com", "b.ck", "ck", "xn--80au.срб", "github.io", ""]
+    assert made == maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
+
+
+def test_the_cases_are_made_of_the_lists_checks(maker):
+    text = "// a.b\ncheckPublicSuffix(null, null);\ncheckPublicSuffix('COM', null);\ncheckPublicSuffix('a.b', 'c.d');\n"
+    assert list(maker["cases_of"](text)) == ["COM -", "a.b c.d"]
+
+
+# Reading it
+
+
+def test_the_list_is_read_once():
+    assert public_suffixes() is public_suffixes()
+
+
+def test_threads_that_ask_first_all_get_a_list():
+    public_suffixes.cache_clear()
+    meeting = threading.Barrier(8)
+    found = []
+
+    def ask():
+        meeting.wait(10)
+        found.append(public_suffixes().suffix_of("hooli.co.uk"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == ["co.uk"] * 8
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    """What the next reading of the file meets; the list is read anew before and after."""
+
+    def meet(outcome):
+        def get_data(package, resource):
+            assert (package, resource) == ("target_tools", module.DATA_FILE)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(module.pkgutil, "get_data", get_data)
+        public_suffixes.cache_clear()
+
+    yield meet
+    public_suffixes.cache_clear()
+
+
+@pytest.mark.parametrize("missing", [None, FileNotFoundError(2, "no such file"), OSError(0, "", "in a zip")], ids=repr)
+def test_without_its_file_the_list_is_empty_and_says_so_once(reading, caplog, missing):
+    reading(missing)
+    assert split_host("www.hooli.com") == split_host("www.hooli.com") == ("", "www.hooli.com", "")
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("adobe.target", logging.WARNING)
+    assert "public_suffixes.txt.gz is missing" in record.getMessage()
+
+
+@pytest.mark.parametrize("error", [OSError(24, "too many files"), TimeoutError("from a signal"), KeyboardInterrupt()])
+def test_another_error_is_raised_and_the_next_asker_tries_again(reading, monkeypatch, error):
+    reading(error)
+    with pytest.raises(type(error)):
+        public_suffixes()
+    monkeypatch.undo()
+    assert public_suffixes().suffix_of("hooli.com") == "com"
+
+
+PRINTS_A_DOMAIN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import target_tools.web_address as where
+assert where.__file__.startswith(sys.argv[1]), where.__file__
+print(where.WebAddress("http://blog.hooli.co.uk/").domain)
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("leave_out", "domain"), [("", "hooli.co.uk"), (module.DATA_FILE, "blog.hooli.co.uk")])
+def test_the_list_is_read_from_a_zip_archive(root, tmp_path, leave_out, domain):
+    archive = tmp_path / "packages.zip"
+    with zipfile.ZipFile(str(archive), "w") as packed:
+        for path in sorted((root / "target_tools").iterdir()):
+            if path.is_file() and path.name != leave_out:
+                packed.write(str(path), "target_tools/" + path.name)
+    command = [sys.executable, "-I", "-W", "error", "-c", PRINTS_A_DOMAIN, str(archive)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.returncode) == (domain + "\n", 0), done.stderr
+    assert ("is missing from this installation" in done.stderr) == bool(leave_out)
