@@ -17,13 +17,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     edge = commands.add_parser("edge", help="serve a Target edge on this machine until interrupted")
-    edge.add_argument("activities", nargs="?", help="a JSON file of activities; the built-in sample without it")
+    edge.add_argument(
+        "activities", nargs="?", help="a JSON file of activities, or a rules.json; the built-in sample without it"
+    )
     edge.add_argument("--port", type=_port, default=0, help="0, the default, takes a free one")
     edge.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine reaches")
+    edge.add_argument(
+        "--organization-id", metavar="ID", help="what rules.bin is read with; default: that of the documented examples"
+    )
     commands.add_parser("demo", help="run the documented examples against a local edge and show what happens")
     chosen = parser.parse_args(arguments)
     if chosen.command == "edge":
-        return _serve(chosen.activities, chosen.host, chosen.port)
+        return _serve(chosen)
     if chosen.command == "demo":
         return _demonstrate()
     parser.print_help(sys.stderr)
@@ -37,14 +42,15 @@ def _port(text: str) -> int:
     return port
 
 
-def _serve(activities: Optional[str], host: str, port: int) -> int:
+def _serve(chosen: argparse.Namespace) -> int:
     from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - http.server only when it is needed
 
     # A process that is ended politely, by a person or by its supervisor, closes its port and says nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    known = {} if chosen.organization_id is None else {"organization_id": chosen.organization_id}
     try:
-        with LocalEdge(activities, port, host) as edge:
+        with LocalEdge(chosen.activities, chosen.port, chosen.host, **known) as edge:
             print("http://{}".format(edge.domain), flush=True)
             while True:
                 time.sleep(3600)
@@ -53,7 +59,7 @@ def _serve(activities: Optional[str], host: str, port: int) -> int:
     except OptionError as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed("{}:{}: cannot be served: {}".format(host, port, error.strerror or error))
+        return _failed("{}:{}: cannot be served: {}".format(chosen.host, chosen.port, error.strerror or error))
 
 
 def _demonstrate() -> int:

@@ -2,41 +2,56 @@
 
 Everything that can be wrong with a call is found while the call is made, in the thread
 of whoever made it; what is left is to ask the edge.  That part is the same whether the
-caller waits, is called back or awaits.
+caller waits, is called back or awaits; so is a decision that this process makes itself.
 """
 
 import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
+from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.background import send_in_background
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.pipeline import Answer, deliver, without_offers
+from target_python_sdk.delivery.pipeline import Answer, decide_here, deliver, is_decided_here, without_offers
 from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.first_hint import ask_for_cluster
 from target_python_sdk.runtime import PerProcess, Runtime
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
+from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull, TargetError
-from target_tools.flow import begin, resume
+from target_tools.event_provider import EventProvider
+from target_tools.flow import Step, begin, resume
 from target_tools.logger import Log
 from target_tools.workers import Task
 
 ResultT = TypeVar("ResultT")
 
+GEO_LOCATION_UPDATED = "geo_location_updated"
+
 
 class Calls:
     """Where a client's calls go, and what it has opened for them in this process."""
 
-    def __init__(self, settings: ClientSettings, log: Log) -> None:
+    def __init__(self, settings: ClientSettings, events: EventProvider, log: Log) -> None:
         self._settings = settings
-        self._log = log
-        self._processes = PerProcess(settings, log)
+        self._processes = PerProcess(settings, events, log)
         self.closed = False
+
+    def start(self) -> "Optional[ArtifactSource[Artifact]]":
+        """Get what deciding here needs before the first call; None where the edge decides."""
+        if self._settings.decisioning_method is DecisioningMethod.SERVER_SIDE:
+            return None
+        runtime = self._processes.get()
+        if runtime.location_hint is None:
+            ask_for_cluster(runtime)
+        return runtime.artifacts
 
     def begin(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> "OneCall[ResultT]":
         """``call``, checked and ready to be sent.  ``shape`` makes of the envelope what the caller wants."""
-        self.check_open()
-        return OneCall(call, self._settings, self._processes.get(), self._log, shape)
+        return OneCall(call, self._processes.get(), shape)
 
     def check_open(self) -> None:
         """Raise ``ClientClosed`` after ``close``."""
@@ -59,7 +74,7 @@ class Calls:
         if runtime is None:
             return True
         done = runtime.workers.close(timeout, ClientClosed("the client was closed before the call was sent"))
-        runtime.transport.close()
+        runtime.close()
         return done
 
 
@@ -69,24 +84,28 @@ class OneCall(Generic[ResultT]):
     def __init__(
         self,
         call: Call,
-        settings: ClientSettings,
         runtime: Runtime,
-        log: Log,
         shape: Callable[[TargetDeliveryResponse], ResultT],
     ) -> None:
+        settings, counters = runtime.settings, runtime.counters
         self._call = call
         self._runtime = runtime
         self._shape = shape
-        self.log = log
+        self.log = runtime.log
         self.queue_timeout = settings.queue_timeout
-        counters = runtime.counters
         counters.calls.add()
-        prepared = prepare(call, settings, runtime.location_hint, log)
-        self._prepared, self._settings = prepared, settings
-        counters.invalid_hints.add(prepared.refused_hints)
-        self._flow = deliver(prepared, settings)
-        # The first step finds what JSON cannot hold; nothing is sent by it.
-        self._begun = begin(self._flow)
+        prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
+        if prepared.refused_hints:
+            counters.invalid_hints.add(prepared.refused_hints)
+        method, artifact = call.decisioning_method, runtime.artifact
+        if method is not DecisioningMethod.SERVER_SIDE and is_decided_here(prepared.request, method, artifact):
+            # The first step may be the whole decision: whoever answers takes it.
+            self._flow = decide_here(prepared, settings, runtime.local())
+            self._begun: Optional[Step[Answer]] = None
+        else:
+            self._flow = deliver(prepared, settings)
+            # The first step finds what JSON cannot hold; nothing is sent by it.
+            self._begun = begin(self._flow)
 
     @property
     def request(self) -> DeliveryRequest:
@@ -97,12 +116,17 @@ class OneCall(Generic[ResultT]):
         """The answer; asks the edge and waits for it, from now on for as long as the call may take."""
         runtime = self._runtime
         try:
-            answer: Answer = resume(self._flow, self._begun, runtime.send, Deadline.after(self._call.timeout))
+            begun = self._begun or begin(self._flow)
+            asked, answer = begun
+            if asked is not None or answer is None:
+                answer = resume(self._flow, begun, runtime.send, Deadline.after(self._call.timeout))
+                runtime.learn(answer)
         except DeliveryError as error:
             return self.fail(error)
-        runtime.counters.retries.add(answer.attempts - 1)
-        if answer.edge_cluster is not None:
-            runtime.location_hint = answer.edge_cluster
+        if answer.geo is not None:
+            runtime.events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})
+        if answer.owed is not None:
+            send_in_background(answer.owed, runtime)
         return self._shape(answer.envelope)
 
     def fail(self, error: DeliveryError) -> ResultT:
@@ -110,10 +134,10 @@ class OneCall(Generic[ResultT]):
         counters = self._runtime.counters
         counters.failures.add()
         counters.retries.add(max(0, error.attempts - 1))
-        if self._settings.on_error == "raise":
+        if self._runtime.settings.on_error == "raise":
             raise error
         self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
-        return self._shape(without_offers(self._prepared, error))
+        return self._shape(without_offers(self._prepared, error, self._call.decisioning_method))
 
     def abandon(self) -> None:
         """Nobody will ask for the answer any more."""

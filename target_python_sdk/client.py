@@ -24,6 +24,7 @@ from target_python_sdk.ready import CLIENT_READY, ReadyNotice
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.constants import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
+from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
@@ -75,7 +76,7 @@ class TargetClient:
         # read with the first client.  Not with the first call, which would wait for it in its own time.
         from target_python_sdk.calls import Calls  # noqa: PLC0415
 
-        self._calls = Calls(self._settings, self._log)
+        self._calls = Calls(self._settings, self._events, self._log)
         self._ready: Optional[ReadyNotice] = None
 
     @staticmethod
@@ -87,7 +88,7 @@ class TargetClient:
         """
         given: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
         client = TargetClient({**given, "internal": True})
-        client._tell_ready()
+        client._start()
         return client
 
     @staticmethod
@@ -213,11 +214,19 @@ class TargetClient:
         # Nobody writes to options, so a copy of the client can share them.
         return type(self)(self._options)
 
-    def _tell_ready(self) -> None:
+    def _start(self) -> None:
+        """Get ready; a client that decides on-device waits for its artifact, and is ready when it is there."""
+        artifacts = self._calls.start()
+        waits = artifacts is not None and self._settings.decisioning_method is DecisioningMethod.ON_DEVICE
+        if artifacts is not None and waits:
+            artifacts.wait(self._settings.maximum_wait_ready)
         if self._events.has_subscriber(CLIENT_READY):
             events = self._events  # and not the client, which would hold itself
             self._ready = ReadyNotice(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
-            self._ready.start()
+            if artifacts is not None and waits:
+                artifacts.on_ready(self._ready.start)
+            else:
+                self._ready.start()
 
     def _offers_call(self, options: Any) -> Call:
         call = self._call(options)
@@ -225,7 +234,7 @@ class TargetClient:
         return call
 
     def _notifications_call(self, options: Any) -> Call:
-        call = self._call(options)
+        call = self._call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
         check_notifications(call.request)
         return call
 

@@ -36,6 +36,8 @@ class ReadyNotice:
 
     def start(self) -> None:
         """Tell from a thread of its own, as soon as it is due."""
+        if not self._turn:  # it was cancelled
+            return
         try:
             _thread.start_new_thread(self._wait_and_tell, ())
         except (RuntimeError, MemoryError):  # no thread to be had: the exit tells

@@ -1,4 +1,4 @@
-"""What a client has that can change: connections, workers, the retry budget, the last hint, counters.
+"""What a client has that can change: connections, workers, the artifact, the retry budget, the last hint, counters.
 
 It hangs on one object per process id, made when a call first needs it.  A forked child
 finds its own process id missing, makes its own object, and touches no lock and no
@@ -8,12 +8,20 @@ matter.
 
 import os
 import weakref
-from typing import Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
+from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.geo import GeoService, geo_address
+from target_python_sdk.delivery.edge import valid_hint
+from target_python_sdk.delivery.local import Local
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
 from target_tools.breaker import Breaking
 from target_tools.counters import Counter
+from target_tools.enums import DecisioningMethod
+from target_tools.event_provider import EventProvider
 from target_tools.flow import Send
 from target_tools.logger import Log
 from target_tools.retries import Retrying
@@ -29,12 +37,18 @@ class Counters:
         self.failures = Counter()
         self.retries = Counter()
         self.invalid_hints = Counter()
+        self.undelivered = Counter()
 
 
 class Runtime:
     """The mutable part of one client in one process."""
 
-    def __init__(self, settings: ClientSettings, log: Log, location_hint: Optional[str]) -> None:
+    def __init__(
+        self, settings: ClientSettings, events: EventProvider, log: Log, inherited: Optional["Runtime"] = None
+    ) -> None:
+        self.settings = settings
+        self.events = events
+        self.log = log
         self.workers = Workers(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
@@ -43,12 +57,58 @@ class Runtime:
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
             self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)
-        #: The cluster the edge answered from last.
-        self.location_hint = location_hint
         self.counters = Counters()
+        #: The cluster the edge answered from last.
+        self.location_hint: Optional[str] = self._first_hint() if inherited is None else inherited.location_hint
+        asked = geo_address(settings.cdn_base_path, settings.secure)
+        self._geo_service = GeoService(asked, settings.max_response_bytes.geo)
+        #: The rule artifact, where this process decides.
+        self.artifacts: Optional[ArtifactSource[Artifact]] = None
+        if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
+            known = None if inherited is None else inherited.artifacts
+            self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
+            weakref.finalize(self, self.artifacts.stop)
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
         weakref.finalize(self, self.transport.close)
+
+    def _first_hint(self) -> Optional[str]:
+        """The hint that the client was given, if it can be one."""
+        given = self.settings.target_location_hint
+        hint = valid_hint(given)
+        if hint is None and given is not None:
+            self.counters.invalid_hints.add()
+        return hint
+
+    def start(self) -> None:
+        """Begin what does not wait for a call: the way to the artifact."""
+        if self.artifacts is not None:
+            self.artifacts.start()
+
+    def close(self) -> None:
+        """Stop looking for artifacts, and hang up."""
+        if self.artifacts is not None:
+            self.artifacts.stop()
+        self.transport.close()
+
+    @property
+    def artifact(self) -> Optional[Artifact]:
+        """The newest artifact, where this process decides and there is one."""
+        return None if self.artifacts is None else self.artifacts.artifact
+
+    def local(self) -> Local:
+        """What a call finds that is to be decided here."""
+        source = self.artifacts
+        if source is None:
+            return Local(None, False, self._geo_service, dict, self.log)
+        return Local(source.artifact, source.stale, self._geo_service, source.retrieval, self.log)
+
+    def learn(self, answer: Answer) -> None:
+        """Take over what an answer of the edge tells the client."""
+        if answer.attempts > 1:
+            self.counters.retries.add(answer.attempts - 1)
+        if answer.edge_cluster is not None:
+            self.location_hint = answer.edge_cluster
 
     def stats(self) -> Dict[str, int]:
         """The counts by name."""
@@ -63,11 +123,16 @@ class Runtime:
         }
 
 
+def _compiler(settings: ClientSettings) -> Callable[[Any], Artifact]:
+    return lambda document: Artifact.compile(document, settings.client)
+
+
 class PerProcess:
     """The runtime of the process that asks."""
 
-    def __init__(self, settings: ClientSettings, log: Log) -> None:
+    def __init__(self, settings: ClientSettings, events: EventProvider, log: Log) -> None:
         self._settings = settings
+        self._events = events
         self._log = log
         self._by_pid: Dict[int, Runtime] = {}
 
@@ -78,8 +143,10 @@ class PerProcess:
 
     def _begin(self, pid: int) -> Runtime:
         inherited = [runtime for other, runtime in list(self._by_pid.items()) if other != pid]
-        hint = inherited[-1].location_hint if inherited else self._settings.target_location_hint
-        mine = self._by_pid.setdefault(pid, Runtime(self._settings, self._log, hint))
+        made = Runtime(self._settings, self._events, self._log, inherited[-1] if inherited else None)
+        mine = self._by_pid.setdefault(pid, made)
+        if mine is made:
+            mine.start()
         # The parent's stay referenced, so that nothing of theirs is finalized here.
         for runtime in inherited:
             runtime.transport.abandon()

@@ -77,8 +77,8 @@ def _too_large(max_bytes: int) -> ResponseTooLarge:
     return ResponseTooLarge("the answer is larger than {} bytes".format(max_bytes))
 
 
-def parse_json(body: bytes) -> Any:
-    """The value that ``body`` holds as UTF-8 JSON.
+def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
+    """The value that ``body`` holds as UTF-8 JSON, with so many lists and objects in it at most.
 
     Raises ``InvalidResponse`` for anything else: other encodings, NaN and Infinity,
     numbers of hundreds of digits, nesting that would end a recursion elsewhere.
@@ -86,7 +86,7 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
         brackets = text.count("[") + text.count("{")
-        if brackets > MAX_BRACKETS:
+        if brackets > max_brackets:
             raise InvalidResponse("the answer holds too many lists and objects")
         value = _DECODER.decode(text)
     except RecursionError:

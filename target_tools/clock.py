@@ -28,6 +28,12 @@ def utc_offset_minutes() -> float:
     return (local.tm_gmtoff or 0) / 60
 
 
+def iso_8601(milliseconds: float) -> str:
+    """That many milliseconds after 1970 began, in UTC: ``2021-02-03T04:05:06.789Z``."""
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def as_utc(moment: datetime.datetime) -> datetime.datetime:
     """``moment`` with a time zone: a naive one is taken as UTC."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.timezone.utc)

@@ -4,7 +4,6 @@
 
     TargetError
     ├── OptionError (ValueError)                    an option or a request that cannot be used
-    │   └── NotAvailable                            an option this version does not serve yet
     ├── ClientClosed                                a call on a client after ``close()``
     ├── QueueFull                                   too many calls wait for a worker: this one was not taken
     ├── CallLost                                    a fork or an exit took the worker of the call away
@@ -87,10 +86,6 @@ class OptionError(TargetError, ValueError):
         super().__init__(message)
         self.option = option
         self.expected = expected
-
-
-class NotAvailable(OptionError):
-    """An option that is known and well-formed, and that this version does not serve yet."""
 
 
 class ClientClosed(TargetError):

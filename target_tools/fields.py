@@ -51,7 +51,7 @@ class Field:
             if self.required:
                 raise ValueError("Invalid value for `{}`, must not be `None`".format(self.name))
             return
-        if isinstance(value, enum.Enum):
+        if value.__class__ is not str and isinstance(value, enum.Enum):
             value = value.value
         for constraint in self.constraints:
             if constraint.refuses(value):

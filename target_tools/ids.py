@@ -26,6 +26,4 @@ def id_of(text: str) -> str:
 def _as_uuid(sixteen: bytes, version: int) -> str:
     digits = sixteen.hex()
     variant = "89ab"[sixteen[8] >> 4 & 3]
-    return "{}-{}-{}{}-{}{}-{}".format(
-        digits[:8], digits[8:12], version, digits[13:16], variant, digits[17:20], digits[20:]
-    )
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -261,7 +261,7 @@ class Workers:
         self._serving[me] = ()
         self._crew[mark] = None
         try:
-            name = _Name("{}-{}".format(self._name, next(self._numbers)))
+            name = ThreadName("{}-{}".format(self._name, next(self._numbers)))
             try:
                 while self._serve_next() or self._wait():
                     pass
@@ -315,7 +315,7 @@ class Workers:
         return bool(self._pending)
 
 
-class _Name:
+class ThreadName:
     """A worker's name for debuggers and log lines, as long as the worker lives.
 
     ``threading`` keeps an entry for each thread that asks who it is, and for one that

@@ -14,6 +14,7 @@ from target_python_sdk.delivery.messages import (
 from target_python_sdk.delivery.nodes import node
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest
+from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
 from target_tools.logger import Log
 
@@ -23,6 +24,7 @@ class Call(NamedTuple):
 
     request: DeliveryRequest
     timeout: float
+    decisioning_method: DecisioningMethod
     target_cookie: Optional[str] = None
     target_location_hint: Any = None
     consumer_id: Optional[str] = None
@@ -37,7 +39,7 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     """The options of one call, whatever it asks for; raises ``OptionError``."""
     if not options:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
-    if not isinstance(options, Mapping):
+    if options.__class__ is not dict and not isinstance(options, Mapping):  # dict first: asking an ABC is slow
         parse.refuse("options", "a dict", options)
     given = parse.given(options)
     get = given.get
@@ -47,12 +49,14 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         request = get("events")
     if not isinstance(request, DeliveryRequest):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
-    if len(given) > 1:
-        _check_call(given, log)
-    timeout = get("timeout") or None
+    if len(given) == 1:
+        return Call(request, settings.timeout, settings.decisioning_method)
+    _check_call(given, log)
+    timeout, method = get("timeout") or None, get("decisioning_method")
     return Call(
         request,
         settings.timeout if timeout is None else _call_timeout("timeout", timeout),
+        settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
         parse.visitor_text(get("target_cookie")),
         get("target_location_hint"),
         get("consumer_id"),
@@ -68,9 +72,9 @@ def check_offers(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
     execute = node(request.execute, ExecuteRequest, "request.execute")
     prefetch = node(request.prefetch, PrefetchRequest, "request.prefetch")
-    if execute is not None and not _asks(execute, "page_load", "mboxes"):
+    if execute is not None and not (execute.page_load or execute.mboxes):
         raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
-    if prefetch is not None and not _asks(prefetch, "views", "page_load", "mboxes"):
+    if prefetch is not None and not (prefetch.views or prefetch.page_load or prefetch.mboxes):
         raise OptionError(PREFETCH_FIELDS_REQUIRED, "request.prefetch", "views, page_load or mboxes")
 
 
@@ -80,19 +84,12 @@ def check_notifications(request: DeliveryRequest) -> None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
 
 
-def _asks(part: Any, *names: str) -> bool:
-    return any(getattr(part, name, None) for name in names)
-
-
 def _check_call(options: Mapping[str, Any], log: Log) -> None:
     parse.name_unknown(options, _CALL_OPTIONS, log)
     for name in ("callback", "err_callback"):
         value = options.get(name)
         if value is not None and not callable(value):
             raise OptionError(INVALID_CALLBACK, name, "a callable")
-    method = options.get("decisioning_method")
-    if method is not None:
-        parse.decisioning_method("decisioning_method", method)
     consumer = options.get("consumer_id")
     if consumer is not None:
         parse.text("consumer_id", consumer)

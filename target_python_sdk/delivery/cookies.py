@@ -59,12 +59,21 @@ def _part(text: str) -> Optional[Part]:
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
     """The cookie to set: the session and, once the edge has named the visitor, the device."""
     started = math.ceil(now)
-    parts: List[Part] = [(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)]
+    parts, max_age = [_written(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)], SESSION_ID_MAX_AGE
     if device_id:
-        parts.append((DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
-    value = "|".join(_written(parts))
-    latest = max(expires for _, _, expires in parts)
-    return _cookie(TARGET_COOKIE, value, int(latest - started))
+        parts.append(_written(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
+        max_age = DEVICE_ID_MAX_AGE
+    value = "|".join(parts)
+    return _cookie(TARGET_COOKIE, value if len(value) < WRITTEN_LENGTH else _shortened(parts), max_age)
+
+
+def _shortened(parts: List[str]) -> str:
+    """As many of the parts as a browser keeps."""
+    kept: List[str] = []
+    for part in parts:
+        if len("|".join([*kept, part])) < WRITTEN_LENGTH:
+            kept.append(part)
+    return "|".join(kept)
 
 
 def location_hint_cookie(cluster: str) -> TargetCookie:
@@ -72,17 +81,10 @@ def location_hint_cookie(cluster: str) -> TargetCookie:
     return _cookie(LOCATION_HINT_COOKIE, cluster, LOCATION_HINT_MAX_AGE)
 
 
-def _written(parts: List[Part]) -> List[str]:
-    """The parts as text, as many as a browser keeps."""
-    written: List[str] = []
-    length = 0
-    for name, value, expires in parts:
-        quoted = value if _PLAIN.fullmatch(value) else quote(value, UNQUOTED, errors="replace")
-        text = "{}#{}#{:.0f}".format(name, quoted, expires)
-        length += len(text) + 1
-        if length <= WRITTEN_LENGTH:
-            written.append(text)
-    return written
+def _written(name: str, value: str, expires: int) -> str:
+    """One part as text."""
+    quoted = value if _PLAIN.fullmatch(value) else quote(value, UNQUOTED, errors="replace")
+    return "%s#%s#%d" % (name, quoted, expires)
 
 
 def _cookie(name: str, value: str, max_age: int) -> TargetCookie:

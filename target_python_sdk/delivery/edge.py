@@ -28,14 +28,15 @@ def choose_cluster(
     """
     refused = 0
     own_id = None if request_id == cookie_id else request_id  # the cookie's is not looked at twice
-    for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint, client_hint):
-        if hint is None or (isinstance(hint, (str, bytes)) and not hint):
-            continue
-        good = valid_hint(hint)
-        if good is not None:
-            return good, refused
-        refused += 1
-    return None, refused
+    if cookie_id or own_id or call_hint is not None:
+        for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint):
+            if hint is None or (isinstance(hint, (str, bytes)) and not hint):
+                continue
+            good = valid_hint(hint)
+            if good is not None:
+                return good, refused
+            refused += 1
+    return client_hint, refused
 
 
 def valid_hint(hint: Any) -> Optional[str]:
@@ -46,7 +47,7 @@ def valid_hint(hint: Any) -> Optional[str]:
 
 def cluster_of_id(device_id: Any) -> Optional[str]:
     """The ``35`` of ``abc.35_0``."""
-    if not isinstance(device_id, str):
+    if not isinstance(device_id, str) or "." not in device_id:
         return None
     suffix = device_id.partition(".")[2]
     if "." in suffix or suffix.count("_") != 1:

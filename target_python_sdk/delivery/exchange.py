@@ -5,10 +5,10 @@ from urllib.parse import quote
 from target_python_sdk.delivery.edge import delivery_origin
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.sdk_headers import SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
-from target_python_sdk.version import __version__
 from target_tools.bodies import parse_json, render_json
-from target_tools.constants import DELIVERY_PATH, SDK_NAME
+from target_tools.constants import DELIVERY_PATH
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
 from target_tools.flow import HttpReply, HttpRequest
 from target_tools.ids import new_id
@@ -16,14 +16,7 @@ from target_tools.ids import new_id
 #: How much of an error's body is kept, in bytes.
 ERROR_BODY = 4096
 
-_HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Accept", "application/json"),
-    ("Accept-Encoding", "gzip"),
-    ("User-Agent", "{}/{}".format(SDK_NAME, __version__)),
-    ("X-EXC-SDK", SDK_NAME),
-    ("X-EXC-SDK-Version", __version__),
-)
+_HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"), *SDK_HEADERS)
 
 
 def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpRequest:

@@ -12,6 +12,7 @@ from target_tools.clock import epoch_seconds
 from target_tools.constants import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
 from target_tools.ids import id_of, new_id
 from target_tools.logger import Log
+from target_tools.model import altered
 
 #: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")
@@ -34,6 +35,8 @@ class Visit(NamedTuple):
 
 def read_visit(call: Call, log: Log) -> Visit:
     """The session and the device: a live session in the cookie, else the caller's, else a new one."""
+    if not call.target_cookie and call.session_id is None:
+        return Visit(new_id(), None)
     parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
     session = parts.get(SESSION_ID_COOKIE) or call.session_id
     device = parts.get(DEVICE_ID_COOKIE)
@@ -55,15 +58,14 @@ def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], cust
     if given is None and not visitor_values and not customers:
         return None if visit.cookie_id is None else VisitorId(tnt_id=visit.cookie_id)
     own = node(given, VisitorId, "request.id") or VisitorId()
-    ids = [*customers, *nodes(own.customer_ids, CustomerId, "request.id.customer_ids")]
-    gaps: Dict[str, Any] = {"customer_ids": ids or None}
-    if not own.tnt_id:
-        gaps["tnt_id"] = visit.cookie_id
-    if not own.marketing_cloud_visitor_id:
-        gaps["marketing_cloud_visitor_id"] = visitor_values.get("MCMID")
-    filled = own.replace(**gaps)
-    known = (filled.tnt_id, filled.third_party_id, filled.marketing_cloud_visitor_id, filled.customer_ids)
-    return filled if any(part is not None for part in known) else None
+    ids = customers
+    if own.customer_ids is not None:
+        ids = [*customers, *nodes(own.customer_ids, CustomerId, "request.id.customer_ids")]
+    device_id = own.tnt_id or visit.cookie_id
+    cloud_id = own.marketing_cloud_visitor_id or visitor_values.get("MCMID")
+    if device_id is None and cloud_id is None and own.third_party_id is None and not ids:
+        return None
+    return altered(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
 
 
 def customer_ids(given: Any) -> List[CustomerId]:

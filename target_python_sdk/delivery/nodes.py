@@ -31,5 +31,8 @@ def nodes(value: Any, kind: Type[ModelT], place: str) -> List[ModelT]:
         return []
     if not isinstance(value, (list, tuple)):
         refuse(place, "a list of {}".format(kind.__name__), value)
-    found = [node(item, kind, "{}[{}]".format(place, index)) for index, item in enumerate(value)]
+    found = [
+        item if item.__class__ is kind else node(item, kind, "{}[{}]".format(place, index))
+        for index, item in enumerate(value)
+    ]
     return [item for item in found if item is not None]

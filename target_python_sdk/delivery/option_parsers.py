@@ -7,11 +7,11 @@ carry proxy passwords and visitors' ids.
 import enum
 import os
 import re
-from typing import Any, Callable, Collection, Dict, Mapping, NoReturn, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Collection, Dict, FrozenSet, Mapping, NoReturn, Optional, Sequence, Tuple, Type
 
 from target_python_sdk.delivery.messages import DECISIONING_METHOD_INVALID
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import NotAvailable, OptionError
+from target_tools.errors import OptionError
 from target_tools.logger import Log
 
 Parser = Callable[[str, Any], Any]
@@ -189,11 +189,11 @@ def headers(option: str, value: Any) -> Mapping[str, str]:
     return dict(value)
 
 
-def names(option: str, value: Any) -> Sequence[str]:
-    """A list of names."""
+def names(option: str, value: Any) -> FrozenSet[str]:
+    """A list of names, whose order does not matter."""
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(name, str) for name in value):
         refuse(option, "a list of names", value)
-    return tuple(value)
+    return frozenset(value)
 
 
 def visitor_text(value: Any) -> Optional[str]:
@@ -231,17 +231,12 @@ def check_pickles(option: str, value: Any) -> None:
 
 
 def decisioning_method(option: str, value: Any) -> DecisioningMethod:
-    """Who decides, from the text or a member of an Enum; raises ``NotAvailable`` for what comes later."""
+    """Who decides, from the text or a member of an Enum."""
     try:
-        method = DecisioningMethod(value.value if isinstance(value, enum.Enum) else value)
+        return DecisioningMethod(value.value if isinstance(value, enum.Enum) else value)
     except ValueError:
         expected = ",".join(method.value for method in DecisioningMethod)
         raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
-    if method is not DecisioningMethod.SERVER_SIDE:
-        raise NotAvailable(
-            "{}: {} decisioning is not served by this version yet".format(option, method.value), option, "server-side"
-        )
-    return method
 
 
 def name_unknown(written: Mapping[str, Any], known: Collection[str], log: Log) -> None:

@@ -4,7 +4,7 @@ Nothing past the doors (the other is :mod:`~target_python_sdk.delivery.call_opti
 reads an option by its name in a dict, and no dict, request or model of the user's is changed.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
 import urllib3
@@ -61,7 +61,7 @@ class ClientSettings(NamedTuple):
     environment: str = "production"
     cdn_environment: str = "production"
     cdn_base_path: str = "assets.adobetarget.com"
-    on_device_all_matching_rules_mboxes: Sequence[str] = ()
+    on_device_all_matching_rules_mboxes: FrozenSet[str] = frozenset()
     max_workers: int = 32
     max_pending: int = 10000
     queue_timeout: float = 30.0

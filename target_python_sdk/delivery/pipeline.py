@@ -1,4 +1,4 @@
-"""The one flow of a call: prepare, ask the edge, shape.
+"""The one flow of a call: prepare, decide here or ask the edge, shape.
 
 It yields what it wants sent and returns its answer; it sends nothing and waits for
 nothing, so blocking, with a callback and awaited are the same flow in other hands.
@@ -6,40 +6,63 @@ nothing, so blocking, with a callback and awaited are the same flow in other han
 
 from typing import NamedTuple, Optional
 
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.dependency import remote_parts
+from target_python_sdk.decisioning.engine import Situation, decide
+from target_python_sdk.decisioning.geo import given_geo, looked_up, wants_look_up
+from target_python_sdk.decisioning.visitor import with_device_id
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.exchange import delivery_request, delivery_response
+from target_python_sdk.delivery.local import Local
+from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.owed import owed_request
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.delivery.requested import no_offers
 from target_python_sdk.delivery.shape import shape
-from target_python_sdk.types import TargetDeliveryResponse
+from target_python_sdk.types import DeliveryRequest, Geo, TargetDeliveryResponse
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import DeliveryError
+from target_tools.errors import ArtifactNotAvailable, DeliveryError
 from target_tools.flow import Flow, Timings
+from target_tools.model import altered
 
 
 class Answer(NamedTuple):
-    """What a call gave, and what the client learns from it."""
+    """What a call gave, what the client learns from it, and what is owed afterwards."""
 
     envelope: TargetDeliveryResponse
     #: The cluster the edge says it answered from; only this moves the client.
-    edge_cluster: Optional[str]
-    timings: Timings
-    attempts: int
+    edge_cluster: Optional[str] = None
+    #: Of the exchange with the edge, if there was one.
+    timings: Optional[Timings] = None
+    attempts: int = 0
+    #: A request that tells the edge what was decided here, for somebody to send; nobody waits for it.
+    owed: Optional[Prepared] = None
+    #: Where the visitor is, if that was looked up.
+    geo: Optional[Geo] = None
 
 
-def without_offers(prepared: Prepared, error: DeliveryError) -> TargetDeliveryResponse:
+def without_offers(prepared: Prepared, error: DeliveryError, method: DecisioningMethod) -> TargetDeliveryResponse:
     """What a call is answered with that failed, where errors are not to be raised: no offers, the same cookies.
 
     ``envelope.error`` tells why.
     """
-    envelope = shape(prepared, no_offers(prepared.request), DecisioningMethod.SERVER_SIDE)
+    envelope = shape(prepared, no_offers(prepared.request), method)
     envelope.error = error
     return envelope
 
 
+def is_decided_here(request: DeliveryRequest, method: DecisioningMethod, artifact: Optional[Artifact]) -> bool:
+    """Whether this process decides ``request``; a hybrid client does so where it can decide all of it."""
+    if method is not DecisioningMethod.HYBRID:
+        return method is DecisioningMethod.ON_DEVICE
+    if artifact is None or request.qa_mode is not None or request.preview is not None:
+        return False
+    return not remote_parts(artifact, request)
+
+
 def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
-    """The conversation that answers ``prepared``."""
+    """The conversation in which the edge answers."""
     reply = None
     try:
         reply = yield delivery_request(prepared, settings)
@@ -51,3 +74,27 @@ def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
         raise
     envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE)
     return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
+
+
+def decide_here(prepared: Prepared, settings: ClientSettings, local: Local) -> "Flow[Answer]":
+    """The decision of this process; at most it asks where the visitor is."""
+    artifact, request = local.artifact, prepared.request
+    if artifact is None:
+        error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
+        error.request = request
+        raise error
+    identity = with_device_id(request.id, settings.client, prepared.cluster)
+    if identity is not request.id:
+        request = altered(request, id=identity)
+        prepared = prepared._replace(request=request)
+    geo, found = given_geo(request), None
+    if geo is not None and artifact.geo_targeting_enabled and wants_look_up(geo):
+        found = yield from looked_up(geo, local.geo_service)
+    everywhere = settings.on_device_all_matching_rules_mboxes
+    situation = Situation(
+        settings.client, prepared.visit.session_id, local.log, found or geo, everywhere, local.retrieval
+    )
+    remote = remote_parts(artifact, request)
+    response, displays = decide(artifact, request, situation, remote)
+    envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, local.stale)
+    return Answer(envelope, owed=owed_request(prepared, displays), geo=found)

@@ -22,7 +22,6 @@ from target_python_sdk.types import (
     AudienceManager,
     ChannelType,
     Context,
-    CustomerId,
     DeliveryRequest,
     ExecuteRequest,
     ExperienceCloud,
@@ -36,6 +35,7 @@ from target_python_sdk.types import (
 from target_tools.clock import utc_offset_minutes
 from target_tools.ids import new_id
 from target_tools.logger import Log
+from target_tools.model import altered
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
@@ -54,35 +54,34 @@ class Prepared(NamedTuple):
 
 def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
     """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
-    given = call.request
+    given, visitor = call.request, call.visitor
     visit = read_visit(call, log)
-    values = visitor_values(call.visitor) if call.visitor is not None else {}
-    customers = customer_ids(call.customer_ids)
-    known = [*visitor_customer_ids(call.visitor), *customers] if call.visitor is not None else customers
+    values = {} if visitor is None else visitor_values(visitor)
+    customers = [] if call.customer_ids is None else customer_ids(call.customer_ids)
+    known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = visitor_id(given.id, visit, values, known)
     request_id = None if identity is None else identity.tnt_id
     cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
-    request = given.replace(
+    request = altered(
+        given,
         request_id=given.request_id or new_id(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token),
         context=_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
-        execute=_execute(given.execute, log),
-        prefetch=_prefetch(given.prefetch, log),
-        notifications=_notifications(given.notifications, log),
+        execute=None if given.execute is None else _execute(given.execute, log),
+        prefetch=None if given.prefetch is None else _prefetch(given.prefetch, log),
+        notifications=None if given.notifications is None else _notifications(given.notifications, log),
     )
-    state = _state(call.visitor, customers, settings.organization_id)
+    # What the page takes over: the visitor's own state, else the customer ids of the call.
+    state = visitor_state(visitor) if visitor is not None else server_state(customers, settings.organization_id)
     return Prepared(request, visit, cluster, refused_hints, state)
 
 
-def _state(visitor: Any, customers: List[CustomerId], organization_id: str) -> Any:
-    """What the page takes over: the visitor's own state, else the customer ids of the call."""
-    return visitor_state(visitor) if visitor is not None else server_state(customers, organization_id)
-
-
 def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
+    if given is None and default is None:
+        return None
     own = node(given, ModelProperty, "request._property")
     if own is not None and own.token:
         return own
@@ -97,14 +96,17 @@ def _context(given: Any) -> Context:
         changes["channel"] = ChannelType.WEB
     if own.time_offset_in_minutes is None:
         changes["time_offset_in_minutes"] = utc_offset_minutes()
-    return own.replace(**changes) if changes else own
+    return altered(own, **changes) if changes else own
 
 
 def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
+    if given is None and call.visitor is None:
+        return ExperienceCloud(analytics=AnalyticsRequest(logging=LoggingType.SERVER_SIDE))
     own = node(given, ExperienceCloud, "request.experience_cloud")
     if own is None:
         return ExperienceCloud(audience_manager=_audience_manager(None, values), analytics=_analytics(None, call))
-    return own.replace(
+    return altered(
+        own,
         audience_manager=_audience_manager(own.audience_manager, values),
         analytics=_analytics(own.analytics, call),
     )
@@ -121,7 +123,7 @@ def _analytics(given: Any, call: Call) -> AnalyticsRequest:
     gaps: Dict[str, Any] = {"logging": own.logging or LoggingType.SERVER_SIDE}
     if own.supplemental_data_id is None:
         gaps["supplemental_data_id"] = data_id
-    return own.replace(**gaps)
+    return altered(own, **gaps)
 
 
 def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
@@ -133,7 +135,7 @@ def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
         gaps["location_hint"] = values["MCAAMLH"]
     if own.blob is None and "MCAAMB" in values:
         gaps["blob"] = values["MCAAMB"]
-    filled = own.replace(**gaps)
+    filled = altered(own, **gaps)
     return filled if filled.location_hint is not None or filled.blob else None
 
 
@@ -142,7 +144,7 @@ def _execute(given: Any, log: Log) -> Optional[ExecuteRequest]:
     if own is None:
         return None
     mboxes = _mboxes(own.mboxes, "request.execute.mboxes", log)
-    return own.replace(mboxes=mboxes) if mboxes or own.page_load is not None else None
+    return altered(own, mboxes=mboxes) if mboxes or own.page_load is not None else None
 
 
 def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
@@ -150,12 +152,14 @@ def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
     if own is None:
         return None
     mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
-    return own.replace(mboxes=mboxes) if mboxes or own.page_load is not None or own.views else None
+    return altered(own, mboxes=mboxes) if mboxes or own.page_load is not None or own.views else None
 
 
 def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
     """The mboxes that have a name, each with an index: 0, 1, 2 … past the highest given."""
-    good = _sift(nodes(given, MboxRequest, place), lambda mbox: bool(mbox.name), MBOX_INVALID, log)
+    if given is None:
+        return None
+    good = _sift(nodes(given, MboxRequest, place), _is_mbox, MBOX_INVALID, log)
     given_indexes = [mbox.index for mbox in good if isinstance(mbox.index, int)]
     if len(given_indexes) == len(good):
         return good or None
@@ -165,9 +169,13 @@ def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
         if isinstance(mbox.index, int):
             indexed.append(mbox)
         else:
-            indexed.append(mbox.replace(index=following))
+            indexed.append(altered(mbox, index=following))
             following += 1
     return indexed
+
+
+def _is_mbox(one: MboxRequest) -> bool:
+    return bool(one.name)
 
 
 def _notifications(given: Any, log: Log) -> Optional[List[Notification]]:

@@ -2,38 +2,54 @@
 
 from typing import Any, List, Optional
 
+from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.prepare import Prepared
-from target_python_sdk.types import DeliveryResponse, TargetDeliveryResponse
+from target_python_sdk.types import DeliveryResponse, ResponseMeta, TargetDeliveryResponse
 from target_tools.clock import epoch_seconds
 from target_tools.enums import DecisioningMethod
 
 
-def shape(prepared: Prepared, response: DeliveryResponse, method: DecisioningMethod) -> TargetDeliveryResponse:
-    """The envelope of a call that ``method`` decided."""
+def shape(
+    prepared: Prepared,
+    response: DeliveryResponse,
+    method: DecisioningMethod,
+    remote: Remote = NOTHING_REMOTE,
+    stale: bool = False,
+) -> TargetDeliveryResponse:
+    """The envelope of a call that ``method`` decided.
+
+    ``remote`` is what it could not decide; ``stale`` says that its artifact is a copy nobody has confirmed yet.
+    """
     session_id = prepared.visit.session_id
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     elements = _elements(response)
-    envelope = TargetDeliveryResponse(
+    meta: ResponseMeta = {
+        "decisioning_method": method.value,
+        "remote_mboxes": list(remote.mboxes),
+        "remote_views": list(remote.views),
+    }
+    if stale:
+        meta["stale"] = True
+    return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
         request=prepared.request,
         target_cookie=target_cookie(session_id, _device_id(prepared, response), epoch_seconds()),
         target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
-        analytics_details=[one.analytics for one in elements if getattr(one, "analytics", None)] or None,
-        trace=[one.trace for one in elements if getattr(one, "trace", None)] or None,
+        analytics_details=[one.analytics for one in elements if one.analytics is not None] or None,
+        trace=[one.trace for one in elements if one.trace] or None,
         response_tokens=_response_tokens(elements) or None,
-        meta={"decisioning_method": method.value, "remote_mboxes": [], "remote_views": []},
+        meta=meta,
         response=response,
+        session_id=session_id,
     )
-    envelope.session_id = session_id
-    return envelope
 
 
 def _device_id(prepared: Prepared, response: DeliveryResponse) -> Optional[str]:
     """The id the edge gave the visitor, else the one the request came with."""
     for identity in (response.id, prepared.request.id):
-        device_id = getattr(identity, "tnt_id", None)
+        device_id = None if identity is None else identity.tnt_id
         if isinstance(device_id, str) and device_id:
             return device_id
     return None
@@ -55,6 +71,7 @@ def _response_tokens(elements: List[Any]) -> List[Any]:
     return [
         option.response_tokens
         for element in elements
-        for option in element.options or ()
+        if element.options
+        for option in element.options
         if option is not None and option.response_tokens
     ]

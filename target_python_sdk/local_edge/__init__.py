@@ -1,7 +1,9 @@
 """A Target edge on this machine, for development, demos and tests.
 
-It serves the Delivery API from a small file of activities, decides for real which
-experience a visitor gets, says why, and remembers what it was asked::
+It serves the Delivery API from a small file of activities, or from a rule artifact,
+decides for real which experience a visitor gets, says why, and remembers what it was
+asked.  It serves the artifact of its activities, too, and the geo look-up: give a client
+that decides on-device ``"cdn_base_path": "http://" + edge.domain``::
 
     from target_python_sdk import TargetClient
     from target_python_sdk.local_edge import LocalEdge
@@ -16,6 +18,7 @@ experience a visitor gets, says why, and remembers what it was asked::
         ...
         edge.requests[-1].body      # what the client really sent
         edge.notifications          # what was displayed or clicked
+        edge.load("other.json")     # what is served from now on
 
 From a shell, ``python -m target_python_sdk edge [activities.json]`` serves the same.
 """

@@ -15,16 +15,33 @@
 a single-page application.  Visitors outside the shares see no offer.  Without any
 ``share`` the experiences divide everybody evenly.  An experience without an ``offer``
 is the default content.
+
+An activity may have an ``audience``, the JSON-logic condition its visitors fulfil, a
+``property``, the token of the only property it shows in, and be ``remote``: then the
+edge alone decides it.  Beside the activities there may be a ``geo``: where on earth the
+edge finds every visitor, in the words of the API's own ``context.geo``.
 """
 
+import contextlib
 import json
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
-from target_python_sdk.local_edge.checks import checked_list, checked_number, checked_object, checked_text, wrong
-from target_tools.errors import OptionError
+from target_python_sdk.local_edge.checks import (
+    checked_flag,
+    checked_list,
+    checked_number,
+    checked_object,
+    checked_text,
+    wrong,
+)
+from target_python_sdk.local_edge.geo import read_geo
+from target_tools.errors import InvalidRule, OptionError
+from target_tools.json_logic import compile_condition
 
+ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "experiences")
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 
 ActivitiesSource = Union[None, str, Path, Mapping[str, Any]]
@@ -38,7 +55,7 @@ class Offer(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """One arm of an activity, for the buckets from ``lower`` up to, not including, ``upper``."""
+    """One arm of an activity, for the buckets above ``lower`` up to and including ``upper``; 0 is in the first."""
 
     name: str
     lower: float
@@ -59,13 +76,20 @@ class Activity(NamedTuple):
     locations: Tuple[str, ...]
     views: Tuple[str, ...]
     experiences: Tuple[Experience, ...]
+    #: The JSON-logic condition its visitors fulfil; None is everybody.
+    audience: Any = None
+    #: The token of the only property it shows in; None is every property.
+    property_token: Optional[str] = None
+    #: Whether the edge alone decides it.
+    is_remote: bool = False
 
 
 class Activities(NamedTuple):
-    """A client's activities, in order of priority."""
+    """A client's activities, in order of priority; ``geo`` is where the edge finds every visitor."""
 
     client: str
     activities: Tuple[Activity, ...]
+    geo: Mapping[str, Any] = MappingProxyType({})
 
     def at_location(self, name: str) -> List[Activity]:
         """The activities that may show in the mbox of that name."""
@@ -91,18 +115,27 @@ def read_activities(source: ActivitiesSource = None) -> Activities:
 
     Raises ``OptionError``, which names the place, for what cannot be used.
     """
-    if source is None:
-        source = Path(__file__).with_name("sample.json")
-    if not isinstance(source, (str, Path)):
-        return _activities(source)
-    document = _document(Path(source))
+    document = read_document(source)
+    with named_by(source):
+        return activities_of(document)
+
+
+@contextlib.contextmanager
+def named_by(source: ActivitiesSource) -> Iterator[None]:
+    """Puts the name of the file in front of an ``OptionError`` of the block."""
     try:
-        return _activities(document)
+        yield
     except OptionError as error:
+        if not isinstance(source, (str, Path)):
+            raise
         raise OptionError("{}: {}".format(source, error), error.option, error.expected) from None
 
 
-def _document(path: Path) -> Any:
+def read_document(source: ActivitiesSource = None) -> Any:
+    """What JSON holds in ``source``: a mapping as it is, the content of a file, or the built-in sample."""
+    if source is not None and not isinstance(source, (str, Path)):
+        return source
+    path = Path(__file__).with_name("sample.json") if source is None else Path(source)
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -116,24 +149,45 @@ def _document(path: Path) -> Any:
         raise wrong(place, "JSON", error.msg) from error
 
 
-def _activities(document: Any) -> Activities:
-    document = checked_object(document, "", ("client", "activities"), required=("activities",))
+def activities_of(document: Any) -> Activities:
+    """The activities in a document.  Raises ``OptionError``, which names the place."""
+    document = checked_object(document, "", ("client", "geo", "activities"), required=("activities",))
     found = checked_list(document["activities"], "activities")
     read = tuple(_activity(item, "activities[{}]".format(at)) for at, item in enumerate(found))
     _distinct([activity.id for activity in read], "activities", "id")
-    return Activities(checked_text(document.get("client", "acmeclient"), "client"), read)
+    client = checked_text(document.get("client", "acmeclient"), "client")
+    return Activities(client, read, read_geo(document.get("geo")))
 
 
 def _activity(value: Any, place: str) -> Activity:
-    keys = ("id", "name", "locations", "views", "experiences")
-    value = checked_object(value, place, keys, required=("id", "experiences"))
+    value = checked_object(value, place, ACTIVITY_KEYS, required=("id", "experiences"))
     if not isinstance(value["id"], int) or isinstance(value["id"], bool):
         raise wrong(place + ".id", "a whole number", value["id"])
     locations, views = _names(value, "locations", place), _names(value, "views", place)
     if not locations and not views:
         raise wrong(place, "at least one name in 'locations' or 'views'")
     name = checked_text(value.get("name", "Activity {}".format(value["id"])), place + ".name")
-    return Activity(value["id"], name, locations, views, _experiences(value["experiences"], place + ".experiences"))
+    return Activity(
+        value["id"],
+        name,
+        locations,
+        views,
+        _experiences(value["experiences"], place + ".experiences"),
+        _audience(value.get("audience"), place + ".audience"),
+        None if value.get("property") is None else checked_text(value["property"], place + ".property"),
+        checked_flag(value.get("remote", False), place + ".remote"),
+    )
+
+
+def _audience(condition: Any, place: str) -> Any:
+    if condition is None or isinstance(condition, bool):
+        return condition
+    condition = checked_object(condition, place)
+    try:
+        compile_condition(condition)
+    except InvalidRule as error:
+        raise wrong(place, "a JSON-logic condition", error) from error
+    return condition
 
 
 def _names(value: Mapping[str, Any], key: str, place: str) -> Tuple[str, ...]:

@@ -1,197 +1,139 @@
-"""A delivery request as a dict -> the delivery response as a dict."""
+"""A delivery request as a dict -> the delivery response as a dict.
 
-import base64
+The SDK's own engine decides.  What only an edge has is added here: the visitor's tntId,
+the tokens a client hands back, and why it was decided so.
+"""
+
+import logging
 import uuid
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from target_python_sdk.local_edge.activities import Activities
-from target_python_sdk.local_edge.checks import checked_list, checked_object, checked_text, wrong
-from target_python_sdk.local_edge.decide import CLUSTER, Decision, bucketed_by, decide_all, identified
-from target_tools.constants import DEFAULT_GLOBAL_MBOX, EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.engine import Situation, decide
+from target_python_sdk.decisioning.visitor import bucketed_by
+from target_python_sdk.local_edge.incoming import Json, checked_request, part
+from target_python_sdk.local_edge.own_rules import NOTHING, arm_of
+from target_python_sdk.local_edge.reasons import reason_against, reason_for
+from target_python_sdk.local_edge.served import Served
+from target_python_sdk.local_edge.tokens import opaque
+from target_python_sdk.local_edge.visitors import CLUSTER, deciding, identified
+from target_python_sdk.types import DeliveryRequest, Geo, VisitorId
+from target_tools.constants import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
+from target_tools.errors import InvalidResponse, OptionError
+from target_tools.hashing import bucket
+from target_tools.logger import Log
 
 EDGE_HOST = "{}{}.{}".format(EDGE_CLUSTER_PREFIX, CLUSTER, EDGE_HOST_SUFFIX)
-
-Json = Dict[str, Any]
-
-
-class Asked(NamedTuple):
-    """One delivery request that is in order: what deciding and answering need of it."""
-
-    activities: Activities
-    session_id: str
-    ids: Json
-    visitor: str
-    address: Json
-    is_traced: bool
-    is_logged_client_side: bool
+logger = logging.getLogger("adobe.target.local_edge")
 
 
-def _asked(activities: Activities, request: Json, session_id: str) -> Asked:
-    context = checked_object(request.get("context"), "context")
-    if context.get("channel") not in ("web", "mobile"):
-        raise wrong("context.channel", "'web' or 'mobile'", context.get("channel"))
-    given = _part(request, "id")
-    for key in ("tntId", "thirdPartyId", "marketingCloudVisitorId"):
-        if given.get(key) is not None:
-            checked_text(given[key], "id." + key)
-    analytics = _part(_part(request, "experienceCloud"), "analytics", "experienceCloud.")
-    ids = identified(given)
-    return Asked(
-        activities,
-        session_id,
-        ids,
-        visitor=bucketed_by(ids),
-        address=_part(context, "address", "context."),
-        is_traced=request.get("trace") is not None,
-        is_logged_client_side=analytics.get("logging") == "client_side",
-    )
-
-
-def _part(whole: Json, key: str, place: str = "") -> Json:
-    """An object that may be missing."""
-    return {} if whole.get(key) is None else checked_object(whole[key], place + key)
-
-
-def answer(activities: Activities, request: Any, session_id: str) -> Json:
+def answer(served: Served, request: Any, session_id: str) -> Json:
     """The delivery response to ``request``.  Raises ``OptionError`` for a request the API would refuse."""
-    request = checked_object(request, "request")
-    asked = _asked(activities, request, session_id)
+    request = checked_request(request)
+    try:
+        ids = identified(part(request, "id"), served.client)
+        asked = DeliveryRequest.from_dict({**request, "id": deciding(ids)})
+    except InvalidResponse as error:
+        raise OptionError(str(error)) from error
+    situation = Situation(served.client, session_id, Log(logger), geo=_geo(request, served.geo))
+    decided = decide(served.artifact, asked, situation).response.to_dict(by_alias=True, exclude_none=True)
+    visitor = bucketed_by(asked.id or VisitorId())
+    told = _Told(served, visitor, part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side")
     response: Json = {
         "status": 200,
         "requestId": request.get("requestId") or str(uuid.uuid4()),
-        "client": activities.client,
-        "id": asked.ids,
+        "client": served.client,
+        "id": ids,
         "edgeHost": EDGE_HOST,
     }
-    if request.get("execute") is not None:
-        response["execute"] = _executed(asked, checked_object(request["execute"], "execute"))
-    if request.get("prefetch") is not None:
-        response["prefetch"] = _prefetched(asked, checked_object(request["prefetch"], "prefetch"))
+    for mode in ("execute", "prefetch"):
+        if request.get(mode) is not None:
+            response[mode] = told.completed(decided.get(mode, {}), mode)
     if request.get("notifications") is not None:
-        response["notifications"] = [{"id": found["id"]} for found in notifications(request)]
+        response["notifications"] = [{"id": found["id"]} for found in request["notifications"]]
     return response
 
 
-def notifications(request: Json) -> List[Json]:
-    """The notifications of a request, in order.  Raises ``OptionError`` for one the API would refuse."""
-    found = checked_list(request.get("notifications") or [], "notifications")
-    for at, value in enumerate(found):
-        place = "notifications[{}]".format(at)
-        notification = checked_object(value, place)
-        checked_text(notification.get("id"), place + ".id")
-        if notification.get("type") not in ("click", "display"):
-            raise wrong(place + ".type", "'click' or 'display'", notification.get("type"))
-        if not isinstance(notification.get("timestamp"), int):
-            raise wrong(place + ".timestamp", "milliseconds since 1970", notification.get("timestamp"))
-    return found
+def _geo(request: Json, own: Mapping[str, Any]) -> Optional[Geo]:
+    """Where the request says the visitor is; where it says nothing, what the edge makes of any address."""
+    given = {key: value for key, value in part(request["context"], "geo").items() if key != "ipAddress"}
+    return Geo.from_dict(dict(given or own)) if given or own else None
 
 
-def _executed(asked: Asked, execute: Json) -> Json:
-    result: Json = {}
-    if execute.get("pageLoad") is not None:
-        result["pageLoad"] = _page_load(asked, _option, "execute")
-    if execute.get("mboxes") is not None:
-        result["mboxes"] = _mboxes(asked, execute["mboxes"], _option, "execute")
-    return result
+class _Told(NamedTuple):
+    """What an answer tells besides the decision."""
+
+    served: Served
+    #: The id that decides.
+    visitor: str
+    is_logged_client_side: bool
+
+    def completed(self, decided: Json, mode: str) -> Json:
+        """One mode of the answer, with what only an edge has."""
+        for kind, place in _places(decided):
+            options: List[Json] = place.get("options") or []
+            tokens = [option.get("responseTokens", {}) for option in options]
+            if mode == "prefetch" and options:
+                place["state"] = opaque("state", kind, place.get("name", ""))
+            if self.is_logged_client_side and options and "analytics" not in place:
+                place["analytics"] = {"payload": {"pe": "tnt", "tnta": _tnta(tokens)}}
+            place_options = [self._option(option) for option in options]
+            if place_options:
+                place["options"] = place_options
+            if "trace" in place:
+                self._explain(place["trace"])
+        return decided
+
+    def _option(self, option: Json) -> Json:
+        tokens = option.get("responseTokens", {})
+        reason = reason_for(self._bucket(tokens["activity.id"]), arm_of(tokens))
+        listed = self.served.rules.get("responseTokens") or ()
+        option["responseTokens"] = {
+            **{name: _as_text(name, value) for name, value in tokens.items() if name in listed},
+            "activity.decisioningMethod": "server-side",
+            "experience.reason": reason,
+        }
+        return {key: value for key, value in option.items() if (key, value) != ("content", NOTHING)}
+
+    def _explain(self, trace: Json) -> None:
+        trace["profile"]["bucketedBy"] = self.visitor
+        shown = {campaign["id"]: campaign["branchId"] for campaign in trace["campaigns"]}
+        rules = _metas(self.served.artifact, trace["request"])
+        for target in trace["evaluatedCampaignTargets"]:
+            number = target["campaignId"]
+            where = target["bucket"] = self._bucket(number)
+            metas = [meta for activity, meta in rules if activity == number]
+            if number in shown:
+                winner = next(meta for meta in metas if meta.get("experience.id") == shown[number])
+                target["reason"] = reason_for(where, arm_of(winner))
+            else:
+                target["reason"] = reason_against(where, map(arm_of, metas))
+
+    def _bucket(self, activity: object) -> float:
+        return bucket("{}.{}.{}.0".format(self.served.client, activity, self.visitor))
 
 
-def _prefetched(asked: Asked, prefetch: Json) -> Json:
-    result: Json = {}
-    if prefetch.get("views") is not None:
-        result["views"] = _views(asked, prefetch["views"])
-    if prefetch.get("pageLoad") is not None:
-        result["pageLoad"] = _page_load(asked, _prefetched_option, "prefetch")
-    if prefetch.get("mboxes") is not None:
-        result["mboxes"] = _mboxes(asked, prefetch["mboxes"], _prefetched_option, "prefetch")
-    return result
+def _places(decided: Json) -> Iterator[Tuple[str, Json]]:
+    """Each page load, mbox and view, with what it is."""
+    if "pageLoad" in decided:
+        yield "pageLoad", decided["pageLoad"]
+    for kind, key in (("mbox", "mboxes"), ("view", "views")):
+        for place in decided.get(key, ()):
+            yield kind, place
 
 
-def _page_load(asked: Asked, option: Callable[[Decision, str], Json], mode: str) -> Json:
-    at = asked.activities.at_location(DEFAULT_GLOBAL_MBOX)
-    decisions = decide_all(asked.activities, at, asked.visitor)
-    result: Json = {"options": [option(made, DEFAULT_GLOBAL_MBOX) for made in decisions if made.experience]}
-    return _completed(asked, result, decisions, "pageLoad", {"type": mode})
+def _tnta(tokens: Iterable[Json]) -> str:
+    """Activities and experiences as Analytics takes them, each once."""
+    shown = ["{}:{}:0|2".format(found.get("activity.id"), found.get("experience.id")) for found in tokens]
+    return ",".join(dict.fromkeys(shown))
 
 
-def _mboxes(asked: Asked, mboxes: Any, option: Callable[[Decision, str], Json], mode: str) -> List[Json]:
-    results = []
-    for at, value in enumerate(checked_list(mboxes, mode + ".mboxes")):
-        place = "{}.mboxes[{}]".format(mode, at)
-        mbox = checked_object(value, place)
-        name = checked_text(mbox.get("name"), place + ".name")
-        result: Json = {key: mbox[key] for key in ("index", "name") if mbox.get(key) is not None}
-        decisions = decide_all(asked.activities, asked.activities.at_location(name), asked.visitor)
-        winners = [made for made in decisions if made.experience]
-        if winners and name != DEFAULT_GLOBAL_MBOX:  # a regional mbox shows one activity, the global one all
-            winners = winners[:1]
-        if winners:
-            result["options"] = [option(made, name) for made in winners]
-        results.append(_completed(asked, result, decisions, "mbox", {"name": name, "type": mode}))
-    return results
+def _as_text(name: str, value: Any) -> Any:
+    """Ids are texts in an answer, though numbers in an artifact."""
+    return str(value) if name.endswith(".id") else value
 
 
-def _views(asked: Asked, views: Any) -> List[Json]:
-    wanted: Dict[str, Optional[str]] = {}
-    for at, value in enumerate(checked_list(views, "prefetch.views")):
-        view = checked_object(value, "prefetch.views[{}]".format(at))
-        for name in [view["name"]] if view.get("name") else asked.activities.views:
-            wanted.setdefault(name, view.get("key"))
-    results = []
-    for name, key in wanted.items():
-        decisions = decide_all(asked.activities, asked.activities.at_view(name), asked.visitor)
-        options = [_prefetched_option(made, name) for made in decisions if made.experience]
-        if options:
-            result: Json = {"name": name, "key": key, "options": options}
-            result = {part: value for part, value in result.items() if value is not None}
-            results.append(_completed(asked, result, decisions, "view", {"name": name, "type": "prefetch"}))
-    return results
-
-
-def _option(made: Decision, location: str) -> Json:
-    option: Json = {}
-    if made.experience is not None and made.experience.offer is not None:
-        option["type"], option["content"] = made.experience.offer
-    option["responseTokens"] = {
-        "activity.id": str(made.activity.id),
-        "activity.name": made.activity.name,
-        "experience.id": str(made.branch),
-        "experience.name": made.experience.name if made.experience else "",
-        "experience.reason": made.reason,
-        "location.name": location,
-    }
-    return option
-
-
-def _prefetched_option(made: Decision, location: str) -> Json:
-    option = _option(made, location)
-    option["eventToken"] = _token("display", made.activity.id, made.branch, location)
-    return option
-
-
-def _completed(asked: Asked, result: Json, decisions: List[Decision], kind: str, what: Json) -> Json:
-    shown = [made for made in decisions if made.experience][: len(result.get("options", []))]
-    if what["type"] == "prefetch" and shown:
-        result["state"] = _token("state", kind, what.get("name", ""))
-    if asked.is_logged_client_side and shown:
-        tnta = ",".join("{}:{}:0|2".format(made.activity.id, made.branch) for made in shown)
-        result["analytics"] = {"payload": {"pe": "tnt", "tnta": tnta}}
-    if asked.is_traced:
-        result["trace"] = _trace(asked, decisions, shown, {kind: what})
-    return result
-
-
-def _trace(asked: Asked, decisions: List[Decision], shown: List[Decision], what: Mapping[str, Json]) -> Json:
-    return {
-        "clientCode": asked.activities.client,
-        "request": {"sessionId": asked.session_id, "pageURL": asked.address.get("url"), **what},
-        "profile": {"visitorId": asked.ids, "bucketedBy": asked.visitor},
-        "campaigns": [{"id": made.activity.id, "name": made.activity.name, "branchId": made.branch} for made in shown],
-        "evaluatedCampaignTargets": [
-            {"campaignId": made.activity.id, "bucket": made.bucket, "reason": made.reason} for made in decisions
-        ],
-    }
-
-
-def _token(*parts: object) -> str:
-    """Opaque to a client; decoded, it reads as what it stands for."""
-    return base64.urlsafe_b64encode(":".join(map(str, parts)).encode()).decode("ascii")
+def _metas(artifact: Artifact, asked: Mapping[str, Any]) -> List[Tuple[object, Mapping[str, Any]]]:
+    """The rules at the place that a trace is of: activity and meta of each."""
+    kind, places = ("view", artifact.views) if "view" in asked else ("mbox", artifact.mboxes)
+    return [(rule.activity.id, rule.meta) for rule in places.get(asked[kind]["name"], ())]

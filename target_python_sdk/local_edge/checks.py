@@ -44,6 +44,13 @@ def checked_text(value: Any, place: str) -> str:
     return value
 
 
+def checked_flag(value: Any, place: str) -> bool:
+    """``value`` as true or false."""
+    if not isinstance(value, bool):
+        raise wrong(place, "true or false", _kind(value))
+    return value
+
+
 def checked_number(value: Any, place: str, lowest: float, highest: float) -> float:
     """``value`` as a number between the two, both included."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterable, List, Sequence, Tuple, Union
 
 from target_python_sdk import TargetClient
 from target_python_sdk.local_edge.edge import LocalEdge
+from target_python_sdk.local_edge.ways import HEADER, VISITOR, decided_in_each_way
 from target_python_sdk.types import (
     ChannelType,
     Context,
@@ -74,6 +75,8 @@ def _run(edge: LocalEdge, say: Say) -> None:
         _show_notification(say, client, edge, prefetched[0])
         counts = client.stats()
     say("\nThe edge answered {} requests; calls: {calls}, failures: {failures}.".format(len(edge.requests), **counts))
+    title = "{} decided in each of the three ways".format(VISITOR)
+    _show_table(say, title, [HEADER, *(way.row() for way in decided_in_each_way(edge))])
 
 
 def _request(visitor: str, **parts: Any) -> DeliveryRequest:

@@ -1,29 +1,55 @@
 """The local edge itself: activities, a server, and a memory of what was asked."""
 
 import collections
+import re
 import threading
 from types import TracebackType
-from typing import Any, Deque, Dict, List, Optional, Type
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, Type
 
-from target_python_sdk.local_edge.activities import Activities, ActivitiesSource, read_activities
-from target_python_sdk.local_edge.answer import answer, notifications
+from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
+from target_python_sdk.local_edge.answer import answer
+from target_python_sdk.local_edge.geo import geo_answer
+from target_python_sdk.local_edge.incoming import notifications
+from target_python_sdk.local_edge.served import Served
 from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, refusal
 from target_tools.constants import DELIVERY_PATH
 from target_tools.errors import OptionError
 
 #: How many requests, and how many notifications, an edge remembers.
 REMEMBERED = 10000
+#: The organization of the documentation's examples.
+ORGANIZATION_ID = "1234567890@AdobeOrg"
+#: Client, environment, and a property where there is one; any are served the same.
+ARTIFACT_PATH = re.compile(r"/[^/]+/[^/]+/v1/(?:[^/]+/)?rules\.(?:json|bin)")
+GEO_PATH = "/v1/geo"
+#: What is for a person to look at.
+PAGES = ("/", "/notifications")
+
+Route = Tuple[str, Callable[[RecordedRequest], Reply]]
 
 
 class LocalEdge:
-    """A Target edge that serves ``activities`` on this machine.
+    """A Target edge, and the CDN of its rule artifact, on this machine.
 
-    ``activities`` is a mapping, the path of a JSON file, or nothing for the sample.
-    Use it in a ``with`` block, or with ``start`` and ``stop``.
+    It serves activities, or a rule artifact (``rules.json``) as it stands: a mapping, the
+    path of a JSON file, or nothing for the sample.  Use it in a ``with`` block, or with
+    ``start`` and ``stop``.
+
+    ``geo`` is where it finds every visitor, ``organization_id`` what ``rules.bin`` is read with.
     """
 
-    def __init__(self, activities: ActivitiesSource = None, port: int = 0, host: str = "127.0.0.1") -> None:
-        self.activities: Activities = read_activities(activities)
+    def __init__(
+        self,
+        activities: ActivitiesSource = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        geo: Optional[Mapping[str, Any]] = None,
+        organization_id: str = ORGANIZATION_ID,
+    ) -> None:
+        self._geo = geo
+        self._organization_id = organization_id
+        self.load(activities)
         self.host = host
         #: The port; a wanted port of 0 becomes a free one on ``start``.
         self.port = port
@@ -33,6 +59,20 @@ class LocalEdge:
         self._requests: Deque[RecordedRequest] = collections.deque(maxlen=REMEMBERED)
         self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=REMEMBERED)
 
+    def load(self, activities: ActivitiesSource) -> None:
+        """Serve these from now on, for requests that come after it.  Raises ``OptionError``, and goes on as it was."""
+        self._served = Served(activities, self._organization_id, self._geo)
+
+    @property
+    def activities(self) -> Optional[Activities]:
+        """What is served; None for a rule artifact that is served as it stands."""
+        return self._served.activities
+
+    @property
+    def rules(self) -> Dict[str, Any]:
+        """The rule artifact that is served, as ``artifact_payload`` takes it."""
+        return self._served.rules
+
     @property
     def domain(self) -> str:
         """``host:port``, as the option ``server_domain`` takes it, together with ``secure`` False."""
@@ -40,7 +80,7 @@ class LocalEdge:
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """What was posted so far, oldest first."""
+        """What clients asked so far, oldest first; a look at ``/`` or ``/notifications`` is not among it."""
         return list(self._requests)
 
     @property
@@ -90,26 +130,33 @@ class LocalEdge:
         return "<LocalEdge {} {}>".format(self.domain, "stopped" if self._server is None else "serving")
 
     def _respond(self, request: RecordedRequest) -> Reply:
-        if request.method == "POST":
+        if request.path not in PAGES:
             self._requests.append(request)
-        routes = {
-            DELIVERY_PATH: ("POST", self._deliver),
-            "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
-            "/": ("GET", lambda _: Reply(200, self.description())),
-        }
-        if request.path not in routes:
+        found = self._route(request.path)
+        if found is None:
             return refusal(404, "{}: nothing is served here".format(request.path))
-        method, respond = routes[request.path]
+        method, respond = found
         if request.method != method:
             return refusal(405, "{} is served to {} only".format(request.path, method))
         return respond(request)
+
+    def _route(self, path: str) -> Optional[Route]:
+        if ARTIFACT_PATH.fullmatch(path):
+            return ("GET", self._publish)
+        routes: Dict[str, Route] = {
+            DELIVERY_PATH: ("POST", self._deliver),
+            GEO_PATH: ("GET", self._locate),
+            "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
+            "/": ("GET", lambda _: Reply(200, self.description())),
+        }
+        return routes.get(path)
 
     def _deliver(self, request: RecordedRequest) -> Reply:
         for name in ("imsOrgId", "sessionId"):
             if not request.query.get(name):
                 return refusal(400, "{}: this query parameter is required".format(name))
         try:
-            response = answer(self.activities, request.body, request.query["sessionId"])
+            response = answer(self._served, request.body, request.query["sessionId"])
         except OptionError as error:
             return refusal(400, str(error))
         self._notifications.extend(notifications(request.body))
@@ -117,12 +164,22 @@ class LocalEdge:
             return Reply(204)
         return Reply(200, response)
 
+    def _publish(self, request: RecordedRequest) -> Reply:
+        """The rule artifact, if the client has another one or none."""
+        artifact = self._served.bin if request.path.endswith(".bin") else self._served.json
+        headers = {"ETag": artifact.etag, "Vary": "Accept-Encoding"}
+        if artifact.is_known(request.headers.get("if-none-match")):
+            return Reply(304, headers=headers)
+        return Reply(200, artifact.body, headers, artifact.content_type)
+
+    def _locate(self, request: RecordedRequest) -> Reply:
+        return Reply(200, geo_answer(self._served.geo, request.headers.get("x-forwarded-for")))
+
     def description(self) -> str:
         """What is served here, for a person who opens the address in a browser."""
-        lines = ["A local Adobe Target edge for {}".format(self.activities.client), ""]
-        lines += ["POST {}?imsOrgId=...&sessionId=...".format(DELIVERY_PATH), "GET  /notifications", ""]
-        for activity in self.activities.activities:
-            where = ", ".join(activity.locations + tuple("view " + name for name in activity.views))
-            shares = ", ".join("{} {}".format(one.name, one.range) for one in activity.experiences)
-            lines.append("{} {}: {} ({})".format(activity.id, activity.name, where, shares))
+        served = self._served
+        lines = ["A local Adobe Target edge for {}".format(served.client), ""]
+        lines += ["POST {}?imsOrgId=...&sessionId=...".format(DELIVERY_PATH)]
+        lines += ["GET  /{}/production/v1/rules.json".format(served.client), "GET  " + GEO_PATH]
+        lines += ["GET  /notifications", "", *served.lines()]
         return "\n".join(lines) + "\n"

@@ -4,10 +4,12 @@ import gzip
 import json
 import os
 import socketserver
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from logging import getLogger
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import parse_qsl, urlsplit
 
 logger = getLogger("adobe.target.local_edge")
@@ -32,10 +34,14 @@ class RecordedRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a request is answered with: a text as it is, anything else as JSON, None as no body."""
+    """What a request is answered with: bytes and texts as they are, anything else as JSON, None as no body."""
 
     status: int
     body: Any = None
+    #: Fields of the head, beside those that say what the body is and how long.
+    headers: Mapping[str, str] = MappingProxyType({})
+    #: What the body is, where it is bytes.
+    content_type: str = "application/octet-stream"
 
 
 def refusal(status: int, message: str) -> Reply:
@@ -74,8 +80,11 @@ class HttpServer(socketserver.ThreadingTCPServer):
             self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to print a traceback for."""
-        logger.debug("A connection of the local edge ended early", exc_info=True)
+        """A client that went away is nothing to print a traceback for; whatever else there is, is a defect."""
+        if isinstance(sys.exc_info()[1], OSError):
+            logger.debug("A connection of the local edge ended early", exc_info=True)
+        else:
+            logger.exception("The local edge failed to answer")
 
     def close_connections(self) -> None:
         """End the connections that clients keep alive; returns when their threads are done with them."""
@@ -126,19 +135,20 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send(self, reply: Reply) -> None:
-        is_text = isinstance(reply.body, str)
-        body = b""
-        if reply.body is not None:
-            body = (reply.body if is_text else json.dumps(reply.body, ensure_ascii=False)).encode()
-        self.send_response(reply.status)
-        if reply.body is not None:
-            kind = "text/plain" if is_text else "application/json"
-            self.send_header("Content-Type", kind + ";charset=UTF-8")
+        body, content_type = _rendered(reply)
+        headers = dict(reply.headers)
+        if content_type:
+            headers["Content-Type"] = content_type
         if len(body) > COMPRESSED_FROM and _takes_gzip(self.headers.get("Accept-Encoding", "")):
             body = gzip.compress(body, 5)
-            self.send_header("Content-Encoding", "gzip")
-        if reply.status != 204:  # a 204 may not have a length: it cannot have a body
-            self.send_header("Content-Length", str(len(body)))
+            headers["Content-Encoding"] = "gzip"
+            if headers.get("ETag", "").startswith('"'):
+                headers["ETag"] = "W/" + headers["ETag"]  # other bytes than those it was made of
+        if reply.status not in (204, 304):  # they cannot have a body
+            headers["Content-Length"] = str(len(body))
+        self.send_response(reply.status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -163,6 +173,17 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """To the log and not, as the base class would, to stderr."""
         logger.debug(format, *args)
+
+
+def _rendered(reply: Reply) -> Tuple[bytes, str]:
+    """The body's bytes, and what they are."""
+    if reply.body is None:
+        return b"", ""
+    if isinstance(reply.body, bytes):
+        return reply.body, reply.content_type
+    if isinstance(reply.body, str):
+        return reply.body.encode(), "text/plain;charset=UTF-8"
+    return json.dumps(reply.body, ensure_ascii=False).encode(), "application/json;charset=UTF-8"
 
 
 def _parsed(raw: bytes) -> Any:

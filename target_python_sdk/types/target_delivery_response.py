@@ -27,7 +27,12 @@ class TargetCookie(TypedDict):
     """The same, spelt as the documentation spells it."""
 
 
-class ResponseMeta(TypedDict):
+class _Stale(TypedDict, total=False):
+    stale: bool
+    """There, and True, where the rule artifact is a kept copy that no download has confirmed yet."""
+
+
+class ResponseMeta(_Stale):
     """How the decisions came about."""
 
     decisioning_method: str
@@ -110,16 +115,19 @@ class TargetDeliveryResponse(Dict[str, Any]):
         response: Optional[DeliveryResponse] = None,
         session_id: Optional[str] = None,
     ) -> None:
-        super().__init__()
-        self.visitor_state = visitor_state
-        self.request = request
-        self.target_cookie = target_cookie
-        self.target_location_hint_cookie = target_location_hint_cookie
-        self.analytics_details = analytics_details
-        self.trace = trace
-        self.response_tokens = response_tokens
-        self.meta = meta
-        self.response = response
+        super().__init__(visitor_state=visitor_state)
+        for name, value in (
+            ("request", request),
+            ("target_cookie", target_cookie),
+            ("target_location_hint_cookie", target_location_hint_cookie),
+            ("analytics_details", analytics_details),
+            ("trace", trace),
+            ("response_tokens", response_tokens),
+            ("meta", meta),
+            ("response", response),
+        ):
+            if value is not None:
+                self[name] = value
         self.session_id = session_id
         """The session the call belonged to; no key, because it is in the cookie already."""
         self.error: Optional[Exception] = None

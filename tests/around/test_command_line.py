@@ -17,6 +17,7 @@ import pytest
 from target_python_sdk.__main__ import main
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.demo import demonstrate
+from target_python_sdk.local_edge.published import obfuscated
 
 pytestmark = pytest.mark.server
 
@@ -73,6 +74,20 @@ def test_it_serves_until_it_is_told_to_end(root: Path, tmp_path: Path, number: "
         assert process.stderr.read() == ""
 
 
+def test_it_serves_a_rule_artifact_as_it_stands(root: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    document = {"version": "1.0.0", "meta": {"clientCode": "mine"}, "rules": {"mboxes": {"m": []}, "views": {}}}
+    rules.write_text(json.dumps(document))
+    with serving(root, rules, "--organization-id", "ORG@AdobeOrg") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=5) as answer:
+            assert json.load(answer) == document
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.bin", timeout=5) as answer:
+            hidden = answer.read()
+    assert hidden == obfuscated(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
+
+
 def test_a_port_that_is_taken_is_one_clear_line(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, *COMMAND, "edge", "--port", edge.port)
@@ -107,7 +122,7 @@ MASKS = [
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"session#[0-9a-f-]{36}#\d{10}\|PC#(\S+)#\d{10}", r"session#ID#TIME|PC#\1#TIME"),
     (r"6324480\d s", "TWO YEARS"),
-    (r"\b\d{13}\b", "TIME"),
+    (r"\b\d{13}\b|\d+\.\d{3} ms$", "TIME"),
 ]
 EXPECTED = """\
 A Target edge on this machine: http://HOST
@@ -145,6 +160,13 @@ send_notifications: what the edge recorded
    demo-notification   display   product-recommendations   TIME
 
 The edge answered 8 requests; calls: 8, failures: 0.
+
+visitor-3 decided in each of the three ways
+   decisioning_method   location           experience      decided       median of 21 calls
+   server-side          a1-serverside-ab   B               by the edge   TIME
+   on-device            a1-serverside-ab   B               here          TIME
+   hybrid               a1-serverside-ab   B               here          TIME
+   hybrid               loyalty-offer      Free delivery   by the edge   TIME
 """  # noqa: E501 - as it is printed
 
 
@@ -152,7 +174,7 @@ def test_the_demonstration_shows_who_got_what_and_why(root: Path) -> None:
     done = run(root, *COMMAND, "demo")
     shown = done.stdout
     for pattern, mask in MASKS:
-        shown = re.sub(pattern, mask, shown)
+        shown = re.sub(pattern, mask, shown, flags=re.MULTILINE)
     assert (shown, done.stderr, done.returncode) == (EXPECTED, "", 0)
     assert shown.isascii()
 

@@ -1,61 +1,163 @@
-"""Who gets which experience: stable for each visitor, in the shares the activities ask for."""
+"""Who gets which experience: stable for each visitor, in the shares the activities ask for, and with a reason."""
 
 import random
 import uuid
 from collections import Counter
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from target_python_sdk.local_edge import Activity, read_activities
-from target_python_sdk.local_edge.decide import bucketed_by, decide, identified
+from target_python_sdk.local_edge.answer import answer
+from target_python_sdk.local_edge.reasons import Arm, Share, reason_against, reason_for, share_in
+from target_python_sdk.local_edge.served import Served
+from target_python_sdk.local_edge.visitors import deciding, identified
 from target_tools.hashing import bucket
 
-VISITORS = 10000
+VISITORS = 2000
+ALLOCATION = {"var": "allocation"}
+Json = Dict[str, Any]
 
 
-def activity_of(*shares: float) -> Activity:
+def served(*activities: Json, **document: Any) -> Served:
+    """An edge's contents: these activities, with ids from 1111 on, at the mbox ``m``."""
+    given = [{"id": 1111 + at, "locations": ["m"], **activity} for at, activity in enumerate(activities)]
+    return Served({"activities": given, **document}, "1234567890@AdobeOrg")
+
+
+def shared(*shares: float) -> Json:
     """An activity with experiences A, B … of these shares."""
-    experiences = [{"share": share} for share in shares]
-    document = {"activities": [{"id": 1111, "locations": ["m"], "experiences": experiences}]}
-    return read_activities(document).activities[0]
+    return {"experiences": [{"share": share} for share in shares]}
 
 
-def counted(activity: Activity) -> Dict[str, int]:
-    """How many of ten thousand visitors got which experience."""
-    ids = random.Random(7)
-    made = (decide("acmeclient", activity, "%032x" % ids.getrandbits(128)) for _ in range(VISITORS))
-    return Counter(decision.experience.name if decision.experience else "nothing" for decision in made)
+def executed(contents: Served, visitor: str = "visitor", **request: Any) -> Json:
+    """What the mbox ``m`` shows a visitor."""
+    asked = {"mboxes": [{"index": 0, "name": "m"}]}
+    whole: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": asked, **request}
+    (mbox,) = answer(contents, whole, "s")["execute"]["mboxes"]
+    assert isinstance(mbox, dict)
+    return mbox
+
+
+def tokens(mbox: Json) -> List[Json]:
+    """The response tokens of each option."""
+    return [option["responseTokens"] for option in mbox.get("options", [])]
+
+
+def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
+    """The experience of the only option, and why."""
+    found = [(one["experience.name"], one["experience.reason"]) for one in tokens(mbox)]
+    return found[0] if found else None
 
 
 @pytest.mark.parametrize("shares", [(50, 50), (10, 90), (20, 30), (33.3, 33.3, 33.4), (0, 100)])
 def test_visitors_are_shared_out_as_asked(shares: Tuple[float, ...]) -> None:
-    got = counted(activity_of(*shares))
+    contents, ids = served(shared(*shares)), random.Random(7)
+    shown = (name_and_reason(executed(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
+    got = Counter(found[0] if found else "nothing" for found in shown)
     expected = {"nothing": 100 - sum(shares), **dict(zip("ABC", shares))}
     for name, share in expected.items():
-        assert got.get(name, 0) == pytest.approx(share * VISITORS / 100, abs=2 * VISITORS / 100)
+        assert got.get(name, 0) == pytest.approx(share * VISITORS / 100, abs=4 * VISITORS / 100)
     assert all(got.get(name, 0) == 0 for name, share in expected.items() if share < 0.001)
 
 
 def test_a_visitor_is_bucketed_by_client_activity_and_id() -> None:
-    activity = activity_of(50, 50)
-    made = decide("acmeclient", activity, "visitor")
-    assert made.bucket == bucket("acmeclient.1111.visitor.0")
-    assert made == decide("acmeclient", activity, "visitor")
+    found = name_and_reason(executed(served(shared(50, 50), client="mine")))
+    where = bucket("mine.1111.visitor.0")
+    assert found is not None
+    assert found[1].startswith("bucket {:.2f} ".format(where))
+    assert found[0] == ("A" if where <= 50 else "B")
 
 
 def test_the_reason_tells_the_bucket_and_the_share() -> None:
-    activity = activity_of(50, 30)
-    reasons = {name: decide("acmeclient", activity, name).reason for name in ("visitor-2", "visitor-7", "visitor-8")}
-    assert reasons == {
-        "visitor-2": "bucket 31.14 falls in A (0 to 50)",
-        "visitor-7": "bucket 53.50 falls in B (50 to 80)",
-        "visitor-8": "bucket 88.05 is in no share (A 0 to 50, B 50 to 80)",
+    contents = served(shared(50, 30))
+    found = {name: name_and_reason(executed(contents, name)) for name in ("visitor-2", "visitor-7", "visitor-8")}
+    assert found == {
+        "visitor-2": ("A", "bucket 31.14 falls in A (0 to 50)"),
+        "visitor-7": ("B", "bucket 53.50 falls in B (50 to 80)"),
+        "visitor-8": None,
     }
+    trace = executed(contents, "visitor-8", trace={})["trace"]
+    (target,) = trace["evaluatedCampaignTargets"]
+    assert target["reason"] == "bucket 88.05 is in no share (A 0 to 50, B 50 to 80)"
+    assert target["bucket"] == 88.05
 
 
 @pytest.mark.parametrize(
-    ("ids", "expected"),
+    ("condition", "share"),
+    [
+        ({"and": [{"<=": [0, ALLOCATION]}, {">=": [50, ALLOCATION]}]}, Share(0, 50)),
+        ({"and": [{"and": [{"<": [50, ALLOCATION]}, {">=": [80.5, ALLOCATION]}]}, {"==": [1, 1]}]}, Share(50, 80.5)),
+        ({">=": [50, ALLOCATION]}, Share(0, 50)),
+        ({"or": [{">=": [50, ALLOCATION]}]}, None),
+        ({">=": [ALLOCATION, 50]}, None),
+        ({">=": [50, {"var": "geo.latitude"}]}, None),
+        ({">=": 50}, None),
+        ({"and": []}, None),
+        ({"==": [{"var": "user.browserType"}, "chrome"]}, None),
+        (True, None),
+    ],
+)
+def test_a_share_is_read_from_a_condition(condition: Any, share: Optional[Share]) -> None:
+    assert share_in(condition) == share
+
+
+@pytest.mark.parametrize(
+    ("bucket", "held"), [(0, "A"), (0.01, "A"), (50, "A"), (50.01, "B"), (80, "B"), (80.01, None), (99.99, None)]
+)
+def test_a_share_ends_with_its_upper_limit(bucket: float, held: Optional[str]) -> None:
+    arms = [Arm("A", Share(0, 50)), Arm("B", Share(50, 80))]
+    assert [arm.name for arm in arms if arm.share and arm.share.holds(bucket)] == ([held] if held else [])
+
+
+def test_reasons_where_no_bucket_decides() -> None:
+    chrome, firefox = Arm("Chrome", None), Arm("Firefox", None)
+    assert reason_for(12.345, chrome) == "the audience of Chrome matches"
+    assert reason_against(12.345, [chrome, firefox, chrome]) == "no audience matches (Chrome, Firefox)"
+
+
+def test_an_audience_decides_who_takes_part() -> None:
+    audience = {"==": [{"var": "mbox.colour"}, "red"]}
+    contents = served({"experiences": [{}], "audience": audience}, {"experiences": [{"name": "the rest"}]})
+    red = {"mboxes": [{"index": 0, "name": "m", "parameters": {"colour": "red"}}]}
+    assert [one["activity.id"] for one in tokens(executed(contents, execute=red))] == ["1111"]
+    mbox = executed(contents, trace={})
+    assert [one["activity.id"] for one in tokens(mbox)] == ["1112"]
+    first, second = mbox["trace"]["evaluatedCampaignTargets"]
+    where = bucket("acmeclient.1111.visitor.0")
+    assert first["reason"] == "bucket {:.2f} would fall in A (0 to 100), whose audience does not match".format(where)
+    assert second["reason"].endswith("falls in the rest (0 to 100)")
+
+
+def test_a_property_decides_where_an_activity_shows() -> None:
+    contents = served({"experiences": [{}], "property": "p-1"})
+    assert "options" not in executed(contents)
+    assert "options" not in executed(contents, property={"token": "p-2"})
+    assert tokens(executed(contents, property={"token": "p-1"}))
+
+
+def test_the_edge_decides_what_is_remote_too() -> None:
+    mbox = executed(served({"experiences": [{"offer": {"html": "far"}}], "remote": True}))
+    assert [option["content"] for option in mbox["options"]] == ["far"]
+
+
+def test_default_content_keeps_the_next_activity_away() -> None:
+    mbox = executed(served({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
+    (option,) = mbox["options"]
+    assert list(option) == ["responseTokens"]
+    assert option["responseTokens"]["activity.id"] == "1111"
+
+
+def test_geo_is_the_request_s_or_else_the_edge_s() -> None:
+    audience = {"==": [{"var": "geo.country"}, "US"]}
+    contents = served({"experiences": [{}], "audience": audience}, geo={"countryCode": "US", "city": "RENO"})
+    found = tokens(executed(contents))
+    assert [(one["geo.country"], one["geo.city"]) for one in found] == [("US", "RENO")]
+    assert tokens(executed(contents, context={"channel": "web", "geo": {"ipAddress": "12.21.1.40"}}))
+    assert not tokens(executed(contents, context={"channel": "web", "geo": {"countryCode": "FR"}}))
+
+
+@pytest.mark.parametrize(
+    ("ids", "decides"),
     [
         ({"marketingCloudVisitorId": "ecid", "tntId": "t.28_0", "thirdPartyId": "crm"}, "ecid"),
         ({"tntId": "t.28_0", "thirdPartyId": "crm"}, "t"),
@@ -63,24 +165,37 @@ def test_the_reason_tells_the_bucket_and_the_share() -> None:
         ({"thirdPartyId": "crm"}, "crm"),
     ],
 )
-def test_the_order_of_ids(ids: Dict[str, Any], expected: str) -> None:
-    assert bucketed_by(ids) == expected
+def test_the_order_of_ids(ids: Json, decides: str) -> None:
+    mbox = executed(served({"experiences": [{}]}), id=ids, trace={})
+    assert mbox["trace"]["profile"]["bucketedBy"] == decides
+    assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket("acmeclient.1111.{}.0".format(decides))
 
 
 def test_a_visitor_without_a_tnt_id_is_given_one_with_a_hint() -> None:
-    tnt_id = identified({})["tntId"]
+    tnt_id = identified({}, "acmeclient")["tntId"]
     name, _, hint = tnt_id.partition(".")
     assert (len(name), uuid.UUID(name).version, hint) == (32, 4, "35_0")
-    assert identified({})["tntId"] != tnt_id
+    assert identified({}, "acmeclient")["tntId"] != tnt_id
 
 
 def test_a_visitor_s_own_ids_are_kept() -> None:
     ids = {"tntId": "t.28_0", "thirdPartyId": "crm", "customerIds": [{"id": "7"}]}
-    assert identified(ids) == ids
+    assert identified(ids, "acmeclient") == deciding(ids) == ids
 
 
-@pytest.mark.parametrize("ids", [{"thirdPartyId": "crm"}, {"marketingCloudVisitorId": "ecid"}])
-def test_a_known_visitor_stays_in_the_same_bucket_when_the_given_tnt_id_comes_back(ids: Dict[str, Any]) -> None:
-    first = identified(ids)
-    assert identified(ids) == first
-    assert bucketed_by(first) == bucketed_by(ids) == bucketed_by(identified(first))
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"thirdPartyId": "crm"},
+        {"marketingCloudVisitorId": "ecid"},
+        {"customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}]},
+    ],
+)
+def test_a_known_visitor_stays_in_the_same_bucket_when_the_given_tnt_id_comes_back(ids: Json) -> None:
+    def bucketed(given: Json) -> Any:
+        return executed(contents, id=given, trace={})["trace"]["profile"]["bucketedBy"]
+
+    contents = served({"experiences": [{}]})
+    first = identified(ids, "acmeclient")
+    assert identified(ids, "acmeclient") == identified(first, "acmeclient") == first
+    assert bucketed(ids) == bucketed(first)

@@ -134,6 +134,7 @@ def test_an_executed_mbox_holds_an_offer_and_says_why(caller: Caller) -> None:
                 "type": "html",
                 "content": "<div>Hello from experience A</div>",
                 "responseTokens": {
+                    "activity.decisioningMethod": "server-side",
                     "activity.id": "1111",
                     "activity.name": "Serverside AB",
                     "experience.id": "0",
@@ -204,7 +205,7 @@ def test_a_trace_tells_of_every_activity_that_was_asked(caller: Caller) -> None:
     )["execute"]["mboxes"][0]["trace"]
     assert trace["evaluatedCampaignTargets"][0]["campaignId"] == 1114
     assert trace["evaluatedCampaignTargets"][0]["reason"].startswith("bucket ")
-    assert trace["request"]["mbox"] == {"name": "product-recommendations", "type": "execute"}
+    assert trace["request"]["mbox"] == {"index": 0, "name": "product-recommendations", "type": "execute"}
 
 
 def test_client_side_analytics_come_with_their_payload(caller: Caller) -> None:
@@ -245,6 +246,8 @@ REFUSED = [
     (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0]: an object was expected, not null"),
     (PATH, {"context": CONTEXT, "prefetch": {"mboxes": [{}]}}, "prefetch.mboxes[0].name: a text that is not empty"),
     (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: an object was expected, not 1"),
+    (PATH, {"context": CONTEXT, "prefetch": {"views": [{"name": [1]}]}}, "prefetch.views[0].name: a text that is not"),
+    (PATH, {"context": CONTEXT, "execute": {"pageLoad": 7}}, "pageLoad"),
     (PATH, {"context": CONTEXT, "notifications": [{"id": "n", "type": "view"}]}, "notifications[0].type: 'click' or"),
     (PATH, {"context": CONTEXT, "notifications": [{"id": "n", "type": "click"}]}, "notifications[0].timestamp: "),
     (PATH, {"context": CONTEXT, "experienceCloud": 1}, "experienceCloud: an object was expected, not 1"),

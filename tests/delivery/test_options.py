@@ -9,7 +9,7 @@ import urllib3
 from target_python_sdk import TargetClient
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.options import ByteLimits, ClientSettings, client_settings
-from target_python_sdk.errors import NotAvailable, OptionError
+from target_python_sdk.errors import OptionError
 from target_python_sdk.types import (
     DeliveryRequest,
     ExecuteRequest,
@@ -81,7 +81,7 @@ GOOD = [
     ("environment", "Staging", "environment", "staging"),
     ("cdn_environment", "staging", "cdn_environment", "staging"),
     ("cdn_base_path", "http://127.0.0.1:8080", "cdn_base_path", "http://127.0.0.1:8080"),
-    ("on_device_all_matching_rules_mboxes", ["a", "b"], "on_device_all_matching_rules_mboxes", ("a", "b")),
+    ("on_device_all_matching_rules_mboxes", ["a", "b"], "on_device_all_matching_rules_mboxes", frozenset(["a", "b"])),
     ("max_workers", 4, "max_workers", 4),
     ("max_pending", 10, "max_pending", 10),
     ("queue_timeout", 100, "queue_timeout", 0.1),
@@ -252,12 +252,14 @@ def test_only_create_makes_clients(options):
         TargetClient(options)
 
 
-@pytest.mark.parametrize("method", ["on-device", "hybrid", DecisioningMethod.HYBRID])
-def test_what_is_not_served_yet_says_so(method):
-    with pytest.raises(NotAvailable, match="not served by this version yet"):
-        TargetClient.create({**REQUIRED, "decisioning_method": method})
-    with TargetClient.create(REQUIRED) as client, pytest.raises(NotAvailable):
-        client.get_offers({**offers(), "decisioning_method": method})
+@pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
+def test_a_call_is_decided_as_its_client_is_unless_it_says_otherwise(method):
+    log, chosen = Log(), settings(decisioning_method=method)
+    assert call_options(offers(), chosen, log).decisioning_method is DecisioningMethod(method)
+    for other in DecisioningMethod:
+        by_member = call_options({**offers(), "decisioning_method": other}, chosen, log)
+        by_text = call_options({**offers(), "decisioning_method": other.value}, chosen, log)
+        assert by_member.decisioning_method is by_text.decisioning_method is other
 
 
 def test_an_unknown_option_is_one_log_line_with_the_nearest_known_one(caplog):

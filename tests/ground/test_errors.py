@@ -14,7 +14,6 @@ from target_tools import errors
 
 BASES = [
     (errors.OptionError, [ValueError]),
-    (errors.NotAvailable, [errors.OptionError]),
     (errors.AttributeNotFound, [LookupError]),
     (errors.ConnectionFailed, [urllib3.exceptions.MaxRetryError, urllib3.exceptions.HTTPError]),
     (errors.CircuitOpen, [errors.ConnectionFailed]),
@@ -28,7 +27,6 @@ BASES = [
 
 EXAMPLES = [
     errors.OptionError("timeout: a number was expected", "timeout", "a number"),
-    errors.NotAvailable("not yet", "callback", "none"),
     errors.ClientClosed("closed"),
     errors.AttributeNotFound("Attribute 'a' does not exist for mbox 'b'"),
     errors.ConnectionFailed("refused", "reuse"),

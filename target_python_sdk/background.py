@@ -1,0 +1,71 @@
+"""What is sent while nobody waits: that offers were displayed which this process decided on.
+
+A worker sends it on the client's own path, with its retries, its breaker and its log.
+``flush``, ``close`` and the end of the process wait for it as for any call; what cannot
+be delivered is told to ``send_notification_error`` and to the log.
+"""
+
+from target_python_sdk.delivery.pipeline import deliver
+from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.runtime import Runtime
+from target_tools.async_result import AsyncResult
+from target_tools.clock import Deadline
+from target_tools.errors import QueueFull, TargetError
+from target_tools.flow import run
+from target_tools.workers import Task
+
+SEND_NOTIFICATION_ERROR = "send_notification_error"
+
+
+def send_in_background(owed: Prepared, runtime: Runtime) -> None:
+    """Let a worker tell the edge; a queue that is full ends it here and now."""
+    telling = Telling(owed, runtime)
+    try:
+        runtime.workers.submit(telling)
+    except QueueFull as error:
+        telling.drop(error)
+
+
+class Telling(Task):
+    """One request that nobody waits for."""
+
+    def __init__(self, owed: Prepared, runtime: Runtime) -> None:
+        self._owed = owed
+        self._runtime = runtime
+        self._over: AsyncResult[None] = AsyncResult()
+
+    def run(self, here: bool = False) -> None:
+        """Tell the edge."""
+        runtime, settings = self._runtime, self._runtime.settings
+        try:
+            runtime.learn(run(deliver(self._owed, settings), runtime.send, Deadline.after(settings.timeout)))
+        except TargetError as error:
+            self._lost(error)
+        finally:
+            self._end()
+
+    def drop(self, error: Exception) -> None:
+        """End it unsent."""
+        try:
+            self._lost(error)
+        finally:
+            self._end()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is over, within that time."""
+        self._over.wait(seconds)
+        return self._over.ready()
+
+    def is_over(self) -> bool:
+        """Whether it is over."""
+        return self._over.ready()
+
+    def _lost(self, error: Exception) -> None:
+        runtime = self._runtime
+        runtime.counters.undelivered.add()
+        runtime.log.error("Notifications were not delivered (%s)", type(error).__name__)
+        runtime.events.emit(SEND_NOTIFICATION_ERROR, {"notification": self._owed.request, "error": error})
+
+    def _end(self) -> None:
+        self._over.complete(None, None)
+        del self._owed, self._runtime

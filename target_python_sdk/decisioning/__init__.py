@@ -1,0 +1,1 @@
+"""Decides on this machine, by a rule artifact; opens no socket and starts no thread."""

@@ -1,0 +1,119 @@
+"""The rule artifact: a client's activities as the edge knows them, compiled once and asked many times.
+
+A document is refused as a whole, with ``InvalidArtifact``, where nothing could be
+decided by it; a single rule that cannot be used is left out, and what it would have
+decided becomes the edge's to decide.  Nothing in an artifact changes once it is made,
+so that any number of threads ask it and a newer one takes its place by one assignment.
+"""
+
+from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, NoReturn, Set, Tuple
+
+from target_python_sdk.decisioning.rule import Rule, RuleCompiler
+from target_tools.constants import DEFAULT_GLOBAL_MBOX
+from target_tools.errors import InvalidArtifact, quoted
+
+#: The first number of the versions that can be read.
+SUPPORTED_MAJOR = "1"
+
+Rules = Tuple[Rule, ...]
+
+
+class Artifact(NamedTuple):
+    """Which rules decide where."""
+
+    #: The document as it came; nobody writes to it.
+    document: Mapping[str, Any]
+    version: str
+    #: What the artifact says of itself.
+    meta: Mapping[str, Any]
+    global_mbox: str
+    #: Whether rules or tokens ask for the place of a visitor.
+    geo_targeting_enabled: bool
+    #: The tokens that options are to report.
+    response_tokens: FrozenSet[str]
+    local_mboxes: FrozenSet[str]
+    local_views: FrozenSet[str]
+    #: Where rules are that only the edge can decide; those left out here among them.
+    remote_mboxes: FrozenSet[str]
+    remote_views: FrozenSet[str]
+    #: Rules in the order of their priority, by the name of their mbox or view.
+    mboxes: Mapping[str, Rules]
+    views: Mapping[str, Rules]
+    #: One text for each rule that cannot be used here.
+    left_out: Tuple[str, ...]
+
+    @classmethod
+    def compile(cls, document: Any, client: str) -> "Artifact":
+        """The artifact that ``document`` describes, for the client of that code.  Raises ``InvalidArtifact``."""
+        if not isinstance(document, Mapping):
+            _refuse("a rule artifact is an object")
+        version = _version(document.get("version"))
+        rules = _part(document, "rules")
+        tokens = _names(document, "responseTokens")
+        meta = _part(document, "meta")
+        compiler = RuleCompiler(client, tokens)
+        mboxes, lost_mboxes = _compiled(_part(rules, "mboxes"), compiler)
+        views, lost_views = _compiled(_part(rules, "views"), compiler)
+        global_mbox = document.get("globalMbox") or DEFAULT_GLOBAL_MBOX
+        if not isinstance(global_mbox, str):
+            _refuse("globalMbox is text")
+        return cls(
+            document,
+            version,
+            meta,
+            global_mbox,
+            document.get("geoTargetingEnabled") is True,
+            tokens,
+            _names(document, "localMboxes"),
+            _names(document, "localViews"),
+            _names(document, "remoteMboxes") | lost_mboxes,
+            _names(document, "remoteViews") | lost_views,
+            mboxes,
+            views,
+            tuple(compiler.left_out),
+        )
+
+    def __repr__(self) -> str:
+        return "<Artifact version {}, {} mboxes, {} views>".format(self.version, len(self.mboxes), len(self.views))
+
+
+def _version(value: Any) -> str:
+    if not isinstance(value, str) or value.partition(".")[0] != SUPPORTED_MAJOR:
+        _refuse(
+            "The decisioning artifact version ({}) is not supported. "
+            "This library is compatible with this major version: {}".format(quoted(value, 40), SUPPORTED_MAJOR)
+        )
+    return value
+
+
+def _part(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An object that may be missing."""
+    part = whole.get(key)
+    if part is None:
+        return {}
+    if not isinstance(part, Mapping):
+        _refuse("{} is an object".format(key))
+    return part
+
+
+def _names(document: Mapping[str, Any], key: str) -> FrozenSet[str]:
+    names = document.get(key) or []
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        _refuse("{} is a list of names".format(key))
+    return frozenset(names)
+
+
+def _compiled(places: Mapping[str, Any], compiler: RuleCompiler) -> Tuple[Dict[str, Rules], FrozenSet[str]]:
+    """The rules by place, and the places that have lost one."""
+    compiled: Dict[str, Rules] = {}
+    lost: Set[str] = set()
+    for place, documents in places.items():
+        known = len(compiler.left_out)
+        compiled[place] = compiler.rules_at(place, documents)
+        if len(compiler.left_out) > known:
+            lost.add(place)
+    return compiled, frozenset(lost)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise InvalidArtifact(reason)

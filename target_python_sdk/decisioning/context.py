@@ -1,0 +1,232 @@
+"""What rules may ask about, computed when one asks.
+
+A rule looks names up in nested dicts: ``user.browserType``, ``page.path_lc``,
+``mbox.colour``, ``allocation``.  The dicts here compute a value when it is first looked
+up and keep it, so that an artifact whose rules ask for the allocation only costs one
+hash, and no User-Agent is read and no Public Suffix List loaded for it.
+"""
+
+import time
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
+
+from target_python_sdk.decisioning.parts import part
+from target_python_sdk.decisioning.rule import Activity
+from target_python_sdk.decisioning.visitor import bucketed_by
+from target_python_sdk.types import Address, ClientHints, Context, DeliveryRequest, Geo, RequestDetails, VisitorId
+from target_tools.client_info import read_client
+from target_tools.clock import epoch_milliseconds
+from target_tools.hashing import Ending
+from target_tools.web_address import WebAddress
+
+#: The salt of the hash that allocates.
+_SALT = ".0"
+
+
+#: How each value of a dict is computed, by its name.
+Parts = Mapping[str, Callable[[Any], Any]]
+
+
+class OnDemand(Dict[str, Any]):
+    """A dict that computes a value when it is first looked up; ``_parts`` says which there are, and how."""
+
+    _parts: ClassVar[Parts] = {}
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = self._parts[name](self)
+        return value
+
+    def whole(self) -> Dict[str, Any]:
+        """Every value, as a plain dict of plain dicts."""
+        found = {name: self[name] for name in self._parts}
+        return {name: value.whole() if isinstance(value, OnDemand) else value for name, value in found.items()}
+
+
+class User(OnDemand):
+    """The visitor's browser and system."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def _client(self, name: str) -> Any:
+        hints = part(self._context.client_hints, ClientHints) or ClientHints()
+        brands = hints.browser_ua_with_full_version or hints.browser_ua_with_major_version
+        client = read_client(self._context.user_agent, brands, hints.platform)
+        self.update(browserType=client.browser, platform=client.platform, browserVersion=client.version)
+        return self[name]
+
+    _parts: ClassVar[Parts] = {
+        "browserType": lambda self: self._client("browserType"),
+        "platform": lambda self: self._client("platform"),
+        "locale": lambda self: "en",
+        "browserVersion": lambda self: self._client("browserVersion"),
+    }
+
+
+#: The parts of a page by the names rules know them by.
+_ADDRESS_PARTS = {
+    "url": "url",
+    "path": "path",
+    "query": "query",
+    "fragment": "fragment",
+    "subdomain": "subdomain",
+    "domain": "domain",
+    "topLevelDomain": "top_level_domain",
+}
+
+
+def _address_part(attribute: str) -> Callable[[Any], str]:
+    return lambda self: str(getattr(self._address, attribute))
+
+
+def _address_part_in_lower_case(name: str) -> Callable[[Any], str]:
+    return lambda self: str(self[name].lower())
+
+
+class Page(OnDemand):
+    """An address and its parts, as written and in lower case."""
+
+    def __init__(self, url: Optional[str]) -> None:
+        self._address = WebAddress(url)
+
+    @property
+    def host(self) -> str:
+        """The host, which rules ask about in its parts only."""
+        return self._address.host
+
+    _parts: ClassVar[Parts] = {
+        **{name: _address_part(attribute) for name, attribute in _ADDRESS_PARTS.items()},
+        **{name + "_lc": _address_part_in_lower_case(name) for name in _ADDRESS_PARTS},
+    }
+
+
+class Visit(OnDemand):
+    """What is the same for everything that one request asks for."""
+
+    def __init__(self, request: DeliveryRequest, geo: Optional[Geo]) -> None:
+        self._context = request.context or Context()
+        self._geo = geo
+        self._ending = Ending(bucketed_by(request.id or VisitorId()) + _SALT)
+        self._allocations: Dict[Any, float] = {}
+        #: When this is decided, in milliseconds since 1970.
+        self.now = epoch_milliseconds()
+
+    def page(self, name: str, address: Any) -> "Page":
+        """The ``page`` or the ``referring`` page of an address."""
+        known = part(address, Address) or Address()
+        return Page(known.url if name == "page" else known.referring_url)
+
+    def allocation(self, activity: Activity) -> float:
+        """The visitor's bucket in ``activity``: 0.00 to 99.99."""
+        found = self._allocations.get(activity.id)
+        if found is None:
+            found = self._allocations[activity.id] = self._ending.bucket_after(activity.beginning)
+        return found
+
+    def _place(self) -> Dict[str, Any]:
+        geo = self._geo
+        if geo is None:
+            return {}
+        values = {
+            "country": geo.country_code,
+            "region": geo.state_code,
+            "city": geo.city,
+            "latitude": geo.latitude,
+            "longitude": geo.longitude,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _utc(self) -> time.struct_time:
+        return time.gmtime(self.now // 1000)
+
+    _parts: ClassVar[Parts] = {
+        "current_timestamp": lambda self: self.now,
+        "current_time": lambda self: time.strftime("%H%M", self._utc()),
+        "current_day": lambda self: self._utc().tm_wday + 1,
+        "user": lambda self: User(self._context),
+        "page": lambda self: self.page("page", self._context.address),
+        "referring": lambda self: self.page("referring", self._context.address),
+        "geo": lambda self: self._place(),
+    }
+
+
+def _of_the_visit(name: str) -> Callable[[Any], Any]:
+    return lambda self: self.visit[name]
+
+
+class Circumstances(OnDemand):
+    """What rules may ask about at one place: a page load, an mbox or a view."""
+
+    def __init__(self, visit: Visit, details: Optional[RequestDetails]) -> None:
+        self.visit = visit
+        self._details = details
+        #: The activity whose rules ask.
+        self.activity: Optional[Activity] = None
+
+    def enter(self, activity: Activity) -> None:
+        """Let the rules of ``activity`` ask; the allocation is another in each."""
+        self.activity = activity
+        self.pop("allocation", None)
+
+    def _allocation(self) -> Optional[float]:
+        return None if self.activity is None else self.visit.allocation(self.activity)
+
+    def _own(self, name: str) -> Any:
+        """The page of this place, where it names one, else the request's."""
+        own = self._details.address if self._details is not None else None
+        return self.visit[name] if own is None else self.visit.page(name, own)
+
+    def _parameters(self) -> Dict[str, Any]:
+        given = self._details.parameters if self._details is not None else None
+        return nested(given) if isinstance(given, Mapping) else {}
+
+    _parts: ClassVar[Parts] = {
+        **{name: _of_the_visit(name) for name in Visit._parts},
+        "page": lambda self: self._own("page"),
+        "referring": lambda self: self._own("referring"),
+        "mbox": lambda self: self._parameters(),
+        "allocation": lambda self: self._allocation(),
+    }
+
+
+def nested(parameters: Mapping[str, Any]) -> Dict[str, Any]:
+    """Parameters as rules look them up: ``a.b`` inside ``a``, and each text in lower case beside it.
+
+    Where there is both ``a`` and ``a.b``, the value of ``a`` counts: there is no place for the other.
+    """
+    found: Dict[str, Any] = {}
+    dotted: List[List[str]] = []
+    for name, value in parameters.items():
+        steps = _steps(name)
+        if len(steps) == 1:
+            found[name] = value
+        else:
+            dotted.append(steps)
+    for steps in sorted(dotted, key=len):
+        _put(found, steps, parameters[".".join(steps)])
+    _add_lower_case(found)
+    return found
+
+
+def _steps(name: Any) -> List[str]:
+    """The names on the way to a parameter; a name that is no path is one step."""
+    if not isinstance(name, str) or "." not in name:
+        return [name]
+    steps = name.split(".")
+    return steps if all(steps) else [name]
+
+
+def _put(level: Dict[str, Any], steps: List[str], value: Any) -> None:
+    for step in steps[:-1]:
+        inner = level.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return
+        level = inner
+    level.setdefault(steps[-1], value)
+
+
+def _add_lower_case(level: Dict[str, Any]) -> None:
+    for name, value in list(level.items()):
+        if isinstance(value, str):
+            level["{}_lc".format(name)] = value.lower()
+        elif isinstance(value, dict):
+            _add_lower_case(value)

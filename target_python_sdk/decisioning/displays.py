@@ -1,0 +1,35 @@
+"""What has been shown at once, and is to be reported as displayed."""
+
+from typing import List, Set, Tuple
+
+from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.types import MetricType, Notification, NotificationMbox
+from target_tools.ids import new_id
+
+
+class Displays:
+    """The displays of one call; what was shown twice in an mbox is reported once."""
+
+    def __init__(self, now: int) -> None:
+        #: When it is shown, in milliseconds since 1970.
+        self._now = now
+        self._seen: Set[Tuple[str, str]] = set()
+        self.notifications: List[Notification] = []
+
+    def add(self, mbox: str, rule: Rule) -> List[Notification]:
+        """The notification that ``rule`` was shown in ``mbox``; none if nothing new of it was."""
+        tokens = [option.event_token for option in rule.options if option.event_token]
+        new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._seen]
+        if not new:
+            return []
+        self._seen.update((mbox, token) for token in new)
+        made = Notification(
+            id=new_id(),
+            impression_id=new_id(),
+            timestamp=self._now,
+            type=MetricType.DISPLAY,
+            mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long
+            tokens=new,
+        )
+        self.notifications.append(made)
+        return [made]

@@ -1,0 +1,196 @@
+"""The decision: a request and an artifact in, the response the edge would give out.
+
+It asks nobody and waits for nothing.  What it owes, the notifications that offers were
+displayed, it hands back for somebody else to send.
+"""
+
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Type, TypeVar
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.context import Visit
+from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
+from target_python_sdk.decisioning.displays import Displays
+from target_python_sdk.decisioning.offer import EXECUTED, PREFETCHED, Manner, analytics, distinct, metrics, place_tokens
+from target_python_sdk.decisioning.parts import part
+from target_python_sdk.decisioning.place import Place
+from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.decisioning.trace import Tracer
+from target_python_sdk.types import (
+    DeliveryRequest,
+    DeliveryResponse,
+    ExecuteRequest,
+    ExecuteResponse,
+    Geo,
+    MboxRequest,
+    MboxResponse,
+    Notification,
+    Option,
+    PageLoadResponse,
+    PrefetchMboxResponse,
+    PrefetchRequest,
+    PrefetchResponse,
+    RequestDetails,
+    View,
+    ViewRequest,
+)
+from target_tools.logger import Log
+from target_tools.model import altered
+
+#: The status of a complete answer, and of one with parts that only the edge could have decided.
+COMPLETE, PARTIAL = 200, 206
+
+MboxT = TypeVar("MboxT", bound=MboxResponse)
+
+
+class Situation(NamedTuple):
+    """What a decision needs besides the request and the artifact."""
+
+    client: str
+    session_id: str
+    log: Log
+    #: Where the visitor is: what the request says, or what a look-up found.
+    geo: Optional[Geo] = None
+    #: The mboxes that show every activity that matches, not only the first.
+    all_matching: FrozenSet[str] = frozenset()
+    #: What a trace tells of the download of the artifact.
+    retrieval: Callable[[], Mapping[str, Any]] = dict
+
+
+class Decided(NamedTuple):
+    """A decision."""
+
+    response: DeliveryResponse
+    #: That offers were displayed; the edge wants to hear of it.
+    notifications: List[Notification]
+
+
+def decide(
+    artifact: Artifact, request: DeliveryRequest, situation: Situation, remote: Remote = NOTHING_REMOTE
+) -> Decided:
+    """The answer to ``request``, whose ``id`` names the visitor; ``remote`` is what it leaves to the edge."""
+    decision = _Decision(artifact, request, situation)
+    execute, prefetch = request.execute, request.prefetch
+    response = DeliveryResponse(
+        status=PARTIAL if remote else COMPLETE,
+        request_id=request.request_id,
+        id=None if request.id is None else altered(request.id),
+        client=situation.client,
+        execute=None if execute is None else decision.executed(execute),
+        prefetch=None if prefetch is None else decision.prefetched(prefetch),
+    )
+    return Decided(response, decision.displays.notifications)
+
+
+class _Decision:
+    """One decision on its way."""
+
+    def __init__(self, artifact: Artifact, request: DeliveryRequest, situation: Situation) -> None:
+        self._artifact = artifact
+        self._situation = situation
+        self._visit = Visit(request, situation.geo)
+        self._property = None if request._property is None else request._property.token
+        self._tokens = None if situation.geo is None else place_tokens(artifact.response_tokens, situation.geo)
+        self._tracer = None if request.trace is None else _tracer(artifact, request, situation)
+        self.displays = Displays(self._visit.now)
+
+    def executed(self, asked: ExecuteRequest) -> ExecuteResponse:
+        """What to show at once."""
+        return ExecuteResponse(
+            page_load=None if asked.page_load is None else self._page_load(asked.page_load, EXECUTED),
+            mboxes=self._mboxes(asked.mboxes, EXECUTED, MboxResponse) if asked.mboxes else None,
+        )
+
+    def prefetched(self, asked: PrefetchRequest) -> PrefetchResponse:
+        """What to have ready."""
+        return PrefetchResponse(
+            views=self._views(asked.views) if asked.views else None,
+            page_load=None if asked.page_load is None else self._page_load(asked.page_load, PREFETCHED),
+            mboxes=self._mboxes(asked.mboxes, PREFETCHED, PrefetchMboxResponse) if asked.mboxes else None,
+        )
+
+    def _place(self, kind: str, details: Any, manner: Manner, name: Optional[str] = None) -> Place:
+        """The place that ``details`` ask for; ``name`` where they name none."""
+        place = Place(self._visit, details, self._property, self._situation.log)
+        if self._tracer is not None:
+            named = {} if name is None else {"name": name}
+            what = {**details.to_dict(by_alias=True, exclude_none=True), **named, "type": manner.name}
+            place.trace = self._tracer.place(kind, what, place.circumstances)
+        return place
+
+    def _options(self, rule: Rule, details: Any, manner: Manner, mbox: str, place: Place) -> List[Option]:
+        """The options of a rule that has won; what is executed counts as displayed."""
+        told: Sequence[Notification] = self.displays.add(mbox, rule) if manner.displays else ()
+        if place.trace is not None:
+            place.trace.won(rule, told)
+        return manner.options(rule, details, self._tokens)
+
+    def _page_load(self, asked: Any, manner: Manner) -> Optional[PageLoadResponse]:
+        details = part(asked, RequestDetails)
+        if details is None:
+            return None
+        mbox = self._artifact.global_mbox
+        place = self._place("mbox", details, manner, mbox)
+        rules = place.winners(self._artifact.mboxes.get(mbox, ()), set())
+        options = [option for rule in rules for option in self._options(rule, details, manner, mbox, place)]
+        return PageLoadResponse(
+            options=options,
+            metrics=distinct([metric for rule in rules for metric in manner.metrics(rule)]) or None,
+            analytics=next(filter(None, map(analytics, rules)), None),
+            trace=None if place.trace is None else place.trace.as_dict(),
+        )
+
+    def _mboxes(self, asked: Sequence[MboxRequest], manner: Manner, kind: Type[MboxT]) -> List[MboxT]:
+        """What there is for each mbox; more than one answer where it shows every activity that matches."""
+        answers: List[MboxT] = []
+        all_matching, rules_of = self._situation.all_matching, self._artifact.mboxes
+        for mbox in asked:
+            name = str(mbox.name)
+            place = self._place("mbox", mbox, manner)
+            rules = rules_of.get(name, ())
+            shows_all = name == self._artifact.global_mbox or name in all_matching
+            found = place.winners(rules, set()) if shows_all else place.winner(rules)
+            made = [self._shown(rule, mbox, manner, kind, place) for rule in found] or [
+                kind(index=mbox.index, name=name)
+            ]
+            if place.trace is not None:
+                for answer in made:
+                    answer.trace = place.trace.as_dict()
+            answers += made
+        return answers
+
+    def _shown(self, rule: Rule, mbox: MboxRequest, manner: Manner, kind: Type[MboxT], place: Place) -> MboxT:
+        """An mbox that shows the offer of ``rule``."""
+        return kind(
+            index=mbox.index,
+            name=mbox.name,
+            options=self._options(rule, mbox, manner, str(mbox.name), place),
+            metrics=manner.metrics(rule) or None,
+            analytics=analytics(rule),
+        )
+
+    def _views(self, asked: Sequence[Any]) -> List[View]:
+        """What there is for the views asked for; without a name, for all of them."""
+        views: Dict[str, View] = {}
+        decided: Dict[str, Set[str]] = {}
+        for given in asked:
+            details = part(given, ViewRequest)
+            if details is not None:
+                for name in [details.name] if details.name else self._artifact.views:
+                    self._add_view(name, details, views, decided.setdefault(name, set()))
+        return list(views.values())
+
+    def _add_view(self, name: str, details: ViewRequest, views: Dict[str, View], decided: Set[str]) -> None:
+        place = self._place("view", details, PREFETCHED, name)
+        for rule in place.winners(self._artifact.views.get(name, ()), decided):
+            view = views.get(name)
+            if view is None:
+                # As the artifact has it, however long.
+                view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
+                view.analytics = analytics(rule)
+            view.options = [*(view.options or ()), *self._options(rule, details, PREFETCHED, name, place)]
+            view.metrics = [*(view.metrics or ()), *metrics(rule)]
+            view.trace = None if place.trace is None else place.trace.as_dict()
+
+
+def _tracer(artifact: Artifact, request: DeliveryRequest, situation: Situation) -> Tracer:
+    return Tracer(artifact, request, situation.client, situation.session_id, dict(situation.retrieval()))

@@ -1,0 +1,94 @@
+"""The content of offers, with ``${…}`` filled in.
+
+Macros stand in HTML and in the text of actions.  ``${campaign.name}`` and
+``${recipe.id}`` are what the activity and the experience were called once;
+``${mbox.name}`` and ``${view.name}`` are the place, ``${mbox.colour}`` or ``${colour}``
+a parameter of the request.  A macro that stands for nothing stays as it is written.
+"""
+
+import re
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from target_tools.javascript import to_string
+
+_MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
+_FORMER_NAMES = {"campaign": "activity", "recipe": "experience"}
+_PLACES = ("mbox.name", "view.name")
+#: What a request says of the place it asks for, by its name on the wire.
+_DETAILS = {"name": "name", "index": "index", "key": "key"}
+
+
+#: An option's content, made anew for each visitor: nobody shares what a caller may change.
+#: Macros are filled from the ``meta`` of the rule and from what was asked for: a page load, an mbox or a view.
+Content = Callable[[Mapping[str, Any], Any], Any]
+
+
+def content_of(kind: Optional[str], content: Any) -> Content:
+    """What makes the content of an option of that kind."""
+    if kind == "html" and isinstance(content, str):
+        return _text(content)
+    if kind == "actions" and isinstance(content, list):
+        actions = [_action(action) for action in content]
+        return lambda meta, details: [action(meta, details) for action in actions]
+    if isinstance(content, dict) and not any(isinstance(value, (dict, list)) for value in content.values()):
+        return lambda meta, details: content.copy()
+    if isinstance(content, (dict, list)):
+        return lambda meta, details: fresh(content)
+    return lambda meta, details: content
+
+
+def fresh(value: Any) -> Any:
+    """JSON again, in objects and lists of its own."""
+    if value.__class__ is dict:
+        return {key: fresh(item) if item.__class__ in (dict, list) else item for key, item in value.items()}
+    if value.__class__ is list:
+        return [fresh(item) if item.__class__ in (dict, list) else item for item in value]
+    return value
+
+
+def _action(action: Any) -> Content:
+    """One change to the page, whose text may hold macros."""
+    text = action.get("content") if isinstance(action, dict) else None
+    if not isinstance(text, str) or not _MACRO.search(text):
+        return lambda meta, details: fresh(action)
+    fill = _text(text)
+    return lambda meta, details: {**fresh(action), "content": fill(meta, details)}
+
+
+def _text(text: str) -> Content:
+    literals, names = _taken_apart(text)
+    if not names:
+        return lambda meta, details: text
+
+    def fill(meta: Mapping[str, Any], details: Any) -> str:
+        parts = [literals[0]]
+        for name, literal in zip(names, literals[1:]):
+            found = _value(name, meta, details)
+            parts += ["${" + name + "}" if found is None else to_string(found), literal]
+        return "".join(parts)
+
+    return fill
+
+
+def _taken_apart(text: str) -> Tuple[List[str], List[str]]:
+    """The texts between macros, and the names in the macros."""
+    parts = _MACRO.split(text)
+    return parts[::2], parts[1::2]
+
+
+def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
+    """What a macro of that name stands for; None for nothing."""
+    parts = name.split(".")[-2:]
+    parts[0] = _FORMER_NAMES.get(parts[0].lower(), parts[0])
+    key = ".".join(parts)
+    if key in _PLACES:
+        named = getattr(details, "name", None)
+        return meta.get("location.name") if named is None else named
+    key = ".".join(part for part in parts if part != "mbox")
+    if key in meta:
+        return meta[key]
+    found = getattr(details, _DETAILS[key], None) if key in _DETAILS else None
+    if found is not None:
+        return found
+    parameters: Optional[Dict[str, Any]] = getattr(details, "parameters", None)
+    return parameters.get(key) if isinstance(parameters, Mapping) and key else None

@@ -1,0 +1,153 @@
+"""One rule of an artifact: under which condition which offer is shown.
+
+A rule is one experience of one activity at one place.  ``ruleKey`` joins the rules that
+exclude one another, and they stand in the order of their priority.
+"""
+
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+
+from target_python_sdk.decisioning.macros import Content, content_of
+from target_tools.errors import InvalidRule, quoted
+from target_tools.hashing import Beginning
+from target_tools.json_logic import compile_condition
+
+#: Who decided, as every option that was decided here says.
+DECIDED_HERE = {"activity.decisioningMethod": "on-device"}
+
+
+class Activity(NamedTuple):
+    """An activity, for which a visitor has one bucket."""
+
+    id: Any
+    #: What its buckets are hashed from, up to the visitor.
+    beginning: Beginning
+
+
+class RuleOption(NamedTuple):
+    """One option of a rule's offer."""
+
+    type: Optional[str]
+    content: Content
+    #: Whether there is neither type nor content: the page stays as it is.
+    is_default: bool
+    #: What a display notification reports.
+    event_token: Optional[str]
+
+
+class Rule:
+    """One rule, compiled."""
+
+    __slots__ = (
+        "_options",
+        "activity",
+        "condition",
+        "consequence",
+        "document",
+        "key",
+        "meta",
+        "metrics",
+        "property_tokens",
+        "tokens",
+    )
+
+    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: FrozenSet[str]) -> None:
+        self.document = document
+        self.activity = activity
+        self.key = document.get("ruleKey", activity.id)
+        self.meta: Mapping[str, Any] = _object(document, "meta")
+        self.consequence: Mapping[str, Any] = _object(document, "consequence")
+        self.property_tokens = _property_tokens(document)
+        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"))
+        #: The response tokens that do not depend on the visitor.
+        self.tokens = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
+        self._options: Optional[Tuple[RuleOption, ...]] = None
+        _objects(self.consequence, "options")
+        #: What to watch for once the offer is shown.
+        self.metrics = _objects(self.consequence, "metrics")
+
+    @property
+    def options(self) -> Tuple[RuleOption, ...]:
+        """The offer.  Most rules of an artifact never win, so it is looked at when it is first shown."""
+        if self._options is None:
+            found = self.consequence.get("options") or []
+            self._options = tuple(_option(option, at, self.metrics) for at, option in enumerate(found))
+        return self._options
+
+    @property
+    def audience_ids(self) -> List[Any]:
+        """The audiences that its condition stands for."""
+        found = self.meta.get("audience.ids")
+        return found if isinstance(found, list) else []
+
+
+class RuleCompiler:
+    """Compiles the rules of one artifact, and keeps account of those that cannot be used."""
+
+    def __init__(self, client: str, tokens: FrozenSet[str]) -> None:
+        self._client = client
+        #: The response tokens that options are to report.
+        self._tokens = tokens
+        self._activities: Dict[Any, Activity] = {}
+        #: One text for each rule that cannot be used.
+        self.left_out: List[str] = []
+
+    def rules_at(self, place: str, documents: Any) -> Tuple[Rule, ...]:
+        """The rules of an mbox or a view that can be used, in their order."""
+        if not isinstance(documents, (list, tuple)):
+            self.left_out.append("the rules of {}: a list was expected".format(quoted(place, 80)))
+            return ()
+        rules: List[Rule] = []
+        for at, document in enumerate(documents):
+            try:
+                rules.append(self._rule(document))
+            except InvalidRule as error:
+                self.left_out.append("rule {} of {}: {}".format(at, quoted(place, 80), error))
+        return tuple(rules)
+
+    def _rule(self, document: Any) -> Rule:
+        if not isinstance(document, Mapping):
+            raise InvalidRule("an object was expected")
+        number = document.get("activityId")
+        if not isinstance(number, (int, str)):
+            raise InvalidRule("activityId: a number was expected")
+        activity = self._activities.get(number)
+        if activity is None:
+            activity = Activity(number, Beginning.of("{}.{}.".format(self._client, number)))
+            self._activities[number] = activity
+        return Rule(document, activity, self._tokens)
+
+
+def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise InvalidRule("{}: an object was expected".format(key))
+    return found
+
+
+def _objects(document: Mapping[str, Any], key: str) -> List[Mapping[str, Any]]:
+    found = document.get(key)
+    if not found and (found is None or isinstance(found, list)):
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise InvalidRule("{}: a list of objects was expected".format(key))
+    return found
+
+
+def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
+    """The properties that the rule is for; None for a rule that is for all of them."""
+    found = document.get("propertyTokens")
+    if not found:
+        return None
+    if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
+        raise InvalidRule("propertyTokens: a list of text was expected")
+    return frozenset(found)
+
+
+def _option(option: Mapping[str, Any], at: int, metrics: List[Mapping[str, Any]]) -> RuleOption:
+    kind, content = option.get("type"), option.get("content")
+    token = option.get("eventToken")
+    if token is None and at < len(metrics) and metrics[at].get("type") == "display":
+        token = metrics[at].get("eventToken")
+    return RuleOption(kind, content_of(kind, content), kind is None and content is None, token)

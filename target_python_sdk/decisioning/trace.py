@@ -1,0 +1,100 @@
+"""Why a place shows what it shows, as plain JSON; made only for a request that asks for a trace."""
+
+from typing import Any, Dict, List, Sequence
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.context import Circumstances
+from target_python_sdk.decisioning.macros import fresh
+from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.decisioning.visitor import profile_location
+from target_python_sdk.types import DeliveryRequest, Notification
+
+Json = Dict[str, Any]
+
+
+class Tracer:
+    """What the traces of one call have in common."""
+
+    def __init__(
+        self, artifact: Artifact, request: DeliveryRequest, client: str, session_id: str, retrieval: Json
+    ) -> None:
+        self._client = client
+        self._environment = artifact.meta.get("environment")
+        self._artifact = {**retrieval, "artifactVersion": artifact.version, **artifact.meta}
+        self._session_id = session_id
+        self._profile = _profile(request)
+
+    def place(self, kind: str, what: Json, circumstances: Circumstances) -> "PlaceTrace":
+        """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
+        page = circumstances["page"]
+        asked = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
+        trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": asked}
+        return PlaceTrace(trace, circumstances, self._environment)
+
+
+class PlaceTrace:
+    """The trace of one place."""
+
+    def __init__(self, common: Json, circumstances: Circumstances, environment: Any) -> None:
+        self._common = common
+        self._circumstances = circumstances
+        self._environment = environment
+        self._campaigns: Dict[Any, Json] = {}
+        self._targets: Dict[Any, Json] = {}
+
+    def note(self, rule: Rule, matched: bool) -> None:
+        """``rule`` was asked."""
+        number = rule.activity.id
+        if number not in self._targets:
+            self._targets[number] = {
+                "context": self._circumstances.whole(),
+                "campaignId": number,
+                "campaignType": rule.meta.get("activity.type"),
+                "matchedSegmentIds": [],
+                "unmatchedSegmentIds": [],
+                "matchedRuleConditions": [],
+                "unmatchedRuleConditions": [],
+            }
+        target, outcome = self._targets[number], "matched" if matched else "unmatched"
+        _extend(target[outcome + "SegmentIds"], rule.audience_ids)
+        _extend(target[outcome + "RuleConditions"], [rule.document.get("condition")])
+
+    def won(self, rule: Rule, notifications: Sequence[Notification]) -> None:
+        """``rule`` is shown, and ``notifications`` say so."""
+        campaign = self._campaigns.setdefault(
+            rule.activity.id,
+            {
+                "id": rule.activity.id,
+                "campaignType": rule.meta.get("activity.type"),
+                "branchId": rule.meta.get("experience.id"),
+                "offers": [],
+                "environment": self._environment,
+            },
+        )
+        offer = rule.meta.get("offer.id")
+        _extend(campaign["offers"], [] if offer is None else [offer])
+        if notifications:
+            told = [notification.to_dict(by_alias=True, exclude_none=True) for notification in notifications]
+            campaign.setdefault("notifications", []).extend(told)
+
+    def as_dict(self) -> Json:
+        """The trace, shared with nobody."""
+        result: Json = fresh(
+            {
+                **self._common,
+                "campaigns": list(self._campaigns.values()),
+                "evaluatedCampaignTargets": list(self._targets.values()),
+            }
+        )
+        return result
+
+
+def _extend(known: List[Any], found: List[Any]) -> None:
+    known.extend(one for one in found if one not in known)
+
+
+def _profile(request: DeliveryRequest) -> Json:
+    identity = request.id
+    ids = {} if identity is None else identity.to_dict(by_alias=True, exclude_none=True)
+    location = profile_location(identity)
+    return {"visitorId": ids if location is None else {**ids, "profileLocation": location}}

@@ -1,0 +1,40 @@
+"""By which of a visitor's ids activities are allocated."""
+
+from typing import List, Optional
+
+from target_python_sdk.types import CustomerId, VisitorId
+from target_tools.ids import id_of, new_id
+
+
+def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:
+    """``given`` with a device id (``tnt_id``) where no other id could bucket the visitor.
+
+    A visitor of whom nothing but customer ids is known gets the device id that belongs to
+    the first of them, so that the experience stays the same without a cookie, too.
+    """
+    identity = VisitorId() if given is None else given
+    if identity.marketing_cloud_visitor_id or identity.tnt_id or identity.third_party_id:
+        return identity
+    made = _made_of(identity.customer_ids, client) or new_id()
+    suffix = "" if cluster is None else ".{}_0".format(cluster)
+    return identity.replace(tnt_id=made.replace("-", "") + suffix)
+
+
+def _made_of(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:
+    for customer in customers or ():
+        if customer is not None and customer.id:
+            return id_of("{}.{}.{}".format(client, customer.integration_code, customer.id))
+    return None
+
+
+def bucketed_by(identity: VisitorId) -> str:
+    """The id that decides: the Experience Cloud's, else the device's without its hint, else the third party's."""
+    known = identity.marketing_cloud_visitor_id
+    if not known:
+        known = str(identity.tnt_id or "").partition(".")[0] or identity.third_party_id
+    return str(known)
+
+
+def profile_location(identity: Optional[VisitorId]) -> Optional[str]:
+    """The hint in a device id, which says where the visitor's profile lies: ``28_0``."""
+    return str(getattr(identity, "tnt_id", None) or "").partition(".")[2] or None

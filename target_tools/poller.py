@@ -1,0 +1,100 @@
+"""A thread that takes turns: it does something, waits, and does it again.
+
+Like the workers it is a guest: a daemon that is started late, shares no lock, is not there in a forked child, and
+holds no exit up.
+"""
+
+import _thread
+import os
+from typing import Callable, List, Optional
+
+from target_tools.exits import EXIT
+from target_tools.workers import ThreadName
+
+#: The longest pause, in seconds: a month, as no platform's locks wait for ever.
+LONGEST_PAUSE = 2.6e6
+
+
+class Poller:
+    """Calls ``turn`` and waits as many seconds as it returned, until that is None or ``stop`` is called.
+
+    ``turn`` does not raise.  It must not hold whoever holds the poller, or neither is ever collected.
+    """
+
+    def __init__(self, turn: Callable[[], Optional[float]], name: str) -> None:
+        self._turn = turn
+        self._name = name
+        self._pid = os.getpid()
+        self._bell = _thread.allocate_lock()
+        self._bell.acquire()
+        # Of two threads, one of which was started by somebody whom a signal handler interrupted, one takes the turns.
+        self._place: List[bool] = [True]
+        self._there = False
+        self._busy = False
+        self.stopped = False
+
+    def start(self, pause: float = 0.0) -> bool:
+        """Whether a thread may be had; its first turn comes after ``pause`` seconds."""
+        if EXIT.begun:
+            return False
+        EXIT.watch(self)
+        try:
+            _thread.start_new_thread(self._live, (pause,))
+        except (RuntimeError, MemoryError):
+            EXIT.forget(self)
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Let the thread end: at once if it waits, else after its turn.  Takes no lock: a collector may call it."""
+        EXIT.forget(self)
+        self.let_go()
+
+    def is_of_this_process(self) -> bool:
+        """Whether it is not a parent's."""
+        return self._pid == os.getpid()
+
+    def finish(self, began: float) -> None:
+        """Nothing: an exit does not wait for a turn."""
+
+    def let_go(self) -> None:
+        """Take no further turn."""
+        self.stopped = True
+        try:
+            self._bell.release()
+        except RuntimeError:  # it was rung already
+            return
+
+    def threads(self) -> int:
+        """How many threads there are."""
+        return int(self._there)
+
+    def running(self) -> int:
+        """How many of them take their turn just now."""
+        return int(self._busy)
+
+    def _live(self, pause: float) -> None:
+        """The life of the thread."""
+        try:
+            self._place.pop()
+        except IndexError:
+            return
+        self._there = True
+        name = ThreadName(self._name)
+        try:
+            left: Optional[float] = pause
+            while left is not None and not self._rings_within(left):
+                self._busy = True
+                left = self._turn()
+                self._busy = False
+        finally:
+            name.forget()
+            self._there = self._busy = False
+            EXIT.forget(self)
+
+    def _rings_within(self, seconds: float) -> bool:
+        """Whether it is time to leave, which is known after so many seconds at most."""
+        if not self.stopped and seconds > 0:
+            self._bell.acquire(True, min(seconds, LONGEST_PAUSE))
+        # What was forked in a turn and came back here is no poller.
+        return self.stopped or not self.is_of_this_process()

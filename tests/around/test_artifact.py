@@ -1,0 +1,368 @@
+"""The rule artifact of the local edge: of the shape of a real one, with a tag, in two formats; and the geo look-up."""
+
+import gzip
+import http.client
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+import pytest
+
+from target_python_sdk.local_edge import LocalEdge, read_activities
+from target_python_sdk.local_edge.published import obfuscated
+from target_python_sdk.local_edge.rules import all_rules_of, rules_of
+from target_tools.errors import OptionError
+from target_tools.hashing import bucket
+
+Got = Tuple[int, Dict[str, str], bytes]
+RULES = "/acmeclient/production/v1/rules.json"
+ALLOCATION = {"var": "allocation"}
+IN_THE_US = {"==": [{"var": "geo.country"}, "US"]}
+
+
+def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> Got:
+    """Status, headers by lower-case name, and body as it came."""
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    got = (response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    connection.close()
+    return got
+
+
+@pytest.fixture
+def edge() -> Iterator[LocalEdge]:
+    with LocalEdge() as edge:
+        yield edge
+
+
+def rules(*experiences: Dict[str, Any], **activity: Any) -> List[Dict[str, Any]]:
+    """The rules of one activity at the mbox ``m``."""
+    document = {"activities": [{"id": 7, "locations": ["m"], "experiences": experiences, **activity}]}
+    found = rules_of(read_activities(document))["rules"]["mboxes"]["m"]
+    assert isinstance(found, list)
+    return found
+
+
+#: What may be anything: another rule has another one.
+FREE = (".condition", ".options[].content")
+
+
+def shape(value: Any, path: str = "") -> Set[str]:
+    """The places in a document, each with the kind of what is there; names of mboxes and views are all the same."""
+    if path.endswith(FREE):
+        return {path}
+    if isinstance(value, dict):
+        named = path in (".rules.mboxes", ".rules.views")
+        parts = (shape(part, "{}.{}".format(path, "*" if named else key)) for key, part in value.items())
+        return {path + ": object"}.union(*parts)
+    if isinstance(value, list):
+        return {path + ": list"}.union(*(shape(part, path + "[]") for part in value))
+    return {"{}: {}".format(path, type(value).__name__)}
+
+
+#: What a real artifact may have and the sample has not: it is remote nowhere, for every property and everybody.
+ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[]")
+
+
+def test_a_compiled_artifact_has_the_shape_of_a_real_one(shared: Path) -> None:
+    real: Set[str] = set()
+    for path in (shared / "conformance" / "artifacts").glob("*.json"):
+        real |= shape(json.loads(path.read_text("utf-8")))
+    ours = shape(rules_of(read_activities()))
+    assert ours - real == set()
+    assert [place for place in real - ours if not any(part in place for part in ABSENT)] == []
+
+
+def test_a_rule_tells_everything_of_itself() -> None:
+    (rule,) = rules({"name": "A", "offer": {"json": {"a": 1}}}, name="Greeting")
+    token = rule["consequence"]["options"][0].pop("eventToken")
+    assert token
+    assert rule == {
+        "ruleKey": "7-0",
+        "activityId": 7,
+        "meta": {
+            "activity.id": 7,
+            "activity.name": "Greeting",
+            "activity.type": "ab",
+            "experience.id": 0,
+            "experience.name": "A",
+            "location.id": 0,
+            "location.name": "m",
+            "location.type": "mbox",
+            "audience.ids": [],
+            "option.id": 2,
+            "option.name": "Offer2",
+            "offer.id": 0,
+            "offer.name": "/Greeting/experiences/0",
+        },
+        "condition": {"and": [{"<=": [0, ALLOCATION]}, {">=": [100, ALLOCATION]}]},
+        "consequence": {"name": "m", "options": [{"type": "json", "content": {"a": 1}}], "metrics": []},
+    }
+
+
+def test_shares_become_ranges_that_leave_no_gap() -> None:
+    found = rules({"share": 0}, {"share": 50}, {"share": 0}, {"share": 30.5})
+    assert [(rule["meta"]["experience.id"], rule["condition"]) for rule in found] == [
+        (1, {"and": [{"<=": [0, ALLOCATION]}, {">=": [50, ALLOCATION]}]}),
+        (3, {"and": [{"<": [50, ALLOCATION]}, {">=": [80.5, ALLOCATION]}]}),
+    ]
+
+
+def test_an_experience_without_an_offer_is_an_option_without_content() -> None:
+    (rule,) = rules({})
+    (option,) = rule["consequence"]["options"]
+    assert list(option) == ["eventToken"]
+    assert "offer.id" not in rule["meta"]
+
+
+def test_an_audience_stands_beside_the_share() -> None:
+    (rule,) = rules({}, audience=IN_THE_US)
+    assert rule["condition"] == {"and": [{"and": [{"<=": [0, ALLOCATION]}, {">=": [100, ALLOCATION]}]}, IN_THE_US]}
+    assert rule["meta"]["audience.ids"] == [7]
+
+
+def test_a_property_is_a_token_of_the_rule() -> None:
+    assert "propertyTokens" not in rules({})[0]
+    assert rules({}, property="p-1")[0]["propertyTokens"] == ["p-1"]
+
+
+def test_each_place_of_an_activity_has_a_key_and_tokens_of_its_own() -> None:
+    experiences = [{"name": "A"}, {"name": "B"}]
+    document = {"activities": [{"id": 7, "locations": ["m", "n", "m"], "views": ["m"], "experiences": experiences}]}
+    found = rules_of(read_activities(document))["rules"]
+    placed = {(kind, name): found[kind][name] for kind, name in [("mboxes", "m"), ("mboxes", "n"), ("views", "m")]}
+    assert [[rule["ruleKey"] for rule in at] for at in placed.values()] == [["7-0"] * 2, ["7-1"] * 2, ["7-2"] * 2]
+    assert [rule["meta"]["location.type"] for at in placed.values() for rule in at] == ["mbox"] * 4 + ["view"] * 2
+
+
+def test_what_is_remote_is_named_and_its_rules_stay_with_the_edge() -> None:
+    activities = read_activities({
+        "activities": [
+            {"id": 1, "locations": ["here", "both"], "views": ["v"], "experiences": [{}]},
+            {"id": 2, "locations": ["there", "both"], "views": ["w"], "experiences": [{}], "remote": True},
+        ],
+    })  # fmt: skip
+    served, own = rules_of(activities), all_rules_of(activities)
+    assert (served["localMboxes"], served["remoteMboxes"]) == (["both", "here"], ["both", "there"])
+    assert (served["localViews"], served["remoteViews"]) == (["v"], ["w"])
+    assert {name: len(at) for name, at in served["rules"]["mboxes"].items()} == {"here": 1, "both": 1}
+    assert (own["localMboxes"], own["remoteMboxes"], own["remoteViews"]) == (["both", "here", "there"], [], [])
+    assert {name: len(at) for name, at in own["rules"]["mboxes"].items()} == {"here": 1, "both": 2, "there": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "asks"),
+    [
+        ({}, False),
+        ({"geo": {"city": "SAN FRANCISCO"}}, True),
+        ({"audience": {"and": [IN_THE_US, {"==": [1, 1]}]}}, True),
+        ({"audience": {"!": {"var": ["geo.city", "nowhere"]}}}, True),
+        ({"audience": {"==": [{"var": "mbox.geo"}, "geo.city"]}}, False),
+    ],
+)
+def test_geo_is_asked_for_only_where_it_counts(more: Dict[str, Any], asks: bool) -> None:
+    audience = more.pop("audience", None)
+    activity = {"id": 1, "locations": ["m"], "experiences": [{}], "audience": audience}
+    document = rules_of(read_activities({"activities": [activity], **more}))
+    assert document["geoTargetingEnabled"] is asks
+    assert ("geo.city" in document["responseTokens"]) is asks
+
+
+@pytest.mark.server
+def test_the_artifact_is_served_with_a_tag(edge: LocalEdge) -> None:
+    status, headers, body = get(edge, RULES)
+    assert (status, headers["content-type"]) == (200, "application/json;charset=UTF-8")
+    assert json.loads(body) == edge.rules == rules_of(read_activities())
+    assert headers["etag"].startswith('"')
+    for known in (headers["etag"], "W/" + headers["etag"], '"other", ' + headers["etag"], "*"):
+        status, again, nothing = get(edge, RULES, If_None_Match=known)
+        assert (status, again["etag"], nothing) == (304, headers["etag"], b"")
+        assert "content-length" not in again
+    assert get(edge, RULES, If_None_Match='"other"')[0] == 200
+
+
+@pytest.mark.server
+def test_a_compressed_artifact_has_a_weak_tag_that_is_known_again(edge: LocalEdge) -> None:
+    _, headers, body = get(edge, RULES, Accept_Encoding="gzip")
+    assert headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(body)) == edge.rules
+    assert headers["etag"].startswith('W/"')
+    assert get(edge, RULES, Accept_Encoding="gzip", If_None_Match=headers["etag"])[0] == 304
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/other/staging/v1/rules.json", 200),
+        ("/acmeclient/production/v1/8ce2d3e9-b299-c0ea-2e0c-2e21255db6bb/rules.json", 200),
+        ("/acmeclient/production/v1/rules.bin", 200),
+        ("/acmeclient/production/v2/rules.json", 404),
+        ("/acmeclient/v1/rules.json", 404),
+        ("/acmeclient/production/v1/a/b/rules.json", 404),
+        ("/acmeclient/production/v1/rules.jsonx", 404),
+        ("/v1/geo/", 404),
+    ],
+)
+def test_any_client_environment_and_property_is_served_and_nothing_else(
+    edge: LocalEdge, path: str, status: int
+) -> None:
+    assert get(edge, path)[0] == status
+
+
+@pytest.mark.server
+def test_the_artifact_is_there_to_be_got_only(edge: LocalEdge) -> None:
+    assert get(edge, RULES, "PUT")[0] == 405
+    assert get(edge, "/v1/geo", "DELETE")[0] == 405
+
+
+@pytest.mark.server
+def test_a_bin_is_read_with_the_organization_id() -> None:
+    with LocalEdge(organization_id="ORG@AdobeOrg") as edge:
+        status, headers, body = get(edge, RULES.replace(".json", ".bin"))
+        plain = get(edge, RULES)
+    assert (status, headers["content-type"], body[:8]) == (200, "application/octet-stream", b"ATOD:001")
+    pad = b"ORG@AdobeOrg" + body[8:40]
+    assert bytes(byte ^ pad[at % len(pad)] for at, byte in enumerate(body[40:])) == plain[2]
+    assert headers["etag"] != plain[1]["etag"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 43, 44, 45, 1000])
+def test_data_of_any_size_can_be_hidden(size: int) -> None:
+    data = bytes(size)
+    hidden = obfuscated(data, "1234567890@A")
+    pad = b"1234567890@A" + hidden[8:40]
+    assert len(hidden) == 40 + size
+    assert hidden[40:] == (pad * (size // len(pad) + 1))[:size]
+
+
+@pytest.mark.server
+def test_an_edge_goes_on_with_another_file(edge: LocalEdge, tmp_path: Path) -> None:
+    before = get(edge, RULES)[1]["etag"]
+    path = tmp_path / "activities.json"
+    path.write_text('{"activities": [{"id": 9, "locations": ["new"], "experiences": [{}]}]}')
+    edge.load(path)
+    _, headers, body = get(edge, RULES, If_None_Match=before)
+    assert headers["etag"] != before
+    assert json.loads(body)["localMboxes"] == ["new"]
+    assert b"new (A 0 to 100)" in get(edge, "/")[2]
+    edge.load(None)
+    assert get(edge, RULES)[1]["etag"] == before
+
+
+@pytest.mark.server
+def test_an_edge_goes_on_as_it_was_after_a_bad_file(edge: LocalEdge) -> None:
+    before = edge.rules
+    with pytest.raises(OptionError):
+        edge.load({"activities": [{}]})
+    assert edge.rules is before
+
+
+@pytest.mark.server
+def test_geo_is_what_the_edge_was_told() -> None:
+    told = {"city": "SAN FRANCISCO", "countryCode": "US", "stateCode": "CA", "latitude": 37.75, "longitude": -122.4}
+    answered = {
+        "x-geo-city": "SAN FRANCISCO",
+        "x-geo-country-code": "US",
+        "x-geo-region-code": "CA",
+        "x-geo-latitude": 37.75,
+        "x-geo-longitude": -122.4,
+    }
+    with LocalEdge(geo=told) as first, LocalEdge({"activities": [], "geo": told}) as second:
+        assert json.loads(get(first, "/v1/geo")[2]) == answered
+        found = json.loads(get(second, "/v1/geo", X_Forwarded_For="12.21.1.40")[2])
+        (asked,) = second.requests
+    assert found == {**answered, "x-forwarded-for": "12.21.1.40"}
+    assert (asked.method, asked.path, asked.headers["x-forwarded-for"]) == ("GET", "/v1/geo", "12.21.1.40")
+
+
+@pytest.mark.server
+def test_what_clients_ask_is_remembered_and_what_people_look_at_is_not(edge: LocalEdge) -> None:
+    for path in ("/", RULES, "/notifications", "/v1/geo", "/elsewhere"):
+        get(edge, path)
+    assert [request.path for request in edge.requests] == [RULES, "/v1/geo", "/elsewhere"]
+
+
+def artifact_of(shared: Path, name: str) -> Tuple[Path, Dict[str, Any]]:
+    path = shared / "conformance" / "artifacts" / name
+    return path, json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("as_path", [True, False])
+def test_a_rule_artifact_is_served_as_it_stands(shared: Path, as_path: bool) -> None:
+    path, document = artifact_of(shared, "TEST_ARTIFACT_VIEWS.json")
+    with LocalEdge(path if as_path else document) as edge:
+        assert json.loads(get(edge, RULES)[2]) == document == edge.rules
+        assert edge.activities is None
+        shown = get(edge, "/")[2].decode()
+    assert "edge for targettesting" in shown
+    assert "view contact: 6 rules" in shown
+
+
+def no_rules(**changes: Optional[Any]) -> Dict[str, Any]:
+    """An artifact without rules, with these changes to it."""
+    return {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}, **changes}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [no_rules(version="2.0.0"), no_rules(rules=[]), no_rules(rules={"mboxes": []}), no_rules(meta={"clientCode": 7})],
+)
+def test_an_artifact_that_cannot_be_used_is_refused(document: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(OptionError, match=r"rules\.json: "):
+        LocalEdge(path)
+
+
+def deliver(edge: LocalEdge, **request: Any) -> Dict[str, Any]:
+    """The answer to a delivery request."""
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    body = {"context": {"channel": "web"}, **request}
+    connection.request("POST", "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body))
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    assert isinstance(answer, dict)
+    return answer
+
+
+@pytest.mark.server
+def test_an_edge_answers_by_a_rule_artifact_that_is_served_as_it_stands(shared: Path) -> None:
+    path, document = artifact_of(shared, "TEST_ARTIFACT_AB_SIMPLE.json")
+    mboxes = {"mboxes": [{"index": 1, "name": "mbox-magician"}, {"index": 2, "name": "elsewhere"}]}
+    with LocalEdge(path) as edge:
+        answer = deliver(edge, id={"tntId": "338e3c1e51f7416a8e1ccba4f81acea0.28_0"}, execute=mboxes)
+    assert (answer["status"], answer["client"]) == (200, "targettesting")
+    magician, elsewhere = answer["execute"]["mboxes"]
+    assert elsewhere == {"index": 2, "name": "elsewhere"}
+    (option,) = magician["options"]
+    tokens = option["responseTokens"]
+    where = bucket("targettesting.125873.338e3c1e51f7416a8e1ccba4f81acea0.0")
+    name, limits = ("A", "0 to 50") if where <= 50 else ("B", "50 to 100")
+    assert tokens["experience.reason"] == "bucket {:.2f} falls in Experience {} ({})".format(where, name, limits)
+    assert tokens["activity.decisioningMethod"] == "server-side"
+    assert set(tokens) - {"experience.reason", "activity.decisioningMethod"} <= set(document["responseTokens"])
+
+
+@pytest.mark.server
+def test_audiences_of_a_rule_artifact_are_reasons_too(shared: Path) -> None:
+    path, _ = artifact_of(shared, "TEST_ARTIFACT_BROWSER.json")
+    context = {"channel": "web", "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:84.0) Gecko/20100101 Firefox/84.0"}
+    with LocalEdge(path) as edge:
+        answer = deliver(edge, context=context, execute={"mboxes": [{"name": "mbox-browsers"}]}, trace={})
+    (mbox,) = answer["execute"]["mboxes"]
+    (target,) = mbox["trace"]["evaluatedCampaignTargets"]
+    name = mbox["options"][0]["responseTokens"]["experience.name"]
+    assert target["reason"] == "the audience of {} matches".format(name)
+
+
+@pytest.mark.server
+def test_a_rule_that_no_client_could_use_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    rules = [{"activityId": 1, "ruleKey": "1", "condition": {"method": []}}, {"activityId": 2, "condition": True}]
+    document = {"version": "1.0.0", "rules": {"mboxes": {"m": rules}, "views": {}}}
+    with LocalEdge(document) as edge:
+        answer = deliver(edge, id={"tntId": "t"}, execute={"mboxes": [{"name": "m"}]}, trace={})
+    assert answer["execute"]["mboxes"][0]["trace"]["evaluatedCampaignTargets"][0]["campaignId"] == 2
+    assert "leaves a rule out: rule 0 of m: " in caplog.text

@@ -1,0 +1,648 @@
+"""The newest artifact of a client: where it comes from, who waits for it, what is told, how it ends."""
+
+import _thread
+import gc
+import json
+import logging
+import os
+import signal
+import threading
+import time
+import traceback
+import weakref
+
+import pytest
+
+from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError
+from target_python_sdk.testing import SocketServer, answer, response
+from target_python_sdk.types import Geo
+from target_tools.event_provider import EventProvider
+from target_tools.logger import Log
+from target_tools.retries import Retrying, RetryPolicy
+from target_tools.transport import Transport, TransportSettings
+from tests.decisioning.cdn import Cdn, artifact, eventually, good, hangs, masked, options, settings_for, with_etag
+from tests.support import ANSWER_BYTES, content, offers
+
+pytestmark = pytest.mark.server
+
+
+class Compiled:
+    """What stands for an artifact here."""
+
+    def __init__(self, document):
+        self.document = document
+        self.shown = document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"]
+        self.left_out = document.get("leftOut", ())
+
+
+def compile_artifact(document):
+    if not isinstance(document, dict) or document.get("version") != "1.0.0":
+        raise InvalidArtifact("not of this version")
+    return Compiled(document)
+
+
+class Heard(EventProvider):
+    """Keeps every event."""
+
+    def __init__(self):
+        super().__init__()
+        self.events = []
+
+    def emit(self, event_name, payload=None):
+        self.events.append((event_name, dict(payload or {})))
+        super().emit(event_name, payload)
+
+    def names(self):
+        return [name for name, _ in self.events]
+
+
+@pytest.fixture
+def cdn():
+    with Cdn() as running:
+        yield running
+
+
+@pytest.fixture
+def sources():
+    """Makes sources, and stops them."""
+    made = []
+
+    def make(cdn=None, inherited=None, compile_with=compile_artifact, events=None, settings=None, **given):
+        polling = given.pop("polling_interval", 20)
+        settings = settings or settings_for(cdn, polling_interval=polling, **given)
+        transport = Transport(TransportSettings())
+        send = Retrying(transport.send, RetryPolicy(attempts=1))
+        source = ArtifactSource(settings, compile_with, send, Log(), events or Heard(), inherited)
+        made.append((source, transport))
+        return source
+
+    yield make
+    for source, transport in made:
+        source.stop()
+        assert eventually(lambda poller=source._poller: poller.threads() == poller.running())
+        transport.close()
+
+
+def shown(source):
+    return None if source.artifact is None else source.artifact.shown
+
+
+# The first artifact
+
+
+def test_the_first_comes_from_the_network(cdn, sources):
+    source = sources(cdn, polling_interval=60000)
+    assert source.artifact is None
+    source.start()
+    assert source.wait(20)
+    assert (shown(source), source.stale) == ("<b>A</b>", False)
+    assert eventually(lambda: source.retrievals == 1)
+    assert abs(source.last_retrieved / 1000 - time.time()) < 20
+    assert source.location == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
+    assert cdn.asked[0][""] == "GET /acmeclient/production/v1/rules.json HTTP/1.1"
+
+
+def test_nothing_happens_before_start(cdn, sources):
+    source = sources(cdn)
+    time.sleep(0.1)
+    assert cdn.connections == 0
+    assert not source.wait(0)
+
+
+def test_a_payload_is_there_at_once_and_the_network_has_a_newer_one(cdn, sources):
+    cdn.says = good("newer")
+    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
+    told = []
+    source.on_ready(lambda: told.append(shown(source)))
+    source.start()
+    assert shown(source) in ("given", "newer")
+    assert told[:1] in (["given"], ["newer"])
+    assert eventually(lambda: shown(source) == "newer")
+    assert len(told) == 1
+
+
+def test_a_payload_without_polling_needs_no_thread_and_no_network(cdn, sources, monkeypatch):
+    started = []
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *given: started.append(given))
+    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=0)
+    source.start()
+    assert source.wait(0)
+    assert (started, cdn.connections, source.polling_halted) == ([], 0, True)
+    assert source.retrieval()["artifactLocation"] == "Not Applicable"
+
+
+@pytest.mark.parametrize("polling_interval", [0, 60000])
+def test_a_bad_payload_is_a_failure_and_polling_goes_on_if_there_is_any(cdn, sources, polling_interval):
+    heard = Heard()
+    source = sources(cdn, artifact_payload={"version": "2.0.0"}, polling_interval=polling_interval, events=heard)
+    source.start()
+    assert source.wait(20) is bool(polling_interval)
+    assert eventually(lambda: len(heard.events) == (2 if polling_interval else 1))
+    name, payload = heard.events[0]
+    assert name == "artifact_download_failed"
+    assert isinstance(payload["error"], InvalidArtifact)
+    assert cdn.connections == (1 if polling_interval else 0)
+
+
+def test_b41_a_first_failure_is_not_for_ever(cdn, sources, monkeypatch):
+    monkeypatch.setattr(artifact_source, "FIRST_PAUSE", 0.01)
+    cdn.says = response("no", 503)
+    source = sources(cdn, polling_interval=0)
+    source.start()
+    assert not source.wait(20)  # back as soon as the first has failed
+    assert eventually(lambda: len(cdn.asked) >= 3)
+    assert isinstance(source.last_error, HttpStatusError)
+    cdn.says = good()
+    assert eventually(lambda: source.artifact is not None)
+    assert eventually(lambda: source._poller.threads() == 0)
+    assert source.last_error is None
+
+
+def test_b41_a_client_is_ready_as_soon_as_the_artifact_is(cdn, monkeypatch):
+    monkeypatch.setattr(artifact_source, "FIRST_PAUSE", 0.05)
+    cdn.says = response("no", 500)
+    ready, failed = threading.Event(), threading.Event()
+    events = {"client_ready": ready.set, "artifact_download_failed": failed.set}
+    with TargetClient.create(options(cdn, events=events)) as client:
+        with pytest.raises(ArtifactNotAvailable):
+            client.get_offers(offers())
+        assert failed.wait(20)
+        assert not ready.wait(0.3)
+        cdn.says = good()
+        assert ready.wait(20)
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+
+
+def test_b42_create_waits_no_longer_than_it_was_told_to(cdn):
+    cdn.says = hangs
+    began = time.monotonic()
+    with TargetClient.create(options(cdn, maximum_wait_ready=300)) as client:
+        assert 0.25 < time.monotonic() - began < 5
+        with pytest.raises(ArtifactNotAvailable):
+            client.get_offers(offers())
+
+
+def test_b42_hybrid_does_not_wait_and_downloads_meanwhile(cdn):
+    cdn.says = hangs
+    with SocketServer(answer(ANSWER_BYTES)) as edge:
+        began = time.monotonic()
+        with TargetClient.create(options(cdn, decisioning_method="hybrid", server_domain=edge.domain)) as client:
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+            assert time.monotonic() - began < 5
+            assert eventually(lambda: cdn.asked)
+
+
+@pytest.mark.parametrize("says", [response("no", 500), response("{", 200), response("[]", 200), response("", 403)])
+def test_b36_a_place_that_cannot_be_looked_up_erases_nothing(says):
+    document = artifact(geoTargetingEnabled=True)
+    asked = []
+
+    def by_path(head, _):
+        if "/v1/geo" not in head[""]:
+            return response(document)
+        asked.append(head["x-forwarded-for"])
+        return says
+
+    with Cdn(by_path) as cdn, TargetClient.create(options(cdn)) as client:
+        call = offers()
+        call["request"].context.geo = Geo(ip_address="12.21.1.40")
+        envelope = client.get_offers(call)
+        assert content(envelope) == "<b>A</b>"
+        assert envelope["request"].context.geo.ip_address == "12.21.1.40"
+        assert asked == ["12.21.1.40"]
+
+
+def test_b68_a_subscriber_that_raises_is_told_of_in_the_log_and_the_client_works(cdn, caplog):
+    def broken(event):
+        raise ValueError("mine")
+
+    events = dict.fromkeys(("artifact_download_succeeded", "artifact_download_failed", "client_ready"), broken)
+    with TargetClient.create(options(cdn, events=events)) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert eventually(lambda: "artifact_download_succeeded raised" in caplog.text)
+        assert "ValueError: mine" in caplog.text
+        assert "Unable to initialize" not in caplog.text
+
+
+def test_b62_an_environment_of_ones_own_is_asked_for(cdn):
+    with TargetClient.create(options(cdn, environment="QA-2", property_token="token")) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+    assert cdn.asked[0][""] == "GET /acmeclient/qa-2/v1/token/rules.json HTTP/1.1"
+
+
+@pytest.mark.parametrize("given", [{"artifact_format": "bin"}, {"artifact_location": "http://{}/x/rules.bin"}])
+def test_b63_a_masked_artifact_decides(cdn, given):
+    cdn.says = response(masked(artifact(), "1@AdobeOrg"))
+    given = {name: value.format(cdn.domain) for name, value in given.items()}
+    with TargetClient.create(options(cdn, **given)) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+    assert cdn.asked[0][""].split()[1].endswith("rules.bin")
+
+
+def test_b67_a_trace_tells_of_the_newest_download_in_milliseconds(cdn, sources):
+    source = sources(cdn, polling_interval=60000)
+    source.start()
+    assert source.wait(20)
+    assert eventually(lambda: source.retrievals == 1)
+    told = source.retrieval()
+    assert (told["artifactLocation"], told["pollingInterval"]) == (source.location, 60000)
+    assert (told["pollingHalted"], told["artifactRetrievalCount"]) == (False, 1)
+    assert told["artifactLastRetrieved"].endswith("Z")
+    source.stop()
+    assert source.retrieval()["pollingHalted"]
+
+
+# Waiting
+
+
+def test_many_wait_for_one(cdn, sources):
+    go = threading.Event()
+    cdn.says = lambda head, connection: good() if go.wait(20) else b""
+    source = sources(cdn)
+    source.start()
+    seen = []
+    threads = [threading.Thread(target=lambda: seen.append(source.wait(20))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    assert eventually(lambda: len(source._waiters) == 20)
+    assert seen == []
+    go.set()
+    for thread in threads:
+        thread.join(20)
+    assert seen == [True] * 20
+    assert not source._waiters
+
+
+@pytest.mark.parametrize("end", ["stop", "time"])
+def test_waiting_ends_when_there_is_nothing_to_wait_for(cdn, sources, end):
+    cdn.says = hangs
+    source = sources(cdn)
+    source.start()
+    if end == "stop":
+        threading.Timer(0.1, source.stop).start()
+    assert source.wait(20 if end == "stop" else 0.1) is False
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_a_signal_handler_that_raises_ends_the_waiting(cdn, sources):
+    class SoftLimit(Exception):
+        pass
+
+    def raise_it(*_):
+        raise SoftLimit
+
+    cdn.says = hangs
+    source = sources(cdn)
+    source.start()
+    before = signal.signal(signal.SIGALRM, raise_it)
+    try:
+        for _ in range(10):
+            # Again, for one that comes between the last look of the interpreter and the wait interrupts nothing.
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.5)
+            with pytest.raises(SoftLimit):
+                source.wait(20)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not source._waiters
+    assert source.wait(0) is False
+
+
+def test_ready_is_told_once_whenever_somebody_asks(cdn, sources):
+    source = sources(cdn)
+    told = []
+    source.on_ready(lambda: told.append("before"))
+    source.start()
+    assert source.wait(20)
+    assert eventually(lambda: source.retrievals > 2)
+    source.on_ready(lambda: told.append("after"))
+    assert told == ["before", "after"]
+
+
+# Polling
+
+
+def test_newer_artifacts_take_the_place_of_older_ones(cdn, sources):
+    source = sources(cdn)
+    source.start()
+    for number in range(5):
+        cdn.says = good(str(number))
+        assert eventually(lambda number=number: shown(source) == str(number))
+
+
+@pytest.mark.parametrize(
+    ("location", "asked", "interval"),
+    [
+        ("http://127.0.0.1:9/rules.json", 20, 0.02),
+        ("http://localhost:9/rules.json", 20, 0.02),
+        ("https://cdn.example/rules.json", 20, 300.0),
+        ("https://cdn.example/rules.json", 300000, 300.0),
+        ("https://cdn.example/rules.json", 300, 300.0),
+        ("https://cdn.example/rules.json", 900000, 900.0),
+        ("https://cdn.example/rules.json", 0, 0.0),
+    ],
+)
+def test_the_interval_has_a_floor_except_on_loopback(location, asked, interval, sources):
+    assert sources(artifact_location=location, polling_interval=asked).interval == interval
+
+
+def test_pauses_are_jittered_and_double_after_failures_up_to_the_interval(sources):
+    source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
+    pauses = [source._pause() for _ in range(1000)]
+    assert 270 <= min(pauses) < 280 and 320 < max(pauses) <= 330
+    failing = [source._take_failure(InvalidArtifact("x")) for _ in range(40)]
+    for number, pause in enumerate(failing):
+        longest = min(300.0, 2.0**number)
+        assert longest / 2 <= pause <= longest
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [("7", 7, 7), ("86400", 300, 300), ("-1", 0.5, 1), ("x", 0.5, 1)])
+def test_a_server_may_ask_for_patience_within_bounds(sources, asked, least, most):
+    source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
+    pause = source._take_failure(HttpStatusError(503, "busy", {"Retry-After": asked}, ""))
+    assert least <= pause <= most
+
+
+def test_every_source_has_its_own_jitter(sources):
+    one, two = sources(), sources()
+    assert [one._pause() for _ in range(5)] != [two._pause() for _ in range(5)]
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError("x"), MemoryError("x"), SystemExit(1), OSError("x")])
+def test_polling_survives_whatever_a_compiler_raises(cdn, sources, error, caplog):
+    def broken(document):
+        if document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"] == "bad":
+            raise error
+        return compile_artifact(document)
+
+    heard = Heard()
+    source = sources(cdn, compile_with=broken, events=heard)
+    source.start()
+    assert source.wait(20)
+    cdn.says = good("bad")
+    assert eventually(lambda: "artifact_download_failed" in heard.names())
+    assert shown(source) == "<b>A</b>"
+    cdn.says = good("better")
+    assert eventually(lambda: shown(source) == "better")
+    assert "failed unexpectedly" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1)])
+def test_and_whatever_a_subscriber_or_a_logger_does(cdn, sources, error):
+    def broken(*_):
+        raise error
+
+    events = Heard()
+    for name in ("artifact_download_succeeded", "artifact_download_failed"):
+        events.subscribe(name, broken)
+    source = sources(cdn, events=events)
+    source._log = Log(type("Broken", (), {"debug": broken, "error": broken})())
+    source.start()
+    assert source.wait(20)
+    for said in (good("b"), response("no", 500), good("c")):
+        cdn.says = said
+        seen = len(cdn.asked)
+        assert eventually(lambda seen=seen: len(cdn.asked) > seen + 2)
+    assert shown(source) == "c"
+
+
+def test_a_dripping_server_does_not_hold_the_poller(cdn, sources, monkeypatch):
+    monkeypatch.setattr(artifact_source, "DOWNLOAD_SECONDS", 0.2)
+    cdn.says = lambda head, connection: connection.drip(good(), 0.05)
+    heard = Heard()
+    source = sources(cdn, events=heard)
+    source.start()
+    assert eventually(lambda: heard.names().count("artifact_download_failed") >= 2)
+    cdn.says = good()
+    assert eventually(lambda: source.artifact is not None)
+
+
+# What is told
+
+
+def test_a_download_is_told_with_where_and_what(cdn, sources):
+    cdn.says = good(**{"x-geo-city": "PARIS", "x-forwarded-for": "1.2.3.4, 5.6.7.8"})
+    heard = Heard()
+    url = "http://{}/rules.json?token=secret".format(cdn.domain)
+    source = sources(artifact_location=url, events=heard, polling_interval=60000)
+    source.start()
+    assert eventually(lambda: len(heard.events) == 2)
+    assert heard.events[0] == (
+        "artifact_download_succeeded",
+        {"artifact_location": url, "artifact_payload": artifact()},
+    )
+    name, payload = heard.events[1]
+    assert name == "geo_location_updated"
+    assert (payload["geo_context"]["city"], payload["geo_context"]["ipAddress"]) == ("PARIS", "1.2.3.4")
+
+
+def test_b37_a_chain_of_addresses_in_an_answer_costs_no_artifact(cdn, sources):
+    cdn.says = good(**{"x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-geo-latitude": "north"})
+    source = sources(cdn)
+    source.start()
+    assert source.wait(20)
+
+
+def test_no_secret_of_the_address_is_logged(cdn, sources, caplog):
+    url = "http://me:secret@{}/rules.json?token=secret".format(cdn.domain)
+    source = sources(artifact_location=url)
+    source.start()
+    assert source.wait(20)
+    for said in (response("no", 403), response("", 302, {"Location": "http://x/secret"}), b"HTTP/1.1 x\r\n\r\n"):
+        cdn.says, seen = said, len(caplog.records)
+        assert eventually(lambda seen=seen: len(caplog.records) > seen + 2)
+    assert "rules.json" in caplog.text
+    assert "secret" not in caplog.text
+    assert "secret" not in json.dumps(source.retrieval())
+    assert cdn.asked[0]["authorization"] == "Basic bWU6c2VjcmV0"
+
+
+def test_a_403_says_what_it_may_mean(cdn, sources, caplog):
+    cdn.says = response("no", 403)
+    source = sources(cdn)
+    source.start()
+    source.wait(20)
+    assert eventually(lambda: "is on-device decisioning enabled for this client?" in caplog.text)
+
+
+def test_rules_that_are_left_out_are_named_once(cdn, sources, caplog):
+    left_out = ["rule {}".format(number) for number in range(30)]
+    cdn.says = response(artifact(leftOut=left_out))
+    source = sources(cdn)
+    source.start()
+    assert eventually(lambda: source.retrievals >= 3)
+    lines = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert len(lines) == 21
+    assert lines[-1] == "10 further rules of the artifact are left out"
+
+
+@pytest.mark.parametrize(("location", "lines"), [("http://cdn.example/", 1), ("https://cdn.example/", 0),
+                                                 ("http://127.0.0.1:9/", 0)])  # fmt: skip
+def test_plain_http_is_warned_of(sources, caplog, location, lines):
+    sources(artifact_location=location, secure=True)
+    assert caplog.text.count("comes over plain http") == lines
+
+
+@pytest.mark.parametrize("given", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
+def test_an_address_that_leads_nowhere_is_an_option_error(sources, given):
+    with pytest.raises(OptionError, match="an http or https URL was expected"):
+        sources(**given)
+
+
+# The end
+
+
+def pollers():
+    return [thread.name for thread in threading.enumerate() if thread.name == "target-acmeclient-artifact"]
+
+
+def test_b43_a_source_that_is_stopped_ends_at_once(cdn, sources):
+    source = sources(cdn, polling_interval=60000)
+    source.start()
+    assert source.wait(20)
+    assert eventually(lambda: source._poller.threads() == 1 and not source._poller.running())
+    began = time.monotonic()
+    source.stop()
+    source.stop()
+    assert eventually(lambda: source._poller.threads() == 0)
+    assert time.monotonic() - began < 2
+    assert eventually(lambda: not pollers())
+    source.start()
+    assert source._poller.threads() == 0
+    assert shown(source) == "<b>A</b>"
+
+
+def test_a_download_that_comes_after_the_stop_is_nobodys(cdn, sources):
+    go = threading.Event()
+    cdn.says = lambda head, connection: good() if go.wait(20) else b""
+    heard = Heard()
+    source = sources(cdn, events=heard)
+    source.start()
+    assert eventually(lambda: cdn.asked)
+    source.stop()
+    go.set()
+    assert eventually(lambda: source._poller.threads() == 0)
+    assert (source.artifact, heard.events) == (None, [])
+
+
+@pytest.mark.parametrize("says", [good(), hangs, response("no", 500)], ids=["well", "hung", "failing"])
+def test_a_source_that_nobody_holds_goes_without_a_collector(cdn, says):
+    cdn.says = says
+    transport = Transport(TransportSettings())
+    settings = settings_for(cdn, polling_interval=60000)
+    source = ArtifactSource(settings, compile_artifact, transport.send, Log(), Heard())
+    source.start()
+    poller, watched = source._poller, weakref.ref(source)
+    assert eventually(lambda: cdn.asked and (says is hangs or (watched()._tried and not poller.running())))
+    gc.disable()
+    try:
+        del source
+        assert eventually(lambda: watched() is None)
+    finally:
+        gc.enable()
+    assert poller.stopped
+    assert says is hangs or eventually(lambda: poller.threads() == 0)
+    transport.close()
+
+
+def test_a_subscriber_may_stop_the_source_it_hears_of(cdn, sources):
+    events = Heard()
+    source = sources(cdn, events=events)
+    events.subscribe("artifact_download_succeeded", source.stop)
+    source.start()
+    assert source.wait(20)
+    assert eventually(lambda: source._poller.stopped and source._poller.threads() == 0)
+
+
+def test_a_poller_leaves_nothing_in_the_list_of_threads(cdn, sources):
+    def strangers():
+        return {thread for thread in threading._active.values() if isinstance(thread, threading._DummyThread)}
+
+    known = strangers()
+    source = sources(cdn)
+    logging.getLogger("adobe.target").debug("a line that asks for the name of its thread")
+    source.start()
+    assert source.wait(20)
+    source.stop()
+    assert eventually(lambda: not strangers() - known)
+
+
+# Where no thread may be had
+
+
+def test_without_threads_there_is_one_download_and_a_line(cdn, sources, monkeypatch, caplog):
+    source = sources(cdn, maximum_wait_ready=20000)
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    source.start()
+    monkeypatch.undo()
+    assert source.wait(0)
+    assert (source.polling_halted, len(cdn.asked)) == (True, 1)
+    assert caplog.text.count("No thread may be started here") == 1
+    source.start()
+    assert len(cdn.asked) == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"artifact_payload": {"version": "2"}}, {"artifact_cache": "file"}])
+def test_and_if_it_fails_the_caller_is_not_kept(cdn, sources, monkeypatch, given, tmp_path):
+    if "artifact_cache" in given:
+        given = {"artifact_cache": str(tmp_path / "file")}
+    cdn.says = response("no", 500)
+    source = sources(cdn, **given)
+    monkeypatch.setattr("target_tools.exits.EXIT.begun", True)
+    source.start()
+    assert not source.wait(20)
+    assert len(cdn.asked) == 1
+
+
+# Forks
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
+    cdn.says = with_etag('"1"', good("one", etag='"1"'))
+    with TargetClient.create(options(cdn, polling_interval=100)) as client:
+        assert content(client.get_offers(offers())) == "one"
+
+        def act():
+            assert content(client.get_offers(offers())) == "one"
+            cdn_said = client._calls._processes.get().artifacts
+            assert cdn_said._etag == '"1"'
+            assert eventually(lambda: content(client.get_offers(offers())) == "two")
+            client.close()
+
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                act()
+                status = 0
+            except BaseException:  # noqa: BLE001 - the parent is told by the exit status
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        time.sleep(0.2)
+        cdn.says = good("two", etag='"2"')
+        assert os.waitpid(pid, 0)[1] == 0
+        assert eventually(lambda: content(client.get_offers(offers())) == "two")
+
+
+def test_a_child_asks_when_its_parent_would_have(sources):
+    location = "https://cdn.example/rules.json"
+    parent = sources(artifact_location=location, polling_interval=300000)
+    parent.artifact, parent._etag, parent._due = compile_artifact(artifact()), '"1"', time.monotonic() + 200
+    child = sources(inherited=parent, artifact_location=location, polling_interval=300000)
+    assert (shown(child), child._etag) == ("<b>A</b>", '"1"')
+    assert 150 < child._first_pause() <= 200
+    parent._due = time.monotonic() - 1000
+    late = sources(inherited=parent, artifact_location=location, polling_interval=300000)
+    assert 0 < late._first_pause() <= 1
+    parent.stale = True
+    assert sources(inherited=parent, artifact_location=location)._first_pause() == 0

@@ -1,0 +1,360 @@
+"""Artifacts that do not come, or come as something else: what a client decides by meanwhile (T7, T25 to T28)."""
+
+import gzip
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import ArtifactNotAvailable
+from target_python_sdk.testing import response
+from tests.decisioning.cdn import Cdn, artifact, eventually, good, hangs, options, with_etag
+from tests.reliability.conftest import python
+from tests.support import content, offers
+
+pytestmark = pytest.mark.server
+
+#: Milliseconds between two downloads, and how many a bad answer is given.
+SOON = 10
+CYCLES = 100
+
+
+def shown(client):
+    return content(client.get_offers(offers()))
+
+
+def source_of(client):
+    return client._calls._processes.get().artifacts
+
+
+class Heard:
+    """Counts events, and raises as the next one does."""
+
+    def __init__(self, raises=False):
+        self.counts = {}
+        self.errors = []
+        self._raises = raises
+
+    def __call__(self, event):
+        self.counts[event.type] = self.counts.get(event.type, 0) + 1
+        self.errors.append(event.get("error"))
+        if self._raises:
+            raise RuntimeError("mine")
+
+    def options(self):
+        return dict.fromkeys(("artifact_download_succeeded", "artifact_download_failed", "geo_location_updated"), self)
+
+
+# T7
+
+SCRIPT = """
+    import json, sys, time
+    from target_python_sdk import TargetClient
+    from tests.decisioning.cdn import artifact, options
+    from types import SimpleNamespace
+
+    given = json.loads(sys.argv[2])
+    client = TargetClient.create(options(SimpleNamespace(domain=sys.argv[1]), **given))
+    print(repr(time.time()))
+"""
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid"])
+@pytest.mark.parametrize("what", ["idle", "polling", "hung", "failing", "payload"])
+def test_t7_a_script_that_never_closes_an_on_device_client_ends_at_once(what, method, figure):
+    says = {"hung": hangs, "failing": response("no", 500)}.get(what, good())
+    given = {
+        "decisioning_method": method,
+        "maximum_wait_ready": 200 if what == "hung" else 10000,
+        "polling_interval": 1 if what == "polling" else 300000,
+    }
+    if what == "payload":
+        given["artifact_payload"] = artifact()
+    with Cdn(says) as cdn:
+        done = python(SCRIPT, cdn.domain, json.dumps(given))
+        took = time.time() - float(done.stdout)
+    # Where nobody configured logging, Python writes the line about the failed download to stderr.
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert done.stderr == "" or what == "failing"
+    figure("exit of an on-device script, {}, {}, s".format(what, method), took, "less than 0.5")
+    assert took < 0.5 + 2.0
+
+
+# T25
+
+GZIPPED = gzip.compress(json.dumps(artifact("<b>B</b>")).encode())
+BAD = {
+    "forbidden": response("<html>no", 403),
+    "missing": response("<html>no", 404),
+    "broken server": response("<html>no", 500),
+    "redirect": response("", 302, {"Location": "/elsewhere"}),
+    "empty": response(b""),
+    "no content": response(None, 204),
+    "unasked 304": response(b"", 304),
+    "truncated body": lambda head, connection: connection.send(good()[:-30]) or connection.close(),
+    "truncated JSON": response(json.dumps(artifact()).encode()[:-30]),
+    "truncated gzip": response(GZIPPED[:-20], headers={"Content-Encoding": "gzip"}),
+    "no JSON": response("<html>It works!</html>"),
+    "null": response("null"),
+    "a list": response("[]"),
+    "version 2": response(artifact("<b>B</b>", version="2.0.0")),
+    "no version": response({}),
+    "rules of another kind": response(artifact(rules=[])),
+    "huge": response(b'{"version": "1.0.0", "x": "' + b"x" * 3000000 + b'"}'),
+    "a bomb": response(gzip.compress(b" " * 30000000), headers={"Content-Encoding": "gzip"}),
+    "deeply nested": response(b"[" * 100000 + b"]" * 100000),
+    "reset": lambda head, connection: connection.reset(),
+    "garbage": b"\x16\x03\x01\x00\xff garbage\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["", "handlers raise"])
+@pytest.mark.parametrize("bad", BAD)
+def test_t25_the_last_good_artifact_stays_and_polling_goes_on(bad, raises, figure):
+    heard = Heard(raises)
+    given = options(
+        events=heard.options(), polling_interval=SOON, max_response_bytes=1000000, logger=Silent(), retries=1
+    )
+    cycles = CYCLES if not raises else CYCLES // 10
+    with Cdn(good("<b>A</b>")) as cdn:
+        with TargetClient.create({**given, "cdn_base_path": "http://" + cdn.domain}) as client:
+            assert shown(client) == "<b>A</b>"
+            source = source_of(client)
+            cdn.says = BAD[bad]
+            assert eventually(lambda: heard.counts.get("artifact_download_failed", 0) >= cycles, 60)
+            assert shown(client) == "<b>A</b>"
+            assert source.last_error is not None
+            failures = len(source._waiters), source._poller.threads()
+            cdn.says = good("<b>C</b>")
+            assert eventually(lambda: shown(client) == "<b>C</b>")
+            assert failures == (0, 1)
+    if bad == "broken server":
+        figure("failed downloads in a row, last good kept", heard.counts["artifact_download_failed"], cycles)
+
+
+class Silent:
+    """A logger that keeps nothing."""
+
+    def debug(self, *_):
+        pass
+
+    error = debug
+
+
+def test_t25_each_failed_download_is_told_once():
+    heard = Heard()
+    with Cdn(response("no", 500)) as cdn:
+        with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
+            assert eventually(lambda: len(cdn.asked) >= 20)
+            client.close()
+            assert eventually(lambda: source_of(client)._poller.threads() == 0)
+            # One download may have been under way when the client was closed; that is nobody's any more.
+            assert 0 <= len(cdn.asked) - heard.counts["artifact_download_failed"] <= 1
+    assert {type(error).__name__ for error in heard.errors} == {"HttpStatusError"}
+
+
+def test_t25_calls_never_see_half_an_artifact(figure):
+    """Artifacts are swapped under load; each call is decided by one of them."""
+    with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=1)) as client:
+        wrong, stop, count = [], threading.Event(), [0]
+
+        def call():
+            while not stop.is_set():
+                seen = shown(client)
+                count[0] += 1
+                if not seen.startswith("<b>"):
+                    wrong.append(seen)
+
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(20):
+            cdn.says = good("<b>{}</b>".format(number))
+            assert eventually(lambda number=number: shown(client) == "<b>{}</b>".format(number))
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    figure("calls beside 20 swaps of the artifact, wrong", len(wrong), 0)
+    assert wrong == []
+
+
+# T26
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The path of a cache that holds an artifact."""
+    path = str(tmp_path / "artifact")
+    with Cdn(good("<b>kept</b>", etag='"1"')) as cdn:
+        location = "http://{}/rules.json".format(cdn.domain)
+        with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
+            assert shown(client) == "<b>kept</b>"
+            assert "stale" not in client.get_offers(offers())["meta"]
+            assert eventually(lambda: os.path.exists(path))
+        yield location, path, cdn
+
+
+@pytest.mark.parametrize("down", ["hung", "refused", "broken"])
+def test_t26_a_cold_start_without_the_network_answers_from_the_last_copy(kept, down, figure):
+    location, path, cdn = kept
+    if down == "refused":
+        cdn.stop()
+    cdn.says = hangs if down == "hung" else response("no", 500)
+    TargetClient.create(options(artifact_payload=artifact(), polling_interval=0)).close()  # imports are done
+    began = time.monotonic()
+    with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
+        envelope = client.get_offers(offers())
+        took = time.monotonic() - began
+        assert content(envelope) == "<b>kept</b>"
+        assert envelope["meta"]["stale"] is True
+        assert envelope["meta"]["decisioning_method"] == "on-device"
+    figure("ready from the cache, CDN {}, ms".format(down), took * 1000, "less than 100")
+    assert took < 0.1 + 2.0
+
+
+@pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
+def test_t26_a_download_confirms_the_copy(kept, confirmation):
+    location, path, cdn = kept
+    cdn.says = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
+    seen = len(cdn.asked)
+    with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
+        assert eventually(lambda: "stale" not in client.get_offers(offers())["meta"])
+        assert shown(client) == ("<b>kept</b>" if confirmation == "unchanged" else "<b>newer</b>")
+    assert cdn.asked[seen]["if-none-match"] == '"1"'
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage", "pickle", "another client's"])
+def test_t26_a_damaged_copy_is_ignored(kept, damage, caplog):
+    location, path, cdn = kept
+    with open(path, "rb") as file:
+        whole = file.read()
+    broken = {
+        "truncated": whole[:-10],
+        "flipped": whole[:-10] + bytes([whole[-10] ^ 1]) + whole[-9:],
+        "empty": b"",
+        "garbage": os.urandom(1000),
+        "pickle": b"cos\nsystem\n(S'false'\ntR.",
+        "another client's": whole,
+    }[damage]
+    with open(path, "wb") as file:
+        file.write(broken)
+    cdn.says = response("no", 500)
+    other = {"client": "other"} if damage == "another client's" else {}
+    with TargetClient.create(options(artifact_location=location, artifact_cache=path, **other)) as client:
+        with pytest.raises(ArtifactNotAvailable):
+            client.get_offers(offers())
+    assert "What artifact_cache holds is not used" in caplog.text
+
+
+def test_t26_an_object_may_keep_it_and_may_be_slow_or_broken():
+    class Slow(dict):
+        def set(self, key, value):
+            time.sleep(0.1)
+            self[key] = value
+
+    class Broken:
+        def get(self, key):
+            raise RuntimeError("mine")
+
+        set = get
+
+    memory = Slow()
+    with Cdn(good("<b>kept</b>")) as cdn:
+        with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
+            assert shown(client) == "<b>kept</b>"
+            assert eventually(lambda: memory)
+        with TargetClient.create(options(cdn, artifact_cache=Broken())) as client:
+            assert shown(client) == "<b>kept</b>"
+        cdn.says = hangs
+        with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
+            assert shown(client) == "<b>kept</b>"
+
+
+# T27
+
+
+def test_t27_what_has_not_changed_is_not_sent_again():
+    heard = Heard()
+    with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
+        with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
+            assert eventually(lambda: len(cdn.asked) >= 20)
+            first = source_of(client).artifact
+            assert source_of(client).artifact is first
+            assert source_of(client).retrievals == 1
+            assert shown(client) == "<b>A</b>"
+    assert "if-none-match" not in cdn.asked[0]
+    assert {head["if-none-match"] for head in cdn.asked[1:]} == {'"1"'}
+    assert heard.counts == {"artifact_download_succeeded": 1}
+
+
+def test_t27_without_an_etag_it_is_sent_each_time():
+    with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+        assert eventually(lambda: source_of(client).retrievals >= 10)
+        assert not any("if-none-match" in head for head in cdn.asked)
+
+
+def test_t27_an_etag_that_vanishes_is_not_sent_any_more():
+    with Cdn(good(etag='"1"')) as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+        assert eventually(lambda: cdn.asked[-1].get("if-none-match") == '"1"')
+        cdn.says = good("<b>B</b>")
+        assert eventually(lambda: shown(client) == "<b>B</b>")
+        assert eventually(lambda: "if-none-match" not in cdn.asked[-1])
+
+
+def test_t27_an_etag_that_changes_with_the_same_body_is_taken_over():
+    numbers = iter(range(10**6))
+    with Cdn(lambda *_: good(etag='"{}"'.format(next(numbers)))) as cdn:
+        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+            assert eventually(lambda: source_of(client).retrievals >= 10)
+            assert shown(client) == "<b>A</b>"
+    sent = [head["if-none-match"] for head in cdn.asked[1:]]
+    assert sent == ['"{}"'.format(number) for number in range(len(sent))]
+
+
+def test_t27_an_artifact_that_cannot_be_used_does_not_leave_its_etag():
+    """Or the server would go on saying that nothing has changed since."""
+    with Cdn(with_etag('"good"', good(etag='"good"'))) as cdn:
+        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+            assert shown(client) == "<b>A</b>"
+            cdn.says = response(artifact(version="2.0.0"), headers={"ETag": '"bad"'})
+            assert eventually(lambda: source_of(client).last_error is not None)
+            seen = len(cdn.asked)
+            assert eventually(lambda: len(cdn.asked) > seen + 3)
+            assert cdn.asked[-1]["if-none-match"] == '"good"'
+
+
+def test_t27_a_403_that_a_proxy_has_cached_costs_nothing_but_time():
+    with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
+        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+            assert shown(client) == "<b>A</b>"
+            cdn.says = response("<html>denied", 403, {"Age": "3600", "Via": "1.1 proxy", "ETag": '"denied"'})
+            assert eventually(lambda: source_of(client).last_error is not None)
+            assert shown(client) == "<b>A</b>"
+            cdn.says = with_etag('"1"', good("<b>B</b>", etag='"2"'))
+            assert eventually(lambda: source_of(client).last_error is None)
+            assert cdn.asked[-1]["if-none-match"] == '"1"'
+
+
+# T28
+
+
+@pytest.mark.parametrize("jump", [86400, -86400, 86400 * 400, -(10**9)], ids=["day", "day back", "year", "1990s"])
+def test_t28_a_clock_that_jumps_moves_no_poll(jump, monkeypatch, figure):
+    with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=100)) as client:
+        assert shown(client) == "<b>A</b>"
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() + jump)
+        seen, began = len(cdn.asked), time.monotonic()
+        cdn.says = good("<b>B</b>")
+        assert eventually(lambda: shown(client) == "<b>B</b>")
+        assert eventually(lambda: len(cdn.asked) >= seen + 5)
+        took = time.monotonic() - began
+        monkeypatch.undo()
+        asked = len(cdn.asked) - seen
+    figure("5 polls of 100 ms after the clock moved {} s, s".format(jump), took, "about 0.5")
+    assert took > 0.3  # none came at once
+    assert asked < 50
