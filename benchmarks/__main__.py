@@ -6,33 +6,55 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar, Union
 
-from benchmarks import callbacks, delivery, imports
+from benchmarks import callbacks, decisioning, delivery, flags, imports
 from benchmarks.figure import Section, table
 from benchmarks.machine import machine
-from benchmarks.old_release import old_release
-from benchmarks.plan import OLD, NotRun, Plan
+from benchmarks.peers import node_release, old_release, optimizely
+from benchmarks.plan import NODE, OLD, OPTIMIZELY, NotRun, Plan
 from benchmarks.process import ProcessFailed
 
-BENCHMARKS: Dict[str, Callable[[Plan], Section]] = {
-    "delivery": delivery.figures,
-    "callbacks": callbacks.figures,
-    "imports": imports.figures,
+PeerT = TypeVar("PeerT")
+
+
+class Benchmark(NamedTuple):
+    """What measures, and which peers it asks for."""
+
+    figures: Callable[[Plan], Section]
+    peers: Tuple[str, ...]
+
+
+BENCHMARKS: Dict[str, Benchmark] = {
+    "delivery": Benchmark(delivery.figures, (OLD,)),
+    "callbacks": Benchmark(callbacks.figures, (OLD,)),
+    "decisioning": Benchmark(decisioning.figures, (OLD, NODE)),
+    "flags": Benchmark(flags.figures, (OPTIMIZELY,)),
+    "imports": Benchmark(imports.figures, (OLD,)),
 }
 
 
 def plan_from(arguments: argparse.Namespace) -> Plan:
-    """What the command line asks for; makes 1.1.0's environment if it takes part."""
-    if arguments.old_release:
-        _say("looking for {} (installed under .bench/ the first time) ...".format(OLD))
+    """What the command line asks for; installs the peers that take part."""
+    chosen = [BENCHMARKS[name] for name in arguments.only or BENCHMARKS]
+    needed = {peer for benchmark in chosen for peer in benchmark.peers} - set(arguments.without)
     return Plan(
         rounds=arguments.rounds or (3 if arguments.quick else 9),
         import_rounds=arguments.rounds or (5 if arguments.quick else 15),
         seconds=0.25 if arguments.quick else 0.5,
         calls=arguments.calls,
-        old_release=old_release() if arguments.old_release else NotRun("left out by --no-" + OLD),
+        activities=arguments.activities,
+        old_release=_peer(OLD, old_release, needed),
+        node=_peer(NODE, node_release, needed),
+        optimizely=_peer(OPTIMIZELY, optimizely, needed),
     )
+
+
+def _peer(name: str, find: Callable[[], Union[PeerT, NotRun]], needed: Set[str]) -> Union[PeerT, NotRun]:
+    if name not in needed:
+        return NotRun("left out by --no-" + name)
+    _say("looking for {} (installed under .bench/ the first time) ...".format(name))
+    return find()
 
 
 def main(words: Optional[List[str]] = None) -> int:
@@ -45,7 +67,7 @@ def main(words: Optional[List[str]] = None) -> int:
     for name in arguments.only or list(BENCHMARKS):
         _say("measuring {} ...".format(name))
         try:
-            section = BENCHMARKS[name](plan)
+            section = BENCHMARKS[name].figures(plan)
         except ProcessFailed as error:
             _say("{} broke: {}".format(name, error))
             broken = 1
@@ -65,7 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, help="how often every peer takes its turn")
     parser.add_argument("--calls", type=_positive, help="calls in a turn, instead of a turn's time")
     parser.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="this benchmark; may be repeated")
-    parser.add_argument("--no-" + OLD, dest="old_release", action="store_false", help="leave the old release out")
+    parser.add_argument("--activities", type=_positive, default=10000, help="in the large artifact; 10000 by itself")
+    parser.set_defaults(without=[])
+    for peer, what in ((OLD, "the old release"), (NODE, "the SDK for Node.js"), (OPTIMIZELY, "optimizely-sdk")):
+        parser.add_argument(
+            "--no-" + peer, dest="without", action="append_const", const=peer, help="leave {} out".format(what))
     parser.add_argument("--json", metavar="FILE", help="also write everything measured to FILE")
     return parser
 

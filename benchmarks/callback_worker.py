@@ -31,10 +31,9 @@ class Caller:
 
     def __init__(self, settings: Message) -> None:
         if settings["kind"] == OLD:
-            sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != os.getcwd()]  # this checkout's
-            self._client = client_for(settings, sys.prefix, timeout=30000)
+            self._client = client_for(settings, timeout=30000)
         else:
-            self._client = client_for(settings, os.getcwd(), timeout=30000, max_workers=settings["max_workers"])
+            self._client = client_for(settings, timeout=30000, max_workers=settings["max_workers"])
         self._request = delivery_request()
 
     def answer(self, question: Message) -> Message:

@@ -29,7 +29,7 @@ class Figure(NamedTuple):
     goal: Optional[Goal] = None
     #: Compared by ours minus theirs, in the unit, instead of by ours over theirs.
     by_difference: bool = False
-    #: Why there are no values.
+    #: Why the peer has no values.
     not_run: str = ""
 
     @property
@@ -52,9 +52,10 @@ class Figure(NamedTuple):
 
     def cells(self) -> Tuple[str, ...]:
         """The figure as a row of the table."""
-        if self.not_run:
-            return self.name, "", self.peer, "not run", self._goal_cell(), self.not_run
         show = _FORMATS[self.unit].format
+        if self.not_run:
+            ours = show(median(self.ours)) if self.ours else ""
+            return self.name, ours, self.peer, "not run", self._goal_cell(), self.not_run
         return (
             self.name,
             show(median(self.ours)),

@@ -38,12 +38,13 @@ def clean_environment() -> Dict[str, str]:
 
 
 class LineProcess:
-    """``python -m module`` with its first message in ``ready``; ended on leaving the ``with``."""
+    """``python -m module`` or ``node script.js``; its first message in ``ready``; ended on leaving the ``with``."""
 
     def __init__(self, interpreter: str, module: str, settings: Optional[Message] = None) -> None:
         self.name = module
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end(); a pipe that nobody reads would fill up
-        command: List[str] = [interpreter, "-m", module, json.dumps(settings or {})]
+        program = [module] if module.endswith(".js") else ["-m", module]
+        command: List[str] = [interpreter, *program, json.dumps(settings or {})]
         self._process = subprocess.Popen(
             command,
             cwd=str(ROOT),

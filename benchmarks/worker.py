@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
+from benchmarks.plan import OLD
 from benchmarks.workload import CLIENT, ORGANIZATION, SESSION, delivery_request
 
 Call = Callable[[], object]
@@ -40,7 +41,7 @@ def raw_call(settings: Message) -> Call:
 def sdk_call(settings: Message) -> Call:
     """``get_offers`` of this checkout; the request is made once, as a site's template of it would be."""
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
-    return _get_offers(settings, os.getcwd(), timeout=3000, **trust)
+    return _get_offers(settings, timeout=3000, **trust)
 
 
 def old_sdk_call(settings: Message) -> Call:
@@ -48,13 +49,13 @@ def old_sdk_call(settings: Message) -> Call:
 
     By itself it reads certifi's bundle for every call; so it gets that bundle with our authority added.
     """
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != os.getcwd()]  # else: this checkout's
+    sdk_of(OLD)
     if settings["tls"]:
         delivery_api_client: Any = importlib.import_module("delivery_api_client")
         configuration = delivery_api_client.Configuration(host="https://" + settings["address"])
         configuration.ssl_ca_cert = _bundle_with(Path(settings["ca_certs"]))
         delivery_api_client.Configuration.set_default(configuration)
-    return _get_offers(settings, sys.prefix, timeout=3000)
+    return _get_offers(settings, timeout=3000)
 
 
 def _bundle_with(authority: Path) -> str:
@@ -64,8 +65,20 @@ def _bundle_with(authority: Path) -> str:
     return str(bundle)
 
 
-def client_for(settings: Message, home: str, **more: Any) -> Any:
-    """A client of the release that lives at ``home``, asking the server that the settings name."""
+def sdk_of(kind: str) -> Any:
+    """The ``target_python_sdk`` of 1.1.0, which is this interpreter's own, or else of this checkout."""
+    home = os.getcwd()
+    if kind == OLD:
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != home]
+        home = sys.prefix
+    sdk: Any = importlib.import_module("target_python_sdk")
+    if not os.path.realpath(sdk.__file__).startswith(os.path.realpath(home) + os.sep):
+        raise RuntimeError("this is another SDK than the one to be measured: " + sdk.__file__)
+    return sdk
+
+
+def client_for(settings: Message, **more: Any) -> Any:
+    """A client of the release that the settings name, asking the server that they name."""
     options: Dict[str, Any] = {
         "client": CLIENT,
         "organization_id": ORGANIZATION,
@@ -74,14 +87,11 @@ def client_for(settings: Message, home: str, **more: Any) -> Any:
         "telemetry_enabled": False,
     }
     options.update(more)
-    sdk: Any = importlib.import_module("target_python_sdk")
-    if not os.path.realpath(sdk.__file__).startswith(os.path.realpath(home) + os.sep):
-        raise RuntimeError("this is another SDK than the one to be measured: " + sdk.__file__)
-    return sdk.TargetClient.create(options)
+    return sdk_of(settings["kind"]).TargetClient.create(options)
 
 
-def _get_offers(settings: Message, home: str, **more: Any) -> Call:
-    client = client_for(settings, home, **more)
+def _get_offers(settings: Message, **more: Any) -> Call:
+    client = client_for(settings, **more)
     request = delivery_request()
 
     def call() -> object:
@@ -93,7 +103,7 @@ def _get_offers(settings: Message, home: str, **more: Any) -> Call:
     return call
 
 
-CALLS = {"raw": raw_call, "sdk": sdk_call, "1.1.0": old_sdk_call}
+CALLS = {"raw": raw_call, "sdk": sdk_call, OLD: old_sdk_call}
 
 
 def seconds_for(call: Call, calls: int, threads: int) -> float:

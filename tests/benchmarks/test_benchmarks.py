@@ -24,6 +24,13 @@ ROWS = (
     "import: time ",
     "import: resident memory ",
 )
+DECISIONS = (
+    "decision: A/B test, prefetch ",
+    "decision: A/B test, execute ",
+    "decision: A/B test, execute, notified ",
+    "decision: page load, 24 rules ",
+)
+WITHOUT_PEERS = ("--no-1.1.0", "--no-Node.js", "--no-optimizely")
 REQUEST = b"POST /rest HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -68,14 +75,14 @@ def test_a_verdict_says_whether_the_goal_is_reached(goal: Goal, verdict: str) ->
 def test_the_table_is_aligned_and_says_what_was_not_run() -> None:
     figures = [
         Figure("fast", "calls/s", "raw", (1500.0,), (2000.0,), Goal(0.75, at_least=True)),
-        Figure("something longer", "ms", "old", goal=Goal(1.3, at_least=False), not_run="no network"),
+        Figure("something longer", "ms", "old", (3.0,), goal=Goal(1.3, at_least=False), not_run="no network"),
     ]
     heading, rule, fast, longer = table(figures).splitlines()
     assert set(rule) == {"-", " "}
     assert fast.split() == [
         "fast", "1,500", "calls/s", "raw", "2,000", "calls/s", "0.75", "[0.75", "..", "0.75]", ">=", "0.75", "reached",
     ]
-    assert longer.endswith("no network")
+    assert longer.split() == ["something", "longer", "3.0", "ms", "old", "not", "run", "<=", "1.30", "no", "network"]
     assert [line.index(word) for line, word in ((heading, "goal"), (fast, ">="), (longer, "<="))] == [
         heading.index("goal")
     ] * 3
@@ -180,7 +187,8 @@ def test_a_process_that_dies_leaves_its_last_words() -> None:
 def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) -> None:
     pytest.importorskip("trustme")
     file = tmp_path / "figures.json"
-    done = run_benchmarks("--rounds", "1", "--calls", "20", "--no-1.1.0", "--json", str(file))
+    words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--json", str(file)]
+    done = run_benchmarks(*words)
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()
     for name in ROWS:
@@ -190,8 +198,14 @@ def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) ->
     (many, *_) = [row for row in rows if row.startswith("callbacks: 200 in flight")]
     assert many.endswith("left out by --no-1.1.0")
     assert any(row.startswith("callbacks: to a worker and back") and row.endswith("reached") for row in rows)
+    for name in DECISIONS:
+        reasons = [row.rpartition("left out by ")[2] for row in rows if row.startswith(name)]
+        assert reasons == ["--no-1.1.0", "--no-Node.js"]
+    for name in ("decision: among 20 activities", "artifact: compiling 20 activities"):
+        assert next(row for row in rows if row.startswith(name)).endswith("reached")
+    assert next(row for row in rows if row.startswith("flag: ")).endswith("left out by --no-optimizely")
     found = json.loads(file.read_text(encoding="utf-8"))
-    assert len(found["figures"]) == 2 * len(ROWS) + 2
+    assert len(found["figures"]) == 2 * (len(ROWS) + len(DECISIONS)) + 5
     assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
 
 
