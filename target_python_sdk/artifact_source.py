@@ -31,7 +31,7 @@ from target_python_sdk.artifact_errands import (
     survived,
 )
 from target_python_sdk.decisioning.artifact_flow import Download
-from target_python_sdk.decisioning.artifact_format import document_of
+from target_python_sdk.decisioning.artifact_format import document_of, read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
 from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
@@ -190,6 +190,7 @@ class ArtifactSource(Generic[ArtifactT]):
         except InvalidArtifact as error:
             self._bad_payload = Failure(error)  # the thread says so: a subscriber is not to run here
         else:
+            self._unread = None  # a copy in the cache may be older
             self._name_left_out(self.artifact)
             self._ring()
             self._tell_ready()
@@ -313,8 +314,10 @@ class ArtifactSource(Generic[ArtifactT]):
 
     def _tell_of(self, download: Download) -> None:
         self._log.debug("The rule artifact was downloaded from %s: %d bytes", self.location, len(download.body))
-        payload = {"artifact_location": self._place.url, "artifact_payload": download.document}
-        self._events.emit(DOWNLOAD_SUCCEEDED, payload)
+        if self._events.has_subscriber(DOWNLOAD_SUCCEEDED):
+            # A subscriber may do with it what it likes, so it is none that decisions are made by.
+            document = read_artifact(download.body, self._place.masked, self._place.organization_id)
+            self._events.emit(DOWNLOAD_SUCCEEDED, {"artifact_location": self._place.url, "artifact_payload": document})
         if download.geo is not None:
             self._events.emit(GEO_UPDATED, {"geo_context": download.geo})
 

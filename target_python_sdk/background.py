@@ -64,7 +64,9 @@ class Telling(Task):
         runtime = self._runtime
         runtime.counters.undelivered.add()
         runtime.log.error("Notifications were not delivered (%s)", type(error).__name__)
-        runtime.events.emit(SEND_NOTIFICATION_ERROR, {"notification": self._owed.request, "error": error})
+        owed = self._owed
+        told = {"notification": owed.request, "session_id": owed.visit.session_id, "error": error}
+        runtime.events.emit(SEND_NOTIFICATION_ERROR, told)
 
     def _end(self) -> None:
         self._over.complete(None, None)

@@ -23,7 +23,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull, TargetError
 from target_tools.event_provider import EventProvider
-from target_tools.flow import Step, begin, resume
+from target_tools.flow import Flow, begin, resume
 from target_tools.logger import Log
 from target_tools.workers import Task
 
@@ -47,6 +47,8 @@ class Calls:
         runtime = self._processes.get()
         if runtime.location_hint is None:
             ask_for_cluster(runtime)
+        if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
+            runtime.wait_for_artifact(self._settings.maximum_wait_ready)
         return runtime.artifacts
 
     def begin(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> "OneCall[ResultT]":
@@ -97,12 +99,10 @@ class OneCall(Generic[ResultT]):
         prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
-        method, artifact = call.decisioning_method, runtime.artifact
-        if method is not DecisioningMethod.SERVER_SIDE and is_decided_here(prepared.request, method, artifact):
-            # The first step may be the whole decision: whoever answers takes it.
-            self._flow = decide_here(prepared, settings, runtime.local())
-            self._begun: Optional[Step[Answer]] = None
-        else:
+        method = call.decisioning_method
+        #: The conversation with the edge; None where this process decides, which whoever answers does.
+        self._flow: Optional[Flow[Answer]] = None
+        if method is DecisioningMethod.SERVER_SIDE or not is_decided_here(prepared.request, method, runtime.artifact):
             self._flow = deliver(prepared, settings)
             # The first step finds what JSON cannot hold; nothing is sent by it.
             self._begun = begin(self._flow)
@@ -116,11 +116,7 @@ class OneCall(Generic[ResultT]):
         """The answer; asks the edge and waits for it, from now on for as long as the call may take."""
         runtime = self._runtime
         try:
-            begun = self._begun or begin(self._flow)
-            asked, answer = begun
-            if asked is not None or answer is None:
-                answer = resume(self._flow, begun, runtime.send, Deadline.after(self._call.timeout))
-                runtime.learn(answer)
+            answer = self._decided() if self._flow is None else self._delivered(self._flow)
         except DeliveryError as error:
             return self.fail(error)
         if answer.geo is not None:
@@ -128,6 +124,23 @@ class OneCall(Generic[ResultT]):
         if answer.owed is not None:
             send_in_background(answer.owed, runtime)
         return self._shape(answer.envelope)
+
+    def _decided(self) -> Answer:
+        """The answer of this process."""
+        runtime = self._runtime
+        flow = decide_here(self._prepared, runtime.settings, runtime.local())
+        begun = begin(flow)
+        asked, answer = begun
+        if asked is None and answer is not None:  # as most decisions, it had nothing to ask
+            return answer
+        return resume(flow, begun, runtime.send, Deadline.after(self._call.timeout))
+
+    def _delivered(self, flow: "Flow[Answer]") -> Answer:
+        """The answer of the edge."""
+        runtime = self._runtime
+        answer = resume(flow, self._begun, runtime.send, Deadline.after(self._call.timeout))
+        runtime.learn(answer)
+        return answer
 
     def fail(self, error: DeliveryError) -> ResultT:
         """What a call gives that has no answer: ``error``, raised, or no offers, as the client was told."""
@@ -137,11 +150,13 @@ class OneCall(Generic[ResultT]):
         if self._runtime.settings.on_error == "raise":
             raise error
         self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
-        return self._shape(without_offers(self._prepared, error, self._call.decisioning_method))
+        method = DecisioningMethod.ON_DEVICE if self._flow is None else DecisioningMethod.SERVER_SIDE
+        return self._shape(without_offers(self._prepared, error, method))
 
     def abandon(self) -> None:
         """Nobody will ask for the answer any more."""
-        self._flow.close()
+        if self._flow is not None:
+            self._flow.close()
 
     def hand_over(
         self,

@@ -54,9 +54,9 @@ class TargetClient:
     """Decisions of Adobe Target, for any number of visitors and threads.
 
     Made by :meth:`create`, once per process or application; a call takes no lock, so one
-    client serves them all.  It opens no connection before the first call, survives
-    ``os.fork`` and is best closed, by :meth:`close` or ``with``, when it is not needed
-    any more.
+    client serves them all.  Unless it decides by itself it opens no connection before the
+    first call.  It survives ``os.fork`` and is best closed, by :meth:`close` or ``with``,
+    when it is not needed any more.
     """
 
     #: The name of the cookie that carries session and visitor.
@@ -103,10 +103,11 @@ class TargetClient:
     def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
     def get_offers(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
-        """The offers the edge decided on for ``options["request"]``, with the cookies to set.
+        """The offers that were decided on for ``options["request"]``, with the cookies to set.
 
-        Blocks for as long as ``timeout`` at most; with a ``callback`` it comes back at once
-        with an :class:`~target_tools.async_result.AsyncResult`.  Raises ``OptionError``
+        The edge decides, or this process, as ``decisioning_method`` says.  Blocks for as long
+        as ``timeout`` at most; with a ``callback`` it comes back at once with an
+        :class:`~target_tools.async_result.AsyncResult`.  Raises ``OptionError``
         before anything is sent, and a :class:`~target_python_sdk.errors.DeliveryError` where
         no usable answer came.
         """
@@ -217,13 +218,10 @@ class TargetClient:
     def _start(self) -> None:
         """Get ready; a client that decides on-device waits for its artifact, and is ready when it is there."""
         artifacts = self._calls.start()
-        waits = artifacts is not None and self._settings.decisioning_method is DecisioningMethod.ON_DEVICE
-        if artifacts is not None and waits:
-            artifacts.wait(self._settings.maximum_wait_ready)
         if self._events.has_subscriber(CLIENT_READY):
             events = self._events  # and not the client, which would hold itself
             self._ready = ReadyNotice(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
-            if artifacts is not None and waits:
+            if artifacts is not None and self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
                 artifacts.on_ready(self._ready.start)
             else:
                 self._ready.start()

@@ -68,6 +68,7 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
+        self._has_waited = inherited is not None
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
         weakref.finalize(self, self.transport.close)
@@ -96,11 +97,19 @@ class Runtime:
         """The newest artifact, where this process decides and there is one."""
         return None if self.artifacts is None else self.artifacts.artifact
 
+    def wait_for_artifact(self, seconds: float) -> None:
+        """Wait for the first artifact, but once only: later calls take what is there."""
+        if self.artifacts is not None and not self._has_waited:
+            self._has_waited = True
+            self.artifacts.wait(seconds)
+
     def local(self) -> Local:
         """What a call finds that is to be decided here."""
         source = self.artifacts
         if source is None:
             return Local(None, False, self._geo_service, dict, self.log)
+        if source.artifact is None:  # nobody created this client here: it was copied, or unpickled
+            self.wait_for_artifact(min(self.settings.maximum_wait_ready, self.settings.timeout))
         return Local(source.artifact, source.stale, self._geo_service, source.retrieval, self.log)
 
     def learn(self, answer: Answer) -> None:

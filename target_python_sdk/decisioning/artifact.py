@@ -6,7 +6,7 @@ decided becomes the edge's to decide.  Nothing in an artifact changes once it is
 so that any number of threads ask it and a newer one takes its place by one assignment.
 """
 
-from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, NoReturn, Set, Tuple
+from typing import Any, Dict, KeysView, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
 
 from target_python_sdk.decisioning.rule import Rule, RuleCompiler
 from target_tools.constants import DEFAULT_GLOBAL_MBOX
@@ -16,6 +16,8 @@ from target_tools.errors import InvalidArtifact, quoted
 SUPPORTED_MAJOR = "1"
 
 Rules = Tuple[Rule, ...]
+#: Names that are quickly found, in the order of the document.
+Names = KeysView[str]
 
 
 class Artifact(NamedTuple):
@@ -30,12 +32,12 @@ class Artifact(NamedTuple):
     #: Whether rules or tokens ask for the place of a visitor.
     geo_targeting_enabled: bool
     #: The tokens that options are to report.
-    response_tokens: FrozenSet[str]
-    local_mboxes: FrozenSet[str]
-    local_views: FrozenSet[str]
+    response_tokens: Names
+    local_mboxes: Names
+    local_views: Names
     #: Where rules are that only the edge can decide; those left out here among them.
-    remote_mboxes: FrozenSet[str]
-    remote_views: FrozenSet[str]
+    remote_mboxes: Names
+    remote_views: Names
     #: Rules in the order of their priority, by the name of their mbox or view.
     mboxes: Mapping[str, Rules]
     views: Mapping[str, Rules]
@@ -66,8 +68,8 @@ class Artifact(NamedTuple):
             tokens,
             _names(document, "localMboxes"),
             _names(document, "localViews"),
-            _names(document, "remoteMboxes") | lost_mboxes,
-            _names(document, "remoteViews") | lost_views,
+            _names(document, "remoteMboxes", lost_mboxes),
+            _names(document, "remoteViews", lost_views),
             mboxes,
             views,
             tuple(compiler.left_out),
@@ -96,23 +98,23 @@ def _part(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return part
 
 
-def _names(document: Mapping[str, Any], key: str) -> FrozenSet[str]:
+def _names(document: Mapping[str, Any], key: str, more: Sequence[str] = ()) -> Names:
     names = document.get(key) or []
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         _refuse("{} is a list of names".format(key))
-    return frozenset(names)
+    return dict.fromkeys([*names, *more]).keys()
 
 
-def _compiled(places: Mapping[str, Any], compiler: RuleCompiler) -> Tuple[Dict[str, Rules], FrozenSet[str]]:
+def _compiled(places: Mapping[str, Any], compiler: RuleCompiler) -> Tuple[Dict[str, Rules], List[str]]:
     """The rules by place, and the places that have lost one."""
     compiled: Dict[str, Rules] = {}
-    lost: Set[str] = set()
+    lost: List[str] = []
     for place, documents in places.items():
         known = len(compiler.left_out)
         compiled[place] = compiler.rules_at(place, documents)
         if len(compiler.left_out) > known:
-            lost.add(place)
-    return compiled, frozenset(lost)
+            lost.append(place)
+    return compiled, lost
 
 
 def _refuse(reason: str) -> NoReturn:

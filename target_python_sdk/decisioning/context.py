@@ -22,6 +22,9 @@ from target_tools.web_address import WebAddress
 _SALT = ".0"
 
 
+#: How many names the path to a parameter may have; nobody writes longer ones.
+MAX_STEPS = 32
+
 #: How each value of a dict is computed, by its name.
 Parts = Mapping[str, Callable[[Any], Any]]
 
@@ -188,13 +191,17 @@ class Circumstances(OnDemand):
     }
 
 
+class _Level(Dict[str, Any]):
+    """One level of nested parameters; an object that a caller gave as a value is none."""
+
+
 def nested(parameters: Mapping[str, Any]) -> Dict[str, Any]:
     """Parameters as rules look them up: ``a.b`` inside ``a``, and each text in lower case beside it.
 
     Where there is both ``a`` and ``a.b``, the value of ``a`` counts: there is no place for the other.
     """
-    found: Dict[str, Any] = {}
-    dotted: List[List[str]] = []
+    found = _Level()
+    levels, dotted = [found], []
     for name, value in parameters.items():
         steps = _steps(name)
         if len(steps) == 1:
@@ -202,8 +209,9 @@ def nested(parameters: Mapping[str, Any]) -> Dict[str, Any]:
         else:
             dotted.append(steps)
     for steps in sorted(dotted, key=len):
-        _put(found, steps, parameters[".".join(steps)])
-    _add_lower_case(found)
+        _put(levels, steps, parameters[".".join(steps)])
+    for level in levels:
+        level.update({"{}_lc".format(name): value.lower() for name, value in level.items() if isinstance(value, str)})
     return found
 
 
@@ -212,21 +220,18 @@ def _steps(name: Any) -> List[str]:
     if not isinstance(name, str) or "." not in name:
         return [name]
     steps = name.split(".")
-    return steps if all(steps) else [name]
+    return steps if all(steps) and len(steps) <= MAX_STEPS else [name]
 
 
-def _put(level: Dict[str, Any], steps: List[str], value: Any) -> None:
+def _put(levels: List[_Level], steps: List[str], value: Any) -> None:
+    """Put ``value`` where ``steps`` lead to from the first level, unless something stands in the way."""
+    level = levels[0]
     for step in steps[:-1]:
-        inner = level.setdefault(step, {})
-        if not isinstance(inner, dict):
+        inner = level.get(step)
+        if inner is None:
+            inner = level[step] = _Level()
+            levels.append(inner)
+        if not isinstance(inner, _Level):
             return
         level = inner
     level.setdefault(steps[-1], value)
-
-
-def _add_lower_case(level: Dict[str, Any]) -> None:
-    for name, value in list(level.items()):
-        if isinstance(value, str):
-            level["{}_lc".format(name)] = value.lower()
-        elif isinstance(value, dict):
-            _add_lower_case(value)

@@ -1,6 +1,6 @@
 """Whether everything that a request asks for can be decided here."""
 
-from typing import FrozenSet, List, NamedTuple
+from typing import AbstractSet, List, NamedTuple
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.parts import part
@@ -33,13 +33,13 @@ def remote_parts(artifact: Artifact, request: DeliveryRequest) -> Remote:
     if request.prefetch is not None and request.prefetch.views:
         for given in request.prefetch.views:
             view = part(given, ViewRequest) or ViewRequest()
-            views += [view.name] if view.name else artifact.remote_views
+            views += [str(view.name)] if view.name else artifact.remote_views
     remote_mboxes = _only(mboxes, artifact.remote_mboxes, artifact.local_mboxes) if mboxes else mboxes
     remote_views = _only(views, artifact.remote_views, artifact.local_views) if views else views
     return Remote(remote_mboxes, remote_views) if remote_mboxes or remote_views else NOTHING_REMOTE
 
 
-def _only(names: List[str], remote: FrozenSet[str], local: FrozenSet[str]) -> List[str]:
+def _only(names: List[str], remote: AbstractSet[str], local: AbstractSet[str]) -> List[str]:
     """Those that are remote, or not known to be local, each once."""
     found = [name for name in names if name in remote or name not in local]
     return list(dict.fromkeys(found)) if found else found

@@ -10,8 +10,17 @@ from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import Visit
 from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
 from target_python_sdk.decisioning.displays import Displays
-from target_python_sdk.decisioning.offer import EXECUTED, PREFETCHED, Manner, analytics, distinct, metrics, place_tokens
-from target_python_sdk.decisioning.parts import part
+from target_python_sdk.decisioning.offer import (
+    EXECUTED,
+    PREFETCHED,
+    Manner,
+    analytics,
+    distinct,
+    metrics,
+    place_tokens,
+    state,
+)
+from target_python_sdk.decisioning.parts import part, text
 from target_python_sdk.decisioning.place import Place
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.decisioning.trace import Tracer
@@ -88,7 +97,7 @@ class _Decision:
         self._artifact = artifact
         self._situation = situation
         self._visit = Visit(request, situation.geo)
-        self._property = None if request._property is None else request._property.token
+        self._property = None if request._property is None else text(request._property.token)
         self._tokens = None if situation.geo is None else place_tokens(artifact.response_tokens, situation.geo)
         self._tracer = None if request.trace is None else _tracer(artifact, request, situation)
         self.displays = Displays(self._visit.now)
@@ -112,9 +121,8 @@ class _Decision:
         """The place that ``details`` ask for; ``name`` where they name none."""
         place = Place(self._visit, details, self._property, self._situation.log)
         if self._tracer is not None:
-            named = {} if name is None else {"name": name}
-            what = {**details.to_dict(by_alias=True, exclude_none=True), **named, "type": manner.name}
-            place.trace = self._tracer.place(kind, what, place.circumstances)
+            asked = {"type": manner.name} if name is None else {"name": name, "type": manner.name}
+            place.trace = self._tracer.place(kind, details, asked, place.circumstances)
         return place
 
     def _options(self, rule: Rule, details: Any, manner: Manner, mbox: str, place: Place) -> List[Option]:
@@ -136,6 +144,7 @@ class _Decision:
             options=options,
             metrics=distinct([metric for rule in rules for metric in manner.metrics(rule)]) or None,
             analytics=next(filter(None, map(analytics, rules)), None),
+            state=None if manner is EXECUTED else next(filter(None, map(state, rules)), None),
             trace=None if place.trace is None else place.trace.as_dict(),
         )
 
@@ -160,13 +169,16 @@ class _Decision:
 
     def _shown(self, rule: Rule, mbox: MboxRequest, manner: Manner, kind: Type[MboxT], place: Place) -> MboxT:
         """An mbox that shows the offer of ``rule``."""
-        return kind(
+        answer = kind(
             index=mbox.index,
             name=mbox.name,
             options=self._options(rule, mbox, manner, str(mbox.name), place),
             metrics=manner.metrics(rule) or None,
             analytics=analytics(rule),
         )
+        if isinstance(answer, PrefetchMboxResponse):
+            answer.state = state(rule)
+        return answer
 
     def _views(self, asked: Sequence[Any]) -> List[View]:
         """What there is for the views asked for; without a name, for all of them."""
@@ -175,7 +187,7 @@ class _Decision:
         for given in asked:
             details = part(given, ViewRequest)
             if details is not None:
-                for name in [details.name] if details.name else self._artifact.views:
+                for name in [str(details.name)] if details.name else self._artifact.views:
                     self._add_view(name, details, views, decided.setdefault(name, set()))
         return list(views.values())
 
@@ -186,7 +198,7 @@ class _Decision:
             if view is None:
                 # As the artifact has it, however long.
                 view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
-                view.analytics = analytics(rule)
+                view.analytics, view.state = analytics(rule), state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCHED, name, place)]
             view.metrics = [*(view.metrics or ()), *metrics(rule)]
             view.trace = None if place.trace is None else place.trace.as_dict()

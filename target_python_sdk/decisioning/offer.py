@@ -1,7 +1,8 @@
 """The offer of a rule that has won, as a response shows it."""
 
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from target_python_sdk.decisioning.parts import text
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
 from target_tools.errors import InvalidResponse
@@ -18,7 +19,7 @@ _PLACE_TOKENS = {
 }
 
 
-def place_tokens(wanted: FrozenSet[str], geo: Geo) -> Tokens:
+def place_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
     """The tokens among ``wanted`` that tell where the visitor is."""
     known = {token: getattr(geo, name) for token, name in _PLACE_TOKENS.items() if token in wanted}
     return {token: value for token, value in known.items() if value is not None}
@@ -64,9 +65,14 @@ def _metric(found: Mapping[str, Any]) -> Metric:
     return Metric(
         type=found.get("type"),
         selector=found.get("selector"),
-        event_token=found.get("eventToken"),
+        event_token=text(found.get("eventToken")),
         analytics=_analytics(found.get("analytics")),
     )
+
+
+def state(rule: Rule) -> Optional[str]:
+    """What goes back with the notification that a prefetched offer was displayed."""
+    return text(rule.consequence.get("state"))
 
 
 def analytics(rule: Rule) -> Optional[AnalyticsResponse]:

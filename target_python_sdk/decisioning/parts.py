@@ -1,4 +1,4 @@
-"""Parts of a request as users write them: a model, or a dict in its place."""
+"""Parts of requests and artifacts as they are found: a model or a dict in its place, a text or anything else."""
 
 from typing import Any, Mapping, Optional, Type, TypeVar
 
@@ -18,3 +18,8 @@ def part(value: Any, kind: Type[ModelT]) -> Optional[ModelT]:
         return kind.from_dict(value)
     except InvalidResponse:
         return None
+
+
+def text(value: Any) -> Optional[str]:
+    """``value`` if it is text."""
+    return value if isinstance(value, str) else None

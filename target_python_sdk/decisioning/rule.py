@@ -4,9 +4,10 @@ A rule is one experience of one activity at one place.  ``ruleKey`` joins the ru
 exclude one another, and they stand in the order of their priority.
 """
 
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_python_sdk.decisioning.macros import Content, content_of
+from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, quoted
 from target_tools.hashing import Beginning
 from target_tools.json_logic import compile_condition
@@ -50,10 +51,10 @@ class Rule:
         "tokens",
     )
 
-    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: FrozenSet[str]) -> None:
+    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: AbstractSet[str]) -> None:
         self.document = document
         self.activity = activity
-        self.key = document.get("ruleKey", activity.id)
+        self.key = _key(document, activity)
         self.meta: Mapping[str, Any] = _object(document, "meta")
         self.consequence: Mapping[str, Any] = _object(document, "consequence")
         self.property_tokens = _property_tokens(document)
@@ -83,7 +84,7 @@ class Rule:
 class RuleCompiler:
     """Compiles the rules of one artifact, and keeps account of those that cannot be used."""
 
-    def __init__(self, client: str, tokens: FrozenSet[str]) -> None:
+    def __init__(self, client: str, tokens: AbstractSet[str]) -> None:
         self._client = client
         #: The response tokens that options are to report.
         self._tokens = tokens
@@ -115,6 +116,13 @@ class RuleCompiler:
             activity = Activity(number, Beginning.of("{}.{}.".format(self._client, number)))
             self._activities[number] = activity
         return Rule(document, activity, self._tokens)
+
+
+def _key(document: Mapping[str, Any], activity: Activity) -> Any:
+    key = document.get("ruleKey", activity.id)
+    if not isinstance(key, (str, int)):
+        raise InvalidRule("ruleKey: text was expected")
+    return key
 
 
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -150,4 +158,4 @@ def _option(option: Mapping[str, Any], at: int, metrics: List[Mapping[str, Any]]
     token = option.get("eventToken")
     if token is None and at < len(metrics) and metrics[at].get("type") == "display":
         token = metrics[at].get("eventToken")
-    return RuleOption(kind, content_of(kind, content), kind is None and content is None, token)
+    return RuleOption(kind, content_of(kind, content), kind is None and content is None, text(token))

@@ -1,15 +1,19 @@
 """Why a place shows what it shows, as plain JSON; made only for a request that asks for a trace."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import Circumstances
-from target_python_sdk.decisioning.macros import fresh
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.decisioning.visitor import profile_location
 from target_python_sdk.types import DeliveryRequest, Notification
+from target_tools.errors import OptionError
+from target_tools.model import Model
 
 Json = Dict[str, Any]
+
+#: How deep a trace goes into what a caller gave, and into conditions.
+MAX_LEVELS = 120
 
 
 class Tracer:
@@ -24,9 +28,10 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def place(self, kind: str, what: Json, circumstances: Circumstances) -> "PlaceTrace":
+    def place(self, kind: str, details: Model, more: Json, circumstances: Circumstances) -> "PlaceTrace":
         """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
         page = circumstances["page"]
+        what = {**_told(details), **more}
         asked = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
         trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": asked}
         return PlaceTrace(trace, circumstances, self._environment)
@@ -79,7 +84,7 @@ class PlaceTrace:
 
     def as_dict(self) -> Json:
         """The trace, shared with nobody."""
-        result: Json = fresh(
+        result: Json = _json(
             {
                 **self._common,
                 "campaigns": list(self._campaigns.values()),
@@ -93,8 +98,27 @@ def _extend(known: List[Any], found: List[Any]) -> None:
     known.extend(one for one in found if one not in known)
 
 
+def _told(details: Model) -> Json:
+    """What was asked for, as it is sent; nothing of it where a caller put in what cannot be sent."""
+    try:
+        return details.to_dict(by_alias=True, exclude_none=True)
+    except OptionError:
+        return {}
+
+
+def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
+    """``value`` as JSON of its own.  What a caller gave may be anything, and may hold itself."""
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    if levels and isinstance(value, Mapping):
+        return {str(key): _json(item, levels - 1) for key, item in value.items()}
+    if levels and isinstance(value, (list, tuple)):
+        return [_json(item, levels - 1) for item in value]
+    return "({})".format(type(value).__name__)
+
+
 def _profile(request: DeliveryRequest) -> Json:
     identity = request.id
-    ids = {} if identity is None else identity.to_dict(by_alias=True, exclude_none=True)
+    ids = {} if identity is None else _told(identity)
     location = profile_location(identity)
     return {"visitorId": ids if location is None else {**ids, "profileLocation": location}}

@@ -53,7 +53,7 @@ class ClientOptions(_Required, total=False):
     """The version of at.js that the page uses."""
 
     decisioning_method: Union[str, DecisioningMethod, None]
-    """Who decides: ``server-side``.  ``on-device`` and ``hybrid`` are not served yet."""
+    """Who decides: ``server-side``, ``on-device``, or ``hybrid``: here what can be decided here."""
 
     events: Optional[Mapping[str, Callable[..., object]]]
     """Subscribers by event name; each takes the event, or nothing."""

@@ -50,6 +50,9 @@ class Heard(EventProvider):
         super().__init__()
         self.events = []
 
+    def has_subscriber(self, name):
+        return True
+
     def emit(self, event_name, payload=None):
         self.events.append((event_name, dict(payload or {})))
         super().emit(event_name, payload)
