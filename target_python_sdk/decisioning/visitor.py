@@ -13,7 +13,7 @@ def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[st
     the first of them, so that the experience stays the same without a cookie, too.
     """
     identity = VisitorId() if given is None else given
-    if identity.marketing_cloud_visitor_id or identity.tnt_id or identity.third_party_id:
+    if bucketed_by(identity):
         return identity
     made = _made_of(identity.customer_ids, client) or new_id()
     suffix = "" if cluster is None else ".{}_0".format(cluster)
@@ -28,11 +28,12 @@ def _made_of(customers: Optional[List[CustomerId]], client: str) -> Optional[str
 
 
 def bucketed_by(identity: VisitorId) -> str:
-    """The id that decides: the Experience Cloud's, else the device's without its hint, else the third party's."""
-    known = identity.marketing_cloud_visitor_id
-    if not known:
-        known = str(identity.tnt_id or "").partition(".")[0] or identity.third_party_id
-    return str(known)
+    """The id that decides: the Experience Cloud's, else the device's without its hint, else the third party's.
+
+    Empty where nobody is known.
+    """
+    known = identity.marketing_cloud_visitor_id or str(identity.tnt_id or "").partition(".")[0]
+    return str(known or identity.third_party_id or "")
 
 
 def profile_location(identity: Optional[VisitorId]) -> Optional[str]:

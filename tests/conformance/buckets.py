@@ -1,0 +1,32 @@
+"""MurmurHash3 x86-32 over UTF-16 code units, and where a visitor falls, written from the specification alone.
+
+The cases say which share a visitor falls in; this is what holds them to it, and it shares
+nothing with the hash of the SDK.
+"""
+
+import struct
+
+
+def _rotated(value, by):
+    return (value << by | value >> 32 - by) % 2**32
+
+
+def murmur3(text):
+    """The signed hash of ``text`` with seed 0."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    h = 0
+    whole = len(data) - len(data) % 4
+    for (k,) in struct.iter_unpack("<I", data[:whole]):
+        h ^= _rotated(k * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
+        h = (_rotated(h, 13) * 5 + 0xE6546B64) % 2**32
+    h ^= _rotated(int.from_bytes(data[whole:], "little") * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
+    h ^= len(data)
+    h = (h ^ h >> 16) * 0x85EBCA6B % 2**32
+    h = (h ^ h >> 13) * 0xC2B2AE35 % 2**32
+    h ^= h >> 16
+    return h - 2**32 if h >= 2**31 else h
+
+
+def bucket(client, activity, visitor):
+    """Which share of ``activity`` the visitor falls in: 0.00 to 99.99."""
+    return abs(murmur3("{}.{}.{}.0".format(client, activity, visitor))) % 10000 / 100

@@ -1,0 +1,70 @@
+"""Whether an answer contains what a case expects of it."""
+
+import re
+
+#: What ``expect.any(…)`` stands for, by the name of a JavaScript type.
+KINDS = {
+    "Number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "String": lambda value: isinstance(value, str),
+    "Boolean": lambda value: isinstance(value, bool),
+    "Array": lambda value: isinstance(value, list),
+    "Object": lambda value: isinstance(value, (dict, list)),
+}
+#: Lists whose order means nothing.
+UNORDERED = ("views",)
+
+
+def differences(expected, actual, place=""):
+    """Where ``actual`` lacks something that ``expected`` names, one line each; nothing if it has it all.
+
+    Objects may have more than is expected, lists may not.  A ``null`` expects nothing to be there.
+    """
+    if isinstance(expected, str) and expected.startswith("expect."):
+        return _kind_differs(expected, actual, place)
+    if isinstance(expected, dict):
+        return _object_differs(expected, actual, place)
+    if isinstance(expected, list):
+        return _list_differs(expected, actual, place)
+    same = expected == actual and isinstance(expected, bool) == isinstance(actual, bool)
+    return [] if same else ["{}: {!r} was expected, there is {!r}".format(place, expected, actual)]
+
+
+def _kind_differs(expected, actual, place):
+    name = re.fullmatch(r"expect\.any\((\w+)\)", expected)
+    if name is None or name.group(1) not in KINDS:
+        raise AssertionError("{}: no placeholder that we know: {}".format(place, expected))
+    fits = KINDS[name.group(1)](actual)
+    return [] if fits else ["{}: {} was expected, there is {!r}".format(place, expected, actual)]
+
+
+def _object_differs(expected, actual, place):
+    if not isinstance(actual, dict):
+        return ["{}: an object was expected, there is {!r}".format(place, actual)]
+    found = []
+    for name, value in expected.items():
+        found += differences(value, actual.get(name), "{}.{}".format(place, name))
+    return found
+
+
+def _list_differs(expected, actual, place):
+    if not isinstance(actual, list):
+        return ["{}: a list was expected, there is {!r}".format(place, actual)]
+    if len(expected) != len(actual):
+        return ["{}: {} elements were expected, there are {!r}".format(place, len(expected), actual)]
+    if place.rpartition(".")[2] in UNORDERED:
+        expected, actual = sorted(expected, key=_name), sorted(actual, key=_name)
+    found = []
+    for number, (value, there) in enumerate(zip(expected, actual)):
+        found += differences(value, there, "{}[{}]".format(place, number))
+    return found
+
+
+def _name(element):
+    return str(element.get("name")) if isinstance(element, dict) else ""
+
+
+def at(value, path):
+    """What stands at ``path``, a list of names and numbers; raises ``LookupError`` where there is nothing."""
+    for step in path:
+        value = value[step]
+    return value

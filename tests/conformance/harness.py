@@ -1,0 +1,198 @@
+"""Runs one conformance case through the public client, with a CDN and an edge on loopback.
+
+A suite is a JSON file: ``description``, ``artifact`` (a file of ``artifacts/``), ``conf``
+(client options in camelCase) and ``test``, the cases by their keys.  A case has ``input``
+(the options of one ``get_offers`` in camelCase), ``output``, ``notificationOutput``,
+``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``.  Ours may also have
+
+=============== ==============================================================================
+``meta``        what the envelope's ``meta`` must contain
+``absent``      paths that the response must not have, each a list of names and numbers
+``geoOutput``   the addresses that were looked up, in order
+``mockEdge``    what the edge answers to a delivery
+``edgeOutput``  what the edge must have been asked; ``null``: it may not have been asked
+``allocations`` the share that the visitor falls in, by the id of the activity
+=============== ==============================================================================
+
+An ``artifact`` of ``null`` is one that the CDN does not have.
+"""
+
+import datetime
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+from urllib.parse import parse_qsl, urlsplit
+
+from target_python_sdk import TargetClient
+from target_python_sdk.testing import SocketServer, response
+from target_python_sdk.types import DeliveryRequest
+from tests.support import LONG, body_of, head_of
+
+#: Input options whose names are not the camelCase of ours.
+OPTION_NAMES = {"locationHint": "target_location_hint"}
+#: Seconds that a hybrid client is given to get its artifact.
+PATIENCE = 20
+
+
+class Case(NamedTuple):
+    """One case, with what its suite says about all of them filled in."""
+
+    folder: Path
+    suite: str
+    key: str
+    conf: Dict[str, Any]
+    artifact: Optional[str]
+    content: Dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return "{}-{}".format(self.suite, self.key)
+
+    def artifact_bytes(self) -> Optional[bytes]:
+        """The artifact as the CDN hands it out; None if it has none."""
+        if self.artifact is None:
+            return None
+        return (self.folder / "artifacts" / (self.artifact + ".json")).read_bytes()
+
+
+class Outcome(NamedTuple):
+    """What came of a case."""
+
+    response: Dict[str, Any]
+    meta: Dict[str, Any]
+    #: Bodies of deliveries that asked the edge to decide.
+    asked: List[Any]
+    #: What was reported, as the options of a call in camelCase: ``request`` and ``sessionId``.
+    reported: List[Dict[str, Any]]
+    looked_up: List[Optional[str]]
+
+
+def cases_in(folder: Path) -> List[Case]:
+    """The cases of every suite under ``folder``, in the order of the files."""
+    found = []
+    for file in sorted((folder / "suites").glob("*.json")):
+        suite = json.loads(file.read_text(encoding="utf-8"))
+        name = re.sub("^TEST_SUITE_", "", file.stem)
+        for key, content in suite["test"].items():
+            conf = {**suite.get("conf", {}), **content.get("conf", {})}
+            artifact = content.get("artifact", suite.get("artifact"))
+            found.append(Case(folder, name, key, conf, artifact, content))
+    return found
+
+
+class Network:
+    """The CDN, the geo service and the edge of one case, as the handler of a server."""
+
+    def __init__(self, case: Case) -> None:
+        self._artifact = case.artifact_bytes()
+        self._geo = case.content.get("mockGeo")
+        self._edge = case.content.get("mockEdge")
+        self.deliveries: List[Dict[str, Any]] = []
+        self.looked_up: List[Optional[str]] = []
+
+    def __call__(self, connection: Any) -> None:
+        while True:
+            raw = connection.read_request()
+            if not raw:
+                return
+            connection.send(self._reply(raw))
+
+    def _reply(self, raw: bytes) -> bytes:
+        head = head_of(raw)
+        method, target, _ = head[""].split(" ")
+        address = urlsplit(target)
+        asked = (method, address.path)
+        if asked == ("GET", "/rules.json"):
+            return response(status=404) if self._artifact is None else response(self._artifact)
+        if asked == ("GET", "/v1/geo"):
+            self.looked_up.append(head.get("x-forwarded-for"))
+            return response(status=404) if self._geo is None else response(self._geo)
+        if asked == ("POST", "/rest/v1/delivery"):
+            body = body_of(raw)
+            self.deliveries.append({"sessionId": dict(parse_qsl(address.query))["sessionId"], "request": body})
+            return response(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
+        raise AssertionError("nobody should ask for {}".format(asked))
+
+
+class StandInVisitor:
+    """The ``visitor`` of an input, as an object."""
+
+    def __init__(self, given: Dict[str, Any]) -> None:
+        self._given = given
+
+    def get_visitor_values(self) -> Any:
+        """MCMID and the like."""
+        return self._given.get("values", {})
+
+    def get_state(self) -> Any:
+        """What the page takes over."""
+        return self._given.get("state")
+
+    def get_supplemental_data_id(self, consumer: str) -> Any:
+        """The id that stitches hits to the call."""
+        return self._given.get("supplementalDataId")
+
+
+def run(case: Case, monkeypatch: Any) -> Outcome:
+    """Make the client and the call of ``case``, and wait for what it sends."""
+    if "mockDate" in case.content:
+        seconds = moment(case.content["mockDate"])
+        monkeypatch.setattr("time.time", lambda: seconds)
+    network = Network(case)
+    with SocketServer(network) as server:
+        with client_for(case, server) as client:
+            envelope = client.get_offers(call_options(case.content["input"]))
+            client.flush()
+    answer = envelope["response"].to_dict(by_alias=True, exclude_none=True)
+    asked = [one["request"] for one in network.deliveries if _asks(one["request"])]
+    reported = [one for one in network.deliveries if not _asks(one["request"])]
+    return Outcome(answer, dict(envelope["meta"]), asked, reported, network.looked_up)
+
+
+def moment(date: Dict[str, int]) -> float:
+    """The seconds since 1970 of a ``mockDate``, whose months count from 0."""
+    clock = (date.get("hours", 0), date.get("minutes", 0), date.get("seconds", 0))
+    day = (date["year"], date["month"] + 1, date["date"])
+    return datetime.datetime(*day, *clock, tzinfo=datetime.timezone.utc).timestamp()
+
+
+def client_for(case: Case, server: SocketServer) -> TargetClient:
+    """The client of ``case``, with its artifact if there is one."""
+    came = threading.Event()
+    client = TargetClient.create(
+        {
+            "decisioning_method": "on-device",
+            "timeout": LONG,
+            "maximum_wait_ready": LONG,
+            "events": {"artifact_download_succeeded": lambda event: came.set()},
+            **{snake(name): value for name, value in case.conf.items()},
+            "artifact_location": "http://{}/rules.json".format(server.domain),
+            "cdn_base_path": "http://" + server.domain,
+            "server_domain": server.domain,
+            "secure": False,
+        }
+    )
+    if case.artifact is not None:
+        assert came.wait(PATIENCE), "the client did not get its artifact"
+    return client
+
+
+def call_options(given: Dict[str, Any]) -> Dict[str, Any]:
+    """The options of a call, in our spelling and of our types."""
+    options = {OPTION_NAMES.get(name, snake(name)): value for name, value in given.items()}
+    options["request"] = DeliveryRequest.from_dict(given["request"])
+    if isinstance(given.get("visitor"), dict):
+        options["visitor"] = StandInVisitor(given["visitor"])
+    return options
+
+
+def snake(name: str) -> str:
+    """``propertyToken`` as ``property_token``."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _asks(body: Dict[str, Any]) -> bool:
+    return "execute" in body or "prefetch" in body

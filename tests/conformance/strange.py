@@ -1,0 +1,230 @@
+"""Things that nobody should send, and documents in which a few things are strange."""
+
+import copy
+import json
+
+from tests.conformance.builders import ALLOCATION, GLOBAL, artifact, halves, option, parameter, rule
+
+#: An artifact that nothing is wrong with.
+GOOD = artifact(good=halves(1, "good"), home=halves(2))
+
+
+def deep(levels, inner=None):
+    """JSON that goes down that far."""
+    return "[" * levels + ("" if inner is None else inner) + "]" * levels
+
+
+#: Downloads that are no artifact, or one that cannot be used at all.
+UNUSABLE = {
+    "empty": "",
+    "html": "<html><body>Forbidden</body></html>",
+    "cut": json.dumps(GOOD)[:-5],
+    "not UTF-8": b"\xff\xfe\x00{",
+    "a list": json.dumps([GOOD]),
+    "null": "null",
+    "a number": "7",
+    "a text": '"rules"',
+    "no version": json.dumps(artifact(without=["version"])),
+    "version 2": json.dumps(artifact(changes={"version": "2.0.0"})),
+    "version 10": json.dumps(artifact(changes={"version": "10.0.0"})),
+    "version of another type": json.dumps(artifact(changes={"version": {"major": 1}})),
+    "very deep": deep(100000),
+    "deep and broken": "[" * 100000,
+    "deep inside": json.dumps(GOOD)[:-1] + ', "more": ' + deep(5000) + "}",
+    "a number of 400 digits": json.dumps({**GOOD, "more": 10**400}),
+    "rules are a list": json.dumps(artifact(changes={"rules": []})),
+    "mboxes are a list": json.dumps(artifact(changes={"rules": {"mboxes": [], "views": {}}})),
+    "views are text": json.dumps(artifact(changes={"rules": {"mboxes": {}, "views": "x"}})),
+    "remote mboxes are text": json.dumps(artifact(changes={"remoteMboxes": "home"})),
+    # Larger than the tests let through.
+    "huge": json.dumps({**GOOD, "padding": "x" * 200000}),
+}
+
+
+def nested(levels):
+    """A condition that goes down that far."""
+    made = True
+    for _ in range(levels):
+        made = {"!": [made]}
+    return made
+
+
+def without(*keys):
+    """A rule that lacks something."""
+    return {key: value for key, value in rule("x").items() if key not in keys}
+
+
+#: Rules of which some can be used and some cannot.
+STRANGE_RULES = {
+    "null": None,
+    "a number": 5,
+    "a text": "rule",
+    "a list": [],
+    "empty": {},
+    "no condition": without("condition"),
+    "no consequence": without("consequence"),
+    "no activity": without("activityId"),
+    "no key": without("ruleKey"),
+    "no meta": without("meta"),
+    "unknown operator": rule("x", {"regex": ["a+", {"var": "mbox.foo"}]}),
+    "unknown operator within": rule("x", {"or": [False, {"and": [True, {"eval": ["1"]}]}]}),
+    "operator of Python": rule("x", {"__class__": []}),
+    "two operators": rule("x", {"==": [1, 1], "!": [1]}),
+    "condition is text": rule("x", "allocation"),
+    "condition is a list": rule("x", [{"var": "allocation"}]),
+    "condition is deep": rule("x", nested(40)),
+    "condition is wide": rule("x", {"or": [False] * 100000}),
+    "condition has too many values": rule("x", {"==": list(range(50))}),
+    "condition has no values": rule("x", {"<": []}),
+    "variable of a list": rule("x", {"var": [["a"], ["b"]]}),
+    "variable of an object": rule("x", {"var": {"a": 1}}),
+    "variable with many steps": rule("x", {"var": "mbox" + ".a" * 5000}),
+    "huge numbers": rule("x", {"<": [10**90, {"*": [{"var": "allocation"}, 1e308]}]}),
+    "division by zero": rule("x", {"/": [1, 0]}),
+    "text without end": rule("x", {"cat": [{"cat": ["x" * 1000, {"var": "mbox"}]}] * 100}),
+    "activity is a list": rule("x", activityId=[1]),
+    "activity is an object": rule("x", activityId={}),
+    "activity is text": rule("x", activityId="1"),
+    "activity is a float": rule("x", activityId=1.5),
+    "key is a list": rule("x", ruleKey=["1"]),
+    "key is null": rule("x", ruleKey=None),
+    "meta is a list": rule("x", meta=[]),
+    "meta holds lists": rule("x", meta={"activity.id": [1], "offer.id": {"a": 1}, "audience.ids": "all"}),
+    "tokens are text": rule("x", propertyTokens="p"),
+    "tokens are numbers": rule("x", propertyTokens=[1, None]),
+    "consequence is a list": {**rule("x"), "consequence": []},
+    "consequence is text": {**rule("x"), "consequence": "html"},
+    "options are an object": rule("x", consequence={"options": {"type": "html"}}),
+    "options are null": rule("x", consequence={"options": None}),
+    "an option is null": rule("x", consequence={"options": [None]}),
+    "an option is text": rule("x", consequence={"options": ["html"]}),
+    "metrics are text": rule("x", consequence={"metrics": "click"}),
+    "a metric is null": rule("x", consequence={"metrics": [None]}),
+    "a metric has strange values": rule("x", consequence={"metrics": [{"type": ["click"], "eventToken": ["a"]}]}),
+    "a click has a strange token": rule("x", consequence={"metrics": [{"type": "click", "eventToken": ["a"]}]}),
+    "an event token is a list": rule("x", consequence={"options": [option("x", token=["a"])]}),
+    "an event token is a number": rule("x", consequence={"options": [option("x", token=5)]}),
+    "a type is a list": rule("x", consequence={"options": [option("x", kind=["html"])]}),
+    "html is an object": rule("x", consequence={"options": [option({"a": 1}, "html")]}),
+    "actions are text": rule("x", consequence={"options": [option("x", "actions")]}),
+    "actions are numbers": rule("x", consequence={"options": [option([1, None, "x", ["y"]], "actions")]}),
+    "a name is an object": rule("x", consequence={"name": {"a": 1}, "state": [1], "key": {"k": 1}, "analytics": "x"}),
+    "analytics are strange": rule("x", consequence={"analytics": {"payload": [1]}}),
+}
+
+
+AGE, FOO = {"var": "mbox.age"}, {"var": "mbox.foo"}
+CLICK = {"type": "click", "eventToken": "click", "selector": "#buy", "analytics": {"payload": {"pe": "tnt"}}}
+#: An artifact with something of everything.
+FULL = artifact(
+    {GLOBAL: [*halves(3, GLOBAL), rule("${campaign.name} ${mbox.foo}", parameter("foo", "bar"), 4, GLOBAL)]},
+    {"start": [rule("view", {"in": [{"var": "page.domain"}, ["hooli.com", "x"]]}, 5, "start", propertyTokens=["p"])]},
+    good=halves(1, "good"),
+    home=[
+        rule("x", {"and": [{"<=": [0, ALLOCATION, 70]}, {"!": AGE}]}, 2, consequence={"metrics": [CLICK]}),
+        rule("y", {"or": [{"==": [{"var": "user.browserType"}, "chrome"]}, True]}, 2),
+        rule("z", activity=6, consequence={"options": [option([{"type": "setHtml", "content": "${a.b}"}], "actions")]}),
+    ],
+)
+#: What a node of a document may be replaced by.
+STRANGE = [
+    *(None, True, 0, -1, 1.5, 10**30, "", "x", "2.0.0", "\ud800", "x" * 5000, [], [None], [[]], {}, {"a": {}}, [5]),
+    *({"var": "mbox"}, {"no such": []}, {"==": [1]}, {"and": []}, ["x", ["x"]], {"type": "html"}, [{"type": "click"}]),
+]
+
+
+def places(value, path=()):
+    """The path of every node of ``value``."""
+    yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+def mutated(whole, chance):
+    """A document in which a few nodes are something else, or are not there."""
+    document = copy.deepcopy(whole)
+    for _ in range(chance.randint(1, 3)):
+        path = chance.choice([path for path in places(document) if path])
+        parent = document
+        for step in path[:-1]:
+            parent = parent[step]
+        if chance.random() < 0.2:
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = copy.deepcopy(chance.choice(STRANGE))
+    return document
+
+
+LOOP = {}
+LOOP["age"] = LOOP
+STRANGE_VALUES = {
+    "empty": "",
+    "letters": "abc",
+    "exponent": "1e3",
+    "5000 characters": "x" * 5000,
+    "a list": ["7", 8],
+    "an object": {"x": "Y", "y": {"z": "Z"}},
+    "null": None,
+    "true": True,
+    "a number": 7,
+    "a huge number": 10**400,
+    "many digits": "9" * 5000,
+    "not a number": float("nan"),
+    "infinite": float("inf"),
+    "half a character": "\ud800",
+    "zeros": "\0\0",
+    "bytes": b"7",
+    "a set": {7},
+    "itself": LOOP,
+    "an object of Python": object(),
+}
+STRANGE_PARAMETERS = {
+    "a and a.b": {"age": "7", "age.x": "y", "age.x.y": "z"},
+    "a.b and a": {"age.x.y": "z", "age.x": "y", "age": "7"},
+    "dots": {".": "x", "..": "x", "a..b": "x", ".a": "x", "a.": "x", "": "x"},
+    "many steps": {"age" + ".x" * 2000: "7"},
+    "many": {"p{}".format(number): "x" for number in range(5000)},
+    "numbers as names": {5: "x", None: "y", ("a", "b"): "z"},
+    "names of Python": {"__class__": "x", "__proto__": "y", "get": "z", "age.__init__": "7"},
+    "twins": {"age": "ABC", "age_lc": "def", "age_lc_lc": "X"},
+    "a list": ["age"],
+    "a text": "age=7",
+    "a number": 7,
+}
+#: Parameters of a place, whole.
+ALL_PARAMETERS = {**{name: {"age": value} for name, value in STRANGE_VALUES.items()}, **STRANGE_PARAMETERS}
+
+PLACE = {"url": "https://hooli.com/a?b#c", "referringUrl": "http://x.org"}
+ASKED = {"name": "home", "index": 0, "parameters": {"foo": "bar", "age": "7"}, "address": PLACE, "order": {"id": "1"}}
+#: A request with something of everything.
+WHOLE_REQUEST = {
+    "requestId": "r",
+    "id": {"tntId": "a.35_0", "thirdPartyId": "t", "marketingCloudVisitorId": "m", "customerIds": [{"id": "1"}]},
+    "environmentId": 1,
+    "property": {"token": "p"},
+    "trace": {"usage": {"a": "b"}},
+    "context": {
+        "channel": "web",
+        "address": PLACE,
+        "geo": {"latitude": 1, "city": "x"},
+        "userAgent": "Chrome/1",
+        "clientHints": {"platform": "Windows", "browserUAWithMajorVersion": "x"},
+    },
+    "execute": {"pageLoad": {"parameters": {"a": "b"}}, "mboxes": [ASKED, {"name": GLOBAL, "index": 1}]},
+    "prefetch": {"pageLoad": {"address": PLACE}, "views": [{"name": "start", "key": "k"}, {}], "mboxes": [ASKED]},
+}
+
+CRM = {"id": "4711", "integrationCode": "crm", "authenticatedState": "authenticated"}
+#: Lists of customer ids.
+CUSTOMERS = {
+    "one": [CRM],
+    "two": [CRM, {"id": "x", "integrationCode": "loyalty", "authenticatedState": "unknown"}],
+    "without code": [{"id": "4711"}],
+    "without id": [{"integrationCode": "crm"}],
+    "nothing": [{}],
+    "null": [None],
+    "null first": [None, CRM],
+    "long": [{"id": "x" * 1280, "integrationCode": "c" * 500}],
+    "letters of all kinds": [{"id": "\u00fc\u4e2d\U0001f600\ud800", "integrationCode": "\u00e9"}],
+    "a number": [{"id": 4711, "integrationCode": 5}],
+}

@@ -1,0 +1,66 @@
+"""What the cases are held to: a comparison that lets everything pass would pass every case."""
+
+import pytest
+
+from tests.conformance.comparing import differences
+from tests.conformance.harness import moment, snake
+
+SAME = [
+    ({}, {"a": 1}),
+    ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}),
+    ({"a": None}, {}),
+    ([1, "a", None, True], [1, "a", None, True]),
+    ({"n": 1}, {"n": 1.0}),
+    ({"n": "expect.any(Number)"}, {"n": 1.5}),
+    ({"s": "expect.any(String)", "o": "expect.any(Object)"}, {"s": "", "o": {}}),
+    ({"views": [{"name": "a"}, {"name": "b", "x": 1}]}, {"views": [{"name": "b", "x": 1}, {"name": "a"}]}),
+]
+OTHERWISE = [
+    ({"a": 1}, {}),
+    ({"a": 1}, {"a": 2}),
+    ({"a": None}, {"a": 1}),
+    ({"a": 1}, {"a": True}),
+    ({"a": 0}, {"a": None}),
+    ({"a": {}}, {"a": []}),
+    ({"a": []}, {}),
+    ([1], [1, 2]),
+    ([1, 2], [2, 1]),
+    ({"options": [{"name": "a"}, {"name": "b"}]}, {"options": [{"name": "b"}, {"name": "a"}]}),
+    ({"views": [{"name": "a"}]}, {"views": [{"name": "a"}, {"name": "b"}]}),
+    ({"n": "expect.any(Number)"}, {"n": "1"}),
+    ({"n": "expect.any(Number)"}, {"n": True}),
+    ({"n": "expect.any(String)"}, {}),
+]
+
+
+@pytest.mark.parametrize(("expected", "actual"), SAME)
+def test_what_is_expected_is_there(expected, actual):
+    assert differences(expected, actual) == []
+
+
+@pytest.mark.parametrize(("expected", "actual"), OTHERWISE)
+def test_what_is_expected_is_not_there(expected, actual):
+    assert differences(expected, actual) != []
+
+
+def test_a_placeholder_that_nobody_knows_is_no_text_to_compare_with():
+    with pytest.raises(AssertionError, match="no placeholder"):
+        differences({"a": "expect.something(else)"}, {"a": "expect.something(else)"})
+
+
+def test_months_count_from_0():
+    assert moment({"year": 2020, "month": 2, "date": 25, "hours": 1, "minutes": 5}) == 1585098300
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("client", "client"),
+        ("organizationId", "organization_id"),
+        ("telemetryEnabled", "telemetry_enabled"),
+        ("cdnBasePath", "cdn_base_path"),
+        ("onDeviceAllMatchingRulesMboxes", "on_device_all_matching_rules_mboxes"),
+    ],
+)
+def test_options_are_spelt_as_ours_are(given, expected):
+    assert snake(given) == expected

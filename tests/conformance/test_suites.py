@@ -1,0 +1,101 @@
+"""Every conformance case, of the SDK's family and our own, gives what it should through the public client."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.buckets import bucket, murmur3
+from tests.conformance.comparing import at, differences
+from tests.conformance.harness import cases_in, run
+
+HERE = Path(__file__).resolve().parent
+SHARED = Path(os.environ.get("TARGET_SHARED") or HERE.parent.parent.parent / "shared") / "conformance"
+OURS = cases_in(HERE)
+FAMILY = cases_in(SHARED)
+MISSING = "no cases at {}; TARGET_SHARED can say where they are".format(SHARED)
+
+
+def named(cases):
+    """Parameters with their names; one that is skipped, and says why, where there are none."""
+    if not cases:
+        return [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
+    return [pytest.param(case, id=case.name) for case in cases]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("case", named(FAMILY))
+def test_a_case_of_the_family_passes(case, monkeypatch):
+    check(case, run(case, monkeypatch))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("case", named(OURS))
+def test_a_case_of_ours_passes(case, monkeypatch):
+    check(case, run(case, monkeypatch))
+
+
+def check(case, outcome):
+    """Compare what came of a case with all that it expects."""
+    expected = case.content
+    found = differences(expected.get("output", {}), outcome.response, "response")
+    found += differences(expected.get("meta", {}), outcome.meta, "meta")
+    for path in expected.get("absent", ()):
+        found += there(outcome.response, path)
+    if "notificationOutput" in expected:
+        found += reports_differ(expected["notificationOutput"], outcome.reported)
+    if "edgeOutput" in expected:
+        wanted = expected["edgeOutput"]
+        found += differences([] if wanted is None else [wanted], outcome.asked, "asked")
+    if "geoOutput" in expected:
+        found += differences(expected["geoOutput"], outcome.looked_up, "looked up")
+    assert found == []
+
+
+def there(response, path):
+    """One line if the response has something at ``path``."""
+    try:
+        return ["response{}: nothing was expected, there is {!r}".format(path, at(response, path))]
+    except LookupError:
+        return []
+
+
+def reports_differ(expected, reported):
+    """Where what was reported is not the one request that was expected.
+
+    Requests that report nothing of the kind, such as the look-out for a cluster, do not count.
+    """
+    kind = "notifications" if expected is None or "notifications" in expected["request"] else "telemetry"
+    sent = [one for one in reported if kind in one["request"]]
+    return differences([] if expected is None else [expected], sent, "reported")
+
+
+def test_there_are_more_than_a_hundred_cases_of_ours():
+    assert len(OURS) >= 130
+
+
+def test_the_shares_that_cases_name_are_those_of_the_specification():
+    wrong = []
+    for case in OURS:
+        visitor = bucketing_id(case.content["input"]["request"].get("id", {}))
+        for activity, share in case.content.get("allocations", {}).items():
+            computed = bucket(case.conf["client"], activity, visitor)
+            if computed != share:
+                wrong.append((case.name, activity, share, computed))
+    assert wrong == []
+
+
+def bucketing_id(known):
+    """The id that decides: the ECID, else the ``tntId`` without its hint, else the third party id."""
+    tnt_id = re.sub(r"\..*", "", known.get("tntId", ""))
+    return known.get("marketingCloudVisitorId") or tnt_id or known.get("thirdPartyId")
+
+
+@pytest.mark.parametrize(("activity", "share"), [(125873, 48.44), (125871, 87.67), (125880, 75.8), (125883, 17.9)])
+def test_our_own_hash_gives_the_shares_of_the_published_traces(activity, share):
+    assert bucket("someClientId", activity, "338e3c1e51f7416a8e1ccba4f81acea0.28_0") == share
+
+
+def test_our_own_hash_gives_the_published_vector():
+    assert murmur3("acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience") == -919077116

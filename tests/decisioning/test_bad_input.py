@@ -1,0 +1,411 @@
+"""Whatever comes in, a call raises nothing, moves no visitor, and says once what it left out."""
+
+import copy
+import json
+import logging
+import random
+import re
+import threading
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import ArtifactNotAvailable, InvalidArtifact, InvalidResponse, TargetError
+from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.types import DeliveryRequest, MboxRequest
+from tests.conformance.buckets import bucket
+from tests.conformance.builders import (
+    GLOBAL,
+    artifact,
+    client_of,
+    contents,
+    decide,
+    halves,
+    on_device,
+    parameter,
+    rule,
+    shown,
+    wanted,
+    yes_or_no,
+)
+from tests.conformance.strange import (
+    AGE,
+    ALL_PARAMETERS,
+    CUSTOMERS,
+    FOO,
+    FULL,
+    GOOD,
+    STRANGE_RULES,
+    UNUSABLE,
+    WHOLE_REQUEST,
+    mutated,
+)
+from tests.support import ANSWER_BYTES
+
+pytestmark = pytest.mark.server
+
+#: Seconds.
+PATIENCE = 15
+SEED = 20261122
+VISITORS = ["visitor-{}".format(number) for number in range(12)]
+#: What each of them gets of activity 1.
+EXPECTED = ["A" if bucket("acmeclient", 1, visitor) <= 50 else "B" for visitor in VISITORS]
+
+
+def everybody(client):
+    """What the visitors get of the mbox that is always good."""
+    return [shown(client, wanted(mboxes=["good"], visitor=visitor)) for visitor in VISITORS]
+
+
+# Artifacts that cannot be used at all
+
+
+#: What ``max_response_bytes`` lets through; one of the unusable ones is larger.
+SMALL = {"artifact": 100000}
+
+
+class Download:
+    """What a client was told of its downloads."""
+
+    def __init__(self):
+        self.failed = []
+        self._came = threading.Event()
+
+    def events(self):
+        """The subscribers of the client."""
+        return {"artifact_download_failed": self._note}
+
+    def wait(self):
+        """Wait for the first failure."""
+        assert self._came.wait(PATIENCE), "nobody was told of the download"
+
+    def _note(self, event):
+        self.failed.append(event)
+        self._came.set()
+
+
+def downloading(cdn, edge, download, **options):
+    """The options of a client that downloads from one server and reports to another."""
+    location = "http://{}/rules.json".format(cdn.domain)
+    made = on_device(None, edge.domain, artifact_location=location, events=download.events(), max_response_bytes=SMALL)
+    del made["artifact_payload"]
+    return {**made, "retries": 1, **options}
+
+
+@pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
+def test_an_artifact_that_cannot_be_used_leaves_a_hybrid_client_to_the_edge(body, caplog):
+    download = Download()
+    with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
+        with TargetClient.create(downloading(cdn, edge, download, decisioning_method="hybrid")) as client:
+            download.wait()
+            envelope = decide(client, wanted("execute"))
+            assert contents(envelope, "execute") == [["<b>A</b>"]]
+            assert envelope["meta"]["decisioning_method"] == "server-side"
+    assert isinstance(download.failed[0].error, InvalidResponse)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert max(map(len, caplog.messages)) < 3000
+
+
+@pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
+def test_an_artifact_that_cannot_be_used_does_not_replace_one_that_can(body):
+    download = Download()
+    with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
+        options = downloading(cdn, edge, download, artifact_payload=GOOD, polling_interval=60000)
+        with TargetClient.create(options) as client:
+            download.wait()
+            assert everybody(client) == EXPECTED
+            assert len(download.failed) == 1
+
+
+@pytest.mark.parametrize("body", ["[]", '{"version": "2.0.0"}'])
+def test_a_payload_that_cannot_be_used_is_told_of_and_raises_nothing(body):
+    download = Download()
+    payload = json.loads(body) or {}
+    with SocketServer(answer(ANSWER_BYTES)) as edge:
+        options = on_device(payload, edge.domain, events=download.events(), decisioning_method="hybrid")
+        with TargetClient.create(options) as client:
+            download.wait()
+            assert contents(decide(client, wanted("execute")), "execute") == [["<b>A</b>"]]
+    assert isinstance(download.failed[0].error, InvalidArtifact)
+
+
+# Artifacts of which a part cannot be used
+
+
+@pytest.fixture(scope="module")
+def edge():
+    """Where an edge is that takes every report."""
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        yield server.domain
+
+
+def warnings_in(caplog):
+    """The warnings that say something was left out."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("trace", [None, {}], ids=["plain", "traced"])
+@pytest.mark.parametrize("strange", STRANGE_RULES.values(), ids=STRANGE_RULES)
+def test_a_strange_rule_raises_nothing_and_moves_nobody(strange, trace, edge, caplog):
+    mboxes = {"good": halves(1, "good"), "home": [strange, rule("fallback", False, 2)], GLOBAL: [strange]}
+    document = artifact(mboxes, {"start": [strange]})
+    with client_of(document, edge) as client:
+        left_out = warnings_in(caplog)
+        for request in (
+            wanted("execute", ["home", "good"], VISITORS[0], pageLoad={}, trace=trace),
+            wanted(mboxes=["good", "home"], pageLoad={}, views=[{}, {"name": "start"}], trace=trace),
+        ):
+            envelope = decide(client, request)
+            json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
+        client.flush()
+        assert everybody(client) == EXPECTED
+    # Either the rule counts, or its place is the edge's and the log says so, once for each place.
+    assert len(left_out) == (3 if envelope["response"].status == 206 else 0)
+    assert all(len(line) < 1000 for line in left_out)
+    assert [line for line in warnings_in(caplog) if "left out" in line] == left_out
+
+
+@pytest.mark.parametrize("rules", [None, {}, "x", 5, True], ids=str)
+def test_rules_of_the_wrong_type_make_their_mbox_the_edge_s(rules, edge, caplog):
+    with client_of(artifact({"good": halves(1, "good"), "home": rules}), edge) as client:
+        envelope = decide(client, wanted(mboxes=["home", "good"]))
+        assert everybody(client) == EXPECTED
+    assert envelope["response"].status == 206
+    assert envelope["meta"]["remote_mboxes"] == ["home"]
+    assert len(warnings_in(caplog)) == 1
+
+
+def test_a_thousand_rules_that_nobody_understands_do_not_fill_the_log(edge, caplog):
+    rules = [rule("x", {"regex": [number]}) for number in range(1000)]
+    with client_of(artifact(good=halves(1, "good"), home=rules), edge) as client:
+        for _ in range(3):
+            assert decide(client)["response"].status == 206
+        assert everybody(client) == EXPECTED
+    assert 1 <= len(warnings_in(caplog)) < 50
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(50000, marks=pytest.mark.fuzz)])
+def test_mutated_artifacts_decide_or_are_refused_as_a_whole(count, edge):
+    chance = random.Random(SEED)
+    seen = {"decided": 0, "refused": 0}
+    mboxes = ["good", {"name": "home", "parameters": {"foo": "bar", "age": "7", "a.b": "c"}}, GLOBAL]
+    views = [{"name": "start", "address": {"url": "https://hooli.com"}}, {}]
+    for number in range(count):
+        document = mutated(FULL, chance)
+        trace = None if number % 2 else {}
+        with client_of(document, edge) as client:
+            try:
+                decide(client, wanted("execute", mboxes, pageLoad={}, trace=trace))
+                answered = decide(client, wanted(mboxes=mboxes, pageLoad={}, views=views, trace=trace))["response"]
+            except ArtifactNotAvailable:
+                seen["refused"] += 1
+                continue
+        assert answered.status in (200, 206)
+        json.dumps(answered.to_dict(by_alias=True, exclude_none=True))
+        seen["decided"] += 1
+    assert min(seen.values()) > count / 50
+
+
+# Requests
+
+
+CURIOUS = [
+    {"<": [5, AGE]},
+    {"<=": [1, AGE, 9]},
+    {"==": [AGE, 7]},
+    {"in": ["a", AGE]},
+    {"in": [AGE, "abc"]},
+    {"+": [AGE, 1]},
+    {"-": [AGE]},
+    {"cat": [AGE, FOO]},
+    {"substr": [AGE, 1, 3]},
+    {"max": [AGE, FOO, 3]},
+    {"%": [AGE, 3]},
+    {"==": [AGE, FOO]},
+    {"==": [{"var": "mbox.age_lc"}, "abc"]},
+    {"var": "mbox.age.x.y"},
+    {"var": "mbox"},
+    {"map": [AGE, {"var": ""}]},
+    {"!": AGE},
+]
+CURIOUS_ARTIFACT = artifact(
+    {GLOBAL: [rule(str(at), one, at + 10, GLOBAL) for at, one in enumerate(CURIOUS)]},
+    good=halves(1, "good"),
+    **{"ask{}".format(at): yes_or_no(one, "x", at + 10) for at, one in enumerate(CURIOUS)},
+)
+#: Where an object lies, in its ``repr``.
+ADDRESS = re.compile(" at 0x[0-9a-f]+")
+
+
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+@pytest.mark.parametrize("parameters", ALL_PARAMETERS.values(), ids=ALL_PARAMETERS)
+def test_a_strange_parameter_raises_nothing_and_moves_nobody(parameters, mode, edge, caplog):
+    names = ["good", *CURIOUS_ARTIFACT["localMboxes"]]
+    before, parameters = repr(parameters), copy.deepcopy(parameters)
+    with client_of(CURIOUS_ARTIFACT, edge) as client:
+        for visitor, expected in zip(VISITORS[:4], EXPECTED):
+            mboxes = [MboxRequest(name=name, index=at, parameters=parameters) for at, name in enumerate(names)]
+            request = DeliveryRequest.from_dict(wanted(mode, (), visitor, pageLoad={}))
+            part = getattr(request, mode)
+            part.mboxes, part.page_load.parameters = mboxes, parameters
+            found = contents(client.get_offers({"request": request}), mode)
+            assert found[0] == [expected]
+            assert len(found) >= len(names)
+        client.flush()
+    assert ADDRESS.sub("", repr(parameters)) == ADDRESS.sub("", before)
+    said = [line for line in warnings_in(caplog) if "could not be evaluated" in line]
+    assert len(said) == len(set(said))
+
+
+@pytest.mark.parametrize("count", [1500, pytest.param(100000, marks=pytest.mark.fuzz)])
+def test_mutated_requests_are_answered_or_refused_with_an_error_of_ours(count, edge):
+    chance = random.Random(SEED)
+    seen = {"answered": 0, "refused": 0}
+    with client_of(FULL, edge) as client:
+        for _ in range(count):
+            request = mutated(WHOLE_REQUEST, chance)
+            try:
+                envelope = decide(client, request)
+            except TargetError as error:
+                assert str(error)
+                seen["refused"] += 1
+            else:
+                json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
+                seen["answered"] += 1
+    assert min(seen.values()) > count / 10
+
+
+@pytest.mark.parametrize("visitor", [{}, {"tntId": ""}, {"tntId": ".35_0"}, {"thirdPartyId": ""}, None], ids=str)
+def test_a_visitor_without_an_id_gets_one_experience(visitor, edge):
+    document = artifact(home=halves(), again=halves(1, "again"))
+    with client_of(document, edge) as client:
+        for _ in range(10):
+            one, another = contents(decide(client, wanted(mboxes=["home", "again"], visitor=visitor or None)))
+            assert one == another
+            assert one in (["A"], ["B"])
+
+
+@pytest.mark.parametrize("customers", CUSTOMERS.values(), ids=CUSTOMERS)
+def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
+    document = artifact(home=halves(), again=halves(1, "again"))
+    request = DeliveryRequest.from_dict(wanted(mboxes=["home", "again"], visitor={"customerIds": customers}))
+    knows = any(one is not None and one.get("id") for one in customers)
+    seen = set()
+    with client_of(document, edge) as client:
+        for _ in range(6):
+            envelope = client.get_offers({"request": request})
+            one, another = contents(envelope)
+            tnt_id = envelope["response"].id.tnt_id.partition(".")[0]
+            assert one == another == ["A" if bucket("acmeclient", 1, tnt_id) <= 50 else "B"]
+            seen.add(tnt_id)
+    assert request.id.tnt_id is None
+    assert (len(seen) == 1) == knows
+
+
+def test_customer_ids_as_an_option_do_the_same(edge):
+    with client_of(artifact(home=halves()), edge) as client:
+        ids = {"crm": {"id": "4711", "authState": 1}}
+        answers = [decide(client, wanted(visitor=None), customer_ids=ids)["response"] for _ in range(5)]
+    assert len({one.id.tnt_id for one in answers}) == 1
+
+
+URLS = [
+    *("http://", "http://[", "://", "//hooli.com/x", "hooli.com", "javascript:alert(1)", "http://a b/", "http://.."),
+    *("http://.com", "http://hooli.com:99999999/", "http://hooli.com:port/", "http://[::1]:8080/a", "/", "%", "?#"),
+    *("http://xn--/", "http://xn--a-\u00e9/", "http://\u0130.com/", "http://\ud800/", "\0", "x" * 4096),
+    "http://" + "a." * 1500 + "com/",
+]
+
+
+@pytest.mark.parametrize("url", URLS, ids=lambda url: ascii(url)[:30])
+def test_a_strange_address_raises_nothing_and_moves_nobody(url, edge):
+    parts = ["url", "domain", "subdomain", "topLevelDomain", "path", "query", "fragment", "domain_lc"]
+    names = ["{}.{}".format(page, part) for page in ("page", "referring") for part in parts]
+    asked = [rule("x", {"==": [{"var": name}, "?"]}, 9, "good") for name in names]
+    document = artifact(good=[*asked, *halves(1, "good")])
+    context = {"address": {"url": url, "referringUrl": url}}
+    with client_of(document, edge) as client:
+        found = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
+        mboxes = [{"name": "good", **context}]
+        assert [shown(client, wanted(mboxes=mboxes, visitor=one)) for one in VISITORS[:4]] == found
+    assert found == EXPECTED[:4]
+
+
+AGENTS = ["", " ", "Mozilla/5.0", "Chrome/", "Chrome/x", "Chrome/" + "9" * 5000, "(" * 10000, "\ud800", "x" * 100000]
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: ascii(agent)[:20])
+def test_a_strange_browser_raises_nothing_and_moves_nobody(agent, edge):
+    asked = [{"==": [{"var": "user." + part}, "x"]} for part in ("browserType", "platform", "browserVersion", "locale")]
+    document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
+    hints = {"platform": agent, "browserUAWithMajorVersion": agent, "browserUAWithFullVersion": agent}
+    with client_of(document, edge) as client:
+        for context in ({"userAgent": agent}, {"clientHints": hints}, {"userAgent": agent, "clientHints": hints}):
+            found = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
+            assert found == EXPECTED[:4]
+
+
+NAMES = ["", " ", "x" * 5000, "\ud800", "__class__", "a.b", "\0", "home\n"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
+def test_a_strange_name_raises_nothing_and_moves_nobody(name, edge):
+    with client_of(GOOD, edge) as client:
+        for visitor, expected in zip(VISITORS[:4], EXPECTED):
+            request = wanted("execute", ["good", name], visitor)
+            request["prefetch"] = {"views": [{"name": name}]}
+            envelope = decide(client, request)
+            assert contents(envelope, "execute")[0] == [expected]
+        client.flush()
+
+
+@pytest.mark.parametrize("name", [5, True, ["start"], {"start": 1}], ids=str)
+def test_a_view_whose_name_is_no_text_is_no_view_of_the_artifact_s(name, edge):
+    document = artifact(good=halves(1, "good"), views={"start": [rule("x", place="start", activity=3)]})
+    with client_of(document, edge) as client:
+        envelope = decide(client, wanted(mboxes=["good"], visitor=VISITORS[0], views=[{"name": name}]))
+    assert contents(envelope) == [[EXPECTED[0]]]
+    assert not envelope["response"].prefetch.views
+
+
+GEO_ANSWERS = {
+    "numbers as text": {"x-geo-latitude": "37.7", "x-geo-longitude": "-122"},
+    "letters for numbers": {"x-geo-latitude": "north", "x-geo-longitude": ""},
+    "lists": {"x-geo-latitude": [1], "x-geo-city": ["x"], "x-geo-country-code": {}},
+    "long names": {"x-geo-city": "x" * 500, "x-geo-country-code": "y" * 500},
+    "huge numbers": {"x-geo-latitude": 1e300, "x-geo-longitude": 10**30},
+    "null": {"x-geo-latitude": None, "x-geo-city": None},
+}
+
+
+@pytest.mark.parametrize("found", GEO_ANSWERS.values(), ids=GEO_ANSWERS)
+def test_a_strange_place_raises_nothing_and_moves_nobody(found):
+    asked = [{"==": [{"var": "geo." + part}, "?"]} for part in ("latitude", "longitude", "city", "country", "region")]
+    document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
+    context = {"geo": {"ipAddress": "192.0.2.7"}}
+    with SocketServer(answer(found)) as service, client_of(document, service.domain) as client:
+        got = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
+    assert got == EXPECTED[:4]
+    assert len(service.requests) == 4
+
+
+def test_a_property_that_is_no_text_matches_no_rule(edge):
+    rules = [rule("bound", propertyTokens=["p"]), rule("free", activity=2)]
+    with client_of(artifact(home=rules), edge) as client:
+        for token in ("", "p ", "x" * 5000, 5, True, ["p"], {"p": "p"}):
+            assert shown(client, wanted(property={"token": token})) == "free"
+        assert shown(client, wanted(property={"token": "p"})) == "bound"
+
+
+def test_what_a_call_does_raise_is_of_our_own_tree(edge):
+    made = on_device(None, edge)
+    del made["artifact_payload"]
+    with TargetClient.create({**made, "decisioning_method": "server-side"}) as client:
+        with pytest.raises(TargetError, match="decisioning engine not ready"):
+            decide(client, decisioning_method="on-device")
+
+
+def test_a_rule_that_asks_for_a_parameter_is_the_same_for_all_spellings_of_nothing(edge):
+    with client_of(artifact(home=yes_or_no(parameter("foo", "bar"))), edge) as client:
+        for box in ({}, {"parameters": None}, {"parameters": {}}, {"parameters": {"foo": None}}):
+            assert shown(client, wanted(mboxes=[{"name": "home", **box}])) == "no"

@@ -1,0 +1,298 @@
+"""What holds of any artifact, any request and any visitor, through the public client."""
+
+import json
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.types import DeliveryRequest
+from tests.conformance.buckets import bucket
+from tests.conformance.builders import artifact, client_of, contents, decide, option, parameter, rule, share, wanted
+from tests.support import ANSWER_BYTES
+
+pytestmark = pytest.mark.server
+
+SEED = 20261122
+VISITORS = 100000
+PROPERTY = settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+NAMES = ["home", "shop", "target-global-mbox", "never heard of"]
+VIEWS = ["start", "cart"]
+VARIABLES = [
+    *("allocation", "mbox.foo", "mbox.age", "mbox.foo_lc", "mbox.a.b", "mbox", "geo.latitude", "geo.country"),
+    *("user.browserType", "user.browserVersion", "user.platform", "page.domain", "page.path_lc", "referring.query"),
+    *("current_day", "current_time", "current_timestamp", "nobody.knows", "", "user", "page.url.x", "a..b"),
+]
+OPERATORS = [
+    *("and", "or", "!", "!!", "if", "?:", "==", "!=", "===", "!==", "<", "<=", ">", ">=", "in", "var"),
+    *("+", "-", "*", "/", "%", "min", "max", "cat", "substr", "missing", "missing_some", "merge"),
+    *("map", "filter", "reduce", "all", "none", "some", "no such operator", "method", "log", "__class__"),
+]
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**6), 10**6),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "bar", "7", "1e3", "chrome", "0900", " ", "NaN"]),
+    st.text(max_size=8),
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=8,
+)
+LOGIC = st.recursive(
+    st.one_of(SCALARS, st.sampled_from(VARIABLES).map(lambda name: {"var": name})),
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(OPERATORS), st.lists(inner, max_size=4)).map(lambda pair: {pair[0]: pair[1]}),
+        st.tuples(st.sampled_from(OPERATORS), inner).map(lambda pair: {pair[0]: pair[1]}),
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=12,
+)
+MACROS = st.sampled_from(["${campaign.name}", "${mbox.foo}", "${mbox.name}", "${a.b.c}", "${", "}", "$", " ", "\\1"])
+CONTENT = st.one_of(JSON, st.lists(MACROS, max_size=5).map("".join), st.lists(JSON, max_size=2))
+
+
+def or_missing(strategy):
+    """What ``strategy`` gives, or nothing at all."""
+    return st.one_of(st.none(), strategy)
+
+
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["html", "json", "actions", "redirect", "dynamic", "new"]),
+        "content": CONTENT,
+        "eventToken": st.text(max_size=5),
+    },
+)
+METRICS = st.fixed_dictionaries(
+    {},
+    optional={"type": st.sampled_from(["click", "display"]), "eventToken": st.text(max_size=5), "selector": st.text()},
+)
+CONSEQUENCES = st.fixed_dictionaries(
+    {"options": st.lists(OPTIONS, max_size=3), "metrics": st.lists(METRICS, max_size=2)}
+)
+RULES = st.builds(
+    lambda condition, activity, key, consequence, tokens: rule(
+        "x", condition, activity, ruleKey=key, propertyTokens=tokens, consequence=consequence
+    ),
+    LOGIC,
+    st.integers(1, 4),
+    st.sampled_from(["1", "2", "2-0", "2-1", "3"]),
+    CONSEQUENCES,
+    or_missing(st.lists(st.sampled_from(["p", "q"]), max_size=2)),
+)
+ARTIFACTS = st.builds(
+    lambda mboxes, views, remote: artifact(mboxes, views, changes={"remoteMboxes": remote}),
+    st.dictionaries(st.sampled_from(NAMES), st.lists(RULES, max_size=4)),
+    st.dictionaries(st.sampled_from(VIEWS), st.lists(RULES, max_size=4)),
+    st.lists(st.sampled_from(NAMES), max_size=1),
+)
+PARAMETERS = st.dictionaries(
+    st.one_of(st.sampled_from(["foo", "age", "a", "a.b", "a.b.c", "a..b", ".", "foo_lc"]), st.text(max_size=5)),
+    st.one_of(st.sampled_from(["bar", "BAR", "7", "", "abc", "1e3"]), JSON),
+    max_size=4,
+)
+ADDRESSES = st.fixed_dictionaries({}, optional={"url": st.text(max_size=30), "referringUrl": st.text(max_size=30)})
+DETAILS = st.fixed_dictionaries({}, optional={"parameters": PARAMETERS, "address": ADDRESSES})
+VISITOR_IDS = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "tntId": st.text(min_size=1, max_size=40),
+            "thirdPartyId": st.text(min_size=1, max_size=40),
+            "marketingCloudVisitorId": st.text(min_size=1, max_size=40),
+            "customerIds": st.lists(st.fixed_dictionaries({"id": st.text(max_size=9)}), max_size=2),
+        },
+    ),
+)
+TEXT = st.text()
+CONTEXTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "userAgent": st.one_of(TEXT, st.sampled_from(["Chrome/120.0", "MSIE 10.0; Windows", "Edg/"])),
+        "clientHints": st.fixed_dictionaries({}, optional={"platform": TEXT, "browserUAWithMajorVersion": TEXT}),
+        "geo": st.fixed_dictionaries({}, optional={"latitude": st.floats(-90, 90), "city": st.text(max_size=20)}),
+        "address": ADDRESSES,
+    },
+)
+REQUESTS = st.builds(
+    lambda visitor, context, mboxes, page, views, mode, trace, token: wanted(
+        mode,
+        [{**details, "name": name} for name, details in mboxes],
+        visitor,
+        context=context,
+        pageLoad=page,
+        trace=trace,
+        property=None if token is None else {"token": token},
+        **({"views": [{**details, **name} for name, details in views]} if mode == "prefetch" else {}),
+    ),
+    VISITOR_IDS,
+    CONTEXTS,
+    st.lists(st.tuples(st.sampled_from(NAMES), DETAILS), max_size=3),
+    DETAILS,
+    st.lists(st.tuples(st.sampled_from([{}, {"name": "start"}, {"name": "cart"}]), DETAILS), max_size=2),
+    st.sampled_from(["execute", "prefetch"]),
+    st.sampled_from([None, {}]),
+    st.sampled_from([None, "p"]),
+)
+
+
+KNOWN = st.one_of(
+    st.builds(lambda text: {"tntId": text}, st.text(min_size=1, max_size=40)),
+    st.builds(lambda text: {"thirdPartyId": text}, st.text(min_size=1, max_size=128)),
+    st.builds(lambda text: {"marketingCloudVisitorId": text}, st.text(min_size=1, max_size=40)),
+)
+
+
+@pytest.fixture(scope="module")
+def edge():
+    """Where an edge is that takes every report."""
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        yield server.domain
+
+
+class Formatting:
+    """A logger that makes every line and keeps none."""
+
+    def debug(self, message, *arguments):
+        message % arguments
+
+    error = debug
+
+
+class Silent(Formatting):
+    """One that is asked for no line: a hundred thousand of them say nothing new."""
+
+    def isEnabledFor(self, level):
+        return False
+
+
+def client_at(edge, document):
+    """A client that decides by ``document`` and is quiet about it."""
+    return client_of(document, edge, logger=Formatting())
+
+
+def decisions(envelope):
+    """What was decided, without the id of the request, which is a new one each time."""
+    answered = envelope["response"].to_dict(by_alias=True, exclude_none=True)
+    answered.pop("requestId")
+    return answered
+
+
+@PROPERTY
+@given(ARTIFACTS, REQUESTS)
+def test_no_artifact_and_no_request_gets_an_error_out_of_a_call(edge, document, request):
+    with client_at(edge, document) as client:
+        envelope = decide(client, request)
+    assert envelope["response"].status in (200, 206)
+    assert envelope["meta"]["decisioning_method"] == "on-device"
+    json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
+
+
+@PROPERTY
+@given(ARTIFACTS, REQUESTS, KNOWN)
+def test_equal_visitors_get_equal_answers_from_any_client(edge, document, request, visitor):
+    asked = {**request, "id": visitor}
+    asked.pop("trace", None)
+    before = json.dumps(document)
+    with client_at(edge, document) as one, client_of(json.loads(before), edge) as another:
+        first = decisions(decide(one, asked))
+        assert decisions(decide(one, asked)) == first
+        assert decisions(decide(another, asked)) == first
+    assert json.dumps(document) == before
+
+
+@PROPERTY
+@given(ARTIFACTS, REQUESTS)
+def test_a_place_gets_one_experience_of_an_activity_at_most(edge, document, request):
+    for places in document["rules"].values():
+        for rules in places.values():
+            for at, one in enumerate(rules):
+                one["ruleKey"] = str(one["activityId"])
+                one["consequence"] = {"name": "x", "options": [option("{} {}".format(one["activityId"], at))]}
+    with client_at(edge, document) as client:
+        answered = decide(client, request)["response"]
+    for part in (answered.execute, answered.prefetch):
+        if part is not None:
+            mboxes = {}
+            for mbox in part.mboxes or ():
+                mboxes.setdefault(mbox.index, []).extend(mbox.options or ())
+            places = [*mboxes.values(), part.page_load.options if part.page_load is not None else ()]
+            places += [view.options for view in getattr(part, "views", None) or ()]
+            for options in places:
+                activities = [one.content.partition(" ")[0] for one in options]
+                assert len(activities) == len(set(activities))
+
+
+def tiles(cuts, audience=True):
+    """The rules of an activity whose shares end at ``cuts``, in hundredths of a percent, and cover everybody."""
+    ends = [0, *sorted(cuts), 10000]
+    shares = [share(low / 100, high / 100) for low, high in zip(ends, ends[1:])]
+    return [rule(str(at), {"and": [one, audience]}, 7, experience=at) for at, one in enumerate(shares)], ends
+
+
+@PROPERTY
+@given(st.sets(st.integers(1, 9999), max_size=9), KNOWN, st.booleans())
+@example({5000}, {"thirdPartyId": "\U0001f600"}, True)
+def test_shares_that_cover_everybody_give_everybody_one_experience_and_the_right_one(edge, cuts, visitor, matches):
+    rules, ends = tiles(cuts, parameter("foo", "bar"))
+    parameters = {"foo": "bar" if matches else "cow"}
+    boxes = [{"name": name, "parameters": parameters} for name in ("home", "target-global-mbox")]
+    with client_at(edge, artifact({"home": rules, "target-global-mbox": rules})) as client:
+        found = contents(decide(client, wanted(mboxes=boxes, visitor=visitor)))
+    (known,) = visitor.values()
+    if "tntId" in visitor:
+        known = known.partition(".")[0]
+    if not matches:
+        assert found == [[], []]
+    elif known:
+        fell = round(bucket("acmeclient", 7, known) * 100)
+        expected = next(at for at, end in enumerate(ends[1:]) if fell <= end)
+        assert found == [[str(expected)], [str(expected)]]
+    else:  # a device id that is all hint
+        assert [len(one) for one in found] == [1, 1]
+
+
+#: Shares of two activities, in percent.
+WEIGHTS = [10, 20, 30, 40]
+#: A chi-square of three degrees of freedom is larger than the first, and one of fifteen larger than the
+#: second, once in a million times.
+BOUND_3, BOUND_15 = 30.7, 57.4
+
+
+def chi_square(observed, expected):
+    """How far what was seen is from what was to be expected."""
+    return sum((seen - due) ** 2 / due for seen, due in zip(observed, expected))
+
+
+@pytest.mark.slow
+def test_among_a_hundred_thousand_visitors_every_share_has_its_size(edge):
+    rules, _ = tiles([1000, 3000, 6000])
+    numbers = {"home": 31, "shop": 32}
+    places = {name: [{**one, "activityId": number} for one in rules] for name, number in numbers.items()}
+    chance = random.Random(SEED)
+    pairs = Counter()
+    request = DeliveryRequest.from_dict(wanted(mboxes=("home", "shop")))
+    with client_of(artifact(places), edge, logger=Silent()) as client:
+        for _ in range(VISITORS):
+            request.id.tnt_id = "{:032x}".format(chance.getrandbits(128))
+            home, shop = contents(client.get_offers({"request": request}))
+            assert len(home) == len(shop) == 1
+            pairs[int(home[0]), int(shop[0])] += 1
+    due = [VISITORS * weight / 100 for weight in WEIGHTS]
+    for of in (0, 1):
+        seen = [sum(count for pair, count in pairs.items() if pair[of] == at) for at in range(4)]
+        assert chi_square(seen, due) < BOUND_3, seen
+    # Who sees what of one activity says nothing about the other.
+    together = [VISITORS * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
+    assert chi_square([pairs[one, other] for one in range(4) for other in range(4)], together) < BOUND_15
