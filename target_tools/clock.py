@@ -5,8 +5,9 @@ measured on the monotonic clock, so that a corrected system clock moves no deadl
 """
 
 import datetime
+import functools
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 #: Seconds on the monotonic clock.
 monotonic = time.monotonic
@@ -24,8 +25,13 @@ def epoch_milliseconds() -> int:
 
 def utc_offset_minutes() -> float:
     """How many minutes this machine's local time is ahead of UTC just now."""
-    local = time.localtime()
-    return (local.tm_gmtoff or 0) / 60
+    return _utc_offset_minutes(time.time() // 900, time.tzname)
+
+
+@functools.lru_cache(maxsize=4)
+def _utc_offset_minutes(quarter: float, zone: Tuple[str, str]) -> float:
+    """The same in a quarter of an hour since 1970: zones change their offset at its beginning, if ever."""
+    return (time.localtime(quarter * 900).tm_gmtoff or 0) / 60
 
 
 def iso_8601(milliseconds: float) -> str:

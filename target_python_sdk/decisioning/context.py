@@ -12,7 +12,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.decisioning.rule import Activity
 from target_python_sdk.decisioning.visitor import bucketed_by
-from target_python_sdk.types import Address, ClientHints, Context, DeliveryRequest, Geo, RequestDetails, VisitorId
+from target_python_sdk.types import Address, ClientHints, Context, DeliveryRequest, Geo, VisitorId
 from target_tools.client_info import read_client
 from target_tools.clock import epoch_milliseconds
 from target_tools.hashing import Ending
@@ -30,17 +30,17 @@ Parts = Mapping[str, Callable[[Any], Any]]
 
 
 class OnDemand(Dict[str, Any]):
-    """A dict that computes a value when it is first looked up; ``_parts`` says which there are, and how."""
+    """A dict that computes a value when it is first looked up; ``parts`` says which there are, and how."""
 
-    _parts: ClassVar[Parts] = {}
+    parts: ClassVar[Parts] = {}
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = self._parts[name](self)
+        value = self[name] = self.parts[name](self)
         return value
 
     def whole(self) -> Dict[str, Any]:
         """Every value, as a plain dict of plain dicts."""
-        found = {name: self[name] for name in self._parts}
+        found = {name: self[name] for name in self.parts}
         return {name: value.whole() if isinstance(value, OnDemand) else value for name, value in found.items()}
 
 
@@ -57,7 +57,7 @@ class User(OnDemand):
         self.update(browserType=client.browser, platform=client.platform, browserVersion=client.version)
         return self[name]
 
-    _parts: ClassVar[Parts] = {
+    parts: ClassVar[Parts] = {
         "browserType": lambda self: self._client("browserType"),
         "platform": lambda self: self._client("platform"),
         "locale": lambda self: "en",
@@ -96,7 +96,7 @@ class Page(OnDemand):
         """The host, which rules ask about in its parts only."""
         return self._address.host
 
-    _parts: ClassVar[Parts] = {
+    parts: ClassVar[Parts] = {
         **{name: _address_part(attribute) for name, attribute in _ADDRESS_PARTS.items()},
         **{name + "_lc": _address_part_in_lower_case(name) for name in _ADDRESS_PARTS},
     }
@@ -110,8 +110,14 @@ class Visit(OnDemand):
         self._geo = geo
         self._ending = Ending(bucketed_by(request.id or VisitorId()) + _SALT)
         self._allocations: Dict[Any, float] = {}
-        #: When this is decided, in milliseconds since 1970.
-        self.now = epoch_milliseconds()
+        self._now: Optional[int] = None
+
+    @property
+    def now(self) -> int:
+        """When this is decided, in milliseconds since 1970."""
+        if self._now is None:
+            self._now = epoch_milliseconds()
+        return self._now
 
     def page(self, name: str, address: Any) -> "Page":
         """The ``page`` or the ``referring`` page of an address."""
@@ -141,7 +147,7 @@ class Visit(OnDemand):
     def _utc(self) -> time.struct_time:
         return time.gmtime(self.now // 1000)
 
-    _parts: ClassVar[Parts] = {
+    parts: ClassVar[Parts] = {
         "current_timestamp": lambda self: self.now,
         "current_time": lambda self: time.strftime("%H%M", self._utc()),
         "current_day": lambda self: self._utc().tm_wday + 1,
@@ -149,45 +155,6 @@ class Visit(OnDemand):
         "page": lambda self: self.page("page", self._context.address),
         "referring": lambda self: self.page("referring", self._context.address),
         "geo": lambda self: self._place(),
-    }
-
-
-def _of_the_visit(name: str) -> Callable[[Any], Any]:
-    return lambda self: self.visit[name]
-
-
-class Circumstances(OnDemand):
-    """What rules may ask about at one place: a page load, an mbox or a view."""
-
-    def __init__(self, visit: Visit, details: Optional[RequestDetails]) -> None:
-        self.visit = visit
-        self._details = details
-        #: The activity whose rules ask.
-        self.activity: Optional[Activity] = None
-
-    def enter(self, activity: Activity) -> None:
-        """Let the rules of ``activity`` ask; the allocation is another in each."""
-        self.activity = activity
-        self.pop("allocation", None)
-
-    def _allocation(self) -> Optional[float]:
-        return None if self.activity is None else self.visit.allocation(self.activity)
-
-    def _own(self, name: str) -> Any:
-        """The page of this place, where it names one, else the request's."""
-        own = self._details.address if self._details is not None else None
-        return self.visit[name] if own is None else self.visit.page(name, own)
-
-    def _parameters(self) -> Dict[str, Any]:
-        given = self._details.parameters if self._details is not None else None
-        return nested(given) if isinstance(given, Mapping) else {}
-
-    _parts: ClassVar[Parts] = {
-        **{name: _of_the_visit(name) for name in Visit._parts},
-        "page": lambda self: self._own("page"),
-        "referring": lambda self: self._own("referring"),
-        "mbox": lambda self: self._parameters(),
-        "allocation": lambda self: self._allocation(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from typing import List, Set, Tuple
 
+from target_python_sdk.decisioning.context import Visit
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
 from target_tools.ids import new_id
@@ -10,9 +11,8 @@ from target_tools.ids import new_id
 class Displays:
     """The displays of one call; what was shown twice in an mbox is reported once."""
 
-    def __init__(self, now: int) -> None:
-        #: When it is shown, in milliseconds since 1970.
-        self._now = now
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
         self._seen: Set[Tuple[str, str]] = set()
         self.notifications: List[Notification] = []
 
@@ -26,7 +26,7 @@ class Displays:
         made = Notification(
             id=new_id(),
             impression_id=new_id(),
-            timestamp=self._now,
+            timestamp=self._visit.now,
             type=MetricType.DISPLAY,
             mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long
             tokens=new,

@@ -100,7 +100,7 @@ class _Decision:
         self._property = None if request._property is None else text(request._property.token)
         self._tokens = None if situation.geo is None else place_tokens(artifact.response_tokens, situation.geo)
         self._tracer = None if request.trace is None else _tracer(artifact, request, situation)
-        self.displays = Displays(self._visit.now)
+        self.displays = Displays(self._visit)
 
     def executed(self, asked: ExecuteRequest) -> ExecuteResponse:
         """What to show at once."""
@@ -122,7 +122,7 @@ class _Decision:
         place = Place(self._visit, details, self._property, self._situation.log)
         if self._tracer is not None:
             asked = {"type": manner.name} if name is None else {"name": name, "type": manner.name}
-            place.trace = self._tracer.place(kind, details, asked, place.circumstances)
+            place.trace = self._tracer.place(kind, details, asked, place)
         return place
 
     def _options(self, rule: Rule, details: Any, manner: Manner, mbox: str, place: Place) -> List[Option]:

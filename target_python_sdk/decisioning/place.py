@@ -1,24 +1,30 @@
-"""Which rules win at one place: a page load, an mbox or a view."""
+"""One place that offers are decided for: what its rules may ask about, and which of them win."""
 
-from typing import Any, List, Optional, Sequence, Set
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Set
 
-from target_python_sdk.decisioning.context import Circumstances, Visit
-from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.decisioning.context import OnDemand, Parts, Visit, nested
+from target_python_sdk.decisioning.rule import Activity, Rule
 from target_python_sdk.decisioning.trace import PlaceTrace
 from target_tools.errors import InvalidRule, quoted
 from target_tools.logger import Log
 
 
-class Place:
-    """One place that offers are decided for, and for whom."""
+def _of_the_visit(name: str) -> Callable[[Any], Any]:
+    return lambda self: self.visit[name]
+
+
+class Place(OnDemand):
+    """A page load, an mbox or a view.  As a dict it is what rules look their names up in."""
 
     def __init__(self, visit: Visit, details: Any, property_token: Optional[str], log: Log) -> None:
-        #: What the rules may ask about.
-        self.circumstances = Circumstances(visit, details)
-        #: What explains the decision, where that was asked for.
-        self.trace: Optional[PlaceTrace] = None
+        self.visit = visit
+        self._details = details
         self._property = property_token
         self._log = log
+        #: The activity whose rules ask.
+        self._activity: Optional[Activity] = None
+        #: What explains the decision, where that was asked for.
+        self.trace: Optional[PlaceTrace] = None
 
     def winner(self, rules: Sequence[Rule]) -> List[Rule]:
         """The first rule that matches, if any does: they stand in the order of their priority."""
@@ -37,18 +43,38 @@ class Place:
         return found
 
     def _matches(self, rule: Rule) -> bool:
-        tokens, circumstances = rule.property_tokens, self.circumstances
+        tokens, activity = rule.property_tokens, rule.activity
         if tokens is not None and self._property not in tokens:
             return False
-        if rule.activity is not circumstances.activity:
-            circumstances.enter(rule.activity)
+        if activity is not self._activity:  # whose allocation is another
+            self._activity = activity
+            self.pop("allocation", None)
         try:
-            matched = rule.condition(circumstances)
+            matched = rule.condition(self)
         except InvalidRule as error:
             matched = False
             if self._log.is_new(("rule", rule.key)):
-                number = quoted(rule.activity.id, 40)
-                self._log.warning("A rule of activity %s could not be evaluated: %s", number, error)
+                self._log.warning("A rule of activity %s could not be evaluated: %s", quoted(activity.id, 40), error)
         if self.trace is not None:
-            self.trace.note(rule, matched)
+            self.trace.note(rule, matched, self)
         return matched
+
+    def _allocation(self) -> Optional[float]:
+        return None if self._activity is None else self.visit.allocation(self._activity)
+
+    def _page(self, name: str) -> Any:
+        """The page of this place, where it names one, else the request's."""
+        own = self._details.address
+        return self.visit[name] if own is None else self.visit.page(name, own)
+
+    def _parameters(self) -> Dict[str, Any]:
+        given = self._details.parameters
+        return nested(given) if isinstance(given, Mapping) else {}
+
+    parts: ClassVar[Parts] = {
+        **{name: _of_the_visit(name) for name in Visit.parts},
+        "page": lambda self: self._page("page"),
+        "referring": lambda self: self._page("referring"),
+        "mbox": lambda self: self._parameters(),
+        "allocation": lambda self: self._allocation(),
+    }

@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Mapping, Sequence
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.context import Circumstances
+from target_python_sdk.decisioning.context import OnDemand
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.decisioning.visitor import profile_location
 from target_python_sdk.types import DeliveryRequest, Notification
@@ -28,31 +28,30 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def place(self, kind: str, details: Model, more: Json, circumstances: Circumstances) -> "PlaceTrace":
+    def place(self, kind: str, details: Model, more: Json, asked_about: OnDemand) -> "PlaceTrace":
         """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
-        page = circumstances["page"]
+        page = asked_about["page"]
         what = {**_told(details), **more}
         asked = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
         trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": asked}
-        return PlaceTrace(trace, circumstances, self._environment)
+        return PlaceTrace(trace, self._environment)
 
 
 class PlaceTrace:
     """The trace of one place."""
 
-    def __init__(self, common: Json, circumstances: Circumstances, environment: Any) -> None:
+    def __init__(self, common: Json, environment: Any) -> None:
         self._common = common
-        self._circumstances = circumstances
         self._environment = environment
         self._campaigns: Dict[Any, Json] = {}
         self._targets: Dict[Any, Json] = {}
 
-    def note(self, rule: Rule, matched: bool) -> None:
-        """``rule`` was asked."""
+    def note(self, rule: Rule, matched: bool, asked_about: OnDemand) -> None:
+        """``rule`` was asked, and this is what it could ask about."""
         number = rule.activity.id
         if number not in self._targets:
             self._targets[number] = {
-                "context": self._circumstances.whole(),
+                "context": asked_about.whole(),
                 "campaignId": number,
                 "campaignType": rule.meta.get("activity.type"),
                 "matchedSegmentIds": [],

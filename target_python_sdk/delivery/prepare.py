@@ -91,12 +91,11 @@ def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
 def _context(given: Any) -> Context:
     """The context, on a channel the API knows, with this machine's offset from UTC where none was given."""
     own = node(given, Context, "request.context") or Context(channel=ChannelType.WEB)
-    changes: Dict[str, Any] = {}
-    if getattr(own.channel, "value", own.channel) not in _CHANNELS:
-        changes["channel"] = ChannelType.WEB
     if own.time_offset_in_minutes is None:
-        changes["time_offset_in_minutes"] = utc_offset_minutes()
-    return altered(own, **changes) if changes else own
+        own = altered(own, time_offset_in_minutes=utc_offset_minutes())
+    if getattr(own.channel, "value", own.channel) not in _CHANNELS:
+        own = altered(own, channel=ChannelType.WEB)
+    return own
 
 
 def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
@@ -159,6 +158,8 @@ def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
     """The mboxes that have a name, each with an index: 0, 1, 2 … past the highest given."""
     if given is None:
         return None
+    if given.__class__ is list and not [one for one in given if not _is_complete(one)]:
+        return [*given] or None  # a copy: the caller's list may change while the call waits for its turn
     good = _sift(nodes(given, MboxRequest, place), _is_mbox, MBOX_INVALID, log)
     given_indexes = [mbox.index for mbox in good if isinstance(mbox.index, int)]
     if len(given_indexes) == len(good):
@@ -172,6 +173,10 @@ def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
             indexed.append(altered(mbox, index=following))
             following += 1
     return indexed
+
+
+def _is_complete(one: Any) -> bool:
+    return one.__class__ is MboxRequest and bool(one.name) and one.index.__class__ is int
 
 
 def _is_mbox(one: MboxRequest) -> bool:

@@ -1,12 +1,18 @@
 """The envelope: the edge's answer with what a page, a cookie jar and Analytics want of it."""
 
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.prepare import Prepared
-from target_python_sdk.types import DeliveryResponse, ResponseMeta, TargetDeliveryResponse
+from target_python_sdk.types import (
+    AnalyticsResponse,
+    DeliveryRequest,
+    DeliveryResponse,
+    ResponseMeta,
+    TargetDeliveryResponse,
+)
 from target_tools.clock import epoch_seconds
 from target_tools.enums import DecisioningMethod
 
@@ -22,35 +28,44 @@ def shape(
 
     ``remote`` is what it could not decide; ``stale`` says that its artifact is a copy nobody has confirmed yet.
     """
-    session_id = prepared.visit.session_id
+    request, visit = prepared.request, prepared.visit
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
-    elements = _elements(response)
     meta: ResponseMeta = {
         "decisioning_method": method.value,
-        "remote_mboxes": list(remote.mboxes),
-        "remote_views": list(remote.views),
+        "remote_mboxes": [*remote.mboxes],
+        "remote_views": [*remote.views],
     }
     if stale:
         meta["stale"] = True
+    analytics: List[AnalyticsResponse] = []
+    traces: List[Dict[str, Any]] = []
+    tokens: List[Dict[str, Any]] = []
+    for element in _elements(response):
+        if element.analytics is not None:
+            analytics.append(element.analytics)
+        if element.trace:
+            traces.append(element.trace)
+        if element.options:
+            tokens += [option.response_tokens for option in element.options if option and option.response_tokens]
     return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
-        request=prepared.request,
-        target_cookie=target_cookie(session_id, _device_id(prepared, response), epoch_seconds()),
+        request=request,
+        target_cookie=target_cookie(visit.session_id, _device_id(response, request), epoch_seconds()),
         target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
-        analytics_details=[one.analytics for one in elements if one.analytics is not None] or None,
-        trace=[one.trace for one in elements if one.trace] or None,
-        response_tokens=_response_tokens(elements) or None,
+        analytics_details=analytics or None,
+        trace=traces or None,
+        response_tokens=tokens or None,
         meta=meta,
         response=response,
-        session_id=session_id,
+        session_id=visit.session_id,
     )
 
 
-def _device_id(prepared: Prepared, response: DeliveryResponse) -> Optional[str]:
+def _device_id(response: DeliveryResponse, request: DeliveryRequest) -> Optional[str]:
     """The id the edge gave the visitor, else the one the request came with."""
-    for identity in (response.id, prepared.request.id):
+    for identity in (response.id, request.id):
         device_id = None if identity is None else identity.tnt_id
-        if isinstance(device_id, str) and device_id:
+        if device_id and isinstance(device_id, str):
             return device_id
     return None
 
@@ -64,14 +79,3 @@ def _elements(response: DeliveryResponse) -> List[Any]:
     if prefetch is not None:
         found += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
     return [element for element in found if element is not None]
-
-
-def _response_tokens(elements: List[Any]) -> List[Any]:
-    """The tokens of every option that has some."""
-    return [
-        option.response_tokens
-        for element in elements
-        if element.options
-        for option in element.options
-        if option is not None and option.response_tokens
-    ]

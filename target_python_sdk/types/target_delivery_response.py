@@ -115,19 +115,24 @@ class TargetDeliveryResponse(Dict[str, Any]):
         response: Optional[DeliveryResponse] = None,
         session_id: Optional[str] = None,
     ) -> None:
-        super().__init__(visitor_state=visitor_state)
-        for name, value in (
-            ("request", request),
-            ("target_cookie", target_cookie),
-            ("target_location_hint_cookie", target_location_hint_cookie),
-            ("analytics_details", analytics_details),
-            ("trace", trace),
-            ("response_tokens", response_tokens),
-            ("meta", meta),
-            ("response", response),
-        ):
-            if value is not None:
-                self[name] = value
+        super().__init__()
+        self["visitor_state"] = visitor_state
+        if request is not None:
+            self["request"] = request
+        if target_cookie is not None:
+            self["target_cookie"] = target_cookie
+        if target_location_hint_cookie is not None:
+            self["target_location_hint_cookie"] = target_location_hint_cookie
+        if analytics_details is not None:
+            self["analytics_details"] = analytics_details
+        if trace is not None:
+            self["trace"] = trace
+        if response_tokens is not None:
+            self["response_tokens"] = response_tokens
+        if meta is not None:
+            self["meta"] = meta
+        if response is not None:
+            self["response"] = response
         self.session_id = session_id
         """The session the call belonged to; no key, because it is in the cookie already."""
         self.error: Optional[Exception] = None
