@@ -13,7 +13,15 @@ from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.pipeline import Answer, decide_here, deliver, is_decided_here, without_offers
+from target_python_sdk.delivery.pipeline import (
+    Answer,
+    decided,
+    deliver,
+    is_decided_here,
+    not_ready,
+    question_of_place,
+    without_offers,
+)
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.first_hint import ask_for_cluster
 from target_python_sdk.runtime import PerProcess, Runtime
@@ -23,7 +31,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull, TargetError
 from target_tools.event_provider import EventProvider
-from target_tools.flow import Flow, begin, resume
+from target_tools.flow import Flow, begin, resume, run
 from target_tools.logger import Log
 from target_tools.workers import Task
 
@@ -127,13 +135,14 @@ class OneCall(Generic[ResultT]):
 
     def _decided(self) -> Answer:
         """The answer of this process."""
-        runtime = self._runtime
-        flow = decide_here(self._prepared, runtime.settings, runtime.local())
-        begun = begin(flow)
-        asked, answer = begun
-        if asked is None and answer is not None:  # as most decisions, it had nothing to ask
-            return answer
-        return resume(flow, begun, runtime.send, Deadline.after(self._call.timeout))
+        runtime, prepared, place = self._runtime, self._prepared, None
+        newest = runtime.newest()
+        if newest is None:
+            raise not_ready(prepared)
+        question = question_of_place(prepared.request, newest.artifact, runtime.here)
+        if question is not None:
+            place = run(question, runtime.send, Deadline.after(self._call.timeout))
+        return decided(prepared, newest, runtime.here, place)
 
     def _delivered(self, flow: "Flow[Answer]") -> Answer:
         """The answer of the edge."""

@@ -12,9 +12,10 @@ from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk.artifact_source import ArtifactSource
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.engine import Situation
 from target_python_sdk.decisioning.geo import GeoService, geo_address
 from target_python_sdk.delivery.edge import valid_hint
-from target_python_sdk.delivery.local import Local
+from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
@@ -60,8 +61,6 @@ class Runtime:
         self.counters = Counters()
         #: The cluster the edge answered from last.
         self.location_hint: Optional[str] = self._first_hint() if inherited is None else inherited.location_hint
-        asked = geo_address(settings.cdn_base_path, settings.secure)
-        self._geo_service = GeoService(asked, settings.max_response_bytes.geo)
         #: The rule artifact, where this process decides.
         self.artifacts: Optional[ArtifactSource[Artifact]] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
@@ -69,9 +68,18 @@ class Runtime:
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
         self._has_waited = inherited is not None
+        self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
         weakref.finalize(self, self.transport.close)
+
+    def _here(self) -> Here:
+        settings, source = self.settings, self.artifacts
+        asked = geo_address(settings.cdn_base_path, settings.secure)
+        everywhere = settings.on_device_all_matching_rules_mboxes
+        retrieval = dict if source is None else source.retrieval
+        situation = Situation(settings.client, self.log, everywhere, retrieval)
+        return Here(situation, GeoService(asked, settings.max_response_bytes.geo))
 
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""
@@ -103,14 +111,15 @@ class Runtime:
             self._has_waited = True
             self.artifacts.wait(seconds)
 
-    def local(self) -> Local:
-        """What a call finds that is to be decided here."""
+    def newest(self) -> Optional[Newest]:
+        """The newest artifact for a call that is to be decided here; None where there is none."""
         source = self.artifacts
         if source is None:
-            return Local(None, False, self._geo_service, dict, self.log)
+            return None
         if source.artifact is None:  # nobody created this client here: it was copied, or unpickled
             self.wait_for_artifact(min(self.settings.maximum_wait_ready, self.settings.timeout))
-        return Local(source.artifact, source.stale, self._geo_service, source.retrieval, self.log)
+        artifact = source.artifact
+        return None if artifact is None else Newest(artifact, source.stale)
 
     def learn(self, answer: Answer) -> None:
         """Take over what an answer of the edge tells the client."""

@@ -52,17 +52,26 @@ MboxT = TypeVar("MboxT", bound=MboxResponse)
 
 
 class Situation(NamedTuple):
-    """What a decision needs besides the request and the artifact."""
+    """What is the same for all decisions of a client."""
 
     client: str
-    session_id: str
     log: Log
-    #: Where the visitor is: what the request says, or what a look-up found.
-    geo: Optional[Geo] = None
     #: The mboxes that show every activity that matches, not only the first.
     all_matching: FrozenSet[str] = frozenset()
     #: What a trace tells of the download of the artifact.
     retrieval: Callable[[], Mapping[str, Any]] = dict
+
+
+class Asked(NamedTuple):
+    """What one decision is about."""
+
+    #: Its ``id`` names the visitor.
+    request: DeliveryRequest
+    session_id: str
+    #: Where the visitor is: what the request says, or what a look-up found.
+    geo: Optional[Geo] = None
+    #: What it leaves to the edge.
+    remote: Remote = NOTHING_REMOTE
 
 
 class Decided(NamedTuple):
@@ -73,14 +82,13 @@ class Decided(NamedTuple):
     notifications: List[Notification]
 
 
-def decide(
-    artifact: Artifact, request: DeliveryRequest, situation: Situation, remote: Remote = NOTHING_REMOTE
-) -> Decided:
-    """The answer to ``request``, whose ``id`` names the visitor; ``remote`` is what it leaves to the edge."""
-    decision = _Decision(artifact, request, situation)
+def decide(artifact: Artifact, asked: Asked, situation: Situation) -> Decided:
+    """The answer to what is ``asked``."""
+    request = asked.request
+    decision = _Decision(artifact, asked, situation)
     execute, prefetch = request.execute, request.prefetch
     response = DeliveryResponse(
-        status=PARTIAL if remote else COMPLETE,
+        status=COMPLETE if asked.remote is NOTHING_REMOTE else PARTIAL,
         request_id=request.request_id,
         id=None if request.id is None else altered(request.id),
         client=situation.client,
@@ -93,13 +101,14 @@ def decide(
 class _Decision:
     """One decision on its way."""
 
-    def __init__(self, artifact: Artifact, request: DeliveryRequest, situation: Situation) -> None:
+    def __init__(self, artifact: Artifact, asked: Asked, situation: Situation) -> None:
+        request, geo = asked.request, asked.geo
         self._artifact = artifact
         self._situation = situation
-        self._visit = Visit(request, situation.geo)
+        self._visit = Visit(request, geo)
         self._property = None if request._property is None else text(request._property.token)
-        self._tokens = None if situation.geo is None else place_tokens(artifact.response_tokens, situation.geo)
-        self._tracer = None if request.trace is None else _tracer(artifact, request, situation)
+        self._tokens = None if geo is None else place_tokens(artifact.response_tokens, geo)
+        self._tracer = None if request.trace is None else _tracer(artifact, asked, situation)
         self.displays = Displays(self._visit)
 
     def executed(self, asked: ExecuteRequest) -> ExecuteResponse:
@@ -204,5 +213,5 @@ class _Decision:
             view.trace = None if place.trace is None else place.trace.as_dict()
 
 
-def _tracer(artifact: Artifact, request: DeliveryRequest, situation: Situation) -> Tracer:
-    return Tracer(artifact, request, situation.client, situation.session_id, dict(situation.retrieval()))
+def _tracer(artifact: Artifact, asked: Asked, situation: Situation) -> Tracer:
+    return Tracer(artifact, asked.request, situation.client, asked.session_id, dict(situation.retrieval()))

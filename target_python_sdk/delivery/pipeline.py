@@ -8,12 +8,12 @@ from typing import NamedTuple, Optional
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import remote_parts
-from target_python_sdk.decisioning.engine import Situation, decide
+from target_python_sdk.decisioning.engine import Asked, decide
 from target_python_sdk.decisioning.geo import given_geo, looked_up, wants_look_up
 from target_python_sdk.decisioning.visitor import with_device_id
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.exchange import delivery_request, delivery_response
-from target_python_sdk.delivery.local import Local
+from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.owed import owed_request
@@ -76,25 +76,31 @@ def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
     return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
 
 
-def decide_here(prepared: Prepared, settings: ClientSettings, local: Local) -> "Flow[Answer]":
-    """The decision of this process; at most it asks where the visitor is."""
-    artifact, request = local.artifact, prepared.request
-    if artifact is None:
-        error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
-        error.request = request
-        raise error
-    identity = with_device_id(request.id, settings.client, prepared.cluster)
+def question_of_place(request: DeliveryRequest, artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
+    """The conversation that finds where the visitor is; None where that is known, or of no use."""
+    geo = given_geo(request)
+    if geo is None or not artifact.geo_targeting_enabled or not wants_look_up(geo):
+        return None
+    return looked_up(geo, here.geo_service)
+
+
+def decided(prepared: Prepared, newest: Newest, here: Here, found: Optional[Geo]) -> Answer:
+    """The decision of this process; ``found`` is the visitor's place, if that was looked up."""
+    artifact, stale = newest
+    request, situation = prepared.request, here.situation
+    identity = with_device_id(request.id, situation.client, prepared.cluster)
     if identity is not request.id:
         request = altered(request, id=identity)
         prepared = prepared._replace(request=request)
-    geo, found = given_geo(request), None
-    if geo is not None and artifact.geo_targeting_enabled and wants_look_up(geo):
-        found = yield from looked_up(geo, local.geo_service)
-    everywhere = settings.on_device_all_matching_rules_mboxes
-    situation = Situation(
-        settings.client, prepared.visit.session_id, local.log, found or geo, everywhere, local.retrieval
-    )
     remote = remote_parts(artifact, request)
-    response, displays = decide(artifact, request, situation, remote)
-    envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, local.stale)
+    asked = Asked(request, prepared.visit.session_id, found or given_geo(request), remote)
+    response, displays = decide(artifact, asked, situation)
+    envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
     return Answer(envelope, owed=owed_request(prepared, displays), geo=found)
+
+
+def not_ready(prepared: Prepared) -> ArtifactNotAvailable:
+    """The error of a call that this process has to decide and cannot."""
+    error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
+    error.request = prepared.request
+    return error

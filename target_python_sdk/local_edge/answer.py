@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.engine import Situation, decide
+from target_python_sdk.decisioning.engine import Asked, Situation, decide
 from target_python_sdk.decisioning.visitor import bucketed_by
 from target_python_sdk.local_edge.incoming import Json, checked_request, part
 from target_python_sdk.local_edge.own_rules import NOTHING, arm_of
@@ -35,8 +35,9 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
         asked = DeliveryRequest.from_dict({**request, "id": deciding(ids)})
     except InvalidResponse as error:
         raise OptionError(str(error)) from error
-    situation = Situation(served.client, session_id, Log(logger), geo=_geo(request, served.geo))
-    decided = decide(served.artifact, asked, situation).response.to_dict(by_alias=True, exclude_none=True)
+    decision = Asked(asked, session_id, _geo(request, served.geo))
+    situation = Situation(served.client, Log(logger))
+    decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
     visitor = bucketed_by(asked.id or VisitorId())
     told = _Told(served, visitor, part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side")
     response: Json = {

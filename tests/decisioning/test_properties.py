@@ -148,7 +148,8 @@ REQUESTS = st.builds(
 
 
 KNOWN = st.one_of(
-    st.builds(lambda text: {"tntId": text}, st.text(min_size=1, max_size=40)),
+    # What begins with a dot is a hint and no id: nobody is known by it.
+    st.builds(lambda text: {"tntId": text}, st.text(min_size=1, max_size=40).filter(lambda text: text[0] != ".")),
     st.builds(lambda text: {"thirdPartyId": text}, st.text(min_size=1, max_size=128)),
     st.builds(lambda text: {"marketingCloudVisitorId": text}, st.text(min_size=1, max_size=40)),
 )
