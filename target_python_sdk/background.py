@@ -5,7 +5,7 @@ A worker sends it on the client's own path, with its retries, its breaker and it
 be delivered is told to ``send_notification_error`` and to the log.
 """
 
-from target_python_sdk.delivery.pipeline import deliver
+from target_python_sdk.delivery.pipeline import tell
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.runtime import Runtime
 from target_tools.async_result import AsyncResult
@@ -38,7 +38,7 @@ class Telling(Task):
         """Tell the edge."""
         runtime, settings = self._runtime, self._runtime.settings
         try:
-            runtime.learn(run(deliver(self._owed, settings), runtime.send, Deadline.after(settings.timeout)))
+            runtime.learn(run(tell(self._owed, settings), runtime.send, Deadline.after(settings.timeout)))
         except TargetError as error:
             self._lost(error)
         finally:

@@ -11,13 +11,14 @@ from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 from target_python_sdk.artifact_source import ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.geo import given_geo
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
     Answer,
+    can_be_decided_here,
     decided,
     deliver,
-    is_decided_here,
     not_ready,
     question_of_place,
     without_offers,
@@ -110,7 +111,9 @@ class OneCall(Generic[ResultT]):
         method = call.decisioning_method
         #: The conversation with the edge; None where this process decides, which whoever answers does.
         self._flow: Optional[Flow[Answer]] = None
-        if method is DecisioningMethod.SERVER_SIDE or not is_decided_here(prepared.request, method, runtime.artifact):
+        if method is not DecisioningMethod.ON_DEVICE and (
+            method is DecisioningMethod.SERVER_SIDE or not can_be_decided_here(prepared.request, runtime.artifact)
+        ):
             self._flow = deliver(prepared, settings)
             # The first step finds what JSON cannot hold; nothing is sent by it.
             self._begun = begin(self._flow)
@@ -135,14 +138,16 @@ class OneCall(Generic[ResultT]):
 
     def _decided(self) -> Answer:
         """The answer of this process."""
-        runtime, prepared, place = self._runtime, self._prepared, None
+        runtime, prepared = self._runtime, self._prepared
         newest = runtime.newest()
         if newest is None:
             raise not_ready(prepared)
-        question = question_of_place(prepared.request, newest.artifact, runtime.here)
-        if question is not None:
-            place = run(question, runtime.send, Deadline.after(self._call.timeout))
-        return decided(prepared, newest, runtime.here, place)
+        geo = given_geo(prepared.request)
+        question = question_of_place(geo, newest.artifact, runtime.here)
+        if question is None:
+            return decided(prepared, newest, runtime.here, geo)
+        found = run(question, runtime.send, Deadline.after(self._call.timeout))
+        return decided(prepared, newest, runtime.here, geo, found)
 
     def _delivered(self, flow: "Flow[Answer]") -> Answer:
         """The answer of the edge."""

@@ -8,13 +8,14 @@ matter.
 
 import os
 import weakref
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Union
 
 from target_python_sdk.artifact_source import ArtifactSource
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import Situation
 from target_python_sdk.decisioning.geo import GeoService, geo_address
 from target_python_sdk.delivery.edge import valid_hint
+from target_python_sdk.delivery.exchange import Heard
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
@@ -121,7 +122,7 @@ class Runtime:
         artifact = source.artifact
         return None if artifact is None else Newest(artifact, source.stale)
 
-    def learn(self, answer: Answer) -> None:
+    def learn(self, answer: Union[Answer, Heard]) -> None:
         """Take over what an answer of the edge tells the client."""
         if answer.attempts > 1:
             self.counters.retries.add(answer.attempts - 1)

@@ -129,10 +129,10 @@ class AsyncResult(Generic[ResultT]):
         self._value, self._error = value, error
         self._ready = True
         self._before_waiting = _nothing
-        while True:
+        while self._watchers:
             try:
                 watcher = self._watchers.popleft()
-            except IndexError:
+            except IndexError:  # it was forgotten just now
                 return
             try:
                 watcher()

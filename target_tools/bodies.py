@@ -44,7 +44,9 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
 
 def decode_body(body: bytes, encoding: Optional[str], max_bytes: int) -> bytes:
     """``body`` without its Content-Encoding.  Only gzip was asked for, and only once."""
-    name = (encoding or "identity").strip().lower()
+    if encoding is None:
+        return body
+    name = encoding.strip().lower()
     if name in ("identity", ""):
         return body
     if name not in ("gzip", "x-gzip"):

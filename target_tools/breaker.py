@@ -72,7 +72,7 @@ class Breaking:
             raise
         if reply.status >= 500:
             self._failed(request.origin)
-        else:
+        elif self._circuits:
             self._circuits.pop(request.origin, None)
         return reply
 

@@ -18,16 +18,21 @@ a downloaded rule or to what a visitor sends:
   would throw because of the data, the operation evaluates to None or False.
 * An evaluation does a bounded amount of work.
 
+Who compiles many rules passes one ``Shelf`` with all of them: what they have in common
+is made once then.
+
 The operators stand in ``json_logic_operators``, those that repeat or grow something in
-``json_logic_loops``, and in ``json_logic_shortcuts`` the shapes that nearly all rules have.
+``json_logic_loops``, and in ``json_logic_shortcuts`` and ``json_logic_bounds`` the shapes
+that nearly all rules have.
 """
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from target_tools.errors import InvalidRule, quoted
 from target_tools.javascript import truthy
+from target_tools.json_logic_bounds import BOUNDS, both_bounds
 from target_tools.json_logic_loops import GROWING, LOOPS, Budget
-from target_tools.json_logic_operators import OPERATORS, Evaluate, constant
+from target_tools.json_logic_operators import OPERATORS, Evaluate, Shelf, constant, operation
 from target_tools.json_logic_shortcuts import SHORTCUTS
 
 #: Levels of nesting that a rule may have.
@@ -40,21 +45,23 @@ MAX_NODES = 10000
 _ANSWERING = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
 #: Operators that evaluate to one of their arguments.
 _CHOOSING = frozenset({"and", "or"})
+_SHORTCUTS = {**SHORTCUTS, **BOUNDS}
 
 
-def compile_rule(rule: Any) -> Callable[[Any], Any]:
+def compile_rule(rule: Any, shelf: Optional[Shelf] = None) -> Callable[[Any], Any]:
     """The function that evaluates ``rule`` for some data.
 
     What JSON cannot hold it gives as JavaScript has it: ``UNDEFINED``, NaN, infinities.
+    ``shelf`` is for all the rules that are compiled together.
     Raises ``InvalidRule``; so does the function where an evaluation passes its bounds,
     and it raises nothing else.
     """
-    return _Compiler().compile_whole(rule)
+    return _Compiler(shelf or Shelf()).compile_whole(rule)
 
 
-def compile_condition(rule: Any) -> Callable[[Any], bool]:
+def compile_condition(rule: Any, shelf: Optional[Shelf] = None) -> Callable[[Any], bool]:
     """The function that says whether ``rule`` holds for some data, as JavaScript's ``if`` takes its result."""
-    evaluate = compile_rule(rule)
+    evaluate = compile_rule(rule, shelf)
     if _answers(rule):
         return evaluate
     return lambda data: truthy(evaluate(data))
@@ -62,14 +69,10 @@ def compile_condition(rule: Any) -> Callable[[Any], bool]:
 
 def _answers(rule: Any) -> bool:
     """Whether the rule evaluates to a bool, so that there is nothing to convert."""
-    if not _is_operation(rule):
+    if not isinstance(rule, dict) or len(rule) != 1:
         return isinstance(rule, bool)
     name, arguments = _parts(rule)
     return name in _ANSWERING or (name in _CHOOSING and bool(arguments) and all(map(_answers, arguments)))
-
-
-def _is_operation(rule: Any) -> bool:
-    return isinstance(rule, dict) and len(rule) == 1
 
 
 def _parts(operation: Any) -> Tuple[Any, Sequence[Any]]:
@@ -81,9 +84,10 @@ def _parts(operation: Any) -> Tuple[Any, Sequence[Any]]:
 class _Compiler:
     """What compiling one rule counts, and the budget of its evaluations, if it needs one."""
 
-    __slots__ = ("budget", "nodes")
+    __slots__ = ("budget", "nodes", "shelf")
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
         self.nodes = 0
         self.budget: Optional[Budget] = None
 
@@ -93,8 +97,7 @@ class _Compiler:
 
     def compile(self, rule: Any, depth: int) -> Evaluate:
         if not isinstance(rule, (dict, list, tuple)):
-            self._count(1 + len(rule) // 1024 if isinstance(rule, str) else 1)
-            return constant(rule)
+            return self._plain(rule)
         if depth > MAX_DEPTH:
             raise InvalidRule("a rule is nested more than {} levels deep".format(MAX_DEPTH))
         if not isinstance(rule, dict):
@@ -102,19 +105,34 @@ class _Compiler:
         self._count(1)
         return self._operation(rule, depth) if len(rule) == 1 else constant(rule)
 
+    def _plain(self, value: Any) -> Evaluate:
+        if not isinstance(value, str):
+            self._count(1)
+            return constant(value)
+        self._count(1 + len(value) // 1024)
+        return self.shelf.made(constant, value) if value.__class__ is str else constant(value)
+
     def _operation(self, rule: Any, depth: int) -> Evaluate:
         name, arguments = _parts(rule)
-        shortcut = SHORTCUTS.get(name)
-        evaluate = shortcut(arguments) if shortcut else None
+        shortcut = _SHORTCUTS.get(name)
+        evaluate = self._range(name, arguments, depth) if shortcut is None else shortcut(arguments, self.shelf)
         if evaluate is not None:
             return evaluate
         if name in OPERATORS:
-            return OPERATORS[name](self._each(arguments, depth))
+            return self.shelf.made(operation, name, *self._each(arguments, depth))
         if name in GROWING:
             return GROWING[name](self._budget(), self._each(arguments, depth))
         if name in LOOPS:
             return self._loop(name, arguments, depth)
         raise InvalidRule("a rule has an operator that is not known: {}".format(quoted(name, 40)))
+
+    def _range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
+        if name != "and" or depth == MAX_DEPTH:
+            return None
+        evaluate = both_bounds(arguments, self.shelf)
+        if evaluate is not None:
+            self._count(2)  # as if each bound was compiled
+        return evaluate
 
     def _loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
         around = self._each([*arguments[:1], *arguments[2:]], depth)

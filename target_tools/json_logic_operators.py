@@ -5,7 +5,7 @@ which of its arguments it evaluates, or looks at the data.
 """
 
 import math
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
@@ -33,6 +33,25 @@ from target_tools.javascript import (
 Evaluate = Callable[[Any], Any]
 Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
+
+
+#: Evaluations that a shelf keeps: those last asked for.
+MAX_KEPT = 4096
+
+
+class Shelf:
+    """Evaluations for all who need the same, each made once: they have no state, and many rules may hold one."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        #: ``made(make, *arguments)`` is what ``make(*arguments)`` gives, or gave for the same: 1, 1.0 and True are
+        #: three things to it, but 0.0 and -0.0 are one.
+        self.made = lru_cache(MAX_KEPT, typed=True)(_made)
+
+
+def _made(make: Callable[..., Evaluate], *arguments: Any) -> Evaluate:
+    return make(*arguments)
 
 
 def constant(value: Any) -> Evaluate:
@@ -119,7 +138,20 @@ def _or(terms: Arguments) -> Evaluate:
     if len(terms) < 2:
         return terms[0] if terms else constant(UNDEFINED)
     *before, last = terms
+    return _either(before[0], last) if len(terms) == 2 else _first_true(before, last)
 
+
+def _either(first: Evaluate, last: Evaluate) -> Evaluate:
+    def either(data: Any) -> Any:
+        value = first(data)
+        if value is False or not holds(value):
+            return last(data)
+        return value
+
+    return either
+
+
+def _first_true(before: Arguments, last: Evaluate) -> Evaluate:
     def first_true_or_last(data: Any) -> Any:
         for term in before:
             value = term(data)
@@ -304,3 +336,8 @@ OPERATORS: Dict[str, Operator] = {
     "min": _of_all(_min),
     "substr": _of_three(_substr),
 }
+
+
+def operation(name: str, *arguments: Evaluate) -> Evaluate:
+    """The evaluation of the operator with that name."""
+    return OPERATORS[name](arguments)

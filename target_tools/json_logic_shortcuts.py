@@ -6,41 +6,45 @@ as the general way, to which it falls back where a value is not of the usual cla
 
 A plain look-up is ``data[key]`` and nothing else: the data may be a dict that works
 out a value when it is first asked for.
+
+The rules of an artifact ask for the same few things, so what a shortcut gives comes off
+a shelf: it is made only where no rule before had the same.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
-from target_tools.javascript import MAX_SAFE_INTEGER, at_most, less_than, loosely_equal
-from target_tools.json_logic_operators import Evaluate, walk
+from target_tools.javascript import loosely_equal
+from target_tools.json_logic_operators import Evaluate, Shelf, walk
 
-Shortcut = Callable[[Sequence[Any]], Optional[Evaluate]]
+Shortcut = Callable[[Sequence[Any], Shelf], Optional[Evaluate]]
 
 
 # Variables
 
 
-def _path_of(rule: Any) -> Optional[List[str]]:
-    """The keys of a variable with a constant name and no default."""
+def name_of(rule: Any) -> Optional[str]:
+    """The name of a variable that is constant, without a default; dots in it lead deeper."""
     if isinstance(rule, dict) and len(rule) == 1 and "var" in rule:
         name = rule["var"]
         if isinstance(name, list) and len(name) == 1:
             name = name[0]
-        if isinstance(name, str) and name:
-            return name.split(".")
+        if name.__class__ is str and name:
+            return str(name)
     return None
 
 
-def _variable(arguments: Sequence[Any]) -> Optional[Evaluate]:
+def _variable(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
     if len(arguments) == 1:
-        path = _path_of({"var": arguments[0]})
-        if path is not None:
-            return _reading(path)
+        name = name_of({"var": arguments[0]})
+        if name is not None:
+            return shelf.made(_reading, name)
     return None
 
 
-def _reading(path: List[str]) -> Evaluate:
+def _reading(name: str) -> Evaluate:
+    path = name.split(".")
     if len(path) == 1:
-        return _reading_one(path[0])
+        return _reading_one(name)
     return _reading_two(*path) if len(path) == 2 else _reading_many(path)
 
 
@@ -86,14 +90,32 @@ def _reading_many(path: Sequence[str]) -> Evaluate:
 # A constant text equals a variable
 
 
-def _equality(arguments: Sequence[Any]) -> Optional[Evaluate]:
+def _equality(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+    found = _text_and_name(arguments)
+    return None if found is None else shelf.made(_equal, *found)
+
+
+def _inequality(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+    found = _text_and_name(arguments)
+    return None if found is None else shelf.made(_unequal, *found)
+
+
+def _text_and_name(arguments: Sequence[Any]) -> Optional[Tuple[str, str]]:
     if len(arguments) != 2:
         return None
-    text, variable = arguments if isinstance(arguments[0], str) else reversed(arguments)
-    path = _path_of(variable)
-    if not isinstance(text, str) or path is None:
-        return None
-    return _equal_two(text, *path) if len(path) == 2 else _equal_any(text, _reading(path))
+    text, variable = arguments if arguments[0].__class__ is str else reversed(arguments)
+    name = name_of(variable)
+    return None if name is None or text.__class__ is not str else (text, name)
+
+
+def _equal(text: str, name: str) -> Evaluate:
+    path = name.split(".")
+    return _equal_two(text, *path) if len(path) == 2 else _equal_any(text, _reading(name))
+
+
+def _unequal(text: str, name: str) -> Evaluate:
+    equal = _equal(text, name)
+    return lambda data: not equal(data)
 
 
 def _equal_two(text: str, first: str, second: str) -> Evaluate:
@@ -117,102 +139,19 @@ def _equal_any(text: str, read: Evaluate) -> Evaluate:
     return equal
 
 
-def _inequality(arguments: Sequence[Any]) -> Optional[Evaluate]:
-    equal = _equality(arguments)
-    return None if equal is None else lambda data: not equal(data)
-
-
-# A constant number is less or more than a variable
-
-
-def _is_number(rule: Any) -> bool:
-    """Whether the rule is a number that Python and JavaScript compare alike with any other."""
-    return rule.__class__ in (int, float) and -MAX_SAFE_INTEGER <= rule <= MAX_SAFE_INTEGER
-
-
-def _above(bound: float, key: str, read: Evaluate) -> Evaluate:
-    """``bound < variable``."""
-
-    def above(data: Any) -> bool:
-        try:
-            value = data[key]
-        except (KeyError, TypeError):
-            value = read(data)
-        return bound < value if value.__class__ is float or value.__class__ is int else less_than(bound, value)
-
-    return above
-
-
-def _from(bound: float, key: str, read: Evaluate) -> Evaluate:
-    """``bound <= variable``."""
-
-    def from_bound(data: Any) -> bool:
-        try:
-            value = data[key]
-        except (KeyError, TypeError):
-            value = read(data)
-        return bound <= value if value.__class__ is float or value.__class__ is int else at_most(bound, value)
-
-    return from_bound
-
-
-def _below(bound: float, key: str, read: Evaluate) -> Evaluate:
-    """``variable < bound``."""
-
-    def below(data: Any) -> bool:
-        try:
-            value = data[key]
-        except (KeyError, TypeError):
-            value = read(data)
-        return value < bound if value.__class__ is float or value.__class__ is int else less_than(value, bound)
-
-    return below
-
-
-def _up_to(bound: float, key: str, read: Evaluate) -> Evaluate:
-    """``variable <= bound``."""
-
-    def up_to(data: Any) -> bool:
-        try:
-            value = data[key]
-        except (KeyError, TypeError):
-            value = read(data)
-        return value <= bound if value.__class__ is float or value.__class__ is int else at_most(value, bound)
-
-    return up_to
-
-
-Comparison = Callable[[float, str, Evaluate], Evaluate]
-
-
-def _comparing(bound_first: Comparison, bound_last: Comparison) -> Shortcut:
-    def shortcut(arguments: Sequence[Any]) -> Optional[Evaluate]:
-        if len(arguments) != 2:
-            return None
-        bound, variable = arguments
-        comparison = bound_first
-        if not _is_number(bound):
-            bound, variable, comparison = variable, bound, bound_last
-        path = _path_of(variable)
-        if path is None or len(path) != 1 or not _is_number(bound):
-            return None
-        return comparison(bound, path[0], _reading_one(path[0]))
-
-    return shortcut
-
-
 # A variable is in a list of constant texts
 
 
-def _membership(arguments: Sequence[Any]) -> Optional[Evaluate]:
-    if len(arguments) != 2 or not isinstance(arguments[1], list):
+def _membership(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+    if len(arguments) != 2:
         return None
-    path = _path_of(arguments[0])
-    if path is None or not all(item.__class__ is str for item in arguments[1]):
+    name, texts = name_of(arguments[0]), arguments[1]
+    if name is None or not isinstance(texts, list) or not all(text.__class__ is str for text in texts):
         return None
-    read = _reading(path)
-    texts = frozenset(arguments[1])
+    return shelf.made(_one_of, frozenset(texts), shelf.made(_reading, name))
 
+
+def _one_of(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
     def is_one(data: Any) -> bool:
         value = read(data)
         return isinstance(value, str) and value in texts
@@ -224,9 +163,5 @@ SHORTCUTS: Dict[str, Shortcut] = {
     "var": _variable,
     "==": _equality,
     "!=": _inequality,
-    "<": _comparing(_above, _below),
-    "<=": _comparing(_from, _up_to),
-    ">": _comparing(_below, _above),
-    ">=": _comparing(_up_to, _from),
     "in": _membership,
 }

@@ -186,7 +186,9 @@ def _made(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
 
 def altered(model: ModelT, **changes: Any) -> ModelT:
     """A copy with ``changes`` that need no check: the SDK's own, or checked when they were made."""
-    return _made(model.__class__, {**model.__dict__, **changes})
+    copy = model.__class__.__new__(model.__class__)
+    _set_fields(copy, {**model.__dict__, **changes})
+    return copy
 
 
 def _put_tables(cls: Type[Model]) -> None:
@@ -218,8 +220,11 @@ def _put_init(cls: Type[Model]) -> None:
     """Gives ``cls`` the constructor that a careful person would write by hand."""
     lines = ["def __init__(self, {}):".format(", ".join(name + "=None" for name in cls._defaults))]
     lines += ["    {1}_check_{0}({0})".format(name, _unless_none(name, cls)) for name in cls._checks]
-    lines += ["    __dict__ = self.__dict__"]
-    lines += ["    __dict__['{0}'] = {0}".format(name) for name in cls._defaults]
+    if cls.__setattr__ is not object.__setattr__:  # which is for assignments: what is set here is checked by now
+        lines += ["    __dict__ = self.__dict__"]
+        lines += ["    __dict__['{0}'] = {0}".format(name) for name in cls._defaults]
+    else:
+        lines += ["    self.{0} = {0}".format(name) for name in cls._defaults]
     scope: Dict[str, Any] = {"_check_" + name: check for name, check in cls._checks.items()}
     exec(compile("\n".join(lines), "<constructor of {}>".format(cls.__qualname__), "exec"), scope)
     init = scope["__init__"]
@@ -251,14 +256,18 @@ _PUT_ON_FIRST_USE = {
 
 
 def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, Any]:
-    keys = model.attribute_map if by_alias else model._names
+    cls = model.__class__
+    keys = cls.attribute_map if by_alias else cls._names
     plain: Dict[str, Any] = {}
     for name, value in model.__dict__.items():
-        if value is None and exclude_none:
-            continue
-        key = keys.get(name)
-        if key is not None:
-            plain[key] = value if value.__class__ in _LEAVES else _plain(value, by_alias, exclude_none)
+        if value is None:  # as most fields are
+            if exclude_none:
+                continue
+        elif value.__class__ not in _LEAVES:
+            way = _plain_model if isinstance(value, Model) else _plain
+            value = way(value, by_alias, exclude_none)  # noqa: PLW2901
+        if name in keys:
+            plain[keys[name]] = value
     return plain
 
 
@@ -269,7 +278,7 @@ def _plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
     elif isinstance(value, Model):
         plain = _plain_model(value, by_alias, exclude_none)
     elif isinstance(value, (list, tuple)):
-        plain = [_plain(item, by_alias, exclude_none) for item in value]
+        plain = [item if item.__class__ in _LEAVES else _plain(item, by_alias, exclude_none) for item in value]
     elif isinstance(value, (dict, Mapping)):
         plain = {
             key if key.__class__ is str else _plain(key, by_alias, exclude_none):

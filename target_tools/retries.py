@@ -48,7 +48,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """A call began."""
-        self._tokens = min(self.CAPACITY, self._tokens + self.EARNED)
+        if self._tokens < self.CAPACITY:
+            self._tokens = min(self.CAPACITY, self._tokens + self.EARNED)
 
     def spend(self) -> bool:
         """Whether one more retry is affordable; if so it is paid."""
@@ -85,7 +86,8 @@ class Retrying:
                 error.attempts = attempt
                 raise
             else:
-                reply = reply._replace(attempts=attempt)
+                if attempt > 1:
+                    reply = reply._replace(attempts=attempt)
                 if reply.status not in self._policy.statuses:
                     return reply
                 if not self._wait(self._pause_asked(reply, attempt), attempt, deadline, budget):

@@ -9,6 +9,8 @@ They are guests in somebody's process:
   on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
   leaves nothing taken.  At worst nobody is woken for a task: an idle worker looks by itself
   after a while, and so does whoever submits or flushes next.
+* Idle workers are called one at a time.  While one is on its way nobody is called for what
+  comes in the meantime: it will find that, and calls the next for what it leaves.
 * Nothing of it survives a fork: a child makes its own.
 * An exiting process waits for what is under way, no longer than it was told to.  Work that
   comes after that runs where it comes up: nobody would wait for a thread any more.
@@ -60,6 +62,32 @@ class Task:
         raise NotImplementedError
 
 
+class _Bell:
+    """What an idle worker waits for."""
+
+    def __init__(self) -> None:
+        self._lock = _thread.allocate_lock()
+        self._lock.acquire()
+        self._rung_at = 0.0
+        #: Whether the worker has done waiting; it looks for work after it says so, never before.
+        self._heard = False
+
+    def ring(self) -> None:
+        """Wake the worker; raises ``RuntimeError`` if that was done."""
+        self._rung_at = monotonic()
+        self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was rung within that time; either way the worker has done waiting."""
+        rung = self._lock.acquire(True, seconds)
+        self._heard = True
+        return rung
+
+    def brings_one(self) -> bool:
+        """Whether a worker is on its way because of it.  One that does not come for so long never will."""
+        return not self._heard and monotonic() - self._rung_at < START_SECONDS
+
+
 class Workers:
     """A bounded number of threads and a bounded queue, for one client in one process."""
 
@@ -73,8 +101,10 @@ class Workers:
         self._pending: Deque[Task] = deque()
         #: What was submitted and is not over: between the two others a task is nowhere for a moment.
         self._open: Dict[int, Task] = {}
-        #: The bells of workers that wait: releasing one wakes its worker.
-        self._idle: Deque[_thread.LockType] = deque()
+        #: The bells of workers that wait.
+        self._idle: Deque[_Bell] = deque()
+        #: The bell that was rung last.
+        self._called: Optional[_Bell] = None
         #: Every worker, in the order of their starts; when it was started, if it has not shown up yet.
         self._crew: Dict[object, Optional[float]] = {}
         #: What each worker that has shown up does just now, by thread.  More than one task where
@@ -102,7 +132,7 @@ class Workers:
         self._open[id(task)] = task
         if task.is_over():  # a worker was quicker
             self._open.pop(id(task), None)
-        self._wake_one()
+        self._see_to_it()
 
     def is_of_this_process(self) -> bool:
         """Whether these are not a parent's."""
@@ -172,7 +202,7 @@ class Workers:
         self._stopped = True
         while True:
             try:
-                self._idle.pop().release()
+                self._idle.pop().ring()
             except IndexError:
                 return
             except RuntimeError:  # it was rung already
@@ -209,14 +239,33 @@ class Workers:
             task.drop(error)
             self._open.pop(id(task), None)
 
+    def _see_to_it(self) -> None:
+        """Wake a worker for what waits, unless one is on its way that will find it."""
+        # What waits was put there before this is asked, and a worker says that it heard before it looks.
+        if self._called is None or not self._called.brings_one():
+            self._wake_one()
+
     def _wake_one(self) -> None:
-        """See to it that a worker comes for what waits."""
+        """Wake a worker, or start one."""
         try:
-            self._idle.pop().release()
+            bell = self._idle.pop()
+            bell.ring()
         except IndexError:
             self._start_one()
         except RuntimeError:  # it was rung already and is on its way
             return
+        else:
+            # Only now: a bell that a signal handler kept from ringing brings nobody.
+            self._called = bell
+
+    def _call_for_the_rest(self) -> None:
+        """See to it that somebody comes for what a worker that takes one task leaves, and does the same."""
+        if self._idle or len(self._crew) >= self._max_workers:
+            self._see_to_it()
+            return
+        starting = sum(since is not None for since in list(self._crew.values()))
+        for _ in range(min(2, len(self._pending) - 1 - starting)):  # a start is slow; this way they double
+            self._see_to_it()
 
     def _start_one(self) -> None:
         if len(self._crew) >= self._max_workers and not self._forget_lost():
@@ -278,6 +327,8 @@ class Workers:
         """Whether something waited; if so it is done."""
         if not self.is_of_this_process():
             return False  # a callback forked and came back: what waits here is the parent's
+        if len(self._pending) > 1:
+            self._call_for_the_rest()  # first: whatever goes wrong there, the task still waits
         try:
             task = self._pending.popleft()
         except IndexError:
@@ -300,17 +351,16 @@ class Workers:
         if self._stopped or not self.is_of_this_process():
             return False
         # A new one each time: whoever rings late rings for nobody.
-        bell = _thread.allocate_lock()
-        bell.acquire()
+        bell = _Bell()
         self._idle.append(bell)
         nothing_to_do = not self._pending and not self._stopped
-        if nothing_to_do and bell.acquire(True, IDLE_SECONDS):
+        if nothing_to_do and bell.wait(IDLE_SECONDS):
             return True
         try:
             self._idle.remove(bell)
         except ValueError:
             # Somebody took the bell to ring it.  One whom a signal handler interrupted never will.
-            bell.acquire(True, 1.0)
+            bell.wait(1.0)
             return True
         return bool(self._pending)
 

@@ -5,7 +5,7 @@ from typing import List, Set, Tuple
 from target_python_sdk.decisioning.context import Visit
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
-from target_tools.ids import new_id
+from target_tools.ids import two_new_ids
 
 
 class Displays:
@@ -23,9 +23,10 @@ class Displays:
         if not new:
             return []
         self._seen.update((mbox, token) for token in new)
+        name, impression = two_new_ids()
         made = Notification(
-            id=new_id(),
-            impression_id=new_id(),
+            id=name,
+            impression_id=impression,
             timestamp=self._visit.now,
             type=MetricType.DISPLAY,
             mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long

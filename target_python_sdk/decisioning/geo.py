@@ -35,7 +35,8 @@ def geo_address(cdn_base_path: str, secure: bool) -> Address:
 
 def given_geo(request: DeliveryRequest) -> Optional[Geo]:
     """The place that ``request`` tells of."""
-    return None if request.context is None else part(request.context.geo, Geo)
+    context = request.context
+    return None if context is None or context.geo is None else part(context.geo, Geo)
 
 
 def wants_look_up(geo: Geo) -> bool:

@@ -75,6 +75,6 @@ class Place(OnDemand):
         **{name: _of_the_visit(name) for name in Visit.parts},
         "page": lambda self: self._page("page"),
         "referring": lambda self: self._page("referring"),
-        "mbox": lambda self: self._parameters(),
-        "allocation": lambda self: self._allocation(),
+        "mbox": _parameters,
+        "allocation": _allocation,
     }

@@ -11,6 +11,7 @@ from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, quoted
 from target_tools.hashing import Beginning
 from target_tools.json_logic import compile_condition
+from target_tools.json_logic_operators import Shelf
 
 #: Who decided, as every option that was decided here says.
 DECIDED_HERE = {"activity.decisioningMethod": "on-device"}
@@ -40,6 +41,8 @@ class Rule:
 
     __slots__ = (
         "_options",
+        "_tokens",
+        "_wanted",
         "activity",
         "condition",
         "consequence",
@@ -48,27 +51,36 @@ class Rule:
         "meta",
         "metrics",
         "property_tokens",
-        "tokens",
     )
 
-    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: AbstractSet[str]) -> None:
+    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: AbstractSet[str], shelf: Shelf) -> None:
         self.document = document
         self.activity = activity
         self.key = _key(document, activity)
         self.meta: Mapping[str, Any] = _object(document, "meta")
         self.consequence: Mapping[str, Any] = _object(document, "consequence")
         self.property_tokens = _property_tokens(document)
-        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"))
-        #: The response tokens that do not depend on the visitor.
-        self.tokens = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
+        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"), shelf)
+        self._wanted = wanted
+        self._tokens: Optional[Dict[str, Any]] = None
         self._options: Optional[Tuple[RuleOption, ...]] = None
         _objects(self.consequence, "options")
         #: What to watch for once the offer is shown.
         self.metrics = _objects(self.consequence, "metrics")
 
+    # Most rules of an artifact never win, so what they show is looked at when it is first shown.
+
+    @property
+    def tokens(self) -> Dict[str, Any]:
+        """The response tokens that do not depend on the visitor."""
+        if self._tokens is None:
+            wanted = self._wanted
+            self._tokens = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
+        return self._tokens
+
     @property
     def options(self) -> Tuple[RuleOption, ...]:
-        """The offer.  Most rules of an artifact never win, so it is looked at when it is first shown."""
+        """The offer."""
         if self._options is None:
             found = self.consequence.get("options") or []
             self._options = tuple(_option(option, at, self.metrics) for at, option in enumerate(found))
@@ -88,6 +100,8 @@ class RuleCompiler:
         self._client = client
         #: The response tokens that options are to report.
         self._tokens = tokens
+        #: What conditions have in common.
+        self._shelf = Shelf()
         self._activities: Dict[Any, Activity] = {}
         #: One text for each rule that cannot be used.
         self.left_out: List[str] = []
@@ -106,7 +120,7 @@ class RuleCompiler:
         return tuple(rules)
 
     def _rule(self, document: Any) -> Rule:
-        if not isinstance(document, Mapping):
+        if not _is_object(document):
             raise InvalidRule("an object was expected")
         number = document.get("activityId")
         if not isinstance(number, (int, str)):
@@ -115,7 +129,7 @@ class RuleCompiler:
         if activity is None:
             activity = Activity(number, Beginning.of("{}.{}.".format(self._client, number)))
             self._activities[number] = activity
-        return Rule(document, activity, self._tokens)
+        return Rule(document, activity, self._tokens, self._shelf)
 
 
 def _key(document: Mapping[str, Any], activity: Activity) -> Any:
@@ -125,20 +139,24 @@ def _key(document: Mapping[str, Any], activity: Activity) -> Any:
     return key
 
 
+def _is_object(value: Any) -> bool:
+    return value.__class__ is dict or isinstance(value, Mapping)  # which takes its time
+
+
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = document.get(key)
+    found: Optional[Mapping[str, Any]] = document.get(key)
     if found is None:
         return {}
-    if not isinstance(found, Mapping):
+    if not _is_object(found):
         raise InvalidRule("{}: an object was expected".format(key))
     return found
 
 
 def _objects(document: Mapping[str, Any], key: str) -> List[Mapping[str, Any]]:
     found = document.get(key)
-    if not found and (found is None or isinstance(found, list)):
+    if found is None:
         return []
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+    if not isinstance(found, list) or not all(map(_is_object, found)):
         raise InvalidRule("{}: a list of objects was expected".format(key))
     return found
 

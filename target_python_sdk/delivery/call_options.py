@@ -70,8 +70,8 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
 
 def check_offers(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
-    execute = node(request.execute, ExecuteRequest, "request.execute")
-    prefetch = node(request.prefetch, PrefetchRequest, "request.prefetch")
+    execute = None if request.execute is None else node(request.execute, ExecuteRequest, "request.execute")
+    prefetch = None if request.prefetch is None else node(request.prefetch, PrefetchRequest, "request.prefetch")
     if execute is not None and not (execute.page_load or execute.mboxes):
         raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
     if prefetch is not None and not (prefetch.views or prefetch.page_load or prefetch.mboxes):

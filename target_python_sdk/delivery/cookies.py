@@ -84,7 +84,7 @@ def location_hint_cookie(cluster: str) -> TargetCookie:
 def _written(name: str, value: str, expires: int) -> str:
     """One part as text."""
     quoted = value if _PLAIN.fullmatch(value) else quote(value, UNQUOTED, errors="replace")
-    return "%s#%s#%d" % (name, quoted, expires)
+    return f"{name}#{quoted}#{expires}"
 
 
 def _cookie(name: str, value: str, max_age: int) -> TargetCookie:

@@ -28,7 +28,7 @@ def choose_cluster(
     """
     refused = 0
     own_id = None if request_id == cookie_id else request_id  # the cookie's is not looked at twice
-    if cookie_id or own_id or call_hint is not None:
+    if cookie_id is not None or call_hint is not None or (isinstance(own_id, str) and "." in own_id):
         for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint):
             if hint is None or (isinstance(hint, (str, bytes)) and not hint):
                 continue

@@ -1,8 +1,9 @@
 """A prepared call as HTTP, and HTTP as the edge's answer."""
 
+from typing import Any, Dict, NamedTuple, Optional
 from urllib.parse import quote
 
-from target_python_sdk.delivery.edge import delivery_origin
+from target_python_sdk.delivery.edge import cluster_of_edge_host, delivery_origin
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.sdk_headers import SDK_HEADERS
@@ -39,16 +40,33 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:
     """What the edge answered.  Raises what stands for a status, or a body, that is no answer."""
+    return DeliveryResponse.from_dict(_content(reply))
+
+
+class Heard(NamedTuple):
+    """What a client learns from an answer that it does not read."""
+
+    edge_cluster: Optional[str]
+    attempts: int
+
+
+def heard(reply: HttpReply) -> Heard:
+    """Which cluster answered.  Raises what stands for a status, or a body, that is no answer."""
+    return Heard(cluster_of_edge_host(_content(reply).get("edgeHost")), reply.attempts)
+
+
+def _content(reply: HttpReply) -> Dict[str, Any]:
+    """The JSON object that is the answer."""
     if 300 <= reply.status < 400:
         raise RedirectRefused(reply.status, reply.reason, reply.headers, "")
     if not 200 <= reply.status < 300:
         raise HttpStatusError(reply.status, reply.reason, reply.headers, _error_text(reply.body))
     if reply.status == 204 or (reply.status != 200 and not reply.body):
-        return DeliveryResponse()  # a beacon's answer is no content
+        return {}  # a beacon's answer is no content
     content = parse_json(reply.body)
     if not isinstance(content, dict):
         raise InvalidResponse("the answer is JSON, but no object")
-    return DeliveryResponse.from_dict(content)
+    return content
 
 
 def _error_text(body: bytes) -> str:

@@ -9,10 +9,10 @@ from typing import NamedTuple, Optional
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import remote_parts
 from target_python_sdk.decisioning.engine import Asked, decide
-from target_python_sdk.decisioning.geo import given_geo, looked_up, wants_look_up
+from target_python_sdk.decisioning.geo import looked_up, wants_look_up
 from target_python_sdk.decisioning.visitor import with_device_id
 from target_python_sdk.delivery.edge import cluster_of_edge_host
-from target_python_sdk.delivery.exchange import delivery_request, delivery_response
+from target_python_sdk.delivery.exchange import Heard, delivery_request, delivery_response, heard
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.options import ClientSettings
@@ -52,10 +52,8 @@ def without_offers(prepared: Prepared, error: DeliveryError, method: Decisioning
     return envelope
 
 
-def is_decided_here(request: DeliveryRequest, method: DecisioningMethod, artifact: Optional[Artifact]) -> bool:
-    """Whether this process decides ``request``; a hybrid client does so where it can decide all of it."""
-    if method is not DecisioningMethod.HYBRID:
-        return method is DecisioningMethod.ON_DEVICE
+def can_be_decided_here(request: DeliveryRequest, artifact: Optional[Artifact]) -> bool:
+    """Whether this process can decide all of ``request``, as a hybrid client wants it."""
     if artifact is None or request.qa_mode is not None or request.preview is not None:
         return False
     return not remote_parts(artifact, request)
@@ -76,16 +74,28 @@ def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
     return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
 
 
-def question_of_place(request: DeliveryRequest, artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
-    """The conversation that finds where the visitor is; None where that is known, or of no use."""
-    geo = given_geo(request)
+def tell(owed: Prepared, settings: ClientSettings) -> "Flow[Heard]":
+    """The conversation in which the edge is told of what was decided here; nobody reads what it says to it."""
+    reply = None
+    try:
+        reply = yield delivery_request(owed, settings)
+        return heard(reply)
+    except DeliveryError as error:
+        error.request = owed.request
+        if reply is not None:
+            error.status, error.attempts = reply.status, reply.attempts
+        raise
+
+
+def question_of_place(geo: Optional[Geo], artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
+    """The conversation that finds more of a visitor's place than ``geo``; None where that is of no use."""
     if geo is None or not artifact.geo_targeting_enabled or not wants_look_up(geo):
         return None
     return looked_up(geo, here.geo_service)
 
 
-def decided(prepared: Prepared, newest: Newest, here: Here, found: Optional[Geo]) -> Answer:
-    """The decision of this process; ``found`` is the visitor's place, if that was looked up."""
+def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], found: Optional[Geo] = None) -> Answer:
+    """The decision of this process for a visitor at ``geo``; ``found`` is what was looked up of that place."""
     artifact, stale = newest
     request, situation = prepared.request, here.situation
     identity = with_device_id(request.id, situation.client, prepared.cluster)
@@ -93,7 +103,7 @@ def decided(prepared: Prepared, newest: Newest, here: Here, found: Optional[Geo]
         request = altered(request, id=identity)
         prepared = prepared._replace(request=request)
     remote = remote_parts(artifact, request)
-    asked = Asked(request, prepared.visit.session_id, found or given_geo(request), remote)
+    asked = Asked(request, prepared.visit.session_id, found or geo, remote)
     response, displays = decide(artifact, asked, situation)
     envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
     return Answer(envelope, owed=owed_request(prepared, displays), geo=found)

@@ -33,7 +33,7 @@ from target_python_sdk.types import (
     PrefetchRequest,
 )
 from target_tools.clock import utc_offset_minutes
-from target_tools.ids import new_id
+from target_tools.ids import two_new_ids
 from target_tools.logger import Log
 from target_tools.model import altered
 
@@ -55,19 +55,21 @@ class Prepared(NamedTuple):
 def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
     """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
     given, visitor = call.request, call.visitor
-    visit = read_visit(call, log)
+    new_session, new_request = two_new_ids()
+    visit = read_visit(call, new_session, log)
     values = {} if visitor is None else visitor_values(visitor)
     customers = [] if call.customer_ids is None else customer_ids(call.customer_ids)
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = visitor_id(given.id, visit, values, known)
     request_id = None if identity is None else identity.tnt_id
     cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
+    is_bound = given._property is not None or settings.property_token is not None
     request = altered(
         given,
-        request_id=given.request_id or new_id(),
+        request_id=given.request_id or new_request,
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
-        _property=_property(given._property, settings.property_token),
+        _property=_property(given._property, settings.property_token) if is_bound else None,
         context=_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
         execute=None if given.execute is None else _execute(given.execute, log),
@@ -75,13 +77,15 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
         notifications=None if given.notifications is None else _notifications(given.notifications, log),
     )
     # What the page takes over: the visitor's own state, else the customer ids of the call.
-    state = visitor_state(visitor) if visitor is not None else server_state(customers, settings.organization_id)
+    state = None
+    if visitor is not None:
+        state = visitor_state(visitor)
+    elif customers:
+        state = server_state(customers, settings.organization_id)
     return Prepared(request, visit, cluster, refused_hints, state)
 
 
 def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
-    if given is None and default is None:
-        return None
     own = node(given, ModelProperty, "request._property")
     if own is not None and own.token:
         return own

@@ -14,7 +14,7 @@ from target_tools.errors import InvalidRule
 from target_tools.javascript import UNDEFINED, truthy
 from target_tools.json_logic import MAX_DEPTH, MAX_NODES, compile_condition, compile_rule
 from target_tools.json_logic_loops import GROWING, LOOPS
-from target_tools.json_logic_operators import OPERATORS
+from target_tools.json_logic_operators import MAX_KEPT, OPERATORS, Shelf
 
 TABLE = json.loads((Path(__file__).parent / "json_logic" / "cases.json").read_text(encoding="utf-8"))
 MARKED = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
@@ -259,6 +259,68 @@ def test_a_loop_over_what_a_visitor_may_have_is_within_the_budget():
     assert compile_condition(rule)({"cart": cart}) is True
 
 
+# What is ours: what rules have in common
+
+
+def test_every_case_of_the_table_evaluates_to_the_same_when_all_of_them_share_a_shelf():
+    shelf = Shelf()
+    assert list(wrong(lambda rule: compile_rule(rule, shelf), same)) == []
+
+
+def test_values_that_are_equal_in_python_only_are_not_taken_for_one_another():
+    shelf = Shelf()
+    alike = [1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", "", None]
+    data = {"a": 1, "b": {"c": "1"}}
+    for rule in (
+        lambda value: {"===": [value, {"var": "a"}]},
+        lambda value: {"==": [value, {"var": "b.c"}]},
+        lambda value: {"<=": [value, {"var": "a"}]},
+        lambda value: {"and": [{"<=": [value, {"var": "a"}]}, {">=": [1, {"var": "a"}]}]},
+        lambda value: {"/": [1, value]},
+        lambda value: {"if": [value, "yes", "no"]},
+        lambda value: {"in": [value, "110"]},
+        lambda value: value,
+    ):
+        for value in alike:
+            expected, given_value = compile_rule(rule(value))(data), compile_rule(rule(value), shelf)(data)
+            assert repr(given_value) == repr(expected)
+
+
+def test_a_shelf_keeps_a_bounded_number_of_evaluations_and_gives_what_is_asked_for():
+    shelf = Shelf()
+    conditions = [compile_condition({"==": [str(at), {"var": "a.b"}]}, shelf) for at in range(2 * MAX_KEPT)]
+    assert shelf.made.cache_info().currsize == MAX_KEPT
+    assert all(condition({"a": {"b": str(at)}}) for at, condition in enumerate(conditions))
+    again = compile_condition({"==": [str(2 * MAX_KEPT - 1), {"var": "a.b"}]}, shelf)
+    assert again is conditions[-1]
+    assert compile_condition({"==": ["0", {"var": "a.b"}]}) is not compile_condition({"==": ["0", {"var": "a.b"}]})
+
+
+def test_rules_that_share_a_shelf_share_no_result_and_no_budget():
+    shelf = Shelf()
+    first, second = (compile_rule({"if": [True, [1, {"var": "a"}]]}, shelf) for _ in range(2))
+    first({}).append("mine")
+    assert second({}) == [1, None]
+    total = {"reduce": [{"var": "items"}, {"+": [ACCUMULATOR, CURRENT]}, 0]}
+    first, second = (compile_rule({"+": [1, total]}, shelf) for _ in range(2))
+    with pytest.raises(InvalidRule):
+        first({"items": [1] * 100000})
+    assert second({"items": [1] * 2000}) == 2001
+
+
+def test_a_range_counts_as_its_two_bounds_do():
+    share = {"and": [{"<": [0, {"var": "a"}]}, {">=": [50, {"var": "a"}]}]}
+    assert compile_rule({"or": [share] * (MAX_NODES // 3)})({"a": 50}) is True
+    with pytest.raises(InvalidRule, match="parts"):
+        compile_rule({"or": [share] * (MAX_NODES // 3 + 1)})
+    for levels in range(3):
+        rule = share
+        for _ in range(MAX_DEPTH - levels):
+            rule = {"!": rule}
+        with pytest.raises(InvalidRule, match="nested") if levels == 0 else contextlib.nullcontext():
+            compile_rule(rule)
+
+
 # What is ours: data
 
 
@@ -376,6 +438,19 @@ def test_a_shortcut_evaluates_to_what_the_general_way_does(name, path, other, tu
 
     # A default that is null changes nothing, but no shortcut knows it.
     assert compile_rule(rule({"var": path}))(data) is compile_rule(rule({"var": [path, None]}))(data)
+
+
+BOUNDS = st.integers(-2, 101) | st.floats() | st.sampled_from([0, 50.0, -0.0, True, None, "5", HUGE])
+
+
+@given(st.tuples(*[st.sampled_from(["<", "<=", ">", ">="]), BOUNDS, st.booleans()] * 2), BOUNDS | DATA, DATA)
+def test_two_bounds_of_a_variable_hold_where_each_of_them_does(bounds, value, other):
+    def both(variable):
+        pairs = (bounds[:3], bounds[3:])
+        return {"and": [{name: [variable, at] if turned else [at, variable]} for name, at, turned in pairs]}
+
+    for data in ({"a": value}, other):
+        assert compile_rule(both({"var": "a"}))(data) is compile_rule(both({"var": ["a", None]}))(data)
 
 
 def test_data_nested_deeper_than_any_stack_raises_nothing_else():

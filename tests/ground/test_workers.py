@@ -149,6 +149,63 @@ def test_a_worker_that_nobody_rang_looks_by_itself(pool, monkeypatch):
     assert left.wait(LONG)
 
 
+def idle(crew, count):
+    """Have ``count`` workers that wait, or more where one was started too many."""
+    together = threading.Barrier(count)
+    for task in [submitted(crew, lambda: together.wait(LONG)) for _ in range(count)]:
+        assert task.wait(LONG)
+    eventually(lambda: len(crew._idle) >= count)
+
+
+def test_one_that_is_on_its_way_is_called_once_for_a_burst(pool, monkeypatch):
+    crew = pool(max_workers=4)
+    idle(crew, 4)
+    rung = []
+
+    def keep(bell):
+        rung.append(bell)
+
+    monkeypatch.setattr(workers._Bell, "ring", keep)
+    monkeypatch.setattr(workers._Bell, "brings_one", lambda bell: not bell._heard)
+    tasks = [submitted(crew) for _ in range(50)]
+    assert len(rung) == 1
+    monkeypatch.undo()
+    rung[0].ring()  # it comes, and calls for what it leaves
+    assert all(task.wait(LONG) for task in tasks)
+
+
+def test_what_one_that_came_leaves_is_seen_to_by_others(pool):
+    crew = pool(max_workers=6)
+    idle(crew, 3)
+    for count in (3, 6, 6):  # three wait and three have to be started
+        together = threading.Barrier(count)
+        tasks = [submitted(crew, lambda gate=together: gate.wait(LONG)) for _ in range(count)]
+        assert all(task.wait(LONG) for task in tasks)
+
+
+def test_one_that_was_called_and_does_not_come_is_not_waited_for(pool, monkeypatch):
+    crew = pool(max_workers=2)
+    idle(crew, 2)
+    monkeypatch.setattr(workers._Bell, "brings_one", lambda bell: False)  # that long ago
+    lost = crew._idle.pop()
+    crew._called = lost
+    assert submitted(crew).wait(LONG)
+    lost.ring()
+
+
+def test_flush_calls_one_even_while_another_is_on_its_way(pool):
+    crew = pool(max_workers=2)
+    idle(crew, 2)
+    lost = crew._idle.pop()
+    lost._rung_at = time.monotonic()
+    crew._called = lost
+    left = submitted(crew)
+    assert not left.wait(0.02)
+    assert crew.flush(LONG)
+    assert left.over.is_set()
+    lost.ring()
+
+
 def test_a_start_that_was_interrupted_is_forgotten(pool, monkeypatch):
     monkeypatch.setattr(workers, "START_SECONDS", 0.0)
     crew = pool(max_workers=1)

@@ -1,0 +1,75 @@
+"""What the edge is told in the background: its answer is checked, and read no further than to the cluster."""
+
+import json
+
+import pytest
+
+from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.exchange import delivery_response
+from target_python_sdk.delivery.options import client_settings
+from target_python_sdk.delivery.pipeline import tell
+from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.errors import ConnectionFailed, DeliveryError
+from target_tools.clock import Deadline
+from target_tools.flow import HttpReply, Timings, run
+from target_tools.logger import Log
+from tests.support import ANSWER, offers
+
+SETTINGS = client_settings({"client": "acme", "organization_id": "1@AdobeOrg"}, Log())
+OWED = prepare(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
+
+
+def reply(body, status=200):
+    return HttpReply(status, "OK", {}, body, Timings(None, None, 0.0, 0.0, len(body)), 2)
+
+
+def told(turn):
+    def send(request, deadline):
+        assert json.loads(request.body)["requestId"] == OWED.request.request_id
+        if isinstance(turn, DeliveryError):
+            raise turn
+        return turn
+
+    return run(tell(OWED, SETTINGS), send, Deadline.after(60))
+
+
+@pytest.mark.parametrize(
+    ("edge_host", "cluster"),
+    [("mboxedge35.tt.omtrdc.net", "35"), ("evil.example.com", None), (None, None), (5, None), ([], None)],
+)
+def test_the_cluster_and_the_attempts_are_heard(edge_host, cluster):
+    assert told(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (202, b""), (204, b"anything"), (200, b"{}")])
+def test_an_answer_of_no_content_is_one(status, body):
+    assert told(reply(body, status)) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b""), (200, b"<html>"), (200, b"[]"), (302, b"{}"), (400, b"{}"), (503, b"")]
+)
+def test_what_is_no_answer_to_a_call_is_none_here(status, body):
+    with pytest.raises(DeliveryError) as wanted:
+        delivery_response(reply(body, status))
+    with pytest.raises(type(wanted.value)) as caught:
+        told(reply(body, status))
+    assert str(caught.value) == str(wanted.value)
+    assert caught.value.request is OWED.request
+    assert (caught.value.status, caught.value.attempts) == (status, 2)
+
+
+def test_an_error_on_the_way_names_the_request():
+    error = ConnectionFailed("refused")
+    with pytest.raises(ConnectionFailed) as caught:
+        told(error)
+    assert caught.value is error
+    assert error.request is OWED.request
+    assert error.status is None
+
+
+def test_parts_that_a_call_would_refuse_are_not_looked_at():
+    body = b'{"execute": [], "notifications": "x", "edgeHost": "mboxedge35.tt.omtrdc.net"}'
+    with pytest.raises(DeliveryError):
+        delivery_response(reply(body))
+    assert told(reply(body)).edge_cluster == "35"
