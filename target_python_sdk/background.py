@@ -41,6 +41,10 @@ class Telling(Task):
             runtime.learn(run(tell(self._owed, settings), runtime.send, Deadline.after(settings.timeout)))
         except TargetError as error:
             self._lost(error)
+        except Exception as error:
+            self._lost(error)
+            if here:
+                raise  # it may be what a signal handler raised, and that is the application's
         finally:
             self._end()
 
@@ -63,7 +67,9 @@ class Telling(Task):
     def _lost(self, error: Exception) -> None:
         runtime = self._runtime
         runtime.counters.undelivered.add()
-        runtime.log.error("Notifications were not delivered (%s)", type(error).__name__)
+        if runtime.may_complain():
+            lost = int(runtime.counters.undelivered)
+            runtime.log.error("Notifications were not delivered (%s); so far %d requests", type(error).__name__, lost)
         owed = self._owed
         told = {"notification": owed.request, "session_id": owed.visit.session_id, "error": error}
         runtime.events.emit(SEND_NOTIFICATION_ERROR, told)

@@ -13,6 +13,7 @@ from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.geo import given_geo
 from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
     Answer,
@@ -34,6 +35,7 @@ from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, Q
 from target_tools.event_provider import EventProvider
 from target_tools.flow import Flow, begin, resume, run
 from target_tools.logger import Log
+from target_tools.model import detached
 from target_tools.workers import Task
 
 ResultT = TypeVar("ResultT")
@@ -108,15 +110,22 @@ class OneCall(Generic[ResultT]):
         prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
-        method = call.decisioning_method
         #: The conversation with the edge; None where this process decides, which whoever answers does.
         self._flow: Optional[Flow[Answer]] = None
-        if method is not DecisioningMethod.ON_DEVICE and (
-            method is DecisioningMethod.SERVER_SIDE or not can_be_decided_here(prepared.request, runtime.artifact)
-        ):
+        #: What this process decides by, if it is there yet.
+        self._newest: Optional[Newest] = None
+        if self._goes_to_the_edge(call.decisioning_method):
             self._flow = deliver(prepared, settings)
             # The first step finds what JSON cannot hold; nothing is sent by it.
             self._begun = begin(self._flow)
+
+    def _goes_to_the_edge(self, method: DecisioningMethod) -> bool:
+        if method is DecisioningMethod.SERVER_SIDE:
+            return True
+        newest = self._newest = self._runtime.newest()
+        if method is DecisioningMethod.ON_DEVICE:
+            return False
+        return newest is None or not can_be_decided_here(self._prepared.request, newest.artifact)
 
     @property
     def request(self) -> DeliveryRequest:
@@ -139,14 +148,17 @@ class OneCall(Generic[ResultT]):
     def _decided(self) -> Answer:
         """The answer of this process."""
         runtime, prepared = self._runtime, self._prepared
-        newest = runtime.newest()
+        newest, deadline = self._newest, None
         if newest is None:
-            raise not_ready(prepared)
+            deadline = Deadline.after(self._call.timeout)
+            newest = runtime.first(deadline.remaining())
+        if newest is None:
+            raise not_ready(prepared) from runtime.why_not_ready()
         geo = given_geo(prepared.request)
         question = question_of_place(geo, newest.artifact, runtime.here)
         if question is None:
             return decided(prepared, newest, runtime.here, geo)
-        found = run(question, runtime.send, Deadline.after(self._call.timeout))
+        found = run(question, runtime.send, deadline or Deadline.after(self._call.timeout))
         return decided(prepared, newest, runtime.here, geo, found)
 
     def _delivered(self, flow: "Flow[Answer]") -> Answer:
@@ -178,6 +190,8 @@ class OneCall(Generic[ResultT]):
         err_callback: Optional[Callable[[BaseException], object]] = None,
     ) -> "AsyncResult[ResultT]":
         """Let a worker answer.  A queue that is full ends the call here and now."""
+        if self._flow is None:  # the caller may write to the request while the call waits for its turn
+            self._prepared = self._prepared._replace(request=detached(self._prepared.request))
         queued = QueuedCall(self, callback, err_callback)
         workers = self._runtime.workers
         queued.result.on_wait(lambda: workers.lend_a_hand(queued))

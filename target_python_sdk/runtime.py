@@ -21,6 +21,7 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
 from target_tools.breaker import Breaking
+from target_tools.clock import monotonic
 from target_tools.counters import Counter
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
@@ -29,6 +30,9 @@ from target_tools.logger import Log
 from target_tools.retries import Retrying
 from target_tools.transport import Transport
 from target_tools.workers import Workers
+
+#: Seconds between two log lines about notifications that were lost; the count and the event miss none.
+COMPLAINT_SECONDS = 10.0
 
 
 class Counters:
@@ -68,7 +72,8 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
-        self._has_waited = inherited is not None
+        self._has_waited = False
+        self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
@@ -101,26 +106,42 @@ class Runtime:
             self.artifacts.stop()
         self.transport.close()
 
-    @property
-    def artifact(self) -> Optional[Artifact]:
-        """The newest artifact, where this process decides and there is one."""
-        return None if self.artifacts is None else self.artifacts.artifact
-
-    def wait_for_artifact(self, seconds: float) -> None:
-        """Wait for the first artifact, but once only: later calls take what is there."""
-        if self.artifacts is not None and not self._has_waited:
-            self._has_waited = True
-            self.artifacts.wait(seconds)
-
     def newest(self) -> Optional[Newest]:
-        """The newest artifact for a call that is to be decided here; None where there is none."""
+        """The newest artifact, where this process decides and there is one."""
         source = self.artifacts
         if source is None:
             return None
-        if source.artifact is None:  # nobody created this client here: it was copied, or unpickled
-            self.wait_for_artifact(min(self.settings.maximum_wait_ready, self.settings.timeout))
         artifact = source.artifact
-        return None if artifact is None else Newest(artifact, source.stale)
+        if artifact is None:
+            source.start()  # a signal handler may have raised where this should have happened
+            return None
+        return Newest(artifact, source.stale)
+
+    def first(self, seconds: float) -> Optional[Newest]:
+        """The first artifact, for a call that found none: waited for where nobody has waited in vain yet.
+
+        ``create`` has done so; who comes before an artifact after that is told so at once.
+        """
+        self.wait_for_artifact(min(seconds, self.settings.maximum_wait_ready))
+        return self.newest()
+
+    def wait_for_artifact(self, seconds: float) -> None:
+        """Wait for the first artifact, unless that was done in vain already."""
+        if self.artifacts is not None and not self._has_waited:
+            self.artifacts.wait(seconds)
+            self._has_waited = True
+
+    def why_not_ready(self) -> Optional[BaseException]:
+        """What the last download failed with."""
+        return None if self.artifacts is None else self.artifacts.last_error
+
+    def may_complain(self) -> bool:
+        """Whether to write a line about what may come a thousand times a second: one for a while."""
+        now = monotonic()
+        if now < self._quiet_until:
+            return False
+        self._quiet_until = now + COMPLAINT_SECONDS
+        return True
 
     def learn(self, answer: Union[Answer, Heard]) -> None:
         """Take over what an answer of the edge tells the client."""
@@ -164,8 +185,7 @@ class PerProcess:
         inherited = [runtime for other, runtime in list(self._by_pid.items()) if other != pid]
         made = Runtime(self._settings, self._events, self._log, inherited[-1] if inherited else None)
         mine = self._by_pid.setdefault(pid, made)
-        if mine is made:
-            mine.start()
+        mine.start()  # whoever made it may have been interrupted
         # The parent's stay referenced, so that nothing of theirs is finalized here.
         for runtime in inherited:
             runtime.transport.abandon()

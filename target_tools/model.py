@@ -191,6 +191,31 @@ def altered(model: ModelT, **changes: Any) -> ModelT:
     return copy
 
 
+def detached(value: Any) -> Any:
+    """``value`` again, sharing nothing that can change: models, lists and dicts are new, and all that is in them.
+
+    Raises ``OptionError`` for what contains itself.
+    """
+    try:
+        return _detached(value)
+    except RecursionError:
+        name = type(value).__name__
+        raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Model):
+        fields = value.__dict__.items()
+        return _made(
+            value.__class__, {name: one if one.__class__ in _LEAVES else _detached(one) for name, one in fields}
+        )
+    if isinstance(value, (list, tuple)):
+        return [one if one.__class__ in _LEAVES else _detached(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: one if one.__class__ in _LEAVES else _detached(one) for name, one in value.items()}
+    return value
+
+
 def _put_tables(cls: Type[Model]) -> None:
     """Gives ``cls`` the tables of its bases' fields and its own."""
     models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]

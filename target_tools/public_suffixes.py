@@ -97,13 +97,24 @@ def public_suffixes() -> PublicSuffixes:
     return PublicSuffixes(zlib.decompress(packed, 31).decode("utf-8"))
 
 
+def _suffix_of(host: str) -> str:
+    """The public suffix of ``host``; none while the list cannot be read, as by a process out of descriptors."""
+    try:
+        return public_suffixes().suffix_of(host)
+    except OSError as error:
+        if error.errno is None:  # a signal handler's, as a soft limit that is a TimeoutError
+            raise
+        default_logger().warning("%s cannot be read just now: the domain of a page is its whole host", DATA_FILE)
+        return ""
+
+
 def split_host(host: str) -> Tuple[str, str, str]:
     """What stands before the registrable domain of ``host``, that domain, and its public suffix.
 
     The domain is the suffix and the label before it.  Where there is no such label, or
     no suffix, it is all of ``host``: a name of the local network, an address.
     """
-    suffix = public_suffixes().suffix_of(host)
+    suffix = _suffix_of(host)
     if not suffix:
         return "", host, ""
     end = len(host) - len(suffix) - 1

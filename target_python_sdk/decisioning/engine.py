@@ -41,9 +41,10 @@ from target_python_sdk.types import (
     RequestDetails,
     View,
     ViewRequest,
+    VisitorId,
 )
 from target_tools.logger import Log
-from target_tools.model import altered
+from target_tools.model import altered, detached
 
 #: The status of a complete answer, and of one with parts that only the edge could have decided.
 COMPLETE, PARTIAL = 200, 206
@@ -90,12 +91,17 @@ def decide(artifact: Artifact, asked: Asked, situation: Situation) -> Decided:
     response = DeliveryResponse(
         status=COMPLETE if asked.remote is NOTHING_REMOTE else PARTIAL,
         request_id=request.request_id,
-        id=None if request.id is None else altered(request.id),
+        id=None if request.id is None else _own(request.id),
         client=situation.client,
         execute=None if execute is None else decision.executed(execute),
         prefetch=None if prefetch is None else decision.prefetched(prefetch),
     )
     return Decided(response, decision.displays.notifications)
+
+
+def _own(identity: VisitorId) -> VisitorId:
+    copy: VisitorId = altered(identity) if identity.customer_ids is None else detached(identity)
+    return copy
 
 
 class _Decision:
@@ -126,12 +132,11 @@ class _Decision:
             mboxes=self._mboxes(asked.mboxes, PREFETCHED, PrefetchMboxResponse) if asked.mboxes else None,
         )
 
-    def _place(self, kind: str, details: Any, manner: Manner, name: Optional[str] = None) -> Place:
-        """The place that ``details`` ask for; ``name`` where they name none."""
+    def _place(self, kind: str, details: Any, manner: Manner) -> Place:
+        """The place that ``details`` ask for."""
         place = Place(self._visit, details, self._property, self._situation.log)
         if self._tracer is not None:
-            asked = {"type": manner.name} if name is None else {"name": name, "type": manner.name}
-            place.trace = self._tracer.place(kind, details, asked, place)
+            place.trace = self._tracer.place(kind, details, manner.name, place)
         return place
 
     def _options(self, rule: Rule, details: Any, manner: Manner, mbox: str, place: Place) -> List[Option]:
@@ -142,11 +147,12 @@ class _Decision:
         return manner.options(rule, details, self._tokens)
 
     def _page_load(self, asked: Any, manner: Manner) -> Optional[PageLoadResponse]:
-        details = part(asked, RequestDetails)
-        if details is None:
+        given = part(asked, RequestDetails)
+        if given is None:
             return None
         mbox = self._artifact.global_mbox
-        place = self._place("mbox", details, manner, mbox)
+        details = altered(MboxRequest(), **{**given.__dict__, "name": mbox})
+        place = self._place("mbox", details, manner)
         rules = place.winners(self._artifact.mboxes.get(mbox, ()), set())
         options = [option for rule in rules for option in self._options(rule, details, manner, mbox, place)]
         return PageLoadResponse(
@@ -192,16 +198,16 @@ class _Decision:
     def _views(self, asked: Sequence[Any]) -> List[View]:
         """What there is for the views asked for; without a name, for all of them."""
         views: Dict[str, View] = {}
-        decided: Dict[str, Set[str]] = {}
+        decided: Dict[str, Set[Any]] = {}
         for given in asked:
             details = part(given, ViewRequest)
             if details is not None:
                 for name in [str(details.name)] if details.name else self._artifact.views:
-                    self._add_view(name, details, views, decided.setdefault(name, set()))
+                    self._add_view(name, altered(details, name=name), views, decided.setdefault(name, set()))
         return list(views.values())
 
-    def _add_view(self, name: str, details: ViewRequest, views: Dict[str, View], decided: Set[str]) -> None:
-        place = self._place("view", details, PREFETCHED, name)
+    def _add_view(self, name: str, details: ViewRequest, views: Dict[str, View], decided: Set[Any]) -> None:
+        place = self._place("view", details, PREFETCHED)
         for rule in place.winners(self._artifact.views.get(name, ()), decided):
             view = views.get(name)
             if view is None:

@@ -9,6 +9,7 @@ a parameter of the request.  A macro that stands for nothing stays as it is writ
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from target_tools.errors import InvalidRule
 from target_tools.javascript import to_string
 
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
@@ -30,11 +31,17 @@ def content_of(kind: Optional[str], content: Any) -> Content:
     if kind == "actions" and isinstance(content, list):
         actions = [_action(action) for action in content]
         return lambda meta, details: [action(meta, details) for action in actions]
-    if isinstance(content, dict) and not any(isinstance(value, (dict, list)) for value in content.values()):
-        return lambda meta, details: content.copy()
-    if isinstance(content, (dict, list)):
-        return lambda meta, details: fresh(content)
-    return lambda meta, details: content
+    make = template_of(content)
+    return lambda meta, details: make()
+
+
+def template_of(value: Any) -> Callable[[], Any]:
+    """What makes ``value`` again and again, each time in objects and lists of its own."""
+    if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
+        return value.copy
+    if isinstance(value, (dict, list)):
+        return lambda: fresh(value)
+    return lambda: value
 
 
 def fresh(value: Any) -> Any:
@@ -63,11 +70,19 @@ def _text(text: str) -> Content:
     def fill(meta: Mapping[str, Any], details: Any) -> str:
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:]):
-            found = _value(name, meta, details)
-            parts += ["${" + name + "}" if found is None else to_string(found), literal]
+            parts += [_filled(name, _value(name, meta, details)), literal]
         return "".join(parts)
 
     return fill
+
+
+def _filled(name: str, found: Any) -> str:
+    """The text of what a macro stands for; the macro itself where that is nothing, or has no end."""
+    try:
+        text = None if found is None else to_string(found)
+    except InvalidRule:
+        text = None
+    return "${" + name + "}" if text is None else text
 
 
 def _taken_apart(text: str) -> Tuple[List[str], List[str]]:

@@ -48,7 +48,10 @@ def prefetched_options(rule: Rule, details: Any, place: Optional[Tokens]) -> Lis
 
 
 def _tokens(rule: Rule, place: Optional[Tokens]) -> Dict[str, Any]:
-    return {**rule.tokens, **place} if place else rule.tokens.copy()
+    tokens = rule.tokens()
+    if place:
+        tokens.update(place)
+    return tokens
 
 
 def metrics(rule: Rule) -> List[Metric]:

@@ -33,7 +33,7 @@ class Place(OnDemand):
                 return [rule]
         return []
 
-    def winners(self, rules: Sequence[Rule], decided: Set[str]) -> List[Rule]:
+    def winners(self, rules: Sequence[Rule], decided: Set[Any]) -> List[Rule]:
         """Every rule that matches, one for each ``ruleKey`` that is not among the ``decided`` yet."""
         found = []
         for rule in rules:

@@ -6,7 +6,7 @@ exclude one another, and they stand in the order of their priority.
 
 from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
-from target_python_sdk.decisioning.macros import Content, content_of
+from target_python_sdk.decisioning.macros import Content, content_of, template_of
 from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, quoted
 from target_tools.hashing import Beginning
@@ -62,7 +62,7 @@ class Rule:
         self.property_tokens = _property_tokens(document)
         self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"), shelf)
         self._wanted = wanted
-        self._tokens: Optional[Dict[str, Any]] = None
+        self._tokens: Optional[Callable[[], Any]] = None
         self._options: Optional[Tuple[RuleOption, ...]] = None
         _objects(self.consequence, "options")
         #: What to watch for once the offer is shown.
@@ -70,13 +70,14 @@ class Rule:
 
     # Most rules of an artifact never win, so what they show is looked at when it is first shown.
 
-    @property
     def tokens(self) -> Dict[str, Any]:
-        """The response tokens that do not depend on the visitor."""
+        """The response tokens that do not depend on the visitor, in a dict of the caller's own."""
         if self._tokens is None:
             wanted = self._wanted
-            self._tokens = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
-        return self._tokens
+            found = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
+            self._tokens = template_of(found)
+        tokens: Dict[str, Any] = self._tokens()
+        return tokens
 
     @property
     def options(self) -> Tuple[RuleOption, ...]:
@@ -123,7 +124,9 @@ class RuleCompiler:
         if not _is_object(document):
             raise InvalidRule("an object was expected")
         number = document.get("activityId")
-        if not isinstance(number, (int, str)):
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)  # to JavaScript they are one number
+        if not isinstance(number, (int, str)) or isinstance(number, bool):
             raise InvalidRule("activityId: a number was expected")
         activity = self._activities.get(number)
         if activity is None:

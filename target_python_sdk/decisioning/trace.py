@@ -28,10 +28,10 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def place(self, kind: str, details: Model, more: Json, asked_about: OnDemand) -> "PlaceTrace":
+    def place(self, kind: str, details: Model, mode: str, asked_about: OnDemand) -> "PlaceTrace":
         """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
         page = asked_about["page"]
-        what = {**_told(details), **more}
+        what = {**_told(details), "type": mode}
         asked = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
         trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": asked}
         return PlaceTrace(trace, self._environment)

@@ -5,18 +5,20 @@ from typing import List, Optional
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.types import Notification
 from target_tools.ids import new_id
-from target_tools.model import altered
+from target_tools.model import altered, detached
 
 
 def owed_request(prepared: Prepared, displays: List[Notification]) -> Optional[Prepared]:
     """A request that tells of ``displays``, and of what the caller had to tell; None if there is nothing.
 
     It is the call's own in everything but what it asks for: visitor, session, property,
-    environment and trace are kept, so that the edge counts it for the same visit.
+    environment and trace are kept, so that the edge counts it for the same visit.  It is
+    sent later, so nothing in it is the caller's: the next visitor may stand there by then.
+    Raises ``OptionError`` for a part that contains itself.
     """
     request = prepared.request
     told = [*(request.notifications or ()), *displays]
     if not told and request.telemetry is None:
         return None
     owed = altered(request, request_id=new_id(), execute=None, prefetch=None, notifications=told)
-    return prepared._replace(request=owed)
+    return prepared._replace(request=detached(owed))

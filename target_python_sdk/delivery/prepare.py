@@ -31,6 +31,7 @@ from target_python_sdk.types import (
     ModelProperty,
     Notification,
     PrefetchRequest,
+    ViewRequest,
 )
 from target_tools.clock import utc_offset_minutes
 from target_tools.ids import two_new_ids
@@ -155,7 +156,8 @@ def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
     if own is None:
         return None
     mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
-    return altered(own, mboxes=mboxes) if mboxes or own.page_load is not None or own.views else None
+    views = nodes(own.views, ViewRequest, "request.prefetch.views") if own.views else own.views
+    return altered(own, mboxes=mboxes, views=views) if mboxes or own.page_load is not None or views else None
 
 
 def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:

@@ -1,0 +1,300 @@
+"""What a client that decides by itself owes its callers: their visitors are not mixed, and nothing is lost untold."""
+
+import errno
+import pickle
+import pkgutil
+import threading
+import time
+
+import pytest
+
+from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk.errors import ArtifactNotAvailable, OptionError
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest, VisitorId
+from target_tools.public_suffixes import public_suffixes
+from tests.conformance.builders import (
+    artifact,
+    client_of,
+    contents,
+    decide,
+    halves,
+    on_device,
+    option,
+    rule,
+    share,
+    shown,
+    wanted,
+    yes_or_no,
+)
+from tests.support import LONG, SHORT, body_of
+
+pytestmark = pytest.mark.server
+
+ALWAYS = artifact(home=[rule("A")])
+
+
+def eventually(condition, seconds=10.0):
+    """Whether ``condition`` holds within that time."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.005)
+    return condition()
+
+
+def executed(identity, context=None):
+    """A request that executes one mbox for that visitor."""
+    execute = ExecuteRequest(mboxes=[MboxRequest(name="home", index=0)])
+    return DeliveryRequest(id=identity, context=context, execute=execute)
+
+
+# Callers' objects
+
+
+def test_a_display_is_told_of_the_visitor_who_saw_it_whatever_becomes_of_the_callers_objects():
+    at_once = answer({"status": 200})
+
+    def slow(connection):
+        time.sleep(0.05)
+        return at_once(connection)
+
+    visitor, context = VisitorId(tnt_id="A"), Context(channel="web")
+    with SocketServer(slow) as server, client_of(ALWAYS, server.domain, max_workers=1) as client:
+        for name in "ABCD":
+            visitor.tnt_id, context.user_agent = name, "browser of " + name
+            client.get_offers({"request": executed(visitor, context)})
+        assert client.flush(LONG)
+        told = [body_of(request) for request in server.requests]
+    assert sorted((one["id"]["tntId"], one["context"]["userAgent"]) for one in told) == [
+        (name, "browser of " + name) for name in "ABCD"
+    ]
+
+
+def test_a_decision_that_waits_for_a_worker_is_about_the_visitor_it_was_asked_for():
+    go_on, asked = threading.Event(), VisitorId(tnt_id="visitor-1")
+    document = artifact(home=halves())
+    with client_of(document, max_workers=1) as client:
+        expected = shown(client, wanted(visitor="visitor-1"))
+        other = next(
+            name for name in map("visitor-{}".format, range(2, 99)) if shown(client, wanted(visitor=name)) != expected
+        )
+        client.get_offers({"request": executed(VisitorId(tnt_id="first")), "callback": lambda _: go_on.wait(20)})
+        result = client.get_offers(
+            {
+                "request": DeliveryRequest(
+                    id=asked, prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home", index=0)])
+                ),
+                "callback": len,
+            }
+        )
+        asked.tnt_id = other
+        go_on.set()
+        envelope = result.get(20)
+    assert envelope["response"].id.tnt_id == "visitor-1"
+    assert contents(envelope) == [[expected]]
+
+
+def test_what_a_caller_does_to_an_answer_reaches_no_other():
+    listed = rule(
+        "A", meta={"activity.id": 1, "audience.ids": [1, 2]}, consequence={"options": [option({"a": [1]}, "json")]}
+    )
+    document = artifact(home=[listed], changes={"responseTokens": ["audience.ids"]})
+    with client_of(document) as client:
+        first = decide(client)["response"].prefetch.mboxes[0].options[0]
+        first.response_tokens["audience.ids"].append(99)
+        first.content["a"].append(99)
+        second = decide(client)["response"].prefetch.mboxes[0].options[0]
+    assert (second.response_tokens["audience.ids"], second.content) == ([1, 2], {"a": [1]})
+
+
+def test_a_macro_of_something_endless_stays_as_it_is_written():
+    endless = []
+    endless.append(endless)
+    document = artifact(home=[rule("x", consequence={"options": [option("<i>${mbox.p}</i>")]})])
+    with client_of(document) as client:
+        request = DeliveryRequest.from_dict(wanted(mboxes=[{"name": "home", "parameters": {"p": endless}}]))
+        assert contents(client.get_offers({"request": request})) == [["<i>${mbox.p}</i>"]]
+
+
+def test_a_page_load_is_an_mbox_to_macros():
+    page = rule("x", place="target-global-mbox", consequence={"options": [option("in ${mbox.name}")]})
+    with client_of(artifact({"target-global-mbox": [page]})) as client:
+        loaded = decide(client, wanted(mboxes=(), pageLoad={}))["response"].prefetch.page_load
+    assert [one.content for one in loaded.options] == ["in target-global-mbox"]
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
+def test_views_of_the_wrong_kind_are_named(method):
+    with client_of(ALWAYS) as client:
+        request = DeliveryRequest(prefetch=PrefetchRequest(views=5))
+        with pytest.raises(OptionError, match=r"request\.prefetch\.views"):
+            client.get_offers({"request": request, "decisioning_method": method})
+
+
+# Notifications
+
+
+def test_a_pool_that_raises_anything_costs_a_notification_and_no_worker(caplog):
+    class Broken:
+        def request(self, *_, **__):
+            raise RuntimeError("the pool broke")
+
+    lost = []
+    with client_of(ALWAYS, pool_manager=Broken(), events={"send_notification_error": lost.append}) as client:
+        for _ in range(3):
+            decide(client, wanted("execute"), session_id="session-1")
+        assert client.flush(LONG)
+        assert client.stats()["undelivered"] == 3
+    assert [type(event.error) for event in lost] == [RuntimeError] * 3
+    assert {event["session_id"] for event in lost} == {"session-1"}
+    assert lost[0].notification.notifications[0].mbox.name == "home"
+    lines = [record for record in caplog.records if "Notifications were not delivered" in record.getMessage()]
+    assert len(lines) == 1  # the others are counted
+
+
+def test_notifications_of_the_caller_go_with_those_of_the_decision():
+    with SocketServer(answer({"status": 200})) as server, client_of(ALWAYS, server.domain) as client:
+        clicked = {"id": "click-1", "type": "click", "timestamp": 1, "mbox": {"name": "home"}}
+        decide(client, {**wanted("execute"), "notifications": [clicked]})
+        assert client.flush(LONG)
+        (told,) = [body_of(request)["notifications"] for request in server.requests]
+    assert [one["type"] for one in told] == ["click", "display"]
+
+
+# Getting ready
+
+
+def test_the_first_calls_of_an_unpickled_client_wait_for_the_artifact_all_of_them():
+    with LocalEdge() as edge:
+        options = {
+            "client": "acmeclient",
+            "organization_id": "1234567890@AdobeOrg",
+            "decisioning_method": "on-device",
+            "cdn_base_path": "http://" + edge.domain,
+            "server_domain": edge.domain,
+            "secure": False,
+            "timeout": LONG,
+        }
+        with TargetClient.create(options) as client:
+            packed = pickle.dumps(client)
+        request = wanted(mboxes=["a1-serverside-ab"])
+        with pickle.loads(packed) as copy:
+            answers = []
+            threads = [threading.Thread(target=lambda: answers.append(decide(copy, request))) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    assert [one["meta"]["decisioning_method"] for one in answers] == ["on-device"] * 8
+
+
+def test_a_start_that_was_interrupted_is_made_up_for(monkeypatch):
+    started = []
+
+    def interrupted(self):
+        started.append(True)
+        if len(started) == 1:
+            raise KeyboardInterrupt
+        return begin(self)
+
+    begin = artifact_source.ArtifactSource.start
+    client = pickle.loads(pickle.dumps(TargetClient.create(on_device(ALWAYS))))
+    monkeypatch.setattr(artifact_source.ArtifactSource, "start", interrupted)
+    with client:
+        with pytest.raises(KeyboardInterrupt):
+            decide(client)
+        assert shown(client) == "A"
+
+
+def test_why_there_is_no_artifact_is_the_cause_of_the_error():
+    with SocketServer(answer(status=404)) as server:
+        options = on_device(None, server.domain, maximum_wait_ready=LONG)
+        with TargetClient.create(options) as client, pytest.raises(ArtifactNotAvailable) as caught:
+            decide(client)
+    assert "404" in str(caught.value.__cause__)
+
+
+def test_a_hybrid_call_that_fails_says_that_the_edge_was_asked():
+    with client_of(None, "127.0.0.1:9", decisioning_method="hybrid", on_error="default", timeout=SHORT) as client:
+        envelope = decide(client)
+    assert envelope["meta"]["decisioning_method"] == "server-side"
+    assert envelope.error is not None
+
+
+def test_a_hybrid_call_is_decided_by_the_artifact_that_sent_it_here():
+    go_on = threading.Event()
+    with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
+        client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": lambda _: go_on.wait(20)})
+        result = client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": len})
+        source = client._calls.start()
+        newer = artifact(home=[rule("A")], changes={"remoteMboxes": ["home"]})
+        replace_artifact(source, newer)
+        go_on.set()
+        envelope = result.get(20)
+    assert (envelope["meta"]["decisioning_method"], envelope["response"].status) == ("on-device", 200)
+
+
+def replace_artifact(source, document):
+    """Let ``source`` have another artifact, as a download would."""
+    source._settings = source._settings._replace(artifact_payload=document)
+    source._take_payload(document)
+
+
+# The cluster
+
+
+def test_a_client_that_decides_by_itself_asks_once_for_its_cluster():
+    with LocalEdge() as edge:
+        with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
+            assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
+        asked = [request for request in edge.requests if request.method == "POST"]
+    assert len(asked) == 1
+
+
+def test_an_edge_that_hangs_or_breaks_keeps_nobody_from_starting_or_closing(capfd):
+    def hung(connection):
+        time.sleep(1)
+
+    with SocketServer(hung) as server:
+        began = time.monotonic()
+        with client_of(ALWAYS, server.domain, target_location_hint=None) as client:
+            assert shown(client) == "A"
+        assert time.monotonic() - began < 1
+
+    class Broken:
+        def request(self, *_, **__):
+            raise RuntimeError("the pool broke")
+
+    with client_of(ALWAYS, target_location_hint=None, pool_manager=Broken()) as client:
+        assert shown(client) == "A"
+        time.sleep(0.1)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+# The host's troubles
+
+
+def test_a_process_out_of_descriptors_still_decides(monkeypatch, caplog):
+    def none_left(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    public_suffixes.cache_clear()
+    monkeypatch.setattr(pkgutil, "get_data", none_left)
+    condition = {"==": [{"var": "page.domain"}, "www.hooli.com"]}
+    page = {"address": {"url": "http://www.hooli.com/"}}
+    with client_of(artifact(home=yes_or_no(condition))) as client:
+        assert shown(client, wanted(context=page)) == "yes"  # without the list a domain is the whole host
+        monkeypatch.undo()
+        assert shown(client, wanted(context=page)) == "no"
+    assert "cannot be read just now" in caplog.text
+
+
+def test_a_rule_of_a_strange_activity_is_left_out():
+    odd = [{**rule("odd"), "activityId": True}]
+    whole = [{**rule("A", share(0, 50)), "activityId": 1.0}, {**rule("B", share(50, 100)), "activityId": 1.0}]
+    with client_of(artifact(odd=odd, whole=whole, home=halves())) as client:
+        envelope = decide(client, wanted(mboxes=["odd", "whole", "home"]))
+    assert envelope["meta"]["remote_mboxes"] == ["odd"]
+    nothing, as_float, as_int = contents(envelope)
+    assert (nothing, as_float) == ([], as_int)
