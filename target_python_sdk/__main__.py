@@ -25,6 +25,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     edge.add_argument(
         "--organization-id", metavar="ID", help="what rules.bin is read with; default: that of the documented examples"
     )
+    edge.add_argument(
+        "--client", metavar="CODE", help="the client code visitors are bucketed by; default: the one in the file"
+    )
     commands.add_parser("demo", help="run the documented examples against a local edge and show what happens")
     chosen = parser.parse_args(arguments)
     if chosen.command == "edge":
@@ -50,7 +53,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     known = {} if chosen.organization_id is None else {"organization_id": chosen.organization_id}
     try:
-        with LocalEdge(chosen.activities, chosen.port, chosen.host, **known) as edge:
+        with LocalEdge(chosen.activities, chosen.port, chosen.host, client=chosen.client, **known) as edge:
             print("http://{}".format(edge.domain), flush=True)
             while True:
                 time.sleep(3600)

@@ -1,7 +1,7 @@
 """A delivery request as a dict -> the delivery response as a dict.
 
-The SDK's own engine decides.  What only an edge has is added here: the visitor's tntId,
-the tokens a client hands back, and why it was decided so.
+The SDK's own engine decides.  What only an edge has is added here: the tokens a client
+hands back, and why it was decided so.
 """
 
 import logging
@@ -16,8 +16,8 @@ from target_python_sdk.local_edge.own_rules import NOTHING, arm_of
 from target_python_sdk.local_edge.reasons import reason_against, reason_for
 from target_python_sdk.local_edge.served import Served
 from target_python_sdk.local_edge.tokens import opaque
-from target_python_sdk.local_edge.visitors import CLUSTER, deciding, identified
-from target_python_sdk.types import DeliveryRequest, Geo, VisitorId
+from target_python_sdk.local_edge.visitors import CLUSTER, identified
+from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.constants import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.hashing import bucket
@@ -31,20 +31,20 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
     """The delivery response to ``request``.  Raises ``OptionError`` for a request the API would refuse."""
     request = checked_request(request)
     try:
-        ids = identified(part(request, "id"), served.client)
-        asked = DeliveryRequest.from_dict({**request, "id": deciding(ids)})
+        asked = DeliveryRequest.from_dict(request)
     except InvalidResponse as error:
         raise OptionError(str(error)) from error
-    decision = Asked(asked, session_id, _geo(request, served.geo))
+    identity = identified(asked.id, served.client)
+    decision = Asked(asked.replace(id=identity), session_id, _geo(request, served.geo))
     situation = Situation(served.client, Log(logger))
     decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
-    visitor = bucketed_by(asked.id or VisitorId())
-    told = _Told(served, visitor, part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side")
+    is_logged_client_side = part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side"
+    told = _Told(served, bucketed_by(identity), is_logged_client_side)
     response: Json = {
         "status": 200,
         "requestId": request.get("requestId") or str(uuid.uuid4()),
         "client": served.client,
-        "id": ids,
+        "id": identity.to_dict(by_alias=True, exclude_none=True),
         "edgeHost": EDGE_HOST,
     }
     for mode in ("execute", "prefetch"):

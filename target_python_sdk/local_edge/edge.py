@@ -35,7 +35,8 @@ class LocalEdge:
     path of a JSON file, or nothing for the sample.  Use it in a ``with`` block, or with
     ``start`` and ``stop``.
 
-    ``geo`` is where it finds every visitor, ``organization_id`` what ``rules.bin`` is read with.
+    ``geo`` is where it finds every visitor, ``organization_id`` what ``rules.bin`` is read with,
+    ``client`` the client code it buckets visitors by, whatever code is in what it serves.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class LocalEdge:
         *,
         geo: Optional[Mapping[str, Any]] = None,
         organization_id: str = ORGANIZATION_ID,
+        client: Optional[str] = None,
     ) -> None:
         self._geo = geo
         self._organization_id = organization_id
+        self._client = client
         self.load(activities)
         self.host = host
         #: The port; a wanted port of 0 becomes a free one on ``start``.
@@ -61,7 +64,7 @@ class LocalEdge:
 
     def load(self, activities: ActivitiesSource) -> None:
         """Serve these from now on, for requests that come after it.  Raises ``OptionError``, and goes on as it was."""
-        self._served = Served(activities, self._organization_id, self._geo)
+        self._served = Served(activities, self._organization_id, self._geo, self._client)
 
     @property
     def activities(self) -> Optional[Activities]:

@@ -14,28 +14,41 @@ logger = getLogger("adobe.target.local_edge")
 
 
 class Served:
-    """One reading of a source.  Nothing in it changes; an edge that loads another source has another one."""
+    """One reading of a source.  Nothing in it changes; an edge that loads another source has another one.
 
-    def __init__(self, source: ActivitiesSource, organization_id: str, geo: Optional[Mapping[str, Any]] = None) -> None:
+    A ``client`` code that is given counts for more than the source's own.
+    """
+
+    def __init__(
+        self,
+        source: ActivitiesSource,
+        organization_id: str,
+        geo: Optional[Mapping[str, Any]] = None,
+        client: Optional[str] = None,
+    ) -> None:
+        code = None if client is None else checked_text(client, "client")
         document = read_document(source)
         with named_by(source):
             #: None for an artifact that is served as it stands.
             self.activities: Optional[Activities] = None
             if is_artifact(document):
-                self._serve_as_it_stands(document, geo)
+                self._serve_as_it_stands(document, geo, code)
             else:
-                self._serve_activities(activities_of(document), geo)
+                self._serve_activities(activities_of(document), geo, code)
         self.json = published(self.rules)
         self.bin = published_bin(self.rules, organization_id)
 
-    def _serve_as_it_stands(self, document: Json, geo: Optional[Mapping[str, Any]]) -> None:
-        self.client, self.geo = _client_of(document), read_geo(geo)
+    def _serve_as_it_stands(self, document: Json, geo: Optional[Mapping[str, Any]], client: Optional[str]) -> None:
+        self.client, self.geo = client or _client_of(document), read_geo(geo)
         #: The artifact that is served, and the one that the edge itself decides by.
         self.rules, self.artifact = document, own_artifact(document, self.client)
         for reason in self.artifact.left_out:
             logger.warning("The local edge leaves a rule out: %s", reason)
 
-    def _serve_activities(self, activities: Activities, geo: Optional[Mapping[str, Any]]) -> None:
+    def _serve_activities(
+        self, activities: Activities, geo: Optional[Mapping[str, Any]], client: Optional[str]
+    ) -> None:
+        activities = activities._replace(client=client or activities.client)
         if geo is not None:
             activities = activities._replace(geo=read_geo(geo))
         self.activities, self.client, self.geo = activities, activities.client, dict(activities.geo)

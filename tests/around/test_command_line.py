@@ -88,6 +88,25 @@ def test_it_serves_a_rule_artifact_as_it_stands(root: Path, tmp_path: Path) -> N
     assert hidden == obfuscated(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
 
 
+def test_it_buckets_by_the_client_code_it_is_told(root: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    document = {"version": "1.0.0", "meta": {"clientCode": "another"}, "rules": {"mboxes": {}, "views": {}}}
+    rules.write_text(json.dumps(document))
+    with serving(root, rules, "--client", "mine") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            assert b"edge for mine\n" in answer.read()
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=5) as answer:
+            assert json.load(answer) == document
+
+
+def test_a_client_code_of_no_length_is_one_clear_line(root: Path) -> None:
+    done = run(root, *COMMAND, "edge", "--client", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: client: a text that is not empty was expected, not ''\n"
+
+
 def test_a_port_that_is_taken_is_one_clear_line(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, *COMMAND, "edge", "--port", edge.port)

@@ -7,10 +7,12 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
+from target_python_sdk.decisioning.visitor import with_device_id
 from target_python_sdk.local_edge.answer import answer
 from target_python_sdk.local_edge.reasons import Arm, Share, reason_against, reason_for, share_in
 from target_python_sdk.local_edge.served import Served
-from target_python_sdk.local_edge.visitors import deciding, identified
+from target_python_sdk.types import VisitorId
+from target_tools.errors import OptionError
 from target_tools.hashing import bucket
 
 VISITORS = 2000
@@ -171,31 +173,68 @@ def test_the_order_of_ids(ids: Json, decides: str) -> None:
     assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket("acmeclient.1111.{}.0".format(decides))
 
 
-def test_a_visitor_without_a_tnt_id_is_given_one_with_a_hint() -> None:
-    tnt_id = identified({}, "acmeclient")["tntId"]
+def ids_told(ids: Optional[Json], **document: Any) -> Json:
+    """The visitor's ids in the answer to a request with these."""
+    told = answer(served({"experiences": [{}]}, **document), {"context": {"channel": "web"}, "id": ids}, "s")["id"]
+    assert isinstance(told, dict)
+    return told
+
+
+@pytest.mark.parametrize("ids", [None, {}, {"tntId": None}, {"customerIds": []}])
+def test_a_visitor_nobody_knows_is_given_a_tnt_id_with_a_hint(ids: Optional[Json]) -> None:
+    tnt_id = ids_told(ids)["tntId"]
     name, _, hint = tnt_id.partition(".")
     assert (len(name), uuid.UUID(name).version, hint) == (32, 4, "35_0")
-    assert identified({}, "acmeclient")["tntId"] != tnt_id
-
-
-def test_a_visitor_s_own_ids_are_kept() -> None:
-    ids = {"tntId": "t.28_0", "thirdPartyId": "crm", "customerIds": [{"id": "7"}]}
-    assert identified(ids, "acmeclient") == deciding(ids) == ids
+    assert ids_told(ids)["tntId"] != tnt_id
 
 
 @pytest.mark.parametrize(
     "ids",
     [
+        {"tntId": "t.28_0", "thirdPartyId": "crm", "customerIds": [{"id": "7"}]},
         {"thirdPartyId": "crm"},
+        {"thirdPartyId": "crm", "customerIds": [{"id": "7"}]},
         {"marketingCloudVisitorId": "ecid"},
-        {"customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}]},
     ],
 )
-def test_a_known_visitor_stays_in_the_same_bucket_when_the_given_tnt_id_comes_back(ids: Json) -> None:
-    def bucketed(given: Json) -> Any:
-        return executed(contents, id=given, trace={})["trace"]["profile"]["bucketedBy"]
+def test_a_visitor_with_an_id_that_decides_keeps_these_and_is_given_no_other(ids: Json) -> None:
+    assert ids_told(ids) == ids
 
-    contents = served({"experiences": [{}]})
-    first = identified(ids, "acmeclient")
-    assert identified(ids, "acmeclient") == identified(first, "acmeclient") == first
-    assert bucketed(ids) == bucketed(first)
+
+def test_the_tnt_id_of_a_customer_is_the_one_made_on_device() -> None:
+    customer = {"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}
+    told = ids_told({"customerIds": [customer]}, client="mine")
+    made = with_device_id(VisitorId.from_dict({"customerIds": [customer]}), "mine", "35")
+    assert told == {"tntId": made.tnt_id, "customerIds": [customer]}
+    assert ids_told({"customerIds": [customer]}, client="mine") == ids_told(told, client="mine") == told
+    assert ids_told({"customerIds": [customer]}, client="other") != told
+
+
+#: A source of each kind, with the client code ``mine`` in it.
+SOURCES: Dict[str, Json] = {
+    "activities": {"client": "mine", "activities": [{"id": 1, "locations": ["m"], "experiences": [{}]}]},
+    "an artifact": {
+        "version": "1.0.0",
+        "meta": {"clientCode": "mine"},
+        "rules": {"mboxes": {"m": [{"activityId": 1, "ruleKey": "1", "condition": True}]}, "views": {}},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize(("given", "counts"), [(None, "mine"), ("acmeclient", "acmeclient")])
+def test_a_client_code_that_is_given_counts_for_more_than_the_source_s(
+    kind: str, given: Optional[str], counts: str
+) -> None:
+    contents = Served(SOURCES[kind], "1234567890@AdobeOrg", client=given)
+    (target,) = executed(contents, trace={})["trace"]["evaluatedCampaignTargets"]
+    assert target["bucket"] == bucket("{}.1.visitor.0".format(counts))
+    assert contents.client == answer(contents, {"context": {"channel": "web"}}, "s")["client"] == counts
+    # Activities are made an artifact of that client; an artifact stays as it is.
+    assert contents.rules["meta"]["clientCode"] == (counts if kind == "activities" else "mine")
+
+
+@pytest.mark.parametrize("client", ["", 7])
+def test_a_client_code_is_a_text(client: Any) -> None:
+    with pytest.raises(OptionError, match=r"^client: a text that is not empty was expected, not "):
+        Served(SOURCES["an artifact"], "1234567890@AdobeOrg", client=client)

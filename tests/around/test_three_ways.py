@@ -2,7 +2,7 @@
 
 import random
 import time
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -10,6 +10,7 @@ from target_python_sdk import TargetClient
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.ways import ASKED, decided_in_each_way
 from target_python_sdk.types import (
+    CustomerId,
     DeliveryRequest,
     ExecuteRequest,
     MboxRequest,
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.server
 
 METHODS = ("server-side", "on-device", "hybrid")
 LOCATIONS = ("demo-engineering-flags", "a1-serverside-ab", "product-recommendations", "nobody-knows")
+EVERY_MBOX = ExecuteRequest(mboxes=[MboxRequest(name=name) for name in LOCATIONS])
 
 
 def at_edge(edge: LocalEdge, **options: Any) -> TargetClient:
@@ -41,8 +43,20 @@ def client() -> Iterator[TargetClient]:
 
 def shown(client: TargetClient, request: DeliveryRequest, method: str) -> Dict[str, Any]:
     """What there is at each place: the kind and the content of each option that shows something."""
-    call: Any = {"request": request, "decisioning_method": method}
-    answer = client.get_offers(call).response
+    return visited(client, request, method)[0]
+
+
+def visited(
+    client: TargetClient, request: DeliveryRequest, method: str, cookie: Optional[str] = None
+) -> Tuple[Dict[str, Any], str]:
+    """What ``shown`` tells of a visit with ``cookie``, and the cookie it leaves."""
+    call: Any = {"request": request, "decisioning_method": method, "target_cookie": cookie}
+    envelope: Any = client.get_offers(call)
+    return content_of(envelope.response), envelope.target_cookie["value"]
+
+
+def content_of(answer: Any) -> Dict[str, Any]:
+    """The kind and the content of each option of ``answer`` that shows something, by its place."""
     found: Dict[str, Any] = {}
     for mode in (answer.execute, answer.prefetch):
         places: List[Any] = [] if mode is None else [*(mode.mboxes or ()), *(getattr(mode, "views", None) or ())]
@@ -80,10 +94,56 @@ def test_every_visitor_is_shown_the_same_in_each_way(client: TargetClient) -> No
 
 @pytest.mark.parametrize("known", [{"third_party_id": "crm-7"}, {"marketing_cloud_visitor_id": "ecid-7"}])
 def test_a_visitor_known_by_another_id_is_shown_the_same(client: TargetClient, known: Dict[str, Any]) -> None:
-    mboxes = [MboxRequest(name=name) for name in LOCATIONS]
-    request = DeliveryRequest(id=VisitorId(**known), execute=ExecuteRequest(mboxes=mboxes))
+    request = DeliveryRequest(id=VisitorId(**known), execute=EVERY_MBOX)
     first, *others = [shown(client, request, method) for method in METHODS]
     assert others == [first, first]
+
+
+#: Visitors without a device id of their own, by what is known of the one with that number.
+KNOWN: Dict[str, Callable[[int], VisitorId]] = {
+    "the third party's id": lambda number: VisitorId(third_party_id="crm-%d" % number),
+    "the Experience Cloud's id": lambda number: VisitorId(marketing_cloud_visitor_id="ecid-%d" % number),
+    "a customer id": lambda number: VisitorId(
+        customer_ids=[CustomerId(id="c-%d" % number, integration_code="crm", authenticated_state="authenticated")]
+    ),
+}
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("first", METHODS)
+def test_a_visitor_is_shown_the_same_when_the_cookie_comes_back(client: TargetClient, known: str, first: str) -> None:
+    seen = set()
+    for number in range(20):
+        request = DeliveryRequest(id=KNOWN[known](number), execute=EVERY_MBOX)
+        expected, cookie = visited(client, request, first)
+        for method in METHODS:
+            assert visited(client, request, method, cookie)[0] == expected
+        seen.add(repr(expected))
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("first", METHODS)
+def test_a_visitor_who_says_later_who_they_are_is_shown_the_same(client: TargetClient, first: str) -> None:
+    for number in range(20):
+        expected, cookie = visited(client, DeliveryRequest(execute=EVERY_MBOX), first)
+        request = DeliveryRequest(id=KNOWN["the third party's id"](number), execute=EVERY_MBOX)
+        for method in METHODS:
+            assert visited(client, request, method, cookie)[0] == expected
+
+
+def test_an_artifact_of_another_client_decides_the_same_for_the_client_that_is_named() -> None:
+    rules = {**LocalEdge().rules, "meta": {"clientCode": "another", "environment": "production"}}
+    ids = [VisitorId(tnt_id="visitor-%d.35_0" % number) for number in range(20)]
+    asked = [DeliveryRequest(id=known, execute=EVERY_MBOX) for known in ids]
+    with LocalEdge(rules, client="acmeclient") as edge, at_edge(edge) as client:
+        first, *others = [[shown(client, request, method) for request in asked] for method in METHODS]
+        assert others == [first, first]
+        edge.load(None)
+        edge.load(rules)
+        assert [shown(client, request, "server-side") for request in asked] == first
+    with LocalEdge(rules) as edge, at_edge(edge) as client:
+        assert [shown(client, request, "on-device") for request in asked] == first
+        assert [shown(client, request, "server-side") for request in asked] != first
 
 
 def test_what_is_remote_is_left_to_the_edge(client: TargetClient) -> None:
