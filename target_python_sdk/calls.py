@@ -155,7 +155,7 @@ class OneCall(Generic[ResultT]):
         if newest is None:
             raise not_ready(prepared) from runtime.why_not_ready()
         geo = given_geo(prepared.request)
-        question = question_of_place(geo, newest.artifact, runtime.here)
+        question = None if geo is None else question_of_place(geo, newest.artifact, runtime.here)
         if question is None:
             return decided(prepared, newest, runtime.here, geo)
         found = run(question, runtime.send, deadline or Deadline.after(self._call.timeout))

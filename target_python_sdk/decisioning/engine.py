@@ -66,9 +66,10 @@ class Situation(NamedTuple):
 class Asked(NamedTuple):
     """What one decision is about."""
 
-    #: Its ``id`` names the visitor.
     request: DeliveryRequest
     session_id: str
+    #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.visitor.bucketed_by`.
+    visitor: str
     #: Where the visitor is: what the request says, or what a look-up found.
     geo: Optional[Geo] = None
     #: What it leaves to the edge.
@@ -96,7 +97,7 @@ def decide(artifact: Artifact, asked: Asked, situation: Situation) -> Decided:
         execute=None if execute is None else decision.executed(execute),
         prefetch=None if prefetch is None else decision.prefetched(prefetch),
     )
-    return Decided(response, decision.displays.notifications)
+    return Decided(response, decision.notifications)
 
 
 def _own(identity: VisitorId) -> VisitorId:
@@ -111,14 +112,20 @@ class _Decision:
         request, geo = asked.request, asked.geo
         self._artifact = artifact
         self._situation = situation
-        self._visit = Visit(request, geo)
+        self._visit = Visit(request, asked.visitor, geo)
         self._property = None if request._property is None else text(request._property.token)
         self._tokens = None if geo is None else place_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, asked, situation)
-        self.displays = Displays(self._visit)
+        self._displays: Optional[Displays] = None
+
+    @property
+    def notifications(self) -> List[Notification]:
+        """What has been shown."""
+        return [] if self._displays is None else self._displays.notifications
 
     def executed(self, asked: ExecuteRequest) -> ExecuteResponse:
         """What to show at once."""
+        self._displays = Displays(self._visit)
         return ExecuteResponse(
             page_load=None if asked.page_load is None else self._page_load(asked.page_load, EXECUTED),
             mboxes=self._mboxes(asked.mboxes, EXECUTED, MboxResponse) if asked.mboxes else None,
@@ -141,7 +148,7 @@ class _Decision:
 
     def _options(self, rule: Rule, details: Any, manner: Manner, mbox: str, place: Place) -> List[Option]:
         """The options of a rule that has won; what is executed counts as displayed."""
-        told: Sequence[Notification] = self.displays.add(mbox, rule) if manner.displays else ()
+        told = [] if self._displays is None or not manner.displays else self._displays.add(mbox, rule)
         if place.trace is not None:
             place.trace.won(rule, told)
         return manner.options(rule, details, self._tokens)

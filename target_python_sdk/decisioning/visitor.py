@@ -7,7 +7,7 @@ from target_tools.ids import id_of, new_id
 
 
 def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:
-    """``given`` with a device id (``tnt_id``) where no other id could bucket the visitor.
+    """``given`` with a device id (``tnt_id``) where it has nothing to bucket the visitor by.
 
     A visitor of whom nothing but customer ids is known gets the device id that belongs to
     the first of them, so that the experience stays the same without a cookie, too.

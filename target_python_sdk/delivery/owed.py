@@ -1,6 +1,6 @@
 """What the edge is told of a decision that was made without it."""
 
-from typing import List, Optional
+from typing import List
 
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.types import Notification
@@ -8,8 +8,8 @@ from target_tools.ids import new_id
 from target_tools.model import altered, detached
 
 
-def owed_request(prepared: Prepared, displays: List[Notification]) -> Optional[Prepared]:
-    """A request that tells of ``displays``, and of what the caller had to tell; None if there is nothing.
+def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
+    """A request that tells of ``displays``, and of what the caller had to tell.
 
     It is the call's own in everything but what it asks for: visitor, session, property,
     environment and trace are kept, so that the edge counts it for the same visit.  It is
@@ -18,7 +18,5 @@ def owed_request(prepared: Prepared, displays: List[Notification]) -> Optional[P
     """
     request = prepared.request
     told = [*(request.notifications or ()), *displays]
-    if not told and request.telemetry is None:
-        return None
     owed = altered(request, request_id=new_id(), execute=None, prefetch=None, notifications=told)
     return prepared._replace(request=detached(owed))

@@ -10,7 +10,7 @@ from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import remote_parts
 from target_python_sdk.decisioning.engine import Asked, decide
 from target_python_sdk.decisioning.geo import looked_up, wants_look_up
-from target_python_sdk.decisioning.visitor import with_device_id
+from target_python_sdk.decisioning.visitor import bucketed_by, with_device_id
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.exchange import Heard, delivery_request, delivery_response, heard
 from target_python_sdk.delivery.here import Here, Newest
@@ -87,9 +87,9 @@ def tell(owed: Prepared, settings: ClientSettings) -> "Flow[Heard]":
         raise
 
 
-def question_of_place(geo: Optional[Geo], artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
+def question_of_place(geo: Geo, artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
     """The conversation that finds more of a visitor's place than ``geo``; None where that is of no use."""
-    if geo is None or not artifact.geo_targeting_enabled or not wants_look_up(geo):
+    if not artifact.geo_targeting_enabled or not wants_look_up(geo):
         return None
     return looked_up(geo, here.geo_service)
 
@@ -98,15 +98,17 @@ def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], 
     """The decision of this process for a visitor at ``geo``; ``found`` is what was looked up of that place."""
     artifact, stale = newest
     request, situation = prepared.request, here.situation
-    identity = with_device_id(request.id, situation.client, prepared.cluster)
-    if identity is not request.id:
-        request = altered(request, id=identity)
+    visitor = "" if request.id is None else bucketed_by(request.id)
+    if not visitor:
+        identity = with_device_id(request.id, situation.client, prepared.cluster)
+        visitor, request = bucketed_by(identity), altered(request, id=identity)
         prepared = prepared._replace(request=request)
     remote = remote_parts(artifact, request)
-    asked = Asked(request, prepared.visit.session_id, found or geo, remote)
+    asked = Asked(request, prepared.visit.session_id, visitor, found or geo, remote)
     response, displays = decide(artifact, asked, situation)
     envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
-    return Answer(envelope, owed=owed_request(prepared, displays), geo=found)
+    owes = displays or request.notifications or request.telemetry is not None
+    return Answer(envelope, owed=owed_request(prepared, displays) if owes else None, geo=found)
 
 
 def not_ready(prepared: Prepared) -> ArtifactNotAvailable:

@@ -35,7 +35,8 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
     except InvalidResponse as error:
         raise OptionError(str(error)) from error
     identity = identified(asked.id, served.client)
-    decision = Asked(asked.replace(id=identity), session_id, _geo(request, served.geo))
+    known = asked.replace(id=identity)
+    decision = Asked(known, session_id, bucketed_by(identity), _geo(request, served.geo))
     situation = Situation(served.client, Log(logger))
     decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
     is_logged_client_side = part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side"
