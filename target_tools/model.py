@@ -205,10 +205,11 @@ def detached(value: Any) -> Any:
 
 def _detached(value: Any) -> Any:
     if isinstance(value, Model):
-        fields = value.__dict__.items()
-        return _made(
-            value.__class__, {name: one if one.__class__ in _LEAVES else _detached(one) for name, one in fields}
-        )
+        fields = value.__dict__.copy()
+        for name, one in value.__dict__.items():
+            if one.__class__ not in _LEAVES:
+                fields[name] = _detached(one)
+        return _made(value.__class__, fields)
     if isinstance(value, (list, tuple)):
         return [one if one.__class__ in _LEAVES else _detached(one) for one in value]
     if isinstance(value, Mapping):

@@ -17,6 +17,7 @@ def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
     Raises ``OptionError`` for a part that contains itself.
     """
     request = prepared.request
-    told = [*(request.notifications or ()), *displays]
-    owed = altered(request, request_id=new_id(), execute=None, prefetch=None, notifications=told)
-    return prepared._replace(request=detached(owed))
+    # What the caller may go on writing to is copied; the displays were made here.
+    owed = detached(altered(request, request_id=new_id(), execute=None, prefetch=None))
+    owed.notifications = [*(owed.notifications or ()), *displays]
+    return prepared._replace(request=owed)

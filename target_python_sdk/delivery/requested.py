@@ -16,6 +16,7 @@ from target_python_sdk.types import (
     PrefetchResponse,
     RequestDetails,
 )
+from target_tools.model import altered
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
 
@@ -26,11 +27,12 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
     prefetch = node(request.prefetch, PrefetchRequest, "request.prefetch") or PrefetchRequest()
     executed = nodes(execute.mboxes, MboxRequest, "request.execute.mboxes")
     prefetched = nodes(prefetch.mboxes, MboxRequest, "request.prefetch.mboxes")
-    known: Set[str] = {str(mbox.name) for mbox in [*executed, *prefetched]}
+    known: Set[str] = {str(mbox.name) for mbox in (*executed, *prefetched)}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return request
-    return request.replace(execute=execute.replace(mboxes=[*executed, *(MboxRequest(name=name) for name in missing)]))
+    mboxes = [*executed, *(MboxRequest(name=name) for name in missing)]
+    return altered(request, execute=altered(execute, mboxes=mboxes))
 
 
 def no_offers(request: DeliveryRequest) -> DeliveryResponse:
