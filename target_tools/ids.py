@@ -6,7 +6,6 @@ needs neither.
 
 import hashlib
 import os
-from typing import Tuple
 
 #: Names the texts that :func:`id_of` stands in for.
 _NAMESPACE = bytes.fromhex("6f7a1c6e6a0e5d2b9c583f1d0b8f7c11")
@@ -15,19 +14,33 @@ _NAMESPACE = bytes.fromhex("6f7a1c6e6a0e5d2b9c583f1d0b8f7c11")
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4))
 
 
+#: How many ids are made of one draw: as many as most calls need.
+_AT_ONCE = 6
+
+
+class Ids:
+    """Random UUIDs (version 4) as text, for one call.
+
+    Drawing random bytes hands the interpreter to another thread, so they are drawn once for
+    a call.  They are not kept for the next one: a forked child or a restored snapshot of the
+    process would go on with the same.
+    """
+
+    __slots__ = ("_digits",)
+
+    def __init__(self) -> None:
+        self._digits = os.urandom(16 * _AT_ONCE).hex()
+
+    def new(self) -> str:
+        """One more."""
+        digits = self._digits or os.urandom(16 * _AT_ONCE).hex()
+        self._digits = digits[32:]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:32]}"
+
+
 def new_id() -> str:
-    """A random UUID (version 4) as text."""
-    return _random_uuid(os.urandom(16).hex())
-
-
-def two_new_ids() -> Tuple[str, str]:
-    """Two of them.  Asking the system once is cheaper: each time another thread may take its turn."""
-    digits = os.urandom(32).hex()
-    return _random_uuid(digits[:32]), _random_uuid(digits[32:])
-
-
-def _random_uuid(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    """One by itself."""
+    return Ids().new()
 
 
 def id_of(text: str) -> str:

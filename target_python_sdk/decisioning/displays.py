@@ -5,14 +5,15 @@ from typing import List, Set, Tuple
 from target_python_sdk.decisioning.context import Visit
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
-from target_tools.ids import two_new_ids
+from target_tools.ids import Ids
 
 
 class Displays:
     """The displays of one call; what was shown twice in an mbox is reported once."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, ids: Ids) -> None:
         self._visit = visit
+        self._ids = ids
         self._seen: Set[Tuple[str, str]] = set()
         self.notifications: List[Notification] = []
 
@@ -23,10 +24,9 @@ class Displays:
         if not new:
             return []
         self._seen.update((mbox, token) for token in new)
-        name, impression = two_new_ids()
         made = Notification(
-            id=name,
-            impression_id=impression,
+            id=self._ids.new(),
+            impression_id=self._ids.new(),
             timestamp=self._visit.now,
             type=MetricType.DISPLAY,
             mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long

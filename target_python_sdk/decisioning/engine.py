@@ -43,6 +43,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.ids import Ids
 from target_tools.logger import Log
 from target_tools.model import altered, detached
 
@@ -70,6 +71,8 @@ class Asked(NamedTuple):
     session_id: str
     #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.visitor.bucketed_by`.
     visitor: str
+    #: For what the decision has to name.
+    ids: Ids
     #: Where the visitor is: what the request says, or what a look-up found.
     geo: Optional[Geo] = None
     #: What it leaves to the edge.
@@ -116,6 +119,7 @@ class _Decision:
         self._property = None if request._property is None else text(request._property.token)
         self._tokens = None if geo is None else place_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, asked, situation)
+        self._ids = asked.ids
         self._displays: Optional[Displays] = None
 
     @property
@@ -125,7 +129,7 @@ class _Decision:
 
     def executed(self, asked: ExecuteRequest) -> ExecuteResponse:
         """What to show at once."""
-        self._displays = Displays(self._visit)
+        self._displays = Displays(self._visit, self._ids)
         return ExecuteResponse(
             page_load=None if asked.page_load is None else self._page_load(asked.page_load, EXECUTED),
             mboxes=self._mboxes(asked.mboxes, EXECUTED, MboxResponse) if asked.mboxes else None,

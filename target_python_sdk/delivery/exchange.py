@@ -12,7 +12,6 @@ from target_tools.bodies import parse_json, render_json
 from target_tools.constants import DELIVERY_PATH
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
 from target_tools.flow import HttpReply, HttpRequest
-from target_tools.ids import new_id
 
 #: How much of an error's body is kept, in bytes.
 ERROR_BODY = 4096
@@ -32,7 +31,7 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
         "POST",
         delivery_origin(settings, prepared.cluster),
         "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
-        (*_HEADERS, ("X-Request-Id", new_id())),
+        (*_HEADERS, ("X-Request-Id", prepared.ids.new())),
         body,
         settings.max_response_bytes.delivery,
     )

@@ -10,7 +10,7 @@ from target_python_sdk.delivery.nodes import node, nodes
 from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
 from target_tools.constants import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
-from target_tools.ids import id_of
+from target_tools.ids import Ids, id_of
 from target_tools.logger import Log
 from target_tools.model import altered
 
@@ -33,16 +33,16 @@ class Visit(NamedTuple):
     cookie_id: Optional[str]
 
 
-def read_visit(call: Call, new_session: str, log: Log) -> Visit:
-    """The session and the device: a live session in the cookie, else the caller's, else the new one."""
+def read_visit(call: Call, ids: Ids, log: Log) -> Visit:
+    """The session and the device: a live session in the cookie, else the caller's, else a new one."""
     if not call.target_cookie and call.session_id is None:
-        return Visit(new_session, None)
+        return Visit(ids.new(), None)
     parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
     session = parts.get(SESSION_ID_COOKIE) or call.session_id
     device = parts.get(DEVICE_ID_COOKIE)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         device = None
-    return Visit(new_session if session is None else _accepted(session, log), device)
+    return Visit(ids.new() if session is None else _accepted(session, log), device)
 
 
 def _accepted(session: str, log: Log) -> str:

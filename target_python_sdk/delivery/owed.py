@@ -4,7 +4,6 @@ from typing import List
 
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.types import Notification
-from target_tools.ids import new_id
 from target_tools.model import altered, detached
 
 
@@ -18,6 +17,6 @@ def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
     """
     request = prepared.request
     # What the caller may go on writing to is copied; the displays were made here.
-    owed = detached(altered(request, request_id=new_id(), execute=None, prefetch=None))
+    owed = detached(altered(request, request_id=prepared.ids.new(), execute=None, prefetch=None))
     owed.notifications = [*(owed.notifications or ()), *displays]
     return prepared._replace(request=owed)

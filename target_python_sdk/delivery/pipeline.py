@@ -104,7 +104,7 @@ def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], 
         visitor, request = bucketed_by(identity), altered(request, id=identity)
         prepared = prepared._replace(request=request)
     remote = remote_parts(artifact, request)
-    asked = Asked(request, prepared.visit.session_id, visitor, found or geo, remote)
+    asked = Asked(request, prepared.visit.session_id, visitor, prepared.ids, found or geo, remote)
     response, displays = decide(artifact, asked, situation)
     envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
     owes = displays or request.notifications or request.telemetry is not None

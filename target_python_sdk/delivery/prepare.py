@@ -34,7 +34,7 @@ from target_python_sdk.types import (
     ViewRequest,
 )
 from target_tools.clock import utc_offset_minutes
-from target_tools.ids import two_new_ids
+from target_tools.ids import Ids
 from target_tools.logger import Log
 from target_tools.model import altered
 
@@ -51,13 +51,15 @@ class Prepared(NamedTuple):
     #: How many hints of the visitor's were no hints.
     refused_hints: int
     visitor_state: Any
+    #: For what else the call has to name.
+    ids: Ids
 
 
 def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
     """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
     given, visitor = call.request, call.visitor
-    new_session, new_request = two_new_ids()
-    visit = read_visit(call, new_session, log)
+    ids = Ids()
+    visit = read_visit(call, ids, log)
     values = {} if visitor is None else visitor_values(visitor)
     customers = [] if call.customer_ids is None else customer_ids(call.customer_ids)
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
@@ -67,7 +69,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     is_bound = given._property is not None or settings.property_token is not None
     request = altered(
         given,
-        request_id=given.request_id or new_request,
+        request_id=given.request_id or ids.new(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token) if is_bound else None,
@@ -83,7 +85,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
         state = visitor_state(visitor)
     elif customers:
         state = server_state(customers, settings.organization_id)
-    return Prepared(request, visit, cluster, refused_hints, state)
+    return Prepared(request, visit, cluster, refused_hints, state, ids)
 
 
 def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:

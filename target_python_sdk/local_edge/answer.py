@@ -21,6 +21,7 @@ from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.constants import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.hashing import bucket
+from target_tools.ids import Ids
 from target_tools.logger import Log
 
 EDGE_HOST = "{}{}.{}".format(EDGE_CLUSTER_PREFIX, CLUSTER, EDGE_HOST_SUFFIX)
@@ -36,7 +37,7 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
         raise OptionError(str(error)) from error
     identity = identified(asked.id, served.client)
     known = asked.replace(id=identity)
-    decision = Asked(known, session_id, bucketed_by(identity), _geo(request, served.geo))
+    decision = Asked(known, session_id, bucketed_by(identity), Ids(), _geo(request, served.geo))
     situation = Situation(served.client, Log(logger))
     decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
     is_logged_client_side = part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side"
