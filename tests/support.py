@@ -1,7 +1,8 @@
 """What many tests need: a request that asks for something, an answer, clients of a server on loopback."""
 
 import json
-from typing import Any, Dict, Optional
+import time
+from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest
@@ -60,3 +61,11 @@ def head_of(raw: bytes) -> Dict[str, str]:
 def content(envelope: Any, index: int = 0) -> Optional[Any]:
     """What the first option of an executed mbox holds."""
     return envelope["response"].execute.mboxes[index].options[0].content
+
+
+def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bool:
+    """Whether ``condition`` comes true within that time."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.002)
+    return bool(condition())

@@ -1,7 +1,6 @@
 """One file of activities, three ways to decide by it: the edge, on-device and hybrid agree."""
 
 import random
-import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
@@ -19,7 +18,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
-from tests.support import client_of
+from tests.support import client_of, eventually
 
 pytestmark = pytest.mark.server
 
@@ -179,14 +178,6 @@ def test_geo_of_the_edge_decides_in_each_way() -> None:
             assert shown(client, request, method) == {"MboxResponse m": [("html", "Hello, Reno")]}
         asked = [found.headers["x-forwarded-for"] for found in edge.requests if found.path == "/v1/geo"]
     assert asked == ["12.21.1.40"] * 2
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within ten seconds."""
-    until = time.monotonic() + 10
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.01)
-    return holds()
 
 
 def test_what_is_displayed_on_device_is_told_to_the_edge() -> None:

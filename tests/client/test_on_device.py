@@ -28,19 +28,11 @@ from tests.conformance.builders import (
     wanted,
     yes_or_no,
 )
-from tests.support import LONG, SHORT, body_of
+from tests.support import LONG, SHORT, body_of, eventually
 
 pytestmark = pytest.mark.server
 
 ALWAYS = artifact(home=[rule("A")])
-
-
-def eventually(condition, seconds=10.0):
-    """Whether ``condition`` holds within that time."""
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.005)
-    return condition()
 
 
 def executed(identity, context=None):
