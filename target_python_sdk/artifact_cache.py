@@ -4,21 +4,31 @@ What is kept is the artifact as it came, behind two lines that say what it is: a
 whose it is.  A copy that is torn, too old, too large or another client's is as good as none.  It is never a pickle:
 who can write to a cache must not be able to run code.
 
-A file is written beside its place and moved there, readable by its owner only; one that somebody else owns or may
-write to is not read.
+A file is written beside its place and moved there, readable by its owner only.  What is no file, or somebody else
+owns or may write to, is neither read nor replaced.
 """
 
+import contextlib
 import hashlib
 import os
+import re
 import stat
-from typing import Any, NamedTuple, Optional, Protocol, Tuple, Type
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type
 
 from target_tools.bodies import parse_json, render_json
-from target_tools.clock import epoch_seconds
+from target_tools.clock import Deadline, epoch_seconds, monotonic
+from target_tools.errors import DeadlineExceeded, OptionError
+from target_tools.handover import Handover
 from target_tools.logger import Log
 
 #: Seconds after which a copy is too old to decide by: thirty days.
 MAX_AGE = 30 * 86400.0
+#: Seconds after which a copy that was found to be the newest is dated anew.
+RENEWAL = 86400.0
+#: Seconds that an application's object has for an answer; then the network is asked.
+PATIENCE = 3.0
+#: Seconds after which a file that was to be moved to its place never will be.
+ABANDONED = 3600.0
 _MAGIC = b"target-artifact-1 "
 #: The two lines before the artifact are never longer, in bytes.
 _HEAD_SIZE = 4096
@@ -48,24 +58,33 @@ class Copy(NamedTuple):
 
 
 class ArtifactCache:
-    """One client's copy.  Neither reading nor writing raises anything that a store does."""
+    """One client's copy.  Neither reading nor writing raises anything that a store does.
+
+    Raises ``OptionError`` for a path that names no file.
+    """
 
     def __init__(self, place: Any, owner: str, max_bytes: int, log: Log) -> None:
         self._is_file = isinstance(place, str) or hasattr(place, "__fspath__")
-        store: Any = FileStore(os.fspath(place), max_bytes + _HEAD_SIZE) if self._is_file else place
+        store: Any = FileStore(_path_of(place), max_bytes + _HEAD_SIZE) if self._is_file else place
         self._store: Store = store
+        self._handover = Handover()
+        #: What an application's object was asked and has not answered.
+        self._asked: List[object] = []
         #: Who may use the copy.  A hash: the address in it may hold secrets.
         self._key = "target-artifact-" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:40]
         self._max_bytes = max_bytes
         self._log = log
-        #: What a store may raise.  Where a signal handler may raise, too, only what a file does.
-        self.expected: Tuple[Type[Exception], ...] = (Exception,)
+        #: When it was written or dated anew, on the monotonic clock; None: not by this process nor its parents.
+        self.saved_at: Optional[float] = None
+        #: Whether a signal handler may raise here.  Then what an object of the application's raises cannot be told
+        #: from that, and it is not asked.
+        self.interruptible = False
 
     def load(self) -> Optional[Copy]:
         """The copy, if there is one that can be used."""
         try:
-            packed: Any = self._store.get(self._key)
-        except self.expected as error:
+            packed = self._ask(lambda: self._store.get(self._key))
+        except self._expected as error:
             self._failed("read", error)
             return None
         if packed is None:
@@ -79,18 +98,47 @@ class ArtifactCache:
 
     def save(self, etag: Optional[str], body: bytes) -> None:
         """Keep an artifact."""
+        self.saved_at = monotonic()
         rest = render_json({"key": self._key, "etag": etag, "stored_at": epoch_seconds()}) + b"\n" + body
         packed = _MAGIC + hashlib.sha256(rest).hexdigest().encode("ascii") + b"\n" + rest
         try:
-            self._store.set(self._key, packed)
-        except self.expected as error:
+            self._ask(lambda: self._store.set(self._key, packed))
+        except self._expected as error:
             self._failed("written", error)
 
     def renew(self) -> None:
-        """Let the copy begin its life anew: it was found to be the newest."""
+        """Let the copy begin its life anew, once a day: it was found to be the newest."""
+        if self.saved_at is not None and monotonic() - self.saved_at <= RENEWAL:
+            return
+        self.saved_at = monotonic()
         copy = self.load()
         if copy is not None:
             self.save(copy.etag, copy.body)
+
+    @property
+    def _expected(self) -> Tuple[Type[Exception], ...]:
+        """What a store may raise."""
+        return (OSError,) if self.interruptible else (Exception,)
+
+    def _ask(self, act: Callable[[], Any]) -> Any:
+        """What the store answers.  An application's object may hang, so it is asked in a thread of its own."""
+        if self._is_file:
+            return act()
+        if self.interruptible:
+            return None
+        if self._asked:
+            raise TimeoutError("it still owes an answer")
+        self._asked.append(act)
+        try:
+            return self._handover.call(lambda: self._answered(act), Deadline.after(PATIENCE), lambda: None)
+        except DeadlineExceeded:
+            raise TimeoutError("no answer within {:.0f} s".format(PATIENCE)) from None
+
+    def _answered(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        finally:
+            self._asked.clear()
 
     def _unpacked(self, packed: Any) -> Copy:
         """The copy in what a store gave.  Raises ValueError, which says what is wrong with it."""
@@ -113,7 +161,7 @@ class ArtifactCache:
         return Copy(about.get("etag"), body)
 
     def _failed(self, what: str, error: Exception) -> None:
-        if not self._log.is_new(("artifact_cache", what)):
+        if not self._log.is_new(("artifact_cache", what)) or not self._log.is_new(("artifact_cache", str(error))):
             return
         if self._is_file:
             self._log.warning("artifact_cache cannot be %s: %s", what, error)
@@ -132,6 +180,7 @@ class FileStore:
         """The file's content, one byte more than is allowed at most.  Raises OSError."""
         path = self._file(key)
         try:
+            _check_ours(os.lstat(path), path)  # before it is opened: to open a device may do something
             descriptor = os.open(path, _READ)
         except FileNotFoundError:
             return None
@@ -142,6 +191,8 @@ class FileStore:
     def set(self, key: str, value: bytes) -> None:
         """Put the file there, all of it or nothing.  Raises OSError."""
         path = self._file(key)
+        with contextlib.suppress(FileNotFoundError):
+            _check_ours(os.lstat(path), path)
         folder = os.path.dirname(path)
         if folder:
             os.makedirs(folder, 0o700, exist_ok=True)
@@ -156,10 +207,38 @@ class FileStore:
         except BaseException:
             os.unlink(beside)
             raise
+        _tidy_up(path)
 
     def _file(self, key: str) -> str:
         is_folder = self._path.endswith((os.sep, "/")) or os.path.isdir(self._path)
         return os.path.join(self._path, key) if is_folder else self._path
+
+
+def _path_of(place: Any) -> str:
+    """The path that an application gave.  Raises OptionError."""
+    expected = "a path of a file or a folder"
+    try:
+        path = os.fsdecode(place)
+        if b"\0" not in os.fsencode(path):
+            return path
+    except (TypeError, ValueError):  # __fspath__ gave neither text nor bytes, or no system takes it
+        pass
+    raise OptionError("artifact_cache: {} was expected".format(expected), "artifact_cache", expected)
+
+
+def _tidy_up(path: str) -> None:
+    """Remove what processes left beside ``path`` that were killed before they moved it there."""
+    folder, name = os.path.split(path)
+    pattern = re.compile(re.escape(name) + r"\.[0-9a-f]{12}")
+    with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name) is None:
+                continue
+            with contextlib.suppress(OSError):  # another process was quicker
+                status = entry.stat(follow_symlinks=False)
+                _check_ours(status, entry.path)
+                if epoch_seconds() - status.st_mtime > ABANDONED:
+                    os.unlink(entry.path)
 
 
 def _check_ours(status: os.stat_result, path: str) -> None:

@@ -3,7 +3,9 @@
 None of it knows the source that it is done for: that may be collected while the network is waited for.
 """
 
-from typing import Any, Callable, NamedTuple, Optional, Union
+import _thread
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from target_python_sdk.artifact_cache import ArtifactCache
 from target_python_sdk.decisioning.artifact_flow import (
@@ -18,12 +20,16 @@ from target_python_sdk.decisioning.artifact_format import read_artifact
 from target_python_sdk.decisioning.cdn import address_of
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline
-from target_tools.errors import InvalidArtifact, TargetError
+from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
 from target_tools.flow import Send, run
 from target_tools.logger import Log
+from target_tools.poller import LONGEST_PAUSE
+from target_tools.retries import retry_after
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
 SHORTEST_INTERVAL = 300.0
+#: How many rules that were left out the log names.
+NAMED_RULES = 20
 
 
 class Found(NamedTuple):
@@ -33,6 +39,15 @@ class Found(NamedTuple):
     etag: Optional[str]
     #: None: it is from the cache.
     download: Optional[Download]
+
+
+class Kept(NamedTuple):
+    """What decisions are made by.  One thing, as a process that is forked in between takes over all of it or none."""
+
+    artifact: Any = None
+    etag: Optional[str] = None
+    #: Whether it came from the cache and no download has confirmed it yet.
+    stale: bool = False
 
 
 class Failure(NamedTuple):
@@ -56,9 +71,26 @@ def survived(errand: Callable[[], Outcome], log: Log) -> Outcome:
         return errand()
     except TargetError as error:
         return Failure(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a compiler or somebody's pool may raise anything
+    except BaseException as error:  # a compiler or somebody's pool may raise anything
+        if ends_a_greenlet(error):
+            raise
         say(log, "The download of the rule artifact failed unexpectedly")
         return Failure(error)
+
+
+def ends_a_greenlet(error: BaseException) -> bool:
+    """Whether ``error`` ends the greenlet that is our thread, which is none of our business to go on in."""
+    return any(kind.__name__ == "GreenletExit" for kind in type(error).__mro__)
+
+
+def without_traces(error: BaseException) -> None:
+    """Let ``error`` and what it came from hold no frames: an artifact that cannot be used is in them."""
+    known: List[BaseException] = []
+    cause: Optional[BaseException] = error
+    while cause is not None and cause not in known:
+        known.append(cause)
+        cause.__traceback__ = cause.__context__ = None
+        cause = cause.__cause__
 
 
 def say(log: Log, message: str) -> None:
@@ -67,6 +99,86 @@ def say(log: Log, message: str) -> None:
         log.exception(message)
     except Exception:  # noqa: BLE001 - a logger that raises has nobody to tell
         return
+
+
+class Waiters:
+    """Who waits for the first artifact: threads, each on a raw lock of its own, and callbacks."""
+
+    def __init__(self) -> None:
+        self._bells: Dict[int, _thread.LockType] = {}
+        self._callbacks: Deque[Callable[[], object]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._bells)
+
+    def wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        """Come back when somebody rings, or after so many seconds; at once where the waiting is over."""
+        bell = _thread.allocate_lock()
+        bell.acquire()
+        try:
+            self._bells[id(bell)] = bell
+            if not is_over():
+                bell.acquire(True, max(0.0, min(seconds, LONGEST_PAUSE)))
+        finally:
+            self._bells.pop(id(bell), None)
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        for bell in list(self._bells.values()):
+            try:
+                bell.release()
+            except RuntimeError:  # it was rung already
+                continue
+
+    def add(self, callback: Callable[[], object]) -> None:
+        """Let ``callback`` be told."""
+        self._callbacks.append(callback)
+
+    def tell(self) -> None:
+        """Call each callback, once."""
+        while True:
+            try:
+                callback = self._callbacks.popleft()  # whoever takes it tells
+            except IndexError:
+                return
+            callback()
+
+
+def log_failure(log: Log, location: str, error: BaseException, has_one: bool) -> None:
+    """Say that a download failed; ``has_one`` says that decisions go on by an older one."""
+    why = quoted(error)
+    if isinstance(error, HttpStatusError):
+        hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
+        why = "{} {}{}".format(error.status, quoted(error.reason), hint)
+    line, then = log.error, "there is none yet"
+    if has_one:
+        line, then = log.warning, "the last good one stays in use"
+    line("No rule artifact from %s: %s; %s", location, why, then)
+
+
+def patience_asked(error: BaseException) -> float:
+    """Seconds that the server asks for before it is asked again; 0: it does not."""
+    headers = error.headers if isinstance(error, HttpStatusError) else None
+    return 0.0 if headers is None else retry_after(headers.get("Retry-After")) or 0.0
+
+
+class LeftOut:
+    """Says which rules could not be compiled, once and not with each download."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._said: Sequence[str] = ()
+
+    def name(self, artifact: Any) -> None:
+        """Say it of ``artifact``."""
+        left_out: Sequence[str] = getattr(artifact, "left_out", ())
+        if left_out == self._said:
+            return
+        self._said = left_out
+        for text in left_out[:NAMED_RULES]:
+            self._log.warning("A rule of the artifact is left out: %s", quoted(text))
+        if len(left_out) > NAMED_RULES:
+            self._log.warning("%d further rules of the artifact are left out", len(left_out) - NAMED_RULES)
 
 
 def as_it_is(outcome: Outcome) -> Outcome:
@@ -90,10 +202,14 @@ def cached(
 
 
 def downloaded(
-    place: ArtifactPlace, etag: Optional[str], compile_artifact: Callable[[Any], Any], send: Send, seconds: float
+    place: ArtifactPlace,
+    etag: Optional[str],
+    compile_artifact: Callable[[Any], Any],
+    send: Send,
+    deadline: Callable[[], Deadline],
 ) -> Outcome:
     """The artifact from the network, if it is a newer one.  Raises TargetError."""
-    download = run(artifact_download(place, etag), send, Deadline.after(seconds))
+    download = run(artifact_download(place, etag), send, deadline())
     if download is None:
         return Nothing(is_newest=True)
     return Found(compile_artifact(download.document), download.etag, download)

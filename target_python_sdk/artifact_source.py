@@ -6,40 +6,50 @@ proxy, an artifact that cannot be used and a subscriber that raises cost one tur
 
 Nothing here takes a lock that others wait for.  Artifacts are swapped by one assignment, and whoever waits for the
 first one waits on a raw lock of its own.
+
+Subscribers are told in the thread that polls, when the artifact is in use and in the cache: one that takes long holds
+up the next download and nothing else.
 """
 
 import _thread
+import math
 import random
+import threading
 import weakref
-from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, Dict, Generic, Mapping, Optional, TypeVar, Union
+from typing import Any, Callable, Generic, Mapping, Optional, TypeVar, Union
 
 from target_python_sdk.artifact_errands import (
     SHORTEST_INTERVAL,
     Failure,
     Found,
+    Kept,
+    LeftOut,
     Nothing,
     Outcome,
+    Waiters,
     artifact_place,
     as_it_is,
     cache_of,
     cached,
     downloaded,
+    ends_a_greenlet,
+    log_failure,
+    patience_asked,
     polling_interval,
     say,
     survived,
+    without_traces,
 )
 from target_python_sdk.decisioning.artifact_flow import Download
 from target_python_sdk.decisioning.artifact_format import document_of, read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
-from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
+from target_tools.errors import InvalidArtifact, TargetError, quoted
 from target_tools.event_provider import EventProvider
 from target_tools.flow import Send
 from target_tools.logger import Log
-from target_tools.poller import LONGEST_PAUSE, Poller
-from target_tools.retries import retry_after
+from target_tools.poller import Poller
 
 ArtifactT = TypeVar("ArtifactT")
 
@@ -56,17 +66,13 @@ DOWNLOAD_SECONDS = 30.0
 FIRST_PAUSE = 1.0
 #: How far an interval is off, either way, so that the processes of an application do not ask in one moment.
 JITTER = 0.1
-#: Seconds after which the copy in the cache, found to be the newest, is dated anew.
-RENEWAL = 86400.0
-#: How many rules that were left out the log names.
-NAMED_RULES = 20
 
 
 class ArtifactSource(Generic[ArtifactT]):
     """Keeps the newest artifact.  ``start`` begins; until then nothing happens.
 
-    ``inherited`` is the source of a parent process: its artifact serves here, too.  Raises ``OptionError`` for an
-    address that leads nowhere.
+    ``inherited`` is the source of a parent process: its artifact serves here, too, and is let go here when a newer one
+    came.  Raises ``OptionError`` for an address that leads nowhere, and for a path that names no file.
     """
 
     def __init__(  # noqa: PLR0917 - what a runtime is made of
@@ -90,39 +96,47 @@ class ArtifactSource(Generic[ArtifactT]):
         self.location = self._place.address.shown
         #: Seconds between two downloads; 0: there is only the first.
         self.interval = polling_interval(settings, self._place)
-        #: The newest artifact, or None.
-        self.artifact: Optional[ArtifactT] = None
-        #: Whether it came from the cache and no download has confirmed it yet.
-        self.stale = False
+        #: The newest artifact with what belongs to it: assigned at once, so that nobody sees two halves.
+        self.kept = Kept()
         #: How many artifacts were downloaded, and when the last was, in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
-        #: What the last download failed with; None if it did not.
+        #: What the last download failed with, without its traceback; None if it did not fail.
         self.last_error: Optional[BaseException] = None
-        self._etag: Optional[str] = None
-        #: When the cache was written, and when the next turn is due, on the monotonic clock.
-        self._saved_at: Optional[float] = None
+        #: When the next turn is due, on the monotonic clock.
         self._due: Optional[float] = None
-        self._inherit(inherited)
-
         self._cache = cache_of(settings, self._place, log)
+        self._parent = inherited
+        self._inherit(inherited)
         #: The cache, as long as it has to be looked into, and a payload that could not be used.
         self._unread = self._cache if self.artifact is None else None
         self._bad_payload: Optional[Failure] = None
         #: What the turn is about.
         self._turn = _NETWORK
         self._failures = 0
-        self._left_out: Any = ()
+        self._left_out = LeftOut(log)
         self._started = self._inline = False
+        #: Where no thread was to be had: when to try for one again, on the monotonic clock.
+        self._next_try = 0.0
         #: Whether the first download is over, whatever it brought.
         self._tried = False
-        self._waiters: Dict[int, _thread.LockType] = {}
-        self._on_ready: Deque[Callable[[], object]] = deque()
+        self._waiters = Waiters()
         # Not the module's generator: forked children would all wait the same times.
         self._uniform = random.SystemRandom().uniform
         self._poller = Poller(_turns_of(weakref.ref(self), log), "target-{}-artifact".format(settings.client))
         # One that nobody stopped lets its thread go when it is collected, or at exit.
         weakref.finalize(self, self._poller.stop)
+
+    @property
+    def artifact(self) -> Optional[ArtifactT]:
+        """The newest artifact, or None."""
+        artifact: Optional[ArtifactT] = self.kept.artifact
+        return artifact
+
+    @property
+    def stale(self) -> bool:
+        """Whether it came from the cache and no download has confirmed it yet."""
+        return self.kept.stale
 
     @property
     def polling_halted(self) -> bool:
@@ -141,59 +155,61 @@ class ArtifactSource(Generic[ArtifactT]):
         }
 
     def start(self) -> None:
-        """Begin.  Does nothing if it has begun, so it may be called before each use."""
+        """Begin.  Does nothing if it has begun, so it may be called before each use.
+
+        Where no thread was to be had, it tries for one again, once a second at most.
+        """
         if self._started or self._poller.stopped:
+            return
+        if self._inline:
+            self._try_again()
             return
         if self.artifact is None and self._settings.artifact_payload is not None:
             self._take_payload(self._settings.artifact_payload)
-        if not self._is_through() and not self._poller.start(self._first_pause()):
+        if self._is_through() or self._poller.start(self._first_pause()):
+            self._started = True  # now, as a signal handler may have raised before
+        else:
             self._run_here()
-        self._started = True  # now, as a signal handler may have raised before
 
     def stop(self) -> None:
         """End the polling, and let go whoever waits.  The artifact stays."""
         self._poller.stop()
-        self._ring()
+        self._waiters.ring()
 
     def wait(self, seconds: float) -> bool:
         """Whether an artifact is there, within that time.
 
         Comes back earlier when the first download has failed; a later one may still succeed.
         """
-        bell = _thread.allocate_lock()
-        bell.acquire()
-        try:
-            self._waiters[id(bell)] = bell
-            if self.artifact is None and not self._tried and not self._poller.stopped:
-                bell.acquire(True, max(0.0, min(seconds, LONGEST_PAUSE)))
-        finally:
-            self._waiters.pop(id(bell), None)
+        self._waiters.wait(seconds, lambda: self.artifact is not None or self._tried or self._poller.stopped)
         return self.artifact is not None
 
     def on_ready(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once, as soon as an artifact is there: now, or in the thread that gets it."""
-        self._on_ready.append(callback)
+        self._waiters.add(callback)
         if self.artifact is not None:
-            self._tell_ready()
+            self._waiters.tell()
 
     # In the caller's thread
 
     def _inherit(self, parent: "Optional[ArtifactSource[ArtifactT]]") -> None:
         if parent is not None and parent.artifact is not None:
-            self.stale, self.artifact, self._etag = parent.stale, parent.artifact, parent._etag
+            self.kept = parent.kept
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
-            self._saved_at, self._due = parent._saved_at, parent._due
+            self._due = parent._due
+            if self._cache is not None and parent._cache is not None:
+                self._cache.saved_at = parent._cache.saved_at
 
     def _take_payload(self, payload: Any) -> None:
         try:
-            self.artifact = self._compile(document_of(payload))
+            self.kept = Kept(self._compile(document_of(payload)))
         except InvalidArtifact as error:
             self._bad_payload = Failure(error)  # the thread says so: a subscriber is not to run here
         else:
             self._unread = None  # a copy in the cache may be older
-            self._name_left_out(self.artifact)
-            self._ring()
-            self._tell_ready()
+            self._left_out.name(self.artifact)
+            self._waiters.ring()
+            self._waiters.tell()
 
     def _is_through(self) -> bool:
         """Whether there is nothing to ask for: no polling, and an artifact that needs no confirmation."""
@@ -209,17 +225,34 @@ class ArtifactSource(Generic[ArtifactT]):
 
     def _run_here(self) -> None:
         """One download in this thread: no other is to be had."""
+        self._next_try = math.inf
         self._inline = True
-        self._log.warning("No thread may be started here: the rule artifact is downloaded once and not again")
+        self._log.warning("No thread may be started here: until one may, the rule artifact is downloaded only once")
         self._seconds = min(DOWNLOAD_SECONDS, self._settings.maximum_wait_ready)
         if self._cache is not None:
-            self._cache.expected = (OSError,)  # what a signal handler raises is not to be taken for the cache's
-        while not self._tried and not self._poller.stopped:
-            try:
-                outcome = self._errand()()
-            except TargetError as error:
-                outcome = Failure(error)
-            self._take(outcome)
+            self._cache.interruptible = _thread.get_ident() == threading.main_thread().ident
+        try:
+            while not self._tried and not self._poller.stopped:
+                try:
+                    outcome = self._errand()()
+                except TargetError as error:
+                    outcome = Failure(error)
+                self._take(outcome)
+        finally:
+            if self._cache is not None:
+                self._cache.interruptible = False
+            self._seconds = DOWNLOAD_SECONDS
+            self._next_try = monotonic() + FIRST_PAUSE
+
+    def _try_again(self) -> None:
+        """Look for a thread again, where none was to be had."""
+        now = monotonic()
+        if now < self._next_try:
+            return
+        self._next_try = now + FIRST_PAUSE
+        if self._is_through() or self._poller.start(self._first_pause()):
+            self._inline = False
+            self._started = True
 
     # In the thread that polls
 
@@ -232,7 +265,8 @@ class ArtifactSource(Generic[ArtifactT]):
             self._turn = _CACHE
             return partial(cached, self._unread, self._place, self._compile, self._log)
         self._turn = _NETWORK
-        return partial(downloaded, self._place, self._etag, self._compile, self._send, self._seconds)
+        deadline = partial(self._poller.line.deadline, self._seconds)
+        return partial(downloaded, self._place, self.kept.etag, self._compile, self._send, deadline)
 
     def _take(self, outcome: Outcome) -> Optional[float]:
         """Seconds until the next turn, after this ``outcome``; None: there is none."""
@@ -258,25 +292,26 @@ class ArtifactSource(Generic[ArtifactT]):
     def _take_copy(self, outcome: Outcome) -> float:
         self._unread = None
         if isinstance(outcome, Found):
-            self.stale = True
             self._adopt(outcome)
-            self._tell_ready()
+            self._waiters.tell()
         return 0.0
 
     def _take_success(self, outcome: Union[Found, Nothing]) -> Optional[float]:
-        self._failures, self.last_error, self._tried = 0, None, True
-        if isinstance(outcome, Found) and outcome.download is not None:
+        download = outcome.download if isinstance(outcome, Found) else None
+        if isinstance(outcome, Found):
             self.retrievals += 1
             self.last_retrieved = epoch_milliseconds()
             self._adopt(outcome)
-            self.stale = False
-            self._tell_of(outcome.download)
-            self._tell_ready()
-            self._save(outcome.download)
         else:
-            self.stale = False
-            self._tell_ready()
-            self._renew()
+            self.kept = self.kept._replace(stale=False)
+        self._failures, self.last_error, self._tried = 0, None, True
+        self._waiters.tell()
+        if self._cache is not None and download is None:
+            self._cache.renew()
+        elif self._cache is not None and download is not None:
+            self._cache.save(download.etag, download.body)
+        if download is not None:
+            self._tell_of(download)  # last: a subscriber may do anything
         return self._pause()
 
     def _pause(self) -> Optional[float]:
@@ -289,28 +324,37 @@ class ArtifactSource(Generic[ArtifactT]):
         self._failures += 1
         self.last_error = error
         self._settle()
-        self._log_failure(error)
+        log_failure(self._log, self.location, error, self.artifact is not None)
         self._tell_of_failure(error)
         longest = self.interval or SHORTEST_INTERVAL
         pause = min(longest, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 20)) * self._uniform(0.5, 1)
-        headers = error.headers if isinstance(error, HttpStatusError) else None
-        asked = retry_after(headers.get("Retry-After")) if headers is not None else None
-        return max(pause, min(asked or 0.0, longest))
+        return max(pause, min(patience_asked(error), longest))
 
     def _settle(self) -> None:
         """It is known what the first download brought."""
         self._tried = True
-        self._ring()
+        self._waiters.ring()
 
     def _tell_of_failure(self, error: BaseException) -> None:
-        self._events.emit(DOWNLOAD_FAILED, {"artifact_location": self._place.url, "error": error})
+        try:
+            self._events.emit(DOWNLOAD_FAILED, {"artifact_location": self._place.url, "error": error})
+        finally:
+            without_traces(error)
 
     def _adopt(self, found: Found) -> None:
         """From now on decisions are made by this one."""
-        self._etag = found.etag
-        self.artifact = found.artifact
-        self._ring()
-        self._name_left_out(found.artifact)
+        self.kept = Kept(found.artifact, found.etag, stale=found.download is None)
+        self._waiters.ring()
+        self._forget_inherited()
+        self._left_out.name(found.artifact)
+
+    def _forget_inherited(self) -> None:
+        """Let go of what parent processes had; their sources serve nobody here."""
+        parent, self._parent = self._parent, None
+        while parent is not None and not parent._poller.is_of_this_process():
+            parent.kept = Kept()
+            following, parent._parent = parent._parent, None
+            parent = following
 
     def _tell_of(self, download: Download) -> None:
         self._log.debug("The rule artifact was downloaded from %s: %d bytes", self.location, len(download.body))
@@ -320,52 +364,6 @@ class ArtifactSource(Generic[ArtifactT]):
             self._events.emit(DOWNLOAD_SUCCEEDED, {"artifact_location": self._place.url, "artifact_payload": document})
         if download.geo is not None:
             self._events.emit(GEO_UPDATED, {"geo_context": download.geo})
-
-    def _save(self, download: Download) -> None:
-        if self._cache is not None:
-            self._cache.save(download.etag, download.body)
-            self._saved_at = monotonic()
-
-    def _renew(self) -> None:
-        if self._cache is not None and (self._saved_at is None or monotonic() - self._saved_at > RENEWAL):
-            self._cache.renew()
-            self._saved_at = monotonic()
-
-    def _ring(self) -> None:
-        """Wake whoever waits."""
-        for bell in list(self._waiters.values()):
-            try:
-                bell.release()
-            except RuntimeError:  # it was rung already
-                continue
-
-    def _tell_ready(self) -> None:
-        while True:
-            try:
-                callback = self._on_ready.popleft()  # whoever takes it tells
-            except IndexError:
-                return
-            callback()
-
-    def _name_left_out(self, artifact: Any) -> None:
-        """Say which rules could not be compiled, once and not with each download."""
-        left_out = getattr(artifact, "left_out", ())
-        if left_out == self._left_out:
-            return
-        self._left_out = left_out
-        for text in left_out[:NAMED_RULES]:
-            self._log.warning("A rule of the artifact is left out: %s", quoted(text))
-        if len(left_out) > NAMED_RULES:
-            self._log.warning("%d further rules of the artifact are left out", len(left_out) - NAMED_RULES)
-
-    def _log_failure(self, error: BaseException) -> None:
-        then = "there is none yet" if self.artifact is None else "the last good one stays in use"
-        why = quoted(error)
-        if isinstance(error, HttpStatusError):
-            hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
-            why = "{} {}{}".format(error.status, quoted(error.reason), hint)
-        line = self._log.error if self.artifact is None else self._log.warning
-        line("No rule artifact from %s: %s; %s", self.location, why, then)
 
 
 def _turns_of(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callable[[], Optional[float]]:
@@ -382,7 +380,9 @@ def _turns_of(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callab
     def guarded() -> Optional[float]:
         try:
             return turn()
-        except (Exception, SystemExit):  # noqa: BLE001 - this thread is ours, and it goes on whatever happens
+        except BaseException as error:  # this thread is ours, and it goes on whatever happens
+            if ends_a_greenlet(error):
+                raise
             say(log, "The polling of the rule artifact stumbled and goes on")
         source = reference()
         return None if source is None else source._pause()

@@ -2,43 +2,48 @@
 
 Device ids that this process makes name the cluster that will hold the visitor's
 profile, and a client that never calls the edge never hears of one.  So such a client
-asks once, when it is made.  Nobody waits for the answer, at the end of the process
-neither: without it device ids have no hint, and the edge finds the profile all the same.
+asks once, when it is made.  Nobody waits for the answer: when the client is closed, or
+the process ends, the question is dropped.  Without it device ids have no hint, and the
+edge finds the profile all the same.
 """
 
-import _thread
 import weakref
+from functools import partial
 
+from target_python_sdk.artifact_errands import say
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest
-from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import TargetError
+from target_tools.exits import Line
 from target_tools.flow import Send, run
 from target_tools.logger import Log
+from target_tools.poller import Poller
 
 
 def ask_for_cluster(runtime: Runtime) -> None:
     """Let ``runtime`` know the cluster, when the edge has named it."""
-    try:
-        # The thread does not hold the runtime: a client that is dropped is not kept by a server that hangs.
-        _thread.start_new_thread(_ask, (runtime.settings, runtime.transport.send, weakref.ref(runtime), runtime.log))
-    except (RuntimeError, MemoryError):  # no thread to be had, and it is not worth a wait
-        return
+    line = Line()
+    # The turn does not hold the runtime: a client that is dropped is not kept by a server that hangs.
+    turn = partial(_ask, runtime.settings, runtime.transport.send, weakref.ref(runtime), runtime.log, line)
+    # Where no thread is to be had, the answer is not worth a wait.
+    Poller(turn, "target-{}-hint".format(runtime.settings.client), line).start()
 
 
-def _ask(settings: ClientSettings, send: Send, runtime: "weakref.ref[Runtime]", log: Log) -> None:
-    call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
+def _ask(settings: ClientSettings, send: Send, runtime: "weakref.ref[Runtime]", log: Log, line: Line) -> None:
+    """The one turn of a poller."""
     try:
+        call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
         prepared = prepare(call, settings, None, log)
-        answer: Answer = run(deliver(prepared, settings), send, Deadline.after(settings.timeout))
+        answer: Answer = run(deliver(prepared, settings), send, line.deadline(settings.timeout))
+        known = runtime()
+        if known is not None and known.location_hint is None:
+            known.learn(answer)
     except TargetError as error:
         log.debug("Unable to retrieve location hint cookie. (%s)", type(error).__name__)
-        return
-    known = runtime()
-    if known is not None and known.location_hint is None:
-        known.learn(answer)
+    except Exception:  # noqa: BLE001 - somebody's pool manager may raise anything, and nobody waits for the answer
+        say(log, "Unable to retrieve location hint cookie.")

@@ -111,11 +111,9 @@ class Runtime:
         source = self.artifacts
         if source is None:
             return None
-        artifact = source.artifact
-        if artifact is None:
-            source.start()  # a signal handler may have raised where this should have happened
-            return None
-        return Newest(artifact, source.stale)
+        source.start()  # which may have been interrupted, or refused a thread
+        kept = source.kept
+        return None if kept.artifact is None else Newest(kept.artifact, kept.stale)
 
     def first(self, seconds: float) -> Optional[Newest]:
         """The first artifact, for a call that found none: waited for where nobody has waited in vain yet.

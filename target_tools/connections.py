@@ -13,7 +13,9 @@ The connections are urllib3's; what is done differently, and why:
 """
 
 import contextlib
-import encodings.idna  # noqa: F401 - a look-up would import it; a process forked meanwhile never could again
+import encodings.idna  # a look-up would import it; a process forked meanwhile never could again
+import encodings.utf_8_sig  # and JSON with a mark before it these two
+import encodings.utf_16_le  # noqa: F401
 import http.client
 import socket
 import ssl
@@ -27,6 +29,7 @@ from urllib3.util import is_connection_dropped
 
 from target_tools.answers import Answer, TimedReader, give_time
 from target_tools.clock import Deadline, monotonic
+from target_tools.exits import Line, LineDeadline
 from target_tools.flow import Origin
 from target_tools.handover import Handover
 from target_tools.proxies import Proxy
@@ -66,7 +69,27 @@ class KeptConnection(HTTPConnection):
     #: Milliseconds of the opening; None when it is long ago.
     dns: Optional[float] = None
     tls: Optional[float] = None
+    #: Whose exchange it carries, where somebody may end that.
+    line: Optional[Line] = None
     _connected_at = 0.0
+
+    def serve(self, deadline: Deadline) -> None:
+        """Begin an exchange."""
+        self.deadline = deadline
+        self.line = deadline.line if isinstance(deadline, LineDeadline) else None
+        if self.sock is not None:
+            self.show(self.sock)
+
+    def show(self, sock: socket.socket) -> None:
+        """Let whoever may end the exchange know the socket."""
+        if self.line is not None:
+            self.line.hold(id(self), sock)
+
+    def leave(self) -> None:
+        """The exchange is over."""
+        line, self.line = self.line, None
+        if line is not None:
+            line.release(id(self))
 
     def open(self) -> None:
         """Look the name up, connect, and shake hands; runs in a thread that may be left behind."""
@@ -86,7 +109,7 @@ class KeptConnection(HTTPConnection):
             if left <= 0:
                 break
             try:
-                sock = _connected(address, left)
+                sock = _connected(address, left, self.show)
             except OSError as error:
                 failure = error
             else:
@@ -131,6 +154,7 @@ class KeptConnection(HTTPConnection):
         if self.response is not None:
             self.response.close()  # it holds the socket, too
         super().close()
+        self.leave()
 
 
 class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -144,10 +168,13 @@ class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[rep
         self.tls = (monotonic() - self._connected_at) * 1000
 
 
-def _connected(address: Tuple[Any, ...], timeout: float) -> socket.socket:
+def _connected(
+    address: Tuple[Any, ...], timeout: float, show: Callable[[socket.socket], None]
+) -> socket.socket:
     family, kind, protocol, _, target = address
     sock = socket.socket(family, kind, protocol)
     try:
+        show(sock)
         for option in SOCKET_OPTIONS:
             sock.setsockopt(*option)
         sock.settimeout(timeout)
@@ -171,10 +198,16 @@ class Connections:
         self._proxy = proxy
         self._idle: Dict[Origin, Deque[KeptConnection]] = {}
         self._handover = Handover(is_worker)
+        #: What ends with the client: one for each of its threads that poll.
+        self._lines: Dict[int, Line] = {}
         self._closed = False
 
     def take(self, origin: Origin, deadline: Deadline) -> KeptConnection:
         """An open connection: the one used last, if it is still alive."""
+        if isinstance(deadline, LineDeadline):
+            self._lines[id(deadline.line)] = deadline.line
+            if self._closed:
+                deadline.line.end()
         idle = self._idle.get(origin)
         while idle:
             try:
@@ -182,7 +215,7 @@ class Connections:
             except IndexError:
                 break
             if monotonic() - connection.idle_since < IDLE_SECONDS and not _dropped(connection):
-                connection.deadline = deadline
+                connection.serve(deadline)
                 connection.dns = connection.tls = None
                 return connection
             connection.close()
@@ -190,6 +223,7 @@ class Connections:
 
     def give_back(self, origin: Origin, connection: KeptConnection) -> None:
         """Keep ``connection`` for the next request."""
+        connection.leave()
         idle = self._idle.get(origin)
         if idle is None:
             self._forget_an_origin()
@@ -209,8 +243,10 @@ class Connections:
             _close_oldest(idle)
 
     def close(self) -> None:
-        """Close everything idle; what is in use is closed when it is given back."""
+        """Close everything idle, and end what no call waits for; what is in use is closed when it is given back."""
         self._closed = True
+        for line in list(self._lines.values()):
+            line.end()
         for origin in list(self._idle):
             self.drop_idle(origin)
 
@@ -228,7 +264,7 @@ class Connections:
 
         def act() -> KeptConnection:
             connection = self._new(origin)
-            connection.deadline = deadline
+            connection.serve(deadline)
             made.append(connection)
             try:
                 connection.open()

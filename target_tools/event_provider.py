@@ -3,6 +3,9 @@
 A subscriber belongs to the application: it may raise, and nobody but the log hears
 of it.  Subscribing and emitting take no lock, so both may happen at any time, from
 any thread and from inside a subscriber.
+
+A subscriber is called in the thread where the event happens: for the downloads of rule
+artifacts that is the thread that polls, which takes no other turn meanwhile.
 """
 
 import itertools
@@ -27,7 +30,8 @@ class EventProvider:
     """Who wants to hear of which event.  ``events`` maps names to the first subscribers."""
 
     def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
-        self.subscriptions: Dict[str, Tuple[str, Subscriber]] = {}
+        #: By id: the event, who hears of it, and whether that one takes the event.
+        self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
         # Ids are never used twice: a number that came back would overwrite somebody else's subscription.
         self._numbers = itertools.count()
@@ -37,7 +41,9 @@ class EventProvider:
     def subscribe(self, event_name: str, subscriber: Subscriber) -> str:
         """The id to unsubscribe with."""
         subscription = "{}:{}".format(event_name, next(self._numbers))
-        self.subscriptions[subscription] = event_name, subscriber
+        # Asked here, in the application's thread, as it imports: a process that is forked while a thread of
+        # ours imports a module never can import it.
+        self.subscriptions[subscription] = event_name, subscriber, takes_an_argument(subscriber)
         return subscription
 
     def unsubscribe(self, subscription: str) -> None:
@@ -46,17 +52,17 @@ class EventProvider:
 
     def has_subscriber(self, event_name: str) -> bool:
         """Whether anybody would hear of ``event_name``."""
-        return any(name == event_name for name, _ in list(self.subscriptions.values()))
+        return any(name == event_name for name, _, _ in list(self.subscriptions.values()))
 
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
         """Tell every subscriber of ``event_name``, in the order they came."""
-        for name, subscriber in list(self.subscriptions.values()):
+        for name, subscriber, takes_it in list(self.subscriptions.values()):
             if name == event_name:
-                self._tell(subscriber, Event(payload or {}, type=event_name))
+                self._tell(subscriber, takes_it, Event(payload or {}, type=event_name))
 
-    def _tell(self, subscriber: Subscriber, event: Event) -> None:
+    def _tell(self, subscriber: Subscriber, takes_it: bool, event: Event) -> None:
         try:
-            if takes_an_argument(subscriber):
+            if takes_it:
                 subscriber(event)
             else:
                 subscriber()

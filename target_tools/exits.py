@@ -1,6 +1,9 @@
-"""The end of this process, and the workers that it waits for."""
+"""The end of this process, the workers that it waits for, and the exchanges that it does not."""
 
 import atexit
+import contextlib
+import os
+import socket
 import time
 import weakref
 from typing import Dict, Protocol
@@ -71,8 +74,75 @@ class _Exit:
         for workers in left:
             workers.let_go()
         until = Deadline.after(LEAVING_SECONDS)
+        waited = False
         while any(workers.threads() > workers.running() for workers in left) and until.remaining() > 0:
             time.sleep(0.001)
+            waited = True
+        if waited:
+            time.sleep(0.005)  # whoever says that it is gone has yet to leave the interpreter
 
 
 EXIT = _Exit()
+
+
+class Line:
+    """The exchanges with servers of a thread that nobody waits for: whoever wants it to end ends them.
+
+    It holds a second descriptor of each socket: shut down, it wakes whoever waits for the first.  Whoever takes one
+    out closes it, and nobody else: the number of one that was closed may be somebody else's file.  A name look-up
+    cannot be ended, nor what somebody's pool manager does; they take until their deadline.
+    """
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._handles: Dict[int, socket.socket] = {}
+        #: Whether there will be no further exchange.
+        self.ended = False
+
+    def deadline(self, seconds: float) -> "LineDeadline":
+        """A deadline that many seconds from now, or as soon as the line is ended."""
+        return LineDeadline.on(self, seconds)
+
+    def hold(self, key: int, sock: socket.socket) -> None:
+        """An exchange over ``sock`` begins; ``key`` has one at a time."""
+        self.release(key)
+        try:
+            self._handles[key] = socket.fromfd(sock.fileno(), sock.family, sock.type)
+        except OSError:  # no descriptor to be had: it will take its time
+            return
+        if self.ended:
+            self.end()
+
+    def release(self, key: int) -> None:
+        """It is over."""
+        handle = self._handles.pop(key, None)
+        if handle is not None:
+            handle.close()
+
+    def end(self) -> None:
+        """End what is under way, and let nothing begin.  Takes no lock: a collector may call it."""
+        if self._pid != os.getpid():
+            return  # the sockets are a parent's, who goes on
+        self.ended = True
+        while self._handles:
+            with contextlib.suppress(KeyError, OSError):
+                _, handle = self._handles.popitem()
+                with contextlib.closing(handle):
+                    handle.shutdown(socket.SHUT_RDWR)
+
+
+class LineDeadline(Deadline):
+    """A deadline that comes early where its line is ended."""
+
+    line: Line
+
+    @classmethod
+    def on(cls, line: Line, seconds: float) -> "LineDeadline":
+        """The deadline of an exchange on ``line``."""
+        made = cls(monotonic() + seconds, seconds)
+        made.line = line
+        return made
+
+    def remaining(self) -> float:
+        """Seconds left; less than zero when the line was ended."""
+        return -1.0 if self.line.ended else super().remaining()

@@ -8,7 +8,7 @@ import _thread
 import os
 from typing import Callable, List, Optional
 
-from target_tools.exits import EXIT
+from target_tools.exits import EXIT, Line
 from target_tools.workers import ThreadName
 
 #: The longest pause, in seconds: a month, as no platform's locks wait for ever.
@@ -21,7 +21,7 @@ class Poller:
     ``turn`` does not raise.  It must not hold whoever holds the poller, or neither is ever collected.
     """
 
-    def __init__(self, turn: Callable[[], Optional[float]], name: str) -> None:
+    def __init__(self, turn: Callable[[], Optional[float]], name: str, line: Optional[Line] = None) -> None:
         self._turn = turn
         self._name = name
         self._pid = os.getpid()
@@ -32,6 +32,8 @@ class Poller:
         self._there = False
         self._busy = False
         self.stopped = False
+        #: What the turns exchange with servers, by deadlines of it, ends with the polling.
+        self.line = line or Line()
 
     def start(self, pause: float = 0.0) -> bool:
         """Whether a thread may be had; its first turn comes after ``pause`` seconds."""
@@ -41,13 +43,16 @@ class Poller:
         try:
             _thread.start_new_thread(self._live, (pause,))
         except (RuntimeError, MemoryError):
-            EXIT.forget(self)
+            if not self._there:
+                EXIT.forget(self)
             return False
         return True
 
     def stop(self) -> None:
-        """Let the thread end: at once if it waits, else after its turn.  Takes no lock: a collector may call it."""
-        EXIT.forget(self)
+        """Let the thread end: at once if it waits, for a server too, else after its turn.
+
+        Takes no lock: a collector may call it.
+        """
         self.let_go()
 
     def is_of_this_process(self) -> bool:
@@ -58,8 +63,9 @@ class Poller:
         """Nothing: an exit does not wait for a turn."""
 
     def let_go(self) -> None:
-        """Take no further turn."""
+        """Take no further turn, and end what the turn exchanges with a server."""
         self.stopped = True
+        self.line.end()
         try:
             self._bell.release()
         except RuntimeError:  # it was rung already
@@ -70,8 +76,8 @@ class Poller:
         return int(self._there)
 
     def running(self) -> int:
-        """How many of them take their turn just now."""
-        return int(self._busy)
+        """How many of them take a turn that goes on: one that was stopped is about to end."""
+        return int(self._busy and not self.stopped)
 
     def _live(self, pause: float) -> None:
         """The life of the thread."""
@@ -80,6 +86,7 @@ class Poller:
         except IndexError:
             return
         self._there = True
+        EXIT.watch(self)  # another start that was refused may have struck it out
         name = ThreadName(self._name)
         try:
             left: Optional[float] = pause
@@ -89,8 +96,8 @@ class Poller:
                 self._busy = False
         finally:
             name.forget()
-            self._there = self._busy = False
             EXIT.forget(self)
+            self._there = self._busy = False
 
     def _rings_within(self, seconds: float) -> bool:
         """Whether it is time to leave, which is known after so many seconds at most."""

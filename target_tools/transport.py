@@ -76,7 +76,7 @@ class Transport:
         return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None)
 
     def close(self) -> None:
-        """Close idle connections; those in use close when their reply has come."""
+        """Close idle connections, and end what nobody waits for; those in use close when their reply has come."""
         if os.getpid() != self._pid:
             return  # a forked child ends, or collects what it inherited: a manager's lock may be held for ever
         self._connections.close()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from target_python_sdk.decisioning.artifact_format import read_artifact
 from target_python_sdk.decisioning.cdn import Address, address_of, cdn_url
 from target_python_sdk.sdk_headers import SDK_HEADERS
-from target_tools.errors import DeliveryError, HttpStatusError, InvalidArtifact, RedirectRefused
+from target_tools.errors import DeliveryError, HttpStatusError, InvalidArtifact, OptionError, RedirectRefused
 from target_tools.flow import Flow, HttpReply, HttpRequest, Timings
 
 #: How much of an error's body is kept, in bytes.
@@ -52,10 +52,22 @@ class Download(NamedTuple):
 def artifact_url(
     *, client: str, environment: str, property_token: Optional[str], masked: bool, cdn_base_path: str, secure: bool
 ) -> str:
-    """Where the artifact of a client is, if nobody says otherwise."""
-    folders = [client, environment, "v1", *([property_token] if property_token else [])]
-    path = "".join("/" + quote(folder, "") for folder in folders)
+    """Where the artifact of a client is, if nobody says otherwise.  Raises ``OptionError`` for what names no folder."""
+    folders = [_folder("client", client), _folder("environment", environment), "v1"]
+    if property_token:
+        folders.append(_folder("property_token", property_token))
+    path = "".join("/" + folder for folder in folders)
     return cdn_url(cdn_base_path, secure, path + ("/rules.bin" if masked else "/rules.json"))
+
+
+def _folder(option: str, name: str) -> str:
+    """The folder called ``name``, percent-encoded."""
+    try:
+        if name not in (".", ".."):  # these two would lead to somebody else's
+            return quote(name, "")
+    except UnicodeEncodeError:
+        pass
+    raise OptionError("{}: the name of a folder was expected".format(option), option, "the name of a folder")
 
 
 def is_masked(artifact_format: Optional[str], location: Optional[str]) -> bool:

@@ -3,12 +3,15 @@
 import os
 import stat
 import threading
+import time
 
 import pytest
 
 from target_python_sdk import artifact_cache
-from target_python_sdk.artifact_cache import MAX_AGE, ArtifactCache, Copy
+from target_python_sdk.artifact_cache import ABANDONED, MAX_AGE, ArtifactCache, Copy
+from target_python_sdk.errors import OptionError
 from target_tools.logger import Log
+from tests.support import eventually
 
 OWNER = "acmeclient\n1@AdobeOrg\nhttps://assets.adobetarget.com/acmeclient/production/v1/rules.json"
 BODY = b'{"version": "1.0.0"}\n\x00\xff'
@@ -124,10 +127,11 @@ def test_a_copy_that_is_too_old_is_none(age, found, tmp_path, monkeypatch):
 
 
 def test_one_that_is_renewed_begins_anew(tmp_path, monkeypatch):
-    cache, now = cache_at(tmp_path / "file"), artifact_cache.epoch_seconds()
+    cache, now, began = cache_at(tmp_path / "file"), artifact_cache.epoch_seconds(), artifact_cache.monotonic()
     cache.save('"1"', BODY)
     for days in (20, 40, 60):
         monkeypatch.setattr(artifact_cache, "epoch_seconds", lambda days=days: now + days * 86400)
+        monkeypatch.setattr(artifact_cache, "monotonic", lambda days=days: began + days * 86400)
         cache.renew()
     assert cache.load() == Copy('"1"', BODY)
     cache_at(tmp_path / "other").renew()
@@ -154,13 +158,97 @@ def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path):
         assert len(lines.kept) == 1 and lines.kept[0].startswith("artifact_cache cannot be read")
 
 
+def make_link(path):
+    (path.parent / "precious").write_text("mine")
+    os.symlink("precious", str(path))
+
+
+def make_open_file(path):
+    path.write_text("mine")
+    os.chmod(str(path), 0o666)
+
+
+PLACES = {
+    "link": make_link,
+    "pipe": lambda path: os.mkfifo(str(path)),
+    "folder": lambda path: os.mkdir(str(path)),
+    "open to everybody": make_open_file,
+}
+
+
 @posix
-def test_writing_replaces_a_link_and_leaves_alone_what_it_points_to(tmp_path):
-    (tmp_path / "precious").write_text("mine")
-    os.symlink("precious", str(tmp_path / "link"))
-    cache_at(tmp_path / "link").save(None, BODY)
-    assert (tmp_path / "precious").read_text() == "mine"
-    assert cache_at(tmp_path / "link").load().body == BODY
+@pytest.mark.parametrize("kind", PLACES)
+def test_what_is_not_read_is_not_replaced_and_said_once(tmp_path, kind):
+    lines = Lines()
+    cache = cache_at(tmp_path, lines=lines)
+    path = tmp_path / cache._key
+    PLACES[kind](path)
+    before = sorted(os.listdir(str(tmp_path))), os.lstat(str(path))
+    for _ in range(3):
+        assert cache.load() is None
+        cache.save(None, BODY)
+    after = os.lstat(str(path))
+    assert (sorted(os.listdir(str(tmp_path))), after.st_ino, after.st_mode) == (
+        before[0],
+        before[1].st_ino,
+        before[1].st_mode,
+    )
+    assert len(lines.kept) == 1
+    assert kind != "link" or (tmp_path / "precious").read_text() == "mine"
+
+
+@posix
+def test_somebody_elses_file_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    cache_at(path).save(None, BODY)
+    me = os.geteuid()
+    if me == 0:
+        os.chown(str(path), 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    before = os.lstat(str(path)).st_ino
+    lines = Lines()
+    cache_at(path, lines=lines).save(None, b"newer")
+    assert os.lstat(str(path)).st_ino == before
+    assert len(lines.kept) == 1 and "belongs to somebody else" in lines.kept[0]
+
+
+def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
+    cache, beside = cache_at(tmp_path / "file"), "file.0123456789a"
+    for name, age in (("b", 2 * ABANDONED), ("c", 60)):
+        (tmp_path / (beside + name)).write_bytes(b"half")
+        then = time.time() - age
+        os.utime(str(tmp_path / (beside + name)), (then, then))
+    for name in ("file.txt", "other.0123456789ab", "file.0123456789abc"):
+        (tmp_path / name).write_text("mine")
+        os.utime(str(tmp_path / name), (0, 0))
+    cache.save(None, BODY)
+    expected = ["file", beside + "c", "file.0123456789abc", "file.txt", "other.0123456789ab"]
+    assert sorted(os.listdir(str(tmp_path))) == sorted(expected)
+
+
+class Path:
+    """A path object that gives ``value``, or raises it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __fspath__(self):
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+def test_a_path_may_be_bytes(tmp_path):
+    cache_at(Path(os.fsencode(str(tmp_path / "file")))).save(None, BODY)
+    assert cache_at(tmp_path / "file").load().body == BODY
+
+
+@pytest.mark.parametrize("place", ["a\0b", Path(None), Path(1), Path(b"\0"), Path(ValueError("mine"))], ids=repr)
+def test_what_is_no_path_is_an_option_error(place):
+    with pytest.raises(OptionError, match="artifact_cache: a path of a file or a folder was expected") as raised:
+        cache_at(place)
+    assert raised.value.option == "artifact_cache"
 
 
 @posix
@@ -192,7 +280,7 @@ def test_a_path_that_cannot_be_written_is_said_once(tmp_path):
     for _ in range(3):
         cache.save(None, BODY)
         assert cache.load() is None
-    assert len(lines.kept) == 2  # one for writing, one for reading
+    assert len(lines.kept) == 1
     assert lines.kept[0].startswith("artifact_cache cannot be written: ")
 
 
@@ -246,6 +334,43 @@ def test_a_head_with_a_right_checksum_may_hold_anything(about):
     rest = about + b"\n" + BODY
     packed = b"target-artifact-1 " + artifact_cache.hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
     assert cache_at(Odd(packed)).load() is None
+
+
+class Hanging:
+    """A cache that answers when it is told to."""
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.asked = 0
+
+    def get(self, key):
+        self.asked += 1
+        self.go.wait(60)
+
+    def set(self, key, value):
+        self.get(key)
+
+
+def test_an_object_that_hangs_is_waited_for_a_while_and_asked_again_when_it_has_answered(monkeypatch):
+    monkeypatch.setattr(artifact_cache, "PATIENCE", 0.05)
+    store, lines = Hanging(), Lines()
+    cache = cache_at(store, lines=lines)
+    for _ in range(3):
+        assert cache.load() is None
+        cache.save(None, BODY)
+    assert store.asked == 1
+    assert "artifact_cache cannot be read" in lines.kept
+    store.go.set()
+    assert eventually(lambda: not cache._asked)
+    cache.save(None, BODY)
+    assert store.asked == 2
+
+
+def test_where_a_signal_handler_may_raise_an_object_is_not_asked():
+    cache = cache_at(Odd(ValueError("a handler's, or the object's?")))
+    cache.interruptible = True
+    cache.save(None, BODY)
+    assert cache.load() is None
 
 
 def test_readers_and_writers_never_see_a_half(tmp_path):

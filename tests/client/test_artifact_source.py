@@ -1,11 +1,14 @@
 """The newest artifact of a client: where it comes from, who waits for it, what is told, how it ends."""
 
 import _thread
+import asyncio
+import contextlib
 import gc
 import json
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -14,7 +17,9 @@ import weakref
 import pytest
 
 from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk.artifact_errands import Kept
 from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import Geo
@@ -22,8 +27,8 @@ from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.retries import Retrying, RetryPolicy
 from target_tools.transport import Transport, TransportSettings
-from tests.decisioning.cdn import Cdn, artifact, eventually, good, hangs, masked, options, settings_for, with_etag
-from tests.support import ANSWER_BYTES, content, offers
+from tests.decisioning.cdn import Cdn, artifact, good, hangs, masked, options, settings_for, with_etag
+from tests.support import ANSWER_BYTES, content, eventually, offers
 
 pytestmark = pytest.mark.server
 
@@ -90,6 +95,17 @@ def sources():
 
 def shown(source):
     return None if source.artifact is None else source.artifact.shown
+
+
+@contextlib.contextmanager
+def no_excepthooks():
+    """Lets a thread of ours end with an exception."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 # The first artifact
@@ -374,7 +390,16 @@ def test_every_source_has_its_own_jitter(sources):
     assert [one._pause() for _ in range(5)] != [two._pause() for _ in range(5)]
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), RecursionError("x"), MemoryError("x"), SystemExit(1), OSError("x")])
+class GreenletExit(BaseException):
+    """What ends a greenlet that is our thread."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("x"), RecursionError("x"), MemoryError("x"), SystemExit(1), OSError("x"), KeyboardInterrupt("x"),
+     asyncio.CancelledError("x")],
+    ids=repr,
+)  # fmt: skip
 def test_polling_survives_whatever_a_compiler_raises(cdn, sources, error, caplog):
     def broken(document):
         if document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"] == "bad":
@@ -393,7 +418,7 @@ def test_polling_survives_whatever_a_compiler_raises(cdn, sources, error, caplog
     assert "failed unexpectedly" in caplog.text
 
 
-@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1)])
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_and_whatever_a_subscriber_or_a_logger_does(cdn, sources, error):
     def broken(*_):
         raise error
@@ -410,6 +435,93 @@ def test_and_whatever_a_subscriber_or_a_logger_does(cdn, sources, error):
         seen = len(cdn.asked)
         assert eventually(lambda seen=seen: len(cdn.asked) > seen + 2)
     assert shown(source) == "c"
+
+
+def test_what_ends_a_greenlet_ends_the_polling(cdn, sources):
+    def broken(*_):
+        raise GreenletExit
+
+    events = Heard()
+    events.subscribe("artifact_download_succeeded", broken)
+    source = sources(cdn, events=events)
+    with no_excepthooks():
+        source.start()
+        assert source.wait(20)
+        assert eventually(lambda: source._poller.threads() == 0)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
+def test_a_subscriber_that_raises_costs_neither_the_copy_nor_the_readiness(cdn, sources, error, tmp_path):
+    def broken(*_):
+        raise error
+
+    events, told = Heard(), []
+    events.subscribe("artifact_download_succeeded", broken)
+    source = sources(cdn, events=events, artifact_cache=str(tmp_path / "file"), polling_interval=60000)
+    source.on_ready(lambda: told.append(1))
+    source.start()
+    assert eventually(lambda: events.events)
+    assert (told, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
+
+
+def test_a_subscriber_that_hangs_costs_neither_the_copy_nor_the_readiness(cdn, sources, tmp_path):
+    events, told, go = Heard(), [], threading.Event()
+    events.subscribe("artifact_download_succeeded", lambda: go.wait(20))
+    source = sources(cdn, events=events, artifact_cache=str(tmp_path / "file"))
+    source.on_ready(lambda: told.append(1))
+    source.start()
+    assert eventually(lambda: events.events)
+    assert (told, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
+    go.set()
+
+
+def test_a_cache_that_hangs_does_not_keep_the_network_from_being_asked(cdn, sources, monkeypatch):
+    monkeypatch.setattr("target_python_sdk.artifact_cache.PATIENCE", 0.1)
+    go = threading.Event()
+
+    class Hanging:
+        def get(self, key):
+            go.wait(60)
+
+        set = get
+
+    source = sources(cdn, artifact_cache=Hanging())
+    source.start()
+    try:
+        assert source.wait(20)
+        cdn.says = good("newer")
+        assert eventually(lambda: shown(source) == "newer")
+    finally:
+        go.set()
+
+
+def frames_of(error):
+    """Every frame that ``error`` and what it came from hold."""
+    while error is not None:
+        yield from traceback.walk_tb(error.__traceback__)
+        yield from frames_of(error.__context__)
+        error = error.__cause__
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["", "a handler raises"])
+@pytest.mark.parametrize("says", [response("{"), response(artifact(version="2")), b"HTTP/1.1 x\r\n\r\n"],
+                         ids=["torn", "another version", "no HTTP"])  # fmt: skip
+def test_the_last_error_holds_no_frames(cdn, sources, says, raises):
+    """Else what could not be used is held in memory as long as the error is."""
+    cdn.says = says
+    events = Heard()
+    told = []
+
+    def hear(event):
+        told.append(any(frames_of(event.error)))
+        if raises:
+            raise KeyboardInterrupt
+
+    events.subscribe("artifact_download_failed", hear)
+    source = sources(cdn, events=events, polling_interval=60000)
+    source.start()
+    assert eventually(lambda: told and not any(frames_of(source.last_error)))
+    assert told[0]  # a handler may still log it
 
 
 def test_a_dripping_server_does_not_hold_the_poller(cdn, sources, monkeypatch):
@@ -573,6 +685,64 @@ def test_a_poller_leaves_nothing_in_the_list_of_threads(cdn, sources):
     assert eventually(lambda: not strangers() - known)
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("end", ["stop", "close the transport"])
+def test_t33_a_download_under_way_ends_with_its_client(sources, secure, end):
+    """Over TLS it hangs in the handshake, before there is a connection."""
+    heard = []
+
+    def silent(connection):
+        heard.append(connection)
+        connection.hang()
+
+    with SocketServer(silent) as server:
+        base = "{}://{}".format("https" if secure else "http", server.domain)
+        source = sources(cdn_base_path=base)
+        source.start()
+        assert eventually(lambda: heard and source._poller.line._handles)
+        began = time.monotonic()
+        if end == "stop":
+            source.stop()
+        else:
+            transport_of(source).close()
+            source._poller.stopped = True
+        assert eventually(lambda: source._poller.threads() == 0)
+        assert time.monotonic() - began < 5
+        assert not source._poller.line._handles
+    assert source.last_error is None or end != "stop"
+
+
+def transport_of(source):
+    return source._send._send.__self__
+
+
+def test_a_download_that_is_over_leaves_no_descriptor(cdn, sources):
+    source = sources(cdn)
+    source.start()
+    assert eventually(lambda: source.retrievals > 5)
+    source.stop()
+    assert eventually(lambda: source._poller.threads() == 0)
+    assert not source._poller.line._handles
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_does_not_end_what_its_parent_downloads(cdn, sources):
+    go = threading.Event()
+    cdn.says = lambda head, connection: good() if go.wait(20) else b""
+    source = sources(cdn)
+    source.start()
+    assert eventually(lambda: cdn.asked)
+    pid = os.fork()
+    if pid == 0:
+        source.stop()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    go.set()
+    assert source.wait(20)
+    assert len(cdn.asked) == 1 or source.retrievals
+
+
 # Where no thread may be had
 
 
@@ -584,12 +754,79 @@ def test_without_threads_there_is_one_download_and_a_line(cdn, sources, monkeypa
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     source.start()
-    monkeypatch.undo()
     assert source.wait(0)
     assert (source.polling_halted, len(cdn.asked)) == (True, 1)
-    assert caplog.text.count("No thread may be started here") == 1
+    source._next_try = 0
     source.start()
-    assert len(cdn.asked) == 1
+    assert (source.polling_halted, len(cdn.asked)) == (True, 1)
+    assert caplog.text.count("No thread may be started here") == 1
+
+
+@pytest.mark.parametrize("at_first", ["well", "failing"])
+def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeypatch, at_first):
+    source = sources(cdn, maximum_wait_ready=20000)
+    refused, start = [], _thread.start_new_thread
+
+    def refuse(*_):
+        refused.append(1)
+        raise RuntimeError("can't start new thread")
+
+    if at_first == "failing":
+        cdn.says = response("no", 500)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    source.start()
+    seen = len(refused)
+    for _ in range(10):
+        source.start()
+    assert len(refused) == seen
+    source._next_try = 0
+    source.start()
+    assert len(refused) == seen + 1
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    cdn.says = good("newer")
+    monkeypatch.setattr("target_tools.exits.EXIT.begun", True)
+    source._next_try = 0
+    source.start()
+    assert source.polling_halted and source._poller.threads() == 0
+    monkeypatch.setattr("target_tools.exits.EXIT.begun", False)
+    source._next_try = 0
+    source.start()
+    assert not source.polling_halted
+    assert eventually(lambda: shown(source) == "newer")
+    assert source._seconds == artifact_source.DOWNLOAD_SECONDS
+
+
+@pytest.mark.parametrize("main", [True, False], ids=["main thread", "another thread"])
+def test_without_threads_a_cache_that_raises_costs_nobody_a_client(cdn, sources, monkeypatch, main):
+    class Broken:
+        asked = 0
+
+        def get(self, key):
+            self.asked += 1
+            raise Exception("refused")
+
+        def set(self, key, value):
+            self.get(key)
+
+    cache = Broken()
+    source = sources(cdn, maximum_wait_ready=20000, artifact_cache=cache)
+    start = _thread.start_new_thread
+    # A thread of the test's own, where there is one, waits until the functions are exchanged.
+    go = threading.Event()
+    thread = threading.Thread(target=lambda: go.wait(20) and source.start())
+    thread.start()
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    if main:
+        source.start()
+    go.set()
+    thread.join(20)
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    assert source.wait(0)
+    assert bool(cache.asked) is not main
 
 
 @pytest.mark.parametrize("given", [{}, {"artifact_payload": {"version": "2"}}, {"artifact_cache": "file"}])
@@ -617,7 +854,7 @@ def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
         def act():
             assert content(client.get_offers(offers())) == "one"
             cdn_said = client._calls._processes.get().artifacts
-            assert cdn_said._etag == '"1"'
+            assert cdn_said.kept.etag == '"1"'
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
             client.close()
 
@@ -637,15 +874,86 @@ def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
         assert eventually(lambda: content(client.get_offers(offers())) == "two")
 
 
+def in_a_child(act):
+    """Whether ``act`` comes through in a forked child."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException:  # noqa: BLE001 - the parent is told by the exit status
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_t27_a_child_that_is_forked_while_an_artifact_is_adopted_has_all_of_it_or_none(cdn, monkeypatch):
+    """With the new ETag and the old artifact it would hear for ever that nothing has changed."""
+    cdn.says = with_etag('"1"', good("one", etag='"1"'))
+    with TargetClient.create(options(cdn, polling_interval=20)) as client:
+        assert content(client.get_offers(offers())) == "one"
+        me, parent, reached, go = threading.get_ident(), os.getpid(), threading.Semaphore(0), threading.Semaphore(0)
+
+        def stepwise(self, name, value):
+            if armed and threading.get_ident() != me and os.getpid() == parent:
+                reached.release()
+                go.acquire(timeout=20)
+            object.__setattr__(self, name, value)
+
+        def act():
+            assert eventually(lambda: content(client.get_offers(offers())) == "two")
+
+        armed = False
+        monkeypatch.setattr(ArtifactSource, "__setattr__", stepwise)
+        cdn.says = with_etag('"2"', good("two", etag='"2"'))
+        armed = True
+        try:
+            for _ in range(12):  # assignments of a turn, and more
+                assert reached.acquire(timeout=20)
+                assert in_a_child(act)
+                go.release()
+        finally:
+            armed = False
+            go.release()
+
+
+def artifacts_in_memory():
+    gc.collect()
+    return sum(type(one) is Artifact for one in gc.get_objects())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_lets_its_parents_artifact_go_when_it_has_a_newer_one(cdn):
+    cdn.says = with_etag('"1"', good("one", etag='"1"'))
+    with TargetClient.create(options(cdn, polling_interval=20)) as client:
+        assert content(client.get_offers(offers())) == "one"
+
+        def act():
+            assert content(client.get_offers(offers())) == "one"
+            assert artifacts_in_memory() == 1
+            assert eventually(lambda: content(client.get_offers(offers())) == "two")
+            assert eventually(lambda: artifacts_in_memory() == 1)
+
+        timer = threading.Timer(0.3, lambda: setattr(cdn, "says", good("two", etag='"2"')))
+        timer.start()
+        assert in_a_child(act)
+        timer.join()
+
+
 def test_a_child_asks_when_its_parent_would_have(sources):
     location = "https://cdn.example/rules.json"
     parent = sources(artifact_location=location, polling_interval=300000)
-    parent.artifact, parent._etag, parent._due = compile_artifact(artifact()), '"1"', time.monotonic() + 200
+    parent.kept, parent._due = Kept(compile_artifact(artifact()), '"1"'), time.monotonic() + 200
     child = sources(inherited=parent, artifact_location=location, polling_interval=300000)
-    assert (shown(child), child._etag) == ("<b>A</b>", '"1"')
+    assert (shown(child), child.kept.etag) == ("<b>A</b>", '"1"')
     assert 150 < child._first_pause() <= 200
     parent._due = time.monotonic() - 1000
     late = sources(inherited=parent, artifact_location=location, polling_interval=300000)
     assert 0 < late._first_pause() <= 1
-    parent.stale = True
+    parent.kept = parent.kept._replace(stale=True)
     assert sources(inherited=parent, artifact_location=location)._first_pause() == 0

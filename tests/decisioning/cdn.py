@@ -1,7 +1,6 @@
 """A content delivery network on loopback, and artifacts to put there."""
 
 import json
-import time
 
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.testing import SocketServer, response
@@ -97,11 +96,3 @@ def options(cdn=None, **given):
 def settings_for(cdn=None, **given):
     """The same, checked."""
     return client_settings(options(cdn, **given), Log())
-
-
-def eventually(condition, seconds=20):
-    """Whether ``condition`` comes true."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.002)
-    return condition()

@@ -80,6 +80,19 @@ def test_what_else_the_address_depends_on(given, expected):
     assert url(**given) == expected
 
 
+@pytest.mark.parametrize("name", [".", "..", "\udc80"])
+@pytest.mark.parametrize("option", ["client", "environment", "property_token"])
+def test_what_is_no_folder_of_ones_own_is_an_option_error(option, name):
+    with pytest.raises(OptionError, match=option + ": the name of a folder was expected") as raised:
+        url(**{option: name})
+    assert raised.value.option == option
+
+
+@pytest.mark.parametrize("host", ["a" * 63 + ".example", "example.", "a_b.example", "a." * 126 + "a"])
+def test_a_name_may_be_as_long_as_names_are(host):
+    assert address_of("http://{}/".format(host), "x").origin.host == host
+
+
 def test_b62_any_environment_has_a_folder_of_its_own():
     assert url(environment="qa-2") == "https://assets.adobetarget.com/acmeclient/qa-2/v1/rules.json"
 
@@ -100,7 +113,8 @@ def test_an_address_is_taken_apart_for_a_connection(location, origin, target):
 @pytest.mark.parametrize(
     "location",
     ["http://a:99999/", "http://a:x/", "http://[::1/", "http://a:0/", "http://user@/", "ftp://a/", "http://a\x00b/",
-     "http://a\"b/", "https://" + "ü" * 70 + "/"],
+     "http://a\"b/", "https://" + "ü" * 70 + "/", "https://" + "a" * 64 + ".example/", "http://a..b/", "http://.a/",
+     "https://" + "a." * 127 + "aa/", "http://a/\udc80", "http://a/?\udc80", "http://\udc80@a/", "http://\udc80/"],
 )  # fmt: skip
 def test_an_address_that_leads_nowhere_is_an_option_error(location):
     with pytest.raises(OptionError, match="artifact_location: an http or https URL was expected") as raised:

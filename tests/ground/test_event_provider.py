@@ -113,5 +113,15 @@ def test_subscribers_take_the_event_or_nothing(subscriber, takes):
     assert takes_an_argument(subscriber) is takes
 
 
+def test_what_a_subscriber_takes_is_asked_when_it_subscribes(monkeypatch):
+    """Asking imports a module: whoever tells is a thread of ours, and a process may be forked meanwhile."""
+    events, told = EventProvider(), []
+    events.subscribe("ready", lambda: told.append(None))
+    events.subscribe("ready", told.append)
+    monkeypatch.setattr("target_tools.event_provider.takes_an_argument", lambda _: pytest.fail("asked too late"))
+    events.emit("ready")
+    assert told == [None, {"type": "ready"}]
+
+
 def test_an_event_is_a_dict():
     assert Event({"a": 1}, type="x") == {"a": 1, "type": "x"}

@@ -11,9 +11,9 @@ import pytest
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import ArtifactNotAvailable
 from target_python_sdk.testing import response
-from tests.decisioning.cdn import Cdn, artifact, eventually, good, hangs, options, with_etag
+from tests.decisioning.cdn import Cdn, artifact, good, hangs, options, with_etag
 from tests.reliability.conftest import python
-from tests.support import content, offers
+from tests.support import content, eventually, offers
 
 pytestmark = pytest.mark.server
 

@@ -1,0 +1,215 @@
+"""The threads that nobody asked for, one that polls and one that asks for the edge cluster: what they must not do to
+the process that they are guests in (T15, T33)."""
+
+import gc
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.testing import SocketServer
+from tests.decisioning.cdn import Cdn, artifact, good, options, with_etag
+from tests.reliability.conftest import python
+from tests.support import eventually
+
+pytestmark = pytest.mark.server
+
+#: Says what other threads than the main one import for the first time.
+IMPORTS = """
+    import json, sys, threading, time
+
+    class Finder:
+        found = []
+
+        def find_spec(self, name, path=None, target=None):
+            if threading.get_ident() != main:
+                self.found.append(name)
+
+    main = threading.get_ident()
+    sys.meta_path.insert(0, Finder())
+    from tests.decisioning.cdn import artifact, options
+    from tests.support import content, offers
+    from target_python_sdk import TargetClient
+    heard, told = [], []
+
+    class Memory(dict):
+        def set(self, key, value):
+            self[key] = value
+
+    def hear(event):
+        heard.append(event.type)
+
+    given = json.loads(sys.argv[1])
+    if given.pop("memory", False):
+        given["artifact_cache"] = Memory()
+    names = ("artifact_download_succeeded", "artifact_download_failed", "geo_location_updated", "client_ready",
+             "send_notification_error")
+    client = TargetClient.create(options(None, events=dict.fromkeys(names, hear), polling_interval=10, **given))
+    until = time.monotonic() + 20
+    while not set(json.loads(sys.argv[2])) <= set(heard) and time.monotonic() < until:
+        time.sleep(0.01)
+    for _ in range(3):
+        client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+    client.flush(20000)
+    time.sleep(0.1)
+    client.close()
+    print(json.dumps([Finder.found, sorted(set(heard)), len(told)]))
+"""
+
+
+def telling():
+    """An artifact whose offers are told to the edge."""
+    document = artifact()
+    consequence = document["rules"]["mboxes"]["home"][0]["consequence"]
+    consequence["options"][0]["eventToken"] = "token"
+    consequence["metrics"] = [{"type": "display", "eventToken": "token"}]
+    return document
+
+
+def an_answer(status, body, **headers):
+    lines = ["HTTP/1.1 {} X".format(status), "Content-Length: {}".format(len(body))]
+    lines += ["{}: {}".format(name.replace("_", "-"), value) for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8") + body
+
+
+TEXT = json.dumps(telling())
+SAYS = {
+    "well": good("<b>A</b>", etag='"1"', **{"x-geo-city": "PARIS"}),
+    "with a mark": an_answer(200, TEXT.encode("utf-8-sig"), x_geo_city="PARIS"),
+    "in UTF-16": an_answer(200, TEXT.encode("utf-16"), x_geo_city="PARIS"),
+    "busy": an_answer(503, b"no", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
+    "torn": an_answer(200, b"{"),
+    "elsewhere": an_answer(302, b"", Location="http://127.0.0.1:9/"),
+    "no HTTP": b"HTTP/1.1 x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("given", [{"memory": True}, {"artifact_cache": "file"}, {"decisioning_method": "hybrid"}],
+                         ids=["object", "file", "hybrid"])  # fmt: skip
+@pytest.mark.parametrize("says", SAYS)
+def test_our_threads_import_nothing(says, given, tmp_path):
+    """A process that is forked while a thread imports a module can never import that one."""
+    if "artifact_cache" in given:
+        given = {"artifact_cache": str(tmp_path / "file")}
+    bad = says not in ("well", "with a mark")
+    expected = ["artifact_download_failed"] if bad else ["artifact_download_succeeded", "geo_location_updated"]
+    with Cdn(with_etag('"1"', SAYS[says])) as cdn:
+        # By its name, which has to be looked up.
+        base = "http://localhost:" + cdn.domain.rpartition(":")[2]
+        given = {"cdn_base_path": base, "server_domain": "localhost:9", "maximum_wait_ready": 1000, **given}
+        done = python(IMPORTS, json.dumps(given), json.dumps(expected), options=())
+    assert done.returncode == 0, done.stderr[-3000:]
+    imported, heard, told = json.loads(done.stdout)
+    assert imported == []
+    assert set(expected) <= set(heard) and told == 3
+
+
+def test_whoever_only_names_the_client_does_not_import_inspect():
+    script = """
+        import sys, urllib3
+        import target_tools.typing_compat  # the typing_extensions of an old Python import it
+        known = "inspect" in sys.modules
+        from target_python_sdk import TargetClient
+        print(TargetClient.__name__, known == ("inspect" in sys.modules))
+    """
+    done = python(script)
+    assert done.stdout.strip() == "TargetClient True", done.stderr
+
+
+# Sub-interpreters
+
+INSIDE = """
+import sys
+sys.path[:] = {path!r}
+import logging
+logging.disable(50)
+from tests.decisioning.cdn import artifact
+from target_python_sdk import TargetClient
+client = TargetClient.create({options!r})
+import time
+time.sleep(0.3)
+if {close}:
+    client.close()
+"""
+
+OUTSIDE = """
+    import sys
+    try:
+        from _testcapi import run_in_subinterp
+    except ImportError:
+        print("unsupported")
+    else:
+        print("ended", run_in_subinterp(sys.argv[1].replace("PATH", repr(sys.path))), flush=True)
+"""
+
+
+def silent(connection):
+    """A server that accepts, and says nothing."""
+    connection.hang()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("close", [True, False], ids=["closed", "left alone"])
+@pytest.mark.parametrize("hung", ["edge", "cdn", "secure cdn", "both"])
+def test_t15_a_sub_interpreter_ends_while_a_server_hangs(hung, close):
+    """One that ends with a thread in it ends the process: not the last thread."""
+    with SocketServer(silent) as server:
+        given = options(maximum_wait_ready=100, timeout=20000)
+        if hung != "edge":
+            given["cdn_base_path"] = "{}://{}".format("https" if hung == "secure cdn" else "http", server.domain)
+        else:
+            given.update(artifact_payload=artifact(), polling_interval=0)
+        if hung in ("edge", "both"):
+            given["server_domain"] = server.domain
+        inside = INSIDE.format(path="PATH", options=given, close=close).replace("'PATH'", "PATH")
+        done = python(OUTSIDE, inside, options=())
+    if done.stdout.strip() == "unsupported":
+        pytest.skip("this Python has no _testcapi to make sub-interpreters with")
+    assert (done.returncode, done.stdout.strip()) == (0, "ended 0"), done.stderr[-3000:]
+
+
+# Closing
+
+
+@pytest.mark.parametrize("hung", ["edge", "cdn", "secure cdn"])
+def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket(hung, figure):
+    connections = []
+
+    def keeps(connection):
+        connections.append(connection)
+        connection.hang()
+
+    given = options(maximum_wait_ready=50, timeout=20000)
+    with SocketServer(keeps) as server:
+        if hung == "edge":
+            given.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)
+        else:
+            scheme = "https" if hung == "secure cdn" else "http"
+            given["cdn_base_path"] = "{}://{}".format(scheme, server.domain)
+        gc.collect()
+        clients, threads, sockets = [], ours(), descriptors()
+        for number in range(10):
+            clients.append(TargetClient.create(given))
+            assert eventually(lambda number=number: len(connections) > number)
+        assert ours() >= threads + 10
+        began = time.monotonic()
+        for client in clients:
+            client.close()
+        # The server's ends stay open, and perhaps the pipe or so that it waits with.
+        assert eventually(lambda: ours() <= threads and descriptors() < sockets + 20)
+        took = time.monotonic() - began
+    figure("threads of 10 closed clients of a hung {} gone, s".format(hung), took, "less than 1")
+    assert took < 1 + 4
+
+
+def ours():
+    """How many threads of ours there are."""
+    return sum(thread.name.startswith("target-acmeclient-") for thread in threading.enumerate())
+
+
+def descriptors():
+    """How many descriptors this process has open, where the system lists them."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
