@@ -10,7 +10,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
 from typing import get_args as arguments_of
 from typing import get_origin as origin_of
 
-from target_tools.notes import Constraint, JsonName, OneOf, Required
+from target_tools.notes import Constraint, JsonName, MaxLength, OneOf, Required
 from target_tools.typing_compat import Annotated
 
 Load = Callable[[Any], Any]
@@ -44,6 +44,18 @@ class Field:
             self.type_name = note.type_name
         elif isinstance(note, type):
             self.type_name = note.__name__
+
+    @property
+    def acceptance(self) -> str:
+        """A condition in Python for most values that :meth:`check` would let through, quicker than asking it."""
+        limits = [constraint.limit for constraint in self.constraints if isinstance(constraint, MaxLength)]
+        if not self.constraints:
+            quick = "{0} is not None"
+        elif len(limits) == len(self.constraints) == 1:
+            quick = "{0}.__class__ is str and len({0}) <= " + str(limits[0])
+        else:
+            quick = "False"
+        return (quick if self.required else "{0} is None or " + quick).format(self.name)
 
     def check(self, value: Any) -> None:
         """Raises 1.1.0's ``ValueError`` if user code may not set the field to ``value``."""

@@ -21,7 +21,7 @@ an old client survives a new server; only its structure has to be the schema's.
 
 import datetime
 import enum
-from typing import Any, Callable, ClassVar, Dict, FrozenSet, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 from target_tools.clock import as_utc
 from target_tools.errors import InvalidResponse, OptionError
@@ -70,7 +70,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
     _checks: ClassVar[Dict[str, Check]] = {}
-    _required: ClassVar[FrozenSet[str]] = frozenset()
+    _acceptance: ClassVar[Dict[str, str]] = {}
     _by_wire_name: ClassVar[Dict[str, Tuple[str, Optional[Load]]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -186,7 +186,8 @@ def _made(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
 
 def altered(model: ModelT, **changes: Any) -> ModelT:
     """A copy with ``changes`` that need no check: the SDK's own, or checked when they were made."""
-    copy = model.__class__.__new__(model.__class__)
+    cls = model.__class__
+    copy = cls.__new__(cls)
     _set_fields(copy, {**model.__dict__, **changes})
     return copy
 
@@ -226,7 +227,7 @@ def _put_tables(cls: Type[Model]) -> None:
     cls._names = {name: name for name in fields}
     cls._defaults = {name: field.default for name, field in fields.items()}
     cls._checks = {name: field.check for name, field in fields.items() if field.required or field.constraints}
-    cls._required = frozenset(name for name, field in fields.items() if field.required)
+    cls._acceptance = {name: field.acceptance for name, field in fields.items()}
     cls._by_wire_name = {field.wire_name: (name, field.load) for name, field in fields.items()}
 
 
@@ -245,7 +246,7 @@ def _set_checked(self: Model, name: str, value: Any) -> None:
 def _put_init(cls: Type[Model]) -> None:
     """Gives ``cls`` the constructor that a careful person would write by hand."""
     lines = ["def __init__(self, {}):".format(", ".join(name + "=None" for name in cls._defaults))]
-    lines += ["    {1}_check_{0}({0})".format(name, _unless_none(name, cls)) for name in cls._checks]
+    lines += ["    if not ({1}): _check_{0}({0})".format(name, cls._acceptance[name]) for name in cls._checks]
     if cls.__setattr__ is not object.__setattr__:  # which is for assignments: what is set here is checked by now
         lines += ["    __dict__ = self.__dict__"]
         lines += ["    __dict__['{0}'] = {0}".format(name) for name in cls._defaults]
@@ -259,11 +260,6 @@ def _put_init(cls: Type[Model]) -> None:
     cls.__init__ = init  # type: ignore[method-assign]
 
 
-def _unless_none(name: str, cls: Type[Model]) -> str:
-    """None is fine for most fields, and most fields are None."""
-    return "" if name in cls._required else "if {} is not None: ".format(name)
-
-
 #: What every class with fields has of its own, and who makes it.
 _PUT_ON_FIRST_USE = {
     "openapi_types": _put_tables,
@@ -271,7 +267,7 @@ _PUT_ON_FIRST_USE = {
     "_names": _put_tables,
     "_defaults": _put_tables,
     "_checks": _put_tables,
-    "_required": _put_tables,
+    "_acceptance": _put_tables,
     "_by_wire_name": _put_tables,
     "__setattr__": _put_setattr,
     "__init__": _put_init,

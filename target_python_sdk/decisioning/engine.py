@@ -171,7 +171,7 @@ class _Decision:
             metrics=distinct([metric for rule in rules for metric in manner.metrics(rule)]) or None,
             analytics=next(filter(None, map(analytics, rules)), None),
             state=None if manner is EXECUTED else next(filter(None, map(state, rules)), None),
-            trace=None if place.trace is None else place.trace.as_dict(),
+            trace=place.told(),
         )
 
     def _mboxes(self, asked: Sequence[MboxRequest], manner: Manner, kind: Type[MboxT]) -> List[MboxT]:
@@ -184,12 +184,12 @@ class _Decision:
             rules = rules_of.get(name, ())
             shows_all = name == self._artifact.global_mbox or name in all_matching
             found = place.winners(rules, set()) if shows_all else place.winner(rules)
-            made = [self._shown(rule, mbox, manner, kind, place) for rule in found] or [
-                kind(index=mbox.index, name=name)
-            ]
-            if place.trace is not None:
+            made = [self._shown(rule, mbox, manner, kind, place) for rule in found]
+            if not made:
+                made.append(kind(index=mbox.index, name=name))
+            if place.trace is not None:  # of all that was decided for the mbox
                 for answer in made:
-                    answer.trace = place.trace.as_dict()
+                    answer.trace = place.told()
             answers += made
         return answers
 
@@ -199,7 +199,7 @@ class _Decision:
             index=mbox.index,
             name=mbox.name,
             options=self._options(rule, mbox, manner, str(mbox.name), place),
-            metrics=manner.metrics(rule) or None,
+            metrics=(manner.metrics(rule) or None) if rule.metrics else None,
             analytics=analytics(rule),
         )
         if isinstance(answer, PrefetchMboxResponse):
@@ -227,7 +227,7 @@ class _Decision:
                 view.analytics, view.state = analytics(rule), state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCHED, name, place)]
             view.metrics = [*(view.metrics or ()), *metrics(rule)]
-            view.trace = None if place.trace is None else place.trace.as_dict()
+            view.trace = place.told()
 
 
 def _tracer(artifact: Artifact, asked: Asked, situation: Situation) -> Tracer:

@@ -26,6 +26,10 @@ class Place(OnDemand):
         #: What explains the decision, where that was asked for.
         self.trace: Optional[PlaceTrace] = None
 
+    def told(self) -> Optional[Dict[str, Any]]:
+        """What has been decided so far, and why, where that was asked for."""
+        return None if self.trace is None else self.trace.as_dict()
+
     def winner(self, rules: Sequence[Rule]) -> List[Rule]:
         """The first rule that matches, if any does: they stand in the order of their priority."""
         for rule in rules:

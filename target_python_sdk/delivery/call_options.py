@@ -41,6 +41,10 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     if options.__class__ is not dict and not isinstance(options, Mapping):  # dict first: asking an ABC is slow
         parse.refuse("options", "a dict", options)
+    if len(options) == 1:
+        only = options.get("request")
+        if isinstance(only, DeliveryRequest):  # as in most calls
+            return Call(only, settings.timeout, settings.decisioning_method)
     given = parse.given(options)
     get = given.get
     request = get("request")
@@ -49,8 +53,6 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         request = get("events")
     if not isinstance(request, DeliveryRequest):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
-    if len(given) == 1:
-        return Call(request, settings.timeout, settings.decisioning_method)
     _check_call(given, log)
     timeout, method = get("timeout") or None, get("decisioning_method")
     return Call(

@@ -11,7 +11,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 def node(value: Any, kind: Type[ModelT], place: str) -> Optional[ModelT]:
     """``value`` as a ``kind``; raises ``OptionError`` that names the place for what is none."""
-    if value is None or isinstance(value, kind):
+    if value is None or value.__class__ is kind or isinstance(value, kind):
         return value
     if isinstance(value, Mapping):
         return _from_dict(value, kind, place)
