@@ -6,7 +6,7 @@ decided becomes the edge's to decide.  Nothing in an artifact changes once it is
 so that any number of threads ask it and a newer one takes its place by one assignment.
 """
 
-from typing import Any, Dict, KeysView, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, KeysView, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
 
 from target_python_sdk.decisioning.rule import Rule, RuleCompiler
 from target_tools.constants import DEFAULT_GLOBAL_MBOX
@@ -33,10 +33,10 @@ class Artifact(NamedTuple):
     geo_targeting_enabled: bool
     #: The tokens that options are to report.
     response_tokens: Names
-    local_mboxes: Names
-    local_views: Names
-    #: Where rules are that only the edge can decide; those left out here among them.
-    remote_mboxes: Names
+    #: Where all the rules are here: none is the edge's to decide, and none was left out.
+    decidable_mboxes: FrozenSet[str]
+    decidable_views: FrozenSet[str]
+    #: The views that have rules which are not here, or were left out.
     remote_views: Names
     #: Rules in the order of their priority, by the name of their mbox or view.
     mboxes: Mapping[str, Rules]
@@ -59,6 +59,8 @@ class Artifact(NamedTuple):
         global_mbox = document.get("globalMbox") or DEFAULT_GLOBAL_MBOX
         if not isinstance(global_mbox, str):
             _refuse("globalMbox is text")
+        remote_mboxes = _names(document, "remoteMboxes", lost_mboxes)
+        remote_views = _names(document, "remoteViews", lost_views)
         return cls(
             document,
             version,
@@ -66,10 +68,9 @@ class Artifact(NamedTuple):
             global_mbox,
             document.get("geoTargetingEnabled") is True,
             tokens,
-            _names(document, "localMboxes"),
-            _names(document, "localViews"),
-            _names(document, "remoteMboxes", lost_mboxes),
-            _names(document, "remoteViews", lost_views),
+            frozenset(_names(document, "localMboxes") - remote_mboxes),
+            frozenset(_names(document, "localViews") - remote_views),
+            remote_views,
             mboxes,
             views,
             tuple(compiler.left_out),

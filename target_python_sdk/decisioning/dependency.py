@@ -34,12 +34,11 @@ def remote_parts(artifact: Artifact, request: DeliveryRequest) -> Remote:
         for given in request.prefetch.views:
             view = part(given, ViewRequest) or ViewRequest()
             views += [str(view.name)] if view.name else artifact.remote_views
-    remote_mboxes = _only(mboxes, artifact.remote_mboxes, artifact.local_mboxes) if mboxes else mboxes
-    remote_views = _only(views, artifact.remote_views, artifact.local_views) if views else views
-    return Remote(remote_mboxes, remote_views) if remote_mboxes or remote_views else NOTHING_REMOTE
+    if artifact.decidable_mboxes.issuperset(mboxes) and artifact.decidable_views.issuperset(views):
+        return NOTHING_REMOTE
+    return Remote(_without(mboxes, artifact.decidable_mboxes), _without(views, artifact.decidable_views))
 
 
-def _only(names: List[str], remote: AbstractSet[str], local: AbstractSet[str]) -> List[str]:
-    """Those that are remote, or not known to be local, each once."""
-    found = [name for name in names if name in remote or name not in local]
-    return list(dict.fromkeys(found)) if found else found
+def _without(names: List[str], decidable: AbstractSet[str]) -> List[str]:
+    """Those that are remote, or unknown, each once."""
+    return [name for name in dict.fromkeys(names) if name not in decidable]

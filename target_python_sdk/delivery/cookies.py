@@ -7,7 +7,7 @@ read under limits and never raises: a part that makes no sense is not there.
 
 import math
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.types import TargetCookie
@@ -59,21 +59,19 @@ def _part(text: str) -> Optional[Part]:
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
     """The cookie to set: the session and, once the edge has named the visitor, the device."""
     started = math.ceil(now)
-    parts, max_age = [_written(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)], SESSION_ID_MAX_AGE
-    if device_id:
-        parts.append(_written(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
-        max_age = DEVICE_ID_MAX_AGE
-    value = "|".join(parts)
-    return _cookie(TARGET_COOKIE, value if len(value) < WRITTEN_LENGTH else _shortened(parts), max_age)
+    session = _written(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)
+    if not device_id:
+        return _cookie(TARGET_COOKIE, _kept(session), SESSION_ID_MAX_AGE)
+    device = _written(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE)
+    value = session + "|" + device
+    if len(value) >= WRITTEN_LENGTH:
+        value = _kept(session) or _kept(device)
+    return _cookie(TARGET_COOKIE, value, DEVICE_ID_MAX_AGE)
 
 
-def _shortened(parts: List[str]) -> str:
-    """As many of the parts as a browser keeps."""
-    kept: List[str] = []
-    for part in parts:
-        if len("|".join([*kept, part])) < WRITTEN_LENGTH:
-            kept.append(part)
-    return "|".join(kept)
+def _kept(part: str) -> str:
+    """A part that a browser keeps, or nothing."""
+    return part if len(part) < WRITTEN_LENGTH else ""
 
 
 def location_hint_cookie(cluster: str) -> TargetCookie:

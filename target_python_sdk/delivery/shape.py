@@ -41,6 +41,8 @@ def shape(
     traces: List[Dict[str, Any]] = []
     tokens: List[Dict[str, Any]] = []
     for element in _elements(response):
+        if element is None:  # the wire may bring one
+            continue
         if element.analytics is not None:
             analytics.append(element.analytics)
         if element.trace:
@@ -63,11 +65,10 @@ def shape(
 
 def _device_id(response: DeliveryResponse, request: DeliveryRequest) -> Optional[str]:
     """The id the edge gave the visitor, else the one the request came with."""
-    for identity in (response.id, request.id):
-        device_id = None if identity is None else identity.tnt_id
-        if device_id and isinstance(device_id, str):
-            return device_id
-    return None
+    device_id = None if response.id is None else response.id.tnt_id
+    if not (device_id and isinstance(device_id, str)) and request.id is not None:
+        device_id = request.id.tnt_id
+    return device_id if device_id and isinstance(device_id, str) else None
 
 
 def _elements(response: DeliveryResponse) -> List[Any]:
@@ -75,7 +76,10 @@ def _elements(response: DeliveryResponse) -> List[Any]:
     execute, prefetch = response.execute, response.prefetch
     found: List[Any] = []
     if execute is not None:
-        found += [execute.page_load, *(execute.mboxes or ())]
+        found.append(execute.page_load)
+        found += execute.mboxes or ()
     if prefetch is not None:
-        found += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
-    return [element for element in found if element is not None]
+        found.append(prefetch.page_load)
+        found += prefetch.views or ()
+        found += prefetch.mboxes or ()
+    return found
