@@ -59,8 +59,6 @@ class Failure(NamedTuple):
 class Nothing(NamedTuple):
     """The cache has no copy, or the newest artifact is here already."""
 
-    is_newest: bool
-
 
 Outcome = Union[Found, Failure, Nothing]
 
@@ -192,12 +190,12 @@ def cached(
     """The artifact that the cache has a copy of."""
     copy = cache.load()
     if copy is None:
-        return Nothing(is_newest=False)
+        return Nothing()
     try:
         artifact = compile_artifact(read_artifact(copy.body, place.masked, place.organization_id))
     except InvalidArtifact as error:
         log.warning("What artifact_cache holds is not used: %s", error)
-        return Nothing(is_newest=False)
+        return Nothing()
     return Found(artifact, usable_etag(copy.etag), None)
 
 
@@ -211,7 +209,7 @@ def downloaded(
     """The artifact from the network, if it is a newer one.  Raises TargetError."""
     download = run(artifact_download(place, etag), send, deadline())
     if download is None:
-        return Nothing(is_newest=True)
+        return Nothing()
     return Found(compile_artifact(download.document), download.etag, download)
 
 

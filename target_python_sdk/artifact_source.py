@@ -58,7 +58,7 @@ _PAYLOAD, _CACHE, _NETWORK = "payload", "cache", "network"
 
 DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
 DOWNLOAD_FAILED = "artifact_download_failed"
-GEO_UPDATED = "geo_location_updated"
+GEO_LOCATION_UPDATED = "geo_location_updated"
 
 #: How long one download may take with its retries, in seconds; large artifacts come over slow lines, too.
 DOWNLOAD_SECONDS = 30.0
@@ -363,7 +363,7 @@ class ArtifactSource(Generic[ArtifactT]):
             document = read_artifact(download.body, self._place.masked, self._place.organization_id)
             self._events.emit(DOWNLOAD_SUCCEEDED, {"artifact_location": self._place.url, "artifact_payload": document})
         if download.geo is not None:
-            self._events.emit(GEO_UPDATED, {"geo_context": download.geo})
+            self._events.emit(GEO_LOCATION_UPDATED, {"geo_context": download.geo})
 
 
 def _turns_of(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callable[[], Optional[float]]:

@@ -8,7 +8,7 @@ caller waits, is called back or awaits; so is a decision that this process makes
 import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
-from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.geo import given_geo
@@ -39,8 +39,6 @@ from target_tools.model import detached
 from target_tools.workers import Task
 
 ResultT = TypeVar("ResultT")
-
-GEO_LOCATION_UPDATED = "geo_location_updated"
 
 
 class Calls:

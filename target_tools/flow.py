@@ -17,6 +17,10 @@ from target_tools.errors import DeliveryError
 ResultT = TypeVar("ResultT")
 
 
+#: The port that each scheme implies.
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
 class Origin(NamedTuple):
     """Where a request goes: what a connection is opened to."""
 
@@ -32,7 +36,7 @@ class Origin(NamedTuple):
     @property
     def host_header(self) -> str:
         """The same without the port that the scheme implies."""
-        implied = (self.scheme, self.port) in (("http", 80), ("https", 443))
+        implied = self.port == DEFAULT_PORTS.get(self.scheme)
         return self.netloc.rpartition(":")[0] if implied else self.netloc
 
 

@@ -35,7 +35,7 @@ class Ids:
         """One more."""
         digits = self._digits or os.urandom(16 * _AT_ONCE).hex()
         self._digits = digits[32:]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:32]}"
+        return _uuid(digits, "4")
 
 
 def new_id() -> str:
@@ -47,5 +47,10 @@ def id_of(text: str) -> str:
     """The UUID (version 5) of ``text``: the same text always has the same."""
     # SHA-1 is what version 5 means; nothing secret hangs on it.
     digest = hashlib.sha1(_NAMESPACE + text.encode("utf-8", "surrogatepass"))
-    digits = digest.hexdigest()[:32]
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    return _uuid(digest.hexdigest(), "5")
+
+
+def _uuid(digits: str, version: str) -> str:
+    """The first 32 hexadecimal digits as a UUID of that version."""
+    variant = _VARIANTS[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -1,7 +1,10 @@
 """What many tests need: a request that asks for something, an answer, clients of a server on loopback."""
 
 import json
+import os
+import sys
 import time
+import traceback
 from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk import TargetClient
@@ -69,3 +72,24 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
     return bool(condition())
+
+
+def forked(act: Callable[[], Any]) -> int:
+    """The id of a child that does ``act``; its exit status is 0 where that comes through."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException:  # noqa: BLE001 - the parent is told by the exit status
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return pid
+
+
+def in_a_child(act: Callable[[], Any]) -> bool:
+    """Whether ``act`` comes through in a forked child."""
+    return os.waitpid(forked(act), 0)[1] == 0

@@ -5,9 +5,8 @@ from typing import NamedTuple, Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from target_tools.errors import OptionError
-from target_tools.flow import Origin
+from target_tools.flow import DEFAULT_PORTS, Origin
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 #: The longest name that is looked up, and the longest part of one.
 _NAME_SIZE, _LABEL_SIZE = 253, 63
@@ -59,9 +58,9 @@ def address_of(url: str, option: str) -> Address:
 
 def _origin(parts: SplitResult) -> Origin:
     host, port = _ascii(parts.hostname or ""), parts.port
-    if parts.scheme not in _DEFAULT_PORTS or re.fullmatch(_HOST, host) is None or port == 0:
+    if parts.scheme not in DEFAULT_PORTS or re.fullmatch(_HOST, host) is None or port == 0:
         raise ValueError("no such place")
-    return Origin(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
+    return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
 
 
 def _target(parts: SplitResult) -> str:

@@ -93,7 +93,7 @@ def decide(artifact: Artifact, asked: Asked, situation: Situation) -> Decided:
     decision = _Decision(artifact, asked, situation)
     execute, prefetch = request.execute, request.prefetch
     response = DeliveryResponse(
-        status=COMPLETE if asked.remote is NOTHING_REMOTE else PARTIAL,
+        status=PARTIAL if asked.remote else COMPLETE,
         request_id=request.request_id,
         id=None if request.id is None else _own(request.id),
         client=situation.client,

@@ -15,8 +15,8 @@ from target_tools.javascript import to_string
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
 _FORMER_NAMES = {"campaign": "activity", "recipe": "experience"}
 _PLACES = ("mbox.name", "view.name")
-#: What a request says of the place it asks for, by its name on the wire.
-_DETAILS = {"name": "name", "index": "index", "key": "key"}
+#: What a request says of the place it asks for.
+_DETAILS = ("name", "index", "key")
 
 
 #: An option's content, made anew for each visitor: nobody shares what a caller may change.
@@ -102,7 +102,7 @@ def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
     key = ".".join(part for part in parts if part != "mbox")
     if key in meta:
         return meta[key]
-    found = getattr(details, _DETAILS[key], None) if key in _DETAILS else None
+    found = getattr(details, key, None) if key in _DETAILS else None
     if found is not None:
         return found
     parameters: Optional[Dict[str, Any]] = getattr(details, "parameters", None)

@@ -11,11 +11,10 @@ from typing import Any, Optional, Tuple
 from target_python_sdk.delivery.option_parsers import is_label, visitor_text
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.constants import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
-from target_tools.flow import Origin
+from target_tools.flow import DEFAULT_PORTS, Origin
 
 #: The longest hint, in characters.
 _LONGEST_HINT = 20
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def choose_cluster(
@@ -70,6 +69,6 @@ def delivery_origin(settings: ClientSettings, cluster: Optional[str]) -> Origin:
     scheme = "https" if settings.secure else "http"
     if settings.server_domain is not None:
         host, port = settings.server_domain
-        return Origin(scheme, host, port or _DEFAULT_PORTS[scheme])
+        return Origin(scheme, host, port or DEFAULT_PORTS[scheme])
     label = settings.client if cluster is None else EDGE_CLUSTER_PREFIX + cluster
-    return Origin(scheme, "{}.{}".format(label, EDGE_HOST_SUFFIX), _DEFAULT_PORTS[scheme])
+    return Origin(scheme, "{}.{}".format(label, EDGE_HOST_SUFFIX), DEFAULT_PORTS[scheme])

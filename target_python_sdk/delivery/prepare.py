@@ -157,7 +157,7 @@ def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
     own = node(given, PrefetchRequest, "request.prefetch")
     if own is None:
         return None
-    mboxes = None if own.mboxes is None else _mboxes(own.mboxes, "request.prefetch.mboxes", log)
+    mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
     views = nodes(own.views, ViewRequest, "request.prefetch.views") if own.views else own.views
     return altered(own, mboxes=mboxes, views=views) if mboxes or own.page_load is not None or views else None
 

@@ -28,7 +28,7 @@ from target_tools.logger import Log
 from target_tools.retries import Retrying, RetryPolicy
 from target_tools.transport import Transport, TransportSettings
 from tests.decisioning.cdn import Cdn, artifact, good, hangs, masked, options, settings_for, with_etag
-from tests.support import ANSWER_BYTES, content, eventually, offers
+from tests.support import ANSWER_BYTES, content, eventually, forked, in_a_child, offers
 
 pytestmark = pytest.mark.server
 
@@ -858,35 +858,11 @@ def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
             client.close()
 
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                act()
-                status = 0
-            except BaseException:  # noqa: BLE001 - the parent is told by the exit status
-                traceback.print_exc()
-            finally:
-                os._exit(status)
+        pid = forked(act)
         time.sleep(0.2)
         cdn.says = good("two", etag='"2"')
         assert os.waitpid(pid, 0)[1] == 0
         assert eventually(lambda: content(client.get_offers(offers())) == "two")
-
-
-def in_a_child(act):
-    """Whether ``act`` comes through in a forked child."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            act()
-            status = 0
-        except BaseException:  # noqa: BLE001 - the parent is told by the exit status
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    return os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")

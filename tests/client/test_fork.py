@@ -1,35 +1,17 @@
 """A client that forks serves parent and child, each on connections of its own (T9, T10, T12; 2a)."""
 
 import os
-import sys
-import traceback
 
 import pytest
 
 from target_python_sdk.testing import SocketServer, answer
-from tests.support import ANSWER_BYTES, client_of, content, offers
+from tests.support import ANSWER_BYTES, client_of, content, in_a_child, offers
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
-
-
-def in_child(act):
-    """Whether ``act`` succeeded in a forked child."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            act()
-            status = 0
-        except BaseException:  # noqa: BLE001 - the parent is told by the exit status
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    return os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -49,10 +31,10 @@ def test_parent_and_child_call_before_and_after(scheme, hooks, authority, monkey
                 assert content(client.get_offers(offers())) == "<b>A</b>"
 
             call()
-            assert in_child(lambda: [call() for _ in range(20)])
+            assert in_a_child(lambda: [call() for _ in range(20)])
             for _ in range(20):
                 call()
-            assert in_child(lambda: in_child(call) or pytest.fail("the grandchild failed"))
+            assert in_a_child(lambda: in_a_child(call) or pytest.fail("the grandchild failed"))
             call()
         # One of the parent's, which it kept, one of each child's, and one of the grandchild's.
         assert server.connections == 3
@@ -61,7 +43,7 @@ def test_parent_and_child_call_before_and_after(scheme, hooks, authority, monkey
 
 def test_a_child_that_is_the_first_to_call_leaves_the_parent_nothing():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
-        assert in_child(lambda: client.get_offers(offers()))
+        assert in_a_child(lambda: client.get_offers(offers()))
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 2
 
@@ -74,12 +56,12 @@ def test_the_child_begins_with_its_parents_hint():
             cookie = client.get_offers(offers())["target_location_hint_cookie"]
             assert cookie["value"] == "35"
 
-        assert in_child(call)
+        assert in_a_child(call)
 
 
 def test_closing_in_the_child_closes_nothing_of_the_parents():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         client.get_offers(offers())
-        assert in_child(client.close)
+        assert in_a_child(client.close)
         client.get_offers(offers())
         assert server.connections == 1
