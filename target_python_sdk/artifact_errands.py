@@ -25,6 +25,7 @@ from target_tools.flow import Send, run
 from target_tools.logger import Log
 from target_tools.poller import LONGEST_PAUSE
 from target_tools.retries import retry_after
+from target_tools.threads import is_about_to_fork
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
 SHORTEST_INTERVAL = 300.0
@@ -152,6 +153,12 @@ def log_failure(log: Log, location: str, error: BaseException, has_one: bool) ->
     if has_one:
         line, then = log.warning, "the last good one stays in use"
     line("No rule artifact from %s: %s; %s", location, why, then)
+
+
+def log_single_download(log: Log) -> None:
+    """Say that no thread polls.  A server that is about to fork need not hear of it: its workers will poll."""
+    line = log.debug if is_about_to_fork() else log.warning
+    line("No thread may be started here: until one may, the rule artifact is downloaded only once")
 
 
 def patience_asked(error: BaseException) -> float:

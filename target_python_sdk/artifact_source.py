@@ -35,6 +35,7 @@ from target_python_sdk.artifact_errands import (
     downloaded,
     ends_a_greenlet,
     log_failure,
+    log_single_download,
     patience_asked,
     polling_interval,
     say,
@@ -227,7 +228,7 @@ class ArtifactSource(Generic[ArtifactT]):
         """One download in this thread: no other is to be had."""
         self._next_try = math.inf
         self._inline = True
-        self._log.warning("No thread may be started here: until one may, the rule artifact is downloaded only once")
+        log_single_download(self._log)
         self._seconds = min(DOWNLOAD_SECONDS, self._settings.maximum_wait_ready)
         if self._cache is not None:
             self._cache.interruptible = _thread.get_ident() == threading.main_thread().ident

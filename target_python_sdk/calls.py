@@ -8,9 +8,8 @@ caller waits, is called back or awaits; so is a decision that this process makes
 import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
-from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
+from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED
 from target_python_sdk.background import send_in_background
-from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.geo import given_geo
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.here import Newest
@@ -25,7 +24,6 @@ from target_python_sdk.delivery.pipeline import (
     without_offers,
 )
 from target_python_sdk.delivery.prepare import prepare
-from target_python_sdk.first_hint import ask_for_cluster
 from target_python_sdk.runtime import PerProcess, Runtime
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
@@ -49,16 +47,22 @@ class Calls:
         self._processes = PerProcess(settings, events, log)
         self.closed = False
 
-    def start(self) -> "Optional[ArtifactSource[Artifact]]":
-        """Get what deciding here needs before the first call; None where the edge decides."""
+    def start(self) -> None:
+        """Get what deciding here needs before the first call."""
         if self._settings.decisioning_method is DecisioningMethod.SERVER_SIDE:
-            return None
+            return
         runtime = self._processes.get()
-        if runtime.location_hint is None:
-            ask_for_cluster(runtime)
         if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
             runtime.wait_for_artifact(self._settings.maximum_wait_ready)
-        return runtime.artifacts
+
+    def when_ready(self, act: Callable[[], object]) -> None:
+        """Do ``act`` when calls can be answered: now, or with the first artifact of a client that decides on-device."""
+        if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
+            artifacts = self._processes.get().artifacts
+            if artifacts is not None:
+                artifacts.on_ready(act)
+                return
+        act()
 
     def begin(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> "OneCall[ResultT]":
         """``call``, checked and ready to be sent.  ``shape`` makes of the envelope what the caller wants."""

@@ -217,14 +217,19 @@ class TargetClient:
 
     def _start(self) -> None:
         """Get ready; a client that decides on-device waits for its artifact, and is ready when it is there."""
-        artifacts = self._calls.start()
+        self._calls.start()
         if self._events.has_subscriber(CLIENT_READY):
             events = self._events  # and not the client, which would hold itself
             self._ready = ReadyNotice(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
-            if artifacts is not None and self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
-                artifacts.on_ready(self._ready.start)
-            else:
-                self._ready.start()
+            self._calls.when_ready(self._ready.start)
+
+    def _see_to_ready(self, notice: ReadyNotice) -> None:
+        """Let ``client_ready`` be told here, if a fork or a want of threads has kept it from being told."""
+        if notice.is_of_a_parent():
+            self._ready = notice.of_this_process()
+            self._calls.when_ready(self._ready.start)
+        else:
+            notice.tell_if_stranded()
 
     def _offers_call(self, options: Any) -> Call:
         call = self._call(options)
@@ -250,6 +255,8 @@ class TargetClient:
 
     def _call(self, options: Any) -> Call:
         self._calls.check_open()
+        if self._ready is not None:
+            self._see_to_ready(self._ready)
         return call_options(options, self._settings, self._log)
 
     def _answer(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> Any:

@@ -2,20 +2,20 @@
 
 Device ids that this process makes name the cluster that will hold the visitor's
 profile, and a client that never calls the edge never hears of one.  So such a client
-asks once, when it is made.  Nobody waits for the answer: when the client is closed, or
-the process ends, the question is dropped.  Without it device ids have no hint, and the
-edge finds the profile all the same.
+asks once in each process that does not know it yet.  Nobody waits for the answer: when
+the client is closed, or the process ends, the question is dropped.  Without it device
+ids have no hint, and the edge finds the profile all the same.
 """
 
 import weakref
 from functools import partial
+from typing import Optional, Protocol
 
 from target_python_sdk.artifact_errands import say
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
 from target_python_sdk.delivery.prepare import prepare
-from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import TargetError
@@ -25,22 +25,32 @@ from target_tools.logger import Log
 from target_tools.poller import Poller
 
 
-def ask_for_cluster(runtime: Runtime) -> None:
-    """Let ``runtime`` know the cluster, when the edge has named it."""
+class Learner(Protocol):
+    """Who wants to know the cluster."""
+
+    location_hint: Optional[str]
+
+    def learn(self, answer: Answer) -> None:
+        """Take over what an answer of the edge tells the client."""
+        ...
+
+
+def ask_for_cluster(settings: ClientSettings, send: Send, learner: Learner, log: Log) -> None:
+    """Let ``learner`` know the cluster, when the edge has named it."""
     line = Line()
-    # The turn does not hold the runtime: a client that is dropped is not kept by a server that hangs.
-    turn = partial(_ask, runtime.settings, runtime.transport.send, weakref.ref(runtime), runtime.log, line)
+    # The turn does not hold the learner: a client that is dropped is not kept by a server that hangs.
+    turn = partial(_ask, settings, send, weakref.ref(learner), log, line)
     # Where no thread is to be had, the answer is not worth a wait.
-    Poller(turn, "target-{}-hint".format(runtime.settings.client), line).start()
+    Poller(turn, "target-{}-hint".format(settings.client), line).start()
 
 
-def _ask(settings: ClientSettings, send: Send, runtime: "weakref.ref[Runtime]", log: Log, line: Line) -> None:
+def _ask(settings: ClientSettings, send: Send, learner: "weakref.ref[Learner]", log: Log, line: Line) -> None:
     """The one turn of a poller."""
     try:
         call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
         prepared = prepare(call, settings, None, log)
         answer: Answer = run(deliver(prepared, settings), send, line.deadline(settings.timeout))
-        known = runtime()
+        known = learner()
         if known is not None and known.location_hint is None:
             known.learn(answer)
     except TargetError as error:

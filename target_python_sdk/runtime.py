@@ -20,6 +20,7 @@ from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
+from target_python_sdk.first_hint import ask_for_cluster
 from target_tools.breaker import Breaking
 from target_tools.clock import monotonic
 from target_tools.counters import Counter
@@ -72,7 +73,7 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
-        self._has_waited = False
+        self._has_waited = self._has_asked = False
         self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
@@ -96,9 +97,13 @@ class Runtime:
         return hint
 
     def start(self) -> None:
-        """Begin what does not wait for a call: the way to the artifact."""
-        if self.artifacts is not None:
-            self.artifacts.start()
+        """Begin what does not wait for a call: the way to the artifact, and to the cluster.  May be called again."""
+        if self.artifacts is None:
+            return
+        self.artifacts.start()
+        if self.location_hint is None and not self._has_asked:
+            self._has_asked = True
+            ask_for_cluster(self.settings, self.transport.send, self, self.log)
 
     def close(self) -> None:
         """Stop looking for artifacts, and hang up."""

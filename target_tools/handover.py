@@ -4,10 +4,6 @@ A name look-up cannot be interrupted, and opening a connection takes locks insid
 other libraries that a signal handler raising in the middle would leave taken.  So
 neither happens in the thread of the caller: it hands the act over and waits on a raw
 lock, which a deadline or a signal ends cleanly.
-
-Threads are started by ``_thread.start_new_thread``, looked up when it is needed:
-``threading.Thread.start`` interrupted by a signal leaves ``threading``'s own lock
-taken, and gevent and eventlet replace the function.
 """
 
 import _thread
@@ -15,6 +11,7 @@ from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
+from target_tools.threads import start_thread
 
 ResultT = TypeVar("ResultT")
 
@@ -81,7 +78,7 @@ class Handover:
 
         ``undo`` runs if the act ends after its caller has gone.  A worker of ours, whom no
         signal handler interrupts and for whom nobody waits, acts itself.  Where no thread may
-        be started (an interpreter that shuts down, a sub-interpreter) the act runs here.
+        be started (an interpreter that shuts down, a sub-interpreter, a uWSGI that will fork) the act runs here.
         """
         if self._may_wait_here():
             return act()
@@ -99,7 +96,7 @@ class Handover:
     def _started(self, ticket: "_Ticket[ResultT]") -> bool:
         """Whether a thread serves ``ticket``; none may be had."""
         try:
-            _thread.start_new_thread(ticket.serve, (self._left,))
+            start_thread(ticket.serve, (self._left,))
         except (RuntimeError, MemoryError):
             return False
         return True

@@ -9,7 +9,7 @@ import os
 from typing import Callable, List, Optional
 
 from target_tools.exits import EXIT, Line
-from target_tools.workers import ThreadName
+from target_tools.threads import ThreadName, start_thread
 
 #: The longest pause, in seconds: a month, as no platform's locks wait for ever.
 LONGEST_PAUSE = 2.6e6
@@ -41,7 +41,7 @@ class Poller:
             return False
         EXIT.watch(self)
         try:
-            _thread.start_new_thread(self._live, (pause,))
+            start_thread(self._live, (pause,))
         except (RuntimeError, MemoryError):
             if not self._there:
                 EXIT.forget(self)

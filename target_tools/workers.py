@@ -19,7 +19,6 @@ They are guests in somebody's process:
 import _thread
 import itertools
 import os
-import threading
 from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple
 
@@ -28,6 +27,7 @@ from target_tools.counters import Counter
 from target_tools.errors import CallLost, QueueFull
 from target_tools.exits import EXIT
 from target_tools.handover import Handover
+from target_tools.threads import ThreadName, start_thread
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
 IDLE_SECONDS = 5.0
@@ -277,7 +277,7 @@ class Workers:
             if mark in list(self._crew)[self._max_workers :]:
                 self._crew.pop(mark, None)
                 return
-            _thread.start_new_thread(self._work, (mark,))
+            start_thread(self._work, (mark,))
         except (RuntimeError, MemoryError):
             self._crew.pop(mark, None)
             if not self._serving:
@@ -363,25 +363,3 @@ class Workers:
             bell.wait(1.0)
             return True
         return bool(self._pending)
-
-
-class ThreadName:
-    """A worker's name for debuggers and log lines, as long as the worker lives.
-
-    ``threading`` keeps an entry for each thread that asks who it is, and for one that
-    it did not start itself it keeps it for ever; so it is taken out at the end.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._me = _thread.get_ident()
-        # Asking takes threading's lock, which a fork without hooks, or on Python 3.8 a signal in the middle of
-        # Thread.start, has left taken for ever.  Then the worker has no name.
-        lock = getattr(threading, "_active_limbo_lock", None)
-        if lock is not None and lock.acquire(True, 0.1):
-            lock.release()
-            threading.current_thread().name = name
-
-    def forget(self) -> None:
-        """Take the entry out."""
-        active: Dict[int, object] = getattr(threading, "_active", {})
-        active.pop(self._me, None)

@@ -125,3 +125,54 @@ def test_a_forked_child_leaves_the_telling_to_its_parent():
         os.wait()
     """
     assert run(script) == "told\n"
+
+
+CHILD_OF = """
+    import logging, os, time, warnings
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    from target_python_sdk import TargetClient
+    from tests.support import offers
+    parent = os.getpid()
+    def tell():
+        print("told in the", "parent" if os.getpid() == parent else "child", flush=True)
+    client = TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "timeout": 100, "retries": 1,
+                                  "server_domain": "127.0.0.1:9", "secure": False, "on_error": "default",
+                                  "events": {"client_ready": tell}})
+    LATER
+    if os.fork() == 0:
+        client.get_offers(offers())
+        client.get_offers(offers())
+        time.sleep(0.3)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
+@pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
+def test_a_child_that_was_forked_before_the_telling_hears_of_it_with_its_first_call(later, lines):
+    told = run(CHILD_OF.replace("LATER", later)).splitlines()
+    assert sorted(told) == ["told in the " + where for where in lines]
+
+
+def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
+    script = """
+        import _thread, logging, time
+        logging.disable(logging.CRITICAL)
+        def refuse(*_):
+            raise RuntimeError("can't start new thread")
+        _thread.start_new_thread = refuse
+        from target_python_sdk import TargetClient
+        from tests.support import offers
+        client = TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "timeout": 100,
+                                      "server_domain": "127.0.0.1:9", "secure": False, "on_error": "default",
+                                      "retries": 1, "events": {"client_ready": lambda: print("told")}})
+        client.get_offers(offers())
+        print("too early")
+        time.sleep(0.2)
+        for _ in range(3):
+            client.get_offers(offers())
+        print("main ends")
+    """
+    assert run(script) == "too early\ntold\nmain ends\n"

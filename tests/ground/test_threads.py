@@ -1,0 +1,118 @@
+"""Threads of ours, and the processes in which there are none: those that uWSGI is about to fork."""
+
+import os
+import subprocess
+import sys
+import threading
+import types
+
+import pytest
+
+from target_tools.threads import ThreadName, is_about_to_fork, start_thread
+
+
+def uwsgi(worker=0, master=0, processes=2):
+    """What uWSGI puts into its processes, as far as it is asked here."""
+    module = types.ModuleType("uwsgi")
+    module.worker_id = lambda: worker
+    module.masterpid = lambda: master
+    module.numproc = processes
+    return module
+
+
+ME = os.getpid()
+ABOUT_TO_FORK = {
+    "a master, before it forks and while it may fork again": {"master": ME},
+    "the same with one worker": {"master": ME, "processes": 1},
+    "no master, before the first worker becomes two": {},
+}
+NOT = {
+    "a worker": {"worker": 1, "master": ME + 1},
+    "a mule or spooler, which is no worker and not the master": {"master": ME + 1},
+    "no master, the first worker": {"worker": 1},
+    "no master and one process": {"processes": 1},
+}
+
+
+@pytest.mark.parametrize("state", ABOUT_TO_FORK.values(), ids=list(ABOUT_TO_FORK))
+def test_no_thread_is_started_where_uwsgi_is_about_to_fork(state, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(**state))
+    assert is_about_to_fork()
+    with pytest.raises(RuntimeError, match="about to fork"):
+        start_thread(pytest.fail)
+
+
+@pytest.mark.parametrize("state", NOT.values(), ids=list(NOT))
+def test_threads_are_started_in_the_other_processes_of_uwsgi(state, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(**state))
+    ran = threading.Event()
+    start_thread(ran.set)
+    assert ran.wait(10)
+
+
+def test_another_module_of_that_name_is_no_uwsgi(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uwsgi", types.ModuleType("uwsgi"))
+    assert not is_about_to_fork()
+
+
+def test_a_thread_has_its_name_as_long_as_it_lives():
+    names, done = [], threading.Event()
+
+    def act(name):
+        shown = ThreadName(name)
+        names.append(threading.current_thread().name)
+        shown.forget()
+        names.append(threading.get_ident() in threading._active)
+        done.set()
+
+    start_thread(act, ("target-test",))
+    assert done.wait(10)
+    assert names == ["target-test", False]
+
+
+# A whole client, in a process that looks like uWSGI's master and forks without hooks.
+
+PREFORKING = """
+    import os, sys, threading, time, types
+    uwsgi = types.ModuleType("uwsgi")
+    uwsgi.master, uwsgi.worker = os.getpid(), 0
+    uwsgi.masterpid, uwsgi.worker_id, uwsgi.numproc = lambda: uwsgi.master, lambda: uwsgi.worker, 1
+    sys.modules["uwsgi"] = uwsgi
+    from target_python_sdk import TargetClient
+    from target_python_sdk.local_edge import LocalEdge
+    from tests.decisioning.cdn import artifact, options
+    from tests.support import content, eventually, offers
+
+    edge = LocalEdge(artifact("<b>A</b>")).start()
+    def threads():
+        return [thread.name for thread in threading.enumerate() if thread.name == "target-acmeclient-artifact"]
+    told = []
+    client = TargetClient.create(options(edge, server_domain=edge.domain, polling_interval=20,
+                                         decisioning_method="METHOD",
+                                         events={"client_ready": lambda: told.append(os.getpid())}))
+    time.sleep(0.2)
+    print("master", threads(), content(client.get_offers(offers())), told == [os.getpid()])
+    pid = os.fork()
+    if pid == 0:
+        uwsgi.worker = 1
+        seen = lambda: content(client.get_offers(offers()))
+        assert seen() == "<b>A</b>"
+        print("worker", eventually(threads) and threads(), flush=True)
+        os._exit(0 if eventually(lambda: seen() == "<b>B</b>") else 1)
+    time.sleep(0.1)
+    edge.load(artifact("<b>B</b>"))
+    print("refreshed", os.waitpid(pid, 0)[1] == 0)
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("method", ["on-device", "hybrid"])
+def test_a_client_made_before_uwsgi_forks_downloads_once_there_and_polls_in_the_workers(method, root):
+    script = PREFORKING.replace("METHOD", method).replace("\n    ", "\n")
+    given = [sys.executable, "-c", script]
+    done = subprocess.run(given, capture_output=True, text=True, timeout=60, cwd=root, check=False)
+    assert done.stdout.splitlines() == [
+        "master [] <b>A</b> True",
+        "worker ['target-acmeclient-artifact']",
+        "refreshed True",
+    ], done.stderr[-3000:]
