@@ -15,13 +15,19 @@ INSTALLED := $(VENV)/.installed
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test lint types bench soak fuzz docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## what visitors get, from a Target edge on this machine
 	@$(PY) -m target_python_sdk demo
+
+demo-wsgi: $(call with,servers) ## one WSGI application under each server that is here
+	@$(PY) samples/wsgi/demo.py
+
+demo-celery: $(call with,servers) ## tasks that decide and tell, on a broker of their own
+	@$(PY) samples/celery/demo.py
 
 test: $(call with,test) ## the whole suite
 	$(PY) -m pytest
@@ -43,7 +49,7 @@ bench: $(call with,test) ## the SDK beside raw urllib3, in one run
 # finds nothing and says 5, which here is no failure.
 soak fuzz: $(call with,test)
 	@$(PY) -m pytest -m $@ || { code=$$?; test $$code -eq 5 && echo "No test is marked '$@' yet."; }
-soak: ## hours in minutes: leaks, lost calls, slow growth
+soak: $(call with,servers) ## hours in minutes: leaks, lost calls, slow growth
 fuzz: ## mutated answers and hostile input, many thousands
 
 docs: $(call with,docs) ## the pages, into site/
