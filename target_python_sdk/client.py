@@ -23,11 +23,11 @@ from target_python_sdk.delivery.requested import with_mboxes
 from target_python_sdk.ready import CLIENT_READY, ReadyNotice
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.constants import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
+from target_tools.service import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 
 if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentieth of our import
     from target_python_sdk.delivery.option_types import (

@@ -1,7 +1,7 @@
 """What every request of the SDK says of itself, whomever it asks."""
 
 from target_python_sdk.version import __version__
-from target_tools.constants import SDK_NAME
+from target_tools.service import SDK_NAME
 
 SDK_HEADERS = (
     ("Accept-Encoding", "gzip"),

@@ -11,7 +11,7 @@ from typing import Dict, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.types import TargetCookie
-from target_tools.constants import (
+from target_tools.service import (
     DEVICE_ID_COOKIE,
     DEVICE_ID_MAX_AGE,
     LOCATION_HINT_COOKIE,
