@@ -1,0 +1,219 @@
+"""A shop's WSGI application in plain callbacks, as a legacy code base has it.
+
+It runs under any WSGI server; see serve.py.  The environment says whom it asks:
+
+    TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
+    TARGET_DECISIONING_METHOD            server-side, on-device or hybrid
+    TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, asked by http
+    TARGET_POLLING_INTERVAL              milliseconds between two looks for a new rule artifact
+    TARGET_TRUSTED_PROXIES               how many proxies of your own stand in front of the server
+"""
+
+import html
+import logging
+import os
+import time
+import uuid
+from typing import Any, Callable, Dict, Iterable, List, Optional
+from urllib.parse import parse_qs
+
+from target_python_sdk import ClientOptions, TargetClient
+from target_python_sdk.integrations.wsgi import TargetMiddleware, Visit
+from target_python_sdk.types import (
+    DeliveryRequest,
+    ExecuteRequest,
+    MboxRequest,
+    MetricType,
+    Notification,
+    NotificationMbox,
+    PrefetchRequest,
+)
+
+GREETING = "a1-serverside-ab"
+PRODUCTS = "product-recommendations"
+FLAGS = "demo-engineering-flags"
+#: A form of ours is shorter.
+LONGEST_FORM = 8192
+
+log = logging.getLogger("shop")
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
+
+# What the callbacks leave for the request that waits for it, by the id of the call.
+results: Dict[str, Any] = {}
+
+
+def client_options() -> ClientOptions:
+    """The options of the one client of each process, from the environment."""
+    options: ClientOptions = {
+        "client": os.environ.get("TARGET_CLIENT", "acmeclient"),
+        "organization_id": os.environ.get("TARGET_ORGANIZATION", "1234567890@AdobeOrg"),
+        "decisioning_method": os.environ.get("TARGET_DECISIONING_METHOD", "server-side"),
+        "polling_interval": float(os.environ.get("TARGET_POLLING_INTERVAL", "300000")),
+        "timeout": 1000,
+        "events": {"client_ready": client_ready},
+    }
+    edge = os.environ.get("TARGET_SERVER_DOMAIN")
+    if edge:
+        options["server_domain"] = edge
+        options["cdn_base_path"] = "http://" + edge
+        options["secure"] = False
+    return options
+
+
+def client_ready() -> None:
+    """The client of this process is there, and has its rule artifact if it decides by itself."""
+    log.info("Target is ready")
+
+
+def get_offers(visit: Visit) -> Optional[Any]:
+    """The envelope with a greeting that is shown, and products that may be; None: the page does without."""
+    request_id = uuid.uuid4().hex
+    request = DeliveryRequest(
+        execute=ExecuteRequest(mboxes=[MboxRequest(name=GREETING)]),
+        prefetch=PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS)]),
+    )
+
+    def on_offers(envelope: Any) -> None:
+        results[request_id] = envelope
+
+    async_result = target_client.get_offers(visit.options(request, callback=on_offers, err_callback=on_error))
+    async_result.wait()
+    return results.pop(request_id, None)
+
+
+def get_flags(visit: Visit) -> Dict[str, Any]:
+    """The feature flags of this visitor; none where Target could not be asked."""
+    request_id = uuid.uuid4().hex
+
+    def on_flags(attributes: Any) -> None:
+        results[request_id] = attributes.as_object(FLAGS)
+
+    async_result = target_client.get_attributes([FLAGS], visit.options(callback=on_flags, err_callback=on_error))
+    async_result.wait()
+    flags: Dict[str, Any] = results.pop(request_id, {})
+    return flags
+
+
+def tell(visit: Visit, kind: str, token: str) -> None:
+    """Report that products were shown or clicked.  Nobody waits for it."""
+    notification = Notification(
+        id=uuid.uuid4().hex,
+        type=kind,
+        timestamp=int(time.time() * 1000),
+        mbox=NotificationMbox(name=PRODUCTS),
+        tokens=[token],
+    )
+    request = DeliveryRequest(notifications=[notification])
+    target_client.send_notifications(visit.options(request, callback=on_told, err_callback=on_error))
+
+
+def on_told(envelope: Any) -> None:
+    """The edge has it."""
+    log.debug("told: %s", envelope.response.notifications)
+
+
+def on_error(error: BaseException) -> None:
+    """A call that got no answer: the page goes out with what it has."""
+    log.warning("Target: %s", error)
+
+
+def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """``GET /`` is the page, ``POST /clicked`` what its button sends."""
+    visit: Visit = environ["adobe.target"]
+    asked = "{} {}".format(environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/")
+    # Which process it was is of interest to the demonstration only.
+    headers = [("Content-Type", "text/html; charset=utf-8"), ("X-Process", str(os.getpid()))]
+    if asked == "GET /":
+        body = page(visit)
+        start_response("200 OK", [*headers, ("Content-Length", str(len(body))), ("Cache-Control", "no-store")])
+        return [body]
+    if asked == "POST /clicked":
+        token = form(environ).get("token")
+        if token:
+            tell(visit, MetricType.CLICK, token)
+        start_response("303 See Other", [*headers, ("Content-Length", "0"), ("Location", ".")])
+        return [b""]
+    start_response("404 Not Found", [*headers, ("Content-Length", "0")])
+    return [b""]
+
+
+def form(environ: Dict[str, Any]) -> Dict[str, str]:
+    """The fields of a posted form; of several alike the first."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    size = int(length) if length.isdigit() else 0
+    if size > LONGEST_FORM:
+        return {}
+    text = environ["wsgi.input"].read(size).decode("utf-8", "replace")
+    return {name: values[0] for name, values in parse_qs(text).items()}
+
+
+def page(visit: Visit) -> bytes:
+    """The shop's page for this visitor."""
+    envelope = get_offers(visit)
+    flags = get_flags(visit)
+    greeting = "<div>Welcome</div>"
+    products = ""
+    if envelope is not None:
+        response = envelope["response"]
+        for option in first_options(response.execute):
+            greeting = option.content  # HTML, written by who runs the activity
+        for option in first_options(response.prefetch):
+            products = product_list(option)
+            tell(visit, MetricType.DISPLAY, option.event_token)
+    return PAGE.format(
+        greeting=greeting,
+        products=products or "<p>Nothing is recommended to you today.</p>",
+        provider=html.escape(str(flags.get("searchProviderId", "the usual one"))),
+        method=html.escape(envelope["meta"]["decisioning_method"] if envelope else "nobody"),
+        process=os.getpid(),
+    ).encode()
+
+
+def first_options(part: Any) -> List[Any]:
+    """What the first mbox of a part of the answer shows."""
+    mboxes = (part and part.mboxes) or []
+    return [option for option in (mboxes[0].options or [] if mboxes else []) if option.content]
+
+
+def product_list(option: Any) -> str:
+    """Recommended products, from a JSON offer."""
+    rows = [
+        "<li><b>{}</b> <span>{:.2f}</span></li>".format(html.escape(product["name"]), product["price"])
+        for product in option.content["products"]
+    ]
+    title, token = html.escape(option.content["title"]), html.escape(option.event_token)
+    return PRODUCT_LIST.format(title=title, rows="".join(rows), token=token)
+
+
+PRODUCT_LIST = """<h2>{title}</h2><ul>{rows}</ul>
+<form method="post" action="clicked"><input type="hidden" name="token" value="{token}">
+<button>Show me more</button></form>"""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Acme Outdoor</title><style>
+body {{ margin: 0; font: 17px/1.5 system-ui, sans-serif; color: #222; background: #f4f2ee }}
+header {{ padding: 14px 24px; background: #24493f; color: #fff; font-weight: 600 }}
+main {{ max-width: 640px; margin: 24px auto; padding: 0 16px }}
+section {{ background: #fff; border-radius: 8px; padding: 16px 24px; margin-bottom: 16px }}
+.greeting {{ font-size: 26px }}
+ul {{ list-style: none; padding: 0 }} li {{ display: flex; padding: 8px 0; border-bottom: 1px solid #e4e0d8 }}
+li span {{ margin-left: auto; font-variant-numeric: tabular-nums }}
+button {{ border: 0; border-radius: 6px; padding: 9px 18px; background: #c4572b; color: #fff; font: inherit }}
+footer {{ color: #6b675f; font-size: 14px; text-align: center }}
+</style></head><body><header>Acme Outdoor</header><main>
+<section class="greeting" id="greeting">{greeting}</section>
+<section id="products">{products}</section>
+<footer>Decided by {method} &middot; search provider {provider} &middot; process {process}</footer>
+</main></body></html>
+"""
+
+# Made when the module is imported: before the server forks, or in each worker, both are right.
+target_client = TargetClient.create(client_options())
+try:
+    import uwsgi  # type: ignore[import-untyped,import-not-found,unused-ignore]
+except ImportError:
+    pass  # another server, whose workers run Python's own exit handlers
+else:  # with --gevent, and with --skip-atexit-teardown, uWSGI runs no other
+    uwsgi.atexit = target_client.close  # type: ignore[attr-defined,unused-ignore]
+application = TargetMiddleware(shop, trusted_proxies=int(os.environ.get("TARGET_TRUSTED_PROXIES", "0")))

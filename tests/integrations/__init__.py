@@ -1,0 +1,1 @@
+"""In task queues and servers, without a real one."""

@@ -1,0 +1,518 @@
+"""What Celery is given: a client for each process that works, and notifications that travel with their ids."""
+
+import json
+import logging
+import os
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("celery", reason="Celery is not installed: pip install '.[test]'")
+
+from celery import Celery, signals
+from celery.contrib.testing.worker import start_worker
+from celery.exceptions import SoftTimeLimitExceeded
+from kombu.exceptions import OperationalError
+
+from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusError, OptionError
+from target_python_sdk.integrations import celery as integration
+from target_python_sdk.integrations.celery import TASK_NAME, install
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import SocketServer, answer, replies, response
+from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox, VisitorId
+from tests.support import ANSWER_BYTES, SHORT, body_of, client_of, eventually, head_of, in_a_child, offers
+
+pytestmark = pytest.mark.server
+
+SECRET = "somebody-4711"
+SIGNALS = (
+    signals.worker_init,
+    signals.worker_process_init,
+    signals.worker_process_shutdown,
+    signals.worker_shutdown,
+)
+OK = response(ANSWER_BYTES)
+BUSY = response(b"too many of " + SECRET.encode(), 503)
+
+
+def notified(*ids, **request):
+    """The options of a call that tells of displays."""
+    told = [
+        Notification(id=one, type="display", timestamp=1700000000000, mbox=NotificationMbox(name="home"))
+        for one in ids or ["shown-1"]
+    ]
+    return {"request": DeliveryRequest(id=VisitorId(tnt_id=SECRET), notifications=told, **request)}
+
+
+def waiting(app):
+    """How many messages lie on the broker."""
+    with app.connection_for_write() as connection:
+        return connection.default_channel.queue_declare("celery").message_count
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    """Receivers are held strongly: those of a test must not hear of the next one's worker."""
+    connected = [(signal, list(signal.receivers)) for signal in SIGNALS]
+    installed = dict(integration._INSTALLED)
+    yield
+    for signal, receivers in connected:
+        signal.receivers[:] = receivers
+        signal.sender_receivers_cache.clear()
+    integration._INSTALLED.clear()
+    integration._INSTALLED.update(installed)
+
+
+def app_with_broker_in(folder):
+    made = Celery("shop", broker="filesystem://", set_as_current=False)
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), str(folder))
+    made.conf.update(
+        broker_transport_options={"polling_interval": 0.02, **folders},
+        worker_hijack_root_logger=False,
+        task_annotations={TASK_NAME: {"max_retries": 2, "retry_backoff": 0}},
+    )
+    return made
+
+
+@pytest.fixture
+def app(tmp_path):
+    """One whose messages stay on the broker."""
+    with app_with_broker_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory):
+    """One with a worker, in a thread of this process: it takes seconds to stop, and so serves all tests."""
+    with app_with_broker_in(tmp_path_factory.mktemp("broker")) as made:
+        with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30):
+            yield made
+
+
+@pytest.fixture
+def edge():
+    with LocalEdge() as running:
+        yield running
+
+
+class Factory:
+    """Makes clients of ``server``, and remembers them."""
+
+    def __init__(self, server, **options):
+        self.server, self.options, self.made, self.raises = server, options, [], []
+
+    def __call__(self):
+        if self.raises:
+            raise self.raises.pop(0)
+        self.made.append(client_of(self.server, **{"retries": 1, "circuit_breaker": False, **self.options}))
+        return self.made[-1]
+
+
+@pytest.fixture
+def factory(edge):
+    made = Factory(edge)
+    yield made
+    for client in made.made:
+        client.close(0)
+
+
+# A client for each process
+
+
+class Main:
+    """The main process of a worker, as it signs on."""
+
+    def __init__(self, pool):
+        self.pool_cls = pool
+
+
+def begin(pool):
+    signals.worker_init.send(sender=Main(pool))
+
+
+def prefork_class():
+    return __import__("celery.concurrency.prefork").concurrency.prefork.TaskPool
+
+
+@pytest.mark.parametrize("pool", ["prefork", "processes", "celery.concurrency.prefork:TaskPool", prefork_class])
+def test_no_client_is_made_in_the_parent_of_children(pool, app, factory):
+    install(factory, app)
+    begin(pool() if callable(pool) else pool)
+    assert factory.made == []
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "gevent", "eventlet", "custom", None])
+def test_a_process_without_children_has_one_client(pool, app, factory):
+    target = install(factory, app)
+    begin(pool)
+    signals.worker_process_init.send(sender=None)  # solo says so, too
+    assert factory.made == [target.client]
+
+
+def test_each_child_has_a_client_of_its_own(app, factory):
+    target = install(factory, app)
+    ours = target.client
+
+    def child():
+        signals.worker_process_init.send(sender=None)
+        assert len(factory.made) == 2
+        assert target.client is factory.made[1]
+        assert target.client.get_offers(offers())["response"].status == 200
+
+    assert in_a_child(child)
+    assert in_a_child(child)
+    assert target.client is ours
+    assert factory.made == [ours]
+
+
+def test_threads_that_ask_at_once_get_the_same_client(app, factory):
+    together = threading.Barrier(8)
+
+    def slow():
+        together.wait(10)
+        return factory()
+
+    target, seen = install(slow, app), []
+    threads = [threading.Thread(target=lambda: seen.append(target.client)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(factory.made) == 8
+    assert len(set(map(id, seen))) == 1
+    assert seen[0].get_offers(offers())["response"].status == 200
+    for other in factory.made:
+        if other is not seen[0]:
+            with pytest.raises(ClientClosed):
+                other.get_offers(offers())
+
+
+def test_a_later_installation_takes_the_place_of_an_earlier_one(app, edge, factory):
+    later = Factory(edge)
+    install(factory, app)
+    target = install(later, app)
+    begin("solo")
+    target.task.apply(args=(target._message(notified()),), throw=True)
+    assert factory.made == []
+    assert [client is target.client for client in later.made] == [True]
+    target.client.close()
+
+
+def test_the_task_is_shared_where_no_app_is_given(factory):
+    install(factory)
+    assert Celery("another", set_as_current=False).tasks[TASK_NAME].acks_late
+    assert not factory.made
+
+
+@pytest.mark.parametrize("wrong", [{"client_factory": None}, {"flush_timeout": -1}, {"flush_timeout": "5 s"}])
+def test_a_mistake_in_install_is_named(wrong, app):
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        install(**{"client_factory": int, "app": app, **wrong})
+
+
+# Factories that raise
+
+
+def test_what_a_factory_raises_is_logged_and_reaches_the_task(app, factory, caplog):
+    factory.raises = [KeyError("TARGET_CLIENT"), KeyError("TARGET_CLIENT")]
+    target = install(factory, app)
+    begin("solo")
+    assert "TARGET_CLIENT" in caplog.text
+    with pytest.raises(KeyError, match="TARGET_CLIENT"):
+        _ = target.client
+    assert target.client is factory.made[0]
+
+
+def test_a_soft_limit_while_the_client_is_made_is_the_tasks(app, factory):
+    factory.raises = [SoftTimeLimitExceeded()]
+    target = install(factory, app)
+    with pytest.raises(SoftTimeLimitExceeded):
+        _ = target.client
+    assert target.client is target.client is factory.made[0]
+
+
+def test_notifications_outlive_a_factory_that_raises(worked, edge, factory):
+    factory.raises = [ConnectionError("no settings"), SoftTimeLimitExceeded()]
+    target = install(factory, worked)
+    signals.worker_init.receivers.clear()  # it would take the first error
+    signals.worker_process_init.receivers.clear()
+    target.send_notifications(notified("shown-1"))
+    assert eventually(lambda: edge.notifications)
+    assert [one["id"] for one in edge.notifications] == ["shown-1"]
+
+
+# The end of a process
+
+
+def test_a_child_that_ends_runs_every_callback(app):
+    def unhurried(connection):
+        while connection.read_request():
+            time.sleep(0.05)
+            connection.send(OK)
+
+    with SocketServer(unhurried) as server:
+        factory, told = Factory(server, max_workers=2), []
+
+        def child():
+            target = install(factory, app)
+            signals.worker_process_init.send(sender=None)
+            for _ in range(10):
+                target.client.get_offers({**offers(), "callback": told.append})
+            signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+            assert len(told) == 10
+            assert target.stats()["lost"] == 0
+
+        assert in_a_child(child)
+
+
+@pytest.mark.parametrize("callback_hangs", [False, True])
+def test_closing_has_an_end_and_what_was_lost_is_counted(callback_hangs, app, caplog):
+    def hang(connection):
+        connection.read_request()
+        connection.hang()
+
+    told = threading.Event()
+    with SocketServer(hang) as server:
+        target = install(Factory(server, max_workers=1), app, flush_timeout=500)
+        for _ in range(5):
+            target.client.get_offers(
+                {**offers(), "callback": print, "err_callback": lambda _: told.wait(10 if callback_hangs else 0)}
+            )
+        began = time.monotonic()
+        signals.worker_shutdown.send(sender=None)
+        took = time.monotonic() - began
+        told.set()
+    assert 0.3 < took < 3
+    assert target.stats()["lost"] == 5
+    lines = [record.getMessage() for record in caplog.records if "Celery ended this process" in record.getMessage()]
+    assert lines == ["5 calls were not over 500 ms after Celery ended this process"]
+
+
+def test_a_process_without_a_client_ends_without_one(app, factory):
+    install(factory, app)
+    signals.worker_shutdown.send(sender=None)
+    signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
+    assert factory.made == []
+
+
+# To the broker
+
+
+def test_the_sender_makes_no_client(app, factory):
+    target = install(factory, app)
+    result = target.send_notifications(notified("shown-1", "shown-2"), countdown=1)
+    assert result.id
+    assert waiting(app) == 1
+    assert factory.made == []
+    assert target.stats() == {"sent": 1, "resent": 0, "lost": 0}
+
+
+def test_everything_is_settled_in_the_message(app, factory):
+    target = install(factory, app)
+    cookie = "session#from-the-cookie#{}|PC#device.35_0#{}".format(int(time.time()) + 60, int(time.time()) + 60)
+    options = {"target_cookie": cookie, "customer_ids": {"crm": {"id": "7", "authState": 1}}, "timeout": 700}
+    request = DeliveryRequest(notifications=notified()["request"].notifications)
+    message = target._message({"request": request, **options})
+    assert json.loads(json.dumps(message)) == message
+    assert message["session_id"] == "from-the-cookie"
+    assert message["location_hint"] == "35"
+    assert message["timeout"] == 700
+    assert message["request"]["id"] == {
+        "tntId": "device.35_0",
+        "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}],
+    }
+    assert message["request"]["requestId"]
+    assert message["request"]["context"]["timeOffsetInMinutes"] is not None
+    assert request == DeliveryRequest(notifications=notified()["request"].notifications)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"request": {}},
+        {"request": DeliveryRequest()},
+        {"request": DeliveryRequest(notifications=[{"id": "no time", "type": "display"}])},
+        {**notified(), "callback": print},
+        {**notified(), "err_callback": print},
+        {**notified(), "timeout": -1},
+        {**notified(), "customer_ids": 5},
+        notified(trace={"authorizationToken": object()}),
+        {"request": DeliveryRequest(notifications=[{**notified()["request"].notifications[0].to_dict(), "tokens": 5}])},
+    ],
+)
+def test_a_mistake_raises_before_anything_is_queued(options, app, factory):
+    target = install(factory, app)
+    with pytest.raises(OptionError):
+        target.send_notifications(options)
+    assert waiting(app) == 0
+    assert target.stats()["sent"] == 0
+
+
+# From the broker
+
+
+def test_a_repeated_run_repeats_every_id(worked, caplog):
+    """Neither the sender, nor Celery's lines at INFO, nor a retry shows who was notified."""
+    caplog.set_level(logging.INFO)
+    sent = []
+    task_sent = lambda body=None, headers=None, **_: sent.append(headers)  # noqa: E731
+    signals.before_task_publish.connect(task_sent)
+    with SocketServer(replies(BUSY, BUSY, OK)) as server:
+        target = install(Factory(server), worked)
+        target.send_notifications(notified("shown-1", "shown-2"))
+        assert eventually(lambda: len(server.requests) == 3)
+        assert eventually(lambda: "succeeded" in caplog.text, 5)
+    signals.before_task_publish.disconnect(task_sent)
+    first, *others = [(body_of(raw), head_of(raw)[""]) for raw in server.requests]
+    assert others == [first, first]
+    assert [one["id"] for one in first[0]["notifications"]] == ["shown-1", "shown-2"]
+    assert caplog.text.count("Retry in") == 2
+    assert [headers["argsrepr"] for headers in sent] == ["(<2 notifications>,)"] * 3
+    assert not [record for record in caplog.records if SECRET in record.getMessage() or SECRET in repr(vars(record))]
+
+
+@pytest.mark.parametrize("client_options", [{}, {"on_error": "default"}])
+@pytest.mark.parametrize(("status", "tries"), [(400, 1), (403, 1), (302, 1), (429, 3), (500, 3)])
+def test_only_what_may_pass_is_tried_again(status, tries, client_options, worked, caplog):
+    caplog.set_level(logging.INFO)
+    with SocketServer(answer(b"nothing for " + SECRET.encode(), status)) as server:
+        target = install(Factory(server, **client_options), worked)
+        target.send_notifications(notified())
+        assert eventually(lambda: "raised expected" in caplog.text, 5)
+    assert len(server.requests) == tries
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == [
+        "Notifications were not delivered ({} {}), tried {} times".format(
+            "RedirectRefused" if status == 302 else "HttpStatusError", status, tries
+        )
+    ]
+    assert SECRET not in caplog.text
+
+
+def test_a_time_out_is_tried_again(worked, caplog):
+    caplog.set_level(logging.INFO)
+    seen = []
+
+    def late(connection):
+        seen.append(connection.read_request())
+        if len(seen) == 1:
+            connection.hang()
+        connection.send(OK)
+
+    with SocketServer(late) as server:
+        target = install(Factory(server), worked)
+        target.send_notifications({**notified(), "timeout": SHORT})
+        assert eventually(lambda: len(seen) > 1)
+        assert eventually(lambda: "succeeded" in caplog.text, 5)
+    assert body_of(seen[0]) == body_of(seen[1])
+
+
+def test_a_broker_that_takes_no_retry_keeps_the_message(worked, caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    with SocketServer(replies(BUSY, OK)) as server:
+        target = install(Factory(server), worked)
+        target.send_notifications(notified())
+
+        def refuse(*_, **__):
+            raise OperationalError("no room")
+
+        monkeypatch.setattr(worked.tasks[TASK_NAME], "apply_async", refuse)
+        assert eventually(lambda: "succeeded" in caplog.text, 5)
+    first, again = [(body_of(raw), head_of(raw)[""]) for raw in server.requests]
+    assert again == first
+
+
+def test_an_eager_task_sends_at_once(app, edge, factory, caplog):
+    caplog.set_level(logging.INFO)
+    app.conf.update(task_always_eager=True)
+    target = install(factory, app)
+    assert target.send_notifications(notified("shown-1")).successful()
+    assert [one["id"] for one in edge.notifications] == ["shown-1"]
+    assert SECRET not in caplog.text
+
+
+def test_an_eager_task_raises_what_will_not_pass(app):
+    app.conf.update(task_always_eager=True, task_eager_propagates=True)
+    with SocketServer(answer(b"nothing for " + SECRET.encode(), 403)) as server:
+        target = install(Factory(server), app)
+        with pytest.raises(HttpStatusError) as caught:
+            target.send_notifications(notified())
+    assert caught.value.status == 403
+    assert SECRET not in str(caught.value)
+    assert caught.value.request is None
+
+
+# What a client could not deliver
+
+
+def test_lost_displays_go_on_the_broker_with_their_ids(worked, edge):
+    """A client decides by itself; the edge takes what it displayed the second time."""
+    with SocketServer(replies(BUSY, OK)) as server:
+        options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
+        factory = Factory(server, target_location_hint="35", **options)
+        target = install(factory, worked)
+        factory.options["events"] = {"send_notification_error": target.resend}
+        target.client.get_offers(offers("a1-serverside-ab"))
+        assert target.client.flush(10000)
+        assert target.stats() == {"sent": 0, "resent": 1, "lost": 0}
+        assert eventually(lambda: len(server.requests) == 2)
+    first, again = [(body_of(raw), head_of(raw)[""]) for raw in server.requests]
+    assert again == first
+    assert first[0]["notifications"]
+
+
+def test_displays_that_wait_when_a_process_ends_go_on_the_broker(app, edge):
+    def hang(connection):
+        connection.read_request()
+        connection.hang()
+
+    with SocketServer(hang) as server:
+        options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
+        factory = Factory(server, target_location_hint="35", max_workers=1, **options)
+        target = install(factory, app, flush_timeout=500)
+        factory.options["events"] = {"send_notification_error": target.resend}
+        for _ in range(5):
+            target.client.get_offers(offers("a1-serverside-ab"))
+        assert eventually(lambda: server.requests)
+        signals.worker_shutdown.send(sender=None)
+        assert waiting(app) == 4
+        assert target.stats() == {"sent": 0, "resent": 4, "lost": 1}
+
+
+def lost(error):
+    return {"notification": notified()["request"], "session_id": "s", "error": error}
+
+
+def test_what_will_not_pass_is_not_put_on_the_broker(app, factory, caplog):
+    target = install(factory, app)
+    for _ in range(3):
+        target.resend(lost(HttpStatusError(400, "Bad Request", {}, "")))
+    assert waiting(app) == 0
+    assert target.stats() == {"sent": 0, "resent": 0, "lost": 3}
+    assert caplog.text.count("Notifications were lost") == 1
+
+
+def test_a_broker_that_is_down_harms_nobody(factory, caplog):
+    pytest.importorskip("redis", reason="redis is not installed: pip install '.[test]'")
+    app = Celery("shop", broker="redis://127.0.0.1:1", set_as_current=False)
+    target = install(factory, app)
+    for _ in range(50):
+        target.resend(lost(ConnectionFailed("nobody there")))
+    assert target.stats() == {"sent": 0, "resent": 0, "lost": 50}
+    assert caplog.text.count("Notifications were lost") == 1
+    assert caplog.text.count("The broker took no notifications") == 1
+    assert SECRET not in caplog.text
+    app.close()
+
+
+def test_a_soft_limit_in_resend_is_the_tasks(app, factory, monkeypatch):
+    target = install(factory, app)
+
+    def strike(*_, **__):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(target.task, "apply_async", strike)
+    with pytest.raises(SoftTimeLimitExceeded):
+        target.resend(lost(ConnectionFailed("nobody there")))

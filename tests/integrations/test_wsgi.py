@@ -1,0 +1,622 @@
+"""The piece between a WSGI request and a call: environ in, options and headers out."""
+
+import logging
+import re
+import sys
+import threading
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import OptionError
+from target_python_sdk.integrations.wsgi import ENVIRON_KEY, CookieStyle, TargetMiddleware, Visit
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.types import (
+    ChannelType,
+    Context,
+    DeliveryRequest,
+    ExecuteRequest,
+    Geo,
+    MboxRequest,
+    TargetDeliveryResponse,
+)
+from tests.support import eventually, offers, options_for
+
+Headers = List[Tuple[str, str]]
+MBOX = "session#0001#9999999999|PC#abc.35_0#9999999999"
+
+
+def environ_of(path: str = "/", **values: Any) -> Dict[str, Any]:
+    """The environ of ``GET path``; names with a double underscore are those with a dot."""
+    environ: Dict[str, Any] = {"SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "", "REMOTE_ADDR": "203.0.113.7"}
+    environ.update({name.replace("__", "."): value for name, value in values.items()})
+    setup_testing_defaults(environ)
+    return environ
+
+
+def url_of(*arguments: Any, trusted_proxies: int = 0, **values: Any) -> Optional[str]:
+    """The page's URL as the visit has it."""
+    address = Visit(environ_of(*arguments, **values), trusted_proxies).context.address
+    assert address is not None
+    return address.url
+
+
+def address_of(trusted_proxies: int = 0, **values: Any) -> Optional[str]:
+    """The visitor's IP address as the visit has it."""
+    geo = Visit(environ_of(**values), trusted_proxies).context.geo
+    return None if geo is None else geo.ip_address
+
+
+def envelope_with(value: Any = MBOX, hint: Any = "35", max_age: Any = 60) -> TargetDeliveryResponse:
+    """An answer that sets both cookies."""
+    cookie: Any = {"name": "mbox", "value": value, "maxAge": max_age, "max_age": max_age}
+    return TargetDeliveryResponse(target_cookie=cookie, target_location_hint_cookie={**cookie, "value": hint})
+
+
+class Browser:
+    """Asks an application as a server does, every call held against PEP 3333."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], **middleware: Any) -> None:
+        self.application = validator(TargetMiddleware(validator(application), **middleware))
+        self.starts: List[Tuple[str, Headers]] = []
+        self.written: List[bytes] = []
+
+    def ask(self, **values: Any) -> bytes:
+        """The body of the answer to ``GET /``."""
+        answer = self.application(environ_of(**values), self._start)
+        try:
+            return b"".join(self.written) + b"".join(answer)
+        finally:
+            answer.close()  # type: ignore[attr-defined]
+
+    def cookies(self) -> List[str]:
+        """What the last ``start_response`` set."""
+        return [value for name, value in self.starts[-1][1] if name == "Set-Cookie"]
+
+    def _start(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
+        self.starts.append((status, headers))
+        return self.written.append
+
+
+PLAIN: Headers = [("Content-Type", "text/plain")]
+
+
+def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
+    """An application that was answered so."""
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        for envelope in envelopes:
+            environ[ENVIRON_KEY].remember(envelope)
+        start_response("200 OK", list(PLAIN))
+        return [b"ok"]
+
+    return application
+
+
+# Cookies that come in
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "mbox=" + MBOX + "; mboxEdgeCluster=35",
+        "mboxEdgeCluster=35;mbox=" + MBOX,
+        'a=1; mbox="' + MBOX + '"; mboxEdgeCluster="35"',
+        "a[]=1; {\"b\": 2}; =3; ;;; c; mbox=" + MBOX + "; \x01=\xff; mboxEdgeCluster=35; $Path=/",
+        "x=\"open; mbox=" + MBOX + "; mboxEdgeCluster=35",
+        "xmbox=1; mboxPC=2; MBOX=3; mbox=" + MBOX + "; mboxEdgeCluster=35; mbox=later",
+        pytest.param("mbox=; mbox=" + "9" * 8193 + "; mbox=" + MBOX + "; mboxEdgeCluster=35", id="too long"),
+        pytest.param(";" * 200000 + "mbox=" + MBOX + "; mboxEdgeCluster=35", id="many"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [str, lambda text: text.encode("latin-1")], ids=["text", "bytes"])
+def test_no_neighbour_hides_a_cookie(header: str, kind: Callable[[str], Any]) -> None:
+    """Whatever else the browser sends; ``http.cookies`` gives up at the first part it does not like."""
+    visit = Visit(environ_of(HTTP_COOKIE=kind(header)))
+    assert visit.target_cookie == MBOX
+    assert visit.target_location_hint == "35"
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "mbox", "mbox=", 'mbox=""', pytest.param("mbox=" + "9" * 8193, id="long"), 7]
+)
+def test_no_cookie_is_none(header: Any) -> None:
+    """And none is made up."""
+    visit = Visit(environ_of(HTTP_COOKIE=header))
+    assert visit.target_cookie is None
+    assert visit.options()["target_cookie"] is None
+
+
+# The circumstances
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "http://127.0.0.1/"),
+        ({"HTTP_HOST": "shop.example:8080", "QUERY_STRING": "a=1&b=%20"}, "http://shop.example:8080/?a=1&b=%20"),
+        ({"HTTP_HOST": "shop.example", "wsgi__url_scheme": "https"}, "https://shop.example/"),
+        ({"HTTP_HOST": "[2001:db8::1]:80"}, "http://[2001:db8::1]:80/"),
+        ({"HTTP_HOST": "evil/<b>", "SERVER_NAME": "own", "SERVER_PORT": "8000"}, "http://own:8000/"),
+        ({"HTTP_HOST": "a\r\nX: y", "SERVER_NAME": "own", "SERVER_PORT": "80"}, "http://own/"),
+        ({"HTTP_HOST": "", "SERVER_NAME": "", "SERVER_PORT": ""}, None),
+        ({"HTTP_HOST": "h", "SCRIPT_NAME": "/shop", "PATH_INFO": "/a b"}, "http://h/shop/a%20b"),
+        ({"HTTP_HOST": "h", "PATH_INFO": "*"}, "http://h/*"),
+        # The path /grüße in UTF-8, each byte a character.
+        ({"HTTP_HOST": "h", "PATH_INFO": "/gr\xc3\xbc\xc3\x9fe?#%"}, "http://h/gr%C3%BC%C3%9Fe%3F%23%25"),
+        ({"HTTP_HOST": b"h", "PATH_INFO": b"/\xff", "QUERY_STRING": b"q=\xe9 \"<"}, "http://h/%FF?q=%E9%20%22%3C"),
+        ({"HTTP_HOST": "h", "PATH_INFO": "/\u4e2d"}, "http://h/%3F"),  # a server that breaks PEP 3333
+    ],
+)  # fmt: skip
+def test_the_url_is_put_together(values: Dict[str, Any], url: Optional[str]) -> None:
+    """By the rules of PEP 3333, from what makes sense."""
+    assert url_of(**values) == url
+
+
+def test_what_is_too_long_is_cut() -> None:
+    """Where the schema ends, and not within a quoted character."""
+    context = Visit(
+        environ_of("/" + "\xff" * 5000, HTTP_REFERER="https://r.example/" + "r" * 9000, HTTP_USER_AGENT="M" * 9000)
+    ).context
+    assert context.address is not None
+    assert context.address.url is not None and context.address.url.endswith("%FF")
+    assert 4090 < len(context.address.url) <= 4096
+    assert len(context.address.referring_url or "") == 4096
+    assert len(context.user_agent or "") == 2048
+
+
+def test_the_context_is_the_browsers() -> None:
+    """Channel, page, the page before, browser, address."""
+    context = Visit(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
+    assert context.to_dict(by_alias=True, exclude_none=True) == {
+        "channel": "web",
+        "userAgent": "Mozilla/5.0 é",
+        "address": {"url": "http://127.0.0.1/", "referringUrl": "https://r.example/"},
+        "geo": {"ipAddress": "203.0.113.7"},
+        "beacon": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("2001:DB8::1", "2001:db8::1"),
+        ("::ffff:198.51.100.9", "198.51.100.9"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("198.51.100.9:4711", "198.51.100.9"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        (b"198.51.100.9", "198.51.100.9"),
+        ("", None),
+        ("unix:", None),
+        ("1.2.3.4\r\nX: y", None),
+        ("1.2.3.4.5", None),
+        pytest.param("9" * 100000, None, id="long"),
+        (None, None),
+    ],
+)
+def test_an_address_is_one_or_not_there(address: Any, known: Optional[str]) -> None:
+    """As the schema takes it, which refuses anything else."""
+    assert address_of(REMOTE_ADDR=address) == known
+
+
+FORWARDED = {
+    "HTTP_X_FORWARDED_FOR": "192.0.2.66, 198.51.100.1, 10.0.0.2",
+    "HTTP_X_FORWARDED_PROTO": "https",
+    "HTTP_X_FORWARDED_HOST": "shop.example",
+    "HTTP_HOST": "inner",
+}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address", "url"),
+    [
+        (0, "203.0.113.7", "http://inner/"),
+        (1, "10.0.0.2", "https://shop.example/"),
+        (2, "198.51.100.1", "https://shop.example/"),
+        (4, "203.0.113.7", "https://shop.example/"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str) -> None:
+    """The first entries of ``X-Forwarded-For`` are whatever the visitor wrote there."""
+    assert address_of(proxies, **FORWARDED) == address
+    assert url_of(trusted_proxies=proxies, **FORWARDED) == url
+    assert Visit(environ_of(**FORWARDED), proxies).https is (proxies > 0)
+
+
+def test_what_a_proxy_says_is_looked_at_too() -> None:
+    """An address that is none, a host that is none, an unknown scheme; a visitor wrote the entries before."""
+    said = {"HTTP_X_FORWARDED_FOR": "1.2.3.4, unknown", "HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_HOST": "inner"}
+    assert address_of(1, **said) is None
+    assert url_of(trusted_proxies=1, **said, HTTP_X_FORWARDED_HOST="shop.example, <b>") == "http://inner/"
+
+
+anything = st.one_of(
+    st.text(st.characters(max_codepoint=0xFF), max_size=200), st.binary(max_size=200), st.text(max_size=50), st.none()
+)
+NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_FORWARDED_FOR", "REMOTE_ADDR",
+         "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "PATH_INFO", "QUERY_STRING", "SCRIPT_NAME", "SERVER_NAME",
+         "SERVER_PORT", "wsgi.url_scheme")  # fmt: skip
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
+def test_nothing_that_a_visitor_sends_raises(environ: Dict[str, Any], proxies: int) -> None:
+    """And what comes out is fit for the wire."""
+    visit = Visit(environ, proxies)
+    sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
+    sent.to_str().encode("utf-8")
+    address = visit.context.address
+    assert address is not None
+    assert address.url is None or re.fullmatch(r"https?://[!-~]{1,4088}", address.url)
+
+
+@given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
+def test_every_address_is_taken(address: Any) -> None:
+    """The schema's pattern has nothing against how we write one."""
+    assert address_of(REMOTE_ADDR=str(address))
+
+
+# The options of a call
+
+
+def test_a_request_keeps_the_context_it_has() -> None:
+    """Ours fills in what is missing, and the caller's models stay as they were."""
+    given_context = Context(channel=ChannelType.MOBILE, geo=Geo(city="Basel"))
+    request = DeliveryRequest(context=given_context)
+    context = Visit(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
+    assert context is not None
+    assert (context.channel, context.geo, context.user_agent) == ("mobile", Geo(city="Basel"), "Mozilla/5.0")
+    assert given_context.user_agent is None
+    assert request.context is given_context
+
+
+def test_further_options_count_for_more() -> None:
+    """A session of the application's own, say."""
+    options = Visit(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
+    assert (options["session_id"], options["timeout"], options["target_cookie"]) == ("ours", 200, MBOX)
+
+
+def test_what_is_no_request_is_left_for_the_client_to_refuse() -> None:
+    """The call says so, not the visit."""
+    visit, request = Visit(environ_of()), {"execute": {}}
+    assert visit.options(request)["request"] is request  # type: ignore[call-overload]
+    parts: Any = {"channel": "web"}
+    assert visit.options(DeliveryRequest(context=parts))["request"].context is parts
+
+
+def test_one_request_is_one_session() -> None:
+    """Where no cookie names one, calls that run at the same time share that of the visit."""
+    visit = Visit(environ_of())
+    assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
+    assert visit.session_id != Visit(environ_of()).session_id
+
+
+def test_the_second_call_hands_over_the_first_ones_cookie() -> None:
+    """So that the edge knows it for the same visitor."""
+    visit = Visit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
+    visit.remember(envelope_with())
+    assert visit.options()["target_cookie"] == MBOX
+    assert visit.options()["target_location_hint"] == "35"
+
+
+# Cookies that go out
+
+
+@pytest.mark.parametrize(
+    ("style", "values", "attributes"),
+    [
+        (CookieStyle(), {}, "Max-Age=60; Path=/; SameSite=Lax"),
+        (CookieStyle(), {"wsgi__url_scheme": "https"}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
+        (CookieStyle(secure=True), {}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
+        (
+            CookieStyle("shop.example", "None", http_only=True),
+            {"wsgi__url_scheme": "https"},
+            "Max-Age=60; Path=/; Domain=shop.example; Secure; HttpOnly; SameSite=None",
+        ),
+    ],
+)
+def test_cookies_are_set(style: CookieStyle, values: Dict[str, Any], attributes: str) -> None:
+    """One header each, as browsers and at.js expect them."""
+    browser = Browser(remembering(envelope_with()), cookies=style)
+    assert browser.ask(**values) == b"ok"
+    assert browser.cookies() == ["mbox={}; {}".format(MBOX, attributes), "mboxEdgeCluster=35; " + attributes]
+    assert browser.starts[-1][1][:1] == PLAIN
+
+
+def test_without_an_answer_nothing_is_set() -> None:
+    """The application's headers are those that go out."""
+    browser = Browser(remembering())
+    browser.ask(HTTP_COOKIE="mbox=" + MBOX)
+    assert browser.starts == [("200 OK", PLAIN)]
+
+
+def test_of_several_answers_the_last_counts() -> None:
+    """One header per name."""
+    browser = Browser(remembering(envelope_with("first", "34"), envelope_with("second"), envelope_with("third", None)))
+    browser.ask()
+    assert [cookie.partition(";")[0] for cookie in browser.cookies()] == ["mbox=third", "mboxEdgeCluster=35"]
+
+
+def test_the_applications_own_cookie_stays() -> None:
+    """One that it sets itself is not set twice."""
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ[ENVIRON_KEY].remember(envelope_with())
+        start_response("200 OK", [*PLAIN, ("set-cookie", "mbox=own; Path=/"), ("Set-Cookie", "other=1")])
+        return [b""]
+
+    browser = Browser(application)
+    browser.ask()
+    headers = [value.partition(";")[0] for _, value in browser.starts[-1][1]]
+    assert headers == ["text/plain", "mbox=own", "other=1", "mboxEdgeCluster=35"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\r\nSet-Cookie: b=1", "a\n", "a\x00", "a;b", "a b", 'a"', "a,b", "a\\", "é", "\u4e2d", "", None, 7, b"a",
+     pytest.param("9" * 4097, id="long")],
+)  # fmt: skip
+def test_no_answer_writes_a_header_of_its_own(value: Any) -> None:
+    """What no cookie may hold is not set; the other one is."""
+    browser = Browser(remembering(envelope_with(value)))
+    browser.ask()
+    assert browser.cookies() == ["mboxEdgeCluster=35; Max-Age=60; Path=/; SameSite=Lax"]
+
+
+@pytest.mark.parametrize("answer", [None, {}, TargetDeliveryResponse(), {"target_cookie": "mbox"}, "text", 7,
+                                    envelope_with(max_age="60; Domain=evil"), envelope_with(max_age=None)])  # fmt: skip
+def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
+    """An error that somebody remembers, say."""
+    browser = Browser(remembering(answer))
+    browser.ask()
+    assert browser.cookies() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"cookies": CookieStyle(domain="a;b")},
+        {"cookies": CookieStyle(domain="a\r\nX: y")},
+        {"cookies": CookieStyle(same_site="lax; HttpOnly")},
+        {"trusted_proxies": -1},
+        {"trusted_proxies": "1"},
+    ],
+)
+def test_a_mistake_shows_at_import(arguments: Dict[str, Any]) -> None:
+    """And not with the first visitor."""
+    with pytest.raises(OptionError) as caught:
+        TargetMiddleware(remembering(), **arguments)
+    assert caught.value.option in ("domain", "same_site", "trusted_proxies")
+
+
+# The rules of WSGI
+
+
+class Body:
+    """An answer that notes when it is closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"o", b"k"])
+
+    def close(self) -> None:
+        """Closed once more."""
+        self.closed += 1
+
+
+def test_the_body_passes_through() -> None:
+    """The same object, so that ``close``, ``len`` and a server's ``wsgi.file_wrapper`` work as before."""
+    body = Body()
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", list(PLAIN))
+        return body
+
+    assert TargetMiddleware(application)(environ_of(), lambda *_: lambda _: None) is body
+    assert Browser(application).ask() == b"ok"
+    assert body.closed == 1
+
+
+def test_an_application_that_starts_late() -> None:
+    """A generator, which calls ``start_response`` when its first part is asked for."""
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        environ[ENVIRON_KEY].remember(envelope_with())
+        start_response("200 OK", list(PLAIN))
+        yield b"ok"
+
+    browser = Browser(application)
+    assert browser.ask() == b"ok"
+    assert len(browser.cookies()) == 2
+
+
+def test_an_application_that_writes() -> None:
+    """By the callable that ``start_response`` returns."""
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ[ENVIRON_KEY].remember(envelope_with())
+        write = start_response("200 OK", list(PLAIN))
+        write(b"o")
+        return [b"k"]
+
+    browser = Browser(application)
+    assert browser.ask() == b"ok"
+    assert len(browser.cookies()) == 2
+
+
+def test_an_error_page_has_the_cookies_too() -> None:
+    """``start_response`` is called again, with what was raised; what came meanwhile is set."""
+    seen: List[Any] = []
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", list(PLAIN))
+        environ[ENVIRON_KEY].remember(envelope_with())
+        try:
+            raise ValueError("after the headers were said")
+        except ValueError:
+            start_response("500 Oops", list(PLAIN), sys.exc_info())
+        return [b"sorry"]
+
+    def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
+        seen.append((status, len(headers), exc_info and exc_info[0]))
+        return lambda _: None
+
+    assert list(TargetMiddleware(application)(environ_of(), start)) == [b"sorry"]
+    assert seen == [("200 OK", 1, None), ("500 Oops", 3, ValueError)]
+    assert Browser(application).ask() == b"sorry"
+
+
+def test_the_visit_and_the_environ_do_not_hold_one_another() -> None:
+    """A request is gone when it is over, without the garbage collector."""
+    environ = environ_of()
+    list(TargetMiddleware(remembering())(environ, lambda *_: lambda _: None))
+    visit = environ[ENVIRON_KEY]
+    assert not [value for value in vars(visit).values() if value is environ]
+    assert ENVIRON_KEY not in visit._environ
+
+
+def test_a_cookie_that_comes_late_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """With a line for who wonders where it went; without its value."""
+    visits: List[Visit] = []
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        visits.append(environ[ENVIRON_KEY])
+        start_response("200 OK", list(PLAIN))
+        return [b"ok"]
+
+    browser = Browser(application)
+    browser.ask()
+    with caplog.at_level(logging.DEBUG, "adobe.target"):
+        visits[0].remember(envelope_with())
+    assert browser.cookies() == []
+    assert [record.name for record in caplog.records] == ["adobe.target"] * 2
+    assert "0001" not in caplog.text and "mbox" in caplog.text
+
+
+# With a client
+
+
+@pytest.fixture
+def edge() -> Iterator[LocalEdge]:
+    """An edge that decides."""
+    with LocalEdge() as edge:
+        yield edge
+
+
+REQUEST = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab")]))
+
+
+def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
+    """An application that asks by callback: for offers, and for the attributes of ``names``."""
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        visit: Visit = environ[ENVIRON_KEY]
+        got: List[Any] = []
+        failed: List[Any] = []
+        client.get_offers(visit.options(REQUEST, callback=got.append, err_callback=failed.append)).wait()
+        if names:
+            client.get_attributes(list(names), visit.options(callback=got.append, err_callback=failed.append)).wait()
+        start_response("502 Bad Gateway" if failed else "200 OK", list(PLAIN))
+        return [got[0].response.execute.mboxes[0].options[0].content.encode() if got else b"default"]
+
+    return application
+
+
+@pytest.mark.server
+def test_a_visitor_comes_back(edge: LocalEdge) -> None:
+    """The cookies of answers that came by callback are set; with them the visitor is the same one."""
+    with TargetClient.create(options_for(edge)) as client:
+        browser = Browser(shop(client, "demo-engineering-flags"))
+        first = browser.ask(HTTP_USER_AGENT="Mozilla/5.0", HTTP_HOST="shop.example", QUERY_STRING="q=1")
+        set_first = [cookie.partition(";")[0] for cookie in browser.cookies()]
+        assert [cookie.partition("=")[0] for cookie in set_first] == ["mbox", "mboxEdgeCluster"]
+        assert browser.ask(HTTP_COOKIE="; ".join(set_first)) == first
+
+    bodies = [request.body for request in edge.requests]
+    assert bodies[0]["context"]["userAgent"] == "Mozilla/5.0"
+    assert bodies[0]["context"]["address"]["url"] == "http://shop.example/?q=1"
+    assert bodies[0]["context"]["geo"]["ipAddress"] == "203.0.113.7"
+    ids = {body["id"]["tntId"] for body in bodies[1:]}  # the edge names the visitor in its first answer
+    sessions = {request.query["sessionId"] for request in edge.requests}
+    assert len(bodies) == 4
+    assert len(ids) == len(sessions) == 1
+
+
+@pytest.mark.server
+def test_what_a_blocking_call_returns_is_remembered(edge: LocalEdge) -> None:
+    """By giving it to ``remember``; attributes know the envelope that they came in."""
+    visit = Visit(environ_of())
+    with TargetClient.create(options_for(edge)) as client:
+        attributes = visit.remember(client.get_attributes(["demo-engineering-flags"], visit.options()))
+        assert attributes.get_value("demo-engineering-flags", "searchProviderId") == 143
+        assert len(visit.cookie_headers()) == 2
+        envelope = visit.remember(client.get_offers(visit.options(REQUEST)))
+    assert envelope.target_cookie is not None
+    assert visit.target_cookie == envelope.target_cookie["value"]
+
+
+@pytest.mark.server
+def test_a_fire_and_forget_call_comes_after_the_answer(edge: LocalEdge) -> None:
+    """Its cookies are not set, and it disturbs nobody."""
+    visits: List[Visit] = []
+    done: List[Any] = []
+    go = threading.Event()
+
+    def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        visits.append(environ[ENVIRON_KEY])
+        client.get_offers({**offers(), "callback": lambda _: go.wait(20)})  # holds the only worker
+        client.get_offers(visits[0].options(REQUEST, callback=done.append))
+        start_response("200 OK", list(PLAIN))
+        return [b"ok"]
+
+    with TargetClient.create(options_for(edge, max_workers=1)) as client:
+        browser = Browser(application)
+        assert browser.ask() == b"ok"
+        go.set()
+        assert eventually(lambda: done)
+    assert browser.cookies() == []
+    assert visits[0].target_cookie is not None
+
+
+@pytest.mark.server
+def test_an_edge_that_is_away_is_told_to_err_callback() -> None:
+    """Which is the application's own, untouched."""
+    with TargetClient.create({
+        "client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "server_domain": "127.0.0.1:9",
+        "secure": False, "retries": 1,
+    }) as client:  # fmt: skip
+        browser = Browser(shop(client))
+        assert browser.ask() == b"default"
+    assert browser.starts == [("502 Bad Gateway", PLAIN)]
+
+
+@pytest.mark.server
+def test_threads_do_not_mix_their_visitors(edge: LocalEdge) -> None:
+    """Each gets back the device id that it sent, many times over, from one client and one application."""
+    mixed: List[Any] = []
+
+    def visitor(number: int, application: Callable[..., Iterable[bytes]]) -> None:
+        for turn in range(10):
+            device = "visitor{}turn{}.35_0".format(number, turn)
+            started: List[Headers] = []
+            environ = environ_of(HTTP_COOKIE="mbox=session#{0}#9999999999|PC#{0}#9999999999".format(device))
+            list(application(environ, lambda _, headers, started=started: started.append(headers)))
+            found = re.findall(r"#(visitor\d+turn\d+\.35_0)#", " ".join(value for _, value in started[0]))
+            if found != [device, device]:
+                mixed.append((device, found))
+
+    with TargetClient.create(options_for(edge)) as client:
+        application = TargetMiddleware(shop(client))
+        threads = [threading.Thread(target=visitor, args=(number, application)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert mixed == []
+    assert len(edge.requests) == 80
