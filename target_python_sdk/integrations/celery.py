@@ -82,8 +82,20 @@ _COMPLAINT_SECONDS = 10.0
 #: ``resend`` runs where others wait: it tries a connection that went stale again, and no more.
 _ONE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
-#: The newest installation by the name of its task and the id of its app, None for a shared task.
-_INSTALLED: Dict[Tuple[str, Optional[int]], "CeleryTarget"] = {}
+
+class _Installations:
+    """The newest installation of each task, as Celery has one task of a name."""
+
+    def __init__(self) -> None:
+        #: By the name of the task and the id of its app, None for a shared task.
+        self.by_task: Dict[Tuple[str, Optional[int]], CeleryTarget] = {}
+
+    def of(self, task: Any) -> "CeleryTarget":
+        """Whose task that is."""
+        return self.by_task.get((task.name, id(task.app))) or self.by_task[task.name, None]
+
+
+INSTALLATIONS = _Installations()
 
 
 def install(
@@ -105,7 +117,7 @@ def install(
     seconds = float(milliseconds(0)("flush_timeout", flush_timeout))
     key = (name, None if app is None else id(app))
     target = CeleryTarget(client_factory, app, name, seconds)
-    _INSTALLED[key] = target
+    INSTALLATIONS.by_task[key] = target
     uid = "{} of {}: {{}}".format(*key)
     for signal, receiver in (
         (signals.worker_process_init, target._on_process_init),
@@ -299,8 +311,7 @@ def send_notifications(task: Any, message: Dict[str, Any]) -> None:
 
     One function for all installations, as Celery keeps the first task of a name and warns of another.
     """
-    target = _INSTALLED.get((task.name, id(task.app))) or _INSTALLED[task.name, None]
-    target._run(task, message)
+    INSTALLATIONS.of(task)._run(task, message)
 
 
 def _message_of(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:

@@ -55,13 +55,13 @@ def waiting(app):
 def nothing_stays():
     """Receivers are held strongly: those of a test must not hear of the next one's worker."""
     connected = [(signal, list(signal.receivers)) for signal in SIGNALS]
-    installed = dict(integration._INSTALLED)
+    installed = dict(integration.INSTALLATIONS.by_task)
     yield
     for signal, receivers in connected:
         signal.receivers[:] = receivers
         signal.sender_receivers_cache.clear()
-    integration._INSTALLED.clear()
-    integration._INSTALLED.update(installed)
+    integration.INSTALLATIONS.by_task.clear()
+    integration.INSTALLATIONS.by_task.update(installed)
 
 
 def app_with_broker_in(folder):
