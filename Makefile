@@ -39,7 +39,7 @@ lint: $(call with,lint) ## ruff, and no text that stands in two places
 
 types: $(call with,lint) $(call with,test) ## mypy and pyright, over the packages and over every legal use of them
 	$(PY) -m mypy --strict $(PACKAGES) tests/typing/api.py
-	$(PY) -m pyright $(PACKAGES) tests/typing/api.py
+	$(PY) -m pyright --pythonpath $(PY) $(PACKAGES) tests/typing/api.py
 	$(PY) -m pytest -q tests/typing
 
 bench: $(call with,test) ## the SDK beside raw urllib3, in one run

@@ -46,7 +46,7 @@ def _trust(context: ssl.SSLContext, authorities: str) -> None:
 def _trust_certifi(context: ssl.SSLContext) -> None:
     """Add certifi's authorities: slim containers have no others."""
     try:
-        import certifi  # noqa: PLC0415 - not required; used where it is
+        import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
     except ImportError:
         return
     context.load_verify_locations(cafile=certifi.where())

@@ -11,7 +11,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
 
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.decisioning.rule import Activity
-from target_python_sdk.types import Address, ClientHints, Context, DeliveryRequest, Geo
+from target_python_sdk.types import Address, ChannelType, ClientHints, Context, DeliveryRequest, Geo
 from target_tools.client_info import read_client
 from target_tools.clock import epoch_milliseconds
 from target_tools.hashing import Ending
@@ -105,7 +105,7 @@ class Visit(OnDemand):
     """What is the same for everything that one request asks for."""
 
     def __init__(self, request: DeliveryRequest, visitor: str, geo: Optional[Geo]) -> None:
-        self._context = request.context or Context()
+        self._context = request.context or Context(channel=ChannelType.WEB)
         self._geo = geo
         self._ending = Ending(visitor + _SALT)
         self._allocations: Dict[Any, float] = {}
