@@ -1,4 +1,10 @@
-"""1.1.0's generated client, by its old names: the wire types and exceptions of this SDK, the very same objects."""
+"""1.1.0's generated client, by its old names: the wire types and exceptions of this SDK, the very same objects.
+
+``ApiClient``, ``Configuration``, ``DeliveryApi`` and the modules are read when somebody names them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, List
 
 from target_python_sdk.types import (
     Action,
@@ -78,6 +84,7 @@ __all__ = [
     "AnalyticsPayload",
     "AnalyticsRequest",
     "AnalyticsResponse",
+    "ApiClient",
     "ApiException",
     "ApiKeyError",
     "ApiTypeError",
@@ -88,9 +95,11 @@ __all__ = [
     "Browser",
     "ChannelType",
     "ClientHints",
+    "Configuration",
     "Context",
     "CustomerId",
     "DecisioningMethod",
+    "DeliveryApi",
     "DeliveryRequest",
     "DeliveryResponse",
     "DeviceType",
@@ -143,3 +152,31 @@ __all__ = [
     "Window",
     "__version__",
 ]
+
+_MODULES = ("Model", "api", "api_client", "configuration", "exceptions", "rest")
+_HOMES = {"ApiClient": "api_client", "Configuration": "configuration", "DeliveryApi": "api.delivery_api"}
+
+if TYPE_CHECKING:
+    from delivery_api_client import Model as Model
+    from delivery_api_client import api as api
+    from delivery_api_client import api_client as api_client
+    from delivery_api_client import configuration as configuration
+    from delivery_api_client import exceptions as exceptions
+    from delivery_api_client import rest as rest
+    from delivery_api_client.api.delivery_api import DeliveryApi
+    from delivery_api_client.api_client import ApiClient
+    from delivery_api_client.configuration import Configuration
+else:  # a type checker that saw this would believe in every name
+
+    def __getattr__(name: str) -> Any:
+        """What sends requests, read when somebody asks for it: most programs want the types alone."""
+        if name in _MODULES:
+            return importlib.import_module("{}.{}".format(__name__, name))
+        if name in _HOMES:
+            return getattr(importlib.import_module("{}.{}".format(__name__, _HOMES[name])), name)
+        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+
+
+def __dir__() -> List[str]:
+    """The names that are there and those that come when asked for."""
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -18,6 +18,8 @@ from target_python_sdk.ready import CLIENT_READY, CLIENT_READY_DELAY
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.version import __version__
 from target_tools.attributes_provider import AttributesProvider
+from target_tools.enums import DecisioningMethod
+from target_tools.event_provider import EventProvider
 
 __all__ = [
     "CLIENT_READY",
@@ -30,10 +32,16 @@ __all__ = [
     "CallOptions",
     "CallbackOptions",
     "ClientOptions",
+    "DecisioningMethod",
+    "EventProvider",
     "TargetClient",
     "TargetDeliveryResponse",
     "__version__",
 ]
+
+# 1.1.0's names
+DEFAULT_TIMEOUT = 3000
+DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.option_types import (
@@ -43,11 +51,19 @@ if TYPE_CHECKING:
         CallOptions,
         ClientOptions,
     )
+    from target_python_sdk.types import DeliveryRequest
     from target_tools.async_result import AsyncResult
+
+    #: A request that asks for nothing.
+    EMPTY_REQUEST: DeliveryRequest
 else:  # a type checker that saw this would believe in every name
 
     def __getattr__(name: str) -> Any:
         """Types that only annotations name, read when somebody asks for one: calls take plain dicts."""
+        if name == "EMPTY_REQUEST":  # a new one each time: what is added to it stays with whoever asked
+            from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - 1.1.0's users alone
+
+            return DeliveryRequest(context=Context(channel="web"))
         if name not in __all__:
             raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
         if name == "AsyncResult":

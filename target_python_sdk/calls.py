@@ -6,10 +6,12 @@ caller waits, is called back or awaits; so is a decision that this process makes
 """
 
 import contextvars
+from functools import partial
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
-from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED
+from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.geo import given_geo
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.here import Newest
@@ -24,7 +26,7 @@ from target_python_sdk.delivery.pipeline import (
     without_offers,
 )
 from target_python_sdk.delivery.prepare import prepare
-from target_python_sdk.runtime import PerProcess, Runtime
+from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
@@ -34,6 +36,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.flow import Flow, begin, resume, run
 from target_tools.logger import Log
 from target_tools.model import detached
+from target_tools.per_process import PerProcess
 from target_tools.workers import Task
 
 ResultT = TypeVar("ResultT")
@@ -44,7 +47,7 @@ class Calls:
 
     def __init__(self, settings: ClientSettings, events: EventProvider, log: Log) -> None:
         self._settings = settings
-        self._processes = PerProcess(settings, events, log)
+        self._processes = PerProcess(partial(Runtime, settings, events, log), Runtime.start, Runtime.abandon)
         self.closed = False
 
     def start(self) -> None:
@@ -76,6 +79,15 @@ class Calls:
     def stats(self) -> Dict[str, int]:
         """What happened in this process so far."""
         return self._processes.get().stats()
+
+    def location_hint(self) -> Optional[str]:
+        """The cluster that the edge answered from last, or the one that the client was given."""
+        runtime = self._processes.current()
+        return self._settings.target_location_hint if runtime is None else runtime.location_hint
+
+    def artifacts(self) -> Optional[ArtifactSource[Artifact]]:
+        """Where this process has its artifact from, if it decides."""
+        return self._processes.get().artifacts
 
     def flush(self, timeout: Optional[float]) -> bool:
         """Whether every call of this process that was under way is over, within that many seconds."""

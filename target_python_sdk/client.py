@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentie
         CallOptions,
         ClientOptions,
     )
+    from target_python_sdk.inside import ClientConfig, DecisioningEngine
     from target_tools.async_result import AsyncResult
 
 ResultT = TypeVar("ResultT")
@@ -161,6 +162,35 @@ class TargetClient:
     ) -> AttributesProvider:
         """The same, awaited."""
         return await self._await(self._attributes_call(mbox_names, options), AttributesProvider)
+
+    @property
+    def config(self) -> "ClientConfig":
+        """The options, read-only, with the cluster that the client knows by now."""
+        from target_python_sdk.inside import ClientConfig  # noqa: PLC0415 - few applications ask
+
+        return ClientConfig(self._options, self._calls.location_hint)
+
+    @property
+    def decisioning_engine(self) -> "Optional[DecisioningEngine]":
+        """Whether there is an artifact, and which; None where the edge decides."""
+        from target_python_sdk.inside import DecisioningEngine  # noqa: PLC0415 - as above
+
+        if self._settings.decisioning_method is DecisioningMethod.SERVER_SIDE:
+            return None
+        return DecisioningEngine(self._calls.artifacts)
+
+    @property
+    def event_emitter(self) -> Callable[..., None]:
+        """Tell the subscribers of this client of an event: its name and what belongs to it."""
+        return self._events.emit
+
+    @property
+    def logger(self) -> Any:
+        """The logger that the client was given, or ``adobe.target``."""
+        return self._log.logger
+
+    def initialize(self) -> None:
+        """Do nothing: :meth:`create` has done it.  1.1.0 had a method of this name."""
 
     def stats(self) -> Dict[str, int]:
         """What happened in this process so far, and what is under way.

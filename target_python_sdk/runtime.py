@@ -1,12 +1,8 @@
 """What a client has that can change: connections, workers, the artifact, the retry budget, the last hint, counters.
 
-It hangs on one object per process id, made when a call first needs it.  A forked child
-finds its own process id missing, makes its own object, and touches no lock and no
-socket of its parent's; whether fork hooks ran (under a default uWSGI none do) does not
-matter.
+It hangs on one object per process, made when a call first needs one.
 """
 
-import os
 import weakref
 from typing import Any, Callable, Dict, Optional, Union
 
@@ -111,6 +107,10 @@ class Runtime:
             self.artifacts.stop()
         self.transport.close()
 
+    def abandon(self) -> None:
+        """Leave the connections to the parent process, whose they are."""
+        self.transport.abandon()
+
     def newest(self) -> Optional[Newest]:
         """The newest artifact, where this process decides and there is one."""
         source = self.artifacts
@@ -168,32 +168,3 @@ class Runtime:
 
 def _compiler(settings: ClientSettings) -> Callable[[Any], Artifact]:
     return lambda document: Artifact.compile(document, settings.client)
-
-
-class PerProcess:
-    """The runtime of the process that asks."""
-
-    def __init__(self, settings: ClientSettings, events: EventProvider, log: Log) -> None:
-        self._settings = settings
-        self._events = events
-        self._log = log
-        self._by_pid: Dict[int, Runtime] = {}
-
-    def get(self) -> Runtime:
-        """This process's runtime, made on first use."""
-        pid = os.getpid()
-        return self._by_pid.get(pid) or self._begin(pid)
-
-    def _begin(self, pid: int) -> Runtime:
-        inherited = [runtime for other, runtime in list(self._by_pid.items()) if other != pid]
-        made = Runtime(self._settings, self._events, self._log, inherited[-1] if inherited else None)
-        mine = self._by_pid.setdefault(pid, made)
-        mine.start()  # whoever made it may have been interrupted
-        # The parent's stay referenced, so that nothing of theirs is finalized here.
-        for runtime in inherited:
-            runtime.transport.abandon()
-        return mine
-
-    def current(self) -> Optional[Runtime]:
-        """This process's runtime, if a call has needed one."""
-        return self._by_pid.get(os.getpid())

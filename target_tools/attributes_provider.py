@@ -52,3 +52,16 @@ def index_offers(envelope: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
                 if option is not None and option.type == "json" and isinstance(option.content, dict):
                     offers.update(option.content)
     return indexed
+
+
+# 1.1.0's names
+
+
+def create_indexed(response: Any) -> Dict[str, Dict[str, Any]]:
+    """The JSON offers of a ``DeliveryResponse`` by mbox name."""
+    return index_offers({"response": response})
+
+
+def get_attributes_callback(get_offers_resp: Any) -> AttributesProvider:
+    """The offers of an envelope as plain values."""
+    return AttributesProvider(get_offers_resp)

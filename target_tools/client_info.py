@@ -23,7 +23,7 @@ There are thousands of browsers and few names, so these rules hold:
 - Windows Phone and the Xbox are windows; Chrome OS, and televisions that say Linux, are linux.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 #: Characters of a User-Agent, or of a hint, that are read: a visitor may send any number.
 LONGEST = 1024
@@ -167,3 +167,44 @@ def _number_after(text: str, sign: str) -> int:
     while end < stop and "0" <= text[end] <= "9":
         end += 1
     return int(text[start:end]) if 0 < end - start <= MOST_DIGITS else -1
+
+
+# 1.1.0's names
+
+OTHER = "Other"
+UNKNOWN = "Unknown"
+DESKTOP = "Desktop"
+OS_MAPPING = {"Mac OS X": "mac"}
+
+# What it called ours.
+_BROWSERS = {"ie": "IE", "ipad": "Mobile Safari", "iphone": "Mobile Safari"}
+_PLATFORMS = {"ios": "iOS", "mac": "mac"}
+
+
+def browser_from_user_agent(user_agent: Optional[str] = None) -> Dict[str, Union[str, int]]:
+    """``name`` and ``version`` of the browser; -1 for an unknown version."""
+    browser, version, _ = read_client(user_agent)
+    return {"name": _BROWSERS.get(browser) or browser.title(), "version": version}
+
+
+def operating_system_from_user_agent(user_agent: Optional[str]) -> str:
+    """The platform."""
+    platform = read_client(user_agent).platform
+    return _PLATFORMS.get(platform) or platform.title()
+
+
+def device_type_from_user_agent(user_agent: Optional[str]) -> str:
+    """The device, by the name that it has in the User-Agent; a computer is a Mac or a desktop."""
+    text = user_agent[:LONGEST] if isinstance(user_agent, str) else ""
+    platform = _platform(text)
+    if platform == "ios":
+        return next(name for name in ("iPad", "iPhone", "iPod") if name in text)
+    if platform == "android":
+        return _model(text)
+    return "Mac" if platform == "mac" else DESKTOP
+
+
+def _model(text: str) -> str:
+    """The ``Pixel 8`` of ``(Linux; Android 14; Pixel 8 Build/…)``."""
+    parts = text.partition("Android")[2].partition(")")[0].split(";")
+    return parts[-1].partition(" Build/")[0].strip() or OTHER if len(parts) > 1 else OTHER

@@ -34,21 +34,26 @@ class EventProvider:
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
         # Ids are never used twice: a number that came back would overwrite somebody else's subscription.
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         for name, subscriber in (events or {}).items():
             self.subscribe(name, subscriber)
 
-    def subscribe(self, event_name: str, subscriber: Subscriber) -> str:
+    @property
+    def subscription_count(self) -> int:
+        """How many want to hear of something."""
+        return len(self.subscriptions)
+
+    def subscribe(self, event_name: str, callback_func: Subscriber) -> str:
         """The id to unsubscribe with."""
         subscription = "{}:{}".format(event_name, next(self._numbers))
         # Asked here, in the application's thread, as it imports: a process that is forked while a thread of
         # ours imports a module never can import it.
-        self.subscriptions[subscription] = event_name, subscriber, takes_an_argument(subscriber)
+        self.subscriptions[subscription] = event_name, callback_func, takes_an_argument(callback_func)
         return subscription
 
-    def unsubscribe(self, subscription: str) -> None:
+    def unsubscribe(self, event_id: str) -> None:
         """Stop telling that subscriber; an unknown id is nobody's."""
-        self.subscriptions.pop(subscription, None)
+        self.subscriptions.pop(event_id, None)
 
     def has_subscriber(self, event_name: str) -> bool:
         """Whether anybody would hear of ``event_name``."""
@@ -83,3 +88,11 @@ def takes_an_argument(subscriber: Subscriber) -> bool:
     except TypeError:
         return False
     return True
+
+
+# 1.1.0's names
+
+
+def target_event(event_type: str, payload: Optional[Mapping[str, Any]] = None) -> Event:
+    """What a subscriber is given: ``payload`` and the type of the event."""
+    return Event(payload or {}, type=event_type)

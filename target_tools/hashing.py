@@ -105,3 +105,36 @@ def _scrambled_blocks(data: bytes) -> Tuple[List[int], int]:
 def _scrambled(k: int, lanes: int) -> int:
     k = k * 0xCC9E2D51 & lanes
     return ((k << 15 | k >> 17) & lanes) * 0x1B873593 & lanes
+
+
+# 1.1.0's names
+
+
+def hash_unencoded_chars(s: str, seed: int = 0) -> int:
+    """The hash of ``s``; nothing is remembered of it."""
+    return murmur3_32(s, seed)
+
+
+def hash_unencoded_chars_raw(string_value: str, seed: int = 0) -> int:
+    """The same."""
+    return murmur3_32(string_value, seed)
+
+
+def int32(val: int) -> int:
+    """The last 32 bits of ``val``, as a signed number."""
+    return (val + 0x80000000 & _WORD) - 0x80000000
+
+
+def mul32(m: int, n: int) -> int:
+    """The product, in 32 bits and with a sign."""
+    return int32(m * n)
+
+
+def zero_fill_right_shift(val: int, n: int) -> int:
+    """JavaScript's ``val >>> n`` of a number of 32 bits."""
+    return (val if val >= 0 else val + 0x100000000) >> n
+
+
+def char_code_at(string_value: str, index: int) -> int:
+    """The number of the character at ``index``."""
+    return ord(string_value[index])

@@ -76,3 +76,13 @@ class Lazy:
 
     def __str__(self) -> str:
         return self._render()
+
+
+# 1.1.0's names
+
+LOG = default_logger()
+
+
+def get_logger(logger: Any = None) -> Any:
+    """``logger``, or the default one where there is none."""
+    return default_logger() if logger is None else logger

@@ -1,0 +1,5 @@
+"""``Action``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Action
+
+__all__ = ["Action"]

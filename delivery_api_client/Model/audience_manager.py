@@ -1,0 +1,5 @@
+"""``AudienceManager``, where 1.1.0 had it."""
+
+from target_python_sdk.types import AudienceManager
+
+__all__ = ["AudienceManager"]

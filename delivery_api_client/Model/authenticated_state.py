@@ -1,0 +1,5 @@
+"""``AuthenticatedState``, where 1.1.0 had it."""
+
+from target_python_sdk.types import AuthenticatedState
+
+__all__ = ["AuthenticatedState"]

@@ -1,0 +1,5 @@
+"""``Browser``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Browser
+
+__all__ = ["Browser"]

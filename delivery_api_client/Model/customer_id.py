@@ -1,0 +1,5 @@
+"""``CustomerId``, where 1.1.0 had it."""
+
+from target_python_sdk.types import CustomerId
+
+__all__ = ["CustomerId"]

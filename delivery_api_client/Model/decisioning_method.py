@@ -1,0 +1,5 @@
+"""``DecisioningMethod``, where 1.1.0 had it."""
+
+from target_python_sdk.types import DecisioningMethod
+
+__all__ = ["DecisioningMethod"]

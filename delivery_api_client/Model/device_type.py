@@ -1,0 +1,5 @@
+"""``DeviceType``, where 1.1.0 had it."""
+
+from target_python_sdk.types import DeviceType
+
+__all__ = ["DeviceType"]

@@ -1,0 +1,5 @@
+"""``Geo``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Geo
+
+__all__ = ["Geo"]

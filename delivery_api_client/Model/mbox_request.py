@@ -1,0 +1,5 @@
+"""``MboxRequest``, where 1.1.0 had it."""
+
+from target_python_sdk.types import MboxRequest
+
+__all__ = ["MboxRequest"]

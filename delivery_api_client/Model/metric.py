@@ -1,0 +1,5 @@
+"""``Metric``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Metric
+
+__all__ = ["Metric"]

@@ -1,0 +1,5 @@
+"""``MobilePlatform``, where 1.1.0 had it."""
+
+from target_python_sdk.types import MobilePlatform
+
+__all__ = ["MobilePlatform"]

@@ -1,0 +1,5 @@
+"""``ModelProperty``, where 1.1.0 had it."""
+
+from target_python_sdk.types import ModelProperty
+
+__all__ = ["ModelProperty"]

@@ -1,0 +1,5 @@
+"""``NotificationMbox``, where 1.1.0 had it."""
+
+from target_python_sdk.types import NotificationMbox
+
+__all__ = ["NotificationMbox"]

@@ -1,0 +1,5 @@
+"""``OptionType``, where 1.1.0 had it."""
+
+from target_python_sdk.types import OptionType
+
+__all__ = ["OptionType"]

@@ -1,0 +1,5 @@
+"""``PrefetchMboxResponseAllOf``, where 1.1.0 had it."""
+
+from target_python_sdk.types import PrefetchMboxResponseAllOf
+
+__all__ = ["PrefetchMboxResponseAllOf"]

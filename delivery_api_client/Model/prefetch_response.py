@@ -1,0 +1,5 @@
+"""``PrefetchResponse``, where 1.1.0 had it."""
+
+from target_python_sdk.types import PrefetchResponse
+
+__all__ = ["PrefetchResponse"]

@@ -1,0 +1,5 @@
+"""``Preview``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Preview
+
+__all__ = ["Preview"]

@@ -1,0 +1,5 @@
+"""``ScreenOrientationType``, where 1.1.0 had it."""
+
+from target_python_sdk.types import ScreenOrientationType
+
+__all__ = ["ScreenOrientationType"]

@@ -1,0 +1,5 @@
+"""``ViewRequestAllOf``, where 1.1.0 had it."""
+
+from target_python_sdk.types import ViewRequestAllOf
+
+__all__ = ["ViewRequestAllOf"]

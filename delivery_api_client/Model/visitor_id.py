@@ -1,0 +1,5 @@
+"""``VisitorId``, where 1.1.0 had it."""
+
+from target_python_sdk.types import VisitorId
+
+__all__ = ["VisitorId"]

@@ -1,0 +1,5 @@
+"""``Window``, where 1.1.0 had it."""
+
+from target_python_sdk.types import Window
+
+__all__ = ["Window"]

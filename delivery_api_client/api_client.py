@@ -1,0 +1,268 @@
+"""1.1.0's generated client: any call of the API, and values to JSON and back, over the SDK's transport."""
+
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from urllib.parse import quote
+
+from delivery_api_client.configuration import Configuration
+from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, http_request, pairs_of, seconds
+from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
+from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
+from target_tools.errors import ApiValueError, InvalidResponse
+from target_tools.flow import HttpReply, HttpRequest
+from target_tools.logger import Log
+from target_tools.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from delivery_api_client.pool import Pool
+    from target_tools.async_result import AsyncResult
+
+#: What stands between the items of a parameter that is a list, by the schema's word for it.
+SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
+
+
+class ApiClient:
+    """Sends the calls of one host, for any number of threads.
+
+    Makes connections and workers when a call first needs them, a set in each process; close it, by
+    :meth:`close` or ``with``, when it is not needed any more.  ``pool_threads`` is how many calls with
+    ``async_req`` are under way at once.
+    """
+
+    #: The answer that came last, to whichever thread.
+    last_response: Optional[Any] = None
+
+    def __init__(
+        self,
+        configuration: Optional[Configuration] = None,
+        header_name: Optional[str] = None,
+        header_value: Optional[str] = None,
+        cookie: Optional[str] = None,
+        pool_threads: int = 1,
+    ) -> None:
+        self.configuration = Configuration() if configuration is None else configuration
+        self.pool_threads = pool_threads
+        #: The headers of every call; they go before a call's own.
+        self.default_headers: Dict[str, str] = {"User-Agent": USER_AGENT}
+        if header_name is not None and header_value is not None:
+            self.default_headers[header_name] = header_value
+        self.cookie = cookie
+        #: Whether a call without a required argument is refused before it is sent.
+        self.client_side_validation: Optional[bool] = None
+        log = Log(self.configuration.logger["package_logger"])
+        self._pools = PerProcess(lambda _: _pool(pool_threads, log))
+        # Nothing in here holds the client or its workers: they end with whoever holds the client, at once.
+        pools = weakref.ref(self._pools)
+        self.rest_client = RESTClientObject(self.configuration, is_worker=lambda: _is_worker(pools()))
+
+    def __enter__(self) -> "ApiClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the calls that were made with ``async_req``, and hang up.  A later call opens anew."""
+        pool = self._pools.forget()
+        if pool is not None:
+            pool.close()
+            pool.join()
+        self.rest_client.close()
+
+    @property
+    def pool(self) -> "Pool":
+        """The workers of this process."""
+        return self._pools.get()
+
+    @property
+    def user_agent(self) -> str:
+        """What calls say of the client."""
+        return self.default_headers["User-Agent"]
+
+    @user_agent.setter
+    def user_agent(self, value: str) -> None:
+        self.default_headers["User-Agent"] = value
+
+    def set_default_header(self, header_name: str, header_value: str) -> None:
+        """Send that header with every call."""
+        self.default_headers[header_name] = header_value
+
+    def call_api(  # noqa: PLR0917 - 1.1.0's order
+        self,
+        resource_path: str,
+        method: str,
+        path_params: Pairs = None,
+        query_params: Pairs = None,
+        header_params: Headers = None,
+        body: Any = None,
+        post_params: Pairs = None,
+        files: None = None,
+        response_types_map: Optional[Mapping[int, Optional[TypeName]]] = None,
+        auth_settings: Optional[Sequence[str]] = None,
+        async_req: Optional[bool] = None,
+        _return_http_data_only: Optional[bool] = None,
+        collection_formats: Optional[Mapping[str, str]] = None,
+        _preload_content: bool = True,
+        _request_timeout: Timeout = None,
+        _host: Optional[str] = None,
+        _request_auth: Optional[Mapping[str, Any]] = None,
+        callback: Optional[Callable[[Any], object]] = None,
+        err_callback: Optional[Callable[[Any], object]] = None,
+    ) -> "Union[Any, AsyncResult[Any]]":
+        """``(data, status, headers)`` of an answer, or ``data`` alone; with ``async_req`` or a callback, a result.
+
+        What is wrong with the call raises here, before anything is sent; whatever goes wrong
+        afterwards ends the result, too.
+        """
+        if files:
+            raise ApiValueError("files cannot be sent: no call of the Delivery API takes one")
+        formats = collection_formats or {}
+        headers: Dict[str, Any] = {**(header_params or {}), **self.default_headers}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        query = self.parameters_to_tuples(sanitized(query_params or []), formats)
+        self.update_params_for_auth(headers, query, auth_settings, _request_auth)
+        url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
+        form = self.parameters_to_tuples(sanitized(post_params), formats) if post_params else None
+        asked = http_request(
+            method,
+            url,
+            query_params=query,
+            headers=sanitized(headers),
+            body=sanitized(body),
+            post_params=form,
+        )
+        wanted = _Wanted(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
+        time = seconds(_request_timeout)
+        if async_req or callback is not None:
+            return self.pool.apply_async(self._answer, (asked, time, wanted), {}, callback, err_callback)
+        return self._answer(asked, time, wanted)
+
+    def request(  # noqa: PLR0917 - 1.1.0's order
+        self,
+        method: str,
+        url: str,
+        query_params: Pairs = None,
+        headers: Headers = None,
+        post_params: Pairs = None,
+        body: Any = None,
+        _preload_content: bool = True,
+        _request_timeout: Timeout = None,
+    ) -> Any:
+        """The answer to a request for ``url``, as it is."""
+        return self.rest_client.request(
+            method,
+            url,
+            query_params=query_params,
+            headers=headers,
+            post_params=post_params,
+            body=body,
+            _preload_content=_preload_content,
+            _request_timeout=_request_timeout,
+        )
+
+    def sanitize_for_serialization(self, obj: Any) -> Any:
+        """``obj`` as JSON will have it: models by their wire names without what is not set, moments as text."""
+        return sanitized(obj)
+
+    def deserialize(self, response: Any, response_type: Optional[TypeName]) -> Any:
+        """``response.data``, which is JSON, as a value of a type.
+
+        A type is named as in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
+        Unknown keys are ignored.  Raises ``InvalidResponse`` for the wrong structure.
+        """
+        return loaded_text(response.data, "object" if response_type is None else response_type)
+
+    def parameters_to_tuples(
+        self, params: Pairs, collection_formats: Optional[Mapping[str, str]] = None
+    ) -> List[Tuple[str, Any]]:
+        """Parameters as pairs, with those that are lists in the format that stands under their name."""
+        pairs: List[Tuple[str, Any]] = []
+        for name, value in pairs_of(params):
+            style = (collection_formats or {}).get(name)
+            if style == "multi":
+                pairs += [(name, item) for item in value]
+            elif style is not None:
+                pairs.append((name, SEPARATORS.get(style, ",").join(map(str, value))))
+            else:
+                pairs.append((name, value))
+        return pairs
+
+    def select_header_accept(self, accepts: Sequence[str]) -> Optional[str]:
+        """What to accept, of the types that can come: JSON, or all of them."""
+        types = [accept.lower() for accept in accepts]
+        return None if not types else "application/json" if "application/json" in types else ", ".join(types)
+
+    def select_header_content_type(self, content_types: Sequence[str]) -> str:
+        """What to send, of the types that are taken: JSON, or the first."""
+        types = [content_type.lower() for content_type in content_types]
+        is_json = not types or "application/json" in types or "*/*" in types
+        return "application/json" if is_json else types[0]
+
+    def update_params_for_auth(
+        self,
+        headers: Dict[str, Any],
+        querys: List[Tuple[str, Any]],
+        auth_settings: Optional[Sequence[str]],
+        request_auth: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        """Add what the named security schemes, or ``request_auth`` in their place, want sent."""
+        known = self.configuration.auth_settings() if auth_settings else {}
+        schemes = [known[name] for name in auth_settings or () if name in known]
+        for scheme in [request_auth] if request_auth else schemes:
+            if scheme["in"] == "cookie":
+                headers["Cookie"] = scheme["value"]
+            elif scheme["in"] == "header":
+                headers[scheme["key"]] = scheme["value"]
+            elif scheme["in"] == "query":
+                querys.append((scheme["key"], scheme["value"]))
+            else:
+                raise ApiValueError("Authentication token must be in `query` or `header`")
+
+    def _path(self, resource_path: str, path_params: Pairs, formats: Mapping[str, str]) -> str:
+        safe = self.configuration.safe_chars_for_path_param
+        for name, value in self.parameters_to_tuples(sanitized(path_params), formats):
+            resource_path = resource_path.replace("{%s}" % name, quote(str(value), safe))
+        return resource_path
+
+    def _answer(self, asked: HttpRequest, time: float, wanted: "_Wanted") -> Any:
+        """What a call returns; runs in the thread of the caller, or a worker's."""
+        reply = self.rest_client.send(asked, time)
+        raw = as_urllib3(reply)
+        if not wanted.preloaded:
+            self.last_response = raw
+            return raw
+        self.last_response = RESTResponse(raw)
+        data = wanted.data_of(reply)
+        return data if wanted.data_only else (data, reply.status, raw.headers)
+
+
+class _Wanted(NamedTuple):
+    """What a call wants of its answer."""
+
+    types: Mapping[int, Optional[TypeName]]
+    preloaded: bool
+    data_only: bool
+
+    def data_of(self, reply: HttpReply) -> Any:
+        """The value in the body; a 2xx that the schema does not know is read as a 200."""
+        kind = self.types.get(reply.status, self.types.get(200))
+        if kind is None:
+            return None
+        if not reply.body and reply.status != 200:
+            return empty(kind)
+        data = loaded_text(reply.body, kind)
+        if data is None:
+            raise InvalidResponse("the answer is null, where a value was expected")
+        return data
+
+
+def _pool(threads: int, log: Log) -> "Pool":
+    from delivery_api_client.pool import Pool  # noqa: PLC0415 - for calls with ``async_req`` alone
+
+    return Pool(threads, log)
+
+
+def _is_worker(pools: "Optional[PerProcess[Pool]]") -> bool:
+    pool = None if pools is None else pools.current()
+    return pool is not None and pool.is_worker()

@@ -1,0 +1,110 @@
+"""What an application asks for, checked and written down as a request of the transport."""
+
+import re
+import urllib.parse
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+from target_python_sdk.delivery.option_parsers import A_WEEK, domain
+from target_python_sdk.delivery.options import ByteLimits
+from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_tools.bodies import render_json
+from target_tools.errors import ApiException, ApiTypeError, ApiValueError
+from target_tools.flow import DEFAULT_PORTS, HttpRequest, Origin
+
+#: Seconds that a call without ``_request_timeout`` may take; 1.1.0 waited for ever.
+DEFAULT_SECONDS = 60.0
+METHODS = frozenset({"GET", "HEAD", "DELETE", "POST", "PUT", "PATCH", "OPTIONS"})
+WITH_BODY = frozenset({"DELETE", "POST", "PUT", "PATCH"})
+#: Headers that belong to whoever frames the message and reads the answer.
+OF_THE_TRANSPORT = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
+USER_AGENT = dict(SDK_HEADERS)["User-Agent"]
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+Headers = Optional[Mapping[str, Any]]
+Pairs = Union[None, Dict[str, Any], Iterable[Tuple[str, Any]]]
+Timeout = Union[None, float, Tuple[Optional[float], Optional[float]]]
+
+
+def http_request(
+    method: str, url: str, *, query_params: Pairs, headers: Headers, body: Any, post_params: Pairs
+) -> HttpRequest:
+    """The request.  Raises ``ApiValueError`` or ``ApiTypeError`` for what cannot be sent."""
+    method = method.upper()
+    if method not in METHODS:
+        raise ApiValueError("http method must be `GET`, `HEAD`, `OPTIONS`, `POST`, `PATCH`, `PUT` or `DELETE`.")
+    if body is not None and post_params:
+        raise ApiValueError("body parameter cannot be used with post_params parameter.")
+    origin, target = _place(url, query_params)
+    fields = _headers(headers or {}, origin)
+    content_type = next(text for name, text in fields.items() if name.lower() == "content-type")
+    content = _body(content_type, body, post_params) if method in WITH_BODY else b""
+    rendered = (*fields.items(), ("Accept-Encoding", "gzip"))
+    return HttpRequest(method, origin, target, rendered, content, ByteLimits().delivery)
+
+
+def seconds(timeout: Timeout) -> float:
+    """How long a call may take in all; of a pair, for connecting and for reading, both together."""
+    if isinstance(timeout, tuple) and len(timeout) == 2:
+        return min(A_WEEK / 1000, sum(seconds(part) for part in timeout))
+    if timeout is None or timeout == 0:  # as 1.1.0
+        return DEFAULT_SECONDS
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
+        raise ApiTypeError("_request_timeout: seconds, or a pair of them, were expected")
+    if not timeout > 0:
+        raise ApiValueError("_request_timeout: a number of seconds above 0 was expected, not {}".format(timeout))
+    return min(A_WEEK / 1000, float(timeout))
+
+
+def _place(url: str, query_params: Pairs) -> Tuple[Origin, str]:
+    """Where to, and what is asked for there."""
+    parts = urllib.parse.urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in DEFAULT_PORTS or not re.fullmatch(r"[\x21-\x7e]*", url):
+        raise ApiValueError("host: a URL that begins with http:// or https:// was expected")
+    host, port = domain("host", parts.netloc)
+    query = "&".join(filter(None, (parts.query, urllib.parse.urlencode(pairs_of(query_params)))))
+    target = (parts.path or "/") + ("?" + query if query else "")
+    return Origin(scheme, host, port or DEFAULT_PORTS[scheme]), target
+
+
+def pairs_of(given: Pairs) -> List[Tuple[str, Any]]:
+    """Parameters as pairs, whichever way they were given."""
+    pairs: Any = given.items() if isinstance(given, dict) else given or ()
+    return list(pairs)
+
+
+def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
+    """The headers by name, one of each whatever its case, as they may stand on a line."""
+    fields = {"content-type": ("Content-Type", JSON), "user-agent": ("User-Agent", USER_AGENT)}
+    for name, value in given.items():
+        if value is not None and name.lower() not in OF_THE_TRANSPORT:
+            fields[name.lower()] = (name, str(value))
+    host = fields.pop("host", ("Host", origin.host_header))[1]
+    if host != origin.host_header:
+        raise ApiValueError("headers: Host is that of the URL")
+    for name, text in fields.values():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", text):
+            raise ApiValueError("headers: a name and a text that fit on a line were expected")
+    return dict(fields.values())
+
+
+def _body(content_type: str, body: Any, post_params: Pairs) -> bytes:
+    """The bytes that stand for ``body`` under that type."""
+    if re.search("json", content_type, re.IGNORECASE):
+        return b"" if body is None else _json(body)
+    if content_type == FORM:
+        return urllib.parse.urlencode(pairs_of(post_params)).encode("ascii")
+    if isinstance(body, (str, bytes)):
+        return body.encode("utf-8") if isinstance(body, str) else body
+    raise ApiException(status=0, reason="a body of the type {} can be text or bytes only".format(content_type))
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return render_json(value)
+    except TypeError as error:
+        raise ApiTypeError("values that JSON can hold were expected ({})".format(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise ApiValueError("values that JSON can hold were expected ({})".format(error)) from error

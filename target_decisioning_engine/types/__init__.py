@@ -1,0 +1,1 @@
+"""What the engine of 1.1.0 took and gave."""

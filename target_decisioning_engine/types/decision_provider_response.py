@@ -1,0 +1,33 @@
+"""What an engine answers."""
+
+from typing import List, Optional
+
+from target_python_sdk.types import DeliveryResponse, ExecuteResponse, PrefetchResponse, VisitorId
+
+
+class DecisionProviderResponse(DeliveryResponse):
+    """A response, and what of the request only the edge can decide; ``to_dict`` leaves that out."""
+
+    def __init__(  # noqa: PLR0917 - as many as 1.1.0 took, in its order
+        self,
+        remote_mboxes: Optional[List[str]] = None,
+        remote_views: Optional[List[str]] = None,
+        status: Optional[int] = None,
+        request_id: Optional[str] = None,
+        _id: Optional[VisitorId] = None,
+        client: Optional[str] = None,
+        edge_host: Optional[str] = None,
+        execute: Optional[ExecuteResponse] = None,
+        prefetch: Optional[PrefetchResponse] = None,
+    ) -> None:
+        super().__init__(
+            status=status,
+            request_id=request_id,
+            id=_id,
+            client=client,
+            edge_host=edge_host,
+            execute=execute,
+            prefetch=prefetch,
+        )
+        self.remote_mboxes = remote_mboxes
+        self.remote_views = remote_views

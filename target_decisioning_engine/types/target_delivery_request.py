@@ -1,0 +1,31 @@
+"""What an engine is asked."""
+
+from typing import TYPE_CHECKING, Any, Mapping, Optional
+
+if TYPE_CHECKING:
+    from target_python_sdk.types import DeliveryRequest
+
+
+class TargetDeliveryRequest:
+    """A request and who makes it.  The fields are the options of ``TargetClient.get_offers``."""
+
+    def __init__(  # noqa: PLR0917 - as many as 1.1.0 took, in its order
+        self,
+        request: "DeliveryRequest",
+        target_cookie: Optional[str] = None,
+        target_location_hint: Optional[str] = None,
+        consumer_id: Optional[str] = None,
+        customer_ids: Optional[Mapping[str, Any]] = None,
+        session_id: Optional[str] = None,
+        visitor: Any = None,
+        trace: Any = None,
+    ) -> None:
+        self.request = request
+        self.target_cookie = target_cookie
+        self.target_location_hint = target_location_hint
+        self.consumer_id = consumer_id
+        self.customer_ids = customer_ids
+        self.session_id = session_id
+        self.visitor = visitor
+        #: Read by nobody; ``request.trace`` asks for traces.
+        self.trace = trace

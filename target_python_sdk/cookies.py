@@ -1,0 +1,76 @@
+"""1.1.0's functions around the ``mbox`` cookie: at.js and the client read what they write, and the other way round."""
+
+import math
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from urllib.parse import quote, unquote
+
+from target_python_sdk.delivery.cookies import PARSED_LENGTH, PARSED_PARTS, UNQUOTED
+from target_python_sdk.types import TargetCookie
+from target_tools import service
+from target_tools.clock import epoch_seconds
+
+TARGET_COOKIE = service.TARGET_COOKIE
+SESSION_ID_COOKIE = service.SESSION_ID_COOKIE
+DEVICE_ID_COOKIE = service.DEVICE_ID_COOKIE
+LOCATION_HINT_COOKIE = service.LOCATION_HINT_COOKIE
+
+#: One part of the cookie: its ``name``, its ``value``, and when it ``expires`` in seconds since 1970.
+InternalCookie = Dict[str, Any]
+
+
+def create_internal_cookie(name: str, value: str, expires: float) -> InternalCookie:
+    """One part of the cookie."""
+    return {"name": name, "value": value, "expires": expires}
+
+
+def get_internal_cookies(cookie_value: str) -> List[str]:
+    """The parts of a cookie's value, as text."""
+    return cookie_value.split("|")
+
+
+def deserialize_cookie(string: str) -> Optional[InternalCookie]:
+    """One part, read; None of what makes no sense."""
+    fields = string.split("#")
+    expires = _time(fields[2]) if len(fields) > 2 else None
+    return None if expires is None else create_internal_cookie(unquote(fields[0]), unquote(fields[1]), expires)
+
+
+def _time(text: str) -> Union[int, float, None]:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(seconds):
+        return None
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def serialize_cookie(cookie: Mapping[str, Any]) -> str:
+    """One part as text."""
+    return "{}#{}#{}".format(quote(cookie["name"], UNQUOTED), quote(cookie["value"], UNQUOTED), cookie["expires"])
+
+
+def get_expires(cookie: Mapping[str, Any]) -> Any:
+    """When a part expires."""
+    return cookie.get("expires")
+
+
+def get_max_expires(cookies: Sequence[Mapping[str, Any]]) -> Any:
+    """When the last of them expires."""
+    return max(map(get_expires, cookies))
+
+
+def parse_cookies(target_cookie: Optional[str]) -> Dict[str, InternalCookie]:
+    """The parts of a cookie that are still alive, by name; of two alike the last counts."""
+    if not target_cookie:
+        return {}
+    texts = get_internal_cookies(target_cookie[:PARSED_LENGTH].strip('"'))[:PARSED_PARTS]
+    parts = filter(None, map(deserialize_cookie, texts))
+    return {part["name"]: part for part in parts if math.ceil(epoch_seconds()) <= part["expires"]}
+
+
+def create_target_cookie(cookies: Sequence[Mapping[str, Any]]) -> TargetCookie:
+    """The cookie that is made of ``cookies``, and lives as long as the last of them."""
+    max_age = int(get_max_expires(cookies) - math.ceil(epoch_seconds()))
+    value = "|".join(map(serialize_cookie, cookies))
+    return {"name": TARGET_COOKIE, "value": value, "maxAge": max_age, "max_age": max_age}

@@ -1,0 +1,222 @@
+"""What an application may have taken of 1.1.0's helper: cookies, clusters, ids, and what hangs on an answer."""
+
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+
+from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
+from target_python_sdk.delivery.edge import cluster_of_edge_host, cluster_of_id, valid_hint
+from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
+from target_python_sdk.types import (
+    AnalyticsResponse,
+    AuthenticatedState,
+    ChannelType,
+    CustomerId,
+    DeliveryResponse,
+    DeviceType,
+    MboxRequest,
+    MetricType,
+    MobilePlatformType,
+    Notification,
+    ScreenOrientationType,
+    TargetCookie,
+    VisitorId,
+)
+from target_python_sdk.version import __version__
+from target_tools import service
+from target_tools.clock import epoch_seconds
+from target_tools.utils import create_uuid, flatten_list, is_int, parse_int
+
+SDK_VERSION = __version__
+SCHEME = {"HTTP": "http://", "HTTPS": "https://"}
+AUTH_STATE = {
+    "0": AuthenticatedState.UNKNOWN,
+    "1": AuthenticatedState.AUTHENTICATED,
+    "2": AuthenticatedState.LOGGED_OUT,
+}
+HOST = service.EDGE_HOST_SUFFIX
+EDGE_CLUSTER_PREFIX = service.EDGE_CLUSTER_PREFIX
+SESSION_ID_MAX_AGE = service.SESSION_ID_MAX_AGE
+DEVICE_ID_MAX_AGE = service.DEVICE_ID_MAX_AGE
+LOCATION_HINT_MAX_AGE = service.LOCATION_HINT_MAX_AGE
+CHANNEL_TYPES = [ChannelType.WEB, ChannelType.MOBILE]
+PLATFORM_TYPES = [MobilePlatformType.ANDROID, MobilePlatformType.IOS]
+DEVICE_TYPES = [DeviceType.PHONE, DeviceType.TABLET]
+SCREEN_ORIENTATION_TYPES = [ScreenOrientationType.PORTRAIT, ScreenOrientationType.LANDSCAPE]
+METRIC_TYPES = [MetricType.CLICK, MetricType.DISPLAY]
+
+#: The parts of a cookie, as ``cookies.parse_cookies`` gives them.
+Cookies = Mapping[str, Mapping[str, Any]]
+
+
+# Requests
+
+
+def create_headers(uuid_method: Callable[[], str] = create_uuid) -> Dict[str, str]:
+    """The headers that a delivery says who sent it with."""
+    return {
+        "Content-Type": "application/json",
+        "X-EXC-SDK": service.SDK_NAME,
+        "X-EXC-SDK-Version": SDK_VERSION,
+        "X-Request-Id": uuid_method(),
+    }
+
+
+def set_channel(channel: object) -> str:
+    """The channel, if it is one, else web."""
+    return str(channel) if channel in CHANNEL_TYPES else ChannelType.WEB
+
+
+def valid_mbox(mbox: MboxRequest) -> Any:
+    """The name of an mbox: without one it is none."""
+    return mbox.name
+
+
+def valid_notification(notification: Notification) -> bool:
+    """Whether a notification has an id, a time and a type."""
+    known = notification.type in METRIC_TYPES
+    return notification.id is not None and is_int(notification.timestamp) and known
+
+
+# Session, device, cluster
+
+
+def get_session_id(
+    cookies: Cookies, user_session_id: Optional[str], uuid_method: Callable[[], str] = create_uuid
+) -> str:
+    """The session in the cookie, else the caller's, else a new one."""
+    return cookies.get(service.SESSION_ID_COOKIE, {}).get("value") or user_session_id or uuid_method()
+
+
+def get_device_id(cookies: Cookies) -> Optional[str]:
+    """The device id in the cookie."""
+    return cookies.get(service.DEVICE_ID_COOKIE, {}).get("value")
+
+
+def extract_cluster_from_device_id(_id: Optional[str]) -> Optional[str]:
+    """The ``35`` of ``abc.35_0``."""
+    return cluster_of_id(_id)
+
+
+def extract_cluster_from_edge_host(host: Optional[str]) -> Optional[str]:
+    """The ``35`` of ``mboxedge35.tt.omtrdc.net``; None for a host that is no edge's."""
+    return cluster_of_edge_host(host)
+
+
+def get_cluster(device_id: Optional[str], cluster: Optional[str]) -> Optional[str]:
+    """The cluster behind the device id, else ``cluster``."""
+    return cluster_of_id(device_id) or cluster
+
+
+def get_target_host(
+    server_domain: Optional[str], cluster: Optional[str], client: str, secure: Optional[bool]
+) -> str:
+    """The scheme and host of a cluster, else of ``server_domain``, else of the client.
+
+    A cluster that cannot be part of a host name is none.  The client itself asks
+    ``server_domain`` wherever one is given.
+    """
+    scheme = SCHEME["HTTP" if secure is False else "HTTPS"]
+    hint = valid_hint(cluster) if cluster else None
+    if hint is not None:
+        return "{}{}{}.{}".format(scheme, EDGE_CLUSTER_PREFIX, hint, HOST)
+    return scheme + (server_domain or "{}.{}".format(client, HOST))
+
+
+def get_location_hint(location_hint_string: Any) -> Optional[int]:
+    """A location hint of Audience Manager as a number."""
+    return parse_int(location_hint_string)
+
+
+def get_target_cookie(session_id: str, _id: VisitorId) -> TargetCookie:
+    """The cookie that keeps the session and the device."""
+    return target_cookie(session_id, _id.tnt_id, epoch_seconds())
+
+
+def get_target_location_hint_cookie(
+    request_cluster: Optional[str], edge_host: Optional[str] = None
+) -> Optional[TargetCookie]:
+    """The cookie that keeps the cluster, of the request or else of the edge that answered."""
+    cluster = request_cluster or cluster_of_edge_host(edge_host)
+    return location_hint_cookie(cluster) if cluster else None
+
+
+# Visitor
+
+
+def get_marketing_cloud_visitor_id(visitor: Any) -> Any:
+    """The Experience Cloud id that a visitor knows."""
+    return visitor_values(visitor).get("MCMID") if visitor else None
+
+
+def get_visitor_customer_ids(visitor: Any) -> Any:
+    """The customer ids in a visitor's state, as they stand there."""
+    state = visitor_state(visitor) if visitor else None
+    first: Mapping[str, Any] = next(iter((state or {}).values()), {})
+    return first.get("customerIDs", first.get("customer_ids"))
+
+
+def get_customer_ids(customer_ids: Optional[List[CustomerId]], visitor: Any) -> Optional[List[CustomerId]]:
+    """The customer ids of a visitor, and behind them those of the request."""
+    known = visitor_customer_ids(visitor) if visitor else []
+    return [*known, *(customer_ids or ())] if known else customer_ids
+
+
+# What hangs on an answer
+
+
+def get_analytics_from_object(_object: Any) -> Optional[List[AnalyticsResponse]]:
+    """What Analytics is to be told of one place, in a list; None if nothing."""
+    return [_object.analytics] if _object and _object.analytics else None
+
+
+def get_analytics_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[AnalyticsResponse]]:
+    """The same of several places."""
+    return _together(map(get_analytics_from_object, _list or ()))
+
+
+def get_analytics_details(response: DeliveryResponse) -> Optional[List[AnalyticsResponse]]:
+    """The same of a whole answer."""
+    return get_analytics_from_list(_places(response))
+
+
+def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
+    """The trace of one place, in a list; None if there is none."""
+    return [_object.trace] if _object and _object.trace else None
+
+
+def get_trace_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
+    """The same of several places."""
+    return _together(map(get_trace_from_object, _list or ()))
+
+
+def get_trace_details(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
+    """The same of a whole answer."""
+    return get_trace_from_list(_places(response))
+
+
+def get_response_tokens_from_object(_object: Any) -> List[Dict[str, Any]]:
+    """The response tokens of one place, option by option."""
+    options = (_object.options if _object else None) or ()
+    return [option.response_tokens for option in options if option.response_tokens]
+
+
+def get_response_tokens_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
+    """The same of several places; None if there are none."""
+    return _together(map(get_response_tokens_from_object, _list or ()))
+
+
+def get_response_tokens(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
+    """The same of a whole answer."""
+    return get_response_tokens_from_list(_places(response))
+
+
+def _together(lists: Iterable[Optional[List[Any]]]) -> Optional[List[Any]]:
+    return flatten_list([each for each in lists if each]) or None
+
+
+def _places(response: DeliveryResponse) -> List[Any]:
+    """The page loads, mboxes and views of an answer."""
+    execute, prefetch = response.execute, response.prefetch
+    places: List[Any] = [] if execute is None else [execute.page_load, *(execute.mboxes or ())]
+    if prefetch is not None:
+        places += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
+    return places

@@ -1,0 +1,62 @@
+"""What 1.1.0 let people see of a client: its options and its decisioning engine.
+
+Both are windows: they show what is there now, and nothing of the client hangs on them.
+"""
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional
+
+if TYPE_CHECKING:  # for annotations alone
+    from target_python_sdk.artifact_source import ArtifactSource
+    from target_python_sdk.decisioning.artifact import Artifact
+
+
+class ClientConfig(Mapping[str, Any]):
+    """The options of a client as it was given them, with 1.1.0's defaults and the cluster it knows by now.
+
+    Read-only: a client with other options is another client.
+    """
+
+    def __init__(self, options: Mapping[str, Any], location_hint: Callable[[], Optional[str]]) -> None:
+        self._options = options
+        self._location_hint = location_hint
+
+    def __getitem__(self, key: str) -> Any:
+        return self._now()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def __repr__(self) -> str:
+        return "<config of {}: {}>".format(self._options.get("client"), ", ".join(self))  # the others may hold secrets
+
+    def _now(self) -> Dict[str, Any]:
+        config = {"internal": True, "decisioning_method": "server-side", "timeout": 3000, **self._options}
+        hint = self._location_hint()
+        return config if hint is None else {**config, "target_location_hint": hint}
+
+
+class DecisioningEngine:
+    """The part of a client that decides in this process, as far as 1.1.0's applications asked it anything."""
+
+    def __init__(self, source: Callable[[], "Optional[ArtifactSource[Artifact]]"]) -> None:
+        self._source = source
+
+    def is_ready(self) -> bool:
+        """Whether there is an artifact to decide by."""
+        source = self._source()
+        return source is not None and source.artifact is not None
+
+    def get_raw_artifact(self) -> Optional[Dict[str, Any]]:
+        """The artifact as it came, to be read and not to be changed; None before there is one."""
+        source = self._source()
+        artifact = None if source is None else source.artifact
+        return None if artifact is None else dict(artifact.document)
+
+    def stop_polling(self) -> None:
+        """Look for no newer artifact.  No process waits for one: this is not needed to end it."""
+        source = self._source()
+        if source is not None:
+            source.stop()

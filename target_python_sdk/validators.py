@@ -1,0 +1,60 @@
+"""1.1.0's checks of options: what is wrong as a text, or None.
+
+The client itself checks more, and raises ``OptionError``.
+"""
+
+from typing import Any, Callable, Mapping, Optional
+
+from target_python_sdk.delivery.call_options import check_notifications, check_offers
+from target_python_sdk.delivery.messages import (
+    CLIENT_REQUIRED,
+    INVALID_CALLBACK,
+    OPTIONS_REQUIRED,
+    ORG_ID_REQUIRED,
+    REQUEST_REQUIRED,
+)
+from target_python_sdk.delivery.option_parsers import decisioning_method
+from target_python_sdk.types import DeliveryRequest
+from target_tools.errors import OptionError
+
+
+def validate_client_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """What is wrong with the options of a client."""
+    if not options:
+        return OPTIONS_REQUIRED
+    if not options.get("client"):
+        return CLIENT_REQUIRED
+    if not options.get("organization_id"):
+        return ORG_ID_REQUIRED
+    method = options.get("decisioning_method")
+    return _said_by(lambda: decisioning_method("decisioning_method", method)) if method else None
+
+
+def validate_get_offers_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """What is wrong with the options of ``get_offers``."""
+    return _validate_call(options, check_offers)
+
+
+def validate_send_notifications_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """What is wrong with the options of ``send_notifications``."""
+    return _validate_call(options, check_notifications)
+
+
+def _validate_call(options: Optional[Mapping[str, Any]], check: Callable[[DeliveryRequest], None]) -> Optional[str]:
+    if not options:
+        return OPTIONS_REQUIRED
+    request, callback = options.get("request"), options.get("callback")
+    if not isinstance(request, DeliveryRequest):
+        return REQUEST_REQUIRED
+    wrong = _said_by(lambda: check(request))
+    if wrong is None and callback is not None and not callable(callback):
+        return INVALID_CALLBACK
+    return wrong
+
+
+def _said_by(check: Callable[[], object]) -> Optional[str]:
+    try:
+        check()
+    except OptionError as error:
+        return str(error)
+    return None

@@ -1,0 +1,879 @@
+"""1.1.0's decisioning engine, used without a client."""
+
+import contextlib
+import copy
+import gc
+import importlib
+import inspect
+import json
+import logging
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from target_decisioning_engine import (
+    TargetDecisioningEngine,
+    allocation_provider,
+    constants,
+    context_provider,
+    enums,
+    events,
+    filters,
+    messages,
+    timings,
+    utils,
+)
+from target_decisioning_engine.running import _Telling
+from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
+from target_decisioning_engine.types.decisioning_artifact import (
+    DecisioningArtifact,
+    DecisioningArtifactMeta,
+    DecisioningArtifactRules,
+    Rule,
+    RuleMeta,
+)
+from target_decisioning_engine.types.decisioning_config import DecisioningConfig
+from target_decisioning_engine.types.decisioning_context import (
+    DecisioningContext,
+    GeoContext,
+    PageContext,
+    TimingContext,
+    UserContext,
+)
+from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
+from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError, QueueFull
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import response
+from target_python_sdk.types import (
+    Address,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    DeliveryResponse,
+    ExecuteRequest,
+    Geo,
+    MboxRequest,
+    ModelProperty,
+    PrefetchRequest,
+    RequestDetails,
+    ViewRequest,
+    VisitorId,
+)
+from target_tools.logger import Log
+from target_tools.types.limited_key_dict import LimitedKeyDict
+from tests.conformance import builders
+from tests.decisioning.cdn import Cdn, artifact, good, hangs
+from tests.support import eventually, in_a_child
+
+server = pytest.mark.server
+
+ORGANIZATION = "1234567890@AdobeOrg"
+MBOX = "a1-serverside-ab"
+
+
+@pytest.fixture(scope="module")
+def edge():
+    with LocalEdge() as edge:
+        yield edge
+
+
+def config_for(cdn=None, client="acmeclient", **options):
+    """A configuration that downloads from ``cdn``, or nothing from anywhere."""
+    there = {"cdn_base_path": "http://" + ("127.0.0.1:9" if cdn is None else cdn.domain)}
+    return DecisioningConfig(client, ORGANIZATION, **{**there, **options})
+
+
+@pytest.fixture
+def engine_of():
+    """Makes engines that are initialized, and stops them."""
+    made = []
+
+    def make(cdn=None, client="acmeclient", **options):
+        engine = TargetDecisioningEngine(config_for(cdn, client, **options))
+        made.append(engine)
+        engine.initialize()
+        return engine
+
+    yield make
+    for engine in made:
+        engine.stop_polling()
+
+
+def deciding_by(document, **options):
+    """The options of an engine that decides by ``document`` and downloads nothing."""
+    return {"artifact_payload": document, "polling_interval": 0, **options}
+
+
+def asked(*mboxes, **options):
+    """A request that executes these mboxes."""
+    execute = ExecuteRequest(mboxes=[MboxRequest(name=name, index=at) for at, name in enumerate(mboxes or [MBOX])])
+    request = DeliveryRequest(context=Context(channel="web"), id=VisitorId(tnt_id="visitor-3.35_0"), execute=execute)
+    return TargetDeliveryRequest(request, **options)
+
+
+def shown(answer, index=0):
+    """The content of the first option of an executed mbox."""
+    return answer.execute.mboxes[index].options[0].content
+
+
+def threads_of(client):
+    """The threads that work for a client."""
+    return [one.name for one in threading.enumerate() if one.name.startswith("target-" + client)]
+
+
+# Signatures, constants and types
+
+
+SIGNATURES = {
+    "TargetDecisioningEngine": "(config)",
+    "TargetDecisioningEngine.initialize": "(self)",
+    "TargetDecisioningEngine.get_offers": "(self, target_options)",
+    "TargetDecisioningEngine.is_ready": "(self)",
+    "TargetDecisioningEngine.get_raw_artifact": "(self)",
+    "TargetDecisioningEngine.stop_polling": "(self)",
+    "TargetDecisioningEngine.has_remote_dependency": "(self, request)",
+    "types.decisioning_config.DecisioningConfig": (
+        "(client, organization_id, polling_interval=None, artifact_location=None, artifact_payload=None, "
+        "environment=None, cdn_environment=None, cdn_base_path=None, send_notification_func=None, "
+        "telemetry_enabled=True, event_emitter=None, maximum_wait_ready=None, property_token=None)"
+    ),
+    "types.target_delivery_request.TargetDeliveryRequest": (
+        "(request, target_cookie=None, target_location_hint=None, consumer_id=None, customer_ids=None, "
+        "session_id=None, visitor=None, trace=None)"
+    ),
+    "types.decision_provider_response.DecisionProviderResponse": (
+        "(remote_mboxes=None, remote_views=None, status=None, request_id=None, _id=None, client=None, "
+        "edge_host=None, execute=None, prefetch=None)"
+    ),
+    "types.decisioning_artifact.RuleMeta": "(kwargs=None)",
+    "types.decisioning_artifact.Rule": "(kwargs=None)",
+    "types.decisioning_artifact.DecisioningArtifactMeta": "(kwargs=None)",
+    "types.decisioning_artifact.DecisioningArtifactRules": "(kwargs=None)",
+    "types.decisioning_artifact.DecisioningArtifact": "(kwargs=None)",
+    "types.decisioning_context.GeoContext": "(**kwargs)",
+    "types.decisioning_context.UserContext": "(**kwargs)",
+    "types.decisioning_context.PageContext": "(**kwargs)",
+    "types.decisioning_context.TimingContext": "(**kwargs)",
+    "types.decisioning_context.DecisioningContext": "(**kwargs)",
+    "allocation_provider.valid_tnt_id": "(tnt_id=None)",
+    "allocation_provider.get_or_create_visitor_id": "(visitor_id)",
+    "allocation_provider.compute_allocation": "(client_id, activity_id, visitor_id, salt='0')",
+    "context_provider.create_page_context": "(address)",
+    "context_provider.create_referring_context": "(address)",
+    "context_provider.create_mbox_context": "(mbox_request)",
+    "context_provider.create_geo_context": "(_geo=None)",
+    "context_provider.create_decisioning_context": "(delivery_request)",
+    "context_provider.get_lower_case_attributes": "(obj)",
+    "context_provider.with_lowercase_string_values": "(obj)",
+    "context_provider.two_digit_string": "(_value)",
+    "filters.by_property_token": "(property_token)",
+    "messages.error_max_retry": "(num_retries, err_string)",
+    "messages.artifact_version_unsupported": "(artifact_version, supported_major_version)",
+    "messages.artifact_fetch_error": "(reason)",
+    "messages.invalid_environment": "(expected_environment, default_environment)",
+    "utils.get_rule_key": "(rule)",
+    "utils.parse_url": "(url)",
+    "utils.match_major_version": "(semantic_version, major_version)",
+    "utils.get_valid_environment": "(environment_name)",
+    "utils.get_target_environment": "(config)",
+    "utils.get_cdn_environment": "(config)",
+    "utils.get_cdn_base_path": "(config)",
+    "utils.get_geo_lookup_path": "(config)",
+    "utils.determine_artifact_location": "(config)",
+}
+
+
+def found(path):
+    """What a dotted name below the package is."""
+    *modules, last = path.split(".")
+    for taken in range(len(modules), -1, -1):
+        try:
+            thing = importlib.import_module(".".join(["target_decisioning_engine", *modules[:taken]]))
+        except ImportError:
+            continue
+        for name in [*modules[taken:], last]:
+            thing = getattr(thing, name)
+        return thing
+    raise AssertionError(path)
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_signatures_are_those_of_1_1_0(path):
+    signature = inspect.signature(found(path))
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    assert str(inspect.Signature(bare)) == SIGNATURES[path]
+
+
+#: ``vars`` of 1.1.0's modules, but for what the modules imported.
+CONSTANTS = {
+    constants: {
+        "ACTIVITY_DECISIONING_METHOD": "activity.decisioningMethod",
+        "ACTIVITY_ID": "activity.id",
+        "ACTIVITY_NAME": "activity.name",
+        "ACTIVITY_TYPE": "activity.type",
+        "ARTIFACT_FILENAME": "rules.json",
+        "AUDIENCE_IDS": "audience.ids",
+        "BAD_REQUEST": 400,
+        "CAMPAIGN_BUCKET_SALT": "0",
+        "CDN_BASE": {
+            "production": "assets.adobetarget.com",
+            "staging": "assets.staging.adobetarget.com",
+            "development": "assets.staging.adobetarget.com",
+        },
+        "CDN_BASE_DEV": "assets.staging.adobetarget.com",
+        "CDN_BASE_PROD": "assets.adobetarget.com",
+        "CDN_BASE_STAGE": "assets.staging.adobetarget.com",
+        "DEFAULT_POLLING_INTERVAL": 300,
+        "ENVIRONMENT_DEV": "development",
+        "ENVIRONMENT_PROD": "production",
+        "ENVIRONMENT_STAGE": "staging",
+        "EXPERIENCE_ID": "experience.id",
+        "EXPERIENCE_NAME": "experience.name",
+        "FORBIDDEN": 403,
+        "GEO_CITY": "geo.city",
+        "GEO_COUNTRY": "geo.country",
+        "GEO_LATITUDE": "geo.latitude",
+        "GEO_LONGITUDE": "geo.longitude",
+        "GEO_STATE": "geo.state",
+        "HTTP_GET": "GET",
+        "HTTP_HEADER_FORWARDED_FOR": "x-forwarded-for",
+        "HTTP_HEADER_GEO_CITY": "x-geo-city",
+        "HTTP_HEADER_GEO_COUNTRY": "x-geo-country-code",
+        "HTTP_HEADER_GEO_LATITUDE": "x-geo-latitude",
+        "HTTP_HEADER_GEO_LONGITUDE": "x-geo-longitude",
+        "HTTP_HEADER_GEO_REGION": "x-geo-region-code",
+        "LOCATION_ID": "location.id",
+        "LOCATION_NAME": "location.name",
+        "LOCATION_TYPE": "location.type",
+        "LOG_PREFIX": "LD",
+        "MINIMUM_POLLING_INTERVAL": 300,
+        "NOT_MODIFIED": 304,
+        "NUM_FETCH_RETRIES": 10,
+        "OFFER_ID": "offer.id",
+        "OFFER_NAME": "offer.name",
+        "OK": 200,
+        "OPTION_ID": "option.id",
+        "OPTION_NAME": "option.name",
+        "PARTIAL_CONTENT": 206,
+        "SUPPORTED_ARTIFACT_MAJOR_VERSION": 1,
+        "SUPPORTED_ARTIFACT_OBFUSCATION_VERSION": 1,
+    },
+    events: {
+        "ARTIFACT_DOWNLOAD_FAILED": "artifact_download_failed",
+        "ARTIFACT_DOWNLOAD_SUCCEEDED": "artifact_download_succeeded",
+        "GEO_LOCATION_UPDATED": "geo_location_updated",
+    },
+    timings: {
+        "TIMING_ARTIFACT_DOWNLOADED_FETCH": "artifactDownloaded_fetch",
+        "TIMING_ARTIFACT_DOWNLOADED_TOTAL": "artifactDownloaded_total",
+        "TIMING_ARTIFACT_GET_INITIAL": "artifactGetInitial",
+        "TIMING_ARTIFACT_READ_JSON": "artifactDownloaded_read_JSON",
+        "TIMING_GET_OFFER": "get_offer",
+    },
+}
+
+
+@pytest.mark.parametrize("module", CONSTANTS, ids=lambda module: module.__name__)
+def test_constants_are_those_of_1_1_0(module):
+    assert {name: value for name, value in vars(module).items() if name.isupper()} == CONSTANTS[module]
+
+
+def test_events_have_the_names_that_the_client_tells_of():
+    assert (events.ARTIFACT_DOWNLOAD_SUCCEEDED, events.ARTIFACT_DOWNLOAD_FAILED, events.GEO_LOCATION_UPDATED) == (
+        artifact_source.DOWNLOAD_SUCCEEDED,
+        artifact_source.DOWNLOAD_FAILED,
+        artifact_source.GEO_LOCATION_UPDATED,
+    )
+
+
+def test_messages_and_kinds_of_places():
+    texts = messages.MESSAGES
+    assert texts["ARTIFACT_NOT_AVAILABLE"] == "The decisioning artifact is not available"
+    assert texts["ERROR_MAX_RETRY"](3, "x") == "Unable to retrieve artifact after 3 retries: x"
+    assert texts["ARTIFACT_FETCH_ERROR"]("r") == "Failed to retrieve artifact: r"
+    assert texts["INVALID_ENVIRONMENT"]("foo", "production") == (
+        "'foo' is not a valid target environment, defaulting to 'production'."
+    )
+    assert texts["ARTIFACT_VERSION_UNSUPPORTED"]("2.0", 1) == (
+        "The decisioning artifact version (2.0) is not supported. "
+        "This library is compatible with this major version: 1"
+    )
+    assert [kind.value for kind in enums.RequestType] == ["mbox", "view", "pageLoad"]
+
+
+#: The keys that 1.1.0's types have.
+KEYS = {
+    RuleMeta: "activity.id activity.name activity.type audience.ids experience.id experience.name location.id "
+    "location.name location.type offer.id offer.name option.id option.name displayResponseType",
+    Rule: "ruleKey propertyTokens seed condition consequence",
+    DecisioningArtifactMeta: "generatedAt organizationId clientCode workspace environment",
+    DecisioningArtifactRules: "mboxes views",
+    DecisioningArtifact: "version globalMbox geoTargetingEnabled responseTokens remoteMboxes localMboxes remoteViews "
+    "localViews meta rules",
+    GeoContext: "country region city latitude longitude",
+    UserContext: "browserType platform locale browserVersion",
+    PageContext: "url url_lc path path_lc domain domain_lc subdomain subdomain_lc topLevelDomain topLevelDomain_lc "
+    "query query_lc fragment fragment_lc",
+    TimingContext: "current_timestamp current_time current_day",
+    DecisioningContext: "allocation current_timestamp current_time current_day user page referring mbox geo",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS, ids=lambda kind: kind.__name__)
+def test_dicts_with_a_fixed_set_of_keys(kind):
+    values = {name: at for at, name in enumerate(KEYS[kind].split())}
+    given = {**values, "unknown": 1}
+    made = kind(given) if kind.__module__.endswith("artifact") else kind(**given)
+    assert made == values
+    assert kind() == {}
+    assert isinstance(made, LimitedKeyDict)
+    assert json.loads(json.dumps(made)) == values
+    with pytest.raises(KeyError) as raised:
+        made["unknown"] = 1
+    assert raised.value.args == ()
+    for again in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (type(again), again) == (kind, values)
+    assert type(made.copy()) is dict
+
+
+def test_the_response_is_one_of_the_api_and_a_little_more():
+    made = DecisionProviderResponse(["a"], ["b"], 206, "id", VisitorId(tnt_id="x"), "acmeclient", "host")
+    assert isinstance(made, DeliveryResponse)
+    plain = DeliveryResponse(
+        status=206, request_id="id", id=VisitorId(tnt_id="x"), client="acmeclient", edge_host="host"
+    )
+    assert made.to_dict() == plain.to_dict()
+    assert made != plain
+    for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert again == made
+        assert (again.remote_mboxes, again.remote_views) == (["a"], ["b"])
+    assert DecisionProviderResponse().remote_mboxes is None
+
+
+def test_configurations_and_requests_are_plain_attributes():
+    config = DecisioningConfig("acmeclient", ORGANIZATION)
+    assert config.event_emitter("name", {}) is None
+    given = {name: value for name, value in vars(config).items() if value is not None}
+    del given["event_emitter"]
+    assert given == {"client": "acmeclient", "organization_id": ORGANIZATION, "telemetry_enabled": True}
+    assert vars(TargetDeliveryRequest("request", visitor="v"))["visitor"] == "v"
+
+
+# Pure functions, with what 1.1.0 gave
+
+
+def test_allocation():
+    visitor = VisitorId(tnt_id="visitor-3.35_0")
+    assert allocation_provider.compute_allocation("acmeclient", 1111, visitor) == 84.27
+    assert allocation_provider.compute_allocation("acmeclient", "1111", "visitor-3") == 84.27
+    assert allocation_provider.compute_allocation("acmeclient", "1111", "visitor-3.35_0") == 60.78
+    assert allocation_provider.compute_allocation("acmeclient", "1111", "visitor-3.35_0", salt="1") == 39.23
+    assert (allocation_provider.TOTAL_BUCKETS, allocation_provider.MAX_PERCENTAGE) == (10000, 100)
+
+
+def test_the_id_that_decides():
+    ids = [None, "", "abc", "abc.35_0", 5, "."]
+    assert [allocation_provider.valid_tnt_id(one) for one in ids] == [None, None, "abc", "abc", None, ""]
+    known = {"tnt_id": "a.35_0", "third_party_id": "t", "marketing_cloud_visitor_id": "m"}
+    chosen = allocation_provider.get_or_create_visitor_id
+    assert chosen(VisitorId(**known)) == "m"
+    assert chosen(VisitorId(tnt_id="a.35_0", third_party_id="t")) == "a"
+    assert chosen(VisitorId(third_party_id="t")) == "t"
+    made = {chosen(None), chosen(VisitorId()), chosen(VisitorId(customer_ids=[CustomerId("c", "i", "unknown")]))}
+    assert [len(one) for one in made] == [36] * 3
+
+
+def test_rules_of_a_property():
+    rules = [{}, {"propertyTokens": []}, {"propertyTokens": None}, {"propertyTokens": ["a"]}]
+    assert [filters.by_property_token("a")(rule) for rule in rules] == [True] * 4
+    assert [filters.by_property_token("b")(rule) for rule in rules] == [True] * 3 + [False]
+    assert [filters.by_property_token(None)(rule) for rule in rules] == [True] * 3 + [False]
+
+
+def test_contexts():
+    address = Address(url="https://www.A.com/P?q=1#F", referring_url="http://b.org/x")
+    page = context_provider.create_page_context(address)
+    assert type(page) is PageContext
+    assert page == {
+        **{"url": "https://www.A.com/P?q=1#F", "path": "/P", "query": "q=1", "fragment": "F"},
+        **{"domain": "a.com", "subdomain": "", "topLevelDomain": "com"},
+        **{"url_lc": "https://www.a.com/p?q=1#f", "path_lc": "/p", "query_lc": "q=1", "fragment_lc": "f"},
+        **{"domain_lc": "a.com", "subdomain_lc": "", "topLevelDomain_lc": "com"},
+    }
+    assert context_provider.create_referring_context(address)["url"] == "http://b.org/x"
+    nothing = dict.fromkeys(page, "")
+    assert context_provider.create_page_context(None) == context_provider.create_referring_context(None) == nothing
+    parameters = {"A": "Bc", "a.b": "X", "n": "5"}
+    assert context_provider.create_mbox_context(MboxRequest(name="x", parameters=parameters)) == {
+        "A": "Bc", "a": {"b": "X", "b_lc": "x"}, "n": "5", "A_lc": "bc", "n_lc": "5",
+    }  # fmt: skip
+    assert context_provider.create_mbox_context(None) == {}
+    geo = Geo(city="C", country_code="US", state_code="CA", latitude=1.5, longitude=2)
+    assert context_provider.create_geo_context(geo) == {
+        "country": "US", "region": "CA", "city": "C", "latitude": 1.5, "longitude": 2,
+    }  # fmt: skip
+    assert context_provider.create_geo_context() == {}
+
+
+def test_the_whole_context():
+    address = Address(url="https://shop.example.com/")
+    context = Context(channel="web", user_agent=builders.CHROME, address=address, geo=Geo(city="C"))
+    whole = context_provider.create_decisioning_context(DeliveryRequest(context=context))
+    assert type(whole) is DecisioningContext
+    assert set(whole) == {"current_timestamp", "current_time", "current_day", "user", "page", "referring", "geo"}
+    kinds = [type(whole[name]) for name in ("user", "page", "referring", "geo")]
+    assert kinds == [UserContext, PageContext, PageContext, GeoContext]
+    assert whole["user"] == {"browserType": "chrome", "platform": "windows", "locale": "en", "browserVersion": 120}
+    assert (whole["page"]["subdomain"], whole["geo"]) == ("shop", {"city": "C"})
+    assert context_provider.create_decisioning_context(DeliveryRequest())["geo"] == {}
+
+
+def test_lower_case_and_two_digits():
+    given = {"A": "Bc", "n": 1, "d": {"x": "Y"}}
+    assert context_provider.get_lower_case_attributes(given) == {"A_lc": "bc", "n_lc": 1, "d_lc": {"x": "Y"}}
+    assert context_provider.with_lowercase_string_values(given) == {
+        "A": "Bc", "n": 1, "d": {"x": "Y", "x_lc": "y"}, "A_lc": "bc",
+    }  # fmt: skip
+    assert [context_provider.two_digit_string(number) for number in (0, 7, 10, 123)] == ["00", "07", "10", "123"]
+
+
+def test_addresses_and_versions():
+    config = config_for(cdn_base_path=None)
+    assert utils.get_cdn_base_path(config) == "https://assets.adobetarget.com"
+    assert utils.get_geo_lookup_path(config) == "https://assets.adobetarget.com/v1/geo"
+    location = "https://assets.adobetarget.com/acmeclient/production/v1/rules.json"
+    assert utils.determine_artifact_location(config) == location
+    of_a_property = config_for(cdn_base_path="cdn.x", property_token="tok", environment="Staging")
+    there = "https://cdn.x/acmeclient/staging/v1/tok/rules.json"
+    assert utils.determine_artifact_location(of_a_property) == there
+    assert utils.get_target_environment(of_a_property) == "staging"
+    assert utils.get_cdn_environment(config) == "production"
+    assert utils.get_valid_environment(None) == "production"
+    assert [utils.match_major_version(one, 1) for one in ("1.0.0", "1", "2.0", "10.0", "")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+    assert (utils.get_rule_key({"ruleKey": "x"}), utils.get_rule_key({})) == ("x", None)
+    assert utils.parse_url("https://www.a.co.uk:8080/P/a.html?Q=1&b=2#Frag") == {
+        **{"url": "https://www.a.co.uk:8080/P/a.html?Q=1&b=2#Frag", "path": "/P/a.html", "query": "Q=1&b=2"},
+        **{"fragment": "Frag", "domain": "a.co.uk", "subdomain": "", "topLevelDomain": "co.uk"},
+    }
+
+
+# Importing
+
+
+def in_a_fresh_python(root, program, *arguments):
+    command = [sys.executable, "-W", "error", "-c", program, *arguments]
+    return subprocess.run(command, cwd=str(root), capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_importing_reads_nothing_until_something_is_used(root):
+    program = (
+        "import sys, target_decisioning_engine as door\n"
+        "ours = ('urllib3', 'target_python_sdk', 'target_tools')\n"
+        "assert not [name for name in sys.modules if name.startswith(ours)]\n"
+        "assert 'TargetDecisioningEngine' in dir(door) and not hasattr(door, 'artifact_provider')\n"
+        "door.TargetDecisioningEngine(None); door.constants.OK, door.events, door.enums, door.timings, door.messages\n"
+        "assert 'urllib3' not in sys.modules\n"
+        "assert door.types.__name__ == 'target_decisioning_engine.types'\n"
+        "assert door.utils.get_rule_key({'ruleKey': 1}) == 1\n"
+    )
+    done = in_a_fresh_python(root, program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# Deciding
+
+
+@server
+def test_an_engine_decides_by_what_it_downloads(edge, engine_of):
+    engine = engine_of(edge)
+    answer = engine.get_offers(asked(session_id="session"))
+    assert isinstance(answer, DecisionProviderResponse)
+    assert shown(answer) == "<div>Greetings from experience B</div>"
+    assert (answer.status, answer.client, answer.remote_mboxes, answer.remote_views) == (200, "acmeclient", [], [])
+    assert answer.id.tnt_id == "visitor-3.35_0"
+    with TargetClient.create({
+        "client": "acmeclient",
+        "organization_id": ORGANIZATION,
+        "decisioning_method": "on-device",
+        "cdn_base_path": "http://" + edge.domain,
+        "server_domain": edge.domain,
+        "secure": False,
+    }) as client:  # fmt: skip
+        request = asked().request.replace(request_id=answer.request_id)
+        decided = client.get_offers({"request": request}).response
+    assert answer.to_dict() == decided.to_dict()
+
+
+@server
+def test_an_engine_asks_the_edge_for_nothing(engine_of):
+    with LocalEdge() as cdn:
+        engine_of(cdn).get_offers(asked())
+        assert [one.path.rpartition("/")[2] for one in cdn.requests] == ["rules.json"]
+
+
+def test_an_engine_decides_by_a_payload_without_a_thread(engine_of):
+    document = artifact()
+    engine = engine_of(client="nothread", **deciding_by(document))
+    assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
+    assert engine.get_raw_artifact() == engine.artifact == document
+    engine.get_raw_artifact().clear()
+    assert engine.get_raw_artifact() == document
+    assert threads_of("nothread") == []
+
+
+def test_nothing_happens_before_initialize():
+    engine = TargetDecisioningEngine(config_for(client="nothing"))
+    assert (engine.is_ready(), engine.get_raw_artifact(), engine.artifact) == (False, None, None)
+    for act in (lambda: engine.get_offers(asked()), lambda: engine.has_remote_dependency(asked().request)):
+        with pytest.raises(ArtifactNotAvailable, match=r"^The decisioning artifact is not available$"):
+            act()
+    engine.stop_polling()
+    assert threads_of("nothing") == []
+
+
+def test_what_is_remote(engine_of):
+    document = artifact(remoteMboxes=["away"], remoteViews=["cart"], globalMbox="away")
+    engine = engine_of(**deciding_by(document))
+    here = engine.has_remote_dependency(asked("home").request)
+    assert here == {"remote_needed": False, "remote_mboxes": [], "remote_views": []}
+    request = asked("home", "away").request.replace(
+        prefetch=PrefetchRequest(views=[ViewRequest()]), _property=ModelProperty(token="p")
+    )
+    there = {"remote_needed": True, "remote_mboxes": ["away"], "remote_views": ["cart"]}
+    assert engine.has_remote_dependency(request) == there
+    answer = engine.get_offers(TargetDeliveryRequest(request))
+    assert (answer.status, answer.remote_mboxes, answer.remote_views) == (206, ["away"], ["cart"])
+    page_load = DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()))
+    assert engine.has_remote_dependency(page_load)["remote_mboxes"] == ["away"]
+
+
+def test_who_the_visitor_is(engine_of):
+    engine = engine_of(**deciding_by(artifact()))
+
+    def identity(**options):
+        request = DeliveryRequest(execute=asked("home").request.execute)
+        return engine.get_offers(TargetDeliveryRequest(request, **options)).id
+
+    assert identity(target_location_hint="28").tnt_id.endswith(".28_0")
+    assert "." not in identity().tnt_id
+    assert identity(target_cookie="PC#abc.35_0#4000000000|session#xyz#4000000000").tnt_id == "abc.35_0"
+    customer = {"crm": {"id": "4711", "authenticated_state": "authenticated"}}
+    assert identity(customer_ids=customer) == identity(customer_ids=customer)
+
+
+def test_a_property_of_the_configuration_counts_where_the_request_names_none(engine_of):
+    rules = [builders.rule("ours", propertyTokens=["p"]), builders.rule("all", activity=2)]
+    engine = engine_of(**deciding_by(builders.artifact(home=rules), property_token="p"))
+    assert shown(engine.get_offers(asked("home"))) == "ours"
+    other = asked("home")
+    other.request._property = ModelProperty(token="q")
+    assert shown(engine.get_offers(other)) == "all"
+
+
+@server
+def test_the_place_of_an_ip_address_is_looked_up(engine_of):
+    heard = []
+    document = builders.artifact(home=builders.yes_or_no({"==": [{"var": "geo.city"}, "PARIS"]}))
+    with LocalEdge(geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
+        told = deciding_by(document, event_emitter=lambda name, payload: heard.append((name, payload)))
+        engine = engine_of(cdn, **told)
+        options = asked("home")
+        options.request.context.geo = Geo(ip_address="203.0.113.7")
+        assert shown(engine.get_offers(options)) == "yes"
+    assert shown(engine.get_offers(asked("home"))) == "no"
+    ((name, payload),) = heard
+    assert (name, payload["geo_context"].city) == ("geo_location_updated", "PARIS")
+
+
+# Artifacts that come, and do not
+
+
+@server
+def test_an_engine_takes_over_a_newer_artifact_until_it_is_stopped(engine_of):
+    with Cdn(good("one")) as cdn:
+        engine = engine_of(cdn, "newer", polling_interval=0.02)
+        assert shown(engine.get_offers(asked("home"))) == "one"
+        cdn.says = good("two")
+        assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+        engine.stop_polling()
+        engine.stop_polling()
+        assert eventually(lambda: not threads_of("newer"))
+        asked_for = len(cdn.asked)
+        cdn.says = good("three")
+        time.sleep(0.1)
+        assert len(cdn.asked) == asked_for
+        assert engine.is_ready()
+        assert shown(engine.get_offers(asked("home"))) == "two"
+        engine.initialize()
+        assert shown(engine.get_offers(asked("home"))) == "three"
+
+
+@server
+@pytest.mark.parametrize("status", [403, 404])
+def test_b41_a_first_download_that_fails_is_told_and_tried_again(engine_of, status):
+    heard = []
+    with Cdn(response(b"no", status=status)) as cdn:
+        engine = TargetDecisioningEngine(
+            config_for(cdn, polling_interval=0.05, event_emitter=lambda name, payload: heard.append((name, payload)))
+        )
+        try:
+            began = time.monotonic()
+            with pytest.raises(ArtifactNotAvailable) as raised:
+                engine.initialize()
+            assert time.monotonic() - began < 5
+            assert str(raised.value) == "The decisioning artifact is not available"
+            assert isinstance(raised.value.__cause__, HttpStatusError)
+            assert not engine.is_ready()
+            with pytest.raises(ArtifactNotAvailable):
+                engine.get_offers(asked("home"))
+            cdn.says = good("late")
+            assert eventually(engine.is_ready)
+            assert shown(engine.get_offers(asked("home"))) == "late"
+            engine.initialize()
+        finally:
+            engine.stop_polling()
+    name, payload = heard[0]
+    assert (name, payload["error"].status) == ("artifact_download_failed", status)
+    assert payload["artifact_location"] == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
+    assert eventually(lambda: heard[-1][0] == "artifact_download_succeeded")
+    assert heard[-1][1]["artifact_payload"] == artifact("late")
+
+
+@server
+def test_initialize_waits_no_longer_than_it_is_told_in_seconds():
+    with Cdn(hangs) as cdn:
+        engine = TargetDecisioningEngine(config_for(cdn, maximum_wait_ready=0.2))
+        began = time.monotonic()
+        with pytest.raises(ArtifactNotAvailable):
+            engine.initialize()
+        assert 0.15 < time.monotonic() - began < 2
+        engine.stop_polling()
+
+
+def test_b44_times_are_seconds(engine_of):
+    """1.1.0's words for "not given" are understood, and what is no time is an error that names it."""
+    document = artifact()
+    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last are milliseconds, by mistake
+        engine_of(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
+    traced = asked("home")
+    traced.request = DeliveryRequest.from_dict({**traced.request.to_dict(), "trace": {"authorization_token": "t"}})
+    of_a_day = engine_of(artifact_payload=document, polling_interval=3600)
+    trace = of_a_day.get_offers(traced).execute.mboxes[0].trace
+    assert trace["artifact"]["pollingInterval"] == 3600000
+    for name in ("polling_interval", "maximum_wait_ready"):
+        with pytest.raises(OptionError, match=name):
+            TargetDecisioningEngine(config_for(**{name: "5"})).initialize()
+
+
+def test_a_payload_of_another_version_is_no_artifact():
+    engine = TargetDecisioningEngine(config_for(**deciding_by(artifact(version="2.0.0"))))
+    with pytest.raises(ArtifactNotAvailable) as raised:
+        engine.initialize()
+    assert isinstance(raised.value.__cause__, InvalidArtifact)
+    assert "(2.0.0)" in str(raised.value.__cause__)
+    engine.stop_polling()
+
+
+@pytest.mark.parametrize("name", ["client", "organization_id"])
+def test_a_configuration_that_cannot_be_used(name):
+    config = config_for()
+    setattr(config, name, "")
+    with pytest.raises(OptionError) as raised:
+        TargetDecisioningEngine(config).initialize()
+    assert raised.value.option == name
+
+
+@server
+def test_an_emitter_that_raises_harms_nobody(engine_of, caplog):
+    def raises(name, payload):
+        raise ValueError("mine")
+
+    with Cdn() as cdn:
+        engine = engine_of(cdn, event_emitter=raises)
+        assert engine.is_ready()
+        assert eventually(lambda: "event_emitter raised" in caplog.text)
+        assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
+
+
+# What the edge is to hear of
+
+
+@server
+def test_notifications_are_handed_over_ready_to_be_sent(edge, engine_of):
+    """B59: they keep session, property and environment."""
+    told, visitor = [], object()
+    engine = engine_of(edge, send_notification_func=told.append)
+    request = asked(session_id="the-session", visitor=visitor)
+    request.request.environment_id = 5
+    request.request._property = ModelProperty(token="p")
+    answer = engine.get_offers(request)
+    assert eventually(lambda: told)
+    (owed,) = told
+    assert set(owed) == {"request", "visitor", "session_id"}
+    assert owed["visitor"] is visitor
+    assert owed["session_id"] == "the-session"
+    (shown_one,) = owed["request"].notifications
+    assert (shown_one.type, shown_one.mbox.name, len(shown_one.tokens)) == ("display", MBOX, 1)
+    assert owed["request"].id == answer.id
+    assert (owed["request"].environment_id, owed["request"]._property.token) == (5, "p")
+    assert (owed["request"].execute, owed["request"].prefetch) == (None, None)
+    (entry,) = owed["request"].telemetry.entries
+    assert (entry.request_id, entry.features.decisioning_method) == (answer.request_id, "on-device")
+    assert 0 <= entry.execution < 20000
+
+    sending = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": edge.domain, "secure": False}
+    with TargetClient.create(sending) as client:
+        client.send_notifications(owed)
+    assert edge.notifications[-1]["id"] == shown_one.id
+    assert edge.requests[-1].query["sessionId"] == "the-session"
+
+
+@pytest.mark.parametrize("telemetry", [True, False])
+def test_prefetching_tells_of_telemetry_only_and_only_where_it_is_wanted(engine_of, telemetry):
+    told = []
+    engine = engine_of(**deciding_by(artifact(), send_notification_func=told.append, telemetry_enabled=telemetry))
+    prefetched = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home")]))
+    assert engine.get_offers(TargetDeliveryRequest(prefetched)).prefetch.mboxes[0].options
+    document = builders.artifact(home=[builders.rule("A")])
+    executing = engine_of(**deciding_by(document, send_notification_func=told.append, telemetry_enabled=telemetry))
+    executing.get_offers(asked("home"))
+    wanted = 2 if telemetry else 1
+    assert eventually(lambda: len(told) == wanted)
+    assert sorted(len(one["request"].notifications or ()) for one in told) == [0, 1][-wanted:]
+    assert [one["request"].telemetry is not None for one in told] == [telemetry] * wanted
+
+
+def test_what_the_function_does_is_its_own_affair(engine_of, caplog):
+    release = threading.Event()
+
+    def raises(owed):
+        release.wait(20)
+        raise ValueError("mine")
+
+    document = builders.artifact(home=[builders.rule("A")])
+    engine = engine_of(**deciding_by(document, send_notification_func=raises))
+    assert shown(engine.get_offers(asked("home"))) == "A"  # before the function has ended
+    release.set()
+    assert eventually(lambda: "send_notification_func raised" in caplog.text)
+    engine.config.send_notification_func = None
+    assert shown(engine.get_offers(asked("home"))) == "A"
+
+
+def test_what_cannot_be_handed_over_is_in_the_log(caplog):
+    telling = _Telling(print, {}, Log())
+    assert not telling.is_over()
+    with caplog.at_level(logging.ERROR):
+        telling.drop(QueueFull("full"))
+    assert "not handed to send_notification_func (QueueFull)" in caplog.text
+    assert telling.is_over()
+    assert telling.wait(1)
+
+
+# Processes
+
+
+@server
+def test_a_child_goes_on_with_its_parents_artifact():
+    with Cdn(good("one")) as cdn:
+        engine = TargetDecisioningEngine(config_for(cdn, "parent", polling_interval=0.05))
+        engine.initialize()
+
+        def decides_and_polls():
+            assert shown(engine.get_offers(asked("home"))) in ("one", "two")
+            assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+
+        cdn.says = good("two")
+        assert in_a_child(decides_and_polls)
+        assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+        engine.stop_polling()
+        cdn.says = good("three")
+        assert eventually(lambda: not threads_of("parent"))
+        asked_for = len(cdn.asked)
+
+        def is_stopped():
+            assert shown(engine.get_offers(asked("home"))) == "two"
+            time.sleep(0.15)
+            assert threads_of("parent") == []
+
+        assert in_a_child(is_stopped)
+        assert len(cdn.asked) == asked_for
+
+
+@server
+def test_a_child_lets_go_of_its_parents_connections():
+    def sockets():
+        found = 0
+        for descriptor in range(256):
+            with contextlib.suppress(OSError):
+                found += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        return found
+
+    with Cdn() as cdn:
+        engine = TargetDecisioningEngine(config_for(cdn))
+        engine.initialize()
+        engine.stop_polling()
+
+        def lets_go():
+            before = sockets()
+            assert engine.is_ready()
+            assert sockets() == before - 1
+
+        assert in_a_child(lets_go)
+
+
+@server
+def test_an_engine_that_nobody_holds_lets_its_thread_go():
+    with Cdn() as cdn:
+        engine = TargetDecisioningEngine(config_for(cdn, "held"))
+        engine.initialize()
+        assert eventually(lambda: threads_of("held"))
+        gone = weakref.ref(engine)
+        del engine
+        gc.collect()
+        assert gone() is None
+        assert eventually(lambda: not threads_of("held"))
+
+
+#: What a script does that uses an engine; ``sys.argv`` names the CDN.
+SCRIPT = (
+    "import sys, time\n"
+    "from target_decisioning_engine import TargetDecisioningEngine\n"
+    "from target_decisioning_engine.types.decisioning_config import DecisioningConfig\n"
+    "from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest\n"
+    "from delivery_api_client import Context, DeliveryRequest, ExecuteRequest, MboxRequest\n"
+    "def told(owed):\n"
+    "    time.sleep(float(sys.argv[2]))\n"
+    "    print('told')\n"
+    "config = DecisioningConfig('acmeclient', '1@AdobeOrg', cdn_base_path='http://' + sys.argv[1],\n"
+    "                           send_notification_func=told)\n"
+    "engine = TargetDecisioningEngine(config)\n"
+    "engine.initialize()\n"
+    "execute = ExecuteRequest(mboxes=[MboxRequest(name='a1-serverside-ab', index=1)])\n"
+    "request = DeliveryRequest(context=Context(channel='web'), execute=execute)\n"
+    "assert engine.get_offers(TargetDeliveryRequest(request)).execute.mboxes[0].options\n"
+    "sys.stderr.write(repr(time.time()))\n"
+)
+
+
+@server
+def test_t7_a_script_that_stops_nothing_ends_at_once(root, edge):
+    done = in_a_fresh_python(root, SCRIPT, edge.domain, "0")
+    took = time.time() - float(done.stderr)
+    assert (done.returncode, done.stdout) == (0, "told\n")
+    assert took < 0.5
+
+
+@server
+def test_an_exit_waits_for_what_is_handed_over(root, edge):
+    done = in_a_fresh_python(root, SCRIPT, edge.domain, "0.3")
+    assert (done.returncode, done.stdout) == (0, "told\n")

@@ -1,0 +1,259 @@
+"""The page of old names: what it says of a name is so, and it says something of every name there was."""
+
+import enum
+import importlib
+import inspect
+import os
+import re
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
+
+import pytest
+
+from delivery_api_client import ApiClient, ApiException, Configuration
+from target_python_sdk import AttributesProvider, EventProvider
+from tests.conftest import ROOT
+
+PAGE = ROOT / "docs" / "old-names.md"
+SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared") / "reference"
+SURFACE = SHARED / "import-surface-of-1.1.0.md"
+
+ROW = re.compile(r"^\| (?P<names>`.+?) \| (?P<kind>works|kept|not offered) \| (?P<note>.+) \|$")
+
+#: A name in the list, and what stands in brackets behind it.
+CALL = re.compile(r"(?<![\w\"'@/])([A-Za-z_][\w.]*)((?:\((?:[^()]|\([^()]*\))*\))*)")
+
+#: What is between backticks in the list of 1.1.0's names, and is not one of them.
+NO_NAMES = re.findall(
+    r"\w+",
+    """
+    Decisioning Enum Final Invalid KeyError Literal Method None NotImplementedError Property ValueError X __init__
+    __setitem__ activityId allocation_provider allowable_values args artifact_provider attributes_provider class
+    client_info constants context_provider cookies copy d deepcopy delivery_api delivery_api_client dict dumps enums
+    event_name event_provider events from geo_provider hashing helper import join lambda limited_key_dict list
+    local_delivery_api local_vars_configuration messages meta model_property payload perf_tool pickle
+    post_processors property py repr response_helpers send_notification_func setdefault str target
+    target_decisioning_engine target_delivery_response target_location_hint target_python_sdk target_tools trace
+    type update utils v validate_ validators value visitor_state
+    """,
+)
+
+
+class Name(NamedTuple):
+    """One name on the page."""
+
+    module: str
+    name: str
+    signature: str
+    kind: str
+    note: str
+
+    @property
+    def whole(self) -> str:
+        """Where it was."""
+        return "{}.{}".format(self.module, self.name)
+
+
+def names_on(page: str) -> Iterator[Name]:
+    """Every name in the tables of the page."""
+    module = ""
+    for line in page.splitlines():
+        row = ROW.match(line)
+        if line.startswith("## "):
+            module = line[3:]
+        elif row:
+            for text in re.findall(r"`([^`]+)`", row.group("names")):
+                name, bracket, rest = text.partition("(")
+                yield Name(module, name, bracket + rest, row.group("kind"), row.group("note"))
+
+
+NAMES = list(names_on(PAGE.read_text(encoding="utf-8")))
+OFFERED = [name for name in NAMES if name.kind != "not offered"]
+NOT_OFFERED = [name for name in NAMES if name.kind == "not offered"]
+
+
+#: How to make what has a name only when it is made.
+INSTANCES: Dict[str, Callable[[], Any]] = {
+    "ApiClient": ApiClient,
+    "ApiException": lambda: ApiException(status=500, reason="x"),
+    "AttributesProvider": lambda: AttributesProvider({}),
+    "Configuration": Configuration,
+    "EventProvider": EventProvider,
+}
+
+
+def found(module: str, name: str) -> Any:
+    """The object of that name; ``ImportError`` or ``AttributeError`` where there is none."""
+    value: Any = importlib.import_module(module)
+    for part in name.split("."):
+        if inspect.isclass(value) and not hasattr(value, part) and value.__name__ in INSTANCES:
+            value = INSTANCES[value.__name__]()
+        value = getattr(value, part)
+    return value
+
+
+def signature_of(value: Any) -> str:
+    """The parameters by name, with their defaults; nothing for what is not called, or is an enumeration."""
+    if not callable(value) or (inspect.isclass(value) and issubclass(value, enum.Enum)):
+        return ""
+    parameters = inspect.signature(value).parameters.values()
+    return "({})".format(", ".join(_parameter(each) for each in parameters if each.name != "self"))
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return "*" + parameter.name
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return "**" + parameter.name
+    default: Any = parameter.default
+    if default is parameter.empty:
+        return parameter.name
+    return "{}={}".format(parameter.name, default.__name__ if callable(default) else repr(default))
+
+
+@pytest.mark.parametrize("name", OFFERED, ids=lambda name: name.whole)
+def test_a_name_that_is_offered_imports_with_its_signature(name: Name) -> None:
+    """Works and kept; what is the same object as its new home shows its signature there."""
+    value = found(name.module, name.name)
+    if not name.note.startswith("The same object"):
+        assert signature_of(value) == name.signature
+
+
+def test_a_class_is_the_same_object_as_its_new_home() -> None:
+    """Where a row says so: ``isinstance`` and ``except`` hold for either name."""
+    same = [name for name in OFFERED if name.note.startswith("The same object")]
+    for name in same:
+        home = re.findall(r"`([^`]+)`", name.note)[0]
+        module, _, own = home.rpartition(".") if "objects as in" not in name.note else (home, "", name.name)
+        assert found(name.module, name.name) is found(module, own), name.whole
+    assert len(same) > 100
+
+
+@pytest.mark.parametrize("name", NOT_OFFERED, ids=lambda name: name.whole)
+def test_a_name_that_is_not_offered_does_not_import(name: Name) -> None:
+    """And the row says what to use instead."""
+    with pytest.raises((ImportError, AttributeError)):
+        found(name.module, name.name)
+    assert len(name.note) > 20
+
+
+def test_what_a_row_names_instead_is_there() -> None:
+    """A dotted name in a note leads somewhere."""
+    for note in {name.note for name in NOT_OFFERED}:
+        for text in re.findall(r"`(target_\w+(?:\.\w+)+)`", note):
+            module, _, own = text.rpartition(".")
+            assert found_somewhere(module, own), text
+
+
+def found_somewhere(module: str, name: str) -> bool:
+    """Whether ``module.name`` is an object, be ``module`` a module or a class in one."""
+    try:
+        found(module, name)
+    except ImportError:
+        above, _, cls = module.rpartition(".")
+        return bool(above) and found(above, cls + "." + name) is not None
+    return True
+
+
+def test_no_name_stands_in_two_rows() -> None:
+    """A name is one thing."""
+    whole = [name.whole for name in NAMES]
+    assert sorted(whole) == sorted(set(whole))
+
+
+def test_every_constant_dict_of_texts_has_its_keys() -> None:
+    """The keys that a note lists are the keys that are there."""
+    for name in OFFERED:
+        if name.name == "MESSAGES":
+            assert sorted(found(name.module, name.name)) == sorted(re.findall(r"`([A-Z_]+)`", name.note)), name.whole
+
+
+# Against the list of 1.1.0's names, where that is at hand
+
+
+@pytest.fixture(scope="module")
+def sections() -> Dict[str, str]:
+    """The sections 6.1 to 6.8 of the list, by number."""
+    if not SURFACE.is_file():
+        pytest.skip("no list of names at {}; TARGET_SHARED can say where it is".format(SURFACE))
+    text = SURFACE.read_text(encoding="utf-8")
+    parts = re.findall(r"^### (6\.[1-8]) .*?\n(.*?)(?=^### |\Z)", text, re.M | re.S)
+    assert [number for number, _ in parts] == ["6.{}".format(each) for each in range(1, 9)]
+    return dict(parts)
+
+
+def listed(section: str) -> Iterator[Tuple[str, str]]:
+    """The names between backticks, with their arguments where those are given; ``a{b,c}`` is two."""
+    for text in re.findall(r"`([^`(][^`]*)`", section):
+        for part in _expanded(text):
+            for name, arguments in CALL.findall(_bare(part)):
+                yield name.rpartition(".")[2], arguments
+
+
+def _bare(text: str) -> str:
+    """Without values and texts, in which no names are looked for."""
+    text = re.sub(r"\"[^\"]*\"|'[^']*'", '""', text)
+    return re.sub(r"(?<=\w)=(?:\{[^}]*\}|\[[^\]]*\]|[^,)\s]+)", "=0", text)
+
+
+def _expanded(text: str) -> List[str]:
+    braces = re.fullmatch(r"(.*?)\{([\w, ]+)\}(.*)", text, re.S)
+    if braces is None:
+        return [text]
+    before, inner, after = braces.groups()
+    if before.endswith("SCHEME"):  # whose keys these are
+        return [before + after]
+    return [part for each in inner.split(",") for part in _expanded(before + each.strip() + after)]
+
+
+def test_the_page_is_complete(sections: Dict[str, str]) -> None:
+    """Each name of 6.1, 6.2 and 6.4 to 6.8 is on the page, each class of 6.3 too."""
+    known: Set[str] = {part for name in NAMES for part in (name.name.split(".")[-1], *name.name.split("."))}
+    missing = {
+        name
+        for number, section in sections.items()
+        if number != "6.3"
+        for name, _ in listed(section)
+        if name not in known.union(NO_NAMES)
+    }
+    models = set(re.findall(r"^\| `(\w+)` \| \w+\.py", sections["6.3"], re.M))
+    assert len(models) > 55
+    assert sorted(missing | (models - known)) == []
+
+
+def test_a_call_that_is_listed_fits(sections: Dict[str, str]) -> None:
+    """Our signatures take the arguments of 1.1.0's: no fewer, and no new one that has to be given."""
+    ours: Dict[str, List[str]] = {}
+    not_ours = {name.name.split(".")[-1] for name in NOT_OFFERED}
+    for name in OFFERED:
+        if name.signature and name.name.split(".")[-1] not in not_ours:
+            ours.setdefault(name.name.split(".")[-1], []).append(name.signature)
+    compared = 0
+    for number in ("6.5", "6.6", "6.7"):
+        for called, arguments in listed(sections[number]):
+            if arguments and "…" not in arguments and called in ours:
+                assert any(_fits(arguments, signature) for signature in ours[called]), (called, arguments, ours[called])
+                compared += 1
+    assert compared > 80
+
+
+def _fits(theirs: str, own: str) -> bool:
+    given, taken = _split(theirs), _split(own)
+    if any(each.startswith("*") for each in taken):
+        return True
+    required = [each for each in taken if "=" not in each]
+    must = [each for each in given if "=" not in each]
+    return len(given) <= len(taken) and len(required) <= len(must)
+
+
+def _split(arguments: str) -> List[str]:
+    return [each.strip() for each in re.sub(r"\{[^}]*\}", "0", arguments[1:-1]).split(",") if each.strip()]
+
+
+def test_every_model_has_its_module(sections: Dict[str, str]) -> None:
+    """``delivery_api_client.Model.<module>.<Class>`` is the class of ``delivery_api_client``."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+)\.py", sections["6.3"], re.M)
+    door = importlib.import_module("delivery_api_client")
+    for name, module in rows:
+        own = importlib.import_module("delivery_api_client.Model." + module)
+        assert getattr(own, name) is getattr(door, name), name
