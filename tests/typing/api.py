@@ -6,13 +6,17 @@ import datetime
 import enum
 import multiprocessing
 import pickle
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import urllib3
 from typing_extensions import assert_type
 
 import delivery_api_client
 import target_python_sdk.types
+from delivery_api_client.api.delivery_api import DeliveryApi
+from target_decisioning_engine import TargetDecisioningEngine
+from target_decisioning_engine.types.decisioning_config import DecisioningConfig
+from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk import (
     AsyncResult,
     AttributesCallbackOptions,
@@ -25,6 +29,7 @@ from target_python_sdk import (
     TargetDeliveryResponse,
     errors,
 )
+from target_python_sdk.cookies import TARGET_COOKIE
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import Connection, SocketServer, response
 from target_python_sdk.types import (
@@ -50,6 +55,7 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_tools.enums import DecisioningMethod
+from target_tools.utils import get_epoch_time_milliseconds
 
 
 class Channel(enum.Enum):
@@ -323,6 +329,37 @@ def to_and_from_the_wire(request: DeliveryRequest) -> None:
 def old_names(request: delivery_api_client.DeliveryRequest) -> target_python_sdk.types.DeliveryRequest:
     """The old door hands on the same classes."""
     return request
+
+
+def old_client(request: delivery_api_client.DeliveryRequest) -> Optional[delivery_api_client.DeliveryResponse]:
+    """1.1.0's generated client, by the package and by its modules."""
+    configuration = delivery_api_client.Configuration(host="https://acmeclient.tt.omtrdc.net")
+    with delivery_api_client.ApiClient(configuration) as api_client:
+        assert_type(api_client.default_headers, Dict[str, str])
+        answered = DeliveryApi(api_client).execute("1234567890@AdobeOrg", "session", request)
+    return answered if isinstance(answered, DeliveryResponse) else None
+
+
+def old_engine(request: DeliveryRequest) -> Sequence[str]:
+    """1.1.0's engine, without a client."""
+    config = DecisioningConfig("acmeclient", "1234567890@AdobeOrg", polling_interval=300)
+    engine = TargetDecisioningEngine(config)
+    engine.initialize()
+    decided = engine.get_offers(TargetDeliveryRequest(request))
+    assert_type(engine.is_ready(), bool)
+    return decided.remote_mboxes or ()
+
+
+def old_names_of_a_client(client: TargetClient) -> Any:
+    """What 1.1.0 let people see of it."""
+    client.event_emitter("mine", {"shown": True})
+    return client.config["client"]
+
+
+def old_functions(cookies: Dict[str, str]) -> Optional[str]:
+    """Small functions and names by their old paths."""
+    assert_type(get_epoch_time_milliseconds(), int)
+    return cookies.get(TARGET_COOKIE)
 
 
 # Errors
