@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import socket
+import sys
 import time
 import weakref
 from typing import Dict, Protocol
@@ -43,6 +44,7 @@ class _Exit:
 
     def __init__(self) -> None:
         self.begun = False
+        self._hears_of_apache = False
         self._in_use: Dict[int, weakref.ref[Crew]] = {}
         # What is registered first comes last at the exit.  ``weakref`` registers with its first finalizer;
         # those that stop workers and hang up are to come after us.
@@ -52,10 +54,26 @@ class _Exit:
     def watch(self, workers: Crew) -> None:
         """Wait for ``workers``, if they are still there then."""
         self._in_use[id(workers)] = weakref.ref(workers)
+        self._hear_of_apache()
 
     def forget(self, workers: Crew) -> None:
         """Do not wait for ``workers``."""
         self._in_use.pop(id(workers), None)
+
+    def _hear_of_apache(self) -> None:
+        """In a sub-interpreter of mod_wsgi's, hear of the end from it.
+
+        It takes the states of all threads away before exit handlers run there; whoever wakes or waits for a
+        thread then ends in a segmentation fault.
+        """
+        apache = sys.modules.get("mod_wsgi")
+        if self._hears_of_apache or not getattr(apache, "application_group", ""):
+            return
+        self._hears_of_apache = True
+        subscribe = getattr(apache, "subscribe_shutdown", None)
+        if subscribe is not None:
+            atexit.unregister(self._wait)
+            subscribe(lambda *_, **__: self._wait())
 
     def _wait(self) -> None:
         """Wait for what is under way: all clients together as long as the most patient of them wants."""

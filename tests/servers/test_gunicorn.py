@@ -1,0 +1,94 @@
+"""gunicorn: each kind of worker, with and without ``--preload``; reloaded, recycled, stopped (T14, T6)."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.reliability.conftest import scaled
+from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, SLOW, STOP, Load, Serving
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+MODES = {
+    "sync": ("gunicorn",),
+    "sync --preload": ("gunicorn", "--preload"),
+    "gthread": ("gunicorn-gthread",),
+    "gthread --preload": ("gunicorn-gthread", "--preload"),
+    "gevent": ("gunicorn-gevent",),
+    "gevent --preload": ("gunicorn-gevent", "--preload"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_t14_each_worker_refreshes_is_replaced_and_stops(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()
+        assert len(site.get_many(200)) == 200
+        waits = [site.refresh()]
+        site.kill(site.workers()[0])
+        waits.append(site.refresh(1))
+        with Load(site) as load:
+            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
+        waits.append(site.refresh(1))
+        stop = site.stop()
+    name = "gunicorn {}: ".format(mode)
+    figure(name + "a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
+    figure(name + "reload, s", reload, "")
+    figure(name + "requests failed of {} meanwhile".format(load.served), len(load.failed), 0)
+    figure(name + "stop, s", stop, "2 at most")
+    assert max(waits) < INTERVAL + SLACK
+    # A worker that leaves may just have accepted a connection on which nothing was asked yet.
+    assert len(load.failed) <= load.visitors, load.failed
+    assert stop < STOP + SLACK
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("calls", scaled(2000, 200))
+def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
+    with Serving(*MODES[mode], "--max-requests", "30") as site:
+        first, pids = site.each(), set()
+        for _ in range(2):
+            pids.update(answer["pid"] for answer in site.get_many(calls // 2, "/fire?count=1&mbox=quick"))
+            site.process.until(lambda: not set(site.workers()) & set(first), what="that the first workers leave")
+        site.process.until(lambda: len(site.notes("ran")) >= calls, what="every callback")
+        ran, failed = len(site.notes("ran")), site.notes("failed")
+    figure("gunicorn {}, max-requests 30: callbacks run, by {} workers".format(mode, len(pids)), ran, calls)
+    assert len(pids) > 2
+    assert (ran, failed) == (calls, [])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_t14_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()  # gunicorn's gevent workers miss a SIGTERM that comes while they start
+        site.get_many(4, "/hang")
+        site.get_many(4, "/fire?count=4")
+        before = len(site.notes("ran"))
+        stop = site.stop()
+        ran = len(site.notes("ran"))
+    name = "gunicorn {}: ".format(mode)
+    figure(name + "callbacks run of those outstanding at the stop", ran - before, 16 - before)
+    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    assert before < ran == 16
+    assert stop < STOP + SHUTDOWN + SLACK
+
+
+@pytest.mark.parametrize("server", ["gunicorn-gevent", "uwsgi-gevent"])
+def test_t14_the_hub_of_gevent_goes_on_beside_our_calls(server, figure):
+    one = ("--workers", "1") if server.startswith("gunicorn") else ("--processes", "1")
+    with Serving(server, *one) as site, ThreadPoolExecutor(40) as visitors:
+        site.get("/heart")
+        site.get_many(20, "/ask", 20)
+        site.get("/heart")
+        begun = time.monotonic()
+        asked = [visitors.submit(site.get, path) for path in ["/ask"] * 10 + ["/fire?count=2"] * 10 + ["/"] * 10]
+        answers = [answer.result() for answer in asked]
+        took = time.monotonic() - begun
+        longest = site.get("/heart")["longest"]
+    name = "{}: ".format(server)
+    figure(name + "longest pause of the hub beside 40 calls, s", longest, "0.02")
+    figure(name + "10 blocking calls of {} s in one process, s".format(SLOW), took, SLOW)
+    assert len(answers) == 30
+    assert longest < SLOW / 2

@@ -1,0 +1,92 @@
+"""waitress, and mod_wsgi in Apache (T6, T7); and the sample application under every server."""
+
+import contextlib
+import http.client
+import re
+import signal
+import sys
+
+import pytest
+
+from samples.wsgi import serve
+from tests.servers.processes import ROOT, Process, free_port
+from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, STOP, Serving, installed
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+MODES = {
+    "waitress": ("waitress",),
+    "mod_wsgi, main interpreter": ("mod_wsgi",),
+    "mod_wsgi, sub-interpreter": ("mod_wsgi", "--application-group", "shop"),
+}
+GROUPS = {"waitress": None, "mod_wsgi, main interpreter": "", "mod_wsgi, sub-interpreter": "shop"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_t7_each_worker_refreshes_and_stops(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()
+        answers = site.get_many(200)
+        wait = site.refresh()
+        stop = site.stop()
+        log = site.process.log
+    assert {answer["group"] for answer in answers} == {GROUPS[mode]}
+    figure(mode + ": a new artifact in every worker, s", wait, "{} (an interval)".format(INTERVAL))
+    figure(mode + ": stop, s", stop, "2 at most")
+    assert wait < INTERVAL + SLACK
+    assert stop < STOP + SLACK
+    assert "Fatal" not in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()
+        site.get_many(4, "/hang")
+        site.get_many(4, "/fire?count=4")
+        before = len(site.notes("ran"))
+        stop = site.stop()
+        ran = len(site.notes("ran"))
+    figure(mode + ": callbacks run of those outstanding at the stop", ran - before, 16 - before)
+    figure(mode + ": stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    assert before < ran == 16
+    assert stop < STOP + SHUTDOWN + SLACK
+
+
+@pytest.mark.parametrize("server", serve.SERVERS)
+def test_the_sample_application_is_served_by_one_command(server):
+    installed(server)
+    port = free_port()
+    # A second worker might still be starting when it is told to stop, and gunicorn's then miss that.
+    one = ["--workers", "1"] if server.startswith("gunicorn") else []
+    command = [sys.executable, ROOT / "samples" / "wsgi" / "serve.py", server, "--port", port, *one]
+    with Process(command, TARGET_SERVER_DOMAIN="") as process:
+        try:
+            first = process.until(lambda: page(port), what="the page")
+            assert "mbox=" in first.headers["Set-Cookie"]
+            cookies = "; ".join(line.partition(";")[0] for line in first.headers.get_all("Set-Cookie"))
+            again = page(port, cookies)
+            assert (first.status, again.status) == (200, 200)
+            assert session(again) == session(first)
+        finally:
+            process.stop(signal.SIGINT)  # it stops the server, which is in a group of its own
+        assert process.popen.returncode == 0
+
+
+def page(port, cookies=""):
+    """The answer of the sample for a visitor with these cookies; None if there is none."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/", headers={"Cookie": cookies} if cookies else {})
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            return None
+    return answer
+
+
+def session(answer):
+    """The session in the cookie of an answer."""
+    return re.search(r"session(?:#|%23)([^#%|]+)", answer.headers["Set-Cookie"]).group(1)

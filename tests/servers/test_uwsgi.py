@@ -1,0 +1,182 @@
+"""uWSGI: a client made before the fork, in every mode; workers killed, reloaded, stopped (T13, T6)."""
+
+import contextlib
+import itertools
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.decisioning.cdn import artifact
+from tests.reliability.conftest import scaled
+from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, STOP, Load, Serving
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+MODES = {
+    "default": ("uwsgi",),
+    "enable-threads": ("uwsgi", "--enable-threads"),
+    "lazy-apps": ("uwsgi", "--lazy-apps"),
+    "py-call-uwsgi-fork-hooks": ("uwsgi", "--py-call-uwsgi-fork-hooks"),
+    "gevent": ("uwsgi", "--gevent", "50"),
+    "gevent-monkey-patch": ("uwsgi-gevent",),
+    "skip-atexit": ("uwsgi", "--skip-atexit"),
+    "threads 4": ("uwsgi", "--threads", "4"),
+}
+#: The modes in which a worker that ends runs exit handlers.
+WITH_ATEXIT = [mode for mode in MODES if "gevent" not in mode and mode != "skip-atexit"]
+#: What makes uWSGI wait for requests that are under way when it is told to stop.
+GRACEFUL = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
+
+
+#: Calls that ``fired_and_stopped`` has outstanding.
+FIRED = 16
+
+
+def over(site, requests):
+    """Whether so many requests for ``/fire`` are over, by uWSGI's own log; until then it runs no exit handler."""
+    return site.process.log.count("GET /fire") >= requests
+
+
+def fired_and_stopped(site, requests=4):
+    """Callbacks that had run when the site was told to stop, those that have run since its start, and seconds."""
+    site.get_many(requests, "/fire?count=4")
+    site.process.until(lambda: over(site, requests))
+    time.sleep(0.05)
+    before = len(site.notes("ran"))
+    stop = site.stop()
+    return before, len(site.notes("ran")), stop
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_t13_each_worker_refreshes_is_replaced_and_stops(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()
+        assert len(site.get_many(200)) == 200
+        waits = [site.refresh()]
+        site.kill(site.workers()[0])
+        waits.append(site.refresh(1))
+        with Load(site) as load:
+            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
+        waits.append(site.refresh(1))
+        stop = site.stop()
+    name = "uWSGI {}: ".format(mode)
+    figure(name + "a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
+    figure(name + "reload, s", reload, "")
+    figure(name + "requests failed of {} meanwhile".format(load.served), len(load.failed), 0)
+    figure(name + "stop, s", stop, "2 at most")
+    assert max(waits) < INTERVAL + SLACK
+    # A worker that leaves may just have accepted a connection: uWSGI says nothing of it to anybody.
+    assert len(load.failed) <= load.visitors, load.failed
+    assert stop < STOP + SLACK
+
+
+@pytest.mark.parametrize("mode", WITH_ATEXIT)
+def test_t13_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+    with Serving(*MODES[mode]) as site:
+        site.each()
+        site.get_many(4, "/hang")
+        before, ran, stop = fired_and_stopped(site)
+    name = "uWSGI {}: ".format(mode)
+    figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
+    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    assert before < ran == FIRED
+    assert stop < STOP + SHUTDOWN + SLACK
+
+
+@pytest.mark.parametrize("mode", ["gevent", "gevent-monkey-patch"])
+def test_t13_t6_under_gevent_uwsgi_has_one_exit_handler_of_its_own(mode, figure):
+    # In its asynchronous modes it runs none of Python's.
+    with Serving(*MODES[mode], FLUSH="uwsgi.atexit") as site:
+        site.each()
+        site.get_many(4, "/hang")
+        before, ran, stop = fired_and_stopped(site)
+    name = "uWSGI {}, with uwsgi.atexit: ".format(mode)
+    figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
+    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    assert before < ran == FIRED
+    assert stop < STOP + SHUTDOWN + SLACK
+
+
+def test_t13_t6_with_skip_atexit_a_stop_waits_for_nothing_but_a_flush_in_the_request_does(figure):
+    with Serving(*MODES["skip-atexit"]) as site:
+        site.each()
+        site.get("/fire?count=4&then=flush")
+        assert len(site.notes("ran")) == 4
+        before, ran, stop = fired_and_stopped(site, requests=1)
+    figure("uWSGI skip-atexit: stop with calls outstanding, s", stop, "2 at most")
+    assert before == ran == 4
+    assert stop < STOP + SLACK
+
+
+def test_t13_t6_a_request_under_way_is_cut_off_by_a_stop_unless_that_is_graceful(figure):
+    ran = {}
+    for name, extra in (("at once", ()), ("gracefully", GRACEFUL)):
+        with Serving(*MODES["enable-threads"], *extra) as site, ThreadPoolExecutor(1) as pool:
+            site.each()
+            answer = pool.submit(site.get, "/fire?count=4&then=linger")
+            site.process.until(lambda site=site: site.notes("lingers"))
+            stop = site.stop()
+            answered = answer.exception() is None
+            ran[name] = (answered, len(site.notes("ran")))
+        shown = "{}, {} of 4, {:.1f}".format(answered, ran[name][1], stop)
+        figure("uWSGI told to stop {} in a request: answered, callbacks run, s".format(name), shown, "")
+    assert not ran["at once"][0]
+    assert ran["gracefully"] == (True, 4)
+
+
+@pytest.mark.parametrize("calls", scaled(2000, 40))
+def test_t13_workers_are_recycled_and_every_callback_runs(calls, figure):
+    with Serving(*MODES["enable-threads"], "--max-requests", "10", "--min-worker-lifetime", "0") as site:
+        pids = {answer["pid"] for answer in site.get_many(calls, "/fire?count=1&mbox=quick")}
+        site.process.until(lambda: len(site.notes("ran")) >= calls, what="every callback")
+        ran, failed = len(site.notes("ran")), site.notes("failed")
+    figure("uWSGI max-requests 10: callbacks run, by {} workers".format(len(pids)), ran, calls)
+    assert (ran, failed) == (calls, [])
+    assert len(pids) > 2
+
+
+@pytest.mark.parametrize("mode", ["default", "threads 4"])
+def test_t13_a_server_side_client_holds_no_stop_up(mode, figure):
+    with Serving(*MODES[mode], METHOD="server-side") as site:
+        assert site.get()["content"] == "v0"
+        stop = site.stop()
+    figure("uWSGI {}: stop after one server-side request, s".format(mode), stop, "2 at most (1.1.0: 62)")
+    assert stop < STOP + SLACK
+
+
+@contextlib.contextmanager
+def ever_new(edge):
+    """A large artifact, another one each time it is asked for: whoever polls is busy with it nearly all the time."""
+    over = threading.Event()
+
+    def publish():
+        for number in itertools.takewhile(lambda _: not over.wait(0.02), itertools.count()):
+            edge.load({**large, "meta": {**large["meta"], "number": number}})
+
+    large = artifact()
+    (rule,) = large["rules"]["mboxes"]["home"]
+    large["rules"]["mboxes"].update({"mbox{}".format(number): [rule] for number in range(300)})
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("forks", scaled(300, 20))
+@pytest.mark.parametrize("mode", ["default", "enable-threads"])
+def test_t13_no_worker_hangs_that_was_forked_beside_a_client_that_polls(mode, forks, figure):
+    # A thread of ours in the master could hold the interpreter's lock in the moment of a fork, and the worker
+    # would wait for it for ever.
+    at_once = 10
+    with Serving(*MODES[mode], "--processes", str(at_once), POLLING="1") as site, ever_new(site.edge):
+        served = len(site.each())
+        while served < forks:
+            site.kill(*site.workers())
+            served += at_once
+        figure("uWSGI {}: workers forked, hung".format(mode), "{}, 0".format(served), "0")
