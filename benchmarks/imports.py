@@ -1,5 +1,6 @@
-"""What ``from target_python_sdk import TargetClient`` takes: time and memory, in fresh processes."""
+"""What ``from target_python_sdk import TargetClient`` takes, and 1.1.0's names on top: in fresh processes."""
 
+import re
 import subprocess
 import sys
 from typing import Dict, List, NamedTuple, Tuple
@@ -9,6 +10,10 @@ from benchmarks.plan import OLD, NotRun, Plan
 from benchmarks.process import ROOT, ProcessFailed, clean_environment
 
 _OURS = "from target_python_sdk import TargetClient"
+_DOORS = "import: the old doors as well"
+
+#: Where 1.1.0's names stand, in tables under the modules they are in.
+_OLD_NAMES = ROOT / "docs" / "old-names.md"
 
 #: What a process tells, in its order; memory is compared by what comes on top.
 _MEASURED = (
@@ -20,6 +25,7 @@ _MEASURED = (
 _PROGRAM = """
 import os, sys, time
 sys.path.extend(sys.argv[1:])
+{before}
 started = time.perf_counter()
 {statement}
 seconds = time.perf_counter() - started
@@ -40,10 +46,12 @@ class Importing(NamedTuple):
     interpreter: str
     statement: str
     path: Tuple[str, ...] = ()
+    #: What is imported already when the clock starts.
+    before: str = ""
 
     def once(self) -> Tuple[float, float]:
         """Milliseconds and resident MiB of the import in a process of its own."""
-        program = _PROGRAM.format(statement=self.statement)
+        program = _PROGRAM.format(before=self.before, statement=self.statement)
         done = subprocess.run(
             [self.interpreter, "-I", "-c", program, *self.path],
             env=clean_environment(),
@@ -60,12 +68,20 @@ class Importing(NamedTuple):
         return float(milliseconds), float(mebibytes)
 
 
+def old_doors() -> List[str]:
+    """The modules that have a name of 1.1.0's, as far as one is still offered there."""
+    sections = re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", _OLD_NAMES.read_text(encoding="utf-8"), re.M | re.S)
+    return [module for module, rows in sections if re.search(r"^\| .+ \| (works|kept) \| ", rows, re.M)]
+
+
 def figures(plan: Plan) -> Section:
-    """The import's time and memory beside urllib3's and 1.1.0's."""
+    """The import's time and memory beside urllib3's and 1.1.0's, and the time of all old doors on top of it."""
     here = (str(ROOT),)
+    doors = old_doors()
     imports = {
         "ours": Importing(sys.executable, _OURS, here),
         "urllib3": Importing(sys.executable, "import urllib3", here),
+        _DOORS: Importing(sys.executable, "import " + ", ".join(doors), here, _OURS),
     }
     if not isinstance(plan.old_release, NotRun):
         imports[OLD] = Importing(plan.old_release.interpreter, _OURS)
@@ -79,7 +95,13 @@ def figures(plan: Plan) -> Section:
             rows.append(Figure(row.name, unit, OLD, not_run=plan.old_release.reason))
         else:
             rows.append(row._replace(peer=OLD, theirs=values[OLD], goal=None))
-    return Section(rows, [])
+    rows.append(_doors_row(found))
+    return Section(rows, ["{}: {} modules, on top of {!r}.".format(_DOORS, len(doors), _OURS)])
+
+
+def _doors_row(found: Dict[str, List[Tuple[float, float]]]) -> Figure:
+    ours, theirs = (tuple(milliseconds for milliseconds, _ in found[name]) for name in (_DOORS, "urllib3"))
+    return Figure(_DOORS, "ms", "urllib3", ours, theirs, Goal(0.25, at_least=False))
 
 
 def _interleaved(imports: Dict[str, Importing], rounds: int) -> Dict[str, List[Tuple[float, float]]]:

@@ -12,16 +12,17 @@ from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
 from target_python_sdk.decisioning.geo import given_geo
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
     Answer,
-    can_be_decided_here,
     decided,
     deliver,
     not_ready,
+    only_for_the_edge,
     question_of_place,
     without_offers,
 )
@@ -128,18 +129,20 @@ class OneCall(Generic[ResultT]):
         self._flow: Optional[Flow[Answer]] = None
         #: What this process decides by, if it is there yet.
         self._newest: Optional[Newest] = None
-        if self._goes_to_the_edge(call.decisioning_method):
-            self._flow = deliver(prepared, settings)
+        remote = self._only_for_the_edge(call.decisioning_method)
+        if remote is not None:
+            self._flow = deliver(prepared, settings, remote)
             # The first step finds what JSON cannot hold; nothing is sent by it.
             self._begun = begin(self._flow)
 
-    def _goes_to_the_edge(self, method: DecisioningMethod) -> bool:
+    def _only_for_the_edge(self, method: DecisioningMethod) -> Optional[Remote]:
+        """What of the call the edge is asked for, by name; None where this process decides."""
         if method is DecisioningMethod.SERVER_SIDE:
-            return True
+            return NOTHING_REMOTE
         newest = self._newest = self._runtime.newest()
         if method is DecisioningMethod.ON_DEVICE:
-            return False
-        return newest is None or not can_be_decided_here(self._prepared.request, newest.artifact)
+            return None
+        return only_for_the_edge(self._prepared.request, None if newest is None else newest.artifact)
 
     @property
     def request(self) -> DeliveryRequest:

@@ -31,7 +31,8 @@ def utc_offset_minutes() -> float:
 @functools.lru_cache(maxsize=4)
 def _utc_offset_minutes(quarter: float, zone: Tuple[str, str]) -> float:
     """The same in a quarter of an hour since 1970: zones change their offset at its beginning, if ever."""
-    return (time.localtime(quarter * 900).tm_gmtoff or 0) / 60
+    seconds = time.localtime(quarter * 900).tm_gmtoff or 0
+    return seconds / 60 if seconds % 60 else seconds // 60  # a whole number is one on the wire
 
 
 def iso_8601(milliseconds: float) -> str:

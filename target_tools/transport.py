@@ -180,8 +180,9 @@ def _rendered(request: HttpRequest, via: Optional[Proxy]) -> bytes:
         target, headers = request.url, (*headers, *via.all_headers().items())
     lines = ["{} {} HTTP/1.1".format(request.method, target), "Host: " + request.origin.host_header]
     lines += [name + ": " + value for name, value in headers]
-    lines.append("Content-Length: {}\r\n\r\n".format(len(request.body)))
-    return "\r\n".join(lines).encode("latin-1") + request.body
+    if request.body or request.method != "GET":
+        lines.append("Content-Length: {}".format(len(request.body)))
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + request.body
 
 
 def proxy_manager(proxy: Proxy, context: ssl.SSLContext) -> Any:

@@ -20,7 +20,6 @@ _ERROR_BODY = 4096
 #: An ETag that can be sent back as it came.
 _ETAG = r"[\x21-\x7e][\x20-\x7e]{0,1023}"
 
-_HEADERS = (("Accept", "*/*"), *SDK_HEADERS)
 
 
 class ArtifactPlace(NamedTuple):
@@ -138,7 +137,7 @@ def _request(place: ArtifactPlace, etag: Optional[str]) -> HttpRequest:
     if credentials is not None:
         own += (("Authorization", "Basic " + base64.b64encode(credentials.encode("utf-8")).decode("ascii")),)
     return HttpRequest(
-        "GET", place.address.origin, place.address.target, (*_HEADERS, *own), b"", place.max_bytes
+        "GET", place.address.origin, place.address.target, (*SDK_HEADERS, *own), b"", place.max_bytes
     )
 
 

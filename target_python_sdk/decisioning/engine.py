@@ -168,7 +168,7 @@ class _Decision:
         options = [option for rule in rules for option in self._options(rule, details, manner, mbox, place)]
         return PageLoadResponse(
             options=options,
-            metrics=distinct([metric for rule in rules for metric in manner.metrics(rule)]) or None,
+            metrics=distinct([metric for rule in rules for metric in manner.metrics(rule) or ()]) or None,
             analytics=next(filter(None, map(analytics, rules)), None),
             state=None if manner is EXECUTED else next(filter(None, map(state, rules)), None),
             trace=place.told(),
@@ -199,7 +199,7 @@ class _Decision:
             index=mbox.index,
             name=mbox.name,
             options=self._options(rule, mbox, manner, str(mbox.name), place),
-            metrics=(manner.metrics(rule) or None) if rule.metrics else None,
+            metrics=manner.metrics(rule),
             analytics=analytics(rule),
         )
         if isinstance(answer, PrefetchMboxResponse):

@@ -100,8 +100,8 @@ def distinct(found: List[Metric]) -> List[Metric]:
     return list(by_token.values())
 
 
-def _no_metrics(rule: Rule) -> List[Metric]:
-    return []
+def _no_metrics(rule: Rule) -> None:
+    return None
 
 
 class Manner(NamedTuple):
@@ -109,7 +109,7 @@ class Manner(NamedTuple):
 
     name: str
     options: Callable[[Rule, Any, Optional[Tokens]], List[Option]]
-    metrics: Callable[[Rule], List[Metric]]
+    metrics: Callable[[Rule], Optional[List[Metric]]]
     #: Whether to be asked for is to be displayed.
     displays: bool
 

@@ -120,4 +120,6 @@ def _profile(request: DeliveryRequest) -> Json:
     identity = request.id
     ids = {} if identity is None else _told(identity)
     location = profile_location(identity)
-    return {"visitorId": ids if location is None else {**ids, "profileLocation": location}}
+    if location is not None:
+        ids = {**ids, "tntId": str(ids["tntId"]).partition(".")[0], "profileLocation": location}
+    return {"visitorId": ids}

@@ -7,7 +7,7 @@ nothing, so blocking, with a callback and awaited are the same flow in other han
 from typing import NamedTuple, Optional
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.dependency import remote_parts
+from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote, remote_parts
 from target_python_sdk.decisioning.engine import Asked, decide
 from target_python_sdk.decisioning.geo import looked_up, wants_look_up
 from target_python_sdk.decisioning.visitor import bucketed_by, with_device_id
@@ -52,15 +52,21 @@ def without_offers(prepared: Prepared, error: DeliveryError, method: Decisioning
     return envelope
 
 
-def can_be_decided_here(request: DeliveryRequest, artifact: Optional[Artifact]) -> bool:
-    """Whether this process can decide all of ``request``, as a hybrid client wants it."""
-    if artifact is None or request.qa_mode is not None or request.preview is not None:
-        return False
-    return not remote_parts(artifact, request)
+def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) -> Optional[Remote]:
+    """Why a hybrid client asks the edge, by the names that need it; None where this process can decide it all.
+
+    Without an artifact, and for who previews an activity, it is asked whatever the names.
+    """
+    if artifact is None:
+        return NOTHING_REMOTE
+    remote = remote_parts(artifact, request)
+    if remote or request.qa_mode is not None or request.preview is not None:
+        return remote
+    return None
 
 
-def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
-    """The conversation in which the edge answers."""
+def deliver(prepared: Prepared, settings: ClientSettings, remote: Remote = NOTHING_REMOTE) -> "Flow[Answer]":
+    """The conversation in which the edge answers, which ``remote`` was the reason to ask."""
     reply = None
     try:
         reply = yield delivery_request(prepared, settings)
@@ -70,7 +76,7 @@ def deliver(prepared: Prepared, settings: ClientSettings) -> "Flow[Answer]":
         if reply is not None:
             error.status, error.attempts = reply.status, reply.attempts
         raise
-    envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE)
+    envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE, remote)
     return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
 
 

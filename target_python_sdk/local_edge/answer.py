@@ -83,6 +83,8 @@ class _Told(NamedTuple):
             place_options = [self._option(option) for option in options]
             if place_options:
                 place["options"] = place_options
+            if mode == "execute" and not place.get("metrics", True):
+                del place["metrics"]  # an edge names those that there are
             if "trace" in place:
                 self._explain(place["trace"])
         return decided

@@ -71,7 +71,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
     """A dict of what a call has to tell, each key readable as an attribute too.
 
     Keys without a value are left out, and their attributes are ``None``; only
-    ``visitor_state`` is always there.
+    ``visitor_state`` is always there.  Keywords that are no keys are dropped, as in 1.1.0.
     """
 
     visitor_state = _Key[Any]()
@@ -114,6 +114,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         meta: Optional[ResponseMeta] = None,
         response: Optional[DeliveryResponse] = None,
         session_id: Optional[str] = None,
+        **_: Any,
     ) -> None:
         super().__init__()
         self["visitor_state"] = visitor_state

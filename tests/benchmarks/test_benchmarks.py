@@ -205,7 +205,8 @@ def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) ->
         assert next(row for row in rows if row.startswith(name)).endswith("reached")
     assert next(row for row in rows if row.startswith("flag: ")).endswith("left out by --no-optimizely")
     found = json.loads(file.read_text(encoding="utf-8"))
-    assert len(found["figures"]) == 2 * (len(ROWS) + len(DECISIONS)) + 5
+    assert any(row.startswith("import: the old doors as well") for row in rows)
+    assert len(found["figures"]) == 2 * (len(ROWS) + len(DECISIONS)) + 6
     assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
 
 

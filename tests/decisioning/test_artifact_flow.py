@@ -141,7 +141,6 @@ def test_the_request_says_who_asks():
     request = next(artifact_download(place(), None))
     assert (request.method, request.body, request.max_bytes) == ("GET", b"", 1000)
     assert dict(request.headers) == {
-        "Accept": "*/*",
         "Accept-Encoding": "gzip",
         "User-Agent": "AdobeTargetPython/" + __version__,
         "X-EXC-SDK": "AdobeTargetPython",

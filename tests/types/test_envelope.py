@@ -94,9 +94,8 @@ def test_a_copy_is_an_envelope_of_the_same_session(envelope, copied):
     assert "trace" not in envelope
 
 
-def test_an_unknown_key_is_a_type_error():
-    with pytest.raises(TypeError):
-        TargetDeliveryResponse(status=200)
+def test_an_unknown_key_is_dropped():
+    assert TargetDeliveryResponse(status=200, meta={}) == {"visitor_state": None, "meta": {}}
 
 
 def test_only_keywords_are_taken():

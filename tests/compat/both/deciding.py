@@ -1,0 +1,213 @@
+"""On-device and hybrid decisions, from an artifact that is handed over and from one that is downloaded."""
+
+import importlib
+import time
+from typing import Any, Callable, Dict
+
+from telling import told
+from world import ORGANIZATION, SESSION, Visitor, World, artifact, execute, mbox, request
+
+import delivery_api_client as api
+
+GLOBAL = "target-global-mbox"
+
+
+def visitor(tnt_id: Any = "visitor-1.35_0", **ids: Any) -> Any:
+    """A visitor whose bucket is always the same."""
+    return api.VisitorId(tnt_id=tnt_id, **ids)
+
+
+def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[World], Any]:
+    """A scenario of one decision on-device: ``asked`` are fields of the request, or makes them."""
+
+    def scenario(do: World) -> Any:
+        fields = {"id": visitor(), **((asked() if callable(asked) else asked) or {})}
+        return do.offers(request(**fields), do.on_device(**(client or {})), **options)
+
+    return scenario
+
+
+def prefetch(*mboxes: Any, **fields: Any) -> Callable[[], Dict[str, Any]]:
+    """What is prefetched."""
+    return lambda: {"prefetch": api.PrefetchRequest(mboxes=list(mboxes) or None, **fields)}
+
+
+def executed(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
+    """What is executed, from a page of that context."""
+    found = {"context": api.Context(channel=api.ChannelType.WEB, **context)} if context else {}
+    return lambda: {"execute": execute(*mboxes), **found}
+
+
+def page(url: str) -> Any:
+    """An address."""
+    return {"address": api.Address(url=url)}
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
+CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+
+ON_DEVICE: Dict[str, Callable[[World], Any]] = {
+    "one mbox, prefetched": decided(prefetch(mbox())),
+    "JSON, prefetched": decided(prefetch(mbox("flags"))),
+    "two mboxes, prefetched": decided(prefetch(mbox(index=1), mbox("flags", index=2))),
+    "mboxes without index": decided(prefetch(mbox(index=None), mbox("flags", index=None))),
+    "half of the visitors, the first": decided(prefetch(mbox("split"))),
+    "half of the visitors, the second": decided(lambda: {**prefetch(mbox("split"))(), "id": visitor("visitor-2")}),
+    "half of the visitors, by third party id": decided(
+        lambda: {**prefetch(mbox("split"))(), "id": visitor(None, third_party_id="third-1")}
+    ),
+    "half of the visitors, by marketing cloud id": decided(
+        lambda: {**prefetch(mbox("split"))(), "id": visitor(None, marketing_cloud_visitor_id="4" * 38)}
+    ),
+    "half of the visitors, by cookie": decided(
+        lambda: {**prefetch(mbox("split"))(), "id": None}, target_cookie="PC#visitor-1.35_0#4000000000"
+    ),
+    "nobody known": decided(lambda: {**prefetch(mbox())(), "id": None}),
+    "one mbox, executed": decided(executed(mbox())),
+    "two mboxes, executed": decided(executed(mbox(index=1), mbox("flags", index=2))),
+    "page load, executed": decided(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
+    "page load, prefetched": decided(prefetch(page_load=api.RequestDetails())),
+    "views, prefetched": decided(prefetch(views=[api.ViewRequest()])),
+    "one view": decided(prefetch(views=[api.ViewRequest(name="checkout")])),
+    "a remote view": decided(prefetch(views=[api.ViewRequest(name="account")])),
+    "an mbox nobody knows": decided(prefetch(mbox("nowhere"))),
+    "an mbox nobody knows, executed": decided(executed(mbox("nowhere"))),
+    "a remote mbox": decided(prefetch(mbox("loyalty"))),
+    "the global mbox by its name": decided(executed(mbox(GLOBAL))),
+    "default content, prefetched": decided(prefetch(mbox("default"))),
+    "default content, executed": decided(executed(mbox("default"))),
+    "empty content, executed": decided(executed(mbox("empty"))),
+    "click metrics, executed": decided(executed(mbox("metrics"))),
+    "click metrics, prefetched": decided(prefetch(mbox("metrics"))),
+    "display metrics, executed": decided(executed(mbox("displays"))),
+    "macros": decided(prefetch(mbox("macros", parameters={"color": "blue"}))),
+    "no macros in the parameters": decided(prefetch(mbox("macros"))),
+    "a browser's audience": decided(executed(mbox("firefox"), user_agent=FIREFOX)),
+    "not a browser's audience": decided(executed(mbox("firefox"), user_agent=CHROME)),
+    "a platform's audience": decided(executed(mbox("linux"), user_agent=FIREFOX)),
+    "a page's audience": decided(executed(mbox("path"), **page("https://shop.example.com/Products/a?b=c#d"))),
+    "not a page's audience": decided(executed(mbox("path"), **page("https://shop.example.com/"))),
+    "a parameter's audience": decided(prefetch(mbox("color", parameters={"color": "BLUE"}))),
+    "not a parameter's audience": decided(prefetch(mbox("color", parameters={"color": "red"}))),
+    "a parameter that is missing": decided(prefetch(mbox("color"))),
+    "a number's audience": decided(prefetch(mbox("age", parameters={"age": "18"}))),
+    "not a number's audience": decided(prefetch(mbox("age", parameters={"age": "17"}))),
+    "a number that is none": decided(prefetch(mbox("age", parameters={"age": "old"}))),
+    "a property's rule": decided(prefetch(mbox("ours-only")), {"property_token": "tok-1"}),
+    "another property's rule": decided(prefetch(mbox("ours-only")), {"property_token": "tok-9"}),
+    "a property's rule, without a property": decided(prefetch(mbox("ours-only"))),
+    "two properties": decided(
+        lambda: {**prefetch(mbox("ours-only"))(), "_property": api.ModelProperty(token="tok-1")},
+        {"property_token": "tok-9"},
+    ),
+    "a request id": decided(lambda: {**prefetch(mbox())(), "request_id": "request-1"}),
+    "an artifact without response tokens": decided(prefetch(mbox()), {"artifact_payload": artifact(responseTokens=[])}),
+    "a trace, prefetched": decided(
+        lambda: {**prefetch(mbox())(), "trace": api.Trace(authorization_token="secret")},
+    ),
+    "a trace, executed": decided(lambda: {"execute": execute(), "trace": api.Trace(authorization_token="secret")}),
+    "a visitor's state": decided(prefetch(mbox()), visitor=Visitor({"MCMID": "5" * 38}, {"a": 1})),
+    "an artifact of another version": decided(prefetch(mbox()), {"artifact_payload": artifact(version="2.0.0")}),
+    "attributes": lambda do: told(
+        do.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
+    ),
+    "attributes of one nobody knows": lambda do: told(
+        do.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()
+    ),
+    "notifications go to the edge": lambda do: do.on_device().send_notifications(
+        {
+            "request": request(notifications=[api.Notification(id="n", type="click", timestamp=1700000000000)]),
+            "session_id": SESSION,
+        }
+    ),
+    "with callbacks": lambda do: do.called_back(
+        do.on_device().get_offers, {"request": request(id=visitor(), **prefetch(mbox())()), "session_id": SESSION}
+    ),
+    "server-side for once": lambda do: do.offers(
+        request(id=visitor()), do.on_device(), decisioning_method="server-side"
+    ),
+    "telemetry on": lambda do: [
+        do.offers(request(id=visitor(), **prefetch(mbox())()), do.on_device(telemetry_enabled=True))["meta"],
+    ],
+    "a server-side client, on-device for once": lambda do: do.offers(decisioning_method="on-device"),
+    "downloaded": lambda do: do.offers(request(id=visitor(), **prefetch(mbox())()), downloading(do)),
+    "downloaded, with a remote mbox": lambda do: do.offers(
+        request(id=visitor(), **prefetch(mbox(index=1), mbox("loyalty", index=2))()), downloading(do)
+    ),
+    "a look-up of the place that fails": decided(
+        prefetch(mbox()), {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"}
+    ),
+    "without a hint": lambda do: do.offers(request(id=visitor(), **prefetch(mbox())()), after_its_start(do)),
+}
+
+
+def after_its_start(do: World) -> Any:
+    """A client that has had the time to ask for its hint."""
+    client = do.on_device(target_location_hint=None)
+    time.sleep(0.3)
+    return client
+
+
+def downloading(do: World, method: str = "on-device") -> Any:
+    """A client that has fetched the artifact of the edge."""
+    return do.client(
+        decisioning_method=method,
+        artifact_location="http://{}/acmeclient/production/v1/rules.json".format(do.edge),
+        target_location_hint="35",
+        telemetry_enabled=False,
+        polling_interval=0,
+    )
+
+
+def hybrid(asked: Any, **options: Any) -> Callable[[World], Any]:
+    """A scenario of one call of a hybrid client."""
+    return lambda do: do.offers(request(id=visitor(), **asked()), do.on_device(decisioning_method="hybrid"), **options)
+
+
+HYBRID: Dict[str, Callable[[World], Any]] = {
+    "a local mbox": hybrid(prefetch(mbox())),
+    "a local mbox, executed": hybrid(executed(mbox())),
+    "a remote mbox": hybrid(prefetch(mbox("loyalty"))),
+    "a local and a remote mbox": hybrid(executed(mbox(index=1), mbox("loyalty", index=2))),
+    "an mbox nobody knows": hybrid(prefetch(mbox("nowhere"))),
+    "a local view": hybrid(prefetch(views=[api.ViewRequest(name="checkout")])),
+    "a remote view": hybrid(prefetch(views=[api.ViewRequest(name="account")])),
+    "all views": hybrid(prefetch(views=[api.ViewRequest()])),
+    "page load": hybrid(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
+    "on-device for once": hybrid(prefetch(mbox("loyalty")), decisioning_method="on-device"),
+    "a server-side client, hybrid for once": lambda do: do.offers(decisioning_method="hybrid"),
+    "attributes of a remote mbox": lambda do: told(
+        do.on_device(decisioning_method="hybrid")
+        .get_attributes(["loyalty"], {"request": request(id=visitor()), "session_id": SESSION})
+        .get_response()
+    ),
+}
+
+
+def stand_alone(do: World) -> Any:
+    """The engine without a client, as 1.1.0's own suite used it."""
+    package = importlib.import_module("target_decisioning_engine")
+    configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
+    requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
+    config = configs.DecisioningConfig(
+        client="acmeclient", organization_id=ORGANIZATION, polling_interval=0, artifact_payload=artifact()
+    )
+    engine = package.TargetDecisioningEngine(config)
+    engine.initialize()
+    asked = request(id=visitor(), **prefetch(mbox(), mbox("flags", index=2))())
+    answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
+    return {
+        "ready": engine.is_ready(),
+        "answer": told(answer),
+        "remote": engine.has_remote_dependency(request(**prefetch(mbox("loyalty"))())),
+        "not remote": engine.has_remote_dependency(request(**prefetch(mbox())())),
+        "artifact": engine.get_raw_artifact() == artifact(),
+        "stop": told(engine.stop_polling()),
+    }
+
+
+SCENARIOS = {
+    **{"on-device, " + name: scenario for name, scenario in ON_DEVICE.items()},
+    **{"hybrid, " + name: scenario for name, scenario in HYBRID.items()},
+    "the engine alone": stand_alone,
+}

@@ -1,0 +1,243 @@
+"""``delivery_api_client``'s own doors: ``DeliveryApi``, ``ApiClient``, ``Configuration``, exceptions."""
+
+import datetime
+import importlib
+import json
+import threading
+from typing import Any, Callable, Dict
+
+from telling import outcome, told
+from world import ORGANIZATION, PATIENCE, SESSION, World, execute, mbox, request
+
+import delivery_api_client as api
+
+
+def delivery(do: World, **configuration: Any) -> Any:
+    """A ``DeliveryApi`` of the edge."""
+    settings = api.Configuration(host="http://" + do.edge)
+    for name, value in configuration.items():
+        setattr(settings, name, value)
+    return api.DeliveryApi(api.ApiClient(configuration=settings))
+
+
+def executing(asked: Any = None, **keywords: Any) -> Callable[[World], Any]:
+    """A scenario of ``execute``."""
+    return lambda do: delivery(do).execute(ORGANIZATION, SESSION, asked() if asked else request(), **keywords)
+
+
+def with_http_info(do: World) -> Any:
+    """The three parts that ``execute_with_http_info`` gives."""
+    data, status, headers = delivery(do).execute_with_http_info(ORGANIZATION, SESSION, request())
+    return {"data": told(data), "status": status, "type": headers.get("Content-Type")}
+
+
+def only_data(do: World) -> Any:
+    """The first of the three parts."""
+    return delivery(do).execute_with_http_info(ORGANIZATION, SESSION, request(), _return_http_data_only=True)
+
+
+def later(do: World) -> Any:
+    """``async_req`` without callbacks."""
+    result = delivery(do).execute(ORGANIZATION, SESSION, request(), async_req=True)
+    result.wait(PATIENCE)
+    return {"ready": result.ready(), "successful": result.successful(), "get": told(result.get(PATIENCE))}
+
+
+def called_back(name: str) -> Callable[[World], Any]:
+    """A scenario of ``async_req`` with callbacks."""
+
+    def scenario(do: World) -> Any:
+        given: Any = []
+        came = threading.Event()
+
+        def tell(which: str) -> Any:
+            return lambda value: (given.append([which, told(value)]), came.set())
+
+        asked = request(execute=execute(mbox(name)))
+        delivery(do).execute(
+            ORGANIZATION, SESSION, asked, async_req=True, callback=tell("data"), err_callback=tell("error")
+        )
+        came.wait(PATIENCE)
+        return given
+
+    return scenario
+
+
+def default_headers(do: World) -> Any:
+    """A header of every call, a cookie, and headers of one."""
+    settings = api.Configuration(host="http://" + do.edge)
+    client = api.ApiClient(configuration=settings, header_name="X-Mine", header_value="always", cookie="a=b")
+    client.set_default_header("X-Also", "too")
+    return api.DeliveryApi(client).execute(ORGANIZATION, SESSION, request(), headers={"X-Once": "now"})
+
+
+def raw(do: World) -> Any:
+    """``_preload_content=False``: the answer as it came."""
+    answer = delivery(do).execute(ORGANIZATION, SESSION, request(), _preload_content=False)
+    answer = answer[0] if isinstance(answer, tuple) else answer
+    return {"status": answer.status, "json": json.loads(answer.data)["status"]}
+
+
+def odd(name: str) -> Callable[[World], Any]:
+    """A scenario of ``execute`` that is met with an answer of ``odd_answers``."""
+    return executing(lambda: request(execute=execute(mbox(name))))
+
+
+def last_response(do: World) -> Any:
+    """What the client keeps of its last answer."""
+    door = delivery(do)
+    door.execute(ORGANIZATION, SESSION, request())
+    return door.api_client.last_response.status
+
+
+class Answer:
+    """What ``deserialize`` is given."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+def sanitized(value: Any) -> Callable[[World], Any]:
+    """A scenario of ``sanitize_for_serialization``."""
+    return lambda do: api.ApiClient().sanitize_for_serialization(value() if callable(value) else value)
+
+
+def deserialized(text: Any, kind: Any) -> Callable[[World], Any]:
+    """A scenario of ``deserialize``."""
+    return lambda do: api.ApiClient().deserialize(Answer(text), kind)
+
+
+def moment(**zone: Any) -> Any:
+    """A time."""
+    return datetime.datetime(2020, 1, 2, 3, 4, 5, **zone)
+
+
+def user_agent(do: World) -> Any:
+    """The header, as it is and as it is set."""
+    client = api.ApiClient()
+    before = type(client.user_agent).__name__
+    client.user_agent = "mine/1"
+    return [before, client.user_agent, client.default_headers.get("User-Agent")]
+
+
+EXECUTING: Dict[str, Callable[[World], Any]] = {
+    "execute": executing(),
+    "execute, with a version": executing(version="2.8"),
+    "execute, with headers": executing(headers={"X-Mine": "1"}),
+    "execute, with an argument nobody knows": executing(colour="red"),
+    "execute, without a request": lambda do: delivery(do).execute(ORGANIZATION, SESSION),
+    "execute, with None for the request": lambda do: delivery(do).execute(ORGANIZATION, SESSION, None),
+    "execute, with a dict for the request": executing(
+        lambda: {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home", "index": 1}]}}
+    ),
+    "execute_with_http_info": with_http_info,
+    "execute_with_http_info, data only": only_data,
+    "execute, later": later,
+    "execute, called back": called_back("home"),
+    "headers and cookie of the client": default_headers,
+    "the answer as it came": raw,
+    "client as a context": lambda do: type(api.ApiClient().__enter__()).__name__,
+    "user agent": user_agent,
+    "last_response": last_response,
+    "close": lambda do: api.ApiClient().close(),
+}
+
+
+SERIALIZING: Dict[str, Callable[[World], Any]] = {
+    "sanitize a request": sanitized(request),
+    "sanitize a list": sanitized(lambda: [mbox(), {"a": mbox()}, None]),
+    "sanitize a tuple": sanitized(lambda: (1, "a", mbox())),
+    "sanitize a time": sanitized(moment),
+    "sanitize a time with a zone": sanitized(lambda: moment(tzinfo=datetime.timezone.utc)),
+    "sanitize a date": sanitized(lambda: moment().date()),
+    "sanitize None": sanitized(None),
+    "sanitize a text": sanitized("text"),
+    "sanitize a number": sanitized(1.5),
+    "sanitize None inside parameters": sanitized(lambda: mbox(parameters={"a": None})),
+    "sanitize an empty list": sanitized(lambda: api.ExecuteRequest(mboxes=[])),
+    "sanitize a property": sanitized(lambda: request(_property=api.ModelProperty(token="t"))),
+    "sanitize an answer": sanitized(lambda: api.DeliveryResponse(status=200, client="c")),
+    "sanitize something else": sanitized(object),
+    "deserialize an answer": deserialized('{"status": 200, "requestId": "r", "more": 1}', "DeliveryResponse"),
+    "deserialize a request": deserialized(
+        '{"context": {"channel": "web"}, "property": {"token": "t"}}', "DeliveryRequest"
+    ),
+    "deserialize a list": deserialized('[{"name": "a"}, {"index": 2}]', "list[MboxRequest]"),
+    "deserialize a dict": deserialized('{"a": {"token": "t"}}', "dict(str, ModelProperty)"),
+    "deserialize by a class": deserialized('{"name": "a"}', api.MboxRequest),
+    "deserialize an int": deserialized('"5"', "int"),
+    "deserialize a float": deserialized("5", "float"),
+    "deserialize a bool": deserialized("true", "bool"),
+    "deserialize a text": deserialized('"a"', "str"),
+    "deserialize a text that is no JSON": deserialized("plain", "str"),
+    "deserialize no JSON as an answer": deserialized("plain", "DeliveryResponse"),
+    "deserialize a time": deserialized('"2020-01-02T03:04:05Z"', "datetime"),
+    "deserialize a date": deserialized('"2020-01-02"', "date"),
+    "deserialize what is no time": deserialized('"yesterday"', "datetime"),
+    "deserialize an object": deserialized('{"a": [1]}', "object"),
+    "deserialize null": deserialized("null", "DeliveryResponse"),
+    "deserialize a kind nobody knows": deserialized('{"a": 1}', "Nobody"),
+    "deserialize an order": deserialized(
+        '{"id": "o", "time": "2020-01-02T03:04:05.678+02:00", "total": 5, "purchasedProductIds": ["a"]}', "Order"
+    ),
+    "deserialize an order's broken limit": deserialized('{"total": -1}', "Order"),
+    "deserialize without what is required": deserialized("{}", "CustomerId"),
+}
+
+
+def told_configuration(settings: Any) -> Any:
+    """A configuration, by its public attributes."""
+    return {name: told(getattr(settings, name, "missing")) for name in ATTRIBUTES}
+
+
+ATTRIBUTES = (
+    "host", "api_key", "api_key_prefix", "username", "password", "verify_ssl", "ssl_ca_cert", "cert_file", "key_file",
+    "assert_hostname", "proxy", "proxy_headers", "retries", "safe_chars_for_path_param", "debug",
+    "client_side_validation",
+)  # fmt: skip
+
+
+def settings(**given: Any) -> Any:
+    """A configuration."""
+    return api.Configuration(**given)
+
+
+def errors() -> Any:
+    """Every exception as an application may make one of its own."""
+    exceptions = importlib.import_module("delivery_api_client.exceptions")
+    made = [
+        api.OpenApiException("plain"),
+        api.ApiTypeError("wrong type"),
+        api.ApiTypeError("wrong type", ["a", 0, "b"], (str,), True),
+        api.ApiValueError("wrong value"),
+        api.ApiValueError("wrong value", ["a", 0]),
+        api.ApiKeyError("no key"),
+        api.ApiKeyError("no key", ["a"]),
+        api.ApiException(),
+        api.ApiException(status=404, reason="Not Found"),
+        api.ApiException("400", "reason"),
+    ]
+    return {"errors": told(made), "path": exceptions.render_path(["a", 0, "b"]), "args": told([e.args for e in made])}
+
+
+CONFIGURING: Dict[str, Callable[[World], Any]] = {
+    "Configuration": lambda do: told_configuration(settings(host="http://" + do.edge)),
+    "Configuration of two hosts": lambda do: [settings(host="http://a").host, settings(host="http://b").host],
+    "Configuration, auth_settings": lambda do: settings().auth_settings(),
+    "Configuration, get_host_settings": lambda do: settings().get_host_settings(),
+    "Configuration, get_host_from_settings": lambda do: settings().get_host_from_settings(0),
+    "Configuration, get_host_from_settings of no such": lambda do: settings().get_host_from_settings(9),
+    "Configuration, get_basic_auth_token": lambda do: settings().get_basic_auth_token(),
+    "Configuration, get_api_key_with_prefix": lambda do: settings().get_api_key_with_prefix("x"),
+    "Configuration, to_debug_report": lambda do: settings().to_debug_report().split("\n")[0],
+    "exceptions": lambda do: errors(),
+    "__version__": lambda do: api.__version__,
+    "enums": lambda do: [outcome(lambda: told(api.ChannelType())), api.ChannelType() == api.ChannelType()],
+}
+#: Met with odd answers.
+ODD = (
+    "400", "401", "403", "404", "500", "503", "204", "206", "301", "not JSON", "an empty object", "a list",
+    "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",
+)  # fmt: skip
+
+SCENARIOS = {**EXECUTING, **SERIALIZING, **CONFIGURING}

@@ -1,0 +1,99 @@
+"""What differs from run to run, made plain; nothing else is touched.
+
+=====================  ==========================================================
+a uuid                 the place where it is first seen: the same one stays the same
+seconds of the epoch   what they are from the scenario's beginning, to the minute: ``<now+1860s>``
+milliseconds           the same: ``<now+0ms>``
+the server's port      ``<server>``
+the SDK's version      ``<version>``, in its own header only
+an object's address    ``0x…``
+the edge's bucket      ``bucket <of the tntId>``: the local edge computes it from an id that is compared itself
+ISO times, HTTP dates  ``<now>`` where they are those of the scenario; the day and the time that rules see as well
+a measured time        ``<milliseconds>``, as long as it is a number
+the edge's ``Server``  without the version of Python
+Content-Length         ``<right>`` where it is a number: the server read the JSON by it
+=====================  ==========================================================
+"""
+
+import datetime
+import re
+from typing import Any, Callable, Dict
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+EPOCH = re.compile(r"(?<![\d.])(?:\d{13}|\d{10})(?![\d])")
+BUCKET = re.compile(r"(?<=^bucket )\d+\.\d+(?= )")
+SERVED_BY = re.compile(r"(?<=LocalEdge) Python/[\w.+]+")
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?=Z|\+00:00|$)")
+HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+ADDRESS = re.compile(r"0x[0-9a-f]+")
+#: How far from the scenario's beginning a number may be and still be a time that was taken: a device's two years.
+PAST, FUTURE = 3600, 64000000
+
+
+def plain(value: Any, now: float, server: str) -> Any:
+    """``value`` without what differs from run to run."""
+    seen: Dict[str, str] = {}
+
+    def text(value: str, place: str) -> str:
+        value = value.replace(server, "<server>") if server else value
+        value = UUID.sub(lambda found: seen.setdefault(found.group(), "<uuid of {}>".format(place)), value)
+        value = SERVED_BY.sub("", BUCKET.sub("<of the tntId>", value))
+        value = ISO.sub(lambda found: _written(found.group(), now, "%Y-%m-%dT%H:%M:%S"), value)
+        value = HTTP_DATE.sub(lambda found: _written(found.group(), now, "%a, %d %b %Y %H:%M:%S GMT"), value)
+        return ADDRESS.sub("0x…", EPOCH.sub(lambda found: _time(int(found.group()), now), value))
+
+    return _walked(value, "", text, now)
+
+
+def _walked(value: Any, place: str, text: Callable[[str, str], str], now: float) -> Any:
+    if isinstance(value, dict):
+        return {
+            text(key, place + "." + key): _header(key, value[key])
+            if place.endswith(".headers") and key in PLAIN_HEADERS
+            else _clock(key, value[key], now)
+            if key in CLOCK
+            else _walked(value[key], "{}.{}".format(place, key).lstrip("."), text, now)
+            for key in sorted(value)
+        }
+    if isinstance(value, list):
+        return [_walked(each, "{}.{}".format(place, index), text, now) for index, each in enumerate(value)]
+    if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) in (10, 13):
+        moment = _time(value, now)
+        return moment if moment != str(value) else value
+    return text(value, place) if isinstance(value, str) else value
+
+
+def _time(number: int, now: float) -> str:
+    unit, seconds = ("ms", number / 1000) if number > 10**11 else ("s", number)
+    if not -PAST <= seconds - now <= FUTURE:
+        return str(number)
+    minutes = round((seconds - now) / 60)
+    return "<now{:+d}{}>".format(minutes * 60 * (1000 if unit == "ms" else 1), unit)
+
+
+def _written(found: str, now: float, form: str) -> str:
+    moment = datetime.datetime.strptime(found.partition(".")[0], form).replace(tzinfo=datetime.timezone.utc)
+    return "<now>" if abs(moment.timestamp() - now) < 60 else found
+
+
+#: What rules see of the clock, as ``strftime`` writes it; and what telemetry measures.
+CLOCK = {"current_time": "%H%M", "current_day": "%u", "execution": ""}
+
+
+def _clock(key: str, value: Any, now: float) -> Any:
+    if key == "execution":
+        return "<milliseconds>" if isinstance(value, (int, float)) else value
+    around = (datetime.datetime.fromtimestamp(now + seconds, datetime.timezone.utc) for seconds in (0, 30))
+    return (
+        "<now, a {}>".format(type(value).__name__)
+        if str(value) in [one.strftime(CLOCK[key]) for one in around]
+        else value
+    )
+
+
+PLAIN_HEADERS = {"content-length": re.compile(r"\d+"), "x-exc-sdk-version": re.compile(r"\d+\.\d+\.\d+\S*")}
+
+
+def _header(name: str, value: str) -> str:
+    known = PLAIN_HEADERS[name].fullmatch(value)
+    return {"content-length": "<right>", "x-exc-sdk-version": "<version>"}[name] if known else value

@@ -1,0 +1,160 @@
+"""The servers of a run: they remember what was asked, scenario by scenario."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import SocketServer, response
+from tests.support import ANSWER, body_of, head_of
+
+GIVEN = Path(__file__).parent / "given"
+#: What a runner asks for between its scenarios, with the name of the next.
+MARK = "/scenario/"
+
+
+class Asked(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Server(NamedTuple):
+    """A server on loopback, and what it was asked so far."""
+
+    domain: str
+    asked: Callable[[], List[Asked]]
+
+
+def by_scenario(asked: List[Asked]) -> Dict[str, List[Dict[str, Any]]]:
+    """The requests of each scenario, in their order."""
+    found: Dict[str, List[Dict[str, Any]]] = {}
+    current: List[Dict[str, Any]] = []
+    for one in asked:
+        if one.path.startswith(MARK):
+            current = found.setdefault(unquote(one.path[len(MARK) :]), [])
+        else:
+            current.append({**one._asdict(), "query": dict(one.query), "headers": dict(one.headers)})
+    return found
+
+
+@contextlib.contextmanager
+def edge() -> Iterator[Server]:
+    """The local edge, with the activities of these tests."""
+    with LocalEdge(str(GIVEN / "activities.json")) as local:
+        yield Server(local.domain, lambda: [Asked(*one[:5]) for one in local.requests])
+
+
+@contextlib.contextmanager
+def odd() -> Iterator[Server]:
+    """A server that gives the answer which the first mbox is named after."""
+    with SocketServer(_answer_each) as server:
+        yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[Server]:
+    """An address where nobody listens."""
+    yield Server("127.0.0.1:9", lambda: [])
+
+
+def _read(raw: bytes) -> Asked:
+    head = head_of(raw)
+    method, target, _ = head.pop("").split(" ")
+    address = urlsplit(target)
+    body = body_of(raw) if raw.partition(b"\r\n\r\n")[2] else None
+    return Asked(method, address.path, dict(parse_qsl(address.query, keep_blank_values=True)), head, body)
+
+
+def _answer_each(connection: Any) -> None:
+    while True:
+        raw = connection.read_request()
+        if not raw:
+            return
+        asked = _read(raw)
+        if asked.path.startswith(MARK):
+            connection.send(response(status=204))
+            continue
+        name = asked.body["execute"]["mboxes"][0]["name"]
+        if name == "slow":
+            connection.wait(0.8)
+        connection.send(ODD.get(name) or response(ANSWER))
+        if name == "half a body":
+            connection.close()
+            return
+
+
+def _refusal(status: int, **more: Any) -> bytes:
+    return response({"status": status, "message": "told by the edge"}, status, **more)
+
+
+def _with(**changes: Any) -> bytes:
+    return response({**ANSWER, **changes})
+
+
+def _without(name: str) -> bytes:
+    return response({key: value for key, value in ANSWER.items() if key != name})
+
+
+def _option(**fields: Any) -> bytes:
+    return _with(execute={"mboxes": [{"index": 0, "name": "home", "options": [fields]}]})
+
+
+_PLACE = {
+    "options": [{"type": "html", "content": "x", "eventToken": "t", "responseTokens": {"a": 1, "b": None}}],
+    "metrics": [{"type": "click", "selector": "#a", "eventToken": "m", "analytics": {"payload": {"pe": "tnt"}}}],
+    "analytics": {"payload": {"pe": "tnt", "tnta": "1:2"}},
+    "trace": {"clientCode": "acmeclient", "nested": {"a": [1]}},
+    "state": "state",
+}
+_MBOX = {"index": 0, "name": "home", **_PLACE}
+
+#: Answers by the name of the mbox they are given for.
+ODD: Dict[str, bytes] = {
+    **{str(status): _refusal(status) for status in (400, 401, 403, 404, 429, 500, 502, 503)},
+    "400 without a body": response(None, 400),
+    "403 as text": response("Forbidden, and no JSON", 403, {"Content-Type": "text/plain"}),
+    "500 as HTML": response("<html>über</html>", 500, {"Content-Type": "text/html;charset=UTF-8"}),
+    "503 of 300 letters": response("x" * 300, 503, {"Content-Type": "text/plain"}),
+    "204": response(None, 204),
+    "206": response({**ANSWER, "status": 206}, 206),
+    "201": response(ANSWER, 201),
+    "301": response(None, 301, {"Location": "http://127.0.0.1:9/elsewhere"}),
+    "not JSON": response("not { JSON"),
+    "empty": response(b""),
+    "a list": response("[]"),
+    "a text": response('"text"'),
+    "null": response("null"),
+    "a number": response("5"),
+    "half a body": response(ANSWER, headers={"Content-Length": "9999"}),
+    "an empty object": response({}),
+    "unknown fields": _with(newField={"a": 1}, id={"tntId": "visitor.35_0", "newId": "x"}),
+    "wrong types": _with(status="two hundred", client=5, requestId=None),
+    "options is an object": _with(execute={"mboxes": [{"index": 0, "name": "home", "options": {"type": "html"}}]}),
+    "a long tntId": _with(id={"tntId": "v" * 130}),
+    "an id that is a text": _with(id="visitor.35_0"),
+    "a number as content": _option(type="json", content=5),
+    "a list as content": _option(type="json", content=[1, {"a": None}]),
+    "null as content": _option(type="html", content=None),
+    "nulls everywhere": _with(id=None, execute=None, prefetch=None, notifications=None, edgeHost=None),
+    "no id": _without("id"),
+    "no edge host": _without("edgeHost"),
+    "an edge host of another form": _with(edgeHost="edge.example.com"),
+    "tokens": _with(execute={"mboxes": [_MBOX, {"index": 1, "name": "b", "options": [{"responseTokens": {"c": 2}}]}]}),
+    "traces": _with(execute={"mboxes": [_MBOX], "pageLoad": _PLACE}, prefetch={"mboxes": [_MBOX], "pageLoad": _PLACE}),
+    "analytics": _with(execute={"mboxes": [_MBOX, {**_MBOX, "analytics": {"payload": {"pe": "other"}}}]}),
+    "views": _with(prefetch={"views": [{"name": "v", "key": "k", **_PLACE}], "metrics": _PLACE["metrics"]}),
+    "page loads": _with(execute={"pageLoad": _PLACE}, prefetch={"pageLoad": _PLACE}),
+    "notifications": _with(notifications=[{"id": "n-1", "trace": {"a": 1}}, {"id": "n-2"}]),
+    "a status within": _with(status=404),
+    "Latin-1": response(json.dumps({**ANSWER, "client": "\u00fc"}, ensure_ascii=False).encode("latin-1")),
+    "a byte order mark": response(b"\xef\xbb\xbf" + json.dumps(ANSWER).encode()),
+    "NaN": response('{"status": NaN, "client": "c"}'),
+    "a duplicate key": response('{"status": 200, "status": 206, "client": "c"}'),
+}

@@ -1,0 +1,300 @@
+"""An application that was written for 1.1.0 serves browsers as it stands: see ``sample_application``."""
+
+import ast
+import importlib
+import json
+import logging
+import re
+import runpy
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from target_python_sdk.local_edge import LocalEdge
+from tests.support import eventually, options_for
+
+pytest.importorskip("flask", reason="Flask is not installed, and the application is one of Flask's")
+make_server = importlib.import_module("werkzeug.serving").make_server
+sample_application = importlib.import_module("tests.old_doors.sample_application")
+
+pytestmark = pytest.mark.server
+
+METHODS = ("server-side", "on-device", "hybrid")
+
+
+class Browser:
+    """It keeps cookies, and sends them along."""
+
+    def __init__(self, address: str) -> None:
+        self.jar = CookieJar()
+        self._address = address
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+
+    def open(self, path: str, told: Optional[Dict[str, Any]] = None) -> str:
+        """The body of a page, or of the answer to JSON that is posted."""
+        body = None if told is None else json.dumps(told).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 Firefox/130.0"}
+        with self._opener.open(urllib.request.Request(self._address + path, body, headers), timeout=20) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def decisions(self, path: str, told: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        """The same, of which ``to_str`` made a text."""
+        found: Dict[str, Any] = ast.literal_eval(self.open(path, told))
+        return found
+
+    @property
+    def cookies(self) -> Dict[str, Any]:
+        """What it was given, by name."""
+        return {cookie.name: cookie for cookie in self.jar}
+
+
+class Served:
+    """The application behind a server, and the edge that it asks."""
+
+    def __init__(self, edge: LocalEdge, application: Any, port: int) -> None:
+        self.edge = edge
+        self.shop = application.shop
+        self._address = "http://127.0.0.1:{}".format(port)
+
+    def browser(self) -> Browser:
+        """A visitor who has not been here."""
+        return Browser(self._address)
+
+    @property
+    def deliveries(self) -> List[Any]:
+        """What was asked of the edge, apart from the artifact and the location hint."""
+        return [asked for asked in self.edge.requests if asked.method == "POST" and len(asked.body) > 2]
+
+
+@pytest.fixture
+def method() -> str:
+    """Who decides, where a test does not say otherwise."""
+    return "server-side"
+
+
+@pytest.fixture
+def served(method: str) -> Iterator[Served]:
+    """The application on a free port, asking a local edge."""
+    with LocalEdge() as edge:
+        options = options_for(edge, decisioning_method=method, cdn_base_path="http://" + edge.domain)
+        application = sample_application.create_application(options)
+        server = make_server("127.0.0.1", 0, application, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield Served(edge, application, server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            application.shop.client.close()
+
+
+def named(element: Dict[str, Any]) -> Any:
+    """What the first option of an element holds."""
+    return element["options"][0]["content"]
+
+
+def test_a_page_load_is_decided(served: Served) -> None:
+    """Actions for the page, None and all as ``to_str`` shows them; the edge hears of page and browser."""
+    found = served.browser().decisions("/page-load")
+
+    assert (found["status"], found["prefetch"], found["execute"]["mboxes"]) == (200, None, None)
+    (asked,) = served.deliveries
+    context = asked.body["context"]
+    assert context["channel"] == "web"
+    assert context["address"]["url"].endswith("/page-load")
+    assert context["userAgent"] == "Mozilla/5.0 Firefox/130.0"
+    assert (context["screen"], context["window"]["height"]) == ({"width": 1200, "height": 1400}, 1200)
+    assert asked.body["execute"]["pageLoad"]["parameters"] == {"a": "1"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_mboxes_are_decided_in_every_way_alike(served: Served, method: str) -> None:
+    """Blocking, and with callbacks: the same visitor gets the same, whoever decides (B7)."""
+    browser = served.browser()
+    first = browser.decisions("/mboxes")
+    again = browser.decisions("/mboxes-by-callback")
+
+    assert [mbox["name"] for mbox in first["execute"]["mboxes"]] == ["a1-serverside-ab", "demo-engineering-flags"]
+    assert [mbox["index"] for mbox in first["execute"]["mboxes"]] == [1, 2]
+    assert named(first["execute"]["mboxes"][1])["searchProviderId"] == 143
+    assert named(again["execute"]["mboxes"][0]) == named(first["execute"]["mboxes"][0])
+    assert served.shop.results == {}
+
+
+def test_the_customer_ids_reach_the_edge(served: Served) -> None:
+    """With the words of their state."""
+    served.browser().open("/mboxes")
+    assert served.deliveries[0].body["id"]["customerIds"] == [
+        {"id": "67312378756723456", "integrationCode": "A", "authenticatedState": "authenticated"}
+    ]
+
+
+def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) -> None:
+    """Their ages are those under ``maxAge``; session and device id come back to the edge."""
+    browser = served.browser()
+    first = browser.decisions("/mboxes-by-callback")
+    cookies = browser.cookies
+    browser.open("/page-load")
+
+    assert sorted(cookies) == ["mbox", "mboxEdgeCluster"]
+    assert 0 < cookies["mboxEdgeCluster"].expires - time.time() <= 1860
+    assert 63244000 < cookies["mbox"].expires - time.time() <= 63244800
+    one, two = served.deliveries
+    assert one.query["sessionId"] == two.query["sessionId"]
+    assert "id" not in one.body
+    assert two.body["id"]["tntId"] == first["id"]["tnt_id"]
+
+
+def test_views_come_by_callback(served: Served) -> None:
+    """``functools.partial`` is called, ``wait`` comes back after it, and what it kept is there."""
+    (view,) = served.browser().decisions("/views")["prefetch"]["views"]
+    assert view["name"] == "checkout"
+    assert view["options"][0]["type"] == "actions"
+    assert served.deliveries[0].body["prefetch"] == {"views": [{}]}
+    assert served.shop.results == {}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread came with Python 3.9")
+def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
+    """``asyncio.to_thread`` with the blocking call."""
+    pytest.importorskip("asgiref", reason="Flask's async views need asgiref")
+    (mbox,) = served.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
+    assert named(mbox).startswith("<div>")
+
+
+def test_attributes_come_by_callback(served: Served) -> None:
+    """``as_object``, ``get_value`` and ``get_response`` of what the callback was given."""
+    flags = json.loads(served.browser().open("/flags"))
+    assert flags["all"] == {"cdnHostname": "cdn.cloud.corp.net", "searchProviderId": 143, "hasLegacyAccess": False}
+    assert (flags["provider"], flags["status"]) == (143, 200)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", ["/notifications", "/notifications-by-callback"])
+def test_what_a_page_tells_reaches_the_edge(served: Served, method: str, path: str) -> None:
+    """A prefetched offer is displayed, then clicked: the JSON that the browser posts, as notifications."""
+    browser = served.browser()
+    offers: List[Any] = []
+    while not offers:  # some visitors are in no share of this activity
+        browser = served.browser()
+        (mbox,) = browser.decisions("/prefetch")["prefetch"]["mboxes"]
+        offers = [option for option in mbox["options"] or [] if option["event_token"]]
+    assert served.edge.notifications == []
+
+    before = time.time() * 1000
+    told = {"mbox": {"name": mbox["name"], "state": mbox["state"]}, "tokens": [offers[0]["event_token"]]}
+    answer = browser.decisions(
+        path, {"notifications": [{"id": "shown-1", **told}, {"id": "clicked-1", "type": "click", **told}]}
+    )
+
+    assert [each["id"] for each in answer["notifications"]] == ["shown-1", "clicked-1"]
+    assert eventually(lambda: len(served.edge.notifications) == 2)
+    shown, clicked = served.edge.notifications
+    assert (shown["id"], shown["type"], clicked["id"], clicked["type"]) == ("shown-1", "display", "clicked-1", "click")
+    assert shown["tokens"] == [offers[0]["event_token"]]
+    assert shown["mbox"]["name"] == "product-recommendations"
+    # Milliseconds, and not rounded up to the next second (B56).
+    assert before - 1 <= shown["timestamp"] <= time.time() * 1000 + 1
+
+
+def test_a_view_is_told_of(served: Served) -> None:
+    """By name, key and state."""
+    browser = served.browser()
+    (view,) = browser.decisions("/views")["prefetch"]["views"]
+    told = {"name": view["name"], "key": view["key"], "state": view["state"]}
+    tokens = [view["options"][0]["event_token"]]
+    browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": told, "tokens": tokens}]})
+
+    (seen,) = served.edge.notifications
+    assert seen["view"] == {name: value for name, value in told.items() if value is not None}
+
+
+def test_many_browsers_at_once_get_each_their_own(served: Served) -> None:
+    """No answer is popped by a page that it was not made for (B4, B6)."""
+    browsers = [served.browser() for _ in range(12)]
+    found: Dict[int, Any] = {}
+
+    def look(number: int) -> None:
+        found[number] = [browsers[number].decisions("/mboxes-by-callback")["id"]["tnt_id"] for _ in range(4)]
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(len(browsers))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == len(browsers)
+    assert all(len(set(ids)) == 1 for ids in found.values())
+    assert len({ids[0] for ids in found.values()}) == len(browsers)
+    assert served.shop.results == {}
+
+
+def test_a_mistake_has_the_text_that_it_had(served: Served) -> None:
+    """``except Exception as error: str(error)``."""
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        served.browser().open("/mistake")
+    with raised.value as answer:
+        assert answer.code == 400
+        assert answer.read().decode() == "Either pageLoad or mboxes is required in execute"
+    assert served.deliveries == []
+
+
+def test_an_edge_that_is_gone_is_an_error_and_not_the_end(served: Served) -> None:
+    """``err_callback`` hears of it, ``wait`` comes back, and the next page is served when the edge is there again."""
+    served.edge.stop()
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        served.browser().open("/mboxes-by-callback")
+    with raised.value as answer:
+        assert answer.code == 502
+        assert "127.0.0.1" in answer.read().decode()
+    served.edge.start()
+
+    assert served.browser().decisions("/mboxes-by-callback")["status"] == 200
+
+
+def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """``location_hint_cookie``: once it holds something, and one time for all calls (D18)."""
+    browser = served.browser()
+    for _ in range(3):
+        browser.open("/page-load")
+    (line,) = [line for line in caplog.records if line.levelno == logging.WARNING]
+    assert "'location_hint_cookie'" in line.getMessage()
+    assert "'target_location_hint'" in line.getMessage()
+
+
+def test_the_event_comes_to_a_subscriber_with_one_parameter(served: Served) -> None:
+    """``client_ready``, as the documentation's last page has it."""
+    assert eventually(lambda: len(served.shop.events) == 1)
+    assert served.shop.events[0]["type"] == "client_ready"
+
+
+def test_our_own_sample_for_flask_serves_each_of_its_pages(root: Path) -> None:
+    """``samples/flask``: four ways to ask, and what the browser tells reaches the edge."""
+    pytest.importorskip("asgiref", reason="Flask's async views need asgiref")
+    folder = root / "samples" / "flask"
+    program = runpy.run_path(str(folder / "app.py"))
+    with LocalEdge(str(folder / "activities.json")) as edge:
+        application = program["create_application"](edge)
+        try:
+            browser = application.test_client()
+            pages = [browser.get(path).get_data(as_text=True) for path in ("/", "/callbacks", "/await", "/prefetch")]
+            greetings = {re.findall(r'id="greeting">(.*?)</section>', page)[0] for page in pages[:3]}
+            token, state = re.findall(r'data-token="(.*?)" data-state="(.*?)"', pages[3])[0]
+            told = browser.post("/told", json={"type": "display", "token": token, "state": state})
+            nonsense = browser.post("/told", json={"type": "display"})
+        finally:
+            application.extensions["shop"].client.close()
+
+    assert len(greetings) == 1 and "<em>" in greetings.pop()
+    assert (told.status_code, nonsense.status_code) == (204, 400)
+    assert [each["tokens"] for each in edge.notifications] == [[token]]
