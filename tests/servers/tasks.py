@@ -1,0 +1,189 @@
+"""The Celery application under test: ``celery -A tests.servers.tasks worker``.
+
+The variable ``UNDER_TEST`` holds a JSON object: ``celery``, settings; ``client``, the options of the client;
+``install``, whether it comes from the integration or is a plain one of the module; ``records``, a file that gets a
+line of JSON for whatever happens; ``hung``, a server that never answers.
+"""
+
+import functools
+import json
+import os
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+from celery import Celery, signals
+from celery.exceptions import SoftTimeLimitExceeded
+
+from target_python_sdk import TargetClient
+from target_python_sdk.types import VisitorId
+from tests.support import content, offers
+
+GIVEN = json.loads(os.environ["UNDER_TEST"])
+
+app = Celery("under_test")
+app.conf.update(GIVEN["celery"])
+
+
+def record(what, **said):
+    """A line in the file of records, whole whoever else writes."""
+    line = json.dumps({"what": what, "pid": os.getpid(), "at": time.monotonic(), **said}) + "\n"
+    file = os.open(GIVEN["records"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+class Clients:
+    """The clients that were made here, by process."""
+
+    def __init__(self):
+        self._by_pid = {}
+
+    def make(self):
+        """Called by the integration, or at import."""
+        options = {**GIVEN["client"], "events": {"send_notification_error": self._lost}}
+        made = self._by_pid[os.getpid()] = TargetClient.create(options)
+        return made
+
+    def ended(self, **_):
+        """What became of this process's, closed by now."""
+        if os.getpid() in self._by_pid:
+            record("ended", stats=self._by_pid[os.getpid()].stats())
+
+    @staticmethod
+    def _lost(event):
+        told = [notification.id for notification in event["notification"].notifications]
+        record("lost", error=type(event["error"]).__name__, ids=told)
+
+
+def ending(**_):
+    record("ending")
+
+
+clients = Clients()
+# Before the integration hears of the end, and after it: receivers are called in their order.
+signals.worker_process_shutdown.connect(ending)
+signals.worker_shutdown.connect(ending)
+if GIVEN["install"]:
+    from target_python_sdk.integrations.celery import install
+
+    target = install(clients.make, app=app)
+else:
+    target = SimpleNamespace(client=clients.make())
+signals.worker_process_shutdown.connect(clients.ended)
+signals.worker_shutdown.connect(clients.ended)
+
+
+@signals.worker_ready.connect
+def ready(**_):
+    record("ready")
+
+
+@app.task
+def fire(number):
+    """A call that nobody waits for."""
+    record("began", number=number)
+    options = {**offers(), "decisioning_method": "server-side"}
+    target.client.get_offers({**options, "callback": lambda _: record("ran", number=number)})
+
+
+@app.task
+def decide(pause=0.02):
+    """A decision made here; long enough that each child gets one."""
+    record("decided", content=content(target.client.get_offers(offers())))
+    time.sleep(pause)
+
+
+@app.task
+def owe(count):
+    """Decisions made here, each of which the edge is to be told of."""
+    for number in range(count):
+        target.client.get_offers(offers(id=VisitorId(tnt_id="visitor-{}.35_0".format(number))))
+    record("owed", pending=target.client.stats()["pending"])
+
+
+# Limits
+
+
+@functools.lru_cache(maxsize=None)
+def _hung_client(_):
+    """This process's client of a server that never answers."""
+    return TargetClient.create(
+        {**GIVEN["client"], "server_domain": GIVEN["hung"], "decisioning_method": "server-side", "timeout": 60000,
+         "circuit_breaker": False}
+    )  # fmt: skip
+
+
+def _sync():
+    _hung_client(os.getpid()).get_offers(offers())
+
+
+def _get():
+    _hung_client(os.getpid()).get_offers({**offers(), "callback": id}).get()
+
+
+def _create():
+    TargetClient.create({**GIVEN["client"], "cdn_base_path": "http://" + GIVEN["hung"], "maximum_wait_ready": 60000})
+
+
+WAITS = {"sync": _sync, "get": _get, "create": _create}
+
+
+class Struck:
+    """When the last signal came: told by a thread that does not wait for the main one to notice."""
+
+    def __init__(self):
+        self.at = None
+        read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        threading.Thread(target=self._listen, args=(read,), daemon=True).start()
+
+    def arm(self):
+        """Forget the last one."""
+        self.at = None
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+
+    def _listen(self, read):
+        while True:
+            number = os.read(read, 1)
+            if number == bytes([signal.SIGUSR1]):
+                self.at = time.monotonic()
+
+
+@functools.lru_cache(maxsize=None)
+def _struck(_):
+    return Struck()
+
+
+@app.task
+def limited(kind):
+    """Something that would take a minute, under a soft limit."""
+    struck = _struck(os.getpid())
+    struck.arm()
+    record("limited", kind=kind)
+    try:
+        WAITS[kind]()
+        record("foreign", kind=kind, error="an answer")
+    except SoftTimeLimitExceeded as error:
+        seen = time.monotonic()
+        while struck.at is None and time.monotonic() < seen + 5:  # the thread's turn
+            time.sleep(0.001)
+        if struck.at is None:
+            record("foreign", kind=kind, error="no signal came: {!r}".format(error))
+            return
+        waited = max(0.0, seen - struck.at) * 1000  # the thread may have been the slower one
+        record("struck", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
+    except Exception as error:  # noqa: BLE001 - it is reported
+        record("foreign", kind=kind, error=repr(error))
+
+
+@app.task
+def healthy(pause=0.1):
+    """Calls of both kinds, on the client of this process."""
+    options = {**offers(), "decisioning_method": "server-side"}
+    asked, waited = target.client.get_offers(options), target.client.get_offers({**options, "callback": id}).get(10)
+    record("healthy", well=content(asked) == content(waited) == "<b>A</b>")
+    time.sleep(pause)

@@ -1,0 +1,332 @@
+"""Celery as it is: its pools, its limits and its shutdown, on a real broker (T16, T17, T19)."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("celery", reason="Celery is not installed: pip install '.[servers]'")
+
+from target_python_sdk import TargetClient
+from target_python_sdk.integrations.celery import install
+from target_python_sdk.testing import SocketServer
+from target_python_sdk.types import DeliveryRequest, Notification
+from tests.reliability.conftest import scaled
+from tests.servers.working import Edge, Worker, hang, ids
+from tests.support import eventually
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="Celery does not support Windows"),
+]
+
+#: Pools whose tasks run in the worker's main process.
+IN_MAIN = ["threads", "gevent", "solo"]
+POOLS = ["prefork", *IN_MAIN]
+#: Seconds that closing a client may take in warm shutdown, five, and what a busy machine adds.
+AT_MOST = 6
+
+
+@pytest.fixture(autouse=True)
+def _pool_is_installed(request):
+    pool = getattr(request.node, "callspec", None) and request.node.callspec.params.get("pool")
+    if pool == "gevent" and importlib.util.find_spec("gevent") is None:
+        pytest.skip("gevent is not installed: pip install '.[servers]'")
+
+
+def numbers(records):
+    return sorted(record["number"] for record in records)
+
+
+def on_device(edge, **options):
+    """Options of a client that decides by the artifact of ``edge``."""
+    given = {"decisioning_method": "on-device", "cdn_base_path": "http://" + edge.domain, "polling_interval": 50}
+    return {**given, **options}
+
+
+# T16
+
+
+def fire(worker, count):
+    """So many calls that nobody waits for, in tasks that return at once."""
+    for number in range(count):
+        worker.send("fire", number)
+    worker.until_recorded(count, "began", seconds=120)
+
+
+@pytest.mark.parametrize("count", scaled(200, 60))
+@pytest.mark.parametrize("most", [1, 2, 5, 10])
+def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, figure):
+    with Edge(pause=0.2) as edge:
+        with Worker(broker.empty(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
+            fire(worker, count)
+            took = worker.shut_down()
+            ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
+    figure("{} tasks per child: callbacks run, of {}".format(most, count), len(ran), count)
+    figure("{} tasks per child: warm shutdown, s".format(most), took, "-")
+    assert numbers(ran) == list(range(count))
+    assert len(children) >= count / most
+
+
+@pytest.mark.parametrize("count", scaled(200, 40))
+@pytest.mark.parametrize("most", [1, 5])
+def test_t16_without_the_integration_calls_are_lost_and_nothing_waits(most, count, broker, figure):
+    with Edge(pause=0.5) as edge:
+        flags = ["--max-tasks-per-child", str(most)]
+        with Worker(broker.empty(), edge, *flags, concurrency=8, install=False) as worker:
+            begun = time.monotonic()
+            fire(worker, count)
+            tasks_took = time.monotonic() - begun
+            worker.shut_down()
+            began, ran = worker.records("began"), worker.records("ran")
+    figure("{} tasks per child, not installed: callbacks lost, of {}".format(most, count), count - len(ran), "some")
+    figure("{} tasks per child, not installed: s for {} tasks".format(most, count), tasks_took, "-")
+    assert numbers(began) == list(range(count))
+    assert len(set(numbers(ran))) == len(ran)
+    assert set(numbers(ran)) <= set(numbers(began))
+    # A child that waited for its calls would be at it for two seconds, and there are eight at a time.
+    assert tasks_took < 60
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_t16_each_pool_and_an_artifact_that_changes(pool, broker, figure):
+    with Edge(pause=0.05) as edge:
+        with Worker(broker.empty(), edge, pool=pool, concurrency=3, **on_device(edge)) as worker:
+            changes(worker, edge, 3 if pool == "prefork" else 1)
+            fire(worker, 200)
+            worker.until_recorded(200, "ran")
+            idle = worker.shut_down()
+            ran = worker.records("ran")
+    figure("{}: callbacks run, of 200".format(pool), len(ran), 200)
+    figure("{}: warm shutdown of an idle worker, s".format(pool), idle, "-")
+    assert numbers(ran) == list(range(200))
+
+
+def changes(worker, edge, processes):
+    """Each process decides by the newest artifact, twice."""
+    for version in ("v1", "v2"):
+        edge.publish(version)
+
+        def everywhere(version=version):
+            worker.send("decide", times=2 * processes)
+            return len(by_version(worker, version)) == processes
+
+        worker.until(everywhere, what="each child decides by " + version)
+        time.sleep(0.1)
+    assert by_version(worker, "v1") == by_version(worker, "v2")
+
+
+def by_version(worker, version):
+    return {record["pid"] for record in worker.records("decided") if record["content"] == version}
+
+
+# T17
+
+
+@pytest.fixture(scope="module")
+def limits(broker):
+    """A worker of eight children, with a healthy edge and a server that hangs."""
+    with Edge() as edge, SocketServer(hang) as hung:
+        with Worker(broker.empty(), edge, concurrency=8, hung=hung.domain, **on_device(edge)) as worker:
+            yield worker
+
+
+@pytest.mark.parametrize("count", scaled(100, 24))
+@pytest.mark.parametrize("kind", ["sync", "get", "create"])
+def test_t17_a_soft_limit_is_seen_by_the_task_and_the_next_one_works(kind, count, limits, figure):
+    before = len(limits.records("struck", "foreign"))
+    limits.send("limited", kind, times=count, soft_time_limit=0.5)
+    struck = limits.until_recorded(before + count, "struck", "foreign")[before:]
+    assert [record for record in struck if record["what"] == "foreign"] == []
+    children = {record["pid"] for record in struck}
+    after = healthy_in(limits, children.issubset)
+    slowest = max(record["ms"] for record in struck)
+    figure("{} in Celery: seen unchanged, of {}".format(kind, count), len(struck), count)
+    figure("{} in Celery: slowest, ms after the signal".format(kind), slowest, "50 at most")
+    assert all(record["unchanged"] and record["kind"] == kind for record in struck)
+    assert slowest < 1000
+    assert after >= children
+
+
+def healthy_in(worker, enough):
+    """The processes that had a healthy task after now, once there are enough."""
+    before = len(worker.records("healthy"))
+
+    def each():
+        done = worker.records("healthy")[before:]
+        if enough({record["pid"] for record in done}):
+            return done
+        worker.send("healthy", times=8)
+        time.sleep(0.3)
+        return None
+
+    done = worker.until(each, what="tasks in other children")
+    assert all(record["well"] for record in done)
+    return {record["pid"] for record in done}
+
+
+def test_t17_the_child_after_a_hard_limit_works(limits, figure):
+    old = healthy_in(limits, lambda pids: len(pids) == 8)
+    before = len(limits.records("limited"))
+    limits.send("limited", "sync", time_limit=0.5)
+    killed = limits.until_recorded(before + 1, "limited")[-1]["pid"]
+    # The other seven and a new one.
+    new = healthy_in(limits, lambda pids: len(pids - {killed}) >= 8)
+    figure("hard limit: children that work afterwards, of 8", len(new - {killed}), 8)
+    assert killed in old
+    assert len(new - old) == 1
+    assert len(new - {killed}) == 8
+
+
+# T19
+
+
+def owe(worker, edge, count=500):
+    """A process that has so many notifications in its queue; the edge answers none of them."""
+    edge.answering.clear()
+    worker.send("owe", count)
+    worker.until_recorded(1, "owed")
+    assert worker.records("owed")[0]["pending"] > count - 5
+
+
+def answers_in_the_end(worker, edge):
+    """A thread that lets the edge answer when the end of the queue's process has begun, and not before."""
+    pid = worker.records("owed")[0]["pid"]
+
+    def ends():
+        return any(record["pid"] == pid for record in worker.records("ending"))
+
+    waiting = threading.Thread(target=lambda: eventually(ends) and edge.answering.set())
+    waiting.start()
+    return waiting
+
+
+def closing(worker):
+    """Seconds that the queue's process took to close its client, and what the client counted by then."""
+    pid = worker.records("owed")[0]["pid"]
+    begun, over = [record for record in worker.records("ending", "ended") if record["pid"] == pid]
+    return over["at"] - begun["at"], over["stats"]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_t19_a_queue_is_delivered_in_warm_shutdown(pool, broker, figure):
+    with Edge() as edge:
+        # One call at a time, and more time for the first than gevent's pool takes to stop.
+        client = on_device(edge, max_workers=1, timeout=60000)
+        with Worker(broker.empty(), edge, pool=pool, concurrency=2, **client) as worker:
+            owe(worker, edge)
+            waiting = answers_in_the_end(worker, edge)
+            took = worker.shut_down()
+            waiting.join()
+            seconds, stats = closing(worker)
+            lost = worker.records("lost")
+    figure("{}: delivered in warm shutdown, of 500 in the queue".format(pool), len(set(ids(edge.taken))), 500)
+    figure("{}: closing that client, s (whole shutdown: {:.1f})".format(pool, took), seconds, "5 at most")
+    assert len(ids(edge.taken)) == len(set(ids(edge.taken))) == 500
+    assert lost == []
+    assert stats["dropped"] == stats["undelivered"] == 0
+    assert seconds < AT_MOST
+
+
+@pytest.mark.parametrize("pool", ["prefork", *[pytest.param(pool, marks=pytest.mark.soak) for pool in IN_MAIN]])
+def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
+    with Edge() as edge:
+        # One call at a time, and the first has more time than the shutdown.
+        client = on_device(edge, max_workers=1, timeout=60000)
+        with Worker(broker.empty(), edge, pool=pool, concurrency=2, **client) as worker:
+            owe(worker, edge)
+            took = worker.shut_down()
+            seconds, stats = closing(worker)
+            lost = [one for record in worker.records("lost") for one in record["ids"]]
+            said = "calls were not over" in worker.log
+    under_way = set(ids(edge.reached)) - set(lost)
+    figure("{}: dropped and counted before a hung edge, of 500".format(pool), len(lost), "499: one is on its way")
+    figure("{}: closing that client, s (whole shutdown: {:.1f})".format(pool, took), seconds, "5 at most")
+    assert len(lost) == len(set(lost)) == stats["undelivered"] == stats["dropped"]
+    assert len(lost) + len(under_way) == 500
+    assert len(under_way) == stats["running"] == 1
+    assert said
+    assert seconds < AT_MOST
+
+
+# The ready task
+
+
+@contextlib.contextmanager
+def notifying(worker):
+    """What a web process has: sends notifications with these ids by the broker."""
+    target = install(lambda: TargetClient.create(worker.client_options), app=worker.sender)
+
+    def send(numbers):
+        for number in numbers:
+            one = Notification(id="n-{}".format(number), type="click", timestamp=1, tokens=["token"])
+            target.send_notifications({"request": DeliveryRequest(notifications=[one])})
+
+    yield send
+
+
+def all_taken(edge, count):
+    return set(ids(edge.taken)) >= {"n-{}".format(number) for number in range(count)}
+
+
+def repeated(edge):
+    """How many ids reached the edge more than once; each time in the same request."""
+    by_id = {}
+    for asked in edge.reached:
+        by_id.setdefault(ids([asked])[0], []).append(asked)
+    assert all(len({one["requestId"] for one in many}) == 1 for many in by_id.values())
+    return sum(len(many) > 1 for many in by_id.values())
+
+
+COUNT = 50
+
+
+def test_a_killed_child_leaves_its_notifications_to_the_next(broker, figure):
+    with Edge() as edge:
+        edge.answering.clear()
+        with Worker(broker.empty(), edge, concurrency=4, timeout=60000) as worker:
+            with notifying(worker) as send:
+                send(range(COUNT))
+            worker.until(lambda: len(edge.reached) >= 4, what="4 requests")
+            killed = worker.children()
+            for child in killed:
+                os.kill(child, signal.SIGKILL)
+            # A child that was not dead yet could still be answered.
+            worker.until(lambda: not set(killed) & set(worker.children()), what="their end")
+            edge.answering.set()
+            begun = time.monotonic()
+            worker.until(lambda: all_taken(edge, COUNT), what="all notifications")
+            took = time.monotonic() - begun
+    figure("killed children: s until the last of them was taken", took, "-")
+    figure("killed children: notifications taken, of {}".format(COUNT), len(set(ids(edge.taken))), COUNT)
+    figure("killed children: of these repeated, with the same ids", repeated(edge), "4 at least")
+    assert set(ids(edge.taken)) == {"n-{}".format(number) for number in range(COUNT)}
+    assert repeated(edge) >= 4
+
+
+def test_a_killed_worker_leaves_its_notifications_to_the_next(broker, figure):
+    figure("broker", broker.name, "Redis")
+    if not broker.redelivers:
+        pytest.skip("no broker that hands out again what nobody confirmed: {}".format(broker.name))
+    with Edge() as edge:
+        edge.answering.clear()
+        settings = broker.empty(visibility_timeout=2)
+        with Worker(settings, edge, concurrency=4, timeout=60000) as worker:
+            with notifying(worker) as send:
+                send(range(COUNT))
+            worker.until(lambda: len(edge.reached) >= 4, what="4 requests")
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.popen.wait()
+        time.sleep(2.1)
+        edge.answering.set()
+        with Worker(settings, edge, concurrency=4, timeout=60000) as worker:
+            worker.until(lambda: all_taken(edge, COUNT), what="all notifications")
+    figure("killed worker: notifications taken, of {}".format(COUNT), len(set(ids(edge.taken))), COUNT)
+    figure("killed worker: of these repeated, with the same ids", repeated(edge), "4 at least")
+    assert set(ids(edge.taken)) == {"n-{}".format(number) for number in range(COUNT)}
+    assert repeated(edge) >= 4

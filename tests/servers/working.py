@@ -1,0 +1,187 @@
+"""A Celery worker with the application under test, the edge that this asks, and what it recorded."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+
+from celery import Celery
+
+from target_python_sdk.testing import SocketServer, response
+from tests.decisioning.cdn import artifact
+from tests.servers.processes import ROOT, Process
+from tests.support import ANSWER_BYTES, body_of
+
+#: Every warning is an error, but for what Celery says to root, whom containers know alone, and what cryptography,
+#: which the redis package imports, says of Python 3.8.
+WARNINGS = (
+    *("-W", "error"),
+    *("-W", "ignore:You're running the worker with superuser privileges"),
+    *("-W", "ignore:Python 3.8 is no longer supported"),
+)
+
+
+class Edge(SocketServer):
+    """Answers deliveries after ``pause`` seconds, while ``answering`` is set; has the rule artifact, too.
+
+    What was asked lies in ``reached``, in ``taken`` what was answered to somebody who was still there.
+    """
+
+    def __init__(self, pause=0.0):
+        super().__init__(self._answer)
+        self.pause = pause
+        self.publish("<b>A</b>")
+        self.answering = threading.Event()
+        self.answering.set()
+        self.reached = []
+        self.taken = []
+
+    def publish(self, content):
+        """Have an artifact that shows this, and wants to be told of it."""
+        document = artifact(content)
+        document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "token"
+        self._artifact = response(document)
+
+    def _answer(self, connection):
+        while True:
+            request = connection.read_request()
+            if not request:
+                return
+            if request.startswith(b"GET "):
+                connection.send(self._artifact)
+                continue
+            asked = body_of(request)
+            self.reached.append(asked)
+            connection.wait(self.pause)
+            while not self.answering.wait(0.02):
+                connection.wait(0)
+            if has_left(connection.socket):
+                return
+            connection.send(response(ANSWER_BYTES))
+            self.taken.append(asked)
+
+
+def has_left(connected):
+    """Whether whoever was at the other end has gone."""
+    try:
+        return connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def hang(connection):
+    """Never answers."""
+    connection.read_request()
+    connection.hang()
+
+
+def ids(asked):
+    """The ids of the notifications in requests, one by one."""
+    return [notification["id"] for request in asked for notification in request.get("notifications") or ()]
+
+
+class Sender(Celery):
+    """An application that puts tasks on the broker.
+
+    Where that is a folder it writes elsewhere, and moves what is whole: a worker takes half a file for a message.
+    """
+
+    def __init__(self, settings):
+        super().__init__("sender")
+        self.conf.update(settings)
+        options = settings["broker_transport_options"]
+        self._folder = options.get("data_folder_in")
+        if self._folder:
+            self._aside = os.path.join(self._folder, "aside")
+            os.makedirs(self._aside, exist_ok=True)
+            self.conf.broker_transport_options = {**options, "data_folder_out": self._aside}
+
+    def send_task(self, *arguments, **named):
+        """Every task of this application, and every name it knows, goes this way."""
+        sent = super().send_task(*arguments, **named)
+        for name in os.listdir(self._aside) if self._folder else ():
+            os.rename(os.path.join(self._aside, name), os.path.join(self._folder, name))
+        return sent
+
+
+class Worker(Process):
+    """``with Worker(broker.empty(), edge) as worker:`` is a worker that is ready for tasks.
+
+    ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install=False`` gives a plain
+    client at module level; ``hung`` is a server that never answers.
+    """
+
+    def __init__(
+        self, broker, edge, *flags, pool="prefork", concurrency=4, install=True, hung="", settings=None, **client
+    ):
+        folder = tempfile.TemporaryDirectory(prefix="worker-")
+        self._folder = folder
+        self._records = os.path.join(folder.name, "records")
+        open(self._records, "wb").close()
+        self.settings = {**broker, "task_ignore_result": True, "worker_hijack_root_logger": False, **(settings or {})}
+        options = {
+            "client": "acmeclient",
+            "organization_id": "1@AdobeOrg",
+            "server_domain": edge.domain,
+            "secure": False,
+            **client,
+        }
+        self.client_options = options
+        given = {
+            "celery": self.settings,
+            "client": options,
+            "install": install,
+            "records": self._records,
+            "hung": hung,
+        }
+        argv = [sys.executable, *WARNINGS, "-m", "celery", "-A", "tests.servers.tasks", "worker"]
+        argv += ["--pool", pool, "--concurrency", str(concurrency), "--loglevel", "INFO"]
+        argv += ["--without-gossip", "--without-mingle", "--without-heartbeat", *flags]
+        super().__init__(argv, cwd=ROOT, UNDER_TEST=json.dumps(given))
+        self.sender = Sender(self.settings)
+
+    def __enter__(self):
+        try:
+            self.until(lambda: self.records("ready"), what="the worker is ready")
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def end(self):
+        """Kill whatever is left of it, and forget what it recorded."""
+        super().end()
+        self.sender.close()
+        self._folder.cleanup()
+
+    def send(self, name, *arguments, times=1, **options):
+        """Put that task on the broker, so many times."""
+        for _ in range(times):
+            self.sender.send_task("tests.servers.tasks." + name, arguments, **options)
+
+    def records(self, *kinds):
+        """What the application recorded of these kinds so far, oldest first."""
+        with open(self._records) as file:
+            lines = [json.loads(line) for line in file if line.endswith("\n")]
+        return [line for line in lines if line["what"] in kinds]
+
+    def until_recorded(self, count, *kinds, seconds=60):
+        """The records of these kinds, once there are so many."""
+
+        def missing():
+            return "{} x {}; there are {}".format(count, kinds, self.records(*kinds))
+
+        self.until(lambda: len(self.records(*kinds)) >= count, seconds, missing)
+        return self.records(*kinds)
+
+    def shut_down(self, seconds=60):
+        """Warm shutdown; the seconds that it took.  A failure with the log if anything went wrong up to its end."""
+        took = self.stop(signal.SIGTERM, seconds)
+        assert self.popen.returncode == 0, self.told("it ended with {}".format(self.popen.returncode))
+        assert "Traceback" not in self.log, self.told("a traceback")
+        return took
