@@ -6,7 +6,6 @@ Types are named in the words of the schema, as in ``openapi_types``: ``DeliveryR
 
 import datetime
 import enum
-import re
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Type, Union
 
 import target_python_sdk.types
@@ -22,8 +21,6 @@ TypeName = Union[str, Type[Any]]
 PRIMITIVES: Dict[str, Type[Any]] = {"int": int, "long": int, "float": float, "str": str, "bool": bool}
 #: What is handed on as it came.
 ANYTHING: FrozenSet[TypeName] = frozenset({"object", object, "dict", dict, "list", list, "bytes", bytes})
-_LIST = re.compile(r"list\[(.+)\]")
-_DICT = re.compile(r"dict\((?:[^,]+),\s*(.+)\)")
 
 
 def sanitized(value: Any) -> Any:
@@ -79,15 +76,21 @@ def loaded_text(body: Union[str, bytes], kind: TypeName) -> Any:
 
 def loaded(value: Any, kind: TypeName) -> Any:
     """What was parsed from JSON, as a value of that type; None stays None."""
-    items = _LIST.fullmatch(kind) if isinstance(kind, str) else None
-    entries = _DICT.fullmatch(kind) if isinstance(kind, str) else None
     if value is None or kind in ANYTHING:
         return value
-    if items is not None:
-        return [loaded(item, items[1]) for item in _of(list, value, kind)]
-    if entries is not None:
-        return {name: loaded(item, entries[1]) for name, item in _of(dict, value, kind).items()}
+    items, entries = _within("list[", kind, "]"), _within("dict(", kind, ")").partition(",")[2].lstrip()
+    if items:
+        return [loaded(item, items) for item in _of(list, value, kind)]
+    if entries:
+        return {name: loaded(item, entries) for name, item in _of(dict, value, kind).items()}
     return _one(value, kind)
+
+
+def _within(before: str, kind: TypeName, after: str) -> str:
+    """What stands between the two, if it is so much as text; else nothing."""
+    if isinstance(kind, str) and kind.startswith(before) and kind.endswith(after):
+        return kind[len(before) : -len(after)]
+    return ""
 
 
 def _one(value: Any, kind: TypeName) -> Any:

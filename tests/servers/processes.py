@@ -65,6 +65,7 @@ class Process:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # its id is the group's
+                preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - it takes no lock, whatever threads there are
             )
         if handle is not None:
             os.close(handle)
@@ -138,6 +139,11 @@ class Process:
         if kind is not None:
             sys.stderr.write(self.told("the log of a server whose test failed"))
         self.end()
+
+
+def _listen_to_ctrl_c():
+    """A shell's background jobs ignore SIGINT, and what they start would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _environment(given):
