@@ -109,7 +109,7 @@ class ApiClient:
         callback: Optional[Callable[[Any], object]] = None,
         err_callback: Optional[Callable[[Any], object]] = None,
     ) -> "Union[Any, AsyncResult[Any]]":
-        """``(data, status, headers)`` of an answer, or ``data`` alone; with ``async_req`` or a callback, a result.
+        """``(data, status, headers)`` of an answer, or ``data`` alone; with ``async_req`` a result.
 
         What is wrong with the call raises here, before anything is sent; whatever goes wrong
         afterwards ends the result, too.
@@ -134,7 +134,7 @@ class ApiClient:
         )
         wanted = _Wanted(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
         time = seconds(_request_timeout)
-        if async_req or callback is not None:
+        if async_req:  # a callback alone makes no asynchronous call, as in 1.1.0
             return self.pool.apply_async(self._answer, (asked, time, wanted), {}, callback, err_callback)
         return self._answer(asked, time, wanted)
 

@@ -91,7 +91,14 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: Optional["Configuration"]) -> None:
-        """Let what is made from now on begin as a copy of ``default``, or as ever for None."""
+        """Let what is made from now on begin as a copy of ``default``, or as ever for None.
+
+        It is for this package alone: ``TargetClient.create`` has options of its own for proxies and certificates.
+        """
+        if default is not None:
+            logging.getLogger("delivery_api_client").warning(
+                "Configuration.set_default is not for TargetClient, which takes proxy, ca_certs, client_cert, verify_ssl"
+            )
         Configuration._default = None if default is None else default.__copy__()
 
     def __copy__(self) -> "Configuration":

@@ -62,6 +62,8 @@ class RESTClientObject:
         self._log = Log(configuration.logger["package_logger"])
         policy = retry_policy(configuration.retries)
         _proxy(configuration)  # says now what cannot be used
+        if not configuration.verify_ssl:
+            self._log.warning("verify_ssl is False: anybody on the way to the server can read and change what is sent")
         self._ways = PerProcess(lambda _: _Way(configuration, policy, is_worker), abandon=_Way.abandon)
 
     def request(  # noqa: PLR0917 - 1.1.0's order

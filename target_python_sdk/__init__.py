@@ -42,6 +42,8 @@ __all__ = [
 # 1.1.0's names
 DEFAULT_TIMEOUT = 3000
 DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
+#: Importing 1.1.0 imported them, too.
+_OLD_MODULES = ("cookies", "helper", "messages", "validators")
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.option_types import (
@@ -64,6 +66,10 @@ else:  # a type checker that saw this would believe in every name
             from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - 1.1.0's users alone
 
             return DeliveryRequest(context=Context(channel="web"))
+        if name in _OLD_MODULES:
+            from importlib import import_module  # noqa: PLC0415 - 1.1.0's users alone
+
+            return import_module("{}.{}".format(__name__, name))
         if name not in __all__:
             raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
         if name == "AsyncResult":

@@ -1,11 +1,10 @@
 """The newest rule artifact of one client in one process.
 
-The first comes from ``artifact_payload`` or the cache, if there is one, and from the network; after that one daemon
-thread asks for a newer one again and again.  Whatever goes wrong on the way, the last good one stays: a server, a
-proxy, an artifact that cannot be used and a subscriber that raises cost one turn each.
+The first comes from ``artifact_payload``, else from the cache and the network; after that one daemon thread asks for a
+newer one again and again.  Whatever goes wrong on the way, the last good one stays: a server, a proxy, an artifact that
+cannot be used and a subscriber that raises cost one turn each.
 
-Nothing here takes a lock that others wait for.  Artifacts are swapped by one assignment, and whoever waits for the
-first one waits on a raw lock of its own.
+Nothing here takes a lock that others wait for.  Artifacts are swapped by one assignment; waiters have raw locks.
 
 Subscribers are told in the thread that polls, when the artifact is in use and in the cache: one that takes long holds
 up the next download and nothing else.
@@ -168,7 +167,7 @@ class ArtifactSource(Generic[ArtifactT]):
         if self.artifact is None and self._settings.artifact_payload is not None:
             self._take_payload(self._settings.artifact_payload)
         if self._is_through() or self._poller.start(self._first_pause()):
-            self._started = True  # now, as a signal handler may have raised before
+            self._started = True  # now: a signal handler may have raised before
         else:
             self._run_here()
 
@@ -208,6 +207,7 @@ class ArtifactSource(Generic[ArtifactT]):
             self._bad_payload = Failure(error)  # the thread says so: a subscriber is not to run here
         else:
             self._unread = None  # a copy in the cache may be older
+            self._due = monotonic() + self.interval
             self._left_out.name(self.artifact)
             self._waiters.ring()
             self._waiters.tell()
@@ -233,7 +233,7 @@ class ArtifactSource(Generic[ArtifactT]):
         if self._cache is not None:
             self._cache.interruptible = _thread.get_ident() == threading.main_thread().ident
         try:
-            while not self._tried and not self._poller.stopped:
+            while self._due is None and not self._tried and not self._poller.stopped:
                 try:
                     outcome = self._errand()()
                 except TargetError as error:

@@ -10,6 +10,7 @@ tells.
 
 import _thread
 import atexit
+import contextlib
 import os
 from typing import Callable, List, Optional
 
@@ -59,14 +60,12 @@ class ReadyNotice:
 
     def tell_if_stranded(self) -> None:
         """Tell here and now what is due and has no thread."""
-        if self._is_stranded and self._due.remaining() <= 0:
+        if self._is_stranded and self._turn and self._due.remaining() <= 0:
             self._tell_once()
 
     def cancel(self) -> None:
         """Tell nobody any more: the client was closed."""
-        try:
-            self._turn.pop()
-        except IndexError:  # it was told, or cancelled, already
+        if not self._takes_the_turn():
             return
         atexit.unregister(self._at_exit)
         self._cancelled.release()
@@ -77,14 +76,19 @@ class ReadyNotice:
 
     def _tell_once(self) -> None:
         try:
-            self._turn.pop()
-        except IndexError:
-            return
-        try:
-            self._tell()
+            if self._takes_the_turn():
+                self._tell()
         finally:
             atexit.unregister(self._at_exit)
-            self._told.release()
+            with contextlib.suppress(RuntimeError):  # somebody else was here, too
+                self._told.release()
+
+    def _takes_the_turn(self) -> bool:
+        """Whether nobody else tells, or has told."""
+        try:
+            return self._turn.pop()
+        except IndexError:
+            return False
 
     def _at_exit(self) -> None:
         if os.getpid() != self._pid or is_about_to_fork():

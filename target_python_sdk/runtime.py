@@ -25,6 +25,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.flow import Send
 from target_tools.logger import Log
 from target_tools.retries import Retrying
+from target_tools.threads import is_about_to_fork
 from target_tools.transport import Transport
 from target_tools.workers import Workers
 
@@ -97,7 +98,7 @@ class Runtime:
         if self.artifacts is None:
             return
         self.artifacts.start()
-        if self.location_hint is None and not self._has_asked:
+        if self.location_hint is None and not self._has_asked and not is_about_to_fork():
             self._has_asked = True
             ask_for_cluster(self.settings, self.transport.send, self, self.log)
 
@@ -117,6 +118,8 @@ class Runtime:
         if source is None:
             return None
         source.start()  # which may have been interrupted, or refused a thread
+        if self.location_hint is None and not self._has_asked:  # this is the process that uWSGI forked from
+            self.start()
         kept = source.kept
         return None if kept.artifact is None else Newest(kept.artifact, kept.stale)
 

@@ -226,11 +226,15 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
     pool: Any = None
     url: Any = None
-    reason: Any = None
 
     def __init__(self, message: str, phase: str = "opening") -> None:
         DeliveryError.__init__(self, message)
         self.phase = phase
+
+    @property
+    def reason(self) -> Any:  # type: ignore[override]
+        """What it came of, as urllib3's own says it."""
+        return self.__cause__
 
 
 class CircuitOpen(ConnectionFailed):

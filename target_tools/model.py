@@ -286,8 +286,7 @@ def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, 
             if exclude_none:
                 continue
         elif value.__class__ not in _LEAVES:
-            way = _plain_model if isinstance(value, Model) else _plain
-            value = way(value, by_alias, exclude_none)  # noqa: PLW2901
+            value = _plain(value, by_alias, exclude_none)  # noqa: PLW2901
         if name in keys:
             plain[keys[name]] = value
     return plain
@@ -298,7 +297,8 @@ def _plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
-        plain = _plain_model(value, by_alias, exclude_none)
+        is_own = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
+        plain = value.to_dict() if is_own else _plain_model(value, by_alias, exclude_none)  # a subclass may add to it
     elif isinstance(value, (list, tuple)):
         plain = [item if item.__class__ in _LEAVES else _plain(item, by_alias, exclude_none) for item in value]
     elif isinstance(value, (dict, Mapping)):

@@ -31,8 +31,8 @@ class DeliveryApi:
     def execute(self, ims_org_id: str, session_id: str, delivery_request: Any, **kwargs: Any) -> Any:
         """The ``DeliveryResponse``.
 
-        Keywords: ``version`` of the caller; ``headers`` to send besides; ``async_req=True`` or a ``callback``,
-        with ``err_callback``, for an :class:`~target_tools.async_result.AsyncResult` at once;
+        Keywords: ``version`` of the caller; ``headers`` to send besides; ``async_req=True``,
+        with ``callback`` and ``err_callback``, for an :class:`~target_tools.async_result.AsyncResult` at once;
         ``_request_timeout`` in seconds for the whole call; ``_preload_content=False`` for a urllib3
         response; ``_request_auth`` for a security scheme of the caller's.
         """

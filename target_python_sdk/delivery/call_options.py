@@ -54,10 +54,10 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     if not isinstance(request, DeliveryRequest):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
     _check_call(given, log)
-    timeout, method = get("timeout") or None, get("decisioning_method")
+    timeout, method = get("timeout"), get("decisioning_method")
     return Call(
         request,
-        settings.timeout if timeout is None else _call_timeout("timeout", timeout),
+        settings.timeout if timeout is None or parse.is_below(1, timeout) else _call_timeout("timeout", timeout),
         settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
         parse.visitor_text(get("target_cookie")),
         get("target_location_hint"),

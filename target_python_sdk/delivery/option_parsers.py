@@ -4,6 +4,7 @@ A message names the option and the type of what was given, never the value: opti
 carry proxy passwords and visitors' ids.
 """
 
+import contextlib
 import enum
 import os
 import re
@@ -43,11 +44,30 @@ def text(option: str, value: Any) -> str:
     return value
 
 
+def digits_or_text(option: str, value: Any) -> str:
+    """Text; a whole number stands for its digits, as in 1.1.0."""
+    return text(option, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
 def flag(option: str, value: Any) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
+    """True or False, or the numbers that stand for them.  No text: it may say "false"."""
+    if not isinstance(value, int) or value not in (0, 1):
         refuse(option, "True or False", value)
+    return bool(value)
+
+
+def from_text(value: Any) -> Any:
+    """A number that is written as text, as variables of the environment are; anything else as it is."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value) if "." in value else int(value)
     return value
+
+
+def is_below(limit: float, value: Any) -> bool:
+    """Whether that is a number, and less: where 1.1.0's users wrote one for "not given"."""
+    found = from_text(value)
+    return isinstance(found, (int, float)) and found < limit
 
 
 def number(unit: str, minimum: float, maximum: float) -> Parser:
@@ -55,6 +75,7 @@ def number(unit: str, minimum: float, maximum: float) -> Parser:
     expected = "a number of {} from {:g} to {:g}".format(unit, minimum, maximum)
 
     def parse(option: str, value: Any) -> float:
+        value = from_text(value)
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not good or not minimum <= value <= maximum:
             refuse(option, expected, value)
@@ -74,6 +95,7 @@ def whole(what: str, minimum: Optional[int] = None) -> Parser:
     expected = what if minimum is None else "{}, {} or more,".format(what, minimum)
 
     def parse(option: str, value: Any) -> int:
+        value = from_text(value)
         if not isinstance(value, int) or isinstance(value, bool) or (minimum is not None and value < minimum):
             refuse(option, expected, value)
         return value
@@ -122,9 +144,9 @@ def is_label(name: str, longest: int) -> bool:
 
 
 def client_code(option: str, value: Any) -> str:
-    """A client code, which is the first label of a host name."""
-    if not isinstance(value, str) or not is_label(value, 63):
-        refuse(option, "a client code: letters, digits and inner hyphens, 63 at most,", value)
+    """A client code, which is the first label of a host name; name services know underscores, too."""
+    if not isinstance(value, str) or not is_label(value.replace("_", "0"), 63):
+        refuse(option, "a client code: letters, digits, underscores and inner hyphens, 63 at most,", value)
     return value
 
 
@@ -171,12 +193,15 @@ def certificate(option: str, value: Any) -> Any:
 def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:
     """Callables by the name of the event they wait for."""
     expected = "a dict from event name to callable"
+    if not value:
+        return {}
     if not isinstance(value, Mapping):
         refuse(option, expected, value)
-    for name, subscriber in value.items():
+    named = {name: subscriber for name, subscriber in value.items() if subscriber is not None}
+    for name, subscriber in named.items():
         if not isinstance(name, str) or not callable(subscriber):
             refuse("{}[{!r}]".format(option, name), "a callable", subscriber)
-    return dict(value)
+    return named
 
 
 def headers(option: str, value: Any) -> Mapping[str, str]:

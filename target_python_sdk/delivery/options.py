@@ -103,8 +103,9 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     given = parse.given(options)
-    if given.get("timeout") == 0:
-        del given["timeout"]  # 1.1.0 took it for "not given", too
+    for name, least in (("timeout", 1), ("maximum_wait_ready", 0)):
+        if parse.is_below(least, given.get(name)):
+            del given[name]  # 1.1.0 took 0 for "not given", and has a constant of -1
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
@@ -216,9 +217,9 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "logger": _logger,
     "log_payloads": parse.flag,
     "target_location_hint": _hint,
-    "property_token": parse.text,
+    "property_token": parse.digits_or_text,
     "environment_id": parse.whole("a whole number"),
-    "version": parse.text,
+    "version": parse.digits_or_text,
     "decisioning_method": parse.decisioning_method,
     "events": parse.subscribers,
     "telemetry_enabled": parse.flag,

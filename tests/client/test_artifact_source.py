@@ -130,16 +130,32 @@ def test_nothing_happens_before_start(cdn, sources):
     assert not source.wait(0)
 
 
-def test_a_payload_is_there_at_once_and_the_network_has_a_newer_one(cdn, sources):
+def test_a_payload_is_there_at_once_and_the_network_has_a_newer_one_after_an_interval(cdn, sources):
     cdn.says = good("newer")
-    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
+    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=300)
     told = []
     source.on_ready(lambda: told.append(shown(source)))
     source.start()
-    assert shown(source) in ("given", "newer")
-    assert told[:1] in (["given"], ["newer"])
+    assert (shown(source), told, cdn.asked) == ("given", ["given"], [])
     assert eventually(lambda: shown(source) == "newer")
     assert len(told) == 1
+
+
+def test_with_a_payload_nobody_is_asked_before_an_interval_is_over(cdn, sources):
+    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
+    source.start()
+    time.sleep(0.3)
+    assert (shown(source), cdn.asked) == ("given", [])
+
+
+def test_a_payload_needs_no_download_where_no_thread_may_be_started(cdn, sources, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
+    source.start()
+    assert (shown(source), cdn.asked) == ("given", [])
 
 
 def test_a_payload_without_polling_needs_no_thread_and_no_network(cdn, sources, monkeypatch):

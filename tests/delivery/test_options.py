@@ -50,6 +50,9 @@ GOOD = [
     ("timeout", 200, "timeout", 0.2),
     ("timeout", 1500.5, "timeout", 1.5005),
     ("timeout", 0, "timeout", 3.0),
+    ("timeout", -1, "timeout", 3.0),
+    ("timeout", "200", "timeout", 0.2),
+    ("timeout", "1500.5", "timeout", 1.5005),
     ("timeout", "", "timeout", 3.0),
     ("property_token", "", "property_token", None),
     ("server_domain", "", "server_domain", None),
@@ -64,6 +67,15 @@ GOOD = [
     ("target_location_hint", b"35", "target_location_hint", "35"),
     ("property_token", "08210e2d", "property_token", "08210e2d"),
     ("environment_id", 12, "environment_id", 12),
+    ("environment_id", "12", "environment_id", 12),
+    ("secure", 0, "secure", False),
+    ("telemetry_enabled", 1, "telemetry_enabled", True),
+    ("property_token", 5, "property_token", "5"),
+    ("version", 2, "version", "2"),
+    ("maximum_wait_ready", -1, "maximum_wait_ready", 10.0),
+    ("maximum_wait_ready", "500", "maximum_wait_ready", 0.5),
+    ("events", [], "events", {}),
+    ("events", {"client_ready": None}, "events", {}),
     ("version", "2.10.0", "version", "2.10.0"),
     ("decisioning_method", "server-side", "decisioning_method", DecisioningMethod.SERVER_SIDE),
     ("decisioning_method", DecisioningMethod.SERVER_SIDE, "decisioning_method", DecisioningMethod.SERVER_SIDE),
@@ -106,6 +118,10 @@ def test_an_option_is_taken(option, value, name, meant):
     assert getattr(settings(**{option: value}), name) == meant
 
 
+def test_a_client_code_may_have_underscores():
+    assert settings(client="acme_client").client == "acme_client"
+
+
 @pytest.mark.parametrize("option", sorted({row[0] for row in GOOD}))
 def test_none_means_not_given(option):
     expected = settings()
@@ -131,11 +147,10 @@ BAD = [
     ("client", "acmé"),
     ("organization_id", 5),
     ("organization_id", "\ud800"),
-    ("timeout", -1),
+    ("timeout", "soon"),
     ("timeout", 10**400),
     ("timeout", 1e300),
     ("timeout", 7 * 86400 * 1000 + 1),
-    ("timeout", "3000"),
     ("timeout", True),
     ("timeout", float("nan")),
     ("timeout", float("inf")),
@@ -151,21 +166,20 @@ BAD = [
     ("server_domain", "x" * 64 + ".example.com"),
     ("server_domain", 5),
     ("secure", "False"),
-    ("secure", 0),
+    ("secure", 2),
     ("logger", "adobe"),
-    ("log_payloads", 1),
+    ("log_payloads", "yes"),
     ("target_location_hint", 35),
-    ("property_token", 5),
-    ("environment_id", "12"),
+    ("environment_id", "1.5"),
     ("environment_id", True),
-    ("version", 2),
+    ("property_token", 1.5),
+    ("maximum_wait_ready", "soon"),
     ("version", "\udfff"),
     ("events", [print]),
     ("events", {"client_ready": "print"}),
     ("events", {5: print}),
     ("telemetry_enabled", "yes"),
     ("polling_interval", -1),
-    ("maximum_wait_ready", "1"),
     ("artifact_location", "cdn.example.com/rules.json"),
     ("artifact_location", "file:///etc/passwd"),
     ("artifact_payload", "{}"),
@@ -180,7 +194,6 @@ BAD = [
     ("max_pending", -1),
     ("queue_timeout", "x"),
     ("retries", 0),
-    ("retries", "3"),
     ("retries", True),
     ("circuit_breaker", "on"),
     ("circuit_breaker", {"failure": 2}),
@@ -201,7 +214,6 @@ BAD = [
     ("client_cert", 5),
     ("max_response_bytes", 0),
     ("max_response_bytes", {"telemetry": 5}),
-    ("max_response_bytes", {"geo": "5"}),
     ("shutdown_timeout", -1),
 ]
 
@@ -370,7 +382,7 @@ def test_a_callback_is_callable(option):
     assert str(caught.value) == "Callback must be a callable function"
 
 
-@pytest.mark.parametrize("timeout", [-5, 10**400, "200", float("nan"), True])
+@pytest.mark.parametrize("timeout", [10**400, "soon", float("nan"), True])
 def test_a_calls_timeout_is_checked(timeout):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_offers({**offers(), "timeout": timeout})

@@ -672,7 +672,7 @@ def test_b44_times_are_seconds(engine_of):
     assert trace["artifact"]["pollingInterval"] == 3600000
     for name in ("polling_interval", "maximum_wait_ready"):
         with pytest.raises(OptionError, match=name):
-            TargetDecisioningEngine(config_for(**{name: "5"})).initialize()
+            TargetDecisioningEngine(config_for(**{name: "soon"})).initialize()
 
 
 def test_a_payload_of_another_version_is_no_artifact():

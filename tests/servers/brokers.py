@@ -28,6 +28,8 @@ class Redis:
     name = "Redis"
     #: Whether a message that nobody confirmed is handed out again.
     redelivers = True
+    #: Whether each child has pipes of its own.  Else one that is terminated may leave the lock of all taken.
+    separate_pipes = True
 
     def __init__(self):
         self._folder = tempfile.mkdtemp(prefix="redis-")
@@ -52,6 +54,8 @@ class Redis:
             # How often the broker's client looks for such messages; else it takes a hundred seconds.
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
+            # Whoever looks takes a lock, which a killed worker leaves taken for so long; else for five minutes.
+            "unacked_mutex_expire": 2,
         }
         number = next(self._numbers) % _DATABASES
         return {
@@ -69,6 +73,7 @@ class Folder:
     """Messages as files in a folder: needs no server, and forgets what a killed worker had taken."""
 
     redelivers = False
+    separate_pipes = False
 
     def __init__(self, reason):
         self.name = "a folder, as {}".format(reason)

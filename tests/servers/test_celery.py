@@ -65,6 +65,8 @@ def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, fig
     with Edge(pause=0.2) as edge:
         with Worker(broker.empty(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
             fire(worker, count)
+            # A child that was about to leave when Celery is told to stop would be waited for thirty seconds, by Celery.
+            worker.until_recorded(count, "ran")
             took = worker.shut_down()
             ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
     figure("{} tasks per child: callbacks run, of {}".format(most, count), len(ran), count)
@@ -82,6 +84,7 @@ def test_t16_without_the_integration_calls_are_lost_and_nothing_waits(most, coun
             begun = time.monotonic()
             fire(worker, count)
             tasks_took = time.monotonic() - begun
+            time.sleep(1)  # those who leave have left, and those who stay have their answers
             worker.shut_down()
             began, ran = worker.records("began"), worker.records("ran")
     figure("{} tasks per child, not installed: callbacks lost, of {}".format(most, count), count - len(ran), "some")
@@ -170,7 +173,9 @@ def healthy_in(worker, enough):
     return {record["pid"] for record in done}
 
 
-def test_t17_the_child_after_a_hard_limit_works(limits, figure):
+def test_t17_the_child_after_a_hard_limit_works(limits, broker, figure):
+    if not broker.separate_pipes:
+        pytest.skip("Celery's pool may stall after a hard limit, with any task: {}".format(broker.name))
     old = healthy_in(limits, lambda pids: len(pids) == 8)
     before = len(limits.records("limited"))
     limits.send("limited", "sync", time_limit=0.5)
