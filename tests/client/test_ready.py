@@ -176,3 +176,19 @@ def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
         print("main ends")
     """
     assert run(script) == "too early\ntold\nmain ends\n"
+
+
+def test_of_two_threads_that_see_to_one_telling_neither_holds_the_exit_up():
+    script = """
+        import time
+        from target_python_sdk import TargetClient
+        client = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg",
+                                      "shutdown_timeout": 20000,
+                                      "events": {"client_ready": lambda: print("told", flush=True)}})
+        for notice in (client._ready.of_this_process(), client._ready.of_this_process()):
+            notice.start()
+        time.sleep(0.3)
+    """
+    began = time.monotonic()
+    assert run(script) == "told\n"
+    assert time.monotonic() - began < 10

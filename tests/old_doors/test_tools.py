@@ -9,6 +9,7 @@ import datetime
 import importlib
 import json
 import pickle
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -846,3 +847,19 @@ def test_a_star_brings_no_old_name_along() -> None:
     """The old names of the package are there for those who ask."""
     home: Any = sys.modules["target_python_sdk"]
     assert not {"EMPTY_REQUEST", "DEFAULT_OPTS", "DEFAULT_TIMEOUT"} & set(home.__all__)
+
+
+@pytest.mark.parametrize(
+    ("package", "names"),
+    [
+        ("target_python_sdk", ["cookies", "helper", "messages", "validators"]),
+        ("target_tools", ["client_info", "constants", "hashing", "perf_tool", "response_helpers", "types", "utils"]),
+    ],
+)
+def test_old_modules_are_attributes_of_their_packages(package: str, names: List[str]) -> None:
+    """Whoever imported the package had them; unknown ones are an AttributeError."""
+    script = "import {0} as package; print([getattr(package, name).__name__ for name in {1}], hasattr(package, 'x'))"
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(package, names)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "{} False".format(["{}.{}".format(package, name) for name in names])

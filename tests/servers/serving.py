@@ -221,3 +221,25 @@ class Load:
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+
+def refreshed_replaced_and_stopped(name, mode, figure):
+    """What a preforking server owes in every mode: artifacts in every worker, those that come later too, and an end."""
+    with Serving(*mode) as site:
+        site.each()
+        assert len(site.get_many(200)) == 200
+        waits = [site.refresh()]
+        site.kill(site.workers()[0])
+        waits.append(site.refresh(1))
+        with Load(site) as load:
+            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
+        waits.append(site.refresh(1))
+        stop = site.stop()
+    figure(name + ": a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
+    figure(name + ": reload, s", reload, "")
+    figure("{}: requests failed of {} meanwhile".format(name, load.served), len(load.failed), 0)
+    figure(name + ": stop, s", stop, "2 at most")
+    assert max(waits) < INTERVAL + SLACK
+    # A worker that leaves may just have accepted a connection on which nothing was asked yet, and says nothing of it.
+    assert len(load.failed) <= load.visitors, load.failed
+    assert stop < STOP + SLACK

@@ -1,13 +1,12 @@
 """gunicorn: each kind of worker, with and without ``--preload``; reloaded, recycled, stopped (T14, T6)."""
 
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.reliability.conftest import scaled
-from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, SLOW, STOP, Load, Serving
+from tests.servers.serving import SHUTDOWN, SLACK, SLOW, STOP, Serving, refreshed_replaced_and_stopped
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -23,25 +22,7 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_t14_each_worker_refreshes_is_replaced_and_stops(mode, figure):
-    with Serving(*MODES[mode]) as site:
-        site.each()
-        assert len(site.get_many(200)) == 200
-        waits = [site.refresh()]
-        site.kill(site.workers()[0])
-        waits.append(site.refresh(1))
-        with Load(site) as load:
-            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
-        waits.append(site.refresh(1))
-        stop = site.stop()
-    name = "gunicorn {}: ".format(mode)
-    figure(name + "a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
-    figure(name + "reload, s", reload, "")
-    figure(name + "requests failed of {} meanwhile".format(load.served), len(load.failed), 0)
-    figure(name + "stop, s", stop, "2 at most")
-    assert max(waits) < INTERVAL + SLACK
-    # A worker that leaves may just have accepted a connection on which nothing was asked yet.
-    assert len(load.failed) <= load.visitors, load.failed
-    assert stop < STOP + SLACK
+    refreshed_replaced_and_stopped("gunicorn " + mode, MODES[mode], figure)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import pytest
 
 from tests.decisioning.cdn import artifact
 from tests.reliability.conftest import scaled
-from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, STOP, Load, Serving
+from tests.servers.serving import SHUTDOWN, SLACK, STOP, Serving, refreshed_replaced_and_stopped
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -52,25 +51,7 @@ def fired_and_stopped(site, requests=4):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_t13_each_worker_refreshes_is_replaced_and_stops(mode, figure):
-    with Serving(*MODES[mode]) as site:
-        site.each()
-        assert len(site.get_many(200)) == 200
-        waits = [site.refresh()]
-        site.kill(site.workers()[0])
-        waits.append(site.refresh(1))
-        with Load(site) as load:
-            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
-        waits.append(site.refresh(1))
-        stop = site.stop()
-    name = "uWSGI {}: ".format(mode)
-    figure(name + "a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
-    figure(name + "reload, s", reload, "")
-    figure(name + "requests failed of {} meanwhile".format(load.served), len(load.failed), 0)
-    figure(name + "stop, s", stop, "2 at most")
-    assert max(waits) < INTERVAL + SLACK
-    # A worker that leaves may just have accepted a connection: uWSGI says nothing of it to anybody.
-    assert len(load.failed) <= load.visitors, load.failed
-    assert stop < STOP + SLACK
+    refreshed_replaced_and_stopped("uWSGI " + mode, MODES[mode], figure)
 
 
 @pytest.mark.parametrize("mode", WITH_ATEXIT)
