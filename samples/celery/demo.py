@@ -10,6 +10,7 @@ machine, and stops them in the end.  Everything shown was measured just then; th
 import collections
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -24,17 +25,25 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import Connection, SocketServer, response
 
 HERE = Path(__file__).resolve().parent
 VISITORS = 40
-#: Tasks that are sent when the worker is told to stop.
-QUEUED = 400
+#: Tasks whose callbacks are still to come when the worker is told to stop.
+LAST = 32
+#: Seconds that an edge takes for their answers.
+SLOW = 0.7
+#: Seconds in which Celery's main process hears that a task is over.  If it is told to stop before it knows even
+#: that the task began, the child waits thirty seconds to be heard: so it is with any task as short as these.
+HEARD = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
 RECYCLING = ["--max-tasks-per-child", str(TASKS_PER_CHILD)]
 QUIET = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 #: Seconds that anything here is waited for.
 PATIENCE = 30.0
+#: Seconds that a worker may take to stop, with those thirty.
+STOPPING = 75.0
 #: Seconds that the edge is away.
 AWAY = 1.0
 
@@ -77,10 +86,11 @@ def _demonstrate(started: contextlib.ExitStack) -> None:
             _show_callbacks(tasks, edge, log)
             _show_notifications(tasks, edge)
             _show_an_edge_that_was_away(tasks, edge, log)
-        # Without recycling: a child that is being replaced may hold up Celery's warm shutdown by half a minute.
         log = folder / "warm.log"
-        with _worker(log) as worker:
-            _show_shutdown(tasks, log, worker)
+        with SocketServer(slowly) as slow:
+            os.environ.update(TARGET_EDGE=slow.domain)
+            with _worker(log) as worker:
+                _show_shutdown(tasks, log, worker)
 
 
 @contextlib.contextmanager
@@ -144,30 +154,40 @@ def _show_an_edge_that_was_away(tasks: Any, edge: LocalEdge, log: Path) -> None:
 
 
 def _show_shutdown(tasks: Any, log: Path, worker: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM while tasks come in: what a child has begun it finishes, callbacks included."""
-    for number in range(QUEUED):
+    """SIGTERM when all tasks are over and their calls are not: the callbacks run all the same."""
+    for number in range(LAST):
         tasks.write_to.delay("visitor-{}".format(number))
-    wait_for(lambda: len(posted(log)) >= QUEUED / 10, "a tenth of {} tasks".format(QUEUED), log)
+    wait_for(lambda: len(_SUCCEEDED.findall(text_of(log))) >= LAST, "{} tasks".format(LAST), log, worker)
+    time.sleep(HEARD)
+    before = len(posted(log))
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(PATIENCE)
+        worker.wait(STOPPING)
     took = time.monotonic() - began
-    done = len(_SUCCEEDED.findall(text_of(log)))
     dropped = sum(map(int, _DROPPED.findall(text_of(log))))
     show_table(
-        "SIGTERM with {} tasks sent".format(QUEUED),
+        "SIGTERM after {} tasks, while their calls wait for a slow edge".format(LAST),
         [
             ("the worker stopped after", "{:.2f} s, exit code {}".format(took, worker.poll())),
-            ("tasks that it had run until then", str(done)),
-            ("callbacks of these that ran", str(len(posted(log)))),
+            ("callbacks that had run before", str(before)),
+            ("callbacks that ran in all", "{} of {}".format(len(posted(log)), LAST)),
             ("calls that were dropped", str(dropped)),
         ],
     )
     if worker.poll() is None:
         raise Trouble("the worker did not stop")
-    if len(posted(log)) != done:
-        raise Trouble("{} of {} callbacks ran".format(len(posted(log)), done))
+    if len(posted(log)) != LAST:
+        raise Trouble("{} of {} callbacks ran".format(len(posted(log)), LAST))
+
+
+def slowly(connection: Connection) -> None:
+    """An edge that thinks for a while, and finds nothing but the usual mail."""
+    nothing = {"mboxes": [{"index": 1, "name": "product-recommendations"}]}
+    answer = {"status": 200, "client": "acmeclient", "id": {"tntId": "somebody.35_0"}, "prefetch": nothing}
+    while connection.read_request():
+        connection.wait(SLOW)
+        connection.send(response(json.dumps(answer).encode()))
 
 
 # Processes

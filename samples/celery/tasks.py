@@ -32,6 +32,9 @@ MBOX = "product-recommendations"
 
 log = get_task_logger(__name__)
 app = Celery("shop", broker=os.environ.get("BROKER_URL", "redis://127.0.0.1:6379/0"))
+if app.conf.broker_url.startswith("redis"):
+    # A Redis that hangs would keep whoever sends a task for ever.
+    app.conf.broker_transport_options = {"socket_connect_timeout": 2, "socket_timeout": 5}
 if "BROKER_FOLDER" in os.environ:  # of a filesystem:// broker
     folders = ("data_folder_in", "data_folder_out", "control_folder")
     app.conf.broker_transport_options = {

@@ -15,36 +15,32 @@ Each gets a client when it starts, and closes it when it is told to end; billiar
 leave by ``os._exit``, where nothing else would wait for calls that are under way.
 """
 
-import contextlib
+import contextvars
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
 
-from celery import shared_task, signals
-from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery import current_app, shared_task, signals
+from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
-from target_python_sdk.delivery.call_options import call_options, check_notifications
 from target_python_sdk.delivery.option_parsers import milliseconds, refuse
-from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.prepare import prepare
-from target_python_sdk.types import DeliveryRequest
-from target_tools.bodies import parse_json, render_json
+from target_python_sdk.integrations.celery_client import ClientOfProcess
+from target_python_sdk.integrations.celery_message import (
+    bare,
+    is_worth_a_retry,
+    may_pass,
+    message_of,
+    message_of_call,
+    named,
+    options_of,
+    shown,
+)
 from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
-from target_tools.errors import (
-    CallLost,
-    ClientClosed,
-    ConnectionFailed,
-    DeadlineExceeded,
-    HttpStatusError,
-    InvalidResponse,
-    OptionError,
-    QueueFull,
-    TargetError,
-)
-from target_tools.handover import Handover
+from target_tools.errors import ClientClosed, ConnectionFailed, DeadlineExceeded, TargetError
 from target_tools.logger import Log
+from target_tools.per_process import PerProcess
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -68,13 +64,8 @@ _TASK: Dict[str, Any] = {
     "throws": (TargetError,),
 }
 
-#: Errors after which the same request may come through later.  So it may after a 429 or a 5xx.
-_PASSING = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
-
-#: What a message is made with: what else a client knows (property, environment) is added by the one that sends it.
-_NOBODY = ClientSettings("", "")
-#: What of the time for closing is for calls under way; the rest is for telling those whose calls are dropped.
-_FLUSHING = 0.8
+#: Seconds in which a child of prefork has to be up, where an app says nothing; ``worker_proc_alive_timeout``.
+_ALIVE_SECONDS = 4.0
 #: Seconds in which a broker that could not be reached is not tried again by ``resend``.
 _BROKER_PAUSE = 1.0
 #: Seconds between two log lines about what could not be put on the broker.
@@ -104,19 +95,24 @@ def install(
     *,
     name: str = TASK_NAME,
     flush_timeout: float = 5000,
+    publish_timeout: float = 2000,
 ) -> "CeleryTarget":
     """Give each worker process a client of its own, and make the task that sends notifications.
 
-    ``client_factory`` makes the client; it is called in the process that will use it.  Without an
+    ``client_factory`` makes the client; it is called in the process that will use it, at its start
+    in a thread of its own, for which the process waits no longer than Celery lets it.  Without an
     ``app`` the task is a shared one, as ``shared_task`` makes it.  ``name`` is the task's, for those
     who install a second factory.  ``flush_timeout``: milliseconds that closing the client may keep
-    an ending process.  A later call with the same app and name takes the place of the earlier one.
+    an ending process; ``publish_timeout``: milliseconds that the broker has to take a message.
+    A later call with the same app and name takes the place of the earlier one.
     """
     if not callable(client_factory):
         refuse("client_factory", "a callable that makes a TargetClient", client_factory)
-    seconds = float(milliseconds(0)("flush_timeout", flush_timeout))
+    flushing = float(milliseconds(0)("flush_timeout", flush_timeout))
+    publishing = float(milliseconds(1)("publish_timeout", publish_timeout))
+    app = getattr(app, "_get_current_object", lambda: app)()  # a proxy has an id of its own
     key = (name, None if app is None else id(app))
-    target = CeleryTarget(client_factory, app, name, seconds)
+    target = CeleryTarget(client_factory, app, name, flushing, publishing)
     INSTALLATIONS.by_task[key] = target
     uid = "{} of {}: {{}}".format(*key)
     for signal, receiver in (
@@ -139,14 +135,16 @@ class CeleryTarget:
         app: "Optional[Celery]",
         name: str,
         flush_seconds: float,
+        publish_seconds: float,
     ) -> None:
-        self._client_factory = client_factory
         self._app = app  # its id is part of the key, and must stay its own
         self._flush_seconds = flush_seconds
+        self._publish_seconds = publish_seconds
         self._log = Log()
-        #: A forked child finds none under its own id.  Its parent's stays referenced and is left alone.
-        self._by_pid: Dict[int, TargetClient] = {}
-        self._quiet_until = self._silent_until = 0.0
+        self._processes = PerProcess[ClientOfProcess](lambda _: ClientOfProcess(client_factory, self._log))
+        #: When ``resend`` may try again after the broker failed; 0 while it works.
+        self._quiet_until = 0.0
+        self._silent_until = 0.0
         self._sent, self._resent, self._lost = Counter(), Counter(), Counter()
         #: Of those that were resent: how many an ending process had not begun.
         self._rescued = Counter()
@@ -163,16 +161,7 @@ class CeleryTarget:
 
         Raises what the factory raises, each time until it succeeds.
         """
-        pid = os.getpid()
-        return self._by_pid.get(pid) or self._make(pid)
-
-    def _make(self, pid: int) -> TargetClient:
-        """A new client.  It takes no lock that a soft time limit could leave taken: of two threads one is too late."""
-        made = self._client_factory()
-        kept = self._by_pid.setdefault(pid, made)
-        if kept is not made:
-            made.close(0)
-        return kept
+        return self._processes.get().get()
 
     # To the broker
 
@@ -181,39 +170,41 @@ class CeleryTarget:
 
         Every id and moment is settled here, so that a run that is repeated repeats them, and the
         edge counts it once.  ``sending`` is what ``apply_async`` takes: ``queue``, ``priority``,
-        ``countdown`` and so on.  Raises ``OptionError`` before anything is sent, and
-        what Celery raises where no broker is to be had.
+        ``countdown`` and so on.  Raises ``OptionError`` before anything is sent, and Celery's
+        ``OperationalError`` where no broker is to be had, or none that answers in time.
         """
-        sent = self._publish(self._message(options), **sending)
+        sent = self._publish(message_of_call(options, self._log), **sending)
         self._sent.add()
         return sent
 
-    def _message(self, options: Any) -> Dict[str, Any]:
-        """What travels: plain JSON, with nothing left open that this process decides."""
-        call = call_options(options, _NOBODY, self._log)
-        if call.callback is not None or call.err_callback is not None:
-            raise OptionError("callback: a message cannot carry one", "callback", "None")
-        check_notifications(call.request)
-        prepared = prepare(call, _NOBODY, None, self._log)
-        check_notifications(prepared.request)  # those that cannot be used were left out
-        message = _message_of(prepared.request, prepared.visit.session_id)
-        if prepared.cluster is not None:
-            message["location_hint"] = prepared.cluster
-        if options.get("timeout"):
-            message["timeout"] = call.timeout * 1000
-        return message
-
     def _publish(self, message: Dict[str, Any], **sending: Any) -> Any:
-        """Celery shows what a task was given in logs and events: of ours it shows how much, never what."""
-        return self.task.apply_async((message,), **{"argsrepr": _shown(message), **sending})
+        """Celery shows what a task was given in logs and events: of ours it shows how much, never what.
+
+        A thread of ours waits for the broker, as some clients of brokers wait for ever.
+        """
+        app = self.task.app
+        sending = {"argsrepr": shown(message), **_lineage(app.current_worker_task), **sending}
+        if app.conf.task_always_eager:  # it runs here, for as long as it takes
+            return self.task.apply_async((message,), **sending)
+        run = contextvars.copy_context().run
+        try:
+            return self._processes.get().publishing.call(
+                lambda: run(lambda: self.task.apply_async((message,), **sending)),
+                Deadline.after(self._publish_seconds),
+                lambda: None,
+            )
+        except (DeadlineExceeded, ConnectionFailed):
+            text = "the broker did not take the message within {:.0f} ms"
+            raise OperationalError(text.format(self._publish_seconds * 1000)) from None
 
     def resend(self, event: Mapping[str, Any]) -> None:
         """Put on the broker what a client could not deliver: a subscriber of ``send_notification_error``.
 
-        Its ids stay the same.  It does not raise: what no broker takes either is counted and logged.
+        Its ids stay the same.  What no broker takes either is counted and logged, and nothing is
+        raised but a soft time limit, which is the task's.
         """
         ended_with_its_client = isinstance(event["error"], ClientClosed)
-        if _may_pass(event["error"]) and self._is_taken(event):
+        if may_pass(event["error"]) and self._is_taken(event):
             self._resent.add()
             if ended_with_its_client:
                 self._rescued.add()
@@ -228,11 +219,14 @@ class CeleryTarget:
             self._log.error("Notifications were lost; so far %d requests", int(self._lost))
 
     def _is_taken(self, event: Mapping[str, Any]) -> bool:
-        """Whether the broker took it.  One that is down is left alone for a moment: the caller may be a page."""
-        if monotonic() < self._quiet_until:
+        """Whether the broker took it.  One that failed is left alone for a moment: the caller may be a page."""
+        now = monotonic()
+        if now < self._quiet_until:
             return False
+        if self._quiet_until:  # one sees whether it works again, and nobody else waits for that
+            self._quiet_until = now + self._publish_seconds + _BROKER_PAUSE
         try:
-            message = _message_of(event["notification"], event["session_id"])
+            message = message_of(event["notification"], event["session_id"])
             self._publish(message, retry=True, retry_policy=_ONE_MORE)
         except SoftTimeLimitExceeded:
             raise  # it is the task's
@@ -240,6 +234,7 @@ class CeleryTarget:
             self._quiet_until = monotonic() + _BROKER_PAUSE
             self._log.info("The broker took no notifications (%s)", type(error).__name__)
             return False
+        self._quiet_until = 0.0
         return True
 
     def stats(self) -> Dict[str, int]:
@@ -255,24 +250,24 @@ class CeleryTarget:
             return
         # From here on no other error is being handled: Celery would log that one too, with the answer it quotes.
         tried = task.request.retries + 1
-        if not _is_worth_a_retry(error) or (task.max_retries is not None and tried > task.max_retries):
-            self._log.error("Notifications were not delivered (%s), tried %d times", _named(error), tried)
+        if not _has_another_try(task, error):
+            self._log.error("Notifications were not delivered (%s), tried %d times", named(error), tried)
             raise error
         try:
-            raise task.retry(exc=error, countdown=_pause(task), argsrepr=_shown(message))
+            raise task.retry(exc=error, countdown=_pause(task), argsrepr=shown(message))
         except Reject as rejected:  # the broker takes no second message: may it keep the first
             raise Reject(rejected.reason, requeue=True) from None
 
     def _delivered(self, message: Dict[str, Any]) -> Optional[Exception]:
         """None, or why not; a client's error without what may belong to a visitor."""
-        options = _options_of(message)
+        options = options_of(message)
         try:
             error = self.client.send_notifications(options).error
         except TargetError as raised:
             error = raised
         except Exception as raised:  # noqa: BLE001 - a factory raises what it likes
             return raised
-        return _bare(error) if isinstance(error, TargetError) else error
+        return bare(error) if isinstance(error, TargetError) else error
 
     # Celery's signals
 
@@ -286,24 +281,29 @@ class CeleryTarget:
             self._begin()
 
     def _begin(self) -> None:
-        """Make the client.  Celery logs what a factory raises; the first task that wants a client hears it as well."""
-        _ = self.client
+        """Have the client made.  What a factory raises Celery logs, and the first task that wants a client hears it."""
+        app: Any = self._app or current_app
+        seconds = app.conf.worker_proc_alive_timeout or _ALIVE_SECONDS
+        self._processes.get().begin(seconds / 2)  # a child has more to do until it is up
 
     def _on_shutdown(self, **_: Any) -> None:
         """This process ends: let its client finish, for as long as that may take."""
-        client = self._by_pid.pop(os.getpid(), None)
-        if client is None:
+        here = self._processes.current()
+        if here is None:
             return
-        seconds, rescued = self._flush_seconds, int(self._rescued)
-        closing = Handover()
-        with contextlib.suppress(DeadlineExceeded):
-            # Elsewhere: callbacks of calls that are dropped may take their time.
-            closing.call(lambda: client.close(seconds * _FLUSHING * 1000), Deadline.after(seconds), lambda: None)
-        counts = client.stats()
-        lost = counts["dropped"] + counts["pending"] + counts["running"] - (int(self._rescued) - rescued)
+        rescued = int(self._rescued)
+        counts = here.close(self._flush_seconds)
+        if counts is not None:
+            self._count(counts, int(self._rescued) - rescued)
+        self._processes.forget()  # not before: callbacks may have asked for the client
+
+    def _count(self, counts: Dict[str, int], rescued: int) -> None:
+        """Add what was lost with the client."""
+        lost = counts["dropped"] + counts["pending"] + counts["running"] - rescued
         if lost > 0:
             self._lost.add(lost)
-            self._log.error("%d calls were not over %.0f ms after Celery ended this process", lost, seconds * 1000)
+            milliseconds_given = self._flush_seconds * 1000
+            self._log.error("%d calls were not over %.0f ms after Celery ended this process", lost, milliseconds_given)
 
 
 def send_notifications(task: Any, message: Dict[str, Any]) -> None:
@@ -314,51 +314,18 @@ def send_notifications(task: Any, message: Dict[str, Any]) -> None:
     INSTALLATIONS.of(task)._run(task, message)
 
 
-def _message_of(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:
-    try:
-        wire = parse_json(render_json(request.to_dict(by_alias=True, exclude_none=True)))
-    except (TypeError, ValueError, RecursionError):
-        expected = "values that JSON can hold"
-        raise OptionError("request: {} were expected".format(expected), "request", expected) from None
-    return {"request": wire, "session_id": session_id}
+def _lineage(parent: Any) -> Dict[str, str]:
+    """Which task sends it: Celery would ask the thread, and that is ours."""
+    if parent is None:
+        return {}
+    return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
-def _options_of(message: Mapping[str, Any]) -> Any:
-    """The call that a message stands for."""
-    return {
-        "request": DeliveryRequest.from_dict(message["request"]),
-        "session_id": message["session_id"],
-        "target_location_hint": message.get("location_hint"),
-        "timeout": message.get("timeout"),
-    }
-
-
-def _shown(message: Mapping[str, Any]) -> str:
-    return "(<{} notifications>,)".format(len(message["request"].get("notifications") or ()))
-
-
-def _named(error: BaseException) -> str:
-    status = getattr(error, "status", None)
-    return type(error).__name__ if not status else "{} {}".format(type(error).__name__, status)
-
-
-def _bare(error: TargetError) -> TargetError:
-    """``error`` as it would leave the process: without the request, and without the body that was answered."""
-    restore, arguments = error.__reduce__()
-    bare: TargetError = restore(*arguments)
-    return bare
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same request may come through later."""
-    if isinstance(error, HttpStatusError):
-        return error.status is not None and (error.status == 429 or error.status >= 500)
-    return isinstance(error, _PASSING)
-
-
-def _is_worth_a_retry(error: BaseException) -> bool:
-    """Whether to try again: so it is where a soft limit struck, or a factory could not make a client."""
-    return _may_pass(error) or not isinstance(error, TargetError)
+def _has_another_try(task: Any, error: BaseException) -> bool:
+    """Whether to run the task again, later.  Where its caller waits for it there is no later."""
+    if task.request.is_eager or task.request.called_directly or not is_worth_a_retry(error):
+        return False
+    return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
 def _pause(task: Any) -> int:

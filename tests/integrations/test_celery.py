@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import threading
 import time
 
@@ -10,17 +11,20 @@ import pytest
 
 pytest.importorskip("celery", reason="Celery is not installed: pip install '.[test]'")
 
-from celery import Celery, signals
+from celery import Celery, current_app, signals
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
 from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusError, OptionError
 from target_python_sdk.integrations import celery as integration
+from target_python_sdk.integrations import celery_client
 from target_python_sdk.integrations.celery import TASK_NAME, install
+from target_python_sdk.integrations.celery_message import message_of_call
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox, VisitorId
+from target_tools.logger import Log
 from tests.support import ANSWER_BYTES, SHORT, body_of, client_of, eventually, head_of, in_a_child, offers
 
 pytestmark = pytest.mark.server
@@ -54,12 +58,12 @@ def waiting(app):
 @pytest.fixture(autouse=True)
 def nothing_stays():
     """Receivers are held strongly: those of a test must not hear of the next one's worker."""
-    connected = [(signal, list(signal.receivers)) for signal in SIGNALS]
+    connected = [(one, list(one.receivers)) for one in SIGNALS]
     installed = dict(integration.INSTALLATIONS.by_task)
     yield
-    for signal, receivers in connected:
-        signal.receivers[:] = receivers
-        signal.sender_receivers_cache.clear()
+    for one, receivers in connected:
+        one.receivers[:] = receivers
+        one.sender_receivers_cache.clear()
     integration.INSTALLATIONS.by_task.clear()
     integration.INSTALLATIONS.by_task.update(installed)
 
@@ -193,7 +197,7 @@ def test_a_later_installation_takes_the_place_of_an_earlier_one(app, edge, facto
     install(factory, app)
     target = install(later, app)
     begin("solo")
-    target.task.apply(args=(target._message(notified()),), throw=True)
+    target.task.apply(args=(message_of_call(notified(), Log()),), throw=True)
     assert factory.made == []
     assert [client is target.client for client in later.made] == [True]
     target.client.close()
@@ -205,10 +209,127 @@ def test_the_task_is_shared_where_no_app_is_given(factory):
     assert not factory.made
 
 
-@pytest.mark.parametrize("wrong", [{"client_factory": None}, {"flush_timeout": -1}, {"flush_timeout": "5 s"}])
+def test_an_app_may_be_given_as_a_proxy(app, edge, factory):
+    app.conf.update(task_always_eager=True, task_eager_propagates=True)
+    before = current_app._get_current_object()
+    app.set_current()
+    try:
+        target = install(factory, current_app)
+        target.send_notifications(notified("shown-1"))
+    finally:
+        before.set_current()
+    assert [one["id"] for one in edge.notifications] == ["shown-1"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"client_factory": None}, {"flush_timeout": -1}, {"flush_timeout": "5 s"}, {"publish_timeout": 0}]
+)
 def test_a_mistake_in_install_is_named(wrong, app):
     with pytest.raises(OptionError, match=next(iter(wrong))):
         install(**{"client_factory": int, "app": app, **wrong})
+
+
+# A child has little time to come up
+
+
+class Held:
+    """A factory whose client comes when it may."""
+
+    def __init__(self, factory):
+        self.factory, self.may, self.calls = factory, threading.Event(), 0
+
+    def __call__(self):
+        self.calls += 1
+        assert self.may.wait(20)
+        return self.factory()
+
+
+def test_a_factory_that_waits_does_not_hold_up_its_child(app, factory, caplog):
+    app.conf.worker_proc_alive_timeout = 0.4
+    held, seen = Held(factory), []
+    target = install(held, app)
+    began = time.monotonic()
+    signals.worker_process_init.send(sender=None)
+    assert 0.15 < time.monotonic() - began < 2
+    assert "not made within 0.2 s" in caplog.text
+    asking = [threading.Thread(target=lambda: seen.append(target.client)) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    assert not eventually(lambda: seen, 0.1)
+    held.may.set()
+    for thread in asking:
+        thread.join(20)
+    assert seen == factory.made * 4 == [target.client] * 4
+    assert held.calls == 1
+
+
+def test_a_factory_that_raises_late_is_logged_and_called_again(app, factory, caplog):
+    app.conf.worker_proc_alive_timeout = 0.1
+    held = Held(factory)
+    factory.raises = [KeyError("TARGET_CLIENT")]
+    target = install(held, app)
+    begin("solo")
+    held.may.set()
+    assert eventually(lambda: "The client could not be made (KeyError)" in caplog.text)
+    assert target.client is factory.made[0]
+    assert held.calls == 2
+
+
+def test_a_soft_limit_while_a_client_is_on_its_way_leaves_it_there(app, factory):
+    app.conf.worker_proc_alive_timeout = 0.1
+    held = Held(factory)
+    target = install(held, app)
+    begin("solo")
+
+    def strike(*_):
+        raise SoftTimeLimitExceeded
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(SoftTimeLimitExceeded):
+            _ = target.client
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    held.may.set()
+    assert target.client is factory.made[0]
+    assert held.calls == 1
+
+
+def test_a_client_that_comes_after_the_end_is_closed(app, factory):
+    app.conf.worker_proc_alive_timeout = 0.1
+    held = Held(factory)
+    install(held, app)
+    begin("threads")
+    signals.worker_shutdown.send(sender=None)
+    held.may.set()
+    assert eventually(lambda: factory.made and "(closed)" in repr(factory.made[0]))
+
+
+def test_where_no_thread_is_to_be_had_the_client_is_made_at_once(app, factory, monkeypatch):
+    def none(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(celery_client, "start_thread", none)
+    target = install(factory, app)
+    begin("solo")
+    assert factory.made == [target.client]
+
+
+def test_a_child_forked_while_its_parent_makes_a_client_makes_its_own(app, factory):
+    app.conf.worker_proc_alive_timeout = 0.1
+    held = Held(factory)
+    target = install(held, app)
+    begin("threads")
+
+    def child():
+        held.may.set()
+        assert target.client is factory.made[0]
+        assert held.calls == 2
+
+    assert in_a_child(child)
+    held.may.set()
+    assert target.client is factory.made[0]
 
 
 # Factories that raise
@@ -266,6 +387,56 @@ def test_a_child_that_ends_runs_every_callback(app):
         assert in_a_child(child)
 
 
+def test_calls_that_callbacks_make_while_a_child_ends_are_made_by_its_client(app):
+    """Each callback asks again, four times over: far from over when the process is told to end."""
+
+    def unhurried(connection):
+        while connection.read_request():
+            time.sleep(0.05)
+            connection.send(OK)
+
+    with SocketServer(unhurried) as server:
+        factory, told = Factory(server), []
+
+        def child():
+            target = install(factory, app)
+
+            def ask(times):
+                def again(_):
+                    told.append(times)
+                    if times:
+                        ask(times - 1)
+
+                target.client.get_offers({**offers(), "callback": again})
+
+            for _ in range(5):
+                ask(3)
+            signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+            assert sorted(told) == sorted([3, 2, 1, 0] * 5)
+            assert len(factory.made) == 1
+            assert target.stats()["lost"] == 0
+
+        assert in_a_child(child)
+
+
+def test_callbacks_that_never_stop_calling_do_not_keep_a_process(app, edge):
+    """The last of them is refused, cut off or counted."""
+    target = install(Factory(edge), app, flush_timeout=500)
+    ended = []
+
+    def again(_):
+        try:
+            target.client.get_offers({**offers(), "callback": again, "err_callback": ended.append})
+        except ClientClosed as error:
+            ended.append(error)
+
+    again(None)
+    began = time.monotonic()
+    signals.worker_shutdown.send(sender=None)
+    assert time.monotonic() - began < 3
+    assert ended or target.stats()["lost"] == 1
+
+
 @pytest.mark.parametrize("callback_hangs", [False, True])
 def test_closing_has_an_end_and_what_was_lost_is_counted(callback_hangs, app, caplog):
     def hang(connection):
@@ -308,16 +479,16 @@ def test_the_sender_makes_no_client(app, factory):
     assert target.stats() == {"sent": 1, "resent": 0, "lost": 0}
 
 
-def test_everything_is_settled_in_the_message(app, factory):
-    target = install(factory, app)
+def test_everything_is_settled_in_the_message():
     cookie = "session#from-the-cookie#{}|PC#device.35_0#{}".format(int(time.time()) + 60, int(time.time()) + 60)
     options = {"target_cookie": cookie, "customer_ids": {"crm": {"id": "7", "authState": 1}}, "timeout": 700}
     request = DeliveryRequest(notifications=notified()["request"].notifications)
-    message = target._message({"request": request, **options})
+    message = message_of_call({"request": request, **options}, Log())
     assert json.loads(json.dumps(message)) == message
     assert message["session_id"] == "from-the-cookie"
     assert message["location_hint"] == "35"
     assert message["timeout"] == 700
+    assert "timeout" not in message_of_call(notified(), Log())
     assert message["request"]["id"] == {
         "tntId": "device.35_0",
         "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}],
@@ -336,7 +507,7 @@ def test_everything_is_settled_in_the_message(app, factory):
         {"request": DeliveryRequest(notifications=[{"id": "no time", "type": "display"}])},
         {**notified(), "callback": print},
         {**notified(), "err_callback": print},
-        {**notified(), "timeout": -1},
+        {**notified(), "timeout": "soon"},
         {**notified(), "customer_ids": 5},
         notified(trace={"authorizationToken": object()}),
         {"request": DeliveryRequest(notifications=[{**notified()["request"].notifications[0].to_dict(), "tokens": 5}])},
@@ -444,6 +615,22 @@ def test_an_eager_task_raises_what_will_not_pass(app):
     assert caught.value.request is None
 
 
+@pytest.mark.parametrize("propagates", [False, True])
+def test_an_eager_task_is_not_tried_again(propagates, app):
+    app.conf.update(task_always_eager=True, task_eager_propagates=propagates)
+    with SocketServer(answer(b"not now", 503)) as server:
+        target = install(Factory(server), app)
+        if propagates:
+            with pytest.raises(HttpStatusError, match="503"):
+                target.send_notifications(notified())
+        else:
+            assert isinstance(target.send_notifications(notified()).result, HttpStatusError)
+        assert len(server.requests) == 1
+        with pytest.raises(HttpStatusError, match="503"):
+            target.task(message_of_call(notified(), Log()))
+        assert len(server.requests) == 2
+
+
 # What a client could not deliver
 
 
@@ -471,7 +658,7 @@ def test_displays_that_wait_when_a_process_ends_go_on_the_broker(app, edge):
     with SocketServer(hang) as server:
         options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
         factory = Factory(server, target_location_hint="35", max_workers=1, **options)
-        target = install(factory, app, flush_timeout=500)
+        target = install(factory, app, flush_timeout=2500)
         factory.options["events"] = {"send_notification_error": target.resend}
         for _ in range(5):
             target.client.get_offers(offers("a1-serverside-ab"))
@@ -505,6 +692,90 @@ def test_a_broker_that_is_down_harms_nobody(factory, caplog):
     assert caplog.text.count("The broker took no notifications") == 1
     assert SECRET not in caplog.text
     app.close()
+
+
+@pytest.fixture(params=["redis", "pyamqp"])
+def hung(request):
+    """An app whose broker takes connections, and says nothing."""
+    if request.param == "redis":
+        pytest.importorskip("redis", reason="redis is not installed: pip install '.[servers]'")
+    with SocketServer(lambda connection: connection.hang()) as server:
+        made = Celery("shop", broker="{}://{}".format(request.param, server.domain), set_as_current=False)
+        made.conf.broker_transport_options = {"socket_timeout": None}
+        yield made
+
+
+def test_a_broker_that_hangs_is_waited_for_so_long(hung, factory):
+    target = install(factory, hung, publish_timeout=300)
+    began = time.monotonic()
+    with pytest.raises(OperationalError, match="within 300 ms"):
+        target.send_notifications(notified())
+    assert 0.2 < time.monotonic() - began < 3
+    assert target.stats() == {"sent": 0, "resent": 0, "lost": 0}
+
+
+def test_a_broker_that_hangs_keeps_one_at_a_time(hung, factory, caplog):
+    target = install(factory, hung, publish_timeout=300)
+    began = time.monotonic()
+    target.resend(lost(ConnectionFailed("nobody there")))
+    for _ in range(50):
+        target.resend(lost(ConnectionFailed("nobody there")))
+    assert time.monotonic() - began < 3
+    time.sleep(integration._BROKER_PAUSE + 0.1)
+    took = []
+
+    def resend():
+        began = time.monotonic()
+        target.resend(lost(ConnectionFailed("nobody there")))
+        took.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=resend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+        thread.join(0.01)
+    for thread in threads:
+        thread.join(20)
+    assert [seconds > 0.2 for seconds in sorted(took)] == [False] * 7 + [True]
+    assert target.stats() == {"sent": 0, "resent": 0, "lost": 59}
+    assert caplog.text.count("The broker took no notifications") == 2
+
+
+def test_a_broker_that_works_again_takes_what_comes(app, factory, monkeypatch):
+    target = install(factory, app)
+    publish, refusals = target.task.apply_async, [OperationalError("no room")]
+
+    def once(*arguments, **named):
+        if refusals:
+            raise refusals.pop()
+        return publish(*arguments, **named)
+
+    monkeypatch.setattr(target.task, "apply_async", once)
+    monkeypatch.setattr(integration, "_BROKER_PAUSE", 0.0)
+    for _ in range(3):
+        target.resend(lost(ConnectionFailed("nobody there")))
+    threads = [threading.Thread(target=target.resend, args=(lost(ConnectionFailed("gone")),)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert target.stats() == {"sent": 0, "resent": 10, "lost": 1}
+    assert waiting(app) == 10
+
+
+def test_what_a_task_sends_is_its_child(app, factory):
+    """Celery finds out by the thread, and asks ours."""
+    sent = []
+    task_sent = lambda headers=None, **_: sent.append(headers)  # noqa: E731
+    target = install(factory, app)
+
+    @app.task(name="tells")
+    def tells():
+        target.send_notifications(notified())
+
+    signals.before_task_publish.connect(task_sent)
+    tells.apply(task_id="outer", throw=True)
+    signals.before_task_publish.disconnect(task_sent)
+    assert [(one["parent_id"], one["root_id"]) for one in sent] == [("outer", "outer")]
 
 
 def test_a_soft_limit_in_resend_is_the_tasks(app, factory, monkeypatch):
