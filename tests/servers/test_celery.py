@@ -65,7 +65,7 @@ def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, fig
     with Edge(pause=0.2) as edge:
         with Worker(broker.empty(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
             fire(worker, count)
-            # A child that was about to leave when Celery is told to stop would be waited for thirty seconds, by Celery.
+            # What begins in the moment of the stop Celery may wait for thirty seconds for.
             worker.until_recorded(count, "ran")
             took = worker.shut_down()
             ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
