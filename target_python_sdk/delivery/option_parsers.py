@@ -45,7 +45,7 @@ def text(option: str, value: Any) -> str:
 
 
 def digits_or_text(option: str, value: Any) -> str:
-    """Text; a whole number stands for its digits, as in 1.1.0."""
+    """Text; a whole number stands for its digits."""
     return text(option, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 

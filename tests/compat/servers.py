@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import ssl
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import trustme
 
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, response
@@ -30,6 +33,8 @@ class Server(NamedTuple):
 
     domain: str
     asked: Callable[[], List[Asked]]
+    #: One beside it that speaks TLS, by a certificate of an authority that nobody knows.
+    encrypted: str = ""
 
 
 def by_scenario(asked: List[Asked]) -> Dict[str, List[Dict[str, Any]]]:
@@ -49,6 +54,15 @@ def edge() -> Iterator[Server]:
     """The local edge, with the activities of these tests."""
     with LocalEdge(str(GIVEN / "activities.json")) as local:
         yield Server(local.domain, lambda: [Asked(*one[:5]) for one in local.requests])
+
+
+@contextlib.contextmanager
+def edge_and_encrypted() -> Iterator[Server]:
+    """The local edge, and a server that speaks TLS."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with edge() as local, SocketServer(_answer_each, tls) as encrypted:
+        yield local._replace(encrypted=encrypted.domain)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ LIMIT = 120
 PROCESSES: Dict[str, Tuple[str, Callable[[], ContextManager[servers.Server]]]] = {
     "calls": ("get_offers,notifications_and_attributes", servers.edge),
     "deciding": ("deciding,options_and_events", servers.edge),
-    "doors": ("tools,doors", servers.edge),
+    "doors": ("tools,doors", servers.edge_and_encrypted),
     "odd_answers": ("odd_answers,odd_doors", servers.odd),
     "no_answer": ("no_answer", servers.nobody),
 }
@@ -32,7 +32,7 @@ def scenarios(python: str, process: str) -> Dict[str, Any]:
     """What was sent and what came, by scenario, with all that differs from run to run made plain."""
     groups, start = PROCESSES[process]
     with start() as server:
-        results = run(python, str(BOTH), groups, server.domain)
+        results = run(python, str(BOTH), groups, server.domain, server.encrypted)
         asked = servers.by_scenario(server.asked())
     return {
         name: compact(plain({"asked": asked.get(name, []), "came": result["came"]}, result["now"], server.domain))

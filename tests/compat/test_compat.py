@@ -150,10 +150,42 @@ def test_numbers_of_another_kind_and_errors_of_another_class_differ() -> None:
     """1, 1.0 and True are three things; an error may be more than it was, but not less."""
     was = {"caught as": ["ValueError"], "text": "no"}
     more = {"caught as": ["OptionError", "ValueError"], "text": "no"}
+    ours = {"caught as": ["OptionError", "TargetError", "ValueError"], "text": "no"}
     assert len(differences({"a": [1, 1, 1]}, {"a": [1, 1.0, True]})) == 2
-    assert differences({"a": was}, {"a": more}) == []
-    assert differences({"a": more}, {"a": was}) == [Differs("a", "caught as.0", "OptionError", "<absent>")]
+    assert differences({"a": was}, {"a": ours}) == []
+    assert differences({"a": more}, {"a": was}) == [
+        Differs("a", "caught as", ["OptionError", "ValueError"], ["ValueError"])
+    ]
+    nobody = {"caught as": ["AttributeError", "ValueError"], "text": "no"}
+    assert differences({"a": was}, {"a": nobody}) == [Differs("a", "caught as", was["caught as"], nobody["caught as"])]
     assert differences({"a": was}, {"a": {"text": "no"}}) == [Differs("a", "", was, {"text": "no"})]
+
+
+def test_what_both_lists_have_stays_together() -> None:
+    """An element that one side does not have is told as that, and the others are compared with their like."""
+    theirs = [{"id": 4, "n": 1}, {"id": 14, "n": 1}, {"id": 1, "n": 2, "to": "<uuid of a>"}]
+    ours = [{"id": 1, "n": 3, "to": "<uuid of a>"}]
+    assert differences({"a": theirs}, {"a": ours}) == [
+        Differs("a", "0", theirs[0], "<absent>"),
+        Differs("a", "1", theirs[1], "<absent>"),
+        Differs("a", "2.n", 2, 3),
+    ]
+    assert differences({"a": ours}, {"a": theirs})[-1] == Differs("a", "2.n", 3, 2)
+
+
+def test_an_error_that_is_nobodys_is_never_meant() -> None:
+    """It is where the entry names it; hanging never is."""
+    entry = Difference("B1", "*", "came*", "It is meant.", ".", ".")
+    mine = {"caught as": ["OptionError", "TargetError", "ValueError"], "text": "no"}
+    error = {"caught as": ["AttributeError"], "text": "no"}
+    assert entry.explains(Differs("a", "came", 1, mine))
+    assert not entry.explains(Differs("a", "came", 1, error))
+    assert not entry.explains(Differs("a", "came", 1, {"given": [["err_callback", error]]}))
+    assert not entry.explains(Differs("a", "came.caught as", ["ValueError"], ["AttributeError"]))
+    assert not entry.explains(Differs("a", "came", 1, {"caught as": [], "text": "a plain Exception"}))
+    assert not entry.explains(Differs("a", "came", 1, "nothing: it hangs"))
+    assert entry._replace(ours="AttributeError").explains(Differs("a", "came", 1, error))
+    assert not entry._replace(but="a|b").explains(Differs("a", "came", 1, mine))
 
 
 def test_only_what_differs_from_run_to_run_is_made_plain() -> None:

@@ -1,4 +1,4 @@
-"""``python both GROUPS EDGE FILE``: run scenarios under whichever package is installed, and write what came of each.
+"""``python both GROUPS EDGE ENCRYPTED FILE``: run scenarios under the package that is installed, and write what came.
 
 It runs under 1.1.0 and under this project alike, so it knows no more than their public names.
 """
@@ -25,7 +25,7 @@ import delivery_api_client  # noqa: E402
 LIMIT = 5
 
 
-def main(groups: str, edge: str, file: str) -> None:
+def main(groups: str, edge: str, encrypted: str, file: str) -> None:
     """Run the scenarios of these groups, one after the other, and end the process, whatever its threads do."""
     # 1.1.0 keeps the first host for the rest of the process (B1): this one, so that nothing leaves the machine.
     delivery_api_client.Configuration(host="http://" + edge)
@@ -34,7 +34,7 @@ def main(groups: str, edge: str, file: str) -> None:
         for name, scenario in __import__(group).SCENARIOS.items():
             full = "{}: {}".format(group.replace("_", " "), name)
             announce(edge, full)
-            results[full] = run(scenario, World(edge))
+            results[full] = run(scenario, World(edge, encrypted))
     with open(file, "w", encoding="utf-8") as out:
         json.dump(results, out)
     os._exit(0)  # 1.1.0's polling and its result handlers never would (B43, B4)

@@ -137,6 +137,8 @@ ON_DEVICE: Dict[str, Callable[[World], Any]] = {
     "a look-up of the place that fails": decided(
         prefetch(mbox()), {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"}
     ),
+    "a maximum_wait_ready that is negative": decided(prefetch(mbox()), {"maximum_wait_ready": -1}),
+    "a polling_interval as text": decided(prefetch(mbox()), {"polling_interval": "300"}),
     "without a hint": lambda do: do.offers(request(id=visitor(), **prefetch(mbox())()), after_its_start(do)),
 }
 
@@ -152,7 +154,7 @@ def downloading(do: World, method: str = "on-device") -> Any:
     """A client that has fetched the artifact of the edge."""
     return do.client(
         decisioning_method=method,
-        artifact_location="http://{}/acmeclient/production/v1/rules.json".format(do.edge),
+        artifact_location=location(do),
         target_location_hint="35",
         telemetry_enabled=False,
         polling_interval=0,
@@ -184,6 +186,57 @@ HYBRID: Dict[str, Callable[[World], Any]] = {
 }
 
 
+#: Seconds within which a payload that does not last would have been replaced.
+A_WHILE = 1.5
+
+
+def polling_as_usual(seconds: float) -> Callable[[World], Any]:
+    """A scenario of a payload without ``polling_interval``: what decides after so many seconds."""
+
+    def scenario(do: World) -> Any:
+        client = do.on_device(polling_interval=None, artifact_location=location(do))
+        time.sleep(seconds)
+        return do.offers(request(id=visitor(), **prefetch(mbox())()), client)
+
+    return scenario
+
+
+def events_of_polling_as_usual(do: World) -> Any:
+    """What is told of the artifact."""
+    given: Any = []
+    names = ("artifact_download_succeeded", "artifact_download_failed")
+    events = {name: lambda event: given.append(event["type"]) for name in names}
+    do.on_device(polling_interval=None, artifact_location=location(do), events=events)
+    time.sleep(A_WHILE)
+    return given
+
+
+def location(do: World) -> str:
+    """Where the edge serves the artifact."""
+    return "http://{}/acmeclient/production/v1/rules.json".format(do.edge)
+
+
+def stand_alone_polling_as_usual(do: World) -> Any:
+    """The same without a client."""
+    package = importlib.import_module("target_decisioning_engine")
+    configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
+    requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
+    config = configs.DecisioningConfig(
+        client="acmeclient",
+        organization_id=ORGANIZATION,
+        artifact_payload=artifact(),
+        artifact_location=location(do),
+    )
+    engine = package.TargetDecisioningEngine(config)
+    engine.initialize()
+    time.sleep(A_WHILE)
+    asked = request(id=visitor(), **prefetch(mbox())())
+    answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
+    artifacts = engine.get_raw_artifact() == artifact()
+    engine.stop_polling()
+    return {"answer": told(answer), "artifact": artifacts}
+
+
 def stand_alone(do: World) -> Any:
     """The engine without a client, as 1.1.0's own suite used it."""
     package = importlib.import_module("target_decisioning_engine")
@@ -209,5 +262,9 @@ def stand_alone(do: World) -> Any:
 SCENARIOS = {
     **{"on-device, " + name: scenario for name, scenario in ON_DEVICE.items()},
     **{"hybrid, " + name: scenario for name, scenario in HYBRID.items()},
+    "on-device, polling as usual": polling_as_usual(0),
+    "on-device, polling as usual, after a while": polling_as_usual(A_WHILE),
+    "on-device, polling as usual, events": events_of_polling_as_usual,
     "the engine alone": stand_alone,
+    "the engine alone, polling as usual": stand_alone_polling_as_usual,
 }

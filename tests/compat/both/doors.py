@@ -4,6 +4,7 @@ import datetime
 import importlib
 import json
 import threading
+import time
 from typing import Any, Callable, Dict
 
 from telling import outcome, told
@@ -63,6 +64,20 @@ def called_back(name: str) -> Callable[[World], Any]:
     return scenario
 
 
+def callback_at_once(name: str) -> Callable[[World], Any]:
+    """A scenario of callbacks without ``async_req``: what ``execute`` returns, and what they were given."""
+
+    def scenario(do: World) -> Any:
+        given: Any = []
+        asked = request(execute=execute(mbox(name)))
+        callbacks = {"callback": given.append, "err_callback": given.append}
+        answer = outcome(lambda: delivery(do).execute(ORGANIZATION, SESSION, asked, **callbacks))
+        time.sleep(0.2)
+        return {"answer": told(answer), "given": told(given)}
+
+    return scenario
+
+
 def default_headers(do: World) -> Any:
     """A header of every call, a cookie, and headers of one."""
     settings = api.Configuration(host="http://" + do.edge)
@@ -81,6 +96,18 @@ def raw(do: World) -> Any:
 def odd(name: str) -> Callable[[World], Any]:
     """A scenario of ``execute`` that is met with an answer of ``odd_answers``."""
     return executing(lambda: request(execute=execute(mbox(name))))
+
+
+def encrypted(**configuration: Any) -> Callable[[World], Any]:
+    """A scenario of a call to a server whose certificate nobody trusts."""
+
+    def scenario(do: World) -> Any:
+        door = delivery(do, host="https://" + do.encrypted, **configuration)
+        answer = outcome(lambda: door.execute(ORGANIZATION, SESSION, request()))
+        # An error's text has the port.
+        return {"caught as": told(answer)["caught as"], "text": ""} if isinstance(answer, Exception) else told(answer)
+
+    return scenario
 
 
 def last_response(do: World) -> Any:
@@ -134,6 +161,12 @@ EXECUTING: Dict[str, Callable[[World], Any]] = {
     "execute_with_http_info, data only": only_data,
     "execute, later": later,
     "execute, called back": called_back("home"),
+    "execute, with a callback and at once": callback_at_once("home"),
+    "execute, unencrypted and without verifying": lambda do: delivery(do, verify_ssl=False).execute(
+        ORGANIZATION, SESSION, request()
+    ),
+    "execute, encrypted": encrypted(),
+    "execute, encrypted and without verifying": encrypted(verify_ssl=False),
     "headers and cookie of the client": default_headers,
     "the answer as it came": raw,
     "client as a context": lambda do: type(api.ApiClient().__enter__()).__name__,
@@ -142,6 +175,45 @@ EXECUTING: Dict[str, Callable[[World], Any]] = {
     "close": lambda do: api.ApiClient().close(),
 }
 
+
+class Renamed(api.MboxRequest):
+    """An application's own mbox, which tells itself otherwise."""
+
+    def to_dict(self) -> Any:
+        return {"renamed": self.name}
+
+
+class Nowhere(api.Address):
+    """An application's own address."""
+
+    def to_dict(self) -> Any:
+        return {"nowhere": self.url}
+
+
+def of_its_own() -> Any:
+    """A request with models of its own, in a list and by themselves."""
+    context = api.Context(channel=api.ChannelType.WEB, address=Nowhere(url="https://example.com/"))
+    return request(context=context, execute=execute(Renamed(name="home", index=1), mbox("flags", index=2)))
+
+
+def of_its_own_told(do: World) -> Any:
+    """What such a request says of itself."""
+    asked, executed = of_its_own(), of_its_own().execute
+    return {
+        "to_dict": asked.to_dict(),
+        "to_str": executed.to_str(),
+        "repr": repr(executed),
+        "equal": asked == of_its_own(),
+    }
+
+
+OF_THEIR_OWN: Dict[str, Callable[[World], Any]] = {
+    "told": of_its_own_told,
+    "in a dict": lambda do: told(api.Notification(parameters={"a": Renamed(name="home")}).to_dict()),
+    "sanitized": lambda do: api.ApiClient().sanitize_for_serialization(of_its_own()),
+    "sent by the API": executing(of_its_own),
+    "sent by a client": lambda do: do.offers(of_its_own()),
+}
 
 SERIALIZING: Dict[str, Callable[[World], Any]] = {
     "sanitize a request": sanitized(request),
@@ -240,4 +312,5 @@ ODD = (
     "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",
 )  # fmt: skip
 
-SCENARIOS = {**EXECUTING, **SERIALIZING, **CONFIGURING}
+OWN = {"models of their own, " + name: scenario for name, scenario in OF_THEIR_OWN.items()}
+SCENARIOS = {**EXECUTING, **OWN, **SERIALIZING, **CONFIGURING}

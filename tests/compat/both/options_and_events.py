@@ -77,6 +77,34 @@ OPTIONS: Dict[str, Callable[[World], Any]] = {
 }
 
 
+def taking(**options: Any) -> Callable[[World], Any]:
+    """A scenario of a call by a client of these options."""
+    return lambda do: do.offers(client=do.client(**options))
+
+
+#: Values that are not of the documented type.
+UNUSUAL: Dict[str, Callable[[World], Any]] = {
+    "a timeout as text": taking(timeout="3000"),
+    "a negative timeout": taking(timeout=-1),
+    "an environment as text": taking(environment_id="5"),
+    "a maximum_wait_ready that is negative": taking(maximum_wait_ready=-1),
+    "secure is 0": taking(secure=0),
+    "telemetry_enabled is 1": taking(telemetry_enabled=1),
+    "telemetry_enabled is 0": taking(telemetry_enabled=0),
+    "a property_token that is a number": taking(property_token=5),
+    "a version that is a number": taking(version=5),
+    "events are a list": taking(events=[]),
+    "an event without a handler": taking(events={"x": None}),
+    "an underscore in the client": taking(client="acme_client"),
+    "secure is a word": creating(secure="false"),
+    "telemetry_enabled is a word": creating(telemetry_enabled="true"),
+    "a scheme in server_domain": creating(server_domain="http://host"),
+    "a colon without a port": creating(server_domain="host:"),
+    "a timeout that is no number": creating(timeout="x"),
+    "customer_ids are a text": lambda do: do.offers(customer_ids="abc"),
+}
+
+
 def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[World], Any]:
     """A scenario of a client that has a ``client_ready`` handler."""
 
@@ -148,5 +176,6 @@ def downloading(do: World, path: str = "acmeclient/production/v1/rules.json") ->
 
 SCENARIOS = {
     **{"options " + name: scenario for name, scenario in OPTIONS.items()},
+    **{"options, " + name: scenario for name, scenario in UNUSUAL.items()},
     **{"events, " + name: scenario for name, scenario in EVENTS.items()},
 }

@@ -1,6 +1,9 @@
 """Small functions at old paths: each with a few arguments, wherever it stood in 1.1.0."""
 
 import importlib
+import json
+import subprocess
+import sys
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from telling import outcome, told
@@ -259,6 +262,57 @@ def constants(module: str, names: Sequence[str]) -> Callable[[World], Any]:
     return lambda do: {name: told(getattr(importlib.import_module(module), name, "missing")) for name in names}
 
 
+#: Modules that are there without being imported by name, and what is asked of each.
+ATTRIBUTES = {
+    "target_python_sdk": (
+        "cookies.TARGET_COOKIE", "cookies.parse_cookies", "helper.EDGE_CLUSTER_PREFIX", "helper.get_device_id",
+        "validators.validate_client_options", "messages.MESSAGES", "types.target_delivery_response",
+    ),
+    "target_tools": (
+        "utils.SECONDS_IN_MINUTE", "utils.is_string", "constants.DEFAULT_GLOBAL_MBOX", "messages.attribute_not_exist",
+        "types.limited_key_dict", "perf_tool.get_perf_tool_instance", "client_info.browser_from_user_agent",
+        "hashing.hash_unencoded_chars", "response_helpers.create_options", "enums.DecisioningMethod",
+        "logger.LOGGER_NAME", "attributes_provider.AttributesProvider", "event_provider.EventProvider",
+        "nobody",
+    ),
+    "target_decisioning_engine": (
+        "constants", "events.ARTIFACT_DOWNLOAD_FAILED", "types.decisioning_config.DecisioningConfig",
+        "types.target_delivery_request.TargetDeliveryRequest", "types.decision_provider_response",
+    ),
+    "delivery_api_client": (
+        "Model.MboxRequest", "api.delivery_api.DeliveryApi", "api_client.ApiClient", "configuration.Configuration",
+        "exceptions.ApiException", "rest.RESTClientObject", "nobody",
+    ),
+}  # fmt: skip
+
+#: A program that imports packages, and tells what it finds in them.
+ASKING = """
+import functools, json, sys, warnings
+warnings.simplefilter("ignore")
+import target_python_sdk, target_tools, target_decisioning_engine, delivery_api_client
+def found(path):
+    package, _, names = path.partition(".")
+    try:
+        value = functools.reduce(getattr, names.split("."), globals()[package])
+    except AttributeError:
+        return "not there"
+    kinds = {"callable": callable(value), "module": type(value) is type(sys)}
+    return value if isinstance(value, (str, int)) else [kind for kind in kinds if kinds[kind]]
+print(json.dumps({path: found(path) for path in json.loads(sys.argv[1])}))
+"""
+
+
+def modules_as_attributes(package: str) -> Callable[[World], Any]:
+    """A scenario of another process, which imports nothing but the packages."""
+    paths = ["{}.{}".format(package, path) for path in ATTRIBUTES[package]]
+
+    def scenario(do: World) -> Any:
+        command = [sys.executable, "-c", ASKING, json.dumps(paths)]
+        return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+    return scenario
+
+
 def target_cookie(do: World) -> Any:
     """``create_target_cookie``, with an age to ten seconds: 1.1.0's clock goes by whole ones (B56)."""
     create_target_cookie = importlib.import_module("target_python_sdk.cookies").create_target_cookie
@@ -319,6 +373,7 @@ SCENARIOS: Dict[str, Callable[[World], Any]] = {
     **{"{1}.{2}".format(*("", *row)): called("target_python_sdk", row) for row in COOKIES + HELPER},
     **{"{1}.{2}".format(*("", *row)): called("target_tools", row) for row in TOOLS},
     **{"constants of " + module: constants(module, names) for module, names in CONSTANTS.items()},
+    **{"modules as attributes of " + package: modules_as_attributes(package) for package in ATTRIBUTES},
     "cookies.create_target_cookie": target_cookie,
     "messages": messages,
     "EventProvider": events,

@@ -64,8 +64,10 @@ class Visitor:
 class World:
     """One scenario's servers and clients."""
 
-    def __init__(self, edge: str) -> None:
+    def __init__(self, edge: str, encrypted: str) -> None:
         self.edge = edge
+        #: A server that speaks TLS, where there is one.
+        self.encrypted = encrypted
         #: Seconds of the epoch at which the scenario began.
         self.now = time.time()
         self._clients: List[Any] = []
