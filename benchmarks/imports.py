@@ -72,7 +72,7 @@ def old_doors() -> List[str]:
     """The modules that have a name of 1.1.0's, as far as one is still offered there; every class has one."""
     sections = re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", _OLD_NAMES.read_text(encoding="utf-8"), re.M | re.S)
     named = [module for module, rows in sections if re.search(r"^\| .+ \| (works|kept) \| ", rows, re.M)]
-    classes = sorted(path.stem for path in (ROOT / "delivery_api_client" / "Model").glob("[a-z]*.py"))
+    classes = sorted(path.stem for path in (ROOT / "delivery_api_client" / "Model").glob("*.pyi"))
     return [*named, *("delivery_api_client.Model." + name for name in classes)]
 
 

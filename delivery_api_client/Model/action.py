@@ -1,5 +1,0 @@
-"""``Action``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Action
-
-__all__ = ["Action"]

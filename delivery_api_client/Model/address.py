@@ -1,5 +1,0 @@
-"""``Address``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Address
-
-__all__ = ["Address"]

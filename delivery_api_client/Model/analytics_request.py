@@ -1,5 +1,0 @@
-"""``AnalyticsRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import AnalyticsRequest
-
-__all__ = ["AnalyticsRequest"]

@@ -1,5 +1,0 @@
-"""``AnalyticsResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import AnalyticsResponse
-
-__all__ = ["AnalyticsResponse"]

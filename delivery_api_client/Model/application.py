@@ -1,5 +1,0 @@
-"""``Application``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Application
-
-__all__ = ["Application"]

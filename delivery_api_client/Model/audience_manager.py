@@ -1,5 +1,0 @@
-"""``AudienceManager``, where 1.1.0 had it."""
-
-from target_python_sdk.types import AudienceManager
-
-__all__ = ["AudienceManager"]

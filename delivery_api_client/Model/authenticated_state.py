@@ -1,5 +1,0 @@
-"""``AuthenticatedState``, where 1.1.0 had it."""
-
-from target_python_sdk.types import AuthenticatedState
-
-__all__ = ["AuthenticatedState"]

@@ -1,5 +1,0 @@
-"""``Browser``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Browser
-
-__all__ = ["Browser"]

@@ -1,5 +1,0 @@
-"""``Context``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Context
-
-__all__ = ["Context"]

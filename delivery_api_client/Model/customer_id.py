@@ -1,5 +1,0 @@
-"""``CustomerId``, where 1.1.0 had it."""
-
-from target_python_sdk.types import CustomerId
-
-__all__ = ["CustomerId"]

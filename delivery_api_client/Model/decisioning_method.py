@@ -1,5 +1,0 @@
-"""``DecisioningMethod``, where 1.1.0 had it."""
-
-from target_python_sdk.types import DecisioningMethod
-
-__all__ = ["DecisioningMethod"]

@@ -1,5 +1,0 @@
-"""``DeliveryRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import DeliveryRequest
-
-__all__ = ["DeliveryRequest"]

@@ -1,5 +1,0 @@
-"""``DeliveryResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import DeliveryResponse
-
-__all__ = ["DeliveryResponse"]

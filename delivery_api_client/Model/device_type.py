@@ -1,5 +1,0 @@
-"""``DeviceType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import DeviceType
-
-__all__ = ["DeviceType"]

@@ -1,5 +1,0 @@
-"""``ExecuteRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ExecuteRequest
-
-__all__ = ["ExecuteRequest"]

@@ -1,5 +1,0 @@
-"""``ExecuteResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ExecuteResponse
-
-__all__ = ["ExecuteResponse"]

@@ -1,5 +1,0 @@
-"""``ExperienceCloud``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ExperienceCloud
-
-__all__ = ["ExperienceCloud"]

@@ -1,5 +1,0 @@
-"""``Geo``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Geo
-
-__all__ = ["Geo"]

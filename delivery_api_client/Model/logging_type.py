@@ -1,5 +1,0 @@
-"""``LoggingType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import LoggingType
-
-__all__ = ["LoggingType"]

@@ -1,5 +1,0 @@
-"""``MboxRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MboxRequest
-
-__all__ = ["MboxRequest"]

@@ -1,5 +1,0 @@
-"""``MboxRequestAllOf``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MboxRequestAllOf
-
-__all__ = ["MboxRequestAllOf"]

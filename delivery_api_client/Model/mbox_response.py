@@ -1,5 +1,0 @@
-"""``MboxResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MboxResponse
-
-__all__ = ["MboxResponse"]

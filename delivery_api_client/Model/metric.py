@@ -1,5 +1,0 @@
-"""``Metric``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Metric
-
-__all__ = ["Metric"]

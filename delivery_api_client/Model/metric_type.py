@@ -1,5 +1,0 @@
-"""``MetricType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MetricType
-
-__all__ = ["MetricType"]

@@ -1,5 +1,0 @@
-"""``MobilePlatform``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MobilePlatform
-
-__all__ = ["MobilePlatform"]

@@ -1,5 +1,0 @@
-"""``MobilePlatformType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import MobilePlatformType
-
-__all__ = ["MobilePlatformType"]

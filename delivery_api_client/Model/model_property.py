@@ -1,5 +1,0 @@
-"""``ModelProperty``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ModelProperty
-
-__all__ = ["ModelProperty"]

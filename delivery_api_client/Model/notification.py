@@ -1,5 +1,0 @@
-"""``Notification``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Notification
-
-__all__ = ["Notification"]

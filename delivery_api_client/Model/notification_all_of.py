@@ -1,5 +1,0 @@
-"""``NotificationAllOf``, where 1.1.0 had it."""
-
-from target_python_sdk.types import NotificationAllOf
-
-__all__ = ["NotificationAllOf"]

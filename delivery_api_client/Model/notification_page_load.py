@@ -1,5 +1,0 @@
-"""``NotificationPageLoad``, where 1.1.0 had it."""
-
-from target_python_sdk.types import NotificationPageLoad
-
-__all__ = ["NotificationPageLoad"]

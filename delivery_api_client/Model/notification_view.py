@@ -1,5 +1,0 @@
-"""``NotificationView``, where 1.1.0 had it."""
-
-from target_python_sdk.types import NotificationView
-
-__all__ = ["NotificationView"]

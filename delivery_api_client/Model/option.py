@@ -1,5 +1,0 @@
-"""``Option``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Option
-
-__all__ = ["Option"]

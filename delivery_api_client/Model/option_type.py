@@ -1,5 +1,0 @@
-"""``OptionType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import OptionType
-
-__all__ = ["OptionType"]

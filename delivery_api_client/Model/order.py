@@ -1,5 +1,0 @@
-"""``Order``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Order
-
-__all__ = ["Order"]

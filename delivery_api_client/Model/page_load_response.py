@@ -1,5 +1,0 @@
-"""``PageLoadResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import PageLoadResponse
-
-__all__ = ["PageLoadResponse"]

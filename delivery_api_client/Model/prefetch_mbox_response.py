@@ -1,5 +1,0 @@
-"""``PrefetchMboxResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import PrefetchMboxResponse
-
-__all__ = ["PrefetchMboxResponse"]

@@ -1,5 +1,0 @@
-"""``PrefetchMboxResponseAllOf``, where 1.1.0 had it."""
-
-from target_python_sdk.types import PrefetchMboxResponseAllOf
-
-__all__ = ["PrefetchMboxResponseAllOf"]

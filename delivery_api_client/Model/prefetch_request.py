@@ -1,5 +1,0 @@
-"""``PrefetchRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import PrefetchRequest
-
-__all__ = ["PrefetchRequest"]

@@ -1,5 +1,0 @@
-"""``PrefetchResponse``, where 1.1.0 had it."""
-
-from target_python_sdk.types import PrefetchResponse
-
-__all__ = ["PrefetchResponse"]

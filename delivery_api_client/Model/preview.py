@@ -1,5 +1,0 @@
-"""``Preview``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Preview
-
-__all__ = ["Preview"]

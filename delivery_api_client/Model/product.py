@@ -1,5 +1,0 @@
-"""``Product``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Product
-
-__all__ = ["Product"]

@@ -1,5 +1,0 @@
-"""``QAModePreviewIndex``, where 1.1.0 had it."""
-
-from target_python_sdk.types import QAModePreviewIndex
-
-__all__ = ["QAModePreviewIndex"]

@@ -1,5 +1,0 @@
-"""``RequestDetails``, where 1.1.0 had it."""
-
-from target_python_sdk.types import RequestDetails
-
-__all__ = ["RequestDetails"]

@@ -1,5 +1,0 @@
-"""``Screen``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Screen
-
-__all__ = ["Screen"]

@@ -1,0 +1,1 @@
+from target_python_sdk.types import Screen as Screen

@@ -1,5 +1,0 @@
-"""``ScreenOrientationType``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ScreenOrientationType
-
-__all__ = ["ScreenOrientationType"]

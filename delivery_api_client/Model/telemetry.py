@@ -1,5 +1,0 @@
-"""``Telemetry``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Telemetry
-
-__all__ = ["Telemetry"]

@@ -1,5 +1,0 @@
-"""``TelemetryEntry``, where 1.1.0 had it."""
-
-from target_python_sdk.types import TelemetryEntry
-
-__all__ = ["TelemetryEntry"]

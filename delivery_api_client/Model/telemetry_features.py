@@ -1,5 +1,0 @@
-"""``TelemetryFeatures``, where 1.1.0 had it."""
-
-from target_python_sdk.types import TelemetryFeatures
-
-__all__ = ["TelemetryFeatures"]

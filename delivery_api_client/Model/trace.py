@@ -1,5 +1,0 @@
-"""``Trace``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Trace
-
-__all__ = ["Trace"]

@@ -1,0 +1,1 @@
+from target_python_sdk.types import Trace as Trace

@@ -1,5 +1,0 @@
-"""``UnexpectedError``, where 1.1.0 had it."""
-
-from target_python_sdk.types import UnexpectedError
-
-__all__ = ["UnexpectedError"]

@@ -1,5 +1,0 @@
-"""``View``, where 1.1.0 had it."""
-
-from target_python_sdk.types import View
-
-__all__ = ["View"]

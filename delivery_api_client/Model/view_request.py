@@ -1,5 +1,0 @@
-"""``ViewRequest``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ViewRequest
-
-__all__ = ["ViewRequest"]

@@ -1,5 +1,0 @@
-"""``ViewRequestAllOf``, where 1.1.0 had it."""
-
-from target_python_sdk.types import ViewRequestAllOf
-
-__all__ = ["ViewRequestAllOf"]

@@ -1,5 +1,0 @@
-"""``VisitorId``, where 1.1.0 had it."""
-
-from target_python_sdk.types import VisitorId
-
-__all__ = ["VisitorId"]

@@ -1,5 +1,0 @@
-"""``Window``, where 1.1.0 had it."""
-
-from target_python_sdk.types import Window
-
-__all__ = ["Window"]
