@@ -206,7 +206,7 @@ MISTAKES = [
     {"request": "home"},
     {"request": DeliveryRequest(execute=ExecuteRequest())},
     {**offers(), "err_callback": 5},
-    {**offers(), "timeout": -1},
+    {**offers(), "timeout": "soon"},
     {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a", parameters={"a": object()})]))},
 ]
 
