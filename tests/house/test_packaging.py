@@ -88,5 +88,5 @@ def expected_in_wheel(tree: Path) -> List[str]:
         str(path.relative_to(tree))
         for package in PACKAGES
         for path in (tree / package).rglob("*")
-        if path.suffix in (".py", ".pyi", ".json", ".gz") or path.name == "py.typed" or path.name.endswith(".NOTICE.txt")
+        if path.suffix in (".py", ".pyi", ".json", ".gz") or path.name.endswith(("py.typed", ".NOTICE.txt"))
     )
