@@ -4,7 +4,7 @@ It hangs on one object per process, made when a call first needs one.
 """
 
 import weakref
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from target_python_sdk.artifact_source import ArtifactSource
 from target_python_sdk.decisioning.artifact import Artifact
@@ -70,7 +70,9 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
-        self._has_waited = self._has_asked = False
+        self._has_waited = False
+        #: The question for the cluster, until one thread has taken it.
+        self._unasked: List[bool] = []
         self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
@@ -85,6 +87,16 @@ class Runtime:
         situation = Situation(settings.client, self.log, everywhere, retrieval)
         return Here(situation, GeoService(asked, settings.max_response_bytes.geo))
 
+    def _ask_for_cluster(self) -> None:
+        """Ask, unless another thread does or this is no process to start a thread in."""
+        if is_about_to_fork():
+            return
+        try:
+            self._unasked.pop()
+        except IndexError:
+            return
+        ask_for_cluster(self.settings, self.transport.send, self, self.log)
+
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""
         given = self.settings.target_location_hint
@@ -94,13 +106,13 @@ class Runtime:
         return hint
 
     def start(self) -> None:
-        """Begin what does not wait for a call: the way to the artifact, and to the cluster.  May be called again."""
+        """Begin what does not wait for a call: the way to the artifact, and to the cluster."""
         if self.artifacts is None:
             return
         self.artifacts.start()
-        if self.location_hint is None and not self._has_asked and not is_about_to_fork():
-            self._has_asked = True
-            ask_for_cluster(self.settings, self.transport.send, self, self.log)
+        if self.location_hint is None:
+            self._unasked.append(True)
+            self._ask_for_cluster()
 
     def close(self) -> None:
         """Stop looking for artifacts, and hang up."""
@@ -118,8 +130,8 @@ class Runtime:
         if source is None:
             return None
         source.start()  # which may have been interrupted, or refused a thread
-        if self.location_hint is None and not self._has_asked:  # this is the process that uWSGI forked from
-            self.start()
+        if self._unasked:  # this is a process that uWSGI was about to fork, and may be one of its workers now
+            self._ask_for_cluster()
         kept = source.kept
         return None if kept.artifact is None else Newest(kept.artifact, kept.stale)
 

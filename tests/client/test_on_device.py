@@ -3,8 +3,10 @@
 import errno
 import pickle
 import pkgutil
+import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -242,6 +244,29 @@ def test_a_client_that_decides_by_itself_asks_once_for_its_cluster():
             assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
         asked = [request for request in edge.requests if request.method == "POST"]
     assert len(asked) == 1
+
+
+def test_a_process_that_uwsgi_is_done_forking_asks_then(monkeypatch):
+    # Without a master the process that made the client becomes the first worker itself.
+    uwsgi = types.ModuleType("uwsgi")
+    uwsgi.masterpid, uwsgi.worker_id, uwsgi.numproc = lambda: 0, lambda: 0, 2
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    with LocalEdge() as edge:
+
+        def asked():
+            return [request for request in edge.requests if request.method == "POST"]
+
+        with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
+            assert shown(client) == "A"
+            uwsgi.worker_id = lambda: 1
+            assert asked() == []
+            threads = [threading.Thread(target=shown, args=(client,)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+            assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
+        assert len(asked()) == 1
 
 
 def test_an_edge_that_hangs_or_breaks_keeps_nobody_from_starting_or_closing(capfd):
