@@ -70,9 +70,9 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
-        self._has_waited = False
+        self._has_waited = self._has_begun = False
         #: The question for the cluster, until one thread has taken it.
-        self._unasked: List[bool] = []
+        self._unasked: List[bool] = [True] if self.location_hint is None else []
         self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
@@ -106,13 +106,12 @@ class Runtime:
         return hint
 
     def start(self) -> None:
-        """Begin what does not wait for a call: the way to the artifact, and to the cluster."""
+        """Begin what does not wait for a call: the way to the artifact, and to the cluster.  May be called again."""
         if self.artifacts is None:
             return
         self.artifacts.start()
-        if self.location_hint is None:
-            self._unasked.append(True)
-            self._ask_for_cluster()
+        self._has_begun = True
+        self._ask_for_cluster()
 
     def close(self) -> None:
         """Stop looking for artifacts, and hang up."""
@@ -130,7 +129,7 @@ class Runtime:
         if source is None:
             return None
         source.start()  # which may have been interrupted, or refused a thread
-        if self._unasked:  # this is a process that uWSGI was about to fork, and may be one of its workers now
+        if self._unasked and self._has_begun:  # uWSGI was about to fork this process, which may be a worker now
             self._ask_for_cluster()
         kept = source.kept
         return None if kept.artifact is None else Newest(kept.artifact, kept.stale)
