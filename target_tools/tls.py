@@ -6,6 +6,13 @@ from typing import Optional, Tuple, Union
 
 import urllib3
 
+from target_tools.clock import Deadline
+from target_tools.forks import Crossing
+from target_tools.handover import Handover
+
+#: The longest that anybody waits for an import.
+IMPORT_SECONDS = 10.0
+
 ClientCert = Union[None, str, Tuple[str, str]]
 
 
@@ -16,6 +23,11 @@ def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) 
     system's, and certifi's where that is installed.  ``client_cert`` is a PEM file with
     certificate and key, or the two files.  Raises OSError for a file that cannot be read.
     """
+    with Crossing():
+        return _context(verify, ca_certs, client_cert)
+
+
+def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> ssl.SSLContext:
     # Not urllib3's, which keeps the class that it found when it was imported: gevent and eventlet put another
     # in its place, and from then on the old one's setters call themselves.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -45,8 +57,16 @@ def _trust(context: ssl.SSLContext, authorities: str) -> None:
 
 def _trust_certifi(context: ssl.SSLContext) -> None:
     """Add certifi's authorities: slim containers have no others."""
-    try:
-        import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
-    except ImportError:
-        return
-    context.load_verify_locations(cafile=certifi.where())
+    # The first import of a module takes its lock, which a signal handler that raises here would leave taken.
+    authorities = Handover().call(_certifi_file, Deadline.after(IMPORT_SECONDS), lambda: None)
+    if authorities is not None:
+        context.load_verify_locations(cafile=authorities)
+
+
+def _certifi_file() -> Optional[str]:
+    with Crossing():
+        try:
+            import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
+        except ImportError:
+            return None
+        return str(certifi.where())

@@ -1,5 +1,6 @@
 """TLS is checked unless somebody says in so many words that it should not be."""
 
+import _thread
 import datetime
 import logging
 import ssl
@@ -138,3 +139,19 @@ def test_an_address_is_checked_against_the_certificate_too(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("127.0.0.1")) as server:
         with secure_client(server, "127.0.0.1", ca_certs=authority.ca_file) as client:
             assert content(client.get_offers(offers())) == "<b>A</b>"
+
+
+def test_whoever_waits_for_a_call_shakes_hands_itself(authority, monkeypatch):
+    shaken_by = []
+    real = ssl.SSLSocket.do_handshake
+
+    def do_handshake(self, *arguments):
+        if not self.server_side:
+            shaken_by.append(_thread.get_ident())
+        return real(self, *arguments)
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", do_handshake)
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        with secure_client(server, ca_certs=authority.ca_file) as client:
+            client.get_offers(offers())
+    assert shaken_by == [_thread.get_ident()]

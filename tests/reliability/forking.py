@@ -17,6 +17,7 @@ if __name__ == "__main__" and '"hooks": false' in sys.argv[-1]:
 import _thread
 import contextlib
 import multiprocessing
+import signal
 import socket
 import threading
 import time
@@ -473,6 +474,65 @@ def over_tls(domain, ca_file, count):
     return {"child": ended(pid), "errors": errors, "closed": client.close()}
 
 
+def before_and_after(domain, ca_file="", hooks=True):
+    """Parent, child and grandchild call, before each fork and after it."""
+    client = make_client(domain, ca_file)
+
+    def call():
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+
+    def grandchild():
+        assert ended(fork(call))
+
+    call()
+    children = [ended(fork(lambda: [call() for _ in range(20)]))]
+    for _ in range(20):
+        call()
+    children.append(ended(fork(grandchild)))
+    call()
+    return {"children": children, "closed": client.close()}
+
+
+@contextlib.contextmanager
+def busy_processes(count):
+    """A machine that has other things to do: threads stop where they happen to be."""
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(300)
+            while True:
+                sum(range(10000))
+        pids.append(pid)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def right_after(way, domain, ca_file, forks, hooks=True):
+    """Fork in the moment in which a client has its first answer over TLS, or its worker leaves."""
+    hung = 0
+
+    def act():
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+
+    with busy_processes(4):
+        for _ in range(forks):
+            client = make_client(domain, ca_file, timeout=5000, retries=1)
+            if way == "a worker's end":
+                client.get_offers({**offers(), "callback": id}).get(STUCK)
+                client.close()
+                client = make_client(domain, ca_file, timeout=5000, retries=1)
+            else:
+                client.get_offers(offers())
+            hung += not ended(fork(act))
+            client.close()
+    return {"hung": hung}
+
+
 PROGRAMS = {
     one.__name__: one
     for one in (
@@ -483,6 +543,8 @@ PROGRAMS = {
         out_of_a_callback,
         with_a_client_as_argument,
         over_tls,
+        before_and_after,
+        right_after,
     )
 }
 

@@ -131,3 +131,32 @@ def test_t12_a_tls_connection_is_not_shared(count, authority, figure):
         assert server.connections == 2
         assert server.failed_handshakes == 0
     assert server.failures == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("hooks", [True, False], ids=["hooks", "no hooks"])
+def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
+    tls = authority.server_context() if scheme == "https" else None
+    with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
+        where = {"domain": "localhost:{}".format(server.port), "ca_file": authority.ca_file} if tls else {}
+        seen = program("before_and_after", **{"domain": server.domain, "hooks": hooks, **where})
+        assert seen == {"children": [True, True], "closed": True}
+        # One of the parent's, which it kept, one of each child's that called, and one of the grandchild's.
+        assert server.connections == 3
+    assert server.failures == []
+
+
+#: What a child of a fork without hooks would hang after, there is not where a server forks without them: uWSGI.
+RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True)]
+
+
+@pytest.mark.parametrize(("way", "hooks"), RIGHT_AFTER)
+@pytest.mark.parametrize("forks", scaled(1500, 50))
+def test_t12_a_fork_right_after_a_handshake(way, hooks, forks, authority, figure):
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        domain = "localhost:{}".format(server.port)
+        given = {"way": way, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
+        seen = program("right_after", seconds=600, **given)
+    figure("right after {}, {}: children hung, of {}".format(way, "hooks" if hooks else "no hooks", forks),
+           seen["hung"], 0)  # fmt: skip
+    assert seen == {"hung": 0}
