@@ -76,7 +76,7 @@ class _Forks:
 
     def end(self) -> None:
         """Say that this thread has nothing left to do but to end."""
-        if not threads_are_greenlets():
+        if not threads_are_greenlets() and hasattr(_thread, "get_native_id"):
             self.ended.append(_thread.get_native_id())
 
     def _somebody_crosses(self) -> bool:
