@@ -69,8 +69,7 @@ class Running:
         self._log = Log()
         self._settings = _settings(config, self._log)
         self._events = _Events(config, self._log)
-        # Nobody asks a runtime to start, as that asks the edge.
-        made = partial(Runtime, self._settings, self._events, self._log)
+        made = partial(Runtime, self._settings, self._events, self._log, asks_for_cluster=False)
         self._processes = PerProcess(made, self._stop_if_stopped, Runtime.abandon)
         self.stopped = False
 

@@ -48,7 +48,12 @@ class Runtime:
     """The mutable part of one client in one process."""
 
     def __init__(
-        self, settings: ClientSettings, events: EventProvider, log: Log, inherited: Optional["Runtime"] = None
+        self,
+        settings: ClientSettings,
+        events: EventProvider,
+        log: Log,
+        inherited: Optional["Runtime"] = None,
+        asks_for_cluster: bool = True,
     ) -> None:
         self.settings = settings
         self.events = events
@@ -70,9 +75,9 @@ class Runtime:
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, _compiler(settings), retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
-        self._has_waited = self._has_begun = False
+        self._has_waited = False
         #: The question for the cluster, until one thread has taken it.
-        self._unasked: List[bool] = [True] if self.location_hint is None else []
+        self._unasked: List[bool] = [True] if asks_for_cluster and self.location_hint is None else []
         self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.
@@ -95,7 +100,8 @@ class Runtime:
             self._unasked.pop()
         except IndexError:
             return
-        ask_for_cluster(self.settings, self.transport.send, self, self.log)
+        if self.location_hint is None:
+            ask_for_cluster(self.settings, self.transport.send, self, self.log)
 
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""
@@ -110,7 +116,6 @@ class Runtime:
         if self.artifacts is None:
             return
         self.artifacts.start()
-        self._has_begun = True
         self._ask_for_cluster()
 
     def close(self) -> None:
@@ -129,7 +134,7 @@ class Runtime:
         if source is None:
             return None
         source.start()  # which may have been interrupted, or refused a thread
-        if self._unasked and self._has_begun:  # uWSGI was about to fork this process, which may be a worker now
+        if self._unasked:  # a signal handler raised, or uWSGI was about to fork this process, a worker by now
             self._ask_for_cluster()
         kept = source.kept
         return None if kept.artifact is None else Newest(kept.artifact, kept.stale)

@@ -5,9 +5,7 @@ The connections are urllib3's; what is done differently, and why:
 * Idle ones lie on one ``deque`` per origin.  Its operations cannot be interrupted
   half-way, where ``queue.LifoQueue`` (urllib3's pool) is left locked for ever by one
   signal handler in six that raises inside it.
-* Looking a name up and connecting happens through :mod:`target_tools.handover`: the caller waits on
-  a raw lock.  The caller shakes hands itself: a thread that ends is inside OpenSSL for a moment more,
-  and whoever forks then has a child without TLS (:mod:`target_tools.forks`).
+* Opening happens through :mod:`target_tools.handover`: the caller waits on a raw lock.
 * Every read is given what is left of the call's deadline: see :mod:`target_tools.answers`.
 * Head and body of a request leave in one segment, and ``http.client`` reads the answer.
   urllib3's ``urlopen`` costs more than half as much again (``docs/internals.md`` measures it),
@@ -33,7 +31,7 @@ from target_tools.answers import Answer, TimedReader, give_time
 from target_tools.clock import Deadline, monotonic
 from target_tools.exits import Line, LineDeadline
 from target_tools.flow import Origin
-from target_tools.forks import Crossing, threads_are_greenlets
+from target_tools.forks import Crossing
 from target_tools.handover import Handover
 from target_tools.proxies import Proxy
 
@@ -74,8 +72,6 @@ class KeptConnection(HTTPConnection):
     tls: Optional[float] = None
     #: Whose exchange it carries, where somebody may end that.
     line: Optional[Line] = None
-    #: The socket, once it is connected and until it is used.
-    _reached: Optional[socket.socket] = None
     _connected_at = 0.0
 
     def serve(self, deadline: Deadline) -> None:
@@ -96,22 +92,11 @@ class KeptConnection(HTTPConnection):
         if line is not None:
             line.release(id(self))
 
-    def reach(self) -> None:
-        """Look the name up and connect; runs in a thread that may be left behind."""
-        self._reached = self._reached_within()
-
     def open(self) -> None:
-        """Take what was reached into use."""
+        """Look the name up, connect, and shake hands; runs in a thread that may be left behind."""
         HTTPConnection.connect(self)
 
     def _new_conn(self) -> socket.socket:
-        """The socket that urllib3 builds on."""
-        sock, self._reached = self._reached, None
-        assert sock is not None
-        give_time(sock, self.deadline)
-        return sock
-
-    def _reached_within(self) -> socket.socket:
         """A connected socket: every address of the host gets a fair part of the time that is left."""
         host = self._dns_host.strip("[]")
         began = monotonic()
@@ -130,6 +115,7 @@ class KeptConnection(HTTPConnection):
                 failure = error
             else:
                 self._connected_at = monotonic()
+                sock.settimeout(max(0.001, self.deadline.remaining()))
                 return sock
         raise failure or ConnectTimeoutError(self, "no time left to connect")
 
@@ -139,6 +125,10 @@ class KeptConnection(HTTPConnection):
             assert self.sock is not None
             give_time(self.sock, self.deadline)
             self.sock.sendall(data[start : start + SEND_SIZE])
+
+    def put(self, message: bytes) -> None:
+        """Send a whole request."""
+        self.send(message)
 
     def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
         """What ``http.client`` reads an answer with; a proxy's answer to CONNECT, too."""
@@ -152,7 +142,7 @@ class KeptConnection(HTTPConnection):
         self.reader = self.answer = self.response = None
         broken: Optional[OSError] = None
         try:
-            self.send(head_and_body)
+            self.put(head_and_body)
         except (BrokenPipeError, ConnectionResetError) as error:
             broken = error  # a server that has read enough says why before it hangs up
         response = self.response_class(self.sock, method=method)
@@ -168,9 +158,6 @@ class KeptConnection(HTTPConnection):
     def close(self) -> None:
         if self.response is not None:
             self.response.close()  # it holds the socket, too
-        reached, self._reached = self._reached, None
-        if reached is not None:
-            reached.close()
         super().close()
         self.leave()
 
@@ -181,10 +168,27 @@ class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[rep
     #: urllib3 1.26 misses it on connections that its pool did not make.
     assert_hostname = None
 
+    _reached: Optional[socket.socket] = None
+
     def open(self) -> None:
+        self._reached = super()._new_conn()
         with Crossing():
             HTTPSConnection.connect(self)
         self.tls = (monotonic() - self._connected_at) * 1000
+
+    def put(self, message: bytes) -> None:
+        with Crossing():
+            self.send(message)
+
+    def _new_conn(self) -> socket.socket:
+        sock, self._reached = self._reached, None
+        assert sock is not None
+        return sock
+
+    def _tunnel(self) -> None:
+        HTTPSConnection._tunnel(self)
+        assert self.sock is not None
+        give_time(self.sock, self.deadline)  # the proxy has taken some, and the handshake sets none
 
 
 def _connected(
@@ -279,23 +283,24 @@ class Connections:
                         connection.sock.close()
 
     def _open(self, origin: Origin, deadline: Deadline) -> KeptConnection:
-        connection = self._new(origin)
-        connection.serve(deadline)
+        made: Deque[KeptConnection] = deque()
 
-        def reach_and_open() -> None:
-            connection.reach()
-            connection.open()
-
-        if threads_are_greenlets():  # their handshake bounds each read, and not the whole
-            self._handover.call(reach_and_open, deadline, connection.close)
+        def act() -> KeptConnection:
+            connection = self._new(origin)
+            connection.serve(deadline)
+            made.append(connection)
+            try:
+                connection.open()
+            except BaseException:
+                connection.close()
+                raise
             return connection
-        self._handover.call(connection.reach, deadline, connection.close)
-        try:
-            connection.open()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+
+        def undo() -> None:
+            for connection in list(made):
+                connection.close()
+
+        return self._handover.call(act, deadline, undo, sees_off=origin.scheme == "https")
 
     def _new(self, origin: Origin) -> KeptConnection:
         """A connection that is not open yet."""

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
+from target_tools.forks import FORKS, kernel_id
 from target_tools.threads import start_thread
 
 ResultT = TypeVar("ResultT")
@@ -29,11 +30,14 @@ class _Ticket(Generic[ResultT]):
         self._error: Optional[BaseException] = None
         self._finished = False
         self._abandoned = False
+        #: Who does the act.
+        self._thread = 0
         self._done = _thread.allocate_lock()
         self._done.acquire()
 
     def serve(self, left: "Dict[int, _Ticket[Any]]") -> None:
         """Do the act; runs in the other thread."""
+        self._thread = kernel_id()
         try:
             self._result = self._act()
         except BaseException as error:  # noqa: BLE001 - it is the caller's, and raised there
@@ -44,10 +48,12 @@ class _Ticket(Generic[ResultT]):
             self._undo()
         self._done.release()
 
-    def wait(self, deadline: Deadline) -> ResultT:
+    def wait(self, deadline: Deadline, sees_off: bool) -> ResultT:
         """The result of the act, or the exception it ended with."""
         if not self._done.acquire(True, max(0.0, deadline.remaining())):
             raise DeadlineExceeded("no connection within {:.0f} ms".format(deadline.seconds * 1000))
+        if sees_off:
+            FORKS.see_off(self._thread)
         if self._error is not None:
             try:
                 raise self._error
@@ -73,12 +79,17 @@ class Handover:
         #: Acts that go on although nobody waits for them any more.
         self._left: Dict[int, _Ticket[Any]] = {}
 
-    def call(self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object]) -> ResultT:
+    def call(
+        self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object], sees_off: bool = False
+    ) -> ResultT:
         """The result of ``act``, waited for until the deadline.
 
         ``undo`` runs if the act ends after its caller has gone.  A worker of ours, whom no
         signal handler interrupts and for whom nobody waits, acts itself.  Where no thread may
         be started (an interpreter that shuts down, a sub-interpreter, a uWSGI that will fork) the act runs here.
+
+        ``sees_off`` is for acts that use TLS: the thread is gone when the result is there, as a fork
+        that comes while it leaves OpenSSL would spoil the child.
         """
         if self._may_wait_here():
             return act()
@@ -87,7 +98,7 @@ class Handover:
         ticket = _Ticket(act, undo)
         try:
             if self._started(ticket):
-                return ticket.wait(deadline)
+                return ticket.wait(deadline, sees_off)
         except BaseException:  # the act failed, the time is up, or a signal handler raised
             ticket.abandon(self._left)
             raise

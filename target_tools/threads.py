@@ -11,22 +11,23 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Tuple
 
-from target_tools.forks import FORKS
+from target_tools.forks import FORKS, kernel_id
 
 
 def start_thread(act: Callable[..., object], arguments: Tuple[Any, ...] = ()) -> None:
     """Let ``act`` run in a thread of its own.  Raises ``RuntimeError`` or ``MemoryError`` where none is to be had."""
     if is_about_to_fork():
         raise RuntimeError("uWSGI is about to fork this process: a thread is not to be in its way")
-    _thread.start_new_thread(_live, (act, arguments))
+    _thread.start_new_thread(_live, (kernel_id(), act, arguments))
 
 
-def _live(act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
-    """The life of a thread."""
+def _live(starter: int, act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
+    """The life of a thread, or of a greenlet, which is no other thread than its starter."""
     try:
         act(*arguments)
     finally:
-        FORKS.end()
+        if kernel_id() != starter:
+            FORKS.end()
 
 
 def is_about_to_fork() -> bool:

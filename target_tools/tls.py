@@ -6,12 +6,7 @@ from typing import Optional, Tuple, Union
 
 import urllib3
 
-from target_tools.clock import Deadline
 from target_tools.forks import Crossing
-from target_tools.handover import Handover
-
-#: The longest that anybody waits for an import.
-IMPORT_SECONDS = 10.0
 
 ClientCert = Union[None, str, Tuple[str, str]]
 
@@ -57,16 +52,8 @@ def _trust(context: ssl.SSLContext, authorities: str) -> None:
 
 def _trust_certifi(context: ssl.SSLContext) -> None:
     """Add certifi's authorities: slim containers have no others."""
-    # The first import of a module takes its lock, which a signal handler that raises here would leave taken.
-    authorities = Handover().call(_certifi_file, Deadline.after(IMPORT_SECONDS), lambda: None)
-    if authorities is not None:
-        context.load_verify_locations(cafile=authorities)
-
-
-def _certifi_file() -> Optional[str]:
-    with Crossing():
-        try:
-            import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
-        except ImportError:
-            return None
-        return str(certifi.where())
+    try:
+        import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
+    except ImportError:
+        return
+    context.load_verify_locations(cafile=certifi.where())

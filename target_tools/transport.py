@@ -73,7 +73,8 @@ class Transport:
         if _thread.get_ident() != threading.main_thread().ident:
             return _send_by(manager, request, deadline)
         # Somebody else's pool takes locks, and this is the thread that signal handlers raise in.
-        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None)
+        tls = request.origin.scheme == "https"
+        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None, sees_off=tls)
 
     def close(self) -> None:
         """Close idle connections, and end what nobody waits for; those in use close when their reply has come."""

@@ -5,13 +5,14 @@ import builtins
 import logging
 import socket
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 import urllib3
 
 from target_python_sdk import TargetClient
-from target_python_sdk.errors import ConnectionFailed, OptionError, TlsError
+from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, OptionError, TlsError
 from target_python_sdk.testing import SocketServer, answer
 from tests.support import ANSWER_BYTES, LONG, client_of, content, head_of, offers
 
@@ -118,6 +119,26 @@ def test_a_proxy_that_refuses_is_an_error(authority):
         with client_of(proxy, **options) as client, pytest.raises(ConnectionFailed, match="407") as caught:
             client.get_offers(offers())
         assert (caught.value.phase, proxy.connections) == ("refused", 1)
+
+
+@pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
+def test_the_deadline_holds_when_the_proxy_has_taken_most_of_it(waits):
+    def late(connection):
+        connection.read_request()
+        connection.wait(1.5)
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.hang()
+
+    with SocketServer(late) as proxy:
+        options = {"secure": True, "server_domain": "localhost:1", "proxy": proxy.domain, "timeout": 2000, "retries": 1}
+        with client_of(proxy, **options) as client:
+            began = time.monotonic()
+            with pytest.raises(DeadlineExceeded):
+                if waits == "for the answer":
+                    client.get_offers(offers())
+                else:
+                    client.get_offers({**offers(), "callback": id}).get(LONG)
+            assert 1.5 < time.monotonic() - began < 3  # it was 3.5: the handshake had as long as the proxy
 
 
 def test_the_environment_counts_only_if_asked_for(proxy, target, environment):

@@ -1,6 +1,5 @@
 """1.1.0's decisioning engine, used without a client."""
 
-import _thread
 import contextlib
 import copy
 import gc
@@ -518,27 +517,20 @@ def test_an_engine_decides_by_what_it_downloads(edge, engine_of):
 
 @server
 def test_an_engine_asks_the_edge_for_nothing(engine_of, monkeypatch):
-    started = []
-    monkeypatch.setattr(_thread, "start_new_thread", _noting(started, _thread.start_new_thread))
+    started, start = [], Poller.start
+
+    def noting(poller, *arguments):
+        started.append(poller._name)
+        return start(poller, *arguments)
+
+    monkeypatch.setattr(Poller, "start", noting)
     with LocalEdge() as cdn:
         engine = engine_of(cdn, client="asksnothing")
         engine.get_offers(asked())
         assert engine.has_remote_dependency(asked().request)["remote_needed"] is False
         assert [one.path.rpartition("/")[2] for one in cdn.requests] == ["rules.json"]
     # The cluster would be asked for in a thread, and at a host that is not the CDN.
-    assert [act.__self__._name for act in started if isinstance(getattr(act, "__self__", None), Poller)] == [
-        "target-asksnothing-artifact"
-    ]
-
-
-def _noting(started, start):
-    """``start``, which writes down what it is given to run in a thread."""
-
-    def noting(act, *arguments):
-        started.append(act)
-        return start(act, *arguments)
-
-    return noting
+    assert started == ["target-asksnothing-artifact"]
 
 
 def test_an_engine_decides_by_a_payload_without_a_thread(engine_of):

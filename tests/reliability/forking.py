@@ -513,7 +513,7 @@ def busy_processes(count):
 
 
 def right_after(way, domain, ca_file, forks, hooks=True):
-    """Fork in the moment in which a client has its first answer over TLS, or its worker leaves."""
+    """Fork in a moment in which a thread of the parent's is, or was, inside OpenSSL."""
     hung = 0
 
     def act():
@@ -521,15 +521,20 @@ def right_after(way, domain, ca_file, forks, hooks=True):
 
     with busy_processes(4):
         for _ in range(forks):
-            client = make_client(domain, ca_file, timeout=5000, retries=1)
-            if way == "a worker's end":
-                client.get_offers({**offers(), "callback": id}).get(STUCK)
-                client.close()
-                client = make_client(domain, ca_file, timeout=5000, retries=1)
-            else:
+            client, other = [make_client(domain, ca_file, timeout=5000, retries=1) for _ in "ab"]
+            results = []
+            if way == "an answer":
                 client.get_offers(offers())
+            else:
+                results += [other.get_offers({**offers(), "callback": id}) for _ in "ab"]
+            if way == "a worker's end":
+                results.pop().get(STUCK)
+                other.close()
             hung += not ended(fork(act))
+            for result in results:
+                result.get(STUCK)
             client.close()
+            other.close()
     return {"hung": hung}
 
 
