@@ -36,14 +36,20 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
     signal.signal(signal.SIGALRM, interrupt)
     call = offers()
     pauses = random.Random(20261122)
+    # About as long as a call takes, so that a signal comes anywhere in it, and some are quicker.
+    longest_pause, in_a_row = 0.004 if ca_file else 0.0015, 0
     while counts["interrupted"] < wanted:
         began = time.monotonic()
+        in_a_row += 1
+        if in_a_row == 100:
+            longest_pause, in_a_row = longest_pause * 1.5, 0
         try:
             try:
                 armed[0] = True
-                signal.setitimer(signal.ITIMER_REAL, pauses.uniform(0.00005, 0.004 if ca_file else 0.0015))
+                signal.setitimer(signal.ITIMER_REAL, pauses.uniform(0.00005, longest_pause))
                 client.get_offers(call)
                 counts["completed"] += 1
+                in_a_row = 0
             finally:
                 armed[0] = False
         except Interrupted:
