@@ -10,14 +10,16 @@ over.  Either wait is short and bounded.  uWSGI runs no hooks, unless told to; t
 way: see :mod:`target_tools.threads`.
 
 Reading is left out, as it takes as long as the server likes: whoever reads has sent, and found its locks then.
-What a signal handler raises while a fork waits is printed by Python and lost, as in any hook of a fork.
+So is what somebody's pool manager does.  What a signal handler raises in the hook, Python prints and loses, as in
+any hook of a fork.
 """
 
 import _thread
+import contextlib
 import os
 import weakref
 from collections import deque
-from typing import Callable, Deque, Dict, List, Tuple
+from typing import Callable, Deque, Dict, Tuple
 
 from target_tools.clock import Deadline, monotonic
 
@@ -44,18 +46,20 @@ class Crossing:
         self._thread = kernel_id()
 
     def __enter__(self) -> None:
-        FORKS.under_way[id(self)] = weakref.ref(self)
-        if FORKS.forking:
-            FORKS.under_way.pop(id(self), None)
-            FORKS.let_pass()
-            FORKS.under_way[id(self)] = weakref.ref(self)
+        FORKS.come(self._sign_in, self._sign_out)
 
     def __exit__(self, *_: object) -> None:
-        FORKS.under_way.pop(id(self), None)
+        self._sign_out()
 
     def is_elsewhere(self) -> bool:
         """Whether another thread does it, of this process: one of a parent's is not here."""
         return self._process == os.getpid() and self._thread != kernel_id()
+
+    def _sign_in(self) -> None:
+        FORKS.under_way[id(self)] = weakref.ref(self)
+
+    def _sign_out(self) -> None:
+        FORKS.under_way.pop(id(self), None)
 
 
 class _Forks:
@@ -66,50 +70,48 @@ class _Forks:
         self.under_way: Dict[int, weakref.ref[Crossing]] = {}
         #: The threads that have nothing left to do but to end, and when they said so.
         self.ending: Deque[Tuple[int, float]] = deque(maxlen=ENDING_LIMIT)
-        #: The threads that fork.
-        self.forking: List[int] = []
-        # Never given back: whoever wants it waits for as long as a pause is.  ``time.sleep`` may be gevent's.
-        self._pause = _thread.allocate_lock()
-        self._pause.acquire()
+        #: The threads that fork, and when they are done with waiting at the latest.
+        self.forking: Dict[int, float] = {}
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
+            # Nothing that Python would run signal handlers in: what they raise in a hook is lost, and the rest of it.
+            os.register_at_fork(before=self.before, after_in_parent=self.forking.clear)
+            for kept in (self.forking, self.under_way, self.ending):
+                os.register_at_fork(after_in_child=kept.clear)  # other threads are not here
+
+    def come(self, sign_in: Callable[[], object], sign_out: Callable[[], object]) -> None:
+        """Sign in when no other thread forks."""
+        # In this order: of two that come in the same moment, the fork sees who signs in or is seen.
+        sign_in()
+        until = Deadline.after(PATIENCE)
+        while self.forking and self._another_forks() and until.remaining() > 0:
+            sign_out()
+            _wait_while(self._another_forks, until)
+            sign_in()
 
     def end(self) -> None:
-        """Say that this thread has nothing left to do but to end."""
-        self.ending.append((kernel_id(), monotonic()))
-        if self.forking:
-            self.let_pass()
+        """Say that this thread has nothing left to do but to end; comes back when it may."""
+        me = (kernel_id(), monotonic())
 
-    def let_pass(self) -> None:
-        """Wait while another thread forks."""
-        me = kernel_id()
-        self._wait_while(lambda: any(thread != me for thread in list(self.forking)))
+        def sign_out() -> None:
+            with contextlib.suppress(ValueError):  # many others have come since
+                self.ending.remove(me)
+
+        self.come(lambda: self.ending.append(me), sign_out)
 
     def see_off(self, thread: int) -> None:
         """Wait until ``thread`` is gone."""
         if thread != kernel_id():
-            self._wait_while(lambda: is_there(thread))
+            _wait_while(lambda: is_there(thread), Deadline.after(PATIENCE))
 
-    def _before(self) -> None:
-        self.forking.append(kernel_id())
-        # Who crosses is asked last: that lets no other thread run, and nobody begins to any more.
-        self._wait_while(lambda: self._somebody_ends() or self._somebody_crosses())
-
-    def _in_parent(self) -> None:
-        me = kernel_id()
-        if me in self.forking:
-            self.forking.remove(me)
-
-    def _in_child(self) -> None:
-        # Other threads are not here.
-        self.forking.clear()
-        self.under_way.clear()
-        self.ending.clear()
-
-    def _wait_while(self, condition: Callable[[], bool]) -> None:
+    def before(self) -> None:
+        """Wait until nobody is there whom a fork would spoil."""
         until = Deadline.after(PATIENCE)
-        while condition() and until.remaining() > 0:
-            self._pause.acquire(True, PAUSE)
+        self.forking[kernel_id()] = monotonic() + PATIENCE
+        _wait_while(lambda: self._somebody_ends() or self._somebody_crosses(), until)
+
+    def _another_forks(self) -> bool:
+        me, now = kernel_id(), monotonic()
+        return any(thread != me and now < latest for thread, latest in list(self.forking.items()))
 
     def _somebody_ends(self) -> bool:
         recently = monotonic() - ENDING_SECONDS
@@ -123,6 +125,13 @@ class _Forks:
             elif crossing.is_elsewhere():
                 return True
         return False
+
+
+def _wait_while(condition: Callable[[], bool], until: Deadline) -> None:
+    lock = _thread.allocate_lock()  # that nobody gives back: ``time.sleep`` may be gevent's where threads are not
+    lock.acquire()
+    while condition() and until.remaining() > 0:
+        lock.acquire(True, PAUSE)
 
 
 def is_there(thread: int) -> bool:

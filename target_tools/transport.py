@@ -73,8 +73,8 @@ class Transport:
         if _thread.get_ident() != threading.main_thread().ident:
             return _send_by(manager, request, deadline)
         # Somebody else's pool takes locks, and this is the thread that signal handlers raise in.
-        tls = request.origin.scheme == "https"
-        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None, sees_off=tls)
+        # It may use TLS for a proxy, whatever the origin wants.
+        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None, sees_off=True)
 
     def close(self) -> None:
         """Close idle connections, and end what nobody waits for; those in use close when their reply has come."""

@@ -5,6 +5,7 @@ import datetime
 import logging
 import ssl
 import sys
+import time
 
 import pytest
 import urllib3
@@ -13,8 +14,8 @@ from target_python_sdk import TargetClient
 from target_python_sdk.errors import ApiException, OptionError, TlsError
 from target_python_sdk.testing import SocketServer, answer
 from target_tools import forks
-from target_tools.forks import kernel_id
-from tests.support import ANSWER_BYTES, LONG, content, offers
+from target_tools.forks import FORKS, kernel_id
+from tests.support import ANSWER_BYTES, LONG, client_of, content, offers
 
 pytestmark = pytest.mark.server
 
@@ -144,9 +145,25 @@ def test_an_address_is_checked_against_the_certificate_too(authority):
             assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads are there")
+@pytest.fixture
+def slow_to_end(monkeypatch):
+    """Threads of ours end late, and whoever waits for that has the time."""
+    end = FORKS.end
+
+    def slowly():
+        time.sleep(0.1)
+        end()
+
+    monkeypatch.setattr(FORKS, "end", slowly)
+    monkeypatch.setattr(forks, "PATIENCE", LONG / 1000)
+
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads are there")
+
+
+@on_linux
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "refused"])
-def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, authority, monkeypatch):
+def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, authority, monkeypatch, slow_to_end):
     # It is inside OpenSSL to its end, and whoever forks then has a child without TLS.
     shaken_by = []
     real = ssl.SSLSocket.do_handshake
@@ -157,12 +174,53 @@ def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, auth
         return real(self, *arguments)
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", do_handshake)
-    monkeypatch.setattr(forks, "PATIENCE", LONG)
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
-        for _ in range(20):
-            with secure_client(server, **({"ca_certs": authority.ca_file} if trusted else {})) as client:
-                with contextlib.nullcontext() if trusted else pytest.raises(TlsError):
-                    client.get_offers(offers())
-                assert not forks.is_there(shaken_by[-1])
-    assert len(shaken_by) == 20
+        with secure_client(server, **({"ca_certs": authority.ca_file} if trusted else {})) as client:
+            with contextlib.nullcontext() if trusted else pytest.raises(TlsError):
+                client.get_offers(offers())
+            assert not forks.is_there(shaken_by[-1])
+    assert len(shaken_by) == 1
     assert kernel_id() not in shaken_by
+
+
+@on_linux
+def test_the_thread_that_a_pool_manager_worked_in_is_gone_as_well(slow_to_end):
+    class Noting(urllib3.PoolManager):
+        def request(self, *arguments, **options):
+            asked_by.append(kernel_id())
+            return super().request(*arguments, **options)
+
+    asked_by = []
+    with SocketServer(answer(ANSWER_BYTES)) as server, Noting() as manager:
+        with client_of(server, pool_manager=manager) as client:
+            client.get_offers(offers())
+            assert not forks.is_there(asked_by[-1])
+    assert kernel_id() not in asked_by
+
+
+@pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
+def test_no_fork_comes_while_openssl_is_at_work(waits, authority, monkeypatch):
+    seen = {}
+
+    def noting(cls, name):
+        real = getattr(cls, name)
+
+        def method(self, *arguments, **options):
+            if not getattr(self, "server_side", False):
+                seen.setdefault(name, []).append(len(FORKS.under_way))
+            return real(self, *arguments, **options)
+
+        monkeypatch.setattr(cls, name, method)
+
+    with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
+        noting(ssl.SSLSocket, "do_handshake")
+        noting(ssl.SSLSocket, "sendall")
+        noting(ssl.SSLContext, "load_verify_locations")
+        with secure_client(server, ca_certs=authority.ca_file) as client:
+            if waits == "for the answer":
+                client.get_offers(offers())
+            else:
+                client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
+    # Twice the certificates: once when they were checked, for the client that was made.
+    assert seen == {"do_handshake": [1], "sendall": [1], "load_verify_locations": [1, 1]}
+    assert not FORKS.under_way

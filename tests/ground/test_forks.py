@@ -3,7 +3,10 @@
 import _thread
 import gc
 import os
+import signal
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -23,6 +26,14 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only
 
 #: Seconds that nobody waits by mistake.
 LONG = 10.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    FORKS.ending.clear()
+    yield
+    FORKS.ending.clear()
+    FORKS.forking.clear()
 
 
 @pytest.fixture
@@ -132,11 +143,11 @@ def test_nobody_begins_to_cross_during_a_fork(patient):
             crossed.append(True)
 
     thread = threading.Thread(target=cross)
-    FORKS._before()
+    FORKS.before()
     thread.start()
     time.sleep(0.1)
     assert crossed == []
-    FORKS._in_parent()
+    FORKS.forking.clear()
     thread.join(LONG)
     assert crossed == [True]
     assert not FORKS.forking
@@ -148,11 +159,53 @@ def test_after_a_fork_nothing_of_it_is_left():
 
 
 def test_a_fork_holds_nobody_up_for_ever():
-    FORKS.forking.append(kernel_id() + 1)
+    FORKS.forking[kernel_id() + 1] = time.monotonic() + LONG
     began = time.monotonic()
     with Crossing():
         assert PATIENCE <= time.monotonic() - began < LONG / 2
-    FORKS.forking.clear()
+
+
+def test_one_that_never_ended_holds_up_nobody_after_its_time(patient):
+    FORKS.forking[kernel_id() + 1] = time.monotonic()
+    began = time.monotonic()
+    with Crossing():
+        assert time.monotonic() - began < LONG / 2
+
+
+#: In a process of its own: such handlers leave locks of the standard library taken, whose hooks they interrupt.
+INTERRUPTED = """
+    import os, random, signal, sys
+    from target_tools.forks import FORKS
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    signal.signal(signal.SIGALRM, interrupt)
+    sys.unraisablehook = lambda _: None
+    pauses, raised = random.Random(20261123), 0
+    for _ in range(500):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, pauses.uniform(0.00005, 0.002))
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except Interrupted:
+            raised += 1
+        assert not FORKS.forking
+    print(raised > 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_signal_handlers_that_raise_around_forks_leave_nothing_behind(root):
+    command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED)]
+    done = subprocess.run(command, capture_output=True, timeout=100, check=False, text=True, cwd=str(root))
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 @on_linux
@@ -173,11 +226,26 @@ def test_a_fork_waits_for_a_thread_that_ends(patient):
     thread.join(LONG)
 
 
+@on_linux
+def test_a_thread_that_ends_and_a_fork_do_not_wait_for_one_another(patient):
+    def cross_and_end():
+        with Crossing():
+            inside.set()
+            time.sleep(0.05)
+        FORKS.end()
+
+    inside = threading.Event()
+    thread = threading.Thread(target=cross_and_end)
+    thread.start()
+    assert inside.wait(LONG)
+    assert child_comes_at_once()
+    thread.join(LONG)
+
+
 def test_an_id_that_another_thread_has_got_meanwhile_is_not_waited_for(patient, monkeypatch):
     monkeypatch.setattr(forks, "ENDING_SECONDS", 0.0)
     FORKS.end()  # of the main thread, which goes on
     assert child_comes_at_once()
-    FORKS.ending.clear()
 
 
 def test_every_thread_of_ours_says_that_it_ends():
@@ -188,7 +256,6 @@ def test_every_thread_of_ours_says_that_it_ends():
 
 def test_a_greenlet_says_nothing_as_its_thread_goes_on(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", lambda act, arguments: act(*arguments))
-    FORKS.ending.clear()
     ran = []
     start_thread(ran.append, (True,))
     assert ran == [True]
