@@ -82,8 +82,10 @@ class _Forks:
         """Sign in when no other thread forks."""
         # In this order: of two that come in the same moment, the fork sees who signs in or is seen.
         sign_in()
+        if not self.forking:
+            return
         until = Deadline.after(PATIENCE)
-        while self.forking and self._another_forks() and until.remaining() > 0:
+        while self._another_forks() and until.remaining() > 0:
             sign_out()
             _wait_while(self._another_forks, until)
             sign_in()
