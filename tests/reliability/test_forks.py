@@ -151,7 +151,7 @@ RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", Tru
 
 
 @pytest.mark.parametrize(("way", "hooks"), RIGHT_AFTER)
-@pytest.mark.parametrize("forks", scaled(1500, 40))
+@pytest.mark.parametrize("forks", scaled(1500, 25))
 def test_t12_a_fork_beside_a_handshake(way, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = "localhost:{}".format(server.port)
