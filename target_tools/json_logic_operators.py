@@ -214,8 +214,8 @@ def absent_among(names: Any, data: Any) -> List[Any]:
 
 
 def _is_absent(data: Any, name: Any) -> bool:
-    # A name that is an array is what ``var`` takes: a name and a default.
-    value = look_up(data, *name[:2]) if is_array(name) else look_up(data, name)
+    # A name that is an array is what ``var`` takes: a name and a default, or neither, which is the data itself.
+    value = look_up(data, *(name[:2] or [UNDEFINED])) if is_array(name) else look_up(data, name)
     return value is None or (isinstance(value, str) and not value)
 
 

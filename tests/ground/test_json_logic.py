@@ -364,6 +364,14 @@ def test_what_working_out_a_value_raises_is_not_swallowed():
             compile_rule(rule)(Broken())
 
 
+def test_a_missing_name_that_is_an_empty_array_stands_for_the_data():
+    assert compile_rule({"var": []})({"a": 1}) == {"a": 1}
+    assert compile_rule({"missing": [[[], "b"]]})({"a": 1}) == ["b"]
+    assert compile_rule({"missing": [[[]]]})({"a": 1}) == []
+    assert compile_rule({"missing": [[[]]]})(None) == [[]]
+    assert compile_rule({"missing_some": [1, [[], "b"]]})({"a": 1}) == []
+
+
 def test_data_is_never_run_as_a_rule_and_inherits_nothing():
     data = {"names": {"cat": ["a"]}, "a": 1, "rule": {"!": [False]}, "indexOf": {"indexOf": 1}}
     assert compile_rule({"missing": [{"var": "names"}]})(data) == [{"cat": ["a"]}]
