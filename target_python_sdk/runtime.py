@@ -77,7 +77,7 @@ class Runtime:
             weakref.finalize(self, self.artifacts.stop)
         self._has_waited = False
         #: The question for the cluster, until one thread has taken it.
-        self._unasked: List[bool] = [True] if asks_for_cluster and self.location_hint is None else []
+        self._unasked: List[bool] = [True] if asks_for_cluster else []
         self._quiet_until = 0.0
         self.here = self._here()
         # A client that nobody closed lets its threads go and hangs up when it is collected, or at exit.

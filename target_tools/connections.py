@@ -168,6 +168,7 @@ class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[rep
     #: urllib3 1.26 misses it on connections that its pool did not make.
     assert_hostname = None
 
+    #: The connected socket, until hands are shaken over it.
     _reached: Optional[socket.socket] = None
 
     def open(self) -> None:

@@ -108,7 +108,7 @@ class _Forks:
     def before(self) -> None:
         """Wait until nobody is there whom a fork would spoil."""
         until = Deadline.after(PATIENCE)
-        self.forking[kernel_id()] = monotonic() + PATIENCE
+        self.forking[kernel_id()] = until.at
         _wait_while(lambda: self._somebody_ends() or self._somebody_crosses(), until)
 
     def _another_forks(self) -> bool:

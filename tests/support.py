@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+import types
 from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk import TargetClient
@@ -93,3 +94,12 @@ def forked(act: Callable[[], Any]) -> int:
 def in_a_child(act: Callable[[], Any]) -> bool:
     """Whether ``act`` comes through in a forked child."""
     return os.waitpid(forked(act), 0)[1] == 0
+
+
+def uwsgi(worker: int = 0, master: int = 0, processes: int = 2) -> Any:
+    """What uWSGI puts into its processes, as far as it is asked here."""
+    module: Any = types.ModuleType("uwsgi")
+    module.worker_id = lambda: worker
+    module.masterpid = lambda: master
+    module.numproc = processes
+    return module

@@ -6,7 +6,6 @@ import pkgutil
 import sys
 import threading
 import time
-import types
 
 import pytest
 
@@ -30,7 +29,7 @@ from tests.conformance.builders import (
     wanted,
     yes_or_no,
 )
-from tests.support import LONG, SHORT, body_of, eventually
+from tests.support import LONG, SHORT, body_of, eventually, uwsgi
 
 pytestmark = pytest.mark.server
 
@@ -248,9 +247,7 @@ def test_a_client_that_decides_by_itself_asks_once_for_its_cluster():
 
 def test_a_process_that_uwsgi_is_done_forking_asks_then(monkeypatch):
     # Without a master the process that made the client becomes the first worker itself.
-    uwsgi = types.ModuleType("uwsgi")
-    uwsgi.masterpid, uwsgi.worker_id, uwsgi.numproc = lambda: 0, lambda: 0, 2
-    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi())
     with LocalEdge() as edge:
 
         def asked():
@@ -258,7 +255,7 @@ def test_a_process_that_uwsgi_is_done_forking_asks_then(monkeypatch):
 
         with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
             assert shown(client) == "A"
-            uwsgi.worker_id = lambda: 1
+            monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(worker=1))
             assert asked() == []
             threads = [threading.Thread(target=shown, args=(client,)) for _ in range(8)]
             for thread in threads:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import scaled
 from tests.support import ANSWER_BYTES
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -21,7 +22,7 @@ def storm(*arguments):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("interrupts", [3000, pytest.param(10000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("interrupts", scaled(10000, 3000))
 def test_thousands_of_signals_leave_nothing_stuck_and_no_exception_changed(interrupts, scheme, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:

@@ -9,16 +9,7 @@ import types
 import pytest
 
 from target_tools.threads import ThreadName, is_about_to_fork, start_thread
-
-
-def uwsgi(worker=0, master=0, processes=2):
-    """What uWSGI puts into its processes, as far as it is asked here."""
-    module = types.ModuleType("uwsgi")
-    module.worker_id = lambda: worker
-    module.masterpid = lambda: master
-    module.numproc = processes
-    return module
-
+from tests.support import uwsgi
 
 ME = os.getpid()
 ABOUT_TO_FORK = {

@@ -56,7 +56,7 @@ def test_t17_a_soft_limit_is_seen_at_once_and_unchanged(kind, count, server, fig
     figure("{}: slowest, ms after the signal".format(kind), seen["slowest"], "50 at most")
     assert seen["foreign"] == []
     assert seen["seen"] == seen["unchanged"] == seen["next_calls"] == count
-    assert seen["slowest"] < 5000  # of ten seconds; a busy machine may take one to run a handler
+    assert seen["slowest"] < 1000
     assert seen["closed"]
 
 
@@ -68,7 +68,7 @@ def test_t17_a_soft_limit_while_a_client_is_made(count, server, figure):
     assert seen["foreign"] == []
     assert seen["seen"] == count
     assert seen["next_calls"]
-    assert seen["slowest"] < 5000  # of ten seconds; a busy machine may take one to run a handler
+    assert seen["slowest"] < 1000
 
 
 @pytest.mark.parametrize("workers", [1, 8])
