@@ -9,7 +9,7 @@ from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout
 from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
 from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
 from target_tools.errors import ApiValueError, InvalidResponse
-from target_tools.flow import HttpReply, HttpRequest
+from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
 

@@ -7,9 +7,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 from target_python_sdk.delivery.option_parsers import A_WEEK, domain
 from target_python_sdk.delivery.options import ByteLimits
 from target_python_sdk.sdk_headers import SDK_HEADERS
-from target_tools.bodies import render_json
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
-from target_tools.flow import DEFAULT_PORTS, HttpRequest, Origin
+from target_tools.http.bodies import render_json
+from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin
 
 #: Seconds that a call without ``_request_timeout`` may take; 1.1.0 waited for ever.
 DEFAULT_SECONDS = 60.0

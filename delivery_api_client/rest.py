@@ -12,15 +12,15 @@ from target_python_sdk.delivery.option_parsers import headers as parse_headers
 from target_python_sdk.delivery.wire_log import Logged
 from target_tools.clock import Deadline
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
-from target_tools.flow import HttpReply, HttpRequest
+from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.proxies import Proxy, parse_proxy
+from target_tools.http.retries import Retrying, RetryPolicy
+from target_tools.http.tls import tls_context
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
-from target_tools.proxies import Proxy, parse_proxy
-from target_tools.retries import Retrying, RetryPolicy
-from target_tools.tls import tls_context
 
 if TYPE_CHECKING:  # the transport is read with the first request
-    from target_tools.transport import TransportSettings
+    from target_tools.http.transport import TransportSettings
 
 #: What urllib3 did for 1.1.0, unasked: three more tries to connect, and no status that is asked about again.
 RETRIES_OF_1_1_0 = RetryPolicy(attempts=4, statuses=frozenset())
@@ -138,7 +138,7 @@ class _Way:
     """The way to a server, in one process."""
 
     def __init__(self, configuration: Configuration, policy: RetryPolicy, is_worker: Callable[[], bool]) -> None:
-        from target_tools.transport import Transport  # noqa: PLC0415 - as above
+        from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
 
         self.transport = Transport(transport_settings(configuration), is_worker)
         self.send = Retrying(self.transport.send, policy)
@@ -152,7 +152,7 @@ class _Way:
 
 def transport_settings(configuration: Configuration) -> "TransportSettings":
     """How connections are opened.  Raises ``OptionError`` for a proxy that cannot be used."""
-    from target_tools.transport import TransportSettings  # noqa: PLC0415 - as above
+    from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
 
     cert = configuration.cert_file
     settings = TransportSettings(

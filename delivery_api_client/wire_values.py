@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, FrozenSet, Mapping, Type, Union
 
 import target_python_sdk.types
 from target_python_sdk.types import Order
-from target_tools.bodies import parse_json
 from target_tools.clock import as_utc
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError, InvalidResponse
+from target_tools.http.bodies import parse_json
 from target_tools.model import Model
 
 #: The name of a type, or the class itself.

@@ -13,25 +13,23 @@ from target_decisioning_engine.types.decisioning_config import DecisioningConfig
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED
 from target_python_sdk.decisioning.dependency import remote_parts
-from target_python_sdk.decisioning.geo import given_geo
+from target_python_sdk.decisioning.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.option_parsers import A_WEEK, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
-from target_python_sdk.delivery.pipeline import Answer, decided, question_of_place
+from target_python_sdk.delivery.pipeline import Answer, decided
 from target_python_sdk.delivery.prepare import Prepared, prepare
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
 from target_tools.errors import ArtifactNotAvailable, QueueFull
 from target_tools.event_provider import EventProvider
-from target_tools.flow import run
 from target_tools.logger import Log
 from target_tools.model import altered
 from target_tools.per_process import PerProcess
-from target_tools.workers import Task
+from target_tools.tasks import Task
 
 #: What is an option of a client under the same name.
 _OPTIONS = (
@@ -115,8 +113,9 @@ class Running:
 
     def _decided(self, prepared: Prepared, newest: Newest, deadline: Deadline) -> Answer:
         runtime, geo = self._processes.get(), given_geo(prepared.request)
-        question = None if geo is None else question_of_place(geo, newest.artifact, runtime.here)
-        found = None if question is None else run(question, runtime.send, deadline)
+        found = None
+        if geo is not None and newest.artifact.geo_targeting_enabled and wants_look_up(geo):
+            found = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
         return decided(prepared, newest, runtime.here, geo, found)
 
     def _newest(self, seconds: float) -> Newest:
@@ -167,10 +166,10 @@ class _Telling(Task):
     """One call of ``send_notification_func``."""
 
     def __init__(self, function: Callable[[Any], object], told: Dict[str, Any], log: Log) -> None:
+        super().__init__()
         self._function = function
         self._told = told
         self._log = log
-        self._over: AsyncResult[None] = AsyncResult()
 
     def run(self, here: bool = False) -> None:
         try:
@@ -186,15 +185,8 @@ class _Telling(Task):
         finally:
             self._end()
 
-    def wait(self, seconds: float) -> bool:
-        self._over.wait(seconds)
-        return self._over.ready()
-
-    def is_over(self) -> bool:
-        return self._over.ready()
-
     def _end(self) -> None:
-        self._over.complete(None, None)
+        self.result.complete(None, None)
         del self._function, self._told
 
 

@@ -21,10 +21,10 @@ from target_python_sdk.decisioning.cdn import address_of
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline
 from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
-from target_tools.flow import Send, run
+from target_tools.http.messages import Send
+from target_tools.http.retries import retry_after
 from target_tools.logger import Log
 from target_tools.poller import LONGEST_PAUSE
-from target_tools.retries import retry_after
 from target_tools.threads import is_about_to_fork
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
@@ -214,7 +214,7 @@ def downloaded(
     deadline: Callable[[], Deadline],
 ) -> Outcome:
     """The artifact from the network, if it is a newer one.  Raises TargetError."""
-    download = run(artifact_download(place, etag), send, deadline())
+    download = artifact_download(place, etag, send, deadline())
     if download is None:
         return Nothing()
     return Found(compile_artifact(download.document), download.etag, download)

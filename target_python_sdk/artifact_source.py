@@ -47,7 +47,7 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
 from target_tools.errors import InvalidArtifact, TargetError, quoted
 from target_tools.event_provider import EventProvider
-from target_tools.flow import Send
+from target_tools.http.messages import Send
 from target_tools.logger import Log
 from target_tools.poller import Poller
 

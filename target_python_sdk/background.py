@@ -5,14 +5,13 @@ A worker sends it on the client's own path, with its retries, its breaker and it
 be delivered is told to ``send_notification_error`` and to the log.
 """
 
+from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.pipeline import tell
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.runtime import Runtime
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline
 from target_tools.errors import QueueFull, TargetError
-from target_tools.flow import run
-from target_tools.workers import Task
+from target_tools.tasks import Task
 
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 
@@ -30,15 +29,16 @@ class Telling(Task):
     """One request that nobody waits for."""
 
     def __init__(self, owed: Prepared, runtime: Runtime) -> None:
+        super().__init__()
         self._owed = owed
         self._runtime = runtime
-        self._over: AsyncResult[None] = AsyncResult()
 
     def run(self, here: bool = False) -> None:
         """Tell the edge."""
         runtime, settings = self._runtime, self._runtime.settings
         try:
-            runtime.learn(run(tell(self._owed, settings), runtime.send, Deadline.after(settings.timeout)))
+            request = delivery_request(self._owed, settings)
+            runtime.learn(tell(self._owed, request, runtime.send, Deadline.after(settings.timeout)))
         except TargetError as error:
             self._lost(error)
         except Exception as error:
@@ -55,15 +55,6 @@ class Telling(Task):
         finally:
             self._end()
 
-    def wait(self, seconds: float) -> bool:
-        """Whether it is over, within that time."""
-        self._over.wait(seconds)
-        return self._over.ready()
-
-    def is_over(self) -> bool:
-        """Whether it is over."""
-        return self._over.ready()
-
     def _lost(self, error: Exception) -> None:
         runtime = self._runtime
         runtime.counters.undelivered.add()
@@ -75,5 +66,5 @@ class Telling(Task):
         runtime.events.emit(SEND_NOTIFICATION_ERROR, told)
 
     def _end(self) -> None:
-        self._over.complete(None, None)
+        self.result.complete(None, None)
         del self._owed, self._runtime

@@ -5,16 +5,16 @@ of whoever made it; what is left is to ask the edge.  That part is the same whet
 caller waits, is called back or awaits; so is a decision that this process makes itself.
 """
 
-import contextvars
 from functools import partial
-from typing import Any, Callable, Dict, Generic, Optional, TypeVar
+from typing import Callable, Dict, Generic, Optional, TypeVar
 
 from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
-from target_python_sdk.decisioning.geo import given_geo
+from target_python_sdk.decisioning.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
@@ -23,22 +23,21 @@ from target_python_sdk.delivery.pipeline import (
     deliver,
     not_ready,
     only_for_the_edge,
-    question_of_place,
     without_offers,
 )
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.runtime import Runtime
-from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
+from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull, TargetError
+from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
 from target_tools.event_provider import EventProvider
-from target_tools.flow import Flow, begin, resume, run
+from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
 from target_tools.model import detached
 from target_tools.per_process import PerProcess
-from target_tools.workers import Task
+from target_tools.tasks import CallbackTask
 
 ResultT = TypeVar("ResultT")
 
@@ -120,20 +119,17 @@ class OneCall(Generic[ResultT]):
         self._runtime = runtime
         self._shape = shape
         self.log = runtime.log
-        self.queue_timeout = settings.queue_timeout
         counters.calls.add()
         prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
-        #: The conversation with the edge; None where this process decides, which whoever answers does.
-        self._flow: Optional[Flow[Answer]] = None
+        #: The request to the edge; None where this process decides.
+        self._http: Optional[HttpRequest] = None
         #: What this process decides by, if it is there yet.
         self._newest: Optional[Newest] = None
-        remote = self._only_for_the_edge(call.decisioning_method)
-        if remote is not None:
-            self._flow = deliver(prepared, settings, remote)
-            # The first step finds what JSON cannot hold; nothing is sent by it.
-            self._begun = begin(self._flow)
+        self._remote = self._only_for_the_edge(call.decisioning_method)
+        if self._remote is not None:
+            self._http = delivery_request(prepared, settings)
 
     def _only_for_the_edge(self, method: DecisioningMethod) -> Optional[Remote]:
         """What of the call the edge is asked for, by name; None where this process decides."""
@@ -144,16 +140,11 @@ class OneCall(Generic[ResultT]):
             return None
         return only_for_the_edge(self._prepared.request, None if newest is None else newest.artifact)
 
-    @property
-    def request(self) -> DeliveryRequest:
-        """The request as it goes out."""
-        return self._prepared.request
-
     def answer(self) -> ResultT:
         """The answer; asks the edge and waits for it, from now on for as long as the call may take."""
         runtime = self._runtime
         try:
-            answer = self._decided() if self._flow is None else self._delivered(self._flow)
+            answer = self._decided() if self._http is None else self._delivered(self._http)
         except DeliveryError as error:
             return self.fail(error)
         if answer.geo is not None:
@@ -172,16 +163,17 @@ class OneCall(Generic[ResultT]):
         if newest is None:
             raise not_ready(prepared) from runtime.why_not_ready()
         geo = given_geo(prepared.request)
-        question = None if geo is None else question_of_place(geo, newest.artifact, runtime.here)
-        if question is None:
-            return decided(prepared, newest, runtime.here, geo)
-        found = run(question, runtime.send, deadline or Deadline.after(self._call.timeout))
+        found = None
+        if geo is not None and newest.artifact.geo_targeting_enabled and wants_look_up(geo):
+            deadline = deadline or Deadline.after(self._call.timeout)
+            found = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
         return decided(prepared, newest, runtime.here, geo, found)
 
-    def _delivered(self, flow: "Flow[Answer]") -> Answer:
+    def _delivered(self, http: HttpRequest) -> Answer:
         """The answer of the edge."""
         runtime = self._runtime
-        answer = resume(flow, self._begun, runtime.send, Deadline.after(self._call.timeout))
+        deadline = Deadline.after(self._call.timeout)
+        answer = deliver(self._prepared, http, runtime.send, deadline, self._remote or NOTHING_REMOTE)
         runtime.learn(answer)
         return answer
 
@@ -193,13 +185,16 @@ class OneCall(Generic[ResultT]):
         if self._runtime.settings.on_error == "raise":
             raise error
         self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
-        method = DecisioningMethod.ON_DEVICE if self._flow is None else DecisioningMethod.SERVER_SIDE
+        method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
         return self._shape(without_offers(self._prepared, error, method))
 
-    def abandon(self) -> None:
-        """Nobody will ask for the answer any more."""
-        if self._flow is not None:
-            self._flow.close()
+    def _answer_from_queue(self, since: float) -> ResultT:
+        limit = self._runtime.settings.queue_timeout
+        if monotonic() - since > limit:
+            error = DeadlineExceeded("the call waited longer than {:.0f} ms for a worker".format(limit * 1000))
+            error.attempts, error.request = 0, self._prepared.request
+            return self.fail(error)
+        return self.answer()
 
     def hand_over(
         self,
@@ -207,9 +202,9 @@ class OneCall(Generic[ResultT]):
         err_callback: Optional[Callable[[BaseException], object]] = None,
     ) -> "AsyncResult[ResultT]":
         """Let a worker answer.  A queue that is full ends the call here and now."""
-        if self._flow is None:  # the caller may write to the request while the call waits for its turn
+        if self._http is None:  # the caller may write to the request while the call waits for its turn
             self._prepared = self._prepared._replace(request=detached(self._prepared.request))
-        queued = QueuedCall(self, callback, err_callback)
+        queued = CallbackTask(partial(self._answer_from_queue, monotonic()), callback, err_callback, self.log)
         workers = self._runtime.workers
         queued.result.on_wait(lambda: workers.lend_a_hand(queued))
         try:
@@ -217,78 +212,3 @@ class OneCall(Generic[ResultT]):
         except QueueFull as error:
             queued.drop(error)
         return queued.result
-
-
-class QueuedCall(Task, Generic[ResultT]):
-    """A call that waits for a worker.  One of its callbacks runs, once, and then its result is there."""
-
-    def __init__(
-        self,
-        call: OneCall[ResultT],
-        callback: Optional[Callable[[ResultT], object]],
-        err_callback: Optional[Callable[[BaseException], object]],
-    ) -> None:
-        self.result: AsyncResult[ResultT] = AsyncResult()
-        self._call = call
-        self._callback = callback
-        self._err_callback = err_callback
-        # The callback sees the context variables of whoever made the call.
-        self._context = contextvars.copy_context()
-        self._since = monotonic()
-
-    def run(self, here: bool = False) -> None:
-        """Answer the call and tell the caller."""
-        self._context.run(self._run, here)
-
-    def drop(self, error: Exception) -> None:
-        """Tell the caller that the call ended unsent."""
-        self._call.abandon()
-        self._context.run(self._tell, None, error)
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the caller has been told, within that time."""
-        self.result.wait(seconds)
-        return self.result.ready()
-
-    def is_over(self) -> bool:
-        """Whether the caller has been told."""
-        return self.result.ready()
-
-    def _run(self, here: bool) -> None:
-        try:
-            value = self._answer()
-        except TargetError as error:
-            self._tell(None, error)
-        except Exception as error:
-            self._tell(None, error)
-            if here:
-                raise  # it may be what a signal handler raised, and that is the application's
-        except BaseException as error:
-            self._tell(None, error)
-            raise  # something ends this thread; the call is over, and so may it be
-        else:
-            self._tell(value, None)
-
-    def _answer(self) -> ResultT:
-        limit = self._call.queue_timeout
-        if monotonic() - self._since > limit:
-            self._call.abandon()
-            error = DeadlineExceeded("the call waited longer than {:.0f} ms for a worker".format(limit * 1000))
-            error.attempts, error.request = 0, self._call.request
-            return self._call.fail(error)
-        return self._call.answer()
-
-    def _tell(self, value: Any, error: Optional[BaseException]) -> None:
-        """Run the callback that was given for this end, if one was; whatever it does, the result is there."""
-        callback: Optional[Callable[[Any], object]] = self._callback if error is None else self._err_callback
-        log = self._call.log
-        try:
-            if callback is not None:
-                told: Any = value if error is None else error
-                self.result.tell(lambda: callback(told))
-        except Exception:
-            log.exception("A callback raised")
-        finally:
-            self.result.complete(value, error)
-            # An error holds its traceback, and that this: what is not needed any more must not go along.
-            del self._call, self._callback, self._err_callback, self._context

@@ -13,6 +13,7 @@ from typing import Optional, Protocol
 
 from target_python_sdk.artifact_errands import say
 from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
 from target_python_sdk.delivery.prepare import prepare
@@ -20,7 +21,7 @@ from target_python_sdk.types import DeliveryRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import TargetError
 from target_tools.exits import Line
-from target_tools.flow import Send, run
+from target_tools.http.messages import Send
 from target_tools.logger import Log
 from target_tools.poller import Poller
 
@@ -49,7 +50,8 @@ def _ask(settings: ClientSettings, send: Send, learner: "weakref.ref[Learner]", 
     try:
         call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
         prepared = prepare(call, settings, None, log)
-        answer: Answer = run(deliver(prepared, settings), send, line.deadline(settings.timeout))
+        request = delivery_request(prepared, settings)
+        answer = deliver(prepared, request, send, line.deadline(settings.timeout))
         known = learner()
         if known is not None and known.location_hint is None:
             known.learn(answer)

@@ -17,16 +17,16 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
 from target_python_sdk.first_hint import ask_for_cluster
-from target_tools.breaker import Breaking
 from target_tools.clock import monotonic
 from target_tools.counters import Counter
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
-from target_tools.flow import Send
+from target_tools.http.breaker import Breaking
+from target_tools.http.messages import Send
+from target_tools.http.retries import Retrying
+from target_tools.http.transport import Transport
 from target_tools.logger import Log
-from target_tools.retries import Retrying
 from target_tools.threads import is_about_to_fork
-from target_tools.transport import Transport
 from target_tools.workers import Workers
 
 #: Seconds between two log lines about notifications that were lost; the count and the event miss none.

@@ -4,127 +4,86 @@ That is how an activity shares out its visitors: each experience has those whose
 allocation is between two bounds, so this is what is evaluated most.
 """
 
+from functools import partial
+from operator import le, lt
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from target_tools.javascript import MAX_SAFE_INTEGER, at_most, less_than
 from target_tools.json_logic_operators import Evaluate, Shelf, walk
 from target_tools.json_logic_shortcuts import Shortcut, name_of
 
-# One bound
+Compare = Callable[[Any, Any], bool]
+
+def _number_at(data: Any, key: str) -> Any:
+    """The variable, which the data may not have; only called where a plain look-up failed."""
+    return walk(data, (key,), None)
 
 
-def _above(bound: float, key: str) -> Evaluate:
-    """``bound < variable``."""
+# ``compare`` is Python's operator for two numbers, ``general`` the same comparison as JavaScript makes it.
 
-    def above(data: Any) -> bool:
+
+def _bound_first(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
+    """``bound < variable``, or ``<=``."""
+
+    def evaluate(data: Any) -> bool:
         try:
             value = data[key]
-        except KeyError:
-            return less_than(bound, None)
-        except TypeError:
-            value = walk(data, (key,), None)
-        return bound < value if value.__class__ is float or value.__class__ is int else less_than(bound, value)
+        except (KeyError, TypeError):
+            value = _number_at(data, key)
+        is_number = value.__class__ is float or value.__class__ is int
+        return compare(bound, value) if is_number else general(bound, value)
 
-    return above
+    return evaluate
 
 
-def _from(bound: float, key: str) -> Evaluate:
-    """``bound <= variable``."""
+def _bound_last(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
+    """``variable < bound``, or ``<=``."""
 
-    def from_bound(data: Any) -> bool:
+    def evaluate(data: Any) -> bool:
         try:
             value = data[key]
-        except KeyError:
-            return at_most(bound, None)
-        except TypeError:
-            value = walk(data, (key,), None)
-        return bound <= value if value.__class__ is float or value.__class__ is int else at_most(bound, value)
+        except (KeyError, TypeError):
+            value = _number_at(data, key)
+        is_number = value.__class__ is float or value.__class__ is int
+        return compare(value, bound) if is_number else general(value, bound)
 
-    return from_bound
+    return evaluate
 
 
-def _below(bound: float, key: str) -> Evaluate:
-    """``variable < bound``."""
+def _between(compare: Compare, general: Compare, low: float, high: float, key: str) -> Evaluate:
+    """``low < variable``, or ``<=``, and ``variable <= high``."""
 
-    def below(data: Any) -> bool:
+    def evaluate(data: Any) -> bool:
         try:
             value = data[key]
-        except KeyError:
-            return less_than(None, bound)
-        except TypeError:
-            value = walk(data, (key,), None)
-        return value < bound if value.__class__ is float or value.__class__ is int else less_than(value, bound)
-
-    return below
-
-
-def _up_to(bound: float, key: str) -> Evaluate:
-    """``variable <= bound``."""
-
-    def up_to(data: Any) -> bool:
-        try:
-            value = data[key]
-        except KeyError:
-            return at_most(None, bound)
-        except TypeError:
-            value = walk(data, (key,), None)
-        return value <= bound if value.__class__ is float or value.__class__ is int else at_most(value, bound)
-
-    return up_to
-
-
-# Two bounds
-
-
-def _from_up_to(low: float, high: float, key: str) -> Evaluate:
-    """``low <= variable`` and ``variable <= high``."""
-
-    def from_up_to(data: Any) -> bool:
-        try:
-            value = data[key]
-        except KeyError:
-            return at_most(low, None) and at_most(None, high)
-        except TypeError:
-            value = walk(data, (key,), None)
+        except (KeyError, TypeError):
+            value = _number_at(data, key)
         if value.__class__ is float or value.__class__ is int:
-            return low <= value <= high
-        return at_most(low, value) and at_most(value, high)
+            return compare(low, value) and value <= high
+        return general(low, value) and at_most(value, high)
 
-    return from_up_to
-
-
-def _above_up_to(low: float, high: float, key: str) -> Evaluate:
-    """``low < variable`` and ``variable <= high``."""
-
-    def above_up_to(data: Any) -> bool:
-        try:
-            value = data[key]
-        except KeyError:
-            return less_than(low, None) and at_most(None, high)
-        except TypeError:
-            value = walk(data, (key,), None)
-        if value.__class__ is float or value.__class__ is int:
-            return low < value <= high
-        return less_than(low, value) and at_most(value, high)
-
-    return above_up_to
+    return evaluate
 
 
 # What a rule says of them
 
 Comparison = Callable[[float, str], Evaluate]
 
-#: What an operator makes of a bound that stands first, and of one that stands last.
+_ABOVE = partial(_bound_first, lt, less_than)
+_FROM = partial(_bound_first, le, at_most)
+_BELOW = partial(_bound_last, lt, less_than)
+_UP_TO = partial(_bound_last, le, at_most)
+#: The comparison that an operator makes with its bound first, and with its bound last.
 _COMPARISONS: Dict[str, Tuple[Comparison, Comparison]] = {
-    "<": (_above, _below),
-    "<=": (_from, _up_to),
-    ">": (_below, _above),
-    ">=": (_up_to, _from),
+    "<": (_ABOVE, _BELOW),
+    "<=": (_FROM, _UP_TO),
+    ">": (_BELOW, _ABOVE),
+    ">=": (_UP_TO, _FROM),
 }
-#: The pairs of bounds that share out visitors.
+#: The pairs of bounds that allocate visitors.
 _RANGES: Dict[Tuple[Comparison, Comparison], Callable[[float, float, str], Evaluate]] = {
-    (_from, _up_to): _from_up_to,
-    (_above, _up_to): _above_up_to,
+    (_FROM, _UP_TO): partial(_between, le, at_most),
+    (_ABOVE, _UP_TO): partial(_between, lt, less_than),
 }
 
 

@@ -27,6 +27,7 @@ from target_tools.counters import Counter
 from target_tools.errors import CallLost, QueueFull
 from target_tools.exits import EXIT
 from target_tools.handover import Handover
+from target_tools.tasks import Task
 from target_tools.threads import ThreadName, start_thread
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
@@ -35,31 +36,6 @@ IDLE_SECONDS = 5.0
 START_SECONDS = 2.0
 #: ``close`` and ``flush`` without a time-out: a month.
 FOR_EVER = 2.6e6
-
-
-class Task:
-    """One piece of work.
-
-    ``run`` does it, ``drop`` ends it undone; exactly one of them is called, once, and
-    neither raises.  ``wait`` comes back when either is through, or after so many seconds;
-    ``is_over`` waits for nothing.
-    """
-
-    def run(self, here: bool = False) -> None:
-        """Do the work; ``here`` says that the thread is the application's, for want of a worker."""
-        raise NotImplementedError
-
-    def drop(self, error: Exception) -> None:
-        """End it with ``error`` in place of doing it."""
-        raise NotImplementedError
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the work is over, within that time."""
-        raise NotImplementedError
-
-    def is_over(self) -> bool:
-        """Whether the work is over."""
-        raise NotImplementedError
 
 
 class _Bell:

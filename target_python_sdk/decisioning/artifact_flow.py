@@ -12,8 +12,9 @@ from urllib.parse import quote
 from target_python_sdk.decisioning.artifact_format import read_artifact
 from target_python_sdk.decisioning.cdn import Address, address_of, cdn_url
 from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError, HttpStatusError, InvalidArtifact, OptionError, RedirectRefused
-from target_tools.flow import Flow, HttpReply, HttpRequest, Timings
+from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings
 
 #: How much of an error's body is kept, in bytes.
 _ERROR_BODY = 4096
@@ -76,12 +77,14 @@ def is_masked(artifact_format: Optional[str], location: Optional[str]) -> bool:
     return location is not None and address_of(location, "artifact_location").path.endswith(".bin")
 
 
-def artifact_download(place: ArtifactPlace, etag: Optional[str]) -> "Flow[Optional[Download]]":
+def artifact_download(
+    place: ArtifactPlace, etag: Optional[str], send: Send, deadline: Deadline
+) -> Optional[Download]:
     """The conversation that gets the artifact, or None where the one with that ETag is the newest.
 
     Raises a ``DeliveryError``: ``HttpStatusError``, ``RedirectRefused``, ``InvalidArtifact``, or what sending raised.
     """
-    reply = yield _request(place, etag)
+    reply = send(_request(place, etag), deadline)
     try:
         if reply.status == 304 and etag is not None:
             return None

@@ -6,8 +6,8 @@ rest is the JSON, each byte XORed with the next one of the organization id and t
 
 from typing import Any
 
-from target_tools.bodies import MAX_BRACKETS, parse_json, render_json
 from target_tools.errors import InvalidArtifact, InvalidResponse
+from target_tools.http.bodies import MAX_BRACKETS, parse_json, render_json
 
 _MAGIC = b"ATOD:001"
 _KEY_SIZE = 32

@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from target_tools.errors import OptionError
-from target_tools.flow import DEFAULT_PORTS, Origin
+from target_tools.http.messages import DEFAULT_PORTS, Origin
 
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 #: The longest name that is looked up, and the longest part of one.

@@ -12,9 +12,10 @@ from target_python_sdk.decisioning.cdn import Address, address_of, cdn_url
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.sdk_headers import SDK_HEADERS
 from target_python_sdk.types import DeliveryRequest, Geo
-from target_tools.bodies import parse_json
+from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError
-from target_tools.flow import Flow, HttpRequest
+from target_tools.http.bodies import parse_json
+from target_tools.http.messages import HttpRequest, Send
 
 #: The parts of a place that a look-up finds.
 _FOUND = ("latitude", "longitude", "country_code", "state_code", "city")
@@ -44,7 +45,7 @@ def wants_look_up(geo: Geo) -> bool:
     return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _FOUND)
 
 
-def looked_up(geo: Geo, service: GeoService) -> "Flow[Optional[Geo]]":
+def look_up(geo: Geo, service: GeoService, send: Send, deadline: Deadline) -> Optional[Geo]:
     """The place of ``geo.ip_address``; None where the CDN does not know it."""
     ip_address = str(geo.ip_address).strip()
     if not (ip_address.isascii() and ip_address.isprintable()):
@@ -52,7 +53,7 @@ def looked_up(geo: Geo, service: GeoService) -> "Flow[Optional[Geo]]":
     headers = (("Accept", "application/json"), *SDK_HEADERS, ("x-forwarded-for", ip_address))
     request = HttpRequest("GET", service.address.origin, service.address.target, headers, b"", service.max_bytes)
     try:
-        reply = yield request
+        reply = send(request, deadline)
         answer = parse_json(reply.body) if reply.status == 200 else None
     except DeliveryError:
         return None

@@ -8,9 +8,9 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.sdk_headers import SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
-from target_tools.bodies import parse_json, render_json
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
-from target_tools.flow import HttpReply, HttpRequest
+from target_tools.http.bodies import parse_json, render_json
+from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.service import DELIVERY_PATH
 
 #: How much of an error's body is kept, in bytes.

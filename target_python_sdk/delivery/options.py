@@ -15,16 +15,16 @@ from target_python_sdk.delivery.messages import (
     OPTIONS_REQUIRED,
     ORG_ID_REQUIRED,
 )
-from target_tools.breaker import BreakerPolicy
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
+from target_tools.http.breaker import BreakerPolicy
+from target_tools.http.proxies import Proxy, parse_proxy
+from target_tools.http.retries import RetryPolicy
+from target_tools.http.tls import tls_context
 from target_tools.logger import Log
-from target_tools.proxies import Proxy, parse_proxy
-from target_tools.retries import RetryPolicy
-from target_tools.tls import tls_context
 
 if TYPE_CHECKING:  # the transport is read with the first client, not with the options
-    from target_tools.transport import TransportSettings
+    from target_tools.http.transport import TransportSettings
 
 
 class ByteLimits(NamedTuple):
@@ -85,7 +85,7 @@ class ClientSettings(NamedTuple):
 
     def transport(self) -> "TransportSettings":
         """The part that opening connections is about."""
-        from target_tools.transport import TransportSettings  # noqa: PLC0415 - as above
+        from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
 
         return TransportSettings(
             verify_ssl=self.verify_ssl,
@@ -153,7 +153,7 @@ def _proxy(option: str, value: Any) -> Proxy:
     except ValueError:
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
-        from target_tools.transport import proxy_manager  # noqa: PLC0415 - as above
+        from target_tools.http.transport import proxy_manager  # noqa: PLC0415 - as above
 
         proxy_manager(proxy, tls_context(False, None, None))  # says what is not installed
     return proxy

@@ -1,30 +1,27 @@
-"""The one flow of a call: prepare, decide here or ask the edge, shape.
+"""Answer a prepared call: send it to the edge, or decide in this process, and shape the envelope."""
 
-It yields what it wants sent and returns its answer; it sends nothing and waits for
-nothing, so blocking, with a callback and awaited are the same flow in other hands.
-"""
-
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Tuple, TypeVar
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote, remote_parts
 from target_python_sdk.decisioning.engine import Asked, decide
-from target_python_sdk.decisioning.geo import looked_up, wants_look_up
 from target_python_sdk.decisioning.visitor import bucketed_by, with_device_id
 from target_python_sdk.delivery.edge import cluster_of_edge_host
-from target_python_sdk.delivery.exchange import Heard, delivery_request, delivery_response, heard
+from target_python_sdk.delivery.exchange import Heard, delivery_response, heard
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.owed import owed_request
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.delivery.requested import no_offers
 from target_python_sdk.delivery.shape import shape
 from target_python_sdk.types import DeliveryRequest, Geo, TargetDeliveryResponse
+from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ArtifactNotAvailable, DeliveryError
-from target_tools.flow import Flow, Timings
+from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings
 from target_tools.model import altered
+
+ResultT = TypeVar("ResultT")
 
 
 class Answer(NamedTuple):
@@ -65,39 +62,32 @@ def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) ->
     return None
 
 
-def deliver(prepared: Prepared, settings: ClientSettings, remote: Remote = NOTHING_REMOTE) -> "Flow[Answer]":
-    """The conversation in which the edge answers, which ``remote`` was the reason to ask."""
+def deliver(
+    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, remote: Remote = NOTHING_REMOTE
+) -> Answer:
+    """The answer of the edge, which ``remote`` was the reason to ask."""
+    reply, response = _exchanged(prepared, request, send, deadline, delivery_response)
+    envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE, remote)
+    return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
+
+
+def tell(owed: Prepared, request: HttpRequest, send: Send, deadline: Deadline) -> Heard:
+    """Tell the edge what was decided here."""
+    return _exchanged(owed, request, send, deadline, heard)[1]
+
+
+def _exchanged(
+    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, read: Callable[[HttpReply], ResultT]
+) -> Tuple[HttpReply, ResultT]:
     reply = None
     try:
-        reply = yield delivery_request(prepared, settings)
-        response = delivery_response(reply)
+        reply = send(request, deadline)
+        return reply, read(reply)
     except DeliveryError as error:
         error.request = prepared.request
         if reply is not None:
             error.status, error.attempts = reply.status, reply.attempts
         raise
-    envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE, remote)
-    return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
-
-
-def tell(owed: Prepared, settings: ClientSettings) -> "Flow[Heard]":
-    """The conversation in which the edge is told of what was decided here; nobody reads what it says to it."""
-    reply = None
-    try:
-        reply = yield delivery_request(owed, settings)
-        return heard(reply)
-    except DeliveryError as error:
-        error.request = owed.request
-        if reply is not None:
-            error.status, error.attempts = reply.status, reply.attempts
-        raise
-
-
-def question_of_place(geo: Geo, artifact: Artifact, here: Here) -> "Optional[Flow[Optional[Geo]]]":
-    """The conversation that finds more of a visitor's place than ``geo``; None where that is of no use."""
-    if not artifact.geo_targeting_enabled or not wants_look_up(geo):
-        return None
-    return looked_up(geo, here.geo_service)
 
 
 def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], found: Optional[Geo] = None) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError, quoted
-from target_tools.flow import HttpReply, HttpRequest, Send
+from target_tools.http.messages import HttpReply, HttpRequest, Send
 from target_tools.logger import Lazy, Log
 
 #: Fields whose values say nothing about a visitor.

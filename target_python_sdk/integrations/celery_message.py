@@ -6,7 +6,6 @@ from target_python_sdk.delivery.call_options import call_options, check_notifica
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.types import DeliveryRequest
-from target_tools.bodies import parse_json, render_json
 from target_tools.errors import (
     CallLost,
     ClientClosed,
@@ -18,6 +17,7 @@ from target_tools.errors import (
     QueueFull,
     TargetError,
 )
+from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
 
 #: Errors after which the same request may come through later.  So it may after a 429 or a 5xx.

@@ -24,9 +24,9 @@ from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, Inva
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import Geo
 from target_tools.event_provider import EventProvider
+from target_tools.http.retries import Retrying, RetryPolicy
+from target_tools.http.transport import Transport, TransportSettings
 from target_tools.logger import Log
-from target_tools.retries import Retrying, RetryPolicy
-from target_tools.transport import Transport, TransportSettings
 from tests.decisioning.cdn import Cdn, artifact, good, hangs, masked, options, settings_for, with_etag
 from tests.support import ANSWER_BYTES, content, eventually, forked, in_a_child, offers
 

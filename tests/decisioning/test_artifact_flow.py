@@ -1,4 +1,4 @@
-"""The download of an artifact as a flow: driven by hand, without a server."""
+"""Downloads of an artifact, answered by the test in place of a server."""
 
 import json
 import time
@@ -15,6 +15,7 @@ from target_python_sdk.decisioning.artifact_flow import (
 from target_python_sdk.decisioning.artifact_format import read_artifact, unmask
 from target_python_sdk.decisioning.cdn import address_of
 from target_python_sdk.version import __version__
+from target_tools.clock import Deadline
 from target_tools.errors import (
     HttpStatusError,
     InvalidArtifact,
@@ -22,7 +23,7 @@ from target_tools.errors import (
     OptionError,
     RedirectRefused,
 )
-from target_tools.flow import HttpReply, Origin, Timings
+from target_tools.http.messages import HttpReply, Origin, Timings
 from tests.decisioning.cdn import artifact, masked
 
 ORGANIZATION = "1234567890@AdobeOrg"
@@ -38,12 +39,21 @@ def reply(body=b"{}", status=200, **headers):
 
 
 def answered(said, etag=None, **about):
-    """What the flow returns for that reply."""
-    flow = artifact_download(place(**about), etag)
-    next(flow)
-    with pytest.raises(StopIteration) as done:
-        flow.send(said)
-    return done.value.value
+    """What the download gives for that reply."""
+    return artifact_download(place(**about), etag, lambda request, deadline: said, Deadline.after(60))
+
+
+def requested(url=None, etag=None):
+    """The request that a download sends."""
+    sent = []
+
+    def send(request, deadline):
+        sent.append(request)
+        return reply(status=404)
+
+    with pytest.raises(HttpStatusError):
+        artifact_download(place() if url is None else place(url), etag, send, Deadline.after(60))
+    return sent[0]
 
 
 def url(**given):
@@ -138,7 +148,7 @@ def test_loopback_is_known(host):
 
 
 def test_the_request_says_who_asks():
-    request = next(artifact_download(place(), None))
+    request = requested()
     assert (request.method, request.body, request.max_bytes) == ("GET", b"", 1000)
     assert dict(request.headers) == {
         "Accept-Encoding": "gzip",
@@ -149,11 +159,11 @@ def test_the_request_says_who_asks():
 
 
 def test_the_etag_goes_back_as_it_came():
-    assert dict(next(artifact_download(place(), 'W/"a"')).headers)["If-None-Match"] == 'W/"a"'
+    assert dict(requested(etag='W/"a"').headers)["If-None-Match"] == 'W/"a"'
 
 
 def test_credentials_are_sent_as_a_header():
-    request = next(artifact_download(place("https://me:secret@cdn.example/rules.json"), None))
+    request = requested("https://me:secret@cdn.example/rules.json")
     assert dict(request.headers)["Authorization"] == "Basic bWU6c2VjcmV0"
     assert "secret" not in request.url
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.pipeline import deliver
 from target_python_sdk.delivery.prepare import prepare
@@ -14,7 +15,7 @@ from target_python_sdk.errors import DeliveryError
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.clock import Deadline
-from target_tools.flow import HttpReply, Timings, run
+from target_tools.http.messages import HttpReply, Timings
 from target_tools.logger import Log
 from tests.support import ANSWER, offers
 
@@ -114,8 +115,9 @@ CALL = call_options(offers(), SETTINGS, Log())
 def outcome(body, status=200):
     """What a call gives that is answered with ``body``."""
     reply = HttpReply(status, "OK", {}, body, Timings(None, None, 0.0, 0.0, len(body)))
-    flow = deliver(prepare(CALL, SETTINGS, None, Log()), SETTINGS)
-    return run(flow, lambda request, deadline: reply, Deadline.after(60)).envelope
+    prepared = prepare(CALL, SETTINGS, None, Log())
+    request = delivery_request(prepared, SETTINGS)
+    return deliver(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
 
 
 @pytest.mark.parametrize("count", [3000, pytest.param(100000, marks=pytest.mark.fuzz)])

@@ -19,8 +19,8 @@ from target_python_sdk.types import (
     Telemetry,
     ViewRequest,
 )
-from target_tools.breaker import BreakerPolicy
 from target_tools.enums import DecisioningMethod
+from target_tools.http.breaker import BreakerPolicy
 from target_tools.logger import Log
 from tests.support import offers
 

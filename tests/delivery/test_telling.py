@@ -5,13 +5,13 @@ import json
 import pytest
 
 from target_python_sdk.delivery.call_options import call_options
-from target_python_sdk.delivery.exchange import delivery_response
+from target_python_sdk.delivery.exchange import delivery_request, delivery_response
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.pipeline import tell
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.errors import ConnectionFailed, DeliveryError
 from target_tools.clock import Deadline
-from target_tools.flow import HttpReply, Timings, run
+from target_tools.http.messages import HttpReply, Timings
 from target_tools.logger import Log
 from tests.support import ANSWER, offers
 
@@ -30,7 +30,7 @@ def told(turn):
             raise turn
         return turn
 
-    return run(tell(OWED, SETTINGS), send, Deadline.after(60))
+    return tell(OWED, delivery_request(OWED, SETTINGS), send, Deadline.after(60))
 
 
 @pytest.mark.parametrize(

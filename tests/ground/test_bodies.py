@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_tools.bodies import MAX_DEPTH, decode_body, parse_json, render_json
 from target_tools.errors import InvalidResponse, ResponseTooLarge
+from target_tools.http.bodies import MAX_DEPTH, decode_body, parse_json, render_json
 
 PLAIN = b'{"a": 1}'
 json_values = st.recursive(

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from target_tools import breaker
-from target_tools.breaker import BreakerPolicy, Breaking
 from target_tools.clock import Deadline
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, InvalidResponse, TlsError
-from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
+from target_tools.http import breaker
+from target_tools.http.breaker import BreakerPolicy, Breaking
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 
 LONG = Deadline.after(0.5)
 ORIGIN = Origin("https", "edge.example.com", 443)

@@ -4,8 +4,8 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, TlsError
-from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
-from target_tools.retries import RetryBudget, Retrying, RetryPolicy, retry_after
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
+from target_tools.http.retries import RetryBudget, Retrying, RetryPolicy, retry_after
 
 LONG = Deadline.after(3600)
 REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (), b"", 100)

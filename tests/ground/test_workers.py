@@ -11,7 +11,8 @@ import pytest
 from target_tools import workers
 from target_tools.counters import Counter
 from target_tools.errors import ClientClosed, QueueFull
-from target_tools.workers import Task, Workers
+from target_tools.tasks import Task
+from target_tools.workers import Workers
 
 LONG = 20
 

@@ -53,7 +53,7 @@ def test_importing_reads_nothing_that_only_a_call_needs(root: Path) -> None:
         "client.TargetClient.create(dict(client='a', organization_id='b')).close();"
         "sys.exit(', '.join(late) or 'target_python_sdk.runtime' not in sys.modules and 'not there after create' or 0)"
     )
-    late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.pipeline", "target_tools.transport"]
+    late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.pipeline", "target_tools.http.transport"]
     done = in_a_fresh_python(root, "-c", program.format([*late, "target_python_sdk.delivery.option_types"]))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

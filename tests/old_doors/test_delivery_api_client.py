@@ -242,10 +242,10 @@ def test_importing_reads_the_types_and_nothing_that_sends(root):
     program = (
         "import sys, delivery_api_client, delivery_api_client.Model;"
         "read = [name for name, module in sys.modules.items() if getattr(module, '__file__', None)"
-        " and name.startswith(('delivery_api_client.', 'target_tools.transport'))];"
+        " and name.startswith(('delivery_api_client.', 'target_tools.http.transport'))];"
         "assert read == ['delivery_api_client.Model'], read;"
         "from delivery_api_client import *; ApiClient(Configuration()), DeliveryApi();"
-        "assert 'target_tools.transport' not in sys.modules and 'target_tools.workers' not in sys.modules;"
+        "assert 'target_tools.http.transport' not in sys.modules and 'target_tools.workers' not in sys.modules;"
         "assert delivery_api_client.Model.option.Option is Option"
     )
     assert in_a_fresh_python(root, program) == (0, "", "")

@@ -253,7 +253,7 @@ def a_handshake(client, hung):
 @contextlib.contextmanager
 def a_context(client, hung):
     """A thread builds the context that TLS connections share."""
-    from target_tools import transport  # noqa: PLC0415 - it is changed only here
+    from target_tools.http import transport  # noqa: PLC0415 - it is changed only here
 
     gate, build = Gate(), transport.tls_context
 

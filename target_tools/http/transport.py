@@ -17,9 +17,7 @@ import urllib3
 import urllib3.exceptions
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from target_tools.bodies import decode_body, read_body
 from target_tools.clock import Deadline, monotonic
-from target_tools.connections import Connections, KeptConnection
 from target_tools.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -30,10 +28,12 @@ from target_tools.errors import (
     TlsError,
     quoted,
 )
-from target_tools.flow import HttpReply, HttpRequest, Origin, Timings
 from target_tools.handover import Handover
-from target_tools.proxies import Proxy, proxy_of_environment
-from target_tools.tls import ClientCert, tls_context
+from target_tools.http.bodies import decode_body, read_body
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
+from target_tools.http.pools import Connections, KeptConnection
+from target_tools.http.proxies import Proxy, proxy_of_environment
+from target_tools.http.tls import ClientCert, tls_context
 
 #: What the network, TLS and HTTP raise; nothing else is ours to explain.
 NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, CertificateError)

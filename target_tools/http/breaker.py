@@ -10,7 +10,7 @@ from typing import Dict, NamedTuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, TlsError
-from target_tools.flow import HttpReply, HttpRequest, Origin, Send
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 
 #: Origins that are remembered; beyond that the oldest is forgotten.
 ORIGIN_LIMIT = 32

@@ -14,7 +14,7 @@ from typing import Callable, Dict, FrozenSet, NamedTuple, Optional
 
 from target_tools.clock import Deadline, epoch_seconds
 from target_tools.errors import ConnectionFailed, DeliveryError
-from target_tools.flow import HttpReply, HttpRequest, Origin, Send
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 
 #: Statuses by which a server says that it did not act.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})

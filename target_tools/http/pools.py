@@ -6,7 +6,7 @@ The connections are urllib3's; what is done differently, and why:
   half-way, where ``queue.LifoQueue`` (urllib3's pool) is left locked for ever by one
   signal handler in six that raises inside it.
 * Opening happens through :mod:`target_tools.handover`: the caller waits on a raw lock.
-* Every read is given what is left of the call's deadline: see :mod:`target_tools.answers`.
+* Every read is given what is left of the call's deadline: see :mod:`target_tools.http.replies`.
 * Head and body of a request leave in one segment, and ``http.client`` reads the answer.
   urllib3's ``urlopen`` costs more than half as much again (``docs/internals.md`` measures it),
   for redirects, retries and decoding that are not wanted here.
@@ -27,13 +27,13 @@ from urllib3.exceptions import ConnectTimeoutError
 from urllib3.util import connection as urllib3_connection
 from urllib3.util import is_connection_dropped
 
-from target_tools.answers import Answer, TimedReader, give_time
 from target_tools.clock import Deadline, monotonic
 from target_tools.exits import Line, LineDeadline
-from target_tools.flow import Origin
 from target_tools.forks import Crossing
 from target_tools.handover import Handover
-from target_tools.proxies import Proxy
+from target_tools.http.messages import Origin
+from target_tools.http.proxies import Proxy
+from target_tools.http.replies import Answer, TimedReader, give_time
 
 #: Seconds after which an idle connection is not trusted any more: load balancers forget it silently.
 IDLE_SECONDS = 60.0

@@ -7,7 +7,7 @@ from typing import Dict, Mapping, NamedTuple, Optional
 import urllib3
 
 from target_tools.errors import OptionError
-from target_tools.flow import Origin
+from target_tools.http.messages import Origin
 
 #: Labels of 63 characters at most, or an IPv6 address.
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)

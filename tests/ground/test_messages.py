@@ -1,0 +1,12 @@
+"""The addresses of HTTP messages."""
+
+from target_tools.http.messages import HttpRequest, Origin
+
+
+def test_an_address_names_the_port_only_where_the_scheme_does_not_imply_it():
+    origin = Origin("https", "edge.example.com", 443)
+    assert HttpRequest("POST", origin, "/1", (), b"", 100).url == "https://edge.example.com:443/1"
+    assert origin.host_header == "edge.example.com"
+    assert Origin("http", "edge.example.com", 443).host_header == "edge.example.com:443"
+    assert Origin("http", "::1", 80).host_header == "[::1]"
+    assert Origin("http", "::1", 8080).netloc == "[::1]:8080"
