@@ -60,7 +60,3 @@ class Pool:
         """Take no more calls, and end those that no worker has begun."""
         self._closed = True
         self._workers.close(0, ClientClosed("the pool was terminated before the call was sent"))
-
-    def is_worker(self) -> bool:
-        """Whether the thread that asks is one of these."""
-        return self._workers.is_worker()

@@ -61,7 +61,7 @@ class Runtime:
         self.workers = Workers(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
-        self.transport = Transport(settings.transport(), self.workers.is_worker)
+        self.transport = Transport(settings.transport())
         retrying = Retrying(self.transport.send, settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:

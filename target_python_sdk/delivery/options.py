@@ -20,7 +20,7 @@ from target_tools.errors import OptionError
 from target_tools.http.breaker import BreakerPolicy
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import RetryPolicy
-from target_tools.http.tls import tls_context
+from target_tools.http.tls import TlsContexts
 from target_tools.logger import Log
 
 if TYPE_CHECKING:  # the transport is read with the first client, not with the options
@@ -153,9 +153,9 @@ def _proxy(option: str, value: Any) -> Proxy:
     except ValueError:
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
-        from target_tools.http.transport import proxy_manager  # noqa: PLC0415 - as above
+        from target_tools.http.transport import stock_manager  # noqa: PLC0415 - as above
 
-        proxy_manager(proxy, tls_context(False, None, None))  # says what is not installed
+        stock_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
     return proxy
 
 
@@ -202,7 +202,7 @@ def _try_tls(settings: ClientSettings) -> None:
         if value is None or not settings.secure:
             continue
         try:
-            tls_context(True, settings.ca_certs, value if option == "client_cert" else None)
+            TlsContexts(True, settings.ca_certs, value if option == "client_cert" else None)
         except OSError as error:  # ssl.SSLError is one
             expected = "PEM certificates that can be loaded"
             raise OptionError("{}: {} were expected".format(option, expected), option, expected) from error

@@ -19,7 +19,7 @@ def request(origin=ORIGIN):
 
 
 def reply(status):
-    return HttpReply(status, "", {}, b"", Timings(None, None, 0.0, 0.0, 0))
+    return HttpReply(status, "", {}, b"", Timings())
 
 
 class Edge:

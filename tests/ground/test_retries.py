@@ -13,7 +13,7 @@ REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (),
 
 def reply(status, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HttpReply(status, "", named, b"", Timings(None, None, 0.0, 0.0, 0))
+    return HttpReply(status, "", named, b"", Timings())
 
 
 class Sender:
