@@ -42,6 +42,8 @@ class HttpRequest(NamedTuple):
     body: bytes
     #: The largest answer that is read, in bytes, before and after decompression.
     max_bytes: int
+    #: the host to ask if `origin` cannot be reached
+    alternative: Optional[Origin] = None
 
     @property
     def url(self) -> str:
