@@ -32,7 +32,7 @@ from target_tools.http.origins import OriginTable
 FAILING_STATUSES = frozenset({502, 503, 504})
 #: The time-out of a probe, in seconds.
 PROBE_SECONDS = 1.0
-#: How many windows back a failure counts at most, if there were few calls since.
+#: The number of windows that the breaker looks back if there were few calls.
 _OLDEST_WINDOW = 6
 
 ValueT = TypeVar("ValueT")
@@ -64,9 +64,9 @@ class CircuitChange(NamedTuple):
     #: Failures and calls in the window when the circuit opened.
     failures: int
     calls: int
-    #: What the last of the failures was: the name of an error class, or a status.
+    #: The last failure: the name of an error class, or a status.
     cause: str
-    #: How long the circuit was open; None while it is.
+    #: The time that the circuit was open; None at its opening.
     seconds: Optional[float] = None
 
 

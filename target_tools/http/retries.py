@@ -1,8 +1,8 @@
 """When a request is sent again, and how long the pause before that is.
 
 The edge counts impressions, so a delivery is sent again only if the server cannot have acted on it: no connection was
-opened, a kept-alive connection was closed before a byte of the answer came, or the status says so (429, 502, 503,
-504).  The ids of a call are created once, so a repeated request counts nothing twice.  Pauses have full jitter and
+opened, a kept-alive connection was closed before a byte of the answer came, or the status is 429, 502, 503 or
+504.  The ids of a call are created once, so a repeated request counts nothing twice.  Pauses have full jitter and
 end before the deadline.  A budget per origin limits the additional load on a failing edge to a tenth.
 """
 
@@ -21,7 +21,7 @@ RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class RetryPolicy(NamedTuple):
-    """How often a request is sent, after which statuses, and how long the pauses are; times in seconds."""
+    """The number of attempts, the statuses that are retried, and the pauses; times in seconds."""
 
     #: The number of attempts, the first included.
     attempts: int = 3

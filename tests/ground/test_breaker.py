@@ -1,4 +1,4 @@
-"""When circuits open and close, which calls become probes, and what is reported (T24)."""
+"""Circuits open and close, let probes through, and report each change once (T24)."""
 
 import sys
 import threading

@@ -112,7 +112,7 @@ def test_t22_pauses_are_jittered(figure):
             connection.send(GOOD if number % 2 else FAILING)
             number += 1
 
-    # Each client has a retry budget of its own.
+    # A new client has a full retry budget.
     with SocketServer(fail_once) as server:
         for _ in range(60):
             with client_of(server, logger=Quiet()) as client:
