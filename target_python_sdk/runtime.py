@@ -7,6 +7,7 @@ import weakref
 from typing import Any, Callable, Dict, List, Optional, Union
 
 from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.circuit_events import circuit_reporter
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import Situation
 from target_python_sdk.decisioning.geo import GeoService, geo_address
@@ -65,7 +66,8 @@ class Runtime:
         retrying = Retrying(self.transport.send, settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
-            self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)
+            on_change = circuit_reporter(events, log)
+            self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout, on_change)
         self.counters = Counters()
         #: The cluster the edge answered from last.
         self.location_hint: Optional[str] = self._first_hint() if inherited is None else inherited.location_hint

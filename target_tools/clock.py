@@ -60,3 +60,7 @@ class Deadline(NamedTuple):
     def remaining(self) -> float:
         """Seconds left; zero or less when the time is up."""
         return self.at - monotonic()
+
+    def at_most(self, seconds: float) -> "Deadline":
+        """Return this deadline, or the one in ``seconds`` if that is earlier."""
+        return self if self.remaining() <= seconds else Deadline.after(seconds)

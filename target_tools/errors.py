@@ -11,7 +11,7 @@
     ├── InvalidRule (ValueError)                    a rule of an artifact that cannot be used; never leaves a call
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
-        │   └── CircuitOpen                         the edge failed so often that it is not asked for a moment
+        │   └── CircuitOpen                         most recent calls to the edge failed; nothing was sent
         ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError, MaxRetryError too
         ├── TransportError                          a replaced function or a pool manager raised
@@ -239,7 +239,7 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
 
 
 class CircuitOpen(ConnectionFailed):
-    """The origin failed so often in a row that nothing is sent to it for a moment.  ``attempts`` is 0."""
+    """Most recent calls to the origin failed, so nothing was sent to it.  ``attempts`` is 0."""
 
     attempts = 0
 

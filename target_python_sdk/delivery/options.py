@@ -188,7 +188,13 @@ def _cache(option: str, value: Any) -> Any:
 def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     if not isinstance(value, Mapping):
         return BreakerPolicy() if parse.flag(option, value) else None
-    parsers = {"failures": parse.whole("a number of failures", 1), "cooldown": parse.milliseconds(1)}
+    parsers = {
+        "failures": parse.whole("a number of failures", 1),
+        "cooldown": parse.milliseconds(1),
+        "rate": parse.number("failures per call", 0, 1),
+        "window": parse.milliseconds(1),
+        "probes": parse.whole("a number of calls", 1),
+    }
     for name in value:
         if name not in parsers:
             parse.refuse("{}[{!r}]".format(option, name), "one of " + ", ".join(parsers), name)
