@@ -37,13 +37,13 @@ class Pool:
         if self._closed:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
-        workers = self._workers
-        task.result.on_wait(lambda: workers.lend_a_hand(task))
+        workers, result = self._workers, task.result
+        result.on_wait(lambda: workers.lend_a_hand(task))
         try:
             workers.submit(task)
         except QueueFull as error:
             task.drop(error)
-        return task.result
+        return result
 
     def close(self) -> None:
         """Take no more calls; those that were taken are answered."""

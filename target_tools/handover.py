@@ -51,6 +51,7 @@ class _Ticket(Generic[ResultT]):
         self._finished = True
         left.pop(id(self), None)
         if self._abandoned:
+            self._error = None  # its traceback holds this frame
             self._undo()
         self._done.open()
 

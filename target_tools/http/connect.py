@@ -71,7 +71,11 @@ class _Race:
             connected = self._wait(monotonic() + _left(self._deadline))
             if connected is not None:
                 return connected
-        raise self._failure or OSError("no address to connect to")
+        failure, self._failure = self._failure, None
+        try:
+            raise failure or OSError("no address to connect to")
+        finally:
+            del failure  # or error, traceback and frame would hold one another
 
     def _begin(self, address: AddressInfo) -> Optional[Connected]:
         """Start one attempt; return it if it succeeds at once."""

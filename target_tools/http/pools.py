@@ -34,7 +34,7 @@ from target_tools.handover import Handover, in_main_thread
 from target_tools.http.connect import connect
 from target_tools.http.dns import Resolver
 from target_tools.http.replaced import dialling, dials_are_replaced, own_class
-from target_tools.http.replies import Reply, TimedReader, give_time
+from target_tools.http.replies import Progress, Reply, TimedReader, give_time
 from target_tools.http.tls import TlsContexts
 
 #: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
@@ -69,11 +69,11 @@ class Opener:
         return self.resolver.abandoned() + self._handover.abandoned()
 
 
-class Exchange:
+class Exchange(Progress):
     """One request and its reply, as far as the connection that carries them needs to know."""
 
     def __init__(self, deadline: Deadline, opener: Opener, opening: Optional[Deadline] = None) -> None:
-        self.deadline = deadline
+        super().__init__(deadline)
         #: By when the connection must be open.
         self.opening = deadline if opening is None else opening
         self.opener = opener
@@ -88,9 +88,7 @@ class Exchange:
         self.connect: Optional[float] = None
         self.tls: Optional[float] = None
         self.sent_at = 0.0
-        self.first_byte_at = 0.0
         self.sent = 0
-        self.received = 0
 
 
 #: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.

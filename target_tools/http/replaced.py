@@ -20,31 +20,33 @@ _URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
 #: Libraries whose sockets are real ones.
 _SOCKET_MODULES = ("socket", "gevent", "eventlet")
 
-#: What was last found to be urllib3's own: not what stood there at the import, which a patch may surround.
-_own: Tuple[Any, ...] = ()
 
+class Replacements:
+    """Watches the places that requests would pass in 1.1.0, and do not in our own transport."""
 
-def replacements() -> Tuple[Any, ...]:
-    """Return what stands in the places that are watched; empty if all of it is urllib3's own."""
-    global _own  # noqa: PLW0603 - a memory of the last finding
-    manager = urllib3.PoolManager
-    found: Tuple[Any, ...] = (
-        HTTPConnectionPool.ConnectionCls,
-        HTTPSConnectionPool.ConnectionCls,
-        *poolmanager.pool_classes_by_scheme.values(),
-        manager,
-        getattr(manager, "urlopen", None),
-        getattr(manager, "request", None),
-        getattr(manager, "connection_from_host", None),
-    )
-    if found == _own:
-        return ()
-    classes, functions = found[:-3], found[-3:]
-    is_own = all(_is_own_class(one) for one in classes) and all(_is_own_function(one) for one in functions)
-    if not is_own:
+    def __init__(self) -> None:
+        #: What was last found to be urllib3's own: not what stood there at the import, which a patch may surround.
+        self._own: Tuple[Any, ...] = ()
+
+    def found(self) -> Tuple[Any, ...]:
+        """Return what stands in the places that are watched; empty if all of it is urllib3's own."""
+        manager = urllib3.PoolManager
+        found: Tuple[Any, ...] = (
+            HTTPConnectionPool.ConnectionCls,
+            HTTPSConnectionPool.ConnectionCls,
+            *poolmanager.pool_classes_by_scheme.values(),
+            manager,
+            getattr(manager, "urlopen", None),
+            getattr(manager, "request", None),
+            getattr(manager, "connection_from_host", None),
+        )
+        if found == self._own:
+            return ()
+        classes, functions = found[:-3], found[-3:]
+        if all(_is_own_class(one) for one in classes) and all(_is_own_function(one) for one in functions):
+            self._own = found
+            return ()
         return found
-    _own = found
-    return ()
 
 
 def dialling() -> Tuple[Any, ...]:

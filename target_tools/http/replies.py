@@ -12,12 +12,9 @@ import http.client
 import io
 import re
 import socket
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import Any, List, Optional
 
 from target_tools.clock import Deadline, monotonic
-
-if TYPE_CHECKING:
-    from target_tools.http.pools import Exchange
 
 #: Interim replies that are read before the final one.
 INTERIM_LIMIT = 100
@@ -38,14 +35,25 @@ def give_time(sock: socket.socket, deadline: Deadline) -> None:
         sock.settimeout(remaining)
 
 
+class Progress:
+    """What is received of a reply, and by when it must be complete."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        #: When the first byte came, on the monotonic clock.
+        self.first_byte_at = 0.0
+        #: Bytes, as they came over the connection.
+        self.received = 0
+
+
 class TimedReader(io.RawIOBase):
     """The bytes of one reply, each read bounded by the deadline of the exchange."""
 
-    def __init__(self, sock: socket.socket, exchange: "Exchange") -> None:
+    def __init__(self, sock: socket.socket, progress: Progress) -> None:
         super().__init__()
         self._sock = sock
         self._raw = sock.makefile("rb", 0)  # positional: the files of some test doubles take no keyword
-        self._exchange = exchange
+        self._progress = progress
         self._ended = False
 
     def makefile(self, mode: str) -> "ReplyFile":
@@ -58,12 +66,12 @@ class TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> Optional[int]:
         if self._ended:
             return None
-        exchange = self._exchange
-        give_time(self._sock, exchange.deadline)
+        progress = self._progress
+        give_time(self._sock, progress.deadline)
         count = self._raw.readinto(buffer)
-        if not exchange.received:
-            exchange.first_byte_at = monotonic()
-        exchange.received += count or 0
+        if not progress.received:
+            progress.first_byte_at = monotonic()
+        progress.received += count or 0
         return count
 
     def end(self) -> None:

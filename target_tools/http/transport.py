@@ -23,7 +23,7 @@ from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.origins import OriginTable
 from target_tools.http.pools import EXCHANGE, Exchange, KeptPool, KeptTlsPool, Opener, socks_pools
 from target_tools.http.proxies import Proxy, proxy_of_environment
-from target_tools.http.replaced import replacements
+from target_tools.http.replaced import Replacements
 from target_tools.http.responses import read_response
 from target_tools.http.tls import ClientCert, TlsContexts
 
@@ -67,6 +67,7 @@ class Transport:
         self._handover = Handover()
         #: By origin, the pool for each proxy that was used.
         self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _drop_pools)
+        self._replacements = Replacements()
         #: The manager that stands in the place of urllib3's, while it does.
         self._stand_in: Tuple[Tuple[Any, ...], Any] = ((), None)
         #: What ends with the client: one for each of its threads that poll.
@@ -137,6 +138,7 @@ class Transport:
         finally:
             EXCHANGE.set(before)
             _close_unless_kept(exchange)
+            exchange.connection = exchange.reply = None  # they hold it, too
 
     def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
         pool = self._pool(request.origin, proxy)
@@ -209,7 +211,7 @@ class Transport:
 
     def _replacement(self, proxy: Optional[Proxy]) -> Any:
         """Return a manager of the classes that a test or monitor has put in the place of urllib3's, if any."""
-        found = replacements()
+        found = self._replacements.found()
         if not found:
             if self._stand_in[1] is not None:
                 self._stand_in = ((), None)
