@@ -259,7 +259,7 @@ def _opening(request: HttpRequest, deadline: Deadline) -> Deadline:
     """Return the deadline for opening a connection: early, if another host can be asked afterwards."""
     if request.alternative is None:
         return deadline
-    return Deadline.after(max(0.0, deadline.remaining()) * OPENING_SHARE)
+    return deadline.at_most(max(0.0, deadline.remaining()) * OPENING_SHARE)
 
 
 def _positive(deadline: Deadline) -> float:
