@@ -11,11 +11,11 @@ from delivery_api_client.http_request import Headers, Pairs, Timeout, http_reque
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
 from target_python_sdk.delivery.wire_log import Logged
 from target_tools.clock import Deadline
-from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
+from target_tools.errors import HttpStatusError, OptionError, RedirectRefused, TlsError
 from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import Retrying, RetryPolicy
-from target_tools.http.tls import tls_context
+from target_tools.http.tls import CertificateFileError, tls_context
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
 
@@ -160,6 +160,7 @@ def transport_settings(configuration: Configuration) -> "TransportSettings":
         ca_certs=configuration.ssl_ca_cert,
         client_cert=(cert, configuration.key_file) if cert and configuration.key_file else cert,
         proxy=_proxy(configuration),
+        logger=configuration.logger["package_logger"],
     )
     if configuration.assert_hostname is not None:
         settings = settings._replace(pool_manager=_manager(settings, configuration.assert_hostname))
@@ -168,7 +169,11 @@ def transport_settings(configuration: Configuration) -> "TransportSettings":
 
 def _manager(settings: "TransportSettings", assert_hostname: Any) -> urllib3.PoolManager:
     """What connects to a server whose certificate is for another name: our own connections ask for their host's."""
-    context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
+    try:
+        # A context that is not shared: urllib3 turns its check of host names off and compares them itself.
+        context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
+    except CertificateFileError as error:
+        raise TlsError(f"no TLS connection can be opened: {error}") from error
     options: Any = {"ssl_context": context, "assert_hostname": assert_hostname}
     if settings.proxy is None:
         return urllib3.PoolManager(**options)

@@ -22,6 +22,7 @@ from target_tools.counters import Counter
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import Breaking
+from target_tools.http.headers import with_headers
 from target_tools.http.messages import Send
 from target_tools.http.retries import Retrying
 from target_tools.http.transport import Transport
@@ -62,7 +63,7 @@ class Runtime:
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
         self.transport = Transport(settings.transport(), self.workers.is_worker)
-        retrying = Retrying(self.transport.send, settings.retries)
+        retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         if settings.circuit_breaker is not None:
             self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)
@@ -101,7 +102,7 @@ class Runtime:
         except IndexError:
             return
         if self.location_hint is None:
-            ask_for_cluster(self.settings, self.transport.send, self, self.log)
+            ask_for_cluster(self.settings, with_headers(self.transport.send, self.settings.headers), self, self.log)
 
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""

@@ -33,7 +33,8 @@ from target_tools.http.bodies import decode_body, read_body
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.pools import Connections, KeptConnection
 from target_tools.http.proxies import Proxy, proxy_of_environment
-from target_tools.http.tls import ClientCert, tls_context
+from target_tools.http.tls import ClientCert, TlsContexts
+from target_tools.logger import Log
 
 #: What the network, TLS and HTTP raise; nothing else is ours to explain.
 NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, CertificateError)
@@ -49,6 +50,10 @@ class TransportSettings(NamedTuple):
     proxy_headers: Optional[Mapping[str, str]] = None
     trust_env: bool = False
     pool_manager: Any = None
+    #: Idle connections kept for each host, and the seconds that one is kept.
+    max_idle: int = 256
+    idle_seconds: float = 60.0
+    logger: Any = None
 
     def __repr__(self) -> str:
         return "TransportSettings(…)"  # headers and addresses of proxies hold secrets
@@ -60,9 +65,11 @@ class Transport:
     def __init__(self, settings: TransportSettings, is_worker: Callable[[], bool] = lambda: False) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._connections = Connections(self._tls, self._http_proxy, is_worker)
+        self._contexts = TlsContexts(
+            settings.verify_ssl, settings.ca_certs, settings.client_cert, Log(settings.logger)
+        )
+        self._connections = Connections(self._contexts.current, self._http_proxy, is_worker)
         self._handover = Handover()
-        self._context: Optional[ssl.SSLContext] = None
         self._managers: Dict[str, Any] = {}
 
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
@@ -145,12 +152,6 @@ class Transport:
         phase = "opening" if connection is None else "exchange"
         raise explained(error, request.origin, deadline, phase) from error
 
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            settings = self._settings
-            self._context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
-        return self._context
-
     def _proxy(self, origin: Origin) -> Optional[Proxy]:
         if self._settings.proxy is None and self._settings.trust_env:
             return proxy_of_environment(origin, self._settings.proxy_headers)
@@ -170,7 +171,7 @@ class Transport:
             return None
         manager = self._managers.get(proxy.url)
         if manager is None:
-            manager = self._managers.setdefault(proxy.url, proxy_manager(proxy, self._tls()))
+            manager = self._managers.setdefault(proxy.url, proxy_manager(proxy, self._contexts.current()))
         return manager
 
 
