@@ -103,7 +103,7 @@ class RESTClientObject:
         """Hang up.  A request that comes later opens a connection again."""
         way = self._ways.forget()
         if way is not None:
-            way.transport.close()
+            way.close()
 
     def GET(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
         """Ask for ``url``."""
@@ -140,10 +140,18 @@ class _Way:
     def __init__(self, configuration: Configuration, policy: RetryPolicy, is_worker: Callable[[], bool]) -> None:
         from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
 
-        self.transport = Transport(transport_settings(configuration), is_worker)
+        settings = transport_settings(configuration)
+        self._manager: Optional[urllib3.PoolManager] = settings.pool_manager
+        self.transport = Transport(settings, is_worker)
         self.send = Retrying(self.transport.send, policy)
         # A client that nobody closed hangs up when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
+
+    def close(self) -> None:
+        """Close the idle connections, those of a manager that was made here too."""
+        self.transport.close()
+        if self._manager is not None:
+            self._manager.clear()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
