@@ -158,6 +158,7 @@ def transport_settings(configuration: Configuration) -> "TransportSettings":
         ca_certs=configuration.ssl_ca_cert,
         client_cert=(cert, configuration.key_file) if cert and configuration.key_file else cert,
         proxy=_proxy(configuration),
+        logger=configuration.logger["package_logger"],
         assert_hostname=configuration.assert_hostname,
     )
 

@@ -25,6 +25,7 @@ from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import Breaking
 from target_tools.http.failover import FailingOver
+from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import Retrying
 from target_tools.http.transport import Transport
@@ -65,7 +66,7 @@ class Runtime:
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
         self.transport = Transport(settings.transport())
-        retrying = Retrying(self.transport.send, settings.retries)
+        retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         self.counters = Counters()
         hint = self._first_hint() if inherited is None else inherited.location_hint
@@ -108,7 +109,7 @@ class Runtime:
         except IndexError:
             return
         if self.location_hint is None:
-            ask_for_cluster(self.settings, self.transport.send, self, self.log)
+            ask_for_cluster(self.settings, with_headers(self.transport.send, self.settings.headers), self, self.log)
 
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""

@@ -10,6 +10,7 @@ import time
 import types
 from typing import Callable, NamedTuple, Tuple
 
+
 def _real_monotonic() -> Callable[[], float]:
     """Return the monotonic clock, behind a wrapper.
 

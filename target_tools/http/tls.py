@@ -37,15 +37,22 @@ class TlsContexts:
     """The TLS context for one set of options, shared by all clients of a process that have equal options.
 
     Certificate files are loaded again after a change.  Takes no lock: two threads may build a context twice.
+    ``is_private`` shares nothing: urllib3 changes the context of a connection with ``assert_hostname``.
     """
 
     def __init__(
-        self, verify: bool, ca_certs: Optional[str], client_cert: ClientCert, log: Optional[Log] = None
+        self,
+        verify: bool,
+        ca_certs: Optional[str],
+        client_cert: ClientCert,
+        log: Optional[Log] = None,
+        is_private: bool = False,
     ) -> None:
         self._verify = verify
         self._ca_certs = ca_certs
         self._client_cert = client_cert
         self._log = Log() if log is None else log
+        self._owner = id(self) if is_private else None
         self._kept: Optional[_Kept] = None
         # A forked child must not free its parent's context: another thread may have held OpenSSL's lock on it.
         self._inherited: Tuple[_Kept, ...] = ()
@@ -83,7 +90,7 @@ class TlsContexts:
         cert, key, _ = _parts(self._client_cert)
         stamps = tuple(_stamp(path) for path in (self._ca_certs, cert, key) if path is not None)
         return _Key(
-            os.getpid(), ssl.SSLContext, self._verify, self._ca_certs, self._client_cert, stamps, _key_log_file()
+            os.getpid(), self._owner, ssl.SSLContext, self._verify, self._ca_certs, self._client_cert, stamps, _key_log_file()
         )
 
     def _warn(self, error: OSError) -> None:
@@ -100,6 +107,8 @@ class _Key(NamedTuple):
     """Identifies a context: contexts with equal keys are interchangeable."""
 
     pid: int
+    #: The only user of a context that is not shared.
+    owner: Optional[int]
     #: gevent and eventlet replace the class.
     kind: Any
     verify: bool

@@ -26,6 +26,7 @@ from target_tools.http.proxies import Proxy, proxy_of_environment
 from target_tools.http.replaced import Replacements
 from target_tools.http.responses import read_response
 from target_tools.http.tls import ClientCert, TlsContexts
+from target_tools.logger import Log
 
 #: Send once, and follow no redirect.
 NO_RETRIES = Retry(False, redirect=False)
@@ -51,6 +52,7 @@ class TransportSettings(NamedTuple):
     max_idle: int = 256
     #: Seconds for which they are kept: load balancers forget idle connections silently.
     idle_seconds: float = 60.0
+    logger: Any = None
 
     def __repr__(self) -> str:
         return "TransportSettings(…)"  # headers and addresses of proxies hold secrets
@@ -62,7 +64,13 @@ class Transport:
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._tls = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert)
+        self._tls = TlsContexts(
+            settings.verify_ssl,
+            settings.ca_certs,
+            settings.client_cert,
+            Log(settings.logger),
+            is_private=settings.assert_hostname is not None,
+        )
         self._opener = Opener(self._tls)
         self._handover = Handover()
         #: By origin, the pool for each proxy that was used.
