@@ -16,6 +16,7 @@
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
+        ├── TransportError                          a replacement, a hook or a pool manager raised while sending
         ├── ArtifactNotAvailable                    on-device, and no rule artifact has come yet
         └── InvalidResponse (ValueError)            an answer that cannot be read
             ├── InvalidArtifact                     a rule artifact that cannot be used
@@ -277,6 +278,13 @@ class HttpStatusError(DeliveryError, ApiException):
 
 class RedirectRefused(HttpStatusError):
     """The server answered with a redirect; none is followed."""
+
+
+class TransportError(DeliveryError):
+    """Something other than the network failed while sending: a replacement, a hook or a pool manager raised.
+
+    ``__cause__`` is the exception that it raised.
+    """
 
 
 class InvalidResponse(DeliveryError, ValueError):
