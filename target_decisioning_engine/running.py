@@ -197,6 +197,7 @@ def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     if isinstance(patience, (int, float)) and patience < 0:  # 1.1.0's word for "not given"
         patience = None
     options["decisioning_method"] = DecisioningMethod.ON_DEVICE
+    options["pool_manager"] = getattr(config, "pool_manager", None)  # a config pickled by 1.1.0 has none
     options["polling_interval"] = _milliseconds("polling_interval", config.polling_interval)
     options["maximum_wait_ready"] = _milliseconds("maximum_wait_ready", patience)
     return client_settings(options, log)
