@@ -37,19 +37,37 @@ class Task:
         return self.result.ready()
 
 
-class CallbackTask(Task):
-    """Calls ``act`` and then one of two callbacks, both in the context of whoever made the task."""
+class ContextTask(Task):
+    """A task that runs, or ends, in a copy of the context in which it was made."""
 
-    def __init__(self, act: Callable[[], Any], callback: Callback, err_callback: Callback, log: Log) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._act, self._callback, self._err_callback, self._log = act, callback, err_callback, log
         self._context = contextvars.copy_context()
 
     def run(self, here: bool = False) -> None:
         self._context.run(self._run, here)
 
     def drop(self, error: Exception) -> None:
-        self._context.run(self._tell, None, error)
+        self._context.run(self._drop, error)
+
+    def _run(self, here: bool) -> None:
+        """Do the work, as ``run``."""
+        raise NotImplementedError
+
+    def _drop(self, error: Exception) -> None:
+        """End it, as ``drop``."""
+        raise NotImplementedError
+
+
+class CallbackTask(ContextTask):
+    """Calls ``act`` and then one of two callbacks."""
+
+    def __init__(self, act: Callable[[], Any], callback: Callback, err_callback: Callback, log: Log) -> None:
+        super().__init__()
+        self._act, self._callback, self._err_callback, self._log = act, callback, err_callback, log
+
+    def _drop(self, error: Exception) -> None:
+        self._tell(None, error)
 
     def _run(self, here: bool) -> None:
         try:

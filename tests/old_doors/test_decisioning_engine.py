@@ -1,6 +1,7 @@
 """1.1.0's decisioning engine, used without a client."""
 
 import contextlib
+import contextvars
 import copy
 import gc
 import importlib
@@ -767,6 +768,22 @@ def test_an_emitter_that_raises_harms_nobody(engine_of, caplog):
 
 
 # What the edge is to hear of
+
+
+def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
+    page = contextvars.ContextVar("page")
+    told, seen = threading.Event(), []
+
+    def tell(_):
+        seen.append(page.get("none"))
+        told.set()
+
+    engine = engine_of(**deciding_by(builders.artifact(home=[builders.rule("x")]), send_notification_func=tell))
+    token = page.set("home page")
+    engine.get_offers(asked("home"))
+    page.reset(token)
+    assert told.wait(20)
+    assert seen == ["home page"]
 
 
 @server
