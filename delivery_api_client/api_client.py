@@ -1,14 +1,16 @@
 """1.1.0's generated client: any call of the API, and values to JSON and back, over the SDK's transport."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import quote
 
 from delivery_api_client.configuration import Configuration
 from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, http_request, pairs_of, seconds
+from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
 from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
 from target_tools.errors import ApiValueError, InvalidResponse
-from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
 
@@ -121,19 +123,21 @@ class ApiClient:
         self.update_params_for_auth(headers, query, auth_settings, _request_auth)
         url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
         form = self.parameters_to_tuples(sanitized(post_params), formats) if post_params else None
-        asked = http_request(
-            method,
-            url,
-            query_params=query,
-            headers=sanitized(headers),
-            body=sanitized(body),
-            post_params=form,
-        )
+        content: Dict[str, Any] = {
+            "query_params": query,
+            "headers": sanitized(headers),
+            "post_params": form,
+            "body": sanitized(body),
+        }
         wanted = _Wanted(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
-        time = seconds(_request_timeout)
+        if getattr(self.request, "__func__", None) is _GENUINE_REQUEST:
+            answer = partial(self._answer, http_request(method, url, **content), seconds(_request_timeout), wanted)
+        else:  # a subclass or a test replaced it
+            options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
+            answer = partial(self._answer_of, partial(self.request, method, url, **content, **options), wanted)
         if async_req:  # a callback alone makes no asynchronous call, as in 1.1.0
-            return self.pool.apply_async(self._answer, (asked, time, wanted), {}, callback, err_callback)
-        return self._answer(asked, time, wanted)
+            return self.pool.apply_async(answer, (), {}, callback, err_callback)
+        return answer()
 
     def request(  # noqa: PLR0917 - 1.1.0's order
         self,
@@ -230,8 +234,16 @@ class ApiClient:
             self.last_response = raw
             return raw
         self.last_response = RESTResponse(raw)
-        data = wanted.data_of(reply)
+        data = wanted.data_of(reply.status, reply.body)
         return data if wanted.data_only else (data, reply.status, raw.headers)
+
+    def _answer_of(self, request: Callable[[], Any], wanted: "_Wanted") -> Any:
+        """Return what a call returns whose ``request`` is not this class's own."""
+        response = self.last_response = request()
+        if not wanted.preloaded:
+            return response
+        data = wanted.data_of(response.status, response.data)
+        return data if wanted.data_only else (data, response.status, response.getheaders())
 
 
 class _Wanted(NamedTuple):
@@ -241,14 +253,14 @@ class _Wanted(NamedTuple):
     preloaded: bool
     data_only: bool
 
-    def data_of(self, reply: HttpReply) -> Any:
+    def data_of(self, status: int, body: Union[str, bytes]) -> Any:
         """The value in the body; a 2xx that the schema does not know is read as a 200."""
-        kind = self.types.get(reply.status, self.types.get(200))
+        kind = self.types.get(status, self.types.get(200))
         if kind is None:
             return None
-        if not reply.body and reply.status != 200:
+        if not body and status != 200:
             return empty(kind)
-        data = loaded_text(reply.body, kind)
+        data = loaded_text(body, kind)
         if data is None:
             raise InvalidResponse("the answer is null, where a value was expected")
         return data
@@ -258,3 +270,7 @@ def _pool(threads: int, log: Log) -> "Pool":
     from delivery_api_client.pool import Pool  # noqa: PLC0415 - for calls with ``async_req`` alone
 
     return Pool(threads, log)
+
+
+_GENUINE_REQUEST = ApiClient.request
+WATCHED.watch(ApiClient, "call_api", "request")

@@ -29,7 +29,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.model import altered
 from target_tools.per_process import PerProcess
-from target_tools.tasks import Task
+from target_tools.tasks import ContextTask
 
 #: What is an option of a client under the same name.
 _OPTIONS = (
@@ -162,7 +162,7 @@ class _Events(EventProvider):
             self._emitter_log.exception("event_emitter raised for the event %s", event_name)
 
 
-class _Telling(Task):
+class _Telling(ContextTask):
     """One call of ``send_notification_func``."""
 
     def __init__(self, function: Callable[[Any], object], told: Dict[str, Any], log: Log) -> None:
@@ -171,7 +171,7 @@ class _Telling(Task):
         self._told = told
         self._log = log
 
-    def run(self, here: bool = False) -> None:
+    def _run(self, here: bool) -> None:
         try:
             self._function(self._told)
         except Exception:  # noqa: BLE001 - it is the application's, and the decision was made
@@ -179,7 +179,7 @@ class _Telling(Task):
         finally:
             self._end()
 
-    def drop(self, error: Exception) -> None:
+    def _drop(self, error: Exception) -> None:
         try:
             self._log.error("Notifications were not handed to send_notification_func (%s)", type(error).__name__)
         finally:
@@ -187,7 +187,7 @@ class _Telling(Task):
 
     def _end(self) -> None:
         self.result.complete(None, None)
-        del self._function, self._told
+        del self._function, self._told, self._context
 
 
 def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
@@ -197,6 +197,7 @@ def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     if isinstance(patience, (int, float)) and patience < 0:  # 1.1.0's word for "not given"
         patience = None
     options["decisioning_method"] = DecisioningMethod.ON_DEVICE
+    options["pool_manager"] = getattr(config, "pool_manager", None)  # a config pickled by 1.1.0 has none
     options["polling_interval"] = _milliseconds("polling_interval", config.polling_interval)
     options["maximum_wait_ready"] = _milliseconds("maximum_wait_ready", patience)
     return client_settings(options, log)

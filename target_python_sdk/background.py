@@ -11,7 +11,7 @@ from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.errors import QueueFull, TargetError
-from target_tools.tasks import Task
+from target_tools.tasks import ContextTask
 
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 
@@ -25,7 +25,7 @@ def send_in_background(owed: Prepared, runtime: Runtime) -> None:
         telling.drop(error)
 
 
-class Telling(Task):
+class Telling(ContextTask):
     """One request that nobody waits for."""
 
     def __init__(self, owed: Prepared, runtime: Runtime) -> None:
@@ -33,7 +33,7 @@ class Telling(Task):
         self._owed = owed
         self._runtime = runtime
 
-    def run(self, here: bool = False) -> None:
+    def _run(self, here: bool) -> None:
         """Tell the edge."""
         runtime, settings = self._runtime, self._runtime.settings
         try:
@@ -48,7 +48,7 @@ class Telling(Task):
         finally:
             self._end()
 
-    def drop(self, error: Exception) -> None:
+    def _drop(self, error: Exception) -> None:
         """End it unsent."""
         try:
             self._lost(error)
@@ -67,4 +67,4 @@ class Telling(Task):
 
     def _end(self) -> None:
         self.result.complete(None, None)
-        del self._owed, self._runtime
+        del self._owed, self._runtime, self._context

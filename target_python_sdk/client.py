@@ -25,6 +25,7 @@ from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
+from target_tools.event_loops import running_loop
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.service import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
@@ -295,6 +296,7 @@ class TargetClient:
         return one.answer() if call.callback is None else one.hand_over(call.callback, call.err_callback)
 
     async def _await(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
+        running_loop()  # before anything is sent
         return await self._calls.begin(call, shape).hand_over(call.callback, call.err_callback)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Callable, Deque, Generator, Generic, List, Optional, Tup
 
 from target_tools.clock import Deadline
 from target_tools.errors import CallLost, OptionError
+from target_tools.event_loops import running_loop
 
 ResultT = TypeVar("ResultT")
 
@@ -93,10 +94,8 @@ class AsyncResult(Generic[ResultT]):
             self._refuse_own_callback()
             self._before_waiting()
         if not self.ready():
-            import asyncio  # noqa: PLC0415 - whoever awaits has it
-
-            loop = asyncio.get_running_loop()
-            arrived: asyncio.Future[None] = loop.create_future()
+            loop = running_loop()
+            arrived = loop.create_future()
 
             def wake() -> None:
                 loop.call_soon_threadsafe(_settle, arrived)

@@ -14,9 +14,9 @@
         │   └── CircuitOpen                         most recent calls to the edge failed; nothing was sent
         ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
         ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError, MaxRetryError too
-        ├── TransportError                          a replaced function or a pool manager raised
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
+        ├── TransportError                          a replacement, a hook or a pool manager raised while sending
         ├── ArtifactNotAvailable                    on-device, and no rule artifact has come yet
         └── InvalidResponse (ValueError)            an answer that cannot be read
             ├── InvalidArtifact                     a rule artifact that cannot be used
@@ -278,13 +278,6 @@ class DeadlineExceeded(
         return self.__cause__
 
 
-class TransportError(DeliveryError):
-    """Something other than the network failed while sending.
-
-    A pool manager, a hook, or a function that replaces one of urllib3's raised it: ``__cause__``.
-    """
-
-
 class HttpStatusError(DeliveryError, ApiException):
     """The server answered with a status that is no answer: 4xx, 5xx, or a redirect."""
 
@@ -301,6 +294,13 @@ class HttpStatusError(DeliveryError, ApiException):
 
 class RedirectRefused(HttpStatusError):
     """The server answered with a redirect; none is followed."""
+
+
+class TransportError(DeliveryError):
+    """Something other than the network failed while sending: a replacement, a hook or a pool manager raised.
+
+    ``__cause__`` is the exception that it raised.
+    """
 
 
 class InvalidResponse(DeliveryError, ValueError):

@@ -46,6 +46,28 @@ class Task:
         return self.result.ready()
 
 
+class ContextTask(Task):
+    """A task that runs, or ends, in a copy of the context in which it was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._context = contextvars.copy_context()
+
+    def run(self, here: bool = False) -> None:
+        self._context.run(self._run, here)
+
+    def drop(self, error: Exception) -> None:
+        self._context.run(self._drop, error)
+
+    def _run(self, here: bool) -> None:
+        """Do the work, as ``run``."""
+        raise NotImplementedError
+
+    def _drop(self, error: Exception) -> None:
+        """End it, as ``drop``."""
+        raise NotImplementedError
+
+
 #: The result of each task that is over: its own would keep an error alive as long as the task.
 _OVER: "AsyncResult[Any]" = AsyncResult()
 _OVER.complete(None, None)
@@ -67,8 +89,8 @@ class _Outcome(NamedTuple):
     error: Optional[BaseException]
 
 
-class CallbackTask(Task):
-    """Calls ``act`` and then one of two callbacks, both in the context of whoever made the task.
+class CallbackTask(ContextTask):
+    """Calls ``act`` and then one of two callbacks.
 
     With a ``limit`` the result is ready in time even if no worker is free, or if what a worker does
     overruns its deadline: whoever waits for the result expires the call.  Its callback then runs on the
@@ -86,7 +108,6 @@ class CallbackTask(Task):
         super().__init__()
         self._act, self._callback, self._err_callback, self._log = act, callback, err_callback, log
         self._limit = limit
-        self._context = contextvars.copy_context()
         self._made_at = monotonic()
         self._begun_at: Optional[float] = None
         #: The first one counts: the worker's, or that of a waiter who expired the call.
@@ -94,15 +115,12 @@ class CallbackTask(Task):
         if limit is not None:
             self.result.expire_by(self._check_time)
 
-    def run(self, here: bool = False) -> None:
-        self._begun_at = monotonic()
-        self._context.run(self._run, here)
-
-    def drop(self, error: Exception) -> None:
+    def _drop(self, error: Exception) -> None:
         self._outcomes.append(_Outcome(None, error))
-        self._context.run(self._tell)
+        self._tell()
 
     def _run(self, here: bool) -> None:
+        self._begun_at = monotonic()
         limit = self._limit
         if limit is not None and monotonic() - self._made_at > limit.waiting:
             outcome = _outcome_of(partial(limit.expire, False))

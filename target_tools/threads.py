@@ -24,10 +24,26 @@ def start_thread(act: Callable[..., object], arguments: Tuple[Any, ...] = ()) ->
 def _live(starter: int, act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
     """The life of a thread, or of a greenlet, which is no other thread than its starter."""
     try:
+        _install_trace_functions()
         act(*arguments)
     finally:
         if kernel_id() != starter:
             FORKS.end()
+
+
+def _install_trace_functions() -> None:
+    """Install what ``threading.settrace`` and ``threading.setprofile`` were given, as ``threading.Thread`` does.
+
+    Debuggers, profilers and coverage rely on these functions to follow code into new threads.
+    """
+    if sys.version_info >= (3, 10):
+        trace, profile = threading.gettrace(), threading.getprofile()
+    else:  # The public functions are missing there; 3.8 and 3.9 keep the values in these private names.
+        trace, profile = getattr(threading, "_trace_hook", None), getattr(threading, "_profile_hook", None)
+    if trace is not None:
+        sys.settrace(trace)
+    if profile is not None:
+        sys.setprofile(profile)
 
 
 def is_about_to_fork() -> bool:

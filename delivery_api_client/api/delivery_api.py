@@ -3,6 +3,7 @@
 from typing import Any, Dict, Optional
 
 from delivery_api_client.api_client import ApiClient
+from delivery_api_client.replacements import WATCHED
 from target_tools.errors import ApiTypeError, ApiValueError
 from target_tools.service import DELIVERY_PATH
 
@@ -75,3 +76,6 @@ def _check_given(required: Dict[str, Any]) -> None:
     for name, value in required.items():
         if value is None:
             raise ApiValueError("Missing the required parameter `{}` when calling `execute`".format(name))
+
+
+WATCHED.watch(DeliveryApi, "execute", "execute_with_http_info")

@@ -29,6 +29,8 @@ class DecisioningConfig:
         event_emitter: Optional[Callable[[str, Any], object]] = None,
         maximum_wait_ready: Optional[float] = None,
         property_token: Optional[str] = None,
+        *,
+        pool_manager: Any = None,
     ) -> None:
         self.client = client
         self.organization_id = organization_id
@@ -48,3 +50,5 @@ class DecisioningConfig:
         #: Seconds that ``initialize`` waits for the first artifact, 10 if not given or negative.
         self.maximum_wait_ready = maximum_wait_ready
         self.property_token = property_token
+        #: Sends every request of the engine: the artifact's and those for locations.  Like ``urllib3.PoolManager``.
+        self.pool_manager = pool_manager

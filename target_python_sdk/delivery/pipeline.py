@@ -12,6 +12,7 @@ from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.owed import owed_request
 from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.replaced_api import replaced_exchange
 from target_python_sdk.delivery.requested import no_offers
 from target_python_sdk.delivery.shape import shape
 from target_python_sdk.types import DeliveryRequest, Geo, TargetDeliveryResponse
@@ -66,7 +67,9 @@ def deliver(
     prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, remote: Remote = NOTHING_REMOTE
 ) -> Answer:
     """The answer of the edge, which ``remote`` was the reason to ask."""
-    reply, response = _exchanged(prepared, request, send, deadline, delivery_response)
+    reply, response = replaced_exchange(prepared, request, deadline) or _exchanged(
+        prepared, request, send, deadline, delivery_response
+    )
     envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE, remote)
     cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
     return Answer(envelope, cluster, reply.timings, reply.attempts)
@@ -74,7 +77,11 @@ def deliver(
 
 def tell(owed: Prepared, request: HttpRequest, send: Send, deadline: Deadline) -> Heard:
     """Tell the edge what was decided here."""
-    told = _exchanged(owed, request, send, deadline, heard)[1]
+    replaced = replaced_exchange(owed, request, deadline)
+    if replaced is not None:
+        told = Heard(cluster_of_edge_host(replaced[1].edge_host), 1)
+    else:
+        told = _exchanged(owed, request, send, deadline, heard)[1]
     return told._replace(edge_cluster=None) if owed.is_steered else told
 
 

@@ -34,6 +34,7 @@ from target_python_sdk.integrations.celery_message import (
     message_of_call,
     named,
     options_of,
+    serializer_of,
     shown,
 )
 from target_tools.clock import Deadline, monotonic
@@ -56,6 +57,7 @@ _TASK: Dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": True,
     "ignore_result": True,
+    "serializer": "json",  # for canvas; serializer_of says why
     "max_retries": 10,
     "retry_backoff": 1,
     "retry_backoff_max": 600,
@@ -183,7 +185,11 @@ class CeleryTarget:
         A thread of ours waits for the broker, as some clients of brokers wait for ever.
         """
         app = self.task.app
-        sending = {"argsrepr": shown(message), **_lineage(app.current_worker_task), **sending}
+        serializer = serializer_of(app.conf)
+        if sending.get("serializer", serializer) != serializer:
+            refuse("serializer", repr(serializer), sending["serializer"])
+        ours = {"argsrepr": shown(message), "serializer": serializer, **_lineage(app.current_worker_task)}
+        sending = {**ours, **sending}
         if app.conf.task_always_eager:  # it runs here, for as long as it takes
             return self.task.apply_async((message,), **sending)
         run = contextvars.copy_context().run
@@ -243,9 +249,9 @@ class CeleryTarget:
 
     # From the broker
 
-    def _run(self, task: Any, message: Dict[str, Any]) -> None:
+    def _run(self, task: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         """One run of the task."""
-        error = self._delivered(message)
+        error = self._delivered(args, kwargs)
         if error is None:
             return
         # From here on no other error is being handled: Celery would log that one too, with the answer it quotes.
@@ -254,14 +260,17 @@ class CeleryTarget:
             self._log.error("Notifications were not delivered (%s), tried %d times", named(error), tried)
             raise error
         try:
-            raise task.retry(exc=error, countdown=_pause(task), argsrepr=shown(message))
+            # Only what options_of took is worth a retry, so there is one message.
+            message = next(iter((*args, *kwargs.values())))
+            serializer = serializer_of(task.app.conf)
+            raise task.retry(exc=error, countdown=_pause(task), argsrepr=shown(message), serializer=serializer)
         except Reject as rejected:  # the broker takes no second message: may it keep the first
             raise Reject(rejected.reason, requeue=True) from None
 
-    def _delivered(self, message: Dict[str, Any]) -> Optional[Exception]:
+    def _delivered(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
         """None, or why not; a client's error without what may belong to a visitor."""
-        options = options_of(message)
         try:
+            options = options_of(args, kwargs, self._log)
             error = self.client.send_notifications(options).error
         except TargetError as raised:
             error = raised
@@ -306,12 +315,13 @@ class CeleryTarget:
             self._log.error("%d calls were not over %.0f ms after Celery ended this process", lost, milliseconds_given)
 
 
-def send_notifications(task: Any, message: Dict[str, Any]) -> None:
+def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
     """Tell the edge what was displayed or clicked.
 
+    Takes any arguments: a message with others than one message of ours has to end in an error of ours, too.
     One function for all installations, as Celery keeps the first task of a name and warns of another.
     """
-    INSTALLATIONS.of(task)._run(task, message)
+    INSTALLATIONS.of(task)._run(task, args, kwargs)
 
 
 def _lineage(parent: Any) -> Dict[str, str]:

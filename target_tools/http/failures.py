@@ -3,11 +3,10 @@
 import http.client
 import signal
 import socket
-import ssl
 import traceback
 import types
 from functools import partial
-from typing import Any, Iterator, Optional, Set
+from typing import Any, Iterator, Optional, Set, Tuple, Type
 
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
@@ -24,6 +23,15 @@ from target_tools.errors import (
 from target_tools.handover import in_main_thread
 from target_tools.http.messages import HttpRequest
 from target_tools.http.pools import Exchange
+from target_tools.http.tls import CertificateFileError
+
+_UNTRUSTED: Tuple[Type[Exception], ...] = (CertificateError, CertificateFileError, urllib3_errors.SSLError)
+try:
+    from ssl import SSLError
+except ImportError:  # Pyodide has no such module until a program loads it
+    pass
+else:
+    _UNTRUSTED += (SSLError,)
 
 #: The modules that a request passes through.
 _LIBRARIES = frozenset(
@@ -113,7 +121,7 @@ def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) ->
 
 def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
     """Return the error for a handshake that fails, and for an answer that is not HTTP."""
-    if isinstance(error, (ssl.SSLError, CertificateError, urllib3_errors.SSLError)):
+    if isinstance(error, _UNTRUSTED):
         return TlsError(f"no trusted TLS connection to {place}: {quoted(error)}")
     is_http = isinstance(error, http.client.HTTPException)
     cut_off = isinstance(error, (http.client.IncompleteRead, ConnectionError))

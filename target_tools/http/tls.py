@@ -4,14 +4,21 @@ A context costs milliseconds and a megabyte of parsed authorities, so clients wi
 """
 
 import os
-import ssl
 import weakref
 from typing import Any, NamedTuple, NoReturn, Optional, Tuple, Union
 
 import urllib3
 
+from target_tools.errors import TlsError
 from target_tools.forks import Crossing
 from target_tools.logger import Log
+
+try:
+    import ssl
+except ImportError:  # Pyodide has no such module until a program loads it
+    _HAS_TLS = False
+else:
+    _HAS_TLS = True
 
 Password = Union[None, str, bytes]
 #: A PEM file with certificate and key; or the certificate, its key (None: in the same file), and the key's password.
@@ -21,14 +28,14 @@ ClientCert = Union[None, str, Tuple[str, Optional[str]], Tuple[str, Optional[str
 _Stamp = Optional[Tuple[int, ...]]
 
 
-class CertificateFileError(ssl.SSLError):
+class CertificateFileError(OSError):
     """Certificate files that cannot be loaded.
 
     ``option`` is ``ca_certs`` or ``client_cert``, and ``expected`` says what would have been accepted.
     """
 
     def __init__(self, option: str, problem: str, expected: str) -> None:
-        super().__init__(ssl.SSL_ERROR_SSL, problem)
+        super().__init__(problem)
         self.option = option
         self.expected = expected
 
@@ -58,12 +65,15 @@ class TlsContexts:
         self._inherited: Tuple[_Kept, ...] = ()
         self._has_warned = False
 
-    def current(self) -> ssl.SSLContext:
+    def current(self) -> "ssl.SSLContext":
         """Return the context for a new connection.  Do not change it: others use it too.
 
         While changed files cannot be loaded, return the context of the files before them.  Raises
-        ``CertificateFileError`` if there is none, and OSError for an SSLKEYLOGFILE that cannot be opened.
+        ``CertificateFileError`` if there is none, OSError for an SSLKEYLOGFILE that cannot be opened, and ``TlsError``
+        if this Python has no ssl module.
         """
+        if not _HAS_TLS:
+            raise TlsError("this Python has no ssl module")
         # The stamps are taken before the files are read: a change in between is seen by the next call.
         key = self._key()
         kept = self._kept
@@ -89,9 +99,8 @@ class TlsContexts:
     def _key(self) -> "_Key":
         cert, key, _ = _parts(self._client_cert)
         stamps = tuple(_stamp(path) for path in (self._ca_certs, cert, key) if path is not None)
-        return _Key(
-            os.getpid(), self._owner, ssl.SSLContext, self._verify, self._ca_certs, self._client_cert, stamps, _key_log_file()
-        )
+        options = (self._verify, self._ca_certs, self._client_cert)
+        return _Key(os.getpid(), self._owner, ssl.SSLContext, *options, stamps, _key_log_file())
 
     def _warn(self, error: OSError) -> None:
         """Log a warning once until the files can be loaded again."""
@@ -120,7 +129,7 @@ class _Key(NamedTuple):
 
 class _Kept(NamedTuple):
     key: _Key
-    context: ssl.SSLContext
+    context: "ssl.SSLContext"
 
 
 #: The contexts in use.  Weak, so that a context is freed with the last client that uses it.
@@ -148,7 +157,7 @@ def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Passw
     return client_cert[0], client_cert[1], client_cert[2] if len(client_cert) > 2 else None
 
 
-def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> ssl.SSLContext:
+def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
     """Build a context for TLS 1.2 and newer that the caller may change.
 
     ``ca_certs`` is a file or a folder of authorities and replaces the default ones: the
@@ -158,7 +167,7 @@ def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) 
         return _context(verify, ca_certs, client_cert)
 
 
-def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> ssl.SSLContext:
+def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
     # Not urllib3's, which keeps the class that it found when it was imported: gevent and eventlet put another
     # in its place, and from then on the old one's setters call themselves.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -181,7 +190,7 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
     return context
 
 
-def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
+def _present(context: "ssl.SSLContext", client_cert: ClientCert) -> None:
     """Load the client's certificate and key, without ever asking for a password on the terminal."""
     certificate, key, password = _parts(client_cert)
     assert certificate is not None
@@ -212,7 +221,7 @@ def _refuse_client_cert(error: Exception, is_encrypted: bool, has_password: bool
     raise CertificateFileError(option, problem, expected) from error
 
 
-def _trust(context: ssl.SSLContext, authorities: str) -> None:
+def _trust(context: "ssl.SSLContext", authorities: str) -> None:
     try:
         if os.path.isdir(authorities):
             context.load_verify_locations(capath=authorities)
@@ -227,7 +236,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
 
 
-def _trust_certifi(context: ssl.SSLContext) -> None:
+def _trust_certifi(context: "ssl.SSLContext") -> None:
     """Add certifi's authorities: slim containers have no others."""
     try:
         import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used if installed

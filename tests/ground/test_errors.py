@@ -34,6 +34,7 @@ EXAMPLES = [
     errors.DeadlineExceeded("late"),
     errors.HttpStatusError(503, "Service Unavailable", {"X": "y"}, "body"),
     errors.RedirectRefused(302, "Found", {"Location": "https://elsewhere?id=secret", "Set-Cookie": "id=secret"}, ""),
+    errors.TransportError("a replacement raised ValueError"),
     errors.InvalidResponse("no JSON"),
     errors.ResponseTooLarge("larger than 8 bytes"),
 ]

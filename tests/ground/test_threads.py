@@ -46,6 +46,30 @@ def test_another_module_of_that_name_is_no_uwsgi(monkeypatch):
     assert not is_about_to_fork()
 
 
+@pytest.mark.parametrize("name", ["settrace", "setprofile"])
+def test_a_thread_begins_with_the_functions_that_threading_was_given(name):
+    """Debuggers, profilers and coverage follow code into new threads by them."""
+    seen, done = [], threading.Event()
+
+    def observe(frame, event, argument):
+        seen.append(frame.f_code.co_name)
+
+    def act():
+        done.set()
+
+    install = getattr(threading, name)
+    before = getattr(sys, name.replace("set", "get"))()
+    of_threads = getattr(threading, "_{}_hook".format(name[3:]))  # 3.8 and 3.9 have no public function for it
+    install(observe)
+    try:
+        start_thread(act)
+        assert done.wait(10)
+    finally:
+        install(of_threads)
+    assert "act" in seen
+    assert getattr(sys, name.replace("set", "get"))() is before
+
+
 def test_a_thread_has_its_name_as_long_as_it_lives():
     names, done = [], threading.Event()
 

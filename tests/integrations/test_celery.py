@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -20,7 +22,7 @@ from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusE
 from target_python_sdk.integrations import celery as integration
 from target_python_sdk.integrations import celery_client
 from target_python_sdk.integrations.celery import TASK_NAME, install
-from target_python_sdk.integrations.celery_message import message_of_call
+from target_python_sdk.integrations.celery_message import MAX_REQUEST_BYTES, message_of_call
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox, VisitorId
@@ -629,6 +631,176 @@ def test_an_eager_task_is_not_tried_again(propagates, app):
         with pytest.raises(HttpStatusError, match="503"):
             target.task(message_of_call(notified(), Log()))
         assert len(server.requests) == 2
+
+
+# The serializer
+
+
+def published(app):
+    """The message that lies on the broker."""
+    with app.connection_for_write() as connection:
+        return connection.default_channel.basic_get("celery")
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "yaml", "msgpack", "application/x-python-serialize"])
+@pytest.mark.parametrize("accepted", ["json", "application/json"])
+def test_a_message_is_json_whatever_the_serializer_of_the_application(serializer, accepted, app, factory):
+    app.conf.update(task_serializer=serializer, accept_content=[serializer, accepted])
+    app.conf.task_annotations = {"*": {"serializer": serializer}}
+    install(factory, app).send_notifications(notified("shown-1"))
+    message = published(app)
+    assert message.properties["delivery_info"] is not None
+    assert message.content_type == "application/json"
+    (sent,), _, _ = json.loads(message.body)
+    assert [one["id"] for one in sent["request"]["notifications"]] == ["shown-1"]
+
+
+def test_a_signature_of_the_task_is_json(app, factory):
+    app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
+    install(factory, app).task.s(message_of_call(notified(), Log())).apply_async()
+    assert published(app).content_type == "application/json"
+
+
+def test_a_retry_is_json_too(worked, caplog):
+    """The worker accepts nothing else."""
+    caplog.set_level(logging.INFO)
+    worked.conf.task_serializer = "pickle"
+    try:
+        with SocketServer(replies(BUSY, OK)) as server:
+            target = install(Factory(server), worked)
+            target.send_notifications(notified("shown-1"))
+            assert eventually(lambda: "succeeded" in caplog.text)
+            assert [body_of(raw)["notifications"][0]["id"] for raw in server.requests] == ["shown-1"] * 2
+    finally:
+        worked.conf.task_serializer = "json"
+
+
+def test_what_workers_would_discard_is_not_published(app, factory):
+    """Celery logs a message that it discards, visitors and all."""
+    app.conf.update(task_serializer="pickle", accept_content=["pickle"])
+    target = install(factory, app)
+    with pytest.raises(OptionError, match=r"accept_content.*'json'.*'pickle'"):
+        target.send_notifications(notified())
+    assert waiting(app) == 0
+    event = {"notification": notified()["request"], "session_id": "s", "error": ConnectionFailed("down")}
+    target.resend(event)
+    assert target.stats() == {"sent": 0, "resent": 0, "lost": 1}
+
+
+def test_another_serializer_cannot_be_asked_for(app, factory):
+    target = install(factory, app)
+    with pytest.raises(OptionError, match="serializer"):
+        target.send_notifications(notified(), serializer="pickle")
+    target.send_notifications(notified(), serializer="json")
+    assert waiting(app) == 1
+
+
+def test_an_application_that_signs_its_messages_signs_these(tmp_path):
+    """In a process of its own: signing is switched on for all of it."""
+    trustme = pytest.importorskip("trustme")
+    cert = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("worker", key_type=trustme.KeyType.RSA)
+    cert.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    cert.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    folder = str(tmp_path)
+    program = f"""
+import celery, json
+from target_python_sdk.integrations.celery import install
+from target_python_sdk.types import DeliveryRequest
+app = celery.Celery("shop", broker="memory://")
+app.conf.update(security_key={folder!r} + "/key.pem", security_certificate={folder!r} + "/cert.pem",
+                security_cert_store={folder!r} + "/cert.pem", task_serializer="auth", accept_content=["auth"],
+                event_serializer="auth")
+app.setup_security()
+shown = {{"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {{"name": "home"}}}}
+install(int, app).send_notifications({{"request": DeliveryRequest(notifications=[shown])}})
+with app.connection_for_write() as connection:
+    message = connection.default_channel.queue_declare("celery") and connection.default_channel.basic_get("celery")
+print(message.content_type, message.decode()[0][0]["request"]["notifications"][0]["id"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("application/data n\n", "")
+
+
+# Forged messages
+
+
+def forged(**fields):
+    """A message of ours with other ``fields``."""
+    return {**message_of_call(notified(), Log()), **fields}
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+SHOWN = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
+FORGED = {
+    "no message": ([], {}),
+    "two messages": ([forged(), forged()], {}),
+    "another argument": ([forged()], {"more": 1}),
+    "another name": ([], {"body": forged()}),
+    "a number": ([5], {}),
+    "null": ([None], {}),
+    "a list": ([[1, 2]], {}),
+    "a text": (["request"], {}),
+    "an empty message": ([{}], {}),
+    "no session": ([{"request": forged()["request"]}], {}),
+    "another key": ([forged(callback="os.system")], {}),
+    "a key that is no text": ([{**forged(), 5: 5}], {}),
+    "a session that is a number": ([forged(session_id=5)], {}),
+    "a session that is null": ([forged(session_id=None)], {}),
+    "a cluster that is a list": ([forged(location_hint=["35"])], {}),
+    "a time-out that is a text": ([forged(timeout="soon")], {}),
+    "a time-out that is true": ([forged(timeout=True)], {}),
+    "a time-out that is no number": ([forged(timeout=float("nan"))], {}),
+    "a time-out without end": ([forged(timeout=float("inf"))], {}),
+    "a request that is a list": ([forged(request=[SHOWN])], {}),
+    "a request of nothing": ([forged(request={})], {}),
+    "notifications that are a number": ([forged(request={"notifications": 5})], {}),
+    "a notification that is a number": ([forged(request={"notifications": [5]})], {}),
+    "an mbox that is a list": ([forged(request={"notifications": [{**SHOWN, "mbox": ["home"]}]})], {}),
+    "a number of many digits": ([forged(request={"notifications": [{**SHOWN, "timestamp": 10**5000}]})], {}),
+    "deep nesting": ([forged(request={"notifications": [{**SHOWN, "parameters": nested(5000)}]})], {}),
+    "a huge message": ([forged(request={"notifications": [{**SHOWN, "tokens": ["x" * MAX_REQUEST_BYTES]}]})], {}),
+    "a request for offers": ([forged(request={"execute": {"mboxes": [{"name": "home"}]}})], {}),
+}
+
+
+@pytest.mark.parametrize(("args", "kwargs"), FORGED.values(), ids=list(FORGED))
+def test_a_forged_message_ends_in_an_error_of_the_tree(args, kwargs, app, factory, caplog):
+    """It is not tried again, no client is made for it, and nothing of it is logged."""
+    target = install(factory, app)
+    with pytest.raises(OptionError) as caught:
+        target.task.apply(args=args, kwargs=kwargs, throw=True)
+    assert caught.value.__cause__ is None
+    assert SECRET not in str(caught.value) + caplog.text
+    assert factory.made == []
+    assert "Notifications were not delivered (OptionError), tried 1 times" in caplog.text
+
+
+def test_the_message_may_be_given_by_its_name(app, edge, factory):
+    install(factory, app).task.apply(kwargs={"message": forged()}, throw=True)
+    assert [one["id"] for one in edge.notifications] == ["shown-1"]
+
+
+def test_a_forged_message_does_not_hold_up_a_worker(worked, edge, factory, caplog):
+    caplog.set_level(logging.INFO)
+    target = install(factory, worked)
+    worked.send_task(TASK_NAME, args=[forged(timeout="soon")], kwargs={"more": 1})
+    assert eventually(lambda: "raised expected: OptionError" in caplog.text)
+    target.send_notifications(notified("shown-1"))
+    assert eventually(lambda: edge.notifications)
+    assert "Retry in" not in caplog.text
+
+
+def test_a_request_that_is_too_large_is_not_published(app, factory):
+    target = install(factory, app)
+    with pytest.raises(OptionError, match="at most"):
+        target.send_notifications(notified(trace={"authorizationToken": "x" * MAX_REQUEST_BYTES}))
+    assert waiting(app) == 0
 
 
 # What a client could not deliver

@@ -1,6 +1,7 @@
 """1.1.0's decisioning engine, used without a client."""
 
 import contextlib
+import contextvars
 import copy
 import gc
 import importlib
@@ -17,6 +18,7 @@ import time
 import weakref
 
 import pytest
+import urllib3
 
 from target_decisioning_engine import (
     TargetDecisioningEngine,
@@ -144,7 +146,8 @@ SIGNATURES = {
     "types.decisioning_config.DecisioningConfig": (
         "(client, organization_id, polling_interval=None, artifact_location=None, artifact_payload=None, "
         "environment=None, cdn_environment=None, cdn_base_path=None, send_notification_func=None, "
-        "telemetry_enabled=True, event_emitter=None, maximum_wait_ready=None, property_token=None)"
+        "telemetry_enabled=True, event_emitter=None, maximum_wait_ready=None, property_token=None, "
+        "*, pool_manager=None)"  # which 1.1.0 did not have
     ),
     "types.target_delivery_request.TargetDeliveryRequest": (
         "(request, target_cookie=None, target_location_hint=None, consumer_id=None, customer_ids=None, "
@@ -607,6 +610,53 @@ def test_the_place_of_an_ip_address_is_looked_up(engine_of):
     assert (name, payload["geo_context"].city) == ("geo_location_updated", "PARIS")
 
 
+class Counting(urllib3.PoolManager):
+    """A pool manager of the application's that records where requests went."""
+
+    def __init__(self):
+        super().__init__()
+        self.paths = []
+
+    def request(self, method, url, *args, **kwargs):
+        self.paths.append(urllib3.util.parse_url(url).path)
+        return super().request(method, url, *args, **kwargs)
+
+
+@server
+def test_a_pool_manager_sends_every_request_of_the_engine(engine_of):
+    manager = Counting()
+    activity = {
+        "id": 1,
+        "locations": ["home"],
+        "audience": {"==": [{"var": "geo.city"}, "PARIS"]},
+        "experiences": [{"offer": {"html": "here"}}],
+    }
+    with LocalEdge({"activities": [activity]}, geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
+        engine = engine_of(cdn, pool_manager=manager, polling_interval=0)
+        options = asked("home")
+        options.request.context.geo = Geo(ip_address="203.0.113.7")
+        assert shown(engine.get_offers(options)) == "here"
+        assert manager.paths == [one.path for one in cdn.requests]
+    artifact_path, geo_path = manager.paths
+    assert artifact_path.endswith("/rules.json")
+    assert geo_path == "/v1/geo"
+
+
+def test_a_pool_manager_that_cannot_send_is_named():
+    with pytest.raises(OptionError, match="pool_manager"):
+        TargetDecisioningEngine(config_for(pool_manager=5)).initialize()
+
+
+def test_a_configuration_that_was_made_without_a_pool_manager_serves(engine_of):
+    """As one that 1.1.0 pickled."""
+    config = config_for(**deciding_by(builders.artifact(home=[builders.rule("ours")])))
+    del config.pool_manager
+    engine = TargetDecisioningEngine(config)
+    engine.initialize()
+    assert shown(engine.get_offers(asked("home"))) == "ours"
+    engine.stop_polling()
+
+
 # Artifacts that come, and do not
 
 
@@ -718,6 +768,22 @@ def test_an_emitter_that_raises_harms_nobody(engine_of, caplog):
 
 
 # What the edge is to hear of
+
+
+def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
+    page = contextvars.ContextVar("page")
+    told, seen = threading.Event(), []
+
+    def tell(_):
+        seen.append(page.get("none"))
+        told.set()
+
+    engine = engine_of(**deciding_by(builders.artifact(home=[builders.rule("x")]), send_notification_func=tell))
+    token = page.set("home page")
+    engine.get_offers(asked("home"))
+    page.reset(token)
+    assert told.wait(20)
+    assert seen == ["home page"]
 
 
 @server

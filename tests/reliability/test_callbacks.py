@@ -9,8 +9,10 @@ import threading
 import time
 
 import pytest
+import urllib3
 
 from target_python_sdk.errors import ClientClosed, DeadlineExceeded, HttpStatusError, OptionError, QueueFull
+from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, Notification
 from target_tools.async_result import AsyncResult
@@ -20,6 +22,7 @@ from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, offers
 pytestmark = pytest.mark.server
 
 WAIT = LONG / 1000
+ACTIVITY = {"id": 1, "locations": ["home"], "experiences": [{"offer": {"html": "hello"}}]}
 REQUEST_ID = contextvars.ContextVar("request_id", default="nobody's")
 
 
@@ -199,6 +202,36 @@ def test_the_err_callback_of_a_full_queue_sees_it_too(held):
             REQUEST_ID.reset(token)
         held.go.set()
     assert seen == ["mine"]
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_notification_of_a_decision_is_sent_in_the_context_of_its_call(status):
+    """So does the subscriber of its failure run."""
+    seen = []
+
+    class Manager(urllib3.PoolManager):
+        def request(self, *args, **kwargs):
+            seen.append(REQUEST_ID.get())
+            return super().request(*args, **kwargs)
+
+    with LocalEdge({"activities": [ACTIVITY]}) as edge, SocketServer(answer(ANSWER_BYTES, status)) as server:
+        options = {
+            "decisioning_method": "on-device",
+            "artifact_payload": edge.rules,
+            "polling_interval": 0,
+            "target_location_hint": "35",  # so that the client does not ask for one
+            "retries": 1,
+            "pool_manager": Manager(),
+            "events": {"send_notification_error": lambda _: seen.append("failed for " + REQUEST_ID.get())},
+        }
+        with client_of(server, **options) as client:
+            for number in range(2):
+                token = REQUEST_ID.set("mine {}".format(number))
+                client.get_offers(offers())
+                REQUEST_ID.reset(token)
+                assert client.flush(LONG)
+    told = [["mine {}".format(number)] + ["failed for mine {}".format(number)] * (status != 200) for number in range(2)]
+    assert seen == told[0] + told[1]
 
 
 MISTAKES = [

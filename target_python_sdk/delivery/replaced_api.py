@@ -1,0 +1,100 @@
+"""Honour a replacement of 1.1.0's ``DeliveryApi.execute`` or ``ApiClient.request``, as a test makes it.
+
+1.1.0 sent every call through these methods, so tests of applications patch them.  This package does not
+import ``delivery_api_client``; that package sets ``REPLACEMENTS.find`` when its ``api_client`` is imported.
+"""
+
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from urllib.parse import parse_qs, urlsplit
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.enums import DecisioningMethod
+from target_tools.errors import ApiException, DeliveryError, HttpStatusError, TransportError
+from target_tools.http.messages import HttpReply, HttpRequest, Timings
+
+if TYPE_CHECKING:
+    from target_python_sdk.delivery.prepare import Prepared
+    from target_python_sdk.types import DeliveryRequest, DeliveryResponse
+
+
+class ReplacedCall(NamedTuple):
+    """The arguments of one ``DeliveryApi.execute``, and what an ``ApiClient`` needs to send it."""
+
+    ims_org_id: str
+    session_id: str
+    delivery_request: "DeliveryRequest"
+    version: Optional[str]
+    #: Scheme and host of the edge.
+    host: str
+    #: Seconds that the call may take.
+    timeout: float
+
+
+class Replacements:
+    """Where ``delivery_api_client`` registers itself."""
+
+    #: Returns a function that makes a call by the replaced method; None if no method is replaced.
+    find: Optional[Callable[[], Optional[Callable[[ReplacedCall], Any]]]] = None
+
+
+REPLACEMENTS = Replacements()
+
+
+def replaced_exchange(
+    prepared: "Prepared", request: HttpRequest, deadline: Deadline
+) -> "Optional[Tuple[HttpReply, DeliveryResponse]]":
+    """Return an empty reply and the response of a replaced method; None if no method is replaced.
+
+    The response is what the method returned: a ``DeliveryResponse``, or a double with its attributes.
+    Raises ``HttpStatusError``, which is an ``ApiException``, for an ``ApiException`` of the method, and
+    ``TransportError`` for any other foreign exception and for a response that cannot be read.
+    """
+    find = REPLACEMENTS.find
+    call = None if find is None else find()
+    if call is None:
+        return None
+    began = monotonic()
+    try:
+        response = _response(call, _replaced_call(prepared, request, deadline), prepared)
+    except DeliveryError as error:
+        error.request = prepared.request
+        raise
+    took = (monotonic() - began) * 1000
+    return HttpReply(200, "", {}, b"", Timings(first_byte=took)), response
+
+
+def _replaced_call(prepared: "Prepared", request: HttpRequest, deadline: Deadline) -> ReplacedCall:
+    query = parse_qs(urlsplit(request.target).query)
+    return ReplacedCall(
+        ims_org_id=query["imsOrgId"][0],
+        session_id=prepared.visit.session_id,
+        delivery_request=prepared.request,
+        version=query["version"][0] if "version" in query else None,
+        host=f"{request.origin.scheme}://{request.origin.host_header}",
+        timeout=max(0.001, deadline.remaining()),
+    )
+
+
+def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "Prepared") -> Any:
+    from target_python_sdk.delivery.shape import shape  # noqa: PLC0415 - only tests come here
+
+    try:
+        response = call(arguments)
+    except DeliveryError:
+        raise
+    except ApiException as error:
+        raise _status_error(error) from error
+    except Exception as error:
+        raise TransportError(f"the replacement of DeliveryApi raised {type(error).__name__}") from error
+    try:
+        shape(prepared, response, DecisioningMethod.SERVER_SIDE)
+    except Exception as error:
+        kind = type(response).__name__
+        raise TransportError(f"the replacement of DeliveryApi returned {kind}, expected a DeliveryResponse") from error
+    return response
+
+
+def _status_error(error: ApiException) -> HttpStatusError:
+    status = error.status if isinstance(error.status, int) else 0
+    headers = error.headers if isinstance(error.headers, Mapping) else {}
+    return HttpStatusError(status, str(error.reason or ""), headers, str(error.body or ""))

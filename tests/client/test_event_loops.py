@@ -1,0 +1,141 @@
+"""Awaited calls under asyncio, and the error of a call that another event loop drives."""
+
+import asyncio
+import threading
+
+import pytest
+
+from target_python_sdk.errors import OptionError
+from target_python_sdk.testing import SocketServer, answer, response
+from target_python_sdk.types import DeliveryRequest
+from target_tools.async_result import AsyncResult
+from tests.support import ANSWER_BYTES, client_of, eventually, offers
+
+pytestmark = pytest.mark.server
+
+MESSAGE = r"awaited calls need asyncio; .*trio\.to_thread"
+
+
+@pytest.fixture
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with client_of(server) as made:
+        yield made
+
+
+def calls_of(client):
+    return [
+        client.get_offers_async(offers()),
+        client.send_notifications_async({"request": DeliveryRequest(notifications=[NOTIFICATION])}),
+        client.get_attributes_async(["home"]),
+    ]
+
+
+NOTIFICATION = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
+
+
+def test_under_trio_a_call_raises_before_anything_is_sent(client, server):
+    trio = pytest.importorskip("trio")
+
+    async def main():
+        for call in calls_of(client):
+            with pytest.raises(OptionError, match=MESSAGE):
+                await call
+
+    trio.run(main)
+    assert server.connections == 0
+    assert client.stats()["calls"] == 0
+
+
+def test_under_trio_a_call_works_in_a_thread_of_trios(client):
+    trio = pytest.importorskip("trio")
+    envelope = trio.run(trio.to_thread.run_sync, client.get_offers, offers())
+    assert envelope["response"].status == 200
+
+
+def test_a_result_awaited_under_trio_ends_properly():
+    """The call was handed over before; whoever awaits it gets the error, and the call its answer."""
+    trio = pytest.importorskip("trio")
+    may_answer, told = threading.Event(), []
+
+    def held(connection):
+        connection.read_request()
+        may_answer.wait(20)
+        connection.send(response(ANSWER_BYTES))
+
+    with SocketServer(held) as server, client_of(server) as client:
+
+        async def main():
+            result = client.get_offers({**offers(), "callback": told.append})
+            with pytest.raises(OptionError, match=MESSAGE):
+                await result
+            may_answer.set()
+            return result
+
+        result = trio.run(main)
+        assert result.get(20)["response"].status == 200
+        assert len(told) == 1
+        assert len(result._watchers) == 0
+
+
+def test_under_trio_asyncio_asyncio_code_can_await(client):
+    trio = pytest.importorskip("trio")
+    trio_asyncio = pytest.importorskip("trio_asyncio")
+
+    async def main():
+        async with trio_asyncio.open_loop():
+            with pytest.raises(OptionError, match=MESSAGE):
+                await client.get_offers_async(offers())
+            return await trio_asyncio.aio_as_trio(client.get_offers_async)(offers())
+
+    assert trio.run(main)["response"].status == 200
+
+
+def test_under_anyio_on_asyncio_a_call_is_awaited(client):
+    anyio = pytest.importorskip("anyio")
+    assert anyio.run(client.get_offers_async, offers())["response"].status == 200
+
+
+def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
+    """Whatever drives it: without a running loop, and beside the tasks of one."""
+
+    def drive():
+        for call in calls_of(client):
+            with pytest.raises(OptionError, match=MESSAGE):
+                call.send(None)
+        waiting = AsyncResult().__await__()
+        with pytest.raises(OptionError, match=MESSAGE):
+            waiting.send(None)
+
+    async def main():
+        done = asyncio.Event()
+
+        def callback():
+            drive()
+            done.set()
+
+        asyncio.get_running_loop().call_soon(callback)
+        await asyncio.wait_for(done.wait(), 20)
+
+    drive()
+    asyncio.run(main())
+    assert server.connections == 0
+
+
+def test_many_loops_in_turn_and_at_once_can_await(client):
+    answers = []
+
+    def loop():
+        answers.append(asyncio.run(client.get_offers_async(offers())))
+
+    threads = [threading.Thread(target=loop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert eventually(lambda: len(answers) == 4)
