@@ -14,7 +14,6 @@ _LAYOUT = {"layout": "grid", "columns": 3, "cta": {"text": "Shop now", "href": "
 
 _ANSWER = {
     "status": 200,
-    "requestId": "5f1c39d2a0c94a6bb7dd0a4b2ffb1d7e",
     "client": CLIENT,
     "id": {"tntId": _TNT_ID},
     "edgeHost": "mboxedge28.tt.omtrdc.net",

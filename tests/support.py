@@ -18,7 +18,6 @@ LONG = 20000
 
 ANSWER: Dict[str, Any] = {
     "status": 200,
-    "requestId": "0a1b",
     "client": "acmeclient",
     "id": {"tntId": "visitor.35_0"},
     "edgeHost": "mboxedge35.tt.omtrdc.net",

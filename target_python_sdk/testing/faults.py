@@ -21,7 +21,7 @@ from target_python_sdk.testing.handlers import Handler, answer
 from target_python_sdk.testing.http_bytes import chunk, response
 
 GOOD_BODY = json.dumps(
-    {"status": 200, "requestId": "r", "client": "acmeclient", "id": {"tntId": "t.35_0"}, "edgeHost": "e"}
+    {"status": 200, "client": "acmeclient", "id": {"tntId": "t.35_0"}, "edgeHost": "e"}
 ).encode()
 GOOD = response(GOOD_BODY)
 MEBIBYTE = 1 << 20
