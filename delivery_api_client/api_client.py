@@ -1,6 +1,5 @@
 """1.1.0's generated client: any call of the API, and values to JSON and back, over the SDK's transport."""
 
-import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import quote
 
@@ -51,9 +50,7 @@ class ApiClient:
         self.client_side_validation: Optional[bool] = None
         log = Log(self.configuration.logger["package_logger"])
         self._pools = PerProcess(lambda _: _pool(pool_threads, log))
-        # Nothing in here holds the client or its workers: they end with whoever holds the client, at once.
-        pools = weakref.ref(self._pools)
-        self.rest_client = RESTClientObject(self.configuration, is_worker=lambda: _is_worker(pools()))
+        self.rest_client = RESTClientObject(self.configuration)
 
     def __enter__(self) -> "ApiClient":
         return self
@@ -261,8 +258,3 @@ def _pool(threads: int, log: Log) -> "Pool":
     from delivery_api_client.pool import Pool  # noqa: PLC0415 - for calls with ``async_req`` alone
 
     return Pool(threads, log)
-
-
-def _is_worker(pools: "Optional[PerProcess[Pool]]") -> bool:
-    pool = None if pools is None else pools.current()
-    return pool is not None and pool.is_worker()

@@ -37,13 +37,13 @@ class Pool:
         if self._closed:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
-        workers = self._workers
-        task.result.on_wait(lambda: workers.lend_a_hand(task))
+        workers, result = self._workers, task.result
+        result.on_wait(lambda: workers.lend_a_hand(task))
         try:
             workers.submit(task)
         except QueueFull as error:
             task.drop(error)
-        return task.result
+        return result
 
     def close(self) -> None:
         """Take no more calls; those that were taken are answered."""
@@ -60,7 +60,3 @@ class Pool:
         """Take no more calls, and end those that no worker has begun."""
         self._closed = True
         self._workers.close(0, ClientClosed("the pool was terminated before the call was sent"))
-
-    def is_worker(self) -> bool:
-        """Whether the thread that asks is one of these."""
-        return self._workers.is_worker()

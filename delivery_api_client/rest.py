@@ -2,7 +2,7 @@
 
 import io
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import urllib3
 
@@ -15,7 +15,6 @@ from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import Retrying, RetryPolicy
-from target_tools.http.tls import tls_context
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
 
@@ -56,7 +55,6 @@ class RESTClientObject:
         configuration: Configuration,
         pools_size: int = 4,
         maxsize: Optional[int] = None,
-        is_worker: Callable[[], bool] = lambda: False,
     ) -> None:
         self._configuration = configuration
         self._log = Log(configuration.logger["package_logger"])
@@ -64,7 +62,7 @@ class RESTClientObject:
         _proxy(configuration)  # says now what cannot be used
         if not configuration.verify_ssl:
             self._log.warning("verify_ssl is False: anybody on the way to the server can read and change what is sent")
-        self._ways = PerProcess(lambda _: _Way(configuration, policy, is_worker), abandon=_Way.abandon)
+        self._ways = PerProcess(lambda _: _Way(configuration, policy), abandon=_Way.abandon)
 
     def request(  # noqa: PLR0917 - 1.1.0's order
         self,
@@ -137,10 +135,10 @@ class RESTClientObject:
 class _Way:
     """The way to a server, in one process."""
 
-    def __init__(self, configuration: Configuration, policy: RetryPolicy, is_worker: Callable[[], bool]) -> None:
+    def __init__(self, configuration: Configuration, policy: RetryPolicy) -> None:
         from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
 
-        self.transport = Transport(transport_settings(configuration), is_worker)
+        self.transport = Transport(transport_settings(configuration))
         self.send = Retrying(self.transport.send, policy)
         # A client that nobody closed hangs up when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
@@ -155,25 +153,14 @@ def transport_settings(configuration: Configuration) -> "TransportSettings":
     from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
 
     cert = configuration.cert_file
-    settings = TransportSettings(
+    return TransportSettings(
         verify_ssl=bool(configuration.verify_ssl),
         ca_certs=configuration.ssl_ca_cert,
         client_cert=(cert, configuration.key_file) if cert and configuration.key_file else cert,
         proxy=_proxy(configuration),
+        logger=configuration.logger["package_logger"],
+        assert_hostname=configuration.assert_hostname,
     )
-    if configuration.assert_hostname is not None:
-        settings = settings._replace(pool_manager=_manager(settings, configuration.assert_hostname))
-    return settings
-
-
-def _manager(settings: "TransportSettings", assert_hostname: Any) -> urllib3.PoolManager:
-    """What connects to a server whose certificate is for another name: our own connections ask for their host's."""
-    context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
-    options: Any = {"ssl_context": context, "assert_hostname": assert_hostname}
-    if settings.proxy is None:
-        return urllib3.PoolManager(**options)
-    proxy = settings.proxy._replace(credentials=None)
-    return urllib3.ProxyManager(proxy.url, proxy_headers=settings.proxy.all_headers(), **options)
 
 
 def _proxy(configuration: Configuration) -> Optional[Proxy]:

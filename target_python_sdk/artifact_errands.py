@@ -236,7 +236,7 @@ def artifact_place(settings: ClientSettings, log: Log) -> ArtifactPlace:
     if settings.secure and address.origin.scheme == "http" and not address.is_loopback:
         log.warning("The rule artifact comes over plain http: anybody on the way can change what visitors are shown")
     limit = settings.max_response_bytes.artifact
-    return ArtifactPlace(address, url, masked, settings.organization_id, limit)
+    return ArtifactPlace(address, url, masked, settings.organization_id, limit, settings.artifact_bypass_cache)
 
 
 def polling_interval(settings: ClientSettings, place: ArtifactPlace) -> float:

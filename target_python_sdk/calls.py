@@ -29,7 +29,7 @@ from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.async_result import AsyncResult
-from target_tools.clock import Deadline, monotonic
+from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
 from target_tools.event_provider import EventProvider
@@ -37,7 +37,7 @@ from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
 from target_tools.model import detached
 from target_tools.per_process import PerProcess
-from target_tools.tasks import CallbackTask
+from target_tools.tasks import CallbackTask, TimeLimit
 
 ResultT = TypeVar("ResultT")
 
@@ -146,7 +146,10 @@ class OneCall(Generic[ResultT]):
         try:
             answer = self._decided() if self._http is None else self._delivered(self._http)
         except DeliveryError as error:
-            return self.fail(error)
+            self._count_failure(error)
+            if runtime.settings.on_error == "raise":
+                raise
+            return self._without_offers(error)
         if answer.geo is not None:
             runtime.events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})
         if answer.owed is not None:
@@ -177,24 +180,33 @@ class OneCall(Generic[ResultT]):
         runtime.learn(answer)
         return answer
 
-    def fail(self, error: DeliveryError) -> ResultT:
-        """What a call gives that has no answer: ``error``, raised, or no offers, as the client was told."""
+    def _count_failure(self, error: DeliveryError) -> None:
         counters = self._runtime.counters
         counters.failures.add()
         counters.retries.add(max(0, error.attempts - 1))
-        if self._runtime.settings.on_error == "raise":
-            raise error
+
+    def _without_offers(self, error: DeliveryError) -> ResultT:
+        """Return the answer to a call that failed, for a client with ``on_error="default"``."""
         self.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
         method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
         return self._shape(without_offers(self._prepared, error, method))
 
-    def _answer_from_queue(self, since: float) -> ResultT:
-        limit = self._runtime.settings.queue_timeout
-        if monotonic() - since > limit:
-            error = DeadlineExceeded("the call waited longer than {:.0f} ms for a worker".format(limit * 1000))
-            error.attempts, error.request = 0, self._prepared.request
-            return self.fail(error)
-        return self.answer()
+    def _expire(self, begun: bool) -> ResultT:
+        """Answer a call whose time is up before a worker has answered it."""
+        settings = self._runtime.settings
+        if begun:
+            text = f"no answer within {self._call.timeout * 1000:.0f} ms"
+        else:
+            text = f"the call waited longer than {settings.queue_timeout * 1000:.0f} ms for a worker"
+        error = DeadlineExceeded(text)
+        error.attempts, error.request = int(begun), self._prepared.request
+        self._count_failure(error)
+        if settings.on_error == "default":
+            return self._without_offers(error)
+        try:
+            raise error
+        finally:
+            del error  # or error, traceback and frame would hold one another
 
     def hand_over(
         self,
@@ -204,11 +216,12 @@ class OneCall(Generic[ResultT]):
         """Let a worker answer.  A queue that is full ends the call here and now."""
         if self._http is None:  # the caller may write to the request while the call waits for its turn
             self._prepared = self._prepared._replace(request=detached(self._prepared.request))
-        queued = CallbackTask(partial(self._answer_from_queue, monotonic()), callback, err_callback, self.log)
-        workers = self._runtime.workers
-        queued.result.on_wait(lambda: workers.lend_a_hand(queued))
+        limit = TimeLimit(self._runtime.settings.queue_timeout, self._call.timeout, self._expire)
+        queued = CallbackTask(self.answer, callback, err_callback, self.log, limit)
+        workers, result = self._runtime.workers, queued.result
+        result.on_wait(lambda: workers.lend_a_hand(queued))
         try:
             workers.submit(queued)
         except QueueFull as error:
             queued.drop(error)
-        return queued.result
+        return result

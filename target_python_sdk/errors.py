@@ -20,6 +20,7 @@ from target_tools.errors import (
     ResponseTooLarge,
     TargetError,
     TlsError,
+    TransportError,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "ResponseTooLarge",
     "TargetError",
     "TlsError",
+    "TransportError",
 ]

@@ -29,7 +29,10 @@ from target_tools.poller import Poller
 class Learner(Protocol):
     """Who wants to know the cluster."""
 
-    location_hint: Optional[str]
+    @property
+    def location_hint(self) -> Optional[str]:
+        """The cluster, if it is known."""
+        ...
 
     def learn(self, answer: Answer) -> None:
         """Take over what an answer of the edge tells the client."""

@@ -7,6 +7,8 @@ import weakref
 from typing import Any, Callable, Dict, List, Optional, Union
 
 from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.circuit_events import circuit_reporter
+from target_python_sdk.clusters import ClusterMemory
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import Situation
 from target_python_sdk.decisioning.geo import GeoService, geo_address
@@ -22,7 +24,9 @@ from target_tools.counters import Counter
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import Breaking
-from target_tools.http.messages import Send
+from target_tools.http.failover import FailingOver
+from target_tools.http.headers import with_headers
+from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import Retrying
 from target_tools.http.transport import Transport
 from target_tools.logger import Log
@@ -61,14 +65,18 @@ class Runtime:
         self.workers = Workers(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
-        self.transport = Transport(settings.transport(), self.workers.is_worker)
-        retrying = Retrying(self.transport.send, settings.retries)
+        self.transport = Transport(settings.transport())
+        retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
-        if settings.circuit_breaker is not None:
-            self.send = Breaking(self.send, settings.circuit_breaker, settings.timeout)
         self.counters = Counters()
-        #: The cluster the edge answered from last.
-        self.location_hint: Optional[str] = self._first_hint() if inherited is None else inherited.location_hint
+        hint = self._first_hint() if inherited is None else inherited.location_hint
+        self._clusters = ClusterMemory(settings, hint, self._circuit_is_open)
+        self._breaking: Optional[Breaking] = None
+        if settings.circuit_breaker is not None:
+            on_change = circuit_reporter(events, log)
+            self._breaking = Breaking(self.send, settings.circuit_breaker, settings.timeout, on_change)
+            self.send = self._breaking
+        self.send = FailingOver(self.send, self._clusters.lose)
         #: The rule artifact, where this process decides.
         self.artifacts: Optional[ArtifactSource[Artifact]] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
@@ -101,7 +109,7 @@ class Runtime:
         except IndexError:
             return
         if self.location_hint is None:
-            ask_for_cluster(self.settings, self.transport.send, self, self.log)
+            ask_for_cluster(self.settings, with_headers(self.transport.send, self.settings.headers), self, self.log)
 
     def _first_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""
@@ -169,8 +177,15 @@ class Runtime:
         """Take over what an answer of the edge tells the client."""
         if answer.attempts > 1:
             self.counters.retries.add(answer.attempts - 1)
-        if answer.edge_cluster is not None:
-            self.location_hint = answer.edge_cluster
+        self._clusters.learn(answer.edge_cluster)
+
+    @property
+    def location_hint(self) -> Optional[str]:
+        """The cluster that is asked for visitors without a hint of their own."""
+        return self._clusters.hint
+
+    def _circuit_is_open(self, origin: Origin) -> bool:
+        return self._breaking is not None and self._breaking.is_open(origin)
 
     def stats(self) -> Dict[str, int]:
         """The counts by name."""
@@ -182,6 +197,7 @@ class Runtime:
             "threads": workers.threads(),
             "refused": int(workers.refused),
             "dropped": int(workers.dropped),
+            "abandoned": self.transport.abandoned(),
         }
 
 

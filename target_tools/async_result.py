@@ -7,9 +7,10 @@ would raise a foreign error or stay locked for ever.
 """
 
 import _thread
+import math
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Generator, Generic, Optional, Tuple, TypeVar
+from typing import Any, Callable, Deque, Generator, Generic, List, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline
 from target_tools.errors import CallLost, OptionError
@@ -30,6 +31,7 @@ class AsyncResult(Generic[ResultT]):
         #: What to do when the answer is there: release a waiter's lock, wake an event loop.
         self._watchers: Deque[Callable[[], object]] = deque()
         self._before_waiting: Callable[[], object] = _nothing
+        self._check_time: Callable[[], float] = _never
 
     def get(self, timeout: Optional[float] = None) -> ResultT:
         """The answer, or the error the call ended with, raised.
@@ -61,9 +63,13 @@ class AsyncResult(Generic[ResultT]):
         waiter.acquire()
         self._watchers.append(waiter.release)
         try:
-            if not self._ready:
-                # None is "for ever", and a lock's word for that is -1.
-                waiter.acquire(True, -1 if deadline is None else max(0.0, deadline.remaining()))
+            while not self._ready:
+                expires_in = self._check_time()
+                left = math.inf if deadline is None else deadline.remaining()
+                if self._ready or left <= 0:
+                    break
+                seconds = min(expires_in, left)
+                waiter.acquire(True, -1 if seconds == math.inf else min(max(0.0, seconds), _thread.TIMEOUT_MAX))
         finally:
             self._forget(waiter.release)
 
@@ -72,7 +78,7 @@ class AsyncResult(Generic[ResultT]):
         if not self._ready and self._pid != os.getpid():
             # The worker that would have answered was not forked along; the parent's answers there.
             self._error = CallLost("this process was forked while the call was under way")
-            self._before_waiting = _nothing
+            self._before_waiting, self._check_time = _nothing, _never
             self._ready = True
         return self._ready
 
@@ -96,12 +102,14 @@ class AsyncResult(Generic[ResultT]):
                 loop.call_soon_threadsafe(_settle, arrived)
 
             self._watchers.append(wake)
+            timer = self._watch_time(loop)
             if self._ready:
                 _settle(arrived)
             try:
                 yield from arrived
             finally:  # a cancelled wait leaves the call and the client as they are
                 self._forget(wake)
+                timer.clear()
         return self.get()
 
     def __reduce__(self) -> Tuple[Any, ...]:
@@ -116,6 +124,14 @@ class AsyncResult(Generic[ResultT]):
         """Do ``act`` in a thread that is about to wait: it may be the one that is needed."""
         self._before_waiting = act
 
+    def expire_by(self, check: Callable[[], float]) -> None:
+        """Let waiters end the call in time.
+
+        ``check`` completes the result if the time of the call is up; otherwise it returns the seconds
+        after which to call it again.
+        """
+        self._check_time = check
+
     def tell(self, callback: Callable[[], object]) -> None:
         """Run ``callback``, which may not wait for this result."""
         self._told_by = _thread.get_ident()
@@ -128,7 +144,7 @@ class AsyncResult(Generic[ResultT]):
         """The answer is there; wake everybody who waits for it."""
         self._value, self._error = value, error
         self._ready = True
-        self._before_waiting = _nothing
+        self._before_waiting, self._check_time = _nothing, _never
         while self._watchers:
             try:
                 watcher = self._watchers.popleft()
@@ -138,6 +154,18 @@ class AsyncResult(Generic[ResultT]):
                 watcher()
             except RuntimeError:  # an event loop that was closed, a lock that nobody holds
                 continue
+
+    def _watch_time(self, loop: Any) -> List[Any]:
+        """Check the time of the call on ``loop`` until the list that is returned is cleared."""
+        watching: List[Any] = [True]
+
+        def check() -> None:
+            expires_in = self._check_time()
+            if watching and not self._ready and expires_in != math.inf:
+                loop.call_later(max(0.001, expires_in), check)
+
+        check()
+        return watching
 
     def _refuse_own_callback(self) -> None:
         if self._told_by == _thread.get_ident():
@@ -163,3 +191,7 @@ def _settle(arrived: Any) -> None:
 
 def _nothing() -> None:
     pass
+
+
+def _never() -> float:
+    return math.inf

@@ -11,9 +11,10 @@
     ├── InvalidRule (ValueError)                    a rule of an artifact that cannot be used; never leaves a call
     └── DeliveryError                               the edge gave no usable answer
         ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
-        │   └── CircuitOpen                         the edge failed so often that it is not asked for a moment
+        │   └── CircuitOpen                         most recent calls to the edge failed; nothing was sent
         ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
-        ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError too
+        ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError, MaxRetryError too
+        ├── TransportError                          a replaced function or a pool manager raised
         ├── HttpStatusError (ApiException)          an HTTP status that is no answer
         │   └── RedirectRefused                     3xx: a redirect is never followed
         ├── ArtifactNotAvailable                    on-device, and no rule artifact has come yet
@@ -233,12 +234,12 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
 
     @property
     def reason(self) -> Any:  # type: ignore[override]
-        """What it came of, as urllib3's own says it."""
+        """The cause, by urllib3's name."""
         return self.__cause__
 
 
 class CircuitOpen(ConnectionFailed):
-    """The origin failed so often in a row that nothing is sent to it for a moment.  ``attempts`` is 0."""
+    """Most recent calls to the origin failed, so nothing was sent to it.  ``attempts`` is 0."""
 
     attempts = 0
 
@@ -257,8 +258,31 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
         return http_message(0, self.message, None, None)
 
 
-class DeadlineExceeded(DeliveryError, urllib3.exceptions.TimeoutError, TimeoutError):
-    """The ``timeout`` of the call was up before the answer was complete."""
+class DeadlineExceeded(
+    DeliveryError, urllib3.exceptions.MaxRetryError, urllib3.exceptions.TimeoutError, TimeoutError
+):
+    """The ``timeout`` of the call was up before the answer was complete.
+
+    Also urllib3's ``MaxRetryError``, as which code written for 1.1.0 caught it.
+    """
+
+    pool: Any = None
+    url: Any = None
+
+    def __init__(self, message: str = "") -> None:
+        DeliveryError.__init__(self, message)
+
+    @property
+    def reason(self) -> Any:  # type: ignore[override]
+        """The cause, by urllib3's name."""
+        return self.__cause__
+
+
+class TransportError(DeliveryError):
+    """Something other than the network failed while sending.
+
+    A pool manager, a hook, or a function that replaces one of urllib3's raised it: ``__cause__``.
+    """
 
 
 class HttpStatusError(DeliveryError, ApiException):

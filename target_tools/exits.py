@@ -164,3 +164,7 @@ class LineDeadline(Deadline):
     def remaining(self) -> float:
         """Seconds left; less than zero when the line was ended."""
         return -1.0 if self.line.ended else super().remaining()
+
+    def at_most(self, seconds: float) -> Deadline:
+        """Return this deadline, or the one in ``seconds`` if that is earlier; the line can end both."""
+        return self if self.remaining() <= seconds else self.line.deadline(seconds)

@@ -7,17 +7,24 @@ lock, which a deadline or a signal ends cleanly.
 """
 
 import _thread
+import threading
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 from target_tools.forks import FORKS, kernel_id
+from target_tools.latch import Latch
 from target_tools.threads import start_thread
 
 ResultT = TypeVar("ResultT")
 
 #: How many acts may hang, left behind by their callers, before no more are begun.
 LIMIT = 128
+
+
+def in_main_thread() -> bool:
+    """Return whether this is the thread in which signal handlers run."""
+    return _thread.get_ident() == threading.main_thread().ident
 
 
 class _Ticket(Generic[ResultT]):
@@ -32,8 +39,7 @@ class _Ticket(Generic[ResultT]):
         self._abandoned = False
         #: Who does the act.
         self._thread = 0
-        self._done = _thread.allocate_lock()
-        self._done.acquire()
+        self._done = Latch()
 
     def serve(self, left: "Dict[int, _Ticket[Any]]") -> None:
         """Do the act; runs in the other thread."""
@@ -45,12 +51,13 @@ class _Ticket(Generic[ResultT]):
         self._finished = True
         left.pop(id(self), None)
         if self._abandoned:
+            self._error = None  # its traceback holds this frame
             self._undo()
-        self._done.release()
+        self._done.open()
 
     def wait(self, deadline: Deadline, sees_off: bool) -> ResultT:
         """The result of the act, or the exception it ended with."""
-        if not self._done.acquire(True, max(0.0, deadline.remaining())):
+        if not self._done.wait(deadline.remaining()):
             raise DeadlineExceeded("no connection within {:.0f} ms".format(deadline.seconds * 1000))
         if sees_off:
             FORKS.see_off(self._thread)
@@ -78,6 +85,10 @@ class Handover:
         self._may_wait_here = may_wait_here
         #: Acts that go on although nobody waits for them any more.
         self._left: Dict[int, _Ticket[Any]] = {}
+
+    def abandoned(self) -> int:
+        """Return how many acts go on although nobody waits for them."""
+        return len(self._left)
 
     def call(
         self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object], sees_off: bool = False

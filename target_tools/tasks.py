@@ -1,19 +1,28 @@
 """Units of work for the worker threads."""
 
+import contextlib
 import contextvars
-from typing import Any, Callable, Optional
+import math
+from collections import deque
+from functools import partial
+from typing import Any, Callable, Deque, NamedTuple, Optional
 
 from target_tools.async_result import AsyncResult
+from target_tools.clock import monotonic
 from target_tools.errors import OpenApiException, TargetError
 from target_tools.logger import Log
 
 Callback = Optional[Callable[[Any], object]]
+
+#: Seconds after the deadline within which a worker ends a call by itself.
+GRACE_SECONDS = 0.1
 
 
 class Task:
     """One piece of work.
 
     Exactly one of ``run`` and ``drop`` is called, once; neither raises, and ``result`` is ready after it.
+    Take ``result`` before the task is handed to a worker.
     """
 
     def __init__(self) -> None:
@@ -37,43 +46,115 @@ class Task:
         return self.result.ready()
 
 
-class CallbackTask(Task):
-    """Calls ``act`` and then one of two callbacks, both in the context of whoever made the task."""
+#: The result of each task that is over: its own would keep an error alive as long as the task.
+_OVER: "AsyncResult[Any]" = AsyncResult()
+_OVER.complete(None, None)
 
-    def __init__(self, act: Callable[[], Any], callback: Callback, err_callback: Callback, log: Log) -> None:
+
+class TimeLimit(NamedTuple):
+    """How long a call may wait for a worker, and take once a worker has begun it; in seconds."""
+
+    waiting: float
+    running: float
+    #: Gives the value, or raises the error, of a call whose time is up; told whether a worker had begun it.
+    expire: Callable[[bool], Any]
+
+
+class _Outcome(NamedTuple):
+    """How a call ended."""
+
+    value: Any
+    error: Optional[BaseException]
+
+
+class CallbackTask(Task):
+    """Calls ``act`` and then one of two callbacks, both in the context of whoever made the task.
+
+    With a ``limit`` the result is ready in time even if no worker is free, or if what a worker does
+    overruns its deadline: whoever waits for the result expires the call.  Its callback then runs on the
+    next free worker.
+    """
+
+    def __init__(
+        self,
+        act: Callable[[], Any],
+        callback: Callback,
+        err_callback: Callback,
+        log: Log,
+        limit: Optional[TimeLimit] = None,
+    ) -> None:
         super().__init__()
         self._act, self._callback, self._err_callback, self._log = act, callback, err_callback, log
+        self._limit = limit
         self._context = contextvars.copy_context()
+        self._made_at = monotonic()
+        self._begun_at: Optional[float] = None
+        #: The first one counts: the worker's, or that of a waiter who expired the call.
+        self._outcomes: Deque[_Outcome] = deque()
+        if limit is not None:
+            self.result.expire_by(self._check_time)
 
     def run(self, here: bool = False) -> None:
+        self._begun_at = monotonic()
         self._context.run(self._run, here)
 
     def drop(self, error: Exception) -> None:
-        self._context.run(self._tell, None, error)
+        self._outcomes.append(_Outcome(None, error))
+        self._context.run(self._tell)
 
     def _run(self, here: bool) -> None:
-        try:
-            value = self._act()
-        except Exception as error:
-            self._tell(None, error)
-            if here and not isinstance(error, (TargetError, OpenApiException)):
-                raise  # a signal handler may have raised it, and then it belongs to the application
-        except BaseException as error:
-            self._tell(None, error)
-            raise  # this ends the thread
+        limit = self._limit
+        if limit is not None and monotonic() - self._made_at > limit.waiting:
+            outcome = _outcome_of(partial(limit.expire, False))
         else:
-            self._tell(value, None)
+            outcome = _outcome_of(self._act)
+        self._outcomes.append(outcome)
+        self._tell()
+        error = outcome.error
+        is_ours = isinstance(error, (TargetError, OpenApiException))
+        try:
+            if error is not None and not is_ours and (here or not isinstance(error, Exception)):
+                raise error  # it ends this thread, or a signal handler of the application raised it
+        finally:
+            del error, outcome  # the error's traceback leads to this frame
 
-    def _tell(self, value: Any, error: Optional[BaseException]) -> None:
-        callback = self._callback if error is None else self._err_callback
+    def _check_time(self) -> float:
+        """Return the seconds after which to ask again; end the call if its time is up."""
+        limit, begun_at = self._limit, self._begun_at
+        if limit is None or self._outcomes or self.is_over():
+            return math.inf
+        until = self._made_at + limit.waiting if begun_at is None else begun_at + limit.running + GRACE_SECONDS
+        left = until - monotonic()
+        if left > 0:
+            return left
+        result, outcomes = self.result, self._outcomes
+        outcomes.append(_outcome_of(partial(limit.expire, begun_at is not None)))
+        with contextlib.suppress(IndexError):  # a worker has told the callback in the meantime
+            result.complete(*outcomes[0])
+        return math.inf
+
+    def _tell(self) -> None:
+        """Run the callback for the outcome; whatever it does, the result is ready afterwards."""
+        outcome = self._outcomes[0]
+        callback = self._callback if outcome.error is None else self._err_callback
         log = self._log
         try:
             if callback is not None:
-                told: Any = value if error is None else error
-                self.result.tell(lambda: callback(told))
+                told: Any = outcome.value if outcome.error is None else outcome.error
+                self.result.tell(partial(callback, told))
         except Exception:
             log.exception("A callback raised")
         finally:
-            self.result.complete(value, error)
-            # The error's traceback holds this frame: drop what is no longer needed.
+            self.result.complete(*outcome)
+            # The error's traceback leads to frames that hold the task: drop the error, and what is no longer needed.
+            self.result = _OVER
+            self._outcomes.clear()
             del self._act, self._callback, self._err_callback, self._context
+
+
+def _outcome_of(act: Callable[[], Any]) -> _Outcome:
+    """Call ``act``.  No frame of the task is in the traceback of its error: they would hold one another."""
+    try:
+        return _Outcome(act(), None)
+    except BaseException as error:  # noqa: BLE001 - the callback or the waiter gets it, and a thread that it ends
+        return _Outcome(None, error)

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import logging
 import os
 from pathlib import Path
 from typing import List
@@ -10,6 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Marks of the long runs, which have a ``make`` target each and are not part of the suite.
 LONG_RUNS = ("soak", "fuzz")
+
+
+# Calls of the main thread are sent in it, as in production: with urllib3's debug log they use a helper thread.
+logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ class ArtifactPlace(NamedTuple):
     organization_id: str
     #: The largest artifact that is read, in bytes.
     max_bytes: int
+    #: Whether caches between here and the server must not answer.
+    bypass_cache: bool = False
 
 
 class Download(NamedTuple):
@@ -137,6 +139,11 @@ def _degrees(value: Any) -> Optional[float]:
 def _request(place: ArtifactPlace, etag: Optional[str]) -> HttpRequest:
     own: Tuple[Tuple[str, str], ...] = () if etag is None else (("If-None-Match", etag),)
     credentials = place.address.credentials
+    if place.bypass_cache:
+        own += (("Cache-Control", "no-cache"), ("Pragma", "no-cache"))
+        if credentials is None:
+            # As the Java SDK: a shared cache does not keep answers to requests with this header.
+            own += (("Authorization", ""),)
     if credentials is not None:
         own += (("Authorization", "Basic " + base64.b64encode(credentials.encode("utf-8")).decode("ascii")),)
     return HttpRequest(

@@ -1,5 +1,7 @@
 """A prepared call as HTTP, and HTTP as the edge's answer."""
 
+import re
+from functools import partial
 from typing import Any, Dict, NamedTuple, Optional
 from urllib.parse import quote
 
@@ -16,6 +18,8 @@ from target_tools.service import DELIVERY_PATH
 #: How much of an error's body is kept, in bytes.
 ERROR_BODY = 4096
 
+_REQUEST_ID = re.compile(rb'"requestId"\s*:\s*"([^"]*)"')
+
 _HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"), *SDK_HEADERS)
 
 
@@ -27,14 +31,30 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
         message = "request: values that JSON can hold were expected ({})".format(error)
         raise OptionError(message, "request", "values that JSON can hold") from error
     session_id = quote(prepared.visit.session_id, "")
+    origin, general = delivery_origin(settings, prepared.cluster), delivery_origin(settings, None)
     return HttpRequest(
         "POST",
-        delivery_origin(settings, prepared.cluster),
+        origin,
         "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
         (*_HEADERS, ("X-Request-Id", prepared.ids.new())),
         body,
         settings.max_response_bytes.delivery,
+        alternative=None if origin == general else general,
+        is_answered_by=partial(answers, prepared.request.request_id),
     )
+
+
+def answers(request_id: Optional[str], body: bytes) -> bool:
+    """Return whether ``body`` can be the answer to that request: it names no other one."""
+    found = _REQUEST_ID.search(body)
+    if found is None or found.group(1) == str(request_id).encode():
+        return True
+    try:  # a nested object may have a field of the same name
+        content = parse_json(body)
+    except InvalidResponse:
+        return True  # whoever reads it will say so
+    named = content.get("requestId") if isinstance(content, dict) else None
+    return not isinstance(named, str) or named in ("", request_id)
 
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:

@@ -184,10 +184,17 @@ def path(option: str, value: Any) -> str:
 
 
 def certificate(option: str, value: Any) -> Any:
-    """A PEM file, or a certificate and its key in two."""
-    if isinstance(value, (tuple, list)) and len(value) == 2:
-        return path(option, value[0]), path(option, value[1])
-    return path(option, value)
+    """Parse a PEM path, ``(certificate, key)`` or ``(certificate, key, password)``; key None: in the same file."""
+    if not isinstance(value, (tuple, list)):
+        return path(option, value)
+    if len(value) not in (2, 3):
+        refuse(option, "a PEM path, (certificate, key) or (certificate, key, password)", value)
+    key = None if value[1] is None else path(option, value[1])
+    if len(value) == 2:
+        return path(option, value[0]), key
+    if value[2] is not None and not isinstance(value[2], (str, bytes)):
+        refuse(f"{option}[2]", "a password as str or bytes", value[2])
+    return path(option, value[0]), key, value[2]
 
 
 def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:

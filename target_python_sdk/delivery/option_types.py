@@ -79,6 +79,9 @@ class ClientOptions(_Required, total=False):
     artifact_cache: Any
     """A path, or an object with ``get`` and ``set``, that keeps the last good artifact."""
 
+    artifact_bypass_cache: Optional[bool]
+    """Whether artifact requests ask caches and proxies on the way not to answer."""
+
     environment: Optional[str]
     """The environment whose artifact is used."""
 
@@ -109,6 +112,15 @@ class ClientOptions(_Required, total=False):
     on_error: Optional[str]
     """``raise``, or ``default``: an answer without offers in place of an error."""
 
+    headers: Union[Mapping[str, str], Callable[[Any], Mapping[str, str]], None]
+    """Headers to add to every request, or a callable that returns them for a request."""
+
+    max_connections: Optional[int]
+    """Idle connections that are kept for each host."""
+
+    keep_alive: Optional[float]
+    """Milliseconds that an idle connection is kept; 0: each is closed after its answer."""
+
     pool_manager: Any
     """A ``urllib3.PoolManager``, or what has its ``request``, for every request."""
 
@@ -128,7 +140,7 @@ class ClientOptions(_Required, total=False):
     """A file or folder of authorities, in place of the system's and certifi's."""
 
     client_cert: Any
-    """A PEM file with certificate and key, or the two files."""
+    """A PEM file with certificate and key, ``(certificate, key)``, or ``(certificate, key, password)``."""
 
     max_response_bytes: Union[int, Mapping[str, int], None]
     """The largest answer that is read, after decompression, in all or by ``delivery``, ``artifact``, ``geo``."""

@@ -4,7 +4,7 @@ Nothing past the doors (the other is :mod:`~target_python_sdk.delivery.call_opti
 reads an option by its name in a dict, and no dict, request or model of the user's is changed.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, cast
 from urllib.parse import quote
 
 import urllib3
@@ -18,9 +18,10 @@ from target_python_sdk.delivery.messages import (
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
 from target_tools.http.breaker import BreakerPolicy
+from target_tools.http.headers import Headers, checked_headers
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import RetryPolicy
-from target_tools.http.tls import tls_context
+from target_tools.http.tls import CertificateFileError, ClientCert, TlsContexts
 from target_tools.logger import Log
 
 if TYPE_CHECKING:  # the transport is read with the first client, not with the options
@@ -58,6 +59,7 @@ class ClientSettings(NamedTuple):
     artifact_payload: Optional[Mapping[str, Any]] = None
     artifact_format: Optional[str] = None
     artifact_cache: Any = None
+    artifact_bypass_cache: bool = False
     environment: str = "production"
     cdn_environment: str = "production"
     cdn_base_path: str = "assets.adobetarget.com"
@@ -68,17 +70,22 @@ class ClientSettings(NamedTuple):
     retries: RetryPolicy = RetryPolicy()
     circuit_breaker: Optional[BreakerPolicy] = BreakerPolicy()
     on_error: str = "raise"
+    headers: Optional[Headers] = None
+    max_connections: int = 256
+    keep_alive: float = 60.0
     pool_manager: Any = None
     proxy: Optional[Proxy] = None
     proxy_headers: Optional[Mapping[str, str]] = None
     trust_env: bool = False
     verify_ssl: bool = True
     ca_certs: Optional[str] = None
-    client_cert: Any = None
+    client_cert: ClientCert = None
     max_response_bytes: ByteLimits = ByteLimits()
     shutdown_timeout: float = 2.0
     #: The query of every call, with ``{}`` where the session id goes.
     query: str = ""
+    #: Keeps the TLS context that the options were checked with until a connection uses it.
+    tls: Optional[TlsContexts] = None
 
     def __repr__(self) -> str:
         return "ClientSettings({})".format(self.client)  # the others may hold secrets
@@ -95,6 +102,9 @@ class ClientSettings(NamedTuple):
             proxy_headers=self.proxy_headers,
             trust_env=self.trust_env,
             pool_manager=self.pool_manager,
+            max_idle=self.max_connections,
+            idle_seconds=self.keep_alive,
+            logger=self.logger,
         )
 
 
@@ -117,7 +127,7 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     settings = settings._replace(query=_query(settings))
     if settings.proxy is not None:
         settings = settings._replace(proxy=settings.proxy._replace(headers=settings.proxy_headers or {}))
-    _try_tls(settings)
+    settings = settings._replace(tls=_checked_tls(settings, log))
     if not settings.verify_ssl and settings.secure:
         log.warning("verify_ssl is False: anybody between here and the edge can read and change what is sent")
     return settings
@@ -153,9 +163,9 @@ def _proxy(option: str, value: Any) -> Proxy:
     except ValueError:
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
-        from target_tools.http.transport import proxy_manager  # noqa: PLC0415 - as above
+        from target_tools.http.transport import stock_manager  # noqa: PLC0415 - as above
 
-        proxy_manager(proxy, tls_context(False, None, None))  # says what is not installed
+        stock_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
     return proxy
 
 
@@ -188,24 +198,34 @@ def _cache(option: str, value: Any) -> Any:
 def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     if not isinstance(value, Mapping):
         return BreakerPolicy() if parse.flag(option, value) else None
-    parsers = {"failures": parse.whole("a number of failures", 1), "cooldown": parse.milliseconds(1)}
+    parsers = {
+        "failures": parse.whole("a number of failures", 1),
+        "cooldown": parse.milliseconds(1),
+        "rate": parse.number("failures per call", 0, 1),
+        "window": parse.milliseconds(1),
+        "probes": parse.whole("a number of calls", 1),
+    }
     for name in value:
         if name not in parsers:
             parse.refuse("{}[{!r}]".format(option, name), "one of " + ", ".join(parsers), name)
     return BreakerPolicy(**{name: parsers[name]("{}[{!r}]".format(option, name), one) for name, one in value.items()})
 
 
-def _try_tls(settings: ClientSettings) -> None:
-    """Raise ``OptionError`` now for certificates that could not be loaded later."""
-    for option in ("ca_certs", "client_cert"):
-        value = getattr(settings, option)
-        if value is None or not settings.secure:
-            continue
-        try:
-            tls_context(True, settings.ca_certs, value if option == "client_cert" else None)
-        except OSError as error:  # ssl.SSLError is one
-            expected = "PEM certificates that can be loaded"
-            raise OptionError("{}: {} were expected".format(option, expected), option, expected) from error
+def _headers(option: str, value: Any) -> Headers:
+    return cast("Headers", value) if callable(value) else checked_headers(value)
+
+
+def _checked_tls(settings: ClientSettings, log: Log) -> Optional[TlsContexts]:
+    """Return the TLS contexts of a client with certificate files.  Raises ``OptionError`` if one cannot be loaded."""
+    if not settings.secure or (settings.ca_certs is None and settings.client_cert is None):
+        return None
+    contexts = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert, log)
+    try:
+        contexts.current()
+    except CertificateFileError as error:
+        message = f"Invalid option '{error.option}': {error}; expected {error.expected}"
+        raise OptionError(message, error.option, error.expected) from error
+    return contexts
 
 
 _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
@@ -229,6 +249,7 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "artifact_payload": parse.instance(Mapping, "a dict"),
     "artifact_format": parse.choice("json", "bin"),
     "artifact_cache": _cache,
+    "artifact_bypass_cache": parse.flag,
     "environment": lambda option, value: parse.text(option, value).lower(),
     "cdn_environment": parse.text,
     "cdn_base_path": parse.cdn,
@@ -239,6 +260,9 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "retries": _retries,
     "circuit_breaker": _breaker,
     "on_error": parse.choice("raise", "default"),
+    "headers": _headers,
+    "max_connections": parse.whole("a number of connections", 1),
+    "keep_alive": parse.milliseconds(0),
     "pool_manager": parse.having("request"),
     "proxy": _proxy,
     "proxy_headers": parse.headers,

@@ -17,7 +17,7 @@ from target_python_sdk.delivery.shape import shape
 from target_python_sdk.types import DeliveryRequest, Geo, TargetDeliveryResponse
 from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ArtifactNotAvailable, DeliveryError
+from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError
 from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings
 from target_tools.model import altered
 
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     """What a call gave, what the client learns from it, and what is owed afterwards."""
 
     envelope: TargetDeliveryResponse
-    #: The cluster the edge says it answered from; only this moves the client.
+    #: The cluster that the edge says it answered from; None if the visitor named one.
     edge_cluster: Optional[str] = None
     #: Of the exchange with the edge, if there was one.
     timings: Optional[Timings] = None
@@ -68,12 +68,14 @@ def deliver(
     """The answer of the edge, which ``remote`` was the reason to ask."""
     reply, response = _exchanged(prepared, request, send, deadline, delivery_response)
     envelope = shape(prepared, response, DecisioningMethod.SERVER_SIDE, remote)
-    return Answer(envelope, cluster_of_edge_host(response.edge_host), reply.timings, reply.attempts)
+    cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
+    return Answer(envelope, cluster, reply.timings, reply.attempts)
 
 
 def tell(owed: Prepared, request: HttpRequest, send: Send, deadline: Deadline) -> Heard:
     """Tell the edge what was decided here."""
-    return _exchanged(owed, request, send, deadline, heard)[1]
+    told = _exchanged(owed, request, send, deadline, heard)[1]
+    return told._replace(edge_cluster=None) if owed.is_steered else told
 
 
 def _exchanged(
@@ -82,7 +84,10 @@ def _exchanged(
     reply = None
     try:
         reply = send(request, deadline)
-        return reply, read(reply)
+        answer = read(reply)
+        if deadline.remaining() <= 0:  # reading a large answer takes time, too
+            raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
+        return reply, answer
     except DeliveryError as error:
         error.request = prepared.request
         if reply is not None:

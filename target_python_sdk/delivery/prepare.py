@@ -48,6 +48,8 @@ class Prepared(NamedTuple):
     request: DeliveryRequest
     visit: Visit
     cluster: Optional[str]
+    #: Whether a cookie, an id or a hint of the visitor named the cluster.
+    is_steered: bool
     #: How many hints of the visitor's were no hints.
     refused_hints: int
     visitor_state: Any
@@ -65,7 +67,8 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = visitor_id(given.id, visit, values, known)
     request_id = None if identity is None else identity.tnt_id
-    cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, client_hint)
+    cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, None)
+    is_steered = cluster is not None
     is_bound = given._property is not None or settings.property_token is not None
     request = altered(
         given,
@@ -85,7 +88,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
         state = visitor_state(visitor)
     elif customers:
         state = server_state(customers, settings.organization_id)
-    return Prepared(request, visit, cluster, refused_hints, state, ids)
+    return Prepared(request, visit, cluster or client_hint, is_steered, refused_hints, state, ids)
 
 
 def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:

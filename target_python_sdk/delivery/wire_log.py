@@ -43,8 +43,12 @@ class Logged:
         self._log_payloads = log_payloads
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        if not self._log.wants_debug():
-            return self._send(request, deadline)
+        reply = self._logged(request, deadline) if self._log.wants_debug() else self._send(request, deadline)
+        if not reply.is_matched and self._log.is_new("requestId"):
+            self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
+        return reply
+
+    def _logged(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         place = "{}://{}{}".format(request.origin.scheme, request.origin.netloc, request.target.partition("?")[0])
         self._log.debug("Request sent to %s: %s", place, self._body(request.body))
         try:

@@ -18,6 +18,8 @@ READ_SIZE = 65536
 MAX_DEPTH = 100
 #: Lists and objects that it may hold: an empty one takes two bytes on the wire and a hundred here.
 MAX_BRACKETS = 200000
+#: Values that it may hold for each of those lists and objects: a number takes two bytes there and forty here.
+VALUES_PER_BRACKET = 2
 #: Streams of gzip that may follow one another; real servers send one.
 MAX_MEMBERS = 16
 #: Digits of a whole number; longer ones take quadratic time to read.
@@ -80,16 +82,21 @@ def _too_large(max_bytes: int) -> ResponseTooLarge:
 
 
 def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
-    """The value that ``body`` holds as UTF-8 JSON, with so many lists and objects in it at most.
+    """Return the value that ``body`` holds as UTF-8 JSON.
 
-    Raises ``InvalidResponse`` for anything else: other encodings, NaN and Infinity,
-    numbers of hundreds of digits, nesting that would end a recursion elsewhere.
+    It holds at most ``max_brackets`` lists and objects, and twice as many values in all, so that it takes
+    a small multiple of the memory of its text.  Raises ``InvalidResponse`` for anything else: other
+    encodings, NaN and Infinity, numbers of hundreds of digits, nesting that would end a recursion elsewhere.
     """
     try:
         text = body.decode("utf-8-sig")
         brackets = text.count("[") + text.count("{")
         if brackets > max_brackets:
             raise InvalidResponse("the answer holds too many lists and objects")
+        most = max_brackets * VALUES_PER_BRACKET
+        # Commas in texts are counted as well; only a text with very many needs a closer look.
+        if text.count(",") + brackets > most and _values(text) > most:
+            raise InvalidResponse("the answer holds too many values")
         value = _DECODER.decode(text)
     except RecursionError:
         raise InvalidResponse("the answer is nested too deeply") from None
@@ -114,6 +121,12 @@ def _reason(error: ValueError) -> str:
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
+
+
+def _values(text: str) -> int:
+    """Return how many values JSON holds, give or take one for each list or object."""
+    bare = _STRING.sub("", text)
+    return bare.count(",") + bare.count("[") + bare.count("{")
 
 
 def _depth(text: str) -> int:

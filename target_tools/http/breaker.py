@@ -1,92 +1,302 @@
-"""Calls that fail at once while an origin is down, and the one that finds out that it is up again.
+"""A circuit breaker per origin: calls fail at once while the origin is down.
 
-After a few failures in a row the breaker of an origin opens: for a while every call to
-it fails before a socket is touched, so that an application does not wait for each.
-Then one call is let through; if it succeeds all are, if not the while begins anew.
+The circuit of an origin opens if enough recent calls failed and they are a large enough share.  While it is open,
+calls fail before a socket is touched.  After a cooldown a few calls are let through as probes; the first probe
+that the origin answers closes the circuit.
+
+Only failures of the origin count: no connection, no trust, no answer in time, and the statuses 502, 503 and 504 of a
+gateway.  A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for others.
+
+Nothing here takes a lock.  Every state change is one atomic dict operation, so concurrent threads agree on it, and a
+signal handler that raises leaves the circuit usable.
 """
 
+import functools
 import random
-from typing import Dict, NamedTuple
+from typing import Callable, Dict, Generic, NamedTuple, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, TlsError
+from target_tools.counters import Counter
+from target_tools.errors import (
+    CircuitOpen,
+    ConnectionFailed,
+    DeadlineExceeded,
+    DeliveryError,
+    InvalidResponse,
+    TlsError,
+)
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
+from target_tools.http.origins import OriginTable
 
-#: Origins that are remembered; beyond that the oldest is forgotten.
-ORIGIN_LIMIT = 32
+#: Statuses by which a gateway reports that the origin is down.
+FAILING_STATUSES = frozenset({502, 503, 504})
+#: The time-out of a probe, in seconds.
+PROBE_SECONDS = 1.0
+#: The number of windows that the breaker looks back if there were few calls.
+_OLDEST_WINDOW = 6
+
+ValueT = TypeVar("ValueT")
+#: Receives the outcome of a call: the cause of a failure, or None if the origin answered.
+_Report = Callable[[Optional[str]], None]
 
 
 class BreakerPolicy(NamedTuple):
-    """When a breaker opens, and for how long."""
+    """When a circuit opens, and how it closes; times in seconds."""
 
-    #: Failures in a row that open it.
+    #: The fewest failures that open the circuit.
     failures: int = 5
-    #: Seconds until one call is let through.
+    #: The time until probes are let through, and between failed probes.
     cooldown: float = 1.0
+    #: The share of failed calls that opens the circuit.
+    rate: float = 0.5
+    #: The time over which calls are counted; longer if fewer than ``failures`` calls were made in it.
+    window: float = 10.0
+    #: The number of simultaneous probes.
+    probes: int = 3
+
+
+class CircuitChange(NamedTuple):
+    """A circuit that opened or closed."""
+
+    #: ``scheme://host:port``.
+    origin: str
+    is_open: bool
+    #: Failures and calls in the window when the circuit opened.
+    failures: int
+    calls: int
+    #: The last failure: the name of an error class, or a status.
+    cause: str
+    #: The time that the circuit was open; None at its opening.
+    seconds: Optional[float] = None
+
+
+class _Once(Generic[ValueT]):
+    """A value that can be set once; the first of several threads wins."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: Dict[None, ValueT] = {}
+
+    def set(self, value: ValueT) -> bool:
+        """Set the value; return False if it was set before."""
+        return self._values.setdefault(None, value) is value
+
+    def get(self) -> Optional[ValueT]:
+        """Return the value, or None before it is set."""
+        return self._values.get(None)
+
+
+class _Half:
+    """The calls of half a window."""
+
+    def __init__(self) -> None:
+        self.successes = Counter()
+        self.failures = Counter()
+
+
+class _Probe(NamedTuple):
+    """A call that was let through while the circuit is open."""
+
+    slot: int
+    #: When the slot is free again at the latest, in case a signal handler's exception prevents its release.
+    expires_at: float
+
+
+class _Outage:
+    """The open state of a circuit."""
+
+    def __init__(self, change: CircuitChange, began_at: float, next_probe_at: float) -> None:
+        self.change = change
+        self.began_at = began_at
+        self.next_probe_at = next_probe_at
+        self._probes: Dict[int, _Probe] = {}
+
+    def begin_probe(self, now: float, limit: int) -> Optional[_Probe]:
+        """Reserve one of ``limit`` slots; return None if all are in use."""
+        for slot in range(limit):
+            mine = _Probe(slot, now + 2 * PROBE_SECONDS)
+            current = self._probes.setdefault(slot, mine)
+            if current is mine:
+                return mine
+            if current.expires_at < now:
+                self.end_probe(current)
+                if self._probes.setdefault(slot, mine) is mine:
+                    return mine
+        return None
+
+    def end_probe(self, probe: _Probe) -> None:
+        """Free the slot of ``probe``."""
+        if self._probes.get(probe.slot) is probe:
+            self._probes.pop(probe.slot, None)
+
+    def refuses(self, now: float, limit: int) -> bool:
+        """Return whether a call would be refused now."""
+        if now < self.next_probe_at:
+            return True
+        probes = (self._probes.get(slot) for slot in range(limit))
+        return all(probe is not None and probe.expires_at >= now for probe in probes)
 
 
 class _Circuit:
-    """What is known of one origin.  Written without a lock: a failure counted twice or not at all does no harm."""
+    """One period of an origin's circuit: closed, perhaps open, closed again.  A new circuit replaces it then.
+
+    So calls that began before the circuit closed cannot open it again with their late failures.
+    """
 
     def __init__(self) -> None:
-        self.failures = 0
-        #: When the next call may try.
-        self.next_try_at = 0.0
+        self._halves: Dict[int, _Half] = {}
+        self.opened: _Once[_Outage] = _Once()
+        self.closed: _Once[CircuitChange] = _Once()
+
+    def half(self, number: int) -> _Half:
+        """Return the counts of the half-window ``number``."""
+        half = self._halves.get(number)
+        if half is None:
+            half = self._halves.setdefault(number, _Half())
+            for old in list(self._halves):
+                if old <= number - 2 * _OLDEST_WINDOW:
+                    self._halves.pop(old, None)
+        return half
+
+    def totals(self, number: int, enough_calls: int) -> Tuple[int, int]:
+        """Return the number of failures and of calls in the window that ends with the half-window ``number``.
+
+        If the window has fewer than ``enough_calls`` it extends into the past: a single thread that waits three
+        seconds for each call makes too few calls for ten seconds.
+        """
+        failures = calls = 0
+        for counted in sorted(self._halves, reverse=True):
+            half = self._halves.get(counted)
+            if half is None:
+                continue
+            if counted < number - 1 and calls >= enough_calls:
+                break
+            failures += int(half.failures)
+            calls += int(half.failures) + int(half.successes)
+        return failures, calls
 
 
 class Breaking:
-    """A ``send`` that refuses while an origin is down.  Wraps the one that retries.
+    """A ``send`` that refuses calls to an origin that is down.  It wraps the ``send`` that retries.
 
-    A call that gave the origin less than ``patience`` seconds says nothing of it by being late.
+    A time-out counts as a failure of the origin only if the call had at least ``patience`` seconds.
+    ``on_change`` is called once for each opening and closing, in the thread of the call that caused it.
     """
 
-    def __init__(self, send: Send, policy: BreakerPolicy, patience: float) -> None:
+    def __init__(
+        self,
+        send: Send,
+        policy: BreakerPolicy,
+        patience: float,
+        on_change: Callable[[CircuitChange], object] = lambda change: None,
+    ) -> None:
         self._send = send
         self._policy = policy
         self._patience = patience
-        self._circuits: Dict[Origin, _Circuit] = {}
+        self._on_change = on_change
+        self._half_seconds = policy.window / 2
+        self._circuits: OriginTable[_Circuit] = OriginTable(lambda origin: _Circuit())
+        # The random module's own generator has the same state in every forked child.
+        self._uniform = random.SystemRandom().uniform
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        circuit = self._circuits.get(request.origin)
-        if circuit is None or circuit.failures < self._policy.failures:
-            return self._watched(request, deadline)
-        now = monotonic()
-        if now < circuit.next_try_at:
-            raise _open(request.origin)
-        # This call tries, and nobody else does while it may last.  A moment, not a token:
-        # one that a signal handler took along would be missed for ever.
-        circuit.next_try_at = now + max(self._policy.cooldown, deadline.remaining())
-        return self._watched(request, deadline)
+        circuit = self._circuit(request.origin)
+        outage = circuit.opened.get()
+        if outage is not None:
+            return self._probe(circuit, outage, request, deadline)
+        counts = deadline.seconds >= self._patience and deadline.remaining() >= self._patience / 2
+        return self._watch(request, deadline, counts, functools.partial(self._count, circuit, request.origin))
 
-    def _watched(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        """The reply, and a note of how it went.  What a signal handler raises says nothing of the server."""
+    def is_open(self, origin: Origin) -> bool:
+        """Return whether a call to ``origin`` would be refused now."""
+        circuit = self._circuits.peek(origin)
+        if circuit is None or circuit.closed.get() is not None:
+            return False
+        outage = circuit.opened.get()
+        return outage is not None and outage.refuses(monotonic(), self._policy.probes)
+
+    def _circuit(self, origin: Origin) -> _Circuit:
+        circuit = self._circuits.get(origin)
+        if circuit.closed.get() is not None:
+            self._circuits.drop(origin)
+            circuit = self._circuits.get(origin)
+        return circuit
+
+    def _watch(self, request: HttpRequest, deadline: Deadline, late_counts: bool, report: _Report) -> HttpReply:
+        """Send and report the outcome, unless it shows nothing about the origin (a signal handler's exception)."""
         try:
             reply = self._send(request, deadline)
-        except (ConnectionFailed, TlsError) as error:
-            if getattr(error, "phase", "") != "refused":  # that was nobody's answer
-                self._failed(request.origin)
+        except DeliveryError as error:
+            if isinstance(error, InvalidResponse):
+                report(None)
+            elif _is_failure(error, late_counts):
+                report(type(error).__name__)
             raise
-        except DeadlineExceeded:
-            if deadline.seconds >= self._patience:
-                self._failed(request.origin)
-            raise
-        if reply.status >= 500:
-            self._failed(request.origin)
-        elif self._circuits:
-            self._circuits.pop(request.origin, None)
+        report(str(reply.status) if reply.status in FAILING_STATUSES else None)
         return reply
 
-    def _failed(self, origin: Origin) -> None:
-        circuit = self._circuits.get(origin)
-        if circuit is None:
-            while len(self._circuits) >= ORIGIN_LIMIT:
-                self._circuits.pop(next(iter(list(self._circuits))), None)
-            circuit = self._circuits.setdefault(origin, _Circuit())
-        circuit.failures += 1
-        # Jitter: the processes of one application must not all try in the same moment.
-        circuit.next_try_at = monotonic() + self._policy.cooldown * random.SystemRandom().uniform(0.8, 1.2)
+    def _count(self, circuit: _Circuit, origin: Origin, cause: Optional[str]) -> None:
+        """Count a call through the closed circuit, and open it if too many failed."""
+        now = monotonic()
+        number = int(now / self._half_seconds)
+        half = circuit.half(number)
+        if cause is None:
+            half.successes.add()
+            return
+        half.failures.add()
+        failures, calls = circuit.totals(number, self._policy.failures)
+        if failures < self._policy.failures or failures < self._policy.rate * calls:
+            return
+        if circuit.opened.get() is None:
+            change = CircuitChange(_place(origin), True, failures, calls, cause)
+            if circuit.opened.set(_Outage(change, now, now + self._cooldown())):
+                self._on_change(change)
+
+    def _probe(self, circuit: _Circuit, outage: _Outage, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        """Let the call through as a probe, or raise ``CircuitOpen``."""
+        now = monotonic()
+        wait = outage.next_probe_at - now
+        if wait > 0:
+            raise _refusal(outage, f"next attempt in {wait:.1f} s")
+        probe = outage.begin_probe(now, self._policy.probes)
+        if probe is None:
+            raise _refusal(outage, "waiting for the attempts under way")
+        try:
+            # The time-out of a call in a hurry does not renew the cooldown: others must get their turn.
+            counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
+            report = functools.partial(self._conclude, circuit, outage)
+            return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)
+        finally:
+            outage.end_probe(probe)
+
+    def _conclude(self, circuit: _Circuit, outage: _Outage, cause: Optional[str]) -> None:
+        """Close the circuit after a successful probe; renew the cooldown after a failed one."""
+        now = monotonic()
+        if cause is not None:
+            outage.next_probe_at = now + self._cooldown()
+            return
+        change = outage.change._replace(is_open=False, seconds=now - outage.began_at)
+        if circuit.closed.set(change):
+            self._on_change(change)
+
+    def _cooldown(self) -> float:
+        # Jitter: the processes of an application must not all probe at the same moment.
+        return self._policy.cooldown * self._uniform(0.8, 1.2)
 
 
-def _open(origin: Origin) -> CircuitOpen:
-    place = "{}://{}".format(origin.scheme, origin.netloc)
-    return CircuitOpen("{} failed again and again and is not asked for a moment".format(place))
+def _is_failure(error: DeliveryError, late_counts: bool) -> bool:
+    """Return whether ``error`` shows that the origin is down."""
+    if isinstance(error, DeadlineExceeded):
+        return late_counts
+    # Phase "refused": a proxy or this process refused the connection, not the origin.
+    return isinstance(error, TlsError) or (isinstance(error, ConnectionFailed) and error.phase != "refused")
+
+
+def _refusal(outage: _Outage, outlook: str) -> CircuitOpen:
+    change = outage.change
+    return CircuitOpen(f"{change.origin}: circuit open after {change.failures} failures; {outlook}")
+
+
+def _place(origin: Origin) -> str:
+    return f"{origin.scheme}://{origin.netloc}"

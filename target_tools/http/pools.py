@@ -1,341 +1,369 @@
-"""Kept-alive connections that a signal, a fork or a slow server cannot spoil.
+"""urllib3's pools and connections, made safe against signals, forks and slow servers.
 
-The connections are urllib3's; what is done differently, and why:
+Requests go through the public ``HTTPConnectionPool.urlopen``, so whatever hooks that function,
+or ``http.client``, sees them.  The differences use the places that urllib3 leaves for them:
 
-* Idle ones lie on one ``deque`` per origin.  Its operations cannot be interrupted
-  half-way, where ``queue.LifoQueue`` (urllib3's pool) is left locked for ever by one
-  signal handler in six that raises inside it.
-* Opening happens through :mod:`target_tools.handover`: the caller waits on a raw lock.
-* Every read is given what is left of the call's deadline: see :mod:`target_tools.http.replies`.
-* Head and body of a request leave in one segment, and ``http.client`` reads the answer.
-  urllib3's ``urlopen`` costs more than half as much again (``docs/internals.md`` measures it),
-  for redirects, retries and decoding that are not wanted here.
+* ``QueueCls``: idle connections lie on a ``deque``, whose operations no signal handler can interrupt
+  half-way; one in six exceptions that a handler raises in a ``queue.LifoQueue`` leaves it locked for ever.
+* ``ConnectionCls``: opens within the deadline, and sends the head and body of a request together.
+* ``response_class`` of a connection: reads within the deadline; see :mod:`target_tools.http.replies`.
+
+An exchange, not the pool, decides whether a connection is kept: only once the reply is complete and
+belongs to its request.
 """
 
 import contextlib
+import contextvars
 import encodings.idna  # a look-up would import it; a process forked meanwhile never could again
-import encodings.utf_8_sig  # and JSON with a mark before it these two
+import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
 import encodings.utf_16_le  # noqa: F401
 import http.client
+import queue
 import socket
-import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Tuple
+from contextvars import ContextVar
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError
-from urllib3.util import connection as urllib3_connection
-from urllib3.util import is_connection_dropped
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.exits import Line, LineDeadline
 from target_tools.forks import Crossing
-from target_tools.handover import Handover
-from target_tools.http.messages import Origin
-from target_tools.http.proxies import Proxy
-from target_tools.http.replies import Answer, TimedReader, give_time
+from target_tools.handover import Handover, in_main_thread
+from target_tools.http.connect import connect
+from target_tools.http.dns import Resolver
+from target_tools.http.replaced import dialling, dials_are_replaced, own_class
+from target_tools.http.replies import Progress, Reply, TimedReader, give_time
+from target_tools.http.tls import TlsContexts
 
-#: Seconds after which an idle connection is not trusted any more: load balancers forget it silently.
-IDLE_SECONDS = 60.0
-#: Idle connections kept to one origin, and origins kept.
-IDLE_LIMIT = 256
-ORIGIN_LIMIT = 32
-#: What is handed to the socket at once: one TLS record, so that the deadline is looked at between them.
+#: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
 SEND_SIZE = 16384
 
-#: No waiting for a second segment; a word after a minute of silence, so that a dead peer is noticed.
-SOCKET_OPTIONS = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)
-    ),
-)
+_Plain: Any = own_class(HTTPConnection)
+_Tls: Any = own_class(HTTPSConnection)
 
 
-class KeptConnection(HTTPConnection):
-    """A connection to an origin, plain or through a proxy, that outlives a request."""
+class Opener:
+    """What opening a connection needs; shared by the pools of one client in one process."""
 
-    deadline: Deadline
-    reader: Optional[TimedReader] = None
-    answer: Optional[Answer] = None
-    response: Optional[http.client.HTTPResponse] = None
-    #: The proxy that requests in plain HTTP are handed to.
-    via: Optional[Proxy] = None
-    #: How many answers it has carried.
-    uses = 0
+    def __init__(self, tls: TlsContexts) -> None:
+        self.tls = tls
+        self.resolver = Resolver()
+        self._handover = Handover()
+
+    def run(self, act: Callable[[], None], connection: "KeptConnection", deadline: Deadline) -> None:
+        """Open ``connection`` by ``act``: in this thread, or in a helper thread that can be left behind.
+
+        The main thread never opens by itself: name look-ups, TLS and urllib3 take locks there, which an
+        exception that a signal handler raises could leave locked.
+        """
+        if connection.opens_apart or in_main_thread():
+            run = contextvars.copy_context().run
+            self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
+        else:
+            act()
+
+    def abandoned(self) -> int:
+        """Return how many look-ups and attempts to connect run that no call waits for."""
+        return self.resolver.abandoned() + self._handover.abandoned()
+
+
+class Exchange(Progress):
+    """One request and its reply, as far as the connection that carries them needs to know."""
+
+    def __init__(self, deadline: Deadline, opener: Opener, opening: Optional[Deadline] = None) -> None:
+        super().__init__(deadline)
+        #: By when the connection must be open.
+        self.opening = deadline if opening is None else opening
+        self.opener = opener
+        self.connection: Optional[KeptConnection] = None
+        self.reply: Optional[Reply] = None
+        #: Whether the connection has carried a reply before.
+        self.reused = False
+        #: Whether the server closed the connection before it had read the whole request.
+        self.broken = False
+        # Durations are milliseconds, moments are on the monotonic clock, sizes are bytes.
+        self.dns: Optional[float] = None
+        self.connect: Optional[float] = None
+        self.tls: Optional[float] = None
+        self.sent_at = 0.0
+        self.sent = 0
+
+
+#: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.
+EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)
+
+
+class KeptConnection(_Plain):  # type: ignore[misc]
+    """A connection that outlives a request."""
+
+    exchange: Optional[Exchange] = None
     idle_since = 0.0
-    #: Milliseconds of the opening; None when it is long ago.
-    dns: Optional[float] = None
-    tls: Optional[float] = None
-    #: Whose exchange it carries, where somebody may end that.
-    line: Optional[Line] = None
-    _connected_at = 0.0
+    #: Seconds after which the server closes the connection, as far as it says so.
+    keep_alive: Optional[float] = None
+    #: Whether TLS is used.
+    is_tls = False
+    #: Whether all threads open it in a helper thread, as what opens it does not check the deadline.
+    opens_apart = False
+    #: What the connection was opened with; it is not used once a test has replaced any of it.
+    dialled_by: Tuple[Any, ...] = ()
+    _line: Optional[Line] = None
+    _outgoing: Optional[List[bytes]] = None
+    _opening = False
 
-    def serve(self, deadline: Deadline) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.serve(EXCHANGE.get())
+
+    def serve(self, exchange: Optional[Exchange]) -> None:
         """Begin an exchange."""
-        self.deadline = deadline
-        self.line = deadline.line if isinstance(deadline, LineDeadline) else None
+        self.exchange = exchange
+        if exchange is None:
+            return
+        exchange.connection, exchange.reused = self, self.sock is not None
+        deadline = exchange.deadline
+        self._line = deadline.line if isinstance(deadline, LineDeadline) else None
         if self.sock is not None:
-            self.show(self.sock)
-
-    def show(self, sock: socket.socket) -> None:
-        """Let whoever may end the exchange know the socket."""
-        if self.line is not None:
-            self.line.hold(id(self), sock)
+            self._show(self.sock)
 
     def leave(self) -> None:
-        """The exchange is over."""
-        line, self.line = self.line, None
+        """End the exchange."""
+        self.exchange = None
+        line, self._line = self._line, None
         if line is not None:
             line.release(id(self))
 
-    def open(self) -> None:
-        """Look the name up, connect, and shake hands; runs in a thread that may be left behind."""
-        HTTPConnection.connect(self)
+    def connect(self) -> None:
+        """Open the connection, within the time that the exchange has for it."""
+        exchange = self.exchange
+        if exchange is None:
+            self._open()
+            return
+        exchange.reused = False
+        # A caller that leaves the helper thread behind must not close the socket that it works on.
+        self._opening = True
+        self.dialled_by = dialling()
+        exchange.opener.run(self._open_or_close, self, exchange.opening)
 
-    def _new_conn(self) -> socket.socket:
-        """A connected socket: every address of the host gets a fair part of the time that is left."""
-        host = self._dns_host.strip("[]")
-        began = monotonic()
-        addresses = socket.getaddrinfo(
-            host, self.port, urllib3_connection.allowed_gai_family(), socket.SOCK_STREAM
-        )
-        self.dns = (monotonic() - began) * 1000
-        failure: Optional[OSError] = None
-        for index, address in enumerate(addresses):
-            left = self.deadline.remaining() / (len(addresses) - index)
-            if left <= 0:
-                break
-            try:
-                sock = _connected(address, left, self.show)
-            except OSError as error:
-                failure = error
-            else:
-                self._connected_at = monotonic()
-                sock.settimeout(max(0.001, self.deadline.remaining()))
-                return sock
-        raise failure or ConnectTimeoutError(self, "no time left to connect")
-
-    def send(self, data: Any) -> None:
-        """Hand ``data`` to the socket, as much at a time as one TLS record holds."""
-        for start in range(0, len(data), SEND_SIZE):
-            assert self.sock is not None
-            give_time(self.sock, self.deadline)
-            self.sock.sendall(data[start : start + SEND_SIZE])
-
-    def put(self, message: bytes) -> None:
-        """Send a whole request."""
-        self.send(message)
-
-    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        """What ``http.client`` reads an answer with; a proxy's answer to CONNECT, too."""
-        self.reader = TimedReader(sock, self.deadline)
-        self.response = http.client.HTTPResponse(self.reader, *arguments, **options)  # type: ignore[arg-type]
-        self.answer = self.response.fp  # type: ignore[assignment]
-        return self.response
-
-    def ask(self, method: str, head_and_body: bytes) -> http.client.HTTPResponse:
-        """The head of the answer to a request, which leaves in one segment."""
-        self.reader = self.answer = self.response = None
-        broken: Optional[OSError] = None
+    def _open_or_close(self) -> None:
         try:
-            self.put(head_and_body)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            broken = error  # a server that has read enough says why before it hangs up
-        response = self.response_class(self.sock, method=method)
-        try:
-            response.begin()
-        except (OSError, http.client.HTTPException):
-            if broken is not None:
-                raise broken from None
+            self._open()
+        except BaseException:
+            self._opening = False
+            self.close()
             raise
-        response.will_close = response.will_close or broken is not None
-        return response
+        self._opening = False
 
-    def close(self) -> None:
-        if self.response is not None:
-            self.response.close()  # it holds the socket, too
-        super().close()
-        self.leave()
-
-
-class KeptTlsConnection(KeptConnection, HTTPSConnection):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """The same over TLS."""
-
-    #: urllib3 1.26 misses it on connections that its pool did not make.
-    assert_hostname = None
-
-    #: The connected socket, until hands are shaken over it.
-    _reached: Optional[socket.socket] = None
-
-    def open(self) -> None:
-        self._reached = super()._new_conn()
-        with Crossing():
-            HTTPSConnection.connect(self)
-        self.tls = (monotonic() - self._connected_at) * 1000
-
-    def put(self, message: bytes) -> None:
-        with Crossing():
-            self.send(message)
+    def _open(self) -> None:
+        _Plain.connect(self)
 
     def _new_conn(self) -> socket.socket:
-        sock, self._reached = self._reached, None
-        assert sock is not None
+        # urllib3's function that makes the socket, private but the same in 1.26.11 to 2.8.0: it can neither
+        # bound a look-up nor try a second address beside a first one that does not answer.
+        exchange = self.exchange
+        if exchange is None or dials_are_replaced():
+            new_socket: socket.socket = super()._new_conn()
+            return new_socket
+        resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
+        began = monotonic()
+        addresses = resolver.addresses(host, port, exchange.opening)
+        exchange.dns = (monotonic() - began) * 1000
+        began = monotonic()
+        try:
+            sock, address = connect(addresses, exchange.opening, self._show)
+        except OSError:
+            resolver.forget(host, port)
+            raise
+        resolver.prefer(host, port, address)
+        self._show(sock)
+        exchange.connect = (monotonic() - began) * 1000
+        give_time(sock, exchange.opening)
         return sock
 
-    def _tunnel(self) -> None:
-        HTTPSConnection._tunnel(self)
-        assert self.sock is not None
-        give_time(self.sock, self.deadline)  # the proxy has taken some, and the handshake sets none
+    def request(self, *arguments: Any, **options: Any) -> None:
+        """Send a request: its head and body in one piece."""
+        outgoing: List[bytes] = []
+        self._outgoing = outgoing
+        try:
+            super().request(*arguments, **options)
+        finally:
+            self._outgoing = None
+        exchange = self.exchange
+        if exchange is not None:
+            if self.sock is None and self.auto_open:
+                self.connect()
+            exchange.sent_at, exchange.sent, exchange.received = monotonic(), 0, 0
+        try:
+            self.send(b"".join(outgoing))
+        except (BrokenPipeError, ConnectionResetError):
+            # A server that has read enough may have said why before it closed the connection.
+            if exchange is None or self.sock is None:
+                raise
+            exchange.broken = True
 
+    def send(self, data: Any) -> None:
+        """Hand ``data`` to the socket, one TLS record at a time, each within the deadline."""
+        if self._outgoing is not None:
+            self._outgoing.append(data)
+            return
+        exchange = self.exchange
+        if exchange is None:
+            super().send(data)
+            return
+        for start in range(0, len(data), SEND_SIZE):
+            if self.sock is not None:
+                give_time(self.sock, exchange.deadline if exchange.sent_at else exchange.opening)
+            super().send(data[start : start + SEND_SIZE])
+        exchange.sent += len(data)
 
-def _connected(
-    address: Tuple[Any, ...], timeout: float, show: Callable[[socket.socket], None]
-) -> socket.socket:
-    family, kind, protocol, _, target = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        show(sock)
-        for option in SOCKET_OPTIONS:
-            sock.setsockopt(*option)
-        sock.settimeout(timeout)
-        sock.connect(target)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-class Connections:
-    """The kept-alive connections of one client in one process."""
-
-    def __init__(
-        self,
-        tls_context: Callable[[], ssl.SSLContext],
-        proxy: Callable[[Origin], Optional[Proxy]],
-        is_worker: Callable[[], bool],
-    ) -> None:
-        self._tls_context = tls_context
-        self._proxy = proxy
-        self._idle: Dict[Origin, Deque[KeptConnection]] = {}
-        self._handover = Handover(is_worker)
-        #: What ends with the client: one for each of its threads that poll.
-        self._lines: Dict[int, Line] = {}
-        self._closed = False
-
-    def take(self, origin: Origin, deadline: Deadline) -> KeptConnection:
-        """An open connection: the one used last, if it is still alive."""
-        if isinstance(deadline, LineDeadline):
-            self._lines[id(deadline.line)] = deadline.line
-            if self._closed:
-                deadline.line.end()
-        idle = self._idle.get(origin)
-        while idle:
-            try:
-                connection = idle.pop()
-            except IndexError:
-                break
-            if monotonic() - connection.idle_since < IDLE_SECONDS and not _dropped(connection):
-                connection.serve(deadline)
-                connection.dns = connection.tls = None
-                return connection
-            connection.close()
-        return self._open(origin, deadline)
-
-    def give_back(self, origin: Origin, connection: KeptConnection) -> None:
-        """Keep ``connection`` for the next request."""
-        connection.leave()
-        idle = self._idle.get(origin)
-        if idle is None:
-            self._forget_an_origin()
-            idle = self._idle.setdefault(origin, deque())
-        connection.uses += 1
-        connection.idle_since = monotonic()
-        idle.append(connection)
-        if self._closed:
-            self.close()
-        elif len(idle) > IDLE_LIMIT or connection.idle_since - idle[0].idle_since > IDLE_SECONDS:
-            _close_oldest(idle)
-
-    def drop_idle(self, origin: Origin) -> None:
-        """Close what is idle there: where one was dropped, the others probably were."""
-        idle = self._idle.get(origin)
-        while idle:
-            _close_oldest(idle)
+    def response_class(self, sock: Any, *arguments: Any, **options: Any) -> Any:
+        """Return what ``http.client`` reads a reply with; also a proxy's reply to CONNECT."""
+        exchange = self.exchange
+        if exchange is None:
+            return http.client.HTTPResponse(sock, *arguments, **options)
+        exchange.reply = Reply(TimedReader(sock, exchange), *arguments, **options)
+        return exchange.reply
 
     def close(self) -> None:
-        """Close everything idle, and end what no call waits for; what is in use is closed when it is given back."""
-        self._closed = True
-        for line in list(self._lines.values()):
-            line.end()
-        for origin in list(self._idle):
-            self.drop_idle(origin)
+        if not self._opening:
+            super().close()
 
-    def abandon(self) -> None:
-        """Let go of the sockets a parent process shares with this one, without a word to the server."""
-        for idle in list(self._idle.values()):
-            while idle:
-                with contextlib.suppress(IndexError):
-                    connection = idle.pop()
-                    if connection.sock is not None:
-                        connection.sock.close()
+    def _show(self, sock: socket.socket) -> None:
+        """Let the thread that may abort the exchange know its socket."""
+        if self._line is not None:
+            self._line.hold(id(self), sock)
 
-    def _open(self, origin: Origin, deadline: Deadline) -> KeptConnection:
-        made: Deque[KeptConnection] = deque()
 
-        def act() -> KeptConnection:
-            connection = self._new(origin)
-            connection.serve(deadline)
-            made.append(connection)
-            try:
-                connection.open()
-            except BaseException:
-                connection.close()
-                raise
-            return connection
+class KeptTlsConnection(KeptConnection, _Tls):  # type: ignore[misc]
+    """The same over TLS."""
 
-        def undo() -> None:
-            for connection in list(made):
-                connection.close()
+    is_tls = True
 
-        return self._handover.call(act, deadline, undo, sees_off=origin.scheme == "https")
+    def _open(self) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            self.ssl_context = exchange.opener.tls.current()  # files may have been renewed since the last one
+        with Crossing():
+            began = monotonic()
+            _Tls.connect(self)
+        if exchange is not None:
+            exchange.tls = (monotonic() - began) * 1000 - (exchange.dns or 0.0) - (exchange.connect or 0.0)
+        # Verified, or deliberately not, of which the client's log has warned: urllib3 would warn at each request.
+        self.is_verified = True
 
-    def _new(self, origin: Origin) -> KeptConnection:
-        """A connection that is not open yet."""
-        proxy = self._proxy(origin)
-        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        if origin.scheme == "http":
-            plain = KeptConnection(host, port)
-            plain.via = proxy
-            return plain
-        context = self._tls_context()
-        connection = KeptTlsConnection(host, port, ssl_context=context)
-        # urllib3 1.26 sets the context's mode from this.
-        connection.cert_reqs = context.verify_mode
-        if proxy is not None:
-            connection.set_tunnel(origin.host, origin.port, proxy.all_headers())
+    def send(self, data: Any) -> None:
+        if self._outgoing is not None:
+            self._outgoing.append(data)
+            return
+        with Crossing():
+            super().send(data)
+
+    def _tunnel(self) -> None:
+        # http.client's function that sends CONNECT, private but the same in Python 3.8 to 3.14: the proxy has
+        # taken some of the time, and the handshake that follows sets no time-out of its own.
+        _Tls._tunnel(self)
+        if self.exchange is not None:
+            give_time(self.sock, self.exchange.opening)
+
+
+class Idle:
+    """The idle connections of a pool, in the place of its ``queue.LifoQueue``.  Takes no lock."""
+
+    #: Set by the transport: how many connections to keep, and for how many seconds.
+    limit = 256
+    seconds = 60.0
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._kept: Deque[KeptConnection] = deque()
+        self.closed = False
+
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> KeptConnection:
+        """Return the connection that was used last; one that cannot be trusted is closed and opens again."""
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+        longest = self.seconds if connection.keep_alive is None else min(self.seconds, connection.keep_alive)
+        if monotonic() - connection.idle_since >= longest or connection.dialled_by != dialling():
+            connection.close()
+        connection.serve(EXCHANGE.get())
         return connection
 
-    def _forget_an_origin(self) -> None:
-        """Make room: hints that visitors send may name many clusters."""
-        while len(self._idle) >= ORIGIN_LIMIT:
-            try:
-                oldest = next(iter(self._idle))
-                idle = self._idle.pop(oldest)
-            except (KeyError, RuntimeError, StopIteration):  # another thread was quicker
-                return
-            while idle:
-                _close_oldest(idle)
+    def put(self, connection: Optional[KeptConnection], block: bool = True, timeout: Optional[float] = None) -> None:
+        """Do nothing: urllib3 offers a connection as soon as its body is read, the exchange keeps it later."""
+
+    def qsize(self) -> int:
+        """Return how many connections are idle."""
+        return len(self._kept)
+
+    def keep(self, connection: KeptConnection) -> None:
+        """Keep ``connection`` for the next request."""
+        kept = self._kept
+        connection.idle_since = monotonic()
+        kept.append(connection)
+        if self.closed:
+            self.drop()
+        elif len(kept) > self.limit or connection.idle_since - kept[0].idle_since > self.seconds:
+            self._close_oldest()
+
+    def drop(self) -> None:
+        """Close all idle connections."""
+        while self._kept:
+            self._close_oldest()
+
+    def abandon(self) -> None:
+        """Let go of sockets that a forked child shares with its parent, without a word to the server."""
+        while self._kept:
+            with contextlib.suppress(IndexError):
+                connection = self._kept.pop()
+                if connection.sock is not None:
+                    connection.sock.close()
+
+    def _close_oldest(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            self._kept.popleft().close()
 
 
-def _close_oldest(idle: "Deque[KeptConnection]") -> None:
-    with contextlib.suppress(IndexError):  # another thread was quicker
-        idle.popleft().close()
+class KeptPool(HTTPConnectionPool):
+    """The connections to one origin."""
+
+    QueueCls = Idle  # type: ignore[assignment]
+    ConnectionCls = KeptConnection
+    pool: Idle  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-def _dropped(connection: Any) -> bool:
-    """Whether the server hung up, or said something unasked, while the connection was idle."""
-    return bool(is_connection_dropped(connection))
+class KeptTlsPool(HTTPSConnectionPool):
+    """The same over TLS."""
+
+    QueueCls = Idle  # type: ignore[assignment]
+    ConnectionCls = KeptTlsConnection
+    pool: Idle  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+def socks_pools() -> Tuple[Any, Any]:
+    """Return pools for plain and for TLS connections through a SOCKS proxy.
+
+    Raises ImportError if PySocks is not installed.
+    """
+    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - needs an extra
+
+    class KeptSocksConnection(KeptConnection, SOCKSConnection):  # type: ignore[misc]
+        """A connection through a SOCKS proxy, whose negotiation knows no deadline."""
+
+        opens_apart = True
+        _new_conn = SOCKSConnection._new_conn  # private, see above: PySocks connects
+
+    class KeptSocksTlsConnection(KeptTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
+        """The same over TLS."""
+
+        opens_apart = True
+        _new_conn = SOCKSConnection._new_conn
+
+    class KeptSocksPool(KeptPool):
+        ConnectionCls = KeptSocksConnection
+
+    class KeptSocksTlsPool(KeptTlsPool):
+        ConnectionCls = KeptSocksTlsConnection
+
+    return KeptSocksPool, KeptSocksTlsPool

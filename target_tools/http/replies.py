@@ -1,23 +1,31 @@
-"""The bytes of one answer, read from a socket under the deadline of the call.
+"""Read one reply from a socket, under the deadline of its call.
 
-A socket's own time-out starts anew with each byte, so a server that drips could stretch
-it.  Here every read is given what is left of the call's time.
+``http.client`` parses the head and the framing of the body.  This module adds what it lacks:
+
+* Every read is given what is left of the call's time.  A socket's own time-out starts again with
+  each byte, so a server that drips could extend it.
+* Interim replies (RFC 9110, section 15.2) are read past; ``http.client`` does so for 100 only.
+* Doubtful framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
 """
 
 import http.client
 import io
+import re
 import socket
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from target_tools.clock import Deadline, monotonic
+
+#: Interim replies that are read before the final one.
+INTERIM_LIMIT = 100
+_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def give_time(sock: socket.socket, deadline: Deadline) -> None:
     """Let the next operation on ``sock`` wait until the deadline.
 
-    Setting a time-out is a system call that lets go of the interpreter, so one that is a
-    few milliseconds too long stays.  One that is too short never does: it would fire
-    before the call's time is up.
+    Setting a time-out is a system call, so one that is a few milliseconds too long stays.
+    One that is too short does not: it would end the call before its time is up.
     """
     remaining = deadline.remaining()
     if remaining <= 0:
@@ -27,21 +35,30 @@ def give_time(sock: socket.socket, deadline: Deadline) -> None:
         sock.settimeout(remaining)
 
 
-class TimedReader(io.RawIOBase):
-    """The bytes of one answer as they come, each read bounded by the call's deadline."""
+class Progress:
+    """What is received of a reply, and by when it must be complete."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        #: When the first byte came, on the monotonic clock.
+        self.first_byte_at = 0.0
+        #: Bytes, as they came over the connection.
+        self.received = 0
+
+
+class TimedReader(io.RawIOBase):
+    """The bytes of one reply, each read bounded by the deadline of the exchange."""
+
+    def __init__(self, sock: socket.socket, progress: Progress) -> None:
         super().__init__()
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
+        self._raw = sock.makefile("rb", 0)  # positional: the files of some test doubles take no keyword
+        self._progress = progress
         self._ended = False
-        self.received = 0
-        self.first_byte_at = 0.0
 
-    def makefile(self, mode: str) -> "Answer":
-        """What ``http.client`` asks a socket for."""
-        return Answer(self)
+    def makefile(self, mode: str) -> "ReplyFile":
+        """Return the buffered file that ``http.client`` asks a socket for."""
+        return ReplyFile(self)
 
     def readable(self) -> bool:
         return True
@@ -49,15 +66,16 @@ class TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> Optional[int]:
         if self._ended:
             return None
-        give_time(self._sock, self._deadline)
+        progress = self._progress
+        give_time(self._sock, progress.deadline)
         count = self._raw.readinto(buffer)
-        if not self.received:
-            self.first_byte_at = monotonic()
-        self.received += count or 0
+        if not progress.received:
+            progress.first_byte_at = monotonic()
+        progress.received += count or 0
         return count
 
     def end(self) -> None:
-        """Let no further byte in: what the buffer holds now came with the answer."""
+        """Read no further byte: what the buffer holds now came with the reply."""
         self._ended = True
 
     def close(self) -> None:
@@ -65,23 +83,87 @@ class TimedReader(io.RawIOBase):
         super().close()
 
 
-class Answer(io.BufferedReader):
-    """One answer.  ``leftover`` tells, once it is closed, whether the server sent more than that."""
+class ReplyFile(io.BufferedReader):
+    """The buffered bytes of one reply.
+
+    ``leftover`` tells, once the file is closed, whether the server sent more than the reply.
+    """
 
     raw: TimedReader  # pyright: ignore[reportIncompatibleVariableOverride]
     leftover = False
-    _asked = False
+    _checked = False
 
     def read(self, size: Optional[int] = -1) -> bytes:
-        # ``http.client`` believes a chunk that says it has fewer than no bytes, and would read to the end.
+        # http.client accepts a negative chunk size, and would then read until the connection closes.
         if size is None or size < 0:
             raise http.client.HTTPException("a size below zero")
         return super().read(size)
 
     def close(self) -> None:
-        # Asked once: a close that a signal interrupted leaves nothing to peek into.
-        if not self._asked:
-            self._asked = True
+        # Checked once: after a close that a signal interrupted there is nothing to peek into.
+        if not self._checked:
+            self._checked = True
             self.raw.end()
             self.leftover = bool(self.peek(1))
         super().close()
+
+
+class Reply(http.client.HTTPResponse):
+    """The final reply to a request."""
+
+    #: The file behind the reply, also after ``http.client`` closed it.
+    file: ReplyFile
+    #: Seconds for which the server keeps the idle connection, as its Keep-Alive header says.
+    keep_alive: Optional[float] = None
+
+    def __init__(self, reader: TimedReader, *arguments: Any, **options: Any) -> None:
+        super().__init__(reader, *arguments, **options)  # type: ignore[arg-type]  # it only calls makefile
+        self.file = self.fp  # type: ignore[assignment]
+
+    def begin(self) -> None:
+        """Read the head of the final reply."""
+        super().begin()
+        for _ in range(INTERIM_LIMIT):
+            if self.status >= 200:
+                self._check_framing()
+                return
+            if self.status == 101:
+                raise http.client.HTTPException("the server switched protocols, unasked")
+            # Without its headers the object is as new, and begin reads the next status line.
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        raise http.client.HTTPException(f"more than {INTERIM_LIMIT} interim replies")
+
+    def is_complete(self) -> bool:
+        """Return whether the reply was read to its declared end, with nothing behind it."""
+        return self.isclosed() and not self.will_close and not self.file.leftover
+
+    def _check_framing(self) -> None:
+        """Raise ``HTTPException`` for framing that two readers could understand differently."""
+        headers = self.headers
+        encodings = _items(headers.get_all("Transfer-Encoding"))
+        lengths = _items(headers.get_all("Content-Length"))
+        if encodings:
+            if [encoding.lower() for encoding in encodings] != ["chunked"]:
+                raise http.client.HTTPException("an unknown transfer encoding")
+            if lengths or self.version < 11:
+                self.will_close = True
+        elif lengths:
+            if len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0]):
+                raise http.client.HTTPException("an invalid Content-Length")
+            if len(lengths) > 1:  # the same length twice: http.client and monitors expect one number
+                del headers["Content-Length"]
+                headers["Content-Length"] = lengths[0]
+                self.length = int(lengths[0]) if self.length is None else self.length
+        self.keep_alive = _keep_alive(headers.get("Keep-Alive"))
+
+
+def _items(values: Optional[List[str]]) -> List[str]:
+    """Split the values of a header that may be given several times, or as a list."""
+    return [item.strip() for value in values or () for item in value.split(",")]
+
+
+def _keep_alive(value: Optional[str]) -> Optional[float]:
+    """Return the seconds of a ``Keep-Alive: timeout=5``; None if it says nothing of time."""
+    found = re.search(r"timeout\s*=\s*\"?([0-9]{1,6})", value or "", re.ASCII | re.IGNORECASE)
+    return None if found is None else float(found.group(1))

@@ -1,43 +1,41 @@
-"""When a request is sent again, and how long that waits.
+"""When a request is sent again, and how long the pause before that is.
 
-A delivery counts impressions, so it is sent again only where the server cannot have
-acted on it (no connection; a kept-alive one that was gone) or says so itself (429, 502,
-503, 504).  Its ids are made once per call, so a repeated one counts nothing twice.
-Waiting is full jitter inside the deadline, and a budget keeps a failing edge from being
-asked more than a tenth again as often.
+The edge counts impressions, so a delivery is sent again only if the server cannot have acted on it: no connection was
+opened, a kept-alive connection was closed before a byte of the answer came, or the status is 429, 502, 503 or
+504.  The ids of a call are created once, so a repeated request counts nothing twice.  Pauses have full jitter and
+end before the deadline.  A budget per origin limits the additional load on a failing edge to a tenth.
 """
 
 import email.utils
 import random
 import time
-from typing import Callable, Dict, FrozenSet, NamedTuple, Optional
+from typing import Callable, FrozenSet, NamedTuple, Optional
 
 from target_tools.clock import Deadline, epoch_seconds
 from target_tools.errors import ConnectionFailed, DeliveryError
-from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
+from target_tools.http.messages import HttpReply, HttpRequest, Send
+from target_tools.http.origins import OriginTable
 
-#: Statuses by which a server says that it did not act.
+#: Statuses that say that the server did not act.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
-#: Origins whose budget is remembered; beyond that the oldest is forgotten.
-ORIGIN_LIMIT = 32
 
 
 class RetryPolicy(NamedTuple):
-    """How often, on what, and how far apart; times in seconds."""
+    """The number of attempts, the statuses that are retried, and the pauses; times in seconds."""
 
-    #: How many times a request is sent in all.
+    #: The number of attempts, the first included.
     attempts: int = 3
     statuses: FrozenSet[int] = RETRIED_STATUSES
-    #: The first pause is up to this long, the next up to twice that, and so on.
+    #: The longest first pause; each further limit is twice the one before.
     base: float = 0.1
     longest: float = 2.0
     respect_retry_after: bool = True
 
 
 class RetryBudget:
-    """Tokens that retries cost: one each.  Every call earns a tenth of one.
+    """Tokens for retries.  A retry costs one; a call earns a tenth of one.
 
-    The count is not exact under threads, and need not be: it bounds a rate.
+    The count is approximate under threads; it limits a rate.
     """
 
     CAPACITY = 10.0
@@ -47,12 +45,12 @@ class RetryBudget:
         self._tokens = self.CAPACITY
 
     def earn(self) -> None:
-        """A call began."""
+        """Add what one call earns."""
         if self._tokens < self.CAPACITY:
             self._tokens = min(self.CAPACITY, self._tokens + self.EARNED)
 
     def spend(self) -> bool:
-        """Whether one more retry is affordable; if so it is paid."""
+        """Pay for one retry; return False if there are too few tokens."""
         if self._tokens < 1:
             return False
         self._tokens -= 1
@@ -60,19 +58,19 @@ class RetryBudget:
 
 
 class Retrying:
-    """A ``send`` that tries again.  Wraps the transport's."""
+    """A ``send`` that retries.  It wraps the ``send`` of the transport."""
 
     def __init__(self, send: Send, policy: RetryPolicy) -> None:
         self._send = send
         self._policy = policy
-        #: One for each origin: a visitor's hint that leads nowhere must cost the others nothing.
-        self._budgets: Dict[Origin, RetryBudget] = {}
-        # Not the module's generator: forked children would all wait the same times.
+        # One budget per origin: a visitor whose hint names a dead host must not spend the budget of the others.
+        self._budgets: OriginTable[RetryBudget] = OriginTable(lambda origin: RetryBudget())
+        # The random module's own generator has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
         self._sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        budget = self._budget(request.origin)
+        budget = self._budgets.get(request.origin)
         budget.earn()
         attempt = 1
         while True:
@@ -80,7 +78,7 @@ class Retrying:
                 reply = self._send(request, deadline)
             except ConnectionFailed as error:
                 error.attempts = attempt
-                if not self._may_follow(error, attempt, deadline, budget):
+                if not self._retry_connection(request, error, attempt, deadline, budget):
                     raise
             except DeliveryError as error:
                 error.attempts = attempt
@@ -90,45 +88,39 @@ class Retrying:
                     reply = reply._replace(attempts=attempt)
                 if reply.status not in self._policy.statuses:
                     return reply
-                if not self._wait(self._pause_asked(reply, attempt), attempt, deadline, budget):
+                if not self._pause(self._requested_pause(reply, attempt), attempt, deadline, budget):
                     return reply
             attempt += 1
 
-    def _budget(self, origin: Origin) -> RetryBudget:
-        budget = self._budgets.get(origin)
-        if budget is None:
-            while len(self._budgets) >= ORIGIN_LIMIT:
-                self._budgets.pop(next(iter(list(self._budgets)), origin), None)
-            budget = self._budgets.setdefault(origin, RetryBudget())
-        return budget
-
-    def _may_follow(
-        self, error: ConnectionFailed, attempt: int, deadline: Deadline, budget: RetryBudget
+    def _retry_connection(
+        self, request: HttpRequest, error: ConnectionFailed, attempt: int, deadline: Deadline, budget: RetryBudget
     ) -> bool:
-        """Whether another attempt may follow a connection that failed; if so, the pause is over."""
+        """Pause and return True if the request may be sent again after ``error``."""
         if error.phase == "reuse":
-            # The server has seen nothing of the request, so a fresh connection is no load to spare it.
+            # The server has not seen the request, so this retry needs no pause and costs nothing of the budget.
             return attempt < self._policy.attempts
-        return error.phase == "opening" and self._wait(self._jitter(attempt), attempt, deadline, budget)
+        if error.phase != "opening" or request.alternative is not None:
+            return False
+        return self._pause(self._jitter(attempt), attempt, deadline, budget)
 
-    def _pause_asked(self, reply: HttpReply, attempt: int) -> float:
-        asked = retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None
-        return self._jitter(attempt) if asked is None else asked
+    def _requested_pause(self, reply: HttpReply, attempt: int) -> float:
+        requested = retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None
+        return self._jitter(attempt) if requested is None else requested
 
     def _jitter(self, attempt: int) -> float:
         return self._uniform(0.0, min(self._policy.longest, self._policy.base * 2 ** (attempt - 1)))
 
-    def _wait(self, pause: float, attempt: int, deadline: Deadline, budget: RetryBudget) -> bool:
-        """Whether another attempt is allowed and affordable; if so, the pause is over."""
-        if attempt >= self._policy.attempts or pause >= deadline.remaining() or not budget.spend():
+    def _pause(self, seconds: float, attempt: int, deadline: Deadline, budget: RetryBudget) -> bool:
+        """Pause and return True if the policy, the deadline and the budget allow another attempt."""
+        if attempt >= self._policy.attempts or seconds >= deadline.remaining() or not budget.spend():
             return False
-        if pause > 0:
-            self._sleep(pause)
+        if seconds > 0:
+            self._sleep(seconds)
         return True
 
 
 def retry_after(text: Optional[str]) -> Optional[float]:
-    """Seconds that a Retry-After header asks for; None where it asks for nothing that makes sense."""
+    """Return the seconds that a Retry-After header requests, or None if it has no usable value."""
     if text is None:
         return None
     text = text.strip()

@@ -1,22 +1,158 @@
-"""What a TLS connection trusts, and what it shows of itself."""
+"""TLS contexts: what a connection trusts and presents.
 
-import os.path
+A context costs milliseconds and a megabyte of parsed authorities, so clients with equal options share one.
+"""
+
+import os
 import ssl
-from typing import Optional, Tuple, Union
+import weakref
+from typing import Any, NamedTuple, NoReturn, Optional, Tuple, Union
 
 import urllib3
 
 from target_tools.forks import Crossing
+from target_tools.logger import Log
 
-ClientCert = Union[None, str, Tuple[str, str]]
+Password = Union[None, str, bytes]
+#: A PEM file with certificate and key; or the certificate, its key (None: in the same file), and the key's password.
+ClientCert = Union[None, str, Tuple[str, Optional[str]], Tuple[str, Optional[str], Password]]
+
+#: Identifies one state of a file: device, inode, size, and the times of its last changes.
+_Stamp = Optional[Tuple[int, ...]]
+
+
+class CertificateFileError(ssl.SSLError):
+    """Certificate files that cannot be loaded.
+
+    ``option`` is ``ca_certs`` or ``client_cert``, and ``expected`` says what would have been accepted.
+    """
+
+    def __init__(self, option: str, problem: str, expected: str) -> None:
+        super().__init__(ssl.SSL_ERROR_SSL, problem)
+        self.option = option
+        self.expected = expected
+
+
+class TlsContexts:
+    """The TLS context for one set of options, shared by all clients of a process that have equal options.
+
+    Certificate files are loaded again after a change.  Takes no lock: two threads may build a context twice.
+    ``is_private`` shares nothing: urllib3 changes the context of a connection with ``assert_hostname``.
+    """
+
+    def __init__(
+        self,
+        verify: bool,
+        ca_certs: Optional[str],
+        client_cert: ClientCert,
+        log: Optional[Log] = None,
+        is_private: bool = False,
+    ) -> None:
+        self._verify = verify
+        self._ca_certs = ca_certs
+        self._client_cert = client_cert
+        self._log = Log() if log is None else log
+        self._owner = id(self) if is_private else None
+        self._kept: Optional[_Kept] = None
+        # A forked child must not free its parent's context: another thread may have held OpenSSL's lock on it.
+        self._inherited: Tuple[_Kept, ...] = ()
+        self._has_warned = False
+
+    def current(self) -> ssl.SSLContext:
+        """Return the context for a new connection.  Do not change it: others use it too.
+
+        While changed files cannot be loaded, return the context of the files before them.  Raises
+        ``CertificateFileError`` if there is none, and OSError for an SSLKEYLOGFILE that cannot be opened.
+        """
+        # The stamps are taken before the files are read: a change in between is seen by the next call.
+        key = self._key()
+        kept = self._kept
+        if kept is not None and kept.key == key:
+            return kept.context
+        if kept is not None and kept.key.pid != key.pid:
+            self._inherited += (kept,)
+            self._kept = kept = None
+        context = _SHARED.get(key)
+        if context is None:
+            try:
+                context = tls_context(self._verify, self._ca_certs, self._client_cert)
+            except OSError as error:
+                if kept is None:
+                    raise
+                self._warn(error)
+                return kept.context
+            context = _SHARED.setdefault(key, context)
+        self._kept = _Kept(key, context)
+        self._has_warned = False
+        return context
+
+    def _key(self) -> "_Key":
+        cert, key, _ = _parts(self._client_cert)
+        stamps = tuple(_stamp(path) for path in (self._ca_certs, cert, key) if path is not None)
+        return _Key(
+            os.getpid(), self._owner, ssl.SSLContext, self._verify, self._ca_certs, self._client_cert, stamps, _key_log_file()
+        )
+
+    def _warn(self, error: OSError) -> None:
+        """Log a warning once until the files can be loaded again."""
+        if not self._has_warned:
+            self._has_warned = True
+            option = getattr(error, "option", "SSLKEYLOGFILE")
+            self._log.warning(
+                "%s: the changed file cannot be loaded (%s); new connections use the one loaded before", option, error
+            )
+
+
+class _Key(NamedTuple):
+    """Identifies a context: contexts with equal keys are interchangeable."""
+
+    pid: int
+    #: The only user of a context that is not shared.
+    owner: Optional[int]
+    #: gevent and eventlet replace the class.
+    kind: Any
+    verify: bool
+    ca_certs: Optional[str]
+    client_cert: ClientCert
+    stamps: Tuple[_Stamp, ...]
+    key_log_file: Optional[str]
+
+
+class _Kept(NamedTuple):
+    key: _Key
+    context: ssl.SSLContext
+
+
+#: The contexts in use.  Weak, so that a context is freed with the last client that uses it.
+_SHARED: "weakref.WeakValueDictionary[_Key, ssl.SSLContext]" = weakref.WeakValueDictionary()
+
+
+def _stamp(path: str) -> _Stamp:
+    """Return the state of a file, or None if it cannot be determined.  A folder changes when a file in it does."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _key_log_file() -> Optional[str]:
+    """Return the file for session keys, by the same rule as urllib3's ``create_urllib3_context``."""
+    return os.path.expandvars(os.environ.get("SSLKEYLOGFILE", "")) or None
+
+
+def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Password]:
+    """Return certificate file, key file and password."""
+    if client_cert is None or isinstance(client_cert, str):
+        return client_cert, None, None
+    return client_cert[0], client_cert[1], client_cert[2] if len(client_cert) > 2 else None
 
 
 def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> ssl.SSLContext:
-    """A context for TLS 1.2 and newer.
+    """Build a context for TLS 1.2 and newer that the caller may change.
 
-    ``ca_certs`` is a file or a folder of authorities and replaces the usual ones: the
-    system's, and certifi's where that is installed.  ``client_cert`` is a PEM file with
-    certificate and key, or the two files.  Raises OSError for a file that cannot be read.
+    ``ca_certs`` is a file or a folder of authorities and replaces the default ones: the
+    system's, and certifi's if it is installed.  Raises ``CertificateFileError``, an OSError.
     """
     with Crossing():
         return _context(verify, ca_certs, client_cert)
@@ -29,6 +165,8 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
     if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
         context.check_hostname = False  # it matches names itself, and does not tell the context addresses
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_cert is not None:  # first: it fails fast while a renewed pair of files is incomplete
+        _present(context, client_cert)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -37,23 +175,62 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
     else:
         context.load_default_certs()
         _trust_certifi(context)
-    if client_cert is not None:
-        certificate, key = (client_cert, None) if isinstance(client_cert, str) else client_cert
-        context.load_cert_chain(certificate, key)
+    key_log_file = _key_log_file()
+    if key_log_file is not None and hasattr(context, "keylog_filename"):  # not with every OpenSSL
+        context.keylog_filename = key_log_file
     return context
 
 
-def _trust(context: ssl.SSLContext, authorities: str) -> None:
-    if os.path.isdir(authorities):
-        context.load_verify_locations(capath=authorities)
+def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
+    """Load the client's certificate and key, without ever asking for a password on the terminal."""
+    certificate, key, password = _parts(client_cert)
+    assert certificate is not None
+    asked = []
+
+    def answer() -> Union[str, bytes]:
+        asked.append(True)
+        return password or b""
+
+    try:
+        context.load_cert_chain(certificate, key, answer)
+    except (OSError, ValueError) as error:  # ValueError: a password that is too long for OpenSSL
+        _refuse_client_cert(error, bool(asked), bool(password))
+    # Lets a server ask for the certificate after the handshake (TLS 1.3).  None with an OpenSSL that cannot.
+    if getattr(context, "post_handshake_auth", None) is not None:
+        context.post_handshake_auth = True
+
+
+def _refuse_client_cert(error: Exception, is_encrypted: bool, has_password: bool) -> NoReturn:
+    """Raise the error for client certificate files that cannot be loaded."""
+    option, expected = "client_cert", "PEM files of a certificate and its private key"
+    if not is_encrypted or getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        problem = f"the certificate and its key cannot be loaded ({_reason(error)})"
+    elif has_password:
+        problem, expected = "the password does not decrypt the private key", "(certificate, key, password)"
     else:
-        context.load_verify_locations(cafile=authorities)
+        problem, expected = "the private key is encrypted", "(certificate, key, password)"
+    raise CertificateFileError(option, problem, expected) from error
+
+
+def _trust(context: ssl.SSLContext, authorities: str) -> None:
+    try:
+        if os.path.isdir(authorities):
+            context.load_verify_locations(capath=authorities)
+        else:
+            context.load_verify_locations(cafile=authorities)
+    except OSError as error:
+        problem = f"the authorities cannot be loaded ({_reason(error)})"
+        raise CertificateFileError("ca_certs", problem, "a PEM file, or a folder, of certificates") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
 
 
 def _trust_certifi(context: ssl.SSLContext) -> None:
     """Add certifi's authorities: slim containers have no others."""
     try:
-        import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used where it is
+        import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used if installed
     except ImportError:
         return
     context.load_verify_locations(cafile=certifi.where())

@@ -1,46 +1,43 @@
-"""A flow's requests over urllib3: one request, one reply, within the deadline.
+"""Send one request and return its reply, within the deadline.
 
-Redirects are never followed, nothing larger than asked for is read, and whatever goes
-wrong is one :class:`~target_tools.errors.DeliveryError`.  Exceptions of others (a
-signal handler's above all) pass unchanged; the connection they interrupted is closed.
+Redirects are never followed, nothing larger than asked for is read, and whatever goes wrong is a
+:class:`~target_tools.errors.DeliveryError`.  What a signal handler raises passes unchanged; the
+connection that it interrupted is closed.
 """
 
-import _thread
-import http.client
+import contextvars
+import logging
 import os
-import socket
-import ssl
-import threading
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, cast
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, cast
 
 import urllib3
-import urllib3.exceptions
-from urllib3.util.ssl_match_hostname import CertificateError
+from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import (
-    ConnectionFailed,
-    DeadlineExceeded,
-    DeliveryError,
-    InvalidResponse,
-    OptionError,
-    ResponseTooLarge,
-    TlsError,
-    quoted,
-)
-from target_tools.handover import Handover
+from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, TargetError
+from target_tools.exits import Line, LineDeadline
+from target_tools.handover import Handover, in_main_thread
 from target_tools.http.bodies import decode_body, read_body
+from target_tools.http.failures import explained, forget_frames, is_foreign
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
-from target_tools.http.pools import Connections, KeptConnection
+from target_tools.http.origins import OriginTable
+from target_tools.http.pools import EXCHANGE, Exchange, KeptPool, KeptTlsPool, Opener, socks_pools
 from target_tools.http.proxies import Proxy, proxy_of_environment
-from target_tools.http.tls import ClientCert, tls_context
+from target_tools.http.replaced import Replacements
+from target_tools.http.responses import read_response
+from target_tools.http.tls import ClientCert, TlsContexts
+from target_tools.logger import Log
 
-#: What the network, TLS and HTTP raise; nothing else is ours to explain.
-NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, CertificateError)
+#: Send once, and follow no redirect.
+NO_RETRIES = Retry(False, redirect=False)
+#: The share of the remaining time that opening a connection may take if there is another host to ask.
+OPENING_SHARE = 1 / 3
+
+_URLLIB3_LOG = logging.getLogger("urllib3.connectionpool")
 
 
 class TransportSettings(NamedTuple):
-    """How connections are opened."""
+    """How connections are opened and kept."""
 
     verify_ssl: bool = True
     ca_certs: Optional[str] = None
@@ -49,6 +46,13 @@ class TransportSettings(NamedTuple):
     proxy_headers: Optional[Mapping[str, str]] = None
     trust_env: bool = False
     pool_manager: Any = None
+    #: The name in the server's certificate, if it is not the host's; False checks none.
+    assert_hostname: Any = None
+    #: Idle connections kept to one origin.
+    max_idle: int = 256
+    #: Seconds for which they are kept: load balancers forget idle connections silently.
+    idle_seconds: float = 60.0
+    logger: Any = None
 
     def __repr__(self) -> str:
         return "TransportSettings(…)"  # headers and addresses of proxies hold secrets
@@ -57,217 +61,298 @@ class TransportSettings(NamedTuple):
 class Transport:
     """Sends requests for one client in one process.  Keeps connections; takes no lock."""
 
-    def __init__(self, settings: TransportSettings, is_worker: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._connections = Connections(self._tls, self._http_proxy, is_worker)
+        self._tls = TlsContexts(
+            settings.verify_ssl,
+            settings.ca_certs,
+            settings.client_cert,
+            Log(settings.logger),
+            is_private=settings.assert_hostname is not None,
+        )
+        self._opener = Opener(self._tls)
         self._handover = Handover()
-        self._context: Optional[ssl.SSLContext] = None
-        self._managers: Dict[str, Any] = {}
+        #: By origin, the pool for each proxy that was used.
+        self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _drop_pools)
+        self._replacements = Replacements()
+        #: The manager that stands in the place of urllib3's, while it does.
+        self._stand_in: Tuple[Tuple[Any, ...], Any] = ((), None)
+        #: What ends with the client: one for each of its threads that poll.
+        self._lines: Dict[int, Line] = {}
+        self._closed = False
 
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        """The reply to ``request``; any status is a reply."""
-        manager = self._manager(request.origin)
+        """Return the reply to ``request``, whatever its status.
+
+        Raises ``ConnectionFailed``, ``TlsError``, ``DeadlineExceeded``, ``InvalidResponse`` and its subclasses,
+        and ``TransportError`` for what a replaced function of urllib3 or a pool manager raises.
+        """
+        proxy = self._proxy(request.origin)
+        manager = self._settings.pool_manager
         if manager is None:
-            return self._send_kept(request, deadline)
-        if _thread.get_ident() != threading.main_thread().ident:
-            return _send_by(manager, request, deadline)
-        # Somebody else's pool takes locks, and this is the thread that signal handlers raise in.
-        # It may use TLS for a proxy, whatever the origin wants.
-        return self._handover.call(lambda: _send_by(manager, request, deadline), deadline, lambda: None, sees_off=True)
+            manager = self._replacement(proxy)
+        if manager is None:
+            if in_main_thread() and _URLLIB3_LOG.isEnabledFor(logging.DEBUG):
+                # Handlers of a log have locks, which an exception of a signal handler could leave taken.
+                return self._apart(self._send_pooled, request, deadline, proxy)
+            return self._send_pooled(request, deadline, proxy)
+        if in_main_thread():  # somebody else's pool takes locks
+            return self._apart(self._send_managed, request, deadline, manager)
+        return self._send_managed(request, deadline, manager)
 
     def close(self) -> None:
-        """Close idle connections, and end what nobody waits for; those in use close when their reply has come."""
+        """Close idle connections, and abort what no caller waits for; those in use close after their reply."""
         if os.getpid() != self._pid:
-            return  # a forked child ends, or collects what it inherited: a manager's lock may be held for ever
-        self._connections.close()
-        for manager in list(self._managers.values()):
-            manager.clear()
+            return  # a forked child ends, or collects what it inherited
+        self._closed = True
+        for line in list(self._lines.values()):
+            line.end()
+        for pools in self._pools.values():
+            _drop_pools(pools, closed=True)
+        if self._stand_in[1] is not None:
+            self._stand_in[1].clear()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
-        self._connections.abandon()
+        for pools in self._pools.values():
+            for pool in list(pools.values()):
+                pool.pool.abandon()
 
-    def _send_kept(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        connection: Optional[KeptConnection] = None
-        kept = False
-        try:
-            connection = self._connections.take(request.origin, deadline)
-            reply = self._exchange(connection, request)
-            kept = connection.sock is not None
-            return reply
-        except DeliveryError:
-            raise
-        except NETWORK_ERRORS as error:
-            self._explain(error, request, deadline, connection)
-        finally:
-            if connection is not None:
-                if kept:
-                    self._connections.give_back(request.origin, connection)
-                else:
-                    connection.close()
+    def abandoned(self) -> int:
+        """Return how many look-ups, attempts to connect and calls of pool managers run that no call waits for."""
+        return self._opener.abandoned() + self._handover.abandoned()
 
-    def _exchange(self, connection: KeptConnection, request: HttpRequest) -> HttpReply:
-        message = _rendered(request, connection.via)
-        sent_at = monotonic()
-        response = connection.ask(request.method, message)
-        with response:
-            # Nobody will look at the body of a redirect, however long it is.
-            refused = 300 <= response.status < 400
-            body = b"" if refused else read_body(response, request.max_bytes)
-            whole = response.isclosed()
-        ended_at = monotonic()
-        reader, answer = connection.reader, connection.answer
-        assert reader is not None and answer is not None
-        if not whole or answer.leftover or response.will_close:
-            connection.close()  # whatever follows belongs to no request of ours
-        timings = Timings(
-            connection.dns,
-            connection.tls,
-            (reader.first_byte_at - sent_at) * 1000,
-            (ended_at - reader.first_byte_at) * 1000,
-            reader.received,
+    def _apart(self, send: Any, request: HttpRequest, deadline: Deadline, way: Any) -> HttpReply:
+        """Send in a helper thread, which the caller leaves behind at the deadline."""
+        run = contextvars.copy_context().run
+        reply: HttpReply = self._handover.call(
+            lambda: run(send, request, deadline, way), deadline, lambda: None, sees_off=True
         )
-        plain = decode_body(body, response.headers.get("Content-Encoding"), request.max_bytes)
-        headers = cast(Mapping[str, str], response.headers)  # reads like one
-        return HttpReply(response.status, response.reason, headers, plain, timings)
+        return reply
 
-    def _explain(
-        self, error: Exception, request: HttpRequest, deadline: Deadline, connection: Optional[KeptConnection]
-    ) -> NoReturn:
-        """Raise the error of our tree that ``error`` is."""
-        answered = connection is not None and connection.reader is not None and connection.reader.received > 0
-        reused = connection is not None and connection.uses > 0
-        late = deadline.remaining() <= 0 or isinstance(error, socket.timeout)
-        if reused and not answered and not late and isinstance(error, OSError):
-            self._connections.drop_idle(request.origin)
-            raise ConnectionFailed("the kept-alive connection was dropped", "reuse") from error
-        phase = "opening" if connection is None else "exchange"
-        raise explained(error, request.origin, deadline, phase) from error
+    # Over our own connections
 
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            settings = self._settings
-            self._context = tls_context(settings.verify_ssl, settings.ca_certs, settings.client_cert)
-        return self._context
+    def _send_pooled(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy]) -> HttpReply:
+        exchange = Exchange(deadline, self._opener, _opening(request, deadline))
+        if isinstance(deadline, LineDeadline):
+            self._lines[id(deadline.line)] = deadline.line
+            if self._closed:
+                deadline.line.end()
+        before = EXCHANGE.get()
+        EXCHANGE.set(exchange)
+        try:
+            return self._watched(self._over_pool, request, exchange, proxy)
+        finally:
+            EXCHANGE.set(before)
+            _close_unless_kept(exchange)
+            exchange.connection = exchange.reply = None  # they hold it, too
+
+    def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
+        pool = self._pool(request.origin, proxy)
+        began = monotonic()
+        response = pool.urlopen(
+            request.method,
+            request.url if proxy is not None and request.origin.scheme == "http" else request.target,
+            headers={"Host": request.origin.host_header, **dict(request.headers)},
+            timeout=Timeout(connect=_positive(exchange.opening), read=_positive(exchange.deadline)),
+            assert_same_host=False,
+            retries=NO_RETRIES,
+            **_options(request),
+        )
+        if exchange.reply is None:  # a test or a monitor has answered in our place
+            return read_response(response, request, exchange.deadline, began)
+        reply = _read_reply(exchange, response, request)
+        self._keep(exchange, pool, reply)
+        return reply
+
+    def _watched(self, send: Callable[..., HttpReply], request: HttpRequest, exchange: Exchange, way: Any) -> HttpReply:
+        """Send; raise an error of our tree for whatever goes wrong."""
+        try:
+            return send(request, exchange, way)
+        except TargetError as error:
+            forget_frames(error)
+            raise
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            forget_frames(error)
+            failure = explained(error, request, exchange, send == self._over_manager)
+        if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
+            for pool in self._pools.get(request.origin).values():
+                pool.pool.drop()  # where one idle connection was dropped, the others probably were
+        try:
+            raise failure  # outside the handler: its cause may hold it
+        finally:
+            del failure  # or error, traceback and frame would hold one another
+
+    def _keep(self, exchange: Exchange, pool: Any, reply: HttpReply) -> None:
+        """Keep the connection of ``exchange`` if nothing on it can be taken for a later reply."""
+        connection, received = exchange.connection, exchange.reply
+        if connection is None or received is None or exchange.broken or not received.is_complete():
+            return
+        sock = connection.sock
+        if sock is None or (connection.is_tls and _has_pending(sock)) or not reply.is_matched:
+            return
+        if received.keep_alive is not None:
+            connection.keep_alive = received.keep_alive - min(1.0, received.keep_alive / 2)
+        connection.leave()
+        pool.pool.keep(connection)
+
+    def _pool(self, origin: Origin, proxy: Optional[Proxy]) -> Any:
+        pools = self._pools.get(origin)
+        name = "" if proxy is None else proxy.url
+        pool = pools.get(name)
+        if pool is None:
+            made = new_pool(origin, proxy, self._tls, self._settings.assert_hostname)
+            made.pool.limit, made.pool.seconds = self._settings.max_idle, self._settings.idle_seconds
+            made.pool.closed = self._closed
+            pool = pools.setdefault(name, made)
+        return pool
 
     def _proxy(self, origin: Origin) -> Optional[Proxy]:
         if self._settings.proxy is None and self._settings.trust_env:
             return proxy_of_environment(origin, self._settings.proxy_headers)
         return self._settings.proxy
 
-    def _http_proxy(self, origin: Origin) -> Optional[Proxy]:
-        """The proxy that our own connections go through."""
-        proxy = self._proxy(origin)
-        return proxy if proxy is not None and proxy.scheme == "http" else None
+    # Over somebody else's
 
-    def _manager(self, origin: Origin) -> Any:
-        """The pool manager that serves ``origin``: the user's own, or urllib3's for SOCKS and TLS proxies."""
-        if self._settings.pool_manager is not None:
-            return self._settings.pool_manager
-        proxy = self._proxy(origin)
-        if proxy is None or proxy.scheme == "http":
+    def _replacement(self, proxy: Optional[Proxy]) -> Any:
+        """Return a manager of the classes that a test or monitor has put in the place of urllib3's, if any."""
+        found = self._replacements.found()
+        if not found:
+            if self._stand_in[1] is not None:
+                self._stand_in = ((), None)
             return None
-        manager = self._managers.get(proxy.url)
-        if manager is None:
-            manager = self._managers.setdefault(proxy.url, proxy_manager(proxy, self._tls()))
-        return manager
+        key = (*found, proxy)
+        if self._stand_in[0] != key:
+            self._stand_in = (key, stock_manager(proxy, self._tls))
+        return self._stand_in[1]
 
+    def _send_managed(self, request: HttpRequest, deadline: Deadline, manager: Any) -> HttpReply:
+        exchange = Exchange(deadline, self._opener, _opening(request, deadline))
+        return self._watched(self._over_manager, request, exchange, manager)
 
-def _rendered(request: HttpRequest, via: Optional[Proxy]) -> bytes:
-    """The request as bytes, for the origin or for a proxy.  Every part was checked or percent-encoded at the door."""
-    target, headers = request.target, request.headers
-    if via is not None:
-        target, headers = request.url, (*headers, *via.all_headers().items())
-    lines = ["{} {} HTTP/1.1".format(request.method, target), "Host: " + request.origin.host_header]
-    lines += [name + ": " + value for name, value in headers]
-    if request.body or request.method != "GET":
-        lines.append("Content-Length: {}".format(len(request.body)))
-    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + request.body
-
-
-def proxy_manager(proxy: Proxy, context: ssl.SSLContext) -> Any:
-    """urllib3's manager for a SOCKS or a TLS proxy.  Raises ``OptionError`` where SOCKS is not installed."""
-    if proxy.scheme.startswith("socks"):
-        try:
-            from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
-        except ImportError:
-            extra = "pip install target-python-sdk[socks]"
-            raise OptionError("proxy: a SOCKS proxy needs PySocks: {}".format(extra), "proxy", extra) from None
-        return SOCKSProxyManager(proxy.url, ssl_context=context)
-    bare = proxy._replace(credentials=None)
-    return urllib3.ProxyManager(
-        bare.url, proxy_headers=proxy.all_headers(), ssl_context=context, proxy_ssl_context=context
-    )
-
-
-def _send_by(manager: Any, request: HttpRequest, deadline: Deadline) -> HttpReply:
-    """The reply that somebody's pool manager gets; nothing of what it usually adds is wanted."""
-    sent_at = monotonic()
-    try:
+    def _over_manager(self, request: HttpRequest, exchange: Exchange, manager: Any) -> HttpReply:
+        """Return the reply that a pool manager gets, without what it usually adds."""
+        began = monotonic()
         response = manager.request(
             request.method,
             request.url,
-            body=request.body,
             headers=dict(request.headers),
-            timeout=urllib3.Timeout(total=max(0.001, deadline.remaining())),
+            timeout=Timeout(total=_positive(exchange.deadline), connect=_positive(exchange.opening)),
             retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
+            **_options(request),
         )
-    except NETWORK_ERRORS as error:
-        raise explained(error, request.origin, deadline, "opening" if _unsent(error) else "exchange") from error
-    if not hasattr(response, "stream"):
-        raise OptionError("pool_manager: its request() gave no urllib3 response", "pool_manager", "a PoolManager")
-    first_byte_at = monotonic()
-    try:
-        body = b"" if 300 <= response.status < 400 else _read_by_parts(response, request, deadline)
-    except NETWORK_ERRORS as error:
-        response.close()
-        raise explained(error, request.origin, deadline, "exchange") from error
+        return read_response(response, request, exchange.deadline, began)
+
+
+def _options(request: HttpRequest) -> Dict[str, Any]:
+    """Return what is the same for a pool and for a pool manager."""
+    return {
+        "body": request.body or None,
+        "redirect": False,
+        "preload_content": False,
+        "decode_content": False,
+    }
+
+
+def _has_pending(sock: Any) -> bool:
+    """Return whether TLS has decrypted bytes that nobody has read; TLS within TLS cannot tell."""
+    pending = getattr(sock, "pending", None)
+    return pending is not None and pending() > 0
+
+
+def _opening(request: HttpRequest, deadline: Deadline) -> Deadline:
+    """Return the deadline for opening a connection: early, if another host can be asked afterwards."""
+    if request.alternative is None:
+        return deadline
+    return deadline.at_most(max(0.0, deadline.remaining()) * OPENING_SHARE)
+
+
+def _positive(deadline: Deadline) -> float:
+    """Return the seconds left as urllib3 takes them: it refuses 0."""
+    return max(0.001, deadline.remaining())
+
+
+def _read_reply(exchange: Exchange, response: Any, request: HttpRequest) -> HttpReply:
+    """Return the reply that came over one of our own connections."""
+    received = exchange.reply
+    assert received is not None
+    if 300 <= received.status < 400:
+        raw = b""  # the body of a redirect is of no use, however long it is
+    elif received.isclosed():
+        raw = response.data or b""  # a monitor has read it
+    else:
+        raw = read_body(received, request.max_bytes)
+    response.release_conn()  # or its finalizer would close the connection
     ended_at = monotonic()
-    response.release_conn()
-    timings = Timings(None, None, (first_byte_at - sent_at) * 1000, (ended_at - first_byte_at) * 1000, len(body))
-    plain = decode_body(body, response.headers.get("Content-Encoding"), request.max_bytes)
-    return HttpReply(response.status, response.reason or "", response.headers, plain, timings)
+    timings = Timings(
+        exchange.dns,
+        exchange.connect,
+        exchange.tls,
+        (exchange.first_byte_at - exchange.sent_at) * 1000,
+        (ended_at - exchange.first_byte_at) * 1000,
+        exchange.sent,
+        exchange.received,
+    )
+    if received.status == 408 and exchange.reused:
+        # The server's word for closing an idle connection, sent before it saw the request.
+        raise ConnectionFailed(f"{request.origin} closed the kept-alive connection", "reuse")
+    body = decode_body(raw, received.headers.get("Content-Encoding"), request.max_bytes)
+    headers = cast(Mapping[str, str], received.headers)  # reads like one
+    is_matched = request.is_answered_by is None or request.is_answered_by(body)
+    if exchange.reused and not is_matched:
+        raise InvalidResponse(f"{request.origin} answered another request on this connection; it is closed")
+    return HttpReply(received.status, received.reason, headers, body, timings, is_matched=is_matched)
 
 
-def _read_by_parts(response: Any, request: HttpRequest, deadline: Deadline) -> bytes:
-    parts: List[bytes] = []
-    size = 0
-    for part in response.stream(65536, decode_content=False):
-        if deadline.remaining() <= 0:
-            raise socket.timeout("timed out")
-        parts.append(part)
-        size += len(part)
-        if size > request.max_bytes:
-            response.close()
-            raise ResponseTooLarge("the answer is larger than {} bytes".format(request.max_bytes))
-    return b"".join(parts)
+def _close_unless_kept(exchange: Exchange) -> None:
+    """Close the connection of an exchange, unless it lies among the idle ones by now."""
+    connection, received = exchange.connection, exchange.reply
+    if connection is not None and connection.exchange is exchange:
+        if received is not None:
+            received.close()  # it holds the socket as well
+        connection.close()
+        connection.leave()
 
 
-def _unsent(error: Exception) -> bool:
-    return isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+def _drop_pools(pools: Dict[str, Any], closed: bool = False) -> None:
+    for pool in list(pools.values()):
+        pool.pool.closed = pool.pool.closed or closed
+        pool.pool.drop()
 
 
-def explained(error: Exception, origin: Origin, deadline: Deadline, phase: str) -> DeliveryError:
-    """The error of our tree for what the network, TLS or HTTP raised."""
-    place = "{}://{}".format(origin.scheme, origin.netloc)
-    # No socket of ours has a time-out but what was left of the deadline.
-    if deadline.remaining() <= 0 or isinstance(error, (socket.timeout, urllib3.exceptions.TimeoutError)):
-        return DeadlineExceeded("no answer from {} within {:.0f} ms".format(place, deadline.seconds * 1000))
-    if isinstance(error, (ssl.SSLError, CertificateError, urllib3.exceptions.SSLError)):
-        return TlsError("no trusted TLS connection to {}: {}".format(place, quoted(error)))
-    if isinstance(error, http.client.IncompleteRead):
-        return ConnectionFailed("{} dropped the connection in the middle of its answer".format(place), "exchange")
-    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
-        kind = type(error).__name__
-        return InvalidResponse("what {} answered is not HTTP ({})".format(place, kind))
-    # A retry loop of somebody else's names the whole address, session and all.
-    reason = quoted(error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error)
-    if phase == "opening":
-        # A proxy that says no will not say yes in a moment.
-        refused = reason.startswith("Tunnel connection failed: 4")
-        return ConnectionFailed("no connection to {}: {}".format(place, reason), "refused" if refused else phase)
-    return ConnectionFailed("{} dropped the connection: {}".format(place, reason), phase)
+def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> Any:
+    """Return a pool of our own kind for ``origin``, directly or through ``proxy``."""
+    options: Dict[str, Any] = {}
+    if origin.scheme == "https":
+        options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
+    if proxy is None:
+        return (KeptTlsPool if options else KeptPool)(origin.host, origin.port, maxsize=0, **options)
+    # A manager for each pool: its lock may be left taken by an exception of a signal handler.
+    manager = stock_manager(proxy, tls)
+    pools: Tuple[Any, Any] = socks_pools() if proxy.scheme.startswith("socks") else (KeptPool, KeptTlsPool)
+    manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
+    return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)
+
+
+def stock_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
+    """Return urllib3's own manager, for connections that go through ``proxy``.
+
+    Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
+    """
+    context = tls.current()
+    if proxy is None:
+        return urllib3.PoolManager(ssl_context=context)
+    if not proxy.scheme.startswith("socks"):
+        bare = proxy._replace(credentials=None)
+        return urllib3.ProxyManager(
+            bare.url, proxy_headers=proxy.all_headers(), ssl_context=context, proxy_ssl_context=context
+        )
+    try:
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
+    except ImportError:
+        extra = "pip install target-python-sdk[socks]"
+        raise OptionError(f"proxy: a SOCKS proxy needs PySocks: {extra}", "proxy", extra) from None
+    return SOCKSProxyManager(proxy.url, ssl_context=context)

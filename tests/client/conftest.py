@@ -1,9 +1,11 @@
 """A certificate authority on loopback."""
 
+import os
 import ssl
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 
 class Authority:
@@ -33,6 +35,25 @@ class Authority:
         paths = str(self._folder / "client.pem"), str(self._folder / "client.key")
         certificate.cert_chain_pems[0].write_to_path(paths[0])
         certificate.private_key_pem.write_to_path(paths[1])
+        return paths
+
+    def write_client_pair(self, folder, password=None, name="client@example.com"):
+        """Write a new certificate and key into ``folder``, the key encrypted if there is a password.
+
+        Return the paths of the certificate, of the key, and of a file with both.
+        """
+        issued = self._authority.issue_cert(name)
+        certificate, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+        if password is not None:
+            plain = serialization.load_pem_private_key(key, None)
+            encryption = serialization.BestAvailableEncryption(password)
+            key = plain.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        paths = tuple(str(folder / file) for file in ("pair.crt", "pair.key", "pair.pem"))
+        for path, content in zip(paths, (certificate, key, certificate + key)):
+            replaced = path + ".new"
+            with open(replaced, "wb") as stream:
+                stream.write(content)
+            os.replace(replaced, path)
         return paths
 
 

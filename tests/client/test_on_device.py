@@ -10,7 +10,7 @@ import time
 import pytest
 
 from target_python_sdk import TargetClient, artifact_source
-from target_python_sdk.errors import ArtifactNotAvailable, OptionError
+from target_python_sdk.errors import ArtifactNotAvailable, OptionError, TransportError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest, VisitorId
@@ -139,7 +139,8 @@ def test_a_pool_that_raises_anything_costs_a_notification_and_no_worker(caplog):
             decide(client, wanted("execute"), session_id="session-1")
         assert client.flush(LONG)
         assert client.stats()["undelivered"] == 3
-    assert [type(event.error) for event in lost] == [RuntimeError] * 3
+    assert [type(event.error) for event in lost] == [TransportError] * 3
+    assert [type(event.error.__cause__) for event in lost] == [RuntimeError] * 3
     assert {event["session_id"] for event in lost} == {"session-1"}
     assert lost[0].notification.notifications[0].mbox.name == "home"
     lines = [record for record in caplog.records if "Notifications were not delivered" in record.getMessage()]

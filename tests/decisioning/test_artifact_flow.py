@@ -27,7 +27,7 @@ from target_tools.http.messages import HttpReply, Origin, Timings
 from tests.decisioning.cdn import artifact, masked
 
 ORGANIZATION = "1234567890@AdobeOrg"
-TIMINGS = Timings(None, None, 1.0, 1.0, 1)
+TIMINGS = Timings()
 
 
 def place(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", masked=False):

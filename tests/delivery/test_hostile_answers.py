@@ -114,7 +114,7 @@ CALL = call_options(offers(), SETTINGS, Log())
 
 def outcome(body, status=200):
     """What a call gives that is answered with ``body``."""
-    reply = HttpReply(status, "OK", {}, body, Timings(None, None, 0.0, 0.0, len(body)))
+    reply = HttpReply(status, "OK", {}, body, Timings())
     prepared = prepare(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)
     return deliver(prepared, request, lambda *_: reply, Deadline.after(60)).envelope

@@ -20,7 +20,7 @@ OWED = prepare(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
 
 
 def reply(body, status=200):
-    return HttpReply(status, "OK", {}, body, Timings(None, None, 0.0, 0.0, len(body)), 2)
+    return HttpReply(status, "OK", {}, body, Timings(), 2)
 
 
 def told(turn):

@@ -13,7 +13,7 @@ REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (),
 
 def reply(status, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HttpReply(status, "", named, b"", Timings(None, None, 0.0, 0.0, 0))
+    return HttpReply(status, "", named, b"", Timings())
 
 
 class Sender:
@@ -119,6 +119,33 @@ def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
     for _ in range(1000):
         budget.earn()
     assert sum(budget.spend() for _ in range(50)) == 10
+
+
+def test_a_connection_that_could_not_be_opened_is_left_to_the_alternative():
+    general = Origin("https", "acmeclient.example.com", 443)
+    one = retrying(ConnectionFailed("no route"), reply(200))
+    with pytest.raises(ConnectionFailed) as caught:
+        one(REQUEST._replace(alternative=general), LONG)
+    assert caught.value.attempts == 1
+    assert one.pauses == []
+
+
+def test_an_alternative_changes_nothing_once_the_origin_was_reached():
+    general = Origin("https", "acmeclient.example.com", 443)
+    one = retrying(ConnectionFailed("gone", "reuse"), reply(503), reply(200))
+    assert one(REQUEST._replace(alternative=general), LONG).attempts == 3
+
+
+def test_made_up_hosts_neither_spend_nor_reset_the_budget_of_an_origin_in_use():
+    one = retrying(attempts=2)
+    one._send = lambda request, deadline: reply(503)
+    attempts = [one(REQUEST, LONG).attempts for _ in range(12)]
+    assert attempts.count(2) == 11  # ten saved retries, and one that these calls earned
+    for number in range(100):
+        bogus = REQUEST._replace(origin=Origin("https", f"mboxedge{number}.example.com", 443))
+        assert one(bogus, LONG).attempts == 2
+        one._budgets.get(REQUEST.origin)  # as each call of another visitor does
+    assert one(REQUEST, LONG).attempts == 1
 
 
 def test_one_origins_failures_cost_another_nothing():

@@ -253,15 +253,16 @@ def a_handshake(client, hung):
 @contextlib.contextmanager
 def a_context(client, hung):
     """A thread builds the context that TLS connections share."""
-    from target_tools.http import transport  # noqa: PLC0415 - it is changed only here
+    from target_tools.http import tls  # noqa: PLC0415 - it is changed only here
 
-    gate, build = Gate(), transport.tls_context
+    gate, build = Gate(), tls.tls_context
 
     def slowly(*arguments):
         gate.pass_through()
         return build(*arguments)
 
-    transport.tls_context = slowly
+    tls.tls_context = slowly
+    os.utime(client.config["ca_certs"])  # a changed file is loaded by the next connection
     helper = Helper(lambda: check(client))
     gate.somebody_is_here()
     yield None

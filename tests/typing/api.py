@@ -118,7 +118,11 @@ def clients() -> None:
             "trust_env": True,
             "verify_ssl": True,
             "ca_certs": "authorities.pem",
-            "client_cert": ("certificate.pem", "key.pem"),
+            "client_cert": ("certificate.pem", "key.pem", "password"),
+            "headers": {"X-Api-Key": "key"},
+            "max_connections": 16,
+            "keep_alive": 30000,
+            "artifact_bypass_cache": True,
             "max_response_bytes": {"delivery": 1 << 20},
             "polling_interval": 300000,
             "artifact_payload": {"version": "1.0.0"},
@@ -133,6 +137,8 @@ def clients() -> None:
     )
     options["circuit_breaker"] = {"failures": 3, "cooldown": 500}
     options["on_error"] = "default"
+    options["headers"] = lambda request: {"X-Method": request.method}
+    options["client_cert"] = "client.pem"
 
 
 def names_on_the_class() -> None:

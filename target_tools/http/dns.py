@@ -1,0 +1,193 @@
+"""Name look-ups that a deadline can bound.
+
+``getaddrinfo`` cannot be interrupted, so each look-up runs in a thread of its own.  Callers that
+want the same host share one look-up and wait for it until their deadlines.  Addresses are
+remembered for a moment; an address that worked before is used when the resolver fails or hangs.
+"""
+
+import contextvars
+import ipaddress
+import socket
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from urllib3.util import connection as urllib3_connection
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.errors import ConnectionFailed, quoted
+from target_tools.latch import Latch
+from target_tools.threads import start_thread
+
+#: What ``getaddrinfo`` returns for one address: family, kind, protocol, canonical name, socket address.
+AddressInfo = Tuple[Any, ...]
+Key = Tuple[str, int]
+
+#: Seconds for which an answer of the resolver is used without asking again.
+FRESH_SECONDS = 10.0
+#: Seconds for which an address that worked is used if the resolver fails.
+STALE_SECONDS = 3600.0
+#: Seconds that a call waits for the resolver if an older answer is known.
+PATIENCE_SECONDS = 0.5
+#: Look-ups that may run at the same time.
+RUNNING_LIMIT = 32
+#: Hosts whose addresses are remembered.
+KNOWN_LIMIT = 64
+#: Seconds after which a look-up whose thread has not begun is started again.
+START_SECONDS = 2.0
+
+
+class _Known(NamedTuple):
+    """Addresses of a host, the preferred one first."""
+
+    addresses: List[AddressInfo]
+    at: float
+    #: The function that found them: an answer of a replaced ``getaddrinfo`` is not fresh for another one.
+    resolve: Callable[..., Any]
+
+
+class _LookUp:
+    """One call of ``getaddrinfo`` that runs in a thread of its own."""
+
+    def __init__(self, key: Key, resolve: Callable[..., Any]) -> None:
+        self.key = key
+        self.resolve = resolve
+        self.made_at = monotonic()
+        self.begun = False
+        self.waiters = 0
+        self.done = Latch()
+        self.addresses: List[AddressInfo] = []
+        self.error: Optional[BaseException] = None
+
+
+class Resolver:
+    """Finds the addresses of hosts, for one client in one process."""
+
+    def __init__(self) -> None:
+        self._known: Dict[Key, _Known] = {}
+        self._running: Dict[Key, _LookUp] = {}
+
+    def addresses(self, host: str, port: int, deadline: Deadline) -> List[AddressInfo]:
+        """Return the addresses of ``host`` in the order in which to try them.
+
+        Raises ``ConnectionFailed`` if the resolver has none, whatever it raises, and
+        ``socket.timeout`` if it does not answer before the deadline.
+        """
+        key, resolve = (host, port), socket.getaddrinfo
+        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # a replacement sees all hosts
+        if literal is not None:
+            return [literal]
+        known = self._known.get(key)
+        age = STALE_SECONDS if known is None else monotonic() - known.at
+        if known is not None and known.resolve is resolve and age < FRESH_SECONDS:
+            return known.addresses
+        usable = known if age < STALE_SECONDS else None
+        look_up = self._look_up(key, resolve)
+        if look_up is None:
+            if usable is not None:
+                return usable.addresses
+            raise ConnectionFailed(f"no connection to {host}: {RUNNING_LIMIT} name look-ups hang already", "refused")
+        look_up.waiters += 1
+        try:
+            left = deadline.remaining()
+            answered = look_up.done.wait(left if usable is None else min(left, PATIENCE_SECONDS))
+        finally:
+            look_up.waiters -= 1
+        if look_up.addresses:
+            return look_up.addresses
+        if usable is not None and not _is_unknown_name(look_up.error):
+            return usable.addresses
+        if not answered:
+            raise socket.timeout("the name look-up timed out")
+        self._known.pop(key, None)
+        reason = "the resolver knows no address" if look_up.error is None else quoted(look_up.error)
+        raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from look_up.error
+
+    def prefer(self, host: str, port: int, address: AddressInfo) -> None:
+        """Try ``address`` first from now on: a connection to it was opened."""
+        known = self._known.get((host, port))
+        if known is not None and known.addresses[0] != address and address in known.addresses:
+            others = [other for other in known.addresses if other != address]
+            self._known[host, port] = known._replace(addresses=[address, *others])
+
+    def forget(self, host: str, port: int) -> None:
+        """Ask the resolver again at the next use: no connection could be opened."""
+        self._known.pop((host, port), None)
+
+    def abandoned(self) -> int:
+        """Return how many look-ups run that no call waits for any more."""
+        return sum(look_up.waiters <= 0 for look_up in list(self._running.values()))
+
+    def _look_up(self, key: Key, resolve: Callable[..., Any]) -> Optional[_LookUp]:
+        """Return the look-up that runs for ``key``, started if there was none; None if too many run."""
+        running = self._running.get(key)
+        if running is not None and running.resolve is resolve and not self._is_lost(running):
+            return running
+        if running is None and len(self._running) >= RUNNING_LIMIT:
+            return None
+        made = _LookUp(key, resolve)
+        self._running[key] = made
+        run = contextvars.copy_context().run
+        try:
+            start_thread(run, (self._resolve, made))
+        except (RuntimeError, MemoryError):  # no thread can be started: look up in this one
+            self._resolve(made)
+        except BaseException:
+            self._running.pop(key, None)
+            raise
+        return made
+
+    def _is_lost(self, look_up: _LookUp) -> bool:
+        return not look_up.begun and monotonic() - look_up.made_at > START_SECONDS
+
+    def _resolve(self, look_up: _LookUp) -> None:
+        """Ask the system's resolver; runs in the look-up's thread."""
+        look_up.begun = True
+        host, port = look_up.key
+        try:
+            family = urllib3_connection.allowed_gai_family()
+            found = look_up.resolve(host, port, family, socket.SOCK_STREAM)
+            look_up.addresses = _interleaved([info for info in found if len(info) == 5])
+        except BaseException as error:  # noqa: BLE001 - every waiter raises an error that has it as its cause
+            look_up.error = error.with_traceback(None)
+        if look_up.addresses:
+            while len(self._known) >= KNOWN_LIMIT:
+                self._known.pop(next(iter(list(self._known)), look_up.key), None)
+            self._remember(look_up)
+        if self._running.get(look_up.key) is look_up:
+            self._running.pop(look_up.key, None)
+        look_up.done.open()
+
+    def _remember(self, look_up: _LookUp) -> None:
+        """Keep the addresses, with the one that worked before in front if it is still among them."""
+        before = self._known.pop(look_up.key, None)  # popped, so that the newest is the last
+        if before is not None and before.addresses[0] in look_up.addresses:
+            preferred = before.addresses[0]
+            look_up.addresses = [preferred, *(other for other in look_up.addresses if other != preferred)]
+        self._known[look_up.key] = _Known(look_up.addresses, monotonic(), look_up.resolve)
+
+
+def _literal(host: str, port: int) -> Optional[AddressInfo]:
+    """Return the address that ``host`` spells out; None for a name, and for an IPv6 address with a scope."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if address.version == 4:
+        return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
+    return None if "%" in host else (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))
+
+
+def _is_unknown_name(error: Optional[BaseException]) -> bool:
+    """Whether the resolver says that the name does not exist, as opposed to not answering."""
+    names = [getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA")]
+    return isinstance(error, socket.gaierror) and error.errno is not None and error.errno in names
+
+
+def _interleaved(addresses: List[AddressInfo]) -> List[AddressInfo]:
+    """Alternate between the families, beginning with the resolver's first (RFC 8305, section 4)."""
+    first = [info for info in addresses if info[0] == addresses[0][0]]
+    others = [info for info in addresses if info[0] != addresses[0][0]]
+    mixed: List[AddressInfo] = []
+    while first or others:
+        mixed += first[:1] + others[:1]
+        first, others = first[1:], others[1:]
+    return mixed

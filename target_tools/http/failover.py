@@ -1,0 +1,35 @@
+"""Send a request to another host if the first one cannot be reached."""
+
+from typing import Callable
+
+from target_tools.clock import Deadline
+from target_tools.errors import ConnectionFailed, TlsError
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
+
+#: When a connection fails in one of these phases, the server has seen nothing of the request.
+UNSENT_PHASES = frozenset({"opening", "refused"})
+
+
+class FailingOver:
+    """A ``send`` that goes on to ``request.alternative``.
+
+    It does so only if nothing was sent: no connection to the origin, no trust in it, or an open circuit.
+    ``on_unreachable`` is called with the origin that was given up.
+    """
+
+    def __init__(self, send: Send, on_unreachable: Callable[[Origin], object]) -> None:
+        self._send = send
+        self._on_unreachable = on_unreachable
+
+    def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        if request.alternative is None:
+            return self._send(request, deadline)
+        try:
+            return self._send(request, deadline)
+        except (ConnectionFailed, TlsError) as error:
+            if isinstance(error, ConnectionFailed) and error.phase not in UNSENT_PHASES:
+                raise
+            attempts = error.attempts
+        self._on_unreachable(request.origin)
+        reply = self._send(request._replace(origin=request.alternative, alternative=None), deadline)
+        return reply._replace(attempts=reply.attempts + attempts)

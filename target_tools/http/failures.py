@@ -1,0 +1,196 @@
+"""Turn what the network, TLS, HTTP and replaced functions raise into errors of our tree."""
+
+import http.client
+import signal
+import socket
+import ssl
+import traceback
+import types
+from functools import partial
+from typing import Any, Iterator, Optional, Set
+
+import urllib3.exceptions as urllib3_errors
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from target_tools.errors import (
+    ConnectionFailed,
+    DeadlineExceeded,
+    DeliveryError,
+    InvalidResponse,
+    TlsError,
+    TransportError,
+    quoted,
+)
+from target_tools.handover import in_main_thread
+from target_tools.http.messages import HttpRequest
+from target_tools.http.pools import Exchange
+
+#: The modules that a request passes through.
+_LIBRARIES = frozenset(
+    (
+        *("builtins", "contextvars", "encodings", "http", "io", "logging", "queue", "selectors", "socket", "ssl"),
+        *("threading", "gevent", "eventlet", "socks", "urllib3", "target_tools"),
+    )
+)
+#: Errors of urllib3 that wrap another one, as their last argument.
+_WRAPPERS = (urllib3_errors.ProtocolError, urllib3_errors.ProxyError, urllib3_errors.SSLError)
+#: urllib3's errors about the framing and the encoding of a reply.
+_MALFORMED = (
+    urllib3_errors.InvalidHeader,
+    urllib3_errors.HeaderParsingError,
+    urllib3_errors.DecodeError,
+    urllib3_errors.ResponseNotChunked,
+)
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Return whether ``error`` belongs to the application: it must pass unchanged.
+
+    That is what a signal handler raised, and what was raised into this thread from outside, as job
+    queues do to end a job in time.  What a replaced function or a pool manager raised does not.
+    """
+    if isinstance(error, (MemoryError, RecursionError)):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if in_main_thread():
+        handlers = _signal_handlers()
+        if any(frame.f_code in handlers for frame in frames):
+            return True
+    kind = type(error).__module__.partition(".")[0]
+    raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0] if frames else ""
+    return raised_in in _LIBRARIES and kind not in _LIBRARIES
+
+
+def _signal_handlers() -> Set[types.CodeType]:
+    """Return the code of all handlers that are installed."""
+    codes: Set[types.CodeType] = set()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        while isinstance(handler, partial):
+            handler = handler.func
+        methods = (getattr(handler, "__func__", None), vars(type(handler)).get("__call__"))
+        for function in (handler, *methods):
+            code = getattr(function, "__code__", None)
+            if isinstance(code, types.CodeType):
+                codes.add(code)
+    return codes
+
+
+def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> DeliveryError:
+    """Return the error of our tree that stands for ``error``, which becomes its cause.
+
+    ``managed`` says that a pool manager of the application sent the request.
+    """
+    bare = _unwrapped(error)
+    if isinstance(bare, DeliveryError):
+        return bare
+    found = _explained(bare, request, exchange, managed)
+    found.__cause__ = bare
+    return found
+
+
+def _explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool) -> DeliveryError:
+    place = str(request.origin)
+    is_opening = _is_opening(error) if managed else not exchange.sent_at
+    return (
+        _late(error, place, exchange, is_opening)
+        or _not_understood(error, place)
+        or _disconnected(error, place, exchange, is_opening)
+        or TransportError(f"sending to {place} failed: {type(error).__name__}")
+    )
+
+
+def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
+    """Return the error for a time-out, and for anything that came after the deadline."""
+    if exchange.deadline.remaining() <= 0:
+        return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
+    if not _is_timeout(error):
+        return None
+    if is_opening and exchange.opening is not exchange.deadline:
+        return ConnectionFailed(f"no connection to {place} within {exchange.opening.seconds * 1000:.0f} ms")
+    return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
+
+
+def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
+    """Return the error for a handshake that fails, and for an answer that is not HTTP."""
+    if isinstance(error, (ssl.SSLError, CertificateError, urllib3_errors.SSLError)):
+        return TlsError(f"no trusted TLS connection to {place}: {quoted(error)}")
+    is_http = isinstance(error, http.client.HTTPException)
+    cut_off = isinstance(error, (http.client.IncompleteRead, ConnectionError))
+    if isinstance(error, _MALFORMED) or (is_http and not cut_off):
+        return InvalidResponse(f"the answer of {place} is not valid HTTP ({type(error).__name__})")
+    return None
+
+
+def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
+    """Return the error for a connection that cannot be opened, or that broke."""
+    if exchange.reused and not exchange.received and isinstance(error, OSError):
+        return ConnectionFailed(f"{place} dropped the kept-alive connection", "reuse")
+    if isinstance(error, http.client.IncompleteRead):
+        return ConnectionFailed(f"{place} dropped the connection in the middle of its answer", "exchange")
+    if not isinstance(error, (OSError, urllib3_errors.HTTPError)):
+        return None
+    if not is_opening:
+        return ConnectionFailed(f"{place} dropped the connection: {quoted(error)}", "exchange")
+    # A proxy that refuses the tunnel will refuse it again.
+    refused = str(error).startswith("Tunnel connection failed: 4")
+    return ConnectionFailed(f"no connection to {place}: {quoted(error)}", "refused" if refused else "opening")
+
+
+def _is_timeout(error: Exception) -> bool:
+    if isinstance(error, urllib3_errors.NewConnectionError):
+        return False  # in urllib3 1.26 a refused connection is a ConnectTimeoutError as well
+    if isinstance(error, urllib3_errors.TimeoutError):
+        return True
+    # From Python 3.10 on, the kernel's ETIMEDOUT has the same class; it has a number.
+    return isinstance(error, socket.timeout) and getattr(error, "errno", None) is None
+
+
+def _is_opening(error: Exception) -> bool:
+    """Whether the error of a pool manager says that nothing was sent."""
+    kinds = (
+        urllib3_errors.NewConnectionError,
+        urllib3_errors.ConnectTimeoutError,
+        socket.gaierror,
+        ConnectionRefusedError,
+    )
+    return isinstance(error, kinds) or str(error).startswith("Tunnel connection failed")
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return what urllib3 wrapped."""
+    while True:
+        inner: Optional[object] = None
+        if isinstance(error, urllib3_errors.MaxRetryError):
+            inner = error.reason
+        elif isinstance(error, _WRAPPERS) and not isinstance(error, http.client.IncompleteRead) and error.args:
+            inner = error.args[-1]
+        if isinstance(error, DeliveryError) or not isinstance(inner, Exception):
+            return error
+        error = inner
+
+
+def forget_frames(error: BaseException) -> None:
+    """Clear the local variables of urllib3's frames behind ``error``.
+
+    They hold the error itself, whose traceback holds them: only a garbage collection would free either.
+    """
+    for each in _chain(error):
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            if frame.f_globals.get("__name__", "").startswith(("urllib3.", "http.client")):
+                try:
+                    frame.clear()
+                except RuntimeError:  # it still runs
+                    continue
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    """Yield ``error`` and what it was raised from."""
+    seen: Set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__]

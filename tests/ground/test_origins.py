@@ -1,0 +1,203 @@
+"""The bounded table of values by origin."""
+
+import sys
+import threading
+
+import pytest
+
+from target_tools.http import origins
+from target_tools.http.messages import Origin
+from target_tools.http.origins import ORIGIN_LIMIT, OriginTable
+
+
+def origin(number):
+    return Origin("https", f"edge{number}.example.com", 443)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Each reading of the clock is later than the one before."""
+    now = [0.0]
+
+    def tick():
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(origins, "monotonic", tick)
+    return now
+
+
+def test_a_value_is_made_once_and_for_its_origin(clock):
+    table = OriginTable(lambda key: [key.host])
+    first = table.get(origin(1))
+    assert first == ["edge1.example.com"]
+    assert table.get(origin(1)) is first
+    assert table.peek(origin(1)) is first
+    assert table.peek(origin(2)) is None
+    assert table.values() == [first]
+
+
+def test_the_least_recently_used_entry_is_evicted(clock):
+    evicted = []
+    table = OriginTable(lambda key: key, evicted.append, limit=3)
+    for number in (1, 2, 3, 1, 4):
+        table.get(origin(number))
+    assert evicted == [origin(2)]
+    table.peek(origin(3))  # does not count as a use
+    table.get(origin(5))
+    assert evicted == [origin(2), origin(3)]
+    assert table.values() == [origin(1), origin(4), origin(5)]
+
+
+def test_made_up_hosts_do_not_displace_an_origin_in_use(clock):
+    table = OriginTable(lambda key: object())
+    ours = table.get(origin("general"))
+    for number in range(1000):
+        table.get(origin(number))
+        assert table.get(origin("general")) is ours
+    assert len(table.values()) == ORIGIN_LIMIT
+
+
+def test_a_stopped_clock_evicts_the_older_entry(monkeypatch):
+    monkeypatch.setattr(origins, "monotonic", lambda: 5.0)
+    table = OriginTable(lambda key: key, limit=2)
+    for number in range(10):
+        assert table.get(origin(number)) == origin(number)
+    assert table.values() == [origin(8), origin(9)]
+
+
+def test_drop_removes_the_value_and_reports_it(clock):
+    evicted = []
+    table = OriginTable(lambda key: [], evicted.append)
+    first = table.get(origin(1))
+    table.drop(origin(1))
+    table.drop(origin(1))
+    assert len(evicted) == 1
+    assert evicted[0] is first
+    assert table.get(origin(1)) is not first
+
+
+def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
+    evicted = []
+    made = []
+
+    def make(key):
+        value = [len(made)]
+        made.append(value)
+        if len(made) == 1:
+            table.get(key)  # stands for another thread that is faster
+        return value
+
+    table = OriginTable(make, evicted.append)
+    assert table.get(origin(1)) == [1]
+    assert evicted == [[0]]
+
+
+def test_a_signal_in_the_middle_leaves_the_table_usable(clock):
+    """Raise at every line of an insertion that evicts; the table must go on."""
+
+    class Interrupt(Exception):
+        pass
+
+    lines = 0
+    while True:
+        evicted = []
+        table = OriginTable(lambda key: key, evicted.append, limit=3)
+        for number in range(3):
+            table.get(origin(number))
+        left = [lines]
+
+        def trace(frame, event, argument, left=left):
+            if frame.f_code.co_filename != origins.__file__:
+                return None
+            if event == "line":
+                if left[0] == 0:
+                    raise Interrupt
+                left[0] -= 1
+            return trace
+
+        previous = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            table.get(origin(3))
+            interrupted = False
+        except Interrupt:
+            interrupted = True
+        finally:
+            sys.settrace(previous)
+        for number in (4, 5, 4, 5):
+            assert table.get(origin(number)) == origin(number)
+        assert len(table.values()) == 3
+        assert {origin(4), origin(5)} < set(table.values())
+        if not interrupted:
+            break
+        lines += 1
+    assert lines > 10
+
+
+def test_threads_share_one_value_for_each_origin():
+    """Below the limit no value is lost, duplicated or evicted, except those that lost a race."""
+    made, evicted, seen = [], [], []
+    start = threading.Barrier(16)
+
+    def make(key):
+        value = [key]
+        made.append(value)
+        return value
+
+    table = OriginTable(make, evicted.append)
+
+    def work():
+        start.wait(20)
+        for _ in range(50):
+            for number in range(ORIGIN_LIMIT):
+                seen.append(id(table.get(origin(number))))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert set(seen) == {id(value) for value in table.values()}
+    assert len(table.values()) == ORIGIN_LIMIT
+    assert len(made) == len(evicted) + ORIGIN_LIMIT
+
+
+def test_threads_beyond_the_limit_lose_nothing_for_long():
+    made, evicted, wrong = [], [], []
+    start = threading.Barrier(8)
+
+    def make(key):
+        value = [key]
+        made.append(value)
+        return value
+
+    table = OriginTable(make, evicted.append, limit=8)
+
+    def work(first):
+        start.wait(20)
+        for number in range(first, first + 500):
+            key = origin(number % 50)
+            if table.get(key) != [key]:
+                wrong.append(key)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 56, 7)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
+    kept = table.values()
+    assert 1 <= len(kept) <= 8
+    # Every value is either in the table or was handed to on_evict, exactly once.
+    assert sorted(map(id, made)) == sorted([*map(id, kept), *map(id, evicted)])

@@ -1,0 +1,127 @@
+"""Which proxy the environment names for an origin, and which origins NO_PROXY exempts."""
+
+import pytest
+
+from target_tools.errors import OptionError
+from target_tools.http.messages import Origin
+from target_tools.http.proxies import is_exempt, proxy_of_environment
+
+EDGE = "acmeclient.tt.omtrdc.net"
+
+#: NO_PROXY, the host, whether it goes past the proxy.
+ROWS = [
+    ("", EDGE, False),
+    (",, ,", EDGE, False),
+    ("*", EDGE, True),
+    ("*", "10.1.2.3", True),
+    ("other.example,*", EDGE, True),
+    (EDGE, EDGE, True),
+    (EDGE.upper(), EDGE, True),
+    (EDGE, EDGE.upper(), True),
+    (EDGE + ".", EDGE, True),
+    (EDGE, EDGE + ".", True),
+    ("omtrdc.net", EDGE, True),
+    (".omtrdc.net", EDGE, True),
+    ("*.omtrdc.net", EDGE, True),
+    (".omtrdc.net", "omtrdc.net", True),
+    ("mtrdc.net", EDGE, False),
+    ("omtrdc.net.example", EDGE, False),
+    (".", EDGE, False),
+    ("*.", EDGE, False),
+    ("net*", EDGE, False),
+    ("other.example, omtrdc.net", EDGE, True),
+    ("other.example omtrdc.net", EDGE, True),
+    (EDGE + ":443", EDGE, True),
+    (EDGE + ":8443", EDGE, False),
+    ("omtrdc.net:443", EDGE, True),
+    ("omtrdc.net:8443", EDGE, False),
+    (EDGE + ":https", EDGE, False),
+    ("10.1.2.3", "10.1.2.3", True),
+    ("10.1.2.3:443", "10.1.2.3", True),
+    ("10.1.2.3:80", "10.1.2.3", False),
+    ("1.2.3", "10.1.2.3", False),
+    ("2.3", "10.1.2.3", False),
+    ("10.0.0.0/8", "10.1.2.3", True),
+    ("10.9.9.9/8", "10.1.2.3", True),
+    ("10.0.0.0/8", "11.1.2.3", False),
+    ("10.0.0.0/255.0.0.0", "10.1.2.3", True),
+    ("10.1.2.3/32", "10.1.2.3", True),
+    ("0.0.0.0/0", "10.1.2.3", True),
+    ("0.0.0.0/0", "fd00::1", False),
+    ("0.0.0.0/0", EDGE, False),
+    ("10.0.0.0/8", "10.example", False),
+    ("10.0.0.0/33", "10.1.2.3", False),
+    ("10.0.0.0/", "10.1.2.3", False),
+    ("/8", "10.1.2.3", False),
+    ("omtrdc.net/8", EDGE, False),
+    ("192.168.0.0/16,10.0.0.0/8", "10.1.2.3", True),
+    ("fd00::/8", "fd12:3456::1", True),
+    ("fd00::/8", "fe80::1", False),
+    ("[fd00::]/8", "fd12:3456::1", True),
+    ("::/0", "10.1.2.3", False),
+    ("::1", "::1", True),
+    ("::1", "0:0:0:0:0:0:0:1", True),
+    ("[::1]", "::1", True),
+    ("[::1]:443", "::1", True),
+    ("[::1]:80", "::1", False),
+    ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+    ("::ffff:10.1.2.3", "10.1.2.3", True),
+]
+
+
+@pytest.mark.parametrize(("no_proxy", "host", "exempt"), ROWS)
+def test_no_proxy_exempts(no_proxy, host, exempt):
+    assert is_exempt(Origin("https", host, 443), no_proxy) is exempt
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def found(scheme="https", host=EDGE):
+    proxy = proxy_of_environment(Origin(scheme, host, 443), None)
+    return None if proxy is None else proxy.host
+
+
+def test_each_scheme_has_its_variable(environment):
+    environment.setenv("HTTPS_PROXY", "secure:1")
+    environment.setenv("HTTP_PROXY", "plain:1")
+    assert (found("https"), found("http")) == ("secure", "plain")
+
+
+def test_all_proxy_serves_schemes_without_a_variable(environment):
+    environment.setenv("ALL_PROXY", "all:1")
+    environment.setenv("HTTPS_PROXY", "secure:1")
+    assert (found("https"), found("http")) == ("secure", "all")
+
+
+def test_a_changed_environment_counts_at_once(environment):
+    assert found() is None
+    environment.setenv("HTTPS_PROXY", "one:1")
+    assert found() == "one"
+    environment.setenv("HTTPS_PROXY", "two:1")
+    assert found() == "two"
+    environment.setenv("NO_PROXY", "10.0.0.0/8,omtrdc.net")
+    assert (found(), found(host="10.1.2.3"), found(host="11.1.2.3")) == (None, None, "two")
+    environment.setenv("no_proxy", "example.org")  # the lower-case one counts more
+    assert found() == "two"
+
+
+def test_http_proxy_of_a_cgi_process_is_ignored(environment):
+    environment.setenv("REQUEST_METHOD", "GET")
+    environment.setenv("HTTP_PROXY", "evil:1")
+    assert found("http") is None
+    environment.setenv("HTTPS_PROXY", "secure:1")
+    assert (found("http"), found("https")) == (None, "secure")
+
+
+def test_a_proxy_that_cannot_be_used_is_named(environment):
+    environment.setenv("HTTPS_PROXY", "gopher://x:1")
+    with pytest.raises(OptionError, match="HTTPS_PROXY"):
+        found()
+    environment.setenv("NO_PROXY", EDGE)
+    assert found() is None
