@@ -19,7 +19,7 @@ class Double(NamedTuple):
     """One row of the table."""
 
     name: str
-    #: What it does with a call.
+    #: Its effect on a call.
     effect: str
     #: Runs the calls in the process of the double; the second argument stops the server.
     run: Callable[[Caller, Callable[[], None]], Dict[str, Any]]

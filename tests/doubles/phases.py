@@ -1,4 +1,4 @@
-"""What a process does with one double: a sequence of calls, and a report of how each ended.
+"""The calls that a process makes with one double, and a report of how each ended.
 
 The name of a call is the mbox that it asks for, so the server's log shows which calls reached it.
 Names that start with ``inside`` are sent while the double is on.
