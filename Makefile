@@ -12,10 +12,12 @@ PACKAGES = $(wildcard target_tools target_python_sdk delivery_api_client target_
 
 # A stamp is written when its step is through, so what a failed run left behind is made anew.
 INSTALLED := $(VENV)/.installed
+# HTTP doubles replace parts of urllib3 and add plug-ins to pytest, so they have an environment of their own.
+DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test doubles lint types bench soak fuzz docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +33,9 @@ demo-celery: $(call with,servers) ## tasks that decide and tell, on a broker of 
 
 test: $(call with,test) ## the whole suite
 	$(PY) -m pytest
+
+doubles: $(DOUBLES)/.installed ## the SDK under HTTP doubles and monitors
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(DOUBLES)/bin/python -m pytest -q tests/doubles
 
 lint: $(call with,lint) ## ruff, and no text that stands in two places
 	$(PY) -m ruff check .
@@ -68,4 +73,10 @@ $(INSTALLED): setup.cfg
 
 $(VENV)/.installed-%: $(INSTALLED)
 	@$(PIP) install --quiet --editable '.[$*]'
+	@touch $@
+
+$(DOUBLES)/.installed: tests/requirements-doubles.txt $(INSTALLED)
+	@$(PYTHON) -m venv --clear $(DOUBLES)
+	@PYTHONWARNINGS="ignore:Editable installation" $(DOUBLES)/bin/python -m pip --disable-pip-version-check \
+		install --quiet --editable . --requirement tests/requirements-doubles.txt
 	@touch $@

@@ -1,0 +1,37 @@
+"""``python -m tests.doubles``: run the matrix and print its table."""
+
+import sys
+from typing import List
+
+from tests.doubles import table
+from tests.doubles.calls import FORMS
+from tests.doubles.catalog import ALL, Double
+from tests.doubles.cells import Cell, CellFailed, missing, started
+from tests.doubles.run import STARTS
+
+
+def main() -> int:
+    """Print the table; return 1 if a cell failed."""
+    failures: List[str] = []
+    cells = [Cell(one, form, start) for one in ALL if not missing(one) for form in FORMS for start in STARTS]
+
+    with started(cells) as futures:
+
+        def text(double: Double, form: str) -> str:
+            if missing(double):
+                return "not installed"
+            before = len(failures)
+            for start in STARTS:
+                try:
+                    futures[Cell(double, form, start)].result()
+                except CellFailed as error:
+                    failures.append(f"{double.name}, {form}, {start}: {error}")
+            return double.effect if len(failures) == before else "FAILS"
+
+        print(table.rendered(text))  # noqa: T201 - the output of a program
+    print("\n".join(failures), file=sys.stderr)  # noqa: T201 - likewise
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The calls that a process makes with one double, and a report of how each ended.
+
+The name of a call is the mbox that it asks for, so the server's log shows which calls reached it.
+Names that start with ``inside`` are sent while the double is on.
+"""
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, Iterator, List
+
+from tests.doubles.calls import PLAIN, Caller
+from tests.doubles.payload import DRIPPING, FAILING, HANGING, SLOW
+
+#: How each call ended, by name: ``content``, or ``error`` and the names of the exceptions behind it.
+Report = Dict[str, Any]
+Switch = Callable[[str], "contextlib.AbstractContextManager[Any]"]
+#: Frozen calls that end by the clock end after this many milliseconds.
+SHORT = 300
+
+
+def outcome(call: Caller, name: str, **options: Any) -> Report:
+    """Send one call and return how it ended."""
+    try:
+        return {"content": call(name, **options)}
+    except Exception as error:  # noqa: BLE001 - the report names whatever was raised
+        errors = _module_of_errors()
+        ours = errors is not None and isinstance(error, errors.DeliveryError)
+        return {"error": type(error).__name__, "text": str(error), "ours": ours, "causes": _causes(error)}
+
+
+def switched(call: Caller, switch: Switch) -> Report:
+    """Call with the double on and off in turn; idle connections of one turn are there in the next."""
+    report: Report = {}
+    for number in (1, 2):
+        with switch(call.domain) as seen:
+            name = f"inside-{number}"
+            report[name] = outcome(call, name)
+            if seen is not None:
+                report[name]["seen"] = len(seen)
+        report[f"outside-{number}"] = outcome(call, f"outside-{number}")
+    return report
+
+
+def monitored(call: Caller, make: Callable[[], Any]) -> Report:
+    """Call under two spans of the application: a worker must not keep the first one."""
+    monitor = make()
+    pages = ["inside-1", "inside-2"]
+    report: Report = {}
+    for page in pages:
+        with monitor.page(page):
+            report[page] = outcome(call, page)
+    for page, children in monitor.children(pages).items():
+        report[page]["children"] = children
+    return report
+
+
+def replayed(call: Caller, stop_server: Callable[[], None]) -> Report:
+    """Record a cassette, stop the server, and replay it."""
+    import vcr  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        cassette = str(Path(folder, "cassette.yaml"))
+        return _replayed(
+            call, lambda mode: vcr.use_cassette(cassette, record_mode="once" if mode == "once" else "none"), stop_server
+        )
+
+
+def _replayed(call: Caller, cassette: Callable[[str], Any], stop_server: Callable[[], None]) -> Report:
+    report: Report = {}
+    with cassette("once"):
+        report["recorded"] = outcome(call, "recorded")
+    report["outside-1"] = outcome(call, "outside-1")
+    stop_server()
+    with cassette("none"):
+        report["inside-replayed"] = outcome(call, "inside-replayed")
+    report["stopped"] = outcome(call, "stopped")
+    return report
+
+
+def replayed_by_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
+    """Do the same with ``pytest.mark.vcr`` in runs of pytest."""
+    import pytest  # noqa: PLC0415
+
+    from tests.doubles import recorded  # noqa: PLC0415
+
+    report: Report = {}
+    with TemporaryDirectory() as folder:
+        ini = Path(folder, "pytest.ini")
+        ini.write_text("[pytest]\n")
+        recorded.FOLDER = folder
+
+        def run(name: str, *options: str) -> None:
+            recorded.ACT = lambda: report.update({name: outcome(call, name)})
+            usual = ("-q", "-c", str(ini), "--rootdir", folder, "--noconftest", "-p", "no:cacheprovider")
+            pytest.main([recorded.__file__, *usual, "-p", "pytest_recording.plugin", *options])
+
+        run("recorded", "--record-mode=once")
+        report["outside-1"] = outcome(call, "outside-1")
+        stop_server()
+        run("inside-replayed", "--record-mode=none", "--block-network")
+        report["stopped"] = outcome(call, "stopped")
+    return report
+
+
+def frozen(call: Caller) -> Report:
+    """Call while the clock stands still and while it jumps."""
+    import freezegun  # noqa: PLC0415
+
+    report: Report = {}
+    with freezegun.freeze_time("2020-01-01") as clock:
+        report["passed-1"] = outcome(call, "passed-1")
+        clock.tick(86400)
+        report["passed-2"] = outcome(call, "passed-2")
+        with _jumping(clock):
+            report[SLOW] = outcome(call, SLOW)
+        report[HANGING] = outcome(call, HANGING, timeout=SHORT)
+        if call.form != PLAIN:  # urllib3 has no deadline for a whole call, and no circuit breaker
+            report[DRIPPING] = outcome(call, DRIPPING, timeout=SHORT)
+            report["opened"] = _first(lambda: outcome(call, FAILING), lambda end: end.get("error") == "CircuitOpen")
+            report["closed"] = _first(lambda: outcome(call, "closed"), lambda end: "content" in end)
+    report["passed-3"] = outcome(call, "passed-3")
+    return report
+
+
+@contextlib.contextmanager
+def _jumping(clock: Any) -> Iterator[None]:
+    """Move the frozen clock by an hour, again and again, until the block ends."""
+    import threading  # noqa: PLC0415
+
+    ended = threading.Event()
+
+    def jump() -> None:
+        while not ended.wait(0.02):
+            clock.tick(3600)
+
+    thread = threading.Thread(target=jump)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _first(act: Callable[[], Report], wanted: Callable[[Report], bool]) -> Report:
+    """Return the first result that is wanted, or the last of many."""
+    for _ in range(200):
+        result = act()
+        if wanted(result):
+            break
+        time.sleep(0.05)
+    return result
+
+
+def _module_of_errors() -> Any:
+    return sys.modules.get("target_tools.errors")
+
+
+def _causes(error: BaseException) -> List[str]:
+    """Return the class names of an error and of everything behind it."""
+    found: List[BaseException] = []
+    waiting: List[Any] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and all(one is not other for other in found):
+            found.append(one)
+            # urllib3 keeps what it wraps as an argument or as ``reason``.
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return [type(one).__name__ for one in found]
