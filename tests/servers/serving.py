@@ -80,6 +80,10 @@ class Serving:
             self.folder = stack.enter_context(tempfile.TemporaryDirectory())
             self._notes = os.path.join(self.folder, "notes")
             open(self._notes, "wb").close()
+            if self.server == "mod_wsgi":
+                # Started by root, Apache serves as another user, who must reach this folder and write the notes.
+                os.chmod(self.folder, 0o755)
+                os.chmod(self._notes, 0o666)
             self.edge = stack.enter_context(LocalEdge(artifact("v0")))
             self.slow = stack.enter_context(SocketServer(slowly))
             self.process = stack.enter_context(self._started())
