@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Marks of the long runs, which have a ``make`` target each and are not part of the suite.
 LONG_RUNS = ("soak", "fuzz")
+
+
+# A busy machine may take any time for an example.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
