@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import types
 
 import pytest
 
@@ -18,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusError, OptionError
 from target_python_sdk.integrations import celery as integration
-from target_python_sdk.integrations import celery_client
+from target_python_sdk.integrations import celery_client, celery_late_install
 from target_python_sdk.integrations.celery import TASK_NAME, install
 from target_python_sdk.integrations.celery_message import message_of_call
 from target_python_sdk.local_edge import LocalEdge
@@ -35,6 +36,7 @@ SIGNALS = (
     signals.worker_process_init,
     signals.worker_process_shutdown,
     signals.worker_shutdown,
+    signals.task_unknown,
 )
 OK = response(ANSWER_BYTES)
 BUSY = response(b"too many of " + SECRET.encode(), 503)
@@ -90,7 +92,8 @@ def app(tmp_path):
 def worked(tmp_path_factory):
     """One with a worker, in a thread of this process: it takes seconds to stop, and so serves all tests."""
     with app_with_broker_in(tmp_path_factory.mktemp("broker")) as made:
-        with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30):
+        with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
+            made.worker = worker
             yield made
 
 
@@ -629,6 +632,62 @@ def test_an_eager_task_is_not_tried_again(propagates, app):
         with pytest.raises(HttpStatusError, match="503"):
             target.task(message_of_call(notified(), Log()))
         assert len(server.requests) == 2
+
+
+# An install that comes after the start of the worker
+
+
+@pytest.fixture
+def unaware(worked):
+    """An app whose worker runs and knows no task of ours, in whatever order the tests run."""
+    consumer = worked.worker.consumer
+    worked.tasks.pop(TASK_NAME, None)
+    consumer.strategies.pop(TASK_NAME, None)
+    yield worked
+    consumer.update_strategies()
+
+
+def test_a_late_install_loses_no_notification(unaware, factory, edge):
+    target = install(factory, unaware)
+    for number in range(3):
+        target.send_notifications(notified("late-{}".format(number)))
+    assert eventually(lambda: len(edge.notifications) == 3)
+    assert {one["id"] for one in edge.notifications} == {"late-0", "late-1", "late-2"}
+    assert target.stats() == {"sent": 3, "resent": 0, "lost": 0}
+
+
+def test_a_message_that_the_broker_does_not_take_again_is_counted(unaware, factory, monkeypatch, caplog):
+    target = install(factory, unaware)
+    publish = target._publish
+    target.send_notifications(notified())
+
+    def refuse(*_, **__):
+        raise OperationalError("no room")
+
+    monkeypatch.setattr(target, "_publish", refuse)
+    assert eventually(lambda: target.stats()["lost"] == 1)
+    assert "was lost (OperationalError)" in caplog.text
+    monkeypatch.setattr(target, "_publish", publish)
+
+
+def test_children_that_were_forked_before_the_install_get_no_message(unaware, factory, monkeypatch, caplog):
+    monkeypatch.setattr(integration, "_is_prefork", lambda pool: True)
+    target = install(factory, unaware)
+    target.send_notifications(notified())
+    assert eventually(lambda: target.stats()["lost"] == 1)
+    assert "Call install where the application is made" in caplog.text
+    assert TASK_NAME not in unaware.worker.consumer.strategies
+
+
+def test_an_install_in_a_child_is_an_error_in_the_log(app, factory, monkeypatch, caplog):
+    install(factory, app)
+    child = types.SimpleNamespace(name="ForkPoolWorker-1")
+    monkeypatch.setattr(celery_late_install, "current_process", lambda: child)
+    install(factory, app)  # the main process had done so, and knows the task
+    assert "child process" not in caplog.text
+    install(factory, app, name="target.another")
+    assert "install was called in a child process" in caplog.text
+    assert "target.another" in caplog.text
 
 
 # What a client could not deliver
