@@ -29,7 +29,7 @@ def shared() -> Path:
     """The folder of schema and conformance cases beside the checkout, or where ``TARGET_SHARED`` points."""
     folder = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
     if not folder.is_dir():
-        pytest.skip("no shared cases at {}; TARGET_SHARED can say where they are".format(folder))
+        pytest.skip("no shared cases at {}: set TARGET_SHARED to their folder".format(folder))
     return folder
 
 

@@ -10,7 +10,9 @@ import types
 
 import pytest
 
-pytest.importorskip("celery", reason="Celery is not installed: pip install '.[test]'")
+from tests.support import installing
+
+pytest.importorskip("celery", reason="Celery is not installed: " + installing("test"))
 
 from celery import Celery, current_app, signals
 from celery.contrib.testing.worker import start_worker
@@ -30,6 +32,7 @@ from tests.support import ANSWER_BYTES, SHORT, body_of, client_of, eventually, h
 
 pytestmark = pytest.mark.server
 
+NO_REDIS = "the Python package redis is not installed: " + installing("servers", "gcc", "libc6-dev", "python3-dev")
 SECRET = "somebody-4711"
 SIGNALS = (
     signals.worker_init,
@@ -741,7 +744,7 @@ def test_what_will_not_pass_is_not_put_on_the_broker(app, factory, caplog):
 
 
 def test_a_broker_that_is_down_harms_nobody(factory, caplog):
-    pytest.importorskip("redis", reason="redis is not installed: pip install '.[test]'")
+    pytest.importorskip("redis", reason=NO_REDIS)
     app = Celery("shop", broker="redis://127.0.0.1:1", set_as_current=False)
     target = install(factory, app)
     for _ in range(50):
@@ -757,7 +760,7 @@ def test_a_broker_that_is_down_harms_nobody(factory, caplog):
 def hung(request):
     """An app whose broker takes connections, and says nothing."""
     if request.param == "redis":
-        pytest.importorskip("redis", reason="redis is not installed: pip install '.[servers]'")
+        pytest.importorskip("redis", reason=NO_REDIS)
     with SocketServer(lambda connection: connection.hang()) as server:
         made = Celery("shop", broker="{}://{}".format(request.param, server.domain), set_as_current=False)
         made.conf.broker_transport_options = {"socket_timeout": None}

@@ -92,6 +92,11 @@ def interpreter(version):
     return _FOUND[version]
 
 
+def no_interpreter(version):
+    """Return why a test is skipped without that Python, and what to install."""
+    return "no Python {0}: put python{0} on the PATH, or install it with pyenv".format(version)
+
+
 def _candidates(version):
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     on_path = shutil.which("python" + version)

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-pytest.importorskip("celery", reason="Celery is not installed: pip install '.[servers]'")
+from tests.support import installing
+
+pytest.importorskip("celery", reason="Celery is not installed: " + installing("test"))
 
 from target_python_sdk import TargetClient
 from target_python_sdk.integrations.celery import install
@@ -36,7 +38,7 @@ AT_MOST = 6
 def _pool_is_installed(request):
     pool = getattr(request.node, "callspec", None) and request.node.callspec.params.get("pool")
     if pool == "gevent" and importlib.util.find_spec("gevent") is None:
-        pytest.skip("gevent is not installed: pip install '.[servers]'")
+        pytest.skip("gevent is not installed: " + installing("test"))
 
 
 def numbers(records):
