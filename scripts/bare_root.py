@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the project's checks in a minimal Debian, from a clean clone: ``sudo scripts/bare_root.py [COMMAND ...]``.
+"""Run the project's checks in a minimal Debian, from a clean clone: ``scripts/bare_root.py [COMMAND ...]``, as root.
 
 debootstrap makes the root, with nothing in it but what ``CONTRIBUTING.md`` requires beforehand.
 Each command runs there in a mount and process namespace of its own, so that no mount and no process
@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 """
-#: Bind $2 to $3 in the root, where it can be read only.
+#: Shows a folder of this machine in the root, read-only.
 BIND = """
 mkdir -p "$root{target}"
 mount --bind {source} "$root{target}"
@@ -152,13 +153,13 @@ def apt_settings() -> str:
 
 def pip_settings() -> Dict[str, str]:
     """Return the settings of this machine's pip as environment variables."""
-    settings: Dict[str, str] = {}
+    by_source: Dict[str, Dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}  # later ones take precedence
     for line in output(sys.executable, "-m", "pip", "config", "list").splitlines():
         name, _, value = line.partition("=")
-        where, _, option = name.partition(".")
-        if where in ("global", "install", ":env:"):
-            settings["PIP_" + option.upper().replace("-", "_")] = str(ast.literal_eval(value))
-    return settings
+        source, _, option = name.partition(".")
+        if source in by_source:
+            by_source[source]["PIP_" + option.upper().replace("-", "_")] = str(ast.literal_eval(value))
+    return {name: value for settings in by_source.values() for name, value in settings.items()}
 
 
 def npm_settings() -> Dict[str, str]:
@@ -170,19 +171,23 @@ def npm_settings() -> Dict[str, str]:
 
 
 def run(*argv: str) -> None:
+    """Run a program that must succeed."""
     subprocess.run(argv, check=True)
 
 
 def output(*argv: str) -> str:
+    """Return what a program that must succeed prints."""
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> int:
+    """Make the root, run the commands, and print how each went; return the exit status."""
     parser = argparse.ArgumentParser(description="Run commands in a minimal Debian, from a clean clone.")
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"default: {', '.join(COMMANDS)}")
     parser.add_argument("--root", type=Path, help="keep the root here and reuse it; otherwise it is temporary")
     parser.add_argument("--shared", action="store_true", help="bind ../shared, read-only, beside the clone")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and what runs in it end, too
     if os.geteuid() != 0:
         sys.exit("Only root can make a root: debootstrap, mount and chroot require it")
     if given.shared and not (CHECKOUT.parent / "shared").is_dir():
