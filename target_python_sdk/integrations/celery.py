@@ -111,7 +111,8 @@ def install(
     ``app`` the task is a shared one, as ``shared_task`` makes it.  ``name`` is the task's, for those
     who install a second factory.  ``flush_timeout``: milliseconds that closing the client may keep
     an ending process; ``publish_timeout``: milliseconds that the broker has to take a message.
-    A later call with the same app and name takes the place of the earlier one.
+    A later call with the same app and name takes the place of the earlier one.  Call this before
+    the worker starts: see :mod:`target_python_sdk.integrations.celery_late_install`.
     """
     if not callable(client_factory):
         refuse("client_factory", "a callable that makes a TargetClient", client_factory)
