@@ -13,6 +13,7 @@ from typing import Any, Callable, Deque, Generator, Generic, Optional, Tuple, Ty
 
 from target_tools.clock import Deadline
 from target_tools.errors import CallLost, OptionError
+from target_tools.waiting import acquire
 
 ResultT = TypeVar("ResultT")
 
@@ -62,8 +63,7 @@ class AsyncResult(Generic[ResultT]):
         self._watchers.append(waiter.release)
         try:
             if not self._ready:
-                # None is "for ever", and a lock's word for that is -1.
-                waiter.acquire(True, -1 if deadline is None else max(0.0, deadline.remaining()))
+                acquire(waiter, deadline)
         finally:
             self._forget(waiter.release)
 

@@ -13,6 +13,7 @@ from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 from target_tools.forks import FORKS, kernel_id
 from target_tools.threads import start_thread
+from target_tools.waiting import acquire
 
 ResultT = TypeVar("ResultT")
 
@@ -50,7 +51,7 @@ class _Ticket(Generic[ResultT]):
 
     def wait(self, deadline: Deadline, sees_off: bool) -> ResultT:
         """The result of the act, or the exception it ended with."""
-        if not self._done.acquire(True, max(0.0, deadline.remaining())):
+        if not acquire(self._done, deadline):
             raise DeadlineExceeded("no connection within {:.0f} ms".format(deadline.seconds * 1000))
         if sees_off:
             FORKS.see_off(self._thread)
