@@ -26,6 +26,7 @@ from target_tools.http.retries import retry_after
 from target_tools.logger import Log
 from target_tools.poller import LONGEST_PAUSE
 from target_tools.threads import is_about_to_fork
+from target_tools.waiting import acquire
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
 SHORTEST_INTERVAL = 300.0
@@ -117,7 +118,7 @@ class Waiters:
         try:
             self._bells[id(bell)] = bell
             if not is_over():
-                bell.acquire(True, max(0.0, min(seconds, LONGEST_PAUSE)))
+                acquire(bell, Deadline.after(min(seconds, LONGEST_PAUSE)))
         finally:
             self._bells.pop(id(bell), None)
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Deque, Generator, Generic, List, Optional, Tup
 from target_tools.clock import Deadline
 from target_tools.errors import CallLost, OptionError
 from target_tools.event_loops import running_loop
+from target_tools.waiting import acquire
 
 ResultT = TypeVar("ResultT")
 
@@ -70,7 +71,7 @@ class AsyncResult(Generic[ResultT]):
                 if self._ready or left <= 0:
                     break
                 seconds = min(expires_in, left)
-                waiter.acquire(True, -1 if seconds == math.inf else min(max(0.0, seconds), _thread.TIMEOUT_MAX))
+                acquire(waiter, None if seconds == math.inf else Deadline.after(seconds))
         finally:
             self._forget(waiter.release)
 

@@ -5,6 +5,9 @@ import contextlib
 from collections import deque
 from typing import Deque
 
+from target_tools.clock import Deadline
+from target_tools.waiting import acquire
+
 
 class Latch:
     """Closed until :meth:`open` is called; any number of threads can wait for that.
@@ -40,7 +43,7 @@ class Latch:
         self._waiters.append(lock)
         try:
             if not self._is_open:
-                lock.acquire(True, min(seconds, _thread.TIMEOUT_MAX))
+                acquire(lock, Deadline.after(seconds))
         finally:
             with contextlib.suppress(ValueError):
                 self._waiters.remove(lock)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,6 +16,10 @@ LONG_RUNS = ("soak", "fuzz")
 
 # Calls of the main thread are sent in it, as in production: with urllib3's debug log they use a helper thread.
 logging.getLogger("urllib3").setLevel(logging.INFO)
+
+# A busy machine may take any time for an example.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +33,7 @@ def shared() -> Path:
     """The folder of schema and conformance cases beside the checkout, or where ``TARGET_SHARED`` points."""
     folder = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
     if not folder.is_dir():
-        pytest.skip("no shared cases at {}; TARGET_SHARED can say where they are".format(folder))
+        pytest.skip("no shared cases at {}: set TARGET_SHARED to their folder".format(folder))
     return folder
 
 

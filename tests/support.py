@@ -74,6 +74,12 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     return bool(condition())
 
 
+def installing(extra: str, *debian_packages: str) -> str:
+    """Return the command that installs an extra of this project for the interpreter that runs the tests."""
+    beforehand = "apt-get install {} && ".format(" ".join(debian_packages)) if debian_packages else ""
+    return "{}{} -m pip install --editable '.[{}]'".format(beforehand, sys.executable, extra)
+
+
 def forked(act: Callable[[], Any]) -> int:
     """The id of a child that does ``act``; its exit status is 0 where that comes through."""
     pid = os.fork()

@@ -26,6 +26,7 @@ from celery.utils.time import get_exponential_backoff_interval
 from target_python_sdk.client import TargetClient
 from target_python_sdk.delivery.option_parsers import milliseconds, refuse
 from target_python_sdk.integrations.celery_client import ClientOfProcess
+from target_python_sdk.integrations.celery_late_install import learn_task, send_again, warn_in_a_child
 from target_python_sdk.integrations.celery_message import (
     bare,
     is_worth_a_retry,
@@ -87,6 +88,12 @@ class _Installations:
         """Whose task that is."""
         return self.by_task.get((task.name, id(task.app))) or self.by_task[task.name, None]
 
+    def has(self, task: Any, target: "CeleryTarget") -> bool:
+        """Return whether ``target`` is the installation of that task; False without a task."""
+        if task is None:
+            return False
+        return (self.by_task.get((task.name, id(task.app))) or self.by_task.get((task.name, None))) is target
+
 
 INSTALLATIONS = _Installations()
 
@@ -106,7 +113,8 @@ def install(
     ``app`` the task is a shared one, as ``shared_task`` makes it.  ``name`` is the task's, for those
     who install a second factory.  ``flush_timeout``: milliseconds that closing the client may keep
     an ending process; ``publish_timeout``: milliseconds that the broker has to take a message.
-    A later call with the same app and name takes the place of the earlier one.
+    A later call with the same app and name takes the place of the earlier one.  Call this before
+    the worker starts: see :mod:`target_python_sdk.integrations.celery_late_install`.
     """
     if not callable(client_factory):
         refuse("client_factory", "a callable that makes a TargetClient", client_factory)
@@ -115,6 +123,8 @@ def install(
     app = getattr(app, "_get_current_object", lambda: app)()  # a proxy has an id of its own
     key = (name, None if app is None else id(app))
     target = CeleryTarget(client_factory, app, name, flushing, publishing)
+    if key not in INSTALLATIONS.by_task:
+        warn_in_a_child(name, target._log)
     INSTALLATIONS.by_task[key] = target
     uid = "{} of {}: {{}}".format(*key)
     for signal, receiver in (
@@ -122,6 +132,7 @@ def install(
         (signals.worker_init, target._on_worker_init),
         (signals.worker_process_shutdown, target._on_shutdown),
         (signals.worker_shutdown, target._on_shutdown),
+        (signals.task_unknown, target._on_task_unknown),
     ):
         signal.disconnect(dispatch_uid=uid.format(signal.name))
         signal.connect(receiver, weak=False, dispatch_uid=uid.format(signal.name))
@@ -288,6 +299,18 @@ class CeleryTarget:
         """A worker begins.  Where tasks will run in children, its main process needs no client."""
         if not _is_prefork(getattr(sender, "pool_cls", None)):
             self._begin()
+
+    def _on_task_unknown(self, sender: Any = None, message: Any = None, name: str = "", **_: Any) -> None:
+        """Deliver a message that this worker rejected, because ``install`` was called after the worker's start."""
+        if not INSTALLATIONS.has(sender.app.tasks.get(name), self):
+            return
+        try:
+            if learn_task(sender, name, _is_prefork(type(sender.pool)), self._log):
+                send_again(message, self._publish)
+                return
+        except Exception as error:  # noqa: BLE001 - brokers raise all kinds, and the worker must go on
+            self._log.error("A message for %s was lost (%s)", name, type(error).__name__)
+        self._lost.add()
 
     def _begin(self) -> None:
         """Have the client made.  What a factory raises Celery logs, and the first task that wants a client hears it."""

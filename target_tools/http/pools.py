@@ -285,7 +285,8 @@ class Idle:
         except IndexError:
             raise queue.Empty from None
         longest = self.seconds if connection.keep_alive is None else min(self.seconds, connection.keep_alive)
-        if monotonic() - connection.idle_since >= longest or connection.dialled_by != dialling():
+        is_old = monotonic() - connection.idle_since >= longest
+        if is_old or connection.dialled_by != dialling() or connection.sock.fileno() < 0:
             connection.close()
         connection.serve(EXCHANGE.get())
         return connection

@@ -51,7 +51,7 @@ class Replacements:
 
 def dialling() -> Tuple[Any, ...]:
     """Return what connections are opened with, to notice a replacement by comparison."""
-    return socket.socket, socket.getaddrinfo, urllib3_connection.create_connection
+    return socket.socket, socket.socket.connect, socket.getaddrinfo, urllib3_connection.create_connection
 
 
 def dials_are_replaced() -> bool:

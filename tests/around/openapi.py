@@ -5,6 +5,8 @@ from typing import Any, Dict
 
 import pytest
 
+from tests.support import installing
+
 #: The schema says that each value is an object; its own description, and the service, say a text or a number.
 FREE = ("ResponseTokens", "TraceResponse")
 
@@ -13,8 +15,9 @@ class Schema:
     """One component of the API.  ``check`` fails the test for a document that does not obey it."""
 
     def __init__(self, shared: Path, component: str) -> None:
-        self._jsonschema = pytest.importorskip("jsonschema")
-        self._yaml = pytest.importorskip("yaml")
+        reason = "jsonschema or PyYAML is not installed: " + installing("test")
+        self._jsonschema = pytest.importorskip("jsonschema", reason=reason)
+        self._yaml = pytest.importorskip("yaml", reason=reason)
         self._files: Dict[Path, Any] = {}
         (path,) = (shared / "openapi").rglob(component + ".yaml")
         self.schema = self._resolved({"$ref": "{}#/{}".format(path.name, component)}, path)

@@ -10,6 +10,7 @@ import pytest
 import urllib3
 
 from target_python_sdk.testing import Connection, SocketServer, answer, chunked, replies, response, sequence
+from tests.support import installing
 
 pytestmark = pytest.mark.server
 
@@ -227,7 +228,7 @@ def test_a_response_is_well_formed_unless_told_otherwise() -> None:
 
 @pytest.fixture(scope="module")
 def authority() -> Any:
-    return pytest.importorskip("trustme").CA()
+    return pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test")).CA()
 
 
 def contexts(authority: Any) -> Tuple[ssl.SSLContext, ssl.SSLContext]:

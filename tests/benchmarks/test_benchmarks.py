@@ -15,6 +15,7 @@ from benchmarks.process import ROOT, LineProcess, ProcessFailed, clean_environme
 from benchmarks.server import request_size
 from benchmarks.worker import seconds_for
 from benchmarks.workload import ANSWER
+from tests.support import installing
 
 ROWS = (
     "get_offers: plain, 1 thread ",
@@ -154,7 +155,7 @@ def test_the_server_answers_pieces_and_several_at_once_and_ends() -> None:
 
 @pytest.mark.server
 def test_the_server_answers_over_tls(tmp_path: Path) -> None:
-    trustme = pytest.importorskip("trustme")
+    trustme = pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))
     authority = trustme.CA()
     certificate = tmp_path / "server.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
@@ -185,7 +186,7 @@ def test_a_process_that_dies_leaves_its_last_words() -> None:
 
 @pytest.mark.server
 def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) -> None:
-    pytest.importorskip("trustme")
+    pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))
     file = tmp_path / "figures.json"
     words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--json", str(file)]
     done = run_benchmarks(*words)

@@ -53,7 +53,7 @@ def node_worker(tmp_path: Path, content: str, mode: str) -> LineProcess:
     """The worker for Node.js with an SDK that hands out ``content``."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed")
+        pytest.skip("node is not installed: apt-get install nodejs")
     package = tmp_path / "node_modules" / "@adobe" / "target-nodejs-sdk"
     package.mkdir(parents=True)
     (package / "package.json").write_text('{"version": "0.0.0", "main": "index.js"}', encoding="utf-8")

@@ -28,8 +28,8 @@ def test_thousands_of_signals_leave_nothing_stuck_and_no_exception_changed(inter
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
         domain = server.domain if tls is None else "localhost:{}".format(server.port)
         seen = storm(domain, interrupts, *([authority.ca_file] if tls else []))
+    # A call that is stuck ends after ten seconds with DeadlineExceeded, which no handler raised.
     assert seen["foreign"] == []
     assert seen["interrupted"] == interrupts
     assert seen["completed"] > 0
-    assert seen["longest"] < 5
     assert seen["usable"]

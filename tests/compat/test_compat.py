@@ -22,7 +22,7 @@ def python_1_1_0() -> str:
     """An interpreter that has 1.1.0."""
     named = os.environ.get("TARGET_SDK_1_1_0")
     if not named:
-        pytest.skip("1.1.0 is not installed: TARGET_SDK_1_1_0 can name an interpreter that has it; see tests/compat")
+        pytest.skip("1.1.0 is missing: set TARGET_SDK_1_1_0 to an interpreter that has it (tests/compat/__init__.py)")
     return named
 
 

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TARGET_SHARED") or HERE.parent.parent.parent / "shared") / "conformance"
 OURS = cases_in(HERE)
 FAMILY = cases_in(SHARED)
-MISSING = "no cases at {}; TARGET_SHARED can say where they are".format(SHARED)
+MISSING = "no cases at {}: set TARGET_SHARED to the folder of the shared cases".format(SHARED)
 
 
 def named(cases):

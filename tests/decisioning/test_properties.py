@@ -18,9 +18,7 @@ pytestmark = pytest.mark.server
 
 SEED = 20261122
 VISITORS = 100000
-PROPERTY = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+PROPERTY = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 NAMES = ["home", "shop", "target-global-mbox", "never heard of"]
 VIEWS = ["start", "cart"]

@@ -13,6 +13,7 @@ from target_tools import client_info
 from target_tools.client_info import LONGEST, ClientInfo, read_client
 from tests.ground.user_agents import make_table
 from tests.ground.user_agents.make_table import KNOWLEDGE, TABLE, Row, lines_of, rows_of, table_made_of
+from tests.support import installing
 
 BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
@@ -79,9 +80,9 @@ def test_the_table_is_what_its_script_writes() -> None:
     try:
         here = make_table.title()
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(KNOWLEDGE + " is not installed (it has no release for this Python, or the test extra is missing)")
+        pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(KNOWLEDGE, installing("test")))
     if made_by != here:
-        pytest.skip("the table was made with {}, and here is {}".format(made_by[2:], here[2:]))
+        pytest.skip("the table was made with {}, which must be installed; here is {}".format(made_by[2:], here[2:]))
     assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
 
 

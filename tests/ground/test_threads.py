@@ -106,7 +106,8 @@ PREFORKING = """
                                          decisioning_method="METHOD",
                                          events={"client_ready": lambda: told.append(os.getpid())}))
     time.sleep(0.2)
-    print("master", threads(), content(client.get_offers(offers())), told == [os.getpid()])
+    # Flushed: a child inherits what is still in the buffer, and would write it again.
+    print("master", threads(), content(client.get_offers(offers())), told == [os.getpid()], flush=True)
     pid = os.fork()
     if pid == 0:
         uwsgi.worker = 1

@@ -243,7 +243,7 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
          "SERVER_PORT", "wsgi.url_scheme")  # fmt: skip
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a machine may be busy
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
 def test_nothing_that_a_visitor_sends_raises(environ: Dict[str, Any], proxies: int) -> None:
     """And what comes out is fit for the wire."""

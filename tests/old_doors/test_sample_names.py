@@ -18,9 +18,9 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from target_python_sdk.local_edge import LocalEdge
-from tests.support import eventually, options_for
+from tests.support import eventually, installing, options_for
 
-pytest.importorskip("flask", reason="Flask is not installed, and the application is one of Flask's")
+pytest.importorskip("flask", reason="Flask is not installed: " + installing("test"))
 make_server = importlib.import_module("werkzeug.serving").make_server
 sample_application = importlib.import_module("tests.old_doors.sample_application")
 
@@ -167,7 +167,7 @@ def test_views_come_by_callback(served: Served) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread came with Python 3.9")
 def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
     """``asyncio.to_thread`` with the blocking call."""
-    pytest.importorskip("asgiref", reason="Flask's async views need asgiref")
+    pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
     (mbox,) = served.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
     assert named(mbox).startswith("<div>")
 
@@ -280,7 +280,7 @@ def test_the_event_comes_to_a_subscriber_with_one_parameter(served: Served) -> N
 
 def test_our_own_sample_for_flask_serves_each_of_its_pages(root: Path) -> None:
     """``samples/flask``: four ways to ask, and what the browser tells reaches the edge."""
-    pytest.importorskip("asgiref", reason="Flask's async views need asgiref")
+    pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
     folder = root / "samples" / "flask"
     program = runpy.run_path(str(folder / "app.py"))
     with LocalEdge(str(folder / "activities.json")) as edge:

@@ -45,6 +45,11 @@ def scaled(full, short=None):
     return [full // 10 if short is None else short, pytest.param(full, marks=pytest.mark.soak)]
 
 
+def nine_tenths(milliseconds):
+    """Return what nine tenths of these do not exceed; a busy machine delays single ones, a defect all of a kind."""
+    return sorted(milliseconds)[(len(milliseconds) * 9 - 1) // 10]
+
+
 @pytest.fixture
 def figure(request):
     """``figure("threads", 34, "34 at most")`` puts a line into the table at the end of the run."""
@@ -90,6 +95,11 @@ def interpreter(version):
     if version not in _FOUND:
         _FOUND[version] = next((path for path in _candidates(version) if _is(path, version)), None)
     return _FOUND[version]
+
+
+def no_interpreter(version):
+    """Return why a test is skipped without that Python, and what to install."""
+    return "no Python {0}: put python{0} on the PATH, or install it with pyenv".format(version)
 
 
 def _candidates(version):

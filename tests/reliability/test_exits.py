@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from target_python_sdk.testing import Connection, SocketServer, answer
-from tests.reliability.conftest import interpreter, python
+from tests.reliability.conftest import interpreter, no_interpreter, python
 from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
@@ -161,7 +161,7 @@ LATE = {
 def test_t8_a_late_call_is_answered_without_a_traceback(version, figure):
     executable = interpreter(version)
     if executable is None:
-        pytest.skip("this machine has no Python {}".format(version))
+        pytest.skip(no_interpreter(version))
     ready = python("import target_python_sdk.client", executable=executable, options=())
     if ready.returncode:
         why = ready.stderr.strip().rpartition("\n")[2]

@@ -10,14 +10,16 @@ import pytest
 from target_python_sdk.testing import SocketServer, answer
 from tests.client.conftest import Authority
 from tests.reliability.conftest import scaled
-from tests.support import ANSWER_BYTES
+from tests.support import ANSWER_BYTES, installing
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 LIBRARIES = [
     pytest.param(
         name,
-        marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason="{} is not installed".format(name)),
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(name) is None, reason="{} is not installed: {}".format(name, installing("test"))
+        ),
     )
     for name in ("gevent", "eventlet")
 ]

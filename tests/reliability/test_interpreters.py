@@ -6,7 +6,7 @@ import time
 import pytest
 
 from target_python_sdk.testing import SocketServer, answer
-from tests.reliability.conftest import interpreter, python
+from tests.reliability.conftest import interpreter, no_interpreter, python
 from tests.support import ANSWER_BYTES
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -67,7 +67,7 @@ def calls_inside(version, kind, close, server):
     """What a call in a sub-interpreter came to, and how the process ended."""
     executable = interpreter(version)
     if executable is None:
-        pytest.skip("this machine has no Python {}".format(version))
+        pytest.skip(no_interpreter(version))
     inside = INSIDE.replace("{path!r}", "PATH").replace("{domain!r}", repr(server.domain))
     inside = inside.replace("{close}", str(close)).replace("{{}}", "{}")
     done = python(OUTSIDE, kind, inside, executable=executable, options=())

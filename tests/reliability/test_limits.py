@@ -197,9 +197,9 @@ def test_t39_32_descriptors_and_64_workers(figure):
     "place",
     [
         "transport.Transport._exchange",
-        "connections.Connections.take",
-        "connections.KeptConnection.ask",
-        "connections.Connections.give_back",
+        "pools.Connections.take",
+        "pools.KeptConnection.ask",
+        "pools.Connections.give_back",
         "bodies.read_body",
         "transport.decode_body",
         "transport.read_body",
@@ -211,7 +211,7 @@ def test_t39_no_memory_in_the_transport(place, figure):
     import functools, importlib
     module, _, path = sys.argv[2].partition(".")
     *owners, name = path.split(".")
-    owner = functools.reduce(getattr, owners, importlib.import_module("target_tools." + module))
+    owner = functools.reduce(getattr, owners, importlib.import_module("target_tools.http." + module))
     real, left = getattr(owner, name), [12]
 
     def starved(*given, **named):

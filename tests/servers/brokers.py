@@ -7,6 +7,7 @@ import tempfile
 import time
 
 from tests.servers.processes import Process, free_port, listens
+from tests.support import installing
 
 #: Databases of one Redis; each worker configuration gets an empty one.
 _DATABASES = 500
@@ -15,9 +16,9 @@ _DATABASES = 500
 def why_no_redis():
     """Why there can be no Redis here, in words; empty where there can be one."""
     if shutil.which("redis-server") is None:
-        return "redis-server is not installed"
+        return "redis-server is not installed: apt-get install redis-server"
     if importlib.util.find_spec("redis") is None:
-        return "the Python package redis is not installed: pip install '.[servers]'"
+        return "the Python package redis is not installed: " + installing("servers", "gcc", "libc6-dev", "python3-dev")
     return ""
 
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Seconds that no test should ever see pass.
-GENEROUS = 30
+#: Seconds that no test should ever see pass, on however busy a machine.
+GENEROUS = 120
 #: Characters of a log that tell why its server misbehaved.
 _TAIL = 6000
 

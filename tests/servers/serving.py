@@ -18,8 +18,11 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, response
 from tests.decisioning.cdn import artifact
 from tests.servers.processes import GENEROUS, ROOT, Process, free_port
-from tests.support import ANSWER
+from tests.support import ANSWER, installing
 
+#: How to install the servers; pip compiles uWSGI and mod_wsgi.
+SERVERS = installing("servers", "gcc", "libc6-dev", "python3-dev")
+APACHE = installing("apache", "apache2", "apache2-dev", "gcc", "libc6-dev", "python3-dev")
 #: Seconds that a call to the slow edge takes.
 SLOW = 0.4
 #: Seconds within which a server is to stop, and what a busy machine may add.
@@ -32,12 +35,13 @@ INTERVAL = 0.22
 
 
 def installed(server):
-    """Skip the test, in words, where that server is not there."""
-    missing = serve.missing(server)
-    if not missing and "gevent" in server and importlib.util.find_spec("gevent") is None:
-        missing = "gevent is not installed"
-    if missing:
-        pytest.skip("{}; the extra has all of them: pip install '.[servers]'".format(missing))
+    """Skip the test if that server is not installed, and say how to install it."""
+    if serve.executable(server) is None:
+        pytest.skip("{} is not installed: {}".format(server, APACHE if server == "mod_wsgi" else SERVERS))
+    if "gevent" in server and importlib.util.find_spec("gevent") is None:
+        pytest.skip("gevent is not installed: {}".format(SERVERS))
+    if serve.missing(server):
+        pytest.skip("{}: apt-get install util-linux".format(serve.missing(server)))
 
 
 def slowly(connection):
@@ -80,6 +84,10 @@ class Serving:
             self.folder = stack.enter_context(tempfile.TemporaryDirectory())
             self._notes = os.path.join(self.folder, "notes")
             open(self._notes, "wb").close()
+            if self.server == "mod_wsgi":
+                # Started by root, Apache serves as another user, who must reach this folder and write the notes.
+                os.chmod(self.folder, 0o755)
+                os.chmod(self._notes, 0o666)
             self.edge = stack.enter_context(LocalEdge(artifact("v0")))
             self.slow = stack.enter_context(SocketServer(slowly))
             self.process = stack.enter_context(self._started())

@@ -1,7 +1,7 @@
 """The Celery application under test: ``celery -A tests.servers.tasks worker``.
 
 The variable ``UNDER_TEST`` holds a JSON object: ``celery``, settings; ``client``, the options of the client;
-``install``, whether it comes from the integration or is a plain one of the module; ``records``, a file that gets a
+``install``, arguments of the integration, or null for a plain client of the module; ``records``, a file that gets a
 line of JSON for whatever happens; ``hung``, a server that never answers.
 """
 
@@ -67,10 +67,10 @@ clients = Clients()
 # Before the integration hears of the end, and after it: receivers are called in their order.
 signals.worker_process_shutdown.connect(ending)
 signals.worker_shutdown.connect(ending)
-if GIVEN["install"]:
+if GIVEN["install"] is not None:
     from target_python_sdk.integrations.celery import install
 
-    target = install(clients.make, app=app)
+    target = install(clients.make, app=app, **GIVEN["install"])
 else:
     target = SimpleNamespace(client=clients.make())
 signals.worker_process_shutdown.connect(clients.ended)
@@ -169,7 +169,7 @@ def limited(kind):
         record("foreign", kind=kind, error="an answer")
     except SoftTimeLimitExceeded as error:
         seen = time.monotonic()
-        while struck.at is None and time.monotonic() < seen + 5:  # the thread's turn
+        while struck.at is None and time.monotonic() < seen + 60:  # the thread's turn
             time.sleep(0.001)
         if struck.at is None:
             record("foreign", kind=kind, error="no signal came: {!r}".format(error))

@@ -12,7 +12,7 @@ from celery import Celery
 
 from target_python_sdk.testing import SocketServer, response
 from tests.decisioning.cdn import artifact
-from tests.servers.processes import ROOT, Process
+from tests.servers.processes import GENEROUS, ROOT, Process
 from tests.support import ANSWER_BYTES, body_of
 
 #: Every warning is an error, but for what Celery says to root, whom containers know alone, and what cryptography,
@@ -112,12 +112,13 @@ class Sender(Celery):
 class Worker(Process):
     """``with Worker(broker.empty(), edge) as worker:`` is a worker that is ready for tasks.
 
-    ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install=False`` gives a plain
-    client at module level; ``hung`` is a server that never answers.
+    ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install`` holds arguments of
+    the integration's function of that name; None gives a plain client at module level. ``hung`` is a server that never
+    answers.
     """
 
     def __init__(
-        self, broker, edge, *flags, pool="prefork", concurrency=4, install=True, hung="", settings=None, **client
+        self, broker, edge, *flags, pool="prefork", concurrency=4, install=(), hung="", settings=None, **client
     ):
         folder = tempfile.TemporaryDirectory(prefix="worker-")
         self._folder = folder
@@ -135,7 +136,7 @@ class Worker(Process):
         given = {
             "celery": self.settings,
             "client": options,
-            "install": install,
+            "install": None if install is None else dict(install),
             "records": self._records,
             "hung": hung,
         }
@@ -170,7 +171,7 @@ class Worker(Process):
             lines = [json.loads(line) for line in file if line.endswith("\n")]
         return [line for line in lines if line["what"] in kinds]
 
-    def until_recorded(self, count, *kinds, seconds=60):
+    def until_recorded(self, count, *kinds, seconds=GENEROUS):
         """The records of these kinds, once there are so many."""
 
         def missing():
@@ -179,7 +180,7 @@ class Worker(Process):
         self.until(lambda: len(self.records(*kinds)) >= count, seconds, missing)
         return self.records(*kinds)
 
-    def shut_down(self, seconds=60):
+    def shut_down(self, seconds=GENEROUS):
         """Warm shutdown; the seconds that it took.  A failure with the log if anything went wrong up to its end."""
         took = self.stop(signal.SIGTERM, seconds)
         assert self.popen.returncode == 0, self.told("it ended with {}".format(self.popen.returncode))

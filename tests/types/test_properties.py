@@ -61,7 +61,7 @@ def models(cls: Type[Model]) -> st.SearchStrategy[Model]:
 
 
 any_model = st.sampled_from([*CLASSES, *PARTS]).flatmap(values_of)
-relaxed = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @relaxed

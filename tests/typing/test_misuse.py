@@ -8,6 +8,8 @@ from typing import Set, Tuple
 
 import pytest
 
+from tests.support import installing
+
 Objection = Tuple[int, str]
 
 
@@ -20,7 +22,7 @@ def expected_in(text: str) -> Set[Objection]:
 @pytest.mark.slow
 def test_mypy_objects_to_each_mistake(root: Path, tmp_path: Path) -> None:
     """With the code that stands at the line."""
-    pytest.importorskip("mypy", reason="the lint extra is not installed here")
+    pytest.importorskip("mypy", reason="mypy is not installed: " + installing("lint"))
     page = root / "tests" / "typing" / "misuse.py"
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(page)]
     done = subprocess.run(mypy, cwd=str(root), capture_output=True, text=True, check=False, timeout=300)

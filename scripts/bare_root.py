@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Run the project's checks in a minimal Debian, from a clean clone: ``scripts/bare_root.py [COMMAND ...]``, as root.
+
+debootstrap makes the root, with nothing in it but what ``CONTRIBUTING.md`` requires beforehand.
+Each command runs there in a mount and process namespace of its own, so that no mount and no process
+outlives it.  The root uses this machine's apt sources and its pip and npm settings.
+"""
+
+import argparse
+import ast
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SUITE = "bookworm"
+COMMANDS = ("make demo", "make test", ".ci/run")
+#: What README.md and CONTRIBUTING.md require beforehand.
+PACKAGES = ("python3", "python3-venv", "make", "git")
+#: The clone in the root; its parent has no other folder unless ``--shared`` asks for one.
+CLONE = "/build/target-python-sdk"
+#: Files that pip and npm read, such as certificates.  Copied here, as ca-certificates replaces the originals.
+COPIES = "/host-files"
+
+#: Private propagation keeps these mounts out of every other namespace; they end with the last process in it.
+NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
+MOUNT = """
+set -eu
+root=$1
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in null zero full random urandom tty; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s /proc/self/fd/0 "$root/dev/stdin"
+ln -s /proc/self/fd/1 "$root/dev/stdout"
+ln -s /proc/self/fd/2 "$root/dev/stderr"
+mkdir -m 755 "$root/dev/pts"
+mkdir -m 1777 "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+"""
+#: Shows a folder of this machine in the root, read-only.
+BIND = """
+mkdir -p "$root{target}"
+mount --bind {source} "$root{target}"
+mount -o remount,bind,ro "$root{target}"
+"""
+ENTER = 'shift; exec chroot "$root" "$@"'
+
+
+class Root:
+    """A minimal Debian in a folder."""
+
+    def __init__(self, folder: Path, share: bool) -> None:
+        self.folder = folder
+        self._environment: Dict[str, str] = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+        }
+        #: Folders of this machine, by their path in the root.
+        self._bound: Dict[str, str] = {}
+        if share:
+            self._bound[str(Path(CLONE).parent / "shared")] = str(CHECKOUT.parent / "shared")
+
+    def make(self) -> None:
+        """Install Debian and :data:`PACKAGES`, unless the folder has them."""
+        if not (self.folder / "etc/debian_version").exists():
+            if shutil.which("debootstrap") is None:
+                run("apt-get", "update", "-qq")
+                run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+            sources = list(apt_sources())
+            mirror = next((site for site, suite, _ in sources if suite == SUITE), None)
+            if mirror is None:
+                sys.exit(f"No apt source of this machine has the suite '{SUITE}'")
+            run(*NAMESPACE, "debootstrap", "--variant=minbase", SUITE, str(self.folder), mirror)
+            lines = (f"deb {site} {suite} {component}\n" for site, suite, component in sources)
+            self._write("etc/apt/sources.list", "".join(lines))
+            self._write("etc/apt/apt.conf.d/90host", apt_settings())
+        self._write("etc/resolv.conf", Path("/etc/resolv.conf").read_text())
+        self._write("etc/hosts", Path("/etc/hosts").read_text())
+        self.run("apt-get update -qq")
+        self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {' '.join(PACKAGES)}")
+
+    def use_package_indexes(self) -> None:
+        """Give pip and npm the settings of this machine, and what these name on its disk."""
+        for name, value in {**pip_settings(), **npm_settings()}.items():
+            self._environment[name] = " ".join(self._brought(word) for word in value.split())
+
+    def clone(self) -> None:
+        """Put a clean clone of the checkout's last commit into the root."""
+        target = f"{self.folder}{CLONE}"
+        shutil.rmtree(target, ignore_errors=True)
+        run("git", "clone", "--quiet", "--no-hardlinks", str(CHECKOUT), target)
+        run("chown", "-R", "0:0", target)
+
+    def run(self, command: str, folder: str = "/") -> int:
+        """Run a shell command in the root; return its exit status."""
+        binds = (
+            BIND.format(source=shlex.quote(source), target=shlex.quote(target))
+            for target, source in self._bound.items()
+        )
+        inside = ["/bin/sh", "-c", f"cd {shlex.quote(folder)} && {command}"]
+        script = MOUNT + "".join(binds) + ENTER
+        argv = [*NAMESPACE, "sh", "-c", script, "sh", str(self.folder), *inside]
+        return subprocess.run(argv, env=self._environment, stdin=subprocess.DEVNULL, check=False).returncode
+
+    def _brought(self, word: str) -> str:
+        """Make a file or folder of this machine available in the root; return its name there."""
+        path = Path(word[len("file://") :] if word.startswith("file:///") else word)
+        if not path.is_absolute() or not path.exists():
+            return word
+        if path.is_dir():
+            # An index's pages link to files beside the folder of the pages.
+            folder = path.parent if path.name == "simple" else path
+            self._bound[str(folder)] = str(folder)
+            return word
+        self._write(f"{COPIES}{path}", path.read_text())
+        return f"{COPIES}{path}"
+
+    def _write(self, path: str, text: str) -> None:
+        file = self.folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def apt_sources() -> Iterator[Tuple[str, str, str]]:
+    """Return site, suite and component of each apt source of :data:`SUITE` or of its updates."""
+    listed = output("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+    for line in dict.fromkeys(listed.splitlines()):
+        site, suite, component = line.split()
+        if suite in (SUITE, f"{SUITE}-updates", f"{SUITE}-security"):
+            yield site, suite, component
+
+
+def apt_settings() -> str:
+    """Return how this machine's apt reaches its sources: proxies, and what it does not check."""
+    lines = output("apt-config", "dump").splitlines(keepends=True)
+    return "".join(line for line in lines if re.match(r"Acquire::(http|https|Check-[\w-]+)\b", line))
+
+
+def pip_settings() -> Dict[str, str]:
+    """Return the settings of this machine's pip as environment variables."""
+    by_source: Dict[str, Dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}  # later ones take precedence
+    for line in output(sys.executable, "-m", "pip", "config", "list").splitlines():
+        name, _, value = line.partition("=")
+        source, _, option = name.partition(".")
+        if source in by_source:
+            by_source[source]["PIP_" + option.upper().replace("-", "_")] = str(ast.literal_eval(value))
+    return {name: value for settings in by_source.values() for name, value in settings.items()}
+
+
+def npm_settings() -> Dict[str, str]:
+    """Return where this machine's npm finds packages, as environment variables; empty without npm."""
+    if shutil.which("npm") is None:
+        return {}
+    values = {option: output("npm", "config", "get", option).strip() for option in ("registry", "cafile", "proxy")}
+    return {f"npm_config_{option}": value for option, value in values.items() if value not in ("", "null")}
+
+
+def run(*argv: str) -> None:
+    """Run a program that must succeed."""
+    subprocess.run(argv, check=True)
+
+
+def output(*argv: str) -> str:
+    """Return what a program that must succeed prints."""
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def main() -> int:
+    """Make the root, run the commands, and print how each went; return the exit status."""
+    parser = argparse.ArgumentParser(description="Run commands in a minimal Debian, from a clean clone.")
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"default: {', '.join(COMMANDS)}")
+    parser.add_argument("--root", type=Path, help="keep the root here and reuse it; otherwise it is temporary")
+    parser.add_argument("--shared", action="store_true", help="bind ../shared, read-only, beside the clone")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and what runs in it end, too
+    if os.geteuid() != 0:
+        sys.exit("Only root can make a root: debootstrap, mount and chroot require it")
+    if given.shared and not (CHECKOUT.parent / "shared").is_dir():
+        sys.exit("--shared: there is no folder 'shared' beside the checkout")
+    if output("git", "-C", str(CHECKOUT), "status", "--porcelain"):
+        print("Changes that are not committed are not in the clone", flush=True)  # noqa: T201
+    temporary = None if given.root else tempfile.mkdtemp(prefix="bare-root-", dir="/var/tmp")
+    results: List[str] = []
+    codes: List[int] = []
+    try:
+        root = Root(given.root.resolve() if given.root else Path(str(temporary)), given.shared)
+        root.folder.mkdir(parents=True, exist_ok=True)
+        root.folder.chmod(0o755)
+        root.use_package_indexes()
+        root.make()
+        root.clone()
+        for command in given.commands or COMMANDS:
+            print(f"\n==> {command}", flush=True)  # noqa: T201
+            begun = time.monotonic()
+            codes.append(root.run(command, CLONE))
+            outcome = f"FAILED ({codes[-1]})" if codes[-1] else "ok"
+            results.append(f"  {outcome:12} {time.monotonic() - begun:6.0f} s  {command}")
+    finally:
+        if temporary:
+            # One file system: whatever another program may have mounted there stays as it is.
+            subprocess.run(["rm", "-rf", "--one-file-system", temporary], check=False)
+    print("\n".join(["\nIn a minimal Debian:", *results]), flush=True)  # noqa: T201
+    return 1 if any(codes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
