@@ -19,6 +19,7 @@ import encodings.utf_8_sig  # the same for JSON that begins with a byte order ma
 import encodings.utf_16_le  # noqa: F401
 import http.client
 import queue
+import re
 import socket
 from collections import deque
 from contextvars import ContextVar
@@ -26,6 +27,7 @@ from typing import Any, Callable, Deque, List, Optional, Tuple
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import SKIP_HEADER
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.exits import Line, LineDeadline
@@ -39,6 +41,12 @@ from target_tools.http.tls import TlsContexts
 
 #: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
 SEND_SIZE = 16384
+
+#: Headers that urllib3 and ``http.client`` send by themselves unless they are given.
+SKIPPED_HEADERS = ("Host", "User-Agent", "Accept-Encoding")
+_EMPTY_LINE = b"\r\n"
+#: Headers that urllib3 decides by.
+_FRAMING = re.compile(rb"^(content-length|transfer-encoding):", re.IGNORECASE | re.MULTILINE)
 
 _Plain: Any = own_class(HTTPConnection)
 _Tls: Any = own_class(HTTPSConnection)
@@ -181,12 +189,19 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         give_time(sock, exchange.opening)
         return sock
 
-    def request(self, *arguments: Any, **options: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
         """Send a request: its head and body in one piece."""
+        lines = _header_lines(headers)
         outgoing: List[bytes] = []
         self._outgoing = outgoing
         try:
-            super().request(*arguments, **options)
+            if lines is None:
+                super().request(method, url, body=body, headers=headers, **options)
+            else:  # one header at a time would cost more than the rest of the request
+                own = {name: SKIP_HEADER for name in SKIPPED_HEADERS if name in headers}
+                super().request(method, url, body=body, headers=own, **options)
+                if outgoing:
+                    outgoing[0] = outgoing[0][: -len(_EMPTY_LINE)] + lines + _EMPTY_LINE
         finally:
             self._outgoing = None
         exchange = self.exchange
@@ -233,6 +248,17 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         """Let the thread that may abort the exchange know its socket."""
         if self._line is not None:
             self._line.hold(id(self), sock)
+
+
+def _header_lines(headers: Any) -> Optional[bytes]:
+    """Return the lines of ``headers``; None if urllib3 must look at each, as a double or an unusual value wants."""
+    try:
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+    except (AttributeError, UnicodeEncodeError):
+        return None
+    count = len(headers)
+    is_plain = lines.count(b"\n") == lines.count(b"\r") == count and all(map(headers.get, SKIPPED_HEADERS))
+    return lines if is_plain and not _FRAMING.search(lines) else None
 
 
 class KeptTlsConnection(KeptConnection, _Tls):  # type: ignore[misc]
