@@ -184,9 +184,13 @@ class KeptConnection(_Plain):  # type: ignore[misc]
             resolver.forget(host, port)
             raise
         resolver.prefer(host, port, address)
-        self._show(sock)
         exchange.connect = (monotonic() - began) * 1000
-        give_time(sock, exchange.opening)
+        try:
+            self._show(sock)
+            give_time(sock, exchange.opening)
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
