@@ -51,7 +51,7 @@ _MALFORMED = (
 )
 
 
-def is_foreign(error: BaseException) -> bool:
+def is_foreign(error: Exception) -> bool:
     """Return whether ``error`` belongs to the application: it must pass unchanged.
 
     That is what a signal handler raised, and what was raised into this thread from outside, as job
@@ -84,12 +84,16 @@ def _signal_handlers() -> Set[types.CodeType]:
     return codes
 
 
-def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> DeliveryError:
-    """Return the error of our tree that stands for ``error``, which becomes its cause.
+def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
+    """Return the error to raise in the place of ``error``.
 
+    It is one of our tree, with what urllib3 wrapped as its cause; or the very error that a signal handler raised.
     ``managed`` says that a pool manager of the application sent the request.
     """
     bare = _unwrapped(error)
+    if is_foreign(bare):
+        return bare
+    forget_frames(error)
     if isinstance(bare, DeliveryError):
         return bare
     found = _explained(bare, request, exchange, managed)
