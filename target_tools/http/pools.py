@@ -30,6 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.errors import DeadlineExceeded
 from target_tools.exits import Line, LineDeadline
 from target_tools.forks import Crossing
 from target_tools.handover import Handover, in_main_thread
@@ -68,7 +69,10 @@ class Opener:
         """
         if connection.opens_apart or in_main_thread():
             run = contextvars.copy_context().run
-            self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
+            try:
+                self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
+            except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
+                raise socket.timeout("the connection attempt timed out") from None
         else:
             act()
 
