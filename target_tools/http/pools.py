@@ -30,7 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import DeadlineExceeded
+from target_tools.errors import ConnectionFailed, DeadlineExceeded, quoted
 from target_tools.exits import Line, LineDeadline
 from target_tools.forks import Crossing
 from target_tools.handover import Handover, in_main_thread
@@ -156,7 +156,11 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         # A caller that leaves the helper thread behind must not close the socket that it works on.
         self._opening = True
         self.dialled_by = dialling()
-        exchange.opener.run(self._open_or_close, self, exchange.opening)
+        try:
+            exchange.opener.run(self._open_or_close, self, exchange.opening)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # urlopen ignores these errors of a request: it supposes that the server has replied before it closed.
+            raise ConnectionFailed(f"no connection to {self.host}: {quoted(error)}", "opening") from error
 
     def _open_or_close(self) -> None:
         try:
