@@ -122,7 +122,9 @@ class CallbackTask(ContextTask):
     def _run(self, here: bool) -> None:
         self._begun_at = monotonic()
         limit = self._limit
-        if limit is not None and monotonic() - self._made_at > limit.waiting:
+        if self._outcomes:  # a waiter has ended the call
+            outcome = self._outcomes[0]
+        elif limit is not None and monotonic() - self._made_at > limit.waiting:
             outcome = _outcome_of(partial(limit.expire, False))
         else:
             outcome = _outcome_of(self._act)
