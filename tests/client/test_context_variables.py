@@ -1,0 +1,172 @@
+"""Context variables reach the thread that sends, so that monitors find the span of the caller."""
+
+import asyncio
+import contextvars
+import functools
+import threading
+from unittest import mock
+
+import pytest
+import urllib3
+
+from target_python_sdk import TargetClient
+from target_python_sdk.testing import SocketServer, answer, response
+from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, Geo, MboxRequest, Notification
+from tests.decisioning.cdn import Cdn, artifact, options
+from tests.support import ANSWER, LONG, client_of, content, eventually, offers
+
+pytestmark = pytest.mark.server
+
+WAIT = LONG / 1000
+SPAN = contextvars.ContextVar("span", default=None)
+
+
+@pytest.fixture
+def seen():
+    """What the variable holds where requests are sent, by path."""
+    found = []
+    urlopen = urllib3.HTTPConnectionPool.urlopen
+
+    @functools.wraps(urlopen)
+    def watched(pool, method, url, *arguments, **given):
+        found.append((url.partition("?")[0], SPAN.get()))
+        return urlopen(pool, method, url, *arguments, **given)
+
+    with mock.patch("urllib3.HTTPConnectionPool.urlopen", watched):
+        yield found
+
+
+@pytest.fixture
+def edge():
+    with SocketServer(answer(ANSWER)) as server:
+        yield server
+
+
+DELIVERY = "/rest/v1/delivery"
+
+
+def blocking(client):
+    client.get_offers(offers())
+
+
+def in_another_thread(client):
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: context.run(client.get_offers, offers()))
+    thread.start()
+    thread.join(WAIT)
+
+
+def by_callback(client):
+    client.get_offers({**offers(), "callback": id}).get(WAIT)
+
+
+def awaited(client):
+    asyncio.run(client.get_offers_async(offers()))
+
+
+def telling(client):
+    client.send_notifications(
+        {"request": DeliveryRequest(notifications=[Notification(id="1", type="click", timestamp=1)])}
+    )
+
+
+WAYS = [blocking, in_another_thread, by_callback, awaited, telling]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_each_call_is_sent_in_the_context_of_its_caller(way, edge, seen):
+    """A worker serves many callers, one after the other."""
+    with client_of(edge, max_workers=1) as client:
+        for number in range(3):
+            SPAN.set(f"span {number}")
+            way(client)
+    assert seen == [(DELIVERY, f"span {number}") for number in range(3)]
+
+
+def test_calls_at_the_same_time_keep_their_contexts(edge, seen):
+    async def call(client, number):
+        SPAN.set(number)
+        await client.get_offers_async(offers())
+
+    async def calls(client):
+        await asyncio.gather(*[call(client, number) for number in range(20)])
+
+    with client_of(edge, max_workers=4) as client:
+        asyncio.run(calls(client))
+    assert sorted(span for _, span in seen) == list(range(20))
+
+
+def test_what_the_sending_thread_sets_stays_in_it(edge):
+    urlopen = urllib3.HTTPConnectionPool.urlopen
+
+    def changing(pool, *arguments, **given):
+        SPAN.set("the thread's")
+        return urlopen(pool, *arguments, **given)
+
+    SPAN.set("mine")
+    with mock.patch("urllib3.HTTPConnectionPool.urlopen", changing), client_of(edge, max_workers=1) as client:
+        by_callback(client)
+        awaited(client)
+    assert SPAN.get() == "mine"
+
+
+@pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
+def test_so_it_is_where_a_connection_is_opened(way, edge):
+    """It is opened by a helper thread."""
+    found = []
+    real = urllib3.util.connection.create_connection
+
+    def watched(*arguments, **given):
+        found.append(SPAN.get())
+        return real(*arguments, **given)
+
+    SPAN.set("mine")
+    with mock.patch("urllib3.util.connection.create_connection", watched), client_of(edge, keep_alive=0) as client:
+        way(client)
+        way(client)
+    assert found == ["mine"] * 2
+
+
+def test_a_pool_manager_is_called_in_it_too(edge, seen):
+    SPAN.set("mine")
+    with urllib3.PoolManager() as manager, client_of(edge, pool_manager=manager, max_workers=1) as client:
+        for way in (blocking, by_callback, awaited):
+            way(client)
+    assert seen == [(DELIVERY, "mine")] * 3
+
+
+@pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
+def test_places_and_notifications_of_a_call_on_device_are_sent_in_it(way, edge, seen):
+    displayed = artifact(geoTargetingEnabled=True)
+    displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
+    place = response({"x-geo-city": "SAN FRANCISCO"})
+
+    def says(head, _):
+        return place if "/v1/geo" in head[""] else response(displayed)
+
+    class Located:
+        """A client whose visitors have an address."""
+
+        def __init__(self, client):
+            self._client = client
+
+        def get_offers(self, given):
+            return self._client.get_offers(located(given))
+
+        async def get_offers_async(self, given):
+            return await self._client.get_offers_async(located(given))
+
+    def located(given):
+        execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
+        context = Context(channel="web", geo=Geo(ip_address="192.0.2.1"))
+        return {**given, "request": DeliveryRequest(context=context, execute=execute)}
+
+    with Cdn(says) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert client.flush(WAIT)
+        assert eventually(lambda: sum(url == DELIVERY for url, _ in seen) == 2)  # the first asks for the cluster
+        del seen[:]
+        SPAN.set("mine")
+        way(Located(client))
+        assert client.flush(WAIT)
+    assert sorted(seen) == [(DELIVERY, "mine"), ("/v1/geo", "mine")]
