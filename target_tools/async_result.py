@@ -102,15 +102,20 @@ class AsyncResult(Generic[ResultT]):
                 loop.call_soon_threadsafe(_settle, arrived)
 
             self._watchers.append(wake)
-            timer = self._watch_time(loop)
+            timers: List[Any] = []
+            self._watch_time(loop, timers)
             if self._ready:
                 _settle(arrived)
             try:
                 yield from arrived
             finally:  # a cancelled wait leaves the call and the client as they are
                 self._forget(wake)
-                timer.clear()
-        return self.get()
+                for timer in timers:
+                    timer.cancel()
+        try:
+            return self.get()
+        finally:
+            del self  # or error, traceback and result would hold one another
 
     def __reduce__(self) -> Tuple[Any, ...]:
         """An answer that is there can be pickled; one that is not belongs to this process."""
@@ -155,17 +160,11 @@ class AsyncResult(Generic[ResultT]):
             except RuntimeError:  # an event loop that was closed, a lock that nobody holds
                 continue
 
-    def _watch_time(self, loop: Any) -> List[Any]:
-        """Check the time of the call on ``loop`` until the list that is returned is cleared."""
-        watching: List[Any] = [True]
-
-        def check() -> None:
-            expires_in = self._check_time()
-            if watching and not self._ready and expires_in != math.inf:
-                loop.call_later(max(0.001, expires_in), check)
-
-        check()
-        return watching
+    def _watch_time(self, loop: Any, timers: List[Any]) -> None:
+        """Check the time of the call on ``loop``, again and again; ``timers`` holds what to cancel at the end."""
+        expires_in = self._check_time()
+        if not self._ready and expires_in != math.inf:
+            timers[:] = [loop.call_later(max(0.001, expires_in), self._watch_time, loop, timers)]
 
     def _refuse_own_callback(self) -> None:
         if self._told_by == _thread.get_ident():
