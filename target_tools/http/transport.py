@@ -18,10 +18,11 @@ from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, 
 from target_tools.exits import Line, LineDeadline
 from target_tools.handover import Handover, in_main_thread
 from target_tools.http.bodies import decode_body, read_body
+from target_tools.http.exchanges import EXCHANGE, Exchange, Opener
 from target_tools.http.failures import explained, forget_frames
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.origins import OriginTable
-from target_tools.http.pools import EXCHANGE, Exchange, KeptPool, KeptTlsPool, Opener, socks_pools
+from target_tools.http.pools import KeptPool, KeptTlsPool, socks_pools
 from target_tools.http.proxies import Proxy, proxy_of_environment
 from target_tools.http.replaced import Replacements
 from target_tools.http.responses import read_response
