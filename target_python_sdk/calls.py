@@ -118,6 +118,7 @@ class OneCall(Generic[ResultT]):
         self._call = call
         self._runtime = runtime
         self._shape = shape
+        self._uncounted = [True]
         self.log = runtime.log
         counters.calls.add()
         prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
@@ -181,6 +182,11 @@ class OneCall(Generic[ResultT]):
         return answer
 
     def _count_failure(self, error: DeliveryError) -> None:
+        """Count the failure of the call, once: a waiter may expire what a worker goes on with."""
+        try:
+            self._uncounted.pop()
+        except IndexError:
+            return
         counters = self._runtime.counters
         counters.failures.add()
         counters.retries.add(max(0, error.attempts - 1))

@@ -146,8 +146,9 @@ class AsyncResult(Generic[ResultT]):
             self._told_by = None
 
     def complete(self, value: Optional[ResultT], error: Optional[BaseException]) -> None:
-        """The answer is there; wake everybody who waits for it."""
-        self._value, self._error = value, error
+        """The answer is there; wake everybody who waits for it.  The first answer stays."""
+        if not self._ready:
+            self._value, self._error = value, error
         self._ready = True
         self._before_waiting, self._check_time = _nothing, _never
         while self._watchers:

@@ -64,9 +64,8 @@ def _body(response: Any, max_bytes: int, deadline: Deadline) -> Tuple[bytes, boo
                 raise ResponseTooLarge(f"the answer is larger than {max_bytes} bytes")
     except (AttributeError, TypeError, ValueError) as error:
         # A preloaded response of urllib3, or a mock, has no stream to read.
-        if isinstance(error, (http.client.HTTPException, ResponseTooLarge)):
+        if parts or isinstance(error, (http.client.HTTPException, ResponseTooLarge)):
             raise
-        parts = []
     if parts:
         return b"".join(parts), False
     data = getattr(response, "data", None) or b""
