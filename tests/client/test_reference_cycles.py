@@ -1,5 +1,6 @@
 """A call that fails leaves nothing that only a garbage collection would free."""
 
+import contextlib
 import json
 import socket
 
@@ -11,18 +12,17 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Fails, by one way of calling after the other, while the collector is off; prints what it would have freed.
-#: The server is in another process, so that its objects are not among them.
+#: Fails, in every way to call, while the collector is off; prints what it would have freed.
+#: The servers are in another process, so that their objects are not among that.
 SCRIPT = """
-    import asyncio, gc, json, sys, threading, weakref
+    import asyncio, contextlib, gc, json, socket, sys, threading, weakref
     from types import SimpleNamespace
     from unittest import mock
     import urllib3
-    from target_python_sdk.errors import CircuitOpen, DeliveryError
+    from target_python_sdk.errors import DeliveryError
     from tests.reliability.conftest import Quiet
     from tests.support import client_of, eventually, offers
 
-    kind, domain, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     errors, watched = [], []
 
     def note(error):
@@ -58,29 +58,42 @@ SCRIPT = """
     def refuse(*_, **__):
         raise RuntimeError("mine")
 
+    def unknown(*_):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    PATCHES = {
+        "hook": lambda: mock.patch("urllib3.HTTPConnectionPool.urlopen", refuse),
+        "unknown name": lambda: mock.patch("socket.getaddrinfo", unknown),
+    }
+    MANAGERS = {"manager": lambda: SimpleNamespace(request=refuse), "refused manager": urllib3.PoolManager}
+
+    def garbage_of(kind, domain, options):
+        if kind in MANAGERS:
+            options["pool_manager"] = MANAGERS[kind]()
+        client = client_of(SimpleNamespace(domain=domain), logger=Quiet(), max_workers=1, **options)
+        ways = (blocking, in_a_thread, by_callback, awaited)
+        with PATCHES.get(kind, contextlib.nullcontext)():
+            for way in ways:
+                way(client)  # what the first call makes stays
+            assert eventually(lambda: not client.stats()["running"])
+            gc.collect()
+            gc.disable()
+            del errors[:], watched[:]
+            for way in ways * 3:
+                way(client)
+            living = not eventually(lambda: not any(one() is not None for one in watched), 5)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+        garbage = sorted({type(one).__name__ for one in gc.garbage})
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+        client.close()
+        return {"errors": sorted(set(errors)), "count": len(errors), "living": living, "garbage": garbage}
+
     loop = asyncio.new_event_loop()
-    if kind == "hook":
-        mock.patch("urllib3.HTTPConnectionPool.urlopen", refuse).start()
-    if kind == "manager":
-        options["pool_manager"] = SimpleNamespace(request=refuse)
-    if kind == "refused manager":
-        options["pool_manager"] = urllib3.PoolManager()
-    client = client_of(SimpleNamespace(domain=domain), logger=Quiet(), max_workers=1, **options)
-    ways = (blocking, in_a_thread, by_callback, awaited)
-    for way in ways:
-        way(client)  # what the first call makes stays
-    assert eventually(lambda: not client.stats()["running"])
-    gc.collect()
-    gc.disable()
-    del errors[:], watched[:]
-    for way in ways * 3:
-        way(client)
+    print(json.dumps({case[0]: garbage_of(*case) for case in json.loads(sys.argv[1])}))
     loop.close()
-    living = not eventually(lambda: not any(one() is not None for one in watched), 5)
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    gc.collect()
-    garbage = sorted({type(one).__name__ for one in gc.garbage})
-    print(json.dumps({"errors": sorted(set(errors)), "count": len(errors), "living": living, "garbage": garbage}))
 """
 
 
@@ -121,41 +134,36 @@ HANDLERS = {
 }
 
 
-def failures(kind, domain, **options):
-    """Return what a process saw whose calls failed."""
-    given = {"circuit_breaker": False, **options}
-    done = python(SCRIPT, kind, domain, json.dumps(given))
+UNREACHABLE = {
+    "refused": ({"retries": 2}, "ConnectionFailed"),
+    "refused manager": ({"retries": 1}, "ConnectionFailed"),
+    "refused proxy": ({"retries": 1, "proxy": "http://{}"}, "ConnectionFailed"),
+    "circuit open": ({"retries": 1, "circuit_breaker": {"failures": 1, "cooldown": 60000}}, "CircuitOpen"),
+    "unknown name": ({"retries": 1, "server_domain": "edge.invalid"}, "ConnectionFailed"),
+}
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What a process saw whose calls failed, by the kind of the failure."""
+    with contextlib.ExitStack() as stack:
+        bound = stack.enter_context(socket.socket())
+        bound.bind(("127.0.0.1", 0))
+        closed = "127.0.0.1:{}".format(bound.getsockname()[1])
+        cases = []
+        for kind, (handler, options, _) in HANDLERS.items():
+            server = stack.enter_context(SocketServer(handler))
+            cases.append((kind, server.domain, {"circuit_breaker": False, **options}))
+        for kind, (options, _) in UNREACHABLE.items():
+            given = {name: value.format(closed) if isinstance(value, str) else value for name, value in options.items()}
+            cases.append((kind, closed, {"circuit_breaker": False, **given}))
+        done = python(SCRIPT, json.dumps(cases))
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
 
-def clean(name):
-    return {"errors": [name], "count": 15, "living": False, "garbage": []}  # a callback's error is told twice
-
-
-@pytest.mark.parametrize("kind", HANDLERS)
-def test_a_failing_call_leaves_no_garbage(kind):
-    handler, options, name = HANDLERS[kind]
-    with SocketServer(handler) as server:
-        assert failures(kind, server.domain, **options) == clean(name)
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "name"),
-    [
-        ("refused", {"retries": 2}, "ConnectionFailed"),
-        ("refused manager", {"retries": 1}, "ConnectionFailed"),
-        ("refused proxy", {"retries": 1, "proxy": "http://{}"}, "ConnectionFailed"),
-        ("circuit open", {"retries": 1, "circuit_breaker": {"failures": 1, "cooldown": 60000}}, "CircuitOpen"),
-    ],
-)
-def test_nor_does_one_that_cannot_connect(kind, options, name):
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        domain = "127.0.0.1:{}".format(bound.getsockname()[1])
-        given = {key: value.format(domain) if isinstance(value, str) else value for key, value in options.items()}
-        assert failures(kind, domain, **given) == clean(name)
-
-
-def test_nor_does_one_whose_name_is_unknown():
-    assert failures("unknown", "edge.invalid", retries=1, timeout=5000) == clean("ConnectionFailed")
+@pytest.mark.parametrize("kind", [*HANDLERS, *UNREACHABLE])
+def test_a_failing_call_leaves_no_garbage(kind, seen):
+    name = {**HANDLERS, **UNREACHABLE}[kind][-1]
+    # Twelve calls, of which each with a callback tells its error twice.
+    assert seen[kind] == {"errors": [name], "count": 15, "living": False, "garbage": []}

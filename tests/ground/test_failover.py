@@ -47,6 +47,12 @@ def failed(phase, attempts=1):
     return error
 
 
+def distrusted(phase):
+    error = TlsError("no trust")
+    error.phase = phase
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [
@@ -54,7 +60,7 @@ def failed(phase, attempts=1):
         (failed("opening", 3), 4),
         (failed("refused"), 2),
         (CircuitOpen("open"), 1),
-        (TlsError("no trust"), 2),
+        (distrusted("opening"), 2),
     ],
     ids=repr,
 )
@@ -70,6 +76,7 @@ def test_the_other_host_is_asked_if_nothing_was_sent(error, attempts):
     [
         failed("reuse"),
         failed("exchange"),
+        distrusted("exchange"),
         DeadlineExceeded("late"),
         InvalidResponse("odd"),
         TransportError("hook"),
@@ -109,3 +116,15 @@ def test_the_other_hosts_error_is_the_callers_and_has_no_trace_of_the_first():
     assert caught.value is error
     assert caught.value.__context__ is None
     assert (sender.hosts(), sender.lost) == (["cluster", "general"], [CLUSTER])
+
+
+@pytest.mark.parametrize(("within", "lost"), [(None, True), (0.5, True), (0.1, False)])
+def test_a_call_in_a_hurry_says_nothing_about_a_host(within, lost):
+    """It goes on to the other host, and leaves the first one to the calls of others."""
+    error = failed("opening")
+    error.within = within
+    sender = Sender(cluster=error, general=REPLY)
+    sender.send = FailingOver(sender._send, sender.lost.append, shortest=0.3)
+    assert sender.send(REQUEST, DEADLINE).status == 200
+    assert sender.hosts() == ["cluster", "general"]
+    assert sender.lost == ([CLUSTER] if lost else [])

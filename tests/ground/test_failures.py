@@ -55,7 +55,8 @@ KERNEL_TIMEOUT = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
 OPENING = ["opening", "opening, another host"]
 SENT = ["exchange", "receiving"]
-ALL = [*OPENING, *SENT, "reused", "reused, receiving"]
+AFTER = [*SENT, "reused", "reused, receiving"]
+ALL = [*OPENING, *AFTER]
 
 TABLE = [
     # a connection that cannot be opened
@@ -90,12 +91,16 @@ TABLE = [
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening"], DeadlineExceeded, None),
     (socket.timeout("timed out"), ["opening, another host"], ConnectionFailed, "opening"),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening, another host"], ConnectionFailed, "opening"),
-    # no trust
-    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), ALL, TlsError, None),
-    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), ALL, TlsError, None),
-    (urllib3_errors.SSLError("no cause"), ALL, TlsError, None),
-    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), ALL, TlsError, None),
-    (CertificateFileError("ca_certs", "no such file", "a PEM file"), OPENING, TlsError, None),
+    # no trust; TLS 1.3 refuses a certificate of the client after the request was sent
+    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), OPENING, TlsError, "opening"),
+    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), AFTER, TlsError, "exchange"),
+    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), OPENING, TlsError, "opening"),
+    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), AFTER, TlsError, "exchange"),
+    (urllib3_errors.SSLError("no cause"), OPENING, TlsError, "opening"),
+    (urllib3_errors.SSLError("no cause"), AFTER, TlsError, "exchange"),
+    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), OPENING, TlsError, "opening"),
+    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), AFTER, TlsError, "exchange"),
+    (CertificateFileError("ca_certs", "no such file", "a PEM file"), OPENING, TlsError, "opening"),
     # no HTTP
     (http.client.BadStatusLine("nonsense"), ALL, InvalidResponse, None),
     (http.client.LineTooLong("header line"), ALL, InvalidResponse, None),
@@ -107,6 +112,7 @@ TABLE = [
     (RuntimeError("socket disabled"), ALL, TransportError, None),
     (ValueError("mine"), ALL, TransportError, None),
     (urllib3_errors.ProtocolError("a double refuses"), OPENING, ConnectionFailed, "opening"),
+    (urllib3_errors.HTTPError("POST /secret failed"), SENT, ConnectionFailed, "exchange"),
     (urllib3_errors.ProtocolError("a double refuses"), SENT, ConnectionFailed, "exchange"),
 ]
 
@@ -141,7 +147,7 @@ MANAGED = [
     (OSError("mine"), ConnectionFailed, "exchange"),
     (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), DeadlineExceeded, None),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), DeadlineExceeded, None),
-    (urllib3_errors.SSLError("no trust"), TlsError, None),
+    (urllib3_errors.SSLError("no trust"), TlsError, "exchange"),
     (urllib3_errors.LocationParseError("odd"), ConnectionFailed, "exchange"),
     (HookError("mine"), TransportError, None),
     (KeyError("mine"), TransportError, None),
