@@ -1,7 +1,7 @@
 """Read the responses of pool managers, and of tests that answer in the place of a server."""
 
 import http.client
-from typing import Any, List, Mapping, NoReturn
+from typing import Any, List, Mapping, NoReturn, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidResponse, OptionError, ResponseTooLarge
@@ -10,6 +10,8 @@ from target_tools.http.messages import HttpReply, HttpRequest, Timings
 
 #: What is read at once, in bytes.
 READ_SIZE = 65536
+#: What every gzip stream begins with.
+_GZIP = b"\x1f\x8b"
 
 
 def read_response(response: Any, request: HttpRequest, deadline: Deadline, began: float) -> HttpReply:
@@ -25,7 +27,7 @@ def read_response(response: Any, request: HttpRequest, deadline: Deadline, began
     try:
         if status < 200:
             raise InvalidResponse(f"{request.origin} sent only an interim reply ({status}) by the pool manager")
-        raw = b"" if 300 <= status < 400 else _body(response, request.max_bytes, deadline)
+        raw, is_preloaded = (b"", False) if 300 <= status < 400 else _body(response, request.max_bytes, deadline)
         complete = True
     finally:
         end = getattr(response, "release_conn" if complete else "close", None)
@@ -39,14 +41,17 @@ def read_response(response: Any, request: HttpRequest, deadline: Deadline, began
     )
     given = getattr(response, "headers", None)
     headers: Mapping[str, str] = given if isinstance(given, Mapping) else {}
-    body = decode_body(raw, headers.get("Content-Encoding"), request.max_bytes)
+    encoding = headers.get("Content-Encoding")
+    if is_preloaded and not raw.startswith(_GZIP):
+        encoding = None  # it was decompressed as it was loaded
+    body = decode_body(raw, encoding, request.max_bytes)
     reason = getattr(response, "reason", None)
     is_matched = request.is_answered_by is None or request.is_answered_by(body)
     return HttpReply(status, reason if isinstance(reason, str) else "", headers, body, timings, is_matched=is_matched)
 
 
-def _body(response: Any, max_bytes: int, deadline: Deadline) -> bytes:
-    """Return the body: read in parts, or as it was preloaded."""
+def _body(response: Any, max_bytes: int, deadline: Deadline) -> Tuple[bytes, bool]:
+    """Return the body, read in parts or as it was preloaded; and which of the two."""
     parts: List[bytes] = []
     size = 0
     try:
@@ -61,14 +66,16 @@ def _body(response: Any, max_bytes: int, deadline: Deadline) -> bytes:
         # A preloaded response of urllib3, or a mock, has no stream to read.
         if parts or isinstance(error, (http.client.HTTPException, ResponseTooLarge)):
             raise
-    data = b"".join(parts) or getattr(response, "data", None) or b""
+    if parts:
+        return b"".join(parts), False
+    data = getattr(response, "data", None) or b""
     if isinstance(data, str):
         data = data.encode("utf-8")
     if not isinstance(data, bytes):
         _refuse("the data of a response must be bytes", data)
     if len(data) > max_bytes:
         raise ResponseTooLarge(f"the answer is larger than {max_bytes} bytes")
-    return data
+    return data, True
 
 
 def _refuse(expected: str, got: object) -> NoReturn:

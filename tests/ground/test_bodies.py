@@ -119,3 +119,53 @@ def test_what_costs_more_than_it_weighs_is_refused():
         parse_json(b"[" + b"{}," * 300000 + b"{}]")
     with pytest.raises(InvalidResponse, match="too large"):
         parse_json(b"[1e999]")
+
+
+# The number of values
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("[1,2,3,4,5,6,7,8]", True),
+        ("[1,2,3,4,5,6,7,8,9]", False),
+        ('{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8}', True),
+        ('{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9}', False),
+        ("[[],[],[]]", True),
+        ("[[1,2],[3,4],[5,6]]", False),
+        ("[" + "null," * 7 + "null]", True),
+        ("[" + "null," * 8 + "null]", False),
+        ("[ 1 ,\n2 ,\t3 , 4 , 5 , 6 , 7 , 8 , 9 ]", False),
+    ],
+)
+def test_an_answer_may_hold_so_many_values(text, fits):
+    assert json.loads(text) is not None
+    if fits:
+        assert parse_json(text.encode(), max_brackets=4) == json.loads(text)
+    else:
+        with pytest.raises(InvalidResponse, match="too many values"):
+            parse_json(text.encode(), max_brackets=4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["," * 1000, '",' * 100, "\\," * 100, "\\" * 7 + ',"' * 50, ",:," * 300],
+    ids=["commas", "quotes", "backslashes", "both", "colons"],
+)
+def test_commas_within_texts_are_no_values(value):
+    body = render_json({value: [value, value]})
+    assert parse_json(body, max_brackets=4) == {value: [value, value]}
+
+
+@pytest.mark.parametrize("opening", ["[", "{"])
+def test_an_answer_may_hold_so_many_lists_and_objects(opening):
+    one = "[]" if opening == "[" else "{}"
+    assert parse_json("[{}]".format(",".join([one] * 3)).encode(), max_brackets=4)
+    with pytest.raises(InvalidResponse, match="too many lists and objects"):
+        parse_json("[{}]".format(",".join([one] * 4)).encode(), max_brackets=4)
+
+
+@pytest.mark.parametrize("value", [b"0", b"null", b'""', b"[]", b"{}"])
+def test_millions_of_small_values_are_refused_before_they_are_made(value):
+    with pytest.raises(InvalidResponse, match="too many"):
+        parse_json(b"[" + b",".join([value] * 500000) + b"]")

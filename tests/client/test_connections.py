@@ -1,0 +1,348 @@
+"""When a connection is kept, for how long, and how many: never longer than a reply on it can be trusted."""
+
+import json
+import logging
+import threading
+
+import pytest
+
+from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, HttpStatusError, InvalidResponse
+from target_python_sdk.testing import SocketServer, answer, response
+from target_tools.http import pools
+from tests.client.test_interim_replies import echo
+from tests.support import ANSWER, ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers
+
+pytestmark = pytest.mark.server
+
+WAIT = LONG / 1000
+TIMED_OUT = response({}, 408, {"Connection": "close"})
+
+
+def idle(client):
+    """The idle connections of ``client``."""
+    transport = client._calls._processes.current().transport
+    return [one for by_proxy in transport._pools.values() for pool in by_proxy.values() for one in pool.pool._kept]
+
+
+def age(client, seconds):
+    """Let the idle connections be that much older."""
+    for connection in idle(client):
+        connection.idle_since -= seconds
+
+
+# Keep-Alive
+
+
+@pytest.mark.parametrize(
+    ("hint", "seconds", "connections"),
+    [
+        ("timeout=1", 0.4, 1),
+        ("timeout=1", 0.6, 2),
+        ("timeout=5, max=100", 3.5, 1),
+        ("timeout=5, max=100", 4.1, 2),
+        ("timeout=0", 0, 2),
+        ("timeout=3600", 50, 1),
+        ("timeout=3600", 61, 2),
+        ("max=100", 50, 1),
+    ],
+)
+def test_a_connection_is_not_used_after_the_time_that_the_server_names(hint, seconds, connections):
+    """A moment less than that, as the server may close it while the request is on its way."""
+    with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
+        client.get_offers(offers())
+        age(client, seconds)
+        client.get_offers(offers())
+        assert server.connections == connections
+        assert client.stats()["retries"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(1.0, 1), (2.1, 2)])
+def test_the_option_keep_alive_bounds_that_time(seconds, connections):
+    with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=2000) as client:
+        client.get_offers(offers())
+        age(client, seconds)
+        client.get_offers(offers())
+        assert server.connections == connections
+
+
+def test_without_keep_alive_each_call_has_its_own_connection():
+    with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=0) as client:
+        for _ in range(3):
+            client.get_offers(offers())
+        assert idle(client) == []
+        assert server.connections == 3
+
+
+def test_connections_that_are_too_old_are_closed_when_a_newer_one_is_kept():
+    with SocketServer(gathering(4)) as server, client_of(server) as client:
+        call_at_once(client, 4)
+        age(client, 61)
+        old = idle(client)
+        for _ in range(6):
+            client.get_offers(offers())
+        assert [connection.sock for connection in old if connection not in idle(client)] == [None] * 3
+        assert len(idle(client)) == 1
+
+
+def gathering(count):
+    """A handler that answers the first requests once there are ``count`` connections, and the others at once."""
+    together = threading.Barrier(count, timeout=WAIT)
+
+    def handle(connection):
+        waits = connection.number <= count
+        while connection.read_request():
+            if waits:
+                together.wait()
+                waits = False
+            connection.send(response(ANSWER))
+
+    return handle
+
+
+def call_at_once(client, count):
+    """Let that many calls be under way at the same time, so that each needs a connection."""
+    threads = [threading.Thread(target=client.get_offers, args=(offers(),)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(1, 1), (3, 3), (8, 6)])
+def test_so_many_idle_connections_are_kept(limit, kept):
+    with SocketServer(gathering(6)) as server, client_of(server, max_connections=limit) as client:
+        call_at_once(client, 6)
+        assert len(idle(client)) == kept
+
+
+def test_calls_do_not_wait_for_a_connection():
+    """``max_connections`` bounds the idle ones."""
+    with SocketServer(gathering(5)) as server, client_of(server, max_connections=1) as client:
+        call_at_once(client, 5)
+        assert (server.connections, client.stats()["failures"]) == (5, 0)
+
+
+# A reply belongs to its request
+
+
+def test_a_connection_on_which_bytes_come_late_is_not_used_again():
+    sent, go = threading.Event(), threading.Event()
+    other = json.dumps({**ANSWER, "client": "another visitor's"}).encode()
+
+    def talks_on(connection):
+        connection.read_request()
+        connection.send(response(ANSWER))
+        go.wait(WAIT)
+        connection.send(response(other))
+        sent.set()
+        connection.wait_for_close()
+
+    with SocketServer(talks_on) as server, client_of(server) as client:
+        assert client.get_offers(offers())["response"].client == "acmeclient"
+        (kept,) = idle(client)
+        go.set()
+        assert sent.wait(WAIT)
+        before = kept.sock
+        assert client.get_offers(offers())["response"].client == "acmeclient"
+        assert before.fileno() == -1
+        assert server.connections == 2
+
+
+def test_an_answer_to_another_request_on_a_kept_connection_is_an_error():
+    """Its connection is closed, and the next call is answered."""
+    closed = threading.Event()
+
+    def shifts(connection):
+        first = connection.read_request()
+        connection.send(echo(first))
+        if connection.number == 1:
+            connection.read_request()
+            connection.send(echo(first))
+            if connection.wait_for_close():
+                closed.set()
+
+    with SocketServer(shifts) as server, client_of(server) as client:
+        assert content(client.get_offers(offers("first"))) == "first"
+        with pytest.raises(InvalidResponse, match="answered another request on this connection") as caught:
+            client.get_offers(offers("second"))
+        assert caught.value.attempts == 1
+        assert closed.wait(WAIT)
+        assert idle(client) == []
+        assert content(client.get_offers(offers("third"))) == "third"
+        assert server.connections == 2
+
+
+def test_one_on_a_fresh_connection_is_told_once_in_the_log(caplog):
+    """Recorded answers carry other ids; such a connection is not kept."""
+    recorded = response({**ANSWER, "requestId": "recorded"})
+
+    def replays(connection):
+        while connection.read_request():
+            connection.send(recorded)
+
+    with SocketServer(replays) as server, client_of(server) as client:
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert server.connections == 3
+        lines = [record for record in caplog.records if "requestId differs" in record.getMessage()]
+        assert [record.levelname for record in lines] == ["WARNING"]
+        with client_of(server) as other, caplog.at_level(logging.WARNING):
+            other.get_offers(offers())
+    assert sum("requestId differs" in record.getMessage() for record in caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ANSWER,
+        {**ANSWER, "requestId": ""},
+        {**ANSWER, "requestId": None},
+        {**ANSWER, "execute": {"mboxes": [{"index": 0, "name": "home", "options": [
+            {"type": "json", "content": {"requestId": "an offer's"}}]}]}},
+    ],
+    ids=["none", "empty", "null", "of an offer"],
+)  # fmt: skip
+def test_an_answer_that_names_no_request_is_the_answer(body, caplog):
+    with SocketServer(answer(body)) as server, client_of(server) as client:
+        for _ in range(3):
+            assert client.get_offers(offers())["response"].status == 200
+        assert server.connections == 1
+    assert "requestId" not in [word for record in caplog.records if record.levelno >= logging.WARNING
+                               for word in record.getMessage().split()]  # fmt: skip
+
+
+# 408
+
+
+def test_a_408_on_a_kept_connection_is_the_end_of_that_connection():
+    """The server had given up waiting before it saw the request."""
+
+    def gives_up(connection):
+        connection.read_request()
+        connection.send(response(ANSWER))
+        if connection.number == 1:
+            connection.read_request()
+            connection.send(TIMED_OUT)
+
+    with SocketServer(gives_up) as server, client_of(server) as client:
+        for _ in range(2):
+            assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert (server.connections, client.stats()["retries"], client.stats()["failures"]) == (2, 1, 0)
+
+
+def test_a_408_on_a_fresh_connection_is_the_answer():
+    def refuses(connection):
+        connection.read_request()
+        connection.send(TIMED_OUT)
+
+    with SocketServer(refuses) as server, client_of(server) as client:
+        with pytest.raises(HttpStatusError) as caught:
+            client.get_offers(offers())
+        assert (caught.value.status, caught.value.attempts, server.connections) == (408, 1, 1)
+
+
+def test_a_408_that_came_while_the_connection_was_idle_is_nobodys():
+    sent = threading.Event()
+
+    def gives_up(connection):
+        connection.read_request()
+        connection.send(response(ANSWER))
+        if connection.number == 1:
+            connection.send(TIMED_OUT)
+            connection.close()
+            sent.set()
+        else:
+            connection.read_request()
+
+    with SocketServer(gives_up) as server, client_of(server) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert sent.wait(WAIT)
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert (server.connections, client.stats()["failures"]) == (2, 0)
+
+
+# Opening
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "broken")], ids=repr)
+@pytest.mark.parametrize("way", ["blocking", "callback"])
+def test_a_connection_that_is_reset_as_it_is_opened_is_tried_again(error, way, monkeypatch):
+    """urlopen takes these errors for a server that has replied before it closed."""
+    real, left = pools.connect, [error]
+
+    def connect(*arguments):
+        if left:
+            raise left.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(pools, "connect", connect)
+    with SocketServer(answer(ANSWER)) as server, client_of(server) as client:
+        found = (
+            client.get_offers(offers()) if way == "blocking" else client.get_offers({**offers(), "callback": id}).get()
+        )
+        assert content(found) == "<b>A</b>"
+        assert client.stats()["retries"] == 1
+    left[:] = [error]
+    with SocketServer(answer(ANSWER)) as server, client_of(server, retries=1) as client:
+        with pytest.raises(ConnectionFailed) as caught:
+            client.get_offers(offers())
+        assert (caught.value.phase, caught.value.__cause__) == ("opening", error)
+
+
+# The deadline
+
+
+def late_reading(monkeypatch, until, seconds=WAIT):
+    """Let reading an answer wait for ``until``, an event, for so long."""
+    from target_python_sdk.delivery import pipeline  # noqa: PLC0415 - it is changed only here
+
+    read = pipeline.delivery_response
+
+    def slowly(reply):
+        until.wait(seconds)
+        return read(reply)
+
+    monkeypatch.setattr(pipeline, "delivery_response", slowly)
+
+
+def test_the_deadline_covers_reading_the_answer(monkeypatch):
+    late_reading(monkeypatch, threading.Event(), 0.15)
+    with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=100) as client:
+        with pytest.raises(DeadlineExceeded, match="not read within 100 ms") as caught:
+            client.get_offers(offers())
+        assert caught.value.status == 200
+        assert client.stats()["failures"] == 1
+
+
+def test_a_call_ends_in_time_while_its_answer_is_read(monkeypatch):
+    """The worker goes on; the call and its failure count once."""
+    go, told = threading.Event(), []
+    late_reading(monkeypatch, go)
+    with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=SHORT) as client:
+        result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        assert eventually(lambda: server.requests)  # a worker has begun it
+        with pytest.raises(DeadlineExceeded, match="no answer within 200 ms") as caught:
+            result.get()
+        assert told == []
+        go.set()
+        assert eventually(lambda: told)
+        assert told == [caught.value]
+        assert eventually(lambda: client.stats()["failures"] == 1)
+
+
+def test_a_call_that_waits_too_long_for_a_worker_fails_once():
+    go, told = threading.Event(), []
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, max_workers=1, queue_timeout=SHORT) as client:
+        busy = client.get_offers({**offers(), "callback": lambda _: go.wait(WAIT)})
+        assert eventually(lambda: server.requests)
+        waiting = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        with pytest.raises(DeadlineExceeded, match="longer than 200 ms for a worker"):
+            waiting.get()
+        go.set()
+        busy.get(WAIT)
+        assert client.flush(WAIT)
+        assert eventually(lambda: told)
+        assert [type(error) for error in told] == [DeadlineExceeded]
+        assert client.stats()["failures"] == 1
+        assert len(server.requests) == 1

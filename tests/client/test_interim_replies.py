@@ -1,0 +1,212 @@
+"""Interim replies (1xx) are never an answer, whatever is asked for and whoever sends the request."""
+
+import json
+import threading
+import time
+
+import pytest
+import urllib3
+
+from delivery_api_client import ApiClient, Configuration
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import ConnectionFailed, InvalidResponse
+from target_python_sdk.testing import SocketServer, response
+from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, Geo, MboxRequest
+from tests.decisioning.cdn import Cdn, artifact, good, options
+from tests.support import ANSWER, LONG, client_of, content, offers
+
+pytestmark = pytest.mark.server
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+INTERIM = [(CONTINUE,), (PROCESSING,), (HINTS,), (CONTINUE, HINTS, PROCESSING, HINTS), (HINTS,) * 20]
+BY_EVERY_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
+
+
+def answering(interim, message=None, separately=True):
+    """A handler that sends interim replies before each answer, which names the visitor who asked."""
+
+    def handle(connection):
+        while True:
+            request = connection.read_request()
+            if not request:
+                return
+            said = message or echo(request)
+            for part in (*interim, said) if separately else (b"".join(interim) + said,):
+                connection.send(part)
+
+    return handle
+
+
+def echo(request):
+    """The answer to ``request``, with the visitor's id and mbox in it."""
+    asked = json.loads(request.partition(b"\r\n\r\n")[2])
+    name = asked["execute"]["mboxes"][0]["name"]
+    mbox = {"index": 0, "name": name, "options": [{"type": "html", "content": name}]}
+    return response({**ANSWER, "requestId": asked["requestId"], "execute": {"mboxes": [mbox]}})
+
+
+@BY_EVERY_SEQUENCE
+@pytest.mark.parametrize("separately", [True, False], ids=["separately", "together"])
+def test_each_visitor_gets_their_own_offer(interim, separately):
+    with SocketServer(answering(interim, separately=separately)) as server, client_of(server) as client:
+        for number in range(5):
+            assert content(client.get_offers(offers(f"visitor-{number}"))) == f"visitor-{number}"
+        assert server.connections == 1
+
+
+def test_so_do_visitors_of_many_threads():
+    wrong = []
+    with SocketServer(answering((CONTINUE, HINTS))) as server, client_of(server) as client:
+
+        def call(thread):
+            for number in range(20):
+                name = f"visitor-{thread}-{number}"
+                if content(client.get_offers(offers(name))) != name:
+                    wrong.append(name)
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert len(server.requests) == 160
+
+
+def test_an_interim_reply_after_the_answer_belongs_to_nobody():
+    """It comes late: with the answer of one visitor, or between two requests."""
+
+    def late(connection):
+        while True:
+            request = connection.read_request()
+            if not request:
+                return
+            connection.send(echo(request) + HINTS)
+
+    with SocketServer(late) as server, client_of(server) as client:
+        for number in range(5):
+            assert content(client.get_offers(offers(f"visitor-{number}"))) == f"visitor-{number}"
+        assert len(server.requests) == 5
+
+
+def test_an_endless_row_of_them_is_an_error():
+    with SocketServer(answering((CONTINUE,) * 200)) as server, client_of(server) as client:
+        with pytest.raises(InvalidResponse, match="not valid HTTP"):
+            client.get_offers(offers())
+        with pytest.raises(InvalidResponse, match="not valid HTTP"):
+            client.get_offers(offers())
+        assert server.connections == 2
+
+
+def test_a_switch_of_protocols_is_an_error_and_closes():
+    closed = threading.Event()
+
+    def switches(connection):
+        connection.read_request()
+        connection.send(SWITCHING + response(ANSWER))
+        if connection.wait_for_close():
+            closed.set()
+
+    with SocketServer(switches) as server, client_of(server) as client:
+        with pytest.raises(InvalidResponse, match="not valid HTTP"):
+            client.get_offers(offers())
+        assert closed.wait(5)
+
+
+def test_a_server_that_closes_after_one_has_not_answered():
+    def closes(connection):
+        connection.read_request()
+        connection.send(HINTS)
+        connection.close()
+
+    with SocketServer(closes) as server, client_of(server) as client:
+        with pytest.raises(ConnectionFailed) as caught:
+            client.get_offers(offers())
+        assert (caught.value.phase, server.connections) == ("exchange", 1)
+
+
+@BY_EVERY_SEQUENCE
+def test_an_artifact_is_read_after_them(interim):
+    def says(head, connection):
+        for part in interim:
+            connection.send(part)
+        return good("<b>A</b>")
+
+    with Cdn(says) as cdn, TargetClient.create(options(cdn)) as client:
+        assert content(client.get_offers(offers())) == "<b>A</b>"
+        assert len(cdn.asked) == 1
+
+
+def test_a_place_is_read_after_them():
+    place = {"x-geo-latitude": "37.75", "x-geo-longitude": "-122.4", "x-geo-city": "SAN FRANCISCO"}
+
+    def says(head, connection):
+        connection.send(CONTINUE + HINTS)
+        return response(place) if "/v1/geo" in head[""] else response(artifact(geoTargetingEnabled=True))
+
+    found = []
+    with Cdn(says) as cdn, TargetClient.create(options(cdn, events={"geo_location_updated": found.append})) as client:
+        context = Context(channel="web", geo=Geo(ip_address="192.0.2.1"))
+        execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
+        for _ in range(3):
+            assert content(client.get_offers({"request": DeliveryRequest(context=context, execute=execute)}))
+        assert cdn.connections <= 2  # one for the artifact, one for places, and both are kept
+    assert [event["geo_context"].city for event in found] == ["SAN FRANCISCO"] * 3
+
+
+def test_notifications_are_sent_past_them():
+    displayed = artifact()
+    displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
+    edge = SocketServer(answering((CONTINUE, HINTS), response(ANSWER)))
+    with edge, Cdn(response(displayed)) as cdn:
+        with TargetClient.create(options(cdn, server_domain=edge.domain, max_workers=1)) as client:
+            for _ in range(3):
+                assert content(client.get_offers(offers())) == "<b>A</b>"
+            assert client.flush(LONG / 1000)
+            assert client.stats()["undelivered"] == 0
+        sent = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in edge.requests]
+    told = [body for body in sent if "notifications" in body]
+    assert [body["notifications"][0]["tokens"] for body in told] == [["shown"]] * 3
+
+
+@BY_EVERY_SEQUENCE
+def test_so_does_the_generated_client(interim):
+    with SocketServer(answering(interim, response({"a": 1}))) as server:
+        with ApiClient(Configuration(host="http://" + server.domain)) as client:
+            for _ in range(3):
+                found, status, _ = client.call_api("/any", "GET", response_types_map={200: "object"})
+                assert (found, status) == ({"a": 1}, 200)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
+def test_a_pool_manager_never_takes_one_for_an_answer(interim):
+    """urllib3 reads past 100 only, and returns any other; the next answer would be another visitor's."""
+    with SocketServer(answering((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
+        with client_of(server, pool_manager=manager) as client:
+            for number in range(4):
+                name = f"visitor-{number}"
+                if interim is CONTINUE:
+                    assert content(client.get_offers(offers(name))) == name
+                else:
+                    with pytest.raises(InvalidResponse, match="interim reply"):
+                        client.get_offers(offers(name))
+        assert server.connections == (1 if interim is CONTINUE else 4)
+
+
+def test_the_deadline_counts_while_they_come():
+    def drips(connection):
+        connection.read_request()
+        while True:
+            connection.send(CONTINUE)
+            connection.wait(0.02)
+
+    with SocketServer(drips) as server, client_of(server, timeout=150) as client:
+        began = time.monotonic()
+        with pytest.raises(urllib3.exceptions.TimeoutError):
+            client.get_offers(offers())
+        assert time.monotonic() - began >= 0.15

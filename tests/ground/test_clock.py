@@ -1,0 +1,97 @@
+"""The clock that deadlines and circuits go by runs on while a test has stopped the time."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from target_tools import clock
+from target_tools.clock import Deadline
+
+#: What freezegun does: it replaces the functions, and every module attribute that is one of them.
+FREEZE = """
+import sys, time
+
+real = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter")}
+
+def freeze():
+    def frozen():
+        return 5.0
+
+    for name, function in real.items():
+        setattr(time, name, frozen)
+        for module in list(sys.modules.values()):
+            if module is not None:
+                for key, value in list(vars(module).items()):
+                    if value is function:
+                        setattr(module, key, frozen)
+
+def unfreeze():
+    for name, function in real.items():
+        setattr(time, name, function)
+
+def check():
+    before = clock.monotonic()
+    assert abs(before - real["monotonic"]()) < 60, before
+    deadline = clock.Deadline.after(1000)
+    end = real["monotonic"]() + 0.01
+    while real["monotonic"]() < end:
+        pass
+    assert clock.monotonic() >= before + 0.01
+    assert deadline.remaining() <= 999.99
+"""
+
+
+def run(script):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", FREEZE + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        """
+        from target_tools import clock
+        check()
+        freeze()
+        assert time.monotonic() == 5.0
+        check()
+        assert clock.epoch_seconds() == 5.0  # the time of day is the test's
+        unfreeze()
+        check()
+        """,
+        """
+        freeze()
+        from target_tools import clock
+        assert time.monotonic() == 5.0
+        check()
+        unfreeze()
+        check()
+        freeze()
+        check()
+        """,
+    ],
+    ids=["imported before", "imported while the time stands still"],
+)
+def test_a_stopped_clock_stops_no_deadline(script):
+    if "freeze()\n        from" in script and not hasattr(clock.time, "clock_gettime"):
+        pytest.skip("this system has no other monotonic clock than time.monotonic")
+    done = run(script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_earlier_of_two_deadlines_counts(monkeypatch):
+    monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
+    deadline = Deadline.after(10.0)
+    assert deadline == Deadline(110.0, 10.0)
+    assert deadline.at_most(10.0) is deadline
+    assert deadline.at_most(20.0) is deadline
+    assert deadline.at_most(4.0) == Deadline(104.0, 4.0)
+    monkeypatch.setattr(clock, "monotonic", lambda: 112.0)
+    assert deadline.remaining() == -2.0

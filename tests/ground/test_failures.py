@@ -1,0 +1,416 @@
+"""What goes wrong while sending, as errors of our own tree; and what belongs to the application and passes."""
+
+import ctypes
+import errno
+import functools
+import gc
+import http.client
+import os
+import signal
+import socket
+import ssl
+import threading
+import weakref
+
+import pytest
+import urllib3.exceptions as urllib3_errors
+
+from target_tools.clock import Deadline
+from target_tools.errors import ConnectionFailed, DeadlineExceeded, InvalidResponse, TlsError, TransportError
+from target_tools.http import failures
+from target_tools.http.failures import explained, forget_frames, is_foreign
+from target_tools.http.messages import HttpRequest, Origin
+from target_tools.http.pools import Exchange
+from target_tools.http.tls import CertificateFileError
+from tests.support import LONG
+
+WAIT = LONG / 1000
+REQUEST = HttpRequest("POST", Origin("https", "edge.example", 443), "/secret", (), b"", 100)
+PLACE = "https://edge.example:443"
+
+
+class HookError(Exception):
+    """What a double or a hook raises."""
+
+
+def exchange(phase, seconds=WAIT):
+    """Return an exchange that has come so far."""
+    deadline = Deadline.after(seconds)
+    made = Exchange(deadline, None, deadline.at_most(seconds / 3) if phase == "opening, another host" else None)
+    made.sent_at = 0.0 if phase.startswith("opening") else 1.0
+    made.reused = phase in ("reused", "reused, receiving")
+    made.received = 7 if phase in ("receiving", "reused, receiving") else 0
+    return made
+
+
+def wrapped(error):
+    """Return ``error`` as urllib3 hands it on."""
+    return urllib3_errors.ProtocolError("Connection aborted.", error)
+
+
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+RESET = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+CLOSED = http.client.RemoteDisconnected("Remote end closed connection without response")
+KERNEL_TIMEOUT = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+OPENING = ["opening", "opening, another host"]
+SENT = ["exchange", "receiving"]
+ALL = [*OPENING, *SENT, "reused", "reused, receiving"]
+
+TABLE = [
+    # a connection that cannot be opened
+    (REFUSED, OPENING, ConnectionFailed, "opening"),
+    (socket.gaierror(-2, "Name or service not known"), OPENING, ConnectionFailed, "opening"),
+    (OSError(errno.ENETUNREACH, "Network is unreachable"), OPENING, ConnectionFailed, "opening"),
+    (OSError(errno.EMFILE, "Too many open files"), OPENING, ConnectionFailed, "opening"),
+    (KERNEL_TIMEOUT, OPENING, ConnectionFailed, "opening"),
+    (urllib3_errors.NewConnectionError(None, "refused"), OPENING, ConnectionFailed, "opening"),
+    (urllib3_errors.ProxyError("Cannot connect to proxy.", REFUSED), OPENING, ConnectionFailed, "opening"),
+    (OSError("Tunnel connection failed: 502 Bad Gateway"), OPENING, ConnectionFailed, "opening"),
+    (OSError("Tunnel connection failed: 407 Proxy Authentication"), OPENING, ConnectionFailed, "refused"),
+    (urllib3_errors.ProxyError("no", OSError("Tunnel connection failed: 403")), OPENING, ConnectionFailed, "refused"),
+    # one that breaks
+    (RESET, SENT, ConnectionFailed, "exchange"),
+    (wrapped(RESET), SENT, ConnectionFailed, "exchange"),
+    (wrapped(CLOSED), SENT, ConnectionFailed, "exchange"),
+    (BrokenPipeError(errno.EPIPE, "Broken pipe"), SENT, ConnectionFailed, "exchange"),
+    (KERNEL_TIMEOUT, SENT, ConnectionFailed, "exchange"),
+    (http.client.IncompleteRead(b"{", 5), SENT, ConnectionFailed, "exchange"),
+    (wrapped(http.client.IncompleteRead(b"{", 5)), SENT, ConnectionFailed, "exchange"),
+    (urllib3_errors.IncompleteRead(1, 5), SENT, ConnectionFailed, "exchange"),
+    # a kept-alive one that the server had closed
+    (RESET, ["reused"], ConnectionFailed, "reuse"),
+    (wrapped(CLOSED), ["reused"], ConnectionFailed, "reuse"),
+    (BrokenPipeError(errno.EPIPE, "Broken pipe"), ["reused"], ConnectionFailed, "reuse"),
+    (RESET, ["reused, receiving"], ConnectionFailed, "exchange"),
+    (http.client.IncompleteRead(b"{", 5), ["reused, receiving"], ConnectionFailed, "exchange"),
+    # time
+    (socket.timeout("timed out"), ["opening", *SENT, "reused", "reused, receiving"], DeadlineExceeded, None),
+    (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), [*SENT, "reused"], DeadlineExceeded, None),
+    (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening"], DeadlineExceeded, None),
+    (socket.timeout("timed out"), ["opening, another host"], ConnectionFailed, "opening"),
+    (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening, another host"], ConnectionFailed, "opening"),
+    # no trust
+    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), ALL, TlsError, None),
+    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), ALL, TlsError, None),
+    (urllib3_errors.SSLError("no cause"), ALL, TlsError, None),
+    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), ALL, TlsError, None),
+    (CertificateFileError("ca_certs", "no such file", "a PEM file"), OPENING, TlsError, None),
+    # no HTTP
+    (http.client.BadStatusLine("nonsense"), ALL, InvalidResponse, None),
+    (http.client.LineTooLong("header line"), ALL, InvalidResponse, None),
+    (wrapped(http.client.HTTPException("an invalid header line")), ALL, InvalidResponse, None),
+    (urllib3_errors.DecodeError("no gzip"), ALL, InvalidResponse, None),
+    (urllib3_errors.InvalidHeader("Content-Length"), ALL, InvalidResponse, None),
+    # anything else
+    (HookError("mine"), ALL, TransportError, None),
+    (RuntimeError("socket disabled"), ALL, TransportError, None),
+    (ValueError("mine"), ALL, TransportError, None),
+    (urllib3_errors.ProtocolError("a double refuses"), OPENING, ConnectionFailed, "opening"),
+    (urllib3_errors.ProtocolError("a double refuses"), SENT, ConnectionFailed, "exchange"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "kind", "expected"),
+    [(error, phase, kind, expected) for error, phases, kind, expected in TABLE for phase in phases],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
+)
+def test_an_error_over_our_own_connections(error, phase, kind, expected):
+    found = explained(error, REQUEST, exchange(phase))
+    if kind is TlsError:  # TLS 1.3 refuses a client's certificate after the request was sent
+        expected = "opening" if phase in OPENING else "exchange"
+    assert (type(found), getattr(found, "phase", None)) == (kind, expected)
+    assert isinstance(found.__cause__, Exception)
+    assert found.__cause__ is error or not isinstance(error, type(found.__cause__))  # what was wrapped
+    assert PLACE in str(found)
+    assert "secret" not in str(found)
+
+
+MANAGED = [
+    (urllib3_errors.NewConnectionError(None, "refused"), ConnectionFailed, "opening"),
+    (
+        urllib3_errors.MaxRetryError(None, "/", urllib3_errors.NewConnectionError(None, "no")),
+        ConnectionFailed,
+        "opening",
+    ),
+    (REFUSED, ConnectionFailed, "opening"),
+    (socket.gaierror(-2, "Name or service not known"), ConnectionFailed, "opening"),
+    (urllib3_errors.ProxyError("no", urllib3_errors.NewConnectionError(None, "no")), ConnectionFailed, "opening"),
+    (urllib3_errors.ProxyError("no", OSError("Tunnel connection failed: 407")), ConnectionFailed, "refused"),
+    (wrapped(RESET), ConnectionFailed, "exchange"),
+    (wrapped(CLOSED), ConnectionFailed, "exchange"),
+    (OSError("mine"), ConnectionFailed, "exchange"),
+    (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), DeadlineExceeded, None),
+    (urllib3_errors.ConnectTimeoutError(None, "timed out"), DeadlineExceeded, None),
+    (urllib3_errors.SSLError("no trust"), TlsError, None),
+    (urllib3_errors.LocationParseError("odd"), ConnectionFailed, "exchange"),
+    (HookError("mine"), TransportError, None),
+    (KeyError("mine"), TransportError, None),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "phase"), MANAGED, ids=lambda value: type(value).__name__)
+def test_an_error_of_a_pool_manager(error, kind, phase):
+    """Whether something was sent shows by the error alone."""
+    found = explained(error, REQUEST, exchange("opening"), managed=True)
+    assert (type(found), getattr(found, "phase", None)) == (kind, phase)
+
+
+def test_a_pool_manager_that_cannot_connect_in_time_lets_another_host_be_asked():
+    error = urllib3_errors.ConnectTimeoutError(None, "timed out")
+    found = explained(error, REQUEST, exchange("opening, another host"), managed=True)
+    assert (type(found), found.phase) == (ConnectionFailed, "opening")
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_a_refused_connection_of_urllib3_1_26_is_no_time_out(managed, monkeypatch):
+    class NewConnectionError(urllib3_errors.ConnectTimeoutError, urllib3_errors.PoolError):
+        """The bases that the class has in 1.26."""
+
+    monkeypatch.setattr(urllib3_errors, "NewConnectionError", NewConnectionError)
+    error = NewConnectionError(None, "Failed to establish a new connection: [Errno 111] Connection refused")
+    found = explained(error, REQUEST, exchange("opening"), managed)
+    assert (type(found), found.phase) == (ConnectionFailed, "opening")
+
+
+@pytest.mark.parametrize("error", [REFUSED, RESET, HookError("mine"), ssl.SSLError(1, "no"), CLOSED], ids=repr)
+@pytest.mark.parametrize("managed", [False, True])
+def test_after_the_deadline_every_error_is_a_time_out(error, managed):
+    found = explained(error, REQUEST, exchange("exchange", -1.0), managed)
+    assert type(found) is DeadlineExceeded
+    assert found.__cause__ is error
+
+
+def test_an_error_of_our_own_is_raised_as_it_is():
+    error = InvalidResponse("odd")
+    assert explained(error, REQUEST, exchange("exchange")) is error
+    assert explained(wrapped(error), REQUEST, exchange("exchange")) is error
+    assert error.__cause__ is None
+
+
+# What belongs to the application
+
+
+def raiser(error):
+    """Return a function that raises ``error``."""
+
+    def handle(*_):
+        raise error
+
+    return handle
+
+
+class Handling:
+    def __init__(self, error):
+        self.error = error
+
+    def method(self, *_):
+        self.deeper()
+
+    def deeper(self):
+        raise self.error
+
+    def with_argument(self, argument, *_):
+        raise self.error
+
+    @staticmethod
+    def static(*_):
+        raise OSError("static")
+
+    @classmethod
+    def of_class(cls, *_):
+        raise OSError("class")
+
+
+class Callable(Handling):
+    def __call__(self, *_):
+        raise self.error
+
+
+class Inheriting(Callable):
+    pass
+
+
+def decorated(handler):
+    @functools.wraps(handler)
+    def wrapper(*arguments):
+        return handler(*arguments)
+
+    return wrapper
+
+
+HANDLERS = {
+    "function": raiser,
+    "lambda": lambda error: lambda *_: raiser(error)(),
+    "decorated function": lambda error: decorated(raiser(error)),
+    "method": lambda error: Handling(error).method,
+    "partial": lambda error: functools.partial(raiser(error), 1),
+    "partial of a method": lambda error: functools.partial(Handling(error).with_argument, 1),
+    "partial of a partial": lambda error: functools.partial(functools.partial(Handling(error).method), 1),
+    "callable object": Callable,
+    "callable object whose class inherits": Inheriting,
+    "partial of a callable object": lambda error: functools.partial(Callable(error), 1),
+    "static method": lambda _: Handling.static,
+    "class method": lambda _: Handling.of_class,
+}
+
+
+def raised_by(act):
+    """Return what ``act`` raises, with its traceback."""
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - it is looked at
+        return error
+    return None
+
+
+@pytest.fixture
+def handler_of_sigusr1():
+    if not hasattr(signal, "SIGUSR1"):
+        pytest.skip("this system has no signals to send to itself")
+    before = signal.getsignal(signal.SIGUSR1)
+    yield lambda handler: signal.signal(signal.SIGUSR1, handler)
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("error", [OSError("mine"), RuntimeError("mine"), HookError("mine"), socket.timeout("mine")])
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_what_a_signal_handler_raises_passes_unchanged(kind, error, handler_of_sigusr1):
+    handler_of_sigusr1(HANDLERS[kind](error))
+    raised = raised_by(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    assert isinstance(raised, Exception)
+    assert is_foreign(raised)
+    assert explained(raised, REQUEST, exchange("exchange")) is raised
+    assert explained(wrapped(raised), REQUEST, exchange("exchange")) is raised
+
+
+def test_the_same_error_from_elsewhere_is_not_the_handlers(handler_of_sigusr1):
+    error = OSError("mine")
+    handler_of_sigusr1(raiser(error))
+    raised = raised_by(Handling(error).deeper)
+    assert not is_foreign(raised)
+    assert type(explained(raised, REQUEST, exchange("exchange"))) is ConnectionFailed
+
+
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "http.client", "target_tools.http.pools", "ssl"])
+def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
+    """Job queues end a job in time so: a class of theirs, raised between two instructions of whatever runs."""
+    scope = {"__name__": name}
+    exec("def spin(begun, stop):\n    begun()\n    while not stop.is_set():\n        pass", scope)
+    begun, stop, seen = threading.Event(), threading.Event(), []
+
+    def work():
+        error = raised_by(lambda: scope["spin"](begun.set, stop))
+        seen.append((error, is_foreign(error)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(WAIT)
+    try:
+        ident = ctypes.c_ulong(thread.ident)
+        assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(HookError)) == 1
+        thread.join(WAIT)
+    finally:
+        stop.set()
+    ((error, foreign),) = seen
+    assert isinstance(error, HookError)
+    assert foreign
+
+
+@pytest.mark.parametrize("error", [HookError("mine"), RuntimeError("mine"), OSError("mine")], ids=repr)
+def test_what_a_double_raises_is_not_the_applications(error):
+    raised = raised_by(raiser(error))
+    assert not is_foreign(raised)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError()], ids=repr)
+def test_an_exhausted_process_is_told_as_it_is(error):
+    assert is_foreign(raised_by(raiser(error)))
+    assert explained(error, REQUEST, exchange("exchange")) is error
+
+
+@pytest.mark.parametrize("error", [REFUSED, HookError("mine")], ids=repr)
+def test_an_error_that_was_never_raised_is_not_the_applications(error):
+    assert not is_foreign(error)
+
+
+# Frames
+
+
+class Held:
+    """An object whose end can be watched."""
+
+
+def failing_in(name, error, holder):
+    """Raise ``error`` in a frame of the module ``name``, the only one that holds what is in ``holder``."""
+    scope = {"__name__": name, "fail": raiser(error)}
+    exec("def act(held):\n    fail()", scope)
+    scope["act"](holder.pop())
+
+
+@pytest.mark.parametrize(
+    ("name", "freed"),
+    [("urllib3.connectionpool", True), ("urllib3.util", True), ("http.client", True), ("tests.mine", False)],
+)
+def test_the_frames_of_libraries_are_forgotten(name, freed):
+    held, error = Held(), OSError("mine")
+    watch = weakref.ref(held)
+    with pytest.raises(OSError, match="mine"):
+        failing_in(name, error, [held])
+    del held
+    assert watch() is not None
+    forget_frames(error)
+    assert (watch() is None) is freed
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_so_are_those_of_what_an_error_was_raised_from(link):
+    held, inner, outer = Held(), OSError("mine"), OSError("outer")
+    watch = weakref.ref(held)
+    with pytest.raises(OSError, match="mine"):
+        failing_in("urllib3.util", inner, [held])
+    del held
+    setattr(outer, link, inner)
+    inner.__context__ = outer  # a circle is walked once
+    forget_frames(outer)
+    assert watch() is None
+
+
+def test_a_frame_that_still_runs_is_left_alone():
+    error = OSError("mine")
+    scope = {"__name__": "urllib3.util", "raised_by": raised_by, "fail": raiser(error), "forget": forget_frames}
+    exec(
+        "def act():\n    local = 5\n    try:\n        fail()\n    except OSError as error:\n        forget(error)\n"
+        "    return local",
+        scope,
+    )
+    assert scope["act"]() == 5
+
+
+def test_an_error_whose_frames_were_forgotten_is_freed_without_a_collection():
+    class Watched(OSError):
+        pass
+
+    def fail():
+        raise Watched("mine")
+
+    scope = {"__name__": "urllib3.connectionpool", "fail": fail}
+    exec(
+        "def act():\n    try:\n        fail()\n    except OSError as error:\n        kept = error\n        raise", scope
+    )
+
+    gc.disable()
+    try:
+        error = raised_by(scope["act"])
+        watch = weakref.ref(error)
+        forget_frames(error)
+        del error
+        assert watch() is None
+    finally:
+        gc.enable()
+
+
+def test_modules_that_requests_pass_through_are_libraries():
+    for module in (urllib3_errors, failures, http.client, socket, ssl, threading):
+        assert module.__name__.partition(".")[0] in failures._LIBRARIES

@@ -1,0 +1,159 @@
+"""Replaced functions and classes of urllib3 and of the standard library are noticed, and their end as well."""
+
+import functools
+import socket
+from unittest import mock
+
+import pytest
+import urllib3
+from urllib3 import poolmanager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import connection as urllib3_connection
+
+from target_tools.http.replaced import Replacements, dialling, dials_are_replaced, own_class
+
+
+def wrapper(function):
+    """Wrap as monitors do: with the name and the module of what is wrapped."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments, **options):
+        return function(*arguments, **options)
+
+    return wrapped
+
+
+class Connection(HTTPConnection):
+    """A connection of a cassette."""
+
+
+class TlsConnection(HTTPSConnection):
+    """The same over TLS."""
+
+
+class Manager(urllib3.PoolManager):
+    """A manager of a test."""
+
+
+class Pool(HTTPConnectionPool):
+    """A pool of a test."""
+
+
+WATCHED = {
+    "a mock of PoolManager": lambda: mock.patch("urllib3.PoolManager"),
+    "a class in its place": lambda: mock.patch("urllib3.PoolManager", Manager),
+    "by the name in rest": lambda: mock.patch("delivery_api_client.rest.urllib3.PoolManager"),
+    "urlopen mocked": lambda: mock.patch("urllib3.PoolManager.urlopen"),
+    "urlopen mocked by autospec": lambda: mock.patch("urllib3.PoolManager.urlopen", autospec=True),
+    "urlopen wrapped": lambda: mock.patch.object(urllib3.PoolManager, "urlopen", wrapper(urllib3.PoolManager.urlopen)),
+    "request mocked": lambda: mock.patch.object(urllib3.PoolManager, "request"),
+    "request wrapped": lambda: mock.patch.object(urllib3.PoolManager, "request", wrapper(urllib3.PoolManager.request)),
+    "connection_from_host": lambda: mock.patch.object(urllib3.PoolManager, "connection_from_host"),
+    "ConnectionCls": lambda: mock.patch.object(HTTPConnectionPool, "ConnectionCls", Connection),
+    "ConnectionCls over TLS": lambda: mock.patch.object(HTTPSConnectionPool, "ConnectionCls", TlsConnection),
+    "a pool class": lambda: mock.patch.dict(poolmanager.pool_classes_by_scheme, http=Pool),
+}
+
+
+@pytest.mark.parametrize("what", WATCHED)
+@pytest.mark.parametrize("first", ["before", "inside"])
+def test_a_replacement_is_found_while_it_lasts(what, first):
+    replacements = Replacements()
+    if first == "before":
+        assert replacements.found() == ()
+    with WATCHED[what]():
+        found = replacements.found()
+        assert found
+        assert replacements.found() == found  # the same as long as it lasts, so that a manager can be kept for it
+    assert replacements.found() == ()
+    with WATCHED[what]():
+        assert replacements.found()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "urllib3.connectionpool.HTTPConnectionPool.urlopen",
+        "http.client.HTTPConnection.putrequest",
+        "http.client.HTTPConnection.endheaders",
+        "urllib3.util.connection.create_connection",
+        "socket.getaddrinfo",
+    ],
+)
+def test_what_our_own_connections_pass_through_needs_no_stand_in(place):
+    with mock.patch(place):
+        assert Replacements().found() == ()
+
+
+# How connections are opened
+
+
+class FakeSocket(socket.socket):
+    """A socket of a double."""
+
+
+DIALLED = {
+    "socket": lambda: mock.patch("socket.socket", FakeSocket),
+    "connect": lambda: mock.patch.object(socket.socket, "connect", lambda *_: None),
+    "getaddrinfo": lambda: mock.patch("socket.getaddrinfo", lambda *_: []),
+    "create_connection": lambda: mock.patch.object(urllib3_connection, "create_connection"),
+}
+
+
+@pytest.mark.parametrize("what", DIALLED)
+def test_a_connection_from_before_a_replacement_can_be_told(what):
+    before = dialling()
+    assert dialling() == before
+    with DIALLED[what]():
+        inside = dialling()
+        assert inside != before
+        assert dialling() == inside
+    assert dialling() == before
+
+
+SOCKETS = {
+    "create_connection mocked": (lambda: mock.patch.object(urllib3_connection, "create_connection"), True),
+    "create_connection wrapped": (
+        lambda: mock.patch.object(
+            urllib3_connection, "create_connection", wrapper(urllib3_connection.create_connection)
+        ),
+        True,
+    ),
+    "_new_conn mocked": (lambda: mock.patch.object(HTTPConnection, "_new_conn"), True),
+    "socket": (DIALLED["socket"], True),
+    "getaddrinfo": (DIALLED["getaddrinfo"], False),
+}
+
+
+@pytest.mark.parametrize("what", SOCKETS)
+def test_sockets_of_a_double_are_made_by_urllib3s_function(what):
+    patch, expected = SOCKETS[what]
+    assert not dials_are_replaced()
+    with patch():
+        assert dials_are_replaced() is expected
+    assert not dials_are_replaced()
+
+
+@pytest.mark.parametrize("name", ["gevent._socket3", "gevent.socket", "eventlet.greenio.base"])
+def test_sockets_of_green_threads_are_real_ones(name):
+    with mock.patch("socket.socket", type("socket", (socket.socket,), {"__module__": name})):
+        assert not dials_are_replaced()
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        (HTTPConnection, HTTPConnection),
+        (HTTPSConnection, HTTPSConnection),
+        (Connection, HTTPConnection),
+        (TlsConnection, HTTPSConnection),
+        (type("Deeper", (Connection,), {}), HTTPConnection),
+    ],
+)
+def test_the_class_of_urllib3_is_found_behind_one_of_a_cassette(given, own):
+    assert own_class(given) is own
+
+
+def test_a_class_that_has_nothing_of_urllib3_is_what_it_is():
+    assert own_class(FakeSocket) is FakeSocket
