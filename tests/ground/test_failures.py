@@ -143,7 +143,7 @@ MANAGED = [
     (OSError("mine"), ConnectionFailed, "exchange"),
     (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), DeadlineExceeded, None),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), DeadlineExceeded, None),
-    (urllib3_errors.SSLError("no trust"), TlsError, None),
+    (urllib3_errors.SSLError("no trust"), TlsError, "exchange"),
     (urllib3_errors.LocationParseError("odd"), ConnectionFailed, "exchange"),
     (HookError("mine"), TransportError, None),
     (KeyError("mine"), TransportError, None),
