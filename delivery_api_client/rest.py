@@ -13,8 +13,9 @@ from target_python_sdk.delivery.wire_log import Logged
 from target_tools.clock import Deadline
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.policies import RetryPolicy
 from target_tools.http.proxies import Proxy, parse_proxy
-from target_tools.http.retries import Retrying, RetryPolicy
+from target_tools.http.retries import Retrying
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
 

@@ -19,7 +19,10 @@ class ClusterMemory:
     """
 
     def __init__(
-        self, settings: ClientSettings, hint: Optional[str], circuit_is_open: Callable[[Origin], bool]
+        self,
+        settings: ClientSettings,
+        hint: Optional[str],
+        circuit_is_open: Optional[Callable[[Origin], bool]] = None,
     ) -> None:
         self.hint = hint
         self._settings = settings
@@ -32,7 +35,8 @@ class ClusterMemory:
         if cluster is None or cluster == self.hint:
             return
         is_lost = cluster == self._lost and monotonic() < self._lost_until
-        if not is_lost and not self._circuit_is_open(delivery_origin(self._settings, cluster)):
+        is_open = self._circuit_is_open
+        if not is_lost and not (is_open is not None and is_open(delivery_origin(self._settings, cluster))):
             self.hint = cluster
 
     def lose(self, origin: Origin) -> None:

@@ -69,13 +69,13 @@ class Runtime:
         retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         self.counters = Counters()
-        hint = self._first_hint() if inherited is None else inherited.location_hint
-        self._clusters = ClusterMemory(settings, hint, self._circuit_is_open)
-        self._breaking: Optional[Breaking] = None
+        circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
             on_change = circuit_reporter(events, log)
-            self._breaking = Breaking(self.send, settings.circuit_breaker, settings.timeout, on_change)
-            self.send = self._breaking
+            breaking = Breaking(self.send, settings.circuit_breaker, settings.timeout, on_change)
+            self.send, circuit_is_open = breaking, breaking.is_open
+        hint = self._first_hint() if inherited is None else inherited.location_hint
+        self._clusters = ClusterMemory(settings, hint, circuit_is_open)
         self.send = FailingOver(self.send, self._clusters.lose)
         #: The rule artifact, where this process decides.
         self.artifacts: Optional[ArtifactSource[Artifact]] = None
@@ -183,9 +183,6 @@ class Runtime:
     def location_hint(self) -> Optional[str]:
         """The cluster that is asked for visitors without a hint of their own."""
         return self._clusters.hint
-
-    def _circuit_is_open(self, origin: Origin) -> bool:
-        return self._breaking is not None and self._breaking.is_open(origin)
 
     def stats(self) -> Dict[str, int]:
         """The counts by name."""

@@ -245,9 +245,14 @@ class CircuitOpen(ConnectionFailed):
 
 
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
-    """The certificate, its host name or the handshake gave no ground for trust.  ``status`` is 0."""
+    """The certificate, its host name or the handshake gave no ground for trust.  ``status`` is 0.
+
+    ``phase`` is ``opening``; or ``exchange`` if a pool manager of the application raised it, which
+    does not tell whether the request was sent.
+    """
 
     status: Optional[int] = 0
+    phase = "opening"
     _kept: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
 
     def __init__(self, message: str) -> None:

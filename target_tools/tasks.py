@@ -122,11 +122,10 @@ class CallbackTask(ContextTask):
     def _run(self, here: bool) -> None:
         self._begun_at = monotonic()
         limit = self._limit
-        if limit is not None and monotonic() - self._made_at > limit.waiting:
-            outcome = _outcome_of(partial(limit.expire, False))
-        else:
-            outcome = _outcome_of(self._act)
-        self._outcomes.append(outcome)
+        if not self._outcomes:
+            is_late = limit is not None and monotonic() - self._made_at > limit.waiting
+            self._outcomes.append(_outcome_of(partial(limit.expire, False) if limit and is_late else self._act))
+        outcome = self._outcomes[0]
         self._tell()
         error = outcome.error
         is_ours = isinstance(error, (TargetError, OpenApiException))
@@ -143,8 +142,8 @@ class CallbackTask(ContextTask):
             return math.inf
         until = self._made_at + limit.waiting if begun_at is None else begun_at + limit.running + GRACE_SECONDS
         left = until - monotonic()
-        if left > 0:
-            return left
+        if left > 0:  # a worker may begin the call while the waiter sleeps
+            return left if begun_at is not None else min(left, max(limit.running, GRACE_SECONDS))
         result, outcomes = self.result, self._outcomes
         outcomes.append(_outcome_of(partial(limit.expire, begun_at is not None)))
         with contextlib.suppress(IndexError):  # a worker has told the callback in the meantime

@@ -17,14 +17,13 @@ from target_python_sdk.delivery.messages import (
 )
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
-from target_tools.http.breaker import BreakerPolicy
-from target_tools.http.headers import Headers, checked_headers
-from target_tools.http.proxies import Proxy, parse_proxy
-from target_tools.http.retries import RetryPolicy
-from target_tools.http.tls import CertificateFileError, ClientCert, TlsContexts
+from target_tools.http.policies import BreakerPolicy, RetryPolicy
 from target_tools.logger import Log
 
 if TYPE_CHECKING:  # the transport is read with the first client, not with the options
+    from target_tools.http.headers import Headers
+    from target_tools.http.proxies import Proxy
+    from target_tools.http.tls import ClientCert, TlsContexts
     from target_tools.http.transport import TransportSettings
 
 
@@ -70,22 +69,22 @@ class ClientSettings(NamedTuple):
     retries: RetryPolicy = RetryPolicy()
     circuit_breaker: Optional[BreakerPolicy] = BreakerPolicy()
     on_error: str = "raise"
-    headers: Optional[Headers] = None
+    headers: "Optional[Headers]" = None
     max_connections: int = 256
     keep_alive: float = 60.0
     pool_manager: Any = None
-    proxy: Optional[Proxy] = None
+    proxy: "Optional[Proxy]" = None
     proxy_headers: Optional[Mapping[str, str]] = None
     trust_env: bool = False
     verify_ssl: bool = True
     ca_certs: Optional[str] = None
-    client_cert: ClientCert = None
+    client_cert: "ClientCert" = None
     max_response_bytes: ByteLimits = ByteLimits()
     shutdown_timeout: float = 2.0
     #: The query of every call, with ``{}`` where the session id goes.
     query: str = ""
     #: Keeps the TLS context that the options were checked with until a connection uses it.
-    tls: Optional[TlsContexts] = None
+    tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:
         return "ClientSettings({})".format(self.client)  # the others may hold secrets
@@ -156,13 +155,16 @@ def _retry_total(retry: urllib3.Retry) -> int:
     return 0 if retry.total is False else max(0, min(numbers, default=RetryPolicy().attempts - 1))
 
 
-def _proxy(option: str, value: Any) -> Proxy:
+def _proxy(option: str, value: Any) -> "Proxy":
+    from target_tools.http.proxies import parse_proxy  # noqa: PLC0415 - as above
+
     expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
     try:
         proxy = parse_proxy(parse.text(option, value))
     except ValueError:
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
+        from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - as above
         from target_tools.http.transport import stock_manager  # noqa: PLC0415 - as above
 
         stock_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
@@ -211,14 +213,20 @@ def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     return BreakerPolicy(**{name: parsers[name]("{}[{!r}]".format(option, name), one) for name, one in value.items()})
 
 
-def _headers(option: str, value: Any) -> Headers:
-    return cast("Headers", value) if callable(value) else checked_headers(value)
+def _headers(option: str, value: Any) -> "Headers":
+    if callable(value):
+        return cast("Headers", value)
+    from target_tools.http.headers import checked_headers  # noqa: PLC0415 - as above
+
+    return checked_headers(value)
 
 
-def _checked_tls(settings: ClientSettings, log: Log) -> Optional[TlsContexts]:
+def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
     """Return the TLS contexts of a client with certificate files.  Raises ``OptionError`` if one cannot be loaded."""
     if not settings.secure or (settings.ca_certs is None and settings.client_cert is None):
         return None
+    from target_tools.http.tls import CertificateFileError, TlsContexts  # noqa: PLC0415 - as above
+
     contexts = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert, log)
     try:
         contexts.current()

@@ -27,6 +27,7 @@ from target_tools.errors import (
 )
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 from target_tools.http.origins import OriginTable
+from target_tools.http.policies import BreakerPolicy
 
 #: Statuses by which a gateway reports that the origin is down.
 FAILING_STATUSES = frozenset({502, 503, 504})
@@ -38,21 +39,6 @@ _OLDEST_WINDOW = 6
 ValueT = TypeVar("ValueT")
 #: Receives the outcome of a call: the cause of a failure, or None if the origin answered.
 _Report = Callable[[Optional[str]], None]
-
-
-class BreakerPolicy(NamedTuple):
-    """When a circuit opens, and how it closes; times in seconds."""
-
-    #: The fewest failures that open the circuit.
-    failures: int = 5
-    #: The time until probes are let through, and between failed probes.
-    cooldown: float = 1.0
-    #: The share of failed calls that opens the circuit.
-    rate: float = 0.5
-    #: The time over which calls are counted; longer if fewer than ``failures`` calls were made in it.
-    window: float = 10.0
-    #: The number of simultaneous probes.
-    probes: int = 3
 
 
 class CircuitChange(NamedTuple):

@@ -8,12 +8,14 @@ remembered for a moment; an address that worked before is used when the resolver
 import contextvars
 import ipaddress
 import socket
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import ConnectionFailed, quoted
+from target_tools.http.messages import Origin
+from target_tools.http.origins import OriginTable
 from target_tools.latch import Latch
 from target_tools.threads import start_thread
 
@@ -35,13 +37,19 @@ KNOWN_LIMIT = 64
 START_SECONDS = 2.0
 
 
-class _Known(NamedTuple):
-    """Addresses of a host, the preferred one first."""
+class _Known:
+    """What is known of a host."""
 
-    addresses: List[AddressInfo]
-    at: float
-    #: The function that found them: an answer of a replaced ``getaddrinfo`` is not fresh for another one.
-    resolve: Callable[..., Any]
+    def __init__(self) -> None:
+        #: The addresses, the preferred one first; empty if none is known.
+        self.addresses: List[AddressInfo] = []
+        self.found_at = 0.0
+        #: The function that found them: an answer of a replaced ``getaddrinfo`` is not fresh for another one.
+        self.resolve: Optional[Callable[..., Any]] = None
+
+    def usable(self, seconds: float) -> List[AddressInfo]:
+        """Return the addresses if they are not older than that."""
+        return self.addresses if monotonic() - self.found_at < seconds else []
 
 
 class _LookUp:
@@ -62,7 +70,7 @@ class Resolver:
     """Finds the addresses of hosts, for one client in one process."""
 
     def __init__(self) -> None:
-        self._known: Dict[Key, _Known] = {}
+        self._known: OriginTable[_Known] = OriginTable(lambda origin: _Known(), limit=KNOWN_LIMIT)
         self._running: Dict[Key, _LookUp] = {}
 
     def addresses(self, host: str, port: int, deadline: Deadline) -> List[AddressInfo]:
@@ -75,42 +83,41 @@ class Resolver:
         literal = _literal(host, port) if resolve.__module__ == "socket" else None  # a replacement sees all hosts
         if literal is not None:
             return [literal]
-        known = self._known.get(key)
-        age = STALE_SECONDS if known is None else monotonic() - known.at
-        if known is not None and known.resolve is resolve and age < FRESH_SECONDS:
-            return known.addresses
-        usable = known if age < STALE_SECONDS else None
+        known = self._known.get(_table_key(key))
+        fresh = known.usable(FRESH_SECONDS)
+        if fresh and known.resolve is resolve:
+            return fresh
+        older = known.usable(STALE_SECONDS)
         look_up = self._look_up(key, resolve)
         if look_up is None:
-            if usable is not None:
-                return usable.addresses
+            if older:
+                return older
             raise ConnectionFailed(f"no connection to {host}: {RUNNING_LIMIT} name look-ups hang already", "refused")
         look_up.waiters += 1
         try:
             left = deadline.remaining()
-            answered = look_up.done.wait(left if usable is None else min(left, PATIENCE_SECONDS))
+            answered = look_up.done.wait(min(left, PATIENCE_SECONDS) if older else left)
         finally:
             look_up.waiters -= 1
         if look_up.addresses:
             return look_up.addresses
-        if usable is not None and not _is_unknown_name(look_up.error):
-            return usable.addresses
+        if older and not _is_unknown_name(look_up.error):
+            return older
         if not answered:
             raise socket.timeout("the name look-up timed out")
-        self._known.pop(key, None)
+        self.forget(host, port)
         reason = "the resolver knows no address" if look_up.error is None else quoted(look_up.error)
         raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from look_up.error
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:
         """Try ``address`` first from now on: a connection to it was opened."""
-        known = self._known.get((host, port))
-        if known is not None and known.addresses[0] != address and address in known.addresses:
-            others = [other for other in known.addresses if other != address]
-            self._known[host, port] = known._replace(addresses=[address, *others])
+        known = self._known.peek(_table_key((host, port)))
+        if known is not None:
+            known.addresses = _with_first(known.addresses, address)
 
     def forget(self, host: str, port: int) -> None:
         """Ask the resolver again at the next use: no connection could be opened."""
-        self._known.pop((host, port), None)
+        self._known.drop(_table_key((host, port)))
 
     def abandoned(self) -> int:
         """Return how many look-ups run that no call waits for any more."""
@@ -149,8 +156,6 @@ class Resolver:
         except BaseException as error:  # noqa: BLE001 - every waiter raises an error that has it as its cause
             look_up.error = error.with_traceback(None)
         if look_up.addresses:
-            while len(self._known) >= KNOWN_LIMIT:
-                self._known.pop(next(iter(list(self._known)), look_up.key), None)
             self._remember(look_up)
         if self._running.get(look_up.key) is look_up:
             self._running.pop(look_up.key, None)
@@ -158,11 +163,22 @@ class Resolver:
 
     def _remember(self, look_up: _LookUp) -> None:
         """Keep the addresses, with the one that worked before in front if it is still among them."""
-        before = self._known.pop(look_up.key, None)  # popped, so that the newest is the last
-        if before is not None and before.addresses[0] in look_up.addresses:
-            preferred = before.addresses[0]
-            look_up.addresses = [preferred, *(other for other in look_up.addresses if other != preferred)]
-        self._known[look_up.key] = _Known(look_up.addresses, monotonic(), look_up.resolve)
+        known = self._known.get(_table_key(look_up.key))
+        if known.addresses:
+            look_up.addresses = _with_first(look_up.addresses, known.addresses[0])
+        known.addresses, known.found_at, known.resolve = look_up.addresses, monotonic(), look_up.resolve
+
+
+def _table_key(key: Key) -> Origin:
+    """Return a key for the table of origins; the addresses of a host are the same for all schemes."""
+    return Origin("", *key)
+
+
+def _with_first(addresses: List[AddressInfo], first: AddressInfo) -> List[AddressInfo]:
+    """Return the addresses with ``first`` in front, if it is among them."""
+    if first not in addresses:
+        return addresses
+    return [first, *(address for address in addresses if address != first)]
 
 
 def _literal(host: str, port: int) -> Optional[AddressInfo]:

@@ -27,7 +27,7 @@ class FailingOver:
         try:
             return self._send(request, deadline)
         except (ConnectionFailed, TlsError) as error:
-            if isinstance(error, ConnectionFailed) and error.phase not in UNSENT_PHASES:
+            if error.phase not in UNSENT_PHASES:
                 raise
             attempts = error.attempts
         self._on_unreachable(request.origin)

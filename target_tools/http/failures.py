@@ -21,8 +21,8 @@ from target_tools.errors import (
     quoted,
 )
 from target_tools.handover import in_main_thread
+from target_tools.http.exchanges import Exchange
 from target_tools.http.messages import HttpRequest
-from target_tools.http.pools import Exchange
 from target_tools.http.tls import CertificateFileError
 
 _UNTRUSTED: Tuple[Type[Exception], ...] = (CertificateError, CertificateFileError, urllib3_errors.SSLError)
@@ -51,7 +51,7 @@ _MALFORMED = (
 )
 
 
-def is_foreign(error: BaseException) -> bool:
+def is_foreign(error: Exception) -> bool:
     """Return whether ``error`` belongs to the application: it must pass unchanged.
 
     That is what a signal handler raised, and what was raised into this thread from outside, as job
@@ -84,15 +84,21 @@ def _signal_handlers() -> Set[types.CodeType]:
     return codes
 
 
-def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> DeliveryError:
-    """Return the error of our tree that stands for ``error``, which becomes its cause.
+def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
+    """Return the error to raise in the place of ``error``.
 
+    It is one of our tree, with what urllib3 wrapped as its cause; or the very error that a signal handler raised.
     ``managed`` says that a pool manager of the application sent the request.
     """
     bare = _unwrapped(error)
+    if is_foreign(bare):
+        return bare
+    forget_frames(error)
     if isinstance(bare, DeliveryError):
         return bare
     found = _explained(bare, request, exchange, managed)
+    if managed and isinstance(found, TlsError):
+        found.phase = "exchange"
     found.__cause__ = bare
     return found
 
@@ -102,7 +108,7 @@ def _explained(error: Exception, request: HttpRequest, exchange: Exchange, manag
     is_opening = _is_opening(error) if managed else not exchange.sent_at
     return (
         _late(error, place, exchange, is_opening)
-        or _not_understood(error, place)
+        or _not_understood(error, place, exchange)
         or _disconnected(error, place, exchange, is_opening)
         or TransportError(f"sending to {place} failed: {type(error).__name__}")
     )
@@ -119,9 +125,11 @@ def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) ->
     return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
 
 
-def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
+def _not_understood(error: Exception, place: str, exchange: Exchange) -> Optional[DeliveryError]:
     """Return the error for a handshake that fails, and for an answer that is not HTTP."""
     if isinstance(error, _UNTRUSTED):
+        if exchange.sent_at:
+            return ConnectionFailed(f"{place} broke the TLS connection: {quoted(error)}", "exchange")
         return TlsError(f"no trusted TLS connection to {place}: {quoted(error)}")
     is_http = isinstance(error, http.client.HTTPException)
     cut_off = isinstance(error, (http.client.IncompleteRead, ConnectionError))

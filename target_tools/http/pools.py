@@ -13,7 +13,6 @@ belongs to its request.
 """
 
 import contextlib
-import contextvars
 import encodings.idna  # a look-up would import it; a process forked meanwhile never could again
 import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
 import encodings.utf_16_le  # noqa: F401
@@ -22,22 +21,20 @@ import queue
 import re
 import socket
 from collections import deque
-from contextvars import ContextVar
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Deque, List, Optional, Tuple
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
-from target_tools.clock import Deadline, monotonic
+from target_tools.clock import monotonic
+from target_tools.errors import ConnectionFailed, quoted
 from target_tools.exits import Line, LineDeadline
 from target_tools.forks import Crossing
-from target_tools.handover import Handover, in_main_thread
 from target_tools.http.connect import connect
-from target_tools.http.dns import Resolver
+from target_tools.http.exchanges import EXCHANGE, Exchange
 from target_tools.http.replaced import dialling, dials_are_replaced, own_class
-from target_tools.http.replies import Progress, Reply, TimedReader, give_time
-from target_tools.http.tls import TlsContexts
+from target_tools.http.replies import Reply, TimedReader, give_time
 
 #: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
 SEND_SIZE = 16384
@@ -50,57 +47,6 @@ _FRAMING = re.compile(rb"^(content-length|transfer-encoding):", re.IGNORECASE | 
 
 _Plain: Any = own_class(HTTPConnection)
 _Tls: Any = own_class(HTTPSConnection)
-
-
-class Opener:
-    """What opening a connection needs; shared by the pools of one client in one process."""
-
-    def __init__(self, tls: TlsContexts) -> None:
-        self.tls = tls
-        self.resolver = Resolver()
-        self._handover = Handover()
-
-    def run(self, act: Callable[[], None], connection: "KeptConnection", deadline: Deadline) -> None:
-        """Open ``connection`` by ``act``: in this thread, or in a helper thread that can be left behind.
-
-        The main thread never opens by itself: name look-ups, TLS and urllib3 take locks there, which an
-        exception that a signal handler raises could leave locked.
-        """
-        if connection.opens_apart or in_main_thread():
-            run = contextvars.copy_context().run
-            self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
-        else:
-            act()
-
-    def abandoned(self) -> int:
-        """Return how many look-ups and attempts to connect run that no call waits for."""
-        return self.resolver.abandoned() + self._handover.abandoned()
-
-
-class Exchange(Progress):
-    """One request and its reply, as far as the connection that carries them needs to know."""
-
-    def __init__(self, deadline: Deadline, opener: Opener, opening: Optional[Deadline] = None) -> None:
-        super().__init__(deadline)
-        #: By when the connection must be open.
-        self.opening = deadline if opening is None else opening
-        self.opener = opener
-        self.connection: Optional[KeptConnection] = None
-        self.reply: Optional[Reply] = None
-        #: Whether the connection has carried a reply before.
-        self.reused = False
-        #: Whether the server closed the connection before it had read the whole request.
-        self.broken = False
-        # Durations are milliseconds, moments are on the monotonic clock, sizes are bytes.
-        self.dns: Optional[float] = None
-        self.connect: Optional[float] = None
-        self.tls: Optional[float] = None
-        self.sent_at = 0.0
-        self.sent = 0
-
-
-#: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.
-EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)
 
 
 class KeptConnection(_Plain):  # type: ignore[misc]
@@ -152,7 +98,11 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         # A caller that leaves the helper thread behind must not close the socket that it works on.
         self._opening = True
         self.dialled_by = dialling()
-        exchange.opener.run(self._open_or_close, self, exchange.opening)
+        try:
+            exchange.opener.run(self._open_or_close, self, exchange.opening)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # urlopen ignores these errors of a request: it supposes that the server has replied before it closed.
+            raise ConnectionFailed(f"no connection to {self.host}: {quoted(error)}", "opening") from error
 
     def _open_or_close(self) -> None:
         try:
@@ -173,6 +123,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         if exchange is None or dials_are_replaced():
             new_socket: socket.socket = super()._new_conn()
             return new_socket
+        # _dns_host, private and the same in those versions, is the host with the dot at its end that DNS knows.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
         began = monotonic()
         addresses = resolver.addresses(host, port, exchange.opening)
@@ -184,9 +135,13 @@ class KeptConnection(_Plain):  # type: ignore[misc]
             resolver.forget(host, port)
             raise
         resolver.prefer(host, port, address)
-        self._show(sock)
         exchange.connect = (monotonic() - began) * 1000
-        give_time(sock, exchange.opening)
+        try:
+            self._show(sock)
+            give_time(sock, exchange.opening)
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:

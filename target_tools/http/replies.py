@@ -172,6 +172,7 @@ class Reply(http.client.HTTPResponse):
             if len(lengths) > 1:  # the same length twice: urllib3 and monitors expect one number
                 del headers["Content-Length"]
                 headers["Content-Length"] = lengths[0]
+        # _method, private and the same in Python 3.8 to 3.14, is the method of the request.
         if self.status in (204, 304) or self._method == "HEAD":  # type: ignore[attr-defined]
             self.length, self.chunked = 0, False
         elif not encodings and not lengths:

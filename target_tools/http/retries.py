@@ -9,27 +9,13 @@ end before the deadline.  A budget per origin limits the additional load on a fa
 import email.utils
 import random
 import time
-from typing import Callable, FrozenSet, NamedTuple, Optional
+from typing import Callable, Optional
 
 from target_tools.clock import Deadline, epoch_seconds
 from target_tools.errors import ConnectionFailed, DeliveryError
 from target_tools.http.messages import HttpReply, HttpRequest, Send
 from target_tools.http.origins import OriginTable
-
-#: Statuses that say that the server did not act.
-RETRIED_STATUSES = frozenset({429, 502, 503, 504})
-
-
-class RetryPolicy(NamedTuple):
-    """The number of attempts, the statuses that are retried, and the pauses; times in seconds."""
-
-    #: The number of attempts, the first included.
-    attempts: int = 3
-    statuses: FrozenSet[int] = RETRIED_STATUSES
-    #: The longest first pause; each further limit is twice the one before.
-    base: float = 0.1
-    longest: float = 2.0
-    respect_retry_after: bool = True
+from target_tools.http.policies import RetryPolicy
 
 
 class RetryBudget:

@@ -5,7 +5,7 @@ A context costs milliseconds and a megabyte of parsed authorities, so clients wi
 
 import os
 import weakref
-from typing import Any, NamedTuple, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Tuple, Union
 
 import urllib3
 
@@ -13,12 +13,13 @@ from target_tools.errors import TlsError
 from target_tools.forks import Crossing
 from target_tools.logger import Log
 
-try:
+if TYPE_CHECKING:
     import ssl
-except ImportError:  # Pyodide has no such module until a program loads it
-    _HAS_TLS = False
 else:
-    _HAS_TLS = True
+    try:
+        import ssl
+    except ImportError:  # Pyodide has no such module until a program loads it
+        ssl = None
 
 Password = Union[None, str, bytes]
 #: A PEM file with certificate and key; or the certificate, its key (None: in the same file), and the key's password.
@@ -72,7 +73,7 @@ class TlsContexts:
         ``CertificateFileError`` if there is none, OSError for an SSLKEYLOGFILE that cannot be opened, and ``TlsError``
         if this Python has no ssl module.
         """
-        if not _HAS_TLS:
+        if ssl is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise TlsError("this Python has no ssl module")
         # The stamps are taken before the files are read: a change in between is seen by the next call.
         key = self._key()

@@ -18,10 +18,11 @@ from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, 
 from target_tools.exits import Line, LineDeadline
 from target_tools.handover import Handover, in_main_thread
 from target_tools.http.bodies import decode_body, read_body
-from target_tools.http.failures import explained, forget_frames, is_foreign
+from target_tools.http.exchanges import EXCHANGE, Exchange, Opener
+from target_tools.http.failures import explained, forget_frames
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.origins import OriginTable
-from target_tools.http.pools import EXCHANGE, Exchange, KeptPool, KeptTlsPool, Opener, socks_pools
+from target_tools.http.pools import KeptPool, KeptTlsPool, socks_pools
 from target_tools.http.proxies import Proxy, proxy_of_environment
 from target_tools.http.replaced import Replacements
 from target_tools.http.responses import read_response
@@ -74,7 +75,7 @@ class Transport:
         self._opener = Opener(self._tls)
         self._handover = Handover()
         #: By origin, the pool for each proxy that was used.
-        self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _drop_pools)
+        self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)
         self._replacements = Replacements()
         #: The manager that stands in the place of urllib3's, while it does.
         self._stand_in: Tuple[Tuple[Any, ...], Any] = ((), None)
@@ -109,9 +110,10 @@ class Transport:
         for line in list(self._lines.values()):
             line.end()
         for pools in self._pools.values():
-            _drop_pools(pools, closed=True)
-        if self._stand_in[1] is not None:
-            self._stand_in[1].clear()
+            _close_pools(pools)
+        clear = getattr(self._stand_in[1], "clear", None)
+        if callable(clear):
+            clear()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
@@ -173,16 +175,13 @@ class Transport:
         except TargetError as error:
             forget_frames(error)
             raise
-        except Exception as error:
-            if is_foreign(error):
-                raise
-            forget_frames(error)
+        except Exception as error:  # noqa: BLE001 - it is raised below, or an error that stands for it
             failure = explained(error, request, exchange, send == self._over_manager)
         if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
             for pool in self._pools.get(request.origin).values():
                 pool.pool.drop()  # where one idle connection was dropped, the others probably were
         try:
-            raise failure  # outside the handler: its cause may hold it
+            raise failure  # outside the handler: what urllib3 made of it may hold it
         finally:
             del failure  # or error, traceback and frame would hold one another
 
@@ -190,6 +189,8 @@ class Transport:
         """Keep the connection of ``exchange`` if nothing on it can be taken for a later reply."""
         connection, received = exchange.connection, exchange.reply
         if connection is None or received is None or exchange.broken or not received.is_complete():
+            return
+        if self._settings.idle_seconds <= 0:
             return
         sock = connection.sock
         if sock is None or (connection.is_tls and _has_pending(sock)) or not reply.is_matched:
@@ -317,9 +318,9 @@ def _close_unless_kept(exchange: Exchange) -> None:
         connection.leave()
 
 
-def _drop_pools(pools: Dict[str, Any], closed: bool = False) -> None:
+def _close_pools(pools: Dict[str, Any]) -> None:
     for pool in list(pools.values()):
-        pool.pool.closed = pool.pool.closed or closed
+        pool.pool.closed = True
         pool.pool.drop()
 
 

@@ -60,7 +60,7 @@ def _section(page: Path, title: str) -> str:
 def test_every_client_option_is_in_a_table(root: Path) -> None:
     """And the tables name no other, and none twice."""
     page = root / "docs" / "client.md"
-    named = _first_cells_in(_section(page, "In force") + _section(page, "Checked and kept"))
+    named = _first_cells_in(_section(page, "Options") + _section(page, "Options without effect"))
     assert sorted(named) == sorted(ClientOptions.__annotations__)
 
 

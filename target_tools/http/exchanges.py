@@ -1,0 +1,85 @@
+"""One request and its reply, as the connection that carries them sees them, and what opening one needs."""
+
+import contextvars
+import socket
+from contextvars import ContextVar
+from typing import Any, Callable, Optional, Protocol
+
+from target_tools.clock import Deadline
+from target_tools.errors import DeadlineExceeded
+from target_tools.handover import Handover, in_main_thread
+from target_tools.http.dns import Resolver
+from target_tools.http.replies import Progress, Reply
+from target_tools.http.tls import TlsContexts
+
+
+class ExchangeConnection(Protocol):
+    """What an exchange needs of the connection that carries it."""
+
+    sock: Any
+    exchange: "Optional[Exchange]"
+    keep_alive: Optional[float]
+    is_tls: bool
+    opens_apart: bool
+
+    def close(self) -> None:
+        """Close it, unless a helper thread is opening it."""
+        ...
+
+    def leave(self) -> None:
+        """End the exchange."""
+        ...
+
+
+class Opener:
+    """What opening a connection needs; shared by the pools of one client in one process."""
+
+    def __init__(self, tls: TlsContexts) -> None:
+        self.tls = tls
+        self.resolver = Resolver()
+        self._handover = Handover()
+
+    def run(self, act: Callable[[], None], connection: ExchangeConnection, deadline: Deadline) -> None:
+        """Open ``connection`` by ``act``: in this thread, or in a helper thread that can be left behind.
+
+        The main thread never opens by itself: name look-ups, TLS and urllib3 take locks there, which an
+        exception that a signal handler raises could leave locked.
+        """
+        if connection.opens_apart or in_main_thread():
+            run = contextvars.copy_context().run
+            try:
+                self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
+            except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
+                raise socket.timeout("the connection attempt timed out") from None
+        else:
+            act()
+
+    def abandoned(self) -> int:
+        """Return how many look-ups and attempts to connect run that no call waits for."""
+        return self.resolver.abandoned() + self._handover.abandoned()
+
+
+class Exchange(Progress):
+    """One request and its reply, as far as the connection that carries them needs to know."""
+
+    def __init__(self, deadline: Deadline, opener: Opener, opening: Optional[Deadline] = None) -> None:
+        super().__init__(deadline)
+        #: By when the connection must be open.
+        self.opening = deadline if opening is None else opening
+        self.opener = opener
+        self.connection: Optional[ExchangeConnection] = None
+        self.reply: Optional[Reply] = None
+        #: Whether the connection has carried a reply before.
+        self.reused = False
+        #: Whether the server closed the connection before it had read the whole request.
+        self.broken = False
+        # Durations are milliseconds, moments are on the monotonic clock, sizes are bytes.
+        self.dns: Optional[float] = None
+        self.connect: Optional[float] = None
+        self.tls: Optional[float] = None
+        self.sent_at = 0.0
+        self.sent = 0
+
+
+#: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.
+EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)

@@ -1,0 +1,105 @@
+"""What a client leaves in its host's process (T32, T34)."""
+
+import json
+
+import pytest
+
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.conftest import Quiet, python, scaled
+from tests.support import ANSWER_BYTES, client_of, offers
+
+pytestmark = pytest.mark.server
+
+#: Makes and closes, or drops, so many clients; prints what is there afterwards beyond what was there before.
+CYCLES = """
+    import gc, json, os, sys, time, weakref
+    from types import SimpleNamespace
+    from tests.reliability.conftest import Quiet
+    from tests.support import client_of, eventually, offers
+
+    domain, count, closes = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "closed"
+    edge = SimpleNamespace(domain=domain)
+
+    def cycle(method):
+        client = client_of(edge, decisioning_method=method, cdn_base_path="http://" + domain, logger=Quiet())
+        client.get_offers(offers("a1-serverside-ab"))
+        client.get_offers({**offers("a1-serverside-ab"), "callback": id}).get(20)
+        if closes:
+            client.close()
+        return weakref.ref(client)
+
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    def state():
+        gc.collect()
+        with open("/proc/self/statm") as statm:
+            resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return {"bytes": resident, "descriptors": len(os.listdir("/proc/self/fd")), "objects": len(gc.get_objects())}
+
+    for _ in range(10):
+        cycle("server-side"), cycle("on-device")
+    eventually(lambda: threads() == 1)
+    before = state()
+    gc.disable()
+    alive = [cycle(method) for _ in range(count // 2) for method in ("server-side", "on-device")]
+    kept = sum(one() is not None for one in alive)
+    gone = eventually(lambda: threads() == 1)
+    del alive
+    after = state()
+    print(json.dumps({"kept": kept, "gone": gone, **{name: after[name] - before[name] for name in before}}))
+"""
+
+#: Imports everything with warnings as errors; prints whether the process is as it was.
+IMPORT = """
+    import json, logging, signal, socket, ssl, sys, threading, urllib3, warnings
+
+    def state():
+        loggers = [logging.getLogger(name) for name in (None, "urllib3", "urllib3.connectionpool", "adobe")]
+        return [
+            [(logger.level, len(logger.handlers)) for logger in loggers],
+            [repr(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
+            repr(warnings.filters), threading.active_count(), socket.getdefaulttimeout(), sys.getrecursionlimit(),
+            repr(ssl._create_default_https_context),
+        ]
+
+    before = state()
+    import target_python_sdk, target_decisioning_engine, delivery_api_client, target_tools
+    from target_python_sdk import TargetClient
+    print(json.dumps(before == state()))
+"""
+
+
+@pytest.mark.parametrize("end", ["closed", "dropped"])
+@pytest.mark.parametrize("count", scaled(1000, 100))
+def test_t32_clients_that_end_leave_nothing(end, count, figure):
+    with LocalEdge() as edge:
+        done = python(CYCLES, edge.domain, count, end, timeout=300, options=())
+    assert done.returncode == 0, done.stderr
+    left = json.loads(done.stdout)
+    figure("{} clients {}: still in memory without a garbage collection".format(count, end), left["kept"], 0)
+    figure("{} clients {}: descriptors left".format(count, end), left["descriptors"], 0)
+    figure("{} clients {}: MB left".format(count, end), left["bytes"] / 1e6, "less than 4")
+    figure("{} clients {}: objects left".format(count, end), left["objects"], "less than 1 for each")
+    assert (left["kept"], left["gone"]) == (0, True)
+    assert left["descriptors"] <= 0
+    assert left["objects"] < count
+    assert left["bytes"] < 4e6
+
+
+def test_t34_an_import_changes_nothing_in_the_process():
+    done = python(IMPORT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "true\n", "")
+
+
+def test_t34_two_clients_ask_their_own_hosts(figure):
+    with SocketServer(answer(ANSWER_BYTES)) as one, SocketServer(answer(ANSWER_BYTES)) as other:
+        with client_of(one, logger=Quiet()) as first, client_of(other, logger=Quiet()) as second:
+            for _ in range(5):
+                first.get_offers(offers())
+                second.get_offers(offers())
+                second.get_offers(offers())
+        counts = (len(one.requests), len(other.requests))
+    figure("requests to the hosts of two clients", counts, (5, 10))
+    assert counts == (5, 10)
