@@ -6,7 +6,7 @@ caller waits, is called back or awaits; so is a decision that this process makes
 """
 
 from functools import partial
-from typing import Callable, Dict, Generic, Optional, TypeVar
+from typing import Callable, Dict, Generic, List, Optional, TypeVar
 
 from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
@@ -127,6 +127,8 @@ class OneCall(Generic[ResultT]):
         self._http: Optional[HttpRequest] = None
         #: What this process decides by, if it is there yet.
         self._newest: Optional[Newest] = None
+        #: Emptied when the failure is counted: a waiter may expire the call before a worker's attempt fails.
+        self._uncounted: List[bool] = [True]
         self._remote = self._only_for_the_edge(call.decisioning_method)
         if self._remote is not None:
             self._http = delivery_request(prepared, settings)
@@ -181,6 +183,10 @@ class OneCall(Generic[ResultT]):
         return answer
 
     def _count_failure(self, error: DeliveryError) -> None:
+        try:
+            self._uncounted.pop()
+        except IndexError:
+            return
         counters = self._runtime.counters
         counters.failures.add()
         counters.retries.add(max(0, error.attempts - 1))
