@@ -1,0 +1,475 @@
+"""A call ends in time wherever the network stalls, however it is waited for; full queues (T1, T21, T30)."""
+
+import asyncio
+import collections
+import contextlib
+import socket
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+import urllib3
+
+from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, DeliveryError, HttpStatusError, QueueFull
+from target_python_sdk.testing import SocketServer, answer, response
+from target_tools.http import connect as connecting
+from target_tools.http import dns
+from tests.reliability.conftest import Quiet, scaled
+from tests.reliability.visitors import address_info, in_threads, swallows_connects
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers
+
+pytestmark = pytest.mark.server
+
+#: Seconds that a busy machine may add to a deadline.
+SLACK = 1.0
+WAYS = ("sync", "callback", "await")
+IMPATIENT = {"timeout": SHORT, "logger": Quiet(), "circuit_breaker": False}
+GOOD = response(ANSWER_BYTES)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def ended(act):
+    """Return how ``act`` ended, ``answered`` or the error, and after how many seconds."""
+    began = time.monotonic()
+    try:
+        act()
+    except DeliveryError as error:
+        return error, time.monotonic() - began
+    return "answered", time.monotonic() - began
+
+
+def in_every_way(client):
+    """Make a call in every way at once: how each ended, and after how many seconds."""
+    errors, found = [], {}
+
+    async def awaited():
+        await client.get_offers_async(offers())
+
+    acts = {
+        "sync": lambda: client.get_offers(offers()),
+        "callback": lambda: client.get_offers({**offers(), "callback": str, "err_callback": errors.append}).get(),
+        "await": lambda: asyncio.run(awaited()),
+    }
+
+    def run(way):
+        found[way] = ended(acts[way])
+
+    others = [threading.Thread(target=run, args=(way,)) for way in WAYS[1:]]
+    for thread in others:
+        thread.start()
+    run("sync")  # in the main thread, which hands opening a connection over
+    for thread in others:
+        thread.join()
+    return found, errors
+
+
+def for_ever(piece, every, first=b""):
+    """Return a handler that sends ``piece`` again and again."""
+
+    def handle(connection):
+        connection.read_request()
+        connection.send(first)
+        while True:
+            connection.send(piece)
+            connection.wait(every)
+
+    return handle
+
+
+def sleeps(connection):
+    connection.read_request()
+    connection.wait(6)
+
+
+def reads_nothing(connection):
+    connection.wait(6)
+
+
+def unavailable_at_last(connection):
+    while connection.read_request():
+        connection.wait(0.15)
+        connection.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+
+STALLS = {
+    "answers after 6 s": sleeps,
+    "reads nothing": reads_nothing,
+    "status line byte by byte": for_ever(b"1", 0.05, b"HTTP/"),
+    "header byte by byte": for_ever(b"x", 0.05, b"HTTP/1.1 200 OK\r\nX-Slow: "),
+    "header after header": for_ever(b"A: b\r\n", 0.05, b"HTTP/1.1 200 OK\r\n"),
+    "body byte by byte": for_ever(b" ", 0.05, HEAD + b"Content-Length: 100000\r\n\r\n"),
+    "body without end byte by byte": for_ever(b" ", 0.02, HEAD + b"Connection: close\r\n\r\n"),
+    "small chunks": for_ever(b"1\r\n \r\n", 0.0001, CHUNKED),
+    "chunk size byte by byte": for_ever(b"0", 0.05, CHUNKED),
+    "chunk extension byte by byte": for_ever(b"x", 0.01, CHUNKED + b"1;"),
+    "trailer after trailer": for_ever(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
+    "100 after 100": for_ever(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "103 after 103": for_ever(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
+    "503 and again": unavailable_at_last,
+}
+
+
+def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
+    """Make a call in every way, and check that it ended with its deadline; return the errors."""
+    found, errors = in_every_way(client)
+    figure(f"s of the slowest call, {name}", max(took for _, took in found.values()), "0.25")
+    for error, took in found.values():
+        assert type(error) in kinds
+        assert took < SHORT / 1000 + SLACK
+        assert took > SHORT / 1000 - 0.02 or type(error) is not DeadlineExceeded
+    assert eventually(lambda: errors)
+    assert errors == [found["callback"][0]]  # the error that get() raised, once
+    return [error for error, _ in found.values()]
+
+
+@pytest.mark.parametrize("name", STALLS)
+def test_t1_a_stalling_server_costs_the_deadline(name, figure):
+    # An attempt that ends shortly before the deadline is not repeated: then the call ends with the status.
+    kinds = (DeadlineExceeded, HttpStatusError) if name == "503 and again" else (DeadlineExceeded,)
+    with SocketServer(STALLS[name]) as server, client_of(server, **IMPATIENT) as client:
+        check_deadline(client, figure, name, kinds)
+        assert server.connections == len(WAYS)  # a request that was begun is not repeated elsewhere
+
+
+def test_t1_a_server_that_shakes_no_hands_costs_the_deadline(figure):
+    with SocketServer(reads_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
+        check_deadline(client, figure, "TLS handshake")
+        assert server.connections == len(WAYS)
+
+
+def test_t1_a_port_that_swallows_connects_costs_the_deadline(figure):
+    with swallows_connects() as hole, client_of(hole, **IMPATIENT) as client:
+        check_deadline(client, figure, "connect")
+        assert eventually(lambda: client.stats()["abandoned"] == 0)  # an attempt ends with its deadline
+
+
+# T30
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """A resolver that answers nothing before the event is set; the hosts that it was asked for."""
+    go, asked = threading.Event(), []
+
+    def resolve(host, *_, **__):
+        asked.append(host)
+        go.wait(LONG / 1000)
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield SimpleNamespace(go=go, asked=asked)
+    go.set()
+
+
+EDGE = SimpleNamespace(domain="edge.example:80")
+
+
+def test_t1_t30_a_resolver_that_hangs_costs_the_deadline(hanging, figure):
+    with client_of(EDGE, **IMPATIENT) as client:
+        check_deadline(client, figure, "look-up")
+        assert hanging.asked == ["edge.example"]  # three calls shared it
+        assert client.stats()["abandoned"] == 1
+        hanging.go.set()
+        assert eventually(lambda: client.stats()["abandoned"] == 0)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        UnicodeError("label too long"),
+        RuntimeError("a resolver of the application"),
+        None,
+    ],
+    ids=["unknown", "again", "unicode", "other", "no address"],
+)
+def test_t30_a_resolver_without_an_address(raised, monkeypatch, figure):
+    asked = []
+
+    def resolve(host, *_, **__):
+        asked.append(host)
+        if raised is not None:
+            raise raised
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with client_of(EDGE, logger=Quiet()) as client:
+        error, took = ended(lambda: client.get_offers(offers()))
+    figure(f"s of a call whose resolver says {raised!r:.40}", took, "-")
+    assert type(error) is ConnectionFailed
+    assert (error.phase, error.attempts, len(asked)) == ("opening", 3, 3)
+    assert error.__cause__ is raised
+
+
+def test_t30_a_known_address_serves_while_the_resolver_fails(monkeypatch, figure):
+    """It hangs, then fails; the connections of before are closed."""
+    closing = answer(ANSWER_BYTES, headers={"Connection": "close"})
+    monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.05)
+    go, says = threading.Event(), ["answers"]
+
+    def resolve(*_, **__):
+        if says[0] == "answers":
+            return [address_info(("127.0.0.1", server.port))]
+        if says[0] == "hangs":
+            go.wait(LONG / 1000)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with SocketServer(closing) as server, client_of(EDGE, logger=Quiet()) as client:
+        for says[0] in ("answers", "fails", "hangs"):
+            _, took = ended(lambda: [content(client.get_offers(offers())) for _ in range(3)])
+            figure(f"s of 3 calls, the resolver {says[0]}", took, "-")
+        go.set()
+        assert server.connections == len(server.requests) == 9
+        assert client.stats()["failures"] == 0
+
+
+def test_t30_ten_addresses_that_swallow_connects_cost_the_deadline(monkeypatch, figure):
+    with swallows_connects() as hole:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address_info(hole.address)] * 10)
+        with client_of(EDGE, **IMPATIENT) as client:
+            check_deadline(client, figure, "ten addresses")
+
+
+class Attempts:
+    """Records when the SDK's attempts to connect begin and end."""
+
+    def __init__(self, monkeypatch):
+        self.events = []
+        make, record = connecting._new_socket, self.record
+
+        class Recorded(socket.socket):
+            def close(self):
+                if self.tried is not None:
+                    record("ends", self.tried)
+                self.tried = None
+                super().close()
+
+        def recorded(address):
+            with contextlib.closing(make(address)) as made:
+                sock = Recorded(made.family, made.type, made.proto, made.detach())
+            sock.tried = address
+            record("begins", address)
+            return sock
+
+        monkeypatch.setattr(connecting, "_new_socket", recorded)
+
+    def record(self, what, address):
+        self.events.append((what, address, time.monotonic()))
+
+    def order(self):
+        return [(what, address) for what, address, _ in self.events]
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_t30_a_broken_first_address_is_not_waited_for(family, monkeypatch, figure):
+    """The second attempt begins while the first one is under way (RFC 8305), and the winner is remembered."""
+    v6 = family == "IPv6"
+    kind, host = (socket.AF_INET6, "::1") if v6 else (socket.AF_INET, "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        try:
+            hole = stack.enter_context(swallows_connects(kind, host))
+        except OSError:
+            pytest.skip("no IPv6 on this machine: enable it on the loopback interface")
+        closing = answer(ANSWER_BYTES, headers={"Connection": "close"})
+        server = stack.enter_context(SocketServer(closing))
+        bad, good = address_info(hole.address, kind), address_info(("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [bad, good])
+        attempts = Attempts(monkeypatch)
+        client = stack.enter_context(client_of(EDGE, logger=Quiet()))
+        first, took = ended(lambda: client.get_offers(offers()))
+        second, took_later = ended(lambda: client.get_offers(offers()))
+        stats = client.stats()
+    (_, _, began), (_, _, began_beside) = attempts.events[:2]
+    figure(f"s until the second address is tried, {family}", began_beside - began, "0.25")
+    figure(f"s of a call whose first address is broken, {family}", took, "0.3")
+    figure(f"s of the next call, {family}", took_later, "-")
+    assert (first, second, stats["failures"]) == ("answered", "answered", 0)
+    assert attempts.order() == [
+        ("begins", bad),
+        ("begins", good),
+        ("ends", bad),  # given up, as the other one has won
+        ("ends", good),
+        ("begins", good),
+        ("ends", good),
+    ]
+    assert took < 0.3 + SLACK
+
+
+# T21
+
+
+@pytest.mark.parametrize("count", scaled(10000, 2000))
+def test_t21_a_burst_that_overflows_the_queue(count, figure):
+    """Each call returns while the server answers nothing, is refused or kept, and ends exactly once."""
+    capacity, workers, submitters = count // 10, 4, 8
+    refused, answered, slowest, repaired = [], [], [0.0] * submitters, threading.Event()
+
+    def held(connection):
+        while connection.read_request():
+            repaired.wait(LONG / 1000)
+            connection.send(GOOD)
+
+    limits = {"max_pending": capacity, "max_workers": workers, "circuit_breaker": False, "timeout": 60000}
+    with SocketServer(held) as server, client_of(server, logger=Quiet(), **limits) as client:
+        options = {"callback": answered.append, "err_callback": refused.append}
+
+        def burst(number):
+            for _ in range(count // submitters):
+                began = time.monotonic()
+                client.get_offers({**offers(), **options})
+                slowest[number] = max(slowest[number], time.monotonic() - began)
+
+        in_threads(submitters, burst)
+        assert answered == []  # no call has waited for the server
+        assert eventually(lambda: client.stats()["running"] == workers)
+        stats, told = client.stats(), len(refused)
+        repaired.set()
+        assert client.flush(60000)
+        assert len(refused) == told
+    figure(f"{count} calls, room for {capacity}: refused and not told", stats["refused"] - told, 0)
+    figure("calls that wait, at most the room and one for each thread", stats["pending"], capacity + submitters)
+    figure("ms of the slowest submit", max(slowest) * 1000, "1 on an idle machine")
+    assert {type(error) for error in refused} == {QueueFull}
+    assert stats["refused"] == told
+    assert stats["pending"] + stats["running"] + told == count
+    assert capacity - workers <= stats["pending"] <= capacity + submitters
+    assert stats["threads"] == workers
+    assert len(answered) == count - told
+
+
+# Workers that are held
+
+
+class Threads:
+    """The largest number of threads beside those that were there before."""
+
+    def __init__(self):
+        self._before, self.most = len(sys._current_frames()), 0
+
+    def look(self):
+        self.most = max(self.most, len(sys._current_frames()) - self._before)
+
+
+def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
+    count, workers, waiting, running = 500, 8, 300, 300
+    ended_with, longest, seen = collections.Counter(), [], Threads()
+    limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
+
+    async def one(client):
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded) as caught:
+            await client.get_offers_async(offers())
+        longest.append(time.monotonic() - began)
+        ended_with["begun" if caught.value.attempts else "waited"] += 1
+
+    async def look():
+        while True:
+            seen.look()
+            await asyncio.sleep(0.01)
+
+    async def all_of_them(client):
+        looking = asyncio.ensure_future(look())
+        await asyncio.gather(*[one(client) for _ in range(count)])
+        looking.cancel()
+
+    with client_of(EDGE, logger=Quiet(), **limits) as client:
+        asyncio.run(all_of_them(client))
+        stats = client.stats()
+        hanging.go.set()
+        assert client.flush(LONG)
+        assert eventually(lambda: client.stats()["abandoned"] == 0)
+    figure("s of the slowest of 500 awaited calls", max(longest), (waiting + running) / 1000)
+    figure("threads for 500 awaited calls", seen.most, f"{workers + 2} at most")
+    assert sum(ended_with.values()) == count
+    assert set(ended_with) == {"begun", "waited"}
+    assert max(longest) < (waiting + running) / 1000 + SLACK
+    assert hanging.asked == ["edge.example"]
+    assert stats["abandoned"] <= 1
+    assert 1 <= seen.most <= workers + 2
+
+
+@pytest.mark.parametrize("how", ["get", "await"])
+def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
+    """The callback of an expired call runs later, once, on the next worker that is free."""
+    workers, waiting, count = 3, 200, 20
+    go, held, told = threading.Event(), [], []
+
+    def holds(_):
+        held.append(threading.get_ident())
+        go.wait(LONG / 1000)
+
+    def err_callback(number):
+        return lambda error: told.append((number, error, threading.get_ident()))
+
+    seen = Threads()
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        with client_of(server, logger=Quiet(), max_workers=workers, queue_timeout=waiting) as client:
+            holding = [client.get_offers({**offers(), "callback": holds}) for _ in range(workers)]
+            assert eventually(lambda: len(held) == workers)
+            requests = len(server.requests)
+            began = time.monotonic()
+            results = []
+            for number in range(count):
+                options = {**offers(), "callback": pytest.fail, "err_callback": err_callback(number)}
+                results.append(client.get_offers(options))
+            errors = [expired(result, how) for result in results]
+            took = time.monotonic() - began
+            seen.look()
+            assert told == []  # no worker was free
+            assert not any(result.ready() for result in holding)
+            go.set()
+            assert eventually(lambda: len(told) == count)
+            assert client.flush(LONG)
+            # The workers are those that were held, or their successors; nobody asked the server for a dead call.
+            assert [result.get(0)["response"].status for result in holding] == [200] * workers
+            assert len(server.requests) == requests == workers
+            stats = client.stats()
+    figure(f"s of 20 calls without a free worker, {how}", took, waiting / 1000)
+    assert took < waiting / 1000 + SLACK
+    assert sorted((number, error) for number, error, _ in told) == list(enumerate(errors))
+    assert {thread for _, _, thread in told} <= set(held)
+    assert stats["failures"] == count
+    assert seen.most <= workers + 2 + 1 + workers  # the server has one for each connection, and one that accepts
+
+
+def expired(result, how):
+    """Return the error that a waiter gets: the call had no worker in time."""
+
+    async def awaited():
+        return await result
+
+    with pytest.raises(DeadlineExceeded, match="waited longer than 200 ms for a worker") as caught:
+        result.get() if how == "get" else asyncio.run(awaited())
+    assert caught.value.attempts == 0
+    return caught.value
+
+
+def test_t1_a_call_whose_worker_overruns_the_deadline_fails_once(figure):
+    """A pool manager of the application ignores the time-out that it is given."""
+    go, told = threading.Event(), []
+
+    class Stubborn:
+        def request(self, *_, **__):
+            go.wait(LONG / 1000)
+            raise urllib3.exceptions.ProtocolError("too late")
+
+        clear = str
+
+    options = {"pool_manager": Stubborn(), "timeout": SHORT, "retries": 1, "logger": Quiet(), "max_workers": 1}
+    with client_of(EDGE, **options) as client:
+        result = client.get_offers({**offers(), "callback": pytest.fail, "err_callback": told.append})
+        error, took = ended(result.get)
+        figure("s of a call whose worker hangs", took, SHORT / 1000)
+        assert type(error) is DeadlineExceeded
+        assert (told, client.stats()["running"]) == ([], 1)  # the call is over, its worker is not
+        go.set()
+        assert eventually(lambda: told)
+        assert client.close(LONG)
+        assert told == [error]
+        assert client.stats()["failures"] == 1
