@@ -9,7 +9,8 @@ from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout
 from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
 from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
-from target_tools.errors import ApiValueError, InvalidResponse
+from target_tools.clock import Deadline
+from target_tools.errors import ApiValueError, DeadlineExceeded, InvalidResponse
 from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
 from target_tools.per_process import PerProcess
@@ -228,6 +229,7 @@ class ApiClient:
 
     def _answer(self, asked: HttpRequest, time: float, wanted: "_Wanted") -> Any:
         """What a call returns; runs in the thread of the caller, or a worker's."""
+        deadline = Deadline.after(time)
         reply = self.rest_client.send(asked, time)
         raw = as_urllib3(reply)
         if not wanted.preloaded:
@@ -235,6 +237,8 @@ class ApiClient:
             return raw
         self.last_response = RESTResponse(raw)
         data = wanted.data_of(reply.status, reply.body)
+        if deadline.remaining() <= 0:  # reading a large answer takes time, too
+            raise DeadlineExceeded(f"the answer was not read within {time * 1000:.0f} ms")
         return data if wanted.data_only else (data, reply.status, raw.headers)
 
     def _answer_of(self, request: Callable[[], Any], wanted: "_Wanted") -> Any:

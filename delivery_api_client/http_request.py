@@ -2,7 +2,7 @@
 
 import re
 import urllib.parse
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from target_python_sdk.delivery.option_parsers import A_WEEK, domain
 from target_python_sdk.delivery.options import ByteLimits
@@ -41,7 +41,23 @@ def http_request(
     content_type = next(text for name, text in fields.items() if name.lower() == "content-type")
     content = _body(content_type, body, post_params) if method in WITH_BODY else b""
     rendered = (*fields.items(), ("Accept-Encoding", "gzip"))
-    return HttpRequest(method, origin, target, rendered, content, ByteLimits().delivery)
+    named = body.get("requestId") if isinstance(body, dict) else None
+    return HttpRequest(
+        method,
+        origin,
+        target,
+        rendered,
+        content,
+        ByteLimits().delivery,
+        is_answered_by=None if named is None else _answering(named),
+    )
+
+
+def _answering(request_id: Any) -> Callable[[bytes], bool]:
+    """Return what tells whether a body can be the answer to that request."""
+    from target_python_sdk.delivery.exchange import answers  # noqa: PLC0415 - read with the first request
+
+    return lambda body: answers(request_id, body)
 
 
 def seconds(timeout: Timeout) -> float:

@@ -6,7 +6,7 @@ caller waits, is called back or awaits; so is a decision that this process makes
 """
 
 from functools import partial
-from typing import Callable, Dict, Generic, List, Optional, TypeVar
+from typing import Callable, Dict, Generic, Optional, TypeVar
 
 from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
@@ -118,6 +118,7 @@ class OneCall(Generic[ResultT]):
         self._call = call
         self._runtime = runtime
         self._shape = shape
+        self._uncounted = [True]
         self.log = runtime.log
         counters.calls.add()
         prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
@@ -127,8 +128,6 @@ class OneCall(Generic[ResultT]):
         self._http: Optional[HttpRequest] = None
         #: What this process decides by, if it is there yet.
         self._newest: Optional[Newest] = None
-        #: Emptied when the failure is counted: a waiter may expire the call before a worker's attempt fails.
-        self._uncounted: List[bool] = [True]
         self._remote = self._only_for_the_edge(call.decisioning_method)
         if self._remote is not None:
             self._http = delivery_request(prepared, settings)
@@ -183,6 +182,7 @@ class OneCall(Generic[ResultT]):
         return answer
 
     def _count_failure(self, error: DeliveryError) -> None:
+        """Count the failure of the call, once: a waiter may expire what a worker goes on with."""
         try:
             self._uncounted.pop()
         except IndexError:

@@ -76,7 +76,8 @@ class Runtime:
             self.send, circuit_is_open = breaking, breaking.is_open
         hint = self._first_hint() if inherited is None else inherited.location_hint
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
-        self.send = FailingOver(self.send, self._clusters.lose)
+        # A third of the time-out is for opening a connection to a cluster; half of that says something about it.
+        self.send = FailingOver(self.send, self._clusters.lose, settings.timeout / 6)
         #: The rule artifact, where this process decides.
         self.artifacts: Optional[ArtifactSource[Artifact]] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:

@@ -102,14 +102,15 @@ class AsyncResult(Generic[ResultT]):
                 loop.call_soon_threadsafe(_settle, arrived)
 
             self._watchers.append(wake)
-            timer = self._watch_time(loop)
+            timers = self._watch_time(loop)
             if self._ready:
                 _settle(arrived)
             try:
                 yield from arrived
             finally:  # a cancelled wait leaves the call and the client as they are
                 self._forget(wake)
-                timer.clear()
+                while timers:
+                    timers.pop().cancel()
         return self.get()
 
     def __reduce__(self) -> Tuple[Any, ...]:
@@ -141,8 +142,9 @@ class AsyncResult(Generic[ResultT]):
             self._told_by = None
 
     def complete(self, value: Optional[ResultT], error: Optional[BaseException]) -> None:
-        """The answer is there; wake everybody who waits for it."""
-        self._value, self._error = value, error
+        """The answer is there; wake everybody who waits for it.  The first answer stays."""
+        if not self._ready:
+            self._value, self._error = value, error
         self._ready = True
         self._before_waiting, self._check_time = _nothing, _never
         while self._watchers:
@@ -156,16 +158,17 @@ class AsyncResult(Generic[ResultT]):
                 continue
 
     def _watch_time(self, loop: Any) -> List[Any]:
-        """Check the time of the call on ``loop`` until the list that is returned is cleared."""
-        watching: List[Any] = [True]
+        """Check the time of the call on ``loop``; return a list that holds the timer, to be cancelled."""
+        timers: List[Any] = []
 
         def check() -> None:
+            timers.clear()
             expires_in = self._check_time()
-            if watching and not self._ready and expires_in != math.inf:
-                loop.call_later(max(0.001, expires_in), check)
+            if not self._ready and expires_in != math.inf:
+                timers.append(loop.call_later(max(0.001, expires_in), check))
 
         check()
-        return watching
+        return timers
 
     def _refuse_own_callback(self) -> None:
         if self._told_by == _thread.get_ident():

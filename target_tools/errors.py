@@ -227,6 +227,8 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
     pool: Any = None
     url: Any = None
+    #: If opening the connection timed out, the seconds that it had.
+    within: Optional[float] = None
 
     def __init__(self, message: str, phase: str = "opening") -> None:
         DeliveryError.__init__(self, message)

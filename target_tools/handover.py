@@ -10,7 +10,7 @@ import _thread
 import threading
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
-from target_tools.clock import Deadline
+from target_tools.clock import Deadline, monotonic
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 from target_tools.forks import FORKS, kernel_id
 from target_tools.latch import Latch
@@ -20,6 +20,8 @@ ResultT = TypeVar("ResultT")
 
 #: How many acts may hang, left behind by their callers, before no more are begun.
 LIMIT = 128
+#: Seconds within which a thread that was started begins.
+START_SECONDS = 2.0
 
 
 def in_main_thread() -> bool:
@@ -35,14 +37,17 @@ class _Ticket(Generic[ResultT]):
         self._undo = undo
         self._result: Optional[ResultT] = None
         self._error: Optional[BaseException] = None
+        self.begun = False
         self._finished = False
         self._abandoned = False
+        self._made_at = monotonic()
         #: Who does the act.
         self._thread = 0
         self._done = Latch()
 
     def serve(self, left: "Dict[int, _Ticket[Any]]") -> None:
         """Do the act; runs in the other thread."""
+        self.begun = True
         self._thread = kernel_id()
         try:
             self._result = self._act()
@@ -58,7 +63,7 @@ class _Ticket(Generic[ResultT]):
     def wait(self, deadline: Deadline, sees_off: bool) -> ResultT:
         """The result of the act, or the exception it ended with."""
         if not self._done.wait(deadline.remaining()):
-            raise DeadlineExceeded("no connection within {:.0f} ms".format(deadline.seconds * 1000))
+            raise DeadlineExceeded(f"no answer within {deadline.seconds * 1000:.0f} ms")
         if sees_off:
             FORKS.see_off(self._thread)
         if self._error is not None:
@@ -67,6 +72,10 @@ class _Ticket(Generic[ResultT]):
             finally:
                 self._error = None  # or error, traceback and ticket would hold one another
         return self._result  # type: ignore[return-value]  # the act has returned
+
+    def never_began(self) -> bool:
+        """Return whether no thread will do the act any more."""
+        return not self.begun and monotonic() - self._made_at > START_SECONDS
 
     def abandon(self, left: "Dict[int, _Ticket[Any]]") -> None:
         """Nobody waits any more: the act goes on, and is undone when it is through."""
@@ -88,6 +97,7 @@ class Handover:
 
     def abandoned(self) -> int:
         """Return how many acts go on although nobody waits for them."""
+        self._discard_unbegun()
         return len(self._left)
 
     def call(
@@ -105,6 +115,8 @@ class Handover:
         if self._may_wait_here():
             return act()
         if len(self._left) >= LIMIT:
+            self._discard_unbegun()
+        if len(self._left) >= LIMIT:
             raise ConnectionFailed("{} attempts to connect hang already".format(LIMIT), "refused")
         ticket = _Ticket(act, undo)
         try:
@@ -114,6 +126,12 @@ class Handover:
             ticket.abandon(self._left)
             raise
         return act()
+
+    def _discard_unbegun(self) -> None:
+        """Discard the acts whose thread never began: an exception of a signal handler kept it from being started."""
+        for key, ticket in list(self._left.items()):
+            if ticket.never_began():
+                self._left.pop(key, None)
 
     def _started(self, ticket: "_Ticket[ResultT]") -> bool:
         """Whether a thread serves ``ticket``; none may be had."""

@@ -1,11 +1,9 @@
 """Units of work for the worker threads."""
 
-import contextlib
 import contextvars
 import math
-from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from target_tools.async_result import AsyncResult
 from target_tools.clock import monotonic
@@ -111,12 +109,12 @@ class CallbackTask(ContextTask):
         self._made_at = monotonic()
         self._begun_at: Optional[float] = None
         #: The first one counts: the worker's, or that of a waiter who expired the call.
-        self._outcomes: Deque[_Outcome] = deque()
+        self._outcomes: Dict[None, _Outcome] = {}
         if limit is not None:
             self.result.expire_by(self._check_time)
 
     def _drop(self, error: Exception) -> None:
-        self._outcomes.append(_Outcome(None, error))
+        self._outcomes.setdefault(None, _Outcome(None, error))
         self._tell()
 
     def _run(self, here: bool) -> None:
@@ -124,8 +122,9 @@ class CallbackTask(ContextTask):
         limit = self._limit
         if not self._outcomes:
             is_late = limit is not None and monotonic() - self._made_at > limit.waiting
-            self._outcomes.append(_outcome_of(partial(limit.expire, False) if limit and is_late else self._act))
-        outcome = self._outcomes[0]
+            act = partial(limit.expire, False) if limit and is_late else self._act
+            self._outcomes.setdefault(None, _outcome_of(act))
+        outcome = self._outcomes[None]
         self._tell()
         error = outcome.error
         is_ours = isinstance(error, (TargetError, OpenApiException))
@@ -138,21 +137,20 @@ class CallbackTask(ContextTask):
     def _check_time(self) -> float:
         """Return the seconds after which to ask again; end the call if its time is up."""
         limit, begun_at = self._limit, self._begun_at
-        if limit is None or self._outcomes or self.is_over():
+        # In this order, as a worker that is done replaces them in the other one.
+        outcomes, result = self._outcomes, self.result
+        if limit is None or outcomes or result is _OVER:
             return math.inf
         until = self._made_at + limit.waiting if begun_at is None else begun_at + limit.running + GRACE_SECONDS
         left = until - monotonic()
         if left > 0:  # a worker may begin the call while the waiter sleeps
             return left if begun_at is not None else min(left, max(limit.running, GRACE_SECONDS))
-        result, outcomes = self.result, self._outcomes
-        outcomes.append(_outcome_of(partial(limit.expire, begun_at is not None)))
-        with contextlib.suppress(IndexError):  # a worker has told the callback in the meantime
-            result.complete(*outcomes[0])
+        result.complete(*outcomes.setdefault(None, _outcome_of(partial(limit.expire, begun_at is not None))))
         return math.inf
 
     def _tell(self) -> None:
         """Run the callback for the outcome; whatever it does, the result is ready afterwards."""
-        outcome = self._outcomes[0]
+        outcome = self._outcomes[None]
         callback = self._callback if outcome.error is None else self._err_callback
         log = self._log
         try:
@@ -165,7 +163,7 @@ class CallbackTask(ContextTask):
             self.result.complete(*outcome)
             # The error's traceback leads to frames that hold the task: drop the error, and what is no longer needed.
             self.result = _OVER
-            self._outcomes.clear()
+            self._outcomes = {}
             del self._act, self._callback, self._err_callback, self._context
 
 

@@ -77,6 +77,7 @@ def _replaced_call(prepared: "Prepared", request: HttpRequest, deadline: Deadlin
 
 def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "Prepared") -> Any:
     from target_python_sdk.delivery.shape import shape  # noqa: PLC0415 - only tests come here
+    from target_tools.http.failures import is_foreign  # noqa: PLC0415 - as above
 
     try:
         response = call(arguments)
@@ -85,6 +86,8 @@ def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prep
     except ApiException as error:
         raise _status_error(error) from error
     except Exception as error:
+        if is_foreign(error):
+            raise
         raise TransportError(f"the replacement of DeliveryApi raised {type(error).__name__}") from error
     try:
         shape(prepared, response, DecisioningMethod.SERVER_SIDE)

@@ -276,7 +276,9 @@ def _is_failure(error: DeliveryError, late_counts: bool) -> bool:
     if isinstance(error, DeadlineExceeded):
         return late_counts
     # Phase "refused": a proxy or this process refused the connection, not the origin.
-    return isinstance(error, TlsError) or (isinstance(error, ConnectionFailed) and error.phase != "refused")
+    if isinstance(error, ConnectionFailed):
+        return late_counts if error.within is not None else error.phase != "refused"
+    return isinstance(error, TlsError)
 
 
 def _refusal(outage: _Outage, outlook: str) -> CircuitOpen:

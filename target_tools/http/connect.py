@@ -88,9 +88,9 @@ class _Race:
             sock.setblocking(False)
             sock.connect(address[4])
         except BlockingIOError:
-            self._show(sock)
-            self._waiting[sock] = address
+            self._waiting[sock] = address  # from now on close() closes it
             self._selector.register(sock, selectors.EVENT_WRITE)
+            self._show(sock)
         except OSError as error:
             self._failure = error
             sock.close()

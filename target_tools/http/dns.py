@@ -35,6 +35,8 @@ RUNNING_LIMIT = 32
 KNOWN_LIMIT = 64
 #: Seconds after which a look-up whose thread has not begun is started again.
 START_SECONDS = 2.0
+#: Seconds after which another look-up is started beside one that hangs.
+HANGING_SECONDS = 10.0
 
 
 class _Known:
@@ -71,10 +73,16 @@ class Resolver:
 
     def __init__(self) -> None:
         self._known: OriginTable[_Known] = OriginTable(lambda origin: _Known(), limit=KNOWN_LIMIT)
+        #: The newest look-up of each host.
         self._running: Dict[Key, _LookUp] = {}
+        #: All that have a thread.
+        self._threads: Dict[int, _LookUp] = {}
 
-    def addresses(self, host: str, port: int, deadline: Deadline) -> List[AddressInfo]:
+    def addresses(self, host: str, port: int, deadline: Deadline, is_needed: bool = True) -> List[AddressInfo]:
         """Return the addresses of ``host`` in the order in which to try them.
+
+        ``is_needed`` says that there is no other host to ask: half of the look-ups that may run at the same
+        time are kept for such hosts, as visitors' hints can name any others.
 
         Raises ``ConnectionFailed`` if the resolver has none, whatever it raises, and
         ``socket.timeout`` if it does not answer before the deadline.
@@ -88,7 +96,7 @@ class Resolver:
         if fresh and known.resolve is resolve:
             return fresh
         older = known.usable(STALE_SECONDS)
-        look_up = self._look_up(key, resolve)
+        look_up = self._look_up(key, resolve, RUNNING_LIMIT if is_needed else RUNNING_LIMIT // 2)
         if look_up is None:
             if older:
                 return older
@@ -119,17 +127,23 @@ class Resolver:
         """Ask the resolver again at the next use: no connection could be opened."""
         self._known.drop(_table_key((host, port)))
 
+    def expire(self, host: str, port: int) -> None:
+        """Ask the resolver at the next use, and use the present addresses if it fails."""
+        known = self._known.peek(_table_key((host, port)))
+        if known is not None:
+            known.found_at = min(known.found_at, monotonic() - FRESH_SECONDS)
+
     def abandoned(self) -> int:
         """Return how many look-ups run that no call waits for any more."""
-        return sum(look_up.waiters <= 0 for look_up in list(self._running.values()))
+        return sum(look_up.waiters <= 0 for look_up in list(self._threads.values()))
 
-    def _look_up(self, key: Key, resolve: Callable[..., Any]) -> Optional[_LookUp]:
+    def _look_up(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_LookUp]:
         """Return the look-up that runs for ``key``, started if there was none; None if too many run."""
         running = self._running.get(key)
-        if running is not None and running.resolve is resolve and not self._is_lost(running):
+        if running is not None and running.resolve is resolve and not _is_lost(running):
             return running
-        if running is None and len(self._running) >= RUNNING_LIMIT:
-            return None
+        if len(self._threads) >= limit:
+            return running
         made = _LookUp(key, resolve)
         self._running[key] = made
         run = contextvars.copy_context().run
@@ -142,12 +156,10 @@ class Resolver:
             raise
         return made
 
-    def _is_lost(self, look_up: _LookUp) -> bool:
-        return not look_up.begun and monotonic() - look_up.made_at > START_SECONDS
-
     def _resolve(self, look_up: _LookUp) -> None:
         """Ask the system's resolver; runs in the look-up's thread."""
         look_up.begun = True
+        self._threads[id(look_up)] = look_up
         host, port = look_up.key
         try:
             family = urllib3_connection.allowed_gai_family()
@@ -157,6 +169,7 @@ class Resolver:
             look_up.error = error.with_traceback(None)
         if look_up.addresses:
             self._remember(look_up)
+        self._threads.pop(id(look_up), None)
         if self._running.get(look_up.key) is look_up:
             self._running.pop(look_up.key, None)
         look_up.done.open()
@@ -167,6 +180,12 @@ class Resolver:
         if known.addresses:
             look_up.addresses = _with_first(look_up.addresses, known.addresses[0])
         known.addresses, known.found_at, known.resolve = look_up.addresses, monotonic(), look_up.resolve
+
+
+def _is_lost(look_up: _LookUp) -> bool:
+    """Whether another look-up is to be started: its thread never began, or the resolver hangs."""
+    age = monotonic() - look_up.made_at
+    return age > HANGING_SECONDS or (age > START_SECONDS and not look_up.begun)
 
 
 def _table_key(key: Key) -> Origin:

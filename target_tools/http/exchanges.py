@@ -79,6 +79,11 @@ class Exchange(Progress):
         self.tls: Optional[float] = None
         self.sent_at = 0.0
         self.sent = 0
+        self.is_over = False
+
+    def reads_until(self) -> Deadline:
+        """Return the deadline for the next read: before the request is sent, a proxy answers CONNECT."""
+        return self.deadline if self.sent_at else self.opening
 
 
 #: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.

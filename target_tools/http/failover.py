@@ -14,12 +14,14 @@ class FailingOver:
     """A ``send`` that goes on to ``request.alternative``.
 
     It does so only if nothing was sent: no connection to the origin, no trust in it, or an open circuit.
-    ``on_unreachable`` is called with the origin that was given up.
+    ``on_unreachable`` is called with the origin that was given up, unless the call had less time than
+    ``shortest`` seconds to open a connection: a call in a hurry says nothing about the origin.
     """
 
-    def __init__(self, send: Send, on_unreachable: Callable[[Origin], object]) -> None:
+    def __init__(self, send: Send, on_unreachable: Callable[[Origin], object], shortest: float = 0.0) -> None:
         self._send = send
         self._on_unreachable = on_unreachable
+        self._shortest = shortest
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         if request.alternative is None:
@@ -29,7 +31,8 @@ class FailingOver:
         except (ConnectionFailed, TlsError) as error:
             if error.phase not in UNSENT_PHASES:
                 raise
-            attempts = error.attempts
-        self._on_unreachable(request.origin)
+            attempts, within = error.attempts, getattr(error, "within", None)
+        if within is None or within >= self._shortest:
+            self._on_unreachable(request.origin)
         reply = self._send(request._replace(origin=request.alternative, alternative=None), deadline)
         return reply._replace(attempts=reply.attempts + attempts)

@@ -76,7 +76,7 @@ def _signal_handlers() -> Set[types.CodeType]:
         handler: Any = signal.getsignal(number)
         while isinstance(handler, partial):
             handler = handler.func
-        methods = (getattr(handler, "__func__", None), vars(type(handler)).get("__call__"))
+        methods = (getattr(handler, "__func__", None), getattr(type(handler), "__call__", None))  # noqa: B004
         for function in (handler, *methods):
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):
@@ -97,8 +97,8 @@ def explained(error: Exception, request: HttpRequest, exchange: Exchange, manage
     if isinstance(bare, DeliveryError):
         return bare
     found = _explained(bare, request, exchange, managed)
-    if managed and isinstance(found, TlsError):
-        found.phase = "exchange"
+    if isinstance(found, TlsError) and (managed or exchange.sent_at):
+        found.phase = "exchange"  # TLS 1.3 refuses a client's certificate after the request was sent
     found.__cause__ = bare
     return found
 
@@ -108,7 +108,7 @@ def _explained(error: Exception, request: HttpRequest, exchange: Exchange, manag
     is_opening = _is_opening(error) if managed else not exchange.sent_at
     return (
         _late(error, place, exchange, is_opening)
-        or _not_understood(error, place, exchange)
+        or _not_understood(error, place)
         or _disconnected(error, place, exchange, is_opening)
         or TransportError(f"sending to {place} failed: {type(error).__name__}")
     )
@@ -121,16 +121,16 @@ def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) ->
     if not _is_timeout(error):
         return None
     if is_opening and exchange.opening is not exchange.deadline:
-        return ConnectionFailed(f"no connection to {place} within {exchange.opening.seconds * 1000:.0f} ms")
+        failed = ConnectionFailed(f"no connection to {place} within {exchange.opening.seconds * 1000:.0f} ms")
+        failed.within = exchange.opening.seconds
+        return failed
     return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
 
 
-def _not_understood(error: Exception, place: str, exchange: Exchange) -> Optional[DeliveryError]:
+def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
     """Return the error for a handshake that fails, and for an answer that is not HTTP."""
     if isinstance(error, _UNTRUSTED):
-        if exchange.sent_at:
-            return ConnectionFailed(f"{place} broke the TLS connection: {quoted(error)}", "exchange")
-        return TlsError(f"no trusted TLS connection to {place}: {quoted(error)}")
+        return TlsError(f"no trusted TLS connection to {place}: {_text_of(error)}")
     is_http = isinstance(error, http.client.HTTPException)
     cut_off = isinstance(error, (http.client.IncompleteRead, ConnectionError))
     if isinstance(error, _MALFORMED) or (is_http and not cut_off):
@@ -147,10 +147,16 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
     if not isinstance(error, (OSError, urllib3_errors.HTTPError)):
         return None
     if not is_opening:
-        return ConnectionFailed(f"{place} dropped the connection: {quoted(error)}", "exchange")
+        return ConnectionFailed(f"{place} dropped the connection: {_text_of(error)}", "exchange")
     # A proxy that refuses the tunnel will refuse it again.
     refused = str(error).startswith("Tunnel connection failed: 4")
-    return ConnectionFailed(f"no connection to {place}: {quoted(error)}", "refused" if refused else "opening")
+    return ConnectionFailed(f"no connection to {place}: {_text_of(error)}", "refused" if refused else "opening")
+
+
+def _text_of(error: Exception) -> str:
+    """Return what may be shown of an error: urllib3's own texts can contain the URL, with ids of the visitor."""
+    known = (OSError, urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError)
+    return quoted(error) if isinstance(error, known) else type(error).__name__
 
 
 def _is_timeout(error: Exception) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, NoReturn
 
 from target_tools.clock import Deadline
 from target_tools.errors import OptionError
+from target_tools.http.failures import is_foreign
 from target_tools.http.messages import HttpReply, HttpRequest, Send
 
 #: Headers that frame a message, choose its encoding, or change which kind of answer comes.
@@ -115,6 +116,8 @@ class _Computed:
         try:
             computed = self._compute(view)
         except Exception as error:
+            if is_foreign(error):
+                raise
             # Not its text, which may hold a secret or an id.
             message = f"Invalid option 'headers': the callable raised {type(error).__name__}"
             raise OptionError(message, "headers", _EXPECTED) from error

@@ -54,7 +54,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
 
     exchange: Optional[Exchange] = None
     idle_since = 0.0
-    #: Seconds after which the server closes the connection, as far as it says so.
+    #: Seconds after which the server closes the idle connection, if it sent a hint.
     keep_alive: Optional[float] = None
     #: Whether TLS is used.
     is_tls = False
@@ -126,13 +126,13 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         # _dns_host, private and the same in those versions, is the host with the dot at its end that DNS knows.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
         began = monotonic()
-        addresses = resolver.addresses(host, port, exchange.opening)
+        addresses = resolver.addresses(host, port, exchange.opening, exchange.opening is exchange.deadline)
         exchange.dns = (monotonic() - began) * 1000
         began = monotonic()
         try:
             sock, address = connect(addresses, exchange.opening, self._show)
         except OSError:
-            resolver.forget(host, port)
+            resolver.expire(host, port)
             raise
         resolver.prefer(host, port, address)
         exchange.connect = (monotonic() - began) * 1000
@@ -261,6 +261,9 @@ class Idle:
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> KeptConnection:
         """Return the connection that was used last; one that cannot be trusted is closed and opens again."""
+        if self.closed:  # urllib3 empties a pool that is collected, in whatever thread that happens
+            self.drop()
+            raise queue.Empty
         try:
             connection = self._kept.pop()
         except IndexError:
@@ -286,8 +289,10 @@ class Idle:
         kept.append(connection)
         if self.closed:
             self.drop()
-        elif len(kept) > self.limit or connection.idle_since - kept[0].idle_since > self.seconds:
-            self._close_oldest()
+            return
+        with contextlib.suppress(IndexError):  # another thread took it
+            if len(kept) > self.limit or connection.idle_since - kept[0].idle_since > self.seconds:
+                self._close_oldest()
 
     def drop(self) -> None:
         """Close all idle connections."""

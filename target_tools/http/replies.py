@@ -23,6 +23,7 @@ INTERIM_LIMIT = 100
 HEADER_LIMIT = 100
 LINE_LIMIT = 65536
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -50,6 +51,10 @@ class Progress:
         #: Bytes, as they came over the connection.
         self.received = 0
 
+    def reads_until(self) -> Deadline:
+        """Return the deadline for the next read."""
+        return self.deadline
+
 
 class TimedReader(io.RawIOBase):
     """The bytes of one reply, each read bounded by the deadline of the exchange."""
@@ -72,7 +77,7 @@ class TimedReader(io.RawIOBase):
         if self._ended:
             return None
         progress = self._progress
-        give_time(self._sock, progress.deadline)
+        give_time(self._sock, progress.reads_until())
         count = self._raw.readinto(buffer)
         if not progress.received:
             progress.first_byte_at = monotonic()
@@ -142,6 +147,31 @@ class Reply(http.client.HTTPResponse):
         self.headers = self.msg = headers
         self.version = 11 if version.startswith("HTTP/1.") and version != "HTTP/1.0" else 10
         self._frame()
+
+    # http.client's functions for chunks, private but the same in Python 3.8 to 3.14: they accept "-5", "+5", "0x5"
+    # and "0_5" as a size, and any two bytes behind a chunk.
+
+    def _get_chunk_left(self) -> Optional[int]:
+        left = self.chunk_left
+        if left:
+            return int(left)
+        if left is not None and self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
+            raise http.client.HTTPException("an invalid chunk")
+        size = self._read_next_chunk_size()
+        if size == 0:
+            self._read_and_discard_trailer()  # type: ignore[attr-defined]
+            self._close_conn()  # type: ignore[attr-defined]
+        self.chunk_left = size or None
+        return self.chunk_left
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(LINE_LIMIT + 1)
+        if not line.endswith(b"\n"):
+            raise http.client.IncompleteRead(line)
+        found = _CHUNK_SIZE.match(line)
+        if found is None:
+            raise http.client.HTTPException("an invalid chunk size")
+        return int(found.group(1), 16)
 
     def is_complete(self) -> bool:
         """Return whether the reply was read to its declared end, with nothing behind it."""

@@ -59,9 +59,8 @@ def _body(response: Any, max_bytes: int, deadline: Deadline) -> bytes:
                 raise ResponseTooLarge(f"the answer is larger than {max_bytes} bytes")
     except (AttributeError, TypeError, ValueError) as error:
         # A preloaded response of urllib3, or a mock, has no stream to read.
-        if isinstance(error, (http.client.HTTPException, ResponseTooLarge)):
+        if parts or isinstance(error, (http.client.HTTPException, ResponseTooLarge)):
             raise
-        parts = []
     data = b"".join(parts) or getattr(response, "data", None) or b""
     if isinstance(data, str):
         data = data.encode("utf-8")

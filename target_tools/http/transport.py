@@ -14,7 +14,7 @@ import urllib3
 from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, TargetError
+from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, ResponseTooLarge, TargetError
 from target_tools.exits import Line, LineDeadline
 from target_tools.handover import Handover, in_main_thread
 from target_tools.http.bodies import decode_body, read_body
@@ -77,8 +77,9 @@ class Transport:
         #: By origin, the pool for each proxy that was used.
         self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)
         self._replacements = Replacements()
-        #: The manager that stands in the place of urllib3's, while it does.
-        self._stand_in: Tuple[Tuple[Any, ...], Any] = ((), None)
+        #: What replaces parts of urllib3, and a manager made of it for each proxy.
+        self._replaced: Tuple[Any, ...] = ()
+        self._replacement_managers: Dict[Optional[str], Any] = {}
         #: What ends with the client: one for each of its threads that poll.
         self._lines: Dict[int, Line] = {}
         self._closed = False
@@ -96,14 +97,14 @@ class Transport:
         if manager is None:
             if in_main_thread() and _URLLIB3_LOG.isEnabledFor(logging.DEBUG):
                 # Handlers of a log have locks, which an exception of a signal handler could leave taken.
-                return self._apart(self._send_pooled, request, deadline, proxy)
+                return self._in_helper_thread(self._send_pooled, request, deadline, proxy)
             return self._send_pooled(request, deadline, proxy)
-        if in_main_thread():  # somebody else's pool takes locks
-            return self._apart(self._send_managed, request, deadline, manager)
+        if in_main_thread():  # an application's pool manager takes locks
+            return self._in_helper_thread(self._send_managed, request, deadline, manager)
         return self._send_managed(request, deadline, manager)
 
     def close(self) -> None:
-        """Close idle connections, and abort what no caller waits for; those in use close after their reply."""
+        """Close idle connections, and abort background requests; those in use close after their reply."""
         if os.getpid() != self._pid:
             return  # a forked child ends, or collects what it inherited
         self._closed = True
@@ -111,9 +112,10 @@ class Transport:
             line.end()
         for pools in self._pools.values():
             _close_pools(pools)
-        clear = getattr(self._stand_in[1], "clear", None)
-        if callable(clear):
-            clear()
+        for manager in list(self._replacement_managers.values()):
+            clear = getattr(manager, "clear", None)
+            if callable(clear):
+                clear()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
@@ -125,11 +127,11 @@ class Transport:
         """Return how many look-ups, attempts to connect and calls of pool managers run that no call waits for."""
         return self._opener.abandoned() + self._handover.abandoned()
 
-    def _apart(self, send: Any, request: HttpRequest, deadline: Deadline, way: Any) -> HttpReply:
+    def _in_helper_thread(self, send: Any, request: HttpRequest, deadline: Deadline, route: Any) -> HttpReply:
         """Send in a helper thread, which the caller leaves behind at the deadline."""
         run = contextvars.copy_context().run
         reply: HttpReply = self._handover.call(
-            lambda: run(send, request, deadline, way), deadline, lambda: None, sees_off=True
+            lambda: run(send, request, deadline, route), deadline, lambda: None, sees_off=True
         )
         return reply
 
@@ -142,6 +144,8 @@ class Transport:
             if self._closed:
                 deadline.line.end()
         before = EXCHANGE.get()
+        if before is not None and before.is_over:  # an exception of a signal handler kept it from being reset
+            before = None
         EXCHANGE.set(exchange)
         try:
             return self._watched(self._over_pool, request, exchange, proxy)
@@ -149,6 +153,7 @@ class Transport:
             EXCHANGE.set(before)
             _close_unless_kept(exchange)
             exchange.connection = exchange.reply = None  # they hold it, too
+            exchange.is_over = True
 
     def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
         pool = self._pool(request.origin, proxy)
@@ -168,22 +173,29 @@ class Transport:
         self._keep(exchange, pool, reply)
         return reply
 
-    def _watched(self, send: Callable[..., HttpReply], request: HttpRequest, exchange: Exchange, way: Any) -> HttpReply:
+    def _watched(
+        self, send: Callable[..., HttpReply], request: HttpRequest, exchange: Exchange, route: Any
+    ) -> HttpReply:
         """Send; raise an error of our tree for whatever goes wrong."""
         try:
-            return send(request, exchange, way)
+            return send(request, exchange, route)
         except TargetError as error:
             forget_frames(error)
+            self._drop_stale(error, request.origin)
             raise
         except Exception as error:  # noqa: BLE001 - it is raised below, or an error that stands for it
             failure = explained(error, request, exchange, send == self._over_manager)
-        if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
-            for pool in self._pools.get(request.origin).values():
-                pool.pool.drop()  # where one idle connection was dropped, the others probably were
+        self._drop_stale(failure, request.origin)
         try:
             raise failure  # outside the handler: what urllib3 made of it may hold it
         finally:
             del failure  # or error, traceback and frame would hold one another
+
+    def _drop_stale(self, error: Exception, origin: Origin) -> None:
+        """Close the idle connections to ``origin`` if the server dropped one: it probably dropped the others, too."""
+        if isinstance(error, ConnectionFailed) and error.phase == "reuse":
+            for pool in self._pools.get(origin).values():
+                pool.pool.drop()
 
     def _keep(self, exchange: Exchange, pool: Any, reply: HttpReply) -> None:
         """Keep the connection of ``exchange`` if nothing on it can be taken for a later reply."""
@@ -209,6 +221,8 @@ class Transport:
             made.pool.limit, made.pool.seconds = self._settings.max_idle, self._settings.idle_seconds
             made.pool.closed = self._closed
             pool = pools.setdefault(name, made)
+            if self._pools.peek(origin) is not pools:  # the table has dropped them in the meantime
+                pool.pool.closed = True
         return pool
 
     def _proxy(self, origin: Origin) -> Optional[Proxy]:
@@ -222,13 +236,16 @@ class Transport:
         """Return a manager of the classes that a test or monitor has put in the place of urllib3's, if any."""
         found = self._replacements.found()
         if not found:
-            if self._stand_in[1] is not None:
-                self._stand_in = ((), None)
+            if self._replacement_managers:
+                self._replaced, self._replacement_managers = (), {}
             return None
-        key = (*found, proxy)
-        if self._stand_in[0] != key:
-            self._stand_in = (key, stock_manager(proxy, self._tls))
-        return self._stand_in[1]
+        if self._replaced != found:
+            self._replaced, self._replacement_managers = found, {}
+        managers = self._replacement_managers
+        manager = managers.get(_proxy_key(proxy))
+        if manager is None:
+            manager = managers[_proxy_key(proxy)] = stock_manager(proxy, self._tls)
+        return manager
 
     def _send_managed(self, request: HttpRequest, deadline: Deadline, manager: Any) -> HttpReply:
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
@@ -258,6 +275,10 @@ def _options(request: HttpRequest) -> Dict[str, Any]:
     }
 
 
+def _proxy_key(proxy: Optional[Proxy]) -> Optional[str]:
+    return None if proxy is None else proxy.url
+
+
 def _has_pending(sock: Any) -> bool:
     """Return whether TLS has decrypted bytes that nobody has read; TLS within TLS cannot tell."""
     pending = getattr(sock, "pending", None)
@@ -284,6 +305,8 @@ def _read_reply(exchange: Exchange, response: Any, request: HttpRequest) -> Http
         raw = b""  # the body of a redirect is of no use, however long it is
     elif received.isclosed():
         raw = response.data or b""  # a monitor has read it
+        if len(raw) > request.max_bytes:
+            raise ResponseTooLarge(f"the answer is larger than {request.max_bytes} bytes")
     else:
         raw = read_body(received, request.max_bytes)
     response.release_conn()  # or its finalizer would close the connection

@@ -23,6 +23,8 @@ import threading
 import time
 import traceback
 
+import urllib3
+
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import CallLost, DeliveryError
 from target_python_sdk.types import DeliveryRequest, Notification
@@ -297,13 +299,20 @@ def a_thread_list(client, hung):
 
 @contextlib.contextmanager
 def a_pool(client, hung):
-    """A thread is inside urllib3's pool manager, which a SOCKS or TLS proxy needs."""
-    proxied = make_client(hung, proxy="https://127.0.0.1:9", timeout=300, retries=1)
-    with contextlib.suppress(DeliveryError):
-        proxied.get_offers(offers())
-    (manager,) = proxied._calls._processes.current().transport._managers.values()
-    with held(manager.pools.lock):
-        yield None  # the child ends in the ordinary way, which collects what it has
+    """A thread is inside the pool manager that the client sends with while urllib3's class is replaced."""
+
+    class Replacement(urllib3.PoolManager):
+        pass
+
+    replaced, urllib3.PoolManager = urllib3.PoolManager, Replacement
+    try:
+        check(client)
+        manager = client._calls._processes.current().transport._replacement_managers[None]
+        assert isinstance(manager, Replacement)
+        with held(manager.pools.lock):
+            yield None  # the child ends in the ordinary way, which collects what it has
+    finally:
+        urllib3.PoolManager = replaced
 
 
 @contextlib.contextmanager

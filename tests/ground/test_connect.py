@@ -1,0 +1,201 @@
+"""The first of several addresses that answers: each is tried beside the one before it (RFC 8305)."""
+
+import contextlib
+import errno
+import socket
+import threading
+
+import pytest
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.http import connect as connecting
+from target_tools.http.connect import SOCKET_OPTIONS, connect
+from tests.support import LONG
+
+WAIT = LONG / 1000
+pytestmark = pytest.mark.server
+
+
+def info(address):
+    return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+
+
+@pytest.fixture
+def good():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        yield info(listener.getsockname())
+
+
+@pytest.fixture
+def refused():
+    with socket.socket() as bound:  # a port that is taken and does not listen
+        bound.bind(("127.0.0.1", 0))
+        yield info(bound.getsockname())
+
+
+@pytest.fixture
+def silent():
+    """An address whose connections neither succeed nor fail: its queue of connections is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            fillers.append(filler)
+        yield info(listener.getsockname())
+        for filler in fillers:
+            filler.close()
+
+
+class Shown(list):
+    """The sockets that another thread could abort."""
+
+    def __call__(self, sock):
+        self.append(sock)
+
+
+def opened(addresses, seconds=WAIT):
+    """Connect; return the address that answered and how many sockets were shown."""
+    shown = Shown()
+    sock, address = connect(addresses, Deadline.after(seconds), shown)
+    with sock:
+        assert sock.getpeername() == address[4]
+    assert all(one.fileno() < 0 for one in shown)  # the losers are closed, the winner by this test
+    return address
+
+
+def test_one_address_is_connected_to(good):
+    assert opened([good]) == good
+
+
+def test_the_first_of_several_wins_if_it_answers(good, refused, silent):
+    assert opened([good, refused, silent]) == good
+
+
+@pytest.mark.parametrize("before", [1, 2, 5])
+def test_a_refusal_goes_on_to_the_next_at_once(before, good, refused, monkeypatch):
+    monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", WAIT)
+    assert opened([*[refused] * before, good]) == good
+
+
+def test_an_address_that_swallows_connections_costs_a_moment(good, silent):
+    began = monotonic()
+    assert opened([silent, good]) == good
+    assert monotonic() - began >= connecting.ATTEMPT_SECONDS * 0.9
+
+
+def test_a_refusal_beside_a_silent_address_goes_on_at_once(good, refused, silent, monkeypatch):
+    monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.05)
+    assert opened([silent, refused, silent, good]) == good
+
+
+class Pending(socket.socket):
+    """A socket whose connection is open once ``answer`` was called."""
+
+    def connect(self, address):
+        near, self.far = socket.socketpair()
+        near.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                near.send(b"x" * 65536)
+        super().close()
+        super().__init__(fileno=near.detach())
+        raise BlockingIOError
+
+    def answer(self):
+        self.far.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.far.recv(65536)
+
+
+def test_an_address_that_answers_late_may_still_win(refused, monkeypatch):
+    """The first attempt goes on when the next ones begin, and when those are refused."""
+    monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.01)
+    pending = Pending()
+    made = iter([pending])
+    new_socket = connecting._new_socket
+    monkeypatch.setattr(connecting, "_new_socket", lambda address: next(made, None) or new_socket(address))
+    late = threading.Timer(0.05, pending.answer)
+    shown = Shown()
+
+    def show(sock):
+        shown(sock)
+        if sock is pending:
+            late.start()
+
+    late_address = info(("192.0.2.1", 80))
+    with connect([late_address, refused, refused], Deadline.after(WAIT), show).sock as sock, pending.far:
+        assert sock is shown[0] is pending
+        assert all(one.fileno() < 0 for one in shown[1:])
+    late.join(WAIT)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_last_refusal_is_the_error_if_all_refuse(count, refused):
+    shown = Shown()
+    with pytest.raises(OSError, match="refused") as caught:
+        connect([refused] * count, Deadline.after(WAIT), shown)
+    assert caught.value.errno == errno.ECONNREFUSED
+    assert all(one.fileno() < 0 for one in shown)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_deadline_ends_all_attempts(count, silent, monkeypatch):
+    monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.02)
+    shown = Shown()
+    deadline = Deadline.after(0.15)
+    with pytest.raises(socket.timeout):
+        connect([silent] * count, deadline, shown)
+    assert deadline.remaining() <= 0.01
+    assert len(shown) == count
+    assert all(one.fileno() < 0 for one in shown)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_deadline_that_has_passed_connects_to_nothing(count, good):
+    shown = Shown()
+    with pytest.raises(socket.timeout, match="timed out"):
+        connect([good] * count, Deadline.after(-1), shown)
+    assert shown == []
+
+
+def test_no_address_is_an_error():
+    with pytest.raises(OSError, match="no address"):
+        connect([], Deadline.after(WAIT), Shown())
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_sockets_are_closed_when_a_signal_handler_raises(count, silent):
+    class Signal(BaseException):
+        pass
+
+    shown = []
+
+    def show(sock):
+        shown.append(sock)
+        raise Signal
+
+    with pytest.raises(Signal):
+        connect([silent] * count, Deadline.after(WAIT), show)
+    assert [one.fileno() for one in shown] == [-1]
+
+
+def test_an_address_of_an_unknown_family_is_passed_over(good):
+    unknown = (12345, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    assert opened([unknown, good]) == good
+    with pytest.raises(OSError):
+        connect([unknown], Deadline.after(WAIT), Shown())
+
+
+def test_options_of_the_socket_are_set(good):
+    sock, _ = connect([good], Deadline.after(WAIT), Shown())
+    with sock:
+        assert {option[:2] for option in SOCKET_OPTIONS} >= {(socket.IPPROTO_TCP, socket.TCP_NODELAY)}
+        for level, name, value in SOCKET_OPTIONS:
+            assert sock.getsockopt(level, name) == value

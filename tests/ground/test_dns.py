@@ -1,0 +1,445 @@
+"""Name look-ups: shared, bounded, remembered, and answered from memory when the resolver fails."""
+
+import contextvars
+import socket
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from target_tools import clock
+from target_tools.clock import Deadline
+from target_tools.errors import ConnectionFailed
+from target_tools.http import dns
+from target_tools.http.dns import Resolver
+from tests.support import LONG, eventually
+
+WAIT = LONG / 1000
+HOST, PORT = "edge.example", 443
+
+
+def info(address, family=socket.AF_INET):
+    rest = () if family == socket.AF_INET else (0, 0)
+    return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, PORT, *rest))
+
+
+ONE, TWO, THREE = info("192.0.2.1"), info("192.0.2.2"), info("192.0.2.3")
+SIX, SEVEN = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socket.AF_INET6)
+
+
+class System:
+    """The system's resolver: answers with ``says``, raises it, or hangs until ``go`` is set."""
+
+    def __init__(self, *says):
+        self.says = says
+        self.asked = []
+        self.go = threading.Event()
+        self.go.set()
+        self.begun = threading.Semaphore(0)
+
+    def replacement(self):
+        def getaddrinfo(host, port, family, kind):
+            self.asked.append((host, port, kind))
+            self.begun.release()
+            self.go.wait(WAIT)
+            said = list(self.says)
+            if said and isinstance(said[0], BaseException):
+                raise said[0]
+            return said
+
+        getaddrinfo.__module__ = "socket"
+        return getaddrinfo
+
+
+@pytest.fixture
+def system(monkeypatch):
+    system = System(ONE)
+    monkeypatch.setattr(socket, "getaddrinfo", system.replacement())
+    yield system
+    system.go.set()
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A clock that tests move; only what the resolver remembers goes by it."""
+    moved = SimpleNamespace(by=0.0)
+    monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + moved.by)
+    return moved
+
+
+def find(resolver, seconds=WAIT, host=HOST):
+    return resolver.addresses(host, PORT, Deadline.after(seconds))
+
+
+def in_threads(act, count):
+    """Run ``act`` in that many threads; return them and the list of their results and errors."""
+    results = []
+
+    def run():
+        try:
+            results.append(act())
+        except Exception as error:  # noqa: BLE001 - it is looked at
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, results
+
+
+def join(threads):
+    for thread in threads:
+        thread.join(WAIT)
+        assert not thread.is_alive()
+
+
+# One look-up for all
+
+
+def test_many_threads_share_one_look_up(system):
+    resolver = Resolver()
+    system.go.clear()
+    threads, results = in_threads(lambda: find(resolver), 32)
+    (look_up,) = eventually(lambda: resolver._running) and resolver._running.values()
+    assert eventually(lambda: look_up.waiters == 32)
+    system.go.set()
+    join(threads)
+    assert results == [[ONE]] * 32
+    assert system.asked == [(HOST, PORT, socket.SOCK_STREAM)]
+
+
+def test_all_who_share_a_look_up_get_its_error(system):
+    resolver = Resolver()
+    system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    system.go.clear()
+    threads, results = in_threads(lambda: find(resolver), 8)
+    assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [8])
+    system.go.set()
+    join(threads)
+    assert {(type(error), error.phase) for error in results} == {(ConnectionFailed, "opening")}
+    assert {error.__cause__ for error in results} == set(system.says)
+    assert len(system.asked) == 1
+
+
+def test_each_waits_until_its_own_deadline(system):
+    resolver = Resolver()
+    system.go.clear()
+    threads, results = in_threads(lambda: find(resolver), 1)
+    assert eventually(lambda: resolver._running)
+    with pytest.raises(socket.timeout, match="look-up timed out"):
+        find(resolver, 0.02)
+    system.go.set()
+    join(threads)
+    assert (results, len(system.asked)) == ([[ONE]], 1)
+
+
+def test_hosts_are_looked_up_beside_one_another(system):
+    resolver = Resolver()
+    system.go.clear()
+    threads, results = in_threads(lambda: find(resolver), 1)
+    others, more = in_threads(lambda: find(resolver, host="other.example"), 1)
+    for _ in range(2):
+        assert system.begun.acquire(timeout=WAIT)
+    system.go.set()
+    join(threads + others)
+    assert sorted(host for host, _, _ in system.asked) == [HOST, "other.example"]
+    assert results + more == [[ONE], [ONE]]
+
+
+def test_context_variables_reach_the_resolver(monkeypatch):
+    variable = contextvars.ContextVar("variable")
+    seen = []
+
+    def getaddrinfo(*_):
+        seen.append((variable.get(None), threading.current_thread() is threading.main_thread()))
+        return [ONE]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    variable.set("mine")
+    assert find(Resolver()) == [ONE]
+    assert seen == [("mine", False)]
+
+
+# The cache
+
+
+def test_a_fresh_answer_is_used_again_and_an_older_one_is_asked_for(system, now):
+    resolver = Resolver()
+    find(resolver)
+    now.by = dns.FRESH_SECONDS - 0.5
+    find(resolver)
+    assert len(system.asked) == 1
+    now.by = dns.FRESH_SECONDS + 0.5
+    system.says = (TWO,)
+    assert find(resolver) == [TWO]
+    assert len(system.asked) == 2
+
+
+def test_a_host_that_is_forgotten_is_asked_for(system):
+    resolver = Resolver()
+    find(resolver)
+    resolver.forget(HOST, PORT)
+    find(resolver)
+    assert len(system.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        socket.gaierror("no number"),
+        OSError(24, "Too many open files"),
+        UnicodeError("label too long"),
+        RuntimeError("mine"),
+        MemoryError(),
+        KeyboardInterrupt(),
+    ],
+    ids=repr,
+)
+def test_an_older_address_is_used_when_the_resolver_fails(error, system, now):
+    resolver = Resolver()
+    find(resolver)
+    now.by = dns.FRESH_SECONDS + 1
+    system.says = (error,)
+    assert find(resolver) == [ONE]
+    assert len(system.asked) == 2
+
+
+def test_an_older_address_is_used_when_the_resolver_hangs(system, now, monkeypatch):
+    monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.02)
+    resolver = Resolver()
+    find(resolver)
+    now.by = dns.FRESH_SECONDS + 1
+    system.go.clear()
+    assert find(resolver) == [ONE]
+    assert resolver.abandoned() == 1
+    system.says = (TWO,)
+    system.go.set()
+    assert eventually(lambda: not resolver._running)
+    assert find(resolver) == [TWO]  # what came too late is the newest for the next call
+    assert resolver.abandoned() == 0
+    assert len(system.asked) == 2
+
+
+def test_an_address_is_not_used_for_ever(system, now):
+    resolver = Resolver()
+    find(resolver)
+    now.by = dns.STALE_SECONDS + 1
+    system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    with pytest.raises(ConnectionFailed, match="try again"):
+        find(resolver)
+
+
+@pytest.mark.parametrize("name", ["EAI_NONAME", "EAI_NODATA"])
+def test_a_name_that_does_not_exist_any_more_is_not_answered_from_memory(name, system, now):
+    if not hasattr(socket, name):
+        pytest.skip(f"this system has no {name}")
+    resolver = Resolver()
+    find(resolver)
+    now.by = dns.FRESH_SECONDS + 1
+    system.says = (socket.gaierror(getattr(socket, name), "Name or service not known"),)
+    for _ in range(2):
+        with pytest.raises(ConnectionFailed, match="not known") as caught:
+            find(resolver)
+        assert caught.value.phase == "opening"
+
+
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(-2, "unknown"), UnicodeError("label"), RuntimeError("mine"), SystemExit(3)], ids=repr
+)
+def test_whatever_the_resolver_raises_ends_as_a_failed_connection(error, system):
+    system.says = (error,)
+    with pytest.raises(ConnectionFailed, match=f"no connection to {HOST}") as caught:
+        find(Resolver())
+    assert caught.value.__cause__ is error
+    assert error.__traceback__ is None  # it would hold the frames of the look-up's thread
+
+
+@pytest.mark.parametrize("says", [(), ((socket.AF_INET, 1, 6, ""),)], ids=["nothing", "a short tuple"])
+def test_an_answer_without_addresses_is_a_failed_connection(says, system):
+    system.says = says
+    with pytest.raises(ConnectionFailed, match="the resolver knows no address"):
+        find(Resolver())
+
+
+def test_so_many_hosts_are_remembered(system, monkeypatch):
+    resolver = Resolver()
+    for number in range(dns.KNOWN_LIMIT + 1):
+        find(resolver, host=f"host{number}.example")
+    find(resolver, host=f"host{dns.KNOWN_LIMIT}.example")
+    assert len(system.asked) == dns.KNOWN_LIMIT + 1
+    find(resolver, host="host0.example")
+    assert len(system.asked) == dns.KNOWN_LIMIT + 2
+
+
+# A resolver that a test or a monitor has replaced
+
+
+def test_an_answer_of_a_replacement_is_not_used_without_it(system, monkeypatch):
+    resolver = Resolver()
+    assert find(resolver) == [ONE]
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
+        assert find(resolver) == [TWO]
+    assert find(resolver) == [ONE]
+
+
+def test_a_look_up_by_one_function_does_not_answer_for_another(system, monkeypatch):
+    resolver = Resolver()
+    system.go.clear()
+    threads, results = in_threads(lambda: find(resolver), 1)
+    assert eventually(lambda: resolver._running)
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
+        assert find(resolver) == [TWO]
+    system.go.set()
+    join(threads)
+    assert results == [[ONE]]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("192.0.2.9", (socket.AF_INET, ("192.0.2.9", PORT))),
+        ("2001:db8::9", (socket.AF_INET6, ("2001:db8::9", PORT, 0, 0))),
+        ("::1", (socket.AF_INET6, ("::1", PORT, 0, 0))),
+    ],
+)
+def test_a_literal_address_is_not_looked_up(host, expected, system):
+    ((family, kind, protocol, name, address),) = find(Resolver(), host=host)
+    assert (family, address) == expected
+    assert (kind, protocol, name) == (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+    assert system.asked == []
+
+
+@pytest.mark.parametrize("host", ["fe80::1%lo", "127.1", "2130706433", "0x7f.1", "localhost", "256.1.1.1"])
+def test_other_hosts_are_looked_up(host, system):
+    find(Resolver(), host=host)
+    assert [asked for asked, _, _ in system.asked] == [host]
+
+
+def test_a_replacement_sees_literal_addresses_too(monkeypatch):
+    seen = []
+
+    def getaddrinfo(host, *_):
+        seen.append(host)
+        raise RuntimeError("no network in tests")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(ConnectionFailed, match="no network in tests"):
+        find(Resolver(), host="192.0.2.9")
+    assert seen == ["192.0.2.9"]
+
+
+# The order
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([ONE], [ONE]),
+        ([ONE, TWO], [ONE, TWO]),
+        ([SIX, SEVEN, ONE, TWO], [SIX, ONE, SEVEN, TWO]),
+        ([ONE, TWO, THREE, SIX], [ONE, SIX, TWO, THREE]),
+        ([SIX, ONE, TWO], [SIX, ONE, TWO]),
+        ([SIX, ONE, SEVEN], [SIX, ONE, SEVEN]),
+    ],
+    ids=len,
+)
+def test_families_take_turns(found, expected, system):
+    system.says = found
+    assert find(Resolver()) == expected
+
+
+def test_the_address_that_worked_comes_first_also_after_the_next_look_up(system, now):
+    system.says = (ONE, TWO, THREE)
+    resolver = Resolver()
+    find(resolver)
+    resolver.prefer(HOST, PORT, THREE)
+    assert find(resolver) == [THREE, ONE, TWO]
+    now.by = dns.FRESH_SECONDS + 1
+    assert find(resolver) == [THREE, ONE, TWO]
+    system.says = (ONE, TWO)
+    now.by = 2 * dns.FRESH_SECONDS + 2
+    assert find(resolver) == [ONE, TWO]
+
+
+def test_an_address_that_is_unknown_is_not_preferred(system):
+    resolver = Resolver()
+    resolver.prefer(HOST, PORT, TWO)
+    find(resolver)
+    resolver.prefer(HOST, PORT, TWO)
+    assert find(resolver) == [ONE]
+    assert len(system.asked) == 1
+
+
+# Bounds
+
+
+def test_so_many_look_ups_may_hang(system, now, monkeypatch):
+    monkeypatch.setattr(dns, "RUNNING_LIMIT", 3)
+    resolver = Resolver()
+    find(resolver)
+    system.go.clear()
+    for number in range(3):
+        with pytest.raises(socket.timeout):
+            find(resolver, 0.02, host=f"host{number}.example")
+    assert resolver.abandoned() == 3
+    with pytest.raises(ConnectionFailed, match="3 name look-ups hang already") as caught:
+        find(resolver, host="host3.example")
+    assert caught.value.phase == "refused"
+    now.by = dns.FRESH_SECONDS + 1
+    assert find(resolver) == [ONE]  # remembered
+    with pytest.raises(socket.timeout):
+        find(resolver, 0.02, host="host0.example")  # shares one that hangs
+    assert len(system.asked) == 4
+    system.go.set()
+    assert eventually(lambda: resolver.abandoned() == 0)
+    assert find(resolver, host="host3.example") == [ONE]
+
+
+def test_a_look_up_that_is_waited_for_is_not_abandoned(system):
+    resolver = Resolver()
+    system.go.clear()
+    threads, _ = in_threads(lambda: find(resolver), 2)
+    assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [2])
+    assert resolver.abandoned() == 0
+    system.go.set()
+    join(threads)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_a_look_up_runs_here_if_no_thread_can_be_started(error, system, monkeypatch):
+    def refuse(*_):
+        raise error("can't start new thread")
+
+    monkeypatch.setattr(dns, "start_thread", refuse)
+    resolver = Resolver()
+    assert find(resolver) == [ONE]
+    assert resolver._running == {}
+
+
+def test_a_signal_while_the_thread_is_started_leaves_no_look_up_behind(system, monkeypatch):
+    class Signal(BaseException):
+        pass
+
+    def interrupted(*_):
+        raise Signal
+
+    resolver = Resolver()
+    with monkeypatch.context() as patch:
+        patch.setattr(dns, "start_thread", interrupted)
+        with pytest.raises(Signal):
+            find(resolver)
+    assert resolver._running == {}
+    assert find(resolver) == [ONE]
+
+
+def test_a_look_up_whose_thread_never_begins_is_started_again(system, now, monkeypatch):
+    resolver = Resolver()
+    with monkeypatch.context() as patch:
+        patch.setattr(dns, "start_thread", lambda *_: None)
+        with pytest.raises(socket.timeout):
+            find(resolver, 0.02)
+    now.by = dns.START_SECONDS + 1
+    assert find(resolver) == [ONE]

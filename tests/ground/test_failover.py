@@ -1,0 +1,111 @@
+"""A request goes on to another host only if nothing was sent to the first one."""
+
+import pytest
+
+from target_tools.clock import Deadline
+from target_tools.errors import (
+    CircuitOpen,
+    ConnectionFailed,
+    DeadlineExceeded,
+    InvalidResponse,
+    TlsError,
+    TransportError,
+)
+from target_tools.http.failover import FailingOver
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
+
+CLUSTER, GENERAL = Origin("http", "cluster", 80), Origin("http", "general", 80)
+REQUEST = HttpRequest("POST", CLUSTER, "/", (), b"body", 1000, alternative=GENERAL)
+REPLY = HttpReply(200, "OK", {}, b"{}", Timings())
+DEADLINE = Deadline.after(20)
+
+
+class Sender:
+    """Sends nothing: raises or returns what was prepared for each host."""
+
+    def __init__(self, **outcomes):
+        self.outcomes = outcomes
+        self.sent = []
+        self.lost = []
+        self.send = FailingOver(self._send, self.lost.append)
+
+    def _send(self, request, deadline):
+        assert deadline is DEADLINE
+        self.sent.append(request)
+        outcome = self.outcomes[request.origin.host]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def hosts(self):
+        return [request.origin.host for request in self.sent]
+
+
+def failed(phase, attempts=1):
+    error = ConnectionFailed("no connection", phase)
+    error.attempts = attempts
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (failed("opening"), 2),
+        (failed("opening", 3), 4),
+        (failed("refused"), 2),
+        (CircuitOpen("open"), 1),
+        (TlsError("no trust"), 2),
+    ],
+    ids=repr,
+)
+def test_the_other_host_is_asked_if_nothing_was_sent(error, attempts):
+    sender = Sender(cluster=error, general=REPLY)
+    assert sender.send(REQUEST, DEADLINE) == REPLY._replace(attempts=attempts)
+    assert sender.sent == [REQUEST, REQUEST._replace(origin=GENERAL, alternative=None)]
+    assert sender.lost == [CLUSTER]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failed("reuse"),
+        failed("exchange"),
+        DeadlineExceeded("late"),
+        InvalidResponse("odd"),
+        TransportError("hook"),
+        RuntimeError("mine"),
+    ],
+    ids=repr,
+)
+def test_what_the_first_host_may_have_acted_on_is_not_sent_again(error):
+    sender = Sender(cluster=error, general=REPLY)
+    with pytest.raises(type(error)) as caught:
+        sender.send(REQUEST, DEADLINE)
+    assert caught.value is error
+    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+
+
+@pytest.mark.parametrize("status", [200, 404, 500, 503])
+def test_a_reply_of_any_status_is_the_reply(status):
+    sender = Sender(cluster=REPLY._replace(status=status), general=REPLY)
+    assert sender.send(REQUEST, DEADLINE).status == status
+    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+
+
+def test_without_another_host_the_error_is_the_callers():
+    error = failed("opening")
+    sender = Sender(cluster=error)
+    with pytest.raises(ConnectionFailed) as caught:
+        sender.send(REQUEST._replace(alternative=None), DEADLINE)
+    assert caught.value is error
+    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+
+
+def test_the_other_hosts_error_is_the_callers_and_has_no_trace_of_the_first():
+    error = failed("opening")
+    sender = Sender(cluster=failed("opening"), general=error)
+    with pytest.raises(ConnectionFailed) as caught:
+        sender.send(REQUEST, DEADLINE)
+    assert caught.value is error
+    assert caught.value.__context__ is None
+    assert (sender.hosts(), sender.lost) == (["cluster", "general"], [CLUSTER])

@@ -1,0 +1,430 @@
+"""Replies as they come from a socket: interim ones, header lines, framing, and whether the connection can be kept."""
+
+import http.client
+import socket
+import time
+
+import pytest
+
+from target_tools.clock import Deadline
+from target_tools.http.bodies import read_body
+from target_tools.http.replies import HEADER_LIMIT, INTERIM_LIMIT, LINE_LIMIT, Progress, Reply, TimedReader, give_time
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nContent-Length: 7\r\n\r\n"
+UNKNOWN = b"HTTP/1.1 199 Anything\r\nX-A: 1\r\n\r\n"
+
+
+def final(*lines, body=b"", status=b"200 OK", version=b"HTTP/1.1"):
+    return b"\r\n".join([version + b" " + status, *lines, b"", b""]) + body
+
+
+FINAL = final(b"Content-Length: 2", body=b"{}")
+
+
+class Received:
+    """A reply that was read from a socket, and the connection's other end."""
+
+    def __init__(self, data, method="POST", seconds=20.0, ends=True):
+        self.near, self.far = socket.socketpair()
+        self.far.sendall(data)
+        if ends:
+            self.far.shutdown(socket.SHUT_WR)
+        self.progress = Progress(Deadline.after(seconds))
+        self.reply = Reply(TimedReader(self.near, self.progress), method=method)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.reply.close()
+        self.near.close()
+        self.far.close()
+
+    def begin(self):
+        self.reply.begin()
+        return self.reply
+
+
+def read(data, method="POST"):
+    """Return the reply's status, its body, and whether the connection can be used again."""
+    with Received(data, method) as received:
+        reply = received.begin()
+        body = read_body(reply, 10**6)
+        return reply.status, body, reply.is_complete()
+
+
+def refused(data, method="POST"):
+    """Return the error that reading the head of ``data`` ends with."""
+    with Received(data, method) as received, pytest.raises(http.client.HTTPException) as caught:
+        received.begin()
+    return caught.value
+
+
+def headers_of(*lines):
+    with Received(final(*lines)) as received:
+        return received.begin().headers
+
+
+# Interim replies
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        [],
+        [CONTINUE],
+        [PROCESSING],
+        [HINTS],
+        [UNKNOWN],
+        [CONTINUE, PROCESSING, HINTS],
+        [HINTS, CONTINUE, HINTS, PROCESSING],
+        [PROCESSING, PROCESSING, UNKNOWN, CONTINUE],
+        [HINTS] * INTERIM_LIMIT,
+    ],
+    ids=len,
+)
+def test_interim_replies_are_read_past(interim):
+    assert read(b"".join(interim) + FINAL) == (200, b"{}", True)
+
+
+def test_one_interim_reply_more_than_the_limit_is_an_error():
+    assert f"more than {INTERIM_LIMIT} interim replies" in str(refused(CONTINUE * (INTERIM_LIMIT + 1) + FINAL))
+
+
+def test_nothing_of_an_interim_reply_belongs_to_the_final_one():
+    with Received(HINTS + UNKNOWN + final(b"X-B: 2", b"Content-Length: 0")) as received:
+        reply = received.begin()
+        assert reply.headers.items() == [("X-B", "2"), ("Content-Length", "0")]
+        assert (reply.status, reply.reason, reply.version) == (200, "OK", 11)
+
+
+@pytest.mark.parametrize("before", [b"", CONTINUE, HINTS * 3])
+def test_a_switch_of_protocols_is_an_error(before):
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+    assert "switched protocols" in str(refused(before + switch + FINAL))
+
+
+@pytest.mark.parametrize("data", [b"", CONTINUE, CONTINUE + HINTS])
+def test_a_connection_that_ends_without_a_final_reply_is_an_error(data):
+    assert isinstance(refused(data), http.client.RemoteDisconnected)
+
+
+def test_the_deadline_bounds_all_interim_replies_together():
+    with Received(CONTINUE * 3, seconds=0.05, ends=False) as received:
+        with pytest.raises(socket.timeout):
+            received.begin()
+        assert received.progress.deadline.remaining() <= 0
+
+
+# Header lines
+
+
+def test_header_lines_are_read_as_they_are():
+    headers = headers_of(b"A: 1", b"b:2", b"C:  3 \t", b"Empty:", b"Colons: a:b:c", b"Latin: \xe4", b"A: 4")
+    pairs = [("A", "1"), ("b", "2"), ("C", "3"), ("Empty", ""), ("Colons", "a:b:c"), ("Latin", "\xe4"), ("A", "4")]
+    assert headers.items() == pairs
+    assert headers.get_all("a") == ["1", "4"]
+
+
+def test_bare_line_feeds_end_lines_too():
+    assert read(b"HTTP/1.1 200 OK\nA: 1\nContent-Length: 2\n\n{}") == (200, b"{}", True)
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t", b"   "])
+def test_a_folded_value_is_joined_by_one_space(blank):
+    assert headers_of(b"A: 1", blank + b"2 ", blank + b"3", b"B: 4").items() == [("A", "1 2 3"), ("B", "4")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no colon",
+        b": no name",
+        b"A : blank before the colon",
+        b"A\t: tab before the colon",
+        b"A B: blank in the name",
+        b"A(: not a token",
+        b"\xe4: not ASCII",
+        b"A: NUL \0",
+        b"A\0: NUL",
+        b"A: bare \r carriage return",
+        b"A: 1\rContent-Length: 5",
+    ],
+    ids=repr,
+)
+def test_a_line_that_is_no_header_is_an_error(line):
+    assert "invalid header line" in str(refused(final(b"B: 1", line, b"Content-Length: 0")))
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+def test_a_folded_value_without_a_header_before_it_is_an_error(blank):
+    assert "invalid header line" in str(refused(final(blank + b"A: 1", b"Content-Length: 0")))
+
+
+def test_an_invalid_line_in_an_interim_reply_is_an_error_too():
+    assert "invalid header line" in str(refused(b"HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\n" + FINAL))
+
+
+@pytest.mark.parametrize(("over", "fails"), [(0, False), (1, True)])
+def test_a_line_may_be_so_long(over, fails):
+    line = b"A: " + b"x" * (LINE_LIMIT - len(b"A: \r\n") + over)
+    if fails:
+        assert isinstance(refused(final(line)), http.client.LineTooLong)
+    else:
+        assert len(headers_of(line)["A"]) == LINE_LIMIT - len("A: \r\n")
+
+
+def test_there_may_be_so_many_lines():
+    assert len(headers_of(*[b"A: 1"] * HEADER_LIMIT)) == HEADER_LIMIT
+    assert "more than" in str(refused(final(*[b"A: 1"] * (HEADER_LIMIT + 1))))
+
+
+@pytest.mark.parametrize("size", range(len(b"HTTP/1.1 200 OK\r\n"), len(FINAL) - len(b"\r\n{}")))
+def test_an_end_within_the_head_is_an_error(size):
+    assert isinstance(refused(FINAL[:size]), http.client.IncompleteRead)
+
+
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1", b"HTTP/1.1 two OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 1000 OK", b"ICY 200 OK"]
+)
+def test_an_invalid_status_line_is_an_error(line):
+    assert isinstance(refused(line + b"\r\nContent-Length: 0\r\n\r\n"), http.client.BadStatusLine)
+
+
+# Framing: where the body ends
+
+
+CHUNKED = b"Transfer-Encoding: chunked"
+CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ([b"Content-Length: 2"], b"{}"),
+        ([b"content-length:2"], b"{}"),
+        ([b"Content-Length: 002"], b"{}"),
+        ([b"Content-Length: 2", b"Content-Length: 2"], b"{}"),
+        ([b"Content-Length: 2, 2"], b"{}"),
+        ([b"Content-Length: 2,2 , 2"], b"{}"),
+        ([CHUNKED], CHUNKS),
+        ([b"TRANSFER-ENCODING:  Chunked "], CHUNKS),
+        ([CHUNKED], b"2;a=b\r\n{}\r\n0\r\nX-Trailer: 1\r\n\r\n"),
+        ([CHUNKED], b"1\r\n{\r\n1\r\n}\r\n000\r\n\r\n"),
+    ],
+    ids=repr,
+)
+def test_a_body_with_a_declared_end_leaves_a_connection_to_keep(lines, body):
+    assert read(final(*lines, body=body)) == (200, b"{}", True)
+
+
+def test_two_equal_lengths_become_one():
+    """urllib3 and monitors read the header as one number."""
+    assert headers_of(b"Content-Length: 0", b"X: 1", b"Content-Length: 0").get_all("Content-Length") == ["0"]
+    assert headers_of(b"Content-Length: 0, 0").get_all("Content-Length") == ["0"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Content-Length: 2", b"Content-Length: 3"],
+        [b"Content-Length: 2, 3"],
+        [b"Content-Length: 2", b"Content-Length: 02"],
+        [b"Content-Length: -2"],
+        [b"Content-Length: +2"],
+        [b"Content-Length: 2_0"],
+        [b"Content-Length: 0x2"],
+        [b"Content-Length: 2.0"],
+        [b"Content-Length: 2 2"],
+        [b"Content-Length: two"],
+        [b"Content-Length:"],
+        [b"Content-Length: 2,"],
+        [b"Content-Length: \xb2"],
+        [b"Content-Length: " + b"9" * 20],
+    ],
+    ids=repr,
+)
+def test_an_invalid_length_is_an_error(lines):
+    assert "invalid Content-Length" in str(refused(final(*lines, body=b"{}")))
+
+
+def test_a_huge_length_is_read_as_a_number():
+    with Received(final(b"Content-Length: " + b"9" * 19)) as received:
+        assert received.begin().length == int("9" * 19)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Transfer-Encoding: gzip, chunked"],
+        [b"Transfer-Encoding: gzip", CHUNKED],
+        [b"Transfer-Encoding: chunked, chunked"],
+        [CHUNKED, CHUNKED],
+        [b"Transfer-Encoding: identity"],
+        [b"Transfer-Encoding: xchunked"],
+        [b"Transfer-Encoding: chunked;q=1"],
+        [b"Transfer-Encoding:"],
+        [b"Transfer-Encoding: gzip", b"Content-Length: 2"],
+    ],
+    ids=repr,
+)
+def test_an_unknown_transfer_encoding_is_an_error(lines):
+    assert "unknown transfer encoding" in str(refused(final(*lines, body=CHUNKS)))
+
+
+@pytest.mark.parametrize(
+    ("lines", "version"),
+    [
+        ([CHUNKED, b"Content-Length: 2"], b"HTTP/1.1"),
+        ([b"Content-Length: 99", CHUNKED], b"HTTP/1.1"),
+        ([CHUNKED], b"HTTP/1.0"),
+        ([CHUNKED, b"Connection: keep-alive"], b"HTTP/1.0"),
+    ],
+    ids=repr,
+)
+def test_doubtful_chunks_are_read_and_close_the_connection(lines, version):
+    """Another reader on the way may have seen another end (RFC 9112, section 6.3)."""
+    assert read(final(*lines, body=CHUNKS, version=version)) == (200, b"{}", False)
+
+
+@pytest.mark.parametrize(
+    ("version", "lines", "kept"),
+    [
+        (b"HTTP/1.1", [], True),
+        (b"HTTP/1.1", [b"Connection: keep-alive"], True),
+        (b"HTTP/1.1", [b"Connection: close"], False),
+        (b"HTTP/1.1", [b"Connection: Close"], False),
+        (b"HTTP/1.1", [b"Connection: X-A, close"], False),
+        (b"HTTP/1.1", [b"Connection: keep-alive", b"Connection: close"], False),
+        (b"HTTP/1.1", [b"Connection: closed"], True),
+        (b"HTTP/1.0", [], False),
+        (b"HTTP/1.0", [b"Connection: keep-alive"], True),
+        (b"HTTP/1.0", [b"Connection: Keep-Alive"], True),
+        (b"HTTP/1.0", [b"Connection: close"], False),
+        (b"HTTP/1.0", [b"Keep-Alive: timeout=5"], False),
+    ],
+    ids=repr,
+)
+def test_the_connection_header_and_the_version_tell_whether_to_close(version, lines, kept):
+    data = final(b"Content-Length: 2", *lines, body=b"{}", version=version)
+    assert read(data) == (200, b"{}", kept)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+def test_a_body_without_a_declared_end_ends_with_the_connection(version):
+    data = final(b"Connection: keep-alive", body=b'{"a": 1}', version=version)
+    assert read(data) == (200, b'{"a": 1}', False)
+
+
+@pytest.mark.parametrize("lines", [[], [b"Content-Length: 99"], [CHUNKED]], ids=repr)
+@pytest.mark.parametrize(
+    ("method", "status"), [("POST", b"204 No Content"), ("GET", b"304 Not Modified"), ("HEAD", b"200 OK")]
+)
+def test_a_reply_that_has_no_body_ends_with_its_head(method, status, lines):
+    assert read(final(*lines, status=status), method) == (int(status[:3]), b"", True)
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\r\n", FINAL], ids=repr)
+@pytest.mark.parametrize("framing", [([b"Content-Length: 2"], b"{}"), ([CHUNKED], CHUNKS)], ids=repr)
+def test_more_bytes_than_the_reply_spoil_the_connection(framing, rest):
+    lines, body = framing
+    assert read(final(*lines, body=body + rest)) == (200, b"{}", False)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        final(b"Content-Length: 3", body=b"{}"),
+        final(CHUNKED, body=b"2\r\n{}\r\n"),
+        final(CHUNKED, body=b"5\r\n{}"),
+        final(CHUNKED, body=b"-5\r\n{}"),
+        final(CHUNKED, body=b"zz\r\n{}"),
+    ],
+    ids=repr,
+)
+def test_a_body_that_ends_early_or_lies_about_its_size_is_an_error(data):
+    with pytest.raises((http.client.HTTPException, ValueError)):
+        read(data)
+
+
+# Keep-Alive
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"timeout=5", 5.0),
+        (b"timeout=5, max=100", 5.0),
+        (b"max=100, Timeout = 15", 15.0),
+        (b'timeout="5"', 5.0),
+        (b"timeout=0", 0.0),
+        (b"timeout=", None),
+        (b"timeout=-5", None),
+        (b"timeout=soon", None),
+        (b"max=100", None),
+        (b"", None),
+    ],
+)
+def test_the_keep_alive_header_tells_how_long_the_server_waits(value, seconds):
+    with Received(final(b"Content-Length: 0", b"Keep-Alive: " + value)) as received:
+        assert received.begin().keep_alive == seconds
+
+
+def test_without_the_header_nothing_is_known_of_that():
+    with Received(FINAL) as received:
+        assert received.begin().keep_alive is None
+
+
+# Time and progress
+
+
+def test_the_bytes_of_a_reply_are_counted_and_the_first_one_timed():
+    began = time.monotonic()
+    with Received(HINTS + FINAL) as received:
+        read_body(received.begin(), 100)
+        assert received.progress.received == len(HINTS + FINAL)
+        assert began <= received.progress.first_byte_at <= time.monotonic()
+
+
+def test_a_deadline_that_has_passed_reads_nothing():
+    with Received(FINAL, seconds=-1) as received:
+        with pytest.raises(socket.timeout):
+            received.begin()
+        assert received.progress.received == 0
+
+
+def test_a_time_out_that_is_a_little_too_long_stays_and_no_shorter_one_does():
+    near, far = socket.socketpair()
+    with near, far:
+        give_time(near, Deadline.after(50))
+        first = near.gettimeout()
+        assert 49 < first <= 50
+        near.settimeout(10)
+        give_time(near, Deadline.after(20))
+        assert 19 < near.gettimeout() <= 20
+        give_time(near, Deadline.after(5))
+        assert 4 < near.gettimeout() <= 5
+
+
+def test_a_time_out_that_was_just_set_is_not_set_again(monkeypatch):
+    class Sock:
+        calls = 0
+
+        def gettimeout(self):
+            return self.timeout
+
+        def settimeout(self, seconds):
+            self.calls += 1
+            self.timeout = seconds
+
+        timeout = None
+
+    now = [100.0]
+    monkeypatch.setattr("target_tools.clock.monotonic", lambda: now[0])
+    sock, deadline = Sock(), Deadline(110.0, 10.0)
+    for moment, calls in [(100.0, 1), (100.004, 1), (100.006, 2), (100.006, 2)]:
+        now[0] = moment
+        give_time(sock, deadline)
+        assert sock.calls == calls
