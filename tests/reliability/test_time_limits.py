@@ -137,7 +137,7 @@ def test_t1_a_stalling_server_costs_the_deadline(name, figure):
 def test_t1_a_server_that_shakes_no_hands_costs_the_deadline(figure):
     with SocketServer(reads_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
         check_deadline(client, figure, "TLS handshake")
-        assert server.connections == len(WAYS)
+        assert 1 <= server.connections <= len(WAYS)  # a busy machine may take the time before it connects
 
 
 def test_t1_a_port_that_swallows_connects_costs_the_deadline(figure):
