@@ -206,8 +206,7 @@ class OneCall(Generic[ResultT]):
             text = f"the call waited longer than {settings.queue_timeout * 1000:.0f} ms for a worker"
         error = DeadlineExceeded(text)
         error.attempts, error.request = int(begun), self._prepared.request
-        if not begun:  # otherwise the worker counts what its call ends with
-            self._count_failure(error)
+        self._count_failure(error)
         if settings.on_error == "default":
             return self._without_offers(error)
         try:

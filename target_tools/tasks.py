@@ -12,8 +12,8 @@ from target_tools.logger import Log
 
 Callback = Optional[Callable[[Any], object]]
 
-#: Seconds after the deadline within which a worker ends a call by itself.
-GRACE_SECONDS = 0.1
+#: Seconds after the deadline within which a worker ends a call by itself, on a busy machine as well.
+GRACE_SECONDS = 1.0
 
 
 class Task:

@@ -76,7 +76,8 @@ def _signal_handlers() -> Set[types.CodeType]:
         handler: Any = signal.getsignal(number)
         while isinstance(handler, partial):
             handler = handler.func
-        methods = (getattr(handler, "__func__", None), getattr(type(handler), "__call__", None))  # noqa: B004
+        call = getattr(type(handler), "__call__", None)  # noqa: B004 - its code is wanted
+        methods = (getattr(handler, "__func__", None), call)
         for function in (handler, *methods):
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):

@@ -11,7 +11,11 @@ import trustme
 
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, response
-from tests.support import ANSWER, body_of, head_of
+from tests.support import ANSWER as USUAL_ANSWER
+from tests.support import body_of, head_of
+
+#: With the id of another request, which 1.1.0 does not compare.
+ANSWER = {**USUAL_ANSWER, "requestId": "0a1b"}
 
 GIVEN = Path(__file__).parent / "given"
 #: What a runner asks for between its scenarios, with the name of the next.

@@ -106,15 +106,20 @@ class Network:
         address = urlsplit(target)
         asked = (method, address.path)
         if asked == ("GET", "/rules.json"):
-            return response(status=404) if self._artifact is None else response(self._artifact)
+            return closing(status=404) if self._artifact is None else closing(self._artifact)
         if asked == ("GET", "/v1/geo"):
             self.looked_up.append(head.get("x-forwarded-for"))
-            return response(status=404) if self._geo is None else response(self._geo)
+            return closing(status=404) if self._geo is None else closing(self._geo)
         if asked == ("POST", "/rest/v1/delivery"):
             body = body_of(raw)
             self.deliveries.append({"sessionId": dict(parse_qsl(address.query))["sessionId"], "request": body})
-            return response(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
+            return closing(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
         raise AssertionError("nobody should ask for {}".format(asked))
+
+
+def closing(body=None, status=200):
+    """Return a response that ends its connection: on one that is kept, an answer with another id would be refused."""
+    return response(body, status, {"Connection": "close"})
 
 
 class StandInVisitor:

@@ -51,23 +51,45 @@ CYCLES = """
     print(json.dumps({"kept": kept, "gone": gone, **{name: after[name] - before[name] for name in before}}))
 """
 
-#: Imports everything with warnings as errors; prints whether the process is as it was.
-IMPORT = """
+#: Imports everything with warnings as errors, then makes calls; prints what that has changed in the process.
+GUEST = """
     import json, logging, signal, socket, ssl, sys, threading, urllib3, warnings
 
     def state():
         loggers = [logging.getLogger(name) for name in (None, "urllib3", "urllib3.connectionpool", "adobe")]
-        return [
-            [(logger.level, len(logger.handlers)) for logger in loggers],
-            [repr(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
-            repr(warnings.filters), threading.active_count(), socket.getdefaulttimeout(), sys.getrecursionlimit(),
-            repr(ssl._create_default_https_context),
-        ]
+        return {
+            "loggers": [(logger.level, len(logger.handlers), logger.disabled) for logger in loggers],
+            "signals": [repr(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
+            "warnings": repr(warnings.filters),
+            "threads": threading.active_count(),
+            "time-out": socket.getdefaulttimeout(),
+            "recursion": sys.getrecursionlimit(),
+            "TLS": repr(ssl._create_default_https_context),
+            "switching": sys.getswitchinterval(),
+        }
+
+    def changed():
+        now = state()
+        return sorted(name for name in now if now[name] != before[name])
 
     before = state()
     import target_python_sdk, target_decisioning_engine, delivery_api_client, target_tools
-    from target_python_sdk import TargetClient
-    print(json.dumps(before == state()))
+    imported = changed()
+    from types import SimpleNamespace
+    from tests.decisioning.cdn import artifact
+    from tests.reliability.conftest import Quiet
+    from tests.support import client_of, eventually, offers
+
+    before = state()
+    edge = SimpleNamespace(domain=sys.argv[1])
+    on_device = {"decisioning_method": "on-device", "artifact_payload": artifact(), "polling_interval": 0}
+    fails = {"secure": True, "timeout": 200, "on_error": "default"}  # the server has no TLS
+    for options in ({}, on_device, fails):
+        with client_of(edge, logger=Quiet(), **options) as client:
+            client.get_offers(offers())
+            client.get_offers({**offers(), "callback": id}).get(20)
+    eventually(lambda: threading.active_count() == before["threads"])
+    print(json.dumps([imported, changed()]))
 """
 
 
@@ -88,9 +110,14 @@ def test_t32_clients_that_end_leave_nothing(end, count, figure):
     assert left["bytes"] < 4e6
 
 
-def test_t34_an_import_changes_nothing_in_the_process():
-    done = python(IMPORT)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "true\n", "")
+def test_t34_import_and_calls_change_nothing_in_the_process(figure):
+    with SocketServer(answer(ANSWER_BYTES)) as server:
+        done = python(GUEST, server.domain)
+    assert (done.returncode, done.stderr) == (0, "")
+    imported, called = json.loads(done.stdout)
+    figure("settings of the process that an import changes", len(imported), 0)
+    figure("settings of the process that calls change", len(called), 0)
+    assert (imported, called) == ([], [])
 
 
 def test_t34_two_clients_ask_their_own_hosts(figure):

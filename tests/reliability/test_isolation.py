@@ -1,233 +1,446 @@
-"""A reply belongs to its request: no visitor gets another one's answer, whatever a server sends (T35)."""
+"""An answer reaches the visitor that it belongs to, whatever a server or proxy does to the connection (T29, T35)."""
 
+import collections
 import json
 import random
-import re
-import sys
 import threading
+import time
 
 import pytest
 
-from target_python_sdk.errors import TargetError
-from target_python_sdk.testing import SocketServer, response
-from target_python_sdk.types import VisitorId
-from tests.reliability.conftest import Quiet, scaled
-from tests.support import body_of, client_of, content, offers
+from target_python_sdk.errors import DeadlineExceeded, DeliveryError
+from target_python_sdk.testing import SocketServer
+from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox
+from tests.reliability.conftest import Quiet, interpreter, no_interpreter, python, scaled
+from tests.reliability.visitors import (
+    answer_to,
+    answers_each,
+    belongs_to,
+    forget_finished,
+    in_threads,
+    options_of,
+)
+from tests.support import LONG, SHORT, body_of, client_of
 
 pytestmark = pytest.mark.server
 
-INTERIM = (
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-    b"HTTP/1.1 102 Processing\r\n\r\n",
-    b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
-)
+THREADS = 64
+LINK = b"Link: </style.css>; rel=preload; as=style\r\n"
+INTERIM = {
+    100: b"HTTP/1.1 100 Continue\r\n\r\n",
+    102: b"HTTP/1.1 102 Processing\r\n\r\n",
+    103: b"HTTP/1.1 103 Early Hints\r\n" + LINK + b"\r\n",
+}
 
 
-def answer_to(raw):
-    """Return the answer to a request: it carries the visitor's id, and repeats the id of the request."""
-    body = body_of(raw)
-    visitor = body["id"]["tntId"]
-    mbox = {"index": 0, "name": "home", "options": [{"type": "html", "content": "for " + visitor}]}
-    return response(
-        {"status": 200, "requestId": body["requestId"], "id": {"tntId": visitor}, "execute": {"mboxes": [mbox]}}
-    )
+class Answers:
+    """Counts how the calls of many threads ended."""
+
+    def __init__(self):
+        self.kinds = collections.Counter()
+        self._lock = threading.Lock()
+
+    def add(self, kind):
+        with self._lock:
+            self.kinds[kind] += 1
+
+    def call(self, client, marker):
+        """Make a call for the visitor ``marker``; return the envelope, if there is one."""
+        try:
+            envelope = client.get_offers(options_of(marker))
+        except DeliveryError as error:
+            self.add(type(error).__name__)
+            return None
+        self.add("own" if belongs_to(envelope, marker) else "mixed")
+        return envelope
 
 
-class Honest:
-    """Answers each request, and remembers nothing."""
+# Interim replies
 
-    def __init__(self, before=lambda connection: None):
-        self.before = before
 
-    def __call__(self, connection):
-        # Not read_request alone: it would keep every request of a long run.
-        connection._record = lambda request: None
+def with_interim_replies(sent, seed):
+    """Return a handler that sends up to three interim replies before each answer: together, apart or late."""
+
+    def handle(connection):
+        choice = random.Random(f"{seed} {connection.number}")
         while True:
             raw = connection.read_request()
             if not raw:
                 return
-            self.before(connection)
-            connection.send(answer_to(raw))
+            statuses = choice.choices(list(INTERIM), k=choice.randrange(4))
+            pieces = [*(INTERIM[status] for status in statuses), answer_to(raw)]
+            way = choice.choice(["together", "apart", "late", "cut"])
+            for status in statuses:
+                sent.add((status, way))
+            if way in ("together", "cut"):
+                pieces = [b"".join(pieces)]
+            if way == "cut":  # anywhere, also within a status line
+                at = choice.randrange(1, len(pieces[0]))
+                pieces = [pieces[0][:at], pieces[0][at:]]
+            for piece in pieces:
+                connection.send(piece)
+                if way in ("late", "cut"):
+                    connection.wait(choice.random() * 0.004)
+
+    return handle
 
 
-def visit(client, visitor, **options):
-    """Return whose answer the call of ``visitor`` got, by offer, id and cookie."""
-    envelope = client.get_offers({**offers(id=VisitorId(tnt_id=visitor)), **options})
-    return whose(envelope)
-
-
-def whose(envelope):
-    cookie = re.search(r"PC#([^#]+)", envelope["target_cookie"]["value"]).group(1)
-    return content(envelope), envelope["response"].id.tnt_id, cookie
-
-
-def in_threads(threads, count, act):
-    """Call ``act(number)`` ``count`` times, spread over that many threads."""
-    numbers = iter(range(count))
-    lock = threading.Lock()
-
-    def work():
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            act(number)
-
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
-
-@pytest.fixture
-def switching():
-    """Threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.parametrize("count", scaled(1000000, 4000))
-def test_t35_no_answer_reaches_another_visitor(count, switching, figure):
-    mixed, failed = [], []
-
-    def call(number):
-        visitor = "v{}.35_0".format(number)
-        try:
-            if number % 4:
-                got = visit(client, visitor)
-            else:
-                request = offers(id=VisitorId(tnt_id=visitor))
-                got = whose(client.get_offers({**request, "callback": id, "err_callback": failed.append}).get(60))
-        except TargetError as error:
-            failed.append(error)
-            return
-        if got != ("for " + visitor, visitor, visitor):
-            mixed.append((visitor, got))
-
-    with SocketServer(Honest()) as server, client_of(server, logger=Quiet(), timeout=60000) as client:
-        in_threads(64, count, call)
-    figure("{} answers, 64 threads: mixed".format(count), len(mixed), 0)
-    figure("{} answers, 64 threads: failed".format(count), len(failed), 0)
-    assert (mixed, failed) == ([], [])
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("count", scaled(10000, 2000))
-def test_t35_interim_replies_before_each_answer(count, figure):
-    chance = random.Random(20261129)
-    lock = threading.Lock()
+def test_t35_interim_replies_before_answers_mix_nothing(count, figure):
+    sent, seen, seed = Answers(), Answers(), random.randrange(10**6)
+    began = time.monotonic()
+    with SocketServer(with_interim_replies(sent, seed)) as server, client_of(server, logger=Quiet()) as client:
 
-    def interim(connection):
-        with lock:
-            replies = [chance.choice(INTERIM) for _ in range(chance.randint(1, 3))]
-            pause = chance.choice((0, 0, 0.002))
-            apart = chance.random() < 0.5
-        if apart:
-            for reply in replies:
-                connection.send(reply)
-                connection.wait(pause)
-        else:
-            connection.send(b"".join(replies))
-            connection.wait(pause)
+        def calls(thread):
+            for number in range(thread, count, THREADS):
+                seen.call(client, f"v{number}")
 
-    mixed, failed = [], []
-
-    def call(number):
-        visitor = "v{}.35_0".format(number)
-        try:
-            if visit(client, visitor) != ("for " + visitor, visitor, visitor):
-                mixed.append(visitor)
-        except TargetError as error:
-            failed.append(error)
-
-    with SocketServer(Honest(interim)) as server, client_of(server, logger=Quiet(), timeout=60000) as client:
-        in_threads(64, count, call)
+        in_threads(THREADS, calls)
         connections = server.connections
-    figure("{} answers after 100, 102, 103: mixed".format(count), len(mixed), 0)
-    figure("{} answers after 100, 102, 103: failed".format(count), len(failed), 0)
-    figure("{} answers after 100, 102, 103: connections".format(count), connections, "64 at most")
-    assert (mixed, failed) == ([], [])
-    assert connections <= 64
+    seconds = time.monotonic() - began
+    figure(f"answers after interim replies (seed {seed})", seen.kinds["own"], count)
+    figure("s for these", seconds, "-")
+    assert seen.kinds == {"own": count}
+    # Every kind was sent in every way, and none cost its connection.
+    assert {status for status, _ in sent.kinds} == set(INTERIM)
+    assert {way for _, way in sent.kinds} == {"together", "apart", "late", "cut"}
+    assert sum(sent.kinds.values()) > count
+    assert connections <= THREADS
 
 
-def test_t35_a_server_that_shifts_its_answers_by_one(figure):
-    """After a connection's first answer, none is taken that belongs to another request."""
-    first = []
-
-    def shifted(connection):
-        before = None
-        while True:
-            raw = connection.read_request()
-            if not raw:
-                return
-            if before is None:
-                first.append(body_of(raw)["id"]["tntId"])
-                before = raw
-            connection.send(answer_to(before))
-            before = raw
-
-    taken, refused = [], []
-
-    def call(number):
-        visitor = "v{}.35_0".format(number)
-        try:
-            got = visit(client, visitor)
-        except TargetError as error:
-            refused.append(error)
-        else:
-            if got[1] != visitor and visitor not in first:
-                taken.append((visitor, got))
-
-    with SocketServer(shifted) as server:
-        with client_of(server, logger=Quiet(), retries=1, circuit_breaker=False) as client:
-            in_threads(8, 400, call)
-    figure("another visitor's answer taken, of 400 calls", len(taken), 0)
-    assert taken == []
-    assert refused
-    assert all("answered another request" in str(error) for error in refused)
+# Connections whose answers are shifted by one
 
 
-def test_t35_a_server_whose_answers_are_late_by_one(figure):
-    """The answer to a call that timed out comes with the next request on that connection: it is not read."""
+def made_up():
+    """Return the answer to a request that nobody made."""
+    body = json.dumps({"requestId": "nobody's", "id": {"tntId": "nobody.35_0"}}).encode()
+    return answer_to(b"\r\n\r\n" + body)
+
+
+def answers_the_request_before(connection):
+    """Answer the first request with an answer to nobody, each later one with the answer to the one before it."""
+    previous = made_up()
+    while True:
+        raw = connection.read_request()
+        if not raw:
+            return
+        connection.send(previous)
+        previous = answer_to(raw)
+
+
+def answers_the_first_one_twice(connection):
+    """Answer the first request well, and again in the place of the second one's answer, and so on."""
+    previous = b""
+    while True:
+        raw = connection.read_request()
+        if not raw:
+            return
+        current = answer_to(raw)
+        connection.send(previous or current)
+        previous = current
+
+
+def sends_an_answer_more(connection):
+    """Send, with the answer to the first request, or a moment later, an answer that nobody asked for."""
+    raw = connection.read_request()
+    if not raw:
+        return
+    late = connection.number % 2
+    connection.send(answer_to(raw) + (b"" if late else made_up()))
+    if late:
+        connection.wait(random.random() * 0.002)
+        connection.send(made_up())
+    answers_each(connection)
+
+
+SHIFTS = [answers_the_request_before, answers_the_first_one_twice, sends_an_answer_more]
+
+
+@pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
+def test_t35_a_shifted_answer_is_given_to_nobody_after_the_first_of_a_connection(shift, figure):
+    """The first answer of a connection cannot be told from a recorded one, so a foreign request id is accepted there.
+
+    No visitor gets what another visitor was answered, and the connection is not used again.
+    """
+    threads, calls_each = 16, 25
+    seen, requests = Answers(), collections.Counter()
+    accepted = collections.Counter()
+
+    def counted(connection):
+        read = connection.read_request
+
+        def read_request():
+            raw = read()
+            if raw:
+                connection.position = getattr(connection, "position", 0) + 1
+                requests[connection.number] += 1
+                positions[body_of(raw)["id"]["tntId"]] = connection.position
+            return raw
+
+        connection.read_request = read_request
+        shift(connection)
+
+    positions = {}
+    options = {"logger": Quiet(), "circuit_breaker": False}
+    with SocketServer(counted) as server, client_of(server, **options) as client:
+
+        def calls(thread):
+            for number in range(calls_each):
+                marker = f"v{thread}x{number}"
+                envelope = seen.call(client, marker)
+                if envelope is not None and not belongs_to(envelope, marker):
+                    first = positions[f"{marker}.35_0"] == 1
+                    nobodys = envelope["response"].id.tnt_id == "nobody.35_0"
+                    accepted["first, of nobody" if first and nobodys else "a visitor's"] += 1
+
+        in_threads(threads, calls)
+        connections = server.connections
+    figure(f"answers of another visitor, {shift.__name__}", accepted["a visitor's"], 0)
+    assert accepted["a visitor's"] == 0
+    assert sum(seen.kinds.values()) == threads * calls_each
+    if shift is answers_the_request_before:
+        # Each connection was closed after the answer that names another request.
+        assert seen.kinds == {"mixed": threads * calls_each}
+        assert set(requests.values()) == {1}
+        assert connections == threads * calls_each
+    elif shift is answers_the_first_one_twice:
+        # The second request of each connection ends in an error, and its connection with it.
+        assert set(seen.kinds) == {"own", "InvalidResponse"}
+        assert seen.kinds["mixed"] == 0
+        assert max(requests.values()) == 2
+    else:
+        # What lies behind an answer closes the connection; what comes a moment later does so, or ends one call.
+        assert {count for number, count in requests.items() if number % 2 == 0} == {1}
+        assert set(seen.kinds) <= {"own", "InvalidResponse"}
+        assert seen.kinds["own"] >= threads * calls_each / 2
+
+
+def test_t35_an_answer_that_comes_after_the_deadline_is_read_by_nobody(figure):
+    """The connection of a call that timed out is closed, so its answer cannot come with the next request."""
     go = threading.Event()
 
-    def late(connection):
+    def late_once(connection):
         raw = connection.read_request()
         if not raw:
             return
         if connection.number == 1:
-            go.wait(20)
+            go.wait(LONG / 1000)
         connection.send(answer_to(raw))
-        Honest()(connection)
+        answers_each(connection)
 
-    with SocketServer(late) as server, client_of(server, logger=Quiet()) as client:
-        with pytest.raises(TimeoutError):
-            visit(client, "slow.35_0", timeout=200)
+    seen = Answers()
+    with SocketServer(late_once) as server, client_of(server, logger=Quiet()) as client:
+        with pytest.raises(DeadlineExceeded):
+            client.get_offers(options_of("slow", timeout=SHORT))
         go.set()
         for number in range(20):
-            visitor = "v{}.35_0".format(number)
-            assert visit(client, visitor) == ("for " + visitor, visitor, visitor)
-        figure("connections after one that timed out", server.connections, 2)
+            seen.call(client, f"v{number}")
+        figure("connections after a call that timed out", server.connections, 2)
         assert server.connections == 2
+    assert seen.kinds == {"own": 20}
 
 
-def test_t35_an_answer_with_a_body_behind_it(figure):
-    """What a server sends behind an answer belongs to no request."""
+# T29
 
-    def twice(connection):
-        while True:
+
+def notification(number):
+    return Notification(
+        id=f"n{number}", impression_id=f"i{number}", type="display", timestamp=1, mbox=NotificationMbox(name="home")
+    )
+
+
+def hangs_up(choice, connection):
+    """Close a connection with a reset or an end, at once or as the next request is written."""
+    if choice.random() < 0.5:
+        connection.wait(choice.random() * 0.003)
+    if choice.random() < 0.5:
+        connection.reset()
+    else:
+        connection.close()
+
+
+def arrived(raw):
+    """Return the id of the notification in a request, and what must be the same if it is sent again."""
+    body = body_of(raw)
+    (notification,) = body["notifications"]
+    return notification["id"], (notification["impressionId"], body["requestId"])
+
+
+@pytest.mark.parametrize("reads_first", [False, True], ids=["before it reads", "after it has read"])
+def test_t29_connections_that_the_server_closes_cost_no_call(reads_first, figure):
+    """A kept connection closes just as a request is written, before or after the server has read it."""
+    count, threads = 1000, 8
+    seen, closed, seed = collections.defaultdict(list), Answers(), random.randrange(10**6)
+
+    def handle(connection):
+        choice = random.Random(f"{seed} {connection.number}")
+        for _ in range(choice.randrange(1, 5)):
             raw = connection.read_request()
             if not raw:
                 return
-            other = json.dumps({**body_of(raw), "id": {"tntId": "other.35_0"}}).encode()
-            connection.send(answer_to(raw) + answer_to(b"x\r\n\r\n" + other))
+            name, same = arrived(raw)
+            seen[name].append(same)
+            connection.send(answer_to_notification(raw))
+        if reads_first:
+            raw = connection.read_request()
+            if not raw:
+                return
+            name, same = arrived(raw)
+            seen[name].append(same)
+        closed.add("closed")
+        hangs_up(choice, connection)
 
-    with SocketServer(twice) as server, client_of(server, logger=Quiet()) as client:
-        for number in range(20):
-            visitor = "v{}.35_0".format(number)
-            assert visit(client, visitor) == ("for " + visitor, visitor, visitor)
-        figure("connections of 20 answers with one behind each", server.connections, 20)
-        assert server.connections == 20
+    with SocketServer(handle) as server, client_of(server, logger=Quiet(), retries=5) as client:
+
+        def calls(thread):
+            for number in range(thread, count, threads):
+                client.send_notifications({"request": DeliveryRequest(notifications=[notification(number)])})
+
+        in_threads(threads, calls)
+        stats = client.stats()
+    again = sum(len(times) - 1 for times in seen.values())
+    when = "after" if reads_first else "before"
+    figure(f"failed calls, closed {when} the request was read (seed {seed})", stats["failures"], 0)
+    figure(f"connections closed {when} the request was read", closed.kinds["closed"], "-")
+    figure("notifications read twice, each with the same ids", again, "0" if not reads_first else "-")
+    assert stats["failures"] == 0
+    assert closed.kinds["closed"] > count / 10
+    assert sorted(seen) == sorted(f"n{number}" for number in range(count))
+    assert all(len(set(times)) == 1 for times in seen.values())
+    if reads_first:
+        assert again == closed.kinds["closed"] == stats["retries"]
+    else:
+        assert again == 0
+
+
+def answer_to_notification(raw):
+    """Return the bytes of the answer to a request without visitor."""
+    body = body_of(raw)
+    body["id"] = {"tntId": "visitor.35_0"}
+    return answer_to(b"\r\n\r\n" + json.dumps(body).encode())
+
+
+# T35
+
+#: Asks for the offers of a marked visitor in every way at once, and counts answers that are somebody else's.
+MIX = """
+    import asyncio, json, sys, threading
+    sys.setswitchinterval(1e-6)
+    from types import SimpleNamespace
+    from target_python_sdk import TargetClient
+    from tests.decisioning.cdn import artifact, options
+    from tests.reliability.conftest import Quiet
+    from tests.reliability.visitors import belongs_to, in_threads, options_of
+    from tests.support import client_of, offers
+    from target_python_sdk.types import DeliveryRequest, MboxRequest, PrefetchRequest, VisitorId
+
+    domain, threads, count, decisions = sys.argv[1], *map(int, sys.argv[2:5])
+    seen, lock = {"own": 0, "mixed": 0, "errors": [], "decided": 0, "decided wrongly": 0}, threading.Lock()
+
+    def add(name, number=1):
+        with lock:
+            seen[name] += number
+
+    def guarded(act):
+        def run(number):
+            try:
+                act(number)
+            except Exception as error:
+                seen["errors"].append(repr(error)[:200])
+        return run
+
+    def judge(envelope, marker):
+        add("own" if belongs_to(envelope, marker) else "mixed")
+
+    def waits(thread, numbers):
+        for number in numbers:
+            judge(client.get_offers(options_of(f"v{number}")), f"v{number}")
+
+    def is_called_back(thread, numbers):
+        results = []
+        for number in numbers:
+            marker = f"v{number}"
+            told = lambda envelope, marker=marker: judge(envelope, marker)
+            results.append(client.get_offers(options_of(marker, callback=told)))
+            if len(results) == 10:
+                for result in results:
+                    result.get(60)
+                del results[:]
+        for result in results:
+            result.get(60)
+
+    def awaits(thread, numbers):
+        async def one(marker):
+            judge(await client.get_offers_async(options_of(marker)), marker)
+
+        async def all_of_them():
+            for start in range(0, len(numbers), 10):
+                await asyncio.gather(*[one(f"v{number}") for number in numbers[start:start + 10]])
+
+        asyncio.run(all_of_them())
+
+    def ask(thread):
+        [waits, waits, is_called_back, awaits][thread % 4](thread, range(thread, count, threads))
+
+    # Sixty-four rules of one mbox, of which the parameter chooses one: content and token belong together.
+    rules = [{
+        "ruleKey": str(key), "activityId": 1000 + key, "meta": {"activity.id": 1000 + key, "experience.id": key},
+        "condition": {"==": [{"var": "mbox.k"}, str(key)]},
+        "consequence": {"name": "home", "options": [{"type": "html", "content": f"for {key}"}], "metrics": []},
+    } for key in range(64)]
+    document = artifact(rules={"mboxes": {"home": rules}, "views": {}}, responseTokens=["activity.id"])
+    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False)
+
+    def decide(thread):
+        for number in range(thread, decisions, threads):
+            keys = [(thread * 7 + number + step) % 64 for step in range(10)]
+            mboxes = [MboxRequest(name="home", index=at, parameters={"k": str(key)}) for at, key in enumerate(keys)]
+            tnt_id = f"w{number}.35_0"
+            request = DeliveryRequest(id=VisitorId(tnt_id=tnt_id), prefetch=PrefetchRequest(mboxes=mboxes))
+            answer = here.get_offers({"request": request})["response"]
+            found = [(mbox.options[0].content, mbox.options[0].response_tokens["activity.id"])
+                     for mbox in answer.prefetch.mboxes]
+            right = answer.id.tnt_id == tnt_id and found == [(f"for {key}", 1000 + key) for key in keys]
+            add("decided" if right else "decided wrongly")
+
+    edge = SimpleNamespace(domain=domain)
+    with client_of(edge, timeout=60000, logger=Quiet()) as client, TargetClient.create(given) as here:
+        in_threads(threads, guarded(ask))
+        in_threads(threads, guarded(decide))
+    print(json.dumps(seen))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", scaled(10**6, 4000))
+@pytest.mark.parametrize("version", ["this", "3.13t", "3.14t"])
+def test_t35_no_answer_of_another_visitor(version, count, figure):
+    """One in eight answers is decided on-device, for ten mboxes each; the switch interval is a microsecond."""
+    executable = interpreter(version) if version != "this" else None
+    if version != "this" and executable is None:
+        pytest.skip(no_interpreter(version))
+    decisions = count // 8
+    asked = count - decisions
+
+    def handle(connection):
+        if connection.number % 16 == 0:
+            forget_finished(server)
+        connection._record = len  # a million requests would fill the memory
+        answers_each(connection)
+
+    began = time.monotonic()
+    with SocketServer(handle) as server:
+        program = {"options": ("-W", "error"), "timeout": 60 + count / 200}
+        if executable is not None:
+            program["executable"] = executable
+        done = python(MIX, server.domain, THREADS, asked, decisions, **program)
+        assert (done.returncode, done.stderr) == (0, "")
+        connections = server.connections
+    seen = json.loads(done.stdout)
+    figure(f"mixed of {asked} answers of the edge, {version} Python", seen["mixed"], 0)
+    figure(f"mixed of {decisions} decisions for 10 mboxes, {version} Python", seen["decided wrongly"], 0)
+    figure("s for these", time.monotonic() - began, "-")
+    assert seen == {"own": asked, "mixed": 0, "errors": [], "decided": decisions, "decided wrongly": 0}
+    # 32 threads that wait and 32 workers, which shared connections.
+    assert connections <= 64

@@ -1,0 +1,163 @@
+"""A cluster that the client remembers goes away; the general host still answers."""
+
+import collections
+import socket
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from target_python_sdk import TargetClient, clusters
+from target_python_sdk.testing import SocketServer
+from target_python_sdk.types import VisitorId
+from target_tools.clock import monotonic
+from target_tools.http import breaker, dns
+from tests.reliability.conftest import Quiet
+from tests.reliability.visitors import address_info, answer_to, belongs_to, in_threads, swallows_connects
+from tests.support import content, head_of, offers
+
+pytestmark = pytest.mark.server
+
+GENERAL, CLUSTER = "acmeclient.tt.omtrdc.net", "mboxedge35.tt.omtrdc.net"
+
+
+def answers_and_closes(connection):
+    """Answer one request: each call opens a connection."""
+    raw = connection.read_request()
+    if raw:
+        connection.send(answer_to(raw).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+
+@pytest.fixture
+def edge(monkeypatch):
+    """Two hosts on loopback and the options of a client that learns the cluster; ``lost`` swallows connects to it."""
+    asked, changes, lost = collections.Counter(), [], []
+
+    def resolve(host, *_, **__):
+        asked[host] += 1
+        return [address_info(hole.address if lost and host == CLUSTER else ("127.0.0.1", server.port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)  # each connection asks for its address
+    options = {
+        "client": "acmeclient",
+        "organization_id": "1234567890@AdobeOrg",
+        "secure": False,
+        "logger": Quiet(),
+        "events": {"circuit_opened": changes.append, "circuit_closed": changes.append},
+    }
+    with swallows_connects() as hole, SocketServer(answers_and_closes) as server:
+        yield SimpleNamespace(options=options, server=server, asked=asked, changes=changes, lost=lost)
+
+
+def ask_as_new(client, marker):
+    """Make a call for a visitor whom no cluster knows."""
+    envelope = client.get_offers(offers(id=VisitorId(tnt_id=marker)))
+    assert (envelope["response"].id.tnt_id, content(envelope)) == (marker, f"for {marker}")
+
+
+def ask_as_known(client, marker):
+    """Make a call for a visitor whose cookie names the cluster."""
+    envelope = client.get_offers({**offers(), "target_cookie": f"PC#{marker}.35_0#9999999999"})
+    assert belongs_to(envelope, marker)
+
+
+def hint_of(client):
+    return client.config.get("target_location_hint")
+
+
+def hosts(server):
+    return collections.Counter(head_of(raw)["host"] for raw in server.requests)
+
+
+def learn(client, server):
+    """Let the client learn its cluster from the general host."""
+    ask_as_new(client, "first")
+    ask_as_new(client, "second")
+    assert hint_of(client) == "35"
+    assert hosts(server) == {GENERAL: 1, CLUSTER: 1}
+    del server.requests[:]
+
+
+WHO = {
+    "new visitors": lambda visitor: ask_as_new,
+    "visitors whose cookie names it": lambda visitor: ask_as_known,
+    "both": lambda visitor: (ask_as_new, ask_as_known)[visitor % 2],
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_t30_a_cluster_that_swallows_connects_costs_no_visitor_the_answer(who, edge, figure):
+    """100 calls of 20 visitors at the same time: each waits for the cluster once at most, and is answered."""
+    timeout, visitors, times = 1500, 20, []
+    server = edge.server
+    options = {**edge.options, "timeout": timeout, "circuit_breaker": {"cooldown": 60000}}
+    with TargetClient.create(options) as client:
+        learn(client, server)
+        edge.lost.append(True)
+
+        def calls(visitor):
+            for _ in range(5):
+                began = time.monotonic()
+                WHO[who](visitor)(client, f"v{visitor}")
+                times.append(time.monotonic() - began)
+
+        in_threads(visitors, calls)
+        stats, hint = client.stats(), hint_of(client)
+    waited = sum(took > timeout / 3000 - 0.02 for took in times)
+    figure(f"calls answered by the general host, {who}", hosts(server)[GENERAL], len(times))
+    figure(f"calls that waited for the cluster, {who}", waited, f"{visitors} at most")
+    figure(f"s of the slowest call, {who}", max(times), timeout / 1000)
+    assert hosts(server) == {GENERAL: 100}
+    assert len(times) == stats["calls"] - 2 == 100
+    assert stats["failures"] == 0
+    assert max(times) < timeout / 1000 + 0.5
+    assert 5 <= waited <= visitors
+    assert [change["type"] for change in edge.changes] == ["circuit_opened"]
+    assert edge.changes[0].origin == f"http://{CLUSTER}:80"
+    assert hint is None  # although every answer named it
+
+
+@pytest.mark.parametrize("ask", [ask_as_new, ask_as_known], ids=["new visitor", "visitor whose cookie names it"])
+def test_t30_the_main_thread_goes_on_to_the_general_host_too(ask, edge):
+    """It hands opening a connection over to a helper thread, and leaves that behind."""
+    with TargetClient.create({**edge.options, "timeout": 600}) as client:
+        learn(client, edge.server)
+        edge.lost.append(True)
+        for number in range(4):
+            ask(client, f"v{number}")
+        assert hosts(edge.server) == {GENERAL: 4}
+        assert client.stats()["failures"] == 0
+        assert hint_of(client) is None
+
+
+def test_t30_a_cluster_is_not_learned_while_its_circuit_is_open(edge, monkeypatch, figure):
+    """No attempt to connect to it is made, either; once it answers again it is learned again."""
+    # A cluster that was lost has a quarantine, too: without it, what is seen is due to the circuit.
+    monkeypatch.setattr(clusters, "QUARANTINE_SECONDS", 0.0)
+    server, calls, hints = edge.server, 20, set()
+    options = {**edge.options, "timeout": 600, "circuit_breaker": {"cooldown": 60000}}
+    with TargetClient.create(options) as client:
+        learn(client, server)
+        edge.lost.append(True)
+        for number in range(5):
+            ask_as_known(client, f"v{number}")
+        assert [change["type"] for change in edge.changes] == ["circuit_opened"]
+        asked = edge.asked[CLUSTER]
+        for number in range(calls):
+            (ask_as_new, ask_as_known)[number % 2](client, f"w{number}")
+            hints.add(hint_of(client))
+        figure("attempts to connect while the circuit was open", edge.asked[CLUSTER] - asked, 0)
+        assert hints == {None}
+        assert edge.asked[CLUSTER] == asked
+        assert hosts(server) == {GENERAL: 5 + calls}
+
+        edge.lost.clear()
+        monkeypatch.setattr(breaker, "monotonic", lambda: monotonic() + 120)
+        ask_as_new(client, "learns")
+        assert hint_of(client) == "35"
+        ask_as_new(client, "probes")
+        assert edge.asked[CLUSTER] == asked + 1
+        assert [change["type"] for change in edge.changes] == ["circuit_opened", "circuit_closed"]
+        assert hint_of(client) == "35"
+        assert client.stats()["failures"] == 0
