@@ -2,12 +2,15 @@
 
 import asyncio
 import copy
+import gc
+import math
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -225,3 +228,56 @@ def test_a_signal_that_raises_in_get_leaves_nothing_taken():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("ends", ["with a value", "with an error", "expired", "cancelled"])
+def test_awaiting_leaves_nothing_for_a_garbage_collection(ends):
+    """Neither the error's traceback nor the timer of the loop holds the result."""
+
+    class Failure(ConnectionFailed):
+        pass
+
+    result = AsyncResult()
+    watched = weakref.ref(result)
+    loop = asyncio.new_event_loop()
+    end = time.monotonic() + (0.02 if ends == "expired" else LONG)
+
+    def check():
+        left = end - time.monotonic()
+        if left <= 0 and not watched().ready():
+            watched().complete(None, Failure("expired"))
+        return left if left > 0 else math.inf
+
+    result.expire_by(check)
+    if ends.startswith("with"):
+        failure = Failure("mine") if ends == "with an error" else None
+        loop.call_later(0.01, result.complete, "value", failure)
+        del failure
+
+    async def wait():
+        nonlocal result
+        awaited, result = result, None
+        waiting = asyncio.ensure_future(awaited_in(awaited))
+        del awaited
+        await asyncio.sleep(0)
+        if ends == "cancelled":
+            waiting.cancel()
+        return await asyncio.gather(waiting, return_exceptions=True)
+
+    async def awaited_in(one):
+        try:
+            return await one
+        finally:
+            del one
+
+    gc.disable()
+    try:
+        (outcome,) = loop.run_until_complete(wait())
+        kind = {"with a value": str, "cancelled": asyncio.CancelledError}.get(ends, Failure)
+        assert isinstance(outcome, kind)
+        del outcome
+        loop.run_until_complete(asyncio.sleep(0))
+        assert watched() is None
+    finally:
+        gc.enable()
+        loop.close()
