@@ -38,7 +38,8 @@ class Pool:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
         workers, result = self._workers, task.result
-        result.on_wait(lambda: workers.lend_a_hand(task))
+        task.help = lambda: workers.lend_a_hand(task)
+        result.on_wait(task.help)
         try:
             workers.submit(task)
         except QueueFull as error:

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from target_tools.async_result import AsyncResult
-from target_tools.clock import monotonic
+from target_tools.clock import Deadline, monotonic
 from target_tools.errors import OpenApiException, TargetError
+from target_tools.latch import Latch
 from target_tools.logger import Log
 
 Callback = Optional[Callable[[Any], object]]
@@ -108,10 +109,24 @@ class CallbackTask(ContextTask):
         self._limit = limit
         self._made_at = monotonic()
         self._begun_at: Optional[float] = None
+        self._told = Latch()
+        #: Runs the task in a worker that waits for it, if no other worker has begun it.
+        self.help: Callable[[], object] = _nothing
         #: The first one counts: the worker's, or that of a waiter who expired the call.
         self._outcomes: Dict[None, _Outcome] = {}
         if limit is not None:
             self.result.expire_by(self._check_time)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the callback has run, within that time: of an expired call it runs after the result is ready."""
+        deadline = Deadline.after(seconds)
+        self.result.wait(seconds)
+        if deadline.remaining() > 0 and not self.is_over():
+            self.help()
+        return self._told.wait(deadline.remaining())
+
+    def is_over(self) -> bool:
+        return self._told.is_open()
 
     def _drop(self, error: Exception) -> None:
         self._outcomes.setdefault(None, _Outcome(None, error))
@@ -164,7 +179,13 @@ class CallbackTask(ContextTask):
             # The error's traceback leads to frames that hold the task: drop the error, and what is no longer needed.
             self.result = _OVER
             self._outcomes = {}
+            self.help = _nothing
             del self._act, self._callback, self._err_callback, self._context
+            self._told.open()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _outcome_of(act: Callable[[], Any]) -> _Outcome:
