@@ -166,7 +166,7 @@ def test_notifications_are_sent_past_them():
         with TargetClient.create(options(cdn, server_domain=edge.domain, max_workers=1)) as client:
             for _ in range(3):
                 assert content(client.get_offers(offers())) == "<b>A</b>"
-            assert client.flush(LONG / 1000)
+            assert client.flush(LONG)
             assert client.stats()["undelivered"] == 0
         sent = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in edge.requests]
     told = [body for body in sent if "notifications" in body]
