@@ -48,7 +48,8 @@ class Opener:
         if connection.opens_apart or in_main_thread():
             run = contextvars.copy_context().run
             try:
-                self._handover.call(lambda: run(act), deadline, connection.close, sees_off=connection.is_tls)
+                # The thread is gone when the connection is there: uWSGI without threads lets none end between requests.
+                self._handover.call(lambda: run(act), deadline, connection.close, sees_off=True)
             except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
                 raise socket.timeout("the connection attempt timed out") from None
         else:
