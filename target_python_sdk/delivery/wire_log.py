@@ -49,7 +49,8 @@ class Logged:
         return reply
 
     def _logged(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        place = "{}://{}{}".format(request.origin.scheme, request.origin.netloc, request.target.partition("?")[0])
+        path = request.target.partition("?")[0]
+        place = f"{request.origin}{path}"
         self._log.debug("Request sent to %s: %s", place, self._body(request.body))
         try:
             reply = self._send(request, deadline)

@@ -235,7 +235,7 @@ class Breaking:
         if failures < self._policy.failures or failures < self._policy.rate * calls:
             return
         if circuit.opened.get() is None:
-            change = CircuitChange(_place(origin), True, failures, calls, cause)
+            change = CircuitChange(str(origin), True, failures, calls, cause)
             if circuit.opened.set(_Outage(change, now, now + self._cooldown())):
                 self._on_change(change)
 
@@ -284,7 +284,3 @@ def _is_failure(error: DeliveryError, late_counts: bool) -> bool:
 def _refusal(outage: _Outage, outlook: str) -> CircuitOpen:
     change = outage.change
     return CircuitOpen(f"{change.origin}: circuit open after {change.failures} failures; {outlook}")
-
-
-def _place(origin: Origin) -> str:
-    return f"{origin.scheme}://{origin.netloc}"
