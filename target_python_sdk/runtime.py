@@ -65,7 +65,7 @@ class Runtime:
         self.workers = Workers(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
-        self.transport = Transport(settings.transport())
+        self.transport = Transport(settings.transport(), self.workers.blocking)
         retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         self.counters = Counters()
@@ -193,6 +193,7 @@ class Runtime:
             "pending": workers.pending(),
             "running": workers.running(),
             "threads": workers.threads(),
+            "blocked": workers.blocked(),
             "refused": int(workers.refused),
             "dropped": int(workers.dropped),
             "abandoned": self.transport.abandoned(),

@@ -3,7 +3,7 @@
 They are guests in somebody's process:
 
 * They are daemon threads, started when a call first needs one, at most ``max_workers``,
-  and gone again when nothing has come for a while.
+  and gone again when nothing has come for a while.  A worker that is ``blocking`` does not count.
 * Handing work over never blocks.  A queue that is full refuses at once.
 * No lock is shared.  Work lies on one ``deque``, idle workers lie on another, each waiting
   on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
@@ -17,10 +17,11 @@ They are guests in somebody's process:
 """
 
 import _thread
+import contextlib
 import itertools
 import os
 from collections import deque
-from typing import Deque, Dict, List, Optional, Tuple
+from typing import Deque, Dict, Iterator, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.counters import Counter
@@ -34,6 +35,8 @@ from target_tools.threads import ThreadName, start_thread
 IDLE_SECONDS = 5.0
 #: Seconds within which a thread that was started shows up; one that did not never will.
 START_SECONDS = 2.0
+#: Workers that may be replaced at the same time because they wait for a name look-up or a connection.
+BLOCKED_LIMIT = 32
 #: ``close`` and ``flush`` without a time-out: a month.
 FOR_EVER = 2.6e6
 
@@ -86,6 +89,8 @@ class Workers:
         #: What each worker that has shown up does just now, by thread.  More than one task where
         #: a callback waits for another call and lends a hand to it.
         self._serving: Dict[int, Tuple[Task, ...]] = {}
+        #: The threads of workers that wait for a name look-up or a connection.
+        self._blocked: Dict[int, bool] = {}
         #: The workers that flush from a callback.
         self._flushing: Dict[int, bool] = {}
         self._stopped = False
@@ -129,6 +134,28 @@ class Workers:
     def threads(self) -> int:
         """How many workers there are."""
         return len(self._serving)
+
+    def blocked(self) -> int:
+        """Return how many workers wait for a name look-up or a connection."""
+        return len(self._blocked)
+
+    @contextlib.contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Let another worker take this one's place meanwhile; does nothing in other threads.
+
+        When the wait is over the worker goes on with its task, and the youngest one too many leaves after its task.
+        """
+        me = _thread.get_ident()
+        if me not in self._serving:
+            yield
+            return
+        self._blocked[me] = True
+        try:
+            if self._pending:
+                self._wake_one()
+            yield
+        finally:
+            self._blocked.pop(me, None)
 
     def lend_a_hand(self, task: Task) -> None:
         """Run ``task`` here if this thread is a worker and no other has begun it.
@@ -236,7 +263,7 @@ class Workers:
 
     def _call_for_the_rest(self) -> None:
         """See to it that somebody comes for what a worker that takes one task leaves, and does the same."""
-        if self._idle or len(self._crew) >= self._max_workers:
+        if self._idle or len(self._crew) >= self._limit():
             self._see_to_it()
             return
         starting = sum(since is not None for since in list(self._crew.values()))
@@ -244,13 +271,13 @@ class Workers:
             self._see_to_it()
 
     def _start_one(self) -> None:
-        if len(self._crew) >= self._max_workers and not self._forget_lost():
+        if len(self._crew) >= self._limit() and not self._forget_lost():
             return
         mark = object()
         try:
             self._crew[mark] = monotonic()
             # Of two that find room for one in the same moment, the one in front starts.
-            if mark in list(self._crew)[self._max_workers :]:
+            if self._is_surplus(mark):
                 self._crew.pop(mark, None)
                 return
             start_thread(self._work, (mark,))
@@ -268,7 +295,16 @@ class Workers:
         for mark, since in list(self._crew.items()):
             if since is not None and now - since > START_SECONDS:
                 self._crew.pop(mark, None)
-        return len(self._crew) < self._max_workers
+        return len(self._crew) < self._limit()
+
+    def _limit(self) -> int:
+        """Return how many workers there may be now."""
+        return self._max_workers + min(len(self._blocked), BLOCKED_LIMIT)
+
+    def _is_surplus(self, mark: object) -> bool:
+        """Return whether older workers suffice."""
+        limit = self._limit()
+        return len(self._crew) > limit and mark in list(self._crew)[limit:]
 
     def _work_here(self) -> None:
         """Run what waits in this thread: no other is to be had."""
@@ -288,7 +324,7 @@ class Workers:
         try:
             name = ThreadName("{}-{}".format(self._name, next(self._numbers)))
             try:
-                while self._serve_next() or self._wait():
+                while not self._is_surplus(mark) and (self._serve_next() or self._wait()):
                     pass
             finally:
                 name.forget()

@@ -4,7 +4,7 @@ import contextlib
 import os
 import selectors
 import socket
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Optional
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.http.dns import AddressInfo
@@ -31,24 +31,20 @@ class Connected(NamedTuple):
     address: AddressInfo
 
 
-def connect(addresses: List[AddressInfo], deadline: Deadline, show: Callable[[socket.socket], object]) -> Connected:
+def connect(
+    addresses: List[AddressInfo],
+    deadline: Deadline,
+    show: Callable[[socket.socket], object],
+    blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext,
+) -> Connected:
     """Return the first connection that succeeds.
 
     ``show`` is called with each socket before it waits, so that another thread can abort it.
+    ``blocking`` is entered once every address has had its ``ATTEMPT_SECONDS``.
     Raises the last ``OSError`` if all attempts fail, and ``socket.timeout`` at the deadline.
     """
-    if len(addresses) == 1:
-        sock = _new_socket(addresses[0])
-        try:
-            sock.settimeout(_left(deadline))
-            show(sock)
-            sock.connect(addresses[0][4])
-        except BaseException:
-            sock.close()
-            raise
-        return Connected(sock, addresses[0])
     with contextlib.closing(_Race(deadline, show)) as race:
-        return race.run(addresses)
+        return race.run(addresses, blocking)
 
 
 class _Race:
@@ -61,16 +57,17 @@ class _Race:
         self._waiting: Dict[Any, AddressInfo] = {}
         self._failure: Optional[OSError] = None
 
-    def run(self, addresses: List[AddressInfo]) -> Connected:
+    def run(self, addresses: List[AddressInfo], blocking: Callable[[], ContextManager[object]]) -> Connected:
         for address in addresses:
             _left(self._deadline)
             connected = self._begin(address) or self._wait(monotonic() + ATTEMPT_SECONDS)
             if connected is not None:
                 return connected
-        while self._waiting:
-            connected = self._wait(monotonic() + _left(self._deadline))
-            if connected is not None:
-                return connected
+        with blocking():
+            while self._waiting:
+                connected = self._wait(monotonic() + _left(self._deadline))
+                if connected is not None:
+                    return connected
         failure, self._failure = self._failure, None
         try:
             raise failure or OSError("no address to connect to")

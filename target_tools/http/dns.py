@@ -5,10 +5,11 @@ want the same host share one look-up and wait for it until their deadlines.  Add
 remembered for a moment; an address that worked before is used when the resolver fails or hangs.
 """
 
+import contextlib
 import contextvars
 import ipaddress
 import socket
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 from urllib3.util import connection as urllib3_connection
 
@@ -29,6 +30,8 @@ FRESH_SECONDS = 10.0
 STALE_SECONDS = 3600.0
 #: Seconds that a call waits for the resolver if an older answer is known.
 PATIENCE_SECONDS = 0.5
+#: Seconds after which a waiting thread enters ``blocking``.
+BLOCKING_SECONDS = 0.25
 #: Look-ups that may run at the same time.
 RUNNING_LIMIT = 32
 #: Hosts whose addresses are remembered.
@@ -69,9 +72,13 @@ class _LookUp:
 
 
 class Resolver:
-    """Finds the addresses of hosts, for one client in one process."""
+    """Finds the addresses of hosts, for one client in one process.
 
-    def __init__(self) -> None:
+    ``blocking`` is entered for what a thread waits beyond ``BLOCKING_SECONDS``.
+    """
+
+    def __init__(self, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext) -> None:
+        self._blocking = blocking
         self._known: OriginTable[_Known] = OriginTable(lambda origin: _Known(), limit=KNOWN_LIMIT)
         #: The newest look-up of each host.
         self._running: Dict[Key, _LookUp] = {}
@@ -104,7 +111,7 @@ class Resolver:
         look_up.waiters += 1
         try:
             left = deadline.remaining()
-            answered = look_up.done.wait(min(left, PATIENCE_SECONDS) if older else left)
+            answered = self._wait(look_up, min(left, PATIENCE_SECONDS) if older else left)
         finally:
             look_up.waiters -= 1
         if look_up.addresses:
@@ -136,6 +143,15 @@ class Resolver:
     def abandoned(self) -> int:
         """Return how many look-ups run that no call waits for any more."""
         return sum(look_up.waiters <= 0 for look_up in list(self._threads.values()))
+
+    def _wait(self, look_up: _LookUp, seconds: float) -> bool:
+        """Return whether the look-up ends within that time."""
+        if seconds <= BLOCKING_SECONDS:
+            return look_up.done.wait(seconds)
+        if look_up.done.wait(BLOCKING_SECONDS):
+            return True
+        with self._blocking():
+            return look_up.done.wait(seconds - BLOCKING_SECONDS)
 
     def _look_up(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_LookUp]:
         """Return the look-up that runs for ``key``, started if there was none; None if too many run."""

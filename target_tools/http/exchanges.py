@@ -3,7 +3,7 @@
 import contextvars
 import socket
 from contextvars import ContextVar
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, ContextManager, Optional, Protocol
 
 from target_tools.clock import Deadline
 from target_tools.errors import DeadlineExceeded
@@ -34,9 +34,11 @@ class ExchangeConnection(Protocol):
 class Opener:
     """What opening a connection needs; shared by the pools of one client in one process."""
 
-    def __init__(self, tls: TlsContexts) -> None:
+    def __init__(self, tls: TlsContexts, blocking: Callable[[], ContextManager[object]]) -> None:
         self.tls = tls
-        self.resolver = Resolver()
+        self.resolver = Resolver(blocking)
+        #: Entered when a thread begins a long wait for a look-up or a connection.
+        self.blocking = blocking
         self._handover = Handover()
 
     def run(self, act: Callable[[], None], connection: ExchangeConnection, deadline: Deadline) -> None:
@@ -49,7 +51,8 @@ class Opener:
             run = contextvars.copy_context().run
             try:
                 # The thread is gone when the connection is there: uWSGI without threads lets none end between requests.
-                self._handover.call(lambda: run(act), deadline, connection.close, sees_off=True)
+                with self.blocking():
+                    self._handover.call(lambda: run(act), deadline, connection.close, sees_off=True)
             except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
                 raise socket.timeout("the connection attempt timed out") from None
         else:

@@ -130,7 +130,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         exchange.dns = (monotonic() - began) * 1000
         began = monotonic()
         try:
-            sock, address = connect(addresses, exchange.opening, self._show)
+            sock, address = connect(addresses, exchange.opening, self._show, exchange.opener.blocking)
         except OSError:
             resolver.expire(host, port)
             raise

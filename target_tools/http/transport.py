@@ -5,10 +5,11 @@ Redirects are never followed, nothing larger than asked for is read, and whateve
 connection that it interrupted is closed.
 """
 
+import contextlib
 import contextvars
 import logging
 import os
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, ContextManager, Dict, Mapping, NamedTuple, Optional, Tuple, cast
 
 import urllib3
 from urllib3.util import Retry, Timeout
@@ -60,9 +61,14 @@ class TransportSettings(NamedTuple):
 
 
 class Transport:
-    """Sends requests for one client in one process.  Keeps connections; takes no lock."""
+    """Sends requests for one client in one process.  Keeps connections; takes no lock.
 
-    def __init__(self, settings: TransportSettings) -> None:
+    ``blocking`` is entered by a thread that begins a long wait for a name look-up or a connection.
+    """
+
+    def __init__(
+        self, settings: TransportSettings, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext
+    ) -> None:
         self._settings = settings
         self._pid = os.getpid()
         self._tls = TlsContexts(
@@ -72,7 +78,7 @@ class Transport:
             Log(settings.logger),
             is_private=settings.assert_hostname is not None,
         )
-        self._opener = Opener(self._tls)
+        self._opener = Opener(self._tls, blocking)
         self._handover = Handover()
         #: By origin, the pool for each proxy that was used.
         self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)

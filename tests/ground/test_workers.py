@@ -102,6 +102,71 @@ def test_a_burst_never_has_more_threads_than_allowed(pool):
     assert max(most) <= 5
 
 
+def test_a_blocked_worker_is_replaced_until_it_goes_on(pool):
+    crew = pool(max_workers=2)
+    go, resumed = threading.Event(), threading.Barrier(3)
+
+    def block():
+        with crew.blocking():
+            go.wait(LONG)
+        resumed.wait(LONG)
+
+    blocked = [submitted(crew, block) for _ in range(2)]
+    eventually(lambda: crew.blocked() == 2)
+    others = [submitted(crew) for _ in range(50)]
+    assert all(task.wait(LONG) for task in others)
+    assert not any(task.is_over() for task in blocked)
+    assert 3 <= crew.threads() <= 4
+    go.set()
+    resumed.wait(LONG)
+    assert all(task.wait(LONG) for task in blocked)
+    more = [submitted(crew) for _ in range(50)]
+    assert all(task.wait(LONG) for task in more)
+    eventually(lambda: crew.threads() <= 2)
+    assert crew.blocked() == 0
+
+
+def test_a_task_that_waits_is_taken_when_a_worker_blocks(pool):
+    crew = pool(max_workers=1)
+    go, waiting = threading.Event(), threading.Event()
+
+    def block():
+        waiting.wait(LONG)
+        with crew.blocking():
+            go.wait(LONG)
+
+    blocked = submitted(crew, block)
+    other = submitted(crew)
+    waiting.set()
+    assert other.wait(LONG)
+    assert not blocked.is_over()
+    go.set()
+    assert blocked.wait(LONG)
+
+
+def test_no_more_blocked_workers_than_the_limit_are_replaced(pool, monkeypatch):
+    monkeypatch.setattr(workers, "BLOCKED_LIMIT", 3)
+    crew = pool(max_workers=1)
+    go = threading.Event()
+
+    def block():
+        with crew.blocking():
+            go.wait(LONG)
+
+    tasks = [submitted(crew, block) for _ in range(20)]
+    eventually(lambda: crew.blocked() == 4)
+    assert crew.threads() == 4
+    assert crew.pending() == 16
+    go.set()
+    assert all(task.wait(LONG) for task in tasks)
+
+
+def test_another_thread_that_blocks_changes_nothing(pool):
+    crew = pool()
+    with crew.blocking():
+        assert crew.blocked() == 0
+
+
 def test_a_full_queue_refuses_at_once_and_counts(pool):
     crew = pool(max_workers=1, max_pending=3)
     go = threading.Event()

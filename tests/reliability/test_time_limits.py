@@ -16,6 +16,7 @@ from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, Deliver
 from target_python_sdk.testing import SocketServer, answer, response
 from target_tools.http import connect as connecting
 from target_tools.http import dns
+from target_tools.workers import BLOCKED_LIMIT
 from tests.reliability.conftest import Quiet, scaled
 from tests.reliability.visitors import address_info, in_threads, swallows_connects
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers
@@ -358,6 +359,7 @@ class Threads:
 
 def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
     count, workers, waiting, running = 500, 8, 300, 300
+    most = workers + 2 + BLOCKED_LIMIT  # a worker that waits for the look-up is replaced
     ended_with, longest, seen = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 
@@ -385,13 +387,46 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figu
         assert client.flush(LONG)
         assert eventually(lambda: client.stats()["abandoned"] == 0)
     figure("s of the slowest of 500 awaited calls", max(longest), (waiting + running) / 1000)
-    figure("threads for 500 awaited calls", seen.most, f"{workers + 2} at most")
+    figure("threads for 500 awaited calls", seen.most, f"{most} at most")
     assert sum(ended_with.values()) == count
     assert set(ended_with) == {"begun", "waited"}
     assert max(longest) < (waiting + running) / 1000 + SLACK
     assert hanging.asked == ["edge.example"]
     assert stats["abandoned"] <= 1
-    assert 1 <= seen.most <= workers + 2
+    assert 1 <= seen.most <= most
+
+
+@pytest.mark.parametrize("where", ["look-up", "connect"])
+def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch, figure):
+    """Both workers wait for a cluster that cannot be reached, and 20 other calls are answered meanwhile."""
+    cluster, workers, count, timeout = "mboxedge35.tt.omtrdc.net", 2, 20, 9000
+    go = threading.Event()
+
+    def resolve(host, *_, **__):
+        if host != cluster:
+            return [address_info(("127.0.0.1", server.port))]
+        if where == "look-up":
+            go.wait(LONG / 1000)
+            raise socket.gaierror(socket.EAI_AGAIN, "too late")
+        return [address_info(hole.address)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with swallows_connects() as hole, SocketServer(answer(ANSWER_BYTES)) as server:
+        options = {"server_domain": None, "timeout": timeout, "max_workers": workers, "logger": Quiet()}
+        with client_of(server, **options) as client:
+            steered = {**offers(), "target_location_hint": "35", "callback": str}
+            hung = [client.get_offers(steered) for _ in range(workers)]
+            assert eventually(lambda: client.stats()["blocked"] == workers)
+            others = [client.get_offers({**offers(), "callback": str}) for _ in range(count)]
+            assert all(content(result.get(LONG / 1000)) for result in others)
+            ready, stats = [result.ready() for result in hung], client.stats()
+            go.set()
+            assert all(content(result.get(LONG / 1000)) for result in hung)  # by the general host
+            assert eventually(lambda: client.stats()["threads"] <= workers)
+    figure(f"calls answered while both workers wait, {where}", count, count)
+    assert ready == [False] * workers
+    assert stats["blocked"] == workers
+    assert stats["threads"] <= 2 * workers
 
 
 @pytest.mark.parametrize("how", ["get", "await"])
