@@ -10,14 +10,14 @@ from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
 from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
 from target_tools.clock import Deadline
+from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import ApiValueError, DeadlineExceeded, InvalidResponse
 from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
-from target_tools.per_process import PerProcess
 
 if TYPE_CHECKING:
     from delivery_api_client.pool import Pool
-    from target_tools.async_result import AsyncResult
+    from target_tools.concurrency.async_result import AsyncResult
 
 #: What stands between the items of a parameter that is a list, by the schema's word for it.
 SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}

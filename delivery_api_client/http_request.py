@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from target_python_sdk.delivery.option_parsers import A_WEEK, domain
 from target_python_sdk.delivery.options import ByteLimits
-from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
 from target_tools.http.bodies import render_json
 from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin

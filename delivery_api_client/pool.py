@@ -3,11 +3,11 @@
 import weakref
 from typing import Any, Callable, Mapping, Sequence
 
-from target_tools.async_result import AsyncResult
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.tasks import Callback, CallbackTask
 from target_tools.errors import ApiValueError, ClientClosed, QueueFull
 from target_tools.logger import Log
-from target_tools.tasks import Callback, CallbackTask
-from target_tools.workers import Workers
 
 #: Calls that may wait for a worker.
 MAX_PENDING = 10000

@@ -11,13 +11,13 @@ from delivery_api_client.http_request import Headers, Pairs, Timeout, http_reque
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
 from target_python_sdk.delivery.wire_log import Logged
 from target_tools.clock import Deadline
+from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.policies import RetryPolicy
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import Retrying
 from target_tools.logger import Log
-from target_tools.per_process import PerProcess
 
 if TYPE_CHECKING:  # the transport is read with the first request
     from target_tools.http.transport import TransportSettings

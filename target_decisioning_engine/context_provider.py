@@ -41,7 +41,7 @@ def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """All that rules may ask about, but for mbox and allocation, which belong to a place and an activity."""
-    from target_python_sdk.decisioning.geo import given_geo  # noqa: PLC0415 - see above
+    from target_python_sdk.delivery.geo import given_geo  # noqa: PLC0415 - see above
 
     found = _visit(delivery_request, given_geo(delivery_request)).whole()
     found["user"] = UserContext(**found["user"])

@@ -11,11 +11,11 @@ from target_decisioning_engine.messages import MESSAGES
 from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig, nobody
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
-from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED
+from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED
 from target_python_sdk.decisioning.dependency import remote_parts
-from target_python_sdk.decisioning.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.option_parsers import A_WEEK, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
@@ -24,12 +24,12 @@ from target_python_sdk.delivery.prepare import Prepared, prepare
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
+from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.tasks import ContextTask
 from target_tools.errors import ArtifactNotAvailable, QueueFull
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.model import altered
-from target_tools.per_process import PerProcess
-from target_tools.tasks import ContextTask
+from target_tools.schema.model import altered
 
 #: What is an option of a client under the same name.
 _OPTIONS = (

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         ClientOptions,
     )
     from target_python_sdk.types import DeliveryRequest
-    from target_tools.async_result import AsyncResult
+    from target_tools.concurrency.async_result import AsyncResult
 
     #: A request that asks for nothing.
     EMPTY_REQUEST: DeliveryRequest
@@ -73,7 +73,7 @@ else:  # a type checker that saw this would believe in every name
         if name not in __all__:
             raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
         if name == "AsyncResult":
-            from target_tools.async_result import AsyncResult  # noqa: PLC0415 - as below
+            from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - as below
 
             return AsyncResult
         from target_python_sdk.delivery import option_types  # noqa: PLC0415 - a twentieth of our import

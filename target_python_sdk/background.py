@@ -10,8 +10,8 @@ from target_python_sdk.delivery.pipeline import tell
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
+from target_tools.concurrency.tasks import ContextTask
 from target_tools.errors import QueueFull, TargetError
-from target_tools.tasks import ContextTask
 
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 

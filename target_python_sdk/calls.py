@@ -8,13 +8,13 @@ caller waits, is called back or awaits; so is a decision that this process makes
 from functools import partial
 from typing import Callable, Dict, Generic, Optional, TypeVar
 
-from target_python_sdk.artifact_source import GEO_LOCATION_UPDATED, ArtifactSource
+from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
-from target_python_sdk.decisioning.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
+from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
@@ -28,16 +28,16 @@ from target_python_sdk.delivery.pipeline import (
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import TargetDeliveryResponse
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.tasks import CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
-from target_tools.model import detached
-from target_tools.per_process import PerProcess
-from target_tools.tasks import CallbackTask, TimeLimit
+from target_tools.schema.model import detached
 
 ResultT = TypeVar("ResultT")
 

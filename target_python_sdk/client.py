@@ -20,15 +20,15 @@ from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_pickles, milliseconds, refuse
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.requested import with_mboxes
+from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready import CLIENT_READY, ReadyNotice
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
+from target_tools.concurrency.event_loops import running_loop
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
-from target_tools.event_loops import running_loop
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.service import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 
 if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentieth of our import
     from target_python_sdk.delivery.option_types import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentie
         ClientOptions,
     )
     from target_python_sdk.inside import ClientConfig, DecisioningEngine
-    from target_tools.async_result import AsyncResult
+    from target_tools.concurrency.async_result import AsyncResult
 
 ResultT = TypeVar("ResultT")
 
@@ -109,7 +109,7 @@ class TargetClient:
 
         The edge decides, or this process, as ``decisioning_method`` says.  Blocks for as long
         as ``timeout`` at most; with a ``callback`` it comes back at once with an
-        :class:`~target_tools.async_result.AsyncResult`.  Raises ``OptionError``
+        :class:`~target_tools.concurrency.async_result.AsyncResult`.  Raises ``OptionError``
         before anything is sent, and a :class:`~target_python_sdk.errors.DeliveryError` where
         no usable answer came.
         """

@@ -4,9 +4,9 @@ import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from urllib.parse import quote, unquote
 
+from target_python_sdk import protocol as service
 from target_python_sdk.delivery.cookies import PARSED_LENGTH, PARSED_PARTS, UNQUOTED
 from target_python_sdk.types import TargetCookie
-from target_tools import service
 from target_tools.clock import epoch_seconds
 
 TARGET_COOKIE = service.TARGET_COOKIE

@@ -11,19 +11,19 @@ import weakref
 from functools import partial
 from typing import Optional, Protocol
 
-from target_python_sdk.artifact_errands import say
+from target_python_sdk.artifact.update import say
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.types import DeliveryRequest
+from target_tools.concurrency.poller import Poller
+from target_tools.concurrency.shutdown import Line
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import TargetError
-from target_tools.exits import Line
 from target_tools.http.messages import Send
 from target_tools.logger import Log
-from target_tools.poller import Poller
 
 
 class Learner(Protocol):

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
+from target_python_sdk import protocol as service
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge import cluster_of_edge_host, cluster_of_id, valid_hint
 from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
@@ -21,7 +22,6 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_python_sdk.version import __version__
-from target_tools import service
 from target_tools.clock import epoch_seconds
 from target_tools.utils import create_uuid, flatten_list, is_int, parse_int
 

@@ -6,7 +6,7 @@ Both are windows: they show what is there now, and nothing of the client hangs o
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional
 
 if TYPE_CHECKING:  # for annotations alone
-    from target_python_sdk.artifact_source import ArtifactSource
+    from target_python_sdk.artifact.source import ArtifactSource
     from target_python_sdk.decisioning.artifact import Artifact
 
 

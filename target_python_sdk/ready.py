@@ -15,7 +15,7 @@ import os
 from typing import Callable, List, Optional
 
 from target_tools.clock import Deadline
-from target_tools.threads import is_about_to_fork, start_thread
+from target_tools.concurrency.threads import is_about_to_fork, start_thread
 
 CLIENT_READY = "client_ready"
 #: Seconds between ``create`` and the event.

@@ -6,21 +6,23 @@ It hangs on one object per process, made when a call first needs one.
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Union
 
-from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.circuit_events import circuit_reporter
 from target_python_sdk.clusters import ClusterMemory
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import Situation
-from target_python_sdk.decisioning.geo import GeoService, geo_address
 from target_python_sdk.delivery.edge import valid_hint
 from target_python_sdk.delivery.exchange import Heard
+from target_python_sdk.delivery.geo import GeoService, geo_address
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
 from target_python_sdk.first_hint import ask_for_cluster
 from target_tools.clock import monotonic
-from target_tools.counters import Counter
+from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import Breaking
@@ -30,8 +32,6 @@ from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import Retrying
 from target_tools.http.transport import Transport
 from target_tools.logger import Log
-from target_tools.threads import is_about_to_fork
-from target_tools.workers import Workers
 
 #: Seconds between two log lines about notifications that were lost; the count and the event miss none.
 COMPLAINT_SECONDS = 10.0

@@ -1,8 +1,8 @@
-"""1.1.0's constants.  Those that the service fixed stand in :mod:`target_tools.service`."""
+"""1.1.0's constants.  Those that the service fixed stand in :mod:`target_python_sdk.protocol`."""
 
 from typing import TYPE_CHECKING, Any
 
-from target_tools import service
+from target_python_sdk import protocol as service
 
 if TYPE_CHECKING:
     from target_python_sdk.types import DeliveryRequest

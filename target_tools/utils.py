@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, 
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, ModelProperty, PrefetchRequest
 from target_tools.clock import as_utc, epoch_milliseconds, epoch_seconds, utc_offset_minutes
 from target_tools.enums import DecisioningMethod
-from target_tools.ids import new_id
-from target_tools.model import Model
+from target_tools.schema.model import Model
+from target_tools.uuids import new_id
 
 ResultT = TypeVar("ResultT")
 EngineT = TypeVar("EngineT")

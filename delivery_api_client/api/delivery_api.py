@@ -4,8 +4,8 @@ from typing import Any, Dict, Optional
 
 from delivery_api_client.api_client import ApiClient
 from delivery_api_client.replacements import WATCHED
+from target_python_sdk.protocol import DELIVERY_PATH
 from target_tools.errors import ApiTypeError, ApiValueError
-from target_tools.service import DELIVERY_PATH
 
 #: What :meth:`DeliveryApi.execute` takes by keyword, besides its arguments.
 KEYWORDS = frozenset(
@@ -33,7 +33,8 @@ class DeliveryApi:
         """The ``DeliveryResponse``.
 
         Keywords: ``version`` of the caller; ``headers`` to send besides; ``async_req=True``,
-        with ``callback`` and ``err_callback``, for an :class:`~target_tools.async_result.AsyncResult` at once;
+        with ``callback`` and ``err_callback``, for an
+        :class:`~target_tools.concurrency.async_result.AsyncResult` at once;
         ``_request_timeout`` in seconds for the whole call; ``_preload_content=False`` for a urllib3
         response; ``_request_auth`` for a security scheme of the caller's.
         """

@@ -9,8 +9,8 @@ so that any number of threads ask it and a newer one takes its place by one assi
 from typing import Any, Dict, FrozenSet, KeysView, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
 
 from target_python_sdk.decisioning.rule import Rule, RuleCompiler
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact, quoted
-from target_tools.service import DEFAULT_GLOBAL_MBOX
 
 #: The first number of the versions that can be read.
 SUPPORTED_MAJOR = "1"

@@ -5,7 +5,7 @@ from typing import List, Set, Tuple
 from target_python_sdk.decisioning.context import Visit
 from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
-from target_tools.ids import Ids
+from target_tools.uuids import Ids
 
 
 class Displays:

@@ -43,9 +43,9 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
-from target_tools.ids import Ids
 from target_tools.logger import Log
-from target_tools.model import altered, detached
+from target_tools.schema.model import altered, detached
+from target_tools.uuids import Ids
 
 #: The status of a complete answer, and of one with parts that only the edge could have decided.
 COMPLETE, PARTIAL = 200, 206

@@ -10,7 +10,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from target_tools.errors import InvalidRule
-from target_tools.javascript import to_string
+from target_tools.rules.javascript import to_string
 
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
 _FORMER_NAMES = {"campaign": "activity", "recipe": "experience"}

@@ -3,7 +3,7 @@
 from typing import Any, Mapping, Optional, Type, TypeVar
 
 from target_tools.errors import InvalidResponse
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 ModelT = TypeVar("ModelT", bound=Model)
 

@@ -10,8 +10,8 @@ from target_python_sdk.decisioning.macros import Content, content_of, template_o
 from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, quoted
 from target_tools.hashing import Beginning
-from target_tools.json_logic import compile_condition
-from target_tools.json_logic_operators import Shelf
+from target_tools.rules.compiler import compile_condition
+from target_tools.rules.operators import Shelf
 
 #: Who decided, as every option that was decided here says.
 DECIDED_HERE = {"activity.decisioningMethod": "on-device"}

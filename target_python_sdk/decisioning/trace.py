@@ -8,7 +8,7 @@ from target_python_sdk.decisioning.rule import Rule
 from target_python_sdk.decisioning.visitor import profile_location
 from target_python_sdk.types import DeliveryRequest, Notification
 from target_tools.errors import OptionError
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 Json = Dict[str, Any]
 

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from target_python_sdk.types import CustomerId, VisitorId
-from target_tools.ids import id_of, new_id
+from target_tools.uuids import id_of, new_id
 
 
 def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:

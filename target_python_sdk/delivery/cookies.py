@@ -10,8 +10,7 @@ import re
 from typing import Dict, Optional, Tuple
 from urllib.parse import quote, unquote
 
-from target_python_sdk.types import TargetCookie
-from target_tools.service import (
+from target_python_sdk.protocol import (
     DEVICE_ID_COOKIE,
     DEVICE_ID_MAX_AGE,
     LOCATION_HINT_COOKIE,
@@ -20,6 +19,7 @@ from target_tools.service import (
     SESSION_ID_MAX_AGE,
     TARGET_COOKIE,
 )
+from target_python_sdk.types import TargetCookie
 
 #: What is read of a cookie at most, and how many parts of it.
 PARSED_LENGTH = 8192

@@ -10,8 +10,8 @@ from typing import Any, Optional, Tuple
 
 from target_python_sdk.delivery.option_parsers import is_label, visitor_text
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.http.messages import DEFAULT_PORTS, Origin
-from target_tools.service import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 
 #: The longest hint, in characters.
 _LONGEST_HINT = 20

@@ -8,12 +8,11 @@ from urllib.parse import quote
 from target_python_sdk.delivery.edge import cluster_of_edge_host, delivery_origin
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import Prepared
-from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_python_sdk.protocol import DELIVERY_PATH, SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
 from target_tools.http.bodies import parse_json, render_json
 from target_tools.http.messages import HttpReply, HttpRequest
-from target_tools.service import DELIVERY_PATH
 
 #: How much of an error's body is kept, in bytes.
 ERROR_BODY = 4096

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import Situation
-from target_python_sdk.decisioning.geo import GeoService
+from target_python_sdk.delivery.geo import GeoService
 
 
 class Here(NamedTuple):

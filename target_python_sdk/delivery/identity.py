@@ -7,12 +7,12 @@ from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import parse_target_cookie
 from target_python_sdk.delivery.nodes import node, nodes
+from target_python_sdk.protocol import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
 from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
-from target_tools.ids import Ids, id_of
 from target_tools.logger import Log
-from target_tools.model import altered
-from target_tools.service import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
+from target_tools.schema.model import altered
+from target_tools.uuids import Ids, id_of
 
 #: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")

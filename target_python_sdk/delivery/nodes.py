@@ -4,7 +4,7 @@ from typing import Any, List, Mapping, Optional, Type, TypeVar
 
 from target_python_sdk.delivery.option_parsers import refuse
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 ModelT = TypeVar("ModelT", bound=Model)
 

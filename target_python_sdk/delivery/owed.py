@@ -4,7 +4,7 @@ from typing import List
 
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.types import Notification
-from target_tools.model import altered, detached
+from target_tools.schema.model import altered, detached
 
 
 def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:

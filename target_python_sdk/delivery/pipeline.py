@@ -20,7 +20,7 @@ from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError
 from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings
-from target_tools.model import altered
+from target_tools.schema.model import altered
 
 ResultT = TypeVar("ResultT")
 

@@ -34,9 +34,9 @@ from target_python_sdk.types import (
     ViewRequest,
 )
 from target_tools.clock import utc_offset_minutes
-from target_tools.ids import Ids
 from target_tools.logger import Log
-from target_tools.model import altered
+from target_tools.schema.model import altered
+from target_tools.uuids import Ids
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)

@@ -16,7 +16,7 @@ from target_python_sdk.types import (
     PrefetchResponse,
     RequestDetails,
 )
-from target_tools.model import altered
+from target_tools.schema.model import altered
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
 

@@ -8,8 +8,8 @@ MCAAMLH and MCAAMB, ``get_state()`` what the page takes over, and
 from typing import Any, Dict, List, Mapping, Optional
 
 from target_python_sdk.delivery.identity import customer_ids
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
-from target_tools.service import DEFAULT_GLOBAL_MBOX
 
 #: Sixteen hexadecimal digits, a hyphen, sixteen more.
 SDID_LENGTH = 33

@@ -39,10 +39,10 @@ from target_python_sdk.integrations.celery_message import (
     shown,
 )
 from target_tools.clock import Deadline, monotonic
-from target_tools.counters import Counter
+from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import ClientClosed, ConnectionFailed, DeadlineExceeded, TargetError
 from target_tools.logger import Log
-from target_tools.per_process import PerProcess
 
 if TYPE_CHECKING:
     from celery import Celery

@@ -10,12 +10,12 @@ import time
 from typing import Callable, Dict, List, Optional
 
 from target_python_sdk.client import TargetClient
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
-from target_tools.handover import Handover
 from target_tools.logger import Log
-from target_tools.threads import start_thread
 
 #: What of the time for closing is for calls under way; the rest is for telling those whose calls are dropped.
 _FLUSHING = 0.8

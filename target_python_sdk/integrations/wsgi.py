@@ -30,12 +30,12 @@ from typing import (
 )
 
 from target_python_sdk.integrations.wsgi_environ import READ, context, scheme, sent_cookies
+from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import Context, DeliveryRequest
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.errors import OptionError
-from target_tools.ids import new_id
 from target_tools.logger import default_logger
-from target_tools.service import LOCATION_HINT_COOKIE, TARGET_COOKIE
+from target_tools.uuids import new_id
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -39,7 +39,7 @@ from target_python_sdk.local_edge.checks import (
 )
 from target_python_sdk.local_edge.geo import read_geo
 from target_tools.errors import InvalidRule, OptionError
-from target_tools.json_logic import compile_condition
+from target_tools.rules.compiler import compile_condition
 
 ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "experiences")
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")

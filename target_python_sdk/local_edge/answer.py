@@ -17,12 +17,12 @@ from target_python_sdk.local_edge.reasons import reason_against, reason_for
 from target_python_sdk.local_edge.served import Served
 from target_python_sdk.local_edge.tokens import opaque
 from target_python_sdk.local_edge.visitors import CLUSTER, identified
+from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.hashing import bucket
-from target_tools.ids import Ids
 from target_tools.logger import Log
-from target_tools.service import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
+from target_tools.uuids import Ids
 
 EDGE_HOST = "{}{}.{}".format(EDGE_CLUSTER_PREFIX, CLUSTER, EDGE_HOST_SUFFIX)
 logger = logging.getLogger("adobe.target.local_edge")

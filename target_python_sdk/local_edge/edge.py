@@ -12,8 +12,8 @@ from target_python_sdk.local_edge.geo import geo_answer
 from target_python_sdk.local_edge.incoming import notifications
 from target_python_sdk.local_edge.served import Served
 from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, refusal
+from target_python_sdk.protocol import DELIVERY_PATH
 from target_tools.errors import OptionError
-from target_tools.service import DELIVERY_PATH
 
 #: How many requests, and how many notifications, an edge remembers.
 REMEMBERED = 10000

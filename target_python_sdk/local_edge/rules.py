@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Sequence
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience
 from target_python_sdk.local_edge.tokens import opaque
-from target_tools.service import DEFAULT_GLOBAL_MBOX
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 
 VERSION = "1.0.0"
 ENVIRONMENT = "production"

@@ -3,8 +3,8 @@
 import datetime
 from typing import List, Optional
 
-from target_tools.model import Model
-from target_tools.notes import Maximum, MaxLength, Minimum
+from target_tools.schema.constraints import Maximum, MaxLength, Minimum
+from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
 

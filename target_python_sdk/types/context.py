@@ -2,8 +2,8 @@
 
 from typing import Optional
 
-from target_tools.model import Model
-from target_tools.notes import JsonName, MaxLength, Pattern, Required
+from target_tools.schema.constraints import JsonName, MaxLength, Pattern, Required
+from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
 from .enums import ChannelType, Choice, DeviceType, MobilePlatformType, ScreenOrientationType

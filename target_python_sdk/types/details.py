@@ -2,8 +2,8 @@
 
 from typing import Dict, Optional
 
-from target_tools.model import Model
-from target_tools.notes import MaxLength
+from target_tools.schema.constraints import MaxLength
+from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
 from .commerce import Order, Product

@@ -8,7 +8,7 @@ in place of the text.
 import enum
 from typing import Union
 
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 Choice = Union[str, enum.Enum]
 """The text of a constant, or an ``Enum`` member whose value is that text."""

@@ -2,8 +2,8 @@
 
 from typing import Optional
 
-from target_tools.model import Model
-from target_tools.notes import MaxLength, Minimum, MinLength
+from target_tools.schema.constraints import MaxLength, Minimum, MinLength
+from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
 from .enums import Choice, LoggingType

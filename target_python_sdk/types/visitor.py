@@ -2,8 +2,8 @@
 
 from typing import List, Optional
 
-from target_tools.model import Model
-from target_tools.notes import MaxLength, Required
+from target_tools.schema.constraints import MaxLength, Required
+from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
 from .enums import AuthenticatedState, Choice

@@ -16,7 +16,7 @@ import random
 from typing import Callable, Dict, Generic, NamedTuple, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.counters import Counter
+from target_tools.concurrency.counter import Counter
 from target_tools.errors import (
     CircuitOpen,
     ConnectionFailed,

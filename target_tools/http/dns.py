@@ -14,11 +14,11 @@ from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.threads import start_thread
 from target_tools.errors import ConnectionFailed, quoted
 from target_tools.http.messages import Origin
 from target_tools.http.origins import OriginTable
-from target_tools.latch import Latch
-from target_tools.threads import start_thread
 
 #: What ``getaddrinfo`` returns for one address: family, kind, protocol, canonical name, socket address.
 AddressInfo = Tuple[Any, ...]

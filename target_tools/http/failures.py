@@ -11,6 +11,7 @@ from typing import Any, Iterator, Optional, Set, Tuple, Type
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from target_tools.concurrency.helper_thread import in_main_thread
 from target_tools.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -20,7 +21,6 @@ from target_tools.errors import (
     TransportError,
     quoted,
 )
-from target_tools.handover import in_main_thread
 from target_tools.http.exchanges import Exchange
 from target_tools.http.messages import HttpRequest
 from target_tools.http.tls import CertificateFileError

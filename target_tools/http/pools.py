@@ -28,9 +28,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
 from target_tools.clock import monotonic
+from target_tools.concurrency.fork_safety import Crossing
+from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import ConnectionFailed, quoted
-from target_tools.exits import Line, LineDeadline
-from target_tools.forks import Crossing
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, Exchange
 from target_tools.http.replaced import dialling, dials_are_replaced, own_class

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Tuple, Un
 
 import urllib3
 
+from target_tools.concurrency.fork_safety import Crossing
 from target_tools.errors import TlsError
-from target_tools.forks import Crossing
 from target_tools.logger import Log
 
 if TYPE_CHECKING:

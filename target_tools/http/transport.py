@@ -15,9 +15,9 @@ import urllib3
 from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.helper_thread import Handover, in_main_thread
+from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, ResponseTooLarge, TargetError
-from target_tools.exits import Line, LineDeadline
-from target_tools.handover import Handover, in_main_thread
 from target_tools.http.bodies import decode_body, read_body
 from target_tools.http.exchanges import EXCHANGE, Exchange, Opener
 from target_tools.http.failures import explained, forget_frames

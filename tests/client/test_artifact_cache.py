@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from target_python_sdk import artifact_cache
-from target_python_sdk.artifact_cache import ABANDONED, MAX_AGE, ArtifactCache, Copy
+from target_python_sdk.artifact import cache as artifact_cache
+from target_python_sdk.artifact.cache import ABANDONED, MAX_AGE, ArtifactCache, Copy
 from target_python_sdk.errors import OptionError
 from target_tools.logger import Log
 from tests.support import eventually

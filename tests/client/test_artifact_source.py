@@ -16,9 +16,10 @@ import weakref
 
 import pytest
 
-from target_python_sdk import TargetClient, artifact_source
-from target_python_sdk.artifact_errands import Kept
-from target_python_sdk.artifact_source import ArtifactSource
+from target_python_sdk import TargetClient
+from target_python_sdk.artifact import source as artifact_source
+from target_python_sdk.artifact.source import ArtifactSource
+from target_python_sdk.artifact.update import Kept
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError
 from target_python_sdk.testing import SocketServer, answer, response
@@ -492,7 +493,7 @@ def test_a_subscriber_that_hangs_costs_neither_the_copy_nor_the_readiness(cdn, s
 
 
 def test_a_cache_that_hangs_does_not_keep_the_network_from_being_asked(cdn, sources, monkeypatch):
-    monkeypatch.setattr("target_python_sdk.artifact_cache.PATIENCE", 0.1)
+    monkeypatch.setattr("target_python_sdk.artifact.cache.PATIENCE", 0.1)
     go = threading.Event()
 
     class Hanging:
@@ -800,11 +801,11 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
     assert len(refused) == seen + 1
     monkeypatch.setattr(_thread, "start_new_thread", start)
     cdn.says = good("newer")
-    monkeypatch.setattr("target_tools.exits.EXIT.begun", True)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", True)
     source._next_try = 0
     source.start()
     assert source.polling_halted and source._poller.threads() == 0
-    monkeypatch.setattr("target_tools.exits.EXIT.begun", False)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", False)
     source._next_try = 0
     source.start()
     assert not source.polling_halted
@@ -851,7 +852,7 @@ def test_and_if_it_fails_the_caller_is_not_kept(cdn, sources, monkeypatch, given
         given = {"artifact_cache": str(tmp_path / "file")}
     cdn.says = response("no", 500)
     source = sources(cdn, **given)
-    monkeypatch.setattr("target_tools.exits.EXIT.begun", True)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", True)
     source.start()
     assert not source.wait(20)
     assert len(cdn.asked) == 1

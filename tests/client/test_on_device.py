@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk import TargetClient
+from target_python_sdk.artifact import source as artifact_source
 from target_python_sdk.errors import ArtifactNotAvailable, OptionError, TransportError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer

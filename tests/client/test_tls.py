@@ -14,8 +14,8 @@ import urllib3
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import ApiException, OptionError, TlsError
 from target_python_sdk.testing import SocketServer, answer
-from target_tools import forks
-from target_tools.forks import FORKS, kernel_id
+from target_tools.concurrency import fork_safety as forks
+from target_tools.concurrency.fork_safety import FORKS, kernel_id
 from tests.support import ANSWER_BYTES, LONG, client_of, content, offers
 
 pytestmark = pytest.mark.server

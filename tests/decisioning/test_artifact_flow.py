@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from target_python_sdk.decisioning.artifact_flow import (
+from target_python_sdk.artifact.address import address_of
+from target_python_sdk.artifact.download import (
     ArtifactPlace,
     artifact_download,
     artifact_url,
     geo_context,
     is_masked,
 )
-from target_python_sdk.decisioning.artifact_format import read_artifact, unmask
-from target_python_sdk.decisioning.cdn import address_of
+from target_python_sdk.artifact.format import read_artifact, unmask
 from target_python_sdk.version import __version__
 from target_tools.clock import Deadline
 from target_tools.errors import (

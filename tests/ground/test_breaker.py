@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from target_tools.clock import Deadline
+from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, InvalidResponse, OptionError, TlsError
-from target_tools.exits import Line, LineDeadline
 from target_tools.http import breaker
 from target_tools.http.breaker import BreakerPolicy, Breaking, CircuitChange
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings

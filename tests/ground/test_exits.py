@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from target_tools.workers import Workers
+from target_tools.concurrency.task_workers import Workers
 from tests.reliability.conftest import python
 
 SUBSCRIBING = """

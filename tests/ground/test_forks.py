@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from target_tools import forks
-from target_tools.forks import FORKS, PATIENCE, Crossing, kernel_id
-from target_tools.handover import Handover
-from target_tools.threads import start_thread
+from target_tools.concurrency import fork_safety as forks
+from target_tools.concurrency.fork_safety import FORKS, PATIENCE, Crossing, kernel_id
+from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.threads import start_thread
 from tests.support import eventually, in_a_child
 
 pytestmark = [
@@ -175,7 +175,7 @@ def test_one_that_never_ended_holds_up_nobody_after_its_time(patient):
 #: In a process of its own: such handlers leave locks of the standard library taken, whose hooks they interrupt.
 INTERRUPTED = """
     import os, random, signal, sys
-    from target_tools.forks import FORKS
+    from target_tools.concurrency.fork_safety import FORKS
 
     class Interrupted(Exception):
         pass

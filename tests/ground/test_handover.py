@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from target_tools import handover
 from target_tools.clock import Deadline
+from target_tools.concurrency import helper_thread as handover
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 LONG = 20

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_tools.errors import InvalidRule
-from target_tools.javascript import (
+from target_tools.rules.javascript import (
     UNDEFINED,
     at_most,
     code_units,

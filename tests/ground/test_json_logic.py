@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_tools.errors import InvalidRule
-from target_tools.javascript import UNDEFINED, truthy
-from target_tools.json_logic import MAX_DEPTH, MAX_NODES, compile_condition, compile_rule
-from target_tools.json_logic_loops import GROWING, LOOPS
-from target_tools.json_logic_operators import MAX_KEPT, OPERATORS, Shelf
+from target_tools.rules.compiler import MAX_DEPTH, MAX_NODES, compile_condition, compile_rule
+from target_tools.rules.javascript import UNDEFINED, truthy
+from target_tools.rules.loop_operators import GROWING, LOOPS
+from target_tools.rules.operators import MAX_KEPT, OPERATORS, Shelf
 
 TABLE = json.loads((Path(__file__).parent / "json_logic" / "cases.json").read_text(encoding="utf-8"))
 MARKED = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}

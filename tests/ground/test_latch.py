@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from target_tools import latch as latches
-from target_tools.latch import Latch
+from target_tools.concurrency import latch as latches
+from target_tools.concurrency.latch import Latch
 from tests.support import LONG, eventually
 
 WAIT = LONG / 1000

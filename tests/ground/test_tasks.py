@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 
-from target_tools import tasks
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency import tasks
+from target_tools.concurrency.tasks import CallbackTask, TimeLimit
 from target_tools.errors import ClientClosed, DeadlineExceeded
 from target_tools.logger import Log
-from target_tools.tasks import CallbackTask, TimeLimit
 from tests.support import LONG, eventually
 
 WAIT = LONG / 1000

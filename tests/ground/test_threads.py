@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from target_tools.threads import ThreadName, is_about_to_fork, start_thread
+from target_tools.concurrency.threads import ThreadName, is_about_to_fork, start_thread
 from tests.support import uwsgi
 
 ME = os.getpid()

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline
-from target_tools.handover import Handover
-from target_tools.waiting import acquire
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.waiting import acquire
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no pthread_kill")
 

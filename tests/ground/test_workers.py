@@ -8,11 +8,11 @@ import weakref
 
 import pytest
 
-from target_tools import workers
-from target_tools.counters import Counter
+from target_tools.concurrency import task_workers as workers
+from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.tasks import Task
 from target_tools.errors import ClientClosed, QueueFull
-from target_tools.tasks import Task
-from target_tools.workers import Workers
 
 LONG = 20
 

@@ -11,10 +11,11 @@ from tests.house.source import Module, imports_of, modules_under
 FLOORS = {
     "target_tools": 0,
     "target_python_sdk.types": 1,
-    "target_python_sdk.sdk_headers": 1,  # a constant made of it and the SDK's name
+    "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API
     "target_python_sdk.version": 1,  # one constant, which requests carry; it imports nothing
     "target_python_sdk.decisioning": 2,
     "target_python_sdk.delivery": 3,
+    "target_python_sdk.artifact": 3,
     "target_python_sdk": 4,
     "target_python_sdk.integrations": 5,
     "target_python_sdk.testing": 5,

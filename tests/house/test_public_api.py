@@ -20,7 +20,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 import pytest
 
 from target_python_sdk import types
-from target_tools.model import Model
+from target_tools.schema.model import Model
 from tests.conftest import ROOT
 from tests.house.source import Module, dotted, modules_under
 

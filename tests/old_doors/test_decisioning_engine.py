@@ -50,7 +50,8 @@ from target_decisioning_engine.types.decisioning_context import (
     UserContext,
 )
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
-from target_python_sdk import TargetClient, artifact_source
+from target_python_sdk import TargetClient
+from target_python_sdk.artifact import source as artifact_source
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError, QueueFull
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import response
@@ -69,8 +70,8 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.concurrency.poller import Poller
 from target_tools.logger import Log
-from target_tools.poller import Poller
 from target_tools.types.limited_key_dict import LimitedKeyDict
 from tests.conformance import builders
 from tests.decisioning.cdn import Cdn, artifact, good, hangs

@@ -11,7 +11,7 @@ from target_python_sdk import TargetClient, clusters
 from target_python_sdk.testing import SocketServer
 from target_python_sdk.types import VisitorId
 from target_tools.clock import monotonic
-from target_tools.counters import Counter
+from target_tools.concurrency.counter import Counter
 from target_tools.http import breaker, dns, pools
 from tests.reliability.conftest import Quiet
 from tests.reliability.visitors import address_info, answer_to, belongs_to, in_threads, swallows_connects

@@ -14,9 +14,9 @@ import urllib3
 
 from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, DeliveryError, HttpStatusError, QueueFull
 from target_python_sdk.testing import SocketServer, answer, response
+from target_tools.concurrency.task_workers import BLOCKED_LIMIT
 from target_tools.http import connect as connecting
 from target_tools.http import dns
-from target_tools.workers import BLOCKED_LIMIT
 from tests.reliability.conftest import Quiet, scaled
 from tests.reliability.visitors import address_info, in_threads, swallows_connects
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers

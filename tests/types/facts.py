@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple, Type
 
 import target_python_sdk.types
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 FACTS: Dict[str, Any] = json.loads(Path(__file__).with_name("schema_facts.json").read_text(encoding="utf-8"))
 CLASSES: Dict[str, Any] = FACTS["classes"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_tools.errors import InvalidResponse
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 from .facts import CLASSES, PARTS, type_named
 

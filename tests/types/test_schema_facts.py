@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import target_python_sdk.types
-from target_tools.model import Model
+from target_tools.schema.model import Model
 
 from .facts import CLASSES, DEVIATIONS, ENUMS, PARTS, enforced, fields_of, type_named
 

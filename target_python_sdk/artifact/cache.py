@@ -16,8 +16,8 @@ import stat
 from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type
 
 from target_tools.clock import Deadline, epoch_seconds, monotonic
+from target_tools.concurrency.helper_thread import Handover
 from target_tools.errors import DeadlineExceeded, OptionError
-from target_tools.handover import Handover
 from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
 

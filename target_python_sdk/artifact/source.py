@@ -18,7 +18,9 @@ import weakref
 from functools import partial
 from typing import Any, Callable, Generic, Mapping, Optional, TypeVar, Union
 
-from target_python_sdk.artifact_errands import (
+from target_python_sdk.artifact.download import Download
+from target_python_sdk.artifact.format import document_of, read_artifact
+from target_python_sdk.artifact.update import (
     SHORTEST_INTERVAL,
     Failure,
     Found,
@@ -41,15 +43,13 @@ from target_python_sdk.artifact_errands import (
     survived,
     without_traces,
 )
-from target_python_sdk.decisioning.artifact_flow import Download
-from target_python_sdk.decisioning.artifact_format import document_of, read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
+from target_tools.concurrency.poller import Poller
 from target_tools.errors import InvalidArtifact, TargetError, quoted
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import Send
 from target_tools.logger import Log
-from target_tools.poller import Poller
 
 ArtifactT = TypeVar("ArtifactT")
 

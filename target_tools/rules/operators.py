@@ -10,7 +10,7 @@ from operator import add
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from target_tools.errors import InvalidRule
-from target_tools.javascript import (
+from target_tools.rules.javascript import (
     UNDEFINED,
     at_most,
     code_units,

@@ -13,8 +13,8 @@ a shelf: it is made only where no rule before had the same.
 
 from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
-from target_tools.javascript import loosely_equal
-from target_tools.json_logic_operators import Evaluate, Shelf, walk
+from target_tools.rules.javascript import loosely_equal
+from target_tools.rules.operators import Evaluate, Shelf, walk
 
 Shortcut = Callable[[Sequence[Any], Shelf], Optional[Evaluate]]
 

@@ -7,10 +7,10 @@ that cannot be found must not cost the visitor the offers.
 
 from typing import NamedTuple, Optional
 
-from target_python_sdk.decisioning.artifact_flow import geo_context
-from target_python_sdk.decisioning.cdn import Address, address_of, cdn_url
+from target_python_sdk.artifact.address import Address, address_of, cdn_url
+from target_python_sdk.artifact.download import geo_context
 from target_python_sdk.decisioning.parts import part
-from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError

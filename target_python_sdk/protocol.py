@@ -1,4 +1,6 @@
-"""Names and numbers the service fixed."""
+"""Names and numbers of the Delivery API, and the headers that identify the SDK."""
+
+from target_python_sdk.version import __version__
 
 # Cookies
 
@@ -31,3 +33,10 @@ DEFAULT_GLOBAL_MBOX = "target-global-mbox"
 # Headers
 
 SDK_NAME = "AdobeTargetPython"
+#: Sent with every request of the SDK.
+SDK_HEADERS = (
+    ("Accept-Encoding", "gzip"),
+    ("User-Agent", f"{SDK_NAME}/{__version__}"),
+    ("X-EXC-SDK", SDK_NAME),
+    ("X-EXC-SDK-Version", __version__),
+)

@@ -11,10 +11,10 @@ import threading
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.fork_safety import FORKS, kernel_id
+from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.threads import start_thread
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
-from target_tools.forks import FORKS, kernel_id
-from target_tools.latch import Latch
-from target_tools.threads import start_thread
 
 ResultT = TypeVar("ResultT")
 

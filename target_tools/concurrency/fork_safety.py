@@ -7,7 +7,7 @@ thread forks in such a moment is born with the lock taken: whatever it wants of 
 So nobody who waited for a handshake comes back before the thread that did it is gone.  For the threads that
 work in the background there is a hook: a fork waits until none of them is there, and they wait until it is
 over.  Either wait is short and bounded.  uWSGI runs no hooks, unless told to; there no thread of ours is in its
-way: see :mod:`target_tools.threads`.
+way: see :mod:`target_tools.concurrency.threads`.
 
 Reading is left out, as it takes as long as the server likes: whoever reads has sent, and found its locks then.
 So is what somebody's pool manager does.  What a signal handler raises in the hook, Python prints and loses, as in

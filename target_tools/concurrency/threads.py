@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Tuple
 
-from target_tools.forks import FORKS, kernel_id
+from target_tools.concurrency.fork_safety import FORKS, kernel_id
 
 
 def start_thread(act: Callable[..., object], arguments: Tuple[Any, ...] = ()) -> None:

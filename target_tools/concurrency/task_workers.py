@@ -24,12 +24,12 @@ from collections import deque
 from typing import Deque, Dict, Iterator, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.counters import Counter
+from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.shutdown import EXIT
+from target_tools.concurrency.tasks import Task
+from target_tools.concurrency.threads import ThreadName, start_thread
 from target_tools.errors import CallLost, QueueFull
-from target_tools.exits import EXIT
-from target_tools.handover import Handover
-from target_tools.tasks import Task
-from target_tools.threads import ThreadName, start_thread
 
 #: Seconds after which an idle worker looks around, and leaves if nothing is there.
 IDLE_SECONDS = 5.0

@@ -7,8 +7,9 @@ import _thread
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence, Union
 
-from target_python_sdk.artifact_cache import ArtifactCache
-from target_python_sdk.decisioning.artifact_flow import (
+from target_python_sdk.artifact.address import address_of
+from target_python_sdk.artifact.cache import ArtifactCache
+from target_python_sdk.artifact.download import (
     ArtifactPlace,
     Download,
     artifact_download,
@@ -16,17 +17,16 @@ from target_python_sdk.decisioning.artifact_flow import (
     is_masked,
     usable_etag,
 )
-from target_python_sdk.decisioning.artifact_format import read_artifact
-from target_python_sdk.decisioning.cdn import address_of
+from target_python_sdk.artifact.format import read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline
+from target_tools.concurrency.poller import LONGEST_PAUSE
+from target_tools.concurrency.threads import is_about_to_fork
+from target_tools.concurrency.waiting import acquire
 from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
 from target_tools.http.messages import Send
 from target_tools.http.retries import retry_after
 from target_tools.logger import Log
-from target_tools.poller import LONGEST_PAUSE
-from target_tools.threads import is_about_to_fork
-from target_tools.waiting import acquire
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
 SHORTEST_INTERVAL = 300.0

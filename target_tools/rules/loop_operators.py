@@ -10,8 +10,8 @@ import threading
 from typing import Any, Callable, Dict, List
 
 from target_tools.errors import InvalidRule
-from target_tools.javascript import UNDEFINED, from_code_units, is_array, to_string
-from target_tools.json_logic_operators import Arguments, Evaluate, constant, holds, padded
+from target_tools.rules.javascript import UNDEFINED, from_code_units, is_array, to_string
+from target_tools.rules.operators import Arguments, Evaluate, constant, holds, padded
 
 #: What one evaluation may spend.
 MAX_STEPS = 100000

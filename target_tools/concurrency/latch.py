@@ -6,7 +6,7 @@ from collections import deque
 from typing import Deque
 
 from target_tools.clock import Deadline
-from target_tools.waiting import acquire
+from target_tools.concurrency.waiting import acquire
 
 
 class Latch:

@@ -5,10 +5,10 @@ import math
 from functools import partial
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from target_tools.async_result import AsyncResult
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.latch import Latch
 from target_tools.errors import OpenApiException, TargetError
-from target_tools.latch import Latch
 from target_tools.logger import Log
 
 Callback = Optional[Callable[[Any], object]]

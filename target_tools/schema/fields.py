@@ -10,7 +10,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
 from typing import get_args as arguments_of
 from typing import get_origin as origin_of
 
-from target_tools.notes import Constraint, JsonName, MaxLength, OneOf, Required
+from target_tools.schema.constraints import Constraint, JsonName, MaxLength, OneOf, Required
 from target_tools.typing_compat import Annotated
 
 Load = Callable[[Any], Any]

@@ -8,8 +8,8 @@ import _thread
 import os
 from typing import Callable, List, Optional
 
-from target_tools.exits import EXIT, Line
-from target_tools.threads import ThreadName, start_thread
+from target_tools.concurrency.shutdown import EXIT, Line
+from target_tools.concurrency.threads import ThreadName, start_thread
 
 #: The longest pause, in seconds: a month, as no platform's locks wait for ever.
 LONGEST_PAUSE = 2.6e6

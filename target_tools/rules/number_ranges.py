@@ -8,9 +8,9 @@ from functools import partial
 from operator import le, lt
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
-from target_tools.javascript import MAX_SAFE_INTEGER, at_most, less_than
-from target_tools.json_logic_operators import Evaluate, Shelf, walk
-from target_tools.json_logic_shortcuts import Shortcut, name_of
+from target_tools.rules.fast_paths import Shortcut, name_of
+from target_tools.rules.javascript import MAX_SAFE_INTEGER, at_most, less_than
+from target_tools.rules.operators import Evaluate, Shelf, walk
 
 Compare = Callable[[Any, Any], bool]
 

@@ -25,7 +25,7 @@ from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type
 
 from target_tools.clock import as_utc
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.fields import Load, Misfit, field_hints, fields_in_the_body_of
+from target_tools.schema.fields import Load, Misfit, field_hints, fields_in_the_body_of
 from target_tools.typing_compat import dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")

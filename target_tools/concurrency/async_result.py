@@ -13,9 +13,9 @@ from collections import deque
 from typing import Any, Callable, Deque, Generator, Generic, List, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline
+from target_tools.concurrency.event_loops import running_loop
+from target_tools.concurrency.waiting import acquire
 from target_tools.errors import CallLost, OptionError
-from target_tools.event_loops import running_loop
-from target_tools.waiting import acquire
 
 ResultT = TypeVar("ResultT")
 

@@ -29,11 +29,11 @@ that nearly all rules have.
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from target_tools.errors import InvalidRule, quoted
-from target_tools.javascript import truthy
-from target_tools.json_logic_bounds import BOUNDS, both_bounds
-from target_tools.json_logic_loops import GROWING, LOOPS, Budget
-from target_tools.json_logic_operators import OPERATORS, Evaluate, Shelf, constant, operation
-from target_tools.json_logic_shortcuts import SHORTCUTS
+from target_tools.rules.fast_paths import SHORTCUTS
+from target_tools.rules.javascript import truthy
+from target_tools.rules.loop_operators import GROWING, LOOPS, Budget
+from target_tools.rules.number_ranges import BOUNDS, both_bounds
+from target_tools.rules.operators import OPERATORS, Evaluate, Shelf, constant, operation
 
 #: Levels of nesting that a rule may have.
 MAX_DEPTH = 100

@@ -9,9 +9,9 @@ import re
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
-from target_python_sdk.decisioning.artifact_format import read_artifact
-from target_python_sdk.decisioning.cdn import Address, address_of, cdn_url
-from target_python_sdk.sdk_headers import SDK_HEADERS
+from target_python_sdk.artifact.address import Address, address_of, cdn_url
+from target_python_sdk.artifact.format import read_artifact
+from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError, HttpStatusError, InvalidArtifact, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings

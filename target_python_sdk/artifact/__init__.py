@@ -1,0 +1,1 @@
+"""The rule artifact: where it comes from, how it is kept and renewed."""

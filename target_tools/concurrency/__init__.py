@@ -1,0 +1,1 @@
+"""Threads, waits and processes: everything that runs beside the caller."""

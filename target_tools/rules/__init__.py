@@ -1,0 +1,1 @@
+"""JSON-logic rules, compiled to closures."""

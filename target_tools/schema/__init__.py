@@ -1,0 +1,1 @@
+"""The base class of the wire types, and the fields that it declares."""
