@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, List
 import urllib3  # noqa: F401
 
 from target_python_sdk.client import AuthState, TargetClient
+from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.ready import CLIENT_READY, CLIENT_READY_DELAY
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.version import __version__
@@ -32,8 +33,10 @@ __all__ = [
     "CallOptions",
     "CallbackOptions",
     "ClientOptions",
+    "Cookie",
     "DecisioningMethod",
     "EventProvider",
+    "Offer",
     "TargetClient",
     "TargetDeliveryResponse",
     "__version__",

@@ -4,6 +4,8 @@ from typing import Any, Dict, Mapping, Optional
 
 from target_tools.errors import AttributeNotFound
 
+_MISSING: Any = object()
+
 
 class AttributesProvider:
     """The keys of every mbox's JSON offers.
@@ -17,11 +19,16 @@ class AttributesProvider:
         self.offers_response = offers_response
         self.indexed = index_offers(offers_response)
 
-    def get_value(self, mbox_name: str, key: str) -> Any:
-        """The value of ``key`` in the offers of ``mbox_name``; raises ``AttributeNotFound``."""
+    def get_value(self, mbox_name: str, key: str, default: Any = _MISSING) -> Any:
+        """Return the value of ``key`` in the JSON offers of ``mbox_name``.
+
+        If there is none, returns ``default``; without a default it raises ``AttributeNotFound``.
+        """
         try:
             return self.indexed[mbox_name][key]
         except KeyError:
+            if default is not _MISSING:
+                return default
             raise AttributeNotFound("Attribute '{}' does not exist for mbox '{}'".format(key, mbox_name)) from None
 
     def as_object(self, mbox_name: Optional[str] = None) -> Dict[str, Any]:

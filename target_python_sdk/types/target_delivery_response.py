@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, Generic, List, Optional, TypeVar, Union, overload
 
+from target_python_sdk.offers import Cookie, Offer, mbox_offer, offers_of, page_load_offer, view_offer
+from target_tools.schema.model import to_json
 from target_tools.typing_compat import TypedDict
 
 from .experience_cloud import AnalyticsResponse
@@ -67,6 +69,19 @@ class _Key(Generic[T]):
             envelope[self._name] = value
 
 
+class _RequiredKey(_Key[T]):
+    """A key that every answer of a client has, so its type is not Optional."""
+
+    @overload
+    def __get__(self, envelope: None, owner: type) -> "_RequiredKey[T]": ...
+
+    @overload
+    def __get__(self, envelope: Dict[str, Any], owner: type) -> T: ...
+
+    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Any:
+        return super().__get__(envelope, owner)
+
+
 class TargetDeliveryResponse(Dict[str, Any]):
     """A dict of what a call has to tell, each key readable as an attribute too.
 
@@ -77,10 +92,10 @@ class TargetDeliveryResponse(Dict[str, Any]):
     visitor_state = _Key[Any]()
     """The state of the visitor, for the page's own visitor to take over."""
 
-    request = _Key[DeliveryRequest]()
+    request = _RequiredKey[DeliveryRequest]()
     """The request as it was sent."""
 
-    target_cookie = _Key[TargetCookie]()
+    target_cookie = _RequiredKey[TargetCookie]()
     """The cookie that keeps the session and the device."""
 
     target_location_hint_cookie = _Key[TargetCookie]()
@@ -95,10 +110,10 @@ class TargetDeliveryResponse(Dict[str, Any]):
     response_tokens = _Key[List[Dict[str, Any]]]()
     """What the activities tell of themselves, option by option."""
 
-    meta = _Key[ResponseMeta]()
+    meta = _RequiredKey[ResponseMeta]()
     """How the decisions came about."""
 
-    response = _Key[DeliveryResponse]()
+    response = _RequiredKey[DeliveryResponse]()
     """The answer itself."""
 
     def __init__(
@@ -138,6 +153,66 @@ class TargetDeliveryResponse(Dict[str, Any]):
         """The session the call belonged to; no key, because it is in the cookie already."""
         self.error: Optional[Exception] = None
         """Why there are no offers, where the option ``on_error`` is ``default`` and the call failed."""
+
+    def offer(self, mbox: str, index: Optional[int] = None) -> Offer:
+        """Return the offer for an mbox, falsy if there is none.
+
+        If several mboxes of the request have the name, the offer has the content of all of them, or of the one with
+        the given ``index``.
+        """
+        return mbox_offer(self.response, mbox, index)
+
+    def view(self, name: str, key: Optional[str] = None) -> Offer:
+        """Return the offer for a view, falsy if there is none."""
+        return view_offer(self.response, name, key)
+
+    @property
+    def page_load(self) -> Offer:
+        """The offer for the page load, falsy if there is none."""
+        return page_load_offer(self.response)
+
+    def cookies(self, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
+        """Return the cookies to set on the response to the visitor's browser::
+
+            for cookie in answer.cookies(secure=True):
+                response.set_cookie(**cookie.as_kwargs())
+        """
+        return [
+            Cookie(cookie["name"], cookie["value"], cookie["max_age"], path, same_site, secure)
+            for cookie in (self.target_cookie, self.target_location_hint_cookie)
+            if cookie is not None
+        ]
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return the envelope as JSON can hold it, with models in the form of the Delivery API."""
+        return {key: to_json(value) for key, value in self.items()}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let FastAPI return an envelope, in its JSON form."""
+        from target_tools.schema.pydantic_support import schema_for  # noqa: PLC0415 - pydantic is optional
+
+        return schema_for(cls, cls._from_json, cls.to_json)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Dict[str, Any]:
+        """Describe the envelope in OpenAPI documents."""
+        return {"title": cls.__name__, "type": "object"}
+
+    @classmethod
+    def _from_json(cls, value: Any) -> "TargetDeliveryResponse":
+        raise ValueError("expected a TargetDeliveryResponse, as get_offers returns it")
+
+    def __repr__(self) -> str:
+        """Return what was decided, without the visitor's ids."""
+        meta, response = self.meta, self.response
+        method = "" if meta is None else f" {meta['decisioning_method']}"
+        status = "" if response is None else f" status={response.status} request_id={response.request_id!r}"
+        error = "" if self.error is None else f" error={type(self.error).__name__}"
+        lines = [f"<TargetDeliveryResponse{method}{status}{error}>"]
+        for offer in offers_of(response):
+            lines.append(f"  {offer!r}")
+        return "\n".join(lines)
 
     def copy(self) -> "TargetDeliveryResponse":
         """A shallow copy, an envelope again."""

@@ -128,6 +128,28 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
             name = type(self).__name__
             raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
 
+    def to_json(self) -> Dict[str, Any]:
+        """Return the model as JSON can hold it, in the form of the Delivery API."""
+        return self.to_dict(by_alias=True, exclude_none=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic and FastAPI accept the model, or its JSON form, and serialize it to its JSON form."""
+        from target_tools.schema.pydantic_support import schema_for  # noqa: PLC0415 - pydantic is optional
+
+        return schema_for(cls, cls._from_json, cls.to_json)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Dict[str, Any]:
+        """Describe the model in OpenAPI documents."""
+        return {"title": cls.__name__, "type": "object"}
+
+    @classmethod
+    def _from_json(cls: Type[ModelT], value: Any) -> ModelT:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected an object, got {type(value).__name__}")
+        return cls.from_dict(value)
+
     def replace(self: ModelT, **changes: Any) -> ModelT:
         """A copy with ``changes``; what is not changed is shared, not copied and not checked again."""
         cls = self.__class__
@@ -290,6 +312,11 @@ def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, 
         if name in keys:
             plain[keys[name]] = value
     return plain
+
+
+def to_json(value: Any) -> Any:
+    """Return ``value``, in which models may be nested, as JSON can hold it."""
+    return _plain(value, True, True)
 
 
 def _plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:

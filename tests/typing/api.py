@@ -271,9 +271,9 @@ def envelope(answer: TargetDeliveryResponse) -> None:
     """As a dict, whose values are whatever their keys hold, and as attributes that know their types."""
     assert_type(answer["response"], Any)
     assert_type(answer.get("trace"), Optional[Any])
-    assert_type(answer.response, Optional[DeliveryResponse])
-    assert_type(answer.request, Optional[DeliveryRequest])
-    assert_type(answer.target_cookie, Optional[TargetCookie])
+    assert_type(answer.response, DeliveryResponse)
+    assert_type(answer.request, DeliveryRequest)
+    assert_type(answer.target_cookie, TargetCookie)
     assert_type(answer.response_tokens, Optional[List[Dict[str, Any]]])
     assert_type(answer.session_id, Optional[str])
     assert_type(answer.error, Optional[Exception])

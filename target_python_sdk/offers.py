@@ -1,0 +1,216 @@
+"""What an answer has for one mbox, one view or the page load, ready for a template."""
+
+import itertools
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+
+from target_python_sdk.types.enums import MetricType, OptionType
+from target_python_sdk.types.notification import Notification, NotificationMbox, NotificationPageLoad, NotificationView
+from target_python_sdk.types.response import DeliveryResponse, MboxResponse, Option, PageLoadResponse, View
+from target_tools.clock import epoch_milliseconds
+from target_tools.errors import OptionError
+from target_tools.uuids import new_id
+
+#: A part of a response that has options.
+Part = Union[MboxResponse, PageLoadResponse, View]
+
+
+class Cookie(NamedTuple):
+    """A cookie for the response to the visitor's browser."""
+
+    name: str
+    """``mbox`` or ``mboxEdgeCluster``."""
+
+    value: str
+    """The value, in characters that a cookie may have."""
+
+    max_age: int
+    """Seconds for which the browser keeps it."""
+
+    path: str = "/"
+    """The path of the pages that the browser sends it for."""
+
+    same_site: str = "Lax"
+    """``Lax``, ``Strict`` or ``None``."""
+
+    secure: bool = False
+    """True if the browser sends it over HTTPS only."""
+
+    def as_kwargs(self) -> Dict[str, Any]:
+        """Return the arguments of ``set_cookie`` of Flask, Django and Starlette responses."""
+        return {
+            "key": self.name,
+            "value": self.value,
+            "max_age": self.max_age,
+            "path": self.path,
+            "samesite": self.same_site,
+            "secure": self.secure,
+        }
+
+
+class Offer:
+    """The content for one mbox, one view or the page load.
+
+    An offer is falsy if there is no content: show your default then.  It is never None, so templates can
+    read its attributes without a check.
+    """
+
+    __slots__ = ("_parts", "key", "kind", "name")
+
+    def __init__(self, kind: str, name: Optional[str], parts: Sequence[Part], key: Optional[str] = None) -> None:
+        #: ``mbox``, ``view`` or ``page_load``.
+        self.kind = kind
+        #: The name of the mbox or view; None for the page load.
+        self.name = name
+        #: The key of the view, if it has one.
+        self.key = key
+        self._parts = tuple(parts)
+
+    def __bool__(self) -> bool:
+        return next(self._content_options(), None) is not None
+
+    def __repr__(self) -> str:
+        types = ", ".join(str(option.type) for option in self._content_options())
+        return f"<Offer for {self._label}: {types or 'no content'}>"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the response names the mbox, view or page load at all."""
+        return bool(self._parts)
+
+    @property
+    def options(self) -> List[Option]:
+        """Every option, prefetched ones first."""
+        return [option for part in self._parts for option in part.options or () if option is not None]
+
+    @property
+    def contents(self) -> List[Any]:
+        """The content of every option that has any."""
+        return [option.content for option in self._content_options()]
+
+    @property
+    def html(self) -> Optional[str]:
+        """The first HTML content, or None."""
+        options = (option for option in self._content_options() if option.type == OptionType.HTML)
+        return next((option.content for option in options if isinstance(option.content, str)), None)
+
+    @property
+    def json(self) -> Dict[str, Any]:
+        """A new dict with the keys of all JSON objects; if two have the same key, the later one counts."""
+        return {key: value for content in self._json_objects() for key, value in content.items()}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key`` in :attr:`json`, or ``default``."""
+        return self.json.get(key, default)
+
+    @property
+    def response_tokens(self) -> Dict[str, Any]:
+        """The response tokens of all options, by name."""
+        tokens = (option.response_tokens for option in self.options)
+        return {name: value for each in tokens if isinstance(each, Mapping) for name, value in each.items()}
+
+    @property
+    def activity(self) -> Optional[str]:
+        """The name of the activity, or its id.  None unless Target adds the response tokens ``activity.…``."""
+        return self._token("activity.name", "activity.id")
+
+    @property
+    def experience(self) -> Optional[str]:
+        """The name of the experience, or its id.  None unless Target adds the response tokens ``experience.…``."""
+        return self._token("experience.name", "experience.id")
+
+    def display(self) -> Notification:
+        """Return the notification that this prefetched offer was shown, with an id and the present time.
+
+        Raises ``OptionError`` if there is nothing to report: no content, or content that was executed and not
+        prefetched, whose display was counted with the call.
+        """
+        for part in self._parts:
+            options = [option for option in part.options or () if option is not None]
+            tokens = [option.event_token for option in options if option.event_token]
+            if tokens:
+                return self._notification(MetricType.DISPLAY, tokens, part)
+        reason = "it was not prefetched, so its display was counted with the call" if self else "there is no content"
+        raise OptionError(f"No display of {self._label} can be reported: {reason}")
+
+    def click(self) -> Notification:
+        """Return the notification that this offer was clicked, with an id and the present time.
+
+        Raises ``OptionError`` if no activity measures clicks on it.
+        """
+        for part in self._parts:
+            metrics = [metric for metric in part.metrics or () if metric is not None]
+            tokens = [metric.event_token for metric in metrics if metric.type == MetricType.CLICK]
+            known = [token for token in tokens if token]
+            if known:
+                return self._notification(MetricType.CLICK, known, part)
+        raise OptionError(f"No click on {self._label} can be reported: no activity measures clicks on it")
+
+    @property
+    def _label(self) -> str:
+        return "the page load" if self.kind == "page_load" else f"{self.kind} {self.name!r}"
+
+    def _content_options(self) -> Iterator[Option]:
+        return (option for option in self.options if option.content is not None)
+
+    def _json_objects(self) -> Iterator[Dict[str, Any]]:
+        for option in self._content_options():
+            if option.type == OptionType.JSON and isinstance(option.content, dict):
+                yield option.content
+
+    def _token(self, *names: str) -> Optional[str]:
+        tokens = self.response_tokens
+        value = next((tokens[name] for name in names if tokens.get(name) is not None), None)
+        return None if value is None else str(value)
+
+    def _notification(self, type_: str, tokens: List[str], part: Part) -> Notification:
+        state = getattr(part, "state", None)
+        made = Notification(id=new_id(), type=type_, timestamp=epoch_milliseconds(), tokens=tokens)
+        if self.kind == "mbox":
+            made.mbox = NotificationMbox(name=self.name, state=state)
+        elif self.kind == "view":
+            made.view = NotificationView(name=self.name, key=self.key, state=state)
+        else:
+            made.page_load = NotificationPageLoad(state=state)
+        return made
+
+
+def mbox_offer(response: Optional[DeliveryResponse], name: str, index: Optional[int] = None) -> Offer:
+    """Return the offer for the mbox ``name``; if several have the name, for all of them or for the given ``index``."""
+    parts = [
+        mbox
+        for mbox in itertools.chain(_of(response, "prefetch", "mboxes"), _of(response, "execute", "mboxes"))
+        if mbox is not None and mbox.name == name and index in (None, mbox.index)
+    ]
+    return Offer("mbox", name, parts)
+
+
+def view_offer(response: Optional[DeliveryResponse], name: str, key: Optional[str] = None) -> Offer:
+    """Return the offer for the view ``name``, and if given with that ``key``."""
+    parts = [
+        view
+        for view in _of(response, "prefetch", "views")
+        if view is not None and view.name == name and key in (None, view.key)
+    ]
+    return Offer("view", name, parts, key or (parts[0].key if parts else None))
+
+
+def page_load_offer(response: Optional[DeliveryResponse]) -> Offer:
+    """Return the offer for the page load."""
+    found = (getattr(getattr(response, part, None), "page_load", None) for part in ("prefetch", "execute"))
+    return Offer("page_load", None, [part for part in found if part is not None])
+
+
+def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
+    """Return the offers of everything that the response names, once each."""
+    mboxes = itertools.chain(_of(response, "prefetch", "mboxes"), _of(response, "execute", "mboxes"))
+    views = _of(response, "prefetch", "views")
+    page_load = page_load_offer(response)
+    return [
+        *([page_load] if page_load.is_answered else []),
+        *(mbox_offer(response, name) for name in dict.fromkeys(mbox.name for mbox in mboxes if mbox is not None)),
+        *(view_offer(response, name) for name in dict.fromkeys(view.name for view in views if view is not None)),
+    ]
+
+
+def _of(response: Optional[DeliveryResponse], part: str, name: str) -> List[Any]:
+    return getattr(getattr(response, part, None), name, None) or []

@@ -1,0 +1,15 @@
+"""Lets pydantic, and so FastAPI, validate and serialize our types.  Imported by pydantic only."""
+
+from typing import Any, Callable
+
+from pydantic_core import core_schema
+
+
+def schema_for(cls: type, load: Callable[[Any], Any], dump: Callable[[Any], Any]) -> core_schema.CoreSchema:
+    """Return the schema of ``cls``: an instance is taken as it is, a JSON object is read by ``load``."""
+
+    def validate(value: Any) -> Any:
+        return value if isinstance(value, cls) else load(value)
+
+    serialization = core_schema.plain_serializer_function_ser_schema(dump, return_schema=core_schema.dict_schema())
+    return core_schema.no_info_plain_validator_function(validate, serialization=serialization)
