@@ -74,10 +74,10 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     return bool(condition())
 
 
-def installing(extra: str, *debian_packages: str) -> str:
-    """Return the command that installs an extra of this project for the interpreter that runs the tests."""
-    beforehand = "apt-get install {} && ".format(" ".join(debian_packages)) if debian_packages else ""
-    return "{}{} -m pip install --editable '.[{}]'".format(beforehand, sys.executable, extra)
+def installing(requirements: str, *debian_packages: str) -> str:
+    """Return the command that installs a file of ``requirements/`` for the interpreter that runs the tests."""
+    beforehand = f"apt-get install {' '.join(debian_packages)} && " if debian_packages else ""
+    return f"{beforehand}{sys.executable} -m pip install --requirement requirements/{requirements}.txt"
 
 
 def forked(act: Callable[[], Any]) -> int:

@@ -24,7 +24,7 @@ from tests.support import ANSWER, ANSWER_BYTES, LONG, SHORT, client_of, content,
 
 pytestmark = pytest.mark.server
 
-needs_socks = pytest.mark.skipif(find_spec("socks") is None, reason="no PySocks: " + installing("socks"))
+needs_socks = pytest.mark.skipif(find_spec("socks") is None, reason="no PySocks: " + installing("test"))
 
 
 def blocking(client):

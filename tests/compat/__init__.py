@@ -9,8 +9,7 @@ recorded side and holds the list to letting nearly none of that pass.
 Where 1.1.0 is installed, the recording is checked, too::
 
     python3.11 -m venv v110
-    v110/bin/pip install target-python-sdk==1.1.0 requests "urllib3==1.26.20" six pytz tzlocal python-dateutil \\
-        ua-parser user-agents json-logic-qubit tld certifi "setuptools<80"
+    v110/bin/pip install --requirement requirements/comparison.txt
     TARGET_SDK_1_1_0=v110/bin/python python -m pytest tests/compat
 
 That venv stays as it is while ours varies: texts of Python and of urllib3 are part of what it says.  After a change of
