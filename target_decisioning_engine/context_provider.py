@@ -14,36 +14,36 @@ from target_decisioning_engine.types.decisioning_context import (
 from target_python_sdk.types import Address, ChannelType, Context, DeliveryRequest, Geo, MboxRequest
 
 if TYPE_CHECKING:
-    from target_python_sdk.decisioning.context import Visit
+    from target_python_sdk.decisioning.context import RequestContext
 
 
 def create_page_context(address: Optional[Address]) -> PageContext:
     """The page at ``address``."""
-    return _page(None if address is None else address.url)
+    return _page_context(None if address is None else address.url)
 
 
 def create_referring_context(address: Optional[Address]) -> PageContext:
     """The page that led to ``address``."""
-    return _page(None if address is None else address.referring_url)
+    return _page_context(None if address is None else address.referring_url)
 
 
 def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
     """The parameters of an mbox: ``a.b`` inside ``a``, and each text in lower case beside it."""
-    from target_python_sdk.decisioning.context import nested  # noqa: PLC0415 - see above
+    from target_python_sdk.decisioning.context import nest_parameters  # noqa: PLC0415 - see above
 
-    return nested((None if mbox_request is None else mbox_request.parameters) or {})
+    return nest_parameters((None if mbox_request is None else mbox_request.parameters) or {})
 
 
 def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
     """Where the visitor is, as far as that is known."""
-    return GeoContext(**_visit(DeliveryRequest(), _geo)["geo"])
+    return GeoContext(**_request_context(DeliveryRequest(), _geo)["geo"])
 
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """All that rules may ask about, but for mbox and allocation, which belong to a place and an activity."""
     from target_python_sdk.delivery.geo import given_geo  # noqa: PLC0415 - see above
 
-    found = _visit(delivery_request, given_geo(delivery_request)).whole()
+    found = _request_context(delivery_request, given_geo(delivery_request)).as_dict()
     found["user"] = UserContext(**found["user"])
     for name, kind in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
         found[name] = kind(**found[name])
@@ -66,15 +66,15 @@ def two_digit_string(_value: int) -> str:
     return "{:02d}".format(_value)
 
 
-def _page(url: Optional[str]) -> PageContext:
-    from target_python_sdk.decisioning.context import Page  # noqa: PLC0415 - see above
+def _page_context(url: Optional[str]) -> PageContext:
+    from target_python_sdk.decisioning.context import PageVariables  # noqa: PLC0415 - see above
 
-    return PageContext(**Page(url).whole())
+    return PageContext(**PageVariables(url).as_dict())
 
 
-def _visit(request: DeliveryRequest, geo: Optional[Geo]) -> "Visit":
-    from target_python_sdk.decisioning.context import Visit  # noqa: PLC0415 - see above
+def _request_context(request: DeliveryRequest, geo: Optional[Geo]) -> "RequestContext":
+    from target_python_sdk.decisioning.context import RequestContext  # noqa: PLC0415 - see above
 
     if request.context is None:
         request = request.replace(context=Context(channel=ChannelType.WEB))
-    return Visit(request, "", geo)
+    return RequestContext(request, "", geo)

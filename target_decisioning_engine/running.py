@@ -29,7 +29,7 @@ from target_tools.concurrency.tasks import ContextTask
 from target_tools.errors import ArtifactNotAvailable, QueueFull
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.schema.model import altered
+from target_tools.schema.model import copy_with
 
 #: What is an option of a client under the same name.
 _OPTIONS = (
@@ -101,7 +101,7 @@ class Running:
         prepared = prepare(call_options(options, settings, self._log), settings, None, self._log)
         wants_telemetry = self._config.telemetry_enabled
         if wants_telemetry:  # so that there is something to tell, whatever is decided
-            prepared = prepared._replace(request=altered(prepared.request, telemetry=_telemetry(prepared.request)))
+            prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         answer = self._decided(prepared, newest, deadline)
         if answer.geo is not None:
             self._events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})

@@ -16,9 +16,9 @@ def get_rule_key(rule: Mapping[str, Any]) -> Any:
 
 def parse_url(url: Optional[str]) -> Dict[str, Optional[str]]:
     """The parts of a URL, by the names rules know them by."""
-    from target_tools.web_address import WebAddress  # noqa: PLC0415 - see above
+    from target_tools.page_url import PageUrl  # noqa: PLC0415 - see above
 
-    address = WebAddress(url)
+    address = PageUrl(url)
     return {
         "url": url,
         "path": address.path,

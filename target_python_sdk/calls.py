@@ -11,7 +11,7 @@ from typing import Callable, Dict, Generic, Optional, TypeVar
 from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED, ArtifactSource
 from target_python_sdk.background import send_in_background
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
+from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
@@ -37,7 +37,7 @@ from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, Q
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
-from target_tools.schema.model import detached
+from target_tools.schema.model import deep_copy
 
 ResultT = TypeVar("ResultT")
 
@@ -132,10 +132,10 @@ class OneCall(Generic[ResultT]):
         if self._remote is not None:
             self._http = delivery_request(prepared, settings)
 
-    def _only_for_the_edge(self, method: DecisioningMethod) -> Optional[Remote]:
+    def _only_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
         """What of the call the edge is asked for, by name; None where this process decides."""
         if method is DecisioningMethod.SERVER_SIDE:
-            return NOTHING_REMOTE
+            return NO_REMOTE_PARTS
         newest = self._newest = self._runtime.newest()
         if method is DecisioningMethod.ON_DEVICE:
             return None
@@ -177,7 +177,7 @@ class OneCall(Generic[ResultT]):
         """The answer of the edge."""
         runtime = self._runtime
         deadline = Deadline.after(self._call.timeout)
-        answer = deliver(self._prepared, http, runtime.send, deadline, self._remote or NOTHING_REMOTE)
+        answer = deliver(self._prepared, http, runtime.send, deadline, self._remote or NO_REMOTE_PARTS)
         runtime.learn(answer)
         return answer
 
@@ -221,7 +221,7 @@ class OneCall(Generic[ResultT]):
     ) -> "AsyncResult[ResultT]":
         """Let a worker answer.  A queue that is full ends the call here and now."""
         if self._http is None:  # the caller may write to the request while the call waits for its turn
-            self._prepared = self._prepared._replace(request=detached(self._prepared.request))
+            self._prepared = self._prepared._replace(request=deep_copy(self._prepared.request))
         limit = TimeLimit(self._runtime.settings.queue_timeout, self._call.timeout, self._expire)
         queued = CallbackTask(self.answer, callback, err_callback, self.log, limit)
         workers, result = self._runtime.workers, queued.result

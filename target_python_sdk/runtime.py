@@ -10,7 +10,7 @@ from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.circuit_events import circuit_reporter
 from target_python_sdk.clusters import ClusterMemory
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.engine import Situation
+from target_python_sdk.decisioning.engine import EngineContext
 from target_python_sdk.delivery.edge import valid_hint
 from target_python_sdk.delivery.exchange import Heard
 from target_python_sdk.delivery.geo import GeoService, geo_address
@@ -98,7 +98,7 @@ class Runtime:
         asked = geo_address(settings.cdn_base_path, settings.secure)
         everywhere = settings.on_device_all_matching_rules_mboxes
         retrieval = dict if source is None else source.retrieval
-        situation = Situation(settings.client, self.log, everywhere, retrieval)
+        situation = EngineContext(settings.client, self.log, everywhere, retrieval)
         return Here(situation, GeoService(asked, settings.max_response_bytes.geo))
 
     def _ask_for_cluster(self) -> None:

@@ -26,9 +26,9 @@ There are thousands of browsers and few names, so these rules hold:
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 #: Characters of a User-Agent, or of a hint, that are read: a visitor may send any number.
-LONGEST = 1024
+MAX_USER_AGENT = 1024
 #: Digits of a version; what has more is none.
-MOST_DIGITS = 5
+MAX_VERSION_DIGITS = 5
 
 
 class ClientInfo(NamedTuple):
@@ -41,7 +41,7 @@ class ClientInfo(NamedTuple):
 
 
 # The first that is found counts, so those that claim to be others too come before them.
-_SIGNS: Tuple[Tuple[str, str], ...] = (
+_USER_AGENT_TOKENS: Tuple[Tuple[str, str], ...] = (
     ("Edg/", "edge"),
     ("Edge/", "edge"),
     ("EdgA/", "edge"),
@@ -88,7 +88,7 @@ _HINTED_PLATFORMS = {
 }
 
 
-def read_client(
+def parse_client_info(
     user_agent: Optional[str], brands: Optional[str] = None, platform: Optional[str] = None
 ) -> ClientInfo:
     """The browser and platform that a request tells of; any text is allowed, and what is no text says nothing.
@@ -96,17 +96,17 @@ def read_client(
     ``brands`` is Sec-CH-UA or Sec-CH-UA-Full-Version-List, ``platform`` is
     Sec-CH-UA-Platform.  A hint that can be read wins over the User-Agent.
     """
-    text = user_agent[:LONGEST] if isinstance(user_agent, str) else ""
-    told = _platform(text)
-    browser, version = (_branded(brands) if brands else None) or _browser(text, told)
-    return ClientInfo(browser, version, (_hinted_platform(platform) if platform else None) or told)
+    text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
+    named = _platform(text)
+    browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, named)
+    return ClientInfo(browser, version, (_platform_from_hint(platform) if platform else None) or named)
 
 
 def _browser(text: str, platform: str) -> Tuple[str, int]:
     """The browser that a User-Agent names, and its version."""
-    for sign, browser in _SIGNS:
-        if sign in text:
-            return browser, _version(text, sign)
+    for token, browser in _USER_AGENT_TOKENS:
+        if token in text:
+            return browser, _version(text, token)
     version = _number_after(text, "Version/") if "Safari/" in text else -1
     if platform == "ios":
         if version >= 0:
@@ -117,14 +117,14 @@ def _browser(text: str, platform: str) -> Tuple[str, int]:
     return "unknown", -1
 
 
-def _version(text: str, sign: str) -> int:
-    if sign == "Trident/":
-        engine = _number_after(text, sign)
+def _version(text: str, token: str) -> int:
+    if token == "Trident/":
+        engine = _number_after(text, token)
         return engine + 4 if engine >= 0 else _number_after(text, "MSIE ")
-    if sign == "Opera/" and "Version/" in text:
+    if token == "Opera/" and "Version/" in text:
         # Opera has said 9.80 in the first place ever since it became 10.
-        sign = "Version/"
-    return _number_after(text, sign)
+        token = "Version/"
+    return _number_after(text, token)
 
 
 def _platform(text: str) -> str:
@@ -141,32 +141,32 @@ def _platform(text: str) -> str:
     return "linux" if "Linux" in text or "LINUX" in text or "CrOS" in text else "unknown"
 
 
-def _branded(brands: str) -> Optional[Tuple[str, int]]:
+def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
     """The browser and version that a list of brands tells of; None where it names none of ours."""
-    text = "," + brands[:LONGEST].replace(" ", "") if isinstance(brands, str) else ""
-    for sign, browser in _BRANDS:
-        version = _number_after(text, sign)
+    text = "," + brands[:MAX_USER_AGENT].replace(" ", "") if isinstance(brands, str) else ""
+    for token, browser in _BRANDS:
+        version = _number_after(text, token)
         if version >= 0:
             return browser, version
     return None
 
 
-def _hinted_platform(platform: str) -> Optional[str]:
-    text = platform[:LONGEST] if isinstance(platform, str) else ""
+def _platform_from_hint(platform: str) -> Optional[str]:
+    text = platform[:MAX_USER_AGENT] if isinstance(platform, str) else ""
     return _HINTED_PLATFORMS.get(text.strip(' "').lower())
 
 
-def _number_after(text: str, sign: str) -> int:
+def _number_after(text: str, token: str) -> int:
     """The whole number right after ``sign``; -1 where there is none that may be a version."""
-    at = text.find(sign)
+    at = text.find(token)
     if at < 0:
         return -1
-    start = end = at + len(sign)
+    start = end = at + len(token)
     # One digit more than allowed tells "just fits" from "too long".
-    stop = min(len(text), start + MOST_DIGITS + 1)
+    stop = min(len(text), start + MAX_VERSION_DIGITS + 1)
     while end < stop and "0" <= text[end] <= "9":
         end += 1
-    return int(text[start:end]) if 0 < end - start <= MOST_DIGITS else -1
+    return int(text[start:end]) if 0 < end - start <= MAX_VERSION_DIGITS else -1
 
 
 # 1.1.0's names
@@ -183,19 +183,19 @@ _PLATFORMS = {"ios": "iOS", "mac": "mac"}
 
 def browser_from_user_agent(user_agent: Optional[str] = None) -> Dict[str, Union[str, int]]:
     """``name`` and ``version`` of the browser; -1 for an unknown version."""
-    browser, version, _ = read_client(user_agent)
+    browser, version, _ = parse_client_info(user_agent)
     return {"name": _BROWSERS.get(browser) or browser.title(), "version": version}
 
 
 def operating_system_from_user_agent(user_agent: Optional[str]) -> str:
     """The platform."""
-    platform = read_client(user_agent).platform
+    platform = parse_client_info(user_agent).platform
     return _PLATFORMS.get(platform) or platform.title()
 
 
 def device_type_from_user_agent(user_agent: Optional[str]) -> str:
     """The device, by the name that it has in the User-Agent; a computer is a Mac or a desktop."""
-    text = user_agent[:LONGEST] if isinstance(user_agent, str) else ""
+    text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
     platform = _platform(text)
     if platform == "ios":
         return next(name for name in ("iPad", "iPhone", "iPod") if name in text)

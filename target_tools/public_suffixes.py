@@ -19,9 +19,9 @@ from target_tools.logger import default_logger
 
 DATA_FILE = "public_suffixes.txt.gz"
 #: Characters of the longest name that the DNS has room for; nothing longer has a suffix.
-LONGEST_HOST = 253
+MAX_HOST_LENGTH = 253
 #: Labels of a host that are looked at, from its end; no rule has as many.
-MOST_LABELS = 10
+MAX_LABELS = 10
 
 
 class PublicSuffixes:
@@ -45,7 +45,7 @@ class PublicSuffixes:
         its own.  Names beyond ASCII are found as such and in Punycode.  What cannot be
         the name of a host, because a label is empty or all of it too long, has no suffix.
         """
-        if len(host) > LONGEST_HOST or host.startswith(".") or ".." in host:
+        if len(host) > MAX_HOST_LENGTH or host.startswith(".") or ".." in host:
             return ""
         name = host
         if not host.isascii():
@@ -61,7 +61,7 @@ class PublicSuffixes:
         found = 0
         below_wildcard = False
         start = len(name)
-        for labels in range(1, MOST_LABELS + 1):
+        for labels in range(1, MAX_LABELS + 1):
             start = name.rfind(".", 0, start)
             tail = name[start + 1 :]
             if tail in self._exceptions:

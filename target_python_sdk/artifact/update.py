@@ -177,14 +177,14 @@ class LeftOut:
 
     def name(self, artifact: Any) -> None:
         """Say it of ``artifact``."""
-        left_out: Sequence[str] = getattr(artifact, "left_out", ())
-        if left_out == self._said:
+        skipped: Sequence[str] = getattr(artifact, "skipped_rules", ())
+        if skipped == self._said:
             return
-        self._said = left_out
-        for text in left_out[:NAMED_RULES]:
+        self._said = skipped
+        for text in skipped[:NAMED_RULES]:
             self._log.warning("A rule of the artifact is left out: %s", quoted(text))
-        if len(left_out) > NAMED_RULES:
-            self._log.warning("%d further rules of the artifact are left out", len(left_out) - NAMED_RULES)
+        if len(skipped) > NAMED_RULES:
+            self._log.warning("%d further rules of the artifact are left out", len(skipped) - NAMED_RULES)
 
 
 def as_it_is(outcome: Outcome) -> Outcome:
@@ -192,9 +192,7 @@ def as_it_is(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def cached(
-    cache: ArtifactCache, place: ArtifactPlace, compile_artifact: Callable[[Any], Any], log: Log
-) -> Outcome:
+def cached(cache: ArtifactCache, place: ArtifactPlace, compile_artifact: Callable[[Any], Any], log: Log) -> Outcome:
     """The artifact that the cache has a copy of."""
     copy = cache.load()
     if copy is None:

@@ -8,14 +8,14 @@ so that any number of threads ask it and a newer one takes its place by one assi
 
 from typing import Any, Dict, FrozenSet, KeysView, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
 
-from target_python_sdk.decisioning.rule import Rule, RuleCompiler
+from target_python_sdk.decisioning.rule import ArtifactRuleCompiler, CompiledRule
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact, quoted
 
 #: The first number of the versions that can be read.
 SUPPORTED_MAJOR = "1"
 
-Rules = Tuple[Rule, ...]
+Rules = Tuple[CompiledRule, ...]
 #: Names that are quickly found, in the order of the document.
 Names = KeysView[str]
 
@@ -42,23 +42,23 @@ class Artifact(NamedTuple):
     mboxes: Mapping[str, Rules]
     views: Mapping[str, Rules]
     #: One text for each rule that cannot be used here.
-    left_out: Tuple[str, ...]
+    skipped_rules: Tuple[str, ...]
 
     @classmethod
     def compile(cls, document: Any, client: str) -> "Artifact":
         """The artifact that ``document`` describes, for the client of that code.  Raises ``InvalidArtifact``."""
         if not isinstance(document, Mapping):
-            _refuse("a rule artifact is an object")
+            _raise_invalid("a rule artifact is an object")
         version = _version(document.get("version"))
-        rules = _part(document, "rules")
+        rules = _optional_object(document, "rules")
         tokens = _names(document, "responseTokens")
-        meta = _part(document, "meta")
-        compiler = RuleCompiler(client, tokens)
-        mboxes, lost_mboxes = _compiled(_part(rules, "mboxes"), compiler)
-        views, lost_views = _compiled(_part(rules, "views"), compiler)
+        meta = _optional_object(document, "meta")
+        compiler = ArtifactRuleCompiler(client, tokens)
+        mboxes, lost_mboxes = _compile_rules(_optional_object(rules, "mboxes"), compiler)
+        views, lost_views = _compile_rules(_optional_object(rules, "views"), compiler)
         global_mbox = document.get("globalMbox") or DEFAULT_GLOBAL_MBOX
         if not isinstance(global_mbox, str):
-            _refuse("globalMbox is text")
+            _raise_invalid("globalMbox is text")
         remote_mboxes = _names(document, "remoteMboxes", lost_mboxes)
         remote_views = _names(document, "remoteViews", lost_views)
         return cls(
@@ -73,7 +73,7 @@ class Artifact(NamedTuple):
             remote_views,
             mboxes,
             views,
-            tuple(compiler.left_out),
+            tuple(compiler.skipped_rules),
         )
 
     def __repr__(self) -> str:
@@ -82,41 +82,41 @@ class Artifact(NamedTuple):
 
 def _version(value: Any) -> str:
     if not isinstance(value, str) or value.partition(".")[0] != SUPPORTED_MAJOR:
-        _refuse(
+        _raise_invalid(
             "The decisioning artifact version ({}) is not supported. "
             "This library is compatible with this major version: {}".format(quoted(value, 40), SUPPORTED_MAJOR)
         )
     return value
 
 
-def _part(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _optional_object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """An object that may be missing."""
-    part = whole.get(key)
+    part = document.get(key)
     if part is None:
         return {}
     if not isinstance(part, Mapping):
-        _refuse("{} is an object".format(key))
+        _raise_invalid("{} is an object".format(key))
     return part
 
 
 def _names(document: Mapping[str, Any], key: str, more: Sequence[str] = ()) -> Names:
     names = document.get(key) or []
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        _refuse("{} is a list of names".format(key))
+        _raise_invalid("{} is a list of names".format(key))
     return dict.fromkeys([*names, *more]).keys()
 
 
-def _compiled(places: Mapping[str, Any], compiler: RuleCompiler) -> Tuple[Dict[str, Rules], List[str]]:
+def _compile_rules(locations: Mapping[str, Any], compiler: ArtifactRuleCompiler) -> Tuple[Dict[str, Rules], List[str]]:
     """The rules by place, and the places that have lost one."""
     compiled: Dict[str, Rules] = {}
     lost: List[str] = []
-    for place, documents in places.items():
-        known = len(compiler.left_out)
-        compiled[place] = compiler.rules_at(place, documents)
-        if len(compiler.left_out) > known:
-            lost.append(place)
+    for location, documents in locations.items():
+        known = len(compiler.skipped_rules)
+        compiled[location] = compiler.compile_rules(location, documents)
+        if len(compiler.skipped_rules) > known:
+            lost.append(location)
     return compiled, lost
 
 
-def _refuse(reason: str) -> NoReturn:
+def _raise_invalid(reason: str) -> NoReturn:
     raise InvalidArtifact(reason)

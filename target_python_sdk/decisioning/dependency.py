@@ -7,7 +7,7 @@ from target_python_sdk.decisioning.parts import part
 from target_python_sdk.types import DeliveryRequest, ViewRequest
 
 
-class Remote(NamedTuple):
+class RemoteParts(NamedTuple):
     """What only the edge can decide, by name."""
 
     mboxes: List[str]
@@ -17,28 +17,30 @@ class Remote(NamedTuple):
         return bool(self.mboxes or self.views)
 
 
-NOTHING_REMOTE = Remote([], [])
+NO_REMOTE_PARTS = RemoteParts([], [])
 
 
-def remote_parts(artifact: Artifact, request: DeliveryRequest) -> Remote:
+def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
     """What ``request`` asks for that ``artifact`` cannot decide, or does not know; a page load is its global mbox."""
     mboxes: List[str] = []
     views: List[str] = []
-    for asked in (request.execute, request.prefetch):
-        if asked is not None:
-            if asked.page_load is not None:
+    for requested in (request.execute, request.prefetch):
+        if requested is not None:
+            if requested.page_load is not None:
                 mboxes.append(artifact.global_mbox)
-            if asked.mboxes:
-                mboxes += [str(mbox.name) for mbox in asked.mboxes]
+            if requested.mboxes:
+                mboxes += [str(mbox.name) for mbox in requested.mboxes]
     if request.prefetch is not None and request.prefetch.views:
         for given in request.prefetch.views:
             view = part(given, ViewRequest) or ViewRequest()
             views += [str(view.name)] if view.name else artifact.remote_views
     if artifact.decidable_mboxes.issuperset(mboxes) and artifact.decidable_views.issuperset(views):
-        return NOTHING_REMOTE
-    return Remote(_without(mboxes, artifact.decidable_mboxes), _without(views, artifact.decidable_views))
+        return NO_REMOTE_PARTS
+    return RemoteParts(
+        _not_decidable(mboxes, artifact.decidable_mboxes), _not_decidable(views, artifact.decidable_views)
+    )
 
 
-def _without(names: List[str], decidable: AbstractSet[str]) -> List[str]:
+def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
     """Those that are remote, or unknown, each once."""
     return [name for name in dict.fromkeys(names) if name not in decidable]

@@ -13,7 +13,7 @@ from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import to_string
 
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
-_FORMER_NAMES = {"campaign": "activity", "recipe": "experience"}
+_DEPRECATED_NAMES = {"campaign": "activity", "recipe": "experience"}
 _PLACES = ("mbox.name", "view.name")
 #: What a request says of the place it asks for.
 _DETAILS = ("name", "index", "key")
@@ -24,32 +24,32 @@ _DETAILS = ("name", "index", "key")
 Content = Callable[[Mapping[str, Any], Any], Any]
 
 
-def content_of(kind: Optional[str], content: Any) -> Content:
+def content_renderer(kind: Optional[str], content: Any) -> Content:
     """What makes the content of an option of that kind."""
     if kind == "html" and isinstance(content, str):
         return _text(content)
     if kind == "actions" and isinstance(content, list):
         actions = [_action(action) for action in content]
         return lambda meta, details: [action(meta, details) for action in actions]
-    make = template_of(content)
+    make = compile_template(content)
     return lambda meta, details: make()
 
 
-def template_of(value: Any) -> Callable[[], Any]:
+def compile_template(value: Any) -> Callable[[], Any]:
     """What makes ``value`` again and again, each time in objects and lists of its own."""
     if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
         return value.copy
     if isinstance(value, (dict, list)):
-        return lambda: fresh(value)
+        return lambda: copy_json(value)
     return lambda: value
 
 
-def fresh(value: Any) -> Any:
+def copy_json(value: Any) -> Any:
     """JSON again, in objects and lists of its own."""
     if value.__class__ is dict:
-        return {key: fresh(item) if item.__class__ in (dict, list) else item for key, item in value.items()}
+        return {key: copy_json(item) if item.__class__ in (dict, list) else item for key, item in value.items()}
     if value.__class__ is list:
-        return [fresh(item) if item.__class__ in (dict, list) else item for item in value]
+        return [copy_json(item) if item.__class__ in (dict, list) else item for item in value]
     return value
 
 
@@ -57,26 +57,26 @@ def _action(action: Any) -> Content:
     """One change to the page, whose text may hold macros."""
     text = action.get("content") if isinstance(action, dict) else None
     if not isinstance(text, str) or not _MACRO.search(text):
-        return lambda meta, details: fresh(action)
+        return lambda meta, details: copy_json(action)
     fill = _text(text)
-    return lambda meta, details: {**fresh(action), "content": fill(meta, details)}
+    return lambda meta, details: {**copy_json(action), "content": fill(meta, details)}
 
 
 def _text(text: str) -> Content:
-    literals, names = _taken_apart(text)
+    literals, names = _split_macros(text)
     if not names:
         return lambda meta, details: text
 
     def fill(meta: Mapping[str, Any], details: Any) -> str:
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:]):
-            parts += [_filled(name, _value(name, meta, details)), literal]
+            parts += [_replacement(name, _value(name, meta, details)), literal]
         return "".join(parts)
 
     return fill
 
 
-def _filled(name: str, found: Any) -> str:
+def _replacement(name: str, found: Any) -> str:
     """The text of what a macro stands for; the macro itself where that is nothing, or has no end."""
     try:
         text = None if found is None else to_string(found)
@@ -85,7 +85,7 @@ def _filled(name: str, found: Any) -> str:
     return "${" + name + "}" if text is None else text
 
 
-def _taken_apart(text: str) -> Tuple[List[str], List[str]]:
+def _split_macros(text: str) -> Tuple[List[str], List[str]]:
     """The texts between macros, and the names in the macros."""
     parts = _MACRO.split(text)
     return parts[::2], parts[1::2]
@@ -94,7 +94,7 @@ def _taken_apart(text: str) -> Tuple[List[str], List[str]]:
 def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
     """What a macro of that name stands for; None for nothing."""
     parts = name.split(".")[-2:]
-    parts[0] = _FORMER_NAMES.get(parts[0].lower(), parts[0])
+    parts[0] = _DEPRECATED_NAMES.get(parts[0].lower(), parts[0])
     key = ".".join(parts)
     if key in _PLACES:
         named = getattr(details, "name", None)

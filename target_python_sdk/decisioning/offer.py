@@ -3,14 +3,14 @@
 from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.decisioning.parts import text
-from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
 from target_tools.errors import InvalidResponse
 
 Tokens = Mapping[str, Any]
 
 #: The tokens that tell where the visitor is, and the part of the place that each is.
-_PLACE_TOKENS = {
+_GEO_TOKENS = {
     "geo.city": "city",
     "geo.country": "country_code",
     "geo.state": "state_code",
@@ -19,47 +19,47 @@ _PLACE_TOKENS = {
 }
 
 
-def place_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
+def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
     """The tokens among ``wanted`` that tell where the visitor is."""
-    known = {token: getattr(geo, name) for token, name in _PLACE_TOKENS.items() if token in wanted}
+    known = {token: getattr(geo, name) for token, name in _GEO_TOKENS.items() if token in wanted}
     return {token: value for token, value in known.items() if value is not None}
 
 
-def executed_options(rule: Rule, details: Any, place: Optional[Tokens]) -> List[Option]:
+def execute_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
     """What to show at once.  There is nothing to show in an option without type and content."""
     return [
-        Option(type=one.type, content=one.content(rule.meta, details), response_tokens=_tokens(rule, place))
+        Option(type=one.type, content=one.content(rule.meta, details), response_tokens=_tokens(rule, geo))
         for one in rule.options
         if not one.is_default
     ]
 
 
-def prefetched_options(rule: Rule, details: Any, place: Optional[Tokens]) -> List[Option]:
+def prefetch_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
     """What to have ready, each option with the token that tells of its display; default content has one, too."""
     return [
         Option(
             type=one.type,
             content=one.content(rule.meta, details),
             event_token=one.event_token,
-            response_tokens=_tokens(rule, place),
+            response_tokens=_tokens(rule, geo),
         )
         for one in rule.options
     ]
 
 
-def _tokens(rule: Rule, place: Optional[Tokens]) -> Dict[str, Any]:
+def _tokens(rule: CompiledRule, geo: Optional[Tokens]) -> Dict[str, Any]:
     tokens = rule.tokens()
-    if place:
-        tokens.update(place)
+    if geo:
+        tokens.update(geo)
     return tokens
 
 
-def metrics(rule: Rule) -> List[Metric]:
+def metrics(rule: CompiledRule) -> List[Metric]:
     """Everything to watch for."""
     return [_metric(found) for found in rule.metrics]
 
 
-def click_metrics(rule: Rule) -> List[Metric]:
+def click_metrics(rule: CompiledRule) -> List[Metric]:
     """The clicks to watch for; what is executed needs no notice of its display."""
     return [_metric(found) for found in rule.metrics if found.get("type") == "click"] if rule.metrics else []
 
@@ -73,12 +73,12 @@ def _metric(found: Mapping[str, Any]) -> Metric:
     )
 
 
-def state(rule: Rule) -> Optional[str]:
+def notification_state(rule: CompiledRule) -> Optional[str]:
     """What goes back with the notification that a prefetched offer was displayed."""
     return text(rule.consequence.get("state"))
 
 
-def analytics(rule: Rule) -> Optional[AnalyticsResponse]:
+def analytics(rule: CompiledRule) -> Optional[AnalyticsResponse]:
     """What Analytics is to be told of the offer."""
     return _analytics(rule.consequence.get("analytics"))
 
@@ -92,7 +92,7 @@ def _analytics(found: Any) -> Optional[AnalyticsResponse]:
         return None
 
 
-def distinct(found: List[Metric]) -> List[Metric]:
+def unique_by_token(found: List[Metric]) -> List[Metric]:
     """``found``, each event token once."""
     by_token: Dict[Any, Metric] = {}
     for metric in found:
@@ -100,20 +100,20 @@ def distinct(found: List[Metric]) -> List[Metric]:
     return list(by_token.values())
 
 
-def _no_metrics(rule: Rule) -> None:
+def _no_metrics(rule: CompiledRule) -> None:
     return None
 
 
-class Manner(NamedTuple):
+class DecisionMode(NamedTuple):
     """The two ways to be shown."""
 
     name: str
-    options: Callable[[Rule, Any, Optional[Tokens]], List[Option]]
-    metrics: Callable[[Rule], Optional[List[Metric]]]
+    options: Callable[[CompiledRule, Any, Optional[Tokens]], List[Option]]
+    metrics: Callable[[CompiledRule], Optional[List[Metric]]]
     #: Whether to be asked for is to be displayed.
-    displays: bool
+    reports_display: bool
 
 
-EXECUTED = Manner("execute", executed_options, click_metrics, True)
+EXECUTE = DecisionMode("execute", execute_options, click_metrics, True)
 #: A prefetched option is told of by its own token; only views keep their metrics.
-PREFETCHED = Manner("prefetch", prefetched_options, _no_metrics, False)
+PREFETCH = DecisionMode("prefetch", prefetch_options, _no_metrics, False)

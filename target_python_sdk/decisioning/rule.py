@@ -6,23 +6,23 @@ exclude one another, and they stand in the order of their priority.
 
 from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
-from target_python_sdk.decisioning.macros import Content, content_of, template_of
+from target_python_sdk.decisioning.macros import Content, compile_template, content_renderer
 from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, quoted
 from target_tools.hashing import Beginning
 from target_tools.rules.compiler import compile_condition
-from target_tools.rules.operators import Shelf
+from target_tools.rules.operators import ClosureCache
 
 #: Who decided, as every option that was decided here says.
-DECIDED_HERE = {"activity.decisioningMethod": "on-device"}
+ON_DEVICE_TOKENS = {"activity.decisioningMethod": "on-device"}
 
 
-class Activity(NamedTuple):
+class BucketedActivity(NamedTuple):
     """An activity, for which a visitor has one bucket."""
 
     id: Any
     #: What its buckets are hashed from, up to the visitor.
-    beginning: Beginning
+    hash_prefix: Beginning
 
 
 class RuleOption(NamedTuple):
@@ -36,7 +36,7 @@ class RuleOption(NamedTuple):
     event_token: Optional[str]
 
 
-class Rule:
+class CompiledRule:
     """One rule, compiled."""
 
     __slots__ = (
@@ -53,14 +53,16 @@ class Rule:
         "property_tokens",
     )
 
-    def __init__(self, document: Mapping[str, Any], activity: Activity, wanted: AbstractSet[str], shelf: Shelf) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], activity: BucketedActivity, wanted: AbstractSet[str], cache: ClosureCache
+    ) -> None:
         self.document = document
         self.activity = activity
         self.key = _key(document, activity)
         self.meta: Mapping[str, Any] = _object(document, "meta")
         self.consequence: Mapping[str, Any] = _object(document, "consequence")
         self.property_tokens = _property_tokens(document)
-        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"), shelf)
+        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"), cache)
         self._wanted = wanted
         self._tokens: Optional[Callable[[], Any]] = None
         self._options: Optional[Tuple[RuleOption, ...]] = None
@@ -74,8 +76,8 @@ class Rule:
         """The response tokens that do not depend on the visitor, in a dict of the caller's own."""
         if self._tokens is None:
             wanted = self._wanted
-            found = {**DECIDED_HERE, **{name: value for name, value in self.meta.items() if name in wanted}}
-            self._tokens = template_of(found)
+            found = {**ON_DEVICE_TOKENS, **{name: value for name, value in self.meta.items() if name in wanted}}
+            self._tokens = compile_template(found)
         tokens: Dict[str, Any] = self._tokens()
         return tokens
 
@@ -94,7 +96,7 @@ class Rule:
         return found if isinstance(found, list) else []
 
 
-class RuleCompiler:
+class ArtifactRuleCompiler:
     """Compiles the rules of one artifact, and keeps account of those that cannot be used."""
 
     def __init__(self, client: str, tokens: AbstractSet[str]) -> None:
@@ -102,25 +104,25 @@ class RuleCompiler:
         #: The response tokens that options are to report.
         self._tokens = tokens
         #: What conditions have in common.
-        self._shelf = Shelf()
-        self._activities: Dict[Any, Activity] = {}
+        self._cache = ClosureCache()
+        self._activities: Dict[Any, BucketedActivity] = {}
         #: One text for each rule that cannot be used.
-        self.left_out: List[str] = []
+        self.skipped_rules: List[str] = []
 
-    def rules_at(self, place: str, documents: Any) -> Tuple[Rule, ...]:
+    def compile_rules(self, location: str, documents: Any) -> Tuple[CompiledRule, ...]:
         """The rules of an mbox or a view that can be used, in their order."""
         if not isinstance(documents, (list, tuple)):
-            self.left_out.append("the rules of {}: a list was expected".format(quoted(place, 80)))
+            self.skipped_rules.append("the rules of {}: a list was expected".format(quoted(location, 80)))
             return ()
-        rules: List[Rule] = []
+        rules: List[CompiledRule] = []
         for at, document in enumerate(documents):
             try:
                 rules.append(self._rule(document))
             except InvalidRule as error:
-                self.left_out.append("rule {} of {}: {}".format(at, quoted(place, 80), error))
+                self.skipped_rules.append("rule {} of {}: {}".format(at, quoted(location, 80), error))
         return tuple(rules)
 
-    def _rule(self, document: Any) -> Rule:
+    def _rule(self, document: Any) -> CompiledRule:
         if not _is_object(document):
             raise InvalidRule("an object was expected")
         number = document.get("activityId")
@@ -130,12 +132,12 @@ class RuleCompiler:
             raise InvalidRule("activityId: a number was expected")
         activity = self._activities.get(number)
         if activity is None:
-            activity = Activity(number, Beginning.of("{}.{}.".format(self._client, number)))
+            activity = BucketedActivity(number, Beginning.of("{}.{}.".format(self._client, number)))
             self._activities[number] = activity
-        return Rule(document, activity, self._tokens, self._shelf)
+        return CompiledRule(document, activity, self._tokens, self._cache)
 
 
-def _key(document: Mapping[str, Any], activity: Activity) -> Any:
+def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
     key = document.get("ruleKey", activity.id)
     if not isinstance(key, (str, int)):
         raise InvalidRule("ruleKey: text was expected")
@@ -179,4 +181,4 @@ def _option(option: Mapping[str, Any], at: int, metrics: List[Mapping[str, Any]]
     token = option.get("eventToken")
     if token is None and at < len(metrics) and metrics[at].get("type") == "display":
         token = metrics[at].get("eventToken")
-    return RuleOption(kind, content_of(kind, content), kind is None and content is None, text(token))
+    return RuleOption(kind, content_renderer(kind, content), kind is None and content is None, text(token))

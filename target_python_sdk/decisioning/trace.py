@@ -3,9 +3,9 @@
 from typing import Any, Dict, List, Mapping, Sequence
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.context import OnDemand
-from target_python_sdk.decisioning.rule import Rule
-from target_python_sdk.decisioning.visitor import profile_location
+from target_python_sdk.decisioning.bucketing import location_hint_of
+from target_python_sdk.decisioning.context import LazyDict
+from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import DeliveryRequest, Notification
 from target_tools.errors import OptionError
 from target_tools.schema.model import Model
@@ -28,16 +28,16 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def place(self, kind: str, details: Model, mode: str, asked_about: OnDemand) -> "PlaceTrace":
+    def location_trace(self, kind: str, details: Model, mode: str, asked_about: LazyDict) -> "LocationTrace":
         """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
         page = asked_about["page"]
-        what = {**_told(details), "type": mode}
-        asked = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
-        trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": asked}
-        return PlaceTrace(trace, self._environment)
+        what = {**_requested_location(details), "type": mode}
+        requested = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
+        trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": requested}
+        return LocationTrace(trace, self._environment)
 
 
-class PlaceTrace:
+class LocationTrace:
     """The trace of one place."""
 
     def __init__(self, common: Json, environment: Any) -> None:
@@ -46,12 +46,12 @@ class PlaceTrace:
         self._campaigns: Dict[Any, Json] = {}
         self._targets: Dict[Any, Json] = {}
 
-    def note(self, rule: Rule, matched: bool, asked_about: OnDemand) -> None:
+    def add_rule(self, rule: CompiledRule, matched: bool, asked_about: LazyDict) -> None:
         """``rule`` was asked, and this is what it could ask about."""
         number = rule.activity.id
         if number not in self._targets:
             self._targets[number] = {
-                "context": asked_about.whole(),
+                "context": asked_about.as_dict(),
                 "campaignId": number,
                 "campaignType": rule.meta.get("activity.type"),
                 "matchedSegmentIds": [],
@@ -63,7 +63,7 @@ class PlaceTrace:
         _extend(target[outcome + "SegmentIds"], rule.audience_ids)
         _extend(target[outcome + "RuleConditions"], [rule.document.get("condition")])
 
-    def won(self, rule: Rule, notifications: Sequence[Notification]) -> None:
+    def add_winner(self, rule: CompiledRule, notifications: Sequence[Notification]) -> None:
         """``rule`` is shown, and ``notifications`` say so."""
         campaign = self._campaigns.setdefault(
             rule.activity.id,
@@ -78,8 +78,8 @@ class PlaceTrace:
         offer = rule.meta.get("offer.id")
         _extend(campaign["offers"], [] if offer is None else [offer])
         if notifications:
-            told = [notification.to_dict(by_alias=True, exclude_none=True) for notification in notifications]
-            campaign.setdefault("notifications", []).extend(told)
+            reported = [notification.to_dict(by_alias=True, exclude_none=True) for notification in notifications]
+            campaign.setdefault("notifications", []).extend(reported)
 
     def as_dict(self) -> Json:
         """The trace, shared with nobody."""
@@ -97,7 +97,7 @@ def _extend(known: List[Any], found: List[Any]) -> None:
     known.extend(one for one in found if one not in known)
 
 
-def _told(details: Model) -> Json:
+def _requested_location(details: Model) -> Json:
     """What was asked for, as it is sent; nothing of it where a caller put in what cannot be sent."""
     try:
         return details.to_dict(by_alias=True, exclude_none=True)
@@ -118,8 +118,8 @@ def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
 
 def _profile(request: DeliveryRequest) -> Json:
     identity = request.id
-    ids = {} if identity is None else _told(identity)
-    location = profile_location(identity)
+    ids = {} if identity is None else _requested_location(identity)
+    location = location_hint_of(identity)
     if location is not None:
         ids = {**ids, "tntId": str(ids["tntId"]).partition(".")[0], "profileLocation": location}
     return {"visitorId": ids}

@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.engine import Situation
+from target_python_sdk.decisioning.engine import EngineContext
 from target_python_sdk.delivery.geo import GeoService
 
 
 class Here(NamedTuple):
     """What is the same for all calls of a client."""
 
-    situation: Situation
+    situation: EngineContext
     geo_service: GeoService
 
 

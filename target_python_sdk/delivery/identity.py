@@ -11,7 +11,7 @@ from target_python_sdk.protocol import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
 from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
 from target_tools.logger import Log
-from target_tools.schema.model import altered
+from target_tools.schema.model import copy_with
 from target_tools.uuids import Ids, id_of
 
 #: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
@@ -66,8 +66,8 @@ def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], cust
     if device_id is None and cloud_id is None and own.third_party_id is None and not ids:
         return None
     if device_id is own.tnt_id and cloud_id is own.marketing_cloud_visitor_id and not ids and own is given:
-        return own if own.customer_ids is None else altered(own, customer_ids=None)
-    return altered(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
+        return own if own.customer_ids is None else copy_with(own, customer_ids=None)
+    return copy_with(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
 
 
 def customer_ids(given: Any) -> List[CustomerId]:

@@ -4,7 +4,7 @@ from typing import List
 
 from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.types import Notification
-from target_tools.schema.model import altered, detached
+from target_tools.schema.model import copy_with, deep_copy
 
 
 def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
@@ -17,6 +17,6 @@ def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
     """
     request = prepared.request
     # What the caller may go on writing to is copied; the displays were made here.
-    owed = detached(altered(request, request_id=prepared.ids.new(), execute=None, prefetch=None))
+    owed = deep_copy(copy_with(request, request_id=prepared.ids.new(), execute=None, prefetch=None))
     owed.notifications = [*(owed.notifications or ()), *displays]
     return prepared._replace(request=owed)

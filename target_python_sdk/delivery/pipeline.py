@@ -3,9 +3,9 @@
 from typing import Callable, NamedTuple, Optional, Tuple, TypeVar
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote, remote_parts
-from target_python_sdk.decisioning.engine import Asked, decide
-from target_python_sdk.decisioning.visitor import bucketed_by, with_device_id
+from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
+from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts, remote_parts
+from target_python_sdk.decisioning.engine import DecisionRequest, decide
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.exchange import Heard, delivery_response, heard
 from target_python_sdk.delivery.here import Here, Newest
@@ -20,7 +20,7 @@ from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError
 from target_tools.http.messages import HttpReply, HttpRequest, Send, Timings
-from target_tools.schema.model import altered
+from target_tools.schema.model import copy_with
 
 ResultT = TypeVar("ResultT")
 
@@ -50,13 +50,13 @@ def without_offers(prepared: Prepared, error: DeliveryError, method: Decisioning
     return envelope
 
 
-def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) -> Optional[Remote]:
+def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) -> Optional[RemoteParts]:
     """Why a hybrid client asks the edge, by the names that need it; None where this process can decide it all.
 
     Without an artifact, and for who previews an activity, it is asked whatever the names.
     """
     if artifact is None:
-        return NOTHING_REMOTE
+        return NO_REMOTE_PARTS
     remote = remote_parts(artifact, request)
     if remote or request.qa_mode is not None or request.preview is not None:
         return remote
@@ -64,7 +64,7 @@ def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) ->
 
 
 def deliver(
-    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, remote: Remote = NOTHING_REMOTE
+    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, remote: RemoteParts = NO_REMOTE_PARTS
 ) -> Answer:
     """The answer of the edge, which ``remote`` was the reason to ask."""
     reply, response = replaced_exchange(prepared, request, deadline) or _exchanged(
@@ -106,13 +106,13 @@ def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], 
     """The decision of this process for a visitor at ``geo``; ``found`` is what was looked up of that place."""
     artifact, stale = newest
     request, situation = prepared.request, here.situation
-    visitor = "" if request.id is None else bucketed_by(request.id)
+    visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:
         identity = with_device_id(request.id, situation.client, prepared.cluster)
-        visitor, request = bucketed_by(identity), altered(request, id=identity)
+        visitor, request = bucketing_id(identity), copy_with(request, id=identity)
         prepared = prepared._replace(request=request)
     remote = remote_parts(artifact, request)
-    asked = Asked(request, prepared.visit.session_id, visitor, prepared.ids, found or geo, remote)
+    asked = DecisionRequest(request, prepared.visit.session_id, visitor, prepared.ids, found or geo, remote)
     response, displays = decide(artifact, asked, situation)
     envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
     owes = displays or request.notifications or request.telemetry is not None

@@ -35,7 +35,7 @@ from target_python_sdk.types import (
 )
 from target_tools.clock import utc_offset_minutes
 from target_tools.logger import Log
-from target_tools.schema.model import altered
+from target_tools.schema.model import copy_with
 from target_tools.uuids import Ids
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
@@ -70,7 +70,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, None)
     is_steered = cluster is not None
     is_bound = given._property is not None or settings.property_token is not None
-    request = altered(
+    request = copy_with(
         given,
         request_id=given.request_id or ids.new(),
         id=identity,
@@ -102,9 +102,9 @@ def _context(given: Any) -> Context:
     """The context, on a channel the API knows, with this machine's offset from UTC where none was given."""
     own = node(given, Context, "request.context") or Context(channel=ChannelType.WEB)
     if own.time_offset_in_minutes is None:
-        own = altered(own, time_offset_in_minutes=utc_offset_minutes())
+        own = copy_with(own, time_offset_in_minutes=utc_offset_minutes())
     if getattr(own.channel, "value", own.channel) not in _CHANNELS:
-        own = altered(own, channel=ChannelType.WEB)
+        own = copy_with(own, channel=ChannelType.WEB)
     return own
 
 
@@ -114,7 +114,7 @@ def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
     own = node(given, ExperienceCloud, "request.experience_cloud")
     if own is None:
         return ExperienceCloud(audience_manager=_audience_manager(None, values), analytics=_analytics(None, call))
-    return altered(
+    return copy_with(
         own,
         audience_manager=_audience_manager(own.audience_manager, values),
         analytics=_analytics(own.analytics, call),
@@ -132,7 +132,7 @@ def _analytics(given: Any, call: Call) -> AnalyticsRequest:
     gaps: Dict[str, Any] = {"logging": own.logging or LoggingType.SERVER_SIDE}
     if own.supplemental_data_id is None:
         gaps["supplemental_data_id"] = data_id
-    return altered(own, **gaps)
+    return copy_with(own, **gaps)
 
 
 def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
@@ -144,7 +144,7 @@ def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
         gaps["location_hint"] = values["MCAAMLH"]
     if own.blob is None and "MCAAMB" in values:
         gaps["blob"] = values["MCAAMB"]
-    filled = altered(own, **gaps)
+    filled = copy_with(own, **gaps)
     return filled if filled.location_hint is not None or filled.blob else None
 
 
@@ -153,7 +153,7 @@ def _execute(given: Any, log: Log) -> Optional[ExecuteRequest]:
     if own is None:
         return None
     mboxes = _mboxes(own.mboxes, "request.execute.mboxes", log)
-    return altered(own, mboxes=mboxes) if mboxes or own.page_load is not None else None
+    return copy_with(own, mboxes=mboxes) if mboxes or own.page_load is not None else None
 
 
 def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
@@ -162,7 +162,7 @@ def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
         return None
     mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
     views = nodes(own.views, ViewRequest, "request.prefetch.views") if own.views else own.views
-    return altered(own, mboxes=mboxes, views=views) if mboxes or own.page_load is not None or views else None
+    return copy_with(own, mboxes=mboxes, views=views) if mboxes or own.page_load is not None or views else None
 
 
 def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
@@ -181,7 +181,7 @@ def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
         if isinstance(mbox.index, int):
             indexed.append(mbox)
         else:
-            indexed.append(altered(mbox, index=following))
+            indexed.append(copy_with(mbox, index=following))
             following += 1
     return indexed
 

@@ -16,7 +16,7 @@ from target_python_sdk.types import (
     PrefetchResponse,
     RequestDetails,
 )
-from target_tools.schema.model import altered
+from target_tools.schema.model import copy_with
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
 
@@ -32,7 +32,7 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
     if not missing:
         return request
     mboxes = [*executed, *(MboxRequest(name=name) for name in missing)]
-    return altered(request, execute=altered(execute, mboxes=mboxes))
+    return copy_with(request, execute=copy_with(execute, mboxes=mboxes))
 
 
 def no_offers(request: DeliveryRequest) -> DeliveryResponse:

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from target_python_sdk.decisioning.dependency import NOTHING_REMOTE, Remote
+from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge import cluster_of_edge_host
 from target_python_sdk.delivery.prepare import Prepared
@@ -21,7 +21,7 @@ def shape(
     prepared: Prepared,
     response: DeliveryResponse,
     method: DecisioningMethod,
-    remote: Remote = NOTHING_REMOTE,
+    remote: RemoteParts = NO_REMOTE_PARTS,
     stale: bool = False,
 ) -> TargetDeliveryResponse:
     """The envelope of a call that ``method`` decided.

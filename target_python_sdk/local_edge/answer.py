@@ -9,8 +9,8 @@ import uuid
 from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.engine import Asked, Situation, decide
-from target_python_sdk.decisioning.visitor import bucketed_by
+from target_python_sdk.decisioning.bucketing import bucketing_id
+from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
 from target_python_sdk.local_edge.incoming import Json, checked_request, part
 from target_python_sdk.local_edge.own_rules import NOTHING, arm_of
 from target_python_sdk.local_edge.reasons import reason_against, reason_for
@@ -37,11 +37,11 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
         raise OptionError(str(error)) from error
     identity = identified(asked.id, served.client)
     known = asked.replace(id=identity)
-    decision = Asked(known, session_id, bucketed_by(identity), Ids(), _geo(request, served.geo))
-    situation = Situation(served.client, Log(logger))
+    decision = DecisionRequest(known, session_id, bucketing_id(identity), Ids(), _geo(request, served.geo))
+    situation = EngineContext(served.client, Log(logger))
     decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
     is_logged_client_side = part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side"
-    told = _Told(served, bucketed_by(identity), is_logged_client_side)
+    told = _Told(served, bucketing_id(identity), is_logged_client_side)
     response: Json = {
         "status": 200,
         "requestId": request.get("requestId") or str(uuid.uuid4()),

@@ -42,7 +42,7 @@ class Served:
         self.client, self.geo = client or _client_of(document), read_geo(geo)
         #: The artifact that is served, and the one that the edge itself decides by.
         self.rules, self.artifact = document, own_artifact(document, self.client)
-        for reason in self.artifact.left_out:
+        for reason in self.artifact.skipped_rules:
             logger.warning("The local edge leaves a rule out: %s", reason)
 
     def _serve_activities(

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from target_python_sdk.decisioning.visitor import with_device_id
+from target_python_sdk.decisioning.bucketing import with_device_id
 from target_python_sdk.types import VisitorId
 
 #: The cluster this edge says it is; a tntId that it makes ends in it.

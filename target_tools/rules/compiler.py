@@ -29,11 +29,11 @@ that nearly all rules have.
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from target_tools.errors import InvalidRule, quoted
-from target_tools.rules.fast_paths import SHORTCUTS
-from target_tools.rules.javascript import truthy
-from target_tools.rules.loop_operators import GROWING, LOOPS, Budget
-from target_tools.rules.number_ranges import BOUNDS, both_bounds
-from target_tools.rules.operators import OPERATORS, Evaluate, Shelf, constant, operation
+from target_tools.rules.fast_paths import FAST_PATHS
+from target_tools.rules.javascript import to_boolean
+from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
+from target_tools.rules.number_ranges import COMPARISON_FAST_PATHS, compile_range
+from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
 
 #: Levels of nesting that a rule may have.
 MAX_DEPTH = 100
@@ -42,13 +42,13 @@ MAX_DEPTH = 100
 MAX_NODES = 10000
 
 #: Operators that evaluate to a bool, whatever their arguments.
-_ANSWERING = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
+_BOOLEAN = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
 #: Operators that evaluate to one of their arguments.
-_CHOOSING = frozenset({"and", "or"})
-_SHORTCUTS = {**SHORTCUTS, **BOUNDS}
+_SHORT_CIRCUIT = frozenset({"and", "or"})
+_FAST_PATHS = {**FAST_PATHS, **COMPARISON_FAST_PATHS}
 
 
-def compile_rule(rule: Any, shelf: Optional[Shelf] = None) -> Callable[[Any], Any]:
+def compile_rule(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], Any]:
     """The function that evaluates ``rule`` for some data.
 
     What JSON cannot hold it gives as JavaScript has it: ``UNDEFINED``, NaN, infinities.
@@ -56,102 +56,104 @@ def compile_rule(rule: Any, shelf: Optional[Shelf] = None) -> Callable[[Any], An
     Raises ``InvalidRule``; so does the function where an evaluation passes its bounds,
     and it raises nothing else.
     """
-    return _Compiler(shelf or Shelf()).compile_whole(rule)
+    return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 
 
-def compile_condition(rule: Any, shelf: Optional[Shelf] = None) -> Callable[[Any], bool]:
+def compile_condition(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], bool]:
     """The function that says whether ``rule`` holds for some data, as JavaScript's ``if`` takes its result."""
-    evaluate = compile_rule(rule, shelf)
-    if _answers(rule):
+    evaluate = compile_rule(rule, cache)
+    if _is_boolean(rule):
         return evaluate
-    return lambda data: truthy(evaluate(data))
+    return lambda data: to_boolean(evaluate(data))
 
 
-def _answers(rule: Any) -> bool:
+def _is_boolean(rule: Any) -> bool:
     """Whether the rule evaluates to a bool, so that there is nothing to convert."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return isinstance(rule, bool)
-    name, arguments = _parts(rule)
-    return name in _ANSWERING or (name in _CHOOSING and bool(arguments) and all(map(_answers, arguments)))
+    name, arguments = _operator_and_arguments(rule)
+    return name in _BOOLEAN or (name in _SHORT_CIRCUIT and bool(arguments) and all(map(_is_boolean, arguments)))
 
 
-def _parts(operation: Any) -> Tuple[Any, Sequence[Any]]:
+def _operator_and_arguments(rule: Any) -> Tuple[Any, Sequence[Any]]:
     """The operator and its arguments; one that is no array stands for itself alone."""
-    ((name, arguments),) = operation.items()
+    ((name, arguments),) = rule.items()
     return name, arguments if isinstance(arguments, (list, tuple)) else (arguments,)
 
 
-class _Compiler:
+class _RuleCompiler:
     """What compiling one rule counts, and the budget of its evaluations, if it needs one."""
 
-    __slots__ = ("budget", "nodes", "shelf")
+    __slots__ = ("budget", "cache", "nodes")
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, cache: ClosureCache) -> None:
+        self.cache = cache
         self.nodes = 0
         self.budget: Optional[Budget] = None
 
-    def compile_whole(self, rule: Any) -> Evaluate:
+    def compile_rule(self, rule: Any) -> Evaluate:
         evaluate = self.compile(rule, 0)
-        return evaluate if self.budget is None else self.budget.bounding(evaluate)
+        return evaluate if self.budget is None else self.budget.wrap(evaluate)
 
     def compile(self, rule: Any, depth: int) -> Evaluate:
         if not isinstance(rule, (dict, list, tuple)):
-            return self._plain(rule)
+            return self._compile_constant(rule)
         if depth > MAX_DEPTH:
             raise InvalidRule("a rule is nested more than {} levels deep".format(MAX_DEPTH))
         if not isinstance(rule, dict):
-            return self._array(rule, depth)
-        self._count(1)
-        return self._operation(rule, depth) if len(rule) == 1 else constant(rule)
+            return self._compile_array(rule, depth)
+        self._count_nodes(1)
+        return self._compile_operation(rule, depth) if len(rule) == 1 else constant(rule)
 
-    def _plain(self, value: Any) -> Evaluate:
+    def _compile_constant(self, value: Any) -> Evaluate:
         if not isinstance(value, str):
-            self._count(1)
+            self._count_nodes(1)
             return constant(value)
-        self._count(1 + len(value) // 1024)
-        return self.shelf.made(constant, value) if value.__class__ is str else constant(value)
+        self._count_nodes(1 + len(value) // 1024)
+        return self.cache.get(constant, value) if value.__class__ is str else constant(value)
 
-    def _operation(self, rule: Any, depth: int) -> Evaluate:
-        name, arguments = _parts(rule)
-        shortcut = _SHORTCUTS.get(name)
-        evaluate = self._range(name, arguments, depth) if shortcut is None else shortcut(arguments, self.shelf)
+    def _compile_operation(self, rule: Any, depth: int) -> Evaluate:
+        name, arguments = _operator_and_arguments(rule)
+        fast_path = _FAST_PATHS.get(name)
+        evaluate = (
+            self._compile_range(name, arguments, depth) if fast_path is None else fast_path(arguments, self.cache)
+        )
         if evaluate is not None:
             return evaluate
         if name in OPERATORS:
-            return self.shelf.made(operation, name, *self._each(arguments, depth))
-        if name in GROWING:
-            return GROWING[name](self._budget(), self._each(arguments, depth))
-        if name in LOOPS:
-            return self._loop(name, arguments, depth)
+            return self.cache.get(operator_evaluator, name, *self._compile_all(arguments, depth))
+        if name in GROWING_OPERATORS:
+            return GROWING_OPERATORS[name](self._budget(), self._compile_all(arguments, depth))
+        if name in LOOP_OPERATORS:
+            return self._compile_loop(name, arguments, depth)
         raise InvalidRule("a rule has an operator that is not known: {}".format(quoted(name, 40)))
 
-    def _range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
+    def _compile_range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
         if name != "and" or depth == MAX_DEPTH:
             return None
-        evaluate = both_bounds(arguments, self.shelf)
+        evaluate = compile_range(arguments, self.cache)
         if evaluate is not None:
-            self._count(2)  # as if each bound was compiled
+            self._count_nodes(2)  # as if each bound was compiled
         return evaluate
 
-    def _loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
-        around = self._each([*arguments[:1], *arguments[2:]], depth)
+    def _compile_loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
+        around = self._compile_all([*arguments[:1], *arguments[2:]], depth)
         before = self.nodes
-        body = self._each(arguments[1:2], depth)
-        return LOOPS[name](self._budget(), self.nodes - before, [*around[:1], *body, *around[1:]])
+        body = self._compile_all(arguments[1:2], depth)
+        return LOOP_OPERATORS[name](self._budget(), self.nodes - before, [*around[:1], *body, *around[1:]])
 
-    def _array(self, items: Sequence[Any], depth: int) -> Evaluate:
+    def _compile_array(self, items: Sequence[Any], depth: int) -> Evaluate:
         if any(isinstance(item, (dict, list, tuple)) for item in items):
-            self._count(1)
-            evaluations = self._each(items, depth)
+            self._count_nodes(1)
+            evaluations = self._compile_all(items, depth)
             return lambda data: [evaluate(data) for evaluate in evaluations]
-        self._count(1 + len(items) // 16)
+        self._count_nodes(1 + len(items) // 16)
         return lambda data: list(items)
 
-    def _each(self, rules: Sequence[Any], depth: int) -> List[Evaluate]:
+    def _compile_all(self, rules: Sequence[Any], depth: int) -> List[Evaluate]:
         return [self.compile(rule, depth + 1) for rule in rules]
 
-    def _count(self, nodes: int) -> None:
+    def _count_nodes(self, nodes: int) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
             raise InvalidRule("a rule holds more than {} parts".format(MAX_NODES))

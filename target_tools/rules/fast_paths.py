@@ -14,15 +14,15 @@ a shelf: it is made only where no rule before had the same.
 from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
 from target_tools.rules.javascript import loosely_equal
-from target_tools.rules.operators import Evaluate, Shelf, walk
+from target_tools.rules.operators import ClosureCache, Evaluate, resolve_path
 
-Shortcut = Callable[[Sequence[Any], Shelf], Optional[Evaluate]]
+FastPath = Callable[[Sequence[Any], ClosureCache], Optional[Evaluate]]
 
 
 # Variables
 
 
-def name_of(rule: Any) -> Optional[str]:
+def constant_variable_name(rule: Any) -> Optional[str]:
     """The name of a variable that is constant, without a default; dots in it lead deeper."""
     if isinstance(rule, dict) and len(rule) == 1 and "var" in rule:
         name = rule["var"]
@@ -33,46 +33,46 @@ def name_of(rule: Any) -> Optional[str]:
     return None
 
 
-def _variable(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+def _variable(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
     if len(arguments) == 1:
-        name = name_of({"var": arguments[0]})
+        name = constant_variable_name({"var": arguments[0]})
         if name is not None:
-            return shelf.made(_reading, name)
+            return cache.get(_variable_reader, name)
     return None
 
 
-def _reading(name: str) -> Evaluate:
+def _variable_reader(name: str) -> Evaluate:
     path = name.split(".")
     if len(path) == 1:
-        return _reading_one(name)
-    return _reading_two(*path) if len(path) == 2 else _reading_many(path)
+        return _read_key(name)
+    return _read_two_keys(*path) if len(path) == 2 else _read_path(path)
 
 
-def _reading_one(key: str) -> Evaluate:
+def _read_key(key: str) -> Evaluate:
     def read(data: Any) -> Any:
         try:
             return data[key]
         except KeyError:
             return None
         except TypeError:
-            return walk(data, (key,), None)
+            return resolve_path(data, (key,), None)
 
     return read
 
 
-def _reading_two(first: str, second: str) -> Evaluate:
+def _read_two_keys(first: str, second: str) -> Evaluate:
     def read(data: Any) -> Any:
         try:
             return data[first][second]
         except KeyError:
             return None
         except TypeError:
-            return walk(data, (first, second), None)
+            return resolve_path(data, (first, second), None)
 
     return read
 
 
-def _reading_many(path: Sequence[str]) -> Evaluate:
+def _read_path(path: Sequence[str]) -> Evaluate:
     def read(data: Any) -> Any:
         value = data
         try:
@@ -81,7 +81,7 @@ def _reading_many(path: Sequence[str]) -> Evaluate:
         except KeyError:
             return None
         except TypeError:
-            return walk(data, path, None)
+            return resolve_path(data, path, None)
         return value
 
     return read
@@ -90,27 +90,27 @@ def _reading_many(path: Sequence[str]) -> Evaluate:
 # A constant text equals a variable
 
 
-def _equality(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+def _equality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
     found = _text_and_name(arguments)
-    return None if found is None else shelf.made(_equal, *found)
+    return None if found is None else cache.get(_equal, *found)
 
 
-def _inequality(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+def _inequality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
     found = _text_and_name(arguments)
-    return None if found is None else shelf.made(_unequal, *found)
+    return None if found is None else cache.get(_unequal, *found)
 
 
 def _text_and_name(arguments: Sequence[Any]) -> Optional[Tuple[str, str]]:
     if len(arguments) != 2:
         return None
     text, variable = arguments if arguments[0].__class__ is str else reversed(arguments)
-    name = name_of(variable)
+    name = constant_variable_name(variable)
     return None if name is None or text.__class__ is not str else (text, name)
 
 
 def _equal(text: str, name: str) -> Evaluate:
     path = name.split(".")
-    return _equal_two(text, *path) if len(path) == 2 else _equal_any(text, _reading(name))
+    return _equal_two(text, *path) if len(path) == 2 else _equal_any(text, _variable_reader(name))
 
 
 def _unequal(text: str, name: str) -> Evaluate:
@@ -125,7 +125,7 @@ def _equal_two(text: str, first: str, second: str) -> Evaluate:
         except KeyError:
             return False
         except TypeError:
-            value = walk(data, (first, second), None)
+            value = resolve_path(data, (first, second), None)
         return value == text if value.__class__ is str else loosely_equal(value, text)
 
     return equal
@@ -142,16 +142,16 @@ def _equal_any(text: str, read: Evaluate) -> Evaluate:
 # A variable is in a list of constant texts
 
 
-def _membership(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+def _membership(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
     if len(arguments) != 2:
         return None
-    name, texts = name_of(arguments[0]), arguments[1]
+    name, texts = constant_variable_name(arguments[0]), arguments[1]
     if name is None or not isinstance(texts, list) or not all(text.__class__ is str for text in texts):
         return None
-    return shelf.made(_one_of, frozenset(texts), shelf.made(_reading, name))
+    return cache.get(_is_member, frozenset(texts), cache.get(_variable_reader, name))
 
 
-def _one_of(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
+def _is_member(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
     def is_one(data: Any) -> bool:
         value = read(data)
         return isinstance(value, str) and value in texts
@@ -159,7 +159,7 @@ def _one_of(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
     return is_one
 
 
-SHORTCUTS: Dict[str, Shortcut] = {
+FAST_PATHS: Dict[str, FastPath] = {
     "var": _variable,
     "==": _equality,
     "!=": _inequality,

@@ -59,7 +59,7 @@ UNDEFINED = Undefined()
 # Kinds of values
 
 NULL, BOOLEAN, NUMBER, STRING, OBJECT = "null", "boolean", "number", "string", "object"
-_KINDS: Dict[type, str] = {
+_TYPES: Dict[type, str] = {
     Undefined: "undefined",
     type(None): NULL,
     bool: BOOLEAN,
@@ -71,11 +71,11 @@ _KINDS: Dict[type, str] = {
 }
 
 
-def kind_of(value: Any) -> str:
+def type_of(value: Any) -> str:
     """What ``typeof`` says of the value, but ``null`` for None."""
-    kind = _KINDS.get(type(value))
-    if kind is not None:
-        return kind
+    type_ = _TYPES.get(type(value))
+    if type_ is not None:
+        return type_
     if isinstance(value, str):
         return STRING
     return NUMBER if isinstance(value, (int, float)) else OBJECT
@@ -86,10 +86,10 @@ def is_array(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def truthy(value: Any) -> bool:
+def to_boolean(value: Any) -> bool:
     """What ``if (value)`` takes it for: every object is true, also an empty one; NaN is false."""
-    kind = kind_of(value)
-    return kind is OBJECT or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
+    type_ = type_of(value)
+    return type_ is OBJECT or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
 
 
 # Numbers
@@ -97,16 +97,16 @@ def truthy(value: Any) -> bool:
 
 def to_number(value: Any) -> float:
     """The value as a number; NaN where it is none."""
-    kind = kind_of(value)
-    if kind is NUMBER:
+    type_ = type_of(value)
+    if type_ is NUMBER:
         return _double(value)
-    if kind is STRING:
+    if type_ is STRING:
         return _text_to_number(value)
-    if kind is BOOLEAN:
+    if type_ is BOOLEAN:
         return 1.0 if value else 0.0
-    if kind is OBJECT:
+    if type_ is OBJECT:
         return _text_to_number(to_string(value))
-    return 0.0 if kind is NULL else math.nan
+    return 0.0 if type_ is NULL else math.nan
 
 
 def _double(number: float) -> float:
@@ -129,7 +129,7 @@ def _text_to_number(text: str) -> float:
 
 def parse_float(value: Any) -> float:
     """The number that the value's text begins with; NaN if it begins with none."""
-    if kind_of(value) is NUMBER:
+    if type_of(value) is NUMBER:
         return _double(value) + 0.0  # the text of -0 is "0"
     number = _DECIMAL.match(to_string(value).lstrip(WHITE_SPACE))
     return float(number.group()) if number else math.nan
@@ -158,16 +158,16 @@ def remainder(left: Any, right: Any) -> float:
 
 def to_string(value: Any) -> str:
     """The value as text: numbers as JavaScript prints them, arrays joined by commas."""
-    kind = kind_of(value)
-    if kind is STRING:
+    type_ = type_of(value)
+    if type_ is STRING:
         return str(value)
-    if kind is NUMBER:
+    if type_ is NUMBER:
         return _number_to_text(value)
-    if kind is BOOLEAN:
+    if type_ is BOOLEAN:
         return "true" if value else "false"
-    if kind is OBJECT:
+    if type_ is OBJECT:
         return _array_to_text(value) if is_array(value) else "[object Object]"
-    return kind
+    return type_
 
 
 def _number_to_text(number: float) -> str:
@@ -181,7 +181,7 @@ def _number_to_text(number: float) -> str:
     if number == 0:
         return "0"
     digits, point = _digits(abs(number))
-    return ("-" if number < 0 else "") + _placed(digits, point)
+    return ("-" if number < 0 else "") + _with_decimal_point(digits, point)
 
 
 def _digits(number: float) -> Tuple[str, int]:
@@ -193,7 +193,7 @@ def _digits(number: float) -> Tuple[str, int]:
     return digits.rstrip("0"), len(whole) + int(exponent or "0") - leading
 
 
-def _placed(digits: str, point: int) -> str:
+def _with_decimal_point(digits: str, point: int) -> str:
     if len(digits) <= point <= 21:
         return digits.ljust(point, "0")
     if 0 < point <= 21:
@@ -225,10 +225,10 @@ def _array_to_text(array: Any) -> str:
 
 def code_units(text: str) -> str:
     """The text with a character for each UTF-16 code unit: what lengths, indexes and the order of texts go by."""
-    return text if text.isascii() else _SUPPLEMENTARY.sub(_pair, text)
+    return text if text.isascii() else _SUPPLEMENTARY.sub(_surrogate_pair, text)
 
 
-def _pair(character: Match[str]) -> str:
+def _surrogate_pair(character: Match[str]) -> str:
     offset = ord(character.group()) - 0x10000
     return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
 
@@ -251,13 +251,13 @@ def substr(text: str, start: Any, length: Any = UNDEFINED) -> str:
     """``length`` code units from ``start``, which counts from the end if negative; to the end without ``length``."""
     units = code_units(text)
     size = len(units)
-    begin = _whole(start, size)
+    begin = _to_integer(start, size)
     begin = max(size + begin, 0) if begin < 0 else begin
-    count = size if length is UNDEFINED else max(_whole(length, size), 0)
+    count = size if length is UNDEFINED else max(_to_integer(length, size), 0)
     return from_code_units(units[begin : begin + count])
 
 
-def _whole(value: Any, size: int) -> int:
+def _to_integer(value: Any, size: int) -> int:
     """The value as a whole number, NaN as 0, cut to what makes a difference for a text of that size."""
     number = to_number(value)
     return 0 if math.isnan(number) else int(max(-size, min(size, number)))
@@ -268,26 +268,26 @@ def _whole(value: Any, size: int) -> int:
 
 def strictly_equal(left: Any, right: Any) -> bool:
     """``left === right``: of one kind and equal; objects only if they are the same one."""
-    kind = kind_of(left)
-    if kind is not kind_of(right):
+    type_ = type_of(left)
+    if type_ is not type_of(right):
         return False
-    if kind is OBJECT:
+    if type_ is OBJECT:
         return left is right
-    if kind is NUMBER:
+    if type_ is NUMBER:
         return _double(left) == _double(right)
     return bool(left == right)
 
 
 def loosely_equal(left: Any, right: Any) -> bool:
     """``left == right``: what is not of one kind is compared as numbers, objects as their text."""
-    kinds = kind_of(left), kind_of(right)
-    if kinds[0] is kinds[1]:
+    types = type_of(left), type_of(right)
+    if types[0] is types[1]:
         return strictly_equal(left, right)
     if left is None or left is UNDEFINED or right is None or right is UNDEFINED:
         return (left is None or left is UNDEFINED) and (right is None or right is UNDEFINED)
-    if kinds == (OBJECT, STRING):
+    if types == (OBJECT, STRING):
         return bool(to_string(left) == right)
-    if kinds == (STRING, OBJECT):
+    if types == (STRING, OBJECT):
         return bool(left == to_string(right))
     return to_number(left) == to_number(right)
 
@@ -298,7 +298,7 @@ def less_than(left: Any, right: Any) -> bool:
     return bool(low < high)
 
 
-def at_most(left: Any, right: Any) -> bool:
+def less_or_equal(left: Any, right: Any) -> bool:
     """``left <= right``; false where either is not a number and not both are text."""
     low, high = _comparable(left, right)
     return bool(low <= high)
@@ -306,11 +306,11 @@ def at_most(left: Any, right: Any) -> bool:
 
 def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
     """Two texts in code units, or two numbers."""
-    kinds = kind_of(left), kind_of(right)
-    if kinds == (NUMBER, NUMBER):
+    types = type_of(left), type_of(right)
+    if types == (NUMBER, NUMBER):
         return _double(left), _double(right)
-    left = to_string(left) if kinds[0] is OBJECT else left
-    right = to_string(right) if kinds[1] is OBJECT else right
+    left = to_string(left) if types[0] is OBJECT else left
+    right = to_string(right) if types[1] is OBJECT else right
     if isinstance(left, str) and isinstance(right, str):
         return code_units(left), code_units(right)
     return to_number(left), to_number(right)
@@ -319,7 +319,7 @@ def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
 # Properties
 
 
-def property_of(value: Any, key: str) -> Any:
+def get_property(value: Any, key: str) -> Any:
     """``value[key]``: a dict's value, an item or the ``length`` of an array or a string, else UNDEFINED."""
     if isinstance(value, dict):
         try:

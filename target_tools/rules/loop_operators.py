@@ -11,12 +11,12 @@ from typing import Any, Callable, Dict, List
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import UNDEFINED, from_code_units, is_array, to_string
-from target_tools.rules.operators import Arguments, Evaluate, constant, holds, padded
+from target_tools.rules.operators import Arguments, Evaluate, constant, is_truthy, pad_arguments
 
 #: What one evaluation may spend.
 MAX_STEPS = 100000
 #: Characters that are handled in the time of one step.
-STEP_OF_TEXT = 64
+CHARACTERS_PER_STEP = 64
 
 
 class Budget(threading.local):
@@ -24,7 +24,7 @@ class Budget(threading.local):
 
     left = 0
 
-    def bounding(self, evaluate: Evaluate) -> Evaluate:
+    def wrap(self, evaluate: Evaluate) -> Evaluate:
         """The evaluation, with a new budget each time."""
 
         def bounded(data: Any) -> Any:
@@ -39,10 +39,10 @@ class Budget(threading.local):
         if self.left < 0:
             raise InvalidRule("the evaluation of a rule takes more than {} steps".format(MAX_STEPS))
 
-    def weight(self, value: Any) -> int:
+    def cost_of(self, value: Any) -> int:
         """The steps that handling the value takes: those of its text or its items, counted no further than needed."""
         if isinstance(value, str):
-            return len(value) // STEP_OF_TEXT
+            return len(value) // CHARACTERS_PER_STEP
         if not is_array(value):
             return 0
         total = 0
@@ -50,7 +50,7 @@ class Budget(threading.local):
         while waiting and total <= self.left:
             item = waiting.pop()
             if isinstance(item, str):
-                total += len(item) // STEP_OF_TEXT
+                total += len(item) // CHARACTERS_PER_STEP
             elif is_array(item):
                 total += len(item)
                 waiting.extend(item)
@@ -58,20 +58,20 @@ class Budget(threading.local):
 
 
 Loop = Callable[[Budget, int, Arguments], Evaluate]
-Growing = Callable[[Budget, Arguments], Evaluate]
+GrowingOperator = Callable[[Budget, Arguments], Evaluate]
 
 
-def _counted(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
+def _metered(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
     """The evaluation of a loop's body, paid for item by item."""
 
     def evaluate(item: Any) -> Any:
-        budget.spend(parts * (1 + budget.weight(item)))
+        budget.spend(parts * (1 + budget.cost_of(item)))
         return body(item)
 
     return evaluate
 
 
-def _items_of(value: Any) -> Any:
+def _as_array(value: Any) -> Any:
     return value if is_array(value) else ()
 
 
@@ -79,21 +79,21 @@ def _items_of(value: Any) -> Any:
 
 
 def _map(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = padded(arguments, 2)
-    body = _counted(budget, parts, body)
-    return lambda data: [body(item) for item in _items_of(source(data))]
+    source, body = pad_arguments(arguments, 2)
+    body = _metered(budget, parts, body)
+    return lambda data: [body(item) for item in _as_array(source(data))]
 
 
 def _filter(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = padded(arguments, 2)
-    body = _counted(budget, parts, body)
-    return lambda data: [item for item in _items_of(source(data)) if holds(body(item))]
+    source, body = pad_arguments(arguments, 2)
+    body = _metered(budget, parts, body)
+    return lambda data: [item for item in _as_array(source(data)) if is_truthy(body(item))]
 
 
 def _some(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = padded(arguments, 2)
-    body = _counted(budget, parts, body)
-    return lambda data: any(holds(body(item)) for item in _items_of(source(data)))
+    source, body = pad_arguments(arguments, 2)
+    body = _metered(budget, parts, body)
+    return lambda data: any(is_truthy(body(item)) for item in _as_array(source(data)))
 
 
 def _none(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
@@ -102,27 +102,27 @@ def _none(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
 
 
 def _all(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = padded(arguments, 2)
-    body = _counted(budget, parts, body)
+    source, body = pad_arguments(arguments, 2)
+    body = _metered(budget, parts, body)
 
     def all_of_some(data: Any) -> bool:
-        items = _items_of(source(data))
-        return bool(items) and all(holds(body(item)) for item in items)
+        items = _as_array(source(data))
+        return bool(items) and all(is_truthy(body(item)) for item in items)
 
     return all_of_some
 
 
 def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body, initial = padded(arguments, 3)
+    source, body, initial = pad_arguments(arguments, 3)
     if len(arguments) < 3:
         initial = constant(None)
 
     def reduced(data: Any) -> Any:
-        items, accumulator = _items_of(source(data)), initial(data)
+        items, accumulator = _as_array(source(data)), initial(data)
         for item in items:
-            budget.spend(parts * (1 + budget.weight(item) + budget.weight(accumulator)))
+            budget.spend(parts * (1 + budget.cost_of(item) + budget.cost_of(accumulator)))
             accumulator = body({"current": item, "accumulator": accumulator})
-        budget.spend(budget.weight(accumulator))
+        budget.spend(budget.cost_of(accumulator))
         return accumulator
 
     return reduced
@@ -133,14 +133,14 @@ def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
 
 def _cat(budget: Budget, arguments: Arguments) -> Evaluate:
     def joined(data: Any) -> str:
-        pieces = [_piece(argument(data)) for argument in arguments]
-        budget.spend(sum(map(len, pieces)) // STEP_OF_TEXT)
+        pieces = [_text_of(argument(data)) for argument in arguments]
+        budget.spend(sum(map(len, pieces)) // CHARACTERS_PER_STEP)
         return from_code_units("".join(pieces))
 
     return joined
 
 
-def _piece(value: Any) -> str:
+def _text_of(value: Any) -> str:
     return "" if value is None or value is UNDEFINED else to_string(value)
 
 
@@ -157,7 +157,7 @@ def _merge(budget: Budget, arguments: Arguments) -> Evaluate:
     return merged
 
 
-LOOPS: Dict[str, Loop] = {
+LOOP_OPERATORS: Dict[str, Loop] = {
     "map": _map,
     "filter": _filter,
     "reduce": _reduce,
@@ -165,4 +165,4 @@ LOOPS: Dict[str, Loop] = {
     "none": _none,
     "some": _some,
 }
-GROWING: Dict[str, Growing] = {"cat": _cat, "merge": _merge}
+GROWING_OPERATORS: Dict[str, GrowingOperator] = {"cat": _cat, "merge": _merge}

@@ -8,21 +8,22 @@ from functools import partial
 from operator import le, lt
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
-from target_tools.rules.fast_paths import Shortcut, name_of
-from target_tools.rules.javascript import MAX_SAFE_INTEGER, at_most, less_than
-from target_tools.rules.operators import Evaluate, Shelf, walk
+from target_tools.rules.fast_paths import FastPath, constant_variable_name
+from target_tools.rules.javascript import MAX_SAFE_INTEGER, less_or_equal, less_than
+from target_tools.rules.operators import ClosureCache, Evaluate, resolve_path
 
 Compare = Callable[[Any, Any], bool]
 
+
 def _number_at(data: Any, key: str) -> Any:
     """The variable, which the data may not have; only called where a plain look-up failed."""
-    return walk(data, (key,), None)
+    return resolve_path(data, (key,), None)
 
 
 # ``compare`` is Python's operator for two numbers, ``general`` the same comparison as JavaScript makes it.
 
 
-def _bound_first(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
+def _constant_first(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
     """``bound < variable``, or ``<=``."""
 
     def evaluate(data: Any) -> bool:
@@ -36,7 +37,7 @@ def _bound_first(compare: Compare, general: Compare, bound: float, key: str) -> 
     return evaluate
 
 
-def _bound_last(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
+def _constant_last(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
     """``variable < bound``, or ``<=``."""
 
     def evaluate(data: Any) -> bool:
@@ -60,7 +61,7 @@ def _between(compare: Compare, general: Compare, low: float, high: float, key: s
             value = _number_at(data, key)
         if value.__class__ is float or value.__class__ is int:
             return compare(low, value) and value <= high
-        return general(low, value) and at_most(value, high)
+        return general(low, value) and less_or_equal(value, high)
 
     return evaluate
 
@@ -69,10 +70,10 @@ def _between(compare: Compare, general: Compare, low: float, high: float, key: s
 
 Comparison = Callable[[float, str], Evaluate]
 
-_ABOVE = partial(_bound_first, lt, less_than)
-_FROM = partial(_bound_first, le, at_most)
-_BELOW = partial(_bound_last, lt, less_than)
-_UP_TO = partial(_bound_last, le, at_most)
+_ABOVE = partial(_constant_first, lt, less_than)
+_FROM = partial(_constant_first, le, less_or_equal)
+_BELOW = partial(_constant_last, lt, less_than)
+_UP_TO = partial(_constant_last, le, less_or_equal)
 #: The comparison that an operator makes with its bound first, and with its bound last.
 _COMPARISONS: Dict[str, Tuple[Comparison, Comparison]] = {
     "<": (_ABOVE, _BELOW),
@@ -82,12 +83,12 @@ _COMPARISONS: Dict[str, Tuple[Comparison, Comparison]] = {
 }
 #: The pairs of bounds that allocate visitors.
 _RANGES: Dict[Tuple[Comparison, Comparison], Callable[[float, float, str], Evaluate]] = {
-    (_FROM, _UP_TO): partial(_between, le, at_most),
+    (_FROM, _UP_TO): partial(_between, le, less_or_equal),
     (_ABOVE, _UP_TO): partial(_between, lt, less_than),
 }
 
 
-class _Bound(NamedTuple):
+class _Comparison(NamedTuple):
     """The comparison of a constant number and a variable."""
 
     comparison: Comparison
@@ -100,7 +101,7 @@ def _is_number(rule: Any) -> bool:
     return (rule.__class__ is int or rule.__class__ is float) and -MAX_SAFE_INTEGER <= rule <= MAX_SAFE_INTEGER
 
 
-def _bound(operator: str, arguments: Sequence[Any]) -> Optional[_Bound]:
+def _parse_comparison(operator: str, arguments: Sequence[Any]) -> Optional[_Comparison]:
     if len(arguments) != 2:
         return None
     number, variable = arguments
@@ -109,35 +110,35 @@ def _bound(operator: str, arguments: Sequence[Any]) -> Optional[_Bound]:
         number, variable, comparison = variable, number, bound_last
         if not _is_number(number):
             return None
-    key = name_of(variable)
-    return None if key is None or "." in key else _Bound(comparison, number, key)
+    key = constant_variable_name(variable)
+    return None if key is None or "." in key else _Comparison(comparison, number, key)
 
 
-def _comparing(operator: str) -> Shortcut:
-    def shortcut(arguments: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
-        bound = _bound(operator, arguments)
-        return None if bound is None else shelf.made(*bound)
+def _comparison_fast_path(operator: str) -> FastPath:
+    def fast_path(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+        bound = _parse_comparison(operator, arguments)
+        return None if bound is None else cache.get(*bound)
 
-    return shortcut
+    return fast_path
 
 
-def both_bounds(rules: Sequence[Any], shelf: Shelf) -> Optional[Evaluate]:
+def compile_range(rules: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
     """The conjunction of the rules, if they are a lower and an upper bound of one variable."""
     if len(rules) != 2:
         return None
-    low, high = _bound_in(rules[0]), _bound_in(rules[1])
+    low, high = _comparison_in(rules[0]), _comparison_in(rules[1])
     if low is None or high is None or low.key != high.key:
         return None
     between = _RANGES.get((low.comparison, high.comparison))
-    return None if between is None else shelf.made(between, low.number, high.number, low.key)
+    return None if between is None else cache.get(between, low.number, high.number, low.key)
 
 
-def _bound_in(rule: Any) -> Optional[_Bound]:
+def _comparison_in(rule: Any) -> Optional[_Comparison]:
     if isinstance(rule, dict) and len(rule) == 1:
         ((operator, arguments),) = rule.items()
         if operator in _COMPARISONS and isinstance(arguments, (list, tuple)):
-            return _bound(operator, arguments)
+            return _parse_comparison(operator, arguments)
     return None
 
 
-BOUNDS: Dict[str, Shortcut] = {operator: _comparing(operator) for operator in _COMPARISONS}
+COMPARISON_FAST_PATHS: Dict[str, FastPath] = {operator: _comparison_fast_path(operator) for operator in _COMPARISONS}

@@ -12,22 +12,22 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import (
     UNDEFINED,
-    at_most,
     code_units,
     contains,
     divide,
+    get_property,
     is_array,
-    kind_of,
+    less_or_equal,
     less_than,
     loosely_equal,
     parse_float,
-    property_of,
     remainder,
     strictly_equal,
     substr,
+    to_boolean,
     to_number,
     to_string,
-    truthy,
+    type_of,
 )
 
 Evaluate = Callable[[Any], Any]
@@ -36,21 +36,21 @@ Operator = Callable[[Arguments], Evaluate]
 
 
 #: Evaluations that a shelf keeps: those last asked for.
-MAX_KEPT = 4096
+MAX_CACHED = 4096
 
 
-class Shelf:
+class ClosureCache:
     """Evaluations for all who need the same, each made once: they have no state, and many rules may hold one."""
 
-    __slots__ = ("made",)
+    __slots__ = ("get",)
 
     def __init__(self) -> None:
-        #: ``made(make, *arguments)`` is what ``make(*arguments)`` gives, or gave for the same: 1, 1.0 and True are
+        #: ``get(make, *arguments)`` is what ``make(*arguments)`` gives, or gave for the same: 1, 1.0 and True are
         #: three things to it, but 0.0 and -0.0 are one.
-        self.made = lru_cache(MAX_KEPT, typed=True)(_made)
+        self.get = lru_cache(MAX_CACHED, typed=True)(_call)
 
 
-def _made(make: Callable[..., Evaluate], *arguments: Any) -> Evaluate:
+def _call(make: Callable[..., Evaluate], *arguments: Any) -> Evaluate:
     return make(*arguments)
 
 
@@ -59,44 +59,44 @@ def constant(value: Any) -> Evaluate:
     return lambda data: value
 
 
-def padded(arguments: Arguments, count: int) -> List[Evaluate]:
+def pad_arguments(arguments: Arguments, count: int) -> List[Evaluate]:
     """The first ``count`` arguments; one that is missing is undefined, as everywhere in JavaScript."""
     return [*arguments[:count], *[constant(UNDEFINED)] * (count - len(arguments))]
 
 
-def holds(value: Any) -> bool:
+def is_truthy(value: Any) -> bool:
     """JSON-logic's own idea of truth: JavaScript's, but an empty array is false."""
-    return truthy(value) and not (is_array(value) and not value)
+    return to_boolean(value) and not (is_array(value) and not value)
 
 
 # From functions of values to operators
 
 
-def _of_one(function: Callable[[Any], Any]) -> Operator:
+def _unary(function: Callable[[Any], Any]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
-        (only,) = padded(arguments, 1)
+        (only,) = pad_arguments(arguments, 1)
         return lambda data: function(only(data))
 
     return operator
 
 
-def _of_two(function: Callable[[Any, Any], Any]) -> Operator:
+def _binary(function: Callable[[Any, Any], Any]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
-        left, right = padded(arguments, 2)
+        left, right = pad_arguments(arguments, 2)
         return lambda data: function(left(data), right(data))
 
     return operator
 
 
-def _of_three(function: Callable[[Any, Any, Any], Any]) -> Operator:
+def _ternary(function: Callable[[Any, Any, Any], Any]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
-        first, second, third = padded(arguments, 3)
+        first, second, third = pad_arguments(arguments, 3)
         return lambda data: function(first(data), second(data), third(data))
 
     return operator
 
 
-def _of_all(function: Callable[[List[Any]], Any]) -> Operator:
+def _variadic(function: Callable[[List[Any]], Any]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
         return lambda data: function([argument(data) for argument in arguments])
 
@@ -110,13 +110,13 @@ def _and(terms: Arguments) -> Evaluate:
     if len(terms) < 2:
         return terms[0] if terms else constant(UNDEFINED)
     *before, last = terms
-    return _both(before[0], last) if len(terms) == 2 else _first_false(before, last)
+    return _and_of_two(before[0], last) if len(terms) == 2 else _first_false(before, last)
 
 
-def _both(first: Evaluate, last: Evaluate) -> Evaluate:
+def _and_of_two(first: Evaluate, last: Evaluate) -> Evaluate:
     def both(data: Any) -> Any:
         value = first(data)
-        if value is True or holds(value):
+        if value is True or is_truthy(value):
             return last(data)
         return value
 
@@ -127,7 +127,7 @@ def _first_false(before: Arguments, last: Evaluate) -> Evaluate:
     def first_false_or_last(data: Any) -> Any:
         for term in before:
             value = term(data)
-            if value is not True and not holds(value):
+            if value is not True and not is_truthy(value):
                 return value
         return last(data)
 
@@ -138,13 +138,13 @@ def _or(terms: Arguments) -> Evaluate:
     if len(terms) < 2:
         return terms[0] if terms else constant(UNDEFINED)
     *before, last = terms
-    return _either(before[0], last) if len(terms) == 2 else _first_true(before, last)
+    return _or_of_two(before[0], last) if len(terms) == 2 else _first_true(before, last)
 
 
-def _either(first: Evaluate, last: Evaluate) -> Evaluate:
+def _or_of_two(first: Evaluate, last: Evaluate) -> Evaluate:
     def either(data: Any) -> Any:
         value = first(data)
-        if value is False or not holds(value):
+        if value is False or not is_truthy(value):
             return last(data)
         return value
 
@@ -155,7 +155,7 @@ def _first_true(before: Arguments, last: Evaluate) -> Evaluate:
     def first_true_or_last(data: Any) -> Any:
         for term in before:
             value = term(data)
-            if value is not False and holds(value):
+            if value is not False and is_truthy(value):
                 return value
         return last(data)
 
@@ -168,7 +168,7 @@ def _if(terms: Arguments) -> Evaluate:
 
     def chosen(data: Any) -> Any:
         for condition, consequence in branches:
-            if holds(condition(data)):
+            if is_truthy(condition(data)):
                 return consequence(data)
         return otherwise(data)
 
@@ -178,35 +178,35 @@ def _if(terms: Arguments) -> Evaluate:
 # Data
 
 
-def walk(data: Any, path: Sequence[str], absent: Any) -> Any:
+def resolve_path(data: Any, path: Sequence[str], absent: Any) -> Any:
     """What stands at the end of ``path`` in the data; ``absent`` where it leads nowhere."""
     for key in path:
-        data = property_of(data, key)
+        data = get_property(data, key)
         if data is UNDEFINED:
             return absent
     return data
 
 
-def look_up(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
+def get_variable(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
     """The value of the variable with that name, in which dots lead deeper; no name: the data itself."""
     if name is None or name is UNDEFINED or (isinstance(name, str) and not name):
         return data
-    return walk(data, to_string(name).split("."), None if default is UNDEFINED else default)
+    return resolve_path(data, to_string(name).split("."), None if default is UNDEFINED else default)
 
 
 def _var(arguments: Arguments) -> Evaluate:
-    name, default = padded(arguments, 2)
-    return lambda data: look_up(data, name(data), default(data))
+    name, default = pad_arguments(arguments, 2)
+    return lambda data: get_variable(data, name(data), default(data))
 
 
 def _missing(arguments: Arguments) -> Evaluate:
     def names_without_value(data: Any) -> List[Any]:
-        return absent_among([argument(data) for argument in arguments], data)
+        return missing_variables([argument(data) for argument in arguments], data)
 
     return names_without_value
 
 
-def absent_among(names: Any, data: Any) -> List[Any]:
+def missing_variables(names: Any, data: Any) -> List[Any]:
     """The names of those variables that are null or empty text."""
     if names and is_array(names[0]):
         names = names[0]
@@ -215,22 +215,22 @@ def absent_among(names: Any, data: Any) -> List[Any]:
 
 def _is_absent(data: Any, name: Any) -> bool:
     # A name that is an array is what ``var`` takes: a name and a default, or neither, which is the data itself.
-    value = look_up(data, *(name[:2] or [UNDEFINED])) if is_array(name) else look_up(data, name)
+    value = get_variable(data, *(name[:2] or [UNDEFINED])) if is_array(name) else get_variable(data, name)
     return value is None or (isinstance(value, str) and not value)
 
 
 def _missing_some(arguments: Arguments) -> Evaluate:
     if len(arguments) < 2:
         raise InvalidRule("missing_some needs a number and names")
-    needed, names = padded(arguments, 2)
+    needed, names = pad_arguments(arguments, 2)
 
     def names_if_too_few(data: Any) -> Any:
         count, among = needed(data), names(data)
         if among is None or among is UNDEFINED:
             return None
-        absent = absent_among(among if is_array(among) else [among], data)
+        absent = missing_variables(among if is_array(among) else [among], data)
         size = _length(among)
-        return [] if at_most(count, size - len(absent)) else absent
+        return [] if less_or_equal(count, size - len(absent)) else absent
 
     return names_if_too_few
 
@@ -238,7 +238,7 @@ def _missing_some(arguments: Arguments) -> Evaluate:
 def _length(value: Any) -> float:
     if isinstance(value, str):
         return len(code_units(value))
-    return len(value) if is_array(value) else to_number(property_of(value, "length"))
+    return len(value) if is_array(value) else to_number(get_property(value, "length"))
 
 
 # Comparison
@@ -249,7 +249,7 @@ def _less(low: Any, middle: Any, high: Any) -> bool:
 
 
 def _at_most(low: Any, middle: Any, high: Any) -> bool:
-    return at_most(low, middle) and (high is UNDEFINED or at_most(middle, high))
+    return less_or_equal(low, middle) and (high is UNDEFINED or less_or_equal(middle, high))
 
 
 def _is_in(item: Any, container: Any) -> bool:
@@ -282,15 +282,15 @@ def _difference(left: Any, right: Any) -> float:
 
 def _max(values: List[Any]) -> float:
     numbers = [to_number(value) for value in values]
-    return math.nan if any(map(math.isnan, numbers)) else max(numbers, key=_with_sign, default=-math.inf)
+    return math.nan if any(map(math.isnan, numbers)) else max(numbers, key=_sort_key, default=-math.inf)
 
 
 def _min(values: List[Any]) -> float:
     numbers = [to_number(value) for value in values]
-    return math.nan if any(map(math.isnan, numbers)) else min(numbers, key=_with_sign, default=math.inf)
+    return math.nan if any(map(math.isnan, numbers)) else min(numbers, key=_sort_key, default=math.inf)
 
 
-def _with_sign(number: float) -> Tuple[float, float]:
+def _sort_key(number: float) -> Tuple[float, float]:
     """The number as it is ordered here: -0 below 0."""
     return number, math.copysign(1.0, number)
 
@@ -300,7 +300,7 @@ def _with_sign(number: float) -> Tuple[float, float]:
 
 def _substr(text: Any, start: Any, length: Any) -> str:
     source = to_string(text)
-    if kind_of(length) == "number" and length < 0:
+    if type_of(length) == "number" and length < 0:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
     if less_than(length, 0):
@@ -316,28 +316,28 @@ OPERATORS: Dict[str, Operator] = {
     "or": _or,
     "if": _if,
     "?:": _if,
-    "!": _of_one(lambda value: not holds(value)),
-    "!!": _of_one(holds),
-    "==": _of_two(loosely_equal),
-    "!=": _of_two(lambda left, right: not loosely_equal(left, right)),
-    "===": _of_two(strictly_equal),
-    "!==": _of_two(lambda left, right: not strictly_equal(left, right)),
-    "<": _of_three(_less),
-    "<=": _of_three(_at_most),
-    ">": _of_two(lambda left, right: less_than(right, left)),
-    ">=": _of_two(lambda left, right: at_most(right, left)),
-    "in": _of_two(_is_in),
-    "+": _of_all(_sum),
+    "!": _unary(lambda value: not is_truthy(value)),
+    "!!": _unary(is_truthy),
+    "==": _binary(loosely_equal),
+    "!=": _binary(lambda left, right: not loosely_equal(left, right)),
+    "===": _binary(strictly_equal),
+    "!==": _binary(lambda left, right: not strictly_equal(left, right)),
+    "<": _ternary(_less),
+    "<=": _ternary(_at_most),
+    ">": _binary(lambda left, right: less_than(right, left)),
+    ">=": _binary(lambda left, right: less_or_equal(right, left)),
+    "in": _binary(_is_in),
+    "+": _variadic(_sum),
     "*": _product,
-    "-": _of_two(_difference),
-    "/": _of_two(divide),
-    "%": _of_two(remainder),
-    "max": _of_all(_max),
-    "min": _of_all(_min),
-    "substr": _of_three(_substr),
+    "-": _binary(_difference),
+    "/": _binary(divide),
+    "%": _binary(remainder),
+    "max": _variadic(_max),
+    "min": _variadic(_min),
+    "substr": _ternary(_substr),
 }
 
 
-def operation(name: str, *arguments: Evaluate) -> Evaluate:
+def operator_evaluator(name: str, *arguments: Evaluate) -> Evaluate:
     """The evaluation of the operator with that name."""
     return OPERATORS[name](arguments)

@@ -25,17 +25,17 @@ class Required:
 class Constraint:
     """A limit for values that user code builds; ``demand`` is how 1.1.0 words it."""
 
-    demand: ClassVar[str]
+    requirement: ClassVar[str]
 
     def __init__(self, limit: Any) -> None:
         self.limit = limit
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         """Whether ``value`` is beyond the limit."""
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return "{} `{}`".format(self.demand, self.limit)
+        return "{} `{}`".format(self.requirement, self.limit)
 
     # Equal constraints let ``typing`` find an annotation it has made before: a quarter of the import.
 
@@ -49,46 +49,46 @@ class Constraint:
 class MaxLength(Constraint):
     """The longest text a field accepts, in characters."""
 
-    demand = "length must be less than or equal to"
+    requirement = "length must be less than or equal to"
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         return len(value) > self.limit  # type: ignore[no-any-return]
 
 
 class MinLength(Constraint):
     """The shortest text a field accepts, in characters."""
 
-    demand = "length must be greater than or equal to"
+    requirement = "length must be greater than or equal to"
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         return len(value) < self.limit  # type: ignore[no-any-return]
 
 
 class Maximum(Constraint):
     """The largest number a field accepts."""
 
-    demand = "must be a value less than or equal to"
+    requirement = "must be a value less than or equal to"
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         return value > self.limit  # type: ignore[no-any-return]
 
 
 class Minimum(Constraint):
     """The smallest number a field accepts."""
 
-    demand = "must be a value greater than or equal to"
+    requirement = "must be a value greater than or equal to"
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         return value < self.limit  # type: ignore[no-any-return]
 
 
 class Pattern(Constraint):
     """The regular expression a text must contain; compiled by ``re`` when a value first needs it."""
 
-    demand = "must be a follow pattern or equal to"
+    requirement = "must be a follow pattern or equal to"
 
-    def refuses(self, value: Any) -> bool:
+    def rejects(self, value: Any) -> bool:
         return re.search(self.limit, value) is None
 
     def __str__(self) -> str:
-        return "{} `/{}/`".format(self.demand, self.limit)
+        return "{} `/{}/`".format(self.requirement, self.limit)

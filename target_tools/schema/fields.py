@@ -6,9 +6,7 @@ import functools
 import re
 import sys
 import types
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Union
-from typing import get_args as arguments_of
-from typing import get_origin as origin_of
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Union, get_args, get_origin
 
 from target_tools.schema.constraints import Constraint, JsonName, MaxLength, OneOf, Required
 from target_tools.typing_compat import Annotated
@@ -28,12 +26,12 @@ class Field:
         self.wire_name = _camel_case(name)
         self.required = False
         self.constraints: List[Constraint] = []
-        hint, notes = _without_notes(hint)
+        hint, notes = _unwrap_annotation(hint)
         self.load, self.type_name = _loader(hint)
         for note in notes:
-            self._take(note)
+            self._apply_note(note)
 
-    def _take(self, note: Any) -> None:
+    def _apply_note(self, note: Any) -> None:
         if isinstance(note, Constraint):
             self.constraints.append(note)
         elif note is Required:
@@ -46,7 +44,7 @@ class Field:
             self.type_name = note.__name__
 
     @property
-    def acceptance(self) -> str:
+    def validation_expression(self) -> str:
         """A condition in Python for most values that :meth:`check` would let through, quicker than asking it."""
         limits = [constraint.limit for constraint in self.constraints if isinstance(constraint, MaxLength)]
         if not self.constraints:
@@ -66,11 +64,11 @@ class Field:
         if value.__class__ is not str and isinstance(value, enum.Enum):
             value = value.value
         for constraint in self.constraints:
-            if constraint.refuses(value):
+            if constraint.rejects(value):
                 raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
 
 
-def fields_in_the_body_of(cls: type) -> List[Field]:
+def declared_fields(cls: type) -> List[Field]:
     """What the annotated lines of ``cls`` itself say, its bases' left out."""
     return [Field(name, hint, cls.__dict__.get(name)) for name, hint in field_hints(cls).items()]
 
@@ -81,7 +79,7 @@ def field_hints(cls: type) -> Dict[str, Any]:
         hints = cls.__annotations__
     else:
         hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
-    of_fields = {name: hint for name, hint in hints.items() if not _of_the_class(hint)}
+    of_fields = {name: hint for name, hint in hints.items() if not _is_class_var(hint)}
     for name, hint in of_fields.items():
         if isinstance(hint, str):
             raise TypeError(
@@ -91,21 +89,21 @@ def field_hints(cls: type) -> Dict[str, Any]:
     return of_fields
 
 
-def _of_the_class(hint: Any) -> bool:
+def _is_class_var(hint: Any) -> bool:
     if isinstance(hint, str):
         return "ClassVar" in hint
     return hint is ClassVar or getattr(hint, "__origin__", None) is ClassVar
 
 
-def _without_notes(hint: Any) -> Tuple[Any, List[Any]]:
+def _unwrap_annotation(hint: Any) -> Tuple[Any, List[Any]]:
     """The type inside ``Optional`` and ``Annotated``, and what was noted on the way."""
     notes: List[Any] = []
     while True:
         if hint.__class__ is _ANNOTATED:
             notes += hint.__metadata__
             hint = hint.__origin__
-        elif origin_of(hint) in _UNIONS:
-            hint = next(arm for arm in arguments_of(hint) if arm is not type(None))
+        elif get_origin(hint) in _UNIONS:
+            hint = next(arm for arm in get_args(hint) if arm is not type(None))
         else:
             return hint, notes
 
@@ -118,59 +116,59 @@ def _camel_case(name: str) -> str:
 @functools.lru_cache(maxsize=128)
 def _loader(hint: Any) -> Tuple[Optional[Load], str]:
     """How a wire value of type ``hint`` becomes a Python value, and the schema's name for it."""
-    origin = origin_of(hint)
+    origin = get_origin(hint)
     if origin is list:
-        load, name = _loader(arguments_of(hint)[0])
-        return _list_of(load), "list[{}]".format(name)
+        load, name = _loader(get_args(hint)[0])
+        return _list_loader(load), "list[{}]".format(name)
     if origin is dict:
-        return _object, "dict(str, {})".format(_loader(arguments_of(hint)[1])[1])
+        return _load_object, "dict(str, {})".format(_loader(get_args(hint)[1])[1])
     if hasattr(hint, "_loaded"):  # a model; its class is not known on this side of the import
         return hint._loaded, hint.__name__
     if hint is datetime.datetime:
-        return _moment, "datetime"
+        return _load_datetime, "datetime"
     return None, "object" if hint is Any else hint.__name__
 
 
 # From the wire
 
 
-class Misfit(Exception):
+class SchemaMismatch(Exception):
     """Wire structure that is not the schema's; learns its place on the way up."""
 
     def __init__(self, wanted: str, found: Any) -> None:
         super().__init__()
         kind = type(found).__name__
-        self.complaint = "{} was expected, not {} {}".format(wanted, "an" if kind[0] in "aeiou" else "a", kind)
-        self.place = ""
+        self.problem = "{} was expected, not {} {}".format(wanted, "an" if kind[0] in "aeiou" else "a", kind)
+        self.path = ""
 
-    def under(self, step: str) -> "Misfit":
+    def prefixed(self, step: str) -> "SchemaMismatch":
         """The same, seen from one step further out."""
-        self.place = step + self.place
+        self.path = step + self.path
         return self
 
-    def told_of(self, root: str) -> str:
+    def message(self, root: str) -> str:
         """The message: where, and what was expected there."""
-        return "{}: {}".format(self.place.lstrip(".") or root, self.complaint)
+        return "{}: {}".format(self.path.lstrip(".") or root, self.problem)
 
 
-def _list_of(load: Optional[Load]) -> Load:
+def _list_loader(load: Optional[Load]) -> Load:
     def load_list(items: Any) -> List[Any]:
         if not isinstance(items, (list, tuple)):
-            raise Misfit("a list", items)
+            raise SchemaMismatch("a list", items)
         loaded: List[Any] = []
         try:
             for item in items:
                 loaded.append(item if load is None or item is None else load(item))
-        except Misfit as misfit:
-            raise misfit.under("[{}]".format(len(loaded))) from None
+        except SchemaMismatch as mismatch:
+            raise mismatch.prefixed("[{}]".format(len(loaded))) from None
         return loaded
 
     return load_list
 
 
-def _object(value: Any) -> Any:
+def _load_object(value: Any) -> Any:
     if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
-        raise Misfit("an object", value)
+        raise SchemaMismatch("an object", value)
     return value
 
 
@@ -178,7 +176,7 @@ def _object(value: Any) -> Any:
 _ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?"
 
 
-def _moment(value: Any) -> Any:
+def _load_datetime(value: Any) -> Any:
     """The moment that ISO 8601 text names; any other value as it is."""
     match = re.fullmatch(_ISO_8601, value) if isinstance(value, str) else None
     if match is None:

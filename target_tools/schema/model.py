@@ -25,7 +25,7 @@ from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type
 
 from target_tools.clock import as_utc
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.schema.fields import Load, Misfit, field_hints, fields_in_the_body_of
+from target_tools.schema.fields import Load, SchemaMismatch, declared_fields, field_hints
 from target_tools.typing_compat import dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
@@ -35,7 +35,7 @@ Check = Callable[[Any], None]
 _LEAVES = frozenset([str, int, float, bool, type(None)])
 
 
-class _OnFirstUse:
+class _BuiltOnFirstUse:
     """Stands in for an attribute of a class until somebody looks at it, then has the real one put in its place.
 
     A program uses a handful of the types.  Tables and constructor of one take some 100
@@ -43,13 +43,13 @@ class _OnFirstUse:
     Two threads that come at the same moment make the same twice, which harms nobody.
     """
 
-    def __init__(self, cls: Type["Model"], name: str, put: Callable[[Type["Model"]], None]) -> None:
+    def __init__(self, cls: Type["Model"], name: str, build: Callable[[Type["Model"]], None]) -> None:
         self._cls = cls
         self._name = name
-        self._put = put
+        self._build = build
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        self._put(self._cls)
+        self._build(self._cls)
         found = vars(self._cls)[self._name]
         return found.__get__(instance, owner) if hasattr(found, "__get__") else found
 
@@ -76,9 +76,9 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if field_hints(cls) or sum(issubclass(base, Model) for base in cls.__bases__) > 1:
-            for name, put in _PUT_ON_FIRST_USE.items():
+            for name, build in _BUILDERS.items():
                 if name not in cls.__dict__:
-                    setattr(cls, name, _OnFirstUse(cls, name, put))
+                    setattr(cls, name, _BuiltOnFirstUse(cls, name, build))
 
     @classmethod
     def from_dict(cls: Type[ModelT], data: Mapping[str, Any]) -> ModelT:
@@ -89,8 +89,8 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         """
         try:
             return cls._loaded(data)
-        except Misfit as misfit:
-            raise InvalidResponse(misfit.told_of(cls.__name__)) from None
+        except SchemaMismatch as mismatch:
+            raise InvalidResponse(mismatch.message(cls.__name__)) from None
 
     @classmethod
     def _loaded(cls: Type[ModelT], data: Any) -> ModelT:
@@ -98,7 +98,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
             if isinstance(data, cls):
                 return data
             if not isinstance(data, Mapping):
-                raise Misfit("an object", data)
+                raise SchemaMismatch("an object", data)
         values = cls._defaults.copy()
         find, key = cls._by_wire_name.get, ""
         try:
@@ -107,9 +107,9 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
                 if found is not None:
                     name, load = found
                     values[name] = value if load is None or value is None else load(value)
-        except Misfit as misfit:
-            raise misfit.under("." + key) from None
-        return _made(cls, values)
+        except SchemaMismatch as mismatch:
+            raise mismatch.prefixed("." + key) from None
+        return _create(cls, values)
 
     @classmethod
     def _by_python_name(cls, key: Any, data: Mapping[str, Any]) -> Optional[Tuple[str, Optional[Load]]]:
@@ -123,7 +123,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         fields that are not set.  ``None`` inside free JSON (parameters, content, trace) stays.
         """
         try:
-            return _plain_model(self, by_alias, exclude_none)
+            return _model_to_dict(self, by_alias, exclude_none)
         except RecursionError:
             name = type(self).__name__
             raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
@@ -158,7 +158,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
                 cls._checks[name](value)
             elif name not in cls._defaults:
                 raise TypeError("{} has no field {!r}".format(cls.__name__, name))
-        return altered(self, **changes)
+        return copy_with(self, **changes)
 
     def to_str(self) -> str:
         """The model as ``pprint`` shows its dict."""
@@ -178,7 +178,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         if self.__dict__ == other.__dict__:
             return True
         # An Enum member is its value, and a tuple is the list it will be.
-        return bool(_plain(self.__dict__, False, False) == _plain(other.__dict__, False, False))
+        return bool(_to_plain(self.__dict__, False, False) == _to_plain(other.__dict__, False, False))
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         """Takes the state of a pickle; 1.1.0's, whose names are private, too."""
@@ -199,14 +199,14 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
 _set_fields = Model.__dict__["__dict__"].__set__
 
 
-def _made(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
+def _create(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
     """A model of ``fields``, none of them checked."""
     model = cls.__new__(cls)
     _set_fields(model, fields)
     return model
 
 
-def altered(model: ModelT, **changes: Any) -> ModelT:
+def copy_with(model: ModelT, **changes: Any) -> ModelT:
     """A copy with ``changes`` that need no check: the SDK's own, or checked when they were made."""
     cls = model.__class__
     copy = cls.__new__(cls)
@@ -214,58 +214,58 @@ def altered(model: ModelT, **changes: Any) -> ModelT:
     return copy
 
 
-def detached(value: Any) -> Any:
+def deep_copy(value: Any) -> Any:
     """``value`` again, sharing nothing that can change: models, lists and dicts are new, and all that is in them.
 
     Raises ``OptionError`` for what contains itself.
     """
     try:
-        return _detached(value)
+        return _deep_copy(value)
     except RecursionError:
         name = type(value).__name__
         raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
 
 
-def _detached(value: Any) -> Any:
+def _deep_copy(value: Any) -> Any:
     if isinstance(value, Model):
         fields = value.__dict__.copy()
         for name, one in value.__dict__.items():
             if one.__class__ not in _LEAVES:
-                fields[name] = _detached(one)
-        return _made(value.__class__, fields)
+                fields[name] = _deep_copy(one)
+        return _create(value.__class__, fields)
     if isinstance(value, (list, tuple)):
-        return [one if one.__class__ in _LEAVES else _detached(one) for one in value]
+        return [one if one.__class__ in _LEAVES else _deep_copy(one) for one in value]
     if isinstance(value, Mapping):
-        return {name: one if one.__class__ in _LEAVES else _detached(one) for name, one in value.items()}
+        return {name: one if one.__class__ in _LEAVES else _deep_copy(one) for name, one in value.items()}
     return value
 
 
-def _put_tables(cls: Type[Model]) -> None:
+def _build_tables(cls: Type[Model]) -> None:
     """Gives ``cls`` the tables of its bases' fields and its own."""
     models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
-    fields = {field.name: field for model in models for field in fields_in_the_body_of(model)}
+    fields = {field.name: field for model in models for field in declared_fields(model)}
     cls.openapi_types = {name: field.type_name for name, field in fields.items()}
     cls.attribute_map = {name: field.wire_name for name, field in fields.items()}
     cls._names = {name: name for name in fields}
     cls._defaults = {name: field.default for name, field in fields.items()}
     cls._checks = {name: field.check for name, field in fields.items() if field.required or field.constraints}
-    cls._acceptance = {name: field.acceptance for name, field in fields.items()}
+    cls._acceptance = {name: field.validation_expression for name, field in fields.items()}
     cls._by_wire_name = {field.wire_name: (name, field.load) for name, field in fields.items()}
 
 
-def _put_setattr(cls: Type[Model]) -> None:
+def _build_setattr(cls: Type[Model]) -> None:
     """Gives ``cls`` the ``__setattr__`` that checks, or the inherited one where there is nothing to check."""
-    cls.__setattr__ = _set_checked if cls._checks else super(cls, cls).__setattr__  # type: ignore[method-assign,assignment]
+    cls.__setattr__ = _validating_setattr if cls._checks else super(cls, cls).__setattr__  # type: ignore[method-assign,assignment]
 
 
-def _set_checked(self: Model, name: str, value: Any) -> None:
+def _validating_setattr(self: Model, name: str, value: Any) -> None:
     check = self._checks.get(name)
     if check is not None:
         check(value)
     object.__setattr__(self, name, value)
 
 
-def _put_init(cls: Type[Model]) -> None:
+def _build_init(cls: Type[Model]) -> None:
     """Gives ``cls`` the constructor that a careful person would write by hand."""
     lines = ["def __init__(self, {}):".format(", ".join(name + "=None" for name in cls._defaults))]
     lines += ["    if not ({1}): _check_{0}({0})".format(name, cls._acceptance[name]) for name in cls._checks]
@@ -283,23 +283,23 @@ def _put_init(cls: Type[Model]) -> None:
 
 
 #: What every class with fields has of its own, and who makes it.
-_PUT_ON_FIRST_USE = {
-    "openapi_types": _put_tables,
-    "attribute_map": _put_tables,
-    "_names": _put_tables,
-    "_defaults": _put_tables,
-    "_checks": _put_tables,
-    "_acceptance": _put_tables,
-    "_by_wire_name": _put_tables,
-    "__setattr__": _put_setattr,
-    "__init__": _put_init,
+_BUILDERS = {
+    "openapi_types": _build_tables,
+    "attribute_map": _build_tables,
+    "_names": _build_tables,
+    "_defaults": _build_tables,
+    "_checks": _build_tables,
+    "_acceptance": _build_tables,
+    "_by_wire_name": _build_tables,
+    "__setattr__": _build_setattr,
+    "__init__": _build_init,
 }
 
 
 # To the wire
 
 
-def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, Any]:
+def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, Any]:
     cls = model.__class__
     keys = cls.attribute_map if by_alias else cls._names
     plain: Dict[str, Any] = {}
@@ -308,7 +308,7 @@ def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, 
             if exclude_none:
                 continue
         elif value.__class__ not in _LEAVES:
-            value = _plain(value, by_alias, exclude_none)  # noqa: PLW2901
+            value = _to_plain(value, by_alias, exclude_none)  # noqa: PLW2901
         if name in keys:
             plain[keys[name]] = value
     return plain
@@ -316,22 +316,23 @@ def _plain_model(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, 
 
 def to_json(value: Any) -> Any:
     """Return ``value``, in which models may be nested, as JSON can hold it."""
-    return _plain(value, True, True)
+    return _to_plain(value, True, True)
 
 
-def _plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
+def _to_plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
     """``value`` in dicts, lists and what JSON has for the rest."""
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
         is_own = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
-        plain = value.to_dict() if is_own else _plain_model(value, by_alias, exclude_none)  # a subclass may add to it
+        plain = value.to_dict() if is_own else _model_to_dict(value, by_alias, exclude_none)  # a subclass may add to it
     elif isinstance(value, (list, tuple)):
-        plain = [item if item.__class__ in _LEAVES else _plain(item, by_alias, exclude_none) for item in value]
+        plain = [item if item.__class__ in _LEAVES else _to_plain(item, by_alias, exclude_none) for item in value]
     elif isinstance(value, (dict, Mapping)):
         plain = {
-            key if key.__class__ is str else _plain(key, by_alias, exclude_none):
-            item if item.__class__ in _LEAVES else _plain(item, by_alias, exclude_none)
+            key if key.__class__ is str else _to_plain(key, by_alias, exclude_none): item
+            if item.__class__ in _LEAVES
+            else _to_plain(item, by_alias, exclude_none)
             for key, item in value.items()
         }
     elif isinstance(value, enum.Enum):

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from target_python_sdk.decisioning.visitor import with_device_id
+from target_python_sdk.decisioning.bucketing import with_device_id
 from target_python_sdk.local_edge.answer import answer
 from target_python_sdk.local_edge.reasons import Arm, Share, reason_against, reason_for, share_in
 from target_python_sdk.local_edge.served import Served

@@ -40,7 +40,7 @@ class Compiled:
     def __init__(self, document):
         self.document = document
         self.shown = document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"]
-        self.left_out = document.get("leftOut", ())
+        self.skipped_rules = document.get("leftOut", ())
 
 
 def compile_artifact(document):

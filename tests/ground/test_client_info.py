@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_tools import client_info
-from target_tools.client_info import LONGEST, ClientInfo, read_client
+from target_tools.client_info import MAX_USER_AGENT, ClientInfo, parse_client_info
 from tests.ground.user_agents import make_table
 from tests.ground.user_agents.make_table import KNOWLEDGE, TABLE, Row, lines_of, rows_of, table_made_of
 from tests.support import installing
@@ -56,8 +56,8 @@ def test_every_user_agent_of_the_table_is_read_as_the_parser_reads_it_or_as_the_
     wrong = []
     for user_agent, row in table().items():
         _, expected = different.get(user_agent, ("", said(row[1:])))
-        if said(read_client(user_agent)) != expected:
-            wrong.append((said(read_client(user_agent)), "and not", expected, user_agent))
+        if said(parse_client_info(user_agent)) != expected:
+            wrong.append((said(parse_client_info(user_agent)), "and not", expected, user_agent))
     assert wrong == []
 
 
@@ -102,7 +102,7 @@ def test_the_table_is_what_its_script_writes() -> None:
     ],
 )
 def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) -> None:
-    assert read_client(user_agent).platform == platform
+    assert parse_client_info(user_agent).platform == platform
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) 
 )
 @pytest.mark.parametrize("device", [IPHONE, IPAD])
 def test_a_browser_on_ios_has_its_own_name(device: str, rest: str, browser: str, version: int) -> None:
-    assert read_client(device + WEBKIT + rest) == (browser, version, "ios")
+    assert parse_client_info(device + WEBKIT + rest) == (browser, version, "ios")
 
 
 @pytest.mark.parametrize(
     "rest", ["Mobile/15E148", "Mobile/15E148 [FBAN/FBIOS;FBAV/400.0]", "GSA/248.1.503381734 Mobile/15E148 Safari/604.1"]
 )
 def test_an_app_on_ios_that_names_no_browser_has_the_name_of_its_device(rest: str) -> None:
-    assert read_client(IPAD + WEBKIT + rest) == ("ipad", -1, "ios")
-    assert read_client(IPHONE + WEBKIT + rest) == ("iphone", -1, "ios")
-    assert read_client("Shop/5.1 (iPhone; iOS 17.1; Scale/3.00)") == ("iphone", -1, "ios")
+    assert parse_client_info(IPAD + WEBKIT + rest) == ("ipad", -1, "ios")
+    assert parse_client_info(IPHONE + WEBKIT + rest) == ("iphone", -1, "ios")
+    assert parse_client_info("Shop/5.1 (iPhone; iOS 17.1; Scale/3.00)") == ("iphone", -1, "ios")
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_an_app_on_ios_that_names_no_browser_has_the_name_of_its_device(rest: st
     ],
 )
 def test_brands_win_over_the_user_agent(brands: str, browser: str, version: int) -> None:
-    assert read_client("Mozilla/5.0 (Windows NT 10.0; rv:90.0) Gecko/20100101 Firefox/90.0", brands) == (
+    assert parse_client_info("Mozilla/5.0 (Windows NT 10.0; rv:90.0) Gecko/20100101 Firefox/90.0", brands) == (
         browser,
         version,
         "windows",
     )
-    assert read_client(None, brands) == (browser, version, "unknown")
+    assert parse_client_info(None, brands) == (browser, version, "unknown")
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ def test_brands_win_over_the_user_agent(brands: str, browser: str, version: int)
         '"Google Chrome";v="١٢"',
         '"Not A;Brand";v="99"',
         '"No \\"Google Chrome";v="12"',
-        "x" * LONGEST + CHROME_100,
+        "x" * MAX_USER_AGENT + CHROME_100,
     ],
 )
 def test_brands_that_name_no_browser_are_ignored(brands: str) -> None:
-    assert read_client(ON_WINDOWS, brands) == ("chrome", 120, "windows")
+    assert parse_client_info(ON_WINDOWS, brands) == ("chrome", 120, "windows")
 
 
 @pytest.mark.parametrize("quoted", ['"{}"', "{}", ' "{}" '])
@@ -187,33 +187,35 @@ def test_brands_that_name_no_browser_are_ignored(brands: str) -> None:
     ],
 )
 def test_a_platform_that_is_hinted_wins_over_the_user_agent(hint: str, platform: str, quoted: str) -> None:
-    assert read_client("Mozilla/5.0 (X11; SunOS sun4u)", None, quoted.format(hint)).platform == platform
-    assert read_client(ON_WINDOWS, CHROME_100, quoted.format(hint)) == ("chrome", 100, platform)
+    assert parse_client_info("Mozilla/5.0 (X11; SunOS sun4u)", None, quoted.format(hint)).platform == platform
+    assert parse_client_info(ON_WINDOWS, CHROME_100, quoted.format(hint)) == ("chrome", 100, platform)
 
 
-@pytest.mark.parametrize("hint", ["", '""', '"Unknown"', "Windows NT 10.0", '"', "\0", " " * LONGEST + "Windows"])
+@pytest.mark.parametrize(
+    "hint", ["", '""', '"Unknown"', "Windows NT 10.0", '"', "\0", " " * MAX_USER_AGENT + "Windows"]
+)
 def test_a_hint_that_names_no_platform_is_ignored(hint: str) -> None:
-    assert read_client(MAC + WEBKIT + CHROME, None, hint).platform == "mac"
+    assert parse_client_info(MAC + WEBKIT + CHROME, None, hint).platform == "mac"
 
 
 @pytest.mark.parametrize("nothing", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
 def test_what_is_no_text_says_nothing(nothing: Any) -> None:
-    assert read_client(nothing) == UNKNOWN
-    assert read_client(nothing, nothing, nothing) == UNKNOWN
-    assert read_client(ON_WINDOWS, nothing, nothing) == ("chrome", 120, "windows")
+    assert parse_client_info(nothing) == UNKNOWN
+    assert parse_client_info(nothing, nothing, nothing) == UNKNOWN
+    assert parse_client_info(ON_WINDOWS, nothing, nothing) == ("chrome", 120, "windows")
 
 
 @pytest.mark.parametrize("version", ["", "x", ".1", "-5", "123456", "9" * 5000, "²", "١٢٠", "_0"])
 def test_a_version_that_is_none_is_unknown(version: str) -> None:
-    assert read_client(WINDOWS + "Chrome/" + version) == ("chrome", -1, "windows")
+    assert parse_client_info(WINDOWS + "Chrome/" + version) == ("chrome", -1, "windows")
 
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:
     """A visitor may send a hundred kilobytes; what stands behind the first one costs and changes nothing."""
     for filler in ("x", "Edg", "MSIE", '"', "(((", " ", "\ud800", "9"):
         long = (filler * 100_000)[:100_000]
-        assert read_client(ON_WINDOWS + " " + long, long, long) == ("chrome", 120, "windows")
-    assert read_client(" " * LONGEST + ON_WINDOWS) == UNKNOWN
+        assert parse_client_info(ON_WINDOWS + " " + long, long, long) == ("chrome", 120, "windows")
+    assert parse_client_info(" " * MAX_USER_AGENT + ON_WINDOWS) == UNKNOWN
 
 
 PIECES = [
@@ -226,7 +228,7 @@ TEXTS = st.text() | st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_
 
 @given(TEXTS, st.none() | TEXTS, st.none() | TEXTS)
 def test_any_text_is_read_as_one_of_the_names(user_agent: str, brands: Any, platform: Any) -> None:
-    client = read_client(user_agent, brands, platform)
+    client = parse_client_info(user_agent, brands, platform)
     assert client.browser in BROWSERS
     assert client.platform in PLATFORMS
     assert -1 <= client.version <= 100_003

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.compiler import MAX_DEPTH, MAX_NODES, compile_condition, compile_rule
-from target_tools.rules.javascript import UNDEFINED, truthy
-from target_tools.rules.loop_operators import GROWING, LOOPS
-from target_tools.rules.operators import MAX_KEPT, OPERATORS, Shelf
+from target_tools.rules.javascript import UNDEFINED, to_boolean
+from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS
+from target_tools.rules.operators import MAX_CACHED, OPERATORS, ClosureCache
 
 TABLE = json.loads((Path(__file__).parent / "json_logic" / "cases.json").read_text(encoding="utf-8"))
 MARKED = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
@@ -75,7 +75,7 @@ def test_every_case_of_the_table_evaluates_to_what_json_logic_js_gave():
 
 def test_every_case_as_a_condition_is_what_javascripts_if_makes_of_it():
     def agrees(expected, given_value):
-        return given_value is truthy(MARKED[expected["$"]] if is_marked(expected) else expected)
+        return given_value is to_boolean(MARKED[expected["$"]] if is_marked(expected) else expected)
 
     assert list(wrong(compile_condition, agrees)) == []
 
@@ -96,7 +96,7 @@ def test_the_table_says_what_computed_it_and_has_every_operator():
     version = json.loads((Path(__file__).parent / "json_logic" / "package.json").read_text())["dependencies"]
     assert TABLE["computed_by"] == "json-logic-js {}".format(version["json-logic-js"])
     assert len(TABLE["cases"]) >= 2000
-    assert {*OPERATORS, *LOOPS, *GROWING} <= {operator_of(rule) for rule, _, _ in cases()}
+    assert {*OPERATORS, *LOOP_OPERATORS, *GROWING_OPERATORS} <= {operator_of(rule) for rule, _, _ in cases()}
 
 
 def test_the_table_would_notice_a_wrong_result():
@@ -263,12 +263,12 @@ def test_a_loop_over_what_a_visitor_may_have_is_within_the_budget():
 
 
 def test_every_case_of_the_table_evaluates_to_the_same_when_all_of_them_share_a_shelf():
-    shelf = Shelf()
-    assert list(wrong(lambda rule: compile_rule(rule, shelf), same)) == []
+    cache = ClosureCache()
+    assert list(wrong(lambda rule: compile_rule(rule, cache), same)) == []
 
 
 def test_values_that_are_equal_in_python_only_are_not_taken_for_one_another():
-    shelf = Shelf()
+    cache = ClosureCache()
     alike = [1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", "", None]
     data = {"a": 1, "b": {"c": "1"}}
     for rule in (
@@ -282,27 +282,27 @@ def test_values_that_are_equal_in_python_only_are_not_taken_for_one_another():
         lambda value: value,
     ):
         for value in alike:
-            expected, given_value = compile_rule(rule(value))(data), compile_rule(rule(value), shelf)(data)
+            expected, given_value = compile_rule(rule(value))(data), compile_rule(rule(value), cache)(data)
             assert repr(given_value) == repr(expected)
 
 
 def test_a_shelf_keeps_a_bounded_number_of_evaluations_and_gives_what_is_asked_for():
-    shelf = Shelf()
-    conditions = [compile_condition({"==": [str(at), {"var": "a.b"}]}, shelf) for at in range(2 * MAX_KEPT)]
-    assert shelf.made.cache_info().currsize == MAX_KEPT
+    cache = ClosureCache()
+    conditions = [compile_condition({"==": [str(at), {"var": "a.b"}]}, cache) for at in range(2 * MAX_CACHED)]
+    assert cache.get.cache_info().currsize == MAX_CACHED
     assert all(condition({"a": {"b": str(at)}}) for at, condition in enumerate(conditions))
-    again = compile_condition({"==": [str(2 * MAX_KEPT - 1), {"var": "a.b"}]}, shelf)
+    again = compile_condition({"==": [str(2 * MAX_CACHED - 1), {"var": "a.b"}]}, cache)
     assert again is conditions[-1]
     assert compile_condition({"==": ["0", {"var": "a.b"}]}) is not compile_condition({"==": ["0", {"var": "a.b"}]})
 
 
 def test_rules_that_share_a_shelf_share_no_result_and_no_budget():
-    shelf = Shelf()
-    first, second = (compile_rule({"if": [True, [1, {"var": "a"}]]}, shelf) for _ in range(2))
+    cache = ClosureCache()
+    first, second = (compile_rule({"if": [True, [1, {"var": "a"}]]}, cache) for _ in range(2))
     first({}).append("mine")
     assert second({}) == [1, None]
     total = {"reduce": [{"var": "items"}, {"+": [ACCUMULATOR, CURRENT]}, 0]}
-    first, second = (compile_rule({"+": [1, total]}, shelf) for _ in range(2))
+    first, second = (compile_rule({"+": [1, total]}, cache) for _ in range(2))
     with pytest.raises(InvalidRule):
         first({"items": [1] * 100000})
     assert second({"items": [1] * 2000}) == 2001
@@ -409,7 +409,7 @@ RULES = st.recursive(
     lambda inner: (
         st.builds(
             lambda name, arguments: {name: arguments},
-            st.sampled_from([*OPERATORS, *LOOPS, *GROWING]),
+            st.sampled_from([*OPERATORS, *LOOP_OPERATORS, *GROWING_OPERATORS]),
             inner | st.lists(inner, max_size=4),
         )
         | st.lists(inner, max_size=3)
@@ -430,7 +430,7 @@ def test_no_rule_and_no_data_raise_anything_but_invalid_rule(rule, data):
         value = evaluate(data)
     except InvalidRule:
         return
-    assert condition(data) is truthy(value)
+    assert condition(data) is to_boolean(value)
 
 
 @given(

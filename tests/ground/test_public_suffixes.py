@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_tools import public_suffixes as module
-from target_tools.public_suffixes import MOST_LABELS, PublicSuffixes, public_suffixes, split_host
+from target_tools.public_suffixes import MAX_LABELS, PublicSuffixes, public_suffixes, split_host
 
 DATA = Path(module.__file__).with_name(module.DATA_FILE)
 CASES = Path(__file__).with_name("public_suffix_cases.txt")
@@ -110,7 +110,7 @@ def test_every_rule_is_found():
 
 def test_no_rule_is_longer_than_what_is_looked_at():
     _, names = blocks()
-    assert max(name.count(".") + 2 for block in names for name in block) <= MOST_LABELS
+    assert max(name.count(".") + 2 for block in names for name in block) <= MAX_LABELS
 
 
 def test_both_sections_of_the_list_count():
@@ -232,9 +232,9 @@ def test_another_error_is_raised_and_the_next_asker_tries_again(reading, monkeyp
 PRINTS_A_DOMAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import target_tools.web_address as where
+import target_tools.page_url as where
 assert where.__file__.startswith(sys.argv[1]), where.__file__
-print(where.WebAddress("http://blog.hooli.co.uk/").domain)
+print(where.PageUrl("http://blog.hooli.co.uk/").domain)
 """
 
 

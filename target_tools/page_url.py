@@ -2,7 +2,7 @@
 
 A visitor's browser, or whoever calls, wrote the URL, so it may be any text.  No
 text is an error, and each is split in linear time, by RFC 3986's rules where it
-has them and as described at ``WebAddress`` where not.
+has them and as described at ``PageUrl`` where not.
 """
 
 import re
@@ -11,16 +11,16 @@ from typing import Optional, Tuple
 from target_tools.public_suffixes import split_host
 
 #: What browsers ignore around a URL: the space and what cannot be printed before it.
-_AROUND = "".join(map(chr, range(0x21)))
+_SURROUNDING = "".join(map(chr, range(0x21)))
 #: What stands before the ``//`` of most URLs.
-_USUAL = frozenset({"", "http:", "https:"})
+_COMMON_SCHEMES = frozenset({"", "http:", "https:"})
 #: A scheme and a host are both optional.  As in browsers a backslash ends the host.
 _FRONT = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?://([^/\\]*))?")
 #: Characters that stand for the dot in names beyond ASCII.
 _DOTS = dict.fromkeys(map(ord, "。．｡"), ".")
 
 
-class WebAddress:
+class PageUrl:
     """The parts of ``url``, each a text that is empty where ``url`` has no such part, or is no text.
 
     ``url`` is as it was given.  The other parts leave out spaces and control characters
@@ -39,14 +39,14 @@ class WebAddress:
 
     def __init__(self, url: Optional[str]) -> None:
         self.url: str = url if isinstance(url, str) else ""
-        rest, _, self.fragment = self.url.strip(_AROUND).partition("#")
+        rest, _, self.fragment = self.url.strip(_SURROUNDING).partition("#")
         rest, _, self.query = rest.partition("?")
         scheme, _, after = rest.partition("//")
         authority, slash, path = after.partition("/")
-        if scheme in _USUAL and "\\" not in authority:
+        if scheme in _COMMON_SCHEMES and "\\" not in authority:
             self.path: str = slash + path
         else:
-            authority, self.path = _front_of(rest)
+            authority, self.path = _split_authority(rest)
         self.host: str = _host_in(authority) if authority else ""
         self._names: Optional[Tuple[str, str, str]] = None
 
@@ -80,7 +80,7 @@ class WebAddress:
         return names
 
 
-def _front_of(rest: str) -> Tuple[str, str]:
+def _split_authority(rest: str) -> Tuple[str, str]:
     """What stands between ``//`` and the path, and the path."""
     front = _FRONT.match(rest)
     assert front is not None  # as all of it is optional

@@ -13,21 +13,21 @@ def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[st
     the first of them, so that the experience stays the same without a cookie, too.
     """
     identity = VisitorId() if given is None else given
-    if bucketed_by(identity):
+    if bucketing_id(identity):
         return identity
-    made = _made_of(identity.customer_ids, client) or new_id()
+    made = _derive_device_id(identity.customer_ids, client) or new_id()
     suffix = "" if cluster is None else ".{}_0".format(cluster)
     return identity.replace(tnt_id=made.replace("-", "") + suffix)
 
 
-def _made_of(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:
+def _derive_device_id(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:
     for customer in customers or ():
         if customer is not None and customer.id:
             return id_of("{}.{}.{}".format(client, customer.integration_code, customer.id))
     return None
 
 
-def bucketed_by(identity: VisitorId) -> str:
+def bucketing_id(identity: VisitorId) -> str:
     """The id that decides: the Experience Cloud's, else the device's without its hint, else the third party's.
 
     Empty where nobody is known.
@@ -36,6 +36,6 @@ def bucketed_by(identity: VisitorId) -> str:
     return str(known or identity.third_party_id or "")
 
 
-def profile_location(identity: Optional[VisitorId]) -> Optional[str]:
+def location_hint_of(identity: Optional[VisitorId]) -> Optional[str]:
     """The hint in a device id, which says where the visitor's profile lies: ``28_0``."""
     return str(getattr(identity, "tnt_id", None) or "").partition(".")[2] or None

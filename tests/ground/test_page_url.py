@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from target_tools.page_url import PageUrl
 from target_tools.public_suffixes import public_suffixes
-from target_tools.web_address import WebAddress
 
 PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top_level_domain")
 #: The parts in the context of a trace, by the names they have there.
@@ -17,13 +17,13 @@ IN_TRACES["topLevelDomain"] = "top_level_domain"
 
 
 def parts_of(url):
-    address = WebAddress(url)
+    address = PageUrl(url)
     return {name: getattr(address, name) for name in PARTS}
 
 
 def names_of(url):
     """The host as audiences see it: subdomain, domain, top-level domain."""
-    address = WebAddress(url)
+    address = PageUrl(url)
     return address.subdomain, address.domain, address.top_level_domain
 
 
@@ -45,7 +45,7 @@ def test_the_parts_are_those_that_traces_show(shared):
     pages = list(pages_in(json.loads(suite)))
     assert {page["url"] for page in pages} == {"", "http://local-target-test/"}
     for page in pages:
-        address = WebAddress(page["url"])
+        address = PageUrl(page["url"])
         found = {key: getattr(address, name) for key, name in IN_TRACES.items()}
         assert found == {key: page[key] for key in IN_TRACES}
 
@@ -71,7 +71,7 @@ def test_what_is_no_text_has_empty_parts(url):
 def test_a_missing_url_does_not_read_the_list():
     public_suffixes.cache_clear()
     assert parts_of(None)["domain"] == ""
-    assert WebAddress("http://hooli.com/").host == "hooli.com"
+    assert PageUrl("http://hooli.com/").host == "hooli.com"
     assert public_suffixes.cache_info().currsize == 0
 
 
@@ -203,7 +203,7 @@ def test_a_name_beyond_ascii_is_printed_as_it_is_spelled(host, names):
     ],
 )
 def test_a_url_of_any_shape_is_split(url, host, path):
-    address = WebAddress(url)
+    address = PageUrl(url)
     assert (address.url, address.host, address.path) == (url, host, path)
 
 
@@ -221,7 +221,7 @@ def test_a_url_of_any_shape_is_split(url, host, path):
     ],
 )
 def test_query_and_fragment_come_without_their_marks(url, query, fragment):
-    address = WebAddress(url)
+    address = PageUrl(url)
     assert (address.query, address.fragment) == (query, fragment)
 
 
@@ -238,7 +238,7 @@ def test_query_and_fragment_come_without_their_marks(url, query, fragment):
     ids=["label", "labels", "dots", "marks", "signs", "brackets"],
 )
 def test_a_host_of_5000_characters_is_its_own_domain(url):
-    address = WebAddress(url)
+    address = PageUrl(url)
     assert names_of(url) == ("", address.host, "")
 
 
@@ -246,7 +246,7 @@ def test_a_host_of_5000_characters_is_its_own_domain(url):
 @pytest.mark.parametrize("beginning", ["", "http://", "x"])
 def test_a_megabyte_of_anything_takes_no_time(piece, beginning):
     # Quadratic time would be minutes: a test that hangs is one that fails.
-    address = WebAddress(beginning + piece * (1000000 // len(piece)))
+    address = PageUrl(beginning + piece * (1000000 // len(piece)))
     assert isinstance(address.domain, str)
 
 
@@ -258,7 +258,7 @@ url_texts = st.text() | st.text(alphabet="ahtpw.:/@[]?#\\ \t%1-éß。", max_siz
 @example("http://[::1]]")
 @example("http://www.")
 def test_the_parts_of_any_text_stand_in_it_one_after_the_other(text):
-    address = WebAddress(text)
+    address = PageUrl(text)
     assert address.url == text
     path, query, fragment = address.path, address.query, address.fragment
     tails = {path + mark + query + hash_ + fragment for mark in ("", "?") for hash_ in ("", "#")}
@@ -269,7 +269,7 @@ def test_the_parts_of_any_text_stand_in_it_one_after_the_other(text):
 
 @given(url_texts | st.from_regex(r"(www\.){0,2}([a-z]{1,3}\.){0,3}(com|co\.uk|ck|kobe\.jp|github\.io)", fullmatch=True))
 def test_the_names_of_a_host_make_up_the_host(text):
-    address = WebAddress(text if "/" in text else "//" + text)
+    address = PageUrl(text if "/" in text else "//" + text)
     before = address.subdomain + "." if address.subdomain else ""
     assert address.host in (before + address.domain, "www." + before + address.domain)
     assert ("." + address.domain).endswith("." + address.top_level_domain) or not address.top_level_domain
@@ -290,6 +290,6 @@ paths = st.lists(words.map("/{}".format), max_size=4).map("".join)
 @given(st.sampled_from(["http:", "https:", "ftp:", ""]), authorities, paths, words, words)
 def test_a_url_that_is_one_is_split_as_the_standard_library_splits_it(scheme, authority, path, query, fragment):
     url = "{}//{}{}?{}#{}".format(scheme, authority, path, query, fragment)
-    address, expected = WebAddress(url), urlsplit(url)
+    address, expected = PageUrl(url), urlsplit(url)
     assert (address.host, address.path) == (expected.hostname, expected.path)
     assert (address.query, address.fragment) == (expected.query, expected.fragment)

@@ -2,22 +2,22 @@
 
 from typing import List, Set, Tuple
 
-from target_python_sdk.decisioning.context import Visit
-from target_python_sdk.decisioning.rule import Rule
+from target_python_sdk.decisioning.context import RequestContext
+from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
 from target_tools.uuids import Ids
 
 
-class Displays:
+class DisplayNotifications:
     """The displays of one call; what was shown twice in an mbox is reported once."""
 
-    def __init__(self, visit: Visit, ids: Ids) -> None:
-        self._visit = visit
+    def __init__(self, request_context: RequestContext, ids: Ids) -> None:
+        self._request_context = request_context
         self._ids = ids
         self._seen: Set[Tuple[str, str]] = set()
         self.notifications: List[Notification] = []
 
-    def add(self, mbox: str, rule: Rule) -> List[Notification]:
+    def add(self, mbox: str, rule: CompiledRule) -> List[Notification]:
         """The notification that ``rule`` was shown in ``mbox``; none if nothing new of it was."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._seen]
@@ -27,7 +27,7 @@ class Displays:
         made = Notification(
             id=self._ids.new(),
             impression_id=self._ids.new(),
-            timestamp=self._visit.now,
+            timestamp=self._request_context.now,
             type=MetricType.DISPLAY,
             mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long
             tokens=new,
