@@ -1,23 +1,24 @@
-"""What every test may ask for."""
+"""Fixtures for all tests, the guard of the markers, and the selection of long runs."""
 
+import _thread
 import logging
 import os
+import sys
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Marks of the long runs, which have a ``make`` target each and are not part of the suite.
+#: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
 LONG_RUNS = ("soak", "fuzz")
 
-
-# Calls of the main thread are sent in it, as in production: with urllib3's debug log they use a helper thread.
+# With urllib3's debug log the SDK sends from a helper thread. At INFO it sends in the calling thread, as in production.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
-# A busy machine may take any time for an example.
+# An example may take any time on a busy machine.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
@@ -30,17 +31,17 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of schema and conformance cases beside the checkout, or where ``TARGET_SHARED`` points."""
+    """The folder with the schema and the conformance cases: ``TARGET_SHARED``, or ``shared`` beside the checkout."""
     folder = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
     if not folder.is_dir():
-        pytest.skip("no shared cases at {}: set TARGET_SHARED to their folder".format(folder))
+        pytest.skip(f"no shared cases at {folder}: set TARGET_SHARED to their folder")
     return folder
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """A long run takes part only where ``-m`` names it."""
-    asked_for = config.option.markexpr
-    left_out = [mark for mark in LONG_RUNS if mark not in asked_for]
+    """Deselect a long run unless ``-m`` names its marker."""
+    expression = config.option.markexpr
+    left_out = [mark for mark in LONG_RUNS if mark not in expression]
     kept: List[pytest.Item] = []
     long_runs: List[pytest.Item] = []
     for item in items:
@@ -48,3 +49,62 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
     if long_runs:
         config.hook.pytest_deselected(items=long_runs)
         items[:] = kept
+
+
+#: Audit events that need a marker. ``socket.socketpair`` has no such event: event loops may have their pair.
+NETWORK = ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
+MARKERS_OF: Dict[str, Tuple[str, ...]] = {
+    **dict.fromkeys(NETWORK, ("server",)),
+    **dict.fromkeys(PROCESS, ("process", "server")),
+}
+
+
+class MarkerGuard:
+    """Refuse sockets and processes to a test without the marker for them, and fail that test."""
+
+    def __init__(self) -> None:
+        self._item: Optional[pytest.Item] = None
+        self._earlier_threads: FrozenSet[int] = frozenset()
+        self._refused: List[str] = []
+
+    def begin(self, item: pytest.Item) -> None:
+        """Watch ``item``, but not the threads that earlier tests left running."""
+        self._refused = []
+        self._earlier_threads = frozenset(sys._current_frames()) - {_thread.get_ident()}
+        self._item = item
+
+    def end(self) -> List[str]:
+        """Stop watching; return what was refused."""
+        self._item = None
+        return self._refused
+
+    def audit(self, event: str, arguments: Tuple[Any, ...]) -> None:
+        """Handle an audit event of the interpreter."""
+        markers = MARKERS_OF.get(event)
+        if markers is None or self._item is None:
+            return
+        if any(self._item.get_closest_marker(name) for name in markers) or _thread.get_ident() in self._earlier_threads:
+            return
+        message = f"{event} in a test that is not marked {' or '.join(markers)}"
+        self._refused.append(message)
+        raise RuntimeError(message)
+
+
+guard = MarkerGuard()
+sys.addaudithook(guard.audit)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Watch a test, its fixtures included."""
+    guard.begin(item)
+    yield
+    guard.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Fail a test that was refused something, even if the SDK caught the error."""
+    refused = guard.end()
+    assert refused == [], refused

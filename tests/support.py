@@ -2,15 +2,18 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 import traceback
 import types
+from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest
 
+ROOT = Path(__file__).resolve().parent.parent
 #: Milliseconds: short enough to be waited for, long enough that a busy machine keeps it.
 SHORT = 200
 #: Milliseconds that no test should ever see pass.
@@ -72,6 +75,12 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
     return bool(condition())
+
+
+def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+    """Run a new interpreter in the checkout, with warnings as errors; return its output and its exit status."""
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 def installing(requirements: str, *debian_packages: str) -> str:

@@ -211,6 +211,7 @@ def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) ->
     assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
 
 
+@pytest.mark.process
 def test_a_number_of_rounds_below_one_is_refused() -> None:
     done = run_benchmarks("--rounds", "0")
     assert done.returncode == 2

@@ -145,6 +145,7 @@ def test_without_node_its_sdk_takes_no_part(monkeypatch: pytest.MonkeyPatch, tmp
     assert environment.npm_folder_with("any", "any") == NotRun("npm is not installed")
 
 
+@pytest.mark.process
 def test_what_could_not_be_installed_says_why_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

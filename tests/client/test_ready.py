@@ -74,6 +74,7 @@ def test_a_closed_client_tells_nobody():
     assert told == []
 
 
+@pytest.mark.process
 def test_a_script_that_ends_at_once_still_hears_of_it():
     script = """
         from target_python_sdk import TargetClient
@@ -85,6 +86,7 @@ def test_a_script_that_ends_at_once_still_hears_of_it():
     assert run(script) == "ready <TargetClient acmeclient>\n"
 
 
+@pytest.mark.process
 def test_a_subscriber_that_hangs_does_not_hold_the_exit_longer_than_shutdown_timeout():
     script = """
         import time
@@ -97,6 +99,7 @@ def test_a_subscriber_that_hangs_does_not_hold_the_exit_longer_than_shutdown_tim
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.process
 def test_where_no_thread_can_be_started_the_exit_tells():
     script = """
         import _thread
@@ -111,6 +114,7 @@ def test_where_no_thread_can_be_started_the_exit_tells():
     assert run(script) == "main ends\ntold\n"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 def test_a_forked_child_leaves_the_telling_to_its_parent():
     script = """
@@ -149,6 +153,7 @@ CHILD_OF = """
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 @pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
 def test_a_child_that_was_forked_before_the_telling_hears_of_it_with_its_first_call(later, lines):
@@ -156,6 +161,7 @@ def test_a_child_that_was_forked_before_the_telling_hears_of_it_with_its_first_c
     assert sorted(told) == ["told in the " + where for where in lines]
 
 
+@pytest.mark.process
 def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
     script = """
         import _thread, logging, time
@@ -178,6 +184,7 @@ def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
     assert run(script) == "too early\ntold\nmain ends\n"
 
 
+@pytest.mark.process
 def test_of_two_threads_that_see_to_one_telling_neither_holds_the_exit_up():
     script = """
         import time

@@ -83,6 +83,7 @@ ACTIVITIES = [
 ]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("polling_interval", [0, 300000])
 @pytest.mark.parametrize("ssl", [pytest.param(True, id="ssl"), pytest.param(False, id="no ssl")])
 def test_a_decision_is_returned_and_its_notification_fails_with_an_event(polling_interval, ssl):

@@ -75,6 +75,7 @@ def test_the_recording_is_what_1_1_0_does(python_1_1_0: str, process: str) -> No
     assert listed(differences(recorded(theirs), theirs)) == ""
 
 
+@pytest.mark.process
 def test_models_declare_what_they_declared(our_models: Any) -> None:
     """Types, names on the wire, constants and modules of every class; newer attributes stand last, and in the list."""
     theirs, now = recording.read(recording.SURFACE), our_models["surface"]
@@ -91,6 +92,7 @@ def test_models_declare_what_they_declared(our_models: Any) -> None:
     assert retyped == RETYPED
 
 
+@pytest.mark.process
 def test_every_difference_of_models_is_on_purpose(our_models: Any) -> None:
     """Random constructions, valid and not, do what they did."""
     theirs = recording.read(recording.MODELS)
@@ -109,6 +111,7 @@ def test_the_recorded_models_are_of_all_kinds() -> None:
     assert {name.split()[0] for name in theirs} == set(recording.read(recording.SURFACE))
 
 
+@pytest.mark.process
 def test_the_recorded_models_are_what_1_1_0_builds(python_1_1_0: str) -> None:
     """The recorded side is the one that is installed."""
     surface = recording.read(recording.SURFACE)

@@ -54,6 +54,7 @@ def excused(known: Any, on_purpose: Sequence[Difference], instead: Sequence[Any]
     return Sample(len(mutated), [one for one in mutated if is_excused(one, on_purpose)])
 
 
+@pytest.mark.slow
 @LISTS
 def test_hardly_any_mutation_is_excused(known: Any, on_purpose: Sequence[Difference]) -> None:
     """Another value at any place is told, but for the value that is meant there."""
@@ -62,6 +63,7 @@ def test_hardly_any_mutation_is_excused(known: Any, on_purpose: Sequence[Differe
     assert len(sample.excused) / sample.tried < SHARE, "\n".join(map(str, sample.excused))
 
 
+@pytest.mark.slow
 @LISTS
 def test_no_error_of_nobody_is_excused(known: Any, on_purpose: Sequence[Difference]) -> None:
     """An AttributeError of ours is never meant, wherever it comes."""
@@ -111,6 +113,7 @@ def test_every_entry_says_what_is_there() -> None:
     assert vague == []
 
 
+@pytest.mark.slow
 def test_a_wide_entry_is_told() -> None:
     """One that lets a whole answer pass excuses far more than the share."""
     wide = Difference("", "deciding: *", "came*", "", ".", ".")

@@ -213,6 +213,7 @@ def test_nothing_is_no_artifact():
         answered(reply(b""))
 
 
+@pytest.mark.slow
 def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
     rules = [artifact()["rules"]["mboxes"]["home"][0]] * 40000
     text = json.dumps(artifact(rules={"mboxes": {"home": rules}})).encode()

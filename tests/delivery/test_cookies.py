@@ -87,6 +87,7 @@ def test_a_cookie_no_browser_would_keep_is_not_written():
     assert cookie["value"].startswith("session#abc#")
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
 def test_what_is_written_reads_back(session, device):
     written = target_cookie(session, device, NOW)

@@ -120,6 +120,7 @@ def outcome(body, status=200):
     return deliver(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3000, pytest.param(100000, marks=pytest.mark.fuzz)])
 def test_mutated_answers_are_an_envelope_or_one_of_our_errors(count):
     chance = random.Random(SEED)

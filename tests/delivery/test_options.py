@@ -492,6 +492,7 @@ def test_what_json_cannot_hold_is_named_before_anything_is_sent(value):
     assert caught.value.option == "request"
 
 
+@pytest.mark.server
 def test_telemetry_alone_may_be_sent():
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:
         with pytest.raises(Exception) as caught:
@@ -499,6 +500,7 @@ def test_telemetry_alone_may_be_sent():
     assert not isinstance(caught.value, OptionError)
 
 
+@pytest.mark.server
 def test_views_alone_may_be_asked_for():
     request = DeliveryRequest(prefetch=PrefetchRequest(views=[ViewRequest()]))
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:

@@ -107,6 +107,7 @@ def test_a_result_that_is_ready_can_be_pickled_and_copied():
         pickle.dumps(AsyncResult())
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_is_told_that_the_parent_has_the_answer():

@@ -53,6 +53,7 @@ def run(script):
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "script",
     [

@@ -19,6 +19,7 @@ from target_tools.concurrency.threads import start_thread
 from tests.support import eventually, in_a_child
 
 pytestmark = [
+    pytest.mark.process,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]

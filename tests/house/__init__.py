@@ -1,1 +1,1 @@
-"""The shape of the house: floors, manners, packaging.  Read off the source, not off a running client."""
+"""Tests of the project itself: layers, code rules, the public API, imports and packaging."""

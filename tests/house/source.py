@@ -1,4 +1,4 @@
-"""The packages' source as the shape tests look at it: modules by name, their trees, their imports."""
+"""Read the source of the packages: modules by name, their syntax trees and their imports."""
 
 import ast
 from pathlib import Path
@@ -8,37 +8,50 @@ PACKAGES = ("target_tools", "target_python_sdk", "delivery_api_client", "target_
 
 
 class Module(NamedTuple):
-    """One source file."""
+    """One source file; ``text`` and ``tree`` are what it holds."""
 
     name: str
     path: Path
+    text: str
     tree: ast.Module
-    lines: int
+
+    @property
+    def lines(self) -> int:
+        """Return the number of lines."""
+        return self.text.count("\n")
 
     @property
     def is_package(self) -> bool:
-        """Whether it is an ``__init__.py``, so that relative imports start at itself."""
+        """Return whether this is an ``__init__.py``: relative imports start at the module itself."""
         return self.path.name == "__init__.py"
+
+    def source_of(self, node: ast.AST) -> str:
+        """Return the text of an expression. ``ast.get_source_segment`` splits the whole module for each."""
+        start, end = node.lineno - 1, node.end_lineno  # type: ignore[attr-defined]
+        lines = [line.encode() for line in self.text.split("\n")[start:end]]
+        lines[-1] = lines[-1][: node.end_col_offset]  # type: ignore[attr-defined]
+        lines[0] = lines[0][node.col_offset :]  # type: ignore[attr-defined]
+        return b"\n".join(lines).decode()
 
 
 def modules_under(root: Path) -> Dict[str, Module]:
-    """Every module of the packages under ``root``, by dotted name."""
+    """Parse the modules of the packages under ``root``; return them by dotted name."""
     found = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             text = path.read_text(encoding="utf-8")
-            found[name] = Module(name, path, ast.parse(text, str(path)), text.count("\n"))
+            found[name] = Module(name, path, text, ast.parse(text, str(path)))
     return found
 
 
 def imports_of(module: Module, modules: Dict[str, Module]) -> Set[str]:
-    """The modules of the packages that ``module`` imports, wherever in its text; never itself."""
+    """Return the modules of the packages that ``module`` imports, inside functions as well."""
     found = set()
     for node in ast.walk(module.tree):
         for name in _named_by(node, module):
-            # ``from a.b import c`` names a module if there is one called a.b.c, and a.b if not.
+            # ``from a.b import c`` imports the module a.b.c if it exists, else a name of a.b.
             target = name if name in modules else name.rpartition(".")[0]
             if target in modules and target != module.name:
                 found.add(target)
@@ -50,7 +63,7 @@ def _named_by(node: ast.AST, module: Module) -> List[str]:
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
         base = _base_of(node, module)
-        return ["{}.{}".format(base, alias.name) for alias in node.names]
+        return [f"{base}.{alias.name}" for alias in node.names]
     return []
 
 
@@ -63,15 +76,15 @@ def _base_of(node: ast.ImportFrom, module: Module) -> str:
 
 
 def calls_in(tree: ast.AST) -> Iterator[ast.Call]:
-    """Every call in the tree."""
+    """Return every call in the tree."""
     return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
 def dotted(node: ast.AST) -> str:
-    """``a.b.c`` for such an expression, the last name for anything longer, else nothing."""
+    """Return ``a.b.c`` for that expression, ``c`` for ``f().c``, and ``""`` for other expressions."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
         before = dotted(node.value)
-        return "{}.{}".format(before, node.attr) if before else node.attr
+        return f"{before}.{node.attr}" if before else node.attr
     return ""

@@ -1,13 +1,13 @@
-"""The public names and their signatures are those of ``public_api.txt``, so that a change to them is a decision.
+"""The public names and their signatures match ``public_api.txt``.
 
-After a change that is meant, in the checkout::
+After a deliberate change, rewrite the file from the checkout::
 
     python -m tests.house.test_public_api
 
-writes the file anew; the difference belongs into the same commit, and into the changelog.
+Commit the difference together with the change, and add it to the changelog.
 
-Everything is read from the source, because each Python prints signatures in its own way.  The names of 1.1.0's
-old doors stand in ``docs/old-names.md``.
+Everything is read from the source, because the versions of Python print signatures differently.  The names of 1.1.0
+are listed in ``docs/old-names.md``.
 """
 
 import ast
@@ -21,13 +21,13 @@ import pytest
 
 from target_python_sdk import types
 from target_tools.schema.model import Model
-from tests.conftest import ROOT
 from tests.house.source import Module, dotted, modules_under
+from tests.support import ROOT
 
 FILE = ROOT / "tests" / "house" / "public_api.txt"
-RENEW = "python -m tests.house.test_public_api"
+COMMAND = "python -m tests.house.test_public_api"
 
-#: Where users import from.
+#: The modules that users import from.
 PUBLIC = (
     "target_python_sdk",
     "target_python_sdk.errors",
@@ -37,7 +37,7 @@ PUBLIC = (
     "target_python_sdk.testing",
     "target_python_sdk.types",
 )
-#: Special methods that users call, by syntax or by name.
+#: Special methods that users call, directly or through syntax.
 SPECIAL = ("__init__", "__call__", "__enter__", "__await__")
 LONGEST = 110
 
@@ -46,43 +46,43 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Found(NamedTuple):
-    """A definition, and the module it stands in."""
+    """A definition and its module."""
 
     module: Module
     node: ast.stmt
 
     def text(self, node: Optional[ast.AST]) -> str:
-        """An expression as it is written, on one line; an annotation without the quotes of a postponed one."""
+        """Return the source of an expression on one line, without the quotes of a postponed annotation."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return " ".join(node.value.split())
-        source = ast.get_source_segment(self.module.path.read_text(encoding="utf-8"), node) if node else None
-        line = re.sub(r"([\[(]) | ?,? (?=[\])])", r"\1", " ".join((source or "").split()))
+        source = self.module.source_of(node) if node else ""
+        line = re.sub(r"([\[(]) | ?,? (?=[\])])", r"\1", " ".join(source.split()))
         return re.sub(r"\"([A-Z][\w.]*(?:\[[^\"]*\])?)\"", r"\1", line)
 
     def value(self, node: Optional[ast.AST]) -> str:
-        """The same for a default or a constant, whose quotes mean something."""
+        """Return the source of a default or a constant, with its quotes."""
         return repr(node.value) if isinstance(node, ast.Constant) else self.text(node)
 
 
 class Api:
     """The public names of the packages as lines of text."""
 
-    def __init__(self, root: Path) -> None:
-        self._modules = modules_under(root)
+    def __init__(self, modules: Dict[str, Module]) -> None:
+        self._modules = modules
 
     def lines(self) -> Iterator[str]:
-        """All of it."""
-        yield "# The public API, as tests/house/test_public_api.py reads it from the source."
-        yield "# Renew it by: " + RENEW
-        yield "# Fields of a model stand in the order in which its constructor takes them."
+        """Yield the whole text."""
+        yield "# The public API, read from the source by tests/house/test_public_api.py."
+        yield "# To rewrite this file: " + COMMAND
+        yield "# The fields of a model are in the order of its constructor's parameters."
         for module in PUBLIC:
-            yield from ("", "", "[{}]".format(module))
+            yield from ("", "", f"[{module}]")
             for name in self._names(self._modules[module]):
                 yield ""
                 yield from self._entry(name, self._find(module, name))
 
     def _names(self, module: Module) -> List[str]:
-        """Those of ``__all__``; without one, what the module defines itself."""
+        """Return the names of ``__all__``, or else those that the module defines."""
         own: List[str] = []
         for node in module.tree.body:
             for name in _defined(node):
@@ -92,7 +92,7 @@ class Api:
         return sorted(own)
 
     def _find(self, module: str, name: str) -> Found:
-        """Where ``module.name`` is defined, over as many imports as it takes."""
+        """Return the definition of ``module.name``; follow imports."""
         here = self._modules[module]
         for node in here.tree.body:
             if name in _defined(node):
@@ -102,7 +102,7 @@ class Api:
                 for alias in node.names:
                     if name == (alias.asname or alias.name):
                         return self._find(_origin(here, node), alias.name)
-        raise LookupError("{}.{} is public and nowhere defined".format(module, name))
+        raise LookupError(f"{module}.{name} is public, but no definition was found")
 
     def _entry(self, name: str, found: Found) -> Iterator[str]:
         node = found.node
@@ -122,7 +122,7 @@ class Api:
         yield from ("    " + line for line in self._members(found, node, is_model))
 
     def _fields(self, model: Any) -> Iterator[str]:
-        """The parameters of a model's constructor, each with the annotation that it has in the class it comes from."""
+        """Yield the parameters of a model's constructor, annotated as in the class that defines them."""
         annotated: Dict[str, str] = {}
         for cls in reversed(model.__mro__[:-1]):
             found = self._find(cls.__module__, cls.__name__)
@@ -130,10 +130,10 @@ class Api:
                 if isinstance(node, ast.AnnAssign):
                     annotated[dotted(node.target)] = found.text(node.annotation)
         for parameter in inspect.signature(model).parameters.values():
-            yield "    {}: {} = {!r}".format(parameter.name, annotated[parameter.name], parameter.default)
+            yield f"    {parameter.name}: {annotated[parameter.name]} = {parameter.default!r}"
 
     def _members(self, found: Found, node: ast.ClassDef, is_model: bool) -> Iterator[str]:
-        """What a class has from bases that nobody can name, and of its own."""
+        """Yield the members inherited from private bases, then those that the class defines."""
         inherited: List[str] = []
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id.startswith("_"):
@@ -142,7 +142,7 @@ class Api:
                     inherited.append("# from " + _head(above, above.node))
                     inherited += self._members(above, above.node, is_model)
         own = list(_own_members(found, node, is_model))
-        yield from [*inherited, *(["# of its own"] if inherited and own else []), *own]
+        yield from [*inherited, *(["# defined here"] if inherited and own else []), *own]
 
 
 def _own_members(found: Found, node: ast.ClassDef, is_model: bool) -> Iterator[str]:
@@ -160,8 +160,8 @@ def _own_members(found: Found, node: ast.ClassDef, is_model: bool) -> Iterator[s
 
 def _head(found: Found, node: ast.ClassDef) -> str:
     heads = [found.text(base) for base in node.bases]
-    heads += ["{}={}".format(each.arg, found.text(each.value)) for each in node.keywords]
-    return "class {}{}".format(node.name, "({})".format(", ".join(heads)) if heads else "")
+    heads += [f"{each.arg}={found.text(each.value)}" for each in node.keywords]
+    return f"class {node.name}({', '.join(heads)})" if heads else f"class {node.name}"
 
 
 def _is_public(name: str) -> bool:
@@ -169,7 +169,7 @@ def _is_public(name: str) -> bool:
 
 
 def _defined(node: ast.stmt) -> List[str]:
-    """The names that a statement gives a meaning to."""
+    """Return the names that a statement defines."""
     if isinstance(node, (ast.ClassDef, *FUNCTIONS)):
         return [node.name]
     if isinstance(node, ast.Assign):
@@ -194,16 +194,16 @@ def _decorators(node: Function) -> List[str]:
 
 
 def _variable(found: Found, node: ast.stmt, name: str) -> str:
-    """A constant or a field: its type where that is written, else its value where that is short."""
+    """Return the line of a constant or a field: with its annotation, or else with its value if that is short."""
     if isinstance(node, ast.AnnAssign):
         default = "" if node.value is None else " = " + found.value(node.value)
-        return "{}: {}{}".format(name, found.text(node.annotation), default if len(default) < LONGEST / 2 else "")
+        return f"{name}: {found.text(node.annotation)}{default if len(default) < LONGEST / 2 else ''}"
     value = found.value(node.value) if isinstance(node, ast.Assign) else ""
-    return name if name.startswith("__") or len(value) > LONGEST else "{} = {}".format(name, value)
+    return name if name.startswith("__") or len(value) > LONGEST else f"{name} = {value}"
 
 
 def _attributes(found: Found, init: Function) -> Iterator[str]:
-    """The attributes that a constructor sets and that are nobody's secret."""
+    """Yield the public attributes that a constructor sets."""
     for node in ast.walk(init):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
@@ -211,7 +211,7 @@ def _attributes(found: Found, init: Function) -> Iterator[str]:
                 owner, _, name = dotted(target).rpartition(".") if target is not None else ("", "", "")
                 if owner == "self" and not name.startswith("_"):
                     kind = found.text(node.annotation) if isinstance(node, ast.AnnAssign) else ""
-                    yield "self.{}{}".format(name, ": " + kind if kind else "")
+                    yield f"self.{name}{': ' + kind if kind else ''}"
 
 
 def _function(found: Found, node: Function, first: str) -> Iterator[str]:
@@ -222,13 +222,13 @@ def _function(found: Found, node: Function, first: str) -> Iterator[str]:
         parameters = parameters[1:]
     start = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
     result = found.text(node.returns)
-    line = "{} {}({}) -> {}".format(start, node.name, ", ".join(parameters), result)
+    line = f"{start} {node.name}({', '.join(parameters)}) -> {result}"
     if len(line) <= LONGEST:
         yield line
     else:
-        yield "{} {}(".format(start, node.name)
-        yield from ("    {},".format(each) for each in parameters)
-        yield ") -> {}".format(result)
+        yield f"{start} {node.name}("
+        yield from (f"    {each}," for each in parameters)
+        yield f") -> {result}"
 
 
 def _parameters(found: Found, arguments: ast.arguments) -> List[str]:
@@ -251,21 +251,20 @@ def _parameter(found: Found, stars: str, each: ast.arg, default: Optional[ast.ex
     return stars + each.arg + kind + ("" if default is None else (" = " if kind else "=") + value)
 
 
-def public_api(root: Path) -> str:
-    """The whole text."""
-    return "\n".join(Api(root).lines()) + "\n"
+def public_api(modules: Dict[str, Module]) -> str:
+    """Return the text of ``public_api.txt``."""
+    return "\n".join(Api(modules).lines()) + "\n"
 
 
-def test_the_public_api_is_what_the_file_says(root: Path) -> None:
-    """Name by name, on every Python the same."""
-    kept, ours = FILE.read_text(encoding="utf-8"), public_api(root)
-    lines = difflib.unified_diff(kept.splitlines(), ours.splitlines(), FILE.name, "the source", lineterm="", n=2)
-    if kept != ours:
-        pytest.fail("The public API has changed. If that is meant: {}\n{}".format(RENEW, "\n".join(lines)))
+def test_the_public_api_matches_the_file(modules: Dict[str, Module]) -> None:
+    expected, actual = FILE.read_text(encoding="utf-8"), public_api(modules)
+    lines = difflib.unified_diff(expected.splitlines(), actual.splitlines(), FILE.name, "the source", lineterm="", n=2)
+    if expected != actual:
+        pytest.fail("\n".join([f"The public API has changed. If that is deliberate: {COMMAND}", *lines]))
 
 
-def test_the_text_sees_a_change(tmp_path: Path) -> None:
-    """Bases, methods, overloads, attributes, parameters of every kind, constants; and no private name."""
+def test_the_text_shows_every_kind_of_public_name(tmp_path: Path) -> None:
+    """Bases, methods, overloads, attributes, all kinds of parameters, and constants, but no private name."""
     package = tmp_path / "target_tools"
     package.mkdir()
     (package / "__init__.py").write_text("", encoding="utf-8")
@@ -280,8 +279,8 @@ def test_the_text_sees_a_change(tmp_path: Path) -> None:
         "async def fetch(a, /, b=1, *, c: int = 2) -> bytes: ...\n",
         encoding="utf-8",
     )
-    api = Api(tmp_path)
-    module = modules_under(tmp_path)["target_tools.thing"]
+    modules = modules_under(tmp_path)
+    api, module = Api(modules), modules["target_tools.thing"]
     text = [line for name in api._names(module) for line in api._entry(name, api._find(module.name, name))]
     assert text == [
         "LIMIT = 3",
@@ -299,4 +298,4 @@ def test_the_text_sees_a_change(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    FILE.write_text(public_api(ROOT), encoding="utf-8")
+    FILE.write_text(public_api(modules_under(ROOT)), encoding="utf-8")

@@ -11,8 +11,6 @@ import logging
 import os
 import pickle
 import stat
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -75,7 +73,7 @@ from target_tools.logger import Log
 from target_tools.types.limited_key_dict import LimitedKeyDict
 from tests.conformance import builders
 from tests.decisioning.cdn import Cdn, artifact, good, hangs
-from tests.support import eventually, in_a_child
+from tests.support import eventually, in_a_child, run_python
 
 server = pytest.mark.server
 
@@ -475,12 +473,8 @@ def test_addresses_and_versions():
 # Importing
 
 
-def in_a_fresh_python(root, program, *arguments):
-    command = [sys.executable, "-W", "error", "-c", program, *arguments]
-    return subprocess.run(command, cwd=str(root), capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_importing_reads_nothing_until_something_is_used(root):
+@pytest.mark.process
+def test_importing_reads_nothing_until_something_is_used():
     program = (
         "import sys, target_decisioning_engine as door\n"
         "ours = ('urllib3', 'target_python_sdk', 'target_tools')\n"
@@ -491,7 +485,7 @@ def test_importing_reads_nothing_until_something_is_used(root):
         "assert door.types.__name__ == 'target_decisioning_engine.types'\n"
         "assert door.utils.get_rule_key({'ruleKey': 1}) == 1\n"
     )
-    done = in_a_fresh_python(root, program)
+    done = run_python("-c", program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -945,14 +939,14 @@ SCRIPT = (
 
 
 @server
-def test_t7_a_script_that_stops_nothing_ends_at_once(root, edge):
-    done = in_a_fresh_python(root, SCRIPT, edge.domain, "0")
+def test_t7_a_script_that_stops_nothing_ends_at_once(edge):
+    done = run_python("-c", SCRIPT, edge.domain, "0")
     took = time.time() - float(done.stderr)
     assert (done.returncode, done.stdout) == (0, "told\n")
     assert took < 0.5
 
 
 @server
-def test_an_exit_waits_for_what_is_handed_over(root, edge):
-    done = in_a_fresh_python(root, SCRIPT, edge.domain, "0.3")
+def test_an_exit_waits_for_what_is_handed_over(edge):
+    done = run_python("-c", SCRIPT, edge.domain, "0.3")
     assert (done.returncode, done.stdout) == (0, "told\n")

@@ -11,7 +11,6 @@ import logging
 import os
 import pickle
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -52,7 +51,7 @@ from target_python_sdk.testing import FAULTS, SocketServer, answer, replies, res
 from target_python_sdk.version import __version__
 from target_tools import errors
 from tests.client.conftest import Authority
-from tests.support import ANSWER, ANSWER_BYTES, LONG, body_of, eventually, head_of, in_a_child
+from tests.support import ANSWER, ANSWER_BYTES, LONG, body_of, eventually, head_of, in_a_child, run_python
 
 #: Each class of 1.1.0's ``delivery_api_client.Model`` under the name of its module.
 MODELS = {
@@ -232,13 +231,8 @@ def test_a_name_that_nobody_has_is_an_error(door):
         door.Nonsense  # noqa: B018 - looking is the test
 
 
-def in_a_fresh_python(root, program):
-    command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=str(root), capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_importing_reads_the_types_and_nothing_that_sends(root):
+@pytest.mark.process
+def test_importing_reads_the_types_and_nothing_that_sends():
     program = (
         "import sys, delivery_api_client, delivery_api_client.Model;"
         "read = [name for name, module in sys.modules.items() if getattr(module, '__file__', None)"
@@ -249,7 +243,8 @@ def test_importing_reads_the_types_and_nothing_that_sends(root):
         "assert 'target_tools.concurrency.task_workers' not in sys.modules;"
         "assert delivery_api_client.Model.option.Option is Option"
     )
-    assert in_a_fresh_python(root, program) == (0, "", "")
+    done = run_python("-c", program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_pickles_of_1_1_0_load_by_their_old_modules():
@@ -702,6 +697,7 @@ def test_a_retry_of_urllib3_says_what_is_asked_about_again():
         assert content(ask(client_of(server, retries=retry))) == "<b>A</b>"
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 4), (False, 1), (0, 1), (1, 2), (urllib3.Retry(1), 2)])
 def test_connecting_is_tried_again(retries, attempts):
     with socket.socket() as taken:

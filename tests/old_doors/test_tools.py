@@ -12,7 +12,6 @@ import pickle
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Dict, List, Tuple
 
@@ -59,8 +58,7 @@ from target_tools import (
 from target_tools import messages as tool_messages
 from target_tools.errors import OptionError
 from target_tools.types.limited_key_dict import LimitedKeyDict
-from tests.house.test_importing import in_a_fresh_python
-from tests.support import ANSWER_BYTES, client_of, offers
+from tests.support import ANSWER_BYTES, client_of, offers, run_python
 
 NOW = 1700000000.25
 FAR = 4000000000
@@ -532,11 +530,12 @@ def test_times_of_the_tools(stopped_clock: None) -> None:
     assert utils.get_epoch_time_milliseconds(datetime.datetime(1969, 12, 31, 23, 59, 59, 500000)) == -500
 
 
-def test_the_offset_of_the_local_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.process
+def test_the_offset_of_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ahead of UTC counts up."""
     monkeypatch.setenv("TZ", "Etc/GMT+5")
     program = "from target_tools.utils import get_timezone_offset; print(get_timezone_offset())"
-    assert in_a_fresh_python(root, "-c", program).stdout.strip() == "-300"
+    assert run_python("-c", program).stdout.strip() == "-300"
 
 
 def test_an_id_of_the_tools_is_new() -> None:
@@ -849,6 +848,7 @@ def test_a_star_brings_no_old_name_along() -> None:
     assert not {"EMPTY_REQUEST", "DEFAULT_OPTS", "DEFAULT_TIMEOUT"} & set(home.__all__)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("package", "names"),
     [

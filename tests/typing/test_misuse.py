@@ -19,6 +19,7 @@ def expected_in(text: str) -> Set[Objection]:
     return {(number, match.group(1)) for number, match in found if match}
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_mypy_objects_to_each_mistake(root: Path, tmp_path: Path) -> None:
     """With the code that stands at the line."""

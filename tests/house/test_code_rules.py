@@ -1,4 +1,4 @@
-"""What no module of the packages does, and what every one has."""
+"""Rules that every module of the packages follows."""
 
 import ast
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
 
-from tests.house.source import PACKAGES, Module, calls_in, dotted, modules_under
+from tests.house.source import PACKAGES, Module, calls_in, dotted
 
 MOST_LINES = 400
-#: Modules that may be longer, each with its reason.
-LONGER: Dict[str, str] = {}
+#: Longer modules, each with the reason.
+LONGER_MODULES: Dict[str, str] = {}
 
-#: Modules that are programs: they talk, and may do as applications do.
+#: Programs: they print and may do what an application does.
 PROGRAMS = ("target_python_sdk.__main__", "target_python_sdk.local_edge.demo")
 
-#: Calls that a library does not make: copying on the way of a call, talking, and what belongs to its host.
-CALLS_OF_A_BAD_GUEST = {
+#: Calls that a library must not make: deep copies, output, and changes to the application's global state.
+FORBIDDEN_CALLS = {
     "copy.deepcopy",
     "deepcopy",
     "print",
@@ -34,17 +34,17 @@ MUTATORS = {
 Finding = Callable[[Module], Iterator[str]]
 
 
-def bad_calls(module: Module) -> Iterator[str]:
-    """Calls that belong to an application, or copy deeply."""
+def forbidden_calls(module: Module) -> Iterator[str]:
+    """Find deep copies and calls that only an application may make."""
     if module.name not in PROGRAMS:
         for call in calls_in(module.tree):
             name = dotted(call.func)
-            if name in CALLS_OF_A_BAD_GUEST or name.rpartition(".")[2] in ("setLevel", "deepcopy"):
+            if name in FORBIDDEN_CALLS or name.rpartition(".")[2] in ("setLevel", "deepcopy"):
                 yield at(module, call, name)
 
 
-def nameless_errors(module: Module) -> Iterator[str]:
-    """``raise Exception``: an error that nobody can catch by its kind."""
+def general_errors(module: Module) -> Iterator[str]:
+    """Find ``raise Exception``, which a caller cannot catch by its class."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Raise) and node.exc is not None:
             raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
@@ -53,23 +53,23 @@ def nameless_errors(module: Module) -> Iterator[str]:
 
 
 def swallowed_errors(module: Module) -> Iterator[str]:
-    """A bare ``except``, or a broad one that says nothing."""
+    """Find a bare ``except``, and ``except Exception`` with an empty body."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler):
             if node.type is None:
                 yield at(module, node, "bare except")
-            elif dotted(node.type) in ("Exception", "BaseException") and all(map(_says_nothing, node.body)):
-                yield at(module, node, "except {}: pass".format(dotted(node.type)))
+            elif dotted(node.type) in ("Exception", "BaseException") and all(map(_is_empty, node.body)):
+                yield at(module, node, f"except {dotted(node.type)}: pass")
 
 
-def _says_nothing(statement: ast.stmt) -> bool:
+def _is_empty(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     )
 
 
 def postponed_annotations(module: Module) -> Iterator[str]:
-    """The future import that would turn the types' annotations into text."""
+    """Find ``from __future__ import annotations`` in the wire types, which read their annotations at run time."""
     if module.name.startswith("target_python_sdk.types"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -77,8 +77,8 @@ def postponed_annotations(module: Module) -> Iterator[str]:
 
 
 def module_state(module: Module) -> Iterator[str]:
-    """A list, dict or set on the module that has a variable's name, or that something changes."""
-    kept = {}
+    """Find ``global``, and module-level lists, dicts and sets that have a variable's name or are changed."""
+    found = {}
     for node in module.tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
@@ -86,13 +86,13 @@ def module_state(module: Module) -> Iterator[str]:
             for target in targets:
                 name = dotted(target)
                 if not (name.startswith("__") and name.endswith("__")):
-                    kept[name] = node
-    for name, node in kept.items():
+                    found[name] = node
+    for name, node in found.items():
         if name.lstrip("_") != name.lstrip("_").upper():
             yield at(module, node, name)
     for name, node in _changes(module.tree):
-        if name in kept:
-            yield at(module, node, "{} is changed".format(name))
+        if name in found:
+            yield at(module, node, f"{name} is changed")
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Global):
             yield at(module, node, "global " + ", ".join(node.names))
@@ -114,7 +114,7 @@ def _changes(tree: ast.AST) -> Iterator[Tuple[str, ast.AST]]:
 
 
 def undocumented(module: Module) -> Iterator[str]:
-    """The module itself, its public classes and functions, and methods that cannot have inherited a docstring."""
+    """Find missing docstrings of the module and its public names. A method of a subclass may inherit one."""
     if ast.get_docstring(module.tree) is None:
         yield module.name
     yield from _undocumented_in(module.tree, module.name)
@@ -123,7 +123,7 @@ def undocumented(module: Module) -> Iterator[str]:
 def _undocumented_in(tree: ast.AST, where: str) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
-            name = "{}.{}".format(where, node.name)
+            name = f"{where}.{node.name}"
             if ast.get_docstring(node) is None and not _is_overload(node):
                 yield name
             if isinstance(node, ast.ClassDef) and not node.bases:
@@ -136,30 +136,30 @@ def _is_overload(node: ast.AST) -> bool:
 
 
 def too_long(module: Module) -> Iterator[str]:
-    """More lines than one story needs."""
-    if module.lines > MOST_LINES and module.name not in LONGER:
-        yield "{}: {} lines".format(module.name, module.lines)
+    """Find a module that is too long."""
+    if module.lines > MOST_LINES and module.name not in LONGER_MODULES:
+        yield f"{module.name}: {module.lines} lines"
 
 
 def at(module: Module, node: ast.AST, what: str) -> str:
-    """How a finding is reported."""
-    return "{}:{}: {}".format(module.name, getattr(node, "lineno", 0), what)
+    """Return the text of a finding."""
+    return f"{module.name}:{getattr(node, 'lineno', 0)}: {what}"
 
 
 RULES: List[Finding] = [
-    bad_calls, nameless_errors, swallowed_errors, postponed_annotations, module_state, undocumented, too_long,
+    forbidden_calls, general_errors, swallowed_errors, postponed_annotations, module_state, undocumented, too_long,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_every_module_keeps_the_rule(root: Path, rule: Finding) -> None:
-    """The packages have none of what the rule's docstring names."""
-    assert [finding for module in modules_under(root).values() for finding in rule(module)] == []
+def test_every_module_follows_the_rule(modules: Dict[str, Module], rule: Finding) -> None:
+    assert [finding for module in modules.values() for finding in rule(module)] == []
 
 
+#: For each rule a text that breaks it.
 FAULTS: Dict[Finding, str] = {
-    bad_calls: "import copy, logging\ncopy.deepcopy({})\nlogging.getLogger('urllib3').setLevel(30)\nprint('x')\n",
-    nameless_errors: "raise Exception('what?')\n",
+    forbidden_calls: "import copy, logging\ncopy.deepcopy({})\nlogging.getLogger('urllib3').setLevel(30)\nprint('x')\n",
+    general_errors: "raise Exception('what?')\n",
     swallowed_errors: "try:\n    pass\nexcept:\n    raise\ntry:\n    pass\nexcept Exception:\n    pass\n",
     postponed_annotations: "from __future__ import annotations\n",
     module_state: "cache = {}\nSEEN = []\ndef see(x):\n    SEEN.append(x)\n    global count\n",
@@ -169,21 +169,18 @@ FAULTS: Dict[Finding, str] = {
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_rule_sees_a_fault(rule: Finding) -> None:
-    """Each rule has a text that breaks it."""
+def test_the_rule_finds_a_fault(rule: Finding) -> None:
     text = FAULTS[rule]
-    module = Module("target_python_sdk.types.bad", Path("bad.py"), ast.parse(text), text.count("\n"))
+    module = Module("target_python_sdk.types.bad", Path("bad.py"), text, ast.parse(text))
     assert list(rule(module))
 
 
-def test_what_is_excused_is_really_too_long(root: Path) -> None:
-    """An excuse goes when its reason has gone."""
-    modules = modules_under(root)
-    assert [name for name in LONGER if name not in modules or modules[name].lines <= MOST_LINES] == []
+def test_every_exception_from_the_limit_is_needed(modules: Dict[str, Module]) -> None:
+    assert [name for name in LONGER_MODULES if name not in modules or modules[name].lines <= MOST_LINES] == []
 
 
 def test_every_package_is_marked_as_typed(root: Path) -> None:
-    """``py.typed`` lies in every folder that is a package, and every folder with code is one."""
+    """Every folder with code has ``__init__.py`` and ``py.typed``."""
     folders = {path.parent for package in PACKAGES for path in (root / package).rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "py.typed").is_file()] == []
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []

@@ -1,4 +1,4 @@
-"""A folder's name says what the code in it may know: imports go down a floor or stay on it."""
+"""The folder of a module determines its layer; a module imports from its own layer and from lower ones."""
 
 from pathlib import Path
 from typing import Dict, List, Set
@@ -7,13 +7,13 @@ import pytest
 
 from tests.house.source import Module, imports_of, modules_under
 
-#: Where each part of the tree lives; the longest name that fits counts.
-FLOORS = {
+#: The layer of each part of the tree. The longest matching name counts.
+LAYERS = {
     "target_tools": 0,
     "target_python_sdk.types": 1,
     "target_python_sdk.offers": 1,  # what an answer has for one mbox, view or page load
     "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API
-    "target_python_sdk.version": 1,  # one constant, which requests carry; it imports nothing
+    "target_python_sdk.version": 1,  # one constant, sent with requests; it imports nothing
     "target_python_sdk.decisioning": 2,
     "target_python_sdk.delivery": 3,
     "target_python_sdk.artifact": 3,
@@ -25,33 +25,33 @@ FLOORS = {
     "delivery_api_client": 6,
     "target_decisioning_engine": 6,
 }
-#: 1.1.0's modules in our own packages: thin, and for users alone, too.
-OLD_MODULES = {
+#: Modules of 1.1.0 in our own packages. Only users import them.
+MODULES_OF_1_1_0 = {
     "target_python_sdk": ("cookies", "helper", "messages", "validators"),
     "target_tools": ("constants", "messages", "perf_tool", "response_helpers", "types", "utils"),
 }
-FLOORS.update({"{}.{}".format(package, name): 6 for package, names in OLD_MODULES.items() for name in names})
+LAYERS.update({f"{package}.{name}": 6 for package, names in MODULES_OF_1_1_0.items() for name in names})
 
 
-def floor_of(name: str) -> int:
-    """The floor a module lives on."""
-    while name not in FLOORS:
+def layer_of(name: str) -> int:
+    """Return the layer of a module."""
+    while name not in LAYERS:
         name = name.rpartition(".")[0]
-    return FLOORS[name]
+    return LAYERS[name]
 
 
-def climbing(modules: Dict[str, Module]) -> List[str]:
-    """The imports that go up; below the highest floor none goes through an old door."""
+def upward_imports(modules: Dict[str, Module]) -> List[str]:
+    """Return the imports from a higher layer. The modules of 1.1.0 are the highest."""
     return [
-        "{} imports {}".format(module.name, target)
+        f"{module.name} imports {target}"
         for module in modules.values()
         for target in sorted(imports_of(module, modules))
-        if floor_of(target) > floor_of(module.name)
+        if layer_of(target) > layer_of(module.name)
     ]
 
 
-def circles(modules: Dict[str, Module]) -> List[str]:
-    """The modules that import one another in a circle: those that no order of loading satisfies."""
+def import_cycles(modules: Dict[str, Module]) -> List[str]:
+    """Return the modules that are part of an import cycle."""
     waiting = {name: imports_of(module, modules) for name, module in modules.items()}
     while True:
         ready = [name for name, needed in waiting.items() if not needed & set(waiting)]
@@ -75,19 +75,17 @@ def _reachable_from_themselves(graph: Dict[str, Set[str]]) -> List[str]:
     return [name for name in graph if name in reach(name)]
 
 
-def test_no_import_goes_up_or_through_an_old_door(root: Path) -> None:
-    """A module knows its own floor and those below; the old doors are for users alone."""
-    assert climbing(modules_under(root)) == []
+def test_no_module_imports_from_a_higher_layer(modules: Dict[str, Module]) -> None:
+    assert upward_imports(modules) == []
 
 
-def test_no_modules_import_one_another_in_a_circle(root: Path) -> None:
-    """There is an order in which the modules can be read."""
-    assert circles(modules_under(root)) == []
+def test_there_is_no_import_cycle(modules: Dict[str, Module]) -> None:
+    assert import_cycles(modules) == []
 
 
 @pytest.fixture
-def bad_house(tmp_path: Path) -> Dict[str, Module]:
-    """A tree with one of each fault, to see the tests above fail."""
+def faulty_tree(tmp_path: Path) -> Dict[str, Module]:
+    """A tree with one of each fault, for which the tests above must fail."""
     files = {
         "target_tools/__init__.py": "",
         "target_tools/clock.py": "def now():\n    from target_python_sdk.types import Geo\n",
@@ -108,18 +106,18 @@ def bad_house(tmp_path: Path) -> Dict[str, Module]:
     return modules_under(tmp_path)
 
 
-def test_an_import_upwards_is_seen_wherever_it_hides(bad_house: Dict[str, Module]) -> None:
-    """In a function, relative, or through an old door."""
-    assert climbing(bad_house) == [
+def test_an_import_from_a_higher_layer_is_found(faulty_tree: Dict[str, Module]) -> None:
+    """Inside a function, relative, or of a module of 1.1.0."""
+    assert upward_imports(faulty_tree) == [
         "target_tools.clock imports target_python_sdk.types",
         "target_python_sdk.client imports delivery_api_client",
         "target_python_sdk.types imports target_python_sdk.delivery.edge",
     ]
 
 
-def test_a_circle_is_seen(bad_house: Dict[str, Module]) -> None:
-    """On one floor or over two; what merely imports a circle is not part of it."""
-    assert circles(bad_house) == [
+def test_an_import_cycle_is_found(faulty_tree: Dict[str, Module]) -> None:
+    """Within one layer or across two. A module that only imports from a cycle is not part of it."""
+    assert import_cycles(faulty_tree) == [
         "target_python_sdk.delivery.edge",
         "target_python_sdk.types",
         "target_tools.left",
