@@ -16,7 +16,7 @@ from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.policies import RetryPolicy
 from target_tools.http.proxies import Proxy, parse_proxy
-from target_tools.http.retries import Retrying
+from target_tools.http.retries import RetryingSender
 from target_tools.logger import Log
 
 if TYPE_CHECKING:  # the transport is read with the first request
@@ -140,13 +140,13 @@ class _Way:
         from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
 
         self.transport = Transport(transport_settings(configuration))
-        self.send = Retrying(self.transport.send, policy)
+        self.send = RetryingSender(self.transport.send, policy)
         # A client that nobody closed hangs up when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
 
     def abandon(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
-        self.transport.abandon()
+        self.transport.discard_inherited()
 
 
 def transport_settings(configuration: Configuration) -> "TransportSettings":
@@ -185,8 +185,8 @@ def retry_policy(retries: Any) -> RetryPolicy:
     return RetryPolicy(
         attempts=max(0, min(numbers, default=3)) + 1,
         statuses=frozenset(retries.status_forcelist or ()),
-        base=float(retries.backoff_factor),
-        longest=float(getattr(retries, "backoff_max", 120.0)),
+        initial_delay=float(retries.backoff_factor),
+        max_delay=float(getattr(retries, "backoff_max", 120.0)),
         respect_retry_after=retries.respect_retry_after_header,
     )
 

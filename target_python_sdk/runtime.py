@@ -25,11 +25,11 @@ from target_tools.concurrency.task_workers import Workers
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
-from target_tools.http.breaker import Breaking
-from target_tools.http.failover import FailingOver
+from target_tools.http.breaker import CircuitBreaker
+from target_tools.http.failover import FailoverSender
 from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
-from target_tools.http.retries import Retrying
+from target_tools.http.retries import RetryingSender
 from target_tools.http.transport import Transport
 from target_tools.logger import Log
 
@@ -66,18 +66,18 @@ class Runtime:
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
         self.transport = Transport(settings.transport(), self.workers.blocking)
-        retrying = Retrying(with_headers(self.transport.send, settings.headers), settings.retries)
+        retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries)
         self.send: Send = Logged(retrying, log, settings.log_payloads)
         self.counters = Counters()
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
             on_change = circuit_reporter(events, log)
-            breaking = Breaking(self.send, settings.circuit_breaker, settings.timeout, on_change)
+            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, on_change)
             self.send, circuit_is_open = breaking, breaking.is_open
         hint = self._first_hint() if inherited is None else inherited.location_hint
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
         # A third of the time-out is for opening a connection to a cluster; half of that says something about it.
-        self.send = FailingOver(self.send, self._clusters.lose, settings.timeout / 6)
+        self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
         #: The rule artifact, where this process decides.
         self.artifacts: Optional[ArtifactSource[Artifact]] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
@@ -135,7 +135,7 @@ class Runtime:
 
     def abandon(self) -> None:
         """Leave the connections to the parent process, whose they are."""
-        self.transport.abandon()
+        self.transport.discard_inherited()
 
     def newest(self) -> Optional[Newest]:
         """The newest artifact, where this process decides and there is one."""

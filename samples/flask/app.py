@@ -29,7 +29,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 from flask import Flask, abort, jsonify, render_template, request
 
 from target_python_sdk import ClientOptions, TargetClient
-from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, Visit
+from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, WsgiVisit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -67,12 +67,12 @@ class Shop:
         # What callbacks leave for the request that waits for it, by the id of the call.
         self.results: Dict[str, Any] = {}
 
-    def waiting(self, visit: Visit) -> Shown:
+    def waiting(self, visit: WsgiVisit) -> Shown:
         """The thread of this request waits for the answer."""
         envelope = self.client.get_offers(visit.options(greeting_request))
         return shown(visit.remember(envelope))
 
-    def calling_back(self, visit: Visit) -> Shown:
+    def calling_back(self, visit: WsgiVisit) -> Shown:
         """Two calls are under way at once; workers bring the answers."""
         asked, wanted = uuid.uuid4().hex, uuid.uuid4().hex
         offers = self.client.get_offers(
@@ -93,7 +93,7 @@ class Shop:
         flags.wait()
         return shown(self.results.pop(asked), self.results.pop(wanted))
 
-    async def awaiting(self, visit: Visit) -> Shown:
+    async def awaiting(self, visit: WsgiVisit) -> Shown:
         """The same two calls, awaited together."""
         offers, flags = await asyncio.gather(
             self.client.get_offers_async(visit.options(greeting_request)),
@@ -101,7 +101,7 @@ class Shop:
         )
         return shown(visit.remember(offers), flags)
 
-    def prefetching(self, visit: Visit) -> Shown:
+    def prefetching(self, visit: WsgiVisit) -> Shown:
         """Products that nobody has seen yet: the browser tells when it shows them."""
         envelope = self.client.get_offers(visit.options(products_request))
         return shown(visit.remember(envelope))
@@ -114,7 +114,7 @@ class Shop:
         """Leave word that there is none: too many calls wait already."""
         self.results[call] = None
 
-    def tell(self, visit: Visit, told: Dict[str, Any]) -> None:
+    def tell(self, visit: WsgiVisit, told: Dict[str, Any]) -> None:
         """Report what the browser has shown or where it was clicked.  Nobody waits for it."""
         notification = Notification(
             id=uuid.uuid4().hex,
@@ -189,9 +189,9 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
     return application
 
 
-def visit() -> Visit:
+def visit() -> WsgiVisit:
     """This request, as far as Target is concerned."""
-    found: Visit = request.environ[ENVIRON_KEY]
+    found: WsgiVisit = request.environ[ENVIRON_KEY]
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 from urllib.parse import parse_qs
 
 from target_python_sdk import ClientOptions, TargetClient
-from target_python_sdk.integrations.wsgi import TargetMiddleware, Visit
+from target_python_sdk.integrations.wsgi import TargetMiddleware, WsgiVisit
 from target_python_sdk.types import (
     DeliveryRequest,
     ExecuteRequest,
@@ -65,7 +65,7 @@ def client_ready() -> None:
     log.info("Target is ready")
 
 
-def get_offers(visit: Visit) -> Optional[Any]:
+def get_offers(visit: WsgiVisit) -> Optional[Any]:
     """The envelope with a greeting that is shown, and products that may be; None: the page does without."""
     request_id = uuid.uuid4().hex
     request = DeliveryRequest(
@@ -81,7 +81,7 @@ def get_offers(visit: Visit) -> Optional[Any]:
     return results.pop(request_id, None)
 
 
-def get_flags(visit: Visit) -> Dict[str, Any]:
+def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
     """The feature flags of this visitor; none where Target could not be asked."""
     request_id = uuid.uuid4().hex
 
@@ -94,7 +94,7 @@ def get_flags(visit: Visit) -> Dict[str, Any]:
     return flags
 
 
-def tell(visit: Visit, kind: str, token: str) -> None:
+def tell(visit: WsgiVisit, kind: str, token: str) -> None:
     """Report that products were shown or clicked.  Nobody waits for it."""
     notification = Notification(
         id=uuid.uuid4().hex,
@@ -119,7 +119,7 @@ def on_error(error: BaseException) -> None:
 
 def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """``GET /`` is the page, ``POST /clicked`` what its button sends."""
-    visit: Visit = environ["adobe.target"]
+    visit: WsgiVisit = environ["adobe.target"]
     asked = "{} {}".format(environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/")
     # Which process it was is of interest to the demonstration only.
     headers = [("Content-Type", "text/html; charset=utf-8"), ("X-Process", str(os.getpid()))]
@@ -147,7 +147,7 @@ def form(environ: Dict[str, Any]) -> Dict[str, str]:
     return {name: values[0] for name, values in parse_qs(text).items()}
 
 
-def page(visit: Visit) -> bytes:
+def page(visit: WsgiVisit) -> bytes:
     """The shop's page for this visitor."""
     envelope = get_offers(visit)
     flags = get_flags(visit)

@@ -25,7 +25,7 @@ from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.concurrency.waiting import acquire
 from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
 from target_tools.http.messages import Send
-from target_tools.http.retries import retry_after
+from target_tools.http.retries import parse_retry_after
 from target_tools.logger import Log
 
 #: The shortest interval, in seconds, except on loopback: artifacts change by the minute at most.
@@ -165,7 +165,7 @@ def log_single_download(log: Log) -> None:
 def patience_asked(error: BaseException) -> float:
     """Seconds that the server asks for before it is asked again; 0: it does not."""
     headers = error.headers if isinstance(error, HttpStatusError) else None
-    return 0.0 if headers is None else retry_after(headers.get("Retry-After")) or 0.0
+    return 0.0 if headers is None else parse_retry_after(headers.get("Retry-After")) or 0.0
 
 
 class LeftOut:

@@ -142,8 +142,8 @@ def _retries(option: str, value: Any) -> RetryPolicy:
         return RetryPolicy(
             attempts=_retry_total(value) + 1,
             statuses=frozenset(value.status_forcelist or RetryPolicy().statuses),
-            base=float(value.backoff_factor),
-            longest=float(getattr(value, "backoff_max", RetryPolicy().longest)),
+            initial_delay=float(value.backoff_factor),
+            max_delay=float(getattr(value, "backoff_max", RetryPolicy().max_delay)),
             respect_retry_after=value.respect_retry_after_header,
         )
     return RetryPolicy(attempts=parse.whole("a number of attempts", 1)(option, value))
@@ -165,9 +165,9 @@ def _proxy(option: str, value: Any) -> "Proxy":
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
         from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - as above
-        from target_tools.http.transport import stock_manager  # noqa: PLC0415 - as above
+        from target_tools.http.transport import new_manager  # noqa: PLC0415 - as above
 
-        stock_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
+        new_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
     return proxy
 
 
@@ -216,9 +216,9 @@ def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
 def _headers(option: str, value: Any) -> "Headers":
     if callable(value):
         return cast("Headers", value)
-    from target_tools.http.headers import checked_headers  # noqa: PLC0415 - as above
+    from target_tools.http.headers import check_headers  # noqa: PLC0415 - as above
 
-    return checked_headers(value)
+    return check_headers(value)
 
 
 def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
@@ -282,4 +282,3 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "shutdown_timeout": parse.milliseconds(0),
     "internal": lambda option, value: value,  # 1.1.0's mark of a client made by ``create``
 }
-

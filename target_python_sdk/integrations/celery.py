@@ -25,18 +25,18 @@ from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
 from target_python_sdk.delivery.option_parsers import milliseconds, refuse
-from target_python_sdk.integrations.celery_client import ClientOfProcess
+from target_python_sdk.integrations.celery_client import ProcessClient
 from target_python_sdk.integrations.celery_late_install import learn_task, send_again, warn_in_a_child
 from target_python_sdk.integrations.celery_message import (
-    bare,
-    is_worth_a_retry,
-    may_pass,
-    message_of,
-    message_of_call,
-    named,
-    options_of,
+    describe_message,
+    error_name,
+    is_retryable,
+    is_transient,
+    message_from_options,
+    message_from_request,
+    options_from_message,
+    redacted_error,
     serializer_of,
-    shown,
 )
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.counter import Counter
@@ -68,13 +68,13 @@ _TASK: Dict[str, Any] = {
 }
 
 #: Seconds in which a child of prefork has to be up, where an app says nothing; ``worker_proc_alive_timeout``.
-_ALIVE_SECONDS = 4.0
+_DEFAULT_ALIVE_TIMEOUT = 4.0
 #: Seconds in which a broker that could not be reached is not tried again by ``resend``.
-_BROKER_PAUSE = 1.0
+_BROKER_RETRY_DELAY = 1.0
 #: Seconds between two log lines about what could not be put on the broker.
-_COMPLAINT_SECONDS = 10.0
+_LOG_INTERVAL = 10.0
 #: ``resend`` runs where others wait: it tries a connection that went stale again, and no more.
-_ONE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+_SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 class _Installations:
@@ -154,7 +154,7 @@ class CeleryTarget:
         self._flush_seconds = flush_seconds
         self._publish_seconds = publish_seconds
         self._log = Log()
-        self._processes = PerProcess[ClientOfProcess](lambda _: ClientOfProcess(client_factory, self._log))
+        self._processes = PerProcess[ProcessClient](lambda _: ProcessClient(client_factory, self._log))
         #: When ``resend`` may try again after the broker failed; 0 while it works.
         self._quiet_until = 0.0
         self._silent_until = 0.0
@@ -186,7 +186,7 @@ class CeleryTarget:
         ``countdown`` and so on.  Raises ``OptionError`` before anything is sent, and Celery's
         ``OperationalError`` where no broker is to be had, or none that answers in time.
         """
-        sent = self._publish(message_of_call(options, self._log), **sending)
+        sent = self._publish(message_from_options(options, self._log), **sending)
         self._sent.add()
         return sent
 
@@ -199,7 +199,11 @@ class CeleryTarget:
         serializer = serializer_of(app.conf)
         if sending.get("serializer", serializer) != serializer:
             refuse("serializer", repr(serializer), sending["serializer"])
-        ours = {"argsrepr": shown(message), "serializer": serializer, **_lineage(app.current_worker_task)}
+        ours = {
+            "argsrepr": describe_message(message),
+            "serializer": serializer,
+            **_parent_task_ids(app.current_worker_task),
+        }
         sending = {**ours, **sending}
         if app.conf.task_always_eager:  # it runs here, for as long as it takes
             return self.task.apply_async((message,), **sending)
@@ -221,34 +225,34 @@ class CeleryTarget:
         raised but a soft time limit, which is the task's.
         """
         ended_with_its_client = isinstance(event["error"], ClientClosed)
-        if may_pass(event["error"]) and self._is_taken(event):
+        if is_transient(event["error"]) and self._try_publish(event):
             self._resent.add()
             if ended_with_its_client:
                 self._rescued.add()
         elif not ended_with_its_client:  # those are counted where the client is closed
             self._lost.add()
-            self._complain()
+            self._log_lost()
 
-    def _complain(self) -> None:
+    def _log_lost(self) -> None:
         now = monotonic()
         if now >= self._silent_until:
-            self._silent_until = now + _COMPLAINT_SECONDS
+            self._silent_until = now + _LOG_INTERVAL
             self._log.error("Notifications were lost; so far %d requests", int(self._lost))
 
-    def _is_taken(self, event: Mapping[str, Any]) -> bool:
+    def _try_publish(self, event: Mapping[str, Any]) -> bool:
         """Whether the broker took it.  One that failed is left alone for a moment: the caller may be a page."""
         now = monotonic()
         if now < self._quiet_until:
             return False
         if self._quiet_until:  # one sees whether it works again, and nobody else waits for that
-            self._quiet_until = now + self._publish_seconds + _BROKER_PAUSE
+            self._quiet_until = now + self._publish_seconds + _BROKER_RETRY_DELAY
         try:
-            message = message_of(event["notification"], event["session_id"])
-            self._publish(message, retry=True, retry_policy=_ONE_MORE)
+            message = message_from_request(event["notification"], event["session_id"])
+            self._publish(message, retry=True, retry_policy=_SINGLE_RETRY)
         except SoftTimeLimitExceeded:
             raise  # it is the task's
         except Exception as error:  # noqa: BLE001 - brokers raise all kinds, and the SDK's worker has other things to do
-            self._quiet_until = monotonic() + _BROKER_PAUSE
+            self._quiet_until = monotonic() + _BROKER_RETRY_DELAY
             self._log.info("The broker took no notifications (%s)", type(error).__name__)
             return False
         self._quiet_until = 0.0
@@ -262,43 +266,45 @@ class CeleryTarget:
 
     def _run(self, task: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         """One run of the task."""
-        error = self._delivered(args, kwargs)
+        error = self._deliver(args, kwargs)
         if error is None:
             return
         # From here on no other error is being handled: Celery would log that one too, with the answer it quotes.
         tried = task.request.retries + 1
-        if not _has_another_try(task, error):
-            self._log.error("Notifications were not delivered (%s), tried %d times", named(error), tried)
+        if not _should_retry(task, error):
+            self._log.error("Notifications were not delivered (%s), tried %d times", error_name(error), tried)
             raise error
         try:
-            # Only what options_of took is worth a retry, so there is one message.
+            # Only what options_from_message took is worth a retry, so there is one message.
             message = next(iter((*args, *kwargs.values())))
             serializer = serializer_of(task.app.conf)
-            raise task.retry(exc=error, countdown=_pause(task), argsrepr=shown(message), serializer=serializer)
+            raise task.retry(
+                exc=error, countdown=_retry_delay(task), argsrepr=describe_message(message), serializer=serializer
+            )
         except Reject as rejected:  # the broker takes no second message: may it keep the first
             raise Reject(rejected.reason, requeue=True) from None
 
-    def _delivered(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
+    def _deliver(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
         """None, or why not; a client's error without what may belong to a visitor."""
         try:
-            options = options_of(args, kwargs, self._log)
+            options = options_from_message(args, kwargs, self._log)
             error = self.client.send_notifications(options).error
         except TargetError as raised:
             error = raised
         except Exception as raised:  # noqa: BLE001 - a factory raises what it likes
             return raised
-        return bare(error) if isinstance(error, TargetError) else error
+        return redacted_error(error) if isinstance(error, TargetError) else error
 
     # Celery's signals
 
     def _on_process_init(self, **_: Any) -> None:
         """A child of prefork begins; ``solo`` says so of the main process."""
-        self._begin()
+        self._start_client()
 
     def _on_worker_init(self, sender: Any = None, **_: Any) -> None:
         """A worker begins.  Where tasks will run in children, its main process needs no client."""
         if not _is_prefork(getattr(sender, "pool_cls", None)):
-            self._begin()
+            self._start_client()
 
     def _on_task_unknown(self, sender: Any = None, message: Any = None, name: str = "", **_: Any) -> None:
         """Deliver a message that this worker rejected, because ``install`` was called after the worker's start."""
@@ -312,10 +318,10 @@ class CeleryTarget:
             self._log.error("A message for %s was lost (%s)", name, type(error).__name__)
         self._lost.add()
 
-    def _begin(self) -> None:
+    def _start_client(self) -> None:
         """Have the client made.  What a factory raises Celery logs, and the first task that wants a client hears it."""
         app: Any = self._app or current_app
-        seconds = app.conf.worker_proc_alive_timeout or _ALIVE_SECONDS
+        seconds = app.conf.worker_proc_alive_timeout or _DEFAULT_ALIVE_TIMEOUT
         self._processes.get().begin(seconds / 2)  # a child has more to do until it is up
 
     def _on_shutdown(self, **_: Any) -> None:
@@ -326,10 +332,10 @@ class CeleryTarget:
         rescued = int(self._rescued)
         counts = here.close(self._flush_seconds)
         if counts is not None:
-            self._count(counts, int(self._rescued) - rescued)
+            self._add_lost(counts, int(self._rescued) - rescued)
         self._processes.forget()  # not before: callbacks may have asked for the client
 
-    def _count(self, counts: Dict[str, int], rescued: int) -> None:
+    def _add_lost(self, counts: Dict[str, int], rescued: int) -> None:
         """Add what was lost with the client."""
         lost = counts["dropped"] + counts["pending"] + counts["running"] - rescued
         if lost > 0:
@@ -347,21 +353,21 @@ def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
     INSTALLATIONS.of(task)._run(task, args, kwargs)
 
 
-def _lineage(parent: Any) -> Dict[str, str]:
+def _parent_task_ids(parent: Any) -> Dict[str, str]:
     """Which task sends it: Celery would ask the thread, and that is ours."""
     if parent is None:
         return {}
     return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
-def _has_another_try(task: Any, error: BaseException) -> bool:
+def _should_retry(task: Any, error: BaseException) -> bool:
     """Whether to run the task again, later.  Where its caller waits for it there is no later."""
-    if task.request.is_eager or task.request.called_directly or not is_worth_a_retry(error):
+    if task.request.is_eager or task.request.called_directly or not is_retryable(error):
         return False
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
-def _pause(task: Any) -> int:
+def _retry_delay(task: Any) -> int:
     """Seconds until the next try, by the names that Celery's own retries go by."""
     seconds: int = get_exponential_backoff_interval(
         factor=int(task.retry_backoff),

@@ -20,10 +20,10 @@ from target_tools.logger import Log
 #: What of the time for closing is for calls under way; the rest is for telling those whose calls are dropped.
 _FLUSHING = 0.8
 #: Seconds between two looks whether callbacks have made more calls.
-_MOMENT = 0.001
+_POLL_INTERVAL = 0.001
 
 
-class ClientOfProcess:
+class ProcessClient:
     """The client of this process, and what else belongs to one process.
 
     It takes no lock that a soft time limit could leave taken.
@@ -35,7 +35,7 @@ class ClientOfProcess:
         #: The first is the client; any other came too late, and is closed.
         self._made: List[TargetClient] = []
         #: The client that a thread makes just now.
-        self._coming: Optional[AsyncResult[TargetClient]] = None
+        self._starting: Optional[AsyncResult[TargetClient]] = None
         self._is_late = self._is_over = False
         #: The way to the broker.  A forked child has none of the threads that hang, and counts its own.
         self.publishing = Handover()
@@ -44,14 +44,14 @@ class ClientOfProcess:
         """The client: the one that is on its way, or made here.  Raises what the factory raises."""
         if self._made:
             return self._made[0]
-        coming = self._coming
-        return self._keep(self._factory()) if coming is None else coming.get()
+        coming = self._starting
+        return self._store(self._factory()) if coming is None else coming.get()
 
     def begin(self, seconds: float) -> None:
         """Have the client made, and wait for it no longer than that.  Raises what the factory raises by then."""
         if self._made:
             return
-        coming = self._coming or self._start()
+        coming = self._starting or self._start()
         coming.wait(seconds)
         if coming.ready():
             coming.get()
@@ -61,7 +61,7 @@ class ClientOfProcess:
 
     def _start(self) -> "AsyncResult[TargetClient]":
         coming: AsyncResult[TargetClient] = AsyncResult()
-        self._coming = coming
+        self._starting = coming
         try:
             start_thread(self._make, (coming,))
         except (RuntimeError, MemoryError):  # no thread is to be had
@@ -73,15 +73,15 @@ class ClientOfProcess:
         made: Optional[TargetClient] = None
         error: Optional[BaseException] = None
         try:
-            made = self._keep(self._factory())
+            made = self._store(self._factory())
         except BaseException as raised:  # noqa: BLE001 - it belongs to whoever waits
             error = raised
             if self._is_late:  # perhaps nobody does
                 self._log.error("The client could not be made (%s)", type(error).__name__)
-        self._coming = None  # whoever asks next makes it anew
+        self._starting = None  # whoever asks next makes it anew
         coming.complete(made, error)
 
-    def _keep(self, made: TargetClient) -> TargetClient:
+    def _store(self, made: TargetClient) -> TargetClient:
         """The client that is kept; of two threads that made one at once one is too late."""
         self._made.append(made)
         kept = self._made[0]
@@ -109,7 +109,7 @@ def _finish(client: TargetClient, seconds: float) -> None:
     while quiet < 2 and client.flush(_milliseconds_left(deadline)) and deadline.remaining() > 0:
         stats = client.stats()
         quiet = 0 if stats["pending"] or stats["running"] else quiet + 1
-        time.sleep(_MOMENT)
+        time.sleep(_POLL_INTERVAL)
     client.close(_milliseconds_left(deadline))
 
 

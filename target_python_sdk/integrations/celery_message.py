@@ -21,11 +21,11 @@ from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
 
 #: Errors after which the same request may come through later.  So it may after a 429 or a 5xx.
-_PASSING = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
+_TRANSIENT_ERRORS = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
 
 #: What a message is made with: what else a client knows (property, environment, a time-out) is added by the one that
 #: sends it.
-_NOBODY = ClientSettings("", "", timeout=0)
+_PLACEHOLDER_SETTINGS = ClientSettings("", "", timeout=0)
 
 #: The largest request that a message may hold, in bytes of JSON: as large as the largest answer that is read.
 MAX_REQUEST_BYTES = ByteLimits().delivery
@@ -45,15 +45,15 @@ _FIELDS: Dict[str, Tuple[Tuple[type, ...], str]] = {
 _UNUSABLE = (TargetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def message_of_call(options: Any, log: Log) -> Dict[str, Any]:
+def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
     """What travels: plain JSON, with nothing left open that this process decides."""
-    call = call_options(options, _NOBODY, log)
+    call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:
         raise OptionError("callback: a message cannot carry one", "callback", "None")
     check_notifications(call.request)
-    prepared = prepare(call, _NOBODY, None, log)
+    prepared = prepare(call, _PLACEHOLDER_SETTINGS, None, log)
     check_notifications(prepared.request)  # those that cannot be used were left out
-    message = message_of(prepared.request, prepared.visit.session_id)
+    message = message_from_request(prepared.request, prepared.visit.session_id)
     if prepared.cluster is not None:
         message["location_hint"] = prepared.cluster
     if call.timeout:
@@ -61,7 +61,7 @@ def message_of_call(options: Any, log: Log) -> Dict[str, Any]:
     return message
 
 
-def message_of(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:
+def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:
     """The same of a request in which everything is settled."""
     try:
         body = render_json(request.to_dict(by_alias=True, exclude_none=True))
@@ -91,11 +91,11 @@ def serializer_of(settings: Any) -> str:
     return serializer
 
 
-def options_of(args: Sequence[Any], kwargs: Mapping[str, Any], log: Log) -> Any:
+def options_from_message(args: Sequence[Any], kwargs: Mapping[str, Any], log: Log) -> Any:
     """Return the call that the arguments of a task stand for.
 
     Anybody who can write to the broker can send a message.  Raises ``OptionError`` for arguments that
-    :func:`message_of_call` and :func:`message_of` do not make.
+    :func:`message_from_options` and :func:`message_from_request` do not make.
     """
     given = [*args, *kwargs.values()]
     if len(given) != 1 or not set(kwargs) <= {"message"} or not isinstance(given[0], dict):
@@ -121,7 +121,7 @@ def _settled(message: Mapping[str, Any], log: Log) -> Dict[str, Any]:
         "target_location_hint": message.get("location_hint"),
         "timeout": message.get("timeout"),
     }
-    message_of_call(options, log)
+    message_from_options(options, log)
     return options
 
 
@@ -130,31 +130,31 @@ def _foreign(expected: str) -> OptionError:
     return OptionError(f"Invalid message: expected {expected}", "message", expected)
 
 
-def shown(message: Mapping[str, Any]) -> str:
+def describe_message(message: Mapping[str, Any]) -> str:
     """How much a message holds, never what."""
     return "(<{} notifications>,)".format(len(message["request"].get("notifications") or ()))
 
 
-def named(error: BaseException) -> str:
+def error_name(error: BaseException) -> str:
     """The class of an error, with the HTTP status if it has one."""
     status = getattr(error, "status", None)
     return type(error).__name__ if not status else "{} {}".format(type(error).__name__, status)
 
 
-def bare(error: TargetError) -> TargetError:
+def redacted_error(error: TargetError) -> TargetError:
     """``error`` as it would leave the process: without the request, and without the body that was answered."""
     restore, arguments = error.__reduce__()
     made: TargetError = restore(*arguments)
     return made
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same request may come through later."""
     if isinstance(error, HttpStatusError):
         return error.status is not None and (error.status == 429 or error.status >= 500)
-    return isinstance(error, _PASSING)
+    return isinstance(error, _TRANSIENT_ERRORS)
 
 
-def is_worth_a_retry(error: BaseException) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Whether to try again: so it is where a soft limit struck, or a factory could not make a client."""
-    return may_pass(error) or not isinstance(error, TargetError)
+    return is_transient(error) or not isinstance(error, TargetError)

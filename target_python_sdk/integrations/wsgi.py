@@ -29,7 +29,7 @@ from typing import (
     overload,
 )
 
-from target_python_sdk.integrations.wsgi_environ import READ, context, scheme, sent_cookies
+from target_python_sdk.integrations.wsgi_environ import ENVIRON_VARIABLES, context, request_cookies, scheme
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import Context, DeliveryRequest
 from target_tools.attributes_provider import AttributesProvider
@@ -57,7 +57,7 @@ ENVIRON_KEY = "adobe.target"
 #: The cookies of an envelope, by their keys there.
 _COOKIES = {"target_cookie": TARGET_COOKIE, "target_location_hint_cookie": LOCATION_HINT_COOKIE}
 #: What is written at most; browsers drop longer cookies.
-_WRITTEN_LENGTH = 4096
+_MAX_COOKIE_LENGTH = 4096
 
 #: What may stand in a cookie's value: no space, quote, comma, semicolon, backslash, and no control character.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+", re.ASCII)
@@ -65,7 +65,7 @@ _DOMAIN = re.compile(r"\.?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", re.ASCII)
 _SAME_SITE = ("Lax", "Strict", "None")
 
 
-class CookieStyle(NamedTuple):
+class CookieOptions(NamedTuple):
     """How the visitor's cookies are set; their names, values and ages are the answer's, and their path is ``/``."""
 
     domain: Optional[str] = None
@@ -88,7 +88,7 @@ class CookieStyle(NamedTuple):
         parts += ["HttpOnly"] if self.http_only else []
         return "Set-Cookie", "; ".join([*parts, "SameSite=" + self.same_site])
 
-    def check(self) -> "CookieStyle":
+    def validated(self) -> "CookieOptions":
         """This style; ``OptionError`` where it makes no header."""
         if self.domain is not None and not _DOMAIN.fullmatch(self.domain):
             raise OptionError("The domain of cookies is no host name", "domain", "a host name")
@@ -98,10 +98,10 @@ class CookieStyle(NamedTuple):
 
 
 #: As browsers and at.js expect them.
-USUAL_COOKIES = CookieStyle()
+DEFAULT_COOKIES = CookieOptions()
 
 
-class Visit:
+class WsgiVisit:
     """One request of a visitor, as far as Target is concerned: who it is, from where, and what was answered.
 
     ``trusted_proxies`` is how many proxies of your own stand in front of the server.  With 0 what
@@ -111,13 +111,13 @@ class Visit:
     """
 
     def __init__(
-        self, environ: "Mapping[str, Any]", trusted_proxies: int = 0, cookies: CookieStyle = USUAL_COOKIES
+        self, environ: "Mapping[str, Any]", trusted_proxies: int = 0, cookies: CookieOptions = DEFAULT_COOKIES
     ) -> None:
         # No more is kept of the environ, which holds this: the two shall not hold one another.
-        self._environ = {name: environ[name] for name in READ if name in environ}
+        self._environ = {name: environ[name] for name in ENVIRON_VARIABLES if name in environ}
         self._proxies = trusted_proxies
         self._style = cookies
-        self._sent = sent_cookies(environ, _COOKIES.values())
+        self._sent = request_cookies(environ, _COOKIES.values())
         self._answered: Dict[str, Tuple[str, int]] = {}
         self._begun = False
         #: The session of the calls made for this request, where no cookie names one.
@@ -126,12 +126,12 @@ class Visit:
     @property
     def target_cookie(self) -> Optional[str]:
         """The value of the ``mbox`` cookie: of the newest answer, else as the browser sent it."""
-        return self._newest(TARGET_COOKIE)
+        return self._latest_cookie(TARGET_COOKIE)
 
     @property
     def target_location_hint(self) -> Optional[str]:
         """The value of the ``mboxEdgeCluster`` cookie: of the newest answer, else as the browser sent it."""
-        return self._newest(LOCATION_HINT_COOKIE)
+        return self._latest_cookie(LOCATION_HINT_COOKIE)
 
     @property
     def https(self) -> bool:
@@ -173,13 +173,13 @@ class Visit:
         give the one that a call returns to :meth:`remember`.
         """
         options: Dict[str, Any] = {
-            "request": self._in_context(DeliveryRequest() if request is None else request),
+            "request": self._with_context(DeliveryRequest() if request is None else request),
             "session_id": self.session_id,
             "target_cookie": self.target_cookie,
             "target_location_hint": self.target_location_hint,
         }
         if callback is not None:
-            options["callback"] = self._remembering(callback)
+            options["callback"] = self._wrap_callback(callback)
         return {**options, **more}
 
     def remember(self, answer: AnswerT) -> AnswerT:
@@ -189,7 +189,7 @@ class Visit:
         """
         envelope: Any = answer.get_response() if isinstance(answer, AttributesProvider) else answer
         for key, name in _COOKIES.items():
-            cookie = _usable(envelope.get(key) if isinstance(envelope, Mapping) else None)
+            cookie = _valid_cookie(envelope.get(key) if isinstance(envelope, Mapping) else None)
             if cookie is not None:
                 self._answered[name] = cookie
                 if self._begun:
@@ -201,17 +201,17 @@ class Visit:
         answered = dict(self._answered)  # a copy, which no worker adds to
         return [self._style.header(name, *cookie, self.https) for name, cookie in answered.items()]
 
-    def added_to(self, headers: List[Header]) -> List[Header]:
+    def add_cookies_to(self, headers: List[Header]) -> List[Header]:
         """These headers of an answer and the cookies, except those that the application sets itself."""
         self._begun = True
         own = {value.partition("=")[0].strip() for name, value in headers if name.lower() == "set-cookie"}
         return headers + [ours for ours in self.cookie_headers() if ours[1].partition("=")[0] not in own]
 
-    def _newest(self, name: str) -> Optional[str]:
+    def _latest_cookie(self, name: str) -> Optional[str]:
         answered = self._answered.get(name)
         return self._sent.get(name) if answered is None else answered[0]
 
-    def _in_context(self, request: Any) -> Any:
+    def _with_context(self, request: Any) -> Any:
         """The request with what is known of its circumstances; what is no request is for the client to refuse."""
         if not isinstance(request, DeliveryRequest):
             return request
@@ -223,44 +223,48 @@ class Visit:
         lacking = [name for name in ("address", "geo", "user_agent") if getattr(given, name) is None]
         return request.replace(context=given.replace(**{name: getattr(ours, name) for name in lacking}))
 
-    def _remembering(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
+    def _wrap_callback(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
         return lambda answer: callback(self.remember(answer))
 
 
 class TargetMiddleware:
-    """A WSGI application whose requests each have a :class:`Visit` at ``environ["adobe.target"]``.
+    """A WSGI application whose requests each have a :class:`WsgiVisit` at ``environ["adobe.target"]``.
 
     The cookies of the answers that it remembers by the time ``start_response`` is called are set.
     The rest of the answer passes through untouched.
     """
 
     def __init__(
-        self, application: "WSGIApplication", *, trusted_proxies: int = 0, cookies: CookieStyle = USUAL_COOKIES
+        self,
+        application: "WSGIApplication",
+        *,
+        trusted_proxies: int = 0,
+        cookies: CookieOptions = DEFAULT_COOKIES,
     ) -> None:
         if not isinstance(trusted_proxies, int) or trusted_proxies < 0:
             raise OptionError("The number of trusted proxies is none", "trusted_proxies", "a number from 0")
         self._application = application
         self._proxies = trusted_proxies
-        self._cookies = cookies.check()
+        self._cookies = cookies.validated()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """The application's own answer, with the cookies."""
-        visit = environ[ENVIRON_KEY] = Visit(environ, self._proxies, self._cookies)
+        visit = environ[ENVIRON_KEY] = WsgiVisit(environ, self._proxies, self._cookies)
 
         def start(
             status: str, headers: List[Header], exc_info: "Optional[OptExcInfo]" = None
         ) -> Callable[[bytes], object]:
             failed = () if exc_info is None else (exc_info,)
-            return start_response(status, visit.added_to(headers), *failed)
+            return start_response(status, visit.add_cookies_to(headers), *failed)
 
         return self._application(environ, start)
 
 
-def _usable(cookie: Any) -> Optional[Tuple[str, int]]:
+def _valid_cookie(cookie: Any) -> Optional[Tuple[str, int]]:
     """Value and age of an answered cookie; None where they cannot stand in a header."""
     if not isinstance(cookie, Mapping):
         return None
     value, age = cookie.get("value"), cookie.get("max_age", cookie.get("maxAge"))
-    if not isinstance(value, str) or len(value) > _WRITTEN_LENGTH or not _COOKIE_VALUE.fullmatch(value):
+    if not isinstance(value, str) or len(value) > _MAX_COOKIE_LENGTH or not _COOKIE_VALUE.fullmatch(value):
         return None
     return (value, age) if isinstance(age, int) else None

@@ -15,7 +15,7 @@ import six
 from target_python_sdk.types import Address, ChannelType, Context, Geo
 
 #: What is read here.
-READ = (
+ENVIRON_VARIABLES = (
     "HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
     "HTTP_X_FORWARDED_PROTO", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT",
     "wsgi.url_scheme",
@@ -30,11 +30,11 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\
 #: What stays as it is in a path, and in a query, which is quoted already.
 _IN_PATH = "/:@!$&'()*+,;=~"
 _IN_QUERY = _IN_PATH + "?%[]"
-_HALF_QUOTED = re.compile(r"%.?$")
+_TRUNCATED_ESCAPE = re.compile(r"%.?$")
 _USUAL_PORT = {"http": "80", "https": "443"}
 
 
-def sent_cookies(environ: Mapping[str, Any], names: Iterable[str]) -> Dict[str, str]:
+def request_cookies(environ: Mapping[str, Any], names: Iterable[str]) -> Dict[str, str]:
     """The cookies of those names that the browser sent.
 
     Of two alike the first counts, which is the one with the narrower path.  A part that is no
@@ -64,7 +64,7 @@ def context(environ: Mapping[str, Any], proxies: int) -> Context:
 def scheme(environ: Mapping[str, Any], proxies: int) -> str:
     """By what the browser asked: ``https``, or ``http``."""
     # Proxies write over this header, or pass it on; only addresses are added up.
-    said = _said_by_proxies(environ, "HTTP_X_FORWARDED_PROTO", min(proxies, 1))
+    said = _forwarded_values(environ, "HTTP_X_FORWARDED_PROTO", min(proxies, 1))
     name = said[0].lower() if said and said[0] else _text(environ, "wsgi.url_scheme")
     return "https" if name == "https" else "http"
 
@@ -81,7 +81,7 @@ def _text(environ: Mapping[str, Any], name: str) -> str:
     return six.ensure_text(_bytes(environ, name), "utf-8", "replace")
 
 
-def _said_by_proxies(environ: Mapping[str, Any], name: str, proxies: int) -> List[str]:
+def _forwarded_values(environ: Mapping[str, Any], name: str, proxies: int) -> List[str]:
     """The entries that trusted proxies wrote into a header, that of the outermost first; none if some wrote none."""
     entries = [entry.strip() for entry in _text(environ, name).split(",")] if proxies > 0 else []
     return entries[-proxies:] if len(entries) >= proxies else []
@@ -89,7 +89,7 @@ def _said_by_proxies(environ: Mapping[str, Any], name: str, proxies: int) -> Lis
 
 def _host(environ: Mapping[str, Any], proxies: int) -> str:
     """Host and port as the browser has them; nothing if nobody says anything usable."""
-    said = _said_by_proxies(environ, "HTTP_X_FORWARDED_HOST", min(proxies, 1))
+    said = _forwarded_values(environ, "HTTP_X_FORWARDED_HOST", min(proxies, 1))
     server, port = _text(environ, "SERVER_NAME"), _text(environ, "SERVER_PORT")
     own = server if not port or port == _USUAL_PORT[scheme(environ, proxies)] else server + ":" + port
     return next(filter(_HOST.fullmatch, [*said, _text(environ, "HTTP_HOST"), own]), "")
@@ -104,12 +104,12 @@ def _url(environ: Mapping[str, Any], proxies: int) -> Optional[str]:
     query = quote(_bytes(environ, "QUERY_STRING"), _IN_QUERY)
     slash = "" if path.startswith("/") else "/"
     url = "{}://{}{}{}{}".format(scheme(environ, proxies), host, slash, path, query and "?" + query)
-    return _HALF_QUOTED.sub("", url[:_URL_LENGTH])
+    return _TRUNCATED_ESCAPE.sub("", url[:_URL_LENGTH])
 
 
 def _address(environ: Mapping[str, Any], proxies: int) -> Optional[str]:
     """The visitor's IP address: what the outermost trusted proxy saw, else who talks to this server."""
-    said = _said_by_proxies(environ, "HTTP_X_FORWARDED_FOR", proxies)
+    said = _forwarded_values(environ, "HTTP_X_FORWARDED_FOR", proxies)
     text = said[0] if said else _text(environ, "REMOTE_ADDR").strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

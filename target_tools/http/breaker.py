@@ -163,7 +163,7 @@ class _Circuit:
         return failures, calls
 
 
-class Breaking:
+class CircuitBreaker:
     """A ``send`` that refuses calls to an origin that is down.  It wraps the ``send`` that retries.
 
     A time-out counts as a failure of the origin only if the call had at least ``patience`` seconds.

@@ -9,7 +9,7 @@ from target_tools.clock import Deadline
 from target_tools.concurrency.helper_thread import Handover, in_main_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.http.dns import Resolver
-from target_tools.http.replies import Progress, Reply
+from target_tools.http.replies import ReplyProgress, StrictResponse
 from target_tools.http.tls import TlsContexts
 
 
@@ -20,18 +20,18 @@ class ExchangeConnection(Protocol):
     exchange: "Optional[Exchange]"
     keep_alive: Optional[float]
     is_tls: bool
-    opens_apart: bool
+    opens_in_helper_thread: bool
 
     def close(self) -> None:
         """Close it, unless a helper thread is opening it."""
         ...
 
-    def leave(self) -> None:
+    def end_exchange(self) -> None:
         """End the exchange."""
         ...
 
 
-class Opener:
+class ConnectionOpener:
     """What opening a connection needs; shared by the pools of one client in one process."""
 
     def __init__(self, tls: TlsContexts, blocking: Callable[[], ContextManager[object]]) -> None:
@@ -47,7 +47,7 @@ class Opener:
         The main thread never opens by itself: name look-ups, TLS and urllib3 take locks there, which an
         exception that a signal handler raises could leave locked.
         """
-        if connection.opens_apart or in_main_thread():
+        if connection.opens_in_helper_thread or in_main_thread():
             run = contextvars.copy_context().run
             try:
                 # The thread is gone when the connection is there: uWSGI without threads lets none end between requests.
@@ -63,16 +63,16 @@ class Opener:
         return self.resolver.abandoned() + self._handover.abandoned()
 
 
-class Exchange(Progress):
+class Exchange(ReplyProgress):
     """One request and its reply, as far as the connection that carries them needs to know."""
 
-    def __init__(self, deadline: Deadline, opener: Opener, opening: Optional[Deadline] = None) -> None:
+    def __init__(self, deadline: Deadline, opener: ConnectionOpener, opening: Optional[Deadline] = None) -> None:
         super().__init__(deadline)
         #: By when the connection must be open.
         self.opening = deadline if opening is None else opening
         self.opener = opener
         self.connection: Optional[ExchangeConnection] = None
-        self.reply: Optional[Reply] = None
+        self.reply: Optional[StrictResponse] = None
         #: Whether the connection has carried a reply before.
         self.reused = False
         #: Whether the server closed the connection before it had read the whole request.

@@ -10,7 +10,7 @@ from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 UNSENT_PHASES = frozenset({"opening", "refused"})
 
 
-class FailingOver:
+class FailoverSender:
     """A ``send`` that goes on to ``request.alternative``.
 
     It does so only if nothing was sent: no connection to the origin, no trust in it, or an open circuit.

@@ -85,7 +85,7 @@ def _signal_handlers() -> Set[types.CodeType]:
     return codes
 
 
-def explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
+def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
     """Return the error to raise in the place of ``error``.
 
     It is one of our tree, with what urllib3 wrapped as its cause; or the very error that a signal handler raised.
@@ -94,17 +94,17 @@ def explained(error: Exception, request: HttpRequest, exchange: Exchange, manage
     bare = _unwrapped(error)
     if is_foreign(bare):
         return bare
-    forget_frames(error)
+    clear_frames(error)
     if isinstance(bare, DeliveryError):
         return bare
-    found = _explained(bare, request, exchange, managed)
+    found = _to_delivery_error(bare, request, exchange, managed)
     if isinstance(found, TlsError) and (managed or exchange.sent_at):
         found.phase = "exchange"  # TLS 1.3 refuses a client's certificate after the request was sent
     found.__cause__ = bare
     return found
 
 
-def _explained(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool) -> DeliveryError:
+def _to_delivery_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool) -> DeliveryError:
     place = str(request.origin)
     is_opening = _is_opening(error) if managed else not exchange.sent_at
     return (
@@ -193,7 +193,7 @@ def _unwrapped(error: Exception) -> Exception:
         error = inner
 
 
-def forget_frames(error: BaseException) -> None:
+def clear_frames(error: BaseException) -> None:
     """Clear the local variables of urllib3's frames behind ``error``.
 
     They hold the error itself, whose traceback holds them: only a garbage collection would free either.

@@ -56,7 +56,7 @@ class OutgoingRequest(NamedTuple):
 Headers = Union[Mapping[str, str], Callable[[OutgoingRequest], Mapping[str, str]]]
 
 
-def checked_headers(headers: Any, source: str = "") -> Dict[str, str]:
+def check_headers(headers: Any, source: str = "") -> Dict[str, str]:
     """Return a copy of ``headers``.  Raises ``OptionError`` for a name or value that must not be sent.
 
     ``source`` begins the message if the headers are not the option itself.
@@ -121,7 +121,7 @@ class _Computed:
             # Not its text, which may hold a secret or an id.
             message = f"Invalid option 'headers': the callable raised {type(error).__name__}"
             raise OptionError(message, "headers", _EXPECTED) from error
-        return self._send(_extended(request, checked_headers(computed, "the callable's result: ")), deadline)
+        return self._send(_extended(request, check_headers(computed, "the callable's result: ")), deadline)
 
 
 def _extended(request: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:

@@ -10,7 +10,7 @@ from target_tools.clock import monotonic
 from target_tools.http.messages import Origin
 
 #: The number of origins that a table keeps.
-ORIGIN_LIMIT = 32
+MAX_ORIGINS = 32
 
 ValueT = TypeVar("ValueT")
 
@@ -40,7 +40,7 @@ class OriginTable(Generic[ValueT]):
         self,
         make: Callable[[Origin], ValueT],
         on_evict: Optional[Callable[[ValueT], object]] = None,
-        limit: int = ORIGIN_LIMIT,
+        limit: int = MAX_ORIGINS,
     ) -> None:
         self._make = make
         self._on_evict = on_evict

@@ -13,8 +13,8 @@ class RetryPolicy(NamedTuple):
     attempts: int = 3
     statuses: FrozenSet[int] = RETRIED_STATUSES
     #: The longest first pause; each further limit is twice the one before.
-    base: float = 0.1
-    longest: float = 2.0
+    initial_delay: float = 0.1
+    max_delay: float = 2.0
     respect_retry_after: bool = True
 
 

@@ -33,8 +33,8 @@ from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import ConnectionFailed, quoted
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, Exchange
-from target_tools.http.replaced import dialling, dials_are_replaced, own_class
-from target_tools.http.replies import Reply, TimedReader, give_time
+from target_tools.http.replaced import are_connects_replaced, connect_functions, own_class
+from target_tools.http.replies import DeadlineReader, StrictResponse, set_socket_timeout
 
 #: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
 SEND_SIZE = 16384
@@ -49,7 +49,7 @@ _Plain: Any = own_class(HTTPConnection)
 _Tls: Any = own_class(HTTPSConnection)
 
 
-class KeptConnection(_Plain):  # type: ignore[misc]
+class PooledConnection(_Plain):  # type: ignore[misc]
     """A connection that outlives a request."""
 
     exchange: Optional[Exchange] = None
@@ -59,18 +59,18 @@ class KeptConnection(_Plain):  # type: ignore[misc]
     #: Whether TLS is used.
     is_tls = False
     #: Whether all threads open it in a helper thread, as what opens it does not check the deadline.
-    opens_apart = False
+    opens_in_helper_thread = False
     #: What the connection was opened with; it is not used once a test has replaced any of it.
-    dialled_by: Tuple[Any, ...] = ()
+    opened_with: Tuple[Any, ...] = ()
     _line: Optional[Line] = None
     _outgoing: Optional[List[bytes]] = None
     _opening = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.serve(EXCHANGE.get())
+        self.begin_exchange(EXCHANGE.get())
 
-    def serve(self, exchange: Optional[Exchange]) -> None:
+    def begin_exchange(self, exchange: Optional[Exchange]) -> None:
         """Begin an exchange."""
         self.exchange = exchange
         if exchange is None:
@@ -79,9 +79,9 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         deadline = exchange.deadline
         self._line = deadline.line if isinstance(deadline, LineDeadline) else None
         if self.sock is not None:
-            self._show(self.sock)
+            self._register_socket(self.sock)
 
-    def leave(self) -> None:
+    def end_exchange(self) -> None:
         """End the exchange."""
         self.exchange = None
         line, self._line = self._line, None
@@ -97,7 +97,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         exchange.reused = False
         # A caller that leaves the helper thread behind must not close the socket that it works on.
         self._opening = True
-        self.dialled_by = dialling()
+        self.opened_with = connect_functions()
         try:
             exchange.opener.run(self._open_or_close, self, exchange.opening)
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -120,7 +120,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         # urllib3's function that makes the socket, private but the same in 1.26.11 to 2.8.0: it can neither
         # bound a look-up nor try a second address beside a first one that does not answer.
         exchange = self.exchange
-        if exchange is None or dials_are_replaced():
+        if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
             return new_socket
         # _dns_host, private and the same in those versions, is the host with the dot at its end that DNS knows.
@@ -130,15 +130,15 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         exchange.dns = (monotonic() - began) * 1000
         began = monotonic()
         try:
-            sock, address = connect(addresses, exchange.opening, self._show, exchange.opener.blocking)
+            sock, address = connect(addresses, exchange.opening, self._register_socket, exchange.opener.blocking)
         except OSError:
             resolver.expire(host, port)
             raise
         resolver.prefer(host, port, address)
         exchange.connect = (monotonic() - began) * 1000
         try:
-            self._show(sock)
-            give_time(sock, exchange.opening)
+            self._register_socket(sock)
+            set_socket_timeout(sock, exchange.opening)
         except BaseException:
             sock.close()
             raise
@@ -183,7 +183,7 @@ class KeptConnection(_Plain):  # type: ignore[misc]
             return
         for start in range(0, len(data), SEND_SIZE):
             if self.sock is not None:
-                give_time(self.sock, exchange.deadline if exchange.sent_at else exchange.opening)
+                set_socket_timeout(self.sock, exchange.deadline if exchange.sent_at else exchange.opening)
             super().send(data[start : start + SEND_SIZE])
         exchange.sent += len(data)
 
@@ -192,14 +192,14 @@ class KeptConnection(_Plain):  # type: ignore[misc]
         exchange = self.exchange
         if exchange is None:
             return http.client.HTTPResponse(sock, *arguments, **options)
-        exchange.reply = Reply(TimedReader(sock, exchange), *arguments, **options)
+        exchange.reply = StrictResponse(DeadlineReader(sock, exchange), *arguments, **options)
         return exchange.reply
 
     def close(self) -> None:
         if not self._opening:
             super().close()
 
-    def _show(self, sock: socket.socket) -> None:
+    def _register_socket(self, sock: socket.socket) -> None:
         """Let the thread that may abort the exchange know its socket."""
         if self._line is not None:
             self._line.hold(id(self), sock)
@@ -216,7 +216,7 @@ def _header_lines(headers: Any) -> Optional[bytes]:
     return lines if is_plain and not _FRAMING.search(lines) else None
 
 
-class KeptTlsConnection(KeptConnection, _Tls):  # type: ignore[misc]
+class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
     """The same over TLS."""
 
     is_tls = True
@@ -245,10 +245,10 @@ class KeptTlsConnection(KeptConnection, _Tls):  # type: ignore[misc]
         # taken some of the time, and the handshake that follows sets no time-out of its own.
         _Tls._tunnel(self)
         if self.exchange is not None:
-            give_time(self.sock, self.exchange.opening)
+            set_socket_timeout(self.sock, self.exchange.opening)
 
 
-class Idle:
+class IdleConnections:
     """The idle connections of a pool, in the place of its ``queue.LifoQueue``.  Takes no lock."""
 
     #: Set by the transport: how many connections to keep, and for how many seconds.
@@ -256,10 +256,10 @@ class Idle:
     seconds = 60.0
 
     def __init__(self, maxsize: int = 0) -> None:
-        self._kept: Deque[KeptConnection] = deque()
+        self._kept: Deque[PooledConnection] = deque()
         self.closed = False
 
-    def get(self, block: bool = True, timeout: Optional[float] = None) -> KeptConnection:
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> PooledConnection:
         """Return the connection that was used last; one that cannot be trusted is closed and opens again."""
         if self.closed:  # urllib3 empties a pool that is collected, in whatever thread that happens
             self.drop()
@@ -270,19 +270,19 @@ class Idle:
             raise queue.Empty from None
         longest = self.seconds if connection.keep_alive is None else min(self.seconds, connection.keep_alive)
         is_old = monotonic() - connection.idle_since >= longest
-        if is_old or connection.dialled_by != dialling() or connection.sock.fileno() < 0:
+        if is_old or connection.opened_with != connect_functions() or connection.sock.fileno() < 0:
             connection.close()
-        connection.serve(EXCHANGE.get())
+        connection.begin_exchange(EXCHANGE.get())
         return connection
 
-    def put(self, connection: Optional[KeptConnection], block: bool = True, timeout: Optional[float] = None) -> None:
+    def put(self, connection: Optional[PooledConnection], block: bool = True, timeout: Optional[float] = None) -> None:
         """Do nothing: urllib3 offers a connection as soon as its body is read, the exchange keeps it later."""
 
     def qsize(self) -> int:
         """Return how many connections are idle."""
         return len(self._kept)
 
-    def keep(self, connection: KeptConnection) -> None:
+    def keep(self, connection: PooledConnection) -> None:
         """Keep ``connection`` for the next request."""
         kept = self._kept
         connection.idle_since = monotonic()
@@ -299,7 +299,7 @@ class Idle:
         while self._kept:
             self._close_oldest()
 
-    def abandon(self) -> None:
+    def discard_inherited(self) -> None:
         """Let go of sockets that a forked child shares with its parent, without a word to the server."""
         while self._kept:
             with contextlib.suppress(IndexError):
@@ -312,20 +312,20 @@ class Idle:
             self._kept.popleft().close()
 
 
-class KeptPool(HTTPConnectionPool):
+class ConnectionPool(HTTPConnectionPool):
     """The connections to one origin."""
 
-    QueueCls = Idle  # type: ignore[assignment]
-    ConnectionCls = KeptConnection
-    pool: Idle  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+    QueueCls = IdleConnections  # type: ignore[assignment]
+    ConnectionCls = PooledConnection
+    pool: IdleConnections  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class KeptTlsPool(HTTPSConnectionPool):
+class TlsConnectionPool(HTTPSConnectionPool):
     """The same over TLS."""
 
-    QueueCls = Idle  # type: ignore[assignment]
-    ConnectionCls = KeptTlsConnection
-    pool: Idle  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+    QueueCls = IdleConnections  # type: ignore[assignment]
+    ConnectionCls = PooledTlsConnection
+    pool: IdleConnections  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def socks_pools() -> Tuple[Any, Any]:
@@ -335,22 +335,22 @@ def socks_pools() -> Tuple[Any, Any]:
     """
     from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - needs an extra
 
-    class KeptSocksConnection(KeptConnection, SOCKSConnection):  # type: ignore[misc]
+    class PooledSocksConnection(PooledConnection, SOCKSConnection):  # type: ignore[misc]
         """A connection through a SOCKS proxy, whose negotiation knows no deadline."""
 
-        opens_apart = True
+        opens_in_helper_thread = True
         _new_conn = SOCKSConnection._new_conn  # private, see above: PySocks connects
 
-    class KeptSocksTlsConnection(KeptTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
+    class PooledSocksTlsConnection(PooledTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
         """The same over TLS."""
 
-        opens_apart = True
+        opens_in_helper_thread = True
         _new_conn = SOCKSConnection._new_conn
 
-    class KeptSocksPool(KeptPool):
-        ConnectionCls = KeptSocksConnection
+    class SocksConnectionPool(ConnectionPool):
+        ConnectionCls = PooledSocksConnection
 
-    class KeptSocksTlsPool(KeptTlsPool):
-        ConnectionCls = KeptSocksTlsConnection
+    class SocksTlsConnectionPool(TlsConnectionPool):
+        ConnectionCls = PooledSocksTlsConnection
 
-    return KeptSocksPool, KeptSocksTlsPool
+    return SocksConnectionPool, SocksTlsConnectionPool

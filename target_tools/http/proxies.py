@@ -65,7 +65,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     return Proxy(scheme, host, parts.port or DEFAULT_PORTS[scheme], credentials, dict(headers or {}))
 
 
-def proxy_of_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
+def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for ``origin``, as they are now.
 
     The standard library reads them; it ignores HTTP_PROXY in a CGI process, where a request can set it.

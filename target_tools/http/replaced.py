@@ -21,7 +21,7 @@ _URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
 _SOCKET_MODULES = ("socket", "gevent", "eventlet")
 
 
-class Replacements:
+class Urllib3Replacements:
     """Watches the places that requests would pass in 1.1.0, and do not in our own transport."""
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class Replacements:
         return found
 
 
-def dialling() -> Tuple[Any, ...]:
+def connect_functions() -> Tuple[Any, ...]:
     """Return what connections are opened with, to notice a replacement by comparison."""
     return socket.socket, socket.socket.connect, socket.getaddrinfo, urllib3_connection.create_connection
 
 
-def dials_are_replaced() -> bool:
+def are_connects_replaced() -> bool:
     """Return whether sockets are made by something else than urllib3 and the standard library."""
     return not (
         _is_own_function(urllib3_connection.create_connection)

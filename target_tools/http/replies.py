@@ -27,7 +27,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
-def give_time(sock: socket.socket, deadline: Deadline) -> None:
+def set_socket_timeout(sock: socket.socket, deadline: Deadline) -> None:
     """Let the next operation on ``sock`` wait until the deadline.
 
     Setting a time-out is a system call, so one that is a few milliseconds too long stays.
@@ -41,7 +41,7 @@ def give_time(sock: socket.socket, deadline: Deadline) -> None:
         sock.settimeout(remaining)
 
 
-class Progress:
+class ReplyProgress:
     """What is received of a reply, and by when it must be complete."""
 
     def __init__(self, deadline: Deadline) -> None:
@@ -56,10 +56,10 @@ class Progress:
         return self.deadline
 
 
-class TimedReader(io.RawIOBase):
+class DeadlineReader(io.RawIOBase):
     """The bytes of one reply, each read bounded by the deadline of the exchange."""
 
-    def __init__(self, sock: socket.socket, progress: Progress) -> None:
+    def __init__(self, sock: socket.socket, progress: ReplyProgress) -> None:
         super().__init__()
         self._sock = sock
         self._raw = sock.makefile("rb", 0)  # positional: the files of some test doubles take no keyword
@@ -77,7 +77,7 @@ class TimedReader(io.RawIOBase):
         if self._ended:
             return None
         progress = self._progress
-        give_time(self._sock, progress.reads_until())
+        set_socket_timeout(self._sock, progress.reads_until())
         count = self._raw.readinto(buffer)
         if not progress.received:
             progress.first_byte_at = monotonic()
@@ -99,7 +99,7 @@ class ReplyFile(io.BufferedReader):
     ``leftover`` tells, once the file is closed, whether the server sent more than the reply.
     """
 
-    raw: TimedReader  # pyright: ignore[reportIncompatibleVariableOverride]
+    raw: DeadlineReader  # pyright: ignore[reportIncompatibleVariableOverride]
     leftover = False
     _checked = False
 
@@ -118,7 +118,7 @@ class ReplyFile(io.BufferedReader):
         super().close()
 
 
-class Reply(http.client.HTTPResponse):
+class StrictResponse(http.client.HTTPResponse):
     """The final reply to a request."""
 
     #: The file behind the reply, also after ``http.client`` closed it.
@@ -126,7 +126,7 @@ class Reply(http.client.HTTPResponse):
     #: Seconds for which the server keeps the idle connection, as its Keep-Alive header says.
     keep_alive: Optional[float] = None
 
-    def __init__(self, reader: TimedReader, *arguments: Any, **options: Any) -> None:
+    def __init__(self, reader: DeadlineReader, *arguments: Any, **options: Any) -> None:
         super().__init__(reader, *arguments, **options)  # type: ignore[arg-type]  # it only calls makefile
         self.file = self.fp  # type: ignore[assignment]
 

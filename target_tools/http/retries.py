@@ -30,12 +30,12 @@ class RetryBudget:
     def __init__(self) -> None:
         self._tokens = self.CAPACITY
 
-    def earn(self) -> None:
+    def deposit(self) -> None:
         """Add what one call earns."""
         if self._tokens < self.CAPACITY:
             self._tokens = min(self.CAPACITY, self._tokens + self.EARNED)
 
-    def spend(self) -> bool:
+    def try_spend(self) -> bool:
         """Pay for one retry; return False if there are too few tokens."""
         if self._tokens < 1:
             return False
@@ -43,7 +43,7 @@ class RetryBudget:
         return True
 
 
-class Retrying:
+class RetryingSender:
     """A ``send`` that retries.  It wraps the ``send`` of the transport."""
 
     def __init__(self, send: Send, policy: RetryPolicy) -> None:
@@ -57,7 +57,7 @@ class Retrying:
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         budget = self._budgets.get(request.origin)
-        budget.earn()
+        budget.deposit()
         attempt = 1
         while True:
             try:
@@ -90,22 +90,22 @@ class Retrying:
         return self._pause(self._jitter(attempt), attempt, deadline, budget)
 
     def _requested_pause(self, reply: HttpReply, attempt: int) -> float:
-        requested = retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None
+        requested = parse_retry_after(reply.headers.get("Retry-After")) if self._policy.respect_retry_after else None
         return self._jitter(attempt) if requested is None else requested
 
     def _jitter(self, attempt: int) -> float:
-        return self._uniform(0.0, min(self._policy.longest, self._policy.base * 2 ** (attempt - 1)))
+        return self._uniform(0.0, min(self._policy.max_delay, self._policy.initial_delay * 2 ** (attempt - 1)))
 
     def _pause(self, seconds: float, attempt: int, deadline: Deadline, budget: RetryBudget) -> bool:
         """Pause and return True if the policy, the deadline and the budget allow another attempt."""
-        if attempt >= self._policy.attempts or seconds >= deadline.remaining() or not budget.spend():
+        if attempt >= self._policy.attempts or seconds >= deadline.remaining() or not budget.try_spend():
             return False
         if seconds > 0:
             self._sleep(seconds)
         return True
 
 
-def retry_after(text: Optional[str]) -> Optional[float]:
+def parse_retry_after(text: Optional[str]) -> Optional[float]:
     """Return the seconds that a Retry-After header requests, or None if it has no usable value."""
     if text is None:
         return None

@@ -61,9 +61,9 @@ class TlsContexts:
         self._client_cert = client_cert
         self._log = Log() if log is None else log
         self._owner = id(self) if is_private else None
-        self._kept: Optional[_Kept] = None
+        self._kept: Optional[_CachedContext] = None
         # A forked child must not free its parent's context: another thread may have held OpenSSL's lock on it.
-        self._inherited: Tuple[_Kept, ...] = ()
+        self._inherited: Tuple[_CachedContext, ...] = ()
         self._has_warned = False
 
     def current(self) -> "ssl.SSLContext":
@@ -86,22 +86,22 @@ class TlsContexts:
         context = _SHARED.get(key)
         if context is None:
             try:
-                context = tls_context(self._verify, self._ca_certs, self._client_cert)
+                context = create_tls_context(self._verify, self._ca_certs, self._client_cert)
             except OSError as error:
                 if kept is None:
                     raise
                 self._warn(error)
                 return kept.context
             context = _SHARED.setdefault(key, context)
-        self._kept = _Kept(key, context)
+        self._kept = _CachedContext(key, context)
         self._has_warned = False
         return context
 
-    def _key(self) -> "_Key":
+    def _key(self) -> "_ContextKey":
         cert, key, _ = _parts(self._client_cert)
         stamps = tuple(_stamp(path) for path in (self._ca_certs, cert, key) if path is not None)
         options = (self._verify, self._ca_certs, self._client_cert)
-        return _Key(os.getpid(), self._owner, ssl.SSLContext, *options, stamps, _key_log_file())
+        return _ContextKey(os.getpid(), self._owner, ssl.SSLContext, *options, stamps, _key_log_file())
 
     def _warn(self, error: OSError) -> None:
         """Log a warning once until the files can be loaded again."""
@@ -113,7 +113,7 @@ class TlsContexts:
             )
 
 
-class _Key(NamedTuple):
+class _ContextKey(NamedTuple):
     """Identifies a context: contexts with equal keys are interchangeable."""
 
     pid: int
@@ -128,13 +128,13 @@ class _Key(NamedTuple):
     key_log_file: Optional[str]
 
 
-class _Kept(NamedTuple):
-    key: _Key
+class _CachedContext(NamedTuple):
+    key: _ContextKey
     context: "ssl.SSLContext"
 
 
 #: The contexts in use.  Weak, so that a context is freed with the last client that uses it.
-_SHARED: "weakref.WeakValueDictionary[_Key, ssl.SSLContext]" = weakref.WeakValueDictionary()
+_SHARED: "weakref.WeakValueDictionary[_ContextKey, ssl.SSLContext]" = weakref.WeakValueDictionary()
 
 
 def _stamp(path: str) -> _Stamp:
@@ -158,7 +158,7 @@ def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Passw
     return client_cert[0], client_cert[1], client_cert[2] if len(client_cert) > 2 else None
 
 
-def tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
+def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
     """Build a context for TLS 1.2 and newer that the caller may change.
 
     ``ca_certs`` is a file or a folder of authorities and replaces the default ones: the
@@ -176,22 +176,22 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
         context.check_hostname = False  # it matches names itself, and does not tell the context addresses
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if client_cert is not None:  # first: it fails fast while a renewed pair of files is incomplete
-        _present(context, client_cert)
+        _load_client_cert(context, client_cert)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif ca_certs is not None:
-        _trust(context, ca_certs)
+        _load_authorities(context, ca_certs)
     else:
         context.load_default_certs()
-        _trust_certifi(context)
+        _load_certifi(context)
     key_log_file = _key_log_file()
     if key_log_file is not None and hasattr(context, "keylog_filename"):  # not with every OpenSSL
         context.keylog_filename = key_log_file
     return context
 
 
-def _present(context: "ssl.SSLContext", client_cert: ClientCert) -> None:
+def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> None:
     """Load the client's certificate and key, without ever asking for a password on the terminal."""
     certificate, key, password = _parts(client_cert)
     assert certificate is not None
@@ -222,7 +222,7 @@ def _refuse_client_cert(error: Exception, is_encrypted: bool, has_password: bool
     raise CertificateFileError(option, problem, expected) from error
 
 
-def _trust(context: "ssl.SSLContext", authorities: str) -> None:
+def _load_authorities(context: "ssl.SSLContext", authorities: str) -> None:
     try:
         if os.path.isdir(authorities):
             context.load_verify_locations(capath=authorities)
@@ -237,7 +237,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
 
 
-def _trust_certifi(context: "ssl.SSLContext") -> None:
+def _load_certifi(context: "ssl.SSLContext") -> None:
     """Add certifi's authorities: slim containers have no others."""
     try:
         import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used if installed

@@ -19,13 +19,13 @@ from target_tools.concurrency.helper_thread import Handover, in_main_thread
 from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, ResponseTooLarge, TargetError
 from target_tools.http.bodies import decode_body, read_body
-from target_tools.http.exchanges import EXCHANGE, Exchange, Opener
-from target_tools.http.failures import explained, forget_frames
+from target_tools.http.exchanges import EXCHANGE, ConnectionOpener, Exchange
+from target_tools.http.failures import clear_frames, to_target_error
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.origins import OriginTable
-from target_tools.http.pools import KeptPool, KeptTlsPool, socks_pools
-from target_tools.http.proxies import Proxy, proxy_of_environment
-from target_tools.http.replaced import Replacements
+from target_tools.http.pools import ConnectionPool, TlsConnectionPool, socks_pools
+from target_tools.http.proxies import Proxy, proxy_from_environment
+from target_tools.http.replaced import Urllib3Replacements
 from target_tools.http.responses import read_response
 from target_tools.http.tls import ClientCert, TlsContexts
 from target_tools.logger import Log
@@ -78,11 +78,11 @@ class Transport:
             Log(settings.logger),
             is_private=settings.assert_hostname is not None,
         )
-        self._opener = Opener(self._tls, blocking)
+        self._opener = ConnectionOpener(self._tls, blocking)
         self._handover = Handover()
         #: By origin, the pool for each proxy that was used.
         self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)
-        self._replacements = Replacements()
+        self._replacements = Urllib3Replacements()
         #: What replaces parts of urllib3, and a manager made of it for each proxy.
         self._replaced: Tuple[Any, ...] = ()
         self._replacement_managers: Dict[Optional[str], Any] = {}
@@ -123,11 +123,11 @@ class Transport:
             if callable(clear):
                 clear()
 
-    def abandon(self) -> None:
+    def discard_inherited(self) -> None:
         """Let go, in a forked child, of the sockets that belong to the parent."""
         for pools in self._pools.values():
             for pool in list(pools.values()):
-                pool.pool.abandon()
+                pool.pool.discard_inherited()
 
     def abandoned(self) -> int:
         """Return how many look-ups, attempts to connect and calls of pool managers run that no call waits for."""
@@ -186,11 +186,11 @@ class Transport:
         try:
             return send(request, exchange, route)
         except TargetError as error:
-            forget_frames(error)
+            clear_frames(error)
             self._drop_stale(error, request.origin)
             raise
         except Exception as error:  # noqa: BLE001 - it is raised below, or an error that stands for it
-            failure = explained(error, request, exchange, send == self._over_manager)
+            failure = to_target_error(error, request, exchange, send == self._over_manager)
         self._drop_stale(failure, request.origin)
         try:
             raise failure  # outside the handler: what urllib3 made of it may hold it
@@ -215,7 +215,7 @@ class Transport:
             return
         if received.keep_alive is not None:
             connection.keep_alive = received.keep_alive - min(1.0, received.keep_alive / 2)
-        connection.leave()
+        connection.end_exchange()
         pool.pool.keep(connection)
 
     def _pool(self, origin: Origin, proxy: Optional[Proxy]) -> Any:
@@ -233,7 +233,7 @@ class Transport:
 
     def _proxy(self, origin: Origin) -> Optional[Proxy]:
         if self._settings.proxy is None and self._settings.trust_env:
-            return proxy_of_environment(origin, self._settings.proxy_headers)
+            return proxy_from_environment(origin, self._settings.proxy_headers)
         return self._settings.proxy
 
     # Over somebody else's
@@ -250,7 +250,7 @@ class Transport:
         managers = self._replacement_managers
         manager = managers.get(_proxy_key(proxy))
         if manager is None:
-            manager = managers[_proxy_key(proxy)] = stock_manager(proxy, self._tls)
+            manager = managers[_proxy_key(proxy)] = new_manager(proxy, self._tls)
         return manager
 
     def _send_managed(self, request: HttpRequest, deadline: Deadline, manager: Any) -> HttpReply:
@@ -344,7 +344,7 @@ def _close_unless_kept(exchange: Exchange) -> None:
         if received is not None:
             received.close()  # it holds the socket as well
         connection.close()
-        connection.leave()
+        connection.end_exchange()
 
 
 def _close_pools(pools: Dict[str, Any]) -> None:
@@ -359,15 +359,15 @@ def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_ho
     if origin.scheme == "https":
         options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
     if proxy is None:
-        return (KeptTlsPool if options else KeptPool)(origin.host, origin.port, maxsize=0, **options)
+        return (TlsConnectionPool if options else ConnectionPool)(origin.host, origin.port, maxsize=0, **options)
     # A manager for each pool: its lock may be left taken by an exception of a signal handler.
-    manager = stock_manager(proxy, tls)
-    pools: Tuple[Any, Any] = socks_pools() if proxy.scheme.startswith("socks") else (KeptPool, KeptTlsPool)
+    manager = new_manager(proxy, tls)
+    pools: Tuple[Any, Any] = socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
     manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
     return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)
 
 
-def stock_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
+def new_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
     """Return urllib3's own manager, for connections that go through ``proxy``.
 
     Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.

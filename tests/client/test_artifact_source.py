@@ -25,7 +25,7 @@ from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, Inva
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import Geo
 from target_tools.event_provider import EventProvider
-from target_tools.http.retries import Retrying, RetryPolicy
+from target_tools.http.retries import RetryingSender, RetryPolicy
 from target_tools.http.transport import Transport, TransportSettings
 from target_tools.logger import Log
 from tests.decisioning.cdn import Cdn, artifact, good, hangs, masked, options, settings_for, with_etag
@@ -82,7 +82,7 @@ def sources():
         polling = given.pop("polling_interval", 20)
         settings = settings or settings_for(cdn, polling_interval=polling, **given)
         transport = Transport(TransportSettings())
-        send = Retrying(transport.send, RetryPolicy(attempts=1))
+        send = RetryingSender(transport.send, RetryPolicy(attempts=1))
         source = ArtifactSource(settings, compile_with, send, Log(), events or Heard(), inherited)
         made.append((source, transport))
         return source

@@ -19,7 +19,7 @@ from delivery_api_client.rest import RESTClientObject
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import OptionError, TlsError
 from target_python_sdk.testing import SocketServer, answer, response
-from target_tools.http.tls import CertificateFileError, TlsContexts, tls_context
+from target_tools.http.tls import CertificateFileError, TlsContexts, create_tls_context
 from tests.support import ANSWER_BYTES, LONG, content, in_a_child, offers
 
 pytestmark = pytest.mark.server
@@ -199,9 +199,7 @@ def test_renewed_authorities_are_trusted_by_the_next_connection(authority, tmp_p
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "other key"])
-def test_files_that_cannot_be_loaded_leave_the_old_context_in_use_with_one_warning(
-    damage, authority, tmp_path, caplog
-):
+def test_files_that_cannot_be_loaded_leave_the_old_context_in_use_with_one_warning(damage, authority, tmp_path, caplog):
     certificate, key, _ = authority.write_client_pair(tmp_path)
     (tmp_path / "next").mkdir()
     _, other_key, _ = authority.write_client_pair(tmp_path / "next")
@@ -387,8 +385,8 @@ def test_a_certificate_is_shown_when_the_server_asks_for_it_after_the_handshake(
 
 def test_authentication_after_the_handshake_is_offered_only_with_a_certificate(authority, tmp_path):
     pair = authority.write_client_pair(tmp_path)[:2]
-    assert tls_context(True, authority.ca_file, pair).post_handshake_auth
-    assert not tls_context(True, authority.ca_file, None).post_handshake_auth
+    assert create_tls_context(True, authority.ca_file, pair).post_handshake_auth
+    assert not create_tls_context(True, authority.ca_file, None).post_handshake_auth
 
 
 # SSLKEYLOGFILE

@@ -85,7 +85,12 @@ GOOD = [
     ("polling_interval", 0, "polling_interval", 0),
     ("polling_interval", 300000, "polling_interval", 300),
     ("maximum_wait_ready", 500, "maximum_wait_ready", 0.5),
-    ("artifact_location", "https://cdn.example.com/rules.json", "artifact_location", "https://cdn.example.com/rules.json"),
+    (
+        "artifact_location",
+        "https://cdn.example.com/rules.json",
+        "artifact_location",
+        "https://cdn.example.com/rules.json",
+    ),
     ("artifact_payload", {"version": "1.0.0"}, "artifact_payload", {"version": "1.0.0"}),
     ("artifact_format", "bin", "artifact_format", "bin"),
     ("artifact_cache", "cache.json", "artifact_cache", "cache.json"),
@@ -353,7 +358,7 @@ def test_retries_are_attempts_in_all_or_urllib3s(given, attempts):
 
 def test_urllib3s_retry_brings_its_statuses_and_pauses():
     policy = settings(retries=urllib3.Retry(2, status_forcelist=[500], backoff_factor=0.5)).retries
-    assert (policy.statuses, policy.base) == ({500}, 0.5)
+    assert (policy.statuses, policy.initial_delay) == ({500}, 0.5)
 
 
 # Options of a call

@@ -9,9 +9,9 @@ from target_tools.clock import Deadline
 from target_tools.concurrency.shutdown import Line, LineDeadline
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, InvalidResponse, OptionError, TlsError
 from target_tools.http import breaker
-from target_tools.http.breaker import BreakerPolicy, Breaking, CircuitChange
+from target_tools.http.breaker import BreakerPolicy, CircuitBreaker, CircuitChange
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
-from target_tools.http.origins import ORIGIN_LIMIT
+from target_tools.http.origins import MAX_ORIGINS
 from tests.support import eventually
 
 ORIGIN = Origin("https", "edge.example.com", 443)
@@ -62,7 +62,7 @@ def edge():
 
 @pytest.fixture
 def breaking(edge, changes, clock):
-    return Breaking(edge, BreakerPolicy(), 0.5, changes.append)
+    return CircuitBreaker(edge, BreakerPolicy(), 0.5, changes.append)
 
 
 def call(breaking, origin=ORIGIN, seconds=3.0):
@@ -222,7 +222,9 @@ def test_failures_far_apart_open_nothing(edge, breaking, changes, clock):
 
 
 def test_the_policy_is_honoured(edge, changes, clock):
-    breaking = Breaking(edge, BreakerPolicy(failures=2, rate=0.25, window=2.0, cooldown=10.0), 0.5, changes.append)
+    breaking = CircuitBreaker(
+        edge, BreakerPolicy(failures=2, rate=0.25, window=2.0, cooldown=10.0), 0.5, changes.append
+    )
     for _ in range(6):
         see(breaking, reply(200))
     down(breaking, 2)
@@ -415,7 +417,7 @@ def test_a_signal_at_any_line_does_not_stop_probing(clock):
     lines = 0
     while True:
         edge = Edge()
-        breaking = Breaking(edge, BreakerPolicy(probes=1), 0.5)
+        breaking = CircuitBreaker(edge, BreakerPolicy(probes=1), 0.5)
         down(breaking)
         clock[0] += AFTER_COOLDOWN
         left = [lines]
@@ -469,7 +471,7 @@ def at_once(count, act):
 
 def test_64_threads_open_and_close_once(changes):
     edge = Edge()
-    breaking = Breaking(edge, BreakerPolicy(cooldown=0.001, probes=64), 0.5, changes.append)
+    breaking = CircuitBreaker(edge, BreakerPolicy(cooldown=0.001, probes=64), 0.5, changes.append)
     outcomes = []
 
     def one():
@@ -494,12 +496,12 @@ def test_64_threads_open_and_close_once(changes):
 
 def test_the_least_recently_used_circuit_is_forgotten(breaking):
     down(breaking)
-    for number in range(2 * ORIGIN_LIMIT):
+    for number in range(2 * MAX_ORIGINS):
         down(breaking, origin=Origin("https", f"edge{number}", 443))
         refused(breaking)  # which is a use
-    assert len(breaking._circuits.values()) == ORIGIN_LIMIT
+    assert len(breaking._circuits.values()) == MAX_ORIGINS
     assert not breaking.is_open(Origin("https", "edge0", 443))
-    assert breaking.is_open(Origin("https", f"edge{2 * ORIGIN_LIMIT - 1}", 443))
+    assert breaking.is_open(Origin("https", f"edge{2 * MAX_ORIGINS - 1}", 443))
 
 
 def test_a_subscriber_may_call_and_raise(edge, clock):
@@ -510,7 +512,7 @@ def test_a_subscriber_may_call_and_raise(edge, clock):
         seen.append((change.is_open, breaking.is_open(ORIGIN)))
         raise RuntimeError("a subscriber's")
 
-    breaking = Breaking(edge, BreakerPolicy(failures=1), 0.5, report)
+    breaking = CircuitBreaker(edge, BreakerPolicy(failures=1), 0.5, report)
     edge.turn = reply(503)
     with pytest.raises(RuntimeError):
         call(breaking)

@@ -11,7 +11,7 @@ from target_tools.errors import (
     TlsError,
     TransportError,
 )
-from target_tools.http.failover import FailingOver
+from target_tools.http.failover import FailoverSender
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 
 CLUSTER, GENERAL = Origin("http", "cluster", 80), Origin("http", "general", 80)
@@ -27,7 +27,7 @@ class Sender:
         self.outcomes = outcomes
         self.sent = []
         self.lost = []
-        self.send = FailingOver(self._send, self.lost.append)
+        self.send = FailoverSender(self._send, self.lost.append)
 
     def _send(self, request, deadline):
         assert deadline is DEADLINE
@@ -124,7 +124,7 @@ def test_a_call_in_a_hurry_says_nothing_about_a_host(within, lost):
     error = failed("opening")
     error.within = within
     sender = Sender(cluster=error, general=REPLY)
-    sender.send = FailingOver(sender._send, sender.lost.append, shortest=0.3)
+    sender.send = FailoverSender(sender._send, sender.lost.append, shortest=0.3)
     assert sender.send(REQUEST, DEADLINE).status == 200
     assert sender.hosts() == ["cluster", "general"]
     assert sender.lost == ([CLUSTER] if lost else [])

@@ -18,7 +18,7 @@ import urllib3.exceptions as urllib3_errors
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, InvalidResponse, TlsError, TransportError
 from target_tools.http import failures
-from target_tools.http.failures import explained, forget_frames, is_foreign
+from target_tools.http.failures import clear_frames, is_foreign, to_target_error
 from target_tools.http.messages import HttpRequest, Origin
 from target_tools.http.pools import Exchange
 from target_tools.http.tls import CertificateFileError
@@ -123,7 +123,7 @@ TABLE = [
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
 )
 def test_an_error_over_our_own_connections(error, phase, kind, expected):
-    found = explained(error, REQUEST, exchange(phase))
+    found = to_target_error(error, REQUEST, exchange(phase))
     if kind is TlsError:  # TLS 1.3 refuses a client's certificate after the request was sent
         expected = "opening" if phase in OPENING else "exchange"
     assert (type(found), getattr(found, "phase", None)) == (kind, expected)
@@ -159,13 +159,13 @@ MANAGED = [
 @pytest.mark.parametrize(("error", "kind", "phase"), MANAGED, ids=lambda value: type(value).__name__)
 def test_an_error_of_a_pool_manager(error, kind, phase):
     """Whether something was sent shows by the error alone."""
-    found = explained(error, REQUEST, exchange("opening"), managed=True)
+    found = to_target_error(error, REQUEST, exchange("opening"), managed=True)
     assert (type(found), getattr(found, "phase", None)) == (kind, phase)
 
 
 def test_a_pool_manager_that_cannot_connect_in_time_lets_another_host_be_asked():
     error = urllib3_errors.ConnectTimeoutError(None, "timed out")
-    found = explained(error, REQUEST, exchange("opening, another host"), managed=True)
+    found = to_target_error(error, REQUEST, exchange("opening, another host"), managed=True)
     assert (type(found), found.phase) == (ConnectionFailed, "opening")
 
 
@@ -176,22 +176,22 @@ def test_a_refused_connection_of_urllib3_1_26_is_no_time_out(managed, monkeypatc
 
     monkeypatch.setattr(urllib3_errors, "NewConnectionError", NewConnectionError)
     error = NewConnectionError(None, "Failed to establish a new connection: [Errno 111] Connection refused")
-    found = explained(error, REQUEST, exchange("opening"), managed)
+    found = to_target_error(error, REQUEST, exchange("opening"), managed)
     assert (type(found), found.phase) == (ConnectionFailed, "opening")
 
 
 @pytest.mark.parametrize("error", [REFUSED, RESET, HookError("mine"), ssl.SSLError(1, "no"), CLOSED], ids=repr)
 @pytest.mark.parametrize("managed", [False, True])
 def test_after_the_deadline_every_error_is_a_time_out(error, managed):
-    found = explained(error, REQUEST, exchange("exchange", -1.0), managed)
+    found = to_target_error(error, REQUEST, exchange("exchange", -1.0), managed)
     assert type(found) is DeadlineExceeded
     assert found.__cause__ is error
 
 
 def test_an_error_of_our_own_is_raised_as_it_is():
     error = InvalidResponse("odd")
-    assert explained(error, REQUEST, exchange("exchange")) is error
-    assert explained(wrapped(error), REQUEST, exchange("exchange")) is error
+    assert to_target_error(error, REQUEST, exchange("exchange")) is error
+    assert to_target_error(wrapped(error), REQUEST, exchange("exchange")) is error
     assert error.__cause__ is None
 
 
@@ -287,8 +287,8 @@ def test_what_a_signal_handler_raises_passes_unchanged(kind, error, handler_of_s
     raised = raised_by(lambda: os.kill(os.getpid(), signal.SIGUSR1))
     assert isinstance(raised, Exception)
     assert is_foreign(raised)
-    assert explained(raised, REQUEST, exchange("exchange")) is raised
-    assert explained(wrapped(raised), REQUEST, exchange("exchange")) is raised
+    assert to_target_error(raised, REQUEST, exchange("exchange")) is raised
+    assert to_target_error(wrapped(raised), REQUEST, exchange("exchange")) is raised
 
 
 def test_the_same_error_from_elsewhere_is_not_the_handlers(handler_of_sigusr1):
@@ -296,7 +296,7 @@ def test_the_same_error_from_elsewhere_is_not_the_handlers(handler_of_sigusr1):
     handler_of_sigusr1(raiser(error))
     raised = raised_by(Handling(error).deeper)
     assert not is_foreign(raised)
-    assert type(explained(raised, REQUEST, exchange("exchange"))) is ConnectionFailed
+    assert type(to_target_error(raised, REQUEST, exchange("exchange"))) is ConnectionFailed
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "http.client", "target_tools.http.pools", "ssl"])
@@ -333,7 +333,7 @@ def test_what_a_double_raises_is_not_the_applications(error):
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError()], ids=repr)
 def test_an_exhausted_process_is_told_as_it_is(error):
     assert is_foreign(raised_by(raiser(error)))
-    assert explained(error, REQUEST, exchange("exchange")) is error
+    assert to_target_error(error, REQUEST, exchange("exchange")) is error
 
 
 @pytest.mark.parametrize("error", [REFUSED, HookError("mine")], ids=repr)
@@ -366,7 +366,7 @@ def test_the_frames_of_libraries_are_forgotten(name, freed):
         failing_in(name, error, [held])
     del held
     assert watch() is not None
-    forget_frames(error)
+    clear_frames(error)
     assert (watch() is None) is freed
 
 
@@ -379,13 +379,13 @@ def test_so_are_those_of_what_an_error_was_raised_from(link):
     del held
     setattr(outer, link, inner)
     inner.__context__ = outer  # a circle is walked once
-    forget_frames(outer)
+    clear_frames(outer)
     assert watch() is None
 
 
 def test_a_frame_that_still_runs_is_left_alone():
     error = OSError("mine")
-    scope = {"__name__": "urllib3.util", "raised_by": raised_by, "fail": raiser(error), "forget": forget_frames}
+    scope = {"__name__": "urllib3.util", "raised_by": raised_by, "fail": raiser(error), "forget": clear_frames}
     exec(
         "def act():\n    local = 5\n    try:\n        fail()\n    except OSError as error:\n        forget(error)\n"
         "    return local",
@@ -410,7 +410,7 @@ def test_an_error_whose_frames_were_forgotten_is_freed_without_a_collection():
     try:
         error = raised_by(scope["act"])
         watch = weakref.ref(error)
-        forget_frames(error)
+        clear_frames(error)
         del error
         assert watch() is None
     finally:

@@ -7,7 +7,7 @@ import pytest
 
 from target_tools.http import origins
 from target_tools.http.messages import Origin
-from target_tools.http.origins import ORIGIN_LIMIT, OriginTable
+from target_tools.http.origins import MAX_ORIGINS, OriginTable
 
 
 def origin(number):
@@ -55,7 +55,7 @@ def test_made_up_hosts_do_not_displace_an_origin_in_use(clock):
     for number in range(1000):
         table.get(origin(number))
         assert table.get(origin("general")) is ours
-    assert len(table.values()) == ORIGIN_LIMIT
+    assert len(table.values()) == MAX_ORIGINS
 
 
 def test_a_stopped_clock_evicts_the_older_entry(monkeypatch):
@@ -150,7 +150,7 @@ def test_threads_share_one_value_for_each_origin():
     def work():
         start.wait(20)
         for _ in range(50):
-            for number in range(ORIGIN_LIMIT):
+            for number in range(MAX_ORIGINS):
                 seen.append(id(table.get(origin(number))))
 
     interval = sys.getswitchinterval()
@@ -164,8 +164,8 @@ def test_threads_share_one_value_for_each_origin():
     finally:
         sys.setswitchinterval(interval)
     assert set(seen) == {id(value) for value in table.values()}
-    assert len(table.values()) == ORIGIN_LIMIT
-    assert len(made) == len(evicted) + ORIGIN_LIMIT
+    assert len(table.values()) == MAX_ORIGINS
+    assert len(made) == len(evicted) + MAX_ORIGINS
 
 
 def test_threads_beyond_the_limit_lose_nothing_for_long():

@@ -4,7 +4,7 @@ import pytest
 
 from target_tools.errors import OptionError
 from target_tools.http.messages import Origin
-from target_tools.http.proxies import is_exempt, proxy_of_environment
+from target_tools.http.proxies import is_exempt, proxy_from_environment
 
 EDGE = "acmeclient.tt.omtrdc.net"
 
@@ -83,7 +83,7 @@ def environment(monkeypatch):
 
 
 def found(scheme="https", host=EDGE):
-    proxy = proxy_of_environment(Origin(scheme, host, 443), None)
+    proxy = proxy_from_environment(Origin(scheme, host, 443), None)
     return None if proxy is None else proxy.host
 
 

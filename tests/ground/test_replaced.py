@@ -11,7 +11,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import connection as urllib3_connection
 
-from target_tools.http.replaced import Replacements, dialling, dials_are_replaced, own_class
+from target_tools.http.replaced import Urllib3Replacements, are_connects_replaced, connect_functions, own_class
 
 
 def wrapper(function):
@@ -59,7 +59,7 @@ WATCHED = {
 @pytest.mark.parametrize("what", WATCHED)
 @pytest.mark.parametrize("first", ["before", "inside"])
 def test_a_replacement_is_found_while_it_lasts(what, first):
-    replacements = Replacements()
+    replacements = Urllib3Replacements()
     if first == "before":
         assert replacements.found() == ()
     with WATCHED[what]():
@@ -83,7 +83,7 @@ def test_a_replacement_is_found_while_it_lasts(what, first):
 )
 def test_what_our_own_connections_pass_through_needs_no_stand_in(place):
     with mock.patch(place):
-        assert Replacements().found() == ()
+        assert Urllib3Replacements().found() == ()
 
 
 # How connections are opened
@@ -103,13 +103,13 @@ DIALLED = {
 
 @pytest.mark.parametrize("what", DIALLED)
 def test_a_connection_from_before_a_replacement_can_be_told(what):
-    before = dialling()
-    assert dialling() == before
+    before = connect_functions()
+    assert connect_functions() == before
     with DIALLED[what]():
-        inside = dialling()
+        inside = connect_functions()
         assert inside != before
-        assert dialling() == inside
-    assert dialling() == before
+        assert connect_functions() == inside
+    assert connect_functions() == before
 
 
 SOCKETS = {
@@ -129,16 +129,16 @@ SOCKETS = {
 @pytest.mark.parametrize("what", SOCKETS)
 def test_sockets_of_a_double_are_made_by_urllib3s_function(what):
     patch, expected = SOCKETS[what]
-    assert not dials_are_replaced()
+    assert not are_connects_replaced()
     with patch():
-        assert dials_are_replaced() is expected
-    assert not dials_are_replaced()
+        assert are_connects_replaced() is expected
+    assert not are_connects_replaced()
 
 
 @pytest.mark.parametrize("name", ["gevent._socket3", "gevent.socket", "eventlet.greenio.base"])
 def test_sockets_of_green_threads_are_real_ones(name):
     with mock.patch("socket.socket", type("socket", (socket.socket,), {"__module__": name})):
-        assert not dials_are_replaced()
+        assert not are_connects_replaced()
 
 
 @pytest.mark.parametrize(

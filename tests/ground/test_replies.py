@@ -8,7 +8,15 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.http.bodies import read_body
-from target_tools.http.replies import HEADER_LIMIT, INTERIM_LIMIT, LINE_LIMIT, Progress, Reply, TimedReader, give_time
+from target_tools.http.replies import (
+    HEADER_LIMIT,
+    INTERIM_LIMIT,
+    LINE_LIMIT,
+    DeadlineReader,
+    ReplyProgress,
+    StrictResponse,
+    set_socket_timeout,
+)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -31,8 +39,8 @@ class Received:
         self.far.sendall(data)
         if ends:
             self.far.shutdown(socket.SHUT_WR)
-        self.progress = Progress(Deadline.after(seconds))
-        self.reply = Reply(TimedReader(self.near, self.progress), method=method)
+        self.progress = ReplyProgress(Deadline.after(seconds))
+        self.reply = StrictResponse(DeadlineReader(self.near, self.progress), method=method)
 
     def __enter__(self):
         return self
@@ -398,13 +406,13 @@ def test_a_deadline_that_has_passed_reads_nothing():
 def test_a_time_out_that_is_a_little_too_long_stays_and_no_shorter_one_does():
     near, far = socket.socketpair()
     with near, far:
-        give_time(near, Deadline.after(50))
+        set_socket_timeout(near, Deadline.after(50))
         first = near.gettimeout()
         assert 49 < first <= 50
         near.settimeout(10)
-        give_time(near, Deadline.after(20))
+        set_socket_timeout(near, Deadline.after(20))
         assert 19 < near.gettimeout() <= 20
-        give_time(near, Deadline.after(5))
+        set_socket_timeout(near, Deadline.after(5))
         assert 4 < near.gettimeout() <= 5
 
 
@@ -426,5 +434,5 @@ def test_a_time_out_that_was_just_set_is_not_set_again(monkeypatch):
     sock, deadline = Sock(), Deadline(110.0, 10.0)
     for moment, calls in [(100.0, 1), (100.004, 1), (100.006, 2), (100.006, 2)]:
         now[0] = moment
-        give_time(sock, deadline)
+        set_socket_timeout(sock, deadline)
         assert sock.calls == calls

@@ -5,7 +5,7 @@ import pytest
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, TlsError
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
-from target_tools.http.retries import RetryBudget, Retrying, RetryPolicy, retry_after
+from target_tools.http.retries import RetryBudget, RetryingSender, RetryPolicy, parse_retry_after
 
 LONG = Deadline.after(3600)
 REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (), b"", 100)
@@ -30,7 +30,7 @@ class Sender:
 
 
 def retrying(*turns, **policy):
-    made = Retrying(Sender(*turns), RetryPolicy(**policy))
+    made = RetryingSender(Sender(*turns), RetryPolicy(**policy))
     made.pauses = []
     made._sleep = made.pauses.append
     return made
@@ -50,7 +50,7 @@ def test_pauses_are_spread_over_the_whole_range_and_grow():
 
 
 def test_no_pause_is_longer_than_the_longest():
-    many = retrying(*[reply(503)] * 9, reply(200), attempts=10, longest=0.3)
+    many = retrying(*[reply(503)] * 9, reply(200), attempts=10, max_delay=0.3)
     assert many(REQUEST, LONG).status == 200
     assert max(many.pauses) <= 0.3
 
@@ -103,22 +103,22 @@ def test_a_pause_beyond_the_deadline_ends_the_call():
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text, seconds):
-    assert retry_after(text) == seconds
+    assert parse_retry_after(text) == seconds
 
 
 def test_a_date_is_as_far_away_as_it_is():
-    assert retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 86400 * 365
+    assert parse_retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 86400 * 365
 
 
 def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
     budget = RetryBudget()
-    assert sum(budget.spend() for _ in range(50)) == 10
+    assert sum(budget.try_spend() for _ in range(50)) == 10
     for _ in range(95):
-        budget.earn()
-    assert sum(budget.spend() for _ in range(50)) == 9
+        budget.deposit()
+    assert sum(budget.try_spend() for _ in range(50)) == 9
     for _ in range(1000):
-        budget.earn()
-    assert sum(budget.spend() for _ in range(50)) == 10
+        budget.deposit()
+    assert sum(budget.try_spend() for _ in range(50)) == 10
 
 
 def test_a_connection_that_could_not_be_opened_is_left_to_the_alternative():

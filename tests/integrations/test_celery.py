@@ -25,7 +25,7 @@ from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusE
 from target_python_sdk.integrations import celery as integration
 from target_python_sdk.integrations import celery_client, celery_late_install
 from target_python_sdk.integrations.celery import TASK_NAME, install
-from target_python_sdk.integrations.celery_message import MAX_REQUEST_BYTES, message_of_call
+from target_python_sdk.integrations.celery_message import MAX_REQUEST_BYTES, message_from_options
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox, VisitorId
@@ -208,7 +208,7 @@ def test_a_later_installation_takes_the_place_of_an_earlier_one(app, edge, facto
     install(factory, app)
     target = install(later, app)
     begin("solo")
-    target.task.apply(args=(message_of_call(notified(), Log()),), throw=True)
+    target.task.apply(args=(message_from_options(notified(), Log()),), throw=True)
     assert factory.made == []
     assert [client is target.client for client in later.made] == [True]
     target.client.close()
@@ -494,12 +494,12 @@ def test_everything_is_settled_in_the_message():
     cookie = "session#from-the-cookie#{}|PC#device.35_0#{}".format(int(time.time()) + 60, int(time.time()) + 60)
     options = {"target_cookie": cookie, "customer_ids": {"crm": {"id": "7", "authState": 1}}, "timeout": 700}
     request = DeliveryRequest(notifications=notified()["request"].notifications)
-    message = message_of_call({"request": request, **options}, Log())
+    message = message_from_options({"request": request, **options}, Log())
     assert json.loads(json.dumps(message)) == message
     assert message["session_id"] == "from-the-cookie"
     assert message["location_hint"] == "35"
     assert message["timeout"] == 700
-    assert "timeout" not in message_of_call(notified(), Log())
+    assert "timeout" not in message_from_options(notified(), Log())
     assert message["request"]["id"] == {
         "tntId": "device.35_0",
         "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}],
@@ -638,7 +638,7 @@ def test_an_eager_task_is_not_tried_again(propagates, app):
             assert isinstance(target.send_notifications(notified()).result, HttpStatusError)
         assert len(server.requests) == 1
         with pytest.raises(HttpStatusError, match="503"):
-            target.task(message_of_call(notified(), Log()))
+            target.task(message_from_options(notified(), Log()))
         assert len(server.requests) == 2
 
 
@@ -666,7 +666,7 @@ def test_a_message_is_json_whatever_the_serializer_of_the_application(serializer
 
 def test_a_signature_of_the_task_is_json(app, factory):
     app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
-    install(factory, app).task.s(message_of_call(notified(), Log())).apply_async()
+    install(factory, app).task.s(message_from_options(notified(), Log())).apply_async()
     assert published(app).content_type == "application/json"
 
 
@@ -735,7 +735,7 @@ print(message.content_type, message.decode()[0][0]["request"]["notifications"][0
 
 def forged(**fields):
     """A message of ours with other ``fields``."""
-    return {**message_of_call(notified(), Log()), **fields}
+    return {**message_from_options(notified(), Log()), **fields}
 
 
 def nested(depth):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import OptionError
-from target_python_sdk.integrations.wsgi import ENVIRON_KEY, CookieStyle, TargetMiddleware, Visit
+from target_python_sdk.integrations.wsgi import ENVIRON_KEY, CookieOptions, TargetMiddleware, WsgiVisit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     ChannelType,
@@ -41,14 +41,14 @@ def environ_of(path: str = "/", **values: Any) -> Dict[str, Any]:
 
 def url_of(*arguments: Any, trusted_proxies: int = 0, **values: Any) -> Optional[str]:
     """The page's URL as the visit has it."""
-    address = Visit(environ_of(*arguments, **values), trusted_proxies).context.address
+    address = WsgiVisit(environ_of(*arguments, **values), trusted_proxies).context.address
     assert address is not None
     return address.url
 
 
 def address_of(trusted_proxies: int = 0, **values: Any) -> Optional[str]:
     """The visitor's IP address as the visit has it."""
-    geo = Visit(environ_of(**values), trusted_proxies).context.geo
+    geo = WsgiVisit(environ_of(**values), trusted_proxies).context.geo
     return None if geo is None else geo.ip_address
 
 
@@ -117,7 +117,7 @@ def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
 @pytest.mark.parametrize("kind", [str, lambda text: text.encode("latin-1")], ids=["text", "bytes"])
 def test_no_neighbour_hides_a_cookie(header: str, kind: Callable[[str], Any]) -> None:
     """Whatever else the browser sends; ``http.cookies`` gives up at the first part it does not like."""
-    visit = Visit(environ_of(HTTP_COOKIE=kind(header)))
+    visit = WsgiVisit(environ_of(HTTP_COOKIE=kind(header)))
     assert visit.target_cookie == MBOX
     assert visit.target_location_hint == "35"
 
@@ -127,7 +127,7 @@ def test_no_neighbour_hides_a_cookie(header: str, kind: Callable[[str], Any]) ->
 )
 def test_no_cookie_is_none(header: Any) -> None:
     """And none is made up."""
-    visit = Visit(environ_of(HTTP_COOKIE=header))
+    visit = WsgiVisit(environ_of(HTTP_COOKIE=header))
     assert visit.target_cookie is None
     assert visit.options()["target_cookie"] is None
 
@@ -160,7 +160,7 @@ def test_the_url_is_put_together(values: Dict[str, Any], url: Optional[str]) -> 
 
 def test_what_is_too_long_is_cut() -> None:
     """Where the schema ends, and not within a quoted character."""
-    context = Visit(
+    context = WsgiVisit(
         environ_of("/" + "\xff" * 5000, HTTP_REFERER="https://r.example/" + "r" * 9000, HTTP_USER_AGENT="M" * 9000)
     ).context
     assert context.address is not None
@@ -172,7 +172,7 @@ def test_what_is_too_long_is_cut() -> None:
 
 def test_the_context_is_the_browsers() -> None:
     """Channel, page, the page before, browser, address."""
-    context = Visit(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
+    context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
         "userAgent": "Mozilla/5.0 é",
@@ -225,7 +225,7 @@ def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str)
     """The first entries of ``X-Forwarded-For`` are whatever the visitor wrote there."""
     assert address_of(proxies, **FORWARDED) == address
     assert url_of(trusted_proxies=proxies, **FORWARDED) == url
-    assert Visit(environ_of(**FORWARDED), proxies).https is (proxies > 0)
+    assert WsgiVisit(environ_of(**FORWARDED), proxies).https is (proxies > 0)
 
 
 def test_what_a_proxy_says_is_looked_at_too() -> None:
@@ -247,7 +247,7 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
 def test_nothing_that_a_visitor_sends_raises(environ: Dict[str, Any], proxies: int) -> None:
     """And what comes out is fit for the wire."""
-    visit = Visit(environ, proxies)
+    visit = WsgiVisit(environ, proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
     address = visit.context.address
@@ -268,7 +268,7 @@ def test_a_request_keeps_the_context_it_has() -> None:
     """Ours fills in what is missing, and the caller's models stay as they were."""
     given_context = Context(channel=ChannelType.MOBILE, geo=Geo(city="Basel"))
     request = DeliveryRequest(context=given_context)
-    context = Visit(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
+    context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
     assert context is not None
     assert (context.channel, context.geo, context.user_agent) == ("mobile", Geo(city="Basel"), "Mozilla/5.0")
     assert given_context.user_agent is None
@@ -277,13 +277,13 @@ def test_a_request_keeps_the_context_it_has() -> None:
 
 def test_further_options_count_for_more() -> None:
     """A session of the application's own, say."""
-    options = Visit(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
+    options = WsgiVisit(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
     assert (options["session_id"], options["timeout"], options["target_cookie"]) == ("ours", 200, MBOX)
 
 
 def test_what_is_no_request_is_left_for_the_client_to_refuse() -> None:
     """The call says so, not the visit."""
-    visit, request = Visit(environ_of()), {"execute": {}}
+    visit, request = WsgiVisit(environ_of()), {"execute": {}}
     assert visit.options(request)["request"] is request  # type: ignore[call-overload]
     parts: Any = {"channel": "web"}
     assert visit.options(DeliveryRequest(context=parts))["request"].context is parts
@@ -291,14 +291,14 @@ def test_what_is_no_request_is_left_for_the_client_to_refuse() -> None:
 
 def test_one_request_is_one_session() -> None:
     """Where no cookie names one, calls that run at the same time share that of the visit."""
-    visit = Visit(environ_of())
+    visit = WsgiVisit(environ_of())
     assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
-    assert visit.session_id != Visit(environ_of()).session_id
+    assert visit.session_id != WsgiVisit(environ_of()).session_id
 
 
 def test_the_second_call_hands_over_the_first_ones_cookie() -> None:
     """So that the edge knows it for the same visitor."""
-    visit = Visit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
+    visit = WsgiVisit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
     visit.remember(envelope_with())
     assert visit.options()["target_cookie"] == MBOX
     assert visit.options()["target_location_hint"] == "35"
@@ -310,17 +310,17 @@ def test_the_second_call_hands_over_the_first_ones_cookie() -> None:
 @pytest.mark.parametrize(
     ("style", "values", "attributes"),
     [
-        (CookieStyle(), {}, "Max-Age=60; Path=/; SameSite=Lax"),
-        (CookieStyle(), {"wsgi__url_scheme": "https"}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
-        (CookieStyle(secure=True), {}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
+        (CookieOptions(), {}, "Max-Age=60; Path=/; SameSite=Lax"),
+        (CookieOptions(), {"wsgi__url_scheme": "https"}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
+        (CookieOptions(secure=True), {}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
         (
-            CookieStyle("shop.example", "None", http_only=True),
+            CookieOptions("shop.example", "None", http_only=True),
             {"wsgi__url_scheme": "https"},
             "Max-Age=60; Path=/; Domain=shop.example; Secure; HttpOnly; SameSite=None",
         ),
     ],
 )
-def test_cookies_are_set(style: CookieStyle, values: Dict[str, Any], attributes: str) -> None:
+def test_cookies_are_set(style: CookieOptions, values: Dict[str, Any], attributes: str) -> None:
     """One header each, as browsers and at.js expect them."""
     browser = Browser(remembering(envelope_with()), cookies=style)
     assert browser.ask(**values) == b"ok"
@@ -380,9 +380,9 @@ def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"cookies": CookieStyle(domain="a;b")},
-        {"cookies": CookieStyle(domain="a\r\nX: y")},
-        {"cookies": CookieStyle(same_site="lax; HttpOnly")},
+        {"cookies": CookieOptions(domain="a;b")},
+        {"cookies": CookieOptions(domain="a\r\nX: y")},
+        {"cookies": CookieOptions(same_site="lax; HttpOnly")},
         {"trusted_proxies": -1},
         {"trusted_proxies": "1"},
     ],
@@ -484,7 +484,7 @@ def test_the_visit_and_the_environ_do_not_hold_one_another() -> None:
 
 def test_a_cookie_that_comes_late_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     """With a line for who wonders where it went; without its value."""
-    visits: List[Visit] = []
+    visits: List[WsgiVisit] = []
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visits.append(environ[ENVIRON_KEY])
@@ -517,7 +517,7 @@ def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
     """An application that asks by callback: for offers, and for the attributes of ``names``."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        visit: Visit = environ[ENVIRON_KEY]
+        visit: WsgiVisit = environ[ENVIRON_KEY]
         got: List[Any] = []
         failed: List[Any] = []
         client.get_offers(visit.options(REQUEST, callback=got.append, err_callback=failed.append)).wait()
@@ -552,7 +552,7 @@ def test_a_visitor_comes_back(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_what_a_blocking_call_returns_is_remembered(edge: LocalEdge) -> None:
     """By giving it to ``remember``; attributes know the envelope that they came in."""
-    visit = Visit(environ_of())
+    visit = WsgiVisit(environ_of())
     with TargetClient.create(options_for(edge)) as client:
         attributes = visit.remember(client.get_attributes(["demo-engineering-flags"], visit.options()))
         assert attributes.get_value("demo-engineering-flags", "searchProviderId") == 143
@@ -565,7 +565,7 @@ def test_what_a_blocking_call_returns_is_remembered(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_a_fire_and_forget_call_comes_after_the_answer(edge: LocalEdge) -> None:
     """Its cookies are not set, and it disturbs nobody."""
-    visits: List[Visit] = []
+    visits: List[WsgiVisit] = []
     done: List[Any] = []
     go = threading.Event()
 

@@ -257,13 +257,13 @@ def a_context(client, hung):
     """A thread builds the context that TLS connections share."""
     from target_tools.http import tls  # noqa: PLC0415 - it is changed only here
 
-    gate, build = Gate(), tls.tls_context
+    gate, build = Gate(), tls.create_tls_context
 
     def slowly(*arguments):
         gate.pass_through()
         return build(*arguments)
 
-    tls.tls_context = slowly
+    tls.create_tls_context = slowly
     os.utime(client.config["ca_certs"])  # a changed file is loaded by the next connection
     helper = Helper(lambda: check(client))
     gate.somebody_is_here()

@@ -73,8 +73,6 @@ def test_t38_without_shared_memory_callbacks_work(figure):
     assert seen == {"answers": EVERY_WAY, "errors": []}
 
 
-
-
 @pytest.mark.parametrize(
     ("allowed", "error"),
     [
@@ -133,8 +131,6 @@ def test_t39_no_more_threads_for_this_user(figure):
     figure("answers under RLIMIT_NPROC", seen["answers"], EVERY_WAY)
     assert seen.pop("refused"), "the limit does not bind here"
     assert seen == {"answers": EVERY_WAY, "errors": []}
-
-
 
 
 @pytest.mark.parametrize("first", ["an earlier call", "the first call"])
@@ -199,15 +195,15 @@ def test_t39_32_descriptors_and_64_workers(figure):
         "transport.Transport._over_pool",
         "transport.Transport._pool",
         "transport.Transport._keep",
-        "pools.Idle.get",
-        "pools.Idle.keep",
-        "pools.KeptConnection.serve",
-        "pools.KeptConnection.request",
-        "pools.KeptConnection.response_class",
-        "pools.KeptConnection.leave",
+        "pools.IdleConnections.get",
+        "pools.IdleConnections.keep",
+        "pools.PooledConnection.begin_exchange",
+        "pools.PooledConnection.request",
+        "pools.PooledConnection.response_class",
+        "pools.PooledConnection.end_exchange",
         "replies.read_headers",
-        "replies.Reply.begin",
-        "replies.TimedReader.readinto",
+        "replies.StrictResponse.begin",
+        "replies.DeadlineReader.readinto",
         "bodies.read_body",
         "transport.decode_body",
         "transport.read_body",
