@@ -63,7 +63,7 @@ class ApiClient:
 
     def close(self) -> None:
         """Wait for the calls that were made with ``async_req``, and hang up.  A later call opens anew."""
-        pool = self._pools.forget()
+        pool = self._pools.pop()
         if pool is not None:
             pool.close()
             pool.join()

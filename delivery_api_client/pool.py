@@ -4,7 +4,7 @@ import weakref
 from typing import Any, Callable, Mapping, Sequence
 
 from target_tools.concurrency.async_result import AsyncResult
-from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import Callback, CallbackTask
 from target_tools.errors import ApiValueError, ClientClosed, QueueFull
 from target_tools.logger import Log
@@ -19,7 +19,7 @@ class Pool:
     """Daemon threads, as many as were asked for and no more than are needed; an idle one leaves after some seconds."""
 
     def __init__(self, threads: int, log: Log) -> None:
-        self._workers = Workers(max(1, threads), MAX_PENDING, SHUTDOWN_SECONDS, "delivery-api-client")
+        self._workers = WorkerPool(max(1, threads), MAX_PENDING, SHUTDOWN_SECONDS, "delivery-api-client")
         self._log = log
         self._closed = False
         # A client that nobody closed lets its threads go when it is collected.
@@ -38,8 +38,8 @@ class Pool:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
         workers, result = self._workers, task.result
-        task.help = lambda: workers.lend_a_hand(task)
-        result.on_wait(task.help)
+        task.help = lambda: workers.run_inline(task)
+        result.before_wait(task.help)
         try:
             workers.submit(task)
         except QueueFull as error:

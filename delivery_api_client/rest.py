@@ -100,7 +100,7 @@ class RESTClientObject:
 
     def close(self) -> None:
         """Hang up.  A request that comes later opens a connection again."""
-        way = self._ways.forget()
+        way = self._ways.pop()
         if way is not None:
             way.transport.close()
 

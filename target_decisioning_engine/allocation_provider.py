@@ -20,9 +20,9 @@ def valid_tnt_id(tnt_id: Any = None) -> Optional[str]:
 def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
     """The id that decides which experience a visitor gets; a new random one where nobody is known."""
     from target_python_sdk.decisioning.bucketing import bucketing_id  # noqa: PLC0415 - see above
-    from target_tools.uuids import new_id  # noqa: PLC0415 - see above
+    from target_tools.uuids import random_uuid  # noqa: PLC0415 - see above
 
-    return (bucketing_id(visitor_id) if visitor_id is not None else "") or new_id()
+    return (bucketing_id(visitor_id) if visitor_id is not None else "") or random_uuid()
 
 
 def compute_allocation(client_id: str, activity_id: object, visitor_id: Any, salt: str = CAMPAIGN_BUCKET_SALT) -> float:

@@ -171,7 +171,7 @@ class _Telling(ContextTask):
         self._told = told
         self._log = log
 
-    def _run(self, here: bool) -> None:
+    def _run(self, inline: bool) -> None:
         try:
             self._function(self._told)
         except Exception:  # noqa: BLE001 - it is the application's, and the decision was made

@@ -33,7 +33,7 @@ class Telling(ContextTask):
         self._owed = owed
         self._runtime = runtime
 
-    def _run(self, here: bool) -> None:
+    def _run(self, inline: bool) -> None:
         """Tell the edge."""
         runtime, settings = self._runtime, self._runtime.settings
         try:
@@ -43,7 +43,7 @@ class Telling(ContextTask):
             self._lost(error)
         except Exception as error:
             self._lost(error)
-            if here:
+            if inline:
                 raise  # it may be what a signal handler raised, and that is the application's
         finally:
             self._end()

@@ -225,8 +225,8 @@ class OneCall(Generic[ResultT]):
         limit = TimeLimit(self._runtime.settings.queue_timeout, self._call.timeout, self._expire)
         queued = CallbackTask(self.answer, callback, err_callback, self.log, limit)
         workers, result = self._runtime.workers, queued.result
-        queued.help = lambda: workers.lend_a_hand(queued)
-        result.on_wait(queued.help)
+        queued.help = lambda: workers.run_inline(queued)
+        result.before_wait(queued.help)
         try:
             workers.submit(queued)
         except QueueFull as error:

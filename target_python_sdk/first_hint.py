@@ -18,8 +18,8 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
 from target_python_sdk.delivery.prepare import prepare
 from target_python_sdk.types import DeliveryRequest
+from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.poller import Poller
-from target_tools.concurrency.shutdown import Line
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import TargetError
 from target_tools.http.messages import Send
@@ -41,20 +41,20 @@ class Learner(Protocol):
 
 def ask_for_cluster(settings: ClientSettings, send: Send, learner: Learner, log: Log) -> None:
     """Let ``learner`` know the cluster, when the edge has named it."""
-    line = Line()
+    scope = AbortScope()
     # The turn does not hold the learner: a client that is dropped is not kept by a server that hangs.
-    turn = partial(_ask, settings, send, weakref.ref(learner), log, line)
+    turn = partial(_ask, settings, send, weakref.ref(learner), log, scope)
     # Where no thread is to be had, the answer is not worth a wait.
-    Poller(turn, "target-{}-hint".format(settings.client), line).start()
+    Poller(turn, "target-{}-hint".format(settings.client), scope).start()
 
 
-def _ask(settings: ClientSettings, send: Send, learner: "weakref.ref[Learner]", log: Log, line: Line) -> None:
+def _ask(settings: ClientSettings, send: Send, learner: "weakref.ref[Learner]", log: Log, scope: AbortScope) -> None:
     """The one turn of a poller."""
     try:
         call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
         prepared = prepare(call, settings, None, log)
         request = delivery_request(prepared, settings)
-        answer = deliver(prepared, request, send, line.deadline(settings.timeout))
+        answer = deliver(prepared, request, send, scope.deadline(settings.timeout))
         known = learner()
         if known is not None and known.location_hint is None:
             known.learn(answer)

@@ -8,7 +8,7 @@ from target_python_sdk.types.notification import Notification, NotificationMbox,
 from target_python_sdk.types.response import DeliveryResponse, MboxResponse, Option, PageLoadResponse, View
 from target_tools.clock import epoch_milliseconds
 from target_tools.errors import OptionError
-from target_tools.uuids import new_id
+from target_tools.uuids import random_uuid
 
 #: A part of a response that has options.
 Part = Union[MboxResponse, PageLoadResponse, View]
@@ -164,7 +164,7 @@ class Offer:
 
     def _notification(self, type_: str, tokens: List[str], part: Part) -> Notification:
         state = getattr(part, "state", None)
-        made = Notification(id=new_id(), type=type_, timestamp=epoch_milliseconds(), tokens=tokens)
+        made = Notification(id=random_uuid(), type=type_, timestamp=epoch_milliseconds(), tokens=tokens)
         if self.kind == "mbox":
             made.mbox = NotificationMbox(name=self.name, state=state)
         elif self.kind == "view":

@@ -21,7 +21,7 @@ from target_python_sdk.delivery.wire_log import Logged
 from target_python_sdk.first_hint import ask_for_cluster
 from target_tools.clock import monotonic
 from target_tools.concurrency.counter import Counter
-from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
 from target_tools.event_provider import EventProvider
@@ -62,7 +62,7 @@ class Runtime:
         self.settings = settings
         self.events = events
         self.log = log
-        self.workers = Workers(
+        self.workers = WorkerPool(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, "target-{}".format(settings.client)
         )
         self.transport = Transport(settings.transport(), self.workers.blocking)

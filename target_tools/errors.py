@@ -37,10 +37,10 @@ from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Un
 import urllib3.exceptions
 
 #: How much of a response body a message quotes, in characters.
-QUOTED_BODY = 256
+MAX_QUOTED_BODY = 256
 
 
-def quoted(value: object, limit: int = QUOTED_BODY) -> str:
+def escape_text(value: object, limit: int = MAX_QUOTED_BODY) -> str:
     """Remote text as it may stand in a message or a log line: escaped, on one line, cut."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     cut = text if len(text) <= limit else text[:limit] + "…"
@@ -174,13 +174,13 @@ def http_message(
     status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
 ) -> str:
     """1.1.0's text of a failed exchange, without cookies and with the body cut and escaped."""
-    lines = ["({})".format(status), "Reason: {}".format(None if reason is None else quoted(reason))]
+    lines = ["({})".format(status), "Reason: {}".format(None if reason is None else escape_text(reason))]
     if headers:
         pairs = [(name, value) for name, value in headers.items() if name.lower() not in _HIDDEN]
-        shown = {quoted(name): quoted(value) for name, value in pairs[:_SHOWN_HEADERS]}
+        shown = {escape_text(name): escape_text(value) for name, value in pairs[:_SHOWN_HEADERS]}
         lines.append("HTTP response headers: {}".format(shown))
     if body:
-        lines.append("HTTP response body: {}".format(quoted(body)))
+        lines.append("HTTP response body: {}".format(escape_text(body)))
     return "\n".join(lines) + "\n"
 
 

@@ -48,7 +48,7 @@ class EventProvider:
         subscription = "{}:{}".format(event_name, next(self._numbers))
         # Asked here, in the application's thread, as it imports: a process that is forked while a thread of
         # ours imports a module never can import it.
-        self.subscriptions[subscription] = event_name, callback_func, takes_an_argument(callback_func)
+        self.subscriptions[subscription] = event_name, callback_func, accepts_event(callback_func)
         return subscription
 
     def unsubscribe(self, event_id: str) -> None:
@@ -63,9 +63,9 @@ class EventProvider:
         """Tell every subscriber of ``event_name``, in the order they came."""
         for name, subscriber, takes_it in list(self.subscriptions.values()):
             if name == event_name:
-                self._tell(subscriber, takes_it, Event(payload or {}, type=event_name))
+                self._notify(subscriber, takes_it, Event(payload or {}, type=event_name))
 
-    def _tell(self, subscriber: Subscriber, takes_it: bool, event: Event) -> None:
+    def _notify(self, subscriber: Subscriber, takes_it: bool, event: Event) -> None:
         try:
             if takes_it:
                 subscriber(event)
@@ -75,7 +75,7 @@ class EventProvider:
             self._log.exception("A subscriber of the event %s raised", event["type"])
 
 
-def takes_an_argument(subscriber: Subscriber) -> bool:
+def accepts_event(subscriber: Subscriber) -> bool:
     """Whether ``subscriber`` can be called with an event; the documentation shows both kinds."""
     import inspect  # noqa: PLC0415 - slow to import, and not every client has subscribers
 

@@ -30,7 +30,7 @@ def murmur3_32(text: str, seed: int = 0) -> int:
     return _finished(_chained(seed & _WORD, blocks), tail, len(data))
 
 
-class Beginning(NamedTuple):
+class HashPrefix(NamedTuple):
     """What many texts begin with, hashed as far as it fills blocks."""
 
     hashed: int
@@ -40,7 +40,7 @@ class Beginning(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, text: str) -> "Beginning":
+    def of_text(cls, text: str) -> "HashPrefix":
         """The beginning ``text``, with seed 0."""
         data = _encoded(text)
         whole = len(data) & ~3
@@ -48,7 +48,7 @@ class Beginning(NamedTuple):
         return cls(_chained(0, blocks), data[whole:], len(data))
 
 
-class Ending:
+class HashSuffix:
     """What many texts end with: scrambled once, then joined to any number of beginnings."""
 
     def __init__(self, text: str) -> None:
@@ -56,7 +56,7 @@ class Ending:
         # By what a beginning leaves over: nothing, or half a block.
         self._scrambled: Dict[bytes, Tuple[List[int], int]] = {}
 
-    def bucket_after(self, beginning: Beginning) -> float:
+    def bucket(self, beginning: HashPrefix) -> float:
         """Where the whole text falls among the shares of an activity: 0.00 to 99.99."""
         hashed, rest, size = beginning
         found = self._scrambled.get(rest)

@@ -9,7 +9,7 @@ from typing import Any, Callable, Set
 
 LOGGER_NAME = "adobe.target"
 #: How many things a client says once; a program that makes up names is not answered for ever.
-SAID_ONCE = 100
+MAX_ONCE_KEYS = 100
 
 
 def default_logger() -> logging.Logger:
@@ -28,14 +28,14 @@ class Log:
         self.logger = default_logger() if logger is None else logger
         self._said: Set[object] = set()
 
-    def is_new(self, key: object) -> bool:
+    def first_time(self, key: object) -> bool:
         """Whether ``key`` is asked about for the first time: for what should be said once, not with each call."""
-        if key in self._said or len(self._said) >= SAID_ONCE:
+        if key in self._said or len(self._said) >= MAX_ONCE_KEYS:
             return False
         self._said.add(key)
         return True
 
-    def wants_debug(self) -> bool:
+    def is_debug_enabled(self) -> bool:
         """Whether a DEBUG line would be shown; an object that cannot tell is asked to show it."""
         ask = getattr(self.logger, "isEnabledFor", None)
         return True if ask is None else bool(ask(logging.DEBUG))
@@ -68,7 +68,7 @@ class Log:
                 return
 
 
-class Lazy:
+class LazyText:
     """An argument of a log line whose text is made when, and if, the line is."""
 
     def __init__(self, render: Callable[[], str]) -> None:

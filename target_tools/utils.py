@@ -9,7 +9,7 @@ from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest
 from target_tools.clock import as_utc, epoch_milliseconds, epoch_seconds, utc_offset_minutes
 from target_tools.enums import DecisioningMethod
 from target_tools.schema.model import Model
-from target_tools.uuids import new_id
+from target_tools.uuids import random_uuid
 
 ResultT = TypeVar("ResultT")
 EngineT = TypeVar("EngineT")
@@ -205,7 +205,7 @@ def to_dict(obj: Any) -> Any:
 
 def create_uuid() -> str:
     """A new random id."""
-    return new_id()
+    return random_uuid()
 
 
 def get_epoch_time(utc_datetime: Optional[datetime.datetime] = None) -> int:

@@ -7,7 +7,7 @@ needs neither.
 import hashlib
 import os
 
-#: Names the texts that :func:`id_of` stands in for.
+#: Names the texts that :func:`uuid_from_text` stands in for.
 _NAMESPACE = bytes.fromhex("6f7a1c6e6a0e5d2b9c583f1d0b8f7c11")
 
 #: The digit in front of the fourth group, two of whose bits say that this is a UUID of RFC 4122.
@@ -15,10 +15,10 @@ _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4))
 
 
 #: How many ids are made of one draw: as many as most calls need.
-_AT_ONCE = 6
+_BATCH_SIZE = 6
 
 
-class Ids:
+class UuidGenerator:
     """Random UUIDs (version 4) as text, for one call.
 
     Drawing random bytes hands the interpreter to another thread, so they are drawn once for
@@ -29,21 +29,21 @@ class Ids:
     __slots__ = ("_digits",)
 
     def __init__(self) -> None:
-        self._digits = os.urandom(16 * _AT_ONCE).hex()
+        self._digits = os.urandom(16 * _BATCH_SIZE).hex()
 
-    def new(self) -> str:
+    def next(self) -> str:
         """One more."""
-        digits = self._digits or os.urandom(16 * _AT_ONCE).hex()
+        digits = self._digits or os.urandom(16 * _BATCH_SIZE).hex()
         self._digits = digits[32:]
         return _uuid(digits, "4")
 
 
-def new_id() -> str:
+def random_uuid() -> str:
     """One by itself."""
-    return Ids().new()
+    return UuidGenerator().next()
 
 
-def id_of(text: str) -> str:
+def uuid_from_text(text: str) -> str:
     """The UUID (version 5) of ``text``: the same text always has the same."""
     # SHA-1 is what version 5 means; nothing secret hangs on it.
     digest = hashlib.sha1(_NAMESPACE + text.encode("utf-8", "surrogatepass"))

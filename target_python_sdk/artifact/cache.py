@@ -16,7 +16,7 @@ import stat
 from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type
 
 from target_tools.clock import Deadline, epoch_seconds, monotonic
-from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.errors import DeadlineExceeded, OptionError
 from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
@@ -67,7 +67,7 @@ class ArtifactCache:
         self._is_file = isinstance(place, str) or hasattr(place, "__fspath__")
         store: Any = FileStore(_path_of(place), max_bytes + _HEAD_SIZE) if self._is_file else place
         self._store: Store = store
-        self._handover = Handover()
+        self._helper_threads = HelperThreads()
         #: What an application's object was asked and has not answered.
         self._asked: List[object] = []
         #: Who may use the copy.  A hash: the address in it may hold secrets.
@@ -92,7 +92,7 @@ class ArtifactCache:
         try:
             return self._unpacked(packed)
         except ValueError as error:
-            if self._log.is_new(("artifact_cache", str(error))):
+            if self._log.first_time(("artifact_cache", str(error))):
                 self._log.warning("What artifact_cache holds is not used: %s", error)
             return None
 
@@ -130,7 +130,7 @@ class ArtifactCache:
             raise TimeoutError("it still owes an answer")
         self._asked.append(act)
         try:
-            return self._handover.call(lambda: self._answered(act), Deadline.after(PATIENCE), lambda: None)
+            return self._helper_threads.call(lambda: self._answered(act), Deadline.after(PATIENCE), lambda: None)
         except DeadlineExceeded:
             raise TimeoutError("no answer within {:.0f} s".format(PATIENCE)) from None
 
@@ -161,7 +161,7 @@ class ArtifactCache:
         return Copy(about.get("etag"), body)
 
     def _failed(self, what: str, error: Exception) -> None:
-        if not self._log.is_new(("artifact_cache", what)) or not self._log.is_new(("artifact_cache", str(error))):
+        if not all(self._log.first_time(("artifact_cache", key)) for key in (what, str(error))):
             return
         if self._is_file:
             self._log.warning("artifact_cache cannot be %s: %s", what, error)

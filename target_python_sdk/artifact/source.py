@@ -46,7 +46,7 @@ from target_python_sdk.artifact.update import (
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
 from target_tools.concurrency.poller import Poller
-from target_tools.errors import InvalidArtifact, TargetError, quoted
+from target_tools.errors import InvalidArtifact, TargetError, escape_text
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import Send
 from target_tools.logger import Log
@@ -266,7 +266,7 @@ class ArtifactSource(Generic[ArtifactT]):
             self._turn = _CACHE
             return partial(cached, self._unread, self._place, self._compile, self._log)
         self._turn = _NETWORK
-        deadline = partial(self._poller.line.deadline, self._seconds)
+        deadline = partial(self._poller.scope.deadline, self._seconds)
         return partial(downloaded, self._place, self.kept.etag, self._compile, self._send, deadline)
 
     def _take(self, outcome: Outcome) -> Optional[float]:
@@ -285,7 +285,7 @@ class ArtifactSource(Generic[ArtifactT]):
         self.last_error = failure.error
         if not self.interval:
             self._settle()
-        self._log.error("artifact_payload cannot be used: %s", quoted(failure.error))
+        self._log.error("artifact_payload cannot be used: %s", escape_text(failure.error))
         self._tell_of_failure(failure.error)
         # A client with a payload and without polling is not to touch the network.
         return 0.0 if self.interval else None
@@ -352,7 +352,7 @@ class ArtifactSource(Generic[ArtifactT]):
     def _forget_inherited(self) -> None:
         """Let go of what parent processes had; their sources serve nobody here."""
         parent, self._parent = self._parent, None
-        while parent is not None and not parent._poller.is_of_this_process():
+        while parent is not None and not parent._poller.created_in_this_process():
             parent.kept = Kept()
             following, parent._parent = parent._parent, None
             parent = following

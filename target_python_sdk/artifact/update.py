@@ -20,10 +20,10 @@ from target_python_sdk.artifact.download import (
 from target_python_sdk.artifact.format import read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline
-from target_tools.concurrency.poller import LONGEST_PAUSE
+from target_tools.concurrency.poller import MAX_INTERVAL
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.concurrency.waiting import acquire
-from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, quoted
+from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, escape_text
 from target_tools.http.messages import Send
 from target_tools.http.retries import parse_retry_after
 from target_tools.logger import Log
@@ -118,7 +118,7 @@ class Waiters:
         try:
             self._bells[id(bell)] = bell
             if not is_over():
-                acquire(bell, Deadline.after(min(seconds, LONGEST_PAUSE)))
+                acquire(bell, Deadline.after(min(seconds, MAX_INTERVAL)))
         finally:
             self._bells.pop(id(bell), None)
 
@@ -146,10 +146,10 @@ class Waiters:
 
 def log_failure(log: Log, location: str, error: BaseException, has_one: bool) -> None:
     """Say that a download failed; ``has_one`` says that decisions go on by an older one."""
-    why = quoted(error)
+    why = escape_text(error)
     if isinstance(error, HttpStatusError):
         hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
-        why = "{} {}{}".format(error.status, quoted(error.reason), hint)
+        why = "{} {}{}".format(error.status, escape_text(error.reason), hint)
     line, then = log.error, "there is none yet"
     if has_one:
         line, then = log.warning, "the last good one stays in use"
@@ -182,7 +182,7 @@ class LeftOut:
             return
         self._said = skipped
         for text in skipped[:NAMED_RULES]:
-            self._log.warning("A rule of the artifact is left out: %s", quoted(text))
+            self._log.warning("A rule of the artifact is left out: %s", escape_text(text))
         if len(skipped) > NAMED_RULES:
             self._log.warning("%d further rules of the artifact are left out", len(skipped) - NAMED_RULES)
 

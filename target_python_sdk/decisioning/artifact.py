@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, KeysView, List, Mapping, NamedTuple, No
 
 from target_python_sdk.decisioning.rule import ArtifactRuleCompiler, CompiledRule
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
-from target_tools.errors import InvalidArtifact, quoted
+from target_tools.errors import InvalidArtifact, escape_text
 
 #: The first number of the versions that can be read.
 SUPPORTED_MAJOR = "1"
@@ -84,7 +84,7 @@ def _version(value: Any) -> str:
     if not isinstance(value, str) or value.partition(".")[0] != SUPPORTED_MAJOR:
         _raise_invalid(
             "The decisioning artifact version ({}) is not supported. "
-            "This library is compatible with this major version: {}".format(quoted(value, 40), SUPPORTED_MAJOR)
+            "This library is compatible with this major version: {}".format(escape_text(value, 40), SUPPORTED_MAJOR)
         )
     return value
 

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from target_python_sdk.types import CustomerId, VisitorId
-from target_tools.uuids import id_of, new_id
+from target_tools.uuids import random_uuid, uuid_from_text
 
 
 def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:
@@ -15,7 +15,7 @@ def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[st
     identity = VisitorId() if given is None else given
     if bucketing_id(identity):
         return identity
-    made = _derive_device_id(identity.customer_ids, client) or new_id()
+    made = _derive_device_id(identity.customer_ids, client) or random_uuid()
     suffix = "" if cluster is None else ".{}_0".format(cluster)
     return identity.replace(tnt_id=made.replace("-", "") + suffix)
 
@@ -23,7 +23,7 @@ def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[st
 def _derive_device_id(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:
     for customer in customers or ():
         if customer is not None and customer.id:
-            return id_of("{}.{}.{}".format(client, customer.integration_code, customer.id))
+            return uuid_from_text("{}.{}.{}".format(client, customer.integration_code, customer.id))
     return None
 
 

@@ -14,7 +14,7 @@ from target_python_sdk.decisioning.rule import BucketedActivity
 from target_python_sdk.types import Address, ChannelType, ClientHints, Context, DeliveryRequest, Geo
 from target_tools.client_info import parse_client_info
 from target_tools.clock import epoch_milliseconds
-from target_tools.hashing import Ending
+from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
 
 #: The salt of the hash that allocates.
@@ -107,7 +107,7 @@ class RequestContext(LazyDict):
     def __init__(self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo]) -> None:
         self._context = request.context or Context(channel=ChannelType.WEB)
         self._geo = geo
-        self._hash_suffix = Ending(bucketing_id + _SALT)
+        self._hash_suffix = HashSuffix(bucketing_id + _SALT)
         self._allocations: Dict[Any, float] = {}
         self._now: Optional[int] = None
 
@@ -127,7 +127,7 @@ class RequestContext(LazyDict):
         """The visitor's bucket in ``activity``: 0.00 to 99.99."""
         found = self._allocations.get(activity.id)
         if found is None:
-            found = self._allocations[activity.id] = self._hash_suffix.bucket_after(activity.hash_prefix)
+            found = self._allocations[activity.id] = self._hash_suffix.bucket(activity.hash_prefix)
         return found
 
     def _geo_fields(self) -> Dict[str, Any]:

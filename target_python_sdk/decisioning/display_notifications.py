@@ -5,13 +5,13 @@ from typing import List, Set, Tuple
 from target_python_sdk.decisioning.context import RequestContext
 from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import MetricType, Notification, NotificationMbox
-from target_tools.uuids import Ids
+from target_tools.uuids import UuidGenerator
 
 
 class DisplayNotifications:
     """The displays of one call; what was shown twice in an mbox is reported once."""
 
-    def __init__(self, request_context: RequestContext, ids: Ids) -> None:
+    def __init__(self, request_context: RequestContext, ids: UuidGenerator) -> None:
         self._request_context = request_context
         self._ids = ids
         self._seen: Set[Tuple[str, str]] = set()
@@ -25,8 +25,8 @@ class DisplayNotifications:
             return []
         self._seen.update((mbox, token) for token in new)
         made = Notification(
-            id=self._ids.new(),
-            impression_id=self._ids.new(),
+            id=self._ids.next(),
+            impression_id=self._ids.next(),
             timestamp=self._request_context.now,
             type=MetricType.DISPLAY,
             mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long

@@ -45,7 +45,7 @@ from target_python_sdk.types import (
 )
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with, deep_copy
-from target_tools.uuids import Ids
+from target_tools.uuids import UuidGenerator
 
 #: The status of a complete answer, and of one with parts that only the edge could have decided.
 COMPLETE, PARTIAL = 200, 206
@@ -72,7 +72,7 @@ class DecisionRequest(NamedTuple):
     #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.visitor.bucketed_by`.
     bucketing_id: str
     #: For what the decision has to name.
-    ids: Ids
+    ids: UuidGenerator
     #: Where the visitor is: what the request says, or what a look-up found.
     geo: Optional[Geo] = None
     #: What it leaves to the edge.

@@ -5,7 +5,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Seque
 from target_python_sdk.decisioning.context import LazyDict, Parts, RequestContext, nest_parameters
 from target_python_sdk.decisioning.rule import BucketedActivity, CompiledRule
 from target_python_sdk.decisioning.trace import LocationTrace
-from target_tools.errors import InvalidRule, quoted
+from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
 
 
@@ -57,8 +57,9 @@ class Location(LazyDict):
             matched = rule.condition(self)
         except InvalidRule as error:
             matched = False
-            if self._log.is_new(("rule", rule.key)):
-                self._log.warning("A rule of activity %s could not be evaluated: %s", quoted(activity.id, 40), error)
+            if self._log.first_time(("rule", rule.key)):
+                activity_id = escape_text(activity.id, 40)
+                self._log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
         if self.trace is not None:
             self.trace.add_rule(rule, matched, self)
         return matched

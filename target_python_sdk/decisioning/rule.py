@@ -8,8 +8,8 @@ from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, N
 
 from target_python_sdk.decisioning.macros import Content, compile_template, content_renderer
 from target_python_sdk.decisioning.parts import text
-from target_tools.errors import InvalidRule, quoted
-from target_tools.hashing import Beginning
+from target_tools.errors import InvalidRule, escape_text
+from target_tools.hashing import HashPrefix
 from target_tools.rules.compiler import compile_condition
 from target_tools.rules.operators import ClosureCache
 
@@ -22,7 +22,7 @@ class BucketedActivity(NamedTuple):
 
     id: Any
     #: What its buckets are hashed from, up to the visitor.
-    hash_prefix: Beginning
+    hash_prefix: HashPrefix
 
 
 class RuleOption(NamedTuple):
@@ -112,14 +112,14 @@ class ArtifactRuleCompiler:
     def compile_rules(self, location: str, documents: Any) -> Tuple[CompiledRule, ...]:
         """The rules of an mbox or a view that can be used, in their order."""
         if not isinstance(documents, (list, tuple)):
-            self.skipped_rules.append("the rules of {}: a list was expected".format(quoted(location, 80)))
+            self.skipped_rules.append("the rules of {}: a list was expected".format(escape_text(location, 80)))
             return ()
         rules: List[CompiledRule] = []
         for at, document in enumerate(documents):
             try:
                 rules.append(self._rule(document))
             except InvalidRule as error:
-                self.skipped_rules.append("rule {} of {}: {}".format(at, quoted(location, 80), error))
+                self.skipped_rules.append("rule {} of {}: {}".format(at, escape_text(location, 80), error))
         return tuple(rules)
 
     def _rule(self, document: Any) -> CompiledRule:
@@ -132,7 +132,7 @@ class ArtifactRuleCompiler:
             raise InvalidRule("activityId: a number was expected")
         activity = self._activities.get(number)
         if activity is None:
-            activity = BucketedActivity(number, Beginning.of("{}.{}.".format(self._client, number)))
+            activity = BucketedActivity(number, HashPrefix.of_text("{}.{}.".format(self._client, number)))
             self._activities[number] = activity
         return CompiledRule(document, activity, self._tokens, self._cache)
 

@@ -35,7 +35,7 @@ def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpReques
         "POST",
         origin,
         "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
-        (*_HEADERS, ("X-Request-Id", prepared.ids.new())),
+        (*_HEADERS, ("X-Request-Id", prepared.ids.next())),
         body,
         settings.max_response_bytes.delivery,
         alternative=None if origin == general else general,

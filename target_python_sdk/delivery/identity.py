@@ -12,7 +12,7 @@ from target_python_sdk.types import AuthenticatedState, CustomerId, VisitorId
 from target_tools.clock import epoch_seconds
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
-from target_tools.uuids import Ids, id_of
+from target_tools.uuids import UuidGenerator, uuid_from_text
 
 #: What the API takes as a session id: one to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")
@@ -33,16 +33,16 @@ class Visit(NamedTuple):
     cookie_id: Optional[str]
 
 
-def read_visit(call: Call, ids: Ids, log: Log) -> Visit:
+def read_visit(call: Call, ids: UuidGenerator, log: Log) -> Visit:
     """The session and the device: a live session in the cookie, else the caller's, else a new one."""
     if not call.target_cookie and call.session_id is None:
-        return Visit(ids.new(), None)
+        return Visit(ids.next(), None)
     parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
     session = parts.get(SESSION_ID_COOKIE) or call.session_id
     device = parts.get(DEVICE_ID_COOKIE)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         device = None
-    return Visit(ids.new() if session is None else _accepted(session, log), device)
+    return Visit(ids.next() if session is None else _accepted(session, log), device)
 
 
 def _accepted(session: str, log: Log) -> str:
@@ -50,7 +50,7 @@ def _accepted(session: str, log: Log) -> str:
     if _SESSION.fullmatch(session) and session.isprintable():
         return session
     log.info("A session id that the API would refuse was replaced by its uuid5")
-    return id_of(session)
+    return uuid_from_text(session)
 
 
 def visitor_id(given: Any, visit: Visit, visitor_values: Mapping[str, Any], customers: List[CustomerId]) -> Any:

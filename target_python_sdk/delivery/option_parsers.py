@@ -274,7 +274,7 @@ def decisioning_method(option: str, value: Any) -> DecisioningMethod:
 def name_unknown(written: Mapping[str, Any], known: Collection[str], log: Log) -> None:
     """Say once, in the log, which options nobody reads and what they may have been meant to be."""
     for name in written:
-        if name not in known and log.is_new(("unknown option", name)):
+        if name not in known and log.first_time(("unknown option", name)):
             import difflib  # noqa: PLC0415 - wanted by mistakes only
 
             nearest = difflib.get_close_matches(str(name), known, 1)

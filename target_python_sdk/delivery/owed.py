@@ -17,6 +17,6 @@ def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
     """
     request = prepared.request
     # What the caller may go on writing to is copied; the displays were made here.
-    owed = deep_copy(copy_with(request, request_id=prepared.ids.new(), execute=None, prefetch=None))
+    owed = deep_copy(copy_with(request, request_id=prepared.ids.next(), execute=None, prefetch=None))
     owed.notifications = [*(owed.notifications or ()), *displays]
     return prepared._replace(request=owed)

@@ -36,7 +36,7 @@ from target_python_sdk.types import (
 from target_tools.clock import utc_offset_minutes
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
-from target_tools.uuids import Ids
+from target_tools.uuids import UuidGenerator
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
@@ -54,13 +54,13 @@ class Prepared(NamedTuple):
     refused_hints: int
     visitor_state: Any
     #: For what else the call has to name.
-    ids: Ids
+    ids: UuidGenerator
 
 
 def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
     """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
     given, visitor = call.request, call.visitor
-    ids = Ids()
+    ids = UuidGenerator()
     visit = read_visit(call, ids, log)
     values = {} if visitor is None else visitor_values(visitor)
     customers = [] if call.customer_ids is None else customer_ids(call.customer_ids)
@@ -72,7 +72,7 @@ def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], lo
     is_bound = given._property is not None or settings.property_token is not None
     request = copy_with(
         given,
-        request_id=given.request_id or ids.new(),
+        request_id=given.request_id or ids.next(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token) if is_bound else None,

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from target_tools.clock import Deadline
-from target_tools.errors import DeliveryError, quoted
+from target_tools.errors import DeliveryError, escape_text
 from target_tools.http.messages import HttpReply, HttpRequest, Send
-from target_tools.logger import Lazy, Log
+from target_tools.logger import LazyText, Log
 
 #: Fields whose values say nothing about a visitor.
 SHOWN = frozenset(
@@ -43,8 +43,8 @@ class Logged:
         self._log_payloads = log_payloads
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        reply = self._logged(request, deadline) if self._log.wants_debug() else self._send(request, deadline)
-        if not reply.is_matched and self._log.is_new("requestId"):
+        reply = self._logged(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
+        if not reply.is_matched and self._log.first_time("requestId"):
             self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
         return reply
 
@@ -67,16 +67,16 @@ class Logged:
         )
         return reply
 
-    def _body(self, body: bytes) -> Lazy:
+    def _body(self, body: bytes) -> LazyText:
         # Whoever keeps the log record keeps this: the bytes, and nothing of the client.
         whole = self._log_payloads
-        return Lazy(lambda: quoted(body, SHOWN_LENGTH) if whole else _structure_of(body))
+        return LazyText(lambda: escape_text(body, SHOWN_LENGTH) if whole else _structure_of(body))
 
 
 def _structure_of(body: bytes) -> str:
     """``body`` with every value that may be a visitor's left out."""
     try:
-        return quoted(json.dumps(_redacted(json.loads(body), "")), SHOWN_LENGTH)
+        return escape_text(json.dumps(_redacted(json.loads(body), "")), SHOWN_LENGTH)
     except (ValueError, RecursionError):
         return "{} bytes".format(len(body))
 

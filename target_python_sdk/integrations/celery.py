@@ -333,7 +333,7 @@ class CeleryTarget:
         counts = here.close(self._flush_seconds)
         if counts is not None:
             self._add_lost(counts, int(self._rescued) - rescued)
-        self._processes.forget()  # not before: callbacks may have asked for the client
+        self._processes.pop()  # not before: callbacks may have asked for the client
 
     def _add_lost(self, counts: Dict[str, int], rescued: int) -> None:
         """Add what was lost with the client."""

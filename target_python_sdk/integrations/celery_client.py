@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, Optional
 from target_python_sdk.client import TargetClient
 from target_tools.clock import Deadline
 from target_tools.concurrency.async_result import AsyncResult
-from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log
@@ -38,7 +38,7 @@ class ProcessClient:
         self._starting: Optional[AsyncResult[TargetClient]] = None
         self._is_late = self._is_over = False
         #: The way to the broker.  A forked child has none of the threads that hang, and counts its own.
-        self.publishing = Handover()
+        self.publishing = HelperThreads()
 
     def get(self) -> TargetClient:
         """The client: the one that is on its way, or made here.  Raises what the factory raises."""
@@ -97,7 +97,7 @@ class ProcessClient:
         client = self._made[0]
         with contextlib.suppress(DeadlineExceeded):
             # Elsewhere: callbacks of calls that are dropped may take their time.
-            Handover().call(lambda: _finish(client, seconds * _FLUSHING), Deadline.after(seconds), lambda: None)
+            HelperThreads().call(lambda: _finish(client, seconds * _FLUSHING), Deadline.after(seconds), lambda: None)
         return client.stats()
 
 

@@ -35,7 +35,7 @@ from target_python_sdk.types import Context, DeliveryRequest
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.errors import OptionError
 from target_tools.logger import default_logger
-from target_tools.uuids import new_id
+from target_tools.uuids import random_uuid
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -121,7 +121,7 @@ class WsgiVisit:
         self._answered: Dict[str, Tuple[str, int]] = {}
         self._begun = False
         #: The session of the calls made for this request, where no cookie names one.
-        self.session_id = new_id()
+        self.session_id = random_uuid()
 
     @property
     def target_cookie(self) -> Optional[str]:

@@ -22,7 +22,7 @@ from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.hashing import bucket
 from target_tools.logger import Log
-from target_tools.uuids import Ids
+from target_tools.uuids import UuidGenerator
 
 EDGE_HOST = "{}{}.{}".format(EDGE_CLUSTER_PREFIX, CLUSTER, EDGE_HOST_SUFFIX)
 logger = logging.getLogger("adobe.target.local_edge")
@@ -37,7 +37,7 @@ def answer(served: Served, request: Any, session_id: str) -> Json:
         raise OptionError(str(error)) from error
     identity = identified(asked.id, served.client)
     known = asked.replace(id=identity)
-    decision = DecisionRequest(known, session_id, bucketing_id(identity), Ids(), _geo(request, served.geo))
+    decision = DecisionRequest(known, session_id, bucketing_id(identity), UuidGenerator(), _geo(request, served.geo))
     situation = EngineContext(served.client, Log(logger))
     decided = decide(served.artifact, decision, situation).response.to_dict(by_alias=True, exclude_none=True)
     is_logged_client_side = part(part(request, "experienceCloud"), "analytics").get("logging") == "client_side"

@@ -4,14 +4,14 @@ import difflib
 import math
 from typing import Any, Dict, List, Mapping, Sequence
 
-from target_tools.errors import OptionError, quoted
+from target_tools.errors import OptionError, escape_text
 
 
 def wrong(place: str, expected: str, found: object = None) -> OptionError:
     """The error that says ``expected`` was expected at ``place``, and what stood there."""
     message = "{} was expected".format(expected)
     if found is not None:
-        message += ", not " + quoted(found, 80)
+        message += ", not " + escape_text(found, 80)
     return OptionError("{}: {}".format(place, message) if place else message, option=place, expected=expected)
 
 

@@ -29,7 +29,7 @@ class AsyncResult(Generic[ResultT]):
         self._ready = False
         self._pid = os.getpid()
         #: The thread that runs the callback just now.
-        self._told_by: Optional[int] = None
+        self._callback_thread: Optional[int] = None
         #: What to do when the answer is there: release a waiter's lock, wake an event loop.
         self._watchers: Deque[Callable[[], object]] = deque()
         self._before_waiting: Callable[[], object] = _nothing
@@ -57,7 +57,7 @@ class AsyncResult(Generic[ResultT]):
         """Come back when the answer is there, or after ``timeout`` seconds."""
         if self.ready():
             return
-        self._refuse_own_callback()
+        self._check_not_in_own_callback()
         deadline = None if timeout is None else Deadline.after(timeout)
         if deadline is None or deadline.remaining() > 0:
             self._before_waiting()
@@ -73,7 +73,7 @@ class AsyncResult(Generic[ResultT]):
                 seconds = min(expires_in, left)
                 acquire(waiter, None if seconds == math.inf else Deadline.after(seconds))
         finally:
-            self._forget(waiter.release)
+            self._remove_watcher(waiter.release)
 
     def ready(self) -> bool:
         """Whether the answer is there."""
@@ -92,24 +92,24 @@ class AsyncResult(Generic[ResultT]):
 
     def __await__(self) -> Generator[Any, None, ResultT]:
         if not self.ready():
-            self._refuse_own_callback()
+            self._check_not_in_own_callback()
             self._before_waiting()
         if not self.ready():
             loop = running_loop()
             arrived = loop.create_future()
 
             def wake() -> None:
-                loop.call_soon_threadsafe(_settle, arrived)
+                loop.call_soon_threadsafe(_complete_future, arrived)
 
             self._watchers.append(wake)
             timers: List[Any] = []
             self._watch_time(loop, timers)
             if self._ready:
-                _settle(arrived)
+                _complete_future(arrived)
             try:
                 yield from arrived
             finally:  # a cancelled wait leaves the call and the client as they are
-                self._forget(wake)
+                self._remove_watcher(wake)
                 for timer in timers:
                     timer.cancel()
         try:
@@ -121,13 +121,13 @@ class AsyncResult(Generic[ResultT]):
         """An answer that is there can be pickled; one that is not belongs to this process."""
         if not self.ready():
             raise TypeError("an AsyncResult that is not ready cannot be pickled")
-        return _answered, (self._value, self._error)
+        return _result_of, (self._value, self._error)
 
     # For whoever does the work
 
-    def on_wait(self, act: Callable[[], object]) -> None:
-        """Do ``act`` in a thread that is about to wait: it may be the one that is needed."""
-        self._before_waiting = act
+    def before_wait(self, hook: Callable[[], object]) -> None:
+        """Do ``hook`` in a thread that is about to wait: it may be the one that is needed."""
+        self._before_waiting = hook
 
     def expire_by(self, check: Callable[[], float]) -> None:
         """Let waiters end the call in time.
@@ -137,13 +137,13 @@ class AsyncResult(Generic[ResultT]):
         """
         self._check_time = check
 
-    def tell(self, callback: Callable[[], object]) -> None:
+    def run_callback(self, callback: Callable[[], object]) -> None:
         """Run ``callback``, which may not wait for this result."""
-        self._told_by = _thread.get_ident()
+        self._callback_thread = _thread.get_ident()
         try:
             callback()
         finally:
-            self._told_by = None
+            self._callback_thread = None
 
     def complete(self, value: Optional[ResultT], error: Optional[BaseException]) -> None:
         """The answer is there; wake everybody who waits for it.  The first answer stays."""
@@ -167,24 +167,24 @@ class AsyncResult(Generic[ResultT]):
         if not self._ready and expires_in != math.inf:
             timers[:] = [loop.call_later(max(0.001, expires_in), self._watch_time, loop, timers)]
 
-    def _refuse_own_callback(self) -> None:
-        if self._told_by == _thread.get_ident():
+    def _check_not_in_own_callback(self) -> None:
+        if self._callback_thread == _thread.get_ident():
             raise OptionError("a callback cannot wait for the result that it is told")
 
-    def _forget(self, watcher: Callable[[], object]) -> None:
+    def _remove_watcher(self, watcher: Callable[[], object]) -> None:
         try:
             self._watchers.remove(watcher)
         except ValueError:  # it was told
             return
 
 
-def _answered(value: Any, error: Optional[BaseException]) -> "AsyncResult[Any]":
+def _result_of(value: Any, error: Optional[BaseException]) -> "AsyncResult[Any]":
     result: AsyncResult[Any] = AsyncResult()
     result.complete(value, error)
     return result
 
 
-def _settle(arrived: Any) -> None:
+def _complete_future(arrived: Any) -> None:
     if not arrived.done():
         arrived.set_result(None)
 

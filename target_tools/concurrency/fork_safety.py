@@ -1,17 +1,27 @@
-"""What a fork had better not come in the middle of.
+"""Guards against forking while another thread holds an OpenSSL lock.
 
-OpenSSL has locks for the whole process.  Each is taken for a moment where a context is made, hands are shaken
-or a thread sends for the first time, and where a thread that did so comes to its end.  A child that another
-thread forks in such a moment is born with the lock taken: whatever it wants of OpenSSL from then on hangs.
+OpenSSL uses process-wide locks. A thread takes them briefly while it creates a TLS
+context, during a handshake, on its first send, and when it exits. If another thread forks
+at that moment, the child inherits a locked lock that no thread will ever release, and the
+child's next use of TLS hangs.
 
-So nobody who waited for a handshake comes back before the thread that did it is gone.  For the threads that
-work in the background there is a hook: a fork waits until none of them is there, and they wait until it is
-over.  Either wait is short and bounded.  uWSGI runs no hooks, unless told to; there no thread of ours is in its
-way: see :mod:`target_tools.concurrency.threads`.
+Two measures prevent this:
 
-Reading is left out, as it takes as long as the server likes: whoever reads has sent, and found its locks then.
-So is what somebody's pool manager does.  What a signal handler raises in the hook, Python prints and loses, as in
-any hook of a fork.
+* A call that waited for a TLS handshake returns only after the thread that made the
+  handshake has exited.
+* A fork hook makes ``os.fork`` wait until no background thread is inside an
+  :class:`OpenSSLSection` or exiting. Background threads wait for a fork in turn.
+
+Both waits are short and bounded. uWSGI does not run Python's fork hooks by default, so the
+SDK starts no threads in a uWSGI process that is about to fork; see
+:mod:`target_tools.concurrency.threads`.
+
+Two cases are not covered. Reads are not guarded, because they can take as long as the
+server likes; by then the thread has sent, and has released the locks of its first send.
+Requests through a ``pool_manager`` that the application supplied are not guarded either.
+
+An exception that a signal handler raises inside the fork hook is printed and discarded by
+Python, as in any fork hook.
 """
 
 import _thread
@@ -23,122 +33,133 @@ from typing import Callable, Deque, Dict, Tuple
 
 from target_tools.clock import Deadline, monotonic
 
-#: The longest that anybody waits, in seconds: a server that answers no handshake is not to hold up a fork.
-PATIENCE = 0.05
-#: How often is looked, in seconds.
-PAUSE = 0.0001
-#: Seconds after which a thread that comes to its end is surely gone; the kernel may give its id to another one.
-ENDING_SECONDS = 1.0
-#: How many such threads are remembered.
-ENDING_LIMIT = 64
+#: Longest wait, in seconds. A server that does not answer the handshake must not delay a fork.
+MAX_WAIT = 0.05
+#: Seconds between two checks while waiting.
+POLL_INTERVAL = 0.0001
+#: Seconds after which an exiting thread is assumed gone, because the kernel may reuse its id.
+EXIT_SECONDS = 1.0
+#: Number of exiting threads to keep track of.
+MAX_EXITING = 64
 
 
-def kernel_id() -> int:
-    """The number of this thread, greenlets of one thread having the same; 0 where there is none."""
+def native_thread_id() -> int:
+    """Return the kernel's id of the current thread, or 0 if the platform has none.
+
+    All greenlets of a thread share its id.
+    """
     return _thread.get_native_id() if hasattr(_thread, "get_native_id") else 0
 
 
-class Crossing:
-    """What does not happen during a fork: the ``with`` block."""
+class OpenSSLSection:
+    """Context manager for code that may hold an OpenSSL lock.
+
+    A fork by another thread waits until the block ends, and the block does not begin while
+    another thread is forking.
+    """
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._thread = kernel_id()
+        self._thread = native_thread_id()
 
     def __enter__(self) -> None:
-        FORKS.come(self._sign_in, self._sign_out)
+        FORK_GUARD.enter(self._register, self._unregister)
 
     def __exit__(self, *_: object) -> None:
-        self._sign_out()
+        self._unregister()
 
-    def is_elsewhere(self) -> bool:
-        """Whether another thread does it, of this process: one of a parent's is not here."""
-        return self._process == os.getpid() and self._thread != kernel_id()
+    def is_in_other_thread(self) -> bool:
+        """Return whether another thread of this process is in the section.
 
-    def _sign_in(self) -> None:
-        FORKS.under_way[id(self)] = weakref.ref(self)
+        Sections inherited from a parent process do not count: their threads do not exist here.
+        """
+        return self._process == os.getpid() and self._thread != native_thread_id()
 
-    def _sign_out(self) -> None:
-        FORKS.under_way.pop(id(self), None)
+    def _register(self) -> None:
+        FORK_GUARD.open_sections[id(self)] = weakref.ref(self)
+
+    def _unregister(self) -> None:
+        FORK_GUARD.open_sections.pop(id(self), None)
 
 
-class _Forks:
-    """What the forks of this process wait for, and what waits for them."""
+class _ForkGuard:
+    """Tracks the threads that a fork waits for, and the threads that are forking."""
 
     def __init__(self) -> None:
-        #: Weakly: a signal handler that raises may keep one from being taken out.
-        self.under_way: Dict[int, weakref.ref[Crossing]] = {}
-        #: The threads that have nothing left to do but to end, and when they said so.
-        self.ending: Deque[Tuple[int, float]] = deque(maxlen=ENDING_LIMIT)
-        #: The threads that fork, and when they are done with waiting at the latest.
+        #: Weak references, because a signal handler that raises can prevent a section from unregistering.
+        self.open_sections: Dict[int, weakref.ref[OpenSSLSection]] = {}
+        #: Threads that are about to exit, and when each announced it.
+        self.exiting: Deque[Tuple[int, float]] = deque(maxlen=MAX_EXITING)
+        #: Threads that are forking, and when each stops waiting at the latest.
         self.forking: Dict[int, float] = {}
         if hasattr(os, "register_at_fork"):
-            # Nothing that Python would run signal handlers in: what they raise in a hook is lost, and the rest of it.
-            os.register_at_fork(before=self.before, after_in_parent=self.forking.clear)
-            for kept in (self.forking, self.under_way, self.ending):
-                os.register_at_fork(after_in_child=kept.clear)  # other threads are not here
+            # The hooks that clear are C functions: Python runs no signal handler inside one, so none can be cut short.
+            os.register_at_fork(before=self.before_fork, after_in_parent=self.forking.clear)
+            for inherited in (self.forking, self.open_sections, self.exiting):
+                os.register_at_fork(after_in_child=inherited.clear)  # the parent's other threads do not exist here
 
-    def come(self, sign_in: Callable[[], object], sign_out: Callable[[], object]) -> None:
-        """Sign in when no other thread forks."""
-        # In this order: of two that come in the same moment, the fork sees who signs in or is seen.
-        sign_in()
+    def enter(self, register: Callable[[], object], unregister: Callable[[], object]) -> None:
+        """Call ``register`` as soon as no other thread is forking."""
+        # Register first, then check. If a thread and a fork arrive together, at least one of them sees the other.
+        register()
         if not self.forking:
             return
-        until = Deadline.after(PATIENCE)
-        while self._another_forks() and until.remaining() > 0:
-            sign_out()
-            _wait_while(self._another_forks, until)
-            sign_in()
+        deadline = Deadline.after(MAX_WAIT)
+        while self._other_thread_forks() and deadline.remaining() > 0:
+            unregister()
+            _wait_while(self._other_thread_forks, deadline)
+            register()
 
-    def end(self) -> None:
-        """Say that this thread has nothing left to do but to end; comes back when it may."""
-        me = (kernel_id(), monotonic())
+    def announce_exit(self) -> None:
+        """Announce that the current thread is about to exit. Returns once it may."""
+        entry = (native_thread_id(), monotonic())
 
-        def sign_out() -> None:
-            with contextlib.suppress(ValueError):  # many others have come since
-                self.ending.remove(me)
+        def unregister() -> None:
+            with contextlib.suppress(ValueError):  # newer entries have pushed it out
+                self.exiting.remove(entry)
 
-        self.come(lambda: self.ending.append(me), sign_out)
+        self.enter(lambda: self.exiting.append(entry), unregister)
 
-    def see_off(self, thread: int) -> None:
-        """Wait until ``thread`` is gone."""
-        if thread != kernel_id():
-            _wait_while(lambda: is_there(thread), Deadline.after(PATIENCE))
+    def wait_for_exit(self, thread: int) -> None:
+        """Wait until ``thread`` has exited."""
+        if thread != native_thread_id():
+            _wait_while(lambda: thread_exists(thread), Deadline.after(MAX_WAIT))
 
-    def before(self) -> None:
-        """Wait until nobody is there whom a fork would spoil."""
-        until = Deadline.after(PATIENCE)
-        self.forking[kernel_id()] = until.at
-        _wait_while(lambda: self._somebody_ends() or self._somebody_crosses(), until)
+    def before_fork(self) -> None:
+        """Wait until no other thread could leave the child with a locked OpenSSL lock."""
+        deadline = Deadline.after(MAX_WAIT)
+        self.forking[native_thread_id()] = deadline.at
+        _wait_while(lambda: self._any_thread_exits() or self._any_section_open(), deadline)
 
-    def _another_forks(self) -> bool:
-        me, now = kernel_id(), monotonic()
-        return any(thread != me and now < latest for thread, latest in list(self.forking.items()))
+    def _other_thread_forks(self) -> bool:
+        current, now = native_thread_id(), monotonic()
+        return any(thread != current and now < latest for thread, latest in list(self.forking.items()))
 
-    def _somebody_ends(self) -> bool:
-        recently = monotonic() - ENDING_SECONDS
-        return any(said > recently and is_there(thread) for thread, said in list(self.ending))
+    def _any_thread_exits(self) -> bool:
+        oldest = monotonic() - EXIT_SECONDS
+        return any(announced > oldest and thread_exists(thread) for thread, announced in list(self.exiting))
 
-    def _somebody_crosses(self) -> bool:
-        for key, reference in list(self.under_way.items()):
-            crossing = reference()
-            if crossing is None:
-                self.under_way.pop(key, None)
-            elif crossing.is_elsewhere():
+    def _any_section_open(self) -> bool:
+        for key, reference in list(self.open_sections.items()):
+            section = reference()
+            if section is None:
+                self.open_sections.pop(key, None)
+            elif section.is_in_other_thread():
                 return True
         return False
 
 
-def _wait_while(condition: Callable[[], bool], until: Deadline) -> None:
-    lock = _thread.allocate_lock()  # that nobody gives back: ``time.sleep`` may be gevent's where threads are not
+def _wait_while(condition: Callable[[], bool], deadline: Deadline) -> None:
+    # Wait on a lock that is never released. time.sleep may be gevent's even where threads are not patched.
+    lock = _thread.allocate_lock()
     lock.acquire()
-    while condition() and until.remaining() > 0:
-        lock.acquire(True, PAUSE)
+    while condition() and deadline.remaining() > 0:
+        lock.acquire(True, POLL_INTERVAL)
 
 
-def is_there(thread: int) -> bool:
-    """Whether the kernel still knows that thread; only Linux tells."""
-    return os.path.exists("/proc/self/task/{}".format(thread))
+def thread_exists(thread: int) -> bool:
+    """Return whether the kernel still has this thread. Always False except on Linux."""
+    return os.path.exists(f"/proc/self/task/{thread}")
 
 
-FORKS = _Forks()
+FORK_GUARD = _ForkGuard()

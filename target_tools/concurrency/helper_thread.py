@@ -1,9 +1,9 @@
-"""Acts that may hang, done by a thread that nobody has to wait for.
+"""Runs functions that may hang in helper threads, which the caller can leave behind.
 
-A name look-up cannot be interrupted, and opening a connection takes locks inside
-other libraries that a signal handler raising in the middle would leave taken.  So
-neither happens in the thread of the caller: it hands the act over and waits on a raw
-lock, which a deadline or a signal ends cleanly.
+A name look-up cannot be interrupted. Opening a connection takes locks inside other libraries,
+and a signal handler that raises while they are held leaves them locked. Therefore the calling thread
+does neither: it passes the function to a helper thread and waits on a latch, which a deadline or a
+signal ends cleanly.
 """
 
 import _thread
@@ -11,16 +11,16 @@ import threading
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.fork_safety import FORKS, kernel_id
+from target_tools.concurrency.fork_safety import FORK_GUARD, native_thread_id
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 ResultT = TypeVar("ResultT")
 
-#: How many acts may hang, left behind by their callers, before no more are begun.
-LIMIT = 128
-#: Seconds within which a thread that was started begins.
+#: Number of abandoned jobs that may hang before no more are begun.
+MAX_ABANDONED = 128
+#: Seconds within which a started thread begins. A thread that takes longer never will.
 START_SECONDS = 2.0
 
 
@@ -29,114 +29,118 @@ def in_main_thread() -> bool:
     return _thread.get_ident() == threading.main_thread().ident
 
 
-class _Ticket(Generic[ResultT]):
-    """One act, from the thread that wants it done to the one that does it and back."""
+class _Job(Generic[ResultT]):
+    """One function, its result, and the state that the caller and the helper thread share."""
 
-    def __init__(self, act: Callable[[], ResultT], undo: Callable[[], object]) -> None:
-        self._act = act
+    def __init__(self, function: Callable[[], ResultT], undo: Callable[[], object]) -> None:
+        self._function = function
         self._undo = undo
         self._result: Optional[ResultT] = None
         self._error: Optional[BaseException] = None
-        self.begun = False
+        self._begun = False
         self._finished = False
         self._abandoned = False
-        self._made_at = monotonic()
-        #: Who does the act.
+        self._created_at = monotonic()
+        #: The helper thread.
         self._thread = 0
         self._done = Latch()
 
-    def serve(self, left: "Dict[int, _Ticket[Any]]") -> None:
-        """Do the act; runs in the other thread."""
-        self.begun = True
-        self._thread = kernel_id()
+    def run(self, abandoned_jobs: "Dict[int, _Job[Any]]") -> None:
+        """Call the function. Runs in the helper thread."""
+        self._begun = True
+        self._thread = native_thread_id()
         try:
-            self._result = self._act()
-        except BaseException as error:  # noqa: BLE001 - it is the caller's, and raised there
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised in the caller
             self._error = error
         self._finished = True
-        left.pop(id(self), None)
+        abandoned_jobs.pop(id(self), None)
         if self._abandoned:
-            self._error = None  # its traceback holds this frame
+            self._error = None  # its traceback refers to this frame
             self._undo()
         self._done.open()
 
-    def wait(self, deadline: Deadline, sees_off: bool) -> ResultT:
-        """The result of the act, or the exception it ended with."""
+    def result(self, deadline: Deadline, wait_for_thread_exit: bool) -> ResultT:
+        """Wait for the result of the function, or raise its exception."""
         if not self._done.wait(deadline.remaining()):
             raise DeadlineExceeded(f"no answer within {deadline.seconds * 1000:.0f} ms")
-        if sees_off:
-            FORKS.see_off(self._thread)
+        if wait_for_thread_exit:
+            FORK_GUARD.wait_for_exit(self._thread)
         if self._error is not None:
             try:
                 raise self._error
             finally:
-                self._error = None  # or error, traceback and ticket would hold one another
-        return self._result  # type: ignore[return-value]  # the act has returned
+                self._error = None  # breaks the cycle of error, traceback and job
+        return self._result  # type: ignore[return-value]  # the function has returned
 
     def never_began(self) -> bool:
-        """Return whether no thread will do the act any more."""
-        return not self.begun and monotonic() - self._made_at > START_SECONDS
+        """Return whether the thread of the job failed to start."""
+        return not self._begun and monotonic() - self._created_at > START_SECONDS
 
-    def abandon(self, left: "Dict[int, _Ticket[Any]]") -> None:
-        """Nobody waits any more: the act goes on, and is undone when it is through."""
-        # Either side may come second; undoing twice does no harm.
-        left[id(self)] = self
+    def abandon(self, abandoned_jobs: "Dict[int, _Job[Any]]") -> None:
+        """Stop waiting. The function continues, and is undone when it returns."""
+        # Either thread may come second. Undoing twice does no harm.
+        abandoned_jobs[id(self)] = self
         self._abandoned = True
         if self._finished:
-            left.pop(id(self), None)
+            abandoned_jobs.pop(id(self), None)
             self._undo()
 
 
-class Handover:
-    """Runs acts in threads of their own, and no more while too many hang."""
+class HelperThreads:
+    """Runs each function in a new thread, unless too many abandoned ones hang."""
 
-    def __init__(self, may_wait_here: Callable[[], bool] = lambda: False) -> None:
-        self._may_wait_here = may_wait_here
-        #: Acts that go on although nobody waits for them any more.
-        self._left: Dict[int, _Ticket[Any]] = {}
+    def __init__(self, may_run_inline: Callable[[], bool] = lambda: False) -> None:
+        #: Returns whether the current thread may run the function itself, as workers may.
+        self._may_run_inline = may_run_inline
+        self._abandoned_jobs: Dict[int, _Job[Any]] = {}
 
     def abandoned(self) -> int:
-        """Return how many acts go on although nobody waits for them."""
-        self._discard_unbegun()
-        return len(self._left)
+        """Return the number of functions that still run although no caller waits for them."""
+        self._discard_failed_starts()
+        return len(self._abandoned_jobs)
 
     def call(
-        self, act: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object], sees_off: bool = False
+        self,
+        function: Callable[[], ResultT],
+        deadline: Deadline,
+        undo: Callable[[], object],
+        wait_for_thread_exit: bool = False,
     ) -> ResultT:
-        """The result of ``act``, waited for until the deadline.
+        """Return the result of ``function``, or raise ``DeadlineExceeded``.
 
-        ``undo`` runs if the act ends after its caller has gone.  A worker of ours, whom no
-        signal handler interrupts and for whom nobody waits, acts itself.  Where no thread may
-        be started (an interpreter that shuts down, a sub-interpreter, a uWSGI that will fork) the act runs here.
+        If the function returns after its caller has stopped waiting, ``undo`` is called. If no thread can be
+        started (at interpreter shutdown, in a sub-interpreter, in a uWSGI process before it forks), the function
+        runs in the current thread.
 
-        ``sees_off`` is for acts that use TLS: the thread is gone when the result is there, as a fork
-        that comes while it leaves OpenSSL would spoil the child.
+        Set ``wait_for_thread_exit`` for functions that use TLS: a thread that exits holds an OpenSSL lock for
+        a moment, and a fork at that moment would leave the child with the lock.
         """
-        if self._may_wait_here():
-            return act()
-        if len(self._left) >= LIMIT:
-            self._discard_unbegun()
-        if len(self._left) >= LIMIT:
-            raise ConnectionFailed("{} attempts to connect hang already".format(LIMIT), "refused")
-        ticket = _Ticket(act, undo)
+        if self._may_run_inline():
+            return function()
+        if len(self._abandoned_jobs) >= MAX_ABANDONED:
+            self._discard_failed_starts()
+        if len(self._abandoned_jobs) >= MAX_ABANDONED:
+            raise ConnectionFailed(f"{MAX_ABANDONED} attempts to connect hang already", "refused")
+        job = _Job(function, undo)
         try:
-            if self._started(ticket):
-                return ticket.wait(deadline, sees_off)
-        except BaseException:  # the act failed, the time is up, or a signal handler raised
-            ticket.abandon(self._left)
+            if self._start(job):
+                return job.result(deadline, wait_for_thread_exit)
+        except BaseException:  # the function raised, the deadline passed, or a signal handler raised
+            job.abandon(self._abandoned_jobs)
             raise
-        return act()
+        return function()
 
-    def _discard_unbegun(self) -> None:
-        """Discard the acts whose thread never began: an exception of a signal handler kept it from being started."""
-        for key, ticket in list(self._left.items()):
-            if ticket.never_began():
-                self._left.pop(key, None)
+    def _discard_failed_starts(self) -> None:
+        """Discard jobs whose thread never began, because a signal handler raised during its start."""
+        for key, job in list(self._abandoned_jobs.items()):
+            if job.never_began():
+                self._abandoned_jobs.pop(key, None)
 
-    def _started(self, ticket: "_Ticket[ResultT]") -> bool:
-        """Whether a thread serves ``ticket``; none may be had."""
+    def _start(self, job: "_Job[ResultT]") -> bool:
+        """Return whether a thread was started for ``job``."""
         try:
-            start_thread(ticket.serve, (self._left,))
+            start_thread(job.run, (self._abandoned_jobs,))
         except (RuntimeError, MemoryError):
             return False
         return True

@@ -35,17 +35,17 @@ class PerProcess(Generic[ThingT]):
     def get(self) -> ThingT:
         """This process's."""
         pid = os.getpid()
-        return self._by_pid.get(pid) or self._made(pid)
+        return self._by_pid.get(pid) or self._create(pid)
 
     def current(self) -> Optional[ThingT]:
         """This process's, if it was needed."""
         return self._by_pid.get(os.getpid())
 
-    def forget(self) -> Optional[ThingT]:
+    def pop(self) -> Optional[ThingT]:
         """This process's, if it was needed; whoever asks next gets another."""
         return self._by_pid.pop(os.getpid(), None)
 
-    def _made(self, pid: int) -> ThingT:
+    def _create(self, pid: int) -> ThingT:
         inherited: List[ThingT] = [thing for other, thing in list(self._by_pid.items()) if other != pid]
         made = self._make(inherited[-1] if inherited else None)
         mine = self._by_pid.setdefault(pid, made)

@@ -8,11 +8,12 @@ import _thread
 import os
 from typing import Callable, List, Optional
 
-from target_tools.concurrency.shutdown import EXIT, Line
+from target_tools.concurrency.abort import AbortScope
+from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from target_tools.concurrency.threads import ThreadName, start_thread
 
 #: The longest pause, in seconds: a month, as no platform's locks wait for ever.
-LONGEST_PAUSE = 2.6e6
+MAX_INTERVAL = 2.6e6
 
 
 class Poller:
@@ -21,7 +22,7 @@ class Poller:
     ``turn`` does not raise.  It must not hold whoever holds the poller, or neither is ever collected.
     """
 
-    def __init__(self, turn: Callable[[], Optional[float]], name: str, line: Optional[Line] = None) -> None:
+    def __init__(self, turn: Callable[[], Optional[float]], name: str, scope: Optional[AbortScope] = None) -> None:
         self._turn = turn
         self._name = name
         self._pid = os.getpid()
@@ -33,18 +34,18 @@ class Poller:
         self._busy = False
         self.stopped = False
         #: What the turns exchange with servers, by deadlines of it, ends with the polling.
-        self.line = line or Line()
+        self.scope = scope or AbortScope()
 
     def start(self, pause: float = 0.0) -> bool:
         """Whether a thread may be had; its first turn comes after ``pause`` seconds."""
-        if EXIT.begun:
+        if EXIT_COORDINATOR.begun:
             return False
-        EXIT.watch(self)
+        EXIT_COORDINATOR.register(self)
         try:
-            start_thread(self._live, (pause,))
+            start_thread(self._run, (pause,))
         except (RuntimeError, MemoryError):
             if not self._there:
-                EXIT.forget(self)
+                EXIT_COORDINATOR.unregister(self)
             return False
         return True
 
@@ -53,19 +54,19 @@ class Poller:
 
         Takes no lock: a collector may call it.
         """
-        self.let_go()
+        self.release_idle()
 
-    def is_of_this_process(self) -> bool:
+    def created_in_this_process(self) -> bool:
         """Whether it is not a parent's."""
         return self._pid == os.getpid()
 
-    def finish(self, began: float) -> None:
+    def drain(self, began: float) -> None:
         """Nothing: an exit does not wait for a turn."""
 
-    def let_go(self) -> None:
+    def release_idle(self) -> None:
         """Take no further turn, and end what the turn exchanges with a server."""
         self.stopped = True
-        self.line.end()
+        self.scope.abort()
         try:
             self._bell.release()
         except RuntimeError:  # it was rung already
@@ -79,29 +80,29 @@ class Poller:
         """How many of them take a turn that goes on: one that was stopped is about to end."""
         return int(self._busy and not self.stopped)
 
-    def _live(self, pause: float) -> None:
+    def _run(self, pause: float) -> None:
         """The life of the thread."""
         try:
             self._place.pop()
         except IndexError:
             return
         self._there = True
-        EXIT.watch(self)  # another start that was refused may have struck it out
+        EXIT_COORDINATOR.register(self)  # another start that was refused may have struck it out
         name = ThreadName(self._name)
         try:
             left: Optional[float] = pause
-            while left is not None and not self._rings_within(left):
+            while left is not None and not self._wait_for_stop(left):
                 self._busy = True
                 left = self._turn()
                 self._busy = False
         finally:
-            name.forget()
-            EXIT.forget(self)
+            name.remove()
+            EXIT_COORDINATOR.unregister(self)
             self._there = self._busy = False
 
-    def _rings_within(self, seconds: float) -> bool:
+    def _wait_for_stop(self, seconds: float) -> bool:
         """Whether it is time to leave, which is known after so many seconds at most."""
         if not self.stopped and seconds > 0:
-            self._bell.acquire(True, min(seconds, LONGEST_PAUSE))
+            self._bell.acquire(True, min(seconds, MAX_INTERVAL))
         # What was forked in a turn and came back here is no poller.
-        return self.stopped or not self.is_of_this_process()
+        return self.stopped or not self.created_in_this_process()

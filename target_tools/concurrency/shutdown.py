@@ -1,9 +1,6 @@
-"""The end of this process, the workers that it waits for, and the exchanges that it does not."""
+"""What the SDK does when the process exits: finish calls in progress, and let idle threads end."""
 
 import atexit
-import contextlib
-import os
-import socket
 import sys
 import time
 import weakref
@@ -11,160 +8,94 @@ from typing import Dict, Protocol
 
 from target_tools.clock import Deadline, monotonic
 
-#: Seconds that an exit gives idle workers to leave.
-LEAVING_SECONDS = 0.5
+#: Seconds that idle threads get to end.
+IDLE_EXIT_SECONDS = 0.5
 
 
-class Crew(Protocol):
-    """What an exit asks of workers."""
+class ExitParticipant(Protocol):
+    """A set of threads that the exit of the process waits for."""
 
-    def is_of_this_process(self) -> bool:
-        """Whether these are not a parent's."""
+    def created_in_this_process(self) -> bool:
+        """Return whether the threads belong to this process, not to the parent of a fork."""
         ...
 
-    def finish(self, began: float) -> None:
-        """Flush at an exit that began at that moment, and end what no worker has begun by then."""
+    def drain(self, exit_began: float) -> None:
+        """Finish pending work within the time allowed after ``exit_began``, and drop the rest."""
         ...
 
-    def let_go(self) -> None:
-        """Wake every idle worker to tell it that it may leave."""
+    def release_idle(self) -> None:
+        """Wake all idle threads so that they end."""
         ...
 
     def threads(self) -> int:
-        """How many workers there are."""
+        """Return the number of threads."""
         ...
 
     def running(self) -> int:
-        """How many tasks they are busy with."""
+        """Return the number of tasks in progress."""
         ...
 
 
-class _Exit:
-    """The end of this process: everybody's workers, and whether it has begun."""
+class _ExitCoordinator:
+    """Drains all participants when the process exits."""
 
     def __init__(self) -> None:
+        #: Whether the exit has begun. No thread is started after that.
         self.begun = False
-        self._hears_of_apache = False
-        self._in_use: Dict[int, weakref.ref[Crew]] = {}
-        # What is registered first comes last at the exit.  ``weakref`` registers with its first finalizer;
-        # those that stop workers and hang up are to come after us.
+        self._subscribed = False
+        self._participants: Dict[int, weakref.ref[ExitParticipant]] = {}
+        # Exit handlers run in reverse order. The first finalizer registers the exit handler of ``weakref``, so
+        # this one makes it run after ours: other finalizers stop workers and close connections.
         weakref.finalize(self, int)
-        atexit.register(self._wait)
+        atexit.register(self._drain_all)
 
-    def watch(self, workers: Crew) -> None:
-        """Wait for ``workers``, if they are still there then."""
-        self._in_use[id(workers)] = weakref.ref(workers)
-        self._hear_of_apache()
+    def register(self, participant: ExitParticipant) -> None:
+        """Wait for ``participant`` at exit, if it still exists then."""
+        self._participants[id(participant)] = weakref.ref(participant)
+        self._subscribe_to_mod_wsgi()
 
-    def forget(self, workers: Crew) -> None:
-        """Do not wait for ``workers``."""
-        self._in_use.pop(id(workers), None)
+    def unregister(self, participant: ExitParticipant) -> None:
+        """Do not wait for ``participant``."""
+        self._participants.pop(id(participant), None)
 
-    def _hear_of_apache(self) -> None:
-        """In a sub-interpreter of mod_wsgi's, hear of the end from it.
+    def _subscribe_to_mod_wsgi(self) -> None:
+        """In a sub-interpreter of mod_wsgi, drain when mod_wsgi announces the shutdown instead of in ``atexit``.
 
-        It takes the states of all threads away before exit handlers run there; whoever wakes or waits for a
-        thread then ends in a segmentation fault.
+        mod_wsgi deletes the states of all threads before exit handlers run there. Waking a thread after that,
+        or waiting for one, ends in a segmentation fault.
         """
-        apache = sys.modules.get("mod_wsgi")
-        if self._hears_of_apache or not getattr(apache, "application_group", ""):
+        mod_wsgi = sys.modules.get("mod_wsgi")
+        if self._subscribed or not getattr(mod_wsgi, "application_group", ""):
             return
-        self._hears_of_apache = True
-        subscribe = getattr(apache, "subscribe_shutdown", None)
+        self._subscribed = True
+        subscribe = getattr(mod_wsgi, "subscribe_shutdown", None)
         if subscribe is not None:
-            atexit.unregister(self._wait)
-            subscribe(lambda *_, **__: self._wait())
+            atexit.unregister(self._drain_all)
+            subscribe(lambda *_, **__: self._drain_all())
 
-    def _wait(self) -> None:
-        """Wait for what is under way: all clients together as long as the most patient of them wants."""
+    def _drain_all(self) -> None:
+        """Drain all participants. Their timeouts run at the same time, from now on."""
         self.begun = True
         began = monotonic()
-        for reference in list(self._in_use.values()):
-            workers = reference()
-            if workers is not None:
-                workers.finish(began)
-        self._see_them_leave()
+        for reference in list(self._participants.values()):
+            participant = reference()
+            if participant is not None:
+                participant.drain(began)
+        self._wait_for_idle_threads()
 
-    def _see_them_leave(self) -> None:
-        """Give idle workers a moment to end: a sub-interpreter that ends with a thread in it ends the process."""
-        known = [reference() for reference in list(self._in_use.values())]
-        left = [workers for workers in known if workers is not None and workers.is_of_this_process()]
-        for workers in left:
-            workers.let_go()
-        until = Deadline.after(LEAVING_SECONDS)
+    def _wait_for_idle_threads(self) -> None:
+        """Give idle threads a moment to end: a sub-interpreter that ends with a thread in it aborts the process."""
+        existing = [reference() for reference in list(self._participants.values())]
+        participants = [each for each in existing if each is not None and each.created_in_this_process()]
+        for participant in participants:
+            participant.release_idle()
+        deadline = Deadline.after(IDLE_EXIT_SECONDS)
         waited = False
-        while any(workers.threads() > workers.running() for workers in left) and until.remaining() > 0:
+        while any(each.threads() > each.running() for each in participants) and deadline.remaining() > 0:
             time.sleep(0.001)
             waited = True
         if waited:
-            time.sleep(0.005)  # whoever says that it is gone has yet to leave the interpreter
+            time.sleep(0.005)  # a thread that is no longer counted has not left the interpreter yet
 
 
-EXIT = _Exit()
-
-
-class Line:
-    """The exchanges with servers of a thread that nobody waits for: whoever wants it to end ends them.
-
-    It holds a second descriptor of each socket: shut down, it wakes whoever waits for the first.  Whoever takes one
-    out closes it, and nobody else: the number of one that was closed may be somebody else's file.  A name look-up
-    cannot be ended, nor what somebody's pool manager does; they take until their deadline.
-    """
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._handles: Dict[int, socket.socket] = {}
-        #: Whether there will be no further exchange.
-        self.ended = False
-
-    def deadline(self, seconds: float) -> "LineDeadline":
-        """A deadline that many seconds from now, or as soon as the line is ended."""
-        return LineDeadline.on(self, seconds)
-
-    def hold(self, key: int, sock: socket.socket) -> None:
-        """An exchange over ``sock`` begins; ``key`` has one at a time."""
-        self.release(key)
-        try:
-            self._handles[key] = socket.fromfd(sock.fileno(), sock.family, sock.type)
-        except OSError:  # no descriptor to be had: it will take its time
-            return
-        if self.ended:
-            self.end()
-
-    def release(self, key: int) -> None:
-        """It is over."""
-        handle = self._handles.pop(key, None)
-        if handle is not None:
-            handle.close()
-
-    def end(self) -> None:
-        """End what is under way, and let nothing begin.  Takes no lock: a collector may call it."""
-        if self._pid != os.getpid():
-            return  # the sockets are a parent's, who goes on
-        self.ended = True
-        while self._handles:
-            with contextlib.suppress(KeyError, OSError):
-                _, handle = self._handles.popitem()
-                with contextlib.closing(handle):
-                    handle.shutdown(socket.SHUT_RDWR)
-
-
-class LineDeadline(Deadline):
-    """A deadline that comes early where its line is ended."""
-
-    line: Line
-
-    @classmethod
-    def on(cls, line: Line, seconds: float) -> "LineDeadline":
-        """The deadline of an exchange on ``line``."""
-        made = cls(monotonic() + seconds, seconds)
-        made.line = line
-        return made
-
-    def remaining(self) -> float:
-        """Seconds left; less than zero when the line was ended."""
-        return -1.0 if self.line.ended else super().remaining()
-
-    def at_most(self, seconds: float) -> Deadline:
-        """Return this deadline, or the one in ``seconds`` if that is earlier; the line can end both."""
-        return self if self.remaining() <= seconds else self.line.deadline(seconds)
+EXIT_COORDINATOR = _ExitCoordinator()

@@ -1,19 +1,19 @@
-"""The threads that serve calls with a callback.
+"""Worker threads for calls with a callback and for awaited calls.
 
-They are guests in somebody's process:
+The pool lives in the application's process and keeps its footprint small:
 
-* They are daemon threads, started when a call first needs one, at most ``max_workers``,
-  and gone again when nothing has come for a while.  A worker that is ``blocking`` does not count.
-* Handing work over never blocks.  A queue that is full refuses at once.
-* No lock is shared.  Work lies on one ``deque``, idle workers lie on another, each waiting
-  on a raw lock of its own; so a signal handler that raises in the middle of ``submit``
-  leaves nothing taken.  At worst nobody is woken for a task: an idle worker looks by itself
-  after a while, and so does whoever submits or flushes next.
-* Idle workers are called one at a time.  While one is on its way nobody is called for what
-  comes in the meantime: it will find that, and calls the next for what it leaves.
-* Nothing of it survives a fork: a child makes its own.
-* An exiting process waits for what is under way, no longer than it was told to.  Work that
-  comes after that runs where it comes up: nobody would wait for a thread any more.
+* Workers are daemon threads. They start on demand, at most ``max_workers`` of them, and
+  exit after a few idle seconds. A worker that is ``blocking`` does not count.
+* Submitting a task never blocks. If the queue is full, ``submit`` raises ``QueueFull``.
+* There is no shared lock. Pending tasks and idle workers are kept in two deques, and each
+  idle worker waits on its own raw lock. A signal handler that raises inside
+  ``submit`` therefore cannot leave a lock held. At worst a wake-up is lost; idle workers
+  check the queue periodically, and so does the next ``submit`` or ``flush``.
+* Idle workers are woken one at a time. No second wake-up is sent while the first is on
+  its way: the woken worker finds all pending tasks and wakes the next worker if needed.
+* Nothing survives a fork. A child process creates its own pool.
+* At exit the process waits for unfinished tasks, for ``shutdown_timeout`` at most. Tasks
+  submitted after that run in the calling thread, because no thread would be waited for.
 """
 
 import _thread
@@ -25,50 +25,50 @@ from typing import Deque, Dict, Iterator, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.counter import Counter
-from target_tools.concurrency.helper_thread import Handover
-from target_tools.concurrency.shutdown import EXIT
+from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from target_tools.concurrency.tasks import Task
 from target_tools.concurrency.threads import ThreadName, start_thread
 from target_tools.errors import CallLost, QueueFull
 
-#: Seconds after which an idle worker looks around, and leaves if nothing is there.
+#: Seconds after which an idle worker checks the queue, and exits if it is empty.
 IDLE_SECONDS = 5.0
-#: Seconds within which a thread that was started shows up; one that did not never will.
+#: Seconds a thread may take to start or wake up. A thread that takes longer is considered lost.
 START_SECONDS = 2.0
-#: Workers that may be replaced at the same time because they wait for a name look-up or a connection.
-BLOCKED_LIMIT = 32
-#: ``close`` and ``flush`` without a time-out: a month.
-FOR_EVER = 2.6e6
+#: Number of workers that can be replaced at the same time while they wait for a name look-up or a connection.
+MAX_BLOCKED = 32
+#: Stands in for "no timeout" in ``close`` and ``flush``: about a month.
+NO_TIMEOUT = 2.6e6
 
 
-class _Bell:
-    """What an idle worker waits for."""
+class _WakeUp:
+    """A one-time signal to one idle worker."""
 
     def __init__(self) -> None:
         self._lock = _thread.allocate_lock()
         self._lock.acquire()
-        self._rung_at = 0.0
-        #: Whether the worker has done waiting; it looks for work after it says so, never before.
-        self._heard = False
+        self._sent_at = 0.0
+        #: Whether the worker has stopped waiting. It sets this before it looks at the queue, never after.
+        self._received = False
 
-    def ring(self) -> None:
-        """Wake the worker; raises ``RuntimeError`` if that was done."""
-        self._rung_at = monotonic()
+    def send(self) -> None:
+        """Wake the worker. Raises ``RuntimeError`` if the signal was already sent."""
+        self._sent_at = monotonic()
         self._lock.release()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it was rung within that time; either way the worker has done waiting."""
-        rung = self._lock.acquire(True, seconds)
-        self._heard = True
-        return rung
+        """Wait for the signal. Returns False on timeout; the worker counts as awake either way."""
+        sent = self._lock.acquire(True, seconds)
+        self._received = True
+        return sent
 
-    def brings_one(self) -> bool:
-        """Whether a worker is on its way because of it.  One that does not come for so long never will."""
-        return not self._heard and monotonic() - self._rung_at < START_SECONDS
+    def is_on_its_way(self) -> bool:
+        """Return whether the signal was sent and its worker can still be expected."""
+        return not self._received and monotonic() - self._sent_at < START_SECONDS
 
 
-class Workers:
-    """A bounded number of threads and a bounded queue, for one client in one process."""
+class WorkerPool:
+    """A bounded set of threads with a bounded queue, for one client in one process."""
 
     def __init__(self, max_workers: int, max_pending: int, shutdown_timeout: float, name: str) -> None:
         self._max_workers = max_workers
@@ -78,159 +78,160 @@ class Workers:
         self._numbers = itertools.count(1)
         self._pid = os.getpid()
         self._pending: Deque[Task] = deque()
-        #: What was submitted and is not over: between the two others a task is nowhere for a moment.
-        self._open: Dict[int, Task] = {}
-        #: The bells of workers that wait.
-        self._idle: Deque[_Bell] = deque()
-        #: The bell that was rung last.
-        self._called: Optional[_Bell] = None
-        #: Every worker, in the order of their starts; when it was started, if it has not shown up yet.
-        self._crew: Dict[object, Optional[float]] = {}
-        #: What each worker that has shown up does just now, by thread.  More than one task where
-        #: a callback waits for another call and lends a hand to it.
-        self._serving: Dict[int, Tuple[Task, ...]] = {}
-        #: The threads of workers that wait for a name look-up or a connection.
+        #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
+        self._unfinished: Dict[int, Task] = {}
+        #: One entry per idle worker.
+        self._idle: Deque[_WakeUp] = deque()
+        #: The wake-up that was sent last.
+        self._last_wake_up: Optional[_WakeUp] = None
+        #: All workers in the order they were started. The value is the start time until the thread runs, then None.
+        self._workers: Dict[object, Optional[float]] = {}
+        #: The tasks that each running worker has begun, by thread id. A callback that waits for another call may run
+        #: that call's task, so there can be several.
+        self._running: Dict[int, Tuple[Task, ...]] = {}
+        #: Workers that are ``blocking``, by thread id.
         self._blocked: Dict[int, bool] = {}
-        #: The workers that flush from a callback.
+        #: Workers whose callback is inside ``flush``.
         self._flushing: Dict[int, bool] = {}
         self._stopped = False
         self.refused = Counter()
         self.dropped = Counter()
-        EXIT.watch(self)
+        EXIT_COORDINATOR.register(self)
 
     def submit(self, task: Task) -> None:
-        """Let a worker run ``task``; raises ``QueueFull`` when too many wait.
+        """Queue ``task`` for a worker.
 
-        Where no thread can be started and none is there, ``task`` runs here.
+        If there is no worker and no thread can be started, run the task in the calling thread.
+        Raises ``QueueFull`` if ``max_pending`` tasks are already waiting.
         """
-        if EXIT.begun:
-            task.run(here=True)
+        if EXIT_COORDINATOR.begun:
+            task.run(inline=True)
             return
         if len(self._pending) >= self._max_pending:
             self.refused.add()
-            raise QueueFull("{} calls wait for a worker already".format(self._max_pending))
+            raise QueueFull(f"{self._max_pending} calls are already waiting for a worker (option 'max_pending')")
         self._pending.append(task)
-        self._open[id(task)] = task
-        if task.is_over():  # a worker was quicker
-            self._open.pop(id(task), None)
-        self._see_to_it()
+        self._unfinished[id(task)] = task
+        if task.is_done():  # a worker was faster
+            self._unfinished.pop(id(task), None)
+        self._ensure_wake_up()
 
-    def is_of_this_process(self) -> bool:
-        """Whether these are not a parent's."""
+    def created_in_this_process(self) -> bool:
+        """Return whether the pool belongs to this process and was not inherited through a fork."""
         return self._pid == os.getpid()
 
     def is_worker(self) -> bool:
-        """Whether the thread that asks is one of these."""
-        return _thread.get_ident() in self._serving
+        """Return whether the current thread is one of the pool's workers."""
+        return _thread.get_ident() in self._running
 
     def pending(self) -> int:
-        """How many tasks wait for a worker."""
+        """Return the number of tasks that wait for a worker."""
         return len(self._pending)
 
     def running(self) -> int:
-        """How many tasks a worker is busy with."""
-        return sum(len(tasks) for tasks in list(self._serving.values()))
+        """Return the number of tasks that workers have begun and not finished."""
+        return sum(len(tasks) for tasks in list(self._running.values()))
 
     def threads(self) -> int:
-        """How many workers there are."""
-        return len(self._serving)
+        """Return the number of worker threads."""
+        return len(self._running)
 
     def blocked(self) -> int:
-        """Return how many workers wait for a name look-up or a connection."""
+        """Return the number of workers that wait for a name look-up or a connection."""
         return len(self._blocked)
 
     @contextlib.contextmanager
     def blocking(self) -> Iterator[None]:
-        """Let another worker take this one's place meanwhile; does nothing in other threads.
+        """Let another worker take the place of this one during the block. Does nothing in other threads.
 
-        When the wait is over the worker goes on with its task, and the youngest one too many leaves after its task.
+        After the block the worker continues with its task. If there are too many workers then, the youngest
+        exits after its task.
         """
-        me = _thread.get_ident()
-        if me not in self._serving:
+        thread = _thread.get_ident()
+        if not self.is_worker():
             yield
             return
-        self._blocked[me] = True
+        self._blocked[thread] = True
         try:
             if self._pending:
-                self._wake_one()
+                self._wake_or_start_worker()
             yield
         finally:
-            self._blocked.pop(me, None)
+            self._blocked.pop(thread, None)
 
-    def lend_a_hand(self, task: Task) -> None:
-        """Run ``task`` here if this thread is a worker and no other has begun it.
+    def run_inline(self, task: Task) -> None:
+        """Run ``task`` in the current thread if that is a worker and the task is still pending.
 
-        A callback that waits for another call would otherwise wait for itself, where
-        there is one worker.
+        Without this, a callback that waits for another call would deadlock in a pool of one worker.
         """
         if not self.is_worker():
             return
         try:
             self._pending.remove(task)
-        except ValueError:  # somebody is at it
+        except ValueError:  # another worker has taken it
             return
-        self._serve(task)
+        self._run_task(task)
 
     def flush(self, timeout: Optional[float]) -> bool:
-        """Whether everything that was under way is over, within ``timeout`` seconds."""
-        deadline = Deadline.after(FOR_EVER if timeout is None else timeout)
-        me = _thread.get_ident()
-        # A callback that flushes does not wait for its own call, nor for those of other callbacks that
-        # flush: they would wait for one another.
-        mine = self._serving.get(me) and not self._flushing.get(me)
-        if mine:
-            self._flushing[me] = True
+        """Wait until all unfinished tasks are done. Returns False if that takes more than ``timeout`` seconds."""
+        deadline = Deadline.after(NO_TIMEOUT if timeout is None else timeout)
+        thread = _thread.get_ident()
+        # A callback that flushes does not wait for its own call, nor for other callbacks that flush, because they
+        # would wait for each other.
+        in_callback = self._running.get(thread) and not self._flushing.get(thread)
+        if in_callback:
+            self._flushing[thread] = True
         try:
             if self._pending:
-                self._wake_one()  # a signal handler may have raised where this should have happened
-            return all(task.wait(max(0.0, deadline.remaining())) for task in self._outstanding(me))
+                self._wake_or_start_worker()  # in case a signal handler prevented the wake-up in submit
+            return all(task.wait(max(0.0, deadline.remaining())) for task in self._tasks_to_flush(thread))
         finally:
-            if mine:
-                self._flushing.pop(me, None)
+            if in_callback:
+                self._flushing.pop(thread, None)
 
     def close(self, timeout: Optional[float], error: Exception) -> bool:
-        """Flush, then end what still waits with ``error``, and let the workers go."""
+        """Flush, then stop the workers and drop tasks that are still pending with ``error``."""
         done = self.flush(timeout)
         self.stop()
-        self._drop_elsewhere(error)
+        self._drop_pending_uninterrupted(error)
         return done
 
     def stop(self) -> None:
-        """Let the workers go as soon as nothing waits.  Takes no lock: a collector may call it."""
-        EXIT.forget(self)
-        self.let_go()
+        """Stop the workers once the queue is empty. Takes no locks, so a finalizer may call it."""
+        EXIT_COORDINATOR.unregister(self)
+        self.release_idle()
 
-    def let_go(self) -> None:
-        """Wake every idle worker to tell it that it may leave."""
+    def release_idle(self) -> None:
+        """Wake all idle workers so that they can exit."""
         self._stopped = True
         while True:
             try:
-                self._idle.pop().ring()
+                self._idle.pop().send()
             except IndexError:
                 return
-            except RuntimeError:  # it was rung already
+            except RuntimeError:  # already awake
                 continue
 
-    def finish(self, began: float) -> None:
-        """Flush at an exit that began at that moment, and end what no worker has begun by then."""
-        if self.is_of_this_process():
-            self.flush(max(0.0, began + self._shutdown_timeout - monotonic()))
-            self._drop_pending(CallLost("the process ended before a worker took the call"))
+    def drain(self, exit_began: float) -> None:
+        """Flush for ``shutdown_timeout`` after ``exit_began``, then drop the tasks that no worker has begun."""
+        if self.created_in_this_process():
+            self.flush(max(0.0, exit_began + self._shutdown_timeout - monotonic()))
+            self._drop_pending(CallLost("the process exited before a worker started the call"))
 
-    def _outstanding(self, me: int) -> List[Task]:
-        """What thread ``me`` has to wait for."""
-        left_out = set(self._flushing) if me in self._flushing else ()
-        served = [tasks for thread, tasks in list(self._serving.items()) if thread in left_out]
-        not_waited_for = {id(task) for tasks in served for task in tasks}
-        for task in [task for task in list(self._open.values()) if task.is_over()]:
-            self._open.pop(id(task), None)  # a signal handler raised where this should have happened
-        return [task for task in list(self._open.values()) if id(task) not in not_waited_for]
+    def _tasks_to_flush(self, thread: int) -> List[Task]:
+        """Return the tasks that ``thread`` has to wait for in ``flush``."""
+        skipped = set(self._flushing) if thread in self._flushing else ()
+        running = [tasks for worker, tasks in list(self._running.items()) if worker in skipped]
+        ignored = {id(task) for tasks in running for task in tasks}
+        for task in [task for task in list(self._unfinished.values()) if task.is_done()]:
+            self._unfinished.pop(id(task), None)  # left behind when a signal handler raised
+        return [task for task in list(self._unfinished.values()) if id(task) not in ignored]
 
-    def _drop_elsewhere(self, error: Exception) -> None:
-        """End what still waits, out of reach of signals: between the queue and its end a task is nobody's."""
+    def _drop_pending_uninterrupted(self, error: Exception) -> None:
+        """Drop pending tasks in a helper thread, where no signal handler can interrupt between dequeue and drop."""
         if self._pending:
-            handover = Handover(self.is_worker)
-            handover.call(lambda: self._drop_pending(error), Deadline.after(FOR_EVER), lambda: None)
+            helper = HelperThreads(self.is_worker)
+            helper.call(lambda: self._drop_pending(error), Deadline.after(NO_TIMEOUT), lambda: None)
 
     def _drop_pending(self, error: Exception) -> None:
         while True:
@@ -240,138 +241,139 @@ class Workers:
                 return
             self.dropped.add()
             task.drop(error)
-            self._open.pop(id(task), None)
+            self._unfinished.pop(id(task), None)
 
-    def _see_to_it(self) -> None:
-        """Wake a worker for what waits, unless one is on its way that will find it."""
-        # What waits was put there before this is asked, and a worker says that it heard before it looks.
-        if self._called is None or not self._called.brings_one():
-            self._wake_one()
+    def _ensure_wake_up(self) -> None:
+        """Wake a worker unless one is already on its way."""
+        # No task is missed: tasks are queued before this check, and a worker marks its wake-up as received before it
+        # looks at the queue.
+        if self._last_wake_up is None or not self._last_wake_up.is_on_its_way():
+            self._wake_or_start_worker()
 
-    def _wake_one(self) -> None:
-        """Wake a worker, or start one."""
+    def _wake_or_start_worker(self) -> None:
         try:
-            bell = self._idle.pop()
-            bell.ring()
+            wake_up = self._idle.pop()
+            wake_up.send()
         except IndexError:
-            self._start_one()
-        except RuntimeError:  # it was rung already and is on its way
+            self._start_worker()
+        except RuntimeError:  # already awake
             return
         else:
-            # Only now: a bell that a signal handler kept from ringing brings nobody.
-            self._called = bell
+            # Not before the signal is sent: if a signal handler prevents that, no worker is on its way.
+            self._last_wake_up = wake_up
 
-    def _call_for_the_rest(self) -> None:
-        """See to it that somebody comes for what a worker that takes one task leaves, and does the same."""
-        if self._idle or len(self._crew) >= self._limit():
-            self._see_to_it()
+    def _wake_more_workers(self) -> None:
+        """Bring in workers for the rest of the queue, before this worker begins a task."""
+        if self._idle or len(self._workers) >= self._limit():
+            self._ensure_wake_up()
             return
-        starting = sum(since is not None for since in list(self._crew.values()))
-        for _ in range(min(2, len(self._pending) - 1 - starting)):  # a start is slow; this way they double
-            self._see_to_it()
+        starting = sum(since is not None for since in list(self._workers.values()))
+        # Threads are slow to start, so each worker starts two until there are enough.
+        for _ in range(min(2, len(self._pending) - 1 - starting)):
+            self._ensure_wake_up()
 
-    def _start_one(self) -> None:
-        if len(self._crew) >= self._limit() and not self._forget_lost():
+    def _start_worker(self) -> None:
+        if len(self._workers) >= self._limit() and not self._discard_failed_starts():
             return
-        mark = object()
+        key = object()
         try:
-            self._crew[mark] = monotonic()
-            # Of two that find room for one in the same moment, the one in front starts.
-            if self._is_surplus(mark):
-                self._crew.pop(mark, None)
+            self._workers[key] = monotonic()
+            # If two threads fill the last free place at the same time, the first in the dict starts a worker.
+            if self._is_surplus(key):
+                self._workers.pop(key, None)
                 return
-            start_thread(self._work, (mark,))
+            start_thread(self._work, (key,))
         except (RuntimeError, MemoryError):
-            self._crew.pop(mark, None)
-            if not self._serving:
-                self._work_here()
-        except BaseException:  # a signal handler raised; a thread that started all the same signs on by itself
-            self._crew.pop(mark, None)
+            self._workers.pop(key, None)
+            if not self._running:
+                self._run_pending_inline()
+        except BaseException:  # raised by a signal handler; if the thread did start, it registers itself again
+            self._workers.pop(key, None)
             raise
 
-    def _forget_lost(self) -> bool:
-        """Whether there is room for a worker once those are struck out whose start was interrupted."""
+    def _discard_failed_starts(self) -> bool:
+        """Forget workers whose start was interrupted. Returns whether there is room for another one."""
         now = monotonic()
-        for mark, since in list(self._crew.items()):
+        for key, since in list(self._workers.items()):
             if since is not None and now - since > START_SECONDS:
-                self._crew.pop(mark, None)
-        return len(self._crew) < self._limit()
+                self._workers.pop(key, None)
+        return len(self._workers) < self._limit()
 
     def _limit(self) -> int:
         """Return how many workers there may be now."""
-        return self._max_workers + min(len(self._blocked), BLOCKED_LIMIT)
+        return self._max_workers + min(len(self._blocked), MAX_BLOCKED)
 
-    def _is_surplus(self, mark: object) -> bool:
-        """Return whether older workers suffice."""
+    def _is_surplus(self, key: object) -> bool:
+        """Return whether there are enough workers that were started earlier."""
         limit = self._limit()
-        return len(self._crew) > limit and mark in list(self._crew)[limit:]
+        return len(self._workers) > limit and key in list(self._workers)[limit:]
 
-    def _work_here(self) -> None:
-        """Run what waits in this thread: no other is to be had."""
+    def _run_pending_inline(self) -> None:
+        """Run pending tasks in the current thread, because no worker can be started."""
         while True:
             try:
                 task = self._pending.popleft()
             except IndexError:
                 return
-            self._open.pop(id(task), None)
-            task.run(here=True)
+            self._unfinished.pop(id(task), None)
+            task.run(inline=True)
 
-    def _work(self, mark: object) -> None:
-        """The life of a worker."""
-        me = _thread.get_ident()
-        self._serving[me] = ()
-        self._crew[mark] = None
+    def _work(self, key: object) -> None:
+        """Run tasks until the pool stops or the worker has been idle for too long. The body of a worker thread."""
+        thread = _thread.get_ident()
+        self._running[thread] = ()
+        self._workers[key] = None
         try:
-            name = ThreadName("{}-{}".format(self._name, next(self._numbers)))
+            name = ThreadName(f"{self._name}-{next(self._numbers)}")
             try:
-                while not self._is_surplus(mark) and (self._serve_next() or self._wait()):
+                while not self._is_surplus(key) and (self._run_next() or self._wait_for_task()):
                     pass
             finally:
-                name.forget()
+                name.remove()
         finally:
-            self._serving.pop(me, None)
-            self._crew.pop(mark, None)
-            # Something may have come between the last look and the leaving.
-            if self._pending and self.is_of_this_process():
-                self._wake_one()
+            self._running.pop(thread, None)
+            self._workers.pop(key, None)
+            # A task may have arrived since the last look at the queue.
+            if self._pending and self.created_in_this_process():
+                self._wake_or_start_worker()
 
-    def _serve_next(self) -> bool:
-        """Whether something waited; if so it is done."""
-        if not self.is_of_this_process():
-            return False  # a callback forked and came back: what waits here is the parent's
+    def _run_next(self) -> bool:
+        """Run the next pending task. Returns False if there is none."""
+        if not self.created_in_this_process():
+            return False  # a callback forked and returned in the child; the queue is the parent's
         if len(self._pending) > 1:
-            self._call_for_the_rest()  # first: whatever goes wrong there, the task still waits
+            self._wake_more_workers()  # before taking a task, so that no task is lost if this raises
         try:
             task = self._pending.popleft()
         except IndexError:
             return False
-        self._serve(task)
+        self._run_task(task)
         return True
 
-    def _serve(self, task: Task) -> None:
-        me = _thread.get_ident()
-        outer = self._serving.get(me, ())
-        self._serving[me] = (*outer, task)
+    def _run_task(self, task: Task) -> None:
+        thread = _thread.get_ident()
+        outer = self._running.get(thread, ())
+        self._running[thread] = (*outer, task)
         try:
             task.run()
         finally:
-            self._serving[me] = outer
-            self._open.pop(id(task), None)
+            self._running[thread] = outer
+            self._unfinished.pop(id(task), None)
 
-    def _wait(self) -> bool:
-        """Whether to go on: work came, or may have come."""
-        if self._stopped or not self.is_of_this_process():
+    def _wait_for_task(self) -> bool:
+        """Wait to be woken. Returns False if the worker should exit."""
+        if self._stopped or not self.created_in_this_process():
             return False
-        # A new one each time: whoever rings late rings for nobody.
-        bell = _Bell()
-        self._idle.append(bell)
+        # A new object for each wait, so that a late wake-up is ignored.
+        wake_up = _WakeUp()
+        self._idle.append(wake_up)
         nothing_to_do = not self._pending and not self._stopped
-        if nothing_to_do and bell.wait(IDLE_SECONDS):
+        if nothing_to_do and wake_up.wait(IDLE_SECONDS):
             return True
         try:
-            self._idle.remove(bell)
+            self._idle.remove(wake_up)
         except ValueError:
-            # Somebody took the bell to ring it.  One whom a signal handler interrupted never will.
-            bell.wait(1.0)
+            # Another thread took the object and is about to send. It never will if a signal handler interrupted it.
+            wake_up.wait(1.0)
             return True
         return bool(self._pending)

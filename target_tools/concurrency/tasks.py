@@ -27,8 +27,8 @@ class Task:
     def __init__(self) -> None:
         self.result: AsyncResult[Any] = AsyncResult()
 
-    def run(self, here: bool = False) -> None:
-        """Do the work; ``here`` says that no worker was available and this is the application's thread."""
+    def run(self, inline: bool = False) -> None:
+        """Do the work; ``inline`` says that no worker was available and this is the application's thread."""
         raise NotImplementedError
 
     def drop(self, error: Exception) -> None:
@@ -40,7 +40,7 @@ class Task:
         self.result.wait(seconds)
         return self.result.ready()
 
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether the work is over."""
         return self.result.ready()
 
@@ -52,13 +52,13 @@ class ContextTask(Task):
         super().__init__()
         self._context = contextvars.copy_context()
 
-    def run(self, here: bool = False) -> None:
-        self._context.run(self._run, here)
+    def run(self, inline: bool = False) -> None:
+        self._context.run(self._run, inline)
 
     def drop(self, error: Exception) -> None:
         self._context.run(self._drop, error)
 
-    def _run(self, here: bool) -> None:
+    def _run(self, inline: bool) -> None:
         """Do the work, as ``run``."""
         raise NotImplementedError
 
@@ -121,18 +121,18 @@ class CallbackTask(ContextTask):
         """Whether the callback has run, within that time: of an expired call it runs after the result is ready."""
         deadline = Deadline.after(seconds)
         self.result.wait(seconds)
-        if deadline.remaining() > 0 and not self.is_over():
+        if deadline.remaining() > 0 and not self.is_done():
             self.help()
         return self._told.wait(deadline.remaining())
 
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         return self._told.is_open()
 
     def _drop(self, error: Exception) -> None:
         self._outcomes.setdefault(None, _Outcome(None, error))
         self._tell()
 
-    def _run(self, here: bool) -> None:
+    def _run(self, inline: bool) -> None:
         self._begun_at = monotonic()
         limit = self._limit
         if not self._outcomes:
@@ -144,7 +144,7 @@ class CallbackTask(ContextTask):
         error = outcome.error
         is_ours = isinstance(error, (TargetError, OpenApiException))
         try:
-            if error is not None and not is_ours and (here or not isinstance(error, Exception)):
+            if error is not None and not is_ours and (inline or not isinstance(error, Exception)):
                 raise error  # it ends this thread, or a signal handler of the application raised it
         finally:
             del error, outcome  # the error's traceback leads to this frame
@@ -171,7 +171,7 @@ class CallbackTask(ContextTask):
         try:
             if callback is not None:
                 told: Any = outcome.value if outcome.error is None else outcome.error
-                self.result.tell(partial(callback, told))
+                self.result.run_callback(partial(callback, told))
         except Exception:
             log.exception("A callback raised")
         finally:

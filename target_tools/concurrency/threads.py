@@ -11,24 +11,24 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Tuple
 
-from target_tools.concurrency.fork_safety import FORKS, kernel_id
+from target_tools.concurrency.fork_safety import FORK_GUARD, native_thread_id
 
 
 def start_thread(act: Callable[..., object], arguments: Tuple[Any, ...] = ()) -> None:
     """Let ``act`` run in a thread of its own.  Raises ``RuntimeError`` or ``MemoryError`` where none is to be had."""
     if is_about_to_fork():
         raise RuntimeError("uWSGI is about to fork this process: a thread is not to be in its way")
-    _thread.start_new_thread(_live, (kernel_id(), act, arguments))
+    _thread.start_new_thread(_run, (native_thread_id(), act, arguments))
 
 
-def _live(starter: int, act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
+def _run(starter: int, act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
     """The life of a thread, or of a greenlet, which is no other thread than its starter."""
     try:
         _install_trace_functions()
         act(*arguments)
     finally:
-        if kernel_id() != starter:
-            FORKS.end()
+        if native_thread_id() != starter:
+            FORK_GUARD.announce_exit()
 
 
 def _install_trace_functions() -> None:
@@ -81,7 +81,7 @@ class ThreadName:
             lock.release()
             threading.current_thread().name = name
 
-    def forget(self) -> None:
+    def remove(self) -> None:
         """Take the entry out."""
         active: Dict[int, object] = getattr(threading, "_active", {})
         active.pop(self._me, None)

@@ -16,7 +16,7 @@ from urllib3.util import connection as urllib3_connection
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.threads import start_thread
-from target_tools.errors import ConnectionFailed, quoted
+from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.messages import Origin
 from target_tools.http.origins import OriginTable
 
@@ -121,7 +121,7 @@ class Resolver:
         if not answered:
             raise socket.timeout("the name look-up timed out")
         self.forget(host, port)
-        reason = "the resolver knows no address" if look_up.error is None else quoted(look_up.error)
+        reason = "the resolver knows no address" if look_up.error is None else escape_text(look_up.error)
         raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from look_up.error
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:

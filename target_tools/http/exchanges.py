@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Callable, ContextManager, Optional, Protocol
 
 from target_tools.clock import Deadline
-from target_tools.concurrency.helper_thread import Handover, in_main_thread
+from target_tools.concurrency.helper_thread import HelperThreads, in_main_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.http.dns import Resolver
 from target_tools.http.replies import ReplyProgress, StrictResponse
@@ -39,7 +39,7 @@ class ConnectionOpener:
         self.resolver = Resolver(blocking)
         #: Entered when a thread begins a long wait for a look-up or a connection.
         self.blocking = blocking
-        self._handover = Handover()
+        self._helper_threads = HelperThreads()
 
     def run(self, act: Callable[[], None], connection: ExchangeConnection, deadline: Deadline) -> None:
         """Open ``connection`` by ``act``: in this thread, or in a helper thread that can be left behind.
@@ -52,7 +52,7 @@ class ConnectionOpener:
             try:
                 # The thread is gone when the connection is there: uWSGI without threads lets none end between requests.
                 with self.blocking():
-                    self._handover.call(lambda: run(act), deadline, connection.close, sees_off=True)
+                    self._helper_threads.call(lambda: run(act), deadline, connection.close, wait_for_thread_exit=True)
             except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
                 raise socket.timeout("the connection attempt timed out") from None
         else:
@@ -60,7 +60,7 @@ class ConnectionOpener:
 
     def abandoned(self) -> int:
         """Return how many look-ups and attempts to connect run that no call waits for."""
-        return self.resolver.abandoned() + self._handover.abandoned()
+        return self.resolver.abandoned() + self._helper_threads.abandoned()
 
 
 class Exchange(ReplyProgress):

@@ -19,7 +19,7 @@ from target_tools.errors import (
     InvalidResponse,
     TlsError,
     TransportError,
-    quoted,
+    escape_text,
 )
 from target_tools.http.exchanges import Exchange
 from target_tools.http.messages import HttpRequest
@@ -157,7 +157,7 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
 def _text_of(error: Exception) -> str:
     """Return what may be shown of an error: urllib3's own texts can contain the URL, with ids of the visitor."""
     known = (OSError, urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError)
-    return quoted(error) if isinstance(error, known) else type(error).__name__
+    return escape_text(error) if isinstance(error, known) else type(error).__name__
 
 
 def _is_timeout(error: Exception) -> bool:

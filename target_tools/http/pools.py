@@ -28,9 +28,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
 from target_tools.clock import monotonic
-from target_tools.concurrency.fork_safety import Crossing
-from target_tools.concurrency.shutdown import Line, LineDeadline
-from target_tools.errors import ConnectionFailed, quoted
+from target_tools.concurrency.abort import AbortableDeadline, AbortScope
+from target_tools.concurrency.fork_safety import OpenSSLSection
+from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, Exchange
 from target_tools.http.replaced import are_connects_replaced, connect_functions, own_class
@@ -62,7 +62,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
     opens_in_helper_thread = False
     #: What the connection was opened with; it is not used once a test has replaced any of it.
     opened_with: Tuple[Any, ...] = ()
-    _line: Optional[Line] = None
+    _scope: Optional[AbortScope] = None
     _outgoing: Optional[List[bytes]] = None
     _opening = False
 
@@ -77,16 +77,16 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             return
         exchange.connection, exchange.reused = self, self.sock is not None
         deadline = exchange.deadline
-        self._line = deadline.line if isinstance(deadline, LineDeadline) else None
+        self._scope = deadline.scope if isinstance(deadline, AbortableDeadline) else None
         if self.sock is not None:
             self._register_socket(self.sock)
 
     def end_exchange(self) -> None:
         """End the exchange."""
         self.exchange = None
-        line, self._line = self._line, None
-        if line is not None:
-            line.release(id(self))
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.untrack_socket(id(self))
 
     def connect(self) -> None:
         """Open the connection, within the time that the exchange has for it."""
@@ -102,7 +102,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             exchange.opener.run(self._open_or_close, self, exchange.opening)
         except (BrokenPipeError, ConnectionResetError) as error:
             # urlopen ignores these errors of a request: it supposes that the server has replied before it closed.
-            raise ConnectionFailed(f"no connection to {self.host}: {quoted(error)}", "opening") from error
+            raise ConnectionFailed(f"no connection to {self.host}: {escape_text(error)}", "opening") from error
 
     def _open_or_close(self) -> None:
         try:
@@ -201,8 +201,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
 
     def _register_socket(self, sock: socket.socket) -> None:
         """Let the thread that may abort the exchange know its socket."""
-        if self._line is not None:
-            self._line.hold(id(self), sock)
+        if self._scope is not None:
+            self._scope.track_socket(id(self), sock)
 
 
 def _header_lines(headers: Any) -> Optional[bytes]:
@@ -225,7 +225,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
         exchange = self.exchange
         if exchange is not None:
             self.ssl_context = exchange.opener.tls.current()  # files may have been renewed since the last one
-        with Crossing():
+        with OpenSSLSection():
             began = monotonic()
             _Tls.connect(self)
         if exchange is not None:
@@ -237,7 +237,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
         if self._outgoing is not None:
             self._outgoing.append(data)
             return
-        with Crossing():
+        with OpenSSLSection():
             super().send(data)
 
     def _tunnel(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Tuple, Un
 
 import urllib3
 
-from target_tools.concurrency.fork_safety import Crossing
+from target_tools.concurrency.fork_safety import OpenSSLSection
 from target_tools.errors import TlsError
 from target_tools.logger import Log
 
@@ -164,7 +164,7 @@ def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: Clien
     ``ca_certs`` is a file or a folder of authorities and replaces the default ones: the
     system's, and certifi's if it is installed.  Raises ``CertificateFileError``, an OSError.
     """
-    with Crossing():
+    with OpenSSLSection():
         return _context(verify, ca_certs, client_cert)
 
 

@@ -15,8 +15,8 @@ import urllib3
 from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.helper_thread import Handover, in_main_thread
-from target_tools.concurrency.shutdown import Line, LineDeadline
+from target_tools.concurrency.abort import AbortableDeadline, AbortScope
+from target_tools.concurrency.helper_thread import HelperThreads, in_main_thread
 from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, ResponseTooLarge, TargetError
 from target_tools.http.bodies import decode_body, read_body
 from target_tools.http.exchanges import EXCHANGE, ConnectionOpener, Exchange
@@ -79,7 +79,7 @@ class Transport:
             is_private=settings.assert_hostname is not None,
         )
         self._opener = ConnectionOpener(self._tls, blocking)
-        self._handover = Handover()
+        self._helper_threads = HelperThreads()
         #: By origin, the pool for each proxy that was used.
         self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)
         self._replacements = Urllib3Replacements()
@@ -87,7 +87,7 @@ class Transport:
         self._replaced: Tuple[Any, ...] = ()
         self._replacement_managers: Dict[Optional[str], Any] = {}
         #: What ends with the client: one for each of its threads that poll.
-        self._lines: Dict[int, Line] = {}
+        self._abort_scopes: Dict[int, AbortScope] = {}
         self._closed = False
 
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
@@ -114,8 +114,8 @@ class Transport:
         if os.getpid() != self._pid:
             return  # a forked child ends, or collects what it inherited
         self._closed = True
-        for line in list(self._lines.values()):
-            line.end()
+        for scope in list(self._abort_scopes.values()):
+            scope.abort()
         for pools in self._pools.values():
             _close_pools(pools)
         for manager in list(self._replacement_managers.values()):
@@ -131,13 +131,13 @@ class Transport:
 
     def abandoned(self) -> int:
         """Return how many look-ups, attempts to connect and calls of pool managers run that no call waits for."""
-        return self._opener.abandoned() + self._handover.abandoned()
+        return self._opener.abandoned() + self._helper_threads.abandoned()
 
     def _in_helper_thread(self, send: Any, request: HttpRequest, deadline: Deadline, route: Any) -> HttpReply:
         """Send in a helper thread, which the caller leaves behind at the deadline."""
         run = contextvars.copy_context().run
-        reply: HttpReply = self._handover.call(
-            lambda: run(send, request, deadline, route), deadline, lambda: None, sees_off=True
+        reply: HttpReply = self._helper_threads.call(
+            lambda: run(send, request, deadline, route), deadline, lambda: None, wait_for_thread_exit=True
         )
         return reply
 
@@ -145,10 +145,10 @@ class Transport:
 
     def _send_pooled(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy]) -> HttpReply:
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
-        if isinstance(deadline, LineDeadline):
-            self._lines[id(deadline.line)] = deadline.line
+        if isinstance(deadline, AbortableDeadline):
+            self._abort_scopes[id(deadline.scope)] = deadline.scope
             if self._closed:
-                deadline.line.end()
+                deadline.scope.abort()
         before = EXCHANGE.get()
         if before is not None and before.is_over:  # an exception of a signal handler kept it from being reset
             before = None

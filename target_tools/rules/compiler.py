@@ -28,7 +28,7 @@ that nearly all rules have.
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from target_tools.errors import InvalidRule, quoted
+from target_tools.errors import InvalidRule, escape_text
 from target_tools.rules.fast_paths import FAST_PATHS
 from target_tools.rules.javascript import to_boolean
 from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
@@ -126,7 +126,7 @@ class _RuleCompiler:
             return GROWING_OPERATORS[name](self._budget(), self._compile_all(arguments, depth))
         if name in LOOP_OPERATORS:
             return self._compile_loop(name, arguments, depth)
-        raise InvalidRule("a rule has an operator that is not known: {}".format(quoted(name, 40)))
+        raise InvalidRule("a rule has an operator that is not known: {}".format(escape_text(name, 40)))
 
     def _compile_range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
         if name != "and" or depth == MAX_DEPTH:

@@ -716,7 +716,7 @@ def test_t33_a_download_under_way_ends_with_its_client(sources, secure, end):
         base = "{}://{}".format("https" if secure else "http", server.domain)
         source = sources(cdn_base_path=base)
         source.start()
-        assert eventually(lambda: heard and source._poller.line._handles)
+        assert eventually(lambda: heard and source._poller.scope._handles)
         began = time.monotonic()
         if end == "stop":
             source.stop()
@@ -725,7 +725,7 @@ def test_t33_a_download_under_way_ends_with_its_client(sources, secure, end):
             source._poller.stopped = True
         assert eventually(lambda: source._poller.threads() == 0)
         assert time.monotonic() - began < 5
-        assert not source._poller.line._handles
+        assert not source._poller.scope._handles
     assert source.last_error is None or end != "stop"
 
 
@@ -739,7 +739,7 @@ def test_a_download_that_is_over_leaves_no_descriptor(cdn, sources):
     assert eventually(lambda: source.retrievals > 5)
     source.stop()
     assert eventually(lambda: source._poller.threads() == 0)
-    assert not source._poller.line._handles
+    assert not source._poller.scope._handles
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
@@ -801,11 +801,11 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
     assert len(refused) == seen + 1
     monkeypatch.setattr(_thread, "start_new_thread", start)
     cdn.says = good("newer")
-    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", True)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
     source._next_try = 0
     source.start()
     assert source.polling_halted and source._poller.threads() == 0
-    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", False)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", False)
     source._next_try = 0
     source.start()
     assert not source.polling_halted
@@ -852,7 +852,7 @@ def test_and_if_it_fails_the_caller_is_not_kept(cdn, sources, monkeypatch, given
         given = {"artifact_cache": str(tmp_path / "file")}
     cdn.says = response("no", 500)
     source = sources(cdn, **given)
-    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT.begun", True)
+    monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
     source.start()
     assert not source.wait(20)
     assert len(cdn.asked) == 1

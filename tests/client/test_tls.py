@@ -15,7 +15,7 @@ from target_python_sdk import TargetClient
 from target_python_sdk.errors import ApiException, OptionError, TlsError
 from target_python_sdk.testing import SocketServer, answer
 from target_tools.concurrency import fork_safety as forks
-from target_tools.concurrency.fork_safety import FORKS, kernel_id
+from target_tools.concurrency.fork_safety import FORK_GUARD, native_thread_id
 from tests.support import ANSWER_BYTES, LONG, client_of, content, offers
 
 pytestmark = pytest.mark.server
@@ -149,14 +149,14 @@ def test_an_address_is_checked_against_the_certificate_too(authority):
 @pytest.fixture
 def slow_to_end(monkeypatch):
     """Threads of ours end late, and whoever waits for that has the time."""
-    end = FORKS.end
+    end = FORK_GUARD.announce_exit
 
     def slowly():
         time.sleep(0.1)
         end()
 
-    monkeypatch.setattr(FORKS, "end", slowly)
-    monkeypatch.setattr(forks, "PATIENCE", LONG / 1000)
+    monkeypatch.setattr(FORK_GUARD, "announce_exit", slowly)
+    monkeypatch.setattr(forks, "MAX_WAIT", LONG / 1000)
 
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads are there")
@@ -171,7 +171,7 @@ def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, auth
 
     def do_handshake(self, *arguments):
         if not self.server_side:
-            shaken_by.append(kernel_id())
+            shaken_by.append(native_thread_id())
         return real(self, *arguments)
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", do_handshake)
@@ -179,24 +179,24 @@ def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, auth
         with secure_client(server, **({"ca_certs": authority.ca_file} if trusted else {})) as client:
             with contextlib.nullcontext() if trusted else pytest.raises(TlsError):
                 client.get_offers(offers())
-            assert not forks.is_there(shaken_by[-1])
+            assert not forks.thread_exists(shaken_by[-1])
     assert len(shaken_by) == 1
-    assert kernel_id() not in shaken_by
+    assert native_thread_id() not in shaken_by
 
 
 @on_linux
 def test_the_thread_that_a_pool_manager_worked_in_is_gone_as_well(slow_to_end):
     class Noting(urllib3.PoolManager):
         def request(self, *arguments, **options):
-            asked_by.append(kernel_id())
+            asked_by.append(native_thread_id())
             return super().request(*arguments, **options)
 
     asked_by = []
     with SocketServer(answer(ANSWER_BYTES)) as server, Noting() as manager:
         with client_of(server, pool_manager=manager) as client:
             client.get_offers(offers())
-            assert not forks.is_there(asked_by[-1])
-    assert kernel_id() not in asked_by
+            assert not forks.thread_exists(asked_by[-1])
+    assert native_thread_id() not in asked_by
 
 
 @pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
@@ -209,7 +209,7 @@ def test_no_fork_comes_while_openssl_is_at_work(waits, authority, monkeypatch, t
 
         def method(self, *arguments, **options):
             if not getattr(self, "server_side", False):
-                seen.setdefault(name, []).append(len(FORKS.under_way))
+                seen.setdefault(name, []).append(len(FORK_GUARD.open_sections))
             return real(self, *arguments, **options)
 
         monkeypatch.setattr(cls, name, method)
@@ -225,4 +225,4 @@ def test_no_fork_comes_while_openssl_is_at_work(waits, authority, monkeypatch, t
                 client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
     # The certificates once: the context that they were checked with serves the connection.
     assert seen == {"do_handshake": [1], "sendall": [1], "load_verify_locations": [1]}
-    assert not FORKS.under_way
+    assert not FORK_GUARD.open_sections

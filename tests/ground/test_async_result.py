@@ -93,7 +93,7 @@ def test_a_callback_cannot_wait_for_the_result_it_is_told():
     async def result_of(awaited):
         return await awaited
 
-    result.tell(callback)
+    result.run_callback(callback)
     assert len(seen) == 3
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from target_tools.clock import Deadline
-from target_tools.concurrency.shutdown import Line, LineDeadline
+from target_tools.concurrency.abort import AbortableDeadline, AbortScope
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, InvalidResponse, OptionError, TlsError
 from target_tools.http import breaker
 from target_tools.http.breaker import BreakerPolicy, CircuitBreaker, CircuitChange
@@ -280,17 +280,17 @@ def test_a_probe_has_a_second_at_most(edge, breaking, clock):
     assert edge.deadlines[-1].seconds == 0.8
 
 
-def test_the_deadline_of_a_probe_ends_with_its_line(edge, breaking, clock):
+def test_the_deadline_of_a_probe_ends_with_its_abort_scope(edge, breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     edge.turn = reply(200)
-    line = Line()
-    breaking(request(), line.deadline(30.0))
+    scope = AbortScope()
+    breaking(request(), scope.deadline(30.0))
     limited = edge.deadlines[-1]
-    assert isinstance(limited, LineDeadline)
-    assert limited.line is line
+    assert isinstance(limited, AbortableDeadline)
+    assert limited.scope is scope
     assert 0 < limited.remaining() <= breaker.PROBE_SECONDS
-    line.end()
+    scope.abort()
     assert limited.remaining() < 0
 
 

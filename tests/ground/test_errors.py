@@ -120,4 +120,4 @@ def test_an_api_exception_reads_a_response():
     ],
 )
 def test_remote_text_stays_on_its_line(text, shown):
-    assert errors.quoted(text) == shown
+    assert errors.escape_text(text) == shown

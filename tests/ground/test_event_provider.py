@@ -2,7 +2,7 @@
 
 import pytest
 
-from target_tools.event_provider import Event, EventProvider, takes_an_argument
+from target_tools.event_provider import Event, EventProvider, accepts_event
 
 
 def test_everybody_who_subscribed_is_told_in_order():
@@ -110,7 +110,7 @@ class Bound:
     ],
 )
 def test_subscribers_take_the_event_or_nothing(subscriber, takes):
-    assert takes_an_argument(subscriber) is takes
+    assert accepts_event(subscriber) is takes
 
 
 def test_what_a_subscriber_takes_is_asked_when_it_subscribes(monkeypatch):
@@ -118,7 +118,7 @@ def test_what_a_subscriber_takes_is_asked_when_it_subscribes(monkeypatch):
     events, told = EventProvider(), []
     events.subscribe("ready", lambda: told.append(None))
     events.subscribe("ready", told.append)
-    monkeypatch.setattr("target_tools.event_provider.takes_an_argument", lambda _: pytest.fail("asked too late"))
+    monkeypatch.setattr("target_tools.event_provider.accepts_event", lambda _: pytest.fail("asked too late"))
     events.emit("ready")
     assert told == [None, {"type": "ready"}]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_tools.hashing import Beginning, Ending, bucket, murmur3_32
+from target_tools.hashing import HashPrefix, HashSuffix, bucket, murmur3_32
 
 VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
 
@@ -102,11 +102,11 @@ def test_the_edge_s_own_vector_falls_in_bucket_71_16() -> None:
 @example("", "")
 @example("\U0001f600", "\ud83d")
 def test_a_beginning_and_an_ending_fall_where_their_text_falls(beginning: str, ending: str) -> None:
-    assert Ending(ending).bucket_after(Beginning.of(beginning)) == bucket(beginning + ending)
+    assert HashSuffix(ending).bucket(HashPrefix.of_text(beginning)) == bucket(beginning + ending)
 
 
 def test_one_ending_serves_many_beginnings() -> None:
-    ending = Ending("visitor.0")
+    ending = HashSuffix("visitor.0")
     beginnings = ["acmeclient.{}.".format(number) for number in (1, 12, 123, 1234)]
-    found = [ending.bucket_after(Beginning.of(beginning)) for beginning in beginnings]
+    found = [ending.bucket(HashPrefix.of_text(beginning)) for beginning in beginnings]
     assert found == [bucket(beginning + "visitor.0") for beginning in beginnings]

@@ -244,7 +244,7 @@ def test_an_error_that_is_not_ours_ends_the_thread_that_must_hear_of_it(error):
         raise error
 
     call = Call(fail)
-    run = partial(call.task.run, here=True)
+    run = partial(call.task.run, inline=True)
     with pytest.raises(type(error)):
         run()
     assert call.told == [error]

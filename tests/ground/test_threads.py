@@ -76,7 +76,7 @@ def test_a_thread_has_its_name_as_long_as_it_lives():
     def act(name):
         shown = ThreadName(name)
         names.append(threading.current_thread().name)
-        shown.forget()
+        shown.remove()
         names.append(threading.get_ident() in threading._active)
         done.set()
 

@@ -9,7 +9,7 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.concurrency.async_result import AsyncResult
-from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.waiting import acquire
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no pthread_kill")
@@ -67,7 +67,7 @@ def test_it_ends_a_wait_for_an_answer(struck):
 def test_it_ends_a_wait_for_what_another_thread_does(struck):
     go_on = threading.Event()
     with pytest.raises(Limit):
-        Handover().call(lambda: go_on.wait(FAR), Deadline.after(FAR), lambda: None)
+        HelperThreads().call(lambda: go_on.wait(FAR), Deadline.after(FAR), lambda: None)
     go_on.set()
 
 

@@ -844,11 +844,11 @@ def test_what_the_function_does_is_its_own_affair(engine_of, caplog):
 
 def test_what_cannot_be_handed_over_is_in_the_log(caplog):
     telling = _Telling(print, {}, Log())
-    assert not telling.is_over()
+    assert not telling.is_done()
     with caplog.at_level(logging.ERROR):
         telling.drop(QueueFull("full"))
     assert "not handed to send_notification_func (QueueFull)" in caplog.text
-    assert telling.is_over()
+    assert telling.is_done()
     assert telling.wait(1)
 
 

@@ -64,7 +64,8 @@ MANY_CALLS = """
     before = resident()
     make(count - 1000)
     print(json.dumps({
-        "told": len(told), "workers": most["Workers._work"], "threads": most["all"] + 1, "grown": resident() - before,
+        "told": len(told), "workers": most["WorkerPool._work"], "threads": most["all"] + 1,
+        "grown": resident() - before,
         "descriptors": len(os.listdir("/proc/self/fd")) - descriptors, "stats": client.stats(),
     }))
 """

@@ -14,7 +14,7 @@ import urllib3
 
 from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, DeliveryError, HttpStatusError, QueueFull
 from target_python_sdk.testing import SocketServer, answer, response
-from target_tools.concurrency.task_workers import BLOCKED_LIMIT
+from target_tools.concurrency.task_workers import MAX_BLOCKED
 from target_tools.http import connect as connecting
 from target_tools.http import dns
 from tests.reliability.conftest import Quiet, scaled
@@ -359,7 +359,7 @@ class Threads:
 
 def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
     count, workers, waiting, running = 500, 8, 300, 300
-    most = workers + 2 + BLOCKED_LIMIT  # a worker that waits for the look-up is replaced
+    most = workers + 2 + MAX_BLOCKED  # a worker that waits for the look-up is replaced
     ended_with, longest, seen = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 

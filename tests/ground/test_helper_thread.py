@@ -7,7 +7,7 @@ import time
 import pytest
 
 from target_tools.clock import Deadline
-from target_tools.concurrency import helper_thread as handover
+from target_tools.concurrency import helper_thread
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 LONG = 20
@@ -18,7 +18,7 @@ def nothing():
 
 
 def test_the_act_runs_in_another_thread_and_its_result_comes_back():
-    assert handover.Handover().call(_thread.get_ident, Deadline.after(LONG), nothing) != _thread.get_ident()
+    assert helper_thread.HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) != _thread.get_ident()
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit, StopIteration])
@@ -29,14 +29,14 @@ def test_its_error_is_the_callers(error):
         raise raised
 
     with pytest.raises(error) as caught:
-        handover.Handover().call(act, Deadline.after(LONG), nothing)
+        helper_thread.HelperThreads().call(act, Deadline.after(LONG), nothing)
     assert caught.value is raised
 
 
 def test_an_act_that_outlasts_the_deadline_is_undone_when_it_ends():
     go, undone = threading.Event(), threading.Event()
     with pytest.raises(DeadlineExceeded, match="within 50 ms"):
-        handover.Handover().call(lambda: go.wait(LONG), Deadline.after(0.05), undone.set)
+        helper_thread.HelperThreads().call(lambda: go.wait(LONG), Deadline.after(0.05), undone.set)
     assert not undone.is_set()
     go.set()
     assert undone.wait(LONG)
@@ -45,14 +45,14 @@ def test_an_act_that_outlasts_the_deadline_is_undone_when_it_ends():
 def test_a_deadline_that_has_passed_waits_for_nothing():
     go = threading.Event()
     with pytest.raises(DeadlineExceeded):
-        handover.Handover().call(lambda: go.wait(LONG), Deadline.after(-1), nothing)
+        helper_thread.HelperThreads().call(lambda: go.wait(LONG), Deadline.after(-1), nothing)
     go.set()
 
 
 def test_only_so_many_acts_may_hang(monkeypatch):
-    monkeypatch.setattr(handover, "LIMIT", 3)
+    monkeypatch.setattr(helper_thread, "MAX_ABANDONED", 3)
     go = threading.Event()
-    shared = handover.Handover()
+    shared = helper_thread.HelperThreads()
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
             shared.call(lambda: go.wait(LONG), Deadline.after(0.02), nothing)
@@ -60,7 +60,7 @@ def test_only_so_many_acts_may_hang(monkeypatch):
         shared.call(nothing, Deadline.after(LONG), nothing)
     go.set()
     end = time.monotonic() + LONG
-    while shared._left and time.monotonic() < end:
+    while shared._abandoned_jobs and time.monotonic() < end:
         time.sleep(0.01)
     assert shared.call(lambda: 5, Deadline.after(LONG), nothing) == 5
 
@@ -70,4 +70,4 @@ def test_where_no_thread_can_be_started_the_act_runs_here(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    assert handover.Handover().call(_thread.get_ident, Deadline.after(LONG), nothing) == _thread.get_ident()
+    assert helper_thread.HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) == _thread.get_ident()

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from target_tools.concurrency.task_workers import Workers
+from target_tools.concurrency.task_workers import WorkerPool
 from tests.reliability.conftest import python
 
 SUBSCRIBING = """
@@ -39,4 +39,4 @@ def test_in_a_sub_interpreter_of_mod_wsgi_the_end_is_heard_of_before_threads_are
 
 def test_a_module_of_that_name_that_tells_nothing_is_no_harm(monkeypatch):
     monkeypatch.setitem(sys.modules, "mod_wsgi", types.ModuleType("mod_wsgi"))
-    assert Workers(1, 1, 1.0, "test").threads() == 0
+    assert WorkerPool(1, 1, 1.0, "test").threads() == 0

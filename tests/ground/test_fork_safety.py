@@ -13,8 +13,8 @@ import time
 import pytest
 
 from target_tools.concurrency import fork_safety as forks
-from target_tools.concurrency.fork_safety import FORKS, PATIENCE, Crossing, kernel_id
-from target_tools.concurrency.helper_thread import Handover
+from target_tools.concurrency.fork_safety import FORK_GUARD, MAX_WAIT, OpenSSLSection, native_thread_id
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.threads import start_thread
 from tests.support import eventually, in_a_child
 
@@ -31,15 +31,15 @@ LONG = 10.0
 
 @pytest.fixture(autouse=True)
 def nothing_left():
-    FORKS.ending.clear()
+    FORK_GUARD.exiting.clear()
     yield
-    FORKS.ending.clear()
-    FORKS.forking.clear()
+    FORK_GUARD.exiting.clear()
+    FORK_GUARD.forking.clear()
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    monkeypatch.setattr(forks, "PATIENCE", LONG)
+    monkeypatch.setattr(forks, "MAX_WAIT", LONG)
 
 
 class Crosser:
@@ -61,7 +61,7 @@ class Crosser:
         self._thread.join(LONG)
 
     def _cross(self):
-        with Crossing():
+        with OpenSSLSection():
             self._inside.set()
             self._go_on.wait(self._seconds)
             self.over.append(True)
@@ -87,7 +87,7 @@ def test_a_fork_waits_for_another_thread_that_crosses(patient):
 
 
 def test_it_does_not_wait_for_itself(patient):
-    with Crossing():
+    with OpenSSLSection():
         assert child_comes_at_once()
 
 
@@ -95,12 +95,12 @@ def test_it_does_not_wait_for_ever():
     with Crosser() as crosser:
         began = time.monotonic()
         assert child_sees(lambda: not crosser.over)
-        assert PATIENCE <= time.monotonic() - began < LONG / 2
+        assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
 def test_a_child_does_not_wait_for_threads_of_its_parents(monkeypatch):
     def has_a_child_at_once():
-        monkeypatch.setattr(forks, "PATIENCE", LONG)
+        monkeypatch.setattr(forks, "MAX_WAIT", LONG)
         return child_comes_at_once()
 
     with Crosser():
@@ -109,13 +109,13 @@ def test_a_child_does_not_wait_for_threads_of_its_parents(monkeypatch):
 
 def test_nor_where_no_hook_has_told_it_that_they_are_not_there(monkeypatch):
     def has_a_child_at_once():
-        FORKS.under_way[id(crossing)] = forks.weakref.ref(crossing)
-        monkeypatch.setattr(forks, "PATIENCE", LONG)
+        FORK_GUARD.open_sections[id(crossing)] = forks.weakref.ref(crossing)
+        monkeypatch.setattr(forks, "MAX_WAIT", LONG)
         return child_comes_at_once()
 
-    crossing = Crossing()
+    crossing = OpenSSLSection()
     crossing._thread += 1
-    assert crossing.is_elsewhere()
+    assert crossing.is_in_other_thread()
     assert child_sees(has_a_child_at_once)
 
 
@@ -128,55 +128,55 @@ def test_a_child_waits_for_threads_of_its_own(patient):
 
 
 def test_what_a_signal_handler_kept_from_being_taken_out_is_not_waited_for(patient):
-    thread = threading.Thread(target=lambda: Crossing().__enter__())
+    thread = threading.Thread(target=lambda: OpenSSLSection().__enter__())
     thread.start()
     thread.join(LONG)
     gc.collect()
     assert child_comes_at_once()
-    assert not FORKS.under_way
+    assert not FORK_GUARD.open_sections
 
 
 def test_nobody_begins_to_cross_during_a_fork(patient):
     crossed = []
 
     def cross():
-        with Crossing():
+        with OpenSSLSection():
             crossed.append(True)
 
     thread = threading.Thread(target=cross)
-    FORKS.before()
+    FORK_GUARD.before_fork()
     thread.start()
     time.sleep(0.1)
     assert crossed == []
-    FORKS.forking.clear()
+    FORK_GUARD.forking.clear()
     thread.join(LONG)
     assert crossed == [True]
-    assert not FORKS.forking
+    assert not FORK_GUARD.forking
 
 
 def test_after_a_fork_nothing_of_it_is_left():
-    assert child_sees(lambda: not FORKS.forking)
-    assert not FORKS.forking
+    assert child_sees(lambda: not FORK_GUARD.forking)
+    assert not FORK_GUARD.forking
 
 
 def test_a_fork_holds_nobody_up_for_ever():
-    FORKS.forking[kernel_id() + 1] = time.monotonic() + LONG
+    FORK_GUARD.forking[native_thread_id() + 1] = time.monotonic() + LONG
     began = time.monotonic()
-    with Crossing():
-        assert PATIENCE <= time.monotonic() - began < LONG / 2
+    with OpenSSLSection():
+        assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
 def test_one_that_never_ended_holds_up_nobody_after_its_time(patient):
-    FORKS.forking[kernel_id() + 1] = time.monotonic()
+    FORK_GUARD.forking[native_thread_id() + 1] = time.monotonic()
     began = time.monotonic()
-    with Crossing():
+    with OpenSSLSection():
         assert time.monotonic() - began < LONG / 2
 
 
 #: In a process of its own: such handlers leave locks of the standard library taken, whose hooks they interrupt.
 INTERRUPTED = """
     import os, random, signal, sys
-    from target_tools.concurrency.fork_safety import FORKS
+    from target_tools.concurrency.fork_safety import FORK_GUARD
 
     class Interrupted(Exception):
         pass
@@ -197,7 +197,7 @@ INTERRUPTED = """
             signal.setitimer(signal.ITIMER_REAL, 0)
         except Interrupted:
             raised += 1
-        assert not FORKS.forking
+        assert not FORK_GUARD.forking
     print(raised > 0)
 """
 
@@ -215,7 +215,7 @@ def test_a_fork_waits_for_a_thread_that_ends(patient):
     said, over = threading.Event(), []
 
     def end_slowly():
-        FORKS.end()
+        FORK_GUARD.announce_exit()
         said.set()
         time.sleep(0.1)
         over.append(True)
@@ -230,10 +230,10 @@ def test_a_fork_waits_for_a_thread_that_ends(patient):
 @on_linux
 def test_a_thread_that_ends_and_a_fork_do_not_wait_for_one_another(patient):
     def cross_and_end():
-        with Crossing():
+        with OpenSSLSection():
             inside.set()
             time.sleep(0.05)
-        FORKS.end()
+        FORK_GUARD.announce_exit()
 
     inside = threading.Event()
     thread = threading.Thread(target=cross_and_end)
@@ -244,15 +244,15 @@ def test_a_thread_that_ends_and_a_fork_do_not_wait_for_one_another(patient):
 
 
 def test_an_id_that_another_thread_has_got_meanwhile_is_not_waited_for(patient, monkeypatch):
-    monkeypatch.setattr(forks, "ENDING_SECONDS", 0.0)
-    FORKS.end()  # of the main thread, which goes on
+    monkeypatch.setattr(forks, "EXIT_SECONDS", 0.0)
+    FORK_GUARD.announce_exit()  # of the main thread, which goes on
     assert child_comes_at_once()
 
 
 def test_every_thread_of_ours_says_that_it_ends():
     ids = []
-    start_thread(lambda: ids.append(kernel_id()))
-    assert eventually(lambda: ids and ids[0] in [thread for thread, _ in list(FORKS.ending)])
+    start_thread(lambda: ids.append(native_thread_id()))
+    assert eventually(lambda: ids and ids[0] in [thread for thread, _ in list(FORK_GUARD.exiting)])
 
 
 def test_a_greenlet_says_nothing_as_its_thread_goes_on(monkeypatch):
@@ -260,28 +260,28 @@ def test_a_greenlet_says_nothing_as_its_thread_goes_on(monkeypatch):
     ran = []
     start_thread(ran.append, (True,))
     assert ran == [True]
-    assert kernel_id() not in [thread for thread, _ in list(FORKS.ending)]
+    assert native_thread_id() not in [thread for thread, _ in list(FORK_GUARD.exiting)]
 
 
 @on_linux
 @pytest.mark.parametrize("fails", [False, True])
 def test_whoever_sees_a_thread_off_comes_back_when_it_is_gone(fails, patient, monkeypatch):
-    ids, end = [], FORKS.end
+    ids, end = [], FORK_GUARD.announce_exit
 
     def slowly():
         time.sleep(0.1)
         end()
 
     def act():
-        ids.append(kernel_id())
+        ids.append(native_thread_id())
         if fails:
             raise KeyError(1)
 
-    monkeypatch.setattr(FORKS, "end", slowly)
+    monkeypatch.setattr(FORK_GUARD, "announce_exit", slowly)
     call = (act, forks.Deadline.after(LONG), lambda: None)
     if fails:
         with pytest.raises(KeyError):
-            Handover().call(*call, sees_off=True)
+            HelperThreads().call(*call, wait_for_thread_exit=True)
     else:
-        Handover().call(*call, sees_off=True)
-    assert not forks.is_there(ids[0])
+        HelperThreads().call(*call, wait_for_thread_exit=True)
+    assert not forks.thread_exists(ids[0])
