@@ -1,5 +1,5 @@
-# ruff: noqa: T201 - a command line is the one place that prints
-"""``python -m target_python_sdk``: a local edge to develop against, and a demonstration of it."""
+# ruff: noqa: T201 - a command-line program prints
+"""Command line: ``python -m target_python_sdk`` runs a local edge or the demo."""
 
 import argparse
 import signal
@@ -11,29 +11,29 @@ from target_tools.errors import OptionError
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command; the result is the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m target_python_sdk", description="Tools around the Adobe Target SDK."
-    )
+    """Run a command and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m target_python_sdk", description="Tools of the Adobe Target SDK.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    edge = commands.add_parser("edge", help="serve a Target edge on this machine until interrupted")
+    edge = commands.add_parser("edge", help="run a Target edge on this machine until interrupted")
     edge.add_argument(
-        "activities", nargs="?", help="a JSON file of activities, or a rules.json; the built-in sample without it"
+        "activities", nargs="?", help="a JSON file of activities, or a rules.json; default: the built-in sample"
     )
-    edge.add_argument("--port", type=_port, default=0, help="0, the default, takes a free one")
-    edge.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine reaches")
+    edge.add_argument("--port", type=_port, default=0, help="default: 0, which selects a free port")
+    edge.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     edge.add_argument(
-        "--organization-id", metavar="ID", help="what rules.bin is read with; default: that of the documented examples"
+        "--organization-id",
+        metavar="ID",
+        help="the organization that can read rules.bin; default: that of the documented examples",
     )
     edge.add_argument(
-        "--client", metavar="CODE", help="the client code visitors are bucketed by; default: the one in the file"
+        "--client", metavar="CODE", help="the client code that visitors are bucketed with; default: the one in the file"
     )
-    commands.add_parser("demo", help="run the documented examples against a local edge and show what happens")
+    commands.add_parser("demo", help="run the documented examples against a local edge")
     chosen = parser.parse_args(arguments)
     if chosen.command == "edge":
         return _serve(chosen)
     if chosen.command == "demo":
-        return _demonstrate()
+        return _run_demo()
     parser.print_help(sys.stderr)
     return 2
 
@@ -41,38 +41,38 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a number from 0 to 65535 was expected")
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 65535, got {port}")
     return port
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - http.server only when it is needed
+    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - defers the import of http.server
 
-    # A process that is ended politely, by a person or by its supervisor, closes its port and says nothing.
+    # Ctrl+C and a supervisor's SIGTERM end the process without a traceback.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    known = {} if chosen.organization_id is None else {"organization_id": chosen.organization_id}
+    options = {} if chosen.organization_id is None else {"organization_id": chosen.organization_id}
     try:
-        with LocalEdge(chosen.activities, chosen.port, chosen.host, client=chosen.client, **known) as edge:
-            print("http://{}".format(edge.domain), flush=True)
+        with LocalEdge(chosen.activities, chosen.port, chosen.host, client=chosen.client, **options) as edge:
+            print(f"http://{edge.domain}", flush=True)
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0
     except OptionError as error:
-        return _failed(str(error))
+        return _fail(str(error))
     except OSError as error:
-        return _failed("{}:{}: cannot be served: {}".format(chosen.host, chosen.port, error.strerror or error))
+        return _fail(f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror or error}")
 
 
-def _demonstrate() -> int:
-    from target_python_sdk.local_edge.demo import demonstrate  # noqa: PLC0415 - as above
+def _run_demo() -> int:
+    from target_python_sdk.local_edge.demo import run_demo  # noqa: PLC0415 - as above
 
-    return demonstrate()
+    return run_demo()
 
 
-def _failed(message: str) -> int:
-    print("error: {}".format(message), file=sys.stderr)
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
     return 2
 
 

@@ -1,9 +1,9 @@
-"""A Target edge on this machine, for development, demos and tests.
+"""A Target edge on your machine, for development, demos and tests.
 
-It serves the Delivery API from a small file of activities, or from a rule artifact,
-decides for real which experience a visitor gets, says why, and remembers what it was
-asked.  It serves the artifact of its activities, too, and the geo look-up: give a client
-that decides on-device ``"cdn_base_path": "http://" + edge.domain``::
+It serves the Delivery API from a small file of activities or from a rule artifact. It
+decides which experience a visitor gets, explains the decision, and records the requests
+it receives. It also serves the rule artifact and the geo look-up: for on-device
+decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
 
     from target_python_sdk import TargetClient
     from target_python_sdk.local_edge import LocalEdge
@@ -16,11 +16,12 @@ that decides on-device ``"cdn_base_path": "http://" + edge.domain``::
             "secure": False,
         })
         ...
-        edge.requests[-1].body      # what the client really sent
-        edge.notifications          # what was displayed or clicked
-        edge.load("other.json")     # what is served from now on
+        edge.requests[-1].body      # the request that the client sent
+        edge.notifications          # the displays and clicks reported so far
+        edge.load("other.json")     # serve other activities from now on
 
-From a shell, ``python -m target_python_sdk edge [activities.json]`` serves the same.
+The shell command ``python -m target_python_sdk edge [activities.json]`` starts the same
+edge.
 """
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities

@@ -1,4 +1,4 @@
-"""The activities a local edge serves: a small JSON file that a person can edit.
+"""The activities of a local edge, read from a small JSON file.
 
 ::
 
@@ -11,15 +11,15 @@
           {"name": "A", "share": 50, "offer": {"html": "<b>Hello</b>"}},
           {"name": "B", "share": 50, "offer": {"json": {"text": "Hello"}}}]}]}
 
-``locations`` are mboxes (``target-global-mbox`` is the page load), ``views`` those of
-a single-page application.  Visitors outside the shares see no offer.  Without any
-``share`` the experiences divide everybody evenly.  An experience without an ``offer``
-is the default content.
+``locations`` are mboxes (``target-global-mbox`` is the page load), ``views`` are views of
+a single-page application. Visitors outside the shares get no offer. Without any
+``share``, all experiences get an equal part of the visitors. An experience without an
+``offer`` shows the default content.
 
-An activity may have an ``audience``, the JSON-logic condition its visitors fulfil, a
-``property``, the token of the only property it shows in, and be ``remote``: then the
-edge alone decides it.  Beside the activities there may be a ``geo``: where on earth the
-edge finds every visitor, in the words of the API's own ``context.geo``.
+Optional keys of an activity are ``audience``, the JSON-logic condition that its visitors
+must match; ``property``, the token of the only property it runs in; and ``remote``: only
+the edge decides it. The document can also contain ``geo``: the location of every visitor,
+with the keys of the API's ``context.geo``.
 """
 
 import contextlib
@@ -27,35 +27,36 @@ import json
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
-from target_python_sdk.local_edge.checks import (
-    checked_flag,
-    checked_list,
-    checked_number,
-    checked_object,
-    checked_text,
-    wrong,
+from target_python_sdk.local_edge.validation import (
+    check_boolean,
+    check_list,
+    check_number,
+    check_object,
+    check_text,
+    invalid,
 )
-from target_python_sdk.local_edge.geo import read_geo
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
 ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "experiences")
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
+GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
+_GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 
 ActivitiesSource = Union[None, str, Path, Mapping[str, Any]]
 
 
 class Offer(NamedTuple):
-    """What a visitor is shown: ``type`` is an option type of the API, ``content`` its content."""
+    """The offer of an experience: ``type`` is an option type of the API."""
 
     type: str
     content: Any
 
 
 class Experience(NamedTuple):
-    """One arm of an activity, for the buckets above ``lower`` up to and including ``upper``; 0 is in the first."""
+    """One experience of an activity, for buckets above ``lower`` and up to ``upper``. Bucket 0 is in the first one."""
 
     name: str
     lower: float
@@ -64,152 +65,167 @@ class Experience(NamedTuple):
 
     @property
     def range(self) -> str:
-        """The share as it is read: ``0 to 50``."""
-        return "{:g} to {:g}".format(self.lower, self.upper)
+        """The share as text: ``0 to 50``."""
+        return f"{self.lower:g} to {self.upper:g}"
 
 
 class Activity(NamedTuple):
-    """One activity: where it shows, and who sees what."""
+    """One activity: its locations, audience and experiences."""
 
     id: int
     name: str
     locations: Tuple[str, ...]
     views: Tuple[str, ...]
     experiences: Tuple[Experience, ...]
-    #: The JSON-logic condition its visitors fulfil; None is everybody.
+    #: The JSON-logic condition that visitors must match. None matches every visitor.
     audience: Any = None
-    #: The token of the only property it shows in; None is every property.
+    #: The token of the only property it runs in. None means every property.
     property_token: Optional[str] = None
-    #: Whether the edge alone decides it.
+    #: Whether only the edge decides it.
     is_remote: bool = False
 
 
 class Activities(NamedTuple):
-    """A client's activities, in order of priority; ``geo`` is where the edge finds every visitor."""
+    """The activities of a client, in order of priority; ``geo`` is the location of every visitor."""
 
     client: str
     activities: Tuple[Activity, ...]
     geo: Mapping[str, Any] = MappingProxyType({})
 
     def at_location(self, name: str) -> List[Activity]:
-        """The activities that may show in the mbox of that name."""
+        """Return the activities that can run in this mbox."""
         return [activity for activity in self.activities if name in activity.locations]
 
     def at_view(self, name: str) -> List[Activity]:
-        """The activities that may show in the view of that name."""
+        """Return the activities that can run in this view."""
         return [activity for activity in self.activities if name in activity.views]
 
     @property
     def locations(self) -> List[str]:
-        """The mboxes that any activity shows in, without repetition."""
+        """The mboxes of all activities, without duplicates."""
         return list(dict.fromkeys(name for activity in self.activities for name in activity.locations))
 
     @property
     def views(self) -> List[str]:
-        """The views that any activity shows in, without repetition."""
+        """The views of all activities, without duplicates."""
         return list(dict.fromkeys(name for activity in self.activities for name in activity.views))
 
 
 def read_activities(source: ActivitiesSource = None) -> Activities:
-    """The activities in ``source``: a mapping, the path of a JSON file, or the built-in sample.
+    """Read activities from a mapping or from a JSON file; without a source, return the built-in sample.
 
-    Raises ``OptionError``, which names the place, for what cannot be used.
+    Raises ``OptionError``, which names the place in the document.
     """
     document = read_document(source)
-    with named_by(source):
-        return activities_of(document)
+    with prefix_errors_with(source):
+        return parse_activities(document)
 
 
 @contextlib.contextmanager
-def named_by(source: ActivitiesSource) -> Iterator[None]:
-    """Puts the name of the file in front of an ``OptionError`` of the block."""
+def prefix_errors_with(source: ActivitiesSource) -> Iterator[None]:
+    """Put the file name in front of an ``OptionError`` raised in the block."""
     try:
         yield
     except OptionError as error:
         if not isinstance(source, (str, Path)):
             raise
-        raise OptionError("{}: {}".format(source, error), error.option, error.expected) from None
+        raise OptionError(f"{source}: {error}", error.option, error.expected) from None
 
 
 def read_document(source: ActivitiesSource = None) -> Any:
-    """What JSON holds in ``source``: a mapping as it is, the content of a file, or the built-in sample."""
+    """Return the parsed JSON of a file or of the built-in sample. A mapping is returned as it is."""
     if source is not None and not isinstance(source, (str, Path)):
         return source
     path = Path(__file__).with_name("sample.json") if source is None else Path(source)
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise wrong(str(path), "a file in UTF-8") from error
+        raise invalid(str(path), "a file in UTF-8") from error
     except RecursionError as error:
-        raise wrong(str(path), "JSON that is not nested that deep") from error
+        raise invalid(str(path), "JSON with less nesting") from error
     except OSError as error:
-        raise wrong(str(path), "a readable file", error.strerror or str(error)) from error
+        raise OptionError(f"{path}: {error.strerror or error}", str(path), "a readable file") from error
     except json.JSONDecodeError as error:
-        place = "{}, line {}, column {}".format(path, error.lineno, error.colno)
-        raise wrong(place, "JSON", error.msg) from error
+        place = f"{path}, line {error.lineno}, column {error.colno}"
+        raise OptionError(f"{place}: invalid JSON: {error.msg}", place, "JSON") from error
 
 
-def activities_of(document: Any) -> Activities:
-    """The activities in a document.  Raises ``OptionError``, which names the place."""
-    document = checked_object(document, "", ("client", "geo", "activities"), required=("activities",))
-    found = checked_list(document["activities"], "activities")
-    read = tuple(_activity(item, "activities[{}]".format(at)) for at, item in enumerate(found))
-    _distinct([activity.id for activity in read], "activities", "id")
-    client = checked_text(document.get("client", "acmeclient"), "client")
-    return Activities(client, read, read_geo(document.get("geo")))
+def parse_activities(document: Any) -> Activities:
+    """Validate a document and return its activities. Raises ``OptionError``."""
+    document = check_object(document, "", ("client", "geo", "activities"), required=("activities",))
+    values = check_list(document["activities"], "activities")
+    activities = tuple(_activity(value, f"activities[{index}]") for index, value in enumerate(values))
+    _check_unique([activity.id for activity in activities], "activities", "id")
+    client = check_text(document.get("client", "acmeclient"), "client")
+    return Activities(client, activities, parse_geo(document.get("geo")))
+
+
+def parse_geo(value: Any) -> Dict[str, Any]:
+    """Validate a location with the keys of ``context.geo``. Returns ``{}`` for None; raises ``OptionError``."""
+    if value is None:
+        return {}
+    geo = check_object(value, "geo", GEO_KEYS)
+    for key, item in geo.items():
+        if key in _GEO_LIMITS:
+            check_number(item, f"geo.{key}", -_GEO_LIMITS[key], _GEO_LIMITS[key])
+        else:
+            check_text(item, f"geo.{key}")
+    return geo
 
 
 def _activity(value: Any, place: str) -> Activity:
-    value = checked_object(value, place, ACTIVITY_KEYS, required=("id", "experiences"))
+    value = check_object(value, place, ACTIVITY_KEYS, required=("id", "experiences"))
     if not isinstance(value["id"], int) or isinstance(value["id"], bool):
-        raise wrong(place + ".id", "a whole number", value["id"])
+        raise invalid(f"{place}.id", "an integer", value["id"])
     locations, views = _names(value, "locations", place), _names(value, "views", place)
     if not locations and not views:
-        raise wrong(place, "at least one name in 'locations' or 'views'")
-    name = checked_text(value.get("name", "Activity {}".format(value["id"])), place + ".name")
+        raise invalid(place, "at least one name in 'locations' or 'views'")
     return Activity(
         value["id"],
-        name,
+        check_text(value.get("name", f"Activity {value['id']}"), f"{place}.name"),
         locations,
         views,
-        _experiences(value["experiences"], place + ".experiences"),
-        _audience(value.get("audience"), place + ".audience"),
-        None if value.get("property") is None else checked_text(value["property"], place + ".property"),
-        checked_flag(value.get("remote", False), place + ".remote"),
+        _experiences(value["experiences"], f"{place}.experiences"),
+        _audience(value.get("audience"), f"{place}.audience"),
+        None if value.get("property") is None else check_text(value["property"], f"{place}.property"),
+        check_boolean(value.get("remote", False), f"{place}.remote"),
     )
 
 
 def _audience(condition: Any, place: str) -> Any:
     if condition is None or isinstance(condition, bool):
         return condition
-    condition = checked_object(condition, place)
+    condition = check_object(condition, place)
     try:
         compile_condition(condition)
     except InvalidRule as error:
-        raise wrong(place, "a JSON-logic condition", error) from error
+        raise OptionError(f"{place}: {error}", place, "a JSON-logic condition") from error
     return condition
 
 
 def _names(value: Mapping[str, Any], key: str, place: str) -> Tuple[str, ...]:
-    found = checked_list(value.get(key, []), "{}.{}".format(place, key))
-    return tuple(checked_text(name, "{}.{}[{}]".format(place, key, at)) for at, name in enumerate(found))
+    names = check_list(value.get(key, []), f"{place}.{key}")
+    return tuple(check_text(name, f"{place}.{key}[{index}]") for index, name in enumerate(names))
 
 
 def _experiences(value: Any, place: str) -> Tuple[Experience, ...]:
-    found = checked_list(value, place)
-    if not found:
-        raise wrong(place, "at least one experience")
-    places = ["{}[{}]".format(place, at) for at in range(len(found))]
-    read = [checked_object(item, at, ("name", "share", "offer")) for item, at in zip(found, places)]
-    names = [checked_text(item.get("name", _letter(at)), places[at] + ".name") for at, item in enumerate(read)]
-    _distinct(names, place, "name")
-    limits = _limits(_shares(read, places), place)
-    offers = [_offer(item.get("offer"), at + ".offer") for item, at in zip(read, places)]
+    values = check_list(value, place)
+    if not values:
+        raise invalid(place, "at least one experience")
+    places = [f"{place}[{index}]" for index in range(len(values))]
+    objects = [check_object(item, at, ("name", "share", "offer")) for item, at in zip(values, places)]
+    names = [
+        check_text(item.get("name", _default_name(index)), f"{places[index]}.name")
+        for index, item in enumerate(objects)
+    ]
+    _check_unique(names, place, "name")
+    limits = _cumulative_shares(_shares(objects, places), place)
+    offers = [_offer(item.get("offer"), f"{at}.offer") for item, at in zip(objects, places)]
     return tuple(Experience(*parts) for parts in zip(names, limits, limits[1:], offers))
 
 
-def _letter(position: int) -> str:
-    return chr(ord("A") + position) if position < 26 else "Experience {}".format(position + 1)
+def _default_name(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"Experience {index + 1}"
 
 
 def _shares(experiences: Sequence[Mapping[str, Any]], places: Sequence[str]) -> List[float]:
@@ -218,39 +234,38 @@ def _shares(experiences: Sequence[Mapping[str, Any]], places: Sequence[str]) -> 
     shares = []
     for experience, place in zip(experiences, places):
         if "share" not in experience:
-            raise wrong(place, "a 'share', since other experiences of this activity have one")
-        shares.append(checked_number(experience["share"], place + ".share", 0, 100))
+            raise invalid(place, "a 'share', because other experiences of this activity have one")
+        shares.append(check_number(experience["share"], f"{place}.share", 0, 100))
     return shares
 
 
-def _limits(shares: Sequence[float], place: str) -> List[float]:
-    # Rounded, so that three shares of 33.3, 33.3 and 33.4 end at 100 and not a hair before it.
+def _cumulative_shares(shares: Sequence[float], place: str) -> List[float]:
+    # Rounded, so that 33.3, 33.3 and 33.4 add up to exactly 100.
     limits = [0.0, *(round(limit, 6) for limit in accumulate(shares))]
     if limits[-1] > 100:
-        raise wrong(place, "a sum of shares of 100 or less", "{:g}".format(limits[-1]))
+        problem = f"{place}: the shares add up to {limits[-1]:g}; at most 100 is possible"
+        raise OptionError(problem, place, "a sum of shares of 100 or less")
     return limits
 
 
 def _offer(value: Any, place: str) -> Optional[Offer]:
     if value is None:
         return None
-    value = checked_object(value, place, OFFER_TYPES)
+    value = check_object(value, place, OFFER_TYPES)
     if len(value) != 1:
-        raise wrong(place, "exactly one of " + ", ".join(OFFER_TYPES), ", ".join(value) or "nothing")
+        raise invalid(place, f"exactly one of {', '.join(OFFER_TYPES)}")
     ((kind, content),) = value.items()
     if kind == "actions":
-        checked_list(content, "{}.actions".format(place))
-    elif kind == "json":
-        if not isinstance(content, (dict, list)):
-            raise wrong(place + ".json", "an object or a list", content)
-    else:
-        checked_text(content, "{}.{}".format(place, kind))
+        check_list(content, f"{place}.actions")
+    elif kind != "json":
+        check_text(content, f"{place}.{kind}")
+    elif not isinstance(content, (dict, list)):
+        raise invalid(f"{place}.json", "an object or a list", content)
     return Offer(kind, content)
 
 
-def _distinct(values: Sequence[object], place: str, key: str) -> None:
-    for at, value in enumerate(values):
+def _check_unique(values: Sequence[object], place: str, key: str) -> None:
+    for index, value in enumerate(values):
         first = values.index(value)
-        if first != at:
-            expected = "another value than that of {}[{}]".format(place, first)
-            raise wrong("{}[{}].{}".format(place, at, key), expected, value)
+        if first != index:
+            raise invalid(f"{place}[{index}].{key}", f"a different value than in {place}[{first}]", value)

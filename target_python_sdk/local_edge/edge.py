@@ -1,4 +1,4 @@
-"""The local edge itself: activities, a server, and a memory of what was asked."""
+"""The local edge: routes requests to its content, and records them."""
 
 import collections
 import re
@@ -7,36 +7,46 @@ from types import TracebackType
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, Type
 
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
-from target_python_sdk.local_edge.answer import answer
-from target_python_sdk.local_edge.geo import geo_answer
-from target_python_sdk.local_edge.incoming import notifications
-from target_python_sdk.local_edge.served import Served
-from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, refusal
+from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.delivery import build_response
+from target_python_sdk.local_edge.request_validation import request_notifications
+from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, error_reply
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_tools.errors import OptionError
 
-#: How many requests, and how many notifications, an edge remembers.
-REMEMBERED = 10000
-#: The organization of the documentation's examples.
+#: The largest number of requests, and of notifications, that an edge keeps.
+MAX_RECORDED = 10000
+#: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
-#: Client, environment, and a property where there is one; any are served the same.
+#: Client, environment and an optional property. They make no difference.
 ARTIFACT_PATH = re.compile(r"/[^/]+/[^/]+/v1/(?:[^/]+/)?rules\.(?:json|bin)")
 GEO_PATH = "/v1/geo"
-#: What is for a person to look at.
+#: The keys of ``context.geo``, and the keys of an answer of ``GEO_PATH``.
+GEO_ANSWER_KEYS = {
+    "latitude": "x-geo-latitude",
+    "longitude": "x-geo-longitude",
+    "countryCode": "x-geo-country-code",
+    "stateCode": "x-geo-region-code",
+    "city": "x-geo-city",
+}
+#: Pages for people. Requests for them are not recorded.
 PAGES = ("/", "/notifications")
 
 Route = Tuple[str, Callable[[RecordedRequest], Reply]]
 
 
 class LocalEdge:
-    """A Target edge, and the CDN of its rule artifact, on this machine.
+    """A Target edge on this machine, which also serves the rule artifact.
 
-    It serves activities, or a rule artifact (``rules.json``) as it stands: a mapping, the
-    path of a JSON file, or nothing for the sample.  Use it in a ``with`` block, or with
-    ``start`` and ``stop``.
+    Use it in a ``with`` block, or call ``start`` and ``stop``.
 
-    ``geo`` is where it finds every visitor, ``organization_id`` what ``rules.bin`` is read with,
-    ``client`` the client code it buckets visitors by, whatever code is in what it serves.
+    :param activities: Activities or an unchanged rule artifact (``rules.json``), as a mapping
+        or as the path of a JSON file. Without it, the edge serves the sample activities.
+    :param port: The port to listen on; 0 selects a free one.
+    :param host: The address to listen on.
+    :param geo: The location of every visitor, with the keys of the API's ``context.geo``.
+    :param organization_id: The organization id that can read ``rules.bin``.
+    :param client: The client code that visitors are bucketed with, instead of the one in the content.
     """
 
     def __init__(
@@ -54,50 +64,50 @@ class LocalEdge:
         self._client = client
         self.load(activities)
         self.host = host
-        #: The port; a wanted port of 0 becomes a free one on ``start``.
+        #: The port. If it is 0, ``start`` replaces it with a free one.
         self.port = port
         self._server: Optional[HttpServer] = None
         self._thread: Optional[threading.Thread] = None
         self._earlier_connections = 0
-        self._requests: Deque[RecordedRequest] = collections.deque(maxlen=REMEMBERED)
-        self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=REMEMBERED)
+        self._requests: Deque[RecordedRequest] = collections.deque(maxlen=MAX_RECORDED)
+        self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=MAX_RECORDED)
 
     def load(self, activities: ActivitiesSource) -> None:
-        """Serve these from now on, for requests that come after it.  Raises ``OptionError``, and goes on as it was."""
-        self._served = Served(activities, self._organization_id, self._geo, self._client)
+        """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
+        self._content = EdgeContent(activities, self._organization_id, self._geo, self._client)
 
     @property
     def activities(self) -> Optional[Activities]:
-        """What is served; None for a rule artifact that is served as it stands."""
-        return self._served.activities
+        """The activities; None if the edge serves a rule artifact."""
+        return self._content.activities
 
     @property
     def rules(self) -> Dict[str, Any]:
-        """The rule artifact that is served, as ``artifact_payload`` takes it."""
-        return self._served.rules
+        """The rule artifact for clients. It can be the option ``artifact_payload``."""
+        return self._content.rules
 
     @property
     def domain(self) -> str:
-        """``host:port``, as the option ``server_domain`` takes it, together with ``secure`` False."""
-        return "{}:{}".format(self.host, self.port)
+        """``host:port`` for the option ``server_domain``; it requires ``secure=False``."""
+        return f"{self.host}:{self.port}"
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """What clients asked so far, oldest first; a look at ``/`` or ``/notifications`` is not among it."""
+        """The requests of clients so far, oldest first, without those for ``/`` and ``/notifications``."""
         return list(self._requests)
 
     @property
     def notifications(self) -> List[Dict[str, Any]]:
-        """The notifications that came so far, oldest first."""
+        """The notifications received so far, oldest first."""
         return list(self._notifications)
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
+        """The number of TCP connections accepted so far."""
         return self._earlier_connections + (self._server.accepted if self._server is not None else 0)
 
     def start(self) -> "LocalEdge":
-        """Serve, in a thread of its own.  Raises ``OSError`` when the port is taken."""
+        """Start serving in a background thread. Raises ``OSError`` if the port is in use."""
         if self._server is None:
             server = self._server = HttpServer((self.host, self.port), self._respond)
             self.port = int(server.server_address[1])
@@ -108,7 +118,7 @@ class LocalEdge:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection; returns when they are closed."""
+        """Close the port and all connections, and wait until they are closed."""
         server, thread = self._server, self._thread
         if server is not None and thread is not None:
             server.shutdown()
@@ -130,59 +140,66 @@ class LocalEdge:
         self.stop()
 
     def __repr__(self) -> str:
-        return "<LocalEdge {} {}>".format(self.domain, "stopped" if self._server is None else "serving")
+        return f"<LocalEdge {self.domain} {'stopped' if self._server is None else 'serving'}>"
 
     def _respond(self, request: RecordedRequest) -> Reply:
         if request.path not in PAGES:
             self._requests.append(request)
-        found = self._route(request.path)
-        if found is None:
-            return refusal(404, "{}: nothing is served here".format(request.path))
-        method, respond = found
+        route = self._route(request.path)
+        if route is None:
+            return error_reply(404, f"{request.path}: not found")
+        method, respond = route
         if request.method != method:
-            return refusal(405, "{} is served to {} only".format(request.path, method))
+            return error_reply(405, f"{request.path}: only {method} is allowed")
         return respond(request)
 
     def _route(self, path: str) -> Optional[Route]:
         if ARTIFACT_PATH.fullmatch(path):
-            return ("GET", self._publish)
+            return ("GET", self._serve_artifact)
         routes: Dict[str, Route] = {
-            DELIVERY_PATH: ("POST", self._deliver),
-            GEO_PATH: ("GET", self._locate),
+            DELIVERY_PATH: ("POST", self._serve_delivery),
+            GEO_PATH: ("GET", self._serve_geo),
             "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
             "/": ("GET", lambda _: Reply(200, self.description())),
         }
         return routes.get(path)
 
-    def _deliver(self, request: RecordedRequest) -> Reply:
+    def _serve_delivery(self, request: RecordedRequest) -> Reply:
         for name in ("imsOrgId", "sessionId"):
             if not request.query.get(name):
-                return refusal(400, "{}: this query parameter is required".format(name))
+                return error_reply(400, f"missing query parameter {name!r}")
         try:
-            response = answer(self._served, request.body, request.query["sessionId"])
+            response = build_response(self._content, request.body, request.query["sessionId"])
         except OptionError as error:
-            return refusal(400, str(error))
-        self._notifications.extend(notifications(request.body))
+            return error_reply(400, str(error))
+        self._notifications.extend(request_notifications(request.body))
         if request.body["context"].get("beacon") is True:
             return Reply(204)
         return Reply(200, response)
 
-    def _publish(self, request: RecordedRequest) -> Reply:
-        """The rule artifact, if the client has another one or none."""
-        artifact = self._served.bin if request.path.endswith(".bin") else self._served.json
+    def _serve_artifact(self, request: RecordedRequest) -> Reply:
+        artifact = self._content.bin if request.path.endswith(".bin") else self._content.json
         headers = {"ETag": artifact.etag, "Vary": "Accept-Encoding"}
-        if artifact.is_known(request.headers.get("if-none-match")):
+        if artifact.matches_etag(request.headers.get("if-none-match")):
             return Reply(304, headers=headers)
         return Reply(200, artifact.body, headers, artifact.content_type)
 
-    def _locate(self, request: RecordedRequest) -> Reply:
-        return Reply(200, geo_answer(self._served.geo, request.headers.get("x-forwarded-for")))
+    def _serve_geo(self, request: RecordedRequest) -> Reply:
+        geo = {GEO_ANSWER_KEYS[key]: value for key, value in self._content.geo.items()}
+        address = request.headers.get("x-forwarded-for")
+        return Reply(200, geo if address is None else {**geo, "x-forwarded-for": address})
 
     def description(self) -> str:
-        """What is served here, for a person who opens the address in a browser."""
-        served = self._served
-        lines = ["A local Adobe Target edge for {}".format(served.client), ""]
-        lines += ["POST {}?imsOrgId=...&sessionId=...".format(DELIVERY_PATH)]
-        lines += ["GET  /{}/production/v1/rules.json".format(served.client), "GET  " + GEO_PATH]
-        lines += ["GET  /notifications", "", *served.lines()]
+        """Return an overview of the content and the addresses, to read in a browser."""
+        client = self._content.client
+        lines = [
+            f"A local Adobe Target edge for {client}",
+            "",
+            f"POST {DELIVERY_PATH}?imsOrgId=...&sessionId=...",
+            f"GET  /{client}/production/v1/rules.json",
+            f"GET  {GEO_PATH}",
+            "GET  /notifications",
+            "",
+            *self._content.summary_lines(),
+        ]
         return "\n".join(lines) + "\n"

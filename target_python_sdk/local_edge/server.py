@@ -1,4 +1,4 @@
-"""The local edge's HTTP: a threaded keep-alive server around one function of request to reply."""
+"""The HTTP server of the local edge: calls a function with each request and sends its reply."""
 
 import gzip
 import json
@@ -14,15 +14,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 logger = getLogger("adobe.target.local_edge")
 
-#: Answers larger than this are compressed for clients that take it, in bytes.
-COMPRESSED_FROM = 1024
-LARGEST_REQUEST = 4 * 1024 * 1024
+#: Larger replies are compressed, if the client accepts it. In bytes.
+MIN_GZIP_SIZE = 1024
+MAX_REQUEST_SIZE = 4 * 1024 * 1024
 
 
 class RecordedRequest(NamedTuple):
-    """One request as it came.  Header names are in lower case; ``body`` is parsed JSON, None if it is not.
+    """A received request. Header names are in lower case; ``body`` is the parsed JSON, or None if it is not JSON.
 
-    ``connection`` is the number of the TCP connection it came by, from 1.
+    ``connection`` is the number of its TCP connection, counted from 1.
     """
 
     method: str
@@ -34,28 +34,28 @@ class RecordedRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a request is answered with: bytes and texts as they are, anything else as JSON, None as no body."""
+    """A reply. A body of bytes or text is sent unchanged, None as no body, and anything else as JSON."""
 
     status: int
     body: Any = None
-    #: Fields of the head, beside those that say what the body is and how long.
+    #: Headers besides ``Content-Type`` and ``Content-Length``.
     headers: Mapping[str, str] = MappingProxyType({})
-    #: What the body is, where it is bytes.
+    #: The type of a body of bytes.
     content_type: str = "application/octet-stream"
 
 
-def refusal(status: int, message: str) -> Reply:
-    """A reply in the form of the API's own errors."""
+def error_reply(status: int, message: str) -> Reply:
+    """Return a reply in the format of the API's errors."""
     return Reply(status, {"status": status, "message": message})
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """Answers every request with what ``respond`` makes of it, each connection in a daemon thread."""
+    """Answers requests with the replies of ``respond``. Each connection has a daemon thread."""
 
     daemon_threads = True
-    block_on_close = False  # close_connections waits, for threads it has told to end
+    block_on_close = False  # close_connections ends the threads and waits for them
     request_queue_size = 128
-    # Elsewhere than on POSIX this lets two servers share a port unnoticed.
+    # On Windows, this would allow two servers on one port.
     allow_reuse_address = os.name == "posix"
 
     def __init__(self, address: Tuple[str, int], respond: Callable[[RecordedRequest], Reply]) -> None:
@@ -66,34 +66,34 @@ class HttpServer(socketserver.ThreadingTCPServer):
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Count the connection and hand it to a thread."""
+        """Count the connection and start its thread."""
         with self._changed:
             self.accepted += 1
             self.numbers[request] = self.accepted
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close the connection, and say so."""
+        """Close the connection and notify ``close_connections``."""
         super().shutdown_request(request)
         with self._changed:
             self.numbers.pop(request, None)
             self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to print a traceback for; whatever else there is, is a defect."""
+        """Log an error. A lost connection is normal; anything else is a defect."""
         if isinstance(sys.exc_info()[1], OSError):
-            logger.debug("A connection of the local edge ended early", exc_info=True)
+            logger.debug("Connection lost", exc_info=True)
         else:
-            logger.exception("The local edge failed to answer")
+            logger.exception("Unexpected error while handling a request")
 
     def close_connections(self) -> None:
-        """End the connections that clients keep alive; returns when their threads are done with them."""
+        """Close the open connections, and wait for their threads."""
         with self._changed:
             for request in self.numbers:
                 try:
                     request.shutdown(2)
                 except OSError:
-                    continue  # its client was faster
+                    continue  # closed by the client
             self._changed.wait_for(lambda: not self.numbers, timeout=2)
 
 
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "LocalEdge"
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave in one piece
+    wbufsize = -1  # send headers and body together
 
     def setup(self) -> None:
         super().setup()
@@ -116,35 +116,35 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         query = dict(parse_qsl(address.query, keep_blank_values=True))
-        request = RecordedRequest(self.command, address.path, query, headers, _parsed(raw), self.number)
+        request = RecordedRequest(self.command, address.path, query, headers, _parse(raw), self.number)
         self._send(self.respond(request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
     def _body(self) -> Optional[bytes]:
-        """The request's body; None when it cannot be read, which is answered here."""
+        """Return the body. If it cannot be read, send an error and return None."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding"):
-            self.send_error(411, "a Content-Length is required")
+            self.send_error(411, "Content-Length is required")
         elif not (length.isascii() and length.isdigit()):
             self.send_error(400, "Content-Length is not a number")
-        elif len(length) > 12 or int(length) > LARGEST_REQUEST:
-            self.send_error(413, "the request is larger than {} bytes".format(LARGEST_REQUEST))
+        elif len(length) > 12 or int(length) > MAX_REQUEST_SIZE:
+            self.send_error(413, f"the request is larger than {MAX_REQUEST_SIZE} bytes")
         else:
             return self.rfile.read(int(length))
         return None
 
     def _send(self, reply: Reply) -> None:
-        body, content_type = _rendered(reply)
+        body, content_type = _encode_body(reply)
         headers = dict(reply.headers)
         if content_type:
             headers["Content-Type"] = content_type
-        if len(body) > COMPRESSED_FROM and _takes_gzip(self.headers.get("Accept-Encoding", "")):
+        if len(body) > MIN_GZIP_SIZE and _accepts_gzip(self.headers.get("Accept-Encoding", "")):
             body = gzip.compress(body, 5)
             headers["Content-Encoding"] = "gzip"
             if headers.get("ETag", "").startswith('"'):
-                headers["ETag"] = "W/" + headers["ETag"]  # other bytes than those it was made of
-        if reply.status not in (204, 304):  # they cannot have a body
+                headers["ETag"] = "W/" + headers["ETag"]  # the compressed bytes differ from the tagged ones
+        if reply.status not in (204, 304):  # these have no body
             headers["Content-Length"] = str(len(body))
         self.send_response(reply.status)
         for name, value in headers.items():
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
-        """Refuse what is not even HTTP, as JSON, and hang up: the rest of the stream cannot be trusted."""
+        """Send an error for invalid HTTP as JSON, and close the connection, because its rest cannot be parsed."""
         self.close_connection = True
         body = json.dumps({"status": code, "message": message or self.responses[code][0]}).encode()
         self.send_response(code)
@@ -165,18 +165,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def handle_expect_100(self) -> bool:
-        """Tell the client to go on, at once although replies are otherwise buffered."""
-        going_on = super().handle_expect_100()
+        """Send ``100 Continue`` at once, although replies are buffered."""
+        is_handled = super().handle_expect_100()
         self.wfile.flush()
-        return going_on
+        return is_handled
 
     def log_message(self, format: str, *args: Any) -> None:
-        """To the log and not, as the base class would, to stderr."""
+        """Log the request. The base class would print it to stderr."""
         logger.debug(format, *args)
 
 
-def _rendered(reply: Reply) -> Tuple[bytes, str]:
-    """The body's bytes, and what they are."""
+def _encode_body(reply: Reply) -> Tuple[bytes, str]:
+    """Return the bytes and the content type of the body."""
     if reply.body is None:
         return b"", ""
     if isinstance(reply.body, bytes):
@@ -186,13 +186,13 @@ def _rendered(reply: Reply) -> Tuple[bytes, str]:
     return json.dumps(reply.body, ensure_ascii=False).encode(), "application/json;charset=UTF-8"
 
 
-def _parsed(raw: bytes) -> Any:
+def _parse(raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
         return None
 
 
-def _takes_gzip(accepted: str) -> bool:
+def _accepts_gzip(accepted: str) -> bool:
     codings = [part.replace(" ", "").lower().split(";q=") for part in accepted.split(",")]
     return any(coding[0] == "gzip" and coding[1:] not in (["0"], ["0.0"]) for coding in codings)

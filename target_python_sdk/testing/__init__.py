@@ -1,13 +1,12 @@
-"""Fakes for tests of code that uses this SDK.
+"""Test helpers for code that uses this SDK.
 
-``SocketServer`` misbehaves as a test tells it to, ``FAULTS`` is a table of misbehaviours
-ready-made.  A server that behaves is ``target_python_sdk.local_edge.LocalEdge``.
+``SocketServer`` sends exactly the bytes that a test chooses, for tests of failures. For a
+server that answers like the real edge, use ``target_python_sdk.local_edge.LocalEdge``.
 """
 
 from target_python_sdk.testing.connection import Connection
-from target_python_sdk.testing.faults import FAULTS, Fault
 from target_python_sdk.testing.handlers import answer, replies, sequence
 from target_python_sdk.testing.http_bytes import chunked, response
-from target_python_sdk.testing.misbehaving import SocketServer
+from target_python_sdk.testing.socket_server import SocketServer
 
-__all__ = ["FAULTS", "Connection", "Fault", "SocketServer", "answer", "chunked", "replies", "response", "sequence"]
+__all__ = ["Connection", "SocketServer", "answer", "chunked", "replies", "response", "sequence"]

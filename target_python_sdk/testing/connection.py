@@ -1,4 +1,4 @@
-"""One connection of a misbehaving server, and what a handler can do to it."""
+"""One connection of a ``SocketServer``."""
 
 import contextlib
 import os
@@ -10,21 +10,21 @@ from typing import Callable
 
 from target_python_sdk.testing.http_bytes import request_size
 
-#: "Do not linger": closing the socket resets the connection.
+#: ``SO_LINGER`` with a timeout of 0: closing the socket resets the connection.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection:
-    """A client's connection; ``number`` counts them from 1, ``socket`` is there for what is not.
+    """A client's connection. ``number`` counts the connections of a server from 1.
 
-    Acts raise ``ConnectionError`` once the client is gone or the server is stopped, which
-    ends a handler that does not catch it.
+    The methods raise ``ConnectionError`` if the client has gone or the server is stopped,
+    which ends a handler that does not catch it. Use ``socket`` for everything else.
     """
 
     def __init__(
         self, accepted: socket.socket, number: int, stopped: threading.Event, record: Callable[[bytes], None]
     ) -> None:
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent leaves at once
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # send without delay
         self.number = number
         self.socket = accepted
         self.is_closed = False
@@ -33,7 +33,7 @@ class Connection:
         self._unread = b""
 
     def read_request(self) -> bytes:
-        """The next request, head and body, as its bytes; empty when the client has hung up."""
+        """Return the bytes of the next request, or none if the client has closed the connection."""
         size = request_size(self._unread)
         while size is None:
             if not self._read_more():
@@ -47,24 +47,24 @@ class Connection:
         """Send all of ``data``."""
         self.socket.sendall(data)
 
-    def drip(self, data: bytes, every: float) -> None:
-        """Send ``data`` byte by byte, with that many seconds after each."""
+    def send_slowly(self, data: bytes, every: float) -> None:
+        """Send ``data`` byte by byte, and wait ``every`` seconds after each."""
         for position in range(len(data)):
             self.send(data[position : position + 1])
             self.wait(every)
 
     def wait(self, seconds: float) -> None:
-        """Do nothing for that long."""
+        """Wait that long."""
         if self._stopped.wait(seconds):
             raise ConnectionAbortedError("the server was stopped")
 
     def hang(self) -> None:
-        """Do nothing until the server is stopped.  Never returns."""
+        """Wait until the server is stopped. Never returns."""
         self._stopped.wait()
         raise ConnectionAbortedError("the server was stopped")
 
     def wait_for_close(self, seconds: float = 5) -> bool:
-        """Whether the client closes the connection within that time; what it still sends is thrown away."""
+        """Return whether the client closes the connection within that time. Data that it sends is discarded."""
         self.socket.settimeout(seconds)
         try:
             while self._read_more():
@@ -77,35 +77,35 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """Say goodbye properly: what was sent arrives, then the end of the stream."""
+        """Close the connection gracefully: the client receives everything that was sent."""
         if self.is_closed:
             return
         self.is_closed = True
         with contextlib.suppress(OSError):
             self._shut_down(socket.SHUT_WR)
-            # A socket that is closed with bytes unread resets the connection, and may take with it
-            # what was sent. Reading what is there makes that unlikely.
+            # Closing a socket with unread bytes resets the connection, and the client could lose
+            # data that was sent. Reading them makes this unlikely.
             self.socket.setblocking(False)
             while socket.socket.recv(self.socket, 65536):
                 pass
         self.socket.close()
 
     def reset(self) -> None:
-        """Break the connection: the client gets a reset (RST) instead of an end."""
+        """Reset the connection: the client receives RST instead of the end of the stream."""
         self.is_closed = True
-        with contextlib.suppress(OSError):  # the client may have gone first
+        with contextlib.suppress(OSError):  # the client may already have gone
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.socket.close()
 
     def encrypt(self, tls: ssl.SSLContext) -> None:
-        """Take the client's TLS handshake; from then on everything is encrypted."""
-        # Wrapped first and shaken hands with later, so that abandon() finds the socket to be woken.
+        """Perform the TLS handshake with the client and encrypt everything after it."""
+        # The handshake is a separate step, so that shut_down() can interrupt it.
         self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.wait(0)
         self.socket.do_handshake()
 
-    def abandon(self) -> None:
-        """End the connection from another thread: its handler wakes with a ``ConnectionError`` or an end."""
+    def shut_down(self) -> None:
+        """End the connection from another thread. Interrupts its handler."""
         with contextlib.suppress(OSError):
             self._shut_down(socket.SHUT_RDWR)
 
@@ -115,5 +115,5 @@ class Connection:
         return bool(part)
 
     def _shut_down(self, how: int) -> None:
-        # Not SSLSocket's own, which would forget that the stream is encrypted while the handler uses it.
+        # SSLSocket.shutdown() would stop encrypting while the handler still uses the socket.
         socket.socket.shutdown(self.socket, how)

@@ -1,4 +1,4 @@
-"""Handlers of a ``SocketServer`` that are wanted again and again."""
+"""Handlers of a ``SocketServer`` for common cases."""
 
 import threading
 from typing import Callable, Mapping, Optional
@@ -10,7 +10,7 @@ Handler = Callable[[Connection], object]
 
 
 def answer(body: Body = None, status: int = 200, headers: Optional[Mapping[str, str]] = None) -> Handler:
-    """A handler that answers every request of every connection with the same well-formed response."""
+    """Return a handler that sends the same response to every request."""
     message = response(body, status, headers)
 
     def answer_each(connection: Connection) -> None:
@@ -21,34 +21,33 @@ def answer(body: Body = None, status: int = 200, headers: Optional[Mapping[str, 
 
 
 def replies(*messages: bytes) -> Handler:
-    """A handler that answers the first request with the first message, and so on, over all connections.
+    """Return a handler that sends the first message to the first request, and so on, over all connections.
 
-    A request more than there are messages fails the test.
+    A request after the last message fails the test.
     """
-    left = list(messages)
-    lock = threading.Lock()
+    remaining, lock = list(messages), threading.Lock()
 
     def answer_in_turn(connection: Connection) -> None:
         while connection.read_request():
             with lock:
-                if not left:
-                    raise AssertionError("a request more than the {} that were expected".format(len(messages)))
-                message = left.pop(0)
+                if not remaining:
+                    raise AssertionError(f"expected {len(messages)} requests, got one more")
+                message = remaining.pop(0)
             connection.send(message)
 
     return answer_in_turn
 
 
 def sequence(*handlers: Handler, then: Optional[Handler] = None) -> Handler:
-    """A handler that gives the first connection to the first handler, and so on.
+    """Return a handler that passes the first connection to the first handler, and so on.
 
-    Later connections go to ``then``; without it, one more than there are handlers fails the test.
+    Later connections are passed to ``then``; without it, they fail the test.
     """
 
     def by_number(connection: Connection) -> None:
         handler = handlers[connection.number - 1] if connection.number <= len(handlers) else then
         if handler is None:
-            raise AssertionError("a connection more than the {} that were expected".format(len(handlers)))
+            raise AssertionError(f"expected {len(handlers)} connections, got one more")
         handler(connection)
 
     return by_number

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as bytes: what a test's server reads and writes."""
+"""Builds and parses HTTP/1.1 messages."""
 
 import json
 import re
@@ -11,36 +11,36 @@ Body = Union[bytes, str, Mapping[str, Any], None]
 def response(
     body: Body = None, status: int = 200, headers: Optional[Mapping[str, str]] = None, reason: Optional[str] = None
 ) -> bytes:
-    """A well-formed response: a mapping is sent as JSON, and the length is right.
+    """Return a well-formed response. A mapping is sent as JSON.
 
-    ``headers`` add to the usual ones or, with the same name, replace them.
+    ``headers`` are added to the usual ones, and replace those with the same name.
     """
-    payload = b"" if body is None else body if isinstance(body, bytes) else _text(body).encode()
+    payload = b"" if body is None else body if isinstance(body, bytes) else _as_text(body).encode()
     if reason is None:
         reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unknown"
     fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
-    if status == 204:  # may have neither
+    if status == 204:  # has no body
         fields = {}
     for name, value in (headers or {}).items():
         for usual in [one for one in fields if one.lower() == name.lower()]:
             del fields[usual]
         fields[name] = value
-    lines = ["HTTP/1.1 {} {}".format(status, reason), *("{}: {}".format(*field) for field in fields.items())]
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload
 
 
 def chunked(parts: Iterable[bytes]) -> bytes:
-    """``parts`` as a chunked body, the closing chunk included."""
+    """Return ``parts`` as a chunked body, with the last chunk."""
     return b"".join(chunk(part) for part in parts) + b"0\r\n\r\n"
 
 
 def chunk(part: bytes) -> bytes:
-    """One chunk of a chunked body."""
+    """Return one chunk of a chunked body."""
     return b"%x\r\n%s\r\n" % (len(part), part)
 
 
 def request_size(data: bytes) -> Optional[int]:
-    """How many bytes of ``data`` its first request takes; None while it is not complete."""
+    """Return the size of the first request in ``data``, or None if it is incomplete."""
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         return None
@@ -68,5 +68,5 @@ def _chunked_size(data: bytes) -> Optional[int]:
             return None
 
 
-def _text(body: Union[str, Mapping[str, Any]]) -> str:
+def _as_text(body: Union[str, Mapping[str, Any]]) -> str:
     return body if isinstance(body, str) else json.dumps(body)

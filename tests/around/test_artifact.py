@@ -9,8 +9,8 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 import pytest
 
 from target_python_sdk.local_edge import LocalEdge, read_activities
-from target_python_sdk.local_edge.published import obfuscated
-from target_python_sdk.local_edge.rules import all_rules_of, rules_of
+from target_python_sdk.local_edge.artifact_builder import build_artifact
+from target_python_sdk.local_edge.content import obfuscate
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
 
@@ -39,7 +39,7 @@ def edge() -> Iterator[LocalEdge]:
 def rules(*experiences: Dict[str, Any], **activity: Any) -> List[Dict[str, Any]]:
     """The rules of one activity at the mbox ``m``."""
     document = {"activities": [{"id": 7, "locations": ["m"], "experiences": experiences, **activity}]}
-    found = rules_of(read_activities(document))["rules"]["mboxes"]["m"]
+    found = build_artifact(read_activities(document))["rules"]["mboxes"]["m"]
     assert isinstance(found, list)
     return found
 
@@ -69,7 +69,7 @@ def test_a_compiled_artifact_has_the_shape_of_a_real_one(shared: Path) -> None:
     real: Set[str] = set()
     for path in (shared / "conformance" / "artifacts").glob("*.json"):
         real |= shape(json.loads(path.read_text("utf-8")))
-    ours = shape(rules_of(read_activities()))
+    ours = shape(build_artifact(read_activities()))
     assert ours - real == set()
     assert [place for place in real - ours if not any(part in place for part in ABSENT)] == []
 
@@ -130,7 +130,7 @@ def test_a_property_is_a_token_of_the_rule() -> None:
 def test_each_place_of_an_activity_has_a_key_and_tokens_of_its_own() -> None:
     experiences = [{"name": "A"}, {"name": "B"}]
     document = {"activities": [{"id": 7, "locations": ["m", "n", "m"], "views": ["m"], "experiences": experiences}]}
-    found = rules_of(read_activities(document))["rules"]
+    found = build_artifact(read_activities(document))["rules"]
     placed = {(kind, name): found[kind][name] for kind, name in [("mboxes", "m"), ("mboxes", "n"), ("views", "m")]}
     assert [[rule["ruleKey"] for rule in at] for at in placed.values()] == [["7-0"] * 2, ["7-1"] * 2, ["7-2"] * 2]
     assert [rule["meta"]["location.type"] for at in placed.values() for rule in at] == ["mbox"] * 4 + ["view"] * 2
@@ -143,7 +143,7 @@ def test_what_is_remote_is_named_and_its_rules_stay_with_the_edge() -> None:
             {"id": 2, "locations": ["there", "both"], "views": ["w"], "experiences": [{}], "remote": True},
         ],
     })  # fmt: skip
-    served, own = rules_of(activities), all_rules_of(activities)
+    served, own = build_artifact(activities), build_artifact(activities, include_remote=True)
     assert (served["localMboxes"], served["remoteMboxes"]) == (["both", "here"], ["both", "there"])
     assert (served["localViews"], served["remoteViews"]) == (["v"], ["w"])
     assert {name: len(at) for name, at in served["rules"]["mboxes"].items()} == {"here": 1, "both": 1}
@@ -164,7 +164,7 @@ def test_what_is_remote_is_named_and_its_rules_stay_with_the_edge() -> None:
 def test_geo_is_asked_for_only_where_it_counts(more: Dict[str, Any], asks: bool) -> None:
     audience = more.pop("audience", None)
     activity = {"id": 1, "locations": ["m"], "experiences": [{}], "audience": audience}
-    document = rules_of(read_activities({"activities": [activity], **more}))
+    document = build_artifact(read_activities({"activities": [activity], **more}))
     assert document["geoTargetingEnabled"] is asks
     assert ("geo.city" in document["responseTokens"]) is asks
 
@@ -173,7 +173,7 @@ def test_geo_is_asked_for_only_where_it_counts(more: Dict[str, Any], asks: bool)
 def test_the_artifact_is_served_with_a_tag(edge: LocalEdge) -> None:
     status, headers, body = get(edge, RULES)
     assert (status, headers["content-type"]) == (200, "application/json;charset=UTF-8")
-    assert json.loads(body) == edge.rules == rules_of(read_activities())
+    assert json.loads(body) == edge.rules == build_artifact(read_activities())
     assert headers["etag"].startswith('"')
     for known in (headers["etag"], "W/" + headers["etag"], '"other", ' + headers["etag"], "*"):
         status, again, nothing = get(edge, RULES, If_None_Match=known)
@@ -231,7 +231,7 @@ def test_a_bin_is_read_with_the_organization_id() -> None:
 @pytest.mark.parametrize("size", [0, 1, 43, 44, 45, 1000])
 def test_data_of_any_size_can_be_hidden(size: int) -> None:
     data = bytes(size)
-    hidden = obfuscated(data, "1234567890@A")
+    hidden = obfuscate(data, "1234567890@A")
     pad = b"1234567890@A" + hidden[8:40]
     assert len(hidden) == 40 + size
     assert hidden[40:] == (pad * (size // len(pad) + 1))[:size]
@@ -365,4 +365,4 @@ def test_a_rule_that_no_client_could_use_is_named_in_the_log(caplog: pytest.LogC
     with LocalEdge(document) as edge:
         answer = deliver(edge, id={"tntId": "t"}, execute={"mboxes": [{"name": "m"}]}, trace={})
     assert answer["execute"]["mboxes"][0]["trace"]["evaluatedCampaignTargets"][0]["campaignId"] == 2
-    assert "leaves a rule out: rule 0 of m: " in caplog.text
+    assert "Skipped a rule: rule 0 of m: " in caplog.text

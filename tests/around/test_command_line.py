@@ -16,8 +16,8 @@ import pytest
 
 from target_python_sdk.__main__ import main
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.local_edge.demo import demonstrate
-from target_python_sdk.local_edge.published import obfuscated
+from target_python_sdk.local_edge.content import obfuscate
+from target_python_sdk.local_edge.demo import run_demo
 
 pytestmark = pytest.mark.server
 
@@ -85,7 +85,7 @@ def test_it_serves_a_rule_artifact_as_it_stands(root: Path, tmp_path: Path) -> N
             assert json.load(answer) == document
         with urllib.request.urlopen(address + "/mine/production/v1/rules.bin", timeout=5) as answer:
             hidden = answer.read()
-    assert hidden == obfuscated(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
+    assert hidden == obfuscate(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
 
 
 def test_it_buckets_by_the_client_code_it_is_told(root: Path, tmp_path: Path) -> None:
@@ -104,14 +104,14 @@ def test_it_buckets_by_the_client_code_it_is_told(root: Path, tmp_path: Path) ->
 def test_a_client_code_of_no_length_is_one_clear_line(root: Path) -> None:
     done = run(root, *COMMAND, "edge", "--client", "")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: client: a text that is not empty was expected, not ''\n"
+    assert done.stderr == "error: client: expected a non-empty string, got ''\n"
 
 
 def test_a_port_that_is_taken_is_one_clear_line(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, *COMMAND, "edge", "--port", edge.port)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"error: 127\.0\.0\.1:\d+: cannot be served: .+\n", done.stderr)
+    assert re.fullmatch(r"error: cannot listen on 127\.0\.0\.1:\d+: .+\n", done.stderr)
 
 
 def test_a_bad_file_is_one_clear_line(root: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_bad_file_is_one_clear_line(root: Path, tmp_path: Path) -> None:
     done = run(root, *COMMAND, "edge", activities)
     assert (done.returncode, done.stdout) == (2, "")
     place = "activities[0].experiences[0].share"
-    assert done.stderr == "error: {}: {}: a number from 0 to 100 was expected, not 101\n".format(activities, place)
+    assert done.stderr == f"error: {activities}: {place}: expected a number between 0 and 100, got 101\n"
 
 
 @pytest.mark.parametrize("arguments", [["edge", "--port", "70000"], ["edge", "--port", "x"], ["serve"]])
@@ -145,17 +145,17 @@ MASKS = [
 ]
 EXPECTED = """\
 A Target edge on this machine: http://HOST
-client_ready has come.
+The client has emitted client_ready.
 
-get_offers, three calls that wait: execute a1-serverside-ab
-   visitor     location           experience   because
+get_offers, three blocking calls: execute a1-serverside-ab
+   visitor     location           experience   reason
    visitor-2   a1-serverside-ab   A            bucket 31.14 falls in A (0 to 50)
    visitor-3   a1-serverside-ab   B            bucket 84.27 falls in B (50 to 100)
    visitor-5   a1-serverside-ab   A            bucket 20.89 falls in A (0 to 50)
    TCP connections: 1
 
 get_offers, three calls with a callback: prefetch product-recommendations and view checkout
-   visitor     location                  experience     because
+   visitor     location                  experience     reason
    visitor-2   product-recommendations   Bestsellers    bucket 37.55 falls in Bestsellers (0 to 50)
    visitor-2   checkout                  Blue           bucket 89.78 falls in Blue (50 to 100)
    visitor-3   product-recommendations   New arrivals   bucket 75.39 falls in New arrivals (50 to 80)
@@ -174,17 +174,17 @@ get_attributes_async, awaited: demo-engineering-flags
    searchProviderId   143
    hasLegacyAccess    False
 
-send_notifications: what the edge recorded
+send_notifications: received by the edge
    id                  type      mbox                      at (ms since 1970)
    demo-notification   display   product-recommendations   TIME
 
 The edge answered 8 requests; calls: 8, failures: 0.
 
-visitor-3 decided in each of the three ways
+visitor-3 with each decisioning method
    decisioning_method   location           experience      decided       median of 21 calls
    server-side          a1-serverside-ab   B               by the edge   TIME
-   on-device            a1-serverside-ab   B               here          TIME
-   hybrid               a1-serverside-ab   B               here          TIME
+   on-device            a1-serverside-ab   B               on-device     TIME
+   hybrid               a1-serverside-ab   B               on-device     TIME
    hybrid               loyalty-offer      Free delivery   by the edge   TIME
 """  # noqa: E501 - as it is printed
 
@@ -209,8 +209,8 @@ def test_a_demonstration_that_fails_says_why(
         nobody_listens.bind(("127.0.0.1", 0))
         unused = "127.0.0.1:{}".format(nobody_listens.getsockname()[1])
         monkeypatch.setattr(LocalEdge, "domain", unused)
-        assert demonstrate(say=lambda _: None) == 1
-    assert capsys.readouterr().err.startswith("error: the demonstration failed: ")
+        assert run_demo(show=lambda _: None) == 1
+    assert capsys.readouterr().err.startswith("error: the demo failed: ")
 
 
 def test_the_sample_runs_against_a_local_edge(root: Path) -> None:

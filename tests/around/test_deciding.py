@@ -8,9 +8,15 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 
 from target_python_sdk.decisioning.bucketing import with_device_id
-from target_python_sdk.local_edge.answer import answer
-from target_python_sdk.local_edge.reasons import Arm, Share, reason_against, reason_for, share_in
-from target_python_sdk.local_edge.served import Served
+from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.delivery import build_response
+from target_python_sdk.local_edge.explanations import (
+    ExperienceShare,
+    Share,
+    explain_match,
+    explain_no_match,
+    share_from_condition,
+)
 from target_python_sdk.types import VisitorId
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
@@ -20,10 +26,10 @@ ALLOCATION = {"var": "allocation"}
 Json = Dict[str, Any]
 
 
-def served(*activities: Json, **document: Any) -> Served:
+def served(*activities: Json, **document: Any) -> EdgeContent:
     """An edge's contents: these activities, with ids from 1111 on, at the mbox ``m``."""
     given = [{"id": 1111 + at, "locations": ["m"], **activity} for at, activity in enumerate(activities)]
-    return Served({"activities": given, **document}, "1234567890@AdobeOrg")
+    return EdgeContent({"activities": given, **document}, "1234567890@AdobeOrg")
 
 
 def shared(*shares: float) -> Json:
@@ -31,11 +37,11 @@ def shared(*shares: float) -> Json:
     return {"experiences": [{"share": share} for share in shares]}
 
 
-def executed(contents: Served, visitor: str = "visitor", **request: Any) -> Json:
+def executed(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
     """What the mbox ``m`` shows a visitor."""
     asked = {"mboxes": [{"index": 0, "name": "m"}]}
     whole: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": asked, **request}
-    (mbox,) = answer(contents, whole, "s")["execute"]["mboxes"]
+    (mbox,) = build_response(contents, whole, "s")["execute"]["mboxes"]
     assert isinstance(mbox, dict)
     return mbox
 
@@ -100,21 +106,21 @@ def test_the_reason_tells_the_bucket_and_the_share() -> None:
     ],
 )
 def test_a_share_is_read_from_a_condition(condition: Any, share: Optional[Share]) -> None:
-    assert share_in(condition) == share
+    assert share_from_condition(condition) == share
 
 
 @pytest.mark.parametrize(
     ("bucket", "held"), [(0, "A"), (0.01, "A"), (50, "A"), (50.01, "B"), (80, "B"), (80.01, None), (99.99, None)]
 )
 def test_a_share_ends_with_its_upper_limit(bucket: float, held: Optional[str]) -> None:
-    arms = [Arm("A", Share(0, 50)), Arm("B", Share(50, 80))]
-    assert [arm.name for arm in arms if arm.share and arm.share.holds(bucket)] == ([held] if held else [])
+    arms = [ExperienceShare("A", Share(0, 50)), ExperienceShare("B", Share(50, 80))]
+    assert [arm.name for arm in arms if arm.share and arm.share.contains(bucket)] == ([held] if held else [])
 
 
 def test_reasons_where_no_bucket_decides() -> None:
-    chrome, firefox = Arm("Chrome", None), Arm("Firefox", None)
-    assert reason_for(12.345, chrome) == "the audience of Chrome matches"
-    assert reason_against(12.345, [chrome, firefox, chrome]) == "no audience matches (Chrome, Firefox)"
+    chrome, firefox = ExperienceShare("Chrome", None), ExperienceShare("Firefox", None)
+    assert explain_match(12.345, chrome) == "the audience of Chrome matches"
+    assert explain_no_match(12.345, [chrome, firefox, chrome]) == "no audience matches (Chrome, Firefox)"
 
 
 def test_an_audience_decides_who_takes_part() -> None:
@@ -175,7 +181,9 @@ def test_the_order_of_ids(ids: Json, decides: str) -> None:
 
 def ids_told(ids: Optional[Json], **document: Any) -> Json:
     """The visitor's ids in the answer to a request with these."""
-    told = answer(served({"experiences": [{}]}, **document), {"context": {"channel": "web"}, "id": ids}, "s")["id"]
+    told = build_response(served({"experiences": [{}]}, **document), {"context": {"channel": "web"}, "id": ids}, "s")[
+        "id"
+    ]
     assert isinstance(told, dict)
     return told
 
@@ -226,15 +234,15 @@ SOURCES: Dict[str, Json] = {
 def test_a_client_code_that_is_given_counts_for_more_than_the_source_s(
     kind: str, given: Optional[str], counts: str
 ) -> None:
-    contents = Served(SOURCES[kind], "1234567890@AdobeOrg", client=given)
+    contents = EdgeContent(SOURCES[kind], "1234567890@AdobeOrg", client=given)
     (target,) = executed(contents, trace={})["trace"]["evaluatedCampaignTargets"]
     assert target["bucket"] == bucket("{}.1.visitor.0".format(counts))
-    assert contents.client == answer(contents, {"context": {"channel": "web"}}, "s")["client"] == counts
+    assert contents.client == build_response(contents, {"context": {"channel": "web"}}, "s")["client"] == counts
     # Activities are made an artifact of that client; an artifact stays as it is.
     assert contents.rules["meta"]["clientCode"] == (counts if kind == "activities" else "mine")
 
 
 @pytest.mark.parametrize("client", ["", 7])
 def test_a_client_code_is_a_text(client: Any) -> None:
-    with pytest.raises(OptionError, match=r"^client: a text that is not empty was expected, not "):
-        Served(SOURCES["an artifact"], "1234567890@AdobeOrg", client=client)
+    with pytest.raises(OptionError, match=r"^client: expected a non-empty string, got "):
+        EdgeContent(SOURCES["an artifact"], "1234567890@AdobeOrg", client=client)

@@ -9,8 +9,8 @@ import zlib
 import pytest
 import urllib3
 
-from target_python_sdk.testing import FAULTS, Fault, SocketServer
-from target_python_sdk.testing.faults import GOOD_BODY, MEBIBYTE, gzip_bomb
+from target_python_sdk.testing import SocketServer
+from tests.faults import FAULTS, GOOD_BODY, MEBIBYTE, Fault, gzip_bomb
 
 pytestmark = pytest.mark.server
 

@@ -7,7 +7,7 @@ import pytest
 
 from target_python_sdk import TargetClient
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.local_edge.ways import ASKED, decided_in_each_way
+from target_python_sdk.local_edge.decisioning_demo import CASES, compare_methods
 from target_python_sdk.types import (
     CustomerId,
     DeliveryRequest,
@@ -205,8 +205,8 @@ def test_a_client_that_polls_notices_another_file() -> None:
 
 def test_the_demonstration_decides_by_whom_it_says() -> None:
     with LocalEdge() as edge:
-        ways = decided_in_each_way(edge)
-    assert [(way.method, way.location) for way in ways] == list(ASKED)
-    assert [way.decided for way in ways] == ["by the edge", "here", "here", "by the edge"]
-    assert len({way.experience for way in ways[:3]}) == 1
-    assert all(way.milliseconds > 0 for way in ways)
+        results = compare_methods(edge)
+    assert [(result.method, result.location) for result in results] == list(CASES)
+    assert [result.decided for result in results] == ["by the edge", "on-device", "on-device", "by the edge"]
+    assert len({result.experience for result in results[:3]}) == 1
+    assert all(result.milliseconds > 0 for result in results)

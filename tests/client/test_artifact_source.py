@@ -543,7 +543,7 @@ def test_the_last_error_holds_no_frames(cdn, sources, says, raises):
 
 def test_a_dripping_server_does_not_hold_the_poller(cdn, sources, monkeypatch):
     monkeypatch.setattr(artifact_source, "DOWNLOAD_SECONDS", 0.2)
-    cdn.says = lambda head, connection: connection.drip(good(), 0.05)
+    cdn.says = lambda head, connection: connection.send_slowly(good(), 0.05)
     heard = Heard()
     source = sources(cdn, events=heard)
     source.start()

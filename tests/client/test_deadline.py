@@ -24,18 +24,18 @@ def sleeps(connection):
 def drips_headers(connection):
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
-    connection.drip(b"x" * 50, every=0.1)
+    connection.send_slowly(b"x" * 50, every=0.1)
 
 
 def drips_the_body(connection):
     connection.read_request()
     connection.send(HEAD)
-    connection.drip(b" " * 50, every=0.1)
+    connection.send_slowly(b" " * 50, every=0.1)
 
 
 def drips_a_header_a_second(connection):
     connection.read_request()
-    connection.drip(b"HTTP/1.1 200 OK\r\n", every=1)
+    connection.send_slowly(b"HTTP/1.1 200 OK\r\n", every=1)
 
 
 def says_continue_for_ever(connection):

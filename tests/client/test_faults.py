@@ -18,9 +18,9 @@ from target_python_sdk.errors import (
     RedirectRefused,
     ResponseTooLarge,
 )
-from target_python_sdk.testing import FAULTS, SocketServer, answer
-from target_python_sdk.testing.faults import gzip_bomb
+from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryResponse, VisitorId
+from tests.faults import FAULTS, gzip_bomb
 from tests.support import ANSWER, ANSWER_BYTES, SHORT, client_of, content, offers
 
 pytestmark = pytest.mark.server

@@ -135,7 +135,7 @@ def _serve(connection: Any) -> None:
             continue
         reply = response(json.loads(answer(_content(name), body_of(raw)["requestId"])))
         if name == DRIPPING:
-            connection.drip(reply, every=0.05)
+            connection.send_slowly(reply, every=0.05)
         else:
             connection.send(reply)
 

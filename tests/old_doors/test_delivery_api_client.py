@@ -47,10 +47,11 @@ from target_python_sdk.errors import (
     TlsError,
 )
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.testing import FAULTS, SocketServer, answer, replies, response
+from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.version import __version__
 from target_tools import errors
 from tests.client.conftest import Authority
+from tests.faults import FAULTS
 from tests.support import ANSWER, ANSWER_BYTES, LONG, body_of, eventually, head_of, in_a_child, run_python
 
 #: Each class of 1.1.0's ``delivery_api_client.Model`` under the name of its module.
@@ -715,7 +716,7 @@ def test_connecting_is_tried_again(retries, attempts):
 def test_b2_the_request_timeout_is_kept_in_seconds(timeout):
     def drip(connection):
         connection.read_request()
-        connection.drip(response(ANSWER), 0.05)
+        connection.send_slowly(response(ANSWER), 0.05)
 
     with SocketServer(drip) as server, client_of(server) as client:
         began = time.monotonic()

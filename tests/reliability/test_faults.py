@@ -10,7 +10,8 @@ import time
 import pytest
 
 from target_python_sdk.errors import DeliveryError, HttpStatusError
-from target_python_sdk.testing import FAULTS, SocketServer, answer
+from target_python_sdk.testing import SocketServer, answer
+from tests.faults import FAULTS
 from tests.reliability.conftest import Quiet, python, scaled
 from tests.support import ANSWER_BYTES, client_of, offers
 

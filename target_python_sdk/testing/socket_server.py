@@ -1,4 +1,4 @@
-"""A server whose every byte a test decides: the test *is* the server, in a few lines.
+"""A server that sends exactly the bytes that a test chooses.
 
 ::
 
@@ -13,10 +13,10 @@
             client.get_offers({"request": request})
     assert server.connections == 1
 
-A handler is called once for each connection, in a thread of its own.  What it raises,
-a failed ``assert`` for one, is raised again where the ``with`` block ends; that its
-client went away is not a failure.  Ready-made handlers are ``answer``, ``replies`` and
-``sequence`` of ``handlers``; ``faults`` has a table of answers that no client should fall for.
+The handler is called once for each connection, in a separate thread. Its exceptions,
+including a failed ``assert``, are raised again at the end of the ``with`` block, except
+for a lost connection. ``answer``, ``replies`` and ``sequence`` return handlers for common
+cases.
 """
 
 import socket
@@ -30,10 +30,10 @@ from target_python_sdk.testing.handlers import Handler
 
 
 class SocketServer:
-    """Listens on a free port of 127.0.0.1 and gives each connection to ``handler``.
+    """Listens on a free port of 127.0.0.1 and calls ``handler`` with each connection.
 
-    With ``tls``, an ``ssl.SSLContext`` that holds a certificate, connections are
-    encrypted; handshakes that a client broke off are counted in ``failed_handshakes``.
+    ``tls`` is an ``ssl.SSLContext`` with a certificate; with it, connections are encrypted,
+    and ``failed_handshakes`` counts the handshakes that failed.
     """
 
     def __init__(self, handler: Handler, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -45,36 +45,36 @@ class SocketServer:
         self._open: Set[Connection] = set()
         self._threads: List[threading.Thread] = []
         self.port = 0
-        #: How many TCP connections were accepted.
+        #: The number of TCP connections accepted so far.
         self.connections = 0
         self.failed_handshakes = 0
-        #: What handlers read with ``read_request``, each from the request line to the end of the body.
+        #: The requests that handlers have read, from the request line to the end of the body.
         self.requests: List[bytes] = []
-        #: What handlers raised.
+        #: The exceptions of handlers.
         self.failures: List[BaseException] = []
 
     @property
     def domain(self) -> str:
-        """``127.0.0.1:port``, as the option ``server_domain`` takes it."""
-        return "127.0.0.1:{}".format(self.port)
+        """``127.0.0.1:port``, for the option ``server_domain``."""
+        return f"127.0.0.1:{self.port}"
 
     def start(self) -> "SocketServer":
-        """Listen, and accept in a thread of its own."""
+        """Listen, and accept connections in a background thread."""
         listener = self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = listener.getsockname()[1]
         self._start_thread("acceptor", self._accept, listener)
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection, whatever its handler is doing."""
+        """Close the port and all connections, and interrupt their handlers."""
         self._stopped.set()
         if self._listener is not None:
-            _wake(self._listener)
+            _interrupt_accept(self._listener)
             self._listener.close()
         with self._lock:
             connections, threads = list(self._open), list(self._threads)
         for connection in connections:
-            connection.abandon()
+            connection.shut_down()
         for thread in threads:
             thread.join(2)
 
@@ -91,9 +91,9 @@ class SocketServer:
         if self.failures and error is None:
             raise self.failures[0]
 
-    def _start_thread(self, name: str, act: Callable[..., None], *given: object) -> None:
-        name = "misbehaving-server-{}-{}".format(self.port, name)
-        thread = threading.Thread(target=act, args=given, name=name, daemon=True)
+    def _start_thread(self, name: str, target: Callable[..., None], *args: object) -> None:
+        name = f"target-socket-server-{self.port}-{name}"
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -101,7 +101,7 @@ class SocketServer:
         while True:
             try:
                 accepted, _ = listener.accept()
-            except OSError:  # closed by stop
+            except OSError:  # closed by stop()
                 return
             with self._lock:
                 if self._stopped.is_set():
@@ -110,15 +110,15 @@ class SocketServer:
                 self.connections += 1
                 connection = Connection(accepted, self.connections, self._stopped, self.requests.append)
                 self._open.add(connection)
-                self._start_thread("connection-{}".format(connection.number), self._serve, connection)
+                self._start_thread(f"connection-{connection.number}", self._serve, connection)
 
     def _serve(self, connection: Connection) -> None:
         try:
             if self._tls is None or self._encrypted(connection, self._tls):
                 self._handler(connection)
         except (ConnectionError, ssl.SSLError):
-            pass  # the client went away, as it may, or the server is stopped
-        except BaseException as error:  # noqa: BLE001 - whatever a test raises in its server, it must see
+            pass  # the client has gone, or the server is stopped
+        except BaseException as error:  # noqa: BLE001 - raised again by __exit__
             if not (isinstance(error, OSError) and connection.is_closed):
                 self.failures.append(error)
         finally:
@@ -135,9 +135,8 @@ class SocketServer:
         return True
 
 
-def _wake(listener: socket.socket) -> None:
-    # Closing a socket does not end an accept() that waits on it, on Linux; this does. Elsewhere it is
-    # an error, and there closing is enough.
+def _interrupt_accept(listener: socket.socket) -> None:
+    # On Linux, closing a socket does not interrupt accept(). On other systems it does, and shutdown() fails.
     try:
         listener.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -78,7 +78,7 @@ def test_a_client_that_hangs_up_reads_as_nothing() -> None:
 def test_dripping_takes_its_time() -> None:
     def drip(connection: Connection) -> None:
         connection.read_request()
-        connection.drip(b"12345", every=0.02)
+        connection.send_slowly(b"12345", every=0.02)
 
     with SocketServer(drip) as server:
         started = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_hanging_server_stops_at_once() -> None:
         started = time.monotonic()
         server.stop()
         assert time.monotonic() - started < 1
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("misbehaving-server")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("target-socket-server")]
 
 
 @pytest.mark.parametrize("blocked_in", ["reading", "sending", "dripping", "waiting"])
@@ -127,7 +127,7 @@ def test_whatever_a_handler_does_it_is_ended(blocked_in: str) -> None:
         elif blocked_in == "sending":
             connection.send(b"x" * 100_000_000)
         elif blocked_in == "dripping":
-            connection.drip(b"x" * 1000, every=1)
+            connection.send_slowly(b"x" * 1000, every=1)
         else:
             connection.wait(1000)
 
@@ -194,7 +194,9 @@ def test_answer_keeps_the_connection() -> None:
 
 def test_replies_come_in_turn_and_one_request_more_is_a_failure() -> None:
     messages = [response(status=503, headers={"Connection": "close"}), response({"done": True})]
-    with pytest.raises(AssertionError, match="a request more than the 2"), SocketServer(replies(*messages)) as server:
+    with pytest.raises(AssertionError, match="expected 2 requests, got one more"), SocketServer(
+        replies(*messages)
+    ) as server:
         with connected(server) as client:
             for message in messages:
                 client.sendall(REQUEST)
@@ -204,7 +206,7 @@ def test_replies_come_in_turn_and_one_request_more_is_a_failure() -> None:
 
 def test_a_sequence_has_a_handler_for_each_connection() -> None:
     refused = sequence(Connection.reset, answer("first"))
-    with pytest.raises(AssertionError, match="a connection more than the 2"), SocketServer(refused) as server:
+    with pytest.raises(AssertionError, match="expected 2 connections, got one more"), SocketServer(refused) as server:
         with pytest.raises(ConnectionResetError), connected(server) as client:
             client.recv(1)
         with connected(server) as client:

@@ -20,9 +20,7 @@ from target_python_sdk.testing.connection import Connection
 from target_python_sdk.testing.handlers import Handler, answer
 from target_python_sdk.testing.http_bytes import chunk, response
 
-GOOD_BODY = json.dumps(
-    {"status": 200, "client": "acmeclient", "id": {"tntId": "t.35_0"}, "edgeHost": "e"}
-).encode()
+GOOD_BODY = json.dumps({"status": 200, "client": "acmeclient", "id": {"tntId": "t.35_0"}, "edgeHost": "e"}).encode()
 GOOD = response(GOOD_BODY)
 MEBIBYTE = 1 << 20
 
@@ -69,7 +67,7 @@ def drips(message: bytes, every: float) -> Callable[[], Handler]:
 
     def handle(connection: Connection) -> None:
         while connection.read_request():
-            connection.drip(message, every)
+            connection.send_slowly(message, every)
 
     return lambda: handle
 

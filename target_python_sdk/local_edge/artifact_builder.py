@@ -1,0 +1,195 @@
+"""Builds rule artifacts from activities: one for clients, and one that the edge decides with.
+
+There is one rule for each experience at each location. An experience without an offer has
+a rule with an option without content, so that its visitors do not fall through to the
+next activity. An experience with an empty share has no rule.
+"""
+
+import base64
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.local_edge.activities import Activities, Activity, Experience
+from target_python_sdk.local_edge.explanations import ExperienceShare, Share, share_from_condition
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
+from target_tools.errors import InvalidArtifact, OptionError
+
+VERSION = "1.0.0"
+ENVIRONMENT = "production"
+#: The tokens of every offer, on-device and from the edge.
+RESPONSE_TOKENS = ("activity.id", "activity.name", "experience.id", "experience.name", "location.name")
+GEO_TOKENS = ("geo.city", "geo.country", "geo.state")
+
+#: The content of an option without content in the edge's artifact. On-device decisioning
+#: leaves such options out; an edge returns them with their response tokens.
+NO_CONTENT = "\0no content"
+#: The response token that passes a rule's share on to the answer.
+SHARE_TOKEN = "local_edge.share"
+#: The response tokens that the edge needs to explain an option.
+_EDGE_TOKENS = ("activity.id", "experience.id", "experience.name", SHARE_TOKEN)
+
+Json = Dict[str, Any]
+
+
+class _ActivityLocation(NamedTuple):
+    """A location of an activity: ``kind`` is ``mbox`` or ``view``, ``number`` counts within the activity."""
+
+    kind: str
+    name: str
+    number: int
+
+
+def make_token(*parts: object) -> str:
+    """Return a token that clients send back unchanged. Decoded, it shows its parts."""
+    return base64.urlsafe_b64encode(":".join(map(str, parts)).encode()).decode("ascii")
+
+
+def build_artifact(activities: Activities, *, include_remote: bool = False) -> Json:
+    """Return the artifact for clients, or, with ``include_remote``, the one with the rules of all activities."""
+    remote = [] if include_remote else [activity for activity in activities.activities if activity.is_remote]
+    local = [activity for activity in activities.activities if activity not in remote]
+    uses_geo = bool(activities.geo) or any(_mentions_geo(activity.audience) for activity in local)
+    return {
+        "version": VERSION,
+        "meta": {"clientCode": activities.client, "environment": ENVIRONMENT},
+        "globalMbox": DEFAULT_GLOBAL_MBOX,
+        "geoTargetingEnabled": uses_geo,
+        "responseTokens": [*RESPONSE_TOKENS, *(GEO_TOKENS if uses_geo else ())],
+        "remoteMboxes": _names(activity.locations for activity in remote),
+        "remoteViews": _names(activity.views for activity in remote),
+        "localMboxes": _names(activity.locations for activity in local),
+        "localViews": _names(activity.views for activity in local),
+        "rules": {"mboxes": _rules_by_location(local, "mbox"), "views": _rules_by_location(local, "view")},
+    }
+
+
+def _names(names: Iterable[Sequence[str]]) -> List[str]:
+    return sorted(set().union(*names))
+
+
+def _mentions_geo(condition: Any) -> bool:
+    if isinstance(condition, dict):
+        names = condition.get("var")
+        first = names[0] if isinstance(names, list) and names else names
+        if isinstance(first, str) and first.partition(".")[0] == "geo":
+            return True
+        condition = list(condition.values())
+    return isinstance(condition, list) and any(_mentions_geo(part) for part in condition)
+
+
+def _rules_by_location(activities: Sequence[Activity], kind: str) -> Dict[str, List[Json]]:
+    """Return the rules of each mbox, or of each view, in order of priority."""
+    rules: Dict[str, List[Json]] = {}
+    for activity in activities:
+        for location in _locations(activity):
+            if location.kind == kind:
+                rules.setdefault(location.name, []).extend(
+                    _rule(activity, location, index, experience)
+                    for index, experience in enumerate(activity.experiences)
+                    if experience.lower < experience.upper
+                )
+    return rules
+
+
+def _locations(activity: Activity) -> List[_ActivityLocation]:
+    named = [("mbox", name) for name in activity.locations] + [("view", name) for name in activity.views]
+    return [_ActivityLocation(kind, name, number) for number, (kind, name) in enumerate(dict.fromkeys(named))]
+
+
+def _rule(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:
+    option: Json = {}
+    if experience.offer is not None:
+        option["type"], option["content"] = experience.offer
+    option["eventToken"] = make_token("display", activity.id, index, location.name)
+    rule = {
+        # A page load shows only one rule of each key, so each activity shows one experience.
+        "ruleKey": f"{activity.id}-{location.number}",
+        "activityId": activity.id,
+        "meta": _meta(activity, location, index, experience),
+        "condition": _condition(activity, experience),
+        "consequence": {"name": location.name, "options": [option], "metrics": []},
+    }
+    return rule if activity.property_token is None else {**rule, "propertyTokens": [activity.property_token]}
+
+
+def _meta(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:
+    number = index + 2  # Adobe's service numbers options from 2
+    meta: Json = {
+        "activity.id": activity.id,
+        "activity.name": activity.name,
+        "activity.type": "ab",
+        "experience.id": index,
+        "experience.name": experience.name,
+        "location.id": location.number,
+        "location.name": location.name,
+        "location.type": location.kind,
+        "audience.ids": [] if activity.audience is None else [activity.id],
+        "option.id": number,
+        "option.name": f"Offer{number}",
+    }
+    if experience.offer is not None and location.kind == "mbox":
+        meta["offer.id"] = index
+        meta["offer.name"] = f"/{activity.name}/experiences/{index}"
+    return meta
+
+
+def _condition(activity: Activity, experience: Experience) -> Json:
+    """Return the condition for the share and the audience."""
+    above = "<=" if experience.lower == 0 else "<"
+    share: Json = {"and": [_compare(above, experience.lower), _compare(">=", experience.upper)]}
+    return share if activity.audience is None else {"and": [share, activity.audience]}
+
+
+def _compare(operator: str, limit: float) -> Json:
+    return {operator: [int(limit) if limit == int(limit) else limit, {"var": "allocation"}]}
+
+
+def compile_edge_artifact(document: Mapping[str, Any], client: str) -> Artifact:
+    """Compile an artifact for the edge's own decisions, with the tokens that explain them.
+
+    Raises ``OptionError`` if no client could use the artifact.
+    """
+    try:
+        Artifact.compile(document, client)
+        rules: Mapping[str, Any] = document.get("rules") or {}
+        edge_rules = {kind: _edge_rules(rules.get(kind) or {}) for kind in ("mboxes", "views")}
+        tokens = [*(document.get("responseTokens") or ()), *_EDGE_TOKENS]
+        return Artifact.compile({**document, "rules": edge_rules, "responseTokens": tokens}, client)
+    except InvalidArtifact as error:
+        raise OptionError(f"not a rule artifact: {error}", "", "a rule artifact") from error
+
+
+def experience_of(meta: Mapping[str, Any]) -> ExperienceShare:
+    """Return the experience that a rule's ``meta`` or an option's tokens name."""
+    share = meta.get(SHARE_TOKEN)
+    name = str(meta.get("experience.name") or meta.get("experience.id"))
+    return ExperienceShare(name, None if share is None else Share(*share))
+
+
+def _edge_rules(locations: Mapping[str, Any]) -> Json:
+    return {
+        name: [_edge_rule(rule) for rule in rules] if isinstance(rules, list) else rules
+        for name, rules in locations.items()
+    }
+
+
+def _edge_rule(rule: Any) -> Any:
+    if not isinstance(rule, dict):
+        return rule
+    meta, consequence = rule.get("meta") or {}, rule.get("consequence") or {}
+    if not isinstance(meta, dict) or not isinstance(consequence, dict):
+        return rule
+    meta = {"activity.id": rule.get("activityId"), "experience.id": 0, **meta}
+    share = share_from_condition(rule.get("condition"))
+    if share is not None:
+        meta[SHARE_TOKEN] = list(share)
+    options = consequence.get("options")
+    if isinstance(options, list):
+        consequence = {**consequence, "options": [_edge_option(option) for option in options]}
+    return {**rule, "meta": meta, "consequence": consequence}
+
+
+def _edge_option(option: Any) -> Any:
+    if not isinstance(option, dict) or option.get("type") is not None or option.get("content") is not None:
+        return option
+    return {**option, "content": NO_CONTENT}

@@ -1,0 +1,144 @@
+"""Answers delivery requests.
+
+The SDK's on-device engine decides. This module adds what only an edge returns: the tokens
+that clients send back, and the reason for each decision.
+"""
+
+import logging
+import uuid
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
+from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
+from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, Json, experience_of, make_token
+from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.explanations import explain_match, explain_no_match
+from target_python_sdk.local_edge.request_validation import optional_object, validate_request
+from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
+from target_python_sdk.types import DeliveryRequest, Geo
+from target_tools.errors import InvalidResponse, OptionError
+from target_tools.hashing import bucket
+from target_tools.logger import Log
+from target_tools.uuids import UuidGenerator
+
+#: The cluster in the answers, and at the end of the tntIds that this edge creates.
+CLUSTER = "35"
+EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
+logger = logging.getLogger("adobe.target.local_edge")
+
+
+def build_response(content: EdgeContent, request: Any, session_id: str) -> Json:
+    """Return the delivery response. Raises ``OptionError`` for a request that the API would reject."""
+    request = validate_request(request)
+    try:
+        model = DeliveryRequest.from_dict(request)
+    except InvalidResponse as error:
+        raise OptionError(str(error)) from error
+    # As on-device, a tntId is created only if no id can bucket the visitor. A tntId next to a
+    # thirdPartyId would return in the cookie, and decide from then on.
+    identity = with_device_id(model.id, content.client, CLUSTER)
+    visitor = bucketing_id(identity)
+    decision_request = DecisionRequest(
+        model.replace(id=identity), session_id, visitor, UuidGenerator(), _geo(request, content.geo)
+    )
+    decision = decide(content.artifact, decision_request, EngineContext(content.client, Log(logger)))
+    decided = decision.response.to_dict(by_alias=True, exclude_none=True)
+    analytics = optional_object(optional_object(request, "experienceCloud"), "analytics")
+    details = _AnswerDetails(content, visitor, analytics.get("logging") == "client_side")
+    response: Json = {
+        "status": 200,
+        "requestId": request.get("requestId") or str(uuid.uuid4()),
+        "client": content.client,
+        "id": identity.to_dict(by_alias=True, exclude_none=True),
+        "edgeHost": EDGE_HOST,
+    }
+    for mode in ("execute", "prefetch"):
+        if request.get(mode) is not None:
+            response[mode] = details.with_edge_fields(decided.get(mode, {}), mode)
+    if request.get("notifications") is not None:
+        response["notifications"] = [{"id": notification["id"]} for notification in request["notifications"]]
+    return response
+
+
+def _geo(request: Json, default: Mapping[str, Any]) -> Optional[Geo]:
+    """Return the visitor's location from the request, or the edge's own if the request has none."""
+    requested = optional_object(request["context"], "geo")
+    geo = {key: value for key, value in requested.items() if key != "ipAddress"} or dict(default)
+    return Geo.from_dict(geo) if geo else None
+
+
+class _AnswerDetails(NamedTuple):
+    """Completes an answer with the fields that only an edge returns."""
+
+    content: EdgeContent
+    #: The id that buckets the visitor.
+    visitor: str
+    is_logged_client_side: bool
+
+    def with_edge_fields(self, decided: Json, mode: str) -> Json:
+        """Complete one mode of the answer, in place, and return it."""
+        for kind, location in _locations(decided):
+            options: List[Json] = location.get("options") or []
+            if options:
+                if mode == "prefetch":
+                    location["state"] = make_token("state", kind, location.get("name", ""))
+                if self.is_logged_client_side and "analytics" not in location:
+                    tokens = [option.get("responseTokens", {}) for option in options]
+                    location["analytics"] = {"payload": {"pe": "tnt", "tnta": _tnta(tokens)}}
+                location["options"] = [self._option(option) for option in options]
+            if mode == "execute" and not location.get("metrics", True):
+                del location["metrics"]  # an edge leaves out an empty list
+            if "trace" in location:
+                self._explain(location["trace"])
+        return decided
+
+    def _option(self, option: Json) -> Json:
+        tokens = option.get("responseTokens", {})
+        reason = explain_match(self._bucket(tokens["activity.id"]), experience_of(tokens))
+        names = self.content.rules.get("responseTokens") or ()
+        option["responseTokens"] = {
+            # UuidGenerator are strings in an answer, but numbers in an artifact.
+            **{name: str(value) if name.endswith(".id") else value for name, value in tokens.items() if name in names},
+            "activity.decisioningMethod": "server-side",
+            "experience.reason": reason,
+        }
+        return {key: value for key, value in option.items() if (key, value) != ("content", NO_CONTENT)}
+
+    def _explain(self, trace: Json) -> None:
+        trace["profile"]["bucketedBy"] = self.visitor
+        shown = {campaign["id"]: campaign["branchId"] for campaign in trace["campaigns"]}
+        rules = _rule_metadata(self.content.artifact, trace["request"])
+        for target in trace["evaluatedCampaignTargets"]:
+            number = target["campaignId"]
+            visitor_bucket = target["bucket"] = self._bucket(number)
+            metas = [meta for activity, meta in rules if activity == number]
+            if number in shown:
+                winner = next(meta for meta in metas if meta.get("experience.id") == shown[number])
+                target["reason"] = explain_match(visitor_bucket, experience_of(winner))
+            else:
+                target["reason"] = explain_no_match(visitor_bucket, map(experience_of, metas))
+
+    def _bucket(self, activity: object) -> float:
+        return bucket(f"{self.content.client}.{activity}.{self.visitor}.0")
+
+
+def _locations(decided: Json) -> Iterator[Tuple[str, Json]]:
+    """Yield each page load, mbox and view with its kind."""
+    if "pageLoad" in decided:
+        yield "pageLoad", decided["pageLoad"]
+    for kind, key in (("mbox", "mboxes"), ("view", "views")):
+        for location in decided.get(key, ()):
+            yield kind, location
+
+
+def _tnta(tokens: Iterable[Json]) -> str:
+    """Return the activities and experiences in the format of Analytics, without duplicates."""
+    shown = [f"{found.get('activity.id')}:{found.get('experience.id')}:0|2" for found in tokens]
+    return ",".join(dict.fromkeys(shown))
+
+
+def _rule_metadata(artifact: Artifact, requested: Mapping[str, Any]) -> List[Tuple[object, Mapping[str, Any]]]:
+    """Return the activity and the ``meta`` of each rule at the location of a trace."""
+    kind, locations = ("view", artifact.views) if "view" in requested else ("mbox", artifact.mboxes)
+    return [(rule.activity.id, rule.meta) for rule in locations.get(requested[kind]["name"], ())]

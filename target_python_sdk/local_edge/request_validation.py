@@ -1,0 +1,59 @@
+"""Validates delivery requests. Rejects requests that the API would reject, and names the place."""
+
+from typing import Any, Dict, List
+
+from target_python_sdk.local_edge.validation import check_list, check_object, check_text, invalid
+
+Json = Dict[str, Any]
+
+
+def validate_request(value: Any) -> Json:
+    """Return the request as a dict. Raises ``OptionError`` for a request that the API would reject."""
+    request = check_object(value, "request")
+    context = check_object(request.get("context"), "context")
+    if context.get("channel") not in ("web", "mobile"):
+        raise invalid("context.channel", "'web' or 'mobile'", context.get("channel"))
+    optional_object(context, "address", "context.")
+    optional_object(context, "geo", "context.")
+    for key, visitor_id in optional_object(request, "id").items():
+        if key in ("tntId", "thirdPartyId", "marketingCloudVisitorId") and visitor_id is not None:
+            check_text(visitor_id, f"id.{key}")
+    optional_object(optional_object(request, "experienceCloud"), "analytics", "experienceCloud.")
+    for mode in ("execute", "prefetch"):
+        _check_mode(optional_object(request, mode), mode)
+    request_notifications(request)
+    return request
+
+
+def optional_object(parent: Json, key: str, place: str = "") -> Json:
+    """Return an object of ``parent``, or an empty one if it is missing."""
+    return {} if parent.get(key) is None else check_object(parent[key], place + key)
+
+
+def request_notifications(request: Json) -> List[Json]:
+    """Return the notifications of a request. Raises ``OptionError`` for one that the API would reject."""
+    notifications = check_list(request.get("notifications") or [], "notifications")
+    for index, value in enumerate(notifications):
+        place = f"notifications[{index}]"
+        notification = check_object(value, place)
+        check_text(notification.get("id"), f"{place}.id")
+        if notification.get("type") not in ("click", "display"):
+            raise invalid(f"{place}.type", "'click' or 'display'", notification.get("type"))
+        if not isinstance(notification.get("timestamp"), int):
+            raise invalid(f"{place}.timestamp", "milliseconds since 1970", notification.get("timestamp"))
+    return notifications
+
+
+def _check_mode(details: Json, mode: str) -> None:
+    for index, mbox in enumerate(_optional_list(details, "mboxes", mode)):
+        place = f"{mode}.mboxes[{index}]"
+        check_text(check_object(mbox, place).get("name"), f"{place}.name")
+    if mode == "prefetch":
+        for index, view in enumerate(_optional_list(details, "views", mode)):
+            place = f"{mode}.views[{index}]"
+            if check_object(view, place).get("name"):  # a view without a name requests all views
+                check_text(view["name"], f"{place}.name")
+
+
+def _optional_list(details: Json, key: str, mode: str) -> List[Any]:
+    return [] if details.get(key) is None else check_list(details[key], f"{mode}.{key}")
