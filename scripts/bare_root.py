@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Run the project's checks in a minimal Debian, from a clean clone: ``scripts/bare_root.py [COMMAND ...]``, as root.
 
-debootstrap makes the root, with nothing in it but what ``CONTRIBUTING.md`` requires beforehand.
-Each command runs there in a mount and process namespace of its own, so that no mount and no process
-outlives it.  The root uses this machine's apt sources and its pip and npm settings.
+Without COMMAND, all checks run in the stable suite, and the tests without servers in Debian
+testing, which has a newer Python. debootstrap creates the root, which contains only the packages
+that ``CONTRIBUTING.md`` requires. Each command runs in a separate mount and process namespace, so
+its mounts and processes end with it. The root uses this machine's apt sources, and its settings
+of pip and npm.
 """
 
 import argparse
@@ -18,19 +20,26 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SUITE = "bookworm"
-COMMANDS = ("make demo", "make test", ".ci/run")
-#: What README.md and CONTRIBUTING.md require beforehand.
+STABLE = "bookworm"
+TESTS_WITHOUT_SERVERS = (
+    'make .venv/.installed-test && .venv/bin/python -V && .venv/bin/python -m pytest -q -m "not server"'
+)
+#: The default commands in each suite.
+COMMANDS = {
+    STABLE: ("make demo", "make test", ".ci/run"),
+    "testing": ("make demo", TESTS_WITHOUT_SERVERS),
+}
+#: README.md and CONTRIBUTING.md require these beforehand.
 PACKAGES = ("python3", "python3-venv", "make", "git")
-#: The clone in the root; its parent has no other folder unless ``--shared`` asks for one.
+#: The clone in the root; its parent has no other folder, except with ``--shared``.
 CLONE = "/build/target-python-sdk"
-#: Files that pip and npm read, such as certificates.  Copied here, as ca-certificates replaces the originals.
+#: Files that pip and npm read, such as certificates. Copied here, because ca-certificates replaces the originals.
 COPIES = "/host-files"
 
-#: Private propagation keeps these mounts out of every other namespace; they end with the last process in it.
+#: Private propagation hides these mounts from all other namespaces; they end with the last process in this one.
 NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 MOUNT = """
 set -eu
@@ -64,8 +73,9 @@ ENTER = 'shift; exec chroot "$root" "$@"'
 class Root:
     """A minimal Debian in a folder."""
 
-    def __init__(self, folder: Path, share: bool) -> None:
+    def __init__(self, folder: Path, suite: str, share: bool) -> None:
         self.folder = folder
+        self.suite = suite
         self._environment: Dict[str, str] = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
@@ -81,13 +91,9 @@ class Root:
             if shutil.which("debootstrap") is None:
                 run("apt-get", "update", "-qq")
                 run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
-            sources = list(apt_sources())
-            mirror = next((site for site, suite, _ in sources if suite == SUITE), None)
-            if mirror is None:
-                sys.exit(f"No apt source of this machine has the suite '{SUITE}'")
-            run(*NAMESPACE, "debootstrap", "--variant=minbase", SUITE, str(self.folder), mirror)
-            lines = (f"deb {site} {suite} {component}\n" for site, suite, component in sources)
-            self._write("etc/apt/sources.list", "".join(lines))
+            sources = apt_sources(self.suite)
+            run(*NAMESPACE, "debootstrap", "--variant=minbase", self.suite, str(self.folder), sources[0][0])
+            self._write("etc/apt/sources.list", "".join(f"deb {' '.join(source)}\n" for source in sources))
             self._write("etc/apt/apt.conf.d/90host", apt_settings())
         self._write("etc/resolv.conf", Path("/etc/resolv.conf").read_text())
         self._write("etc/hosts", Path("/etc/hosts").read_text())
@@ -95,7 +101,7 @@ class Root:
         self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {' '.join(PACKAGES)}")
 
     def use_package_indexes(self) -> None:
-        """Give pip and npm the settings of this machine, and what these name on its disk."""
+        """Give pip and npm in the root this machine's settings, and the files that these name."""
         for name, value in {**pip_settings(), **npm_settings()}.items():
             self._environment[name] = " ".join(self._brought(word) for word in value.split())
 
@@ -136,17 +142,27 @@ class Root:
         file.write_text(text)
 
 
-def apt_sources() -> Iterator[Tuple[str, str, str]]:
-    """Return site, suite and component of each apt source of :data:`SUITE` or of its updates."""
+def apt_sources(suite: str) -> List[Tuple[str, str, str]]:
+    """Return mirror, suite and component of each apt source for ``suite``; the first one has the suite itself.
+
+    If this machine has no source for it, use the mirror of the stable suite, which has all suites.
+    """
     listed = output("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+    sources: List[Tuple[str, str, str]] = []
     for line in dict.fromkeys(listed.splitlines()):
-        site, suite, component = line.split()
-        if suite in (SUITE, f"{SUITE}-updates", f"{SUITE}-security"):
-            yield site, suite, component
+        mirror, release, component = line.split()
+        sources.append((mirror, release, component))
+    found = [source for source in sources if source[1] == suite]
+    if found:
+        return found + [source for source in sources if source[1] in (f"{suite}-updates", f"{suite}-security")]
+    found = [(mirror, suite, component) for mirror, release, component in sources if release == STABLE]
+    if not found:
+        sys.exit(f"This machine has no apt source for the suite '{suite}' or '{STABLE}'")
+    return found
 
 
 def apt_settings() -> str:
-    """Return how this machine's apt reaches its sources: proxies, and what it does not check."""
+    """Return this machine's apt settings for proxies and for disabled checks."""
     lines = output("apt-config", "dump").splitlines(keepends=True)
     return "".join(line for line in lines if re.match(r"Acquire::(http|https|Check-[\w-]+)\b", line))
 
@@ -163,7 +179,7 @@ def pip_settings() -> Dict[str, str]:
 
 
 def npm_settings() -> Dict[str, str]:
-    """Return where this machine's npm finds packages, as environment variables; empty without npm."""
+    """Return the settings of this machine's npm as environment variables; empty without npm."""
     if shutil.which("npm") is None:
         return {}
     values = {option: output("npm", "config", "get", option).strip() for option in ("registry", "cafile", "proxy")}
@@ -176,46 +192,59 @@ def run(*argv: str) -> None:
 
 
 def output(*argv: str) -> str:
-    """Return what a program that must succeed prints."""
+    """Return the output of a program that must succeed."""
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def check(suite: str, folder: Path, commands: Sequence[str], share: bool) -> Dict[str, Tuple[int, float]]:
+    """Create the root in ``folder`` and run the commands; return exit status and seconds by command."""
+    root = Root(folder, suite, share)
+    root.folder.mkdir(parents=True, exist_ok=True)
+    root.folder.chmod(0o755)
+    root.use_package_indexes()
+    root.make()
+    root.clone()
+    results = {}
+    for command in commands:
+        print(f"\n==> Debian {suite}: {command}", flush=True)  # noqa: T201
+        began = time.monotonic()
+        results[command] = (root.run(command, CLONE), time.monotonic() - began)
+    return results
+
+
 def main() -> int:
-    """Make the root, run the commands, and print how each went; return the exit status."""
+    """Check each suite, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(description="Run commands in a minimal Debian, from a clean clone.")
-    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"default: {', '.join(COMMANDS)}")
-    parser.add_argument("--root", type=Path, help="keep the root here and reuse it; otherwise it is temporary")
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help="default: all checks")
+    parser.add_argument("--suite", choices=COMMANDS, help=f"default: all, or {STABLE} for given commands")
+    parser.add_argument("--root", type=Path, help="keep the roots in this folder, by suite, and reuse them")
     parser.add_argument("--shared", action="store_true", help="bind ../shared, read-only, beside the clone")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and what runs in it end, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and its processes end, too
     if os.geteuid() != 0:
-        sys.exit("Only root can make a root: debootstrap, mount and chroot require it")
+        sys.exit("debootstrap, mount and chroot require the user root")
     if given.shared and not (CHECKOUT.parent / "shared").is_dir():
         sys.exit("--shared: there is no folder 'shared' beside the checkout")
     if output("git", "-C", str(CHECKOUT), "status", "--porcelain"):
-        print("Changes that are not committed are not in the clone", flush=True)  # noqa: T201
-    temporary = None if given.root else tempfile.mkdtemp(prefix="bare-root-", dir="/var/tmp")
-    results: List[str] = []
-    codes: List[int] = []
-    try:
-        root = Root(given.root.resolve() if given.root else Path(str(temporary)), given.shared)
-        root.folder.mkdir(parents=True, exist_ok=True)
-        root.folder.chmod(0o755)
-        root.use_package_indexes()
-        root.make()
-        root.clone()
-        for command in given.commands or COMMANDS:
-            print(f"\n==> {command}", flush=True)  # noqa: T201
-            begun = time.monotonic()
-            codes.append(root.run(command, CLONE))
-            outcome = f"FAILED ({codes[-1]})" if codes[-1] else "ok"
-            results.append(f"  {outcome:12} {time.monotonic() - begun:6.0f} s  {command}")
-    finally:
-        if temporary:
-            # One file system: whatever another program may have mounted there stays as it is.
-            subprocess.run(["rm", "-rf", "--one-file-system", temporary], check=False)
-    print("\n".join(["\nIn a minimal Debian:", *results]), flush=True)  # noqa: T201
-    return 1 if any(codes) else 0
+        print("Uncommitted changes are not in the clone", flush=True)  # noqa: T201
+    suites = [given.suite] if given.suite else [STABLE] if given.commands else list(COMMANDS)
+    summary = []
+    failed = False
+    for suite in suites:
+        temporary = None if given.root else tempfile.mkdtemp(prefix="bare-root-", dir="/var/tmp")
+        folder = Path(temporary) if temporary else given.root.resolve() / suite
+        try:
+            results = check(suite, folder, given.commands or COMMANDS[suite], given.shared)
+        finally:
+            if temporary:
+                # Do not remove file systems that another program may have mounted there.
+                subprocess.run(["rm", "-rf", "--one-file-system", temporary], check=False)
+        for command, (status, seconds) in results.items():
+            failed = failed or status != 0
+            outcome = f"FAILED ({status})" if status else "ok"
+            summary.append(f"  {outcome:12} {seconds:6.0f} s  Debian {suite}: {command}")
+    print("\n".join(["\nSummary:", *summary]), flush=True)  # noqa: T201
+    return int(failed)
 
 
 if __name__ == "__main__":
