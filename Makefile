@@ -17,7 +17,7 @@ DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test doubles lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test quick doubles lint types bench soak fuzz docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ demo-wsgi: $(call with,servers) ## run a WSGI application under each installed s
 demo-celery: $(call with,servers) ## run Celery tasks that make decisions and send notifications
 	@$(PY) samples/celery/demo.py
 
-test: $(call with,test) ## run the test suite
-	$(PY) -m pytest
+test: $(call with,test) ## run the test suite and measure its coverage
+	$(PY) -m pytest --cov --cov-report=term
+
+quick: $(call with,test) ## run the tests that need neither sockets nor processes; takes seconds
+	$(PY) -m pytest -q -m "not (server or process or slow)"
 
 doubles: $(DOUBLES)/.installed ## test the SDK with HTTP doubles and monitors
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(DOUBLES)/bin/python -m pytest -q tests/doubles

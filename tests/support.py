@@ -1,14 +1,16 @@
 """What many tests need: a request that asks for something, an answer, clients of a server on loopback."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest
@@ -75,6 +77,43 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
     return bool(condition())
+
+
+def in_threads(count: int, act: Callable[[int], Any]) -> None:
+    """Call ``act(number)`` in ``count`` threads at the same time; raise the first exception of any of them."""
+    failures: List[BaseException] = []
+    together = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            together.wait(30)
+            act(number)
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+@contextlib.contextmanager
+def switching_often() -> Iterator[None]:
+    """Let Python switch between threads as often as possible.
+
+    Coverage's trace function is paused in new threads: with it, they would hardly make progress.
+    """
+    interval, trace = sys.getswitchinterval(), getattr(threading, "_trace_hook", None)
+    sys.setswitchinterval(1e-6)
+    threading.settrace(None)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        threading.settrace(trace)  # type: ignore[arg-type]
+        sys.setswitchinterval(interval)
 
 
 def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":

@@ -12,7 +12,7 @@ from target_tools.http import breaker
 from target_tools.http.breaker import BreakerPolicy, CircuitBreaker, CircuitChange
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.origins import MAX_ORIGINS
-from tests.support import eventually
+from tests.support import eventually, in_threads, switching_often
 
 ORIGIN = Origin("https", "edge.example.com", 443)
 #: Longer than any jittered cooldown of the default policy, shorter than two.
@@ -449,32 +449,12 @@ def test_a_signal_at_any_line_does_not_stop_probing(clock):
     assert lines > 20
 
 
-def at_once(count, act):
-    """Run ``act`` in ``count`` threads that start together and switch as often as possible."""
-    start = threading.Barrier(count)
-
-    def work():
-        start.wait(20)
-        act()
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-
-
 def test_64_threads_open_and_close_once(changes):
     edge = Edge()
     breaking = CircuitBreaker(edge, BreakerPolicy(cooldown=0.001, probes=64), 0.5, changes.append)
     outcomes = []
 
-    def one():
+    def one(_):
         try:
             outcomes.append(call(breaking).status)
         except (ConnectionFailed, CircuitOpen) as error:
@@ -483,12 +463,14 @@ def test_64_threads_open_and_close_once(changes):
     for round_ in range(20):
         del changes[:], outcomes[:]
         edge.turn = ConnectionFailed("no route")
-        at_once(64, one)
+        with switching_often():
+            in_threads(64, one)
         assert [change.is_open for change in changes] == [True], round_
         assert set(outcomes) <= {"ConnectionFailed", "CircuitOpen"}
         edge.turn = reply(200)
         assert eventually(lambda: not breaking.is_open(ORIGIN))
-        at_once(64, one)
+        with switching_often():
+            in_threads(64, one)
         assert [change.is_open for change in changes] == [True, False], round_
         assert set(outcomes) <= {"ConnectionFailed", "CircuitOpen", 200}
     assert edge.asked <= 20 * 128

@@ -71,7 +71,7 @@ def find(resolver, seconds=WAIT, host=HOST):
     return resolver.addresses(host, PORT, Deadline.after(seconds))
 
 
-def in_threads(act, count):
+def started(act, count):
     """Run ``act`` in that many threads; return them and the list of their results and errors."""
     results = []
 
@@ -99,7 +99,7 @@ def join(threads):
 def test_many_threads_share_one_look_up(system):
     resolver = Resolver()
     system.go.clear()
-    threads, results = in_threads(lambda: find(resolver), 32)
+    threads, results = started(lambda: find(resolver), 32)
     (look_up,) = eventually(lambda: resolver._running) and resolver._running.values()
     assert eventually(lambda: look_up.waiters == 32)
     system.go.set()
@@ -112,7 +112,7 @@ def test_all_who_share_a_look_up_get_its_error(system):
     resolver = Resolver()
     system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     system.go.clear()
-    threads, results = in_threads(lambda: find(resolver), 8)
+    threads, results = started(lambda: find(resolver), 8)
     assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [8])
     system.go.set()
     join(threads)
@@ -124,7 +124,7 @@ def test_all_who_share_a_look_up_get_its_error(system):
 def test_each_waits_until_its_own_deadline(system):
     resolver = Resolver()
     system.go.clear()
-    threads, results = in_threads(lambda: find(resolver), 1)
+    threads, results = started(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
     with pytest.raises(socket.timeout, match="look-up timed out"):
         find(resolver, 0.02)
@@ -136,8 +136,8 @@ def test_each_waits_until_its_own_deadline(system):
 def test_hosts_are_looked_up_beside_one_another(system):
     resolver = Resolver()
     system.go.clear()
-    threads, results = in_threads(lambda: find(resolver), 1)
-    others, more = in_threads(lambda: find(resolver, host="other.example"), 1)
+    threads, results = started(lambda: find(resolver), 1)
+    others, more = started(lambda: find(resolver, host="other.example"), 1)
     for _ in range(2):
         assert system.begun.acquire(timeout=WAIT)
     system.go.set()
@@ -287,7 +287,7 @@ def test_an_answer_of_a_replacement_is_not_used_without_it(system, monkeypatch):
 def test_a_look_up_by_one_function_does_not_answer_for_another(system, monkeypatch):
     resolver = Resolver()
     system.go.clear()
-    threads, results = in_threads(lambda: find(resolver), 1)
+    threads, results = started(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
@@ -401,7 +401,7 @@ def test_so_many_look_ups_may_hang(system, now, monkeypatch):
 def test_a_look_up_that_is_waited_for_is_not_abandoned(system):
     resolver = Resolver()
     system.go.clear()
-    threads, _ = in_threads(lambda: find(resolver), 2)
+    threads, _ = started(lambda: find(resolver), 2)
     assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [2])
     assert resolver.abandoned() == 0
     system.go.set()

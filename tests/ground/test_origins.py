@@ -1,13 +1,13 @@
 """The bounded table of values by origin."""
 
 import sys
-import threading
 
 import pytest
 
 from target_tools.http import origins
 from target_tools.http.messages import Origin
 from target_tools.http.origins import MAX_ORIGINS, OriginTable
+from tests.support import in_threads, switching_often
 
 
 def origin(number):
@@ -138,7 +138,6 @@ def test_a_signal_in_the_middle_leaves_the_table_usable(clock):
 def test_threads_share_one_value_for_each_origin():
     """Below the limit no value is lost, duplicated or evicted, except those that lost a race."""
     made, evicted, seen = [], [], []
-    start = threading.Barrier(16)
 
     def make(key):
         value = [key]
@@ -147,22 +146,13 @@ def test_threads_share_one_value_for_each_origin():
 
     table = OriginTable(make, evicted.append)
 
-    def work():
-        start.wait(20)
+    def work(_):
         for _ in range(50):
             for number in range(MAX_ORIGINS):
                 seen.append(id(table.get(origin(number))))
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    with switching_often():
+        in_threads(16, work)
     assert set(seen) == {id(value) for value in table.values()}
     assert len(table.values()) == MAX_ORIGINS
     assert len(made) == len(evicted) + MAX_ORIGINS
@@ -170,7 +160,6 @@ def test_threads_share_one_value_for_each_origin():
 
 def test_threads_beyond_the_limit_lose_nothing_for_long():
     made, evicted, wrong = [], [], []
-    start = threading.Barrier(8)
 
     def make(key):
         value = [key]
@@ -179,23 +168,14 @@ def test_threads_beyond_the_limit_lose_nothing_for_long():
 
     table = OriginTable(make, evicted.append, limit=8)
 
-    def work(first):
-        start.wait(20)
-        for number in range(first, first + 500):
+    def work(thread):
+        for number in range(7 * thread, 7 * thread + 500):
             key = origin(number % 50)
             if table.get(key) != [key]:
                 wrong.append(key)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 56, 7)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    with switching_often():
+        in_threads(8, work)
     assert wrong == []
     kept = table.values()
     assert 1 <= len(kept) <= 8

@@ -13,6 +13,7 @@ from target_tools.concurrency.counter import Counter
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import Task
 from target_tools.errors import ClientClosed, QueueFull
+from tests.support import eventually
 
 LONG = 20
 
@@ -42,13 +43,6 @@ class Act(Task):
         return self.over.is_set()
 
 
-def eventually(condition, seconds=LONG):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert condition()
-
-
 @pytest.fixture
 def pool():
     made = []
@@ -60,7 +54,7 @@ def pool():
     yield make
     for one in made:
         one.stop()
-    eventually(lambda: not any(one.threads() for one in made))
+    assert eventually(lambda: not any(one.threads() for one in made))
 
 
 def submitted(workers, act=lambda: None):
@@ -112,7 +106,7 @@ def test_a_blocked_worker_is_replaced_until_it_goes_on(pool):
         resumed.wait(LONG)
 
     blocked = [submitted(workers, block) for _ in range(2)]
-    eventually(lambda: workers.blocked() == 2)
+    assert eventually(lambda: workers.blocked() == 2)
     others = [submitted(workers) for _ in range(50)]
     assert all(task.wait(LONG) for task in others)
     assert not any(task.is_done() for task in blocked)
@@ -122,7 +116,7 @@ def test_a_blocked_worker_is_replaced_until_it_goes_on(pool):
     assert all(task.wait(LONG) for task in blocked)
     more = [submitted(workers) for _ in range(50)]
     assert all(task.wait(LONG) for task in more)
-    eventually(lambda: workers.threads() <= 2)
+    assert eventually(lambda: workers.threads() <= 2)
     assert workers.blocked() == 0
 
 
@@ -154,7 +148,7 @@ def test_no_more_blocked_workers_than_the_limit_are_replaced(pool, monkeypatch):
             go.wait(LONG)
 
     tasks = [submitted(workers, block) for _ in range(20)]
-    eventually(lambda: workers.blocked() == 4)
+    assert eventually(lambda: workers.blocked() == 4)
     assert workers.threads() == 4
     assert workers.pending() == 16
     go.set()
@@ -171,7 +165,7 @@ def test_a_full_queue_refuses_at_once_and_counts(pool):
     workers = pool(max_workers=1, max_pending=3)
     go = threading.Event()
     submitted(workers, lambda: go.wait(LONG))
-    eventually(lambda: workers.running() == 1)
+    assert eventually(lambda: workers.running() == 1)
     for _ in range(3):
         submitted(workers)
     for _ in range(30):
@@ -187,9 +181,9 @@ def test_idle_workers_leave_and_come_again(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 0.05)
     workers = pool()
     assert submitted(workers).wait(LONG)
-    eventually(lambda: workers.threads() == 0)
+    assert eventually(lambda: workers.threads() == 0)
     assert submitted(workers).wait(LONG)
-    eventually(lambda: workers.threads() == 0)
+    assert eventually(lambda: workers.threads() == 0)
     assert not any(thread.name.startswith("test-worker") for thread in threading.enumerate())
 
 
@@ -207,7 +201,7 @@ def test_a_worker_that_nobody_rang_looks_by_itself(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 0.1)
     workers = pool(max_workers=1)
     assert submitted(workers).wait(LONG)
-    eventually(lambda: len(workers._idle) == 1)
+    assert eventually(lambda: len(workers._idle) == 1)
     # What a signal handler leaves that raises between the two steps of submit.
     workers._idle.pop()
     left = Act()
@@ -220,7 +214,7 @@ def idle(workers, count):
     together = threading.Barrier(count)
     for task in [submitted(workers, lambda: together.wait(LONG)) for _ in range(count)]:
         assert task.wait(LONG)
-    eventually(lambda: len(workers._idle) >= count)
+    assert eventually(lambda: len(workers._idle) >= count)
 
 
 def test_one_that_is_on_its_way_is_called_once_for_a_burst(pool, monkeypatch):
@@ -314,7 +308,7 @@ def test_close_ends_what_still_waits(pool):
     go.set()
     assert first.wait(LONG)
     assert first.dropped_with is None
-    eventually(lambda: workers.threads() == 0)
+    assert eventually(lambda: workers.threads() == 0)
 
 
 def test_a_task_may_flush_and_close(pool):
@@ -346,12 +340,12 @@ def test_workers_that_nobody_holds_are_collected(pool):
     workers = WorkerPool(2, 10, 2.0, "test-worker")
     assert submitted(workers).wait(LONG)
     idle = workers._idle
-    eventually(lambda: len(idle) == 1)
+    assert eventually(lambda: len(idle) == 1)
     seen = weakref.ref(workers)
     workers.stop()
     del workers
-    eventually(lambda: gc.collect() is not None and seen() is None)
-    eventually(lambda: not any(thread.name.startswith("test-worker") for thread in threading.enumerate()))
+    assert eventually(lambda: gc.collect() is not None and seen() is None)
+    assert eventually(lambda: not any(thread.name.startswith("test-worker") for thread in threading.enumerate()))
 
 
 def test_a_raising_task_costs_one_worker_and_nothing_else(pool, monkeypatch):

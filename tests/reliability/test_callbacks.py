@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import multiprocessing
 import signal
-import sys
 import threading
 import time
 
@@ -17,7 +16,7 @@ from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, Notification
 from target_tools.concurrency.async_result import AsyncResult
 from tests.reliability.conftest import Quiet
-from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, offers
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, in_threads, offers, switching_often
 
 pytestmark = pytest.mark.server
 
@@ -63,13 +62,6 @@ def held():
         running.go = handler.go
         yield running
         handler.go.set()
-
-
-def eventually(condition, seconds=WAIT):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.002)
-    assert condition()
 
 
 def notifications():
@@ -193,7 +185,7 @@ def test_the_err_callback_of_a_full_queue_sees_it_too(held):
     seen = []
     with client_of(held, max_workers=1, max_pending=1, shutdown_timeout=1) as client:
         client.get_offers({**offers(), "callback": str})
-        eventually(lambda: client.stats()["running"] == 1)
+        assert eventually(lambda: client.stats()["running"] == 1)
         client.get_offers({**offers(), "callback": str})
         token = REQUEST_ID.set("mine")
         try:
@@ -271,7 +263,7 @@ def test_a_full_queue_tells_the_caller_before_the_call_returns(held):
     told = []
     with client_of(held, max_workers=1, max_pending=2, logger=Quiet()) as client:
         client.get_offers({**offers(), "callback": str})
-        eventually(lambda: client.stats()["running"] == 1)
+        assert eventually(lambda: client.stats()["running"] == 1)
         waiting = [client.get_offers({**offers(), "callback": str}) for _ in range(2)]
         for number in range(1, 6):
             err_callback = lambda error: told.append((threading.current_thread(), error))  # noqa: E731
@@ -296,7 +288,7 @@ def test_a_call_that_waited_too_long_fails_unsent(held):
     told = []
     with client_of(held, max_workers=1, queue_timeout=50, logger=Quiet()) as client:
         first = client.get_offers({**offers("first"), "callback": str})
-        eventually(lambda: len(held.requests) == 1)
+        assert eventually(lambda: len(held.requests) == 1)
         late = client.get_offers({**offers("late"), "callback": str, "err_callback": told.append})
         time.sleep(0.1)
         held.go.set()
@@ -313,7 +305,7 @@ def test_a_call_that_waited_too_long_fails_unsent(held):
 def test_the_clock_of_a_queued_call_starts_when_a_worker_takes_it(held):
     with client_of(held, max_workers=1, logger=Quiet()) as client:
         first = client.get_offers({**offers(), "callback": str})
-        eventually(lambda: client.stats()["running"] == 1)
+        assert eventually(lambda: client.stats()["running"] == 1)
         second = client.get_offers({**offers(), "callback": str, "timeout": 5000})
         third = client.get_offers({**offers(), "callback": str, "timeout": SHORT})
         time.sleep(1.5 * SHORT / 1000)
@@ -329,7 +321,7 @@ def test_flush_and_close_say_whether_all_is_over(held):
     client = client_of(held, max_workers=1, logger=Quiet())
     assert client.flush() is True
     running = client.get_offers({**offers(), "callback": lambda _: told.append("running")})
-    eventually(lambda: client.stats()["running"] == 1)
+    assert eventually(lambda: client.stats()["running"] == 1)
     waiting = [client.get_offers({**offers(), "callback": str, "err_callback": told.append}) for _ in range(3)]
     assert client.flush(30) is False
     assert client.stats()["pending"] == 3
@@ -346,7 +338,7 @@ def test_flush_and_close_say_whether_all_is_over(held):
     assert told[3:] == ["running"]
     assert client.flush(LONG) is True
     assert client.close() is True
-    eventually(lambda: client.stats()["threads"] == 0)
+    assert eventually(lambda: client.stats()["threads"] == 0)
     assert len(held.requests) == 1
 
 
@@ -496,26 +488,16 @@ def test_a_result_that_is_not_there_yet(held):
 def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
     """The check and the start are two steps; that many threads take them at once must not matter."""
     most = []
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
+    with switching_often():
         for _ in range(10):
-            together = threading.Barrier(16)
             with client_of(server, max_workers=3, logger=Quiet()) as client:
 
-                def burst(client=client, together=together):
-                    together.wait(WAIT)
+                def burst(_, client=client):
                     for _ in range(5):
                         client.get_offers({**offers(), "callback": lambda _: most.append(client.stats()["threads"])})
 
-                threads = [threading.Thread(target=burst) for _ in range(16)]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join(WAIT)
+                in_threads(16, burst)
                 assert client.flush(LONG)
-    finally:
-        sys.setswitchinterval(before)
     assert len(most) == 800
     assert max(most) <= 3
 

@@ -14,8 +14,8 @@ from target_tools.clock import monotonic
 from target_tools.concurrency.counter import Counter
 from target_tools.http import breaker, dns, pools
 from tests.reliability.conftest import Quiet
-from tests.reliability.visitors import address_info, answer_to, belongs_to, in_threads, swallows_connects
-from tests.support import content, head_of, offers
+from tests.reliability.visitors import address_info, answer_to, belongs_to, swallows_connects
+from tests.support import content, head_of, in_threads, offers
 
 pytestmark = pytest.mark.server
 

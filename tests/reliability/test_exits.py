@@ -9,7 +9,7 @@ import pytest
 
 from target_python_sdk.testing import Connection, SocketServer, answer
 from tests.reliability.conftest import interpreter, no_interpreter, python
-from tests.support import ANSWER_BYTES, client_of, offers
+from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
@@ -174,13 +174,6 @@ def test_t8_a_late_call_is_answered_without_a_traceback(version, figure):
                 odd[name] = (done.returncode, done.stdout, done.stderr[-1500:])
     figure("late calls answered on {}".format(version), len(LATE) - len(odd), len(LATE))
     assert odd == {}
-
-
-def eventually(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    return condition()
 
 
 def workers_alive():

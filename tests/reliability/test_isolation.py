@@ -17,10 +17,9 @@ from tests.reliability.visitors import (
     answers_each,
     belongs_to,
     forget_finished,
-    in_threads,
     options_of,
 )
-from tests.support import LONG, SHORT, body_of, client_of
+from tests.support import LONG, SHORT, body_of, client_of, in_threads
 
 pytestmark = pytest.mark.server
 
@@ -331,8 +330,8 @@ MIX = """
     from target_python_sdk import TargetClient
     from tests.decisioning.cdn import artifact, options
     from tests.reliability.conftest import Quiet
-    from tests.reliability.visitors import belongs_to, in_threads, options_of
-    from tests.support import client_of, offers
+    from tests.reliability.visitors import belongs_to, options_of
+    from tests.support import client_of, in_threads, offers
     from target_python_sdk.types import DeliveryRequest, MboxRequest, PrefetchRequest, VisitorId
 
     domain, threads, count, decisions = sys.argv[1], *map(int, sys.argv[2:5])

@@ -18,8 +18,8 @@ from target_tools.concurrency.task_workers import MAX_BLOCKED
 from target_tools.http import connect as connecting
 from target_tools.http import dns
 from tests.reliability.conftest import Quiet, scaled
-from tests.reliability.visitors import address_info, in_threads, swallows_connects
-from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers
+from tests.reliability.visitors import address_info, swallows_connects
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, in_threads, offers
 
 pytestmark = pytest.mark.server
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import threading
 from types import SimpleNamespace
 
 from target_python_sdk.testing import response
@@ -56,26 +55,6 @@ def forget_finished(server):
     """Free what a server has recorded, which would grow with the number of calls."""
     del server.requests[:]
     server._threads[:] = [thread for thread in server._threads if thread.is_alive()]
-
-
-def in_threads(count, act):
-    """Call ``act(number)`` in ``count`` threads at the same time; raise the first exception of any of them."""
-    failures, together = [], threading.Barrier(count)
-
-    def run(number):
-        try:
-            together.wait(30)
-            act(number)
-        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 @contextlib.contextmanager
