@@ -6,7 +6,7 @@ from typing import Any, Callable, Mapping, Sequence
 from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import Callback, CallbackTask
-from target_tools.errors import ApiValueError, ClientClosed, QueueFull
+from target_tools.errors import ApiValueError, ClientClosed
 from target_tools.logger import Log
 
 #: Calls that may wait for a worker.
@@ -37,14 +37,7 @@ class Pool:
         if self._closed:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
-        workers, result = self._workers, task.result
-        task.help = lambda: workers.run_inline(task)
-        result.before_wait(task.help)
-        try:
-            workers.submit(task)
-        except QueueFull as error:
-            task.drop(error)
-        return result
+        return self._workers.submit_call(task)
 
     def close(self) -> None:
         """Take no more calls; those that were taken are answered."""

@@ -26,7 +26,7 @@ from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetr
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.concurrency.tasks import ContextTask
-from target_tools.errors import ArtifactNotAvailable, QueueFull
+from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
@@ -132,11 +132,7 @@ class Running:
         if function is None:
             return
         told = {"request": owed.request, "visitor": visitor, "session_id": owed.visit.session_id}
-        telling, workers = _Telling(function, told, self._log), self._processes.get().workers
-        try:
-            workers.submit(telling)
-        except QueueFull as error:
-            telling.drop(error)
+        self._processes.get().workers.submit(_Telling(function, told, self._log))
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
         """A child of a process that had stopped looks for no newer artifact either."""

@@ -11,18 +11,14 @@ from target_python_sdk.delivery.prepare import Prepared
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import ContextTask
-from target_tools.errors import QueueFull, TargetError
+from target_tools.errors import TargetError
 
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 
 
 def send_in_background(owed: Prepared, runtime: Runtime) -> None:
     """Let a worker tell the edge; a queue that is full ends it here and now."""
-    telling = Telling(owed, runtime)
-    try:
-        runtime.workers.submit(telling)
-    except QueueFull as error:
-        telling.drop(error)
+    runtime.workers.submit(Telling(owed, runtime))
 
 
 class Telling(ContextTask):

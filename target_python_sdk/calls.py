@@ -33,7 +33,7 @@ from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.concurrency.tasks import CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError, QueueFull
+from target_tools.errors import ClientClosed, DeadlineExceeded, DeliveryError
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
@@ -223,12 +223,5 @@ class OneCall(Generic[ResultT]):
         if self._http is None:  # the caller may write to the request while the call waits for its turn
             self._prepared = self._prepared._replace(request=deep_copy(self._prepared.request))
         limit = TimeLimit(self._runtime.settings.queue_timeout, self._call.timeout, self._expire)
-        queued = CallbackTask(self.answer, callback, err_callback, self.log, limit)
-        workers, result = self._runtime.workers, queued.result
-        queued.help = lambda: workers.run_inline(queued)
-        result.before_wait(queued.help)
-        try:
-            workers.submit(queued)
-        except QueueFull as error:
-            queued.drop(error)
-        return result
+        task = CallbackTask(self.answer, callback, err_callback, self.log, limit)
+        return self._runtime.workers.submit_call(task)

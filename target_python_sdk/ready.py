@@ -8,13 +8,12 @@ first uses the client.  Where no thread is to be had the first call after that m
 tells.
 """
 
-import _thread
 import atexit
-import contextlib
 import os
 from typing import Callable, List, Optional
 
 from target_tools.clock import Deadline
+from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.threads import is_about_to_fork, start_thread
 
 CLIENT_READY = "client_ready"
@@ -34,10 +33,8 @@ class ReadyNotice:
         # Whoever pops it tells; so it is told once, by the thread or by the exit.
         self._turn = [True] if turn is None else turn
         self._is_stranded = False
-        self._cancelled = _thread.allocate_lock()
-        self._cancelled.acquire()
-        self._told = _thread.allocate_lock()
-        self._told.acquire()
+        self._cancelled = Latch()
+        self._told = Latch()
 
     def start(self) -> None:
         """Tell from a thread of its own, as soon as it is due."""
@@ -68,10 +65,10 @@ class ReadyNotice:
         if not self._takes_the_turn():
             return
         atexit.unregister(self._at_exit)
-        self._cancelled.release()
+        self._cancelled.set()
 
     def _wait_and_tell(self) -> None:
-        self._cancelled.acquire(True, max(0.0, self._due.remaining()))
+        self._cancelled.wait(self._due.remaining())
         self._tell_once()
 
     def _tell_once(self) -> None:
@@ -80,8 +77,7 @@ class ReadyNotice:
                 self._tell()
         finally:
             atexit.unregister(self._at_exit)
-            with contextlib.suppress(RuntimeError):  # somebody else was here, too
-                self._told.release()
+            self._told.set()
 
     def _takes_the_turn(self) -> bool:
         """Whether nobody else tells, or has told."""
@@ -93,6 +89,5 @@ class ReadyNotice:
     def _at_exit(self) -> None:
         if os.getpid() != self._pid or is_about_to_fork():
             return  # the parent tells; the workers do
-        told = self._told.acquire(True, max(0.0, self._due.remaining()) + self._patience)
-        if not told:
+        if not self._told.wait(max(0.0, self._due.remaining()) + self._patience):
             self._tell_once()

@@ -3,7 +3,6 @@
 None of it knows the source that it is done for: that may be collected while the network is waited for.
 """
 
-import _thread
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence, Union
 
@@ -20,9 +19,8 @@ from target_python_sdk.artifact.download import (
 from target_python_sdk.artifact.format import read_artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline
-from target_tools.concurrency.poller import MAX_INTERVAL
+from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.threads import is_about_to_fork
-from target_tools.concurrency.waiting import acquire
 from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, escape_text
 from target_tools.http.messages import Send
 from target_tools.http.retries import parse_retry_after
@@ -102,33 +100,29 @@ def say(log: Log, message: str) -> None:
 
 
 class Waiters:
-    """Who waits for the first artifact: threads, each on a raw lock of its own, and callbacks."""
+    """Who waits for the first artifact: threads, each on its own latch, and callbacks."""
 
     def __init__(self) -> None:
-        self._bells: Dict[int, _thread.LockType] = {}
+        self._latches: Dict[int, Latch] = {}
         self._callbacks: Deque[Callable[[], object]] = deque()
 
     def __len__(self) -> int:
-        return len(self._bells)
+        return len(self._latches)
 
     def wait(self, seconds: float, is_over: Callable[[], bool]) -> None:
         """Come back when somebody rings, or after so many seconds; at once where the waiting is over."""
-        bell = _thread.allocate_lock()
-        bell.acquire()
+        latch = Latch()
         try:
-            self._bells[id(bell)] = bell
+            self._latches[id(latch)] = latch
             if not is_over():
-                acquire(bell, Deadline.after(min(seconds, MAX_INTERVAL)))
+                latch.wait(seconds)
         finally:
-            self._bells.pop(id(bell), None)
+            self._latches.pop(id(latch), None)
 
     def ring(self) -> None:
         """Wake whoever waits."""
-        for bell in list(self._bells.values()):
-            try:
-                bell.release()
-            except RuntimeError:  # it was rung already
-                continue
+        for latch in list(self._latches.values()):
+            latch.set()
 
     def add(self, callback: Callable[[], object]) -> None:
         """Let ``callback`` be told."""

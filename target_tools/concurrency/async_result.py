@@ -1,12 +1,10 @@
-"""What a call with a callback returns: the answer that will be there.
+"""The result of a call with a callback or of an awaited call.
 
-The methods are those of ``multiprocessing.pool.AsyncResult``, which 1.1.0 returned, and
-it can be awaited.  Waiting takes one raw lock per waiter and nothing else: an exception
-that a signal handler raises in ``get()`` leaves nothing taken, where ``threading.Event``
-would raise a foreign error or stay locked for ever.
+The methods are those of ``multiprocessing.pool.AsyncResult``, which 1.1.0 returned; the result can also be awaited.
 """
 
 import _thread
+import contextlib
 import math
 import os
 from collections import deque
@@ -14,80 +12,80 @@ from typing import Any, Callable, Deque, Generator, Generic, List, Optional, Tup
 
 from target_tools.clock import Deadline
 from target_tools.concurrency.event_loops import running_loop
-from target_tools.concurrency.waiting import acquire
+from target_tools.concurrency.latch import Latch
 from target_tools.errors import CallLost, OptionError
 
 ResultT = TypeVar("ResultT")
 
 
+def noop() -> None:
+    """Do nothing."""
+
+
+def _never() -> float:
+    return math.inf
+
+
 class AsyncResult(Generic[ResultT]):
-    """The answer of one call, once its callback has run."""
+    """The value or the error of one call. It is ready once the callback of the call has returned."""
 
     def __init__(self) -> None:
         self._value: Optional[ResultT] = None
         self._error: Optional[BaseException] = None
-        self._ready = False
+        self._done = Latch()
         self._pid = os.getpid()
-        #: The thread that runs the callback just now.
+        #: The thread that is running the callback.
         self._callback_thread: Optional[int] = None
-        #: What to do when the answer is there: release a waiter's lock, wake an event loop.
-        self._watchers: Deque[Callable[[], object]] = deque()
-        self._before_waiting: Callable[[], object] = _nothing
+        #: Functions that wake the event loops of coroutines that await the result.
+        self._wake_ups: Deque[Callable[[], object]] = deque()
+        self._before_waiting: Callable[[], object] = noop
         self._check_time: Callable[[], float] = _never
 
     def get(self, timeout: Optional[float] = None) -> ResultT:
-        """The answer, or the error the call ended with, raised.
+        """Return the value of the call, or raise its error.
 
-        Waits ``timeout`` seconds, or as long as it takes; then raises
-        ``multiprocessing.TimeoutError``.
+        Raises ``multiprocessing.TimeoutError`` if the call has not ended after ``timeout`` seconds.
         """
         self.wait(timeout)
-        if not self._ready:
-            from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - seldom wanted
+        if not self._done.is_set():
+            from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - rarely needed
 
             raise NotReady
         if self._error is not None:
             try:
                 raise self._error
             finally:
-                del self  # or error, traceback and result would hold one another
-        return self._value  # type: ignore[return-value]  # a call without an error has an answer
+                del self  # breaks the cycle of error, traceback and result
+        return self._value  # type: ignore[return-value]  # a call without an error has a value
 
     def wait(self, timeout: Optional[float] = None) -> None:
-        """Come back when the answer is there, or after ``timeout`` seconds."""
+        """Wait until the call has ended, for ``timeout`` seconds at most."""
         if self.ready():
             return
         self._check_not_in_own_callback()
-        deadline = None if timeout is None else Deadline.after(timeout)
-        if deadline is None or deadline.remaining() > 0:
+        deadline = Deadline.after(math.inf if timeout is None else timeout)
+        if deadline.remaining() > 0:
             self._before_waiting()
-        waiter = _thread.allocate_lock()
-        waiter.acquire()
-        self._watchers.append(waiter.release)
-        try:
-            while not self._ready:
-                expires_in = self._check_time()
-                left = math.inf if deadline is None else deadline.remaining()
-                if self._ready or left <= 0:
-                    break
-                seconds = min(expires_in, left)
-                acquire(waiter, None if seconds == math.inf else Deadline.after(seconds))
-        finally:
-            self._remove_watcher(waiter.release)
+        while not self._done.is_set():
+            expires_in = self._check_time()
+            remaining = deadline.remaining()
+            if remaining <= 0:
+                return
+            self._done.wait(min(expires_in, remaining))
 
     def ready(self) -> bool:
-        """Whether the answer is there."""
-        if not self._ready and self._pid != os.getpid():
-            # The worker that would have answered was not forked along; the parent's answers there.
-            self._error = CallLost("this process was forked while the call was under way")
-            self._before_waiting, self._check_time = _nothing, _never
-            self._ready = True
-        return self._ready
+        """Return whether the call has ended."""
+        if not self._done.is_set() and self._pid != os.getpid():
+            # The worker of the call exists in the parent process only, and so do the event loops that wait.
+            self._error = CallLost("this process was forked while the call was in progress")
+            self._before_waiting, self._check_time = noop, _never
+            self._done.set()
+        return self._done.is_set()
 
     def successful(self) -> bool:
-        """Whether the call ended without an error; raises ``ValueError`` while it has not ended."""
+        """Return whether the call ended without an error. Raises ``ValueError`` if it has not ended."""
         if not self.ready():
-            raise ValueError("{!r} not ready".format(self))
+            raise ValueError(f"{self!r} not ready")
         return self._error is None
 
     def __await__(self) -> Generator[Any, None, ResultT]:
@@ -96,49 +94,48 @@ class AsyncResult(Generic[ResultT]):
             self._before_waiting()
         if not self.ready():
             loop = running_loop()
-            arrived = loop.create_future()
+            future = loop.create_future()
 
             def wake() -> None:
-                loop.call_soon_threadsafe(_complete_future, arrived)
+                loop.call_soon_threadsafe(_complete_future, future)
 
-            self._watchers.append(wake)
+            self._wake_ups.append(wake)
             timers: List[Any] = []
-            self._watch_time(loop, timers)
-            if self._ready:
-                _complete_future(arrived)
+            self._check_time_on(loop, timers)
+            if self._done.is_set():
+                _complete_future(future)
             try:
-                yield from arrived
-            finally:  # a cancelled wait leaves the call and the client as they are
-                self._remove_watcher(wake)
+                yield from future
+            finally:  # the await may have been cancelled; the call continues
+                with contextlib.suppress(ValueError):
+                    self._wake_ups.remove(wake)
                 for timer in timers:
                     timer.cancel()
         try:
             return self.get()
         finally:
-            del self  # or error, traceback and result would hold one another
+            del self  # breaks the cycle of error, traceback and result
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        """An answer that is there can be pickled; one that is not belongs to this process."""
         if not self.ready():
             raise TypeError("an AsyncResult that is not ready cannot be pickled")
-        return _result_of, (self._value, self._error)
+        return _ready_result, (self._value, self._error)
 
-    # For whoever does the work
+    # For the code that runs the call
 
     def before_wait(self, hook: Callable[[], object]) -> None:
-        """Do ``hook`` in a thread that is about to wait: it may be the one that is needed."""
+        """Call ``hook`` in each thread that is about to wait: that thread may be the one that has to run the call."""
         self._before_waiting = hook
 
     def expire_by(self, check: Callable[[], float]) -> None:
-        """Let waiters end the call in time.
+        """Let waiting threads end the call when its time is up.
 
-        ``check`` completes the result if the time of the call is up; otherwise it returns the seconds
-        after which to call it again.
+        ``check`` completes the result if the time is up. Otherwise it returns the seconds until the next check.
         """
         self._check_time = check
 
     def run_callback(self, callback: Callable[[], object]) -> None:
-        """Run ``callback``, which may not wait for this result."""
+        """Call ``callback``. It must not wait for this result."""
         self._callback_thread = _thread.get_ident()
         try:
             callback()
@@ -146,52 +143,34 @@ class AsyncResult(Generic[ResultT]):
             self._callback_thread = None
 
     def complete(self, value: Optional[ResultT], error: Optional[BaseException]) -> None:
-        """The answer is there; wake everybody who waits for it.  The first answer stays."""
-        if not self._ready:
+        """Set the outcome of the call and wake all waiters. Only the first outcome counts."""
+        if not self._done.is_set():
             self._value, self._error = value, error
-        self._ready = True
-        self._before_waiting, self._check_time = _nothing, _never
-        while self._watchers:
+        self._done.set()
+        self._before_waiting, self._check_time = noop, _never
+        while self._wake_ups:
             try:
-                watcher = self._watchers.popleft()
-            except IndexError:  # it was forgotten just now
-                return
-            try:
-                watcher()
-            except RuntimeError:  # an event loop that was closed, a lock that nobody holds
+                self._wake_ups.popleft()()
+            except (IndexError, RuntimeError):  # removed in the meantime, or its event loop is closed
                 continue
 
-    def _watch_time(self, loop: Any, timers: List[Any]) -> None:
-        """Check the time of the call on ``loop``, again and again; ``timers`` holds what to cancel at the end."""
+    def _check_time_on(self, loop: Any, timers: List[Any]) -> None:
+        """Check the time of the call on ``loop`` repeatedly. ``timers`` holds the timer to cancel at the end."""
         expires_in = self._check_time()
-        if not self._ready and expires_in != math.inf:
-            timers[:] = [loop.call_later(max(0.001, expires_in), self._watch_time, loop, timers)]
+        if not self._done.is_set() and expires_in != math.inf:
+            timers[:] = [loop.call_later(max(0.001, expires_in), self._check_time_on, loop, timers)]
 
     def _check_not_in_own_callback(self) -> None:
         if self._callback_thread == _thread.get_ident():
-            raise OptionError("a callback cannot wait for the result that it is told")
-
-    def _remove_watcher(self, watcher: Callable[[], object]) -> None:
-        try:
-            self._watchers.remove(watcher)
-        except ValueError:  # it was told
-            return
+            raise OptionError("a callback cannot wait for the result of its own call")
 
 
-def _result_of(value: Any, error: Optional[BaseException]) -> "AsyncResult[Any]":
+def _ready_result(value: Any, error: Optional[BaseException]) -> "AsyncResult[Any]":
     result: AsyncResult[Any] = AsyncResult()
     result.complete(value, error)
     return result
 
 
-def _complete_future(arrived: Any) -> None:
-    if not arrived.done():
-        arrived.set_result(None)
-
-
-def _nothing() -> None:
-    pass
-
-
-def _never() -> float:
-    return math.inf
+def _complete_future(future: Any) -> None:
+    if not future.done():
+        future.set_result(None)

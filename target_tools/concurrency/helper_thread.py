@@ -6,8 +6,6 @@ does neither: it passes the function to a helper thread and waits on a latch, wh
 signal ends cleanly.
 """
 
-import _thread
-import threading
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline, monotonic
@@ -22,11 +20,6 @@ ResultT = TypeVar("ResultT")
 MAX_ABANDONED = 128
 #: Seconds within which a started thread begins. A thread that takes longer never will.
 START_SECONDS = 2.0
-
-
-def in_main_thread() -> bool:
-    """Return whether this is the thread in which signal handlers run."""
-    return _thread.get_ident() == threading.main_thread().ident
 
 
 class _Job(Generic[ResultT]):
@@ -58,7 +51,7 @@ class _Job(Generic[ResultT]):
         if self._abandoned:
             self._error = None  # its traceback refers to this frame
             self._undo()
-        self._done.open()
+        self._done.set()
 
     def result(self, deadline: Deadline, wait_for_thread_exit: bool) -> ResultT:
         """Wait for the result of the function, or raise its exception."""

@@ -1,50 +1,66 @@
-"""An event that opens once, safe when a signal handler raises in a thread that waits for it."""
+"""An event that is set once, safe against signal handlers that raise.
+
+Python runs signal handlers in the main thread, between two bytecode instructions, and a handler may raise:
+Celery's soft time limits do. Two problems follow for a thread that waits:
+
+* ``threading.Event`` guards its waiters with a lock. A handler that raises while the lock is held leaves it
+  locked, or makes the ``with`` block raise an unrelated ``RuntimeError``. So a latch has no shared lock: each
+  waiter blocks on its own raw lock, and the list of waiters is changed in single instructions.
+* A signal ends a blocking ``acquire`` only if it arrives in the main thread during the wait. A signal that
+  arrives a moment earlier, or in another thread, has no effect until the wait is over: on a busy machine a soft
+  time limit was delayed by the ten seconds of a call's timeout. So the main thread waits in short steps.
+
+All waits of the SDK go through a latch. The exceptions are ``fork_safety``, which polls, and
+``threads.ThreadName``, which waits for a lock of ``threading``.
+"""
 
 import _thread
 import contextlib
-from collections import deque
-from typing import Deque
+import math
+from typing import List
 
 from target_tools.clock import Deadline
-from target_tools.concurrency.waiting import acquire
+from target_tools.concurrency.threads import in_main_thread
+
+#: Longest step of a wait in the main thread, in seconds. A signal handler is delayed by this much at most.
+MAIN_THREAD_STEP = 0.05
+#: Longest step in other threads: about a month. No platform can wait forever with a timeout.
+STEP = 2.6e6
 
 
 class Latch:
-    """Closed until :meth:`open` is called; any number of threads can wait for that.
-
-    Each waiter blocks on a raw lock of its own.  An exception that a signal handler raises in
-    ``wait`` leaves nothing locked, whereas ``threading.Event`` can stay locked or raise a foreign
-    ``RuntimeError``.
-    """
+    """An event like ``threading.Event`` that cannot be cleared."""
 
     def __init__(self) -> None:
-        self._is_open = False
-        self._waiters: Deque[_thread.LockType] = deque()
+        self._is_set = False
+        self._waiters: List[_thread.LockType] = []
 
-    def is_open(self) -> bool:
-        """Return whether ``open`` was called."""
-        return self._is_open
+    def is_set(self) -> bool:
+        """Return whether ``set`` was called."""
+        return self._is_set
 
-    def open(self) -> None:
-        """Wake all waiters, now and in future."""
-        self._is_open = True
+    def set(self) -> None:
+        """Wake all current and future waiters. Takes no lock, so a finalizer may call it."""
+        self._is_set = True
         while self._waiters:
             try:
-                self._waiters.popleft().release()
-            except (IndexError, RuntimeError):  # a waiter gave up in the meantime
+                self._waiters.pop().release()
+            except (IndexError, RuntimeError):  # the waiter gave up in the meantime
                 continue
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the latch is open, at most that long, and return whether it is."""
-        if self._is_open or seconds <= 0:
-            return self._is_open
+    def wait(self, seconds: float = math.inf) -> bool:
+        """Wait until the latch is set, for ``seconds`` at most. Return whether it is set."""
+        if self._is_set or seconds <= 0:
+            return self._is_set
+        deadline = Deadline.after(seconds)
+        step = MAIN_THREAD_STEP if in_main_thread() else STEP
         lock = _thread.allocate_lock()
         lock.acquire()
         self._waiters.append(lock)
         try:
-            if not self._is_open:
-                acquire(lock, Deadline.after(seconds))
+            while not self._is_set and (remaining := deadline.remaining()) > 0:
+                lock.acquire(True, min(remaining, step))
         finally:
             with contextlib.suppress(ValueError):
                 self._waiters.remove(lock)
-        return self._is_open
+        return self._is_set

@@ -1,108 +1,100 @@
-"""A thread that takes turns: it does something, waits, and does it again.
+"""A background thread that calls a function again and again.
 
-Like the workers it is a guest: a daemon that is started late, shares no lock, is not there in a forked child, and
-holds no exit up.
+Like worker threads, the thread is a daemon that starts late, shares no lock, does not exist in a forked
+child, and does not delay the exit of the process.
 """
 
-import _thread
 import os
 from typing import Callable, List, Optional
 
 from target_tools.concurrency.abort import AbortScope
+from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from target_tools.concurrency.threads import ThreadName, start_thread
 
-#: The longest pause, in seconds: a month, as no platform's locks wait for ever.
-MAX_INTERVAL = 2.6e6
-
 
 class Poller:
-    """Calls ``turn`` and waits as many seconds as it returned, until that is None or ``stop`` is called.
+    """Calls ``poll`` and waits as many seconds as it returned, until that is None or ``stop`` is called.
 
-    ``turn`` does not raise.  It must not hold whoever holds the poller, or neither is ever collected.
+    ``poll`` must not raise. It must not refer to the owner of the poller, or neither is garbage-collected.
     """
 
-    def __init__(self, turn: Callable[[], Optional[float]], name: str, scope: Optional[AbortScope] = None) -> None:
-        self._turn = turn
+    def __init__(self, poll: Callable[[], Optional[float]], name: str, scope: Optional[AbortScope] = None) -> None:
+        self._poll = poll
         self._name = name
         self._pid = os.getpid()
-        self._bell = _thread.allocate_lock()
-        self._bell.acquire()
-        # Of two threads, one of which was started by somebody whom a signal handler interrupted, one takes the turns.
-        self._place: List[bool] = [True]
-        self._there = False
-        self._busy = False
-        self.stopped = False
-        #: What the turns exchange with servers, by deadlines of it, ends with the polling.
+        self._stop = Latch()
+        #: Emptied by the thread that polls. A start that a signal handler interrupted can lead to a second thread.
+        self._unclaimed: List[bool] = [True]
+        self._has_thread = False
+        self._is_busy = False
+        #: The requests made by ``poll`` whose deadline comes from this scope are aborted by ``stop``.
         self.scope = scope or AbortScope()
 
-    def start(self, pause: float = 0.0) -> bool:
-        """Whether a thread may be had; its first turn comes after ``pause`` seconds."""
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stop.is_set()
+
+    def start(self, delay: float = 0.0) -> bool:
+        """Start the thread, which polls first after ``delay`` seconds. Return False if no thread can be started."""
         if EXIT_COORDINATOR.begun:
             return False
         EXIT_COORDINATOR.register(self)
         try:
-            start_thread(self._run, (pause,))
+            start_thread(self._run, (delay,))
         except (RuntimeError, MemoryError):
-            if not self._there:
+            if not self._has_thread:
                 EXIT_COORDINATOR.unregister(self)
             return False
         return True
 
     def stop(self) -> None:
-        """Let the thread end: at once if it waits, for a server too, else after its turn.
+        """End the thread: at once if it waits, or waits for a server, else when ``poll`` returns.
 
-        Takes no lock: a collector may call it.
+        Takes no lock, because the garbage collector may call it.
         """
-        self.release_idle()
+        self._stop.set()
+        self.scope.abort()
+
+    release_idle = stop
 
     def created_in_this_process(self) -> bool:
-        """Whether it is not a parent's."""
+        """Return whether the poller belongs to this process and was not inherited through a fork."""
         return self._pid == os.getpid()
 
-    def drain(self, began: float) -> None:
-        """Nothing: an exit does not wait for a turn."""
-
-    def release_idle(self) -> None:
-        """Take no further turn, and end what the turn exchanges with a server."""
-        self.stopped = True
-        self.scope.abort()
-        try:
-            self._bell.release()
-        except RuntimeError:  # it was rung already
-            return
+    def drain(self, exit_began: float) -> None:
+        """Do nothing: the exit does not wait for ``poll``."""
 
     def threads(self) -> int:
-        """How many threads there are."""
-        return int(self._there)
+        """Return the number of threads, 0 or 1."""
+        return int(self._has_thread)
 
     def running(self) -> int:
-        """How many of them take a turn that goes on: one that was stopped is about to end."""
-        return int(self._busy and not self.stopped)
+        """Return how many threads are inside ``poll`` and not stopped: 0 or 1."""
+        return int(self._is_busy and not self.stopped)
 
-    def _run(self, pause: float) -> None:
-        """The life of the thread."""
+    def _run(self, delay: float) -> None:
         try:
-            self._place.pop()
+            self._unclaimed.pop()
         except IndexError:
             return
-        self._there = True
-        EXIT_COORDINATOR.register(self)  # another start that was refused may have struck it out
+        self._has_thread = True
+        EXIT_COORDINATOR.register(self)  # a concurrent start that failed may have unregistered it
         name = ThreadName(self._name)
         try:
-            left: Optional[float] = pause
-            while left is not None and not self._wait_for_stop(left):
-                self._busy = True
-                left = self._turn()
-                self._busy = False
+            next_delay: Optional[float] = delay
+            while next_delay is not None and not self._wait_for_stop(next_delay):
+                self._is_busy = True
+                next_delay = self._poll()
+                self._is_busy = False
         finally:
             name.remove()
             EXIT_COORDINATOR.unregister(self)
-            self._there = self._busy = False
+            self._has_thread = self._is_busy = False
 
     def _wait_for_stop(self, seconds: float) -> bool:
-        """Whether it is time to leave, which is known after so many seconds at most."""
-        if not self.stopped and seconds > 0:
-            self._bell.acquire(True, min(seconds, MAX_INTERVAL))
-        # What was forked in a turn and came back here is no poller.
+        """Wait for ``stop`` for ``seconds`` at most. Return whether the thread must end."""
+        self._stop.wait(seconds)
+        # If poll forked and the child returned here, the child must not poll.
         return self.stopped or not self.created_in_this_process()

@@ -4,11 +4,11 @@ The pool lives in the application's process and keeps its footprint small:
 
 * Workers are daemon threads. They start on demand, at most ``max_workers`` of them, and
   exit after a few idle seconds. A worker that is ``blocking`` does not count.
-* Submitting a task never blocks. If the queue is full, ``submit`` raises ``QueueFull``.
+* Submitting a task never blocks. If the queue is full, ``submit`` drops the task with ``QueueFull``.
 * There is no shared lock. Pending tasks and idle workers are kept in two deques, and each
-  idle worker waits on its own raw lock. A signal handler that raises inside
-  ``submit`` therefore cannot leave a lock held. At worst a wake-up is lost; idle workers
-  check the queue periodically, and so does the next ``submit`` or ``flush``.
+  idle worker waits on its own latch. A signal handler that raises inside ``submit``
+  therefore cannot leave a lock held. At worst a wake-up is lost; idle workers check the
+  queue periodically, and so does the next ``submit`` or ``flush``.
 * Idle workers are woken one at a time. No second wake-up is sent while the first is on
   its way: the woken worker finds all pending tasks and wakes the next worker if needed.
 * Nothing survives a fork. A child process creates its own pool.
@@ -19,15 +19,19 @@ The pool lives in the application's process and keeps its footprint small:
 import _thread
 import contextlib
 import itertools
+import math
 import os
 from collections import deque
-from typing import Deque, Dict, Iterator, List, Optional, Tuple
+from functools import partial
+from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.counter import Counter
 from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR
-from target_tools.concurrency.tasks import Task
+from target_tools.concurrency.tasks import CallbackTask, Task
 from target_tools.concurrency.threads import ThreadName, start_thread
 from target_tools.errors import CallLost, QueueFull
 
@@ -37,30 +41,26 @@ IDLE_SECONDS = 5.0
 START_SECONDS = 2.0
 #: Number of workers that can be replaced at the same time while they wait for a name look-up or a connection.
 MAX_BLOCKED = 32
-#: Stands in for "no timeout" in ``close`` and ``flush``: about a month.
-NO_TIMEOUT = 2.6e6
 
 
-class _WakeUp:
+class _WakeUp(Latch):
     """A one-time signal to one idle worker."""
 
     def __init__(self) -> None:
-        self._lock = _thread.allocate_lock()
-        self._lock.acquire()
+        super().__init__()
         self._sent_at = 0.0
         #: Whether the worker has stopped waiting. It sets this before it looks at the queue, never after.
         self._received = False
 
-    def send(self) -> None:
-        """Wake the worker. Raises ``RuntimeError`` if the signal was already sent."""
+    def set(self) -> None:
         self._sent_at = monotonic()
-        self._lock.release()
+        super().set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the signal. Returns False on timeout; the worker counts as awake either way."""
-        sent = self._lock.acquire(True, seconds)
+    def wait(self, seconds: float = math.inf) -> bool:
+        """Wait for the signal. Return False on timeout; the worker counts as awake either way."""
+        super().wait(seconds)
         self._received = True
-        return sent
+        return self.is_set()
 
     def is_on_its_way(self) -> bool:
         """Return whether the signal was sent and its worker can still be expected."""
@@ -102,19 +102,28 @@ class WorkerPool:
         """Queue ``task`` for a worker.
 
         If there is no worker and no thread can be started, run the task in the calling thread.
-        Raises ``QueueFull`` if ``max_pending`` tasks are already waiting.
+        If ``max_pending`` tasks are already waiting, drop it.
         """
         if EXIT_COORDINATOR.begun:
             task.run(inline=True)
             return
         if len(self._pending) >= self._max_pending:
             self.refused.add()
-            raise QueueFull(f"{self._max_pending} calls are already waiting for a worker (option 'max_pending')")
+            task.drop(QueueFull(f"{self._max_pending} calls are already waiting for a worker (option 'max_pending')"))
+            return
         self._pending.append(task)
         self._unfinished[id(task)] = task
         if task.is_done():  # a worker was faster
             self._unfinished.pop(id(task), None)
         self._ensure_wake_up()
+
+    def submit_call(self, task: CallbackTask) -> "AsyncResult[Any]":
+        """Queue ``task`` and return its result. A worker that waits for the result runs the task itself."""
+        result = task.result
+        task.run_while_waiting = partial(self.run_inline, task)
+        result.before_wait(task.run_while_waiting)
+        self.submit(task)
+        return result
 
     def created_in_this_process(self) -> bool:
         """Return whether the pool belongs to this process and was not inherited through a fork."""
@@ -173,8 +182,8 @@ class WorkerPool:
         self._run_task(task)
 
     def flush(self, timeout: Optional[float]) -> bool:
-        """Wait until all unfinished tasks are done. Returns False if that takes more than ``timeout`` seconds."""
-        deadline = Deadline.after(NO_TIMEOUT if timeout is None else timeout)
+        """Wait until all unfinished tasks are done. Return False if that takes more than ``timeout`` seconds."""
+        deadline = Deadline.after(math.inf if timeout is None else timeout)
         thread = _thread.get_ident()
         # A callback that flushes does not wait for its own call, nor for other callbacks that flush, because they
         # would wait for each other.
@@ -184,7 +193,7 @@ class WorkerPool:
         try:
             if self._pending:
                 self._wake_or_start_worker()  # in case a signal handler prevented the wake-up in submit
-            return all(task.wait(max(0.0, deadline.remaining())) for task in self._tasks_to_flush(thread))
+            return all(task.wait(deadline.remaining()) for task in self._tasks_to_flush(thread))
         finally:
             if in_callback:
                 self._flushing.pop(thread, None)
@@ -206,11 +215,9 @@ class WorkerPool:
         self._stopped = True
         while True:
             try:
-                self._idle.pop().send()
+                self._idle.pop().set()
             except IndexError:
                 return
-            except RuntimeError:  # already awake
-                continue
 
     def drain(self, exit_began: float) -> None:
         """Flush for ``shutdown_timeout`` after ``exit_began``, then drop the tasks that no worker has begun."""
@@ -231,7 +238,7 @@ class WorkerPool:
         """Drop pending tasks in a helper thread, where no signal handler can interrupt between dequeue and drop."""
         if self._pending:
             helper = HelperThreads(self.is_worker)
-            helper.call(lambda: self._drop_pending(error), Deadline.after(NO_TIMEOUT), lambda: None)
+            helper.call(lambda: self._drop_pending(error), Deadline.after(math.inf), lambda: None)
 
     def _drop_pending(self, error: Exception) -> None:
         while True:
@@ -253,14 +260,12 @@ class WorkerPool:
     def _wake_or_start_worker(self) -> None:
         try:
             wake_up = self._idle.pop()
-            wake_up.send()
         except IndexError:
             self._start_worker()
-        except RuntimeError:  # already awake
             return
-        else:
-            # Not before the signal is sent: if a signal handler prevents that, no worker is on its way.
-            self._last_wake_up = wake_up
+        wake_up.set()
+        # Not before the signal is sent: if a signal handler prevents that, no worker is on its way.
+        self._last_wake_up = wake_up
 
     def _wake_more_workers(self) -> None:
         """Bring in workers for the rest of the queue, before this worker begins a task."""
@@ -292,7 +297,7 @@ class WorkerPool:
             raise
 
     def _discard_failed_starts(self) -> bool:
-        """Forget workers whose start was interrupted. Returns whether there is room for another one."""
+        """Forget workers whose start was interrupted. Return whether there is room for another one."""
         now = monotonic()
         for key, since in list(self._workers.items()):
             if since is not None and now - since > START_SECONDS:
@@ -319,7 +324,7 @@ class WorkerPool:
             task.run(inline=True)
 
     def _work(self, key: object) -> None:
-        """Run tasks until the pool stops or the worker has been idle for too long. The body of a worker thread."""
+        """Run tasks in a worker thread until the pool stops or the worker has been idle for too long."""
         thread = _thread.get_ident()
         self._running[thread] = ()
         self._workers[key] = None
@@ -338,7 +343,7 @@ class WorkerPool:
                 self._wake_or_start_worker()
 
     def _run_next(self) -> bool:
-        """Run the next pending task. Returns False if there is none."""
+        """Run the next pending task. Return False if there is none."""
         if not self.created_in_this_process():
             return False  # a callback forked and returned in the child; the queue is the parent's
         if len(self._pending) > 1:
@@ -361,7 +366,7 @@ class WorkerPool:
             self._unfinished.pop(id(task), None)
 
     def _wait_for_task(self) -> bool:
-        """Wait to be woken. Returns False if the worker should exit."""
+        """Wait to be woken. Return False if the worker should exit."""
         if self._stopped or not self.created_in_this_process():
             return False
         # A new object for each wait, so that a late wake-up is ignored.

@@ -1,8 +1,8 @@
-"""Threads that are guests in somebody's process: how they begin, what they are called, and where there are none.
+"""Starts the SDK's threads in a way that is safe inside an application's process.
 
-They are started by ``_thread.start_new_thread``, looked up when it is needed:
-``threading.Thread.start`` interrupted by a signal leaves ``threading``'s own lock
-taken, and gevent and eventlet replace the function.
+Threads are started with ``_thread.start_new_thread``, because a signal handler that interrupts
+``threading.Thread.start`` can leave a lock of ``threading`` locked. The function is looked up at each start, because
+gevent and eventlet replace it.
 """
 
 import _thread
@@ -14,25 +14,29 @@ from typing import Any, Callable, Dict, Tuple
 from target_tools.concurrency.fork_safety import FORK_GUARD, native_thread_id
 
 
-def start_thread(act: Callable[..., object], arguments: Tuple[Any, ...] = ()) -> None:
-    """Let ``act`` run in a thread of its own.  Raises ``RuntimeError`` or ``MemoryError`` where none is to be had."""
+def in_main_thread() -> bool:
+    """Return whether this is the thread in which signal handlers run."""
+    return _thread.get_ident() == threading.main_thread().ident
+
+
+def start_thread(function: Callable[..., object], arguments: Tuple[Any, ...] = ()) -> None:
+    """Call ``function`` in a new thread. Raises ``RuntimeError`` or ``MemoryError`` if none can be started."""
     if is_about_to_fork():
-        raise RuntimeError("uWSGI is about to fork this process: a thread is not to be in its way")
-    _thread.start_new_thread(_run, (native_thread_id(), act, arguments))
+        raise RuntimeError("uWSGI is about to fork this process; no thread may run in it")
+    _thread.start_new_thread(_run, (native_thread_id(), function, arguments))
 
 
-def _run(starter: int, act: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
-    """The life of a thread, or of a greenlet, which is no other thread than its starter."""
+def _run(starter: int, function: Callable[..., object], arguments: Tuple[Any, ...]) -> None:
     try:
         _install_trace_functions()
-        act(*arguments)
+        function(*arguments)
     finally:
-        if native_thread_id() != starter:
+        if native_thread_id() != starter:  # a greenlet runs in the thread that started it, which does not exit
             FORK_GUARD.announce_exit()
 
 
 def _install_trace_functions() -> None:
-    """Install what ``threading.settrace`` and ``threading.setprofile`` were given, as ``threading.Thread`` does.
+    """Install the functions passed to ``threading.settrace`` and ``threading.setprofile``, as ``threading`` does.
 
     Debuggers, profilers and coverage rely on these functions to follow code into new threads.
     """
@@ -47,18 +51,18 @@ def _install_trace_functions() -> None:
 
 
 def is_about_to_fork() -> bool:
-    """Whether this process is one from which uWSGI makes its workers.
+    """Return whether uWSGI will fork its workers from this process.
 
-    Unless it is told to call Python's fork hooks it forks without the interpreter lock.  If a
-    thread happens to have that, the worker is born with a lock that nobody ever gives back, and
-    hangs for ever.  So there must be no thread in a master, and before its workers are there.
+    By default uWSGI does not call Python's fork hooks, and forks without holding the interpreter lock. If another
+    thread holds that lock at the moment of the fork, the worker inherits it locked and hangs. So no thread may run
+    in the master process, nor in any process before its workers are forked.
     """
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return False
     try:
         worker, master, processes = uwsgi.worker_id(), uwsgi.masterpid(), uwsgi.numproc
-    except AttributeError:  # something else of that name
+    except AttributeError:  # an unrelated module of that name
         return False
     if master == 0:
         return bool(worker == 0 and processes > 1)
@@ -66,22 +70,22 @@ def is_about_to_fork() -> bool:
 
 
 class ThreadName:
-    """A thread's name for debuggers and log lines, as long as the thread lives.
+    """Names the current thread for debuggers and log lines, until ``remove`` is called.
 
-    ``threading`` keeps an entry for each thread that asks who it is, and for one that
-    it did not start itself it keeps it for ever; so it is taken out at the end.
+    ``threading`` creates an entry for each thread that calls ``current_thread``. For threads that it did not
+    start, the entry is never removed, so the thread must do that before it exits.
     """
 
     def __init__(self, name: str) -> None:
-        self._me = _thread.get_ident()
-        # Asking takes threading's lock, which a fork without hooks, or on Python 3.8 a signal in the middle of
-        # Thread.start, has left taken for ever.  Then the thread has no name.
+        self._thread = _thread.get_ident()
+        # current_thread() takes a lock of threading. After a fork without hooks, or on Python 3.8 after a signal
+        # inside Thread.start, that lock may stay locked forever. Then the thread gets no name.
         lock = getattr(threading, "_active_limbo_lock", None)
         if lock is not None and lock.acquire(True, 0.1):
             lock.release()
             threading.current_thread().name = name
 
     def remove(self) -> None:
-        """Take the entry out."""
+        """Remove the entry of the thread."""
         active: Dict[int, object] = getattr(threading, "_active", {})
-        active.pop(self._me, None)
+        active.pop(self._thread, None)

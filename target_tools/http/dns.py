@@ -188,7 +188,7 @@ class Resolver:
         self._threads.pop(id(look_up), None)
         if self._running.get(look_up.key) is look_up:
             self._running.pop(look_up.key, None)
-        look_up.done.open()
+        look_up.done.set()
 
     def _remember(self, look_up: _LookUp) -> None:
         """Keep the addresses, with the one that worked before in front if it is still among them."""

@@ -6,7 +6,8 @@ from contextvars import ContextVar
 from typing import Any, Callable, ContextManager, Optional, Protocol
 
 from target_tools.clock import Deadline
-from target_tools.concurrency.helper_thread import HelperThreads, in_main_thread
+from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.http.dns import Resolver
 from target_tools.http.replies import ReplyProgress, StrictResponse

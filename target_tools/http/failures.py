@@ -11,7 +11,7 @@ from typing import Any, Iterator, Optional, Set, Tuple, Type
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from target_tools.concurrency.helper_thread import in_main_thread
+from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import (
     ConnectionFailed,
     DeadlineExceeded,

@@ -16,7 +16,8 @@ from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
-from target_tools.concurrency.helper_thread import HelperThreads, in_main_thread
+from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import ConnectionFailed, InvalidResponse, OptionError, ResponseTooLarge, TargetError
 from target_tools.http.bodies import decode_body, read_body
 from target_tools.http.exchanges import EXCHANGE, ConnectionOpener, Exchange

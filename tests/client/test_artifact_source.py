@@ -722,7 +722,7 @@ def test_t33_a_download_under_way_ends_with_its_client(sources, secure, end):
             source.stop()
         else:
             transport_of(source).close()
-            source._poller.stopped = True
+            source._poller._stop.set()
         assert eventually(lambda: source._poller.threads() == 0)
         assert time.monotonic() - began < 5
         assert not source._poller.scope._handles

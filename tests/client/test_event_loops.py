@@ -80,7 +80,7 @@ def test_a_result_awaited_under_trio_ends_properly():
         result = trio.run(main)
         assert result.get(20)["response"].status == 200
         assert len(told) == 1
-        assert len(result._watchers) == 0
+        assert len(result._wake_ups) == 0
 
 
 def test_under_trio_asyncio_asyncio_code_can_await(client):

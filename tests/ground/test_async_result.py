@@ -59,7 +59,7 @@ def test_an_answer_that_is_not_there_yet():
         with pytest.raises(multiprocessing.TimeoutError):
             result.get(timeout)
         assert result.wait(timeout) is None
-    assert len(result._watchers) == 0
+    assert len(result._done._waiters) == 0
 
 
 def test_none_is_an_answer():
@@ -85,7 +85,7 @@ def test_a_callback_cannot_wait_for_the_result_it_is_told():
 
     def callback():
         for wait in (result.get, result.wait, lambda: asyncio.run(result_of(result))):
-            with pytest.raises(OptionError, match="cannot wait for the result that it is told") as caught:
+            with pytest.raises(OptionError, match="cannot wait for the result of its own call") as caught:
                 wait()
             seen.append(caught.value)
         assert not result.ready()
@@ -156,7 +156,7 @@ def test_cancelling_abandons_the_wait_and_nothing_else():
     async def wait():
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(result_of(), 0.02)
-        assert len(result._watchers) == 0
+        assert len(result._wake_ups) == 0
         later(lambda: result.complete(5, None))
         return await result
 
@@ -172,7 +172,7 @@ def test_a_loop_that_was_closed_hinders_nobody():
     async def wait():
         task = asyncio.ensure_future(result_of())
         await asyncio.sleep(0.01)
-        watchers = list(result._watchers)
+        watchers = list(result._wake_ups)
         task.cancel()
         return watchers
 
@@ -180,7 +180,7 @@ def test_a_loop_that_was_closed_hinders_nobody():
         return await result
 
     watchers = asyncio.run(wait())
-    result._watchers.extend(watchers)  # as if the loop had gone without a word
+    result._wake_ups.extend(watchers)  # as if the loop had gone without a word
     result.complete(5, None)
     assert result.get() == 5
 
@@ -223,7 +223,7 @@ def test_a_signal_that_raises_in_get_leaves_nothing_taken():
             with pytest.raises(Interrupted):
                 signal.setitimer(signal.ITIMER_REAL, 0.002)  # here: a busy machine may come late to the next line
                 result.get(LONG)
-            assert len(result._watchers) == 0
+            assert len(result._done._waiters) == 0
             result.complete(5, None)
             assert result.get(0) == 5
     finally:

@@ -1,31 +1,51 @@
-"""An event that opens once, for any number of waiters, also when a signal handler raises in one of them."""
+"""A latch: set once, any number of waiters, safe if a signal handler raises in one of them."""
 
+import signal
 import threading
+import time
+import types
 
 import pytest
 
-from target_tools.concurrency import latch as latches
+from target_tools.clock import Deadline
+from target_tools.concurrency import latch as latch_module
+from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.latch import Latch
 from tests.support import LONG, eventually
 
 WAIT = LONG / 1000
 
 
-def test_a_latch_is_closed_until_it_is_opened():
+def test_a_latch_is_not_set_until_set_is_called():
     latch = Latch()
-    assert not latch.is_open()
+    assert not latch.is_set()
     assert latch.wait(0.01) is False
-    latch.open()
-    assert latch.is_open()
+    latch.set()
+    assert latch.is_set()
     assert latch.wait(WAIT) is True
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_without_time_a_wait_only_looks(seconds):
+def test_a_wait_without_time_returns_at_once(seconds):
     latch = Latch()
     assert latch.wait(seconds) is False
-    latch.open()
+    latch.set()
     assert latch.wait(seconds) is True
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.12])
+def test_a_wait_times_out_at_its_deadline(seconds):
+    deadline = Deadline.after(seconds)
+    assert Latch().wait(seconds) is False
+    assert deadline.remaining() <= 0
+
+
+@pytest.mark.parametrize("arguments", [(), (WAIT,)], ids=["no timeout", "timeout"])
+def test_the_main_thread_is_woken(arguments):
+    latch = Latch()
+    threading.Timer(0.12, latch.set).start()
+    assert latch.wait(*arguments)
 
 
 def test_all_waiters_are_woken():
@@ -34,60 +54,151 @@ def test_all_waiters_are_woken():
     for thread in threads:
         thread.start()
     assert eventually(lambda: len(latch._waiters) == 20)
-    latch.open()
+    latch.set()
     for thread in threads:
         thread.join(WAIT)
     assert results == [True] * 20
     assert not latch._waiters
 
 
-def test_a_latch_may_be_opened_twice():
+def test_a_latch_may_be_set_twice():
     latch = Latch()
-    latch.open()
-    latch.open()
+    latch.set()
+    latch.set()
     assert latch.wait(0)
 
 
-@pytest.mark.parametrize("opens", [False, True])
-def test_an_exception_in_a_wait_leaves_nothing_behind(opens, monkeypatch):
+def replace_lock(monkeypatch, acquire):
+    """Let the raw locks of latches wait with ``acquire``, which gets the seconds."""
+
+    class Lock:
+        def acquire(self, blocking=True, seconds=-1):
+            return acquire(seconds) if seconds != -1 else True
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(latch_module, "_thread", types.SimpleNamespace(allocate_lock=Lock))
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_an_exception_in_a_wait_leaves_no_waiter_behind(is_set, monkeypatch):
     class Signal(BaseException):
         pass
 
     latch = Latch()
 
-    def interrupted(lock, deadline):
-        if opens:
-            latch.open()
+    def interrupted(seconds):
+        if is_set:
+            latch.set()
         raise Signal
 
     with monkeypatch.context() as patch:
-        patch.setattr(latches, "acquire", interrupted)
+        replace_lock(patch, interrupted)
         with pytest.raises(Signal):
             latch.wait(WAIT)
     assert not latch._waiters
-    latch.open()
+    latch.set()
     assert latch.wait(WAIT)
 
 
-def test_a_waiter_that_gave_up_does_not_keep_the_others_from_waking():
+def test_a_waiter_that_gave_up_does_not_prevent_others_from_waking():
     latch, results = Latch(), []
     assert latch.wait(0.01) is False
     thread = threading.Thread(target=lambda: results.append(latch.wait(WAIT)))
     thread.start()
     assert eventually(lambda: latch._waiters)
-    latch.open()
+    latch.set()
     thread.join(WAIT)
     assert results == [True]
 
 
-def test_opening_between_the_look_and_the_wait_is_not_missed(monkeypatch):
+def test_a_set_between_the_check_and_the_wait_is_not_missed(monkeypatch):
     latch = Latch()
 
     class Waiters(type(latch._waiters)):
         def append(self, lock):
-            latch._is_open = True  # opened when the waiter had looked and was not on the list yet
+            latch._is_set = True  # set after the waiter has checked and before it is on the list
             super().append(lock)
 
     latch._waiters = Waiters()
-    monkeypatch.setattr(latches, "acquire", lambda *_: pytest.fail("waited for an open latch"))
+    replace_lock(monkeypatch, lambda seconds: pytest.fail("waited for a latch that is set"))
     assert latch.wait(WAIT) is True
+
+
+@pytest.mark.parametrize("in_main_thread", [False, True])
+def test_only_the_main_thread_waits_in_short_steps(in_main_thread, monkeypatch):
+    latch, steps = Latch(), []
+
+    def acquire(seconds):
+        steps.append(seconds)
+        latch.set()
+        return True
+
+    replace_lock(monkeypatch, acquire)
+    if in_main_thread:
+        assert latch.wait()
+    else:
+        results = []
+        thread = threading.Thread(target=lambda: results.append(latch.wait()))
+        thread.start()
+        thread.join(WAIT)
+        assert results == [True]
+    assert steps == [0.05 if in_main_thread else latch_module.STEP]
+
+
+# Signals that another thread receives while the main thread waits
+
+needs_pthread_kill = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no pthread_kill")
+#: Seconds after which a wait ends that its signal did not end.
+FAR = 20
+
+
+class Limit(Exception):
+    """Raised by the signal handler."""
+
+
+@pytest.fixture
+def signal_in_other_thread():
+    """Send a signal to another thread while the main thread waits: it interrupts no system call of the main thread."""
+
+    def interrupt(*_):
+        raise Limit
+
+    def send():
+        time.sleep(0.1)  # the main thread waits by now; if it does not yet, the handler runs all the same
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    old = signal.signal(signal.SIGUSR1, interrupt)
+    thread = threading.Thread(target=send)
+    deadline = Deadline.after(FAR)
+    thread.start()
+    yield
+    thread.join()
+    signal.signal(signal.SIGUSR1, old)
+    assert deadline.remaining() > 0
+
+
+@needs_pthread_kill
+@pytest.mark.parametrize("arguments", [(), (FAR,)], ids=["no timeout", "timeout"])
+def test_a_signal_in_another_thread_ends_the_wait_for_a_latch(arguments, signal_in_other_thread):
+    latch = Latch()
+    rescue = threading.Timer(FAR, latch.set)
+    rescue.start()
+    with pytest.raises(Limit):
+        latch.wait(*arguments)
+    rescue.cancel()
+
+
+@needs_pthread_kill
+def test_a_signal_in_another_thread_ends_the_wait_for_a_result(signal_in_other_thread):
+    with pytest.raises(Limit):
+        AsyncResult().get(FAR)
+
+
+@needs_pthread_kill
+def test_a_signal_in_another_thread_ends_the_wait_for_a_helper_thread(signal_in_other_thread):
+    resume = threading.Event()
+    with pytest.raises(Limit):
+        HelperThreads().call(lambda: resume.wait(FAR), Deadline.after(FAR), lambda: None)
+    resume.set()

@@ -193,7 +193,7 @@ def a_waiter(client, hung):
             return
         raise AssertionError("the child had an answer of the parent's")
 
-    while not result._watchers:
+    while not result._done._waiters:
         time.sleep(0.001)
     yield lost
     helper.join(STUCK)

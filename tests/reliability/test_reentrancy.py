@@ -212,7 +212,7 @@ def test_t37_a_callback_that_waits_for_its_own_result_is_told_so(client):
     def callback(_):
         there.wait(WAIT)
         for wait in (mine[0].get, mine[0].wait, lambda: mine[0].get(0.01)):
-            with pytest.raises(OptionError, match="cannot wait for the result that it is told"):
+            with pytest.raises(OptionError, match="cannot wait for the result of its own call"):
                 wait()
             seen.append(mine[0].ready())
 
