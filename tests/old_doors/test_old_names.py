@@ -108,7 +108,9 @@ def _parameter(parameter: inspect.Parameter) -> str:
     default: Any = parameter.default
     if default is parameter.empty:
         return parameter.name
-    return "{}={}".format(parameter.name, default.__name__ if callable(default) else repr(default))
+    if type(default) is object:  # a sentinel for "not given"
+        return f"{parameter.name}=..."
+    return f"{parameter.name}={default.__name__ if callable(default) else repr(default)}"
 
 
 @pytest.mark.parametrize("name", OFFERED, ids=lambda name: name.whole)
