@@ -8,7 +8,7 @@ import datetime
 import enum
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Type, Union
 
-import target_python_sdk.types
+from delivery_api_client.models import MODELS
 from target_python_sdk.types import Order
 from target_tools.clock import as_utc
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError, InvalidResponse
@@ -118,7 +118,7 @@ def empty(kind: TypeName) -> Any:
 def _class_of(kind: TypeName) -> Type[Any]:
     found: Any = kind
     if isinstance(kind, str):
-        found = PRIMITIVES.get(kind) or getattr(target_python_sdk.types, kind, None)
+        found = PRIMITIVES.get(kind) or MODELS.get(kind)
     if not isinstance(found, type):
         raise ApiTypeError("`{}` is no type of the API".format(kind))
     return found

@@ -1,12 +1,20 @@
-"""The SDK's own closed sets, as real enumerations."""
+"""Where decisions are made."""
 
 import enum
 
 
-class DecisioningMethod(enum.Enum):
-    """Who decides: the edge, this process, or this process where it can and the edge where it must."""
+class DecisioningMethod(str, enum.Enum):
+    """Who decides. A member equals its text: ``DecisioningMethod.ON_DEVICE == "on-device"``."""
 
-    # The order is part of an error message that 1.1.0's users know.
+    # 1.1.0's error message lists the values in this order.
     HYBRID = "hybrid"
+    """This process if its rules suffice, else the edge."""
+
     ON_DEVICE = "on-device"
+    """This process, with the rules it has downloaded."""
+
     SERVER_SIDE = "server-side"
+    """The edge."""
+
+    def __str__(self) -> str:
+        return self.value

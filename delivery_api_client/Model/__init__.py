@@ -1,277 +1,35 @@
-"""1.1.0's models: the wire types of this SDK, and a module for each."""
+"""1.1.0's models. Each has a module of its name as well, such as ``Model.delivery_request``."""
 
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, List
 
-from target_python_sdk.types import (
-    Action,
-    Address,
-    AnalyticsPayload,
-    AnalyticsRequest,
-    AnalyticsResponse,
-    Application,
-    AudienceManager,
-    AuthenticatedState,
-    Browser,
-    ChannelType,
-    Context,
-    CustomerId,
-    DecisioningMethod,
-    DeliveryRequest,
-    DeliveryResponse,
-    DeviceType,
-    ExecuteRequest,
-    ExecuteResponse,
-    ExperienceCloud,
-    Geo,
-    LoggingType,
-    MboxRequest,
-    MboxRequestAllOf,
-    MboxResponse,
-    Metric,
-    MetricType,
-    MobilePlatform,
-    MobilePlatformType,
-    ModelProperty,
-    Notification,
-    NotificationAllOf,
-    NotificationMbox,
-    NotificationPageLoad,
-    NotificationResponse,
-    NotificationView,
-    Option,
-    OptionType,
-    Order,
-    PageLoadResponse,
-    PrefetchMboxResponse,
-    PrefetchMboxResponseAllOf,
-    PrefetchRequest,
-    PrefetchResponse,
-    Preview,
-    Product,
-    QAMode,
-    QAModePreviewIndex,
-    RequestDetails,
-    Screen,
-    ScreenOrientationType,
-    Telemetry,
-    TelemetryEntry,
-    TelemetryFeatures,
-    Trace,
-    UnexpectedError,
-    View,
-    ViewRequest,
-    ViewRequestAllOf,
-    VisitorId,
-    Window,
-)
+from delivery_api_client.models import MODELS
 
-# An old door says by itself which names it opens, though the types have most of them in a list of their own.
-# pylint: disable=duplicate-code
-__all__ = [
-    "Action",
-    "Address",
-    "AnalyticsPayload",
-    "AnalyticsRequest",
-    "AnalyticsResponse",
-    "Application",
-    "AudienceManager",
-    "AuthenticatedState",
-    "Browser",
-    "ChannelType",
-    "Context",
-    "CustomerId",
-    "DecisioningMethod",
-    "DeliveryRequest",
-    "DeliveryResponse",
-    "DeviceType",
-    "ExecuteRequest",
-    "ExecuteResponse",
-    "ExperienceCloud",
-    "Geo",
-    "LoggingType",
-    "MboxRequest",
-    "MboxRequestAllOf",
-    "MboxResponse",
-    "Metric",
-    "MetricType",
-    "MobilePlatform",
-    "MobilePlatformType",
-    "ModelProperty",
-    "Notification",
-    "NotificationAllOf",
-    "NotificationMbox",
-    "NotificationPageLoad",
-    "NotificationResponse",
-    "NotificationView",
-    "Option",
-    "OptionType",
-    "Order",
-    "PageLoadResponse",
-    "PrefetchMboxResponse",
-    "PrefetchMboxResponseAllOf",
-    "PrefetchRequest",
-    "PrefetchResponse",
-    "Preview",
-    "Product",
-    "QAMode",
-    "QAModePreviewIndex",
-    "RequestDetails",
-    "Screen",
-    "ScreenOrientationType",
-    "Telemetry",
-    "TelemetryEntry",
-    "TelemetryFeatures",
-    "Trace",
-    "UnexpectedError",
-    "View",
-    "ViewRequest",
-    "ViewRequestAllOf",
-    "VisitorId",
-    "Window",
-    "action",
-    "address",
-    "analytics_payload",
-    "analytics_request",
-    "analytics_response",
-    "application",
-    "audience_manager",
-    "authenticated_state",
-    "browser",
-    "channel_type",
-    "context",
-    "customer_id",
-    "decisioning_method",
-    "delivery_request",
-    "delivery_response",
-    "device_type",
-    "execute_request",
-    "execute_response",
-    "experience_cloud",
-    "geo",
-    "logging_type",
-    "mbox_request",
-    "mbox_request_all_of",
-    "mbox_response",
-    "metric",
-    "metric_type",
-    "mobile_platform",
-    "mobile_platform_type",
-    "model_property",
-    "notification",
-    "notification_all_of",
-    "notification_mbox",
-    "notification_page_load",
-    "notification_response",
-    "notification_view",
-    "option",
-    "option_type",
-    "order",
-    "page_load_response",
-    "prefetch_mbox_response",
-    "prefetch_mbox_response_all_of",
-    "prefetch_request",
-    "prefetch_response",
-    "preview",
-    "product",
-    "qa_mode",
-    "qa_mode_preview_index",
-    "request_details",
-    "screen",
-    "screen_orientation_type",
-    "telemetry",
-    "telemetry_entry",
-    "telemetry_features",
-    "trace",
-    "unexpected_error",
-    "view",
-    "view_request",
-    "view_request_all_of",
-    "visitor_id",
-    "window",
-]
+if TYPE_CHECKING:  # each module has a stub file
+    from delivery_api_client.models import DecisioningMethod as DecisioningMethod
+    from target_python_sdk.types import *  # type: ignore[assignment]  # noqa: F403
+else:
+    #: Models that 1.1.0 did not have.
+    _NEWER = {"ClientHints", "ExecutionMode", "TelemetryRequest"}
 
-if TYPE_CHECKING:
-    from delivery_api_client.Model import (
-        action,
-        address,
-        analytics_payload,
-        analytics_request,
-        analytics_response,
-        application,
-        audience_manager,
-        authenticated_state,
-        browser,
-        channel_type,
-        context,
-        customer_id,
-        decisioning_method,
-        delivery_request,
-        delivery_response,
-        device_type,
-        execute_request,
-        execute_response,
-        experience_cloud,
-        geo,
-        logging_type,
-        mbox_request,
-        mbox_request_all_of,
-        mbox_response,
-        metric,
-        metric_type,
-        mobile_platform,
-        mobile_platform_type,
-        model_property,
-        notification,
-        notification_all_of,
-        notification_mbox,
-        notification_page_load,
-        notification_response,
-        notification_view,
-        option,
-        option_type,
-        order,
-        page_load_response,
-        prefetch_mbox_response,
-        prefetch_mbox_response_all_of,
-        prefetch_request,
-        prefetch_response,
-        preview,
-        product,
-        qa_mode,
-        qa_mode_preview_index,
-        request_details,
-        screen,
-        screen_orientation_type,
-        telemetry,
-        telemetry_entry,
-        telemetry_features,
-        trace,
-        unexpected_error,
-        view,
-        view_request,
-        view_request_all_of,
-        visitor_id,
-        window,
-    )
+    def _add_modules(package: str, models: List[str]) -> List[str]:
+        """Create a module for each model and return the names of the modules.
 
+        Sixty files would take longer to import than all other modules of 1.1.0 together.
+        """
+        names = []
+        for model in models:
+            letters = model.replace("QA", "Qa")
+            name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in letters)[1:]
+            module = ModuleType(f"{package}.{name}", f"``{model}``, as in 1.1.0.")
+            module.__dict__.update({model: MODELS[model], "__all__": [model], "__package__": package})
+            module.__spec__ = ModuleSpec(module.__name__, None)
+            sys.modules[module.__name__] = module
+            globals().update({model: MODELS[model], name: module})
+            names.append(name)
+        return names
 
-def _open(package: str) -> None:
-    """Put a module for each class beside this one, as 1.1.0 had files.
-
-    Sixty files take as long to read as all other old doors together.  Type checkers have stubs.
-    """
-    for name in [name for name in __all__ if name[0].isupper()]:
-        letters = name.replace("QA", "Qa")
-        short = "".join("_" + letter.lower() if letter.isupper() else letter for letter in letters)[1:]
-        path = "{}.{}".format(package, short)
-        module = ModuleType(path, "``{}``, where 1.1.0 had it.".format(name))
-        module.__dict__.update({name: globals()[name], "__all__": [name], "__package__": package})
-        module.__spec__ = ModuleSpec(path, None)
-        sys.modules[path] = module
-        globals()[short] = module
-
-
-_open(__name__)
+    __all__ = [name for name in MODELS if name not in _NEWER]
+    __all__.extend(_add_modules(__name__, __all__))

@@ -1,1 +1,1 @@
-from target_python_sdk.types import DecisioningMethod as DecisioningMethod
+from delivery_api_client.models import DecisioningMethod as DecisioningMethod

@@ -1,5 +1,7 @@
 """What the wire says: one class for each component of the Delivery API's schema, and the envelope a call returns."""
 
+from target_tools.enums import DecisioningMethod
+
 from .commerce import Order, Product
 from .context import Address, Application, Browser, ClientHints, Context, Geo, MobilePlatform, Screen, Window
 from .details import MboxRequest, MboxRequestAllOf, RequestDetails, ViewRequest, ViewRequestAllOf
@@ -7,7 +9,6 @@ from .enums import (
     AuthenticatedState,
     ChannelType,
     Choice,
-    DecisioningMethod,
     DeviceType,
     ExecutionMode,
     LoggingType,

@@ -37,19 +37,6 @@ class ChannelType(Model):
     """In a browser."""
 
 
-class DecisioningMethod(Model):
-    """Who made a decision."""
-
-    SERVER_SIDE = "server-side"
-    """The edge."""
-
-    ON_DEVICE = "on-device"
-    """This process, from the rules it has downloaded."""
-
-    HYBRID = "hybrid"
-    """This process where its rules suffice, the edge where they do not."""
-
-
 class DeviceType(Model):
     """The size of a mobile device; activities without one accept both."""
 

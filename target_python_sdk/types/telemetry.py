@@ -2,10 +2,11 @@
 
 from typing import List, Optional
 
+from target_tools.enums import DecisioningMethod
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
-from .enums import Choice, DecisioningMethod, ExecutionMode
+from .enums import Choice, ExecutionMode
 
 
 class TelemetryFeatures(Model):

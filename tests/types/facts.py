@@ -10,6 +10,8 @@ from target_tools.schema.model import Model
 FACTS: Dict[str, Any] = json.loads(Path(__file__).with_name("schema_facts.json").read_text(encoding="utf-8"))
 CLASSES: Dict[str, Any] = FACTS["classes"]
 ENUMS: Dict[str, Any] = FACTS["enums"]
+#: The closed sets that are classes of text constants, as in 1.1.0; ``DecisioningMethod`` is an ``enum.Enum``.
+PLAIN_ENUMS: Dict[str, Any] = {name: row for name, row in ENUMS.items() if name != "DecisioningMethod"}
 PARTS: Dict[str, Any] = FACTS["parts"]
 DEVIATIONS: List[Dict[str, str]] = FACTS["deviations"]
 

@@ -1,16 +1,19 @@
-"""The closed sets are plain classes of text, as they were in 1.1.0."""
+"""Closed sets of values are classes of text constants, as in 1.1.0; ``DecisioningMethod`` is an enumeration."""
 
 import copy
+import json
 import pickle
 
 import pytest
 
-from target_python_sdk.types import ChannelType, DecisioningMethod, LoggingType
+import delivery_api_client
+import target_python_sdk
+from target_python_sdk.types import ChannelType, DecisioningMethod, LoggingType, TelemetryFeatures
 from target_tools import enums
 
-from .facts import ENUMS, type_named
+from .facts import ENUMS, PLAIN_ENUMS, type_named
 
-every_enum = pytest.mark.parametrize("name", list(ENUMS))
+every_enum = pytest.mark.parametrize("name", list(PLAIN_ENUMS))
 
 
 @every_enum
@@ -43,6 +46,29 @@ def test_constants_are_reached_through_an_instance_too():
     assert ChannelType().WEB == "web"
 
 
-def test_both_decisioning_methods_have_the_same_values():
-    constants = {key: value for key, value in vars(DecisioningMethod).items() if key.isupper()}
-    assert constants == {member.name: member.value for member in enums.DecisioningMethod}
+# DecisioningMethod
+
+
+def test_there_is_one_decisioning_method():
+    assert DecisioningMethod is enums.DecisioningMethod is target_python_sdk.DecisioningMethod
+
+
+@pytest.mark.parametrize(("name", "text"), ENUMS["DecisioningMethod"]["values"].items())
+def test_a_decisioning_method_is_its_text(name, text):
+    method = getattr(DecisioningMethod, name)
+    assert method == text
+    assert {text: "found"}[method] == "found"
+    assert str(method) == f"{method}" == "{}".format(method) == text
+    assert json.dumps(method) == json.dumps(text)
+    assert DecisioningMethod(text) is pickle.loads(pickle.dumps(method)) is copy.deepcopy(method) is method
+    assert TelemetryFeatures(decisioning_method=method).to_dict() == TelemetryFeatures(text).to_dict()
+    assert type(TelemetryFeatures(method).to_dict()["decisioning_method"]) is str
+
+
+def test_the_generated_client_keeps_its_class_of_constants():
+    cls = delivery_api_client.DecisioningMethod
+    constants = {key: value for key, value in vars(cls).items() if key.isupper()}
+    assert constants == ENUMS["DecisioningMethod"]["values"]
+    assert {type(value) for value in constants.values()} == {str}
+    assert pickle.loads(pickle.dumps(cls())) == cls() == cls.from_dict({"x": 1})
+    assert cls().to_dict() == cls.openapi_types == cls.attribute_map == {}

@@ -29,7 +29,7 @@ def test_the_list_of_1_1_0_is_whole():
     assert len(OF_1_1_0) + len(OF_THE_TRANSPORT) == 68
 
 
-@pytest.mark.parametrize("name", [*OF_1_1_0, *NEWER])
+@pytest.mark.parametrize("name", sorted({*OF_1_1_0, *NEWER} - {"DecisioningMethod"}))
 def test_the_old_door_opens_on_the_same_object(name):
     home = errors if hasattr(errors, name) else target_python_sdk.types
     assert getattr(delivery_api_client, name) is getattr(home, name)

@@ -10,6 +10,7 @@ from typing import Any, Dict, Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from target_tools.enums import DecisioningMethod
 from target_tools.errors import InvalidResponse
 from target_tools.schema.model import Model
 
@@ -34,6 +35,7 @@ LEAVES: Dict[str, st.SearchStrategy[Any]] = {
     "dict(str, object)": objects,
     "OneOfstringobject": st.text(max_size=5) | objects,
     "OneOfstringobjectarray": json_values,
+    "DecisioningMethod": st.text(max_size=5) | st.sampled_from(DecisioningMethod),
 }
 
 
