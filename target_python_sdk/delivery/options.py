@@ -164,8 +164,8 @@ def _proxy(option: str, value: Any) -> "Proxy":
     except ValueError:
         raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
     if proxy.scheme != "http":
+        from target_tools.http.pool_managers import new_manager  # noqa: PLC0415 - as above
         from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - as above
-        from target_tools.http.transport import new_manager  # noqa: PLC0415 - as above
 
         new_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
     return proxy

@@ -1,7 +1,7 @@
-"""Bodies of answers: read under a cap, decompressed under the same cap, parsed strictly.
+"""Reads, decompresses and parses the bodies of answers, all under one size limit.
 
-None of this is left to urllib3: its own caps came late (2.6 and 2.7) and never to the
-1.26 line, and a body of 300 KB may hold 300 MB.
+urllib3 does not limit sizes in every supported version: 2.6 and 2.7 added limits, 1.26 has none.  A body of
+300 KB can decompress to 300 MB.
 """
 
 import http.client
@@ -13,24 +13,25 @@ from typing import Any, List, Optional
 
 from target_tools.errors import InvalidResponse, ResponseTooLarge
 
+#: Bytes to read at once.
 READ_SIZE = 65536
-#: Levels of nesting that an answer may have.
+#: Maximum nesting depth of an answer.
 MAX_DEPTH = 100
-#: Lists and objects that it may hold: an empty one takes two bytes on the wire and a hundred here.
+#: Maximum number of lists and objects in an answer.  An empty one takes 2 bytes of text and 100 bytes of memory.
 MAX_BRACKETS = 200000
-#: Values that it may hold for each of those lists and objects: a number takes two bytes there and forty here.
+#: Maximum number of values for each allowed list or object.  A number takes 2 bytes of text and 40 bytes of memory.
 VALUES_PER_BRACKET = 2
-#: Streams of gzip that may follow one another; real servers send one.
+#: Maximum number of concatenated gzip members; real servers send one.
 MAX_MEMBERS = 16
-#: Digits of a whole number; longer ones take quadratic time to read.
+#: Maximum number of digits in an integer; parsing takes quadratic time.
 MAX_DIGITS = 400
 
 
 def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """The body as it came.  Raises what ``http.client`` raises for a truncated one."""
+    """Return the body, still encoded.  Raises what ``http.client`` raises for a truncated one."""
     if response.length is not None:
         if response.length > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         return response.read()
     parts: List[bytes] = []
     size = 0
@@ -41,14 +42,12 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         parts.append(part)
         size += len(part)
         if size > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
 
 
 def decode_body(body: bytes, encoding: Optional[str], max_bytes: int) -> bytes:
-    """``body`` without its Content-Encoding.  Only gzip was asked for, and only once."""
-    if encoding is None:
-        return body
-    name = encoding.strip().lower()
+    """Return ``body`` without its Content-Encoding, which must be gzip, identity or None."""
+    name = (encoding or "").strip().lower()
     if name in ("identity", ""):
         return body
     if name not in ("gzip", "x-gzip"):
@@ -64,29 +63,30 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
             raise InvalidResponse("the answer has too many gzip members")
         member = zlib.decompressobj(31)
         try:
-            # One byte more than allowed tells "just fits" from "too large".
+            # Allow one more byte, to distinguish "just fits" from "too large".
             parts.append(member.decompress(body, left + 1))
         except zlib.error:
             raise InvalidResponse("the answer is not the gzip it says it is") from None
         left -= len(parts[-1])
         if left < 0:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if not member.eof:
             raise InvalidResponse("the answer ends in the middle of its gzip")
         body = member.unused_data
     return b"".join(parts)
 
 
-def _too_large(max_bytes: int) -> ResponseTooLarge:
-    return ResponseTooLarge("the answer is larger than {} bytes".format(max_bytes))
+def too_large(max_bytes: int) -> ResponseTooLarge:
+    """Return the error for a body of more than ``max_bytes``."""
+    return ResponseTooLarge(f"the answer is larger than {max_bytes} bytes")
 
 
 def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
-    """Return the value that ``body`` holds as UTF-8 JSON.
+    """Return the value of a UTF-8 JSON document.
 
-    It holds at most ``max_brackets`` lists and objects, and twice as many values in all, so that it takes
-    a small multiple of the memory of its text.  Raises ``InvalidResponse`` for anything else: other
-    encodings, NaN and Infinity, numbers of hundreds of digits, nesting that would end a recursion elsewhere.
+    The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
+    result takes at most a small multiple of the memory of its text.  Raises ``InvalidResponse`` for other encodings,
+    NaN and Infinity, numbers with hundreds of digits, and nesting that could exceed the recursion limit elsewhere.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -94,8 +94,8 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
         if brackets > max_brackets:
             raise InvalidResponse("the answer holds too many lists and objects")
         most = max_brackets * VALUES_PER_BRACKET
-        # Commas in texts are counted as well; only a text with very many needs a closer look.
-        if text.count(",") + brackets > most and _values(text) > most:
+        # Count all commas first, which is fast; exclude those within strings only if there are very many.
+        if text.count(",") + brackets > most and _count_values(text) > most:
             raise InvalidResponse("the answer holds too many values")
         value = _DECODER.decode(text)
     except RecursionError:
@@ -103,19 +103,19 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
     except InvalidResponse:
         raise
     except ValueError as error:
-        # The error quotes nothing of the body, but keeps the document: not for a pickle or a log.
-        raise InvalidResponse("the answer is not JSON: {}".format(_reason(error))) from None
-    # Nothing can be deeper than it has brackets: most answers need no second look.
-    if brackets > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        # Do not chain the error: it holds the document, which must not get into a pickle or a log.
+        raise InvalidResponse(f"the answer is not JSON: {_json_error_text(error)}") from None
+    # The number of brackets limits the depth, so most answers need no second pass.
+    if brackets > MAX_DEPTH and _nesting_depth(text) > MAX_DEPTH:
         raise InvalidResponse("the answer is nested too deeply")
     return value
 
 
-def _reason(error: ValueError) -> str:
+def _json_error_text(error: ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return "byte {} is not UTF-8".format(error.start)
+        return f"byte {error.start} is not UTF-8"
     if isinstance(error, json.JSONDecodeError):
-        return "{} at character {}".format(error.msg, error.pos)
+        return f"{error.msg} at character {error.pos}"
     return str(error)
 
 
@@ -123,26 +123,23 @@ _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
-def _values(text: str) -> int:
-    """Return how many values JSON holds, give or take one for each list or object."""
+def _count_values(text: str) -> int:
+    """Return the number of values in a JSON text, to within one for each list or object."""
     bare = _STRING.sub("", text)
     return bare.count(",") + bare.count("[") + bare.count("{")
 
 
-def _depth(text: str) -> int:
-    """How deep valid JSON is nested."""
+def _nesting_depth(text: str) -> int:
+    """Return the nesting depth of valid JSON."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        if bracket in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
-            depth -= 1
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError("{} is no JSON number".format(name))
+def _reject_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _parse_int(digits: str) -> int:
@@ -158,10 +155,10 @@ def _parse_float(digits: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def render_json(value: Any) -> bytes:
-    """``value`` as compact JSON.  Raises ValueError or TypeError for what JSON cannot hold."""
+    """Return ``value`` as compact JSON.  Raises ValueError or TypeError if JSON cannot represent it."""
     return _ENCODER.encode(value).encode("ascii")

@@ -1,4 +1,4 @@
-"""One request and its reply, as the connection that carries them sees them, and what opening one needs."""
+"""The state of one request and its reply, shared by the transport and the connection that carries them."""
 
 import contextvars
 import socket
@@ -15,7 +15,7 @@ from target_tools.http.tls import TlsContexts
 
 
 class ExchangeConnection(Protocol):
-    """What an exchange needs of the connection that carries it."""
+    """A connection that carries an exchange."""
 
     sock: Any
     exchange: "Optional[Exchange]"
@@ -24,52 +24,50 @@ class ExchangeConnection(Protocol):
     opens_in_helper_thread: bool
 
     def close(self) -> None:
-        """Close it, unless a helper thread is opening it."""
-        ...
+        """Close the connection, unless a helper thread is opening it."""
 
     def end_exchange(self) -> None:
-        """End the exchange."""
-        ...
+        """Detach the connection from its exchange."""
 
 
 class ConnectionOpener:
-    """What opening a connection needs; shared by the pools of one client in one process."""
+    """The resources for opening connections, shared by the pools of one client in one process."""
 
     def __init__(self, tls: TlsContexts, blocking: Callable[[], ContextManager[object]]) -> None:
         self.tls = tls
         self.resolver = Resolver(blocking)
-        #: Entered when a thread begins a long wait for a look-up or a connection.
+        #: Entered by a thread that begins a long wait for a look-up or a connection.
         self.blocking = blocking
         self._helper_threads = HelperThreads()
 
     def run(self, act: Callable[[], None], connection: ExchangeConnection, deadline: Deadline) -> None:
-        """Open ``connection`` by ``act``: in this thread, or in a helper thread that can be left behind.
+        """Call ``act``, which opens ``connection``: in this thread, or in a helper thread that can be left behind.
 
-        The main thread never opens by itself: name look-ups, TLS and urllib3 take locks there, which an
-        exception that a signal handler raises could leave locked.
+        The main thread always uses a helper thread.  Name look-ups, TLS and urllib3 take locks, which an exception
+        raised by a signal handler could leave locked.
         """
         if connection.opens_in_helper_thread or in_main_thread():
             run = contextvars.copy_context().run
             try:
-                # The thread is gone when the connection is there: uWSGI without threads lets none end between requests.
+                # Wait until the thread has exited: uWSGI without threads lets none exit between requests.
                 with self.blocking():
                     self._helper_threads.call(lambda: run(act), deadline, connection.close, wait_for_thread_exit=True)
-            except DeadlineExceeded:  # perhaps of the opening only: another host can be asked
+            except DeadlineExceeded:  # perhaps of the opening only: another host can be tried
                 raise socket.timeout("the connection attempt timed out") from None
         else:
             act()
 
     def abandoned(self) -> int:
-        """Return how many look-ups and attempts to connect run that no call waits for."""
+        """Return the number of running look-ups and connection attempts that no call waits for."""
         return self.resolver.abandoned() + self._helper_threads.abandoned()
 
 
 class Exchange(ReplyProgress):
-    """One request and its reply, as far as the connection that carries them needs to know."""
+    """One request and its reply."""
 
     def __init__(self, deadline: Deadline, opener: ConnectionOpener, opening: Optional[Deadline] = None) -> None:
         super().__init__(deadline)
-        #: By when the connection must be open.
+        #: The deadline for opening the connection.
         self.opening = deadline if opening is None else opening
         self.opener = opener
         self.connection: Optional[ExchangeConnection] = None
@@ -78,7 +76,7 @@ class Exchange(ReplyProgress):
         self.reused = False
         #: Whether the server closed the connection before it had read the whole request.
         self.broken = False
-        # Durations are milliseconds, moments are on the monotonic clock, sizes are bytes.
+        # Durations are in milliseconds, times are on the monotonic clock, sizes are in bytes.
         self.dns: Optional[float] = None
         self.connect: Optional[float] = None
         self.tls: Optional[float] = None
@@ -87,9 +85,9 @@ class Exchange(ReplyProgress):
         self.is_over = False
 
     def reads_until(self) -> Deadline:
-        """Return the deadline for the next read: before the request is sent, a proxy answers CONNECT."""
+        """Return the deadline for the next read.  A read before the request is sent is a proxy's reply to CONNECT."""
         return self.deadline if self.sent_at else self.opening
 
 
-#: The exchange that the running code serves: urllib3 makes or takes the connection for it in between.
+#: The exchange of the running code.  urllib3 creates or reuses a connection without passing it on.
 EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)

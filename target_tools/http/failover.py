@@ -1,4 +1,4 @@
-"""Send a request to another host if the first one cannot be reached."""
+"""Sends a request to another host if the first one cannot be reached."""
 
 from typing import Callable
 
@@ -6,16 +6,16 @@ from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, TlsError
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 
-#: When a connection fails in one of these phases, the server has seen nothing of the request.
+#: Phases in which a failed connection has not sent the request.
 UNSENT_PHASES = frozenset({"opening", "refused"})
 
 
 class FailoverSender:
-    """A ``send`` that goes on to ``request.alternative``.
+    """Wraps a ``Send`` and sends to ``request.alternative`` if the origin cannot be reached.
 
     It does so only if nothing was sent: no connection to the origin, no trust in it, or an open circuit.
-    ``on_unreachable`` is called with the origin that was given up, unless the call had less time than
-    ``shortest`` seconds to open a connection: a call in a hurry says nothing about the origin.
+    ``on_unreachable`` is called with the origin.  It is not called if the call had fewer than ``shortest`` seconds
+    to open a connection, because such a short time does not show that the origin is down.
     """
 
     def __init__(self, send: Send, on_unreachable: Callable[[Origin], object], shortest: float = 0.0) -> None:

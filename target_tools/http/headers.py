@@ -2,38 +2,18 @@
 
 import re
 from types import MappingProxyType
-from typing import Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, NoReturn, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 
-from target_tools.clock import Deadline
 from target_tools.errors import OptionError
 from target_tools.http.failures import is_foreign
-from target_tools.http.messages import HttpReply, HttpRequest, Send
+from target_tools.http.messages import HttpRequest, Send
 
-#: Headers that frame a message, choose its encoding, or change which kind of answer comes.
-REFUSED: FrozenSet[str] = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+#: Headers that frame a message, choose its encoding, or change the kind of answer.
+REFUSED = frozenset({
+    "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "if-match",
+    "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "proxy-authorization",
+    "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\x20-\x7e]*"
@@ -44,7 +24,7 @@ class OutgoingRequest(NamedTuple):
     """The request that a ``headers`` callable is called with."""
 
     method: str
-    #: The whole address.  It holds ids of the visitor: not for a log.
+    #: The whole URL.  It contains ids of the visitor: do not log it.
     url: str
     #: The headers that the SDK sends, read-only.
     headers: Mapping[str, str]
@@ -53,13 +33,14 @@ class OutgoingRequest(NamedTuple):
         return f"OutgoingRequest({self.method} {self.url.partition('?')[0]})"
 
 
-Headers = Union[Mapping[str, str], Callable[[OutgoingRequest], Mapping[str, str]]]
+HeadersCallable = Callable[[OutgoingRequest], Mapping[str, str]]
+Headers = Union[Mapping[str, str], HeadersCallable]
 
 
 def check_headers(headers: Any, source: str = "") -> Dict[str, str]:
     """Return a copy of ``headers``.  Raises ``OptionError`` for a name or value that must not be sent.
 
-    ``source`` begins the message if the headers are not the option itself.
+    ``source`` is put in front of the problem if the headers are not the option itself.
     """
     if not isinstance(headers, Mapping):
         _refuse(f"{source}expected {_EXPECTED}, got {type(headers).__name__}")
@@ -75,7 +56,7 @@ def check_headers(headers: Any, source: str = "") -> Dict[str, str]:
 
 
 def _kind(value: object) -> str:
-    """Describe a value without showing it: headers hold secrets."""
+    """Describe a value without showing it, since headers contain secrets."""
     return "other characters" if isinstance(value, str) else type(value).__name__
 
 
@@ -83,49 +64,35 @@ def _refuse(problem: str) -> NoReturn:
     raise OptionError(f"Invalid option 'headers': {problem}", "headers", _EXPECTED)
 
 
-def with_headers(send: Send, headers: "Union[Headers, None]") -> Send:
-    """Return a ``send`` that adds ``headers``, or what they return if they are a callable, to each request.
+def with_headers(send: Send, headers: Optional[Headers]) -> Send:
+    """Return a ``Send`` that adds ``headers`` to each request; a callable returns them for each request.
 
-    They replace the SDK's headers of the same name.  A callable that raises ends that request with ``OptionError``.
+    They replace the SDK's headers of the same name.  If the callable raises, the request fails with ``OptionError``.
     """
     if callable(headers):
-        return _Computed(send, headers)
-    return _Fixed(send, headers) if headers else send
+        compute = headers
+        return lambda request, deadline: send(_extended(request, _computed(compute, request)), deadline)
+    if not headers:
+        return send
+    fixed = headers
+    return lambda request, deadline: send(_extended(request, fixed), deadline)
 
 
-class _Fixed:
-    """A ``send`` that adds the same headers to each request."""
-
-    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
-        self._send = send
-        self._headers = headers
-
-    def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        return self._send(_extended(request, self._headers), deadline)
-
-
-class _Computed:
-    """A ``send`` that asks a callable which headers to add."""
-
-    def __init__(self, send: Send, compute: Callable[[OutgoingRequest], Mapping[str, str]]) -> None:
-        self._send = send
-        self._compute = compute
-
-    def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        view = OutgoingRequest(request.method, request.url, MappingProxyType(dict(request.headers)))
-        try:
-            computed = self._compute(view)
-        except Exception as error:
-            if is_foreign(error):
-                raise
-            # Not its text, which may hold a secret or an id.
-            message = f"Invalid option 'headers': the callable raised {type(error).__name__}"
-            raise OptionError(message, "headers", _EXPECTED) from error
-        return self._send(_extended(request, check_headers(computed, "the callable's result: ")), deadline)
+def _computed(compute: HeadersCallable, request: HttpRequest) -> Mapping[str, str]:
+    view = OutgoingRequest(request.method, request.url, MappingProxyType(dict(request.headers)))
+    try:
+        computed = compute(view)
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        # Leave out the error's text: it may contain a secret or an id.
+        message = f"Invalid option 'headers': the callable raised {type(error).__name__}"
+        raise OptionError(message, "headers", _EXPECTED) from error
+    return check_headers(computed, "the callable's result: ")
 
 
 def _extended(request: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:
-    """Return ``request`` with ``headers``; names are compared without case, and the last of equal ones counts."""
-    last = {name.lower(): (name, value) for name, value in headers.items()}
-    own: Tuple[Tuple[str, str], ...] = tuple(pair for pair in request.headers if pair[0].lower() not in last)
-    return request._replace(headers=(*own, *last.values()))
+    """Return ``request`` with ``headers``.  Names are compared without case, and the last of equal ones is used."""
+    added = {name.lower(): (name, value) for name, value in headers.items()}
+    kept = [pair for pair in request.headers if pair[0].lower() not in added]
+    return request._replace(headers=(*kept, *added.values()))

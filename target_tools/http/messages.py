@@ -1,7 +1,7 @@
-"""One HTTP exchange as values.
+"""HTTP requests and replies as values.
 
-``Send`` is the seam: a function from request and deadline to reply.  Logging, retries and
-the circuit breaker wrap it, and tests replace it.
+``Send`` is the type of a function that sends a request within a deadline and returns the reply.  Logging, retries
+and the circuit breaker wrap such a function, and tests replace it.
 """
 
 from typing import Callable, Mapping, NamedTuple, Optional, Tuple
@@ -13,7 +13,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """Where a request goes: what a connection is opened to."""
+    """Scheme, host and port of a server; connections are opened and pooled per origin."""
 
     scheme: str
     host: str
@@ -21,12 +21,12 @@ class Origin(NamedTuple):
 
     @property
     def netloc(self) -> str:
-        """``host:port``; an IPv6 address in brackets."""
+        """Return ``host:port``, with an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def host_header(self) -> str:
-        """The same without the port that the scheme implies."""
+        """Return the ``Host`` header: ``netloc`` without the port if the scheme implies it."""
         implied = self.port == DEFAULT_PORTS.get(self.scheme)
         return self.netloc.rpartition(":")[0] if implied else self.netloc
 
@@ -43,24 +43,28 @@ class HttpRequest(NamedTuple):
     target: str
     headers: Tuple[Tuple[str, str], ...]
     body: bytes
-    #: The largest answer that is read, in bytes, before and after decompression.
+    #: Maximum size of the answer in bytes, before and after decompression.
     max_bytes: int
-    #: The host to ask if ``origin`` cannot be reached.
+    #: The origin to try if ``origin`` cannot be reached.
     alternative: Optional[Origin] = None
-    #: Whether a decompressed body can be the answer to this request; None accepts any.
+    #: Returns whether a decompressed body can be the answer to this request; None accepts any.
     is_answered_by: Optional[Callable[[bytes], bool]] = None
 
     @property
     def url(self) -> str:
-        """The whole address.  It contains ids of the visitor: do not log it."""
+        """Return the whole URL.  It contains ids of the visitor: do not log it."""
         return f"{self.origin}{self.target}"
+
+    def matches(self, body: bytes) -> bool:
+        """Return whether the decompressed ``body`` can be the answer to this request."""
+        return self.is_answered_by is None or self.is_answered_by(body)
 
 
 class Timings(NamedTuple):
     """Durations of an exchange in milliseconds, and its sizes on the wire in bytes.
 
-    ``dns``, ``connect`` and ``tls`` are None if a kept-alive connection served, or if the
-    connection is not one of our own.  ``first_byte`` counts from the moment the request was sent.
+    ``dns``, ``connect`` and ``tls`` are None if a kept-alive connection was used, or one of a pool manager.
+    ``first_byte`` is the time since the request was sent.
     """
 
     dns: Optional[float] = None
@@ -80,9 +84,9 @@ class HttpReply(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     timings: Timings
-    #: How many times the request was sent until this reply came.
+    #: The number of times that the request was sent.
     attempts: int = 1
-    #: False if the body names another request; possible on a connection's first reply only.
+    #: False if the body names another request, which is accepted only for the first reply on a connection.
     is_matched: bool = True
 
 

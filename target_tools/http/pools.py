@@ -1,19 +1,19 @@
 """urllib3's pools and connections, made safe against signals, forks and slow servers.
 
-Requests go through the public ``HTTPConnectionPool.urlopen``, so whatever hooks that function,
-or ``http.client``, sees them.  The differences use the places that urllib3 leaves for them:
+Requests go through the public ``HTTPConnectionPool.urlopen``, so that code which hooks this function, or
+``http.client``, sees them.  The changes use extension points of urllib3:
 
-* ``QueueCls``: idle connections lie on a ``deque``, whose operations no signal handler can interrupt
-  half-way; one in six exceptions that a handler raises in a ``queue.LifoQueue`` leaves it locked for ever.
-* ``ConnectionCls``: opens within the deadline, and sends the head and body of a request together.
-* ``response_class`` of a connection: reads within the deadline; see :mod:`target_tools.http.replies`.
+* ``QueueCls``: idle connections are kept in a ``deque``, whose operations no signal handler can interrupt half-way.
+  One in six exceptions that a handler raises within ``queue.LifoQueue`` leaves it locked for ever.
+* ``ConnectionCls``: connections open within the deadline, and send the head and body of a request together.
+* ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.replies`.
 
-An exchange, not the pool, decides whether a connection is kept: only once the reply is complete and
-belongs to its request.
+The transport, not the pool, decides whether a connection is kept: only once the reply is complete and belongs to
+its request.
 """
 
 import contextlib
-import encodings.idna  # a look-up would import it; a process forked meanwhile never could again
+import encodings.idna  # imported early: a process forked during the import in a look-up could never import it again
 import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
 import encodings.utf_16_le  # noqa: F401
 import http.client
@@ -21,7 +21,7 @@ import queue
 import re
 import socket
 from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -33,16 +33,19 @@ from target_tools.concurrency.fork_safety import OpenSSLSection
 from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, Exchange
-from target_tools.http.replaced import are_connects_replaced, connect_functions, own_class
+from target_tools.http.messages import Origin
+from target_tools.http.pool_managers import are_connects_replaced, connect_functions, new_manager, own_class
+from target_tools.http.proxies import Proxy
 from target_tools.http.replies import DeadlineReader, StrictResponse, set_socket_timeout
+from target_tools.http.tls import TlsContexts
 
-#: What is handed to the socket at once: one TLS record, so that the deadline is checked between them.
+#: Bytes to send at once: one TLS record, so that the deadline is checked between records.
 SEND_SIZE = 16384
 
 #: Headers that urllib3 and ``http.client`` send by themselves unless they are given.
 SKIPPED_HEADERS = ("Host", "User-Agent", "Accept-Encoding")
 _EMPTY_LINE = b"\r\n"
-#: Headers that urllib3 decides by.
+#: Headers by which urllib3 chooses the framing of the body.
 _FRAMING = re.compile(rb"^(content-length|transfer-encoding):", re.IGNORECASE | re.MULTILINE)
 
 _Plain: Any = own_class(HTTPConnection)
@@ -50,7 +53,7 @@ _Tls: Any = own_class(HTTPSConnection)
 
 
 class PooledConnection(_Plain):  # type: ignore[misc]
-    """A connection that outlives a request."""
+    """A connection that can carry several exchanges."""
 
     exchange: Optional[Exchange] = None
     idle_since = 0.0
@@ -58,9 +61,9 @@ class PooledConnection(_Plain):  # type: ignore[misc]
     keep_alive: Optional[float] = None
     #: Whether TLS is used.
     is_tls = False
-    #: Whether all threads open it in a helper thread, as what opens it does not check the deadline.
+    #: Whether every thread opens it in a helper thread, because the code that opens it does not check the deadline.
     opens_in_helper_thread = False
-    #: What the connection was opened with; it is not used once a test has replaced any of it.
+    #: The functions that opened the connection.  It is closed if a test has replaced one of them since.
     opened_with: Tuple[Any, ...] = ()
     _scope: Optional[AbortScope] = None
     _outgoing: Optional[List[bytes]] = None
@@ -71,7 +74,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         self.begin_exchange(EXCHANGE.get())
 
     def begin_exchange(self, exchange: Optional[Exchange]) -> None:
-        """Begin an exchange."""
+        """Attach the connection to ``exchange``."""
         self.exchange = exchange
         if exchange is None:
             return
@@ -82,26 +85,26 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             self._register_socket(self.sock)
 
     def end_exchange(self) -> None:
-        """End the exchange."""
+        """Detach the connection from its exchange."""
         self.exchange = None
         scope, self._scope = self._scope, None
         if scope is not None:
             scope.untrack_socket(id(self))
 
     def connect(self) -> None:
-        """Open the connection, within the time that the exchange has for it."""
+        """Open the connection, within the exchange's deadline for that."""
         exchange = self.exchange
         if exchange is None:
             self._open()
             return
         exchange.reused = False
-        # A caller that leaves the helper thread behind must not close the socket that it works on.
+        # If the caller leaves the helper thread behind, it must not close the socket that this thread uses.
         self._opening = True
         self.opened_with = connect_functions()
         try:
             exchange.opener.run(self._open_or_close, self, exchange.opening)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # urlopen ignores these errors of a request: it supposes that the server has replied before it closed.
+            # urlopen ignores these errors, because the server may have replied before it closed the connection.
             raise ConnectionFailed(f"no connection to {self.host}: {escape_text(error)}", "opening") from error
 
     def _open_or_close(self) -> None:
@@ -117,13 +120,13 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         _Plain.connect(self)
 
     def _new_conn(self) -> socket.socket:
-        # urllib3's function that makes the socket, private but the same in 1.26.11 to 2.8.0: it can neither
-        # bound a look-up nor try a second address beside a first one that does not answer.
+        # Overrides a private function of urllib3, the same in 1.26.11 to 2.8.0.  The original can neither limit the
+        # time of a look-up nor try a second address while the first one does not answer.
         exchange = self.exchange
         if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
             return new_socket
-        # _dns_host, private and the same in those versions, is the host with the dot at its end that DNS knows.
+        # _dns_host, private and the same in those versions, is the host with a final dot, if it was given with one.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
         began = monotonic()
         addresses = resolver.addresses(host, port, exchange.opening, exchange.opening is exchange.deadline)
@@ -145,14 +148,14 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         return sock
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
-        """Send a request: its head and body in one piece."""
+        """Send the head and body of a request together."""
         lines = _header_lines(headers)
         outgoing: List[bytes] = []
         self._outgoing = outgoing
         try:
             if lines is None:
                 super().request(method, url, body=body, headers=headers, **options)
-            else:  # one header at a time would cost more than the rest of the request
+            else:  # faster: adding the headers one by one costs more than the rest of the request
                 own = {name: SKIP_HEADER for name in SKIPPED_HEADERS if name in headers}
                 super().request(method, url, body=body, headers=own, **options)
                 if outgoing:
@@ -167,13 +170,13 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         try:
             self.send(b"".join(outgoing))
         except (BrokenPipeError, ConnectionResetError):
-            # A server that has read enough may have said why before it closed the connection.
+            # The server may have replied before it closed the connection.
             if exchange is None or self.sock is None:
                 raise
             exchange.broken = True
 
     def send(self, data: Any) -> None:
-        """Hand ``data`` to the socket, one TLS record at a time, each within the deadline."""
+        """Send ``data``, one TLS record at a time, each within the deadline."""
         if self._outgoing is not None:
             self._outgoing.append(data)
             return
@@ -188,7 +191,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         exchange.sent += len(data)
 
     def response_class(self, sock: Any, *arguments: Any, **options: Any) -> Any:
-        """Return what ``http.client`` reads a reply with; also a proxy's reply to CONNECT."""
+        """Return the object that ``http.client`` reads a reply with, including a proxy's reply to CONNECT."""
         exchange = self.exchange
         if exchange is None:
             return http.client.HTTPResponse(sock, *arguments, **options)
@@ -200,13 +203,16 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             super().close()
 
     def _register_socket(self, sock: socket.socket) -> None:
-        """Let the thread that may abort the exchange know its socket."""
+        """Register the socket, so that another thread can abort the exchange."""
         if self._scope is not None:
             self._scope.track_socket(id(self), sock)
 
 
 def _header_lines(headers: Any) -> Optional[bytes]:
-    """Return the lines of ``headers``; None if urllib3 must look at each, as a double or an unusual value wants."""
+    """Return the lines of ``headers``, or None if urllib3 must add them one by one.
+
+    That is so for headers that are no mapping, that have unusual values, or that affect the framing.
+    """
     try:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
     except (AttributeError, UnicodeEncodeError):
@@ -217,20 +223,20 @@ def _header_lines(headers: Any) -> Optional[bytes]:
 
 
 class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
-    """The same over TLS."""
+    """A TLS connection that can carry several exchanges."""
 
     is_tls = True
 
     def _open(self) -> None:
         exchange = self.exchange
         if exchange is not None:
-            self.ssl_context = exchange.opener.tls.current()  # files may have been renewed since the last one
+            self.ssl_context = exchange.opener.tls.current()  # certificate files may have changed
         with OpenSSLSection():
             began = monotonic()
             _Tls.connect(self)
         if exchange is not None:
             exchange.tls = (monotonic() - began) * 1000 - (exchange.dns or 0.0) - (exchange.connect or 0.0)
-        # Verified, or deliberately not, of which the client's log has warned: urllib3 would warn at each request.
+        # Prevents a warning of urllib3 at each request.  If verification is disabled, the client has logged that.
         self.is_verified = True
 
     def send(self, data: Any) -> None:
@@ -241,31 +247,31 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
             super().send(data)
 
     def _tunnel(self) -> None:
-        # http.client's function that sends CONNECT, private but the same in Python 3.8 to 3.14: the proxy has
-        # taken some of the time, and the handshake that follows sets no time-out of its own.
+        # Overrides http.client's function that sends CONNECT, private but the same in Python 3.8 to 3.14.  The proxy
+        # has used some of the time, and the handshake that follows sets no time-out.
         _Tls._tunnel(self)
         if self.exchange is not None:
             set_socket_timeout(self.sock, self.exchange.opening)
 
 
 class IdleConnections:
-    """The idle connections of a pool, in the place of its ``queue.LifoQueue``.  Takes no lock."""
+    """The idle connections of a pool.  Replaces its ``queue.LifoQueue``, and takes no lock."""
 
-    #: Set by the transport: how many connections to keep, and for how many seconds.
+    #: Maximum number of idle connections, and seconds to keep them.  The transport sets both.
     limit = 256
     seconds = 60.0
 
     def __init__(self, maxsize: int = 0) -> None:
-        self._kept: Deque[PooledConnection] = deque()
+        self._connections: Deque[PooledConnection] = deque()
         self.closed = False
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> PooledConnection:
-        """Return the connection that was used last; one that cannot be trusted is closed and opens again."""
-        if self.closed:  # urllib3 empties a pool that is collected, in whatever thread that happens
+        """Return the connection that was used last.  If it is too old or was replaced, close it; it opens again."""
+        if self.closed:  # urllib3 empties a pool when it is garbage-collected, in any thread
             self.drop()
             raise queue.Empty
         try:
-            connection = self._kept.pop()
+            connection = self._connections.pop()
         except IndexError:
             raise queue.Empty from None
         longest = self.seconds if connection.keep_alive is None else min(self.seconds, connection.keep_alive)
@@ -276,44 +282,44 @@ class IdleConnections:
         return connection
 
     def put(self, connection: Optional[PooledConnection], block: bool = True, timeout: Optional[float] = None) -> None:
-        """Do nothing: urllib3 offers a connection as soon as its body is read, the exchange keeps it later."""
+        """Do nothing.  urllib3 returns a connection once its body is read; the transport calls ``keep`` later."""
 
     def qsize(self) -> int:
-        """Return how many connections are idle."""
-        return len(self._kept)
+        """Return the number of idle connections."""
+        return len(self._connections)
 
     def keep(self, connection: PooledConnection) -> None:
         """Keep ``connection`` for the next request."""
-        kept = self._kept
+        idle = self._connections
         connection.idle_since = monotonic()
-        kept.append(connection)
+        idle.append(connection)
         if self.closed:
             self.drop()
             return
         with contextlib.suppress(IndexError):  # another thread took it
-            if len(kept) > self.limit or connection.idle_since - kept[0].idle_since > self.seconds:
+            if len(idle) > self.limit or connection.idle_since - idle[0].idle_since > self.seconds:
                 self._close_oldest()
 
     def drop(self) -> None:
         """Close all idle connections."""
-        while self._kept:
+        while self._connections:
             self._close_oldest()
 
     def discard_inherited(self) -> None:
-        """Let go of sockets that a forked child shares with its parent, without a word to the server."""
-        while self._kept:
+        """Close, in a forked child, its copies of the parent's sockets, without sending anything to the servers."""
+        while self._connections:
             with contextlib.suppress(IndexError):
-                connection = self._kept.pop()
+                connection = self._connections.pop()
                 if connection.sock is not None:
                     connection.sock.close()
 
     def _close_oldest(self) -> None:
-        with contextlib.suppress(IndexError):  # another thread was quicker
-            self._kept.popleft().close()
+        with contextlib.suppress(IndexError):  # another thread was faster
+            self._connections.popleft().close()
 
 
 class ConnectionPool(HTTPConnectionPool):
-    """The connections to one origin."""
+    """The connections to one origin without TLS."""
 
     QueueCls = IdleConnections  # type: ignore[assignment]
     ConnectionCls = PooledConnection
@@ -321,29 +327,22 @@ class ConnectionPool(HTTPConnectionPool):
 
 
 class TlsConnectionPool(HTTPSConnectionPool):
-    """The same over TLS."""
+    """The TLS connections to one origin."""
 
     QueueCls = IdleConnections  # type: ignore[assignment]
     ConnectionCls = PooledTlsConnection
     pool: IdleConnections  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-def socks_pools() -> Tuple[Any, Any]:
-    """Return pools for plain and for TLS connections through a SOCKS proxy.
-
-    Raises ImportError if PySocks is not installed.
-    """
+def _socks_pools() -> Tuple[Any, Any]:
+    """Return the classes of pools through a SOCKS proxy, without and with TLS."""
     from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - needs an extra
 
     class PooledSocksConnection(PooledConnection, SOCKSConnection):  # type: ignore[misc]
-        """A connection through a SOCKS proxy, whose negotiation knows no deadline."""
-
-        opens_in_helper_thread = True
+        opens_in_helper_thread = True  # PySocks does not check the deadline
         _new_conn = SOCKSConnection._new_conn  # private, see above: PySocks connects
 
     class PooledSocksTlsConnection(PooledTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
-        """The same over TLS."""
-
         opens_in_helper_thread = True
         _new_conn = SOCKSConnection._new_conn
 
@@ -354,3 +353,20 @@ def socks_pools() -> Tuple[Any, Any]:
         ConnectionCls = PooledSocksTlsConnection
 
     return SocksConnectionPool, SocksTlsConnectionPool
+
+
+def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> Any:
+    """Return a pool of connections to ``origin``, directly or through ``proxy``.
+
+    Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
+    """
+    options: Dict[str, Any] = {}
+    if origin.scheme == "https":
+        options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
+    if proxy is None:
+        return (TlsConnectionPool if options else ConnectionPool)(origin.host, origin.port, maxsize=0, **options)
+    # Create a manager for each pool: an exception of a signal handler could leave its lock locked.
+    manager = new_manager(proxy, tls)
+    pools: Tuple[Any, Any] = _socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
+    manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
+    return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)

@@ -19,9 +19,9 @@ TIMED_OUT = response({}, 408, {"Connection": "close"})
 
 
 def idle(client):
-    """The idle connections of ``client``."""
-    transport = client._calls._processes.current().transport
-    return [one for by_proxy in transport._pools.values() for pool in by_proxy.values() for one in pool.pool._kept]
+    """Return the idle connections of ``client``."""
+    pools_of_origins = client._calls._processes.current().transport._pools.values()
+    return [one for pools in pools_of_origins for pool in pools.values() for one in pool.pool._connections]
 
 
 def age(client, seconds):

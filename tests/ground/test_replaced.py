@@ -11,7 +11,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import connection as urllib3_connection
 
-from target_tools.http.replaced import Urllib3Replacements, are_connects_replaced, connect_functions, own_class
+from target_tools.http.pool_managers import Urllib3Replacements, are_connects_replaced, connect_functions, own_class
 
 
 def wrapper(function):

@@ -12,7 +12,7 @@ import urllib3
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidResponse, OptionError, ResponseTooLarge
 from target_tools.http.messages import HttpRequest, Origin
-from target_tools.http.responses import READ_SIZE, read_response
+from target_tools.http.pool_managers import READ_SIZE, read_response
 
 REQUEST = HttpRequest("POST", Origin("http", "edge.example", 80), "/", (), b"body", READ_SIZE * 3)
 BODY = b'{"status": 200}'

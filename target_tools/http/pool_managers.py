@@ -1,0 +1,196 @@
+"""urllib3's pool managers, and functions of urllib3 that a test or a monitor has replaced.
+
+An application can supply a pool manager.  Most replaced functions take effect anyway, since our pools and
+connections derive from urllib3's.  A replaced ``PoolManager`` or connection class would not, because our own
+transport does not use it; requests then go through a pool manager made of the replacements.
+"""
+
+import os
+import socket
+import types
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
+
+import urllib3
+from urllib3 import poolmanager
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import connection as urllib3_connection
+
+from target_tools.clock import Deadline, monotonic
+from target_tools.errors import InvalidResponse, OptionError
+from target_tools.http.bodies import READ_SIZE, decode_body, too_large
+from target_tools.http.messages import HttpReply, HttpRequest, Timings
+from target_tools.http.proxies import Proxy
+from target_tools.http.tls import TlsContexts
+
+_URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
+#: Libraries whose sockets are real ones.
+_SOCKET_MODULES = ("socket", "gevent", "eventlet")
+#: The first bytes of every gzip stream.
+_GZIP = b"\x1f\x8b"
+
+
+class Urllib3Replacements:
+    """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not."""
+
+    def __init__(self) -> None:
+        #: The parts that were last found to be urllib3's own.  Not those at import time, when a patch may be active.
+        self._own: Tuple[Any, ...] = ()
+        #: The parts at the last call that found a replacement, and a manager made of them for each proxy.
+        self._replaced: Tuple[Any, ...] = ()
+        self._managers: Dict[str, Any] = {}
+
+    def manager(self, proxy: Optional[Proxy], tls: TlsContexts) -> Any:
+        """Return a pool manager made of the replaced classes, or None if nothing is replaced."""
+        replaced = self.found()
+        if self._replaced != replaced:
+            self._replaced, self._managers = replaced, {}
+        if not replaced:
+            return None
+        managers, name = self._managers, "" if proxy is None else proxy.url
+        manager = managers.get(name)
+        if manager is None:
+            manager = managers[name] = new_manager(proxy, tls)
+        return manager
+
+    def found(self) -> Tuple[Any, ...]:
+        """Return the current parts if any of them is replaced, else an empty tuple."""
+        manager = urllib3.PoolManager
+        found: Tuple[Any, ...] = (
+            HTTPConnectionPool.ConnectionCls,
+            HTTPSConnectionPool.ConnectionCls,
+            *poolmanager.pool_classes_by_scheme.values(),
+            manager,
+            getattr(manager, "urlopen", None),
+            getattr(manager, "request", None),
+            getattr(manager, "connection_from_host", None),
+        )
+        if found == self._own:
+            return ()
+        if all(map(_is_own_class, found[:-3])) and all(map(_is_own_function, found[-3:])):
+            self._own = found
+            return ()
+        return found
+
+    def close(self) -> None:
+        """Close the idle connections of the managers."""
+        for manager in list(self._managers.values()):
+            clear = getattr(manager, "clear", None)
+            if callable(clear):
+                clear()
+
+
+def connect_functions() -> Tuple[Any, ...]:
+    """Return the functions that connections are opened with; a comparison shows whether one was replaced."""
+    return socket.socket, socket.socket.connect, socket.getaddrinfo, urllib3_connection.create_connection
+
+
+def are_connects_replaced() -> bool:
+    """Return whether sockets come from other code than urllib3, the standard library, gevent or eventlet."""
+    return not (
+        _is_own_function(urllib3_connection.create_connection)
+        and _is_own_function(own_class(HTTPConnection)._new_conn)  # private, and only compared
+        and socket.socket.__module__.partition(".")[0] in _SOCKET_MODULES
+    )
+
+
+def own_class(kind: Any) -> Any:
+    """Return urllib3's class behind ``kind``: inside a vcrpy cassette, an import returns a derived class."""
+    return next((one for one in kind.__mro__ if one.__module__ == "urllib3.connection"), kind)
+
+
+def _is_own_class(kind: Any) -> bool:
+    return isinstance(kind, type) and kind.__module__.startswith("urllib3.")
+
+
+def _is_own_function(function: Any) -> bool:
+    """Return whether urllib3 defines ``function``.  A wrapper can copy the name of a function, but not its code."""
+    return type(function) is types.FunctionType and function.__code__.co_filename.startswith(_URLLIB3)
+
+
+def new_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
+    """Return urllib3's pool manager for connections through ``proxy``.
+
+    Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
+    """
+    context = tls.current()
+    if proxy is None:
+        return urllib3.PoolManager(ssl_context=context)
+    if not proxy.scheme.startswith("socks"):
+        url = proxy._replace(credentials=None).url
+        return urllib3.ProxyManager(
+            url, proxy_headers=proxy.all_headers(), ssl_context=context, proxy_ssl_context=context
+        )
+    try:
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
+    except ImportError:
+        extra = "pip install target-python-sdk[socks]"
+        raise OptionError(f"Invalid option 'proxy': a SOCKS proxy needs PySocks: {extra}", "proxy", extra) from None
+    return SOCKSProxyManager(proxy.url, ssl_context=context)
+
+
+def read_response(response: Any, request: HttpRequest, deadline: Deadline, began: float) -> HttpReply:
+    """Return the content of a pool manager's response: urllib3's, or an object with a status, headers and data.
+
+    ``began`` is the time at which the request was passed on.  Raises whatever reading the body raises.
+    """
+    status = getattr(response, "status", None)
+    if not isinstance(status, int) or isinstance(status, bool):
+        _refuse("its request() must return a urllib3 response", response)
+    first_byte_at = monotonic()
+    complete = False
+    try:
+        if status < 200:
+            raise InvalidResponse(f"{request.origin} sent only an interim reply ({status}) by the pool manager")
+        raw, is_preloaded = (b"", False) if 300 <= status < 400 else _body(response, request.max_bytes, deadline)
+        complete = True
+    finally:
+        end = getattr(response, "release_conn" if complete else "close", None)
+        if callable(end):
+            end()
+    timings = Timings(
+        first_byte=(first_byte_at - began) * 1000,
+        download=(monotonic() - first_byte_at) * 1000,
+        sent=len(request.body),
+        received=len(raw),
+    )
+    given = getattr(response, "headers", None)
+    headers: Mapping[str, str] = given if isinstance(given, Mapping) else {}
+    encoding = headers.get("Content-Encoding")
+    if is_preloaded and not raw.startswith(_GZIP):
+        encoding = None  # urllib3 has decompressed it
+    body = decode_body(raw, encoding, request.max_bytes)
+    reason = getattr(response, "reason", None)
+    is_matched = request.matches(body)
+    return HttpReply(status, reason if isinstance(reason, str) else "", headers, body, timings, is_matched=is_matched)
+
+
+def _body(response: Any, max_bytes: int, deadline: Deadline) -> Tuple[bytes, bool]:
+    """Return the body, and whether the response had it already."""
+    parts: List[bytes] = []
+    size = 0
+    try:
+        for part in response.stream(READ_SIZE, decode_content=False):
+            if deadline.remaining() <= 0:
+                raise TimeoutError("timed out")
+            parts.append(part)
+            size += len(part)
+            if size > max_bytes:
+                raise too_large(max_bytes)
+    except (AttributeError, TypeError, ValueError):  # a preloaded response of urllib3, or a mock, has no stream
+        if parts:
+            raise
+    if parts:
+        return b"".join(parts), False
+    data = getattr(response, "data", None) or b""
+    if isinstance(data, str):
+        data = data.encode("utf-8")
+    if not isinstance(data, bytes):
+        _refuse("the data of a response must be bytes", data)
+    if len(data) > max_bytes:
+        raise too_large(max_bytes)
+    return data, True
+
+
+def _refuse(expected: str, got: object) -> NoReturn:
+    raise OptionError(f"Invalid option 'pool_manager': {expected}, got {type(got).__name__}", "pool_manager", expected)
