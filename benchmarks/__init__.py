@@ -1,9 +1,9 @@
-"""How fast the SDK is, beside what it is built on and what it follows.
+"""Compares the speed of the SDK with urllib3, with 1.1.0 and with other SDKs.
 
-``python -m benchmarks`` from the checkout's root prints one table.  Every
-comparison is made within one run, interleaved round by round, because two runs
-on one machine already differ by more than most changes.
+Run ``python -m benchmarks`` in the root of the checkout. It prints one table. Each
+comparison is measured within one run, in alternating rounds, because two runs on one
+machine differ by more than most changes do.
 
-A further benchmark is one more module with a ``figures(plan)`` that returns
-:class:`~benchmarks.figure.Figure` values, named in ``benchmarks/__main__.py``.
+To add a benchmark, write a module with a function ``figures(plan)`` that returns a
+:class:`~benchmarks.figure.Section`, and add it to ``benchmarks/__main__.py``.
 """

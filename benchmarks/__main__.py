@@ -1,5 +1,5 @@
-"""``python -m benchmarks``: measure, and print the table."""
-# ruff: noqa: T201 - a program's output
+# ruff: noqa: T201 - a command-line program prints
+"""Command line: ``python -m benchmarks`` measures and prints the table."""
 
 import argparse
 import json
@@ -8,18 +8,19 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar, Union
 
-from benchmarks import callbacks, decisioning, delivery, flags, imports
+from benchmarks import callbacks, decisioning, delivery, flags, imports, instructions
 from benchmarks.figure import Section, table
+from benchmarks.instructions import find_valgrind
 from benchmarks.machine import machine
 from benchmarks.peers import node_release, old_release, optimizely
-from benchmarks.plan import NODE, OLD, OPTIMIZELY, NotRun, Plan
+from benchmarks.plan import NODE, OLD, OPTIMIZELY, VALGRIND, NotRun, Plan
 from benchmarks.process import ProcessFailed
 
 PeerT = TypeVar("PeerT")
 
 
 class Benchmark(NamedTuple):
-    """What measures, and which peers it asks for."""
+    """A benchmark, and the peers that it needs."""
 
     figures: Callable[[Plan], Section]
     peers: Tuple[str, ...]
@@ -31,11 +32,12 @@ BENCHMARKS: Dict[str, Benchmark] = {
     "decisioning": Benchmark(decisioning.figures, (OLD, NODE)),
     "flags": Benchmark(flags.figures, (OPTIMIZELY,)),
     "imports": Benchmark(imports.figures, (OLD,)),
+    "instructions": Benchmark(instructions.figures, (VALGRIND,)),
 }
 
 
 def plan_from(arguments: argparse.Namespace) -> Plan:
-    """What the command line asks for; installs the peers that take part."""
+    """Return the plan for the command line, and install the peers that it needs."""
     chosen = [BENCHMARKS[name] for name in arguments.only or BENCHMARKS]
     needed = {peer for benchmark in chosen for peer in benchmark.peers} - set(arguments.without)
     return Plan(
@@ -47,71 +49,78 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         old_release=_peer(OLD, old_release, needed),
         node=_peer(NODE, node_release, needed),
         optimizely=_peer(OPTIMIZELY, optimizely, needed),
+        valgrind=_peer(VALGRIND, find_valgrind, needed),
     )
 
 
 def _peer(name: str, find: Callable[[], Union[PeerT, NotRun]], needed: Set[str]) -> Union[PeerT, NotRun]:
     if name not in needed:
-        return NotRun("left out by --no-" + name)
-    _say("looking for {} (installed under .bench/ the first time) ...".format(name))
+        return NotRun(f"left out by --no-{name}")
+    _log(f"looking for {name} (peers are installed under .bench/ once) ...")
     return find()
 
 
 def main(words: Optional[List[str]] = None) -> int:
-    """Run the benchmarks; 1 if one of them broke, 0 whatever they found."""
+    """Run the benchmarks. Return 1 if one of them failed; the figures make no difference."""
     arguments = _parser().parse_args(words)
     facts = machine()
     plan = plan_from(arguments)
-    found, broken = Section([], []), 0
+    found, exit_code = Section([], []), 0
     started = time.monotonic()
     for name in arguments.only or list(BENCHMARKS):
-        _say("measuring {} ...".format(name))
+        _log(f"measuring {name} ...")
         try:
             section = BENCHMARKS[name].figures(plan)
         except ProcessFailed as error:
-            _say("{} broke: {}".format(name, error))
-            broken = 1
+            _log(f"{name} failed: {error}")
+            exit_code = 1
             continue
         found.figures.extend(section.figures)
         found.notes.extend(section.notes)
-    facts["took"] = "{:.0f} s".format(time.monotonic() - started)
+    facts["took"] = f"{time.monotonic() - started:.0f} s"
     _show(facts, found)
     if arguments.json:
         _save(Path(arguments.json), facts, found)
-    return broken
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--rounds", type=_positive, help="how often every peer takes its turn")
-    parser.add_argument("--calls", type=_positive, help="calls in a turn, instead of a turn's time")
-    parser.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="this benchmark; may be repeated")
-    parser.add_argument("--activities", type=_positive, default=10000, help="in the large artifact; 10000 by itself")
+    parser.add_argument("--rounds", type=_positive, help="the number of rounds; each peer has one turn in each")
+    parser.add_argument("--calls", type=_positive, help="the number of calls in a turn, instead of a duration")
+    parser.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="run only this; can be repeated")
+    parser.add_argument("--activities", type=_positive, default=10000, help="size of the large artifact (10000)")
     parser.set_defaults(without=[])
-    for peer, what in ((OLD, "the old release"), (NODE, "the SDK for Node.js"), (OPTIMIZELY, "optimizely-sdk")):
+    for peer, name in (
+        (OLD, "the old release"),
+        (NODE, "the SDK for Node.js"),
+        (OPTIMIZELY, "optimizely-sdk"),
+        (VALGRIND, "the counts of instructions"),
+    ):
         parser.add_argument(
-            "--no-" + peer, dest="without", action="append_const", const=peer, help="leave {} out".format(what))
-    parser.add_argument("--json", metavar="FILE", help="also write everything measured to FILE")
+            f"--no-{peer}", dest="without", action="append_const", const=peer, help=f"leave out {name}"
+        )
+    parser.add_argument("--json", metavar="FILE", help="also write all results to FILE")
     return parser
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("expected a number of at least 1, got " + text)
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text}")
     return number
 
 
 def _show(facts: Dict[str, str], found: Section) -> None:
-    print(", ".join("{}: {}".format(name, value) for name, value in facts.items()))
+    print(", ".join(f"{name}: {value}" for name, value in facts.items()))
     print()
     print(table(found.figures))
     print()
     for note in found.notes:
         print(note)
-    print("Medians of rounds in which every peer takes its turn; ratios (and MiB more) are taken round by round,")
-    print("with the lowest and highest in brackets. The goals are aims: nothing fails where one is not reached.")
+    print("Figures are medians of rounds in which each peer has one turn. Ratios (and MiB more) are computed for each")
+    print("round; the lowest and highest are in brackets. A goal that is not reached is not an error.")
 
 
 def _save(file: Path, facts: Dict[str, str], found: Section) -> None:
@@ -123,7 +132,7 @@ def _save(file: Path, facts: Dict[str, str], found: Section) -> None:
     file.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

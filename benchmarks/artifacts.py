@@ -1,4 +1,4 @@
-"""Artifacts of the real shape, and what visitors ask of them."""
+"""Rule artifacts in the format of the real ones, and the requests for them."""
 
 import base64
 import hashlib
@@ -10,9 +10,9 @@ Rule = Dict[str, Any]
 Condition = Any
 
 CLIENT = "acmeclient"
-#: The cluster of every visitor, so that nobody looks for it.
+#: The edge cluster of every visitor. Without it, the client would request one.
 HINT = "35"
-#: In place of a mbox's name: each of the artifact's in turn.
+#: Instead of the name of an mbox: each mbox of the artifact in turn.
 EVERY = "*"
 GLOBAL_MBOX = "target-global-mbox"
 URL = "https://shop.example.com/shoes/running?ref=mail&campaign=autumn"
@@ -29,36 +29,36 @@ _ALLOCATION = {"var": "allocation"}
 
 
 class Visit(NamedTuple):
-    """What every visitor asks for."""
+    """The request of every visitor."""
 
     #: ``prefetch`` or ``execute``.
     mode: str
-    #: The mbox; :data:`EVERY` mbox of the artifact, a call one; None: the page load.
+    #: The mbox. With :data:`EVERY`, each call requests the next mbox of the artifact; None is the page load.
     mbox: Optional[str]
     parameters: Optional[Dict[str, str]] = None
 
     def as_json(self) -> Dict[str, Any]:
-        """What a worker is told."""
+        """Return the settings of a worker."""
         return dict(self._asdict(), url=URL, user_agent=USER_AGENT)
 
 
 def one_test() -> Document:
-    """The simplest A/B test: one mbox, two rules, half of the visitors each."""
+    """Return the simplest A/B test: one mbox and two rules with half of the visitors each."""
     return _artifact({"home-hero": _split("home-hero", 334411, [50])})
 
 
 def flag() -> Document:
-    """One mbox with a flag and a number, half of the visitors each."""
+    """Return one mbox with a flag and a number, which have two values with half of the visitors each."""
     return _artifact({"new-checkout": _split("new-checkout", 334412, [50])})
 
 
 def many_tests(activities: int) -> Document:
-    """A/B tests of two rules, each in an mbox of its own; every second has an audience, which shoes are in."""
+    """Return A/B tests of two rules, each with its own mbox. Every second one has an audience that shoes match."""
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 
 
 def page_of_24_rules() -> Document:
-    """Seven activities on a page load, with audiences of browsers, URLs and parameters, and with allocations."""
+    """Return seven activities for a page load, with audiences for browsers, URLs and parameters, and with shares."""
     browsers = [_is("user.browserType", name) for name in ("chrome", "firefox", "safari")]
     pages: List[Condition] = [
         {"and": [{"in": ["/shoes/", {"var": "page.path"}]}, _is("page.domain_lc", "example.com")]},
@@ -81,23 +81,23 @@ def page_of_24_rules() -> Document:
     return _artifact({GLOBAL_MBOX: rules})
 
 
-#: Parameters that are in the audiences of the artifacts above.
+#: Parameters that the audiences of these artifacts match.
 PARAMETERS = {"category": "shoes", "stock": "17", "member": "Gold", "country": "CH"}
 
 
 def contents(document: Document) -> List[Any]:
-    """Every content that an offer of ``document`` can have."""
+    """Return the contents of all offers in ``document``."""
     rules = [rule for mbox in document["rules"]["mboxes"].values() for rule in mbox]
     return [option["content"] for rule in rules for option in rule["consequence"]["options"]]
 
 
 def visitors(seed: str, count: int) -> List[str]:
-    """Ids of visitors nobody has seen: the same ones for the same seed, in every peer."""
-    return [hashlib.md5("{}-{}".format(seed, number).encode("ascii")).hexdigest() for number in range(count)]
+    """Return the ids of new visitors. The same seed gives every peer the same ids."""
+    return [hashlib.md5(f"{seed}-{number}".encode("ascii")).hexdigest() for number in range(count)]
 
 
 def canonical(content: Any) -> str:
-    """``content`` as a text that is equal where the content is."""
+    """Return ``content`` as text. Equal contents have equal texts."""
     return content if isinstance(content, str) else json.dumps(content, sort_keys=True)
 
 
@@ -120,17 +120,17 @@ def _artifact(mboxes: Dict[str, List[Rule]]) -> Document:
 
 
 def _mbox(number: int) -> str:
-    return "mbox-{:05d}".format(number)
+    return f"mbox-{number:05d}"
 
 
 def _test(number: int) -> List[Rule]:
-    segment = "segment-{}".format(number)
+    segment = f"segment-{number}"
     audience = {"or": [_is("mbox.category", "shoes"), _is("mbox.segment_lc", segment)]} if number % 2 else None
     return _split(_mbox(number), 400000 + number, [10 + 8 * (number % 10)], audience)
 
 
 def _split(mbox: str, activity: int, bounds: Sequence[int], audience: Condition = None) -> List[Rule]:
-    """An activity that shares its visitors out at ``bounds``, in per cent."""
+    """Return an activity that divides its visitors at ``bounds``, in percent."""
     conditions: List[Condition] = []
     for low, high in zip([0, *bounds], [*bounds, 100]):
         share = {"and": [{"<" if low else "<=": [low, _ALLOCATION]}, {">=": [high, _ALLOCATION]}]}
@@ -144,16 +144,16 @@ def _activity(mbox: str, activity: int, conditions: Sequence[Condition]) -> List
 
 def _rule(mbox: str, activity: int, number: int, condition: Condition) -> Rule:
     letter = "ABCDEFGH"[number]
-    label = "{}-{}-{}".format(mbox, activity, letter)
-    html = '<div class="hero" data-activity="{}"><h1>Experience {}</h1></div>'.format(activity, letter)
+    label = f"{mbox}-{activity}-{letter}"
+    html = f'<div class="hero" data-activity="{activity}"><h1>Experience {letter}</h1></div>'
     json_content = {"experience": letter, "enabled": number == 0, "limit": 75 * (number + 1), "activity": activity}
-    of_page = mbox == GLOBAL_MBOX
+    is_page_load = mbox == GLOBAL_MBOX
     return {
         "ruleKey": str(activity),
         "activityId": activity,
         "meta": {
             "activity.id": activity,
-            "activity.name": "A/B test {}".format(activity),
+            "activity.name": f"A/B test {activity}",
             "activity.type": "ab",
             "experience.id": number,
             "experience.name": "Experience " + letter,
@@ -162,18 +162,18 @@ def _rule(mbox: str, activity: int, number: int, condition: Condition) -> Rule:
             "location.id": 0,
             "audience.ids": [],
             "offer.id": 2 * activity + number,
-            "offer.name": "/a_b_test_{}/experiences/{}/pages/0/zones/0/1612386382173".format(activity, number),
+            "offer.name": f"/a_b_test_{activity}/experiences/{number}/pages/0/zones/0/1612386382173",
             "option.id": number + 2,
-            "option.name": "Offer{}".format(number + 2),
+            "option.name": f"Offer{number + 2}",
         },
         "condition": condition,
         "consequence": {
             "name": mbox,
             "options": [
                 {
-                    "type": "html" if of_page else "json",
+                    "type": "html" if is_page_load else "json",
                     "eventToken": base64.b64encode(hashlib.sha512(label.encode("ascii")).digest()).decode("ascii"),
-                    "content": html if of_page else json_content,
+                    "content": html if is_page_load else json_content,
                 }
             ],
             "metrics": [],

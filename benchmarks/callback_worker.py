@@ -1,9 +1,9 @@
-"""Calls with a callback, made by one release; a process of its own, under that release's interpreter.
+"""Makes calls with a callback with one release, in a separate process under that release's interpreter.
 
 ``python -m benchmarks.callback_worker SETTINGS`` answers ``{"calls": N, "in_flight": M}``
-with ``{"seconds": S, "threads": T}``, T being the most threads the process had, and
-``{"hand_over": N}`` with the microseconds of a call that waits by itself and of one
-that a worker makes and whose result is waited for.
+with ``{"seconds": S, "threads": T}``, where T is the largest number of threads, and
+``{"hand_over": N}`` with the microseconds of a blocking call, and of a call that a worker
+makes and that is waited for.
 """
 
 import importlib
@@ -22,12 +22,12 @@ from benchmarks.workload import SESSION, delivery_request
 
 
 def threads_now() -> int:
-    """How many threads this process has, whoever started them."""
+    """Return the number of threads of this process."""
     return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
 
 
 class Caller:
-    """A client and what it is asked."""
+    """A client, and the request of its calls."""
 
     def __init__(self, settings: Message) -> None:
         if settings["kind"] == OLD:
@@ -37,7 +37,7 @@ class Caller:
         self._request = delivery_request()
 
     def answer(self, question: Message) -> Message:
-        """What was asked for, measured."""
+        """Measure, and return the results."""
         if "hand_over" in question:
             return self._hand_over(question["hand_over"])
         return self._in_flight(question["calls"], question["in_flight"])
@@ -46,34 +46,34 @@ class Caller:
         return {"request": self._request, "session_id": SESSION, **more}
 
     def _in_flight(self, calls: int, in_flight: int) -> Message:
-        """``calls`` calls, as many as ``in_flight`` of them under way at a time."""
-        places = threading.Semaphore(in_flight)
+        """Make ``calls`` calls, ``in_flight`` of them at a time."""
+        slots = threading.Semaphore(in_flight)
         done: List[int] = []
         failed: List[BaseException] = []
-        most = [0]
+        max_threads = [0]
 
-        def arrived(offers: Any) -> None:
-            most[0] = max(most[0], threads_now())
+        def on_answer(offers: Any) -> None:
+            max_threads[0] = max(max_threads[0], threads_now())
             done.append(len(offers["response"].execute.mboxes))
-            places.release()
+            slots.release()
 
-        def lost(error: BaseException) -> None:
+        def on_error(error: BaseException) -> None:
             failed.append(error)
-            places.release()
+            slots.release()
 
         started = time.perf_counter()
         for _ in range(calls):
-            places.acquire()
-            self._client.get_offers(self._options(callback=arrived, err_callback=lost))
+            slots.acquire()
+            self._client.get_offers(self._options(callback=on_answer, err_callback=on_error))
         for _ in range(in_flight):
-            places.acquire()
+            slots.acquire()
         seconds = time.perf_counter() - started
         if failed or done != [2] * calls:
-            raise RuntimeError("{} of {} calls were answered: {}".format(len(done), calls, failed[:1]))
-        return {"seconds": seconds, "threads": most[0]}
+            raise RuntimeError(f"{len(done)} of {calls} calls were answered: {failed[:1]}")
+        return {"seconds": seconds, "threads": max_threads[0]}
 
     def _hand_over(self, rounds: int) -> Message:
-        """Microseconds of both kinds of call, one of each in turn."""
+        """Return the microseconds of both kinds of call, made in turns."""
         alone: List[float] = []
         handed: List[float] = []
         for _ in range(rounds):
@@ -89,16 +89,16 @@ def _microseconds(act: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Make the client that the settings name, then call as often as asked."""
+    """Create the client of the settings, then answer the questions."""
     output = protocol_output()
     try:
         caller = Caller(json.loads(sys.argv[1]))
-    except Exception as error:  # noqa: BLE001 - told to the benchmark, which says "not run"
-        send(output, {"error": "{}: {}".format(type(error).__name__, error)})
+    except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
+        send(output, {"error": f"{type(error).__name__}: {error}"})
         return
     send(output, {"urllib3": importlib.import_module("urllib3").__version__})
     answer_lines(output, caller.answer)
-    os._exit(0)  # 1.1.0's thread pools would hold the exit up
+    os._exit(0)  # 1.1.0's thread pools would delay the exit
 
 
 if __name__ == "__main__":

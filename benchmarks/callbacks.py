@@ -1,4 +1,4 @@
-"""Calls with a callback: many in flight beside 1.1.0, and what handing one to a worker costs."""
+"""Calls with a callback: many in flight compared with 1.1.0, and the cost of a worker."""
 
 import sys
 from typing import List, Union
@@ -10,15 +10,15 @@ from benchmarks.process import LineProcess, ProcessFailed
 
 _WORKERS = 64
 _IN_FLIGHT = 200
-#: Seconds that the server takes for an answer.
+#: Seconds until the server answers.
 _DELAY = 0.05
-_NAME = "callbacks: {} in flight, {} workers, {:.0f} ms an answer".format(_IN_FLIGHT, _WORKERS, _DELAY * 1000)
+_NAME = f"callbacks: {_IN_FLIGHT} in flight, {_WORKERS} workers, {_DELAY * 1000:.0f} ms per answer"
 _HAND_OVER = "callbacks: to a worker and back"
 _EXCHANGE = "a call in the caller's thread"
 
 
 def figures(plan: Plan) -> Section:
-    """Calls per second with many in flight, and the microseconds of a hand-over."""
+    """Measure the calls per second with many in flight, and the microseconds that a worker adds."""
     section = Section([], [])
     _throughput(plan, section)
     _hand_over(plan, section)
@@ -32,9 +32,9 @@ def _throughput(plan: Plan, section: Section) -> None:
     threads: List[int] = []
     old: Union[OldRelease, NotRun] = plan.old_release
     with LineProcess(sys.executable, "benchmarks.server", {"delay": _DELAY}) as server:
-        address = "127.0.0.1:{}".format(server.ready["ports"]["plain"])
+        address = f"127.0.0.1:{server.ready['ports']['plain']}"
         for _ in range(max(1, plan.rounds // 3)):
-            # A process for each turn: 1.1.0 keeps the threads of every call it ever made.
+            # Each turn has a new process, because 1.1.0 keeps the threads of all calls.
             found = _turn(sys.executable, "sdk", address, calls)
             ours.append(calls / found["seconds"])
             threads.append(found["threads"])
@@ -45,16 +45,14 @@ def _throughput(plan: Plan, section: Section) -> None:
                     old = NotRun(str(error)[:120])
                     continue
                 theirs.append(calls / found["seconds"])
-                section.notes.append("{}: {} had {} threads at the most.".format(_NAME, OLD, found["threads"]))
+                section.notes.append(f"{_NAME}: {OLD} had at most {found['threads']} threads.")
     goal = Goal(3.0, at_least=True)
     if isinstance(old, NotRun):
         section.figures.append(Figure(_NAME, "calls/s", OLD, goal=goal, not_run=old.reason))
     else:
         section.figures.append(Figure(_NAME, "calls/s", OLD, tuple(ours), tuple(theirs), goal))
     section.notes.append(
-        "{}: ours had {} threads at the most, the main one among them (goal: {} at the most).".format(
-            _NAME, max(threads), _WORKERS + 2
-        )
+        f"{_NAME}: ours had at most {max(threads)} threads, including the main thread (goal: at most {_WORKERS + 2})."
     )
 
 
@@ -65,15 +63,15 @@ def _turn(interpreter: str, kind: str, address: str, calls: int) -> Message:
 
 
 def _hand_over(plan: Plan, section: Section) -> None:
-    """What the way to a worker and back adds to a call, beside the call."""
+    """Measure the time that a worker adds to a call."""
     rounds = plan.calls or 300
     alone: List[float] = []
     added: List[float] = []
     with LineProcess(sys.executable, "benchmarks.server", {}) as server:
-        address = "127.0.0.1:{}".format(server.ready["ports"]["plain"])
+        address = f"127.0.0.1:{server.ready['ports']['plain']}"
         settings = {"kind": "sdk", "address": address, "tls": False, "ca_certs": "", "max_workers": _WORKERS}
         with LineProcess(sys.executable, "benchmarks.callback_worker", settings) as worker:
-            worker.ask(hand_over=rounds // 3 + 1)  # opens the connections; nothing is measured cold
+            worker.ask(hand_over=rounds // 3 + 1)  # opens the connections before the measurement
             for _ in range(plan.rounds):
                 found = worker.ask(hand_over=rounds)
                 alone.append(found["alone"])

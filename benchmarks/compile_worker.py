@@ -1,7 +1,7 @@
-"""Compiling an artifact beside parsing it, a process of its own.
+"""Parses and compiles an artifact, in a separate process.
 
-``python -m benchmarks.compile_worker SETTINGS`` answers ``{}`` with ``{"loads": T, "compile": T}``, in
-seconds: what ``json.loads`` takes for the artifact's text, and what ``Artifact.compile`` takes for the result.
+``python -m benchmarks.compile_worker SETTINGS`` answers ``{}`` with ``{"loads": T, "compile": T}``: the
+seconds of ``json.loads`` for the artifact's text, and of ``Artifact.compile`` for its result.
 """
 
 import gc
@@ -16,7 +16,7 @@ from target_python_sdk.decisioning.artifact import Artifact
 
 
 def timed(text: str) -> Message:
-    """Both, one after the other; the garbage collector is on for both, as it is in a program."""
+    """Measure both, with the garbage collector enabled, as in an application."""
     gc.collect()
     started = time.perf_counter()
     document = json.loads(text)
@@ -25,13 +25,13 @@ def timed(text: str) -> Message:
     compiling = time.perf_counter()
     artifact = Artifact.compile(document, CLIENT)
     compiled = time.perf_counter()
-    if len(artifact.decidable_mboxes) != len(document["rules"]["mboxes"]) or artifact.left_out:
-        raise RuntimeError("not every rule was compiled: {}".format(artifact.left_out[:1]))
+    if len(artifact.decidable_mboxes) != len(document["rules"]["mboxes"]) or artifact.skipped_rules:
+        raise RuntimeError(f"not every rule was compiled: {artifact.skipped_rules[:1]}")
     return {"loads": loaded - started, "compile": compiled - compiling}
 
 
 def main() -> None:
-    """Read the artifact that the settings name, then parse and compile it as often as asked."""
+    """Read the artifact of the settings, then measure for each question."""
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     text = Path(settings["artifact"]).read_text(encoding="utf-8")

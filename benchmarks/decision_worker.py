@@ -1,11 +1,14 @@
-"""On-device decisions of one release, a process of its own under that release's interpreter.
+"""Decides on-device with one release, in a separate process under that release's interpreter.
 
-``python -m benchmarks.decision_worker SETTINGS`` answers ``{"calls": N, "seed": S}`` with
-``{"seconds": T, "delivered": D}``: how long N calls took that followed one another, each for
-a visitor nobody has seen, and how long it took until their notifications were delivered too.
-It answers ``{"visitors": [...]}`` with ``{"decisions": [...]}``, the contents each of them got, and
-``{"requests": N}`` with ``{"seconds": T}``, what making N requests took without a call.
-``node_worker.js`` answers the same for Node.js.
+``python -m benchmarks.decision_worker SETTINGS`` answers
+
+* ``{"calls": N, "seed": S}`` with ``{"seconds": T, "delivered": D}``: the duration of N
+  successive calls, each for a new visitor, and the duration until all their notifications
+  were delivered;
+* ``{"visitors": [...]}`` with ``{"decisions": [...]}``: the contents for each visitor;
+* ``{"requests": N}`` with ``{"seconds": T}``: the duration of building N requests without a call.
+
+``node_worker.js`` does the same with Node.js.
 """
 
 import importlib
@@ -26,41 +29,42 @@ from benchmarks.plan import OLD
 from benchmarks.worker import sdk_of
 from benchmarks.workload import ORGANIZATION
 
-#: Seconds until notifications that are not delivered are an error.
-_PATIENCE = 30.0
+#: The longest wait for notifications, in seconds.
+_DELIVERY_TIMEOUT = 30.0
 
 
 class NoNetwork:
-    """What a client takes for a pool manager: every request is answered at once, and counted.
+    """A pool manager without a network: answers every request at once, and counts it.
 
-    It is its own answer, too: a response of urllib3 would cost more than the call that is measured.
+    It is also the response, because one of urllib3 would cost more than the measured call.
     """
 
     status = 200
     reason = "OK"
 
-    def __init__(self) -> None:
+    def __init__(self, body: bytes = b"{}") -> None:
+        self._body = body
         self.delivered = 0
         self.headers = {"Content-Type": "application/json"}
 
     def request(self, _method: str, _url: str, **_more: Any) -> "NoNetwork":
-        """200 and an empty JSON object."""
+        """Return the response: 200 with the body."""
         self.delivered += 1
         return self
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """The body."""
-        return iter((b"{}",))
+        """Return the body."""
+        return iter((self._body,))
 
     def release_conn(self) -> None:
-        """Nothing was taken."""
+        """Do nothing; there is no connection."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing; there is no connection."""
 
 
 def on_device_client(settings: Message, artifact: Message, **more: Any) -> Any:
-    """A client that decides by ``artifact`` and never looks for another."""
+    """Return a client that decides with ``artifact`` and downloads no other."""
     options: Dict[str, Any] = {
         "client": CLIENT,
         "organization_id": ORGANIZATION,
@@ -75,11 +79,11 @@ def on_device_client(settings: Message, artifact: Message, **more: Any) -> Any:
 
 
 class Release:
-    """A client that notifies nobody, and how to learn that it has."""
+    """A client whose notifications are counted and not sent."""
 
     def __init__(self, settings: Message, artifact: Message) -> None:
         if settings["kind"] == OLD:
-            #: 1.1.0 starts a thread for each call's notifications; that thread then does nothing else.
+            # 1.1.0 starts a thread for each call's notifications. With this replacement, the thread does nothing.
             delivered: List[None] = []
             sdk_of(OLD).TargetClient.send_notifications = lambda *_, **__: delivered.append(None)
             self.client = on_device_client(settings, artifact)
@@ -89,111 +93,111 @@ class Release:
             network = NoNetwork()
             self.client = on_device_client(settings, artifact, pool_manager=network)
             self._count = lambda: network.delivered
-            self._flush = lambda: self.client.flush(_PATIENCE)
+            self._flush = lambda: self.client.flush(_DELIVERY_TIMEOUT)
 
     @property
     def delivered(self) -> int:
-        """How many notifications have been delivered so far."""
+        """The number of notifications delivered so far."""
         return self._count()
 
     def deliver(self, total: int) -> None:
-        """Wait until as many as ``total`` have been delivered."""
+        """Wait until ``total`` notifications have been delivered."""
         self._flush()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _DELIVERY_TIMEOUT
         while self.delivered < total and time.monotonic() < deadline:
             time.sleep(0.0002)
         if self.delivered != total:
-            raise RuntimeError("{} notifications were delivered instead of {}".format(self.delivered, total))
+            raise RuntimeError(f"{self.delivered} notifications were delivered instead of {total}")
 
 
 class Decider:
-    """A client, what its visitors ask for, and what they may get."""
+    """A client, the requests of its visitors, and the contents that they can get."""
 
     def __init__(self, settings: Message) -> None:
         artifact = json.loads(Path(settings["artifact"]).read_text(encoding="utf-8"))
-        self._legal = set(map(canonical, contents(artifact)))
+        self._possible = set(map(canonical, contents(artifact)))
         self._release = Release(settings, artifact)
         self._notifies = settings["visit"]["mode"] == "execute"
-        self._ask = asking(settings["visit"], list(artifact["rules"]["mboxes"]))
-        self._read = reading(settings["visit"])
+        self._build_request = request_builder(settings["visit"], list(artifact["rules"]["mboxes"]))
+        self._read = content_reader(settings["visit"])
 
     def answer(self, question: Message) -> Message:
-        """What was asked for."""
+        """Answer a question of the benchmark."""
         if "visitors" in question:
             return {"decisions": self.decisions(question["visitors"])}
         if "requests" in question:
-            return {"seconds": self.asking(visitors("asking", question["requests"]))}
+            return {"seconds": self.build_requests(visitors("building", question["requests"]))}
         return self.timed(visitors(question["seed"], question["calls"]))
 
     def timed(self, ids: List[str]) -> Message:
-        """Decide for every visitor, as fast as the calls return; of an answer only the offers' contents are kept."""
+        """Decide for every visitor, and keep only the contents of the offers."""
         decide = self._decide
         before = self._release.delivered
         started = time.perf_counter()
         found = [decide(visitor) for visitor in ids]
         called = time.perf_counter()
-        self._settle(before + len(ids))
+        self._wait_until_delivered(before + len(ids))
         delivered = time.perf_counter()
         self._check(found)
         return {"seconds": called - started, "delivered": delivered - started}
 
-    def asking(self, ids: List[str]) -> float:
-        """Seconds that the requests alone take to make."""
+    def build_requests(self, ids: List[str]) -> float:
+        """Return the seconds for building the requests."""
         started = time.perf_counter()
         for visitor in ids:
-            self._ask(visitor)
+            self._build_request(visitor)
         return time.perf_counter() - started
 
     def decisions(self, ids: List[str]) -> List[Any]:
-        """What each visitor got."""
+        """Return the contents for each visitor."""
         before = self._release.delivered
         found = [self._decide(visitor) for visitor in ids]
-        self._settle(before + len(ids))
+        self._wait_until_delivered(before + len(ids))
         self._check(found)
         return found
 
     def _decide(self, visitor: str) -> Any:
-        return self._read(self._release.client.get_offers({"request": self._ask(visitor)})["response"])
+        return self._read(self._release.client.get_offers({"request": self._build_request(visitor)})["response"])
 
-    def _settle(self, total: int) -> None:
-        """Leave nothing under way."""
+    def _wait_until_delivered(self, total: int) -> None:
+        """Wait for the notifications."""
         if self._notifies:
             self._release.deliver(total)
 
     def _check(self, found: List[Any]) -> None:
-        """Raise ``RuntimeError`` where somebody did not get what the artifact offers."""
+        """Raise ``RuntimeError`` if a visitor got a content that is not in the artifact."""
         for each in found:
             offers = each if isinstance(each, list) else [each]
-            if not offers or not self._legal.issuperset(map(canonical, offers)):
-                raise RuntimeError("not decided: {}".format(offers[:1]))
+            if not offers or not self._possible.issuperset(map(canonical, offers)):
+                raise RuntimeError(f"not decided: {offers[:1]}")
 
 
-def asking(visit: Message, mboxes: List[str]) -> Callable[[str], Any]:
-    """The whole request of a visitor: address and browser are another one's each time, so nothing of it is kept."""
+def request_builder(visit: Message, mboxes: List[str]) -> Callable[[str], Any]:
+    """Return a function that builds a complete request. All its parts are new, so that nothing can be cached."""
     types: Any = importlib.import_module("delivery_api_client")
     mode = {"prefetch": types.PrefetchRequest, "execute": types.ExecuteRequest}[visit["mode"]]
     url, user_agent, parameters = visit["url"], visit["user_agent"], visit["parameters"]
-    random.Random(1).shuffle(mboxes)  # neighbours in the artifact are no neighbours in time
+    random.Random(1).shuffle(mboxes)  # successive calls request unrelated mboxes
     names = cycle(mboxes if visit["mbox"] == EVERY else [visit["mbox"]])
 
-    def ask(visitor: str) -> Any:
+    def build(visitor: str) -> Any:
         name = next(names)
         if name is None:
-            asked = mode(page_load=types.RequestDetails(parameters=parameters))
+            part = mode(page_load=types.RequestDetails(parameters=parameters))
         else:
-            asked = mode(mboxes=[types.MboxRequest(name=name, index=1, parameters=parameters)])
+            part = mode(mboxes=[types.MboxRequest(name=name, index=1, parameters=parameters)])
         return types.DeliveryRequest(
             id=types.VisitorId(tnt_id=visitor),
             context=types.Context(
                 channel=types.ChannelType.WEB, address=types.Address(url=url), user_agent=user_agent),
-            **{visit["mode"]: asked},
+            **{visit["mode"]: part},
         )  # fmt: skip
 
-    return ask
+    return build
 
 
-def reading(visit: Message) -> Callable[[Any], Any]:
-    """What a site reads of a response: the content of the mbox's offer, or those of the page load's offers."""
+def content_reader(visit: Message) -> Callable[[Any], Any]:
+    """Return a function that reads the content of the mbox's offer, or the contents of the page load's offers."""
     if visit["mbox"] is None:
         return lambda response: [option.content for option in response.prefetch.page_load.options]
     if visit["mode"] == "prefetch":
@@ -202,20 +206,20 @@ def reading(visit: Message) -> Callable[[Any], Any]:
 
 
 def main() -> None:
-    """Make the client that the settings name, then decide as often as asked."""
+    """Create the client of the settings, then answer the questions."""
     logging.disable(logging.CRITICAL)
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     try:
         decider = Decider(settings)
         decider.timed(visitors("first", 1))
-    except Exception as error:  # noqa: BLE001 - told to the benchmark, which says "not run"
-        send(output, {"error": "{}: {}".format(type(error).__name__, error)})
+    except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
+        send(output, {"error": f"{type(error).__name__}: {error}"})
         return
-    release = "target-python-sdk " + OLD if settings["kind"] == OLD else "this checkout"
-    send(output, {"version": "{} on CPython {}".format(release, platform.python_version())})
+    release = f"target-python-sdk {OLD}" if settings["kind"] == OLD else "this checkout"
+    send(output, {"version": f"{release} on CPython {platform.python_version()}"})
     answer_lines(output, decider.answer)
-    os._exit(0)  # 1.1.0's thread pools would hold the exit up
+    os._exit(0)  # 1.1.0's thread pools would delay the exit
 
 
 if __name__ == "__main__":

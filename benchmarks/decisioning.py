@@ -1,4 +1,4 @@
-"""On-device decisions beside 1.1.0 and the SDK for Node.js."""
+"""On-device decisions, compared with 1.1.0 and the SDK for Node.js."""
 
 import json
 import sys
@@ -28,19 +28,19 @@ from benchmarks.workload import ORGANIZATION
 _WORKER = "benchmarks.decision_worker"
 _OURS = "ours"
 _FEW = 10
-#: Calls after which a peer that compiles while it runs has got as fast as it gets.
-_WARMING = {NODE: 2500}
-#: Calls for each activity after which nearly every rule of it has been shown once.
-_SHOWN = 2.5
-#: Visitors whose decisions are compared.
-_ALIKE = 200
+#: Warm-up calls for a peer with a just-in-time compiler.
+_WARM_UP = {NODE: 2500}
+#: Warm-up calls per activity, after which nearly every rule has been used.
+_CALLS_PER_ACTIVITY = 2.5
+#: The number of visitors whose decisions are compared.
+_COMPARED = 200
 
 Peers = Dict[str, Union[LineProcess, NotRun]]
 Measured = Dict[str, List[Message]]
 
 
 class Workload(NamedTuple):
-    """What is decided, and how much faster than the peers ours should be."""
+    """A workload, and the goals for the ratios to the peers."""
 
     name: str
     artifact: Callable[[], Document]
@@ -58,21 +58,21 @@ _WORKLOADS = (
     Workload("decision: page load, 24 rules", page_of_24_rules, Visit("prefetch", None, PARAMETERS), _times(60, 6)),
 )
 _NO_NETWORK = (
-    "decision: notifications go nowhere. Ours and Node.js make each request and read an answer, without a socket;",
-    "  1.1.0 makes none: its send_notifications is replaced by nothing, and what is left is a thread for each call.",
-    "  Ours are made by a worker while the calls go on. Node.js makes none before the calls let its event loop run,",
-    "  so all of them come after the last call: beside the calls' rate stands the rate until every one is out.",
+    "decision: notifications are not sent. Ours and Node.js build each request and read an answer without a socket.",
+    "  1.1.0 builds none: its send_notifications is replaced by a function that does nothing, in a thread per call.",
+    "  Ours are built by a worker during the calls. Node.js builds them after the last call, when its event loop runs.",
+    "  The figures with 'notified' therefore include the time until all notifications are delivered.",
 )
 
 
 def figures(plan: Plan) -> Section:
-    """Decisions per second, what ten thousand activities do to them, and what it costs to compile those."""
+    """Measure decisions per second, decisions among many activities, and the compilation of a large artifact."""
     section = Section([], [])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for workload in _WORKLOADS:
             with ExitStack() as stack:
-                _beside_peers(workload, _peers(workload, folder, plan, stack), plan, section)
+                _compare_peers(workload, _peers(workload, folder, plan, stack), plan, section)
         section.notes.extend(_NO_NETWORK)
         large = _written(many_tests(plan.activities), folder / "many.json")
         section.figures.append(_growth(plan, folder, large))
@@ -81,7 +81,7 @@ def figures(plan: Plan) -> Section:
 
 
 def _peers(workload: Workload, folder: Path, plan: Plan, stack: ExitStack) -> Peers:
-    """Everyone who decides, ready; or why somebody does not."""
+    """Start all peers. For a peer that cannot be started, return the reason."""
     artifact = _written(workload.artifact(), folder / "artifact.json")
     settings = _settings("sdk", artifact, workload.visit)
     peers: Peers = {_OURS: stack.enter_context(LineProcess(sys.executable, _WORKER, settings))}
@@ -115,39 +115,39 @@ def _written(document: Document, file: Path) -> Path:
     return file
 
 
-def _beside_peers(workload: Workload, peers: Peers, plan: Plan, section: Section) -> None:
+def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Section) -> None:
     running = {name: peer for name, peer in peers.items() if isinstance(peer, LineProcess)}
-    found = interleaved(running, plan, _WARMING)
+    found = interleaved(running, plan, _WARM_UP)
     section.figures.extend(_rows(workload.name, "seconds", workload.goals, peers, found))
     if workload.visit.mode == "execute":
         section.figures.extend(_rows(workload.name + ", notified", "delivered", {}, peers, found))
     if workload is _WORKLOADS[0]:
         versions = [peer.ready["version"] for peer in running.values()]
-        section.notes.append("decision: by {}.".format(", ".join(versions)))
-    section.notes.append(_alike(workload, running))
-    section.notes.append(_making_requests(workload, running))
+        section.notes.append(f"decision: with {', '.join(versions)}.")
+    section.notes.append(_compare_decisions(workload, running))
+    section.notes.append(_building_requests(workload, running))
 
 
-def interleaved(peers: Dict[str, LineProcess], plan: Plan, warming: Optional[Dict[str, int]] = None) -> Measured:
-    """What every peer measured, round by round, each once in a round, and with how many calls.
+def interleaved(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
+    """Return the measurements and the number of calls of every peer and round. Each peer has one turn in a round.
 
-    ``warming`` has the calls that a peer makes before, where a few do not warm it up.
+    ``warm_up`` is the number of calls before the measurement, for peers that need many.
     """
     calls = {}
     for name, peer in peers.items():
-        before = (warming or {}).get(name, 100)
+        before = (warm_up or {}).get(name, 100)
         calls[name] = plan.calls or _calls_in(plan.seconds / 2, peer, before)
     found: Measured = {name: [] for name in peers}
     for turn in range(plan.rounds):
         for name, peer in peers.items():
-            measured = peer.ask(calls=calls[name], seed="round {}".format(turn))
+            measured = peer.ask(calls=calls[name], seed=f"round {turn}")
             found[name].append(dict(measured, calls=calls[name]))
     return found
 
 
-def _calls_in(seconds: float, peer: LineProcess, warming: int) -> int:
-    """About how many calls ``peer`` makes in ``seconds``, once it is warm."""
-    peer.ask(calls=warming, seed="warming")
+def _calls_in(seconds: float, peer: LineProcess, warm_up: int) -> int:
+    """Return about how many calls ``peer`` makes in ``seconds`` after its warm-up."""
+    peer.ask(calls=warm_up, seed="warm-up")
     taken = peer.ask(calls=100, seed="measuring")["seconds"]
     return max(20, int(100 * seconds / taken))
 
@@ -163,32 +163,32 @@ def _rows(name: str, what: str, goals: Dict[str, Goal], peers: Peers, found: Mea
     return rows
 
 
-def _alike(workload: Workload, peers: Dict[str, LineProcess]) -> str:
-    """Whether everyone decides the same for the same visitors."""
-    ids = visitors("alike", _ALIKE)
+def _compare_decisions(workload: Workload, peers: Dict[str, LineProcess]) -> str:
+    """Return a note that says whether all peers decide the same for the same visitors."""
+    ids = visitors("compared", _COMPARED)
     decisions = {name: peer.ask(visitors=ids)["decisions"] for name, peer in peers.items()}
     ours = decisions.pop(_OURS)
     kinds = {json.dumps(decision, sort_keys=True) for decision in ours}
-    text = "{}: {} visitors got {} different answers".format(workload.name, _ALIKE, len(kinds))
+    text = f"{workload.name}: {_COMPARED} visitors got {len(kinds)} different answers"
     for name, theirs in decisions.items():
-        others = sum(mine != other for mine, other in zip(ours, theirs))
-        text += "; {} decided {}".format(name, "OTHERWISE for {} of them".format(others) if others else "the same")
-    return text + "."
+        different = sum(mine != other for mine, other in zip(ours, theirs))
+        text += f"; {name} decided {f'DIFFERENTLY for {different} of them' if different else 'the same'}"
+    return f"{text}."
 
 
-def _making_requests(workload: Workload, peers: Dict[str, LineProcess]) -> str:
-    """What of a call is the caller's own work: making the request."""
+def _building_requests(workload: Workload, peers: Dict[str, LineProcess]) -> str:
+    """Return a note on the time for building the request, which is part of each call."""
     count = 2000
     each = {}
     for name, peer in peers.items():
         peer.ask(requests=count)
         each[name] = peer.ask(requests=count)["seconds"] / count * 1e6
-    parts = ["{:.1f} us ({})".format(microseconds, name) for name, microseconds in each.items()]
-    return "{}: of each call, making the request is {}.".format(workload.name, ", ".join(parts))
+    parts = [f"{microseconds:.1f} us ({name})" for name, microseconds in each.items()]
+    return f"{workload.name}: building the request takes {', '.join(parts)} of each call."
 
 
 def _growth(plan: Plan, folder: Path, large: Path) -> Figure:
-    """Microseconds of a decision among many activities and among few, their mboxes asked for in turn."""
+    """Measure a decision among many activities and among few. Each call requests another mbox."""
     visit = Visit("prefetch", EVERY, {"category": "shoes"})
     few = _written(many_tests(_FEW), folder / "few.json")
     with ExitStack() as stack:
@@ -196,16 +196,16 @@ def _growth(plan: Plan, folder: Path, large: Path) -> Figure:
             name: stack.enter_context(LineProcess(sys.executable, _WORKER, _settings("sdk", artifact, visit)))
             for name, artifact in (("many", large), ("few", few))
         }
-        found = interleaved(peers, plan, {"many": int(_SHOWN * plan.activities)})
+        found = interleaved(peers, plan, {"many": int(_CALLS_PER_ACTIVITY * plan.activities)})
     each = {name: tuple(turn["seconds"] / turn["calls"] * 1e6 for turn in turns) for name, turns in found.items()}
-    name = "decision: among {:,} activities".format(plan.activities)
-    return Figure(name, "us", "among {}".format(_FEW), each["many"], each["few"], Goal(1.1, at_least=False))
+    name = f"decision: among {plan.activities:,} activities"
+    return Figure(name, "us", f"among {_FEW}", each["many"], each["few"], Goal(1.1, at_least=False))
 
 
 def _compiling(plan: Plan, artifact: Path) -> Figure:
     with LineProcess(sys.executable, "benchmarks.compile_worker", {"artifact": str(artifact)}) as worker:
-        worker.ask()  # nothing is measured cold
+        worker.ask()  # warm-up
         turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # seconds each
-    name = "artifact: compiling {:,} activities".format(plan.activities)
+    name = f"artifact: compiling {plan.activities:,} activities"
     ours, theirs = (tuple(turn[what] * 1e3 for turn in turns) for what in ("compile", "loads"))
     return Figure(name, "ms", "json.loads", ours, theirs, Goal(3.0, at_least=False))

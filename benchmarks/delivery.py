@@ -1,4 +1,4 @@
-"""``get_offers`` beside raw urllib3 sending the same bytes, and beside 1.1.0."""
+"""``get_offers``, compared with raw urllib3, which sends the same bytes, and with 1.1.0."""
 
 import importlib
 import sys
@@ -22,21 +22,21 @@ Rates = Dict[str, Tuple[float, ...]]
 
 
 class Setting(NamedTuple):
-    """One server's port, and how to reach and trust it."""
+    """A port of the server, and the certificates to trust."""
 
     wire: str
     port: int
     ca_certs: str
 
     def worker(self, kind: str, **more: Any) -> Message:
-        """A worker's settings."""
-        address = "127.0.0.1:{}".format(self.port)
+        """Return the settings of a worker."""
+        address = f"127.0.0.1:{self.port}"
         settings = {"kind": kind, "address": address, "tls": self.wire == "TLS", "ca_certs": self.ca_certs}
         return dict(settings, threads=max(_THREADS), **more)
 
 
 def figures(plan: Plan) -> Section:
-    """Calls per second, plain and TLS, on one thread and on several."""
+    """Measure the calls per second, with and without TLS, on one thread and on several."""
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
         certificate, ca_certs = _certificates(Path(folder))
@@ -52,16 +52,16 @@ def figures(plan: Plan) -> Section:
 
 
 def _certificates(folder: Path) -> Tuple[str, str]:
-    """The server's certificate and what vouches for it, as paths; two empty texts without ``trustme``."""
+    """Return the paths of the server's certificate and of its authority, or two empty strings without ``trustme``."""
     try:
         trustme = importlib.import_module("trustme")
     except ImportError:
         return "", ""
     authority = trustme.CA()
-    own, trusted = folder / "server.pem", folder / "authority.pem"
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(own))
+    server, trusted = folder / "server.pem", folder / "authority.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(server))
     authority.cert_pem.write_to_path(str(trusted))
-    return str(own), str(trusted)
+    return str(server), str(trusted)
 
 
 def _over(setting: Setting, server: LineProcess, plan: Plan) -> Section:
@@ -76,27 +76,27 @@ def _over(setting: Setting, server: LineProcess, plan: Plan) -> Section:
         for threads in _THREADS:
             rates = _interleaved(peers, threads, plan, server)
             reason = old.reason if isinstance(old, NotRun) else ""
-            section.figures.extend(_beside(_name(setting.wire, threads), rates, _GOALS[threads], reason))
-            section.notes.extend(_old_beside_raw(_name(setting.wire, threads), rates))
+            section.figures.extend(_compared(_name(setting.wire, threads), rates, _GOALS[threads], reason))
+            section.notes.extend(_old_compared_with_raw(_name(setting.wire, threads), rates))
         section.notes.append(_server_alone(setting.wire, server, raw))
     return section
 
 
 def _raw(setting: Setting, server: LineProcess) -> LineProcess:
-    """urllib3 sending the request that the server has just had from the SDK: the same line, headers and body."""
+    """Start urllib3 with the last request of the SDK: the same request line, headers and body."""
     sent = server.ask()["request"]
     target = sent["line"].split(" ")[1]
-    url = "{}://127.0.0.1:{}{}".format(_SCHEMES[setting.wire], setting.port, target)
+    url = f"{_SCHEMES[setting.wire]}://127.0.0.1:{setting.port}{target}"
     settings = setting.worker("raw", url=url, headers=sent["headers"], body=sent["body"])
     raw = LineProcess(sys.executable, "benchmarks.worker", settings)
     if _parts(server.ask()["request"]) != _parts(sent):
         raw.end()
-        raise ProcessFailed("raw urllib3 did not send what the SDK sent")
+        raise ProcessFailed("raw urllib3 did not send the same request as the SDK")
     return raw
 
 
 def _parts(request: Message) -> Tuple[str, List[List[str]], str]:
-    """The request without the order of its headers, which urllib3 has its own ideas about."""
+    """Return the request with sorted headers, because urllib3 changes their order."""
     return request["line"], sorted(request["headers"]), request["body"]
 
 
@@ -110,9 +110,9 @@ def _old(setting: Setting, plan: Plan) -> Union[LineProcess, NotRun]:
 
 
 def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server: LineProcess) -> Rates:
-    """Every peer's calls per second, round by round, each peer once in a round.
+    """Return the calls per second of every peer and round. Each peer has one turn in a round.
 
-    A call is one request that the server has seen: a peer that asked less, or again, is no peer.
+    Raises ``ProcessFailed`` if a peer did not make exactly one request per call.
     """
     calls = {name: plan.calls or _calls_in(plan.seconds, peer, threads) for name, peer in peers.items()}
     rates: Dict[str, List[float]] = {name: [] for name in peers}
@@ -122,26 +122,26 @@ def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server
             rates[name].append(calls[name] / peer.ask(calls=calls[name], threads=threads)["seconds"])
             served = server.ask()["served"] - before
             if served != calls[name]:
-                raise ProcessFailed("{} made {} requests for {} calls".format(name, served, calls[name]))
+                raise ProcessFailed(f"{name} made {served} requests for {calls[name]} calls")
     return {name: tuple(values) for name, values in rates.items()}
 
 
 def _calls_in(seconds: float, peer: LineProcess, threads: int) -> int:
-    """About how many calls ``peer`` makes in ``seconds``; found by making some, which warms it up too."""
+    """Return about how many calls ``peer`` makes in ``seconds``. Measuring it also warms the peer up."""
     calls = 20 + 4 * threads
     rate = calls / peer.ask(calls=calls, threads=threads)["seconds"]
     return max(2 * threads, int(rate * seconds))
 
 
 def _name(wire: str, threads: int) -> str:
-    return "get_offers: {}, {} thread{}".format(wire, threads, "" if threads == 1 else "s")
+    return f"get_offers: {wire}, {threads} thread{'' if threads == 1 else 's'}"
 
 
-def _beside(name: str, rates: Rates, goal: Goal, reason: str) -> List[Figure]:
-    beside_raw = Figure(name, "calls/s", RAW, rates["ours"], rates[RAW], goal)
+def _compared(name: str, rates: Rates, goal: Goal, reason: str) -> List[Figure]:
+    compared_with_raw = Figure(name, "calls/s", RAW, rates["ours"], rates[RAW], goal)
     if OLD in rates:
-        return [beside_raw, Figure(name, "calls/s", OLD, rates["ours"], rates[OLD])]
-    return [beside_raw, Figure(name, "calls/s", OLD, not_run=reason)]
+        return [compared_with_raw, Figure(name, "calls/s", OLD, rates["ours"], rates[OLD])]
+    return [compared_with_raw, Figure(name, "calls/s", OLD, not_run=reason)]
 
 
 def _not_run(wire: str, reason: str) -> List[Figure]:
@@ -152,18 +152,17 @@ def _not_run(wire: str, reason: str) -> List[Figure]:
     ]
 
 
-def _old_beside_raw(name: str, rates: Rates) -> List[str]:
+def _old_compared_with_raw(name: str, rates: Rates) -> List[str]:
     if OLD not in rates:
         return []
     ratio = median(old / raw for old, raw in zip(rates[OLD], rates[RAW]))
-    return ["{}: {} comes to {:.3f} x raw urllib3.".format(name, OLD, ratio)]
+    return [f"{name}: {OLD} reaches {ratio:.3f} x raw urllib3."]
 
 
 def _server_alone(wire: str, server: LineProcess, raw: LineProcess) -> str:
-    """How many answers a second the server's own work would allow, measured while raw urllib3 asks."""
+    """Return a note on the speed of the server, measured with the requests of raw urllib3."""
     before = server.ask()
     raw.ask(calls=200, threads=1)
     after = server.ask()
     each = (after["cpu_seconds"] - before["cpu_seconds"]) / (after["served"] - before["served"])
-    return "The server spends {:.0f} us of CPU on an answer ({}): {:,.0f} a second by itself.".format(
-        each * 1e6, wire, 1 / each)
+    return f"The server spends {each * 1e6:.0f} us of CPU on an answer ({wire}): at most {1 / each:,.0f} per second."

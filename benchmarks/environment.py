@@ -1,4 +1,4 @@
-"""Places under ``.bench/`` where a peer is installed, made when it is first needed."""
+"""Environments for peers under ``.bench/``, created on first use."""
 
 import os
 import shutil
@@ -10,51 +10,51 @@ from typing import Callable, List, Optional, Sequence, Union
 from benchmarks.plan import NotRun
 from benchmarks.process import ROOT, clean_environment
 
-_PLACES = ROOT / ".bench"
+_ENVIRONMENTS = ROOT / ".bench"
 
 
 def python_with(name: str, packages: Sequence[str], check: str) -> Union[str, NotRun]:
-    """An interpreter like this one that has ``packages`` and runs ``check``, or why there is none."""
-    place = _PLACES / "{}-{}".format(name, sys.implementation.cache_tag)
+    """Return an interpreter that has ``packages`` and can run ``check``, or the reason why it is missing."""
+    place = _ENVIRONMENTS / f"{name}-{sys.implementation.cache_tag}"
     interpreter = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
 
-    def make() -> None:
+    def install() -> None:
         _run([sys.executable, "-m", "venv", str(place)])
         pip = [interpreter, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "15"]
         _run([*pip, "install", "--quiet", *packages])
         _run([interpreter, "-I", "-c", check])
 
-    failed = _made(place, Path(interpreter), make)
+    failed = _installed(place, Path(interpreter), install)
     return failed or interpreter
 
 
 def npm_folder_with(name: str, package: str) -> Union[str, NotRun]:
-    """The folder whose ``node_modules`` has ``package``, or why there is none."""
-    place = _PLACES / name
+    """Return a folder with ``package`` in its ``node_modules``, or the reason why it is missing."""
+    place = _ENVIRONMENTS / name
     npm = shutil.which("npm")
     if npm is None:
         return NotRun("npm is not installed")
 
-    def make() -> None:
+    def install() -> None:
         place.mkdir(parents=True)
         _run([str(npm), "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts",
               "--prefix", str(place), package])  # fmt: skip
 
-    failed = _made(place, place / "node_modules", make)
+    failed = _installed(place, place / "node_modules", install)
     return failed or str(place)
 
 
-def _made(place: Path, wanted: Path, make: Callable[[], None]) -> Optional[NotRun]:
-    """Nothing, once ``wanted`` is in ``place``; else why it could not be made, and then nothing is left of it."""
+def _installed(place: Path, wanted: Path, install: Callable[[], None]) -> Optional[NotRun]:
+    """Install, unless ``wanted`` is already in ``place``. After a failure, remove it and return the reason."""
     complete = place / "complete"
     if complete.exists() and wanted.exists():
         return None
     shutil.rmtree(str(place), ignore_errors=True)
     try:
-        make()
+        install()
     except (OSError, subprocess.SubprocessError) as error:
         shutil.rmtree(str(place), ignore_errors=True)
-        return NotRun(_why(error))
+        return NotRun(_reason(error))
     complete.touch()
     return None
 
@@ -72,9 +72,9 @@ def _run(command: List[str]) -> None:
     )
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in error.stderr.splitlines() if line.strip()]
         program = os.path.basename(error.cmd[0])
-        return lines[-1].strip()[:120] if lines else "{} could not install it".format(program)
+        return lines[-1].strip()[:120] if lines else f"{program} could not install it"
     return str(error)[:120]

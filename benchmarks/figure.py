@@ -1,4 +1,4 @@
-"""What a benchmark finds: figures, and the table they are printed as."""
+"""The results of a benchmark: figures, and their table."""
 
 from statistics import median
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -8,18 +8,18 @@ _HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "")
 
 
 class Goal(NamedTuple):
-    """What the comparison should come to; printed beside it, never asserted."""
+    """The intended result of a comparison. It is printed and never asserted."""
 
     limit: float
     at_least: bool
 
     def reached(self, value: float) -> bool:
-        """Whether ``value`` is good enough."""
+        """Return whether ``value`` reaches the goal."""
         return value >= self.limit if self.at_least else value <= self.limit
 
 
 class Figure(NamedTuple):
-    """One thing measured in ours and in a peer, round by round within one run."""
+    """A quantity of this checkout and of a peer, measured in alternating rounds of one run."""
 
     name: str
     unit: str
@@ -27,47 +27,47 @@ class Figure(NamedTuple):
     ours: Tuple[float, ...] = ()
     theirs: Tuple[float, ...] = ()
     goal: Optional[Goal] = None
-    #: Compared by ours minus theirs, in the unit, instead of by ours over theirs.
+    #: Compare by the difference, ours minus theirs, instead of the ratio.
     by_difference: bool = False
-    #: Why the peer has no values.
+    #: The reason why the peer has no values.
     not_run: str = ""
 
     @property
     def comparisons(self) -> List[float]:
-        """Ours beside theirs, each round by itself: what slowed a whole round down cancels out."""
+        """The ratios or differences of the rounds, one for each, so that a slow round cancels out."""
         pairs = zip(self.ours, self.theirs)
         return [ours - theirs if self.by_difference else ours / theirs for ours, theirs in pairs]
 
     @property
     def comparison(self) -> float:
-        """The median of the rounds' comparisons."""
+        """The median of ``comparisons``."""
         return median(self.comparisons)
 
     @property
     def verdict(self) -> str:
-        """Whether the goal is reached, in words."""
+        """The text that says whether the goal is reached."""
         if self.not_run or self.goal is None:
             return ""
         return "reached" if self.goal.reached(self.comparison) else "NOT reached"
 
     def cells(self) -> Tuple[str, ...]:
-        """The figure as a row of the table."""
+        """Return the figure as a row of the table."""
         show = _FORMATS[self.unit].format
         if self.not_run:
             ours = show(median(self.ours)) if self.ours else ""
             return self.name, ours, self.peer, "not run", self._goal_cell(), self.not_run
+        compared = self._compared
         return (
             self.name,
             show(median(self.ours)),
-            "{} {}".format(self.peer, show(median(self.theirs))),
-            "{} [{} .. {}]".format(*map(self._compared, (
-                self.comparison, min(self.comparisons), max(self.comparisons)))),
+            f"{self.peer} {show(median(self.theirs))}",
+            f"{compared(self.comparison)} [{compared(min(self.comparisons))} .. {compared(max(self.comparisons))}]",
             self._goal_cell(),
             self.verdict,
         )
 
     def as_json(self) -> Dict[str, Any]:
-        """The figure with every round's value."""
+        """Return the figure with the values of all rounds."""
         found = self._asdict()
         found["goal"] = self._goal_cell()
         found["comparison"] = None if self.not_run else self.comparison
@@ -76,24 +76,24 @@ class Figure(NamedTuple):
 
     def _compared(self, value: float) -> str:
         if self.by_difference:
-            return "{:+.1f} {}".format(value, self.unit)
-        return "{:.3f}".format(value) if value < 0.1 else "{:.2f}".format(value)
+            return f"{value:+.1f} {self.unit}"
+        return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
     def _goal_cell(self) -> str:
         if self.goal is None:
             return ""
-        return "{} {}".format(">=" if self.goal.at_least else "<=", self._compared(self.goal.limit))
+        return f"{'>=' if self.goal.at_least else '<='} {self._compared(self.goal.limit)}"
 
 
 class Section(NamedTuple):
-    """What one benchmark hands back: its figures, and sentences that belong to them."""
+    """The result of one benchmark: its figures, and notes on them."""
 
     figures: List[Figure]
     notes: List[str]
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures as aligned columns under their headings."""
+    """Return the figures as aligned columns with headings."""
     rows = [_HEADINGS] + [figure.cells() for figure in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     rows.insert(1, tuple("-" * width for width in widths))

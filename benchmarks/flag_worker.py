@@ -1,7 +1,7 @@
-"""Flags of one library, a process of its own under the interpreter that has it.
+"""Evaluates flags with one library, in a separate process under an interpreter that has it.
 
 ``python -m benchmarks.flag_worker SETTINGS`` answers ``{"calls": N, "seed": S}`` with
-``{"seconds": T}``: how long it took to ask one flag for N users nobody has seen.
+``{"seconds": T}``: the duration of evaluating one flag for N new users.
 """
 
 import importlib
@@ -17,23 +17,23 @@ from benchmarks.decision_worker import NoNetwork, on_device_client
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
 from benchmarks.plan import OPTIMIZELY
 
-#: The flag's name, and what its two variations say.
+#: The name of the flag, and the values of its two variations.
 _FLAG = "new-checkout"
 _LIMITS = {75: True, 150: False}
 
-Ask = Callable[[str], Any]
+Decide = Callable[[str], Any]
 
 
 class SdkFlag:
-    """``get_attributes`` of this checkout: a request for each user, and both values of the flag."""
+    """``get_attributes`` of this checkout: builds a request for each user, and reads both values of the flag."""
 
     def __init__(self) -> None:
         self.version = "this checkout"
         self._types: Any = importlib.import_module("delivery_api_client")
         self._client = on_device_client({"kind": "sdk"}, flag(), pool_manager=NoNetwork())
 
-    def ask(self, user: str) -> Any:
-        """What the SDK hands back for ``user``."""
+    def decide(self, user: str) -> Any:
+        """Return both values for ``user``."""
         types = self._types
         context = types.Context(
             channel=types.ChannelType.WEB, address=types.Address(url=URL), user_agent=USER_AGENT)  # fmt: skip
@@ -41,40 +41,40 @@ class SdkFlag:
         attributes = self._client.get_attributes([_FLAG], {"request": request})
         return attributes.get_value(_FLAG, "enabled"), attributes.get_value(_FLAG, "limit")
 
-    def settle(self) -> None:
-        """Leave no notification under way."""
+    def wait(self) -> None:
+        """Wait for the notifications."""
         self._client.flush(30.0)
 
 
 class OptimizelyFlag:
-    """``decide`` of optimizely-sdk: a context for each user, and what its decision says."""
+    """``decide`` of optimizely-sdk: builds a context for each user, and reads its decision."""
 
     def __init__(self) -> None:
         module: Any = importlib.import_module("optimizely.optimizely")
-        self.version = "optimizely-sdk {}".format(importlib.import_module("optimizely.version").__version__)
+        self.version = f"optimizely-sdk {importlib.import_module('optimizely.version').__version__}"
         self._optimizely = module.Optimizely(datafile=json.dumps(datafile()), event_dispatcher=_NoEvents)
         if not self._optimizely.is_valid:
-            raise RuntimeError("optimizely-sdk does not take the datafile")
+            raise RuntimeError("optimizely-sdk does not accept the datafile")
 
-    def ask(self, user: str) -> Any:
-        """What the SDK hands back for ``user``."""
+    def decide(self, user: str) -> Any:
+        """Return both values for ``user``."""
         decision = self._optimizely.create_user_context(user, {"url": URL}).decide(_FLAG)
         return decision.enabled and decision.variables["enabled"], decision.variables["limit"]
 
-    def settle(self) -> None:
-        """Events go to the dispatcher in batches, as they do by default; nothing waits for them."""
+    def wait(self) -> None:
+        """Do nothing; events are sent in batches by default."""
 
 
 class _NoEvents:
-    """What takes events and sends none."""
+    """An event dispatcher that sends nothing."""
 
     @staticmethod
     def dispatch_event(_event: Any) -> None:
-        """Nothing."""
+        """Discard the event."""
 
 
 def datafile() -> Dict[str, Any]:
-    """A project with one flag, half of the users each, in Optimizely's format."""
+    """Return a project with one flag, whose variations get half of the users each, in Optimizely's format."""
     variations = [_variation(str(number + 1), limit) for number, limit in enumerate(_LIMITS)]
     bounds = {"75": 5000, "150": 10000}
     allocation = [{"entityId": each["id"], "endOfRange": bounds[each["key"]]} for each in variations]
@@ -108,32 +108,32 @@ def _variation(identity: str, limit: int) -> Dict[str, Any]:
 
 
 def timed(flags: Any, ids: List[str]) -> float:
-    """Seconds to ask for every user, one after the other."""
-    ask: Ask = flags.ask
+    """Return the seconds for one decision per user."""
+    decide: Decide = flags.decide
     started = time.perf_counter()
-    answers = [ask(user) for user in ids]
+    answers = [decide(user) for user in ids]
     seconds = time.perf_counter() - started
     wrong = [answer for answer in answers if answer != (_LIMITS.get(answer[1]), answer[1])]
     if wrong:
-        raise RuntimeError("not decided: {}".format(wrong[0]))
-    flags.settle()
+        raise RuntimeError(f"not decided: {wrong[0]}")
+    flags.wait()
     return seconds
 
 
 def main() -> None:
-    """Make the client that the settings name, then ask as often as told."""
+    """Create the client of the settings, then answer the questions."""
     logging.disable(logging.CRITICAL)
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     try:
         flags: Any = OptimizelyFlag() if settings["kind"] == OPTIMIZELY else SdkFlag()
         timed(flags, visitors("first", 1))
-    except Exception as error:  # noqa: BLE001 - told to the benchmark, which says "not run"
-        send(output, {"error": "{}: {}".format(type(error).__name__, error)})
+    except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
+        send(output, {"error": f"{type(error).__name__}: {error}"})
         return
     send(output, {"version": flags.version})
     answer_lines(output, lambda question: {"seconds": timed(flags, visitors(question["seed"], question["calls"]))})
-    os._exit(0)  # whatever threads a library left
+    os._exit(0)  # do not wait for threads of the library
 
 
 if __name__ == "__main__":

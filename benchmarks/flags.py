@@ -1,4 +1,4 @@
-"""A flag by ``get_attributes`` beside one by optimizely-sdk."""
+"""A flag with ``get_attributes``, compared with optimizely-sdk."""
 
 import sys
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ _GOAL = Goal(1.0, at_least=True)
 
 
 def figures(plan: Plan) -> Section:
-    """Flags per second, each for a user nobody has seen."""
+    """Measure the flags per second, each for a new user."""
     with ExitStack() as stack:
         peers = {"ours": stack.enter_context(LineProcess(sys.executable, _WORKER, {"kind": "sdk"}))}
         theirs = _optimizely(plan)
@@ -26,7 +26,7 @@ def figures(plan: Plan) -> Section:
     rates = {name: tuple(turn["calls"] / turn["seconds"] for turn in turns) for name, turns in found.items()}
     if isinstance(theirs, NotRun):
         return Section([Figure(_NAME, "calls/s", _PEER, rates["ours"], goal=_GOAL, not_run=theirs.reason)], [])
-    note = "{}: beside {}, whose events go nowhere, as our notifications do.".format(_NAME, theirs.ready["version"])
+    note = f"{_NAME}: compared with {theirs.ready['version']}; its events and our notifications are discarded."
     return Section([Figure(_NAME, "calls/s", _PEER, rates["ours"], rates[OPTIMIZELY], _GOAL)], [note])
 
 

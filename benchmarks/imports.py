@@ -1,4 +1,4 @@
-"""What ``from target_python_sdk import TargetClient`` takes, and 1.1.0's names on top: in fresh processes."""
+"""The time and memory of the import, and the time of importing all names of 1.1.0, in new processes."""
 
 import re
 import subprocess
@@ -10,18 +10,18 @@ from benchmarks.plan import OLD, NotRun, Plan
 from benchmarks.process import ROOT, ProcessFailed, clean_environment
 
 _OURS = "from target_python_sdk import TargetClient"
-_DOORS = "import: the old doors as well"
+_OLD_NAMES = "import: all names of 1.1.0"
 
-#: Where 1.1.0's names stand, in tables under the modules they are in.
-_OLD_NAMES = ROOT / "docs" / "old-names.md"
+#: The page with the names of 1.1.0, in a table for each module.
+_OLD_NAMES_PAGE = ROOT / "docs" / "old-names.md"
 
-#: What a process tells, in its order; memory is compared by what comes on top.
+#: The values that a process prints. Memory is compared by its difference.
 _MEASURED = (
     (0, "time", "ms", Goal(1.3, at_least=False), False),
     (1, "resident memory", "MiB", Goal(6.0, at_least=False), True),
 )
 
-#: The checkout comes last on the path, so that nothing else is looked for in it first.
+#: The checkout is last on the path, so that other modules are found without it.
 _PROGRAM = """
 import os, sys, time
 sys.path.extend(sys.argv[1:])
@@ -41,16 +41,16 @@ print(seconds * 1e3, resident / 2**20)
 
 
 class Importing(NamedTuple):
-    """An import and the interpreter that makes it."""
+    """An import statement and its interpreter."""
 
     interpreter: str
     statement: str
     path: Tuple[str, ...] = ()
-    #: What is imported already when the clock starts.
+    #: A statement to run before the measurement.
     before: str = ""
 
     def once(self) -> Tuple[float, float]:
-        """Milliseconds and resident MiB of the import in a process of its own."""
+        """Return the milliseconds and the resident MiB of the import in a new process."""
         program = _PROGRAM.format(before=self.before, statement=self.statement)
         done = subprocess.run(
             [self.interpreter, "-I", "-c", program, *self.path],
@@ -63,27 +63,27 @@ class Importing(NamedTuple):
         )
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:]
-            raise ProcessFailed("{}: {}".format(self.statement, "".join(last) or done.returncode))
+            raise ProcessFailed(f"{self.statement}: {''.join(last) or done.returncode}")
         milliseconds, mebibytes = done.stdout.split()
         return float(milliseconds), float(mebibytes)
 
 
-def old_doors() -> List[str]:
-    """The modules that have a name of 1.1.0's, as far as one is still offered there; every class has one."""
-    sections = re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", _OLD_NAMES.read_text(encoding="utf-8"), re.M | re.S)
+def old_modules() -> List[str]:
+    """Return the modules of 1.1.0 that still have a public name, including the module of each class."""
+    sections = re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", _OLD_NAMES_PAGE.read_text(encoding="utf-8"), re.M | re.S)
     named = [module for module, rows in sections if re.search(r"^\| .+ \| (works|kept) \| ", rows, re.M)]
     classes = sorted(path.stem for path in (ROOT / "delivery_api_client" / "Model").glob("*.pyi"))
-    return [*named, *("delivery_api_client.Model." + name for name in classes)]
+    return [*named, *(f"delivery_api_client.Model.{name}" for name in classes)]
 
 
 def figures(plan: Plan) -> Section:
-    """The import's time and memory beside urllib3's and 1.1.0's, and the time of all old doors on top of it."""
+    """Compare the import with urllib3's and 1.1.0's, and measure the import of all names of 1.1.0 in addition."""
     here = (str(ROOT),)
-    doors = old_doors()
+    modules = old_modules()
     imports = {
         "ours": Importing(sys.executable, _OURS, here),
         "urllib3": Importing(sys.executable, "import urllib3", here),
-        _DOORS: Importing(sys.executable, "import " + ", ".join(doors), here, _OURS),
+        _OLD_NAMES: Importing(sys.executable, "import " + ", ".join(modules), here, _OURS),
     }
     if not isinstance(plan.old_release, NotRun):
         imports[OLD] = Importing(plan.old_release.interpreter, _OURS)
@@ -91,24 +91,24 @@ def figures(plan: Plan) -> Section:
     rows: List[Figure] = []
     for column, name, unit, goal, by_difference in _MEASURED:
         values = {peer: tuple(pair[column] for pair in pairs) for peer, pairs in found.items()}
-        row = Figure("import: " + name, unit, "urllib3", values["ours"], values["urllib3"], goal, by_difference)
+        row = Figure(f"import: {name}", unit, "urllib3", values["ours"], values["urllib3"], goal, by_difference)
         rows.append(row)
         if isinstance(plan.old_release, NotRun):
             rows.append(Figure(row.name, unit, OLD, not_run=plan.old_release.reason))
         else:
             rows.append(row._replace(peer=OLD, theirs=values[OLD], goal=None))
-    rows.append(_doors_row(found))
-    return Section(rows, ["{}: {} modules, on top of {!r}.".format(_DOORS, len(doors), _OURS)])
+    rows.append(_old_names_row(found))
+    return Section(rows, [f"{_OLD_NAMES}: {len(modules)} modules, in addition to {_OURS!r}."])
 
 
-def _doors_row(found: Dict[str, List[Tuple[float, float]]]) -> Figure:
-    ours, theirs = (tuple(milliseconds for milliseconds, _ in found[name]) for name in (_DOORS, "urllib3"))
-    return Figure(_DOORS, "ms", "urllib3", ours, theirs, Goal(0.25, at_least=False))
+def _old_names_row(found: Dict[str, List[Tuple[float, float]]]) -> Figure:
+    ours, theirs = (tuple(milliseconds for milliseconds, _ in found[name]) for name in (_OLD_NAMES, "urllib3"))
+    return Figure(_OLD_NAMES, "ms", "urllib3", ours, theirs, Goal(0.25, at_least=False))
 
 
 def _interleaved(imports: Dict[str, Importing], rounds: int) -> Dict[str, List[Tuple[float, float]]]:
     for importing in imports.values():
-        importing.once()  # compiles what is not compiled yet, and warms the disk's cache
+        importing.once()  # writes the bytecode files, and fills the disk cache
     found: Dict[str, List[Tuple[float, float]]] = {name: [] for name in imports}
     for _ in range(rounds):
         for name, importing in imports.items():

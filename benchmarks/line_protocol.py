@@ -1,4 +1,4 @@
-"""One JSON object per line between the benchmark and the processes it starts."""
+"""The protocol between the benchmark and its processes: one JSON object per line."""
 
 import json
 import os
@@ -9,7 +9,7 @@ Message = Dict[str, Any]
 
 
 def protocol_output() -> TextIO:
-    """What was stdout, for messages alone: whatever is printed from here on goes to stderr."""
+    """Return stdout for messages only. From now on, ``print`` writes to stderr."""
     own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return own
@@ -22,10 +22,10 @@ def send(output: TextIO, message: Message) -> None:
 
 
 def answer_lines(output: TextIO, answer: Callable[[Message], Message]) -> None:
-    """Answer every line of stdin until it ends, which it does when the benchmark is gone."""
+    """Answer every line of stdin. It ends when the benchmark ends."""
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))
-        except Exception as error:  # noqa: BLE001 - the other side decides what it means
-            reply = {"error": "{}: {}".format(type(error).__name__, error)}
+        except Exception as error:  # noqa: BLE001 - raised again by the benchmark
+            reply = {"error": f"{type(error).__name__}: {error}"}
         send(output, reply)

@@ -1,4 +1,4 @@
-"""Where the figures come from."""
+"""Describes the machine."""
 
 import os
 import platform
@@ -9,16 +9,16 @@ import urllib3._version
 
 
 def machine() -> Dict[str, str]:
-    """The facts without which a figure says little."""
+    """Return the facts that the figures depend on."""
     facts = {
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
-        "system": "{} {}".format(platform.system(), platform.machine()),
-        "python": "{} {}".format(platform.python_implementation(), platform.python_version()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
         "urllib3": str(urllib3._version.__version__),
     }
     if hasattr(os, "getloadavg"):
-        facts["load before"] = "{:.1f}".format(os.getloadavg()[0])
+        facts["load before"] = f"{os.getloadavg()[0]:.1f}"
     return facts
 
 

@@ -1,5 +1,5 @@
 /*
- * On-device decisions of the SDK for Node.js: what decision_worker.py is for the Python releases.
+ * Decides on-device with the SDK for Node.js, like decision_worker.py with the Python releases.
  *
  * `node node_worker.js SETTINGS` answers {"calls": N, "seed": S} with {"seconds": T, "delivered": D}
  * {"visitors": [...]} with {"decisions": [...]} and {"requests": N} with {"seconds": T}; one JSON object per line.
@@ -12,18 +12,18 @@ const { createRequire } = require("module");
 const path = require("path");
 const readline = require("readline");
 
-const PATIENCE = 30000; // milliseconds until notifications that are not delivered are an error
+const DELIVERY_TIMEOUT = 30000; // the longest wait for notifications, in milliseconds
 const settings = JSON.parse(process.argv[2]);
 const visit = settings.visit;
 const fromFolder = createRequire(path.join(settings.folder, "package.json"));
 const TargetClient = fromFolder("@adobe/target-nodejs-sdk");
 const artifact = JSON.parse(fs.readFileSync(settings.artifact, "utf8"));
 
-console.log = console.error; // stdout is for messages alone
+console.log = console.error; // stdout is for messages only
 
 let delivered = 0;
 
-// Every request is answered at once, and counted.
+// Answers every request at once, and counts it.
 async function noNetwork() {
   delivered += 1;
   return { ok: true, status: 200, headers: { get: () => null }, json: async () => ({}), text: async () => "{}" };
@@ -51,7 +51,7 @@ for (const rules of Object.values(artifact.rules.mboxes)) {
   }
 }
 
-// The whole request of a visitor: address and browser are another one's each time, so nothing of it is kept.
+// Builds a complete request. All its parts are new, so that nothing can be cached.
 function ask(visitor) {
   const what = {};
   if (visit.mbox === null) {
@@ -68,7 +68,7 @@ function ask(visitor) {
   };
 }
 
-// What a site reads of a response: the content of the mbox's offer, or those of the page load's offers.
+// Reads the content of the mbox's offer, or the contents of the page load's offers.
 function read(response) {
   if (visit.mbox === null) return response[visit.mode].pageLoad.options.map((option) => option.content);
   return response[visit.mode].mboxes[0].options[0].content;
@@ -84,7 +84,7 @@ function check(found) {
 }
 
 async function deliver(total) {
-  const deadline = Date.now() + PATIENCE;
+  const deadline = Date.now() + DELIVERY_TIMEOUT;
   while (delivered < total && Date.now() < deadline) await new Promise(setImmediate);
   if (delivered !== total) throw new Error(delivered + " notifications were delivered instead of " + total);
 }

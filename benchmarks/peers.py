@@ -1,4 +1,4 @@
-"""The peers that have to be installed, each in a place of its own, or why one takes no part."""
+"""Installs the peers, each in a separate environment, or returns the reason why one is missing."""
 
 import shutil
 from typing import Union
@@ -6,7 +6,7 @@ from typing import Union
 from benchmarks.environment import npm_folder_with, python_with
 from benchmarks.plan import OLD, NodeRelease, NotRun, OldRelease, Optimizely
 
-#: 1.1.0 names neither all it imports nor what it no longer works with.
+#: 1.1.0 does not declare all its dependencies, nor the versions that it does not work with.
 _OLD_PACKAGES = (
     "target-python-sdk==" + OLD,
     "requests",
@@ -26,22 +26,22 @@ _OPTIMIZELY_VERSION = "5.7.0"
 
 
 def old_release() -> Union[OldRelease, NotRun]:
-    """target-python-sdk 1.1.0."""
+    """Install target-python-sdk 1.1.0."""
     found = python_with(OLD, _OLD_PACKAGES, "from target_python_sdk import TargetClient")
     return found if isinstance(found, NotRun) else OldRelease(found)
 
 
 def optimizely() -> Union[Optimizely, NotRun]:
-    """optimizely-sdk, beside whose flags ours are set."""
-    package = "optimizely-sdk==" + _OPTIMIZELY_VERSION
-    found = python_with("optimizely-" + _OPTIMIZELY_VERSION, (package,), "from optimizely import optimizely")
+    """Install optimizely-sdk, whose flags ours are compared with."""
+    package = f"optimizely-sdk=={_OPTIMIZELY_VERSION}"
+    found = python_with(f"optimizely-{_OPTIMIZELY_VERSION}", (package,), "from optimizely import optimizely")
     return found if isinstance(found, NotRun) else Optimizely(found)
 
 
 def node_release() -> Union[NodeRelease, NotRun]:
-    """The SDK for Node.js, under whichever ``node`` is found first."""
+    """Install the SDK for Node.js, for the first ``node`` on the path."""
     node = shutil.which("node")
     if node is None:
         return NotRun("node is not installed")
-    found = npm_folder_with("node-sdk-" + _NODE_SDK_VERSION, "{}@{}".format(_NODE_SDK, _NODE_SDK_VERSION))
+    found = npm_folder_with(f"node-sdk-{_NODE_SDK_VERSION}", f"{_NODE_SDK}@{_NODE_SDK_VERSION}")
     return found if isinstance(found, NotRun) else NodeRelease(node, found)

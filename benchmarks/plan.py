@@ -1,13 +1,15 @@
-"""How much is measured, and under which interpreters."""
+"""The plan of a run: its size, and the interpreters of the peers."""
 
 from typing import NamedTuple, Optional, Union
 
-#: The name of the release that is followed, as a peer.
+#: The release that this SDK replaces, as a peer.
 OLD = "1.1.0"
-#: The name of the SDK for Node.js, as a peer.
+#: The SDK for Node.js, as a peer.
 NODE = "Node.js"
-#: The name of optimizely-sdk, as a peer.
+#: optimizely-sdk, as a peer.
 OPTIMIZELY = "optimizely"
+#: The program that counts instructions.
+VALGRIND = "valgrind"
 
 
 class OldRelease(NamedTuple):
@@ -17,7 +19,7 @@ class OldRelease(NamedTuple):
 
 
 class NodeRelease(NamedTuple):
-    """A ``node``, and the folder whose ``node_modules`` has the SDK for it."""
+    """A ``node``, and the folder with the ``node_modules`` that contain its SDK."""
 
     node: str
     folder: str
@@ -30,24 +32,26 @@ class Optimizely(NamedTuple):
 
 
 class NotRun(NamedTuple):
-    """Why a peer takes no part."""
+    """The reason why a peer is missing."""
 
     reason: str
 
 
 class Plan(NamedTuple):
-    """What the command line asked for."""
+    """The choices of the command line."""
 
-    #: How often every peer takes its turn.
+    #: The number of rounds. Each peer has one turn in each.
     rounds: int
-    #: Fresh processes for each import.
+    #: The number of processes for each import.
     import_rounds: int
-    #: How long one peer's turn is meant to take.
+    #: The intended duration of a turn.
     seconds: float
-    #: Calls in a turn, instead of as many as fit into ``seconds``.
+    #: The number of calls in a turn, instead of ``seconds``.
     calls: Optional[int]
-    #: Activities in the artifact that is called large.
+    #: The number of activities in the large artifact.
     activities: int
     old_release: Union[OldRelease, NotRun]
     node: Union[NodeRelease, NotRun]
     optimizely: Union[Optimizely, NotRun]
+    #: The path of valgrind.
+    valgrind: Union[str, NotRun]

@@ -1,4 +1,4 @@
-"""The benchmark's side of a process that speaks the line protocol."""
+"""Starts processes, and exchanges messages with them in the line protocol."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ from benchmarks.line_protocol import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Seconds until a process that does not answer is ended.
-PATIENCE = 60.0
+#: Seconds until a process that does not answer is killed.
+ANSWER_TIMEOUT = 60.0
 
-#: What could bring another checkout, or this one into 1.1.0's interpreter, or have every import compile anew.
-_LEFT_OUT = (
+#: Variables that change which modules are found, or whether bytecode is written.
+_REMOVED = (
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSAFEPATH",
@@ -33,16 +33,16 @@ class ProcessFailed(Exception):
 
 
 def clean_environment() -> Dict[str, str]:
-    """This process's environment without what changes which modules are found."""
-    return {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    """Return the environment without the variables that change how modules are imported."""
+    return {name: value for name, value in os.environ.items() if name not in _REMOVED}
 
 
 class LineProcess:
-    """``python -m module`` or ``node script.js``; its first message in ``ready``; ended on leaving the ``with``."""
+    """A process, ``python -m module`` or ``node script.js``, for a ``with`` block. ``ready`` is its first message."""
 
     def __init__(self, interpreter: str, module: str, settings: Optional[Message] = None) -> None:
         self.name = module
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end(); a pipe that nobody reads would fill up
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end(); an unread pipe would fill up
         program = [module] if module.endswith(".js") else ["-m", module]
         command: List[str] = [interpreter, *program, json.dumps(settings or {})]
         self._process = subprocess.Popen(
@@ -73,24 +73,24 @@ class LineProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The id of the process."""
         return self._process.pid
 
     def ask(self, **question: Any) -> Message:
-        """The answer to ``question``; raises :class:`ProcessFailed`."""
+        """Send ``question`` and return the answer. Raises :class:`ProcessFailed`."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
         except OSError:
-            raise ProcessFailed("{} has ended: {}".format(self.name, self._last_words())) from None
+            raise ProcessFailed(f"{self.name} has ended: {self._last_error()}") from None
         return self._receive()
 
     def end(self) -> None:
-        """Close its stdin, which ends it, and kill it if that does not."""
+        """Close stdin, which ends the process. Kill it if it does not end."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(OSError):  # where it ended before it read the last line
+        with contextlib.suppress(OSError):  # it may have ended before it read the last line
             process.stdin.close()
         try:
             process.wait(timeout=5)
@@ -102,21 +102,21 @@ class LineProcess:
 
     def _receive(self) -> Message:
         assert self._process.stdout is not None
-        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog = threading.Timer(ANSWER_TIMEOUT, self._process.kill)
         watchdog.start()
         try:
             line = self._process.stdout.readline()
         finally:
             watchdog.cancel()
         if not line:
-            raise ProcessFailed("{} ended or was silent for {:g} s: {}".format(
-                self.name, PATIENCE, self._last_words()))
+            problem = f"{self.name} ended, or did not answer within {ANSWER_TIMEOUT:g} s: {self._last_error()}"
+            raise ProcessFailed(problem)
         message: Message = json.loads(line)
         if "error" in message:
             raise ProcessFailed(str(message["error"]))
         return message
 
-    def _last_words(self) -> str:
+    def _last_error(self) -> str:
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "no message"

@@ -1,12 +1,12 @@
-"""An edge that says the same to everybody, as fast as it can; a process of its own.
+"""A server that sends the same answer to every request, in a separate process.
 
-``python -m benchmarks.server '{"certificate": PATH}'`` listens on 127.0.0.1 on
-two ports, plain and (with a certificate) TLS, names them in its first line and
-ends with its stdin.  Asked anything, it reports what it has served so far.  With
-``"delay": SECONDS`` every answer takes that long.
+``python -m benchmarks.server '{"certificate": PATH}'`` listens on two ports of 127.0.0.1,
+without TLS and, if it has a certificate, with TLS. Its first line names the ports. It ends
+when its stdin is closed. It answers any question with a report of the requests so far.
+``"delay": SECONDS`` delays every answer.
 
-A bare selector and blocking-free sockets: what asyncio costs for each request,
-above all under TLS, would be a third of what is measured.
+It uses a selector and non-blocking sockets, because asyncio, especially with TLS, would
+take a third of the measured time.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from typing import Callable, Deque, Optional, Tuple
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
 from benchmarks.workload import ANSWER
 
-#: Seconds after which the server ends whatever happens.
+#: Seconds until the server ends in any case.
 LIFETIME = 900.0
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -32,7 +32,7 @@ _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def request_size(data: bytes) -> Optional[int]:
-    """How many bytes the request at the start of ``data`` has; None while its head is incomplete."""
+    """Return the size of the request at the start of ``data``, or None if its headers are incomplete."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
@@ -41,11 +41,11 @@ def request_size(data: bytes) -> Optional[int]:
 
 
 class Edge:
-    """Every connection it has, and what it has served."""
+    """The server: its connections and counters."""
 
     def __init__(self, certificate: Optional[str], delay: float = 0.0) -> None:
         self._delay = delay
-        #: Answers that are not due yet, the next one first: when, and to whom.
+        #: Delayed answers, the next one first: time and connection.
         self._due: Deque[Tuple[float, socket.socket]] = deque()
         self._selector = selectors.DefaultSelector()
         self._served = 0
@@ -58,7 +58,7 @@ class Edge:
             self.ports["TLS"] = self._listen(context)
 
     def report(self, _question: Message) -> Message:
-        """What has been served, what it cost, and the latest request."""
+        """Return the counters, the CPU time and the last request."""
         head, _, body = self._latest.decode("latin-1").partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
         return {
@@ -69,13 +69,13 @@ class Edge:
         }
 
     def serve(self, stop: threading.Event) -> None:
-        """Serve until ``stop`` is set, which is noticed within half a second."""
+        """Serve until ``stop`` is set. It is checked every half second."""
         while not stop.is_set():
-            patience = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.5
-            for key, _ in self._selector.select(min(0.5, patience)):
+            timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.5
+            for key, _ in self._selector.select(min(0.5, timeout)):
                 key.data()
             while self._due and self._due[0][0] <= time.monotonic():
-                with contextlib.suppress(OSError):  # a client that did not wait
+                with contextlib.suppress(OSError):  # the client has closed the connection
                     self._due.popleft()[1].sendall(ANSWER)
 
     def _listen(self, context: Optional[ssl.SSLContext]) -> int:
@@ -91,7 +91,7 @@ class Edge:
         try:
             connection, _ = listener.accept()
         except OSError:
-            return  # gone before it was accepted
+            return  # closed before it was accepted
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:  # the handshake happens within the first reads
@@ -100,13 +100,13 @@ class Edge:
         self._selector.register(connection, selectors.EVENT_READ, self._reader(connection))
 
     def _reader(self, connection: socket.socket) -> Callable[[], None]:
-        """What is called whenever ``connection`` has something to read."""
+        """Return the function to call when ``connection`` is readable."""
         unread = b""
 
         def read() -> None:
             nonlocal unread
             try:
-                while True:  # TLS may hold more than the socket still shows
+                while True:  # TLS may have buffered more than the socket has
                     data = connection.recv(65536)
                     if not data:
                         break
@@ -116,14 +116,14 @@ class Edge:
             except _LATER:
                 return
             except OSError:
-                pass  # reset, or a client that refuses the certificate
+                pass  # reset, or the client rejects the certificate
             self._selector.unregister(connection)
             connection.close()
 
         return read
 
     def _answer(self, connection: socket.socket, data: bytes) -> bytes:
-        """Answer every complete request in ``data``; the rest of it."""
+        """Answer every complete request in ``data`` and return the rest."""
         while data:
             size = request_size(data)
             if size is None or len(data) < size:
@@ -133,27 +133,27 @@ class Edge:
             if self._delay:
                 self._due.append((time.monotonic() + self._delay, connection))
             else:
-                connection.sendall(ANSWER)  # fits into any send buffer, and the client waits for it
+                connection.sendall(ANSWER)  # fits into any send buffer
             data = data[size:]
         return data
 
 
 def main() -> None:
-    """Serve until stdin ends or the lifetime is over."""
+    """Serve until stdin ends or the lifetime has passed."""
     settings = json.loads(sys.argv[1])
     edge = Edge(settings.get("certificate"), settings.get("delay", 0.0))
     output = protocol_output()
     send(output, {"ports": edge.ports})
     stop = threading.Event()
 
-    def answer_until_the_end() -> None:
+    def answer_questions() -> None:
         answer_lines(output, edge.report)
         stop.set()
 
-    threading.Thread(target=answer_until_the_end, name="benchmark-report", daemon=True).start()
-    last_resort = threading.Timer(LIFETIME, stop.set)
-    last_resort.daemon = True
-    last_resort.start()
+    threading.Thread(target=answer_questions, name="benchmark-report", daemon=True).start()
+    lifetime_timer = threading.Timer(LIFETIME, stop.set)
+    lifetime_timer.daemon = True
+    lifetime_timer.start()
     edge.serve(stop)
 
 

@@ -1,8 +1,8 @@
-# ruff: noqa: T201 - a command line is the one place that prints
-"""Where the time of an on-device call goes: ``python -m benchmarks.where prefetch`` (or execute, page, flag).
+# ruff: noqa: T201 - a command-line program prints
+"""Profiles on-device calls: ``python -m benchmarks.where prefetch`` (or execute, page, flag).
 
-Python's own profiler counts every function of some thousand calls.  It makes small functions
-look dearer than they are, so the shares say where to look, not what is to be gained there.
+It prints the share of each module in the time of some thousand calls. Python's profiler
+overrates small functions, so the shares are only a hint where to look.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import Any, Callable, Dict, List, Tuple
 
 from benchmarks.artifacts import PARAMETERS, Visit, one_test, page_of_24_rules, visitors
-from benchmarks.decision_worker import NoNetwork, asking, on_device_client
+from benchmarks.decision_worker import NoNetwork, on_device_client, request_builder
 from benchmarks.flag_worker import SdkFlag
 
 _VISITS: Dict[str, Tuple[Callable[[], Any], Visit]] = {
@@ -25,52 +25,52 @@ _VISITS: Dict[str, Tuple[Callable[[], Any], Visit]] = {
 
 
 def main(arguments: List[str]) -> None:
-    """Print the share of each module in the time of the calls' own thread."""
+    """Print the share of each module in the time of the calling thread."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.where", description=__doc__.partition("\n")[0])
     parser.add_argument("kind", choices=[*_VISITS, "flag"])
     parser.add_argument("--calls", type=int, default=3000)
     chosen = parser.parse_args(arguments)
-    call, settle = _caller(chosen.kind)
+    call, wait = _caller(chosen.kind)
     for visitor in visitors("warming", 300):
         call(visitor)
-    settle()
+    wait()
     profile = cProfile.Profile()
     ids = visitors("profiled", chosen.calls)
     profile.enable()
     for visitor in ids:
         call(visitor)
     profile.disable()
-    settle()
+    wait()
     _show(pstats.Stats(profile), chosen.calls)
 
 
 def _caller(kind: str) -> Tuple[Callable[[str], Any], Callable[[], Any]]:
-    """What makes one call for a visitor, and what waits until nothing is under way."""
+    """Return a function that makes one call for a visitor, and a function that waits for the notifications."""
     if kind == "flag":
         library = SdkFlag()
-        return library.ask, library.settle
+        return library.decide, library.wait
     document, visit = _VISITS[kind]
     artifact = document()
     client = on_device_client({"kind": "sdk"}, artifact, pool_manager=NoNetwork())
-    ask = asking(visit.as_json(), list(artifact["rules"]["mboxes"]))
-    return lambda visitor: client.get_offers({"request": ask(visitor)}), lambda: client.flush(30000)
+    build_request = request_builder(visit.as_json(), list(artifact["rules"]["mboxes"]))
+    return lambda visitor: client.get_offers({"request": build_request(visitor)}), lambda: client.flush(30000)
 
 
 def _show(stats: pstats.Stats, calls: int) -> None:
     own: Counter[str] = Counter()
     made: Counter[str] = Counter()
     for (file, _, _), (_, times, own_seconds, _, _) in stats.stats.items():  # type: ignore[attr-defined]
-        room = _room(file)
-        own[room] += own_seconds
-        made[room] += times
-    whole = sum(own.values())
-    print("module                                       share   functions a call")
-    for room, seconds in own.most_common(24):
-        print("{:<42} {:>7.1%} {:>11.1f}".format(room, seconds / whole, made[room] / calls))
+        module = _module(file)
+        own[module] += own_seconds
+        made[module] += times
+    total = sum(own.values())
+    print("module                                       share  functions per call")
+    for module, seconds in own.most_common(24):
+        print(f"{module:<42} {seconds / total:>7.1%} {made[module] / calls:>11.1f}")
 
 
-def _room(file: str) -> str:
-    """The module that a file is, as far as it is ours."""
+def _module(file: str) -> str:
+    """Return the module of a file, if it belongs to the SDK or to the benchmarks."""
     parts = PurePath(file).parts
     for package in ("target_python_sdk", "target_tools", "benchmarks"):
         if package in parts:

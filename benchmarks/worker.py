@@ -1,6 +1,6 @@
-"""One peer, making calls on demand; a process of its own, under the peer's interpreter.
+"""Makes calls with one peer, in a separate process under the peer's interpreter.
 
-``python -m benchmarks.worker SETTINGS`` says which versions it uses, then
+``python -m benchmarks.worker SETTINGS`` first sends the versions that it uses, then
 answers ``{"calls": N, "threads": T}`` with ``{"seconds": S}``.
 """
 
@@ -22,7 +22,7 @@ Call = Callable[[], object]
 
 
 def raw_call(settings: Message) -> Call:
-    """urllib3 by itself, sending what the SDK sent: the same headers, the same body."""
+    """Return a call that sends the same headers and body as the SDK with urllib3."""
     urllib3: Any = importlib.import_module("urllib3")
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
     pool = urllib3.PoolManager(maxsize=settings["threads"], **trust)
@@ -32,22 +32,23 @@ def raw_call(settings: Message) -> Call:
     def call() -> object:
         answer = pool.request("POST", url, body=body, headers=headers, retries=False)
         if answer.status != 200:
-            raise RuntimeError("HTTP status {}".format(answer.status))
+            raise RuntimeError(f"HTTP status {answer.status}")
         return answer.data
 
     return call
 
 
 def sdk_call(settings: Message) -> Call:
-    """``get_offers`` of this checkout; the request is made once, as a site's template of it would be."""
+    """Return a ``get_offers`` call of this checkout. All calls use the same request."""
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
     return _get_offers(settings, timeout=3000, **trust)
 
 
 def old_sdk_call(settings: Message) -> Call:
-    """``get_offers`` of 1.1.0, which takes a certificate only from a default configuration, and with it the host.
+    """Return a ``get_offers`` call of 1.1.0.
 
-    By itself it reads certifi's bundle for every call; so it gets that bundle with our authority added.
+    1.1.0 reads the certificates and the host only from a default configuration. It reads
+    certifi's bundle for every call, so it gets that bundle with our authority added.
     """
     sdk_of(OLD)
     if settings["tls"]:
@@ -66,19 +67,19 @@ def _bundle_with(authority: Path) -> str:
 
 
 def sdk_of(kind: str) -> Any:
-    """The ``target_python_sdk`` of 1.1.0, which is this interpreter's own, or else of this checkout."""
+    """Return the ``target_python_sdk`` of 1.1.0, which is installed in this interpreter, or of this checkout."""
     home = os.getcwd()
     if kind == OLD:
         sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != home]
         home = sys.prefix
     sdk: Any = importlib.import_module("target_python_sdk")
     if not os.path.realpath(sdk.__file__).startswith(os.path.realpath(home) + os.sep):
-        raise RuntimeError("this is another SDK than the one to be measured: " + sdk.__file__)
+        raise RuntimeError(f"imported a different SDK: {sdk.__file__}")
     return sdk
 
 
 def client_for(settings: Message, **more: Any) -> Any:
-    """A client of the release that the settings name, asking the server that they name."""
+    """Return a client of the release and for the server in the settings."""
     options: Dict[str, Any] = {
         "client": CLIENT,
         "organization_id": ORGANIZATION,
@@ -97,7 +98,7 @@ def _get_offers(settings: Message, **more: Any) -> Call:
     def call() -> object:
         offers = client.get_offers({"request": request, "session_id": SESSION})
         if offers["response"].execute.mboxes[1].options[0].content["columns"] != 3:
-            raise RuntimeError("not the answer that was served")
+            raise RuntimeError("unexpected answer")
         return offers
 
     return call
@@ -107,7 +108,7 @@ CALLS = {"raw": raw_call, "sdk": sdk_call, OLD: old_sdk_call}
 
 
 def seconds_for(call: Call, calls: int, threads: int) -> float:
-    """How long ``calls`` calls take, shared out over ``threads`` threads; the first error is raised."""
+    """Return the duration of ``calls`` calls, divided among ``threads`` threads. Raise the first error."""
     shares = [calls // threads + (number < calls % threads) for number in range(threads)]
     if threads == 1:
         started = time.perf_counter()
@@ -122,7 +123,7 @@ def seconds_for(call: Call, calls: int, threads: int) -> float:
         try:
             for _ in range(share):
                 call()
-        except Exception as error:  # noqa: BLE001 - raised again below, in the thread that asked
+        except Exception as error:  # noqa: BLE001 - raised again below
             errors.append(error)
 
     workers = [threading.Thread(target=work, args=(share,)) for share in shares]
@@ -139,14 +140,14 @@ def seconds_for(call: Call, calls: int, threads: int) -> float:
 
 
 def main() -> None:
-    """Make the call that the settings name, then time it as often as asked."""
+    """Prepare the call of the settings, then measure it for each question."""
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     try:
         call = CALLS[settings["kind"]](settings)
-        call()  # opens the connection; nothing is measured cold
-    except Exception as error:  # noqa: BLE001 - told to the benchmark, which says "not run"
-        send(output, {"error": "{}: {}".format(type(error).__name__, error)})
+        call()  # opens the connection before the measurement
+    except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
+        send(output, {"error": f"{type(error).__name__}: {error}"})
         return
     urllib3 = importlib.import_module("urllib3")
     send(output, {"python": platform.python_version(), "urllib3": urllib3.__version__})

@@ -1,4 +1,4 @@
-"""The call that is measured: what is asked, and what the edge answers."""
+"""The measured call: its request and the answer of the edge."""
 
 import importlib
 import json
@@ -50,7 +50,7 @@ _ANSWER = {
 
 _BODY = json.dumps(_ANSWER).encode("ascii")
 
-#: The whole answer, head and body.
+#: The answer with its headers.
 ANSWER = (
     b"HTTP/1.1 200 OK\r\n"
     b"date: Mon, 06 Jan 2025 10:00:00 GMT\r\n"
@@ -65,7 +65,7 @@ ANSWER = (
 
 
 def delivery_request() -> Any:
-    """Two mboxes with parameters for a visitor on the web, in the classes of whichever release is installed."""
+    """Return a request for two mboxes with parameters, made of the classes of the installed release."""
     types = importlib.import_module("delivery_api_client")
     parameters = {"category": "shoes", "page": "home", "stock": "17"}
     return types.DeliveryRequest(

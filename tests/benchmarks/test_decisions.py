@@ -19,13 +19,13 @@ from benchmarks.artifacts import (
     page_of_24_rules,
     visitors,
 )
-from benchmarks.decisioning import Workload, _alike, _settings, interleaved
+from benchmarks.decisioning import Workload, _compare_decisions, _settings, interleaved
 from benchmarks.peers import node_release
 from benchmarks.plan import NotRun, Plan
 from benchmarks.process import LineProcess, ProcessFailed
 
 LEFT_OUT = NotRun("left out")
-TINY = Plan(2, 1, 0.1, 5, 20, LEFT_OUT, LEFT_OUT, LEFT_OUT)
+TINY = Plan(2, 1, 0.1, 5, 20, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT)
 
 #: What a worker asks of the SDK for Node.js; it decides as it is told.
 NODE_SDK = """
@@ -129,8 +129,8 @@ def test_who_decides_otherwise_is_named(tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
     with node_worker(tmp_path / "node", "decided", "prefetch") as node:
         with worker(tmp_path, one_test(), workload.visit) as ours:
-            said = _alike(workload, {"ours": ours, "another": ours, "node": node})
-    assert "200 visitors got 2 different answers; another decided the same; node decided OTHERWISE for " in said
+            said = _compare_decisions(workload, {"ours": ours, "another": ours, "node": node})
+    assert "200 visitors got 2 different answers; another decided the same; node decided DIFFERENTLY for " in said
 
 
 @pytest.mark.server
@@ -149,7 +149,7 @@ def test_without_node_its_sdk_takes_no_part(monkeypatch: pytest.MonkeyPatch, tmp
 def test_what_could_not_be_installed_says_why_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(environment, "_PLACES", tmp_path / "bench")
+    monkeypatch.setattr(environment, "_ENVIRONMENTS", tmp_path / "bench")
     npm = tmp_path / "npm"
     npm.write_text("#!/bin/sh\necho 'no such package' >&2\nexit 1\n", encoding="utf-8")
     npm.chmod(0o755)
