@@ -1,4 +1,4 @@
-"""What many tests need: a request that asks for something, an answer, clients of a server on loopback."""
+"""Shared helpers: a request, an answer, clients of a server on this machine, threads, processes and waiting."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ from target_python_sdk import TargetClient
 from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Milliseconds: short enough to be waited for, long enough that a busy machine keeps it.
+#: Milliseconds: short enough for a test to wait, long enough for a busy machine.
 SHORT = 200
-#: Milliseconds that no test should ever see pass.
+#: Milliseconds that no test reaches unless something hangs.
 LONG = 20000
 
 ANSWER: Dict[str, Any] = {
@@ -32,7 +32,7 @@ ANSWER_BYTES = json.dumps(ANSWER).encode()
 
 
 def options_for(server: Any, **options: Any) -> Dict[str, Any]:
-    """The options of a client of ``server``."""
+    """Return the options of a client that calls ``server``."""
     return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
@@ -44,35 +44,35 @@ def options_for(server: Any, **options: Any) -> Dict[str, Any]:
 
 
 def client_of(server: Any, **options: Any) -> TargetClient:
-    """A client that asks ``server``."""
+    """Create a client that calls ``server``."""
     return TargetClient.create(options_for(server, **options))
 
 
 def offers(name: str = "home", **request: Any) -> Dict[str, Any]:
-    """The options of a call that executes one mbox."""
+    """Return the options of a call that executes one mbox."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name=name)])
     return {"request": DeliveryRequest(context=Context(channel="web"), execute=execute, **request)}
 
 
 def body_of(raw: bytes) -> Any:
-    """The JSON in a request as a server read it."""
+    """Return the JSON body of a request that a server has read."""
     return json.loads(raw.partition(b"\r\n\r\n")[2])
 
 
 def head_of(raw: bytes) -> Dict[str, str]:
-    """The headers of a request as a server read it, by lower-case name; the request line under ``""``."""
+    """Return the headers of a request by lower-case name, and the request line as ``""``."""
     first, *lines = raw.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     named = (line.partition(": ") for line in lines)
     return {"": first, **{name.lower(): value for name, _, value in named}}
 
 
 def content(envelope: Any, index: int = 0) -> Optional[Any]:
-    """What the first option of an executed mbox holds."""
+    """Return the content of the first option of an executed mbox."""
     return envelope["response"].execute.mboxes[index].options[0].content
 
 
 def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bool:
-    """Whether ``condition`` comes true within that time."""
+    """Wait until ``condition()`` is true; return whether that took less than ``seconds``."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
@@ -129,14 +129,14 @@ def installing(requirements: str, *debian_packages: str) -> str:
 
 
 def forked(act: Callable[[], Any]) -> int:
-    """The id of a child that does ``act``; its exit status is 0 where that comes through."""
+    """Fork a child that calls ``act``; return its process id. Its exit status is 0 if ``act`` raised nothing."""
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             act()
             status = 0
-        except BaseException:  # noqa: BLE001 - the parent is told by the exit status
+        except BaseException:  # noqa: BLE001 - the exit status reports it
             traceback.print_exc()
         finally:
             sys.stderr.flush()
@@ -145,12 +145,12 @@ def forked(act: Callable[[], Any]) -> int:
 
 
 def in_a_child(act: Callable[[], Any]) -> bool:
-    """Whether ``act`` comes through in a forked child."""
+    """Call ``act`` in a forked child; return whether it raised nothing."""
     return os.waitpid(forked(act), 0)[1] == 0
 
 
 def uwsgi(worker: int = 0, master: int = 0, processes: int = 2) -> Any:
-    """What uWSGI puts into its processes, as far as it is asked here."""
+    """Return a stand-in for the module ``uwsgi``, which exists inside uWSGI's processes."""
     module: Any = types.ModuleType("uwsgi")
     module.worker_id = lambda: worker
     module.masterpid = lambda: master
