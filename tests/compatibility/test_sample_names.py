@@ -22,7 +22,7 @@ from tests.support import eventually, installing, options_for
 
 pytest.importorskip("flask", reason="Flask is not installed: " + installing("test"))
 make_server = importlib.import_module("werkzeug.serving").make_server
-sample_application = importlib.import_module("tests.old_doors.sample_application")
+sample_application = importlib.import_module("tests.compatibility.sample_application")
 
 pytestmark = pytest.mark.server
 

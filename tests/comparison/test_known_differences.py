@@ -6,10 +6,10 @@ from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
 import pytest
 
-from tests.compat import recording
-from tests.compat.comparing import ABSENT, Difference, Differs
-from tests.compat.on_purpose import MODELS, ON_PURPOSE
-from tests.compat.record import SEED
+from tests.comparison import recording
+from tests.comparison.comparing import ABSENT, Difference, Differs
+from tests.comparison.known_differences import MODELS, ON_PURPOSE
+from tests.comparison.record import SEED
 
 LISTS = pytest.mark.parametrize(
     "known, on_purpose", [(recording.SCENARIOS, ON_PURPOSE), (recording.MODELS, MODELS)], ids=["scenarios", "models"]

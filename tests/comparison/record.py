@@ -1,10 +1,10 @@
-"""``python -m tests.compat.record``: write down 1.1.0's side, by the interpreter that ``TARGET_SDK_1_1_0`` names."""
+"""``python -m tests.comparison.record``: record what 1.1.0 does. ``TARGET_SDK_1_1_0`` names its interpreter."""
 
 import os
 import sys
 
-from tests.compat import recording, sides
-from tests.compat.constructions import constructions
+from tests.comparison import recording, sides
+from tests.comparison.constructions import constructions
 
 #: How many models are compared, and by which dice.
 COUNT, SEED = 2600, 6

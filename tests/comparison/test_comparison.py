@@ -6,12 +6,12 @@ from typing import Any, Dict
 
 import pytest
 
-from tests.compat import recording, sides
-from tests.compat.comparing import Difference, Differs, differences, judged
-from tests.compat.constructions import constructions
-from tests.compat.on_purpose import MODELS, NEWER, ON_PURPOSE, RETYPED
-from tests.compat.plain import plain
-from tests.compat.record import COUNT, SEED
+from tests.comparison import recording, sides
+from tests.comparison.comparing import Difference, Differs, differences, judged
+from tests.comparison.constructions import constructions
+from tests.comparison.known_differences import MODELS, NEWER, ON_PURPOSE, RETYPED
+from tests.comparison.plain import plain
+from tests.comparison.record import COUNT, SEED
 
 #: Models that a long run compares.
 MANY = 20000
@@ -22,7 +22,7 @@ def python_1_1_0() -> str:
     """An interpreter that has 1.1.0."""
     named = os.environ.get("TARGET_SDK_1_1_0")
     if not named:
-        pytest.skip("1.1.0 is missing: set TARGET_SDK_1_1_0 to an interpreter that has it (tests/compat/__init__.py)")
+        pytest.skip("1.1.0 is missing: set TARGET_SDK_1_1_0 to its interpreter (see tests/comparison/__init__.py)")
     return named
 
 

@@ -7,7 +7,7 @@ is a section of the decisions that this project began with, with the row of its 
 import re
 from typing import Dict, List, Sequence
 
-from tests.compat.comparing import Difference as D
+from tests.comparison.comparing import Difference as D
 
 
 def parts(*texts: str) -> str:

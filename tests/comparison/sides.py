@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, List, Tuple
 
-from tests.compat import servers
-from tests.compat.plain import plain
-from tests.compat.recording import compact, compact_model
+from tests.comparison import servers
+from tests.comparison.plain import plain
+from tests.comparison.recording import compact, compact_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOTH = Path(__file__).parent / "both"
