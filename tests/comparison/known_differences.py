@@ -248,7 +248,7 @@ REQUESTS: List[D] = [
         "*notifications, a timestamp as text",
         "came",
         "The others get their answer.",
-        "milliseconds since 1970 was expected",
+        "timestamp: expected milliseconds since 1970",
         parts(ENVELOPE + "server-side", '"response": {', '"notifications": [{"id": "good", "is": "NotificationResp'),
     ),
     D(
