@@ -1,1 +1,1 @@
-"""The suite: one folder per floor of the house, and the house itself in ``house/``."""
+"""The test suite. ``README.md`` describes its folders and markers."""

@@ -502,6 +502,7 @@ def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
     assert max(most) <= 3
 
 
+@pytest.mark.no_cover
 def test_t17_a_signal_in_close_loses_no_call(held, figure):
     """Whenever the limit strikes, every call that was queued is told how it ended."""
     class Limit(Exception):
