@@ -1,17 +1,17 @@
-"""The ground floor: Python and bytes.  Knows nothing of Target's API and nothing of a client."""
+"""The foundation: Python, HTTP, threads and the rule language. Independent of clients and of Target's API."""
 
 from typing import TYPE_CHECKING, Any
 
-if not TYPE_CHECKING:  # a type checker that saw this would believe in every name
-    #: Importing 1.1.0 imported them, too.
+if not TYPE_CHECKING:  # a type checker would take every name for a module
+    #: Importing target_tools of 1.1.0 imported these modules, too.
     _OLD_MODULES = (
         "client_info", "constants", "hashing", "messages", "perf_tool", "response_helpers", "types", "utils",
     )  # fmt: skip
 
     def __getattr__(name: str) -> Any:
-        """A module by its name, read when somebody asks for it."""
+        """Import a module of 1.1.0 when it is first used."""
         if name not in _OLD_MODULES:
-            raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
-        from importlib import import_module  # noqa: PLC0415 - 1.1.0's users alone
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - needed by code written for 1.1.0 only
 
-        return import_module("{}.{}".format(__name__, name))
+        return import_module(f"{__name__}.{name}")

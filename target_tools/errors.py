@@ -1,87 +1,86 @@
-"""Everything this SDK raises.
+"""All exceptions that the SDK raises.
 
 ::
 
     TargetError
-    ├── OptionError (ValueError)                    an option or a request that cannot be used
-    ├── ClientClosed                                a call on a client after ``close()``
-    ├── QueueFull                                   too many calls wait for a worker: this one was not taken
-    ├── CallLost                                    a fork or an exit took the worker of the call away
-    ├── AttributeNotFound (LookupError)             ``get_value`` of a key no offer holds
-    ├── InvalidRule (ValueError)                    a rule of an artifact that cannot be used; never leaves a call
-    └── DeliveryError                               the edge gave no usable answer
-        ├── ConnectionFailed (MaxRetryError)        no connection, or one that broke
+    ├── OptionError (ValueError)                    an option or a request is invalid
+    ├── ClientClosed                                the client was closed before the call
+    ├── QueueFull                                   too many calls are waiting for a worker
+    ├── CallLost                                    the worker of the call was lost to a fork or an exit
+    ├── AttributeNotFound (LookupError)             no offer has the key passed to ``get_value``
+    ├── InvalidRule (ValueError)                    a rule of an artifact is invalid; calls never raise this
+    └── DeliveryError                               the edge sent no usable response
+        ├── ConnectionFailed (MaxRetryError)        the connection was not opened, or it broke
         │   └── CircuitOpen                         most recent calls to the edge failed; nothing was sent
-        ├── TlsError (ApiException, HTTPError)      no trust: certificate, host name or handshake
-        ├── DeadlineExceeded (TimeoutError)         the call's time was up; urllib3's TimeoutError, MaxRetryError too
-        ├── HttpStatusError (ApiException)          an HTTP status that is no answer
-        │   └── RedirectRefused                     3xx: a redirect is never followed
+        ├── TlsError (ApiException, HTTPError)      the certificate, the host name or the handshake was rejected
+        ├── DeadlineExceeded (TimeoutError)         the call took too long; also urllib3's TimeoutError, MaxRetryError
+        ├── HttpStatusError (ApiException)          the server returned an error status
+        │   └── RedirectRefused                     the server returned a redirect, which is never followed
         ├── TransportError                          a replacement, a hook or a pool manager raised while sending
-        ├── ArtifactNotAvailable                    on-device, and no rule artifact has come yet
-        └── InvalidResponse (ValueError)            an answer that cannot be read
-            ├── InvalidArtifact                     a rule artifact that cannot be used
-            └── ResponseTooLarge                    one that is larger than ``max_response_bytes``
+        ├── ArtifactNotAvailable                    no artifact for an on-device call was downloaded yet
+        └── InvalidResponse (ValueError)            the response cannot be read
+            ├── InvalidArtifact                     the artifact cannot be used
+            └── ResponseTooLarge                    the response is larger than ``max_response_bytes``
 
-The classes in brackets are also bases, so that code written for 1.1.0 and for
-urllib3 goes on catching what it caught.  ``ApiException`` and its siblings are
-1.1.0's own; ``delivery_api_client`` hands them on.
+The classes in brackets are additional base classes, so that code written for 1.1.0 and for urllib3 still catches the
+errors that it caught. ``OpenApiException`` and its subclasses are those of 1.1.0; ``delivery_api_client`` re-exports
+them.
 
-Every error pickles, without the request, the body and whatever else may belong
-to a visitor.
+All errors can be pickled. A pickle contains no request, no body and nothing else that may belong to a visitor.
 """
 
-# Messages are made with it, and a process without a free descriptor could not import it then.
+# The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
 import urllib3.exceptions
 
-#: How much of a response body a message quotes, in characters.
+#: Number of characters of a response body that a message quotes.
 MAX_QUOTED_BODY = 256
 
 
 def escape_text(value: object, limit: int = MAX_QUOTED_BODY) -> str:
-    """Remote text as it may stand in a message or a log line: escaped, on one line, cut."""
+    """Return the first ``limit`` characters of text from a server, escaped to one line of ASCII."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     cut = text if len(text) <= limit else text[:limit] + "…"
     return cut.encode("unicode_escape").decode("ascii")
 
 
 class TargetError(Exception):
-    """The root of the tree.  ``str()`` is the message."""
+    """The base class of all errors. ``str()`` returns the message."""
 
-    #: Attributes that may leave the process with a pickle.
-    _kept: ClassVar[Tuple[str, ...]] = ()
+    #: Attributes that a pickle contains.
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ()
 
     def __init__(self, message: str = "") -> None:
-        Exception.__init__(self, message)  # not super(): urllib3's bases want arguments of their own
+        Exception.__init__(self, message)  # not super(), because urllib3's classes take other arguments
         self.message = message
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        kept = {name: getattr(self, name) for name in self._kept}
-        return _restore, (type(self), self._message_to_keep(), kept)
+        attributes = {name: getattr(self, name) for name in self._pickled_attributes}
+        return _unpickle_error, (type(self), self._pickled_message(), attributes)
 
-    def _message_to_keep(self) -> str:
+    def _pickled_message(self) -> str:
         return self.message
 
 
-def _restore(cls: Type[TargetError], message: str, kept: Dict[str, Any]) -> TargetError:
+def _unpickle_error(cls: Type[TargetError], message: str, attributes: Dict[str, Any]) -> TargetError:
     error = cls.__new__(cls, message)
     TargetError.__init__(error, message)
-    error.__dict__.update(kept)
+    error.__dict__.update(attributes)
     return error
 
 
 class OptionError(TargetError, ValueError):
-    """An option, or a part of the request, that cannot be used as it was given.
+    """An option or a part of the request is invalid.
 
-    ``option`` names it and ``expected`` says what would have been accepted.
+    ``option`` is its name, and ``expected`` describes valid values.
     """
 
-    _kept: ClassVar[Tuple[str, ...]] = ("option", "expected")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("option", "expected")
 
     def __init__(self, message: str, option: Optional[str] = None, expected: Optional[str] = None) -> None:
         super().__init__(message)
@@ -90,30 +89,30 @@ class OptionError(TargetError, ValueError):
 
 
 class ClientClosed(TargetError):
-    """A call on a client after its ``close()``."""
+    """The client was closed before the call."""
 
 
 class QueueFull(TargetError):
-    """As many calls as ``max_pending`` allows wait for a worker; this one was not taken."""
+    """``max_pending`` calls are already waiting for a worker, so this one was refused."""
 
 
 class CallLost(TargetError):
-    """No worker will answer the call: the process was forked and the parent has them, or it ended before."""
+    """No worker will end the call: the process was forked during the call, or exited before a worker began it."""
 
 
 class AttributeNotFound(TargetError, LookupError):
-    """No JSON offer of the mbox holds that key."""
+    """No JSON offer of the mbox has the key."""
 
 
-# 1.1.0's own tree
+# The errors of 1.1.0
 
 
 class OpenApiException(Exception):
-    """The root of 1.1.0's tree."""
+    """The base class of 1.1.0's errors."""
 
 
 class ApiTypeError(OpenApiException, TypeError):
-    """A value of the wrong type, at ``path_to_item``."""
+    """The value at ``path_to_item`` has the wrong type."""
 
     def __init__(
         self,
@@ -129,7 +128,7 @@ class ApiTypeError(OpenApiException, TypeError):
 
 
 class ApiValueError(OpenApiException, ValueError):
-    """A value that is not allowed, at ``path_to_item``."""
+    """The value at ``path_to_item`` is not allowed."""
 
     def __init__(self, msg: str, path_to_item: Optional[List[Union[str, int]]] = None) -> None:
         self.path_to_item = path_to_item
@@ -137,7 +136,7 @@ class ApiValueError(OpenApiException, ValueError):
 
 
 class ApiKeyError(OpenApiException, KeyError):
-    """A key that is missing, at ``path_to_item``."""
+    """The key at ``path_to_item`` is missing."""
 
     def __init__(self, msg: str, path_to_item: Optional[List[Union[str, int]]] = None) -> None:
         self.path_to_item = path_to_item
@@ -145,7 +144,7 @@ class ApiKeyError(OpenApiException, KeyError):
 
 
 class ApiException(OpenApiException):
-    """An HTTP exchange that failed: ``status``, ``reason``, ``body`` (str) and ``headers``."""
+    """An HTTP request failed. Has ``status``, ``reason``, ``body`` (a str) and ``headers``."""
 
     status: Optional[int] = None
     reason: Optional[str] = None
@@ -164,70 +163,73 @@ class ApiException(OpenApiException):
         return http_message(self.status, self.reason, self.headers, self.body)
 
 
-#: Headers that may hold a visitor's ids.
-_HIDDEN = frozenset({"set-cookie", "location"})
-#: How many of the others a message shows.
-_SHOWN_HEADERS = 20
+#: Headers that may contain ids of a visitor.
+_PRIVATE_HEADERS = frozenset({"set-cookie", "location"})
+#: Number of other headers that a message shows.
+_MAX_SHOWN_HEADERS = 20
 
 
 def http_message(
     status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
 ) -> str:
-    """1.1.0's text of a failed exchange, without cookies and with the body cut and escaped."""
-    lines = ["({})".format(status), "Reason: {}".format(None if reason is None else escape_text(reason))]
+    """Return 1.1.0's message for a failed request, without cookies, and with the body truncated and escaped."""
+    lines = [f"({status})", f"Reason: {None if reason is None else escape_text(reason)}"]
     if headers:
-        pairs = [(name, value) for name, value in headers.items() if name.lower() not in _HIDDEN]
-        shown = {escape_text(name): escape_text(value) for name, value in pairs[:_SHOWN_HEADERS]}
-        lines.append("HTTP response headers: {}".format(shown))
+        pairs = [(name, value) for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS]
+        shown = {escape_text(name): escape_text(value) for name, value in pairs[:_MAX_SHOWN_HEADERS]}
+        lines.append(f"HTTP response headers: {shown}")
     if body:
-        lines.append("HTTP response body: {}".format(escape_text(body)))
+        lines.append(f"HTTP response body: {escape_text(body)}")
     return "\n".join(lines) + "\n"
 
 
 def render_path(path_to_item: List[Union[str, int]]) -> str:
-    """A path into a document, as ``['a'][0]``."""
-    return "".join("[{}]".format(part) if isinstance(part, int) else "['{}']".format(part) for part in path_to_item)
+    """Format a path into a document, such as ``['a'][0]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f"['{part}']" for part in path_to_item)
 
 
 def _at_path(msg: str, path_to_item: Optional[List[Union[str, int]]]) -> str:
-    return "{} at {}".format(msg, render_path(path_to_item)) if path_to_item else msg
+    return f"{msg} at {render_path(path_to_item)}" if path_to_item else msg
 
 
 class InvalidRule(TargetError, ValueError):
-    """A rule of an artifact that cannot be compiled, or that goes past its bounds when it is evaluated.
+    """A rule of an artifact cannot be compiled, or exceeds a limit when it is evaluated.
 
-    It never leaves a call: the rule is left out, and its mbox or view is the edge's to decide.
+    Calls never raise this error. They skip the rule and leave its mbox or view to the edge.
     """
 
 
-# A call that got no answer
+# Errors of a request
 
 
 class DeliveryError(TargetError):
-    """The edge gave no usable answer.
+    """The edge sent no usable response.
 
-    ``request`` is what was sent, ``status`` the HTTP status if there was one, and
-    ``attempts`` how often it was tried.
+    ``request`` is the request, ``status`` the HTTP status of the response or None, and ``attempts`` the number of
+    attempts.
     """
 
-    _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts")
     request: Any = None
     status: Optional[int] = None
     attempts: int = 1
 
 
 class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
-    """No connection could be opened, or the one that was open broke.
+    """The connection was not opened, or it broke.
 
-    ``phase`` says when: ``opening``, before anything was sent; ``refused``, before that, by a
-    proxy or because too many attempts hang; ``reuse``, on a kept-alive connection before a
-    byte of the answer came; ``exchange``, when the server may have acted on the request.
+    ``phase`` is one of:
+
+    * ``opening``: the connection was not opened, so nothing was sent;
+    * ``refused``: a proxy refused the connection, or too many attempts hang already;
+    * ``reuse``: a kept-alive connection broke before the first byte of the response;
+    * ``exchange``: the connection broke later, so the server may have processed the request.
     """
 
-    _kept: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
     pool: Any = None
     url: Any = None
-    #: If opening the connection timed out, the seconds that it had.
+    #: The time limit in seconds, if opening the connection timed out.
     within: Optional[float] = None
 
     def __init__(self, message: str, phase: str = "opening") -> None:
@@ -236,26 +238,26 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
 
     @property
     def reason(self) -> Any:  # type: ignore[override]
-        """The cause, by urllib3's name."""
+        """The cause, under urllib3's name for it."""
         return self.__cause__
 
 
 class CircuitOpen(ConnectionFailed):
-    """Most recent calls to the origin failed, so nothing was sent to it.  ``attempts`` is 0."""
+    """Most recent calls to the origin failed, so nothing was sent. ``attempts`` is 0."""
 
     attempts = 0
 
 
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
-    """The certificate, its host name or the handshake gave no ground for trust.  ``status`` is 0.
+    """The certificate, its host name or the handshake was rejected. ``status`` is 0.
 
-    ``phase`` is ``opening``; or ``exchange`` if a pool manager of the application raised it, which
-    does not tell whether the request was sent.
+    ``phase`` is ``opening``. If a pool manager of the application raised the error, ``phase`` is ``exchange``, because
+    the request may have been sent.
     """
 
     status: Optional[int] = 0
     phase = "opening"
-    _kept: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
 
     def __init__(self, message: str) -> None:
         DeliveryError.__init__(self, message)
@@ -268,9 +270,9 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
 class DeadlineExceeded(
     DeliveryError, urllib3.exceptions.MaxRetryError, urllib3.exceptions.TimeoutError, TimeoutError
 ):
-    """The ``timeout`` of the call was up before the answer was complete.
+    """The response was not complete within the ``timeout`` of the call.
 
-    Also urllib3's ``MaxRetryError``, as which code written for 1.1.0 caught it.
+    This is also urllib3's ``MaxRetryError``, which code written for 1.1.0 catches.
     """
 
     pool: Any = None
@@ -281,48 +283,45 @@ class DeadlineExceeded(
 
     @property
     def reason(self) -> Any:  # type: ignore[override]
-        """The cause, by urllib3's name."""
+        """The cause, under urllib3's name for it."""
         return self.__cause__
 
 
 class HttpStatusError(DeliveryError, ApiException):
-    """The server answered with a status that is no answer: 4xx, 5xx, or a redirect."""
+    """The server returned an error status (4xx or 5xx) or a redirect."""
 
     status: Optional[int] = None
-    _kept: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))
         self.status, self.reason, self.headers, self.body = status, reason, headers, body
 
-    def _message_to_keep(self) -> str:
+    def _pickled_message(self) -> str:
         return http_message(self.status, self.reason, None, None)
 
 
 class RedirectRefused(HttpStatusError):
-    """The server answered with a redirect; none is followed."""
+    """The server returned a redirect. Redirects are not followed."""
 
 
 class TransportError(DeliveryError):
-    """Something other than the network failed while sending: a replacement, a hook or a pool manager raised.
-
-    ``__cause__`` is the exception that it raised.
-    """
+    """A replacement, a hook or a pool manager raised while sending. ``__cause__`` is its exception."""
 
 
 class InvalidResponse(DeliveryError, ValueError):
-    """The answer is not what the schema or HTTP says it should be."""
+    """The response violates the schema or HTTP."""
 
 
 class InvalidArtifact(InvalidResponse):
-    """A rule artifact that cannot be used: not JSON, not of this version, not of this structure."""
+    """The artifact cannot be used: it is not JSON, or its version or structure is not supported."""
 
 
 class ResponseTooLarge(InvalidResponse):
-    """The answer is larger than ``max_response_bytes`` allows, before or after decompression."""
+    """The response is larger than ``max_response_bytes``, before or after decompression."""
 
 
 class ArtifactNotAvailable(DeliveryError):
-    """On-device decisioning was asked for, and no rule artifact has come yet.  Nothing was sent: ``attempts`` is 0."""
+    """The call must be decided on-device, and no artifact was downloaded yet. ``attempts`` is 0."""
 
     attempts = 0

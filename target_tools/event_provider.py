@@ -1,11 +1,10 @@
-"""Subscribe, unsubscribe, emit.
+"""Subscriptions to events.
 
-A subscriber belongs to the application: it may raise, and nobody but the log hears
-of it.  Subscribing and emitting take no lock, so both may happen at any time, from
-any thread and from inside a subscriber.
+Subscribers are code of the application. One that raises is logged, and has no other effect. Subscribing and emitting
+take no lock, so both are possible at any time, from any thread, and inside a subscriber.
 
-A subscriber is called in the thread where the event happens: for the downloads of rule
-artifacts that is the thread that polls, which takes no other turn meanwhile.
+Subscribers run in the thread in which the event occurs. For artifact downloads that is the polling thread, which
+does not poll until they return.
 """
 
 import itertools
@@ -17,71 +16,69 @@ Subscriber = Callable[..., object]
 
 
 class Event(Dict[str, Any]):
-    """What a subscriber is given: ``event["error"]`` and ``event.error`` are the same."""
+    """The argument of a subscriber. ``event["error"]`` and ``event.error`` are the same."""
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
-            raise AttributeError("the event {!r} has no {!r}".format(self.get("type"), name)) from None
+            raise AttributeError(f"the event {self.get('type')!r} has no {name!r}") from None
 
 
 class EventProvider:
-    """Who wants to hear of which event.  ``events`` maps names to the first subscribers."""
+    """The subscriptions of one client. ``events`` maps event names to the first subscribers."""
 
     def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
-        #: By id: the event, who hears of it, and whether that one takes the event.
+        #: By id: the name of the event, the subscriber, and whether the subscriber takes an argument.
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
-        # Ids are never used twice: a number that came back would overwrite somebody else's subscription.
+        # A number that was used again would overwrite another subscription.
         self._numbers = itertools.count(1)
         for name, subscriber in (events or {}).items():
             self.subscribe(name, subscriber)
 
     @property
     def subscription_count(self) -> int:
-        """How many want to hear of something."""
+        """The number of subscriptions."""
         return len(self.subscriptions)
 
     def subscribe(self, event_name: str, callback_func: Subscriber) -> str:
-        """The id to unsubscribe with."""
-        subscription = "{}:{}".format(event_name, next(self._numbers))
-        # Asked here, in the application's thread, as it imports: a process that is forked while a thread of
-        # ours imports a module never can import it.
+        """Call ``callback_func`` for each ``event_name``. Return an id for ``unsubscribe``."""
+        subscription = f"{event_name}:{next(self._numbers)}"
+        # Inspected here, in the application's thread, because that imports a module. If a process forks while
+        # another thread imports a module, the child can never import it.
         self.subscriptions[subscription] = event_name, callback_func, accepts_event(callback_func)
         return subscription
 
     def unsubscribe(self, event_id: str) -> None:
-        """Stop telling that subscriber; an unknown id is nobody's."""
+        """Remove a subscription. Unknown ids are ignored."""
         self.subscriptions.pop(event_id, None)
 
     def has_subscriber(self, event_name: str) -> bool:
-        """Whether anybody would hear of ``event_name``."""
+        """Return whether ``event_name`` has a subscriber."""
         return any(name == event_name for name, _, _ in list(self.subscriptions.values()))
 
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
-        """Tell every subscriber of ``event_name``, in the order they came."""
-        for name, subscriber, takes_it in list(self.subscriptions.values()):
-            if name == event_name:
-                self._notify(subscriber, takes_it, Event(payload or {}, type=event_name))
-
-    def _notify(self, subscriber: Subscriber, takes_it: bool, event: Event) -> None:
-        try:
-            if takes_it:
-                subscriber(event)
-            else:
-                subscriber()
-        except Exception:  # noqa: BLE001 - it is the application's, and harms nobody else
-            self._log.exception("A subscriber of the event %s raised", event["type"])
+        """Call all subscribers of ``event_name``, in the order of their subscriptions."""
+        for name, subscriber, takes_event in list(self.subscriptions.values()):
+            if name != event_name:
+                continue
+            try:
+                if takes_event:
+                    subscriber(target_event(event_name, payload))
+                else:
+                    subscriber()
+            except Exception:  # noqa: BLE001 - it is logged, and other subscribers still run
+                self._log.exception("A subscriber of the event %s raised", event_name)
 
 
 def accepts_event(subscriber: Subscriber) -> bool:
-    """Whether ``subscriber`` can be called with an event; the documentation shows both kinds."""
-    import inspect  # noqa: PLC0415 - slow to import, and not every client has subscribers
+    """Return whether ``subscriber`` takes an event. Target's documentation shows subscribers with and without."""
+    import inspect  # noqa: PLC0415 - slow to import, and few clients have subscribers
 
     try:
         signature = inspect.signature(subscriber)
-    except (TypeError, ValueError):  # some built-ins cannot tell
+    except (TypeError, ValueError):  # a built-in without a signature
         return True
     try:
         signature.bind(None)
@@ -90,9 +87,6 @@ def accepts_event(subscriber: Subscriber) -> bool:
     return True
 
 
-# 1.1.0's names
-
-
 def target_event(event_type: str, payload: Optional[Mapping[str, Any]] = None) -> Event:
-    """What a subscriber is given: ``payload`` and the type of the event."""
+    """Return the event of that type with ``payload``."""
     return Event(payload or {}, type=event_type)

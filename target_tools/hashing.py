@@ -1,13 +1,12 @@
-"""MurmurHash3 as the edge buckets visitors.
+"""MurmurHash3, with which the edge puts visitors into buckets.
 
-Target's own hash is the x86-32 variant over UTF-16 code units, little-endian,
-with seed 0.  The text of a bucket is ``{client}.{activity}.{visitor}.{salt}``.
+The variant is x86-32 over UTF-16 code units, little-endian, with seed 0. The text that is hashed for a bucket is
+``{client}.{activity}.{visitor}.{salt}``.
 
-A block's scrambling does not depend on the blocks before it, so all blocks are
-scrambled at once, side by side in two long integers: every second block lies in a
-lane of 64 bits, wide enough for a 32-bit product.  That halves the time of the
-textbook loop; what is left of the loop is the part that is a chain.  For the same reason
-a visitor is scrambled once, and an activity chained once, however often the two meet.
+The algorithm mixes each block of four bytes on its own ("premixing" here) before it chains the blocks. All blocks
+are premixed at once in two long integers: every second block occupies a lane of 64 bits, which is wide enough for a
+32-bit product. This halves the time of the textbook loop, in which only the chain remains. For the same reason
+a visitor is premixed only once and an activity chained only once, however often they are combined.
 """
 
 import struct
@@ -15,75 +14,75 @@ from typing import Dict, List, NamedTuple, Tuple
 
 _WORD = 0xFFFFFFFF
 _LANE = b"\xff\xff\xff\xff\0\0\0\0"
-#: The lower word of each lane, for texts of up to 256 code units.
-_USUAL_LANES = int.from_bytes(_LANE * 64, "little")
+#: Selects the lower word of each lane, for texts of up to 256 code units.
+_SHORT_TEXT_LANES = int.from_bytes(_LANE * 64, "little")
 
 
 def murmur3_32(text: str, seed: int = 0) -> int:
-    """The hash of ``text``, a signed 32-bit number.
+    """Return the hash of ``text``, a signed 32-bit number.
 
-    Characters beyond the first plane count as their two surrogates, and a lone
-    surrogate as itself, as in the JavaScript the edge shares this hash with.
+    Characters outside the Basic Multilingual Plane count as two surrogates and a lone surrogate as itself, as in
+    the edge's JavaScript.
     """
-    data = _encoded(text)
-    blocks, tail = _scrambled_blocks(data)
-    return _finished(_chained(seed & _WORD, blocks), tail, len(data))
+    data = _encode(text)
+    blocks, tail = _premixed_blocks(data)
+    return _finalize(_mix_blocks(seed & _WORD, blocks), tail, len(data))
 
 
 class HashPrefix(NamedTuple):
-    """What many texts begin with, hashed as far as it fills blocks."""
+    """A text that many hashed texts begin with. Its complete blocks are hashed in advance."""
 
     hashed: int
-    #: What is left of it in front of the next block.
+    #: The bytes after the last complete block.
     rest: bytes
-    #: Its length in bytes.
+    #: The length in bytes.
     size: int
 
     @classmethod
     def of_text(cls, text: str) -> "HashPrefix":
-        """The beginning ``text``, with seed 0."""
-        data = _encoded(text)
+        """Hash the complete blocks of ``text`` with seed 0."""
+        data = _encode(text)
         whole = len(data) & ~3
-        blocks, _ = _scrambled_blocks(data[:whole])
-        return cls(_chained(0, blocks), data[whole:], len(data))
+        blocks, _ = _premixed_blocks(data[:whole])
+        return cls(_mix_blocks(0, blocks), data[whole:], len(data))
 
 
 class HashSuffix:
-    """What many texts end with: scrambled once, then joined to any number of beginnings."""
+    """A text that many hashed texts end with. It is premixed once and combined with any number of prefixes."""
 
     def __init__(self, text: str) -> None:
-        self._data = text.encode("utf-16-le", "surrogatepass")
-        # By what a beginning leaves over: nothing, or half a block.
-        self._scrambled: Dict[bytes, Tuple[List[int], int]] = {}
+        self._data = _encode(text)
+        #: By the rest of the prefix, which is empty or half a block.
+        self._premixed: Dict[bytes, Tuple[List[int], int]] = {}
 
-    def bucket(self, beginning: HashPrefix) -> float:
-        """Where the whole text falls among the shares of an activity: 0.00 to 99.99."""
-        hashed, rest, size = beginning
-        found = self._scrambled.get(rest)
-        if found is None:
-            found = self._scrambled[rest] = _scrambled_blocks(rest + self._data)
-        blocks, tail = found
-        return abs(_finished(_chained(hashed, blocks), tail, size + len(self._data))) % 10000 / 100
+    def bucket(self, prefix: HashPrefix) -> float:
+        """Return the bucket of the combined text: 0.00 to 99.99."""
+        hashed, rest, size = prefix
+        premixed = self._premixed.get(rest)
+        if premixed is None:
+            premixed = self._premixed[rest] = _premixed_blocks(rest + self._data)
+        blocks, tail = premixed
+        return abs(_finalize(_mix_blocks(hashed, blocks), tail, size + len(self._data))) % 10000 / 100
 
 
 def bucket(text: str) -> float:
-    """Where ``text`` falls among the shares of an activity: 0.00 to 99.99."""
+    """Return the bucket of ``text``: 0.00 to 99.99."""
     return abs(murmur3_32(text)) % 10000 / 100
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-16-le", "surrogatepass")
 
 
-def _chained(h: int, blocks: List[int]) -> int:
+def _mix_blocks(h: int, blocks: List[int]) -> int:
     word = _WORD
     for k in blocks:
-        # A word twice in a row, shifted right by 19, ends in that word rotated left by 13.
+        # Two copies of a word side by side, shifted right by 19, end in that word rotated left by 13.
         h = ((h ^ k) * 0x100000001 >> 19) * 5 + 0xE6546B64 & word
     return h
 
 
-def _finished(h: int, tail: int, size: int) -> int:
+def _finalize(h: int, tail: int, size: int) -> int:
     h ^= tail ^ size
     h = (h ^ h >> 16) * 0x85EBCA6B & _WORD
     h = (h ^ h >> 13) * 0xC2B2AE35 & _WORD
@@ -91,50 +90,50 @@ def _finished(h: int, tail: int, size: int) -> int:
     return h - 0x100000000 if h & 0x80000000 else h
 
 
-def _scrambled_blocks(data: bytes) -> Tuple[List[int], int]:
-    """The blocks of ``data``, scrambled, and its tail; 0 where there is none."""
-    lanes = _USUAL_LANES if len(data) <= 512 else int.from_bytes(_LANE * (len(data) // 8 + 1), "little")
+def _premixed_blocks(data: bytes) -> Tuple[List[int], int]:
+    """Return the premixed blocks of ``data`` and the premixed tail, which is 0 if the last block is complete."""
+    lanes = _SHORT_TEXT_LANES if len(data) <= 512 else int.from_bytes(_LANE * (len(data) // 8 + 1), "little")
     words = int.from_bytes(data, "little")
     count = (len(data) + 3) // 4
-    joined = _scrambled(words & lanes, lanes) | _scrambled(words >> 32 & lanes, lanes) << 32
+    joined = _premix(words & lanes, lanes) | _premix(words >> 32 & lanes, lanes) << 32
     blocks = list(struct.unpack("<%dI" % count, joined.to_bytes(count * 4, "little")))
-    # Code units are two bytes, so a tail is one of them; zeros up to a block's size leave it as it is.
+    # A code unit has two bytes, so a tail is one code unit. Padding it with zeros does not change its value.
     return blocks, blocks.pop() if len(data) & 2 else 0
 
 
-def _scrambled(k: int, lanes: int) -> int:
+def _premix(k: int, lanes: int) -> int:
     k = k * 0xCC9E2D51 & lanes
     return ((k << 15 | k >> 17) & lanes) * 0x1B873593 & lanes
 
 
-# 1.1.0's names
+# Names of 1.1.0
 
 
 def hash_unencoded_chars(s: str, seed: int = 0) -> int:
-    """The hash of ``s``; nothing is remembered of it."""
+    """Return the hash of ``s``. Unlike 1.1.0's function, this one caches nothing."""
     return murmur3_32(s, seed)
 
 
 def hash_unencoded_chars_raw(string_value: str, seed: int = 0) -> int:
-    """The same."""
+    """Return the hash of ``string_value``."""
     return murmur3_32(string_value, seed)
 
 
 def int32(val: int) -> int:
-    """The last 32 bits of ``val``, as a signed number."""
+    """Return the last 32 bits of ``val`` as a signed number."""
     return (val + 0x80000000 & _WORD) - 0x80000000
 
 
 def mul32(m: int, n: int) -> int:
-    """The product, in 32 bits and with a sign."""
+    """Return the last 32 bits of the product as a signed number."""
     return int32(m * n)
 
 
 def zero_fill_right_shift(val: int, n: int) -> int:
-    """JavaScript's ``val >>> n`` of a number of 32 bits."""
+    """Return ``val >>> n`` as in JavaScript, for a 32-bit number."""
     return (val if val >= 0 else val + 0x100000000) >> n
 
 
 def char_code_at(string_value: str, index: int) -> int:
-    """The number of the character at ``index``."""
+    """Return the code point at ``index``."""
     return ord(string_value[index])

@@ -1,66 +1,66 @@
-"""The ``adobe.target`` logger, and the face that each client shows to whatever logger it was given.
+"""The ``adobe.target`` logger, and an adapter for the logger that a client was given.
 
-Nothing here sets a level or adds a handler: what is shown, and where, is the
-application's business.  Texts are built only when the line is really logged.
+This module sets no level and adds no handler; both are up to the application. Messages are formatted only if
+they are logged.
 """
 
 import logging
-from typing import Any, Callable, Set
+from typing import Any, Callable, Set, Tuple
 
 LOGGER_NAME = "adobe.target"
-#: How many things a client says once; a program that makes up names is not answered for ever.
+#: Number of keys for ``Log.first_time``, so that invented names do not fill the log or the memory.
 MAX_ONCE_KEYS = 100
 
 
 def default_logger() -> logging.Logger:
-    """The logger of a client that was given none."""
+    """Return the logger of clients without the ``logger`` option."""
     return logging.getLogger(LOGGER_NAME)
 
 
 class Log:
-    """A user's logger, asked only for what it can do.
+    """An adapter for the logger of a client.
 
-    The siblings of this SDK take any object with ``debug`` and ``error``; the
-    methods it lacks fall back to those.
+    Target's SDKs for other languages accept any object with the methods ``debug`` and ``error``. If the logger lacks
+    another method, one of these two is called instead.
     """
 
     def __init__(self, logger: Any = None) -> None:
         self.logger = default_logger() if logger is None else logger
-        self._said: Set[object] = set()
+        self._once_keys: Set[object] = set()
 
     def first_time(self, key: object) -> bool:
-        """Whether ``key`` is asked about for the first time: for what should be said once, not with each call."""
-        if key in self._said or len(self._said) >= MAX_ONCE_KEYS:
+        """Return whether this is the first call with ``key``, for messages that should be logged only once."""
+        if key in self._once_keys or len(self._once_keys) >= MAX_ONCE_KEYS:
             return False
-        self._said.add(key)
+        self._once_keys.add(key)
         return True
 
     def is_debug_enabled(self) -> bool:
-        """Whether a DEBUG line would be shown; an object that cannot tell is asked to show it."""
-        ask = getattr(self.logger, "isEnabledFor", None)
-        return True if ask is None else bool(ask(logging.DEBUG))
+        """Return whether debug messages are logged. True if the logger has no ``isEnabledFor``."""
+        is_enabled_for = getattr(self.logger, "isEnabledFor", None)
+        return True if is_enabled_for is None else bool(is_enabled_for(logging.DEBUG))
 
     def debug(self, message: str, *arguments: object) -> None:
-        """A line for somebody who watches every call."""
+        """Log a detail of a call."""
         self._write(("debug",), message, arguments)
 
     def info(self, message: str, *arguments: object) -> None:
-        """A line for somebody who wonders later."""
+        """Log a rare event that explains later behaviour."""
         self._write(("info", "debug"), message, arguments)
 
     def warning(self, message: str, *arguments: object) -> None:
-        """A line about something that works otherwise than was meant."""
+        """Log that something does not work as intended."""
         self._write(("warning", "error"), message, arguments)
 
     def error(self, message: str, *arguments: object) -> None:
-        """A line about something that was lost."""
+        """Log that something was lost."""
         self._write(("error",), message, arguments)
 
     def exception(self, message: str, *arguments: object) -> None:
-        """An error line with the traceback of the exception being handled, where the logger can show one."""
+        """Log an error with the current exception's traceback, if the logger supports that."""
         self._write(("exception", "error"), message, arguments)
 
-    def _write(self, names: "tuple[str, ...]", message: str, arguments: "tuple[object, ...]") -> None:
+    def _write(self, names: Tuple[str, ...], message: str, arguments: Tuple[object, ...]) -> None:
         for name in names:
             method: Callable[..., object] = getattr(self.logger, name, None)  # type: ignore[assignment]
             if method is not None:
@@ -69,7 +69,7 @@ class Log:
 
 
 class LazyText:
-    """An argument of a log line whose text is made when, and if, the line is."""
+    """An argument of a log call that is rendered only if the message is logged."""
 
     def __init__(self, render: Callable[[], str]) -> None:
         self._render = render
@@ -78,11 +78,11 @@ class LazyText:
         return self._render()
 
 
-# 1.1.0's names
+# Names of 1.1.0
 
 LOG = default_logger()
 
 
 def get_logger(logger: Any = None) -> Any:
-    """``logger``, or the default one where there is none."""
+    """Return ``logger``, or the default logger if it is None."""
     return default_logger() if logger is None else logger

@@ -1,18 +1,16 @@
-"""Texts that 1.1.0 shared between its packages, to the letter."""
+"""Message texts of 1.1.0, unchanged."""
 
 from typing import Optional
 
-#: The client has no artifact to decide by yet.
-DECISIONING_ENGINE_NOT_READY = "Unable to fulfill request; decisioning engine not ready."
+from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
+from target_tools.attributes_provider import attribute_not_exist
 
-
-def attribute_not_exist(key_name: object, mbox_name: object) -> str:
-    """The text of ``AttributeNotFound``."""
-    return "Attribute '{}' does not exist for mbox '{}'".format(key_name, mbox_name)
+__all__ = ["DECISIONING_ENGINE_NOT_READY", "attribute_not_exist", "property_token_mismatch"]
 
 
 def property_token_mismatch(request_property: Optional[str], config_property: Optional[str]) -> str:
-    """What is wrong with a request whose property is not the client's."""
+    """Return the warning about a request whose property differs from the client's."""
     return (
-        "The property token specified in the request '{}' does not match the one specified in the config '{}'."
-    ).format(request_property, config_property)
+        f"The property token specified in the request '{request_property}' "
+        f"does not match the one specified in the config '{config_property}'."
+    )

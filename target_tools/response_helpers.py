@@ -1,6 +1,6 @@
-"""1.1.0's readers of the offers in a rule artifact: camelCase dicts in, models of the response out.
+"""Functions of 1.1.0 that turn the offers of an artifact into models of the response.
 
-:meth:`from_dict` of any model does the same for everything that comes from the wire.
+The SDK itself uses ``from_dict`` of the models instead.
 """
 
 from typing import Any, List, Mapping, Optional
@@ -14,12 +14,12 @@ from target_python_sdk.types import (
     Option,
 )
 
-#: An mbox, an option or an action as an artifact has it.
+#: An mbox, an option or an action in the form of an artifact.
 Part = Mapping[str, Any]
 
 
 def create_action(_action: Optional[Part]) -> Optional[Action]:
-    """One change of a page; None of nothing."""
+    """Return one change of a page, or None for an empty ``_action``."""
     if not _action:
         return None
     return Action(
@@ -31,7 +31,7 @@ def create_action(_action: Optional[Part]) -> Optional[Action]:
 
 
 def create_options(mbox: Optional[Part]) -> Optional[List[Option]]:
-    """The options of an mbox, their content as it stands; None of nothing."""
+    """Return the options of an mbox with unchanged content, or None for an empty ``mbox``."""
     if not mbox:
         return None
     return [
@@ -46,7 +46,7 @@ def create_options(mbox: Optional[Part]) -> Optional[List[Option]]:
 
 
 def create_metrics(mbox: Optional[Part]) -> Optional[List[Metric]]:
-    """The metrics of an mbox, without their analytics; None of nothing."""
+    """Return the metrics of an mbox without their analytics, or None for an empty ``mbox``."""
     if not mbox:
         return None
     return [
@@ -56,7 +56,7 @@ def create_metrics(mbox: Optional[Part]) -> Optional[List[Metric]]:
 
 
 def create_analytics_response(mbox: Optional[Part]) -> Optional[AnalyticsResponse]:
-    """What Analytics is to be told of an mbox, if there is anything."""
+    """Return the analytics payload of an mbox, or None if it has none."""
     payload = ((mbox or {}).get("analytics") or {}).get("payload")
     if not payload:
         return None
@@ -64,7 +64,7 @@ def create_analytics_response(mbox: Optional[Part]) -> Optional[AnalyticsRespons
 
 
 def create_mbox_response(consequence: Part) -> MboxResponse:
-    """What a rule shows, as an mbox of the response."""
+    """Return the content of a rule as an mbox of the response."""
     return MboxResponse(
         index=consequence.get("index"),
         name=consequence.get("name"),

@@ -1,7 +1,7 @@
-"""The typing names that are younger than Python 3.8, from ``typing`` wherever it has them.
+"""Names of ``typing`` that Python 3.8 lacks.
 
-``typing_extensions`` costs a fifth of the time urllib3 takes to import, so it is
-read only on interpreters that need it.
+They come from ``typing`` if it has them. Importing ``typing_extensions`` takes a fifth of the time that urllib3 takes,
+so only interpreters that need it import it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""1.1.0's small functions that an application may have taken along."""
+"""Utility functions of 1.1.0, kept for applications that use them."""
 
 import datetime
 import functools
@@ -19,31 +19,31 @@ SECONDS_IN_MINUTE = 60
 MBOXES = "mboxes"
 VIEWS = "views"
 REQUEST_TYPE_MAP = {"execute": ExecuteRequest, "prefetch": PrefetchRequest}
-#: How many answers a memoized function remembers; 1.1.0's grew for ever.
-REMEMBERED = 1000
+#: Number of results that a memoized function keeps. In 1.1.0 there was no limit.
+MAX_MEMOIZED = 1000
 
 
 # Requests
 
 
 def requires_decisioning_engine(decisioning_method: Optional[str]) -> bool:
-    """Whether calls are decided in this process, all or some."""
+    """Return whether the method decides at least some calls on-device."""
     return decisioning_method in (DecisioningMethod.ON_DEVICE.value, DecisioningMethod.HYBRID.value)
 
 
 def decisioning_engine_ready(decisioning_engine: Optional[EngineT]) -> Optional[EngineT]:
-    """The engine, if it is there and ready."""
+    """Return the engine if it is ready, else None."""
     ready: Any = decisioning_engine
     return decisioning_engine if ready and ready.is_ready() else None
 
 
 def get_property_token(_property: Optional[ModelProperty] = None) -> Optional[str]:
-    """The token of a property, if there is one."""
+    """Return the token of a property, or None."""
     return _property.token if _property else None
 
 
 def get_property(config: Optional[Mapping[str, Any]], request: DeliveryRequest) -> Optional[ModelProperty]:
-    """The property of a request, else that of the client."""
+    """Return the property of the request, or that of the client if the request has none."""
     if get_property_token(request._property):
         return request._property
     token = (config or {}).get("property_token")
@@ -51,41 +51,41 @@ def get_property(config: Optional[Mapping[str, Any]], request: DeliveryRequest) 
 
 
 def _requested(items_key: str, delivery_request: DeliveryRequest) -> List[Any]:
-    """The mboxes or views that a request prefetches and executes."""
+    """Return the mboxes or views of the prefetch and execute parts."""
     parts = (delivery_request.prefetch, delivery_request.execute)
     return [item for part in parts for item in getattr(part, items_key, None) or ()]
 
 
 def has_requested(items_key: str, delivery_request: Optional[DeliveryRequest]) -> bool:
-    """Whether a request asks for any mbox, or view."""
+    """Return whether the request contains items of that kind: ``"mboxes"`` or ``"views"``."""
     return delivery_request is not None and bool(_requested(items_key, delivery_request))
 
 
 def has_requested_views(delivery_request: Optional[DeliveryRequest]) -> bool:
-    """Whether a request asks for any view."""
+    """Return whether the request contains views."""
     return has_requested(VIEWS, delivery_request)
 
 
 def get_names_for_requested(items_key: str, delivery_request: DeliveryRequest) -> Set[str]:
-    """The names of the mboxes, or views, that a request asks for."""
+    """Return the names of the requested ``"mboxes"`` or ``"views"``."""
     return {item.name for item in _requested(items_key, delivery_request) if item.name}
 
 
 def get_mbox_names(delivery_request: DeliveryRequest) -> Set[str]:
-    """The names of the mboxes that a request asks for."""
+    """Return the names of the requested mboxes."""
     return get_names_for_requested(MBOXES, delivery_request)
 
 
 def get_view_names(delivery_request: DeliveryRequest) -> Set[str]:
-    """The names of the views that a request asks for."""
+    """Return the names of the requested views."""
     return get_names_for_requested(VIEWS, delivery_request)
 
 
 def add_mboxes_to_request(
     mbox_names: Iterable[str], request: DeliveryRequest, request_type: str = "execute"
 ) -> DeliveryRequest:
-    """``request`` itself, to which the mboxes were added that it did not ask for."""
-    known = get_mbox_names(request)
+    """Add the mboxes that ``request`` does not contain yet. Return ``request``."""
+    existing = get_mbox_names(request)
     part = getattr(request, request_type)
     if part is None:
         part = REQUEST_TYPE_MAP[request_type]()
@@ -93,7 +93,7 @@ def add_mboxes_to_request(
     mboxes: List[MboxRequest] = list(part.mboxes or ())
     index = max([mbox.index or 0 for mbox in mboxes], default=0)
     for name in mbox_names:
-        if name not in known:
+        if name not in existing:
             index += 1
             mboxes.append(MboxRequest(index=index, name=name))
     part.mboxes = mboxes
@@ -110,23 +110,23 @@ def noop(*args: Any, **kwargs: Any) -> None:
 def memoize(
     func: Callable[..., ResultT], args_resolver: Optional[Callable[[Tuple[Any, ...], Dict[str, Any]], Any]] = None
 ) -> Callable[..., ResultT]:
-    """``func``, whose answers are remembered by its arguments, or by what ``args_resolver`` makes of them."""
-    remembered: Dict[Any, ResultT] = {}
+    """Return ``func`` with a cache. Its key is the arguments, or what ``args_resolver`` returns for them."""
+    results: Dict[Any, ResultT] = {}
 
     @functools.wraps(func)
     def memoized_func(*args: Any, **kwargs: Any) -> ResultT:
         key = args_resolver(args, kwargs) if args_resolver else (args, tuple(sorted(kwargs.items())))
-        if key not in remembered:
-            if len(remembered) >= REMEMBERED:
-                remembered.clear()
-            remembered[key] = func(*args, **kwargs)
-        return remembered[key]
+        if key not in results:
+            if len(results) >= MAX_MEMOIZED:
+                results.clear()
+            results[key] = func(*args, **kwargs)
+        return results[key]
 
     return memoized_func
 
 
 def compose_functions(outer: Callable[[Any], ResultT], inner: Callable[..., Any]) -> Callable[..., ResultT]:
-    """The function that gives ``outer`` what ``inner`` makes of its arguments."""
+    """Return a function that passes the result of ``inner`` to ``outer``."""
     return lambda *args: outer(inner(*args))
 
 
@@ -134,17 +134,17 @@ def compose_functions(outer: Callable[[Any], ResultT], inner: Callable[..., Any]
 
 
 def is_string(value: object) -> bool:
-    """Whether ``value`` is text."""
+    """Return whether ``value`` is a str."""
     return isinstance(value, str)
 
 
 def is_int(value: Any) -> bool:
-    """Whether a whole number can be made of ``value``."""
+    """Return whether ``int`` accepts ``value``."""
     return parse_int(value) is not None
 
 
 def parse_int(value: Any) -> Optional[int]:
-    """The whole number that ``int`` makes of ``value``, or None."""
+    """Return ``int(value)``, or None if ``value`` is not a number."""
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
@@ -152,7 +152,7 @@ def parse_int(value: Any) -> Optional[int]:
 
 
 def parse_float(value: Any) -> Optional[float]:
-    """The number that ``float`` makes of ``value``, or None."""
+    """Return ``float(value)``, or None if ``value`` is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -160,37 +160,37 @@ def parse_float(value: Any) -> Optional[float]:
 
 
 def is_dict(value: object) -> bool:
-    """Whether ``value`` is a dict."""
+    """Return whether ``value`` is a dict."""
     return isinstance(value, dict)
 
 
 def is_list(value: object) -> bool:
-    """Whether ``value`` is a list."""
+    """Return whether ``value`` is a list."""
     return isinstance(value, list)
 
 
 def is_empty(val: object) -> bool:
-    """Whether there is nothing in ``val``."""
+    """Return whether ``val`` is empty or falsy."""
     return not val
 
 
 def flatten_list(_list: Optional[Any]) -> Any:
-    """The lists in ``_list`` as one, in a row."""
+    """Concatenate the lists in ``_list``."""
     return functools.reduce(operator.add, _list) if _list else []
 
 
 def remove_empty_values(_dict: Mapping[Any, Any]) -> Dict[Any, Any]:
-    """What of ``_dict`` is not None."""
+    """Return a copy of ``_dict`` without the values that are None."""
     return {key: value for key, value in _dict.items() if value is not None}
 
 
 def get_value_from_object(obj: Any, key: Any) -> Any:
-    """The value of a dict or the attribute of anything else, or None."""
+    """Return the item ``key`` of a dict, or the attribute of another object. None if it is missing."""
     return obj.get(key) if isinstance(obj, dict) else getattr(obj, key, None)
 
 
 def to_dict(obj: Any) -> Any:
-    """``obj`` by the names on the wire, None included: models and other objects as dicts, however deep."""
+    """Convert models and other objects to dicts at every level. Keys are wire names; values of None are kept."""
     if isinstance(obj, Model):
         return obj.to_dict(by_alias=True)
     if isinstance(obj, dict):
@@ -204,22 +204,22 @@ def to_dict(obj: Any) -> Any:
 
 
 def create_uuid() -> str:
-    """A new random id."""
+    """Return a random UUID."""
     return random_uuid()
 
 
 def get_epoch_time(utc_datetime: Optional[datetime.datetime] = None) -> int:
-    """Whole seconds since 1970, of now or of a moment in UTC."""
+    """Return the whole seconds since 1970 until now or until a moment in UTC."""
     return int(epoch_seconds() if utc_datetime is None else as_utc(utc_datetime).timestamp())
 
 
 def get_epoch_time_milliseconds(utc_datetime: Optional[datetime.datetime] = None) -> int:
-    """Whole milliseconds since 1970, as the API wants timestamps, of now or of a moment in UTC."""
+    """Return the whole milliseconds since 1970 until now or until a moment in UTC."""
     if utc_datetime is None:
         return epoch_milliseconds()
     return (as_utc(utc_datetime) - as_utc(EPOCH_START)) // datetime.timedelta(milliseconds=1)
 
 
 def get_timezone_offset() -> int:
-    """How many minutes this machine's local time is ahead of UTC."""
+    """Return the offset of local time from UTC in minutes, positive east of Greenwich."""
     return int(utc_offset_minutes())

@@ -1,1 +1,1 @@
-"""Threads, waits and processes: everything that runs beside the caller."""
+"""Threads, waits, and what happens at a fork and at process exit."""

@@ -1,17 +1,17 @@
-"""Counts that many threads add to, without a lock and without losing one."""
+"""A counter that many threads can add to without a lock, and without losing a count."""
 
 import _thread
 from typing import Dict
 
 
 class Counter:
-    """How often something happened.  Each thread adds to a number of its own."""
+    """A count. Each thread adds to a separate number."""
 
     def __init__(self) -> None:
         self._by_thread: Dict[int, int] = {}
 
     def add(self, count: int = 1) -> None:
-        """It happened, ``count`` times."""
+        """Add ``count``."""
         thread = _thread.get_ident()
         self._by_thread[thread] = self._by_thread.get(thread, 0) + count
 

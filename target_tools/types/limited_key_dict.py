@@ -1,25 +1,24 @@
-"""A dict with a fixed set of keys, as 1.1.0 had it."""
+"""A dict of 1.1.0 with a fixed set of keys."""
 
 from typing import Any, Dict, List, Mapping, Optional
 
 
 class LimitedKeyDict(Dict[str, Any]):
-    """What 1.1.0's artifact, context and envelope types are made of.
+    """The base class of 1.1.0's artifact, context and envelope types.
 
-    A subclass says in ``_get_valid_keys`` which keys it has, and takes what it is made of
-    through ``_validate_kwargs_and_update``, which drops the others.  Assigning to another
-    key is a ``KeyError``; ``update`` and ``setdefault`` are a dict's own and ask nobody.
+    A subclass returns its keys from ``_get_valid_keys`` and calls ``_validate_kwargs_and_update``, which drops other
+    keys. Assigning to another key raises ``KeyError``. The methods ``update`` and ``setdefault`` check nothing.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
 
     def _get_valid_keys(self) -> List[str]:
-        """The keys there may be."""
+        """Return the keys that are allowed."""
         raise NotImplementedError
 
     def _validate_kwargs_and_update(self, kwargs: Optional[Mapping[str, Any]]) -> None:
-        """Take over what ``kwargs`` has under a key there may be."""
+        """Copy the values of allowed keys from ``kwargs``."""
         valid = self._get_valid_keys()
         self.update({key: value for key, value in (kwargs or {}).items() if key in valid})
 

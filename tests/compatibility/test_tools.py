@@ -507,9 +507,9 @@ def test_a_memoized_function_is_asked_once() -> None:
 def test_b64_a_memoized_function_of_the_tools_forgets() -> None:
     """A service that runs for months meets new arguments all the time."""
     memoized = utils.memoize(str)
-    for number in range(3 * utils.REMEMBERED):
+    for number in range(3 * utils.MAX_MEMOIZED):
         memoized(number)
-    assert len(memoized.__closure__[-1].cell_contents) <= utils.REMEMBERED  # type: ignore[attr-defined]
+    assert len(memoized.__closure__[-1].cell_contents) <= utils.MAX_MEMOIZED  # type: ignore[attr-defined]
 
 
 def test_functions_of_functions() -> None:
