@@ -164,7 +164,7 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """A ``send`` that refuses calls to an origin that is down.  It wraps the ``send`` that retries.
+    """Wraps a ``Send`` that retries, and refuses calls to an origin that is down.
 
     A time-out counts as a failure of the origin only if the call had at least ``patience`` seconds.
     ``on_change`` is called once for each opening and closing, in the thread of the call that caused it.

@@ -1,4 +1,4 @@
-"""Open a TCP connection to the first of several addresses that answers (RFC 8305)."""
+"""Opens a TCP connection to the first of several addresses that answers (RFC 8305)."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Option
 from target_tools.clock import Deadline, monotonic
 from target_tools.http.dns import AddressInfo
 
-#: Seconds that an attempt has for itself before the next address is tried beside it.
+#: Seconds after which the next address is tried while the earlier attempts go on.
 ATTEMPT_SECONDS = 0.25
 
-#: Send small segments at once, and probe a silent peer after a minute.
+#: Sends small segments at once, and probes a silent peer after a minute.
 SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -34,25 +34,25 @@ class Connected(NamedTuple):
 def connect(
     addresses: List[AddressInfo],
     deadline: Deadline,
-    show: Callable[[socket.socket], object],
+    register: Callable[[socket.socket], object],
     blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext,
 ) -> Connected:
     """Return the first connection that succeeds.
 
-    ``show`` is called with each socket before it waits, so that another thread can abort it.
-    ``blocking`` is entered once every address has had its ``ATTEMPT_SECONDS``.
+    ``register`` is called with each socket that has to wait, so that another thread can abort the attempt.
+    ``blocking`` is entered if no address has answered within its ``ATTEMPT_SECONDS``.
     Raises the last ``OSError`` if all attempts fail, and ``socket.timeout`` at the deadline.
     """
-    with contextlib.closing(_Race(deadline, show)) as race:
+    with contextlib.closing(_Race(deadline, register)) as race:
         return race.run(addresses, blocking)
 
 
 class _Race:
-    """Attempts to connect to several addresses, each begun a moment after the one before."""
+    """Attempts to connect to several addresses, each started shortly after the previous one."""
 
-    def __init__(self, deadline: Deadline, show: Callable[[socket.socket], object]) -> None:
+    def __init__(self, deadline: Deadline, register: Callable[[socket.socket], object]) -> None:
         self._deadline = deadline
-        self._show = show
+        self._register = register
         self._selector = selectors.DefaultSelector()
         self._waiting: Dict[Any, AddressInfo] = {}
         self._failure: Optional[OSError] = None
@@ -72,10 +72,10 @@ class _Race:
         try:
             raise failure or OSError("no address to connect to")
         finally:
-            del failure  # or error, traceback and frame would hold one another
+            del failure  # break the reference cycle of error, traceback and frame
 
     def _begin(self, address: AddressInfo) -> Optional[Connected]:
-        """Start one attempt; return it if it succeeds at once."""
+        """Start an attempt; return its connection if it succeeds at once."""
         try:
             sock = _new_socket(address)
         except OSError as error:
@@ -85,9 +85,9 @@ class _Race:
             sock.setblocking(False)
             sock.connect(address[4])
         except BlockingIOError:
-            self._waiting[sock] = address  # from now on close() closes it
+            self._waiting[sock] = address  # close() closes it from here on
             self._selector.register(sock, selectors.EVENT_WRITE)
-            self._show(sock)
+            self._register(sock)
         except OSError as error:
             self._failure = error
             sock.close()
@@ -99,7 +99,7 @@ class _Race:
         return None
 
     def _wait(self, until: float) -> Optional[Connected]:
-        """Wait for an attempt to succeed; return None at ``until``, or when one fails."""
+        """Wait until an attempt succeeds; return None at ``until``, or when an attempt fails."""
         while self._waiting:
             seconds = min(until - monotonic(), self._deadline.remaining())
             events = self._selector.select(max(0.0, seconds))
@@ -118,7 +118,7 @@ class _Race:
         return None
 
     def close(self) -> None:
-        """Close the attempts that did not win."""
+        """Close the sockets of the other attempts."""
         for sock in list(self._waiting):
             sock.close()
         self._selector.close()
@@ -136,7 +136,7 @@ def _new_socket(address: AddressInfo) -> socket.socket:
 
 
 def _left(deadline: Deadline) -> float:
-    """Return the seconds left; raises ``socket.timeout`` if there are none."""
+    """Return the seconds left, or raise ``socket.timeout`` after the deadline."""
     remaining = deadline.remaining()
     if remaining <= 0:
         raise socket.timeout("the connection attempt timed out")

@@ -1,13 +1,14 @@
-"""Name look-ups that a deadline can bound.
+"""Name look-ups that end at a deadline.
 
-``getaddrinfo`` cannot be interrupted, so each look-up runs in a thread of its own.  Callers that
-want the same host share one look-up and wait for it until their deadlines.  Addresses are
-remembered for a moment; an address that worked before is used when the resolver fails or hangs.
+``getaddrinfo`` cannot be interrupted, so each look-up runs in a separate thread.  Calls for the same host share a
+look-up and wait for it until their deadlines.  Addresses are cached briefly.  If the resolver fails or hangs, an
+older address is used.
 """
 
 import contextlib
 import contextvars
 import ipaddress
+import itertools
 import socket
 from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
@@ -20,45 +21,45 @@ from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.messages import Origin
 from target_tools.http.origins import OriginTable
 
-#: What ``getaddrinfo`` returns for one address: family, kind, protocol, canonical name, socket address.
+#: One address from ``getaddrinfo``: family, kind, protocol, canonical name, socket address.
 AddressInfo = Tuple[Any, ...]
 Key = Tuple[str, int]
 
-#: Seconds for which an answer of the resolver is used without asking again.
+#: Seconds for which a cached answer is used without another look-up.
 FRESH_SECONDS = 10.0
-#: Seconds for which an address that worked is used if the resolver fails.
+#: Seconds for which a cached answer is used if the resolver fails.
 STALE_SECONDS = 3600.0
-#: Seconds that a call waits for the resolver if an older answer is known.
+#: Seconds that a call waits for the resolver if there is a cached answer.
 PATIENCE_SECONDS = 0.5
 #: Seconds after which a waiting thread enters ``blocking``.
 BLOCKING_SECONDS = 0.25
-#: Look-ups that may run at the same time.
-RUNNING_LIMIT = 32
-#: Hosts whose addresses are remembered.
-KNOWN_LIMIT = 64
-#: Seconds after which a look-up whose thread has not begun is started again.
+#: Maximum number of simultaneous look-ups.
+MAX_LOOK_UPS = 32
+#: Number of hosts whose addresses are cached.
+MAX_CACHED_HOSTS = 64
+#: Seconds after which a look-up is started again if its thread has not begun.
 START_SECONDS = 2.0
-#: Seconds after which another look-up is started beside one that hangs.
+#: Seconds after which a look-up counts as hanging, and another one is started.
 HANGING_SECONDS = 10.0
 
 
-class _Known:
-    """What is known of a host."""
+class _CacheEntry:
+    """The cached addresses of a host."""
 
     def __init__(self) -> None:
-        #: The addresses, the preferred one first; empty if none is known.
+        #: The addresses, with the preferred one first.
         self.addresses: List[AddressInfo] = []
         self.found_at = 0.0
-        #: The function that found them: an answer of a replaced ``getaddrinfo`` is not fresh for another one.
+        #: The ``getaddrinfo`` that found them.  If a test replaces the function, the addresses are not fresh.
         self.resolve: Optional[Callable[..., Any]] = None
 
     def usable(self, seconds: float) -> List[AddressInfo]:
-        """Return the addresses if they are not older than that."""
+        """Return the addresses if they are younger than ``seconds``, else an empty list."""
         return self.addresses if monotonic() - self.found_at < seconds else []
 
 
 class _LookUp:
-    """One call of ``getaddrinfo`` that runs in a thread of its own."""
+    """One call of ``getaddrinfo`` in a separate thread."""
 
     def __init__(self, key: Key, resolve: Callable[..., Any]) -> None:
         self.key = key
@@ -74,40 +75,40 @@ class _LookUp:
 class Resolver:
     """Finds the addresses of hosts, for one client in one process.
 
-    ``blocking`` is entered for what a thread waits beyond ``BLOCKING_SECONDS``.
+    ``blocking`` is entered by a thread that has waited for ``BLOCKING_SECONDS`` and goes on waiting.
     """
 
     def __init__(self, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext) -> None:
         self._blocking = blocking
-        self._known: OriginTable[_Known] = OriginTable(lambda origin: _Known(), limit=KNOWN_LIMIT)
-        #: The newest look-up of each host.
+        self._cache: OriginTable[_CacheEntry] = OriginTable(lambda origin: _CacheEntry(), limit=MAX_CACHED_HOSTS)
+        #: The latest look-up of each host.
         self._running: Dict[Key, _LookUp] = {}
-        #: All that have a thread.
+        #: All look-ups whose threads run.
         self._threads: Dict[int, _LookUp] = {}
 
     def addresses(self, host: str, port: int, deadline: Deadline, is_needed: bool = True) -> List[AddressInfo]:
         """Return the addresses of ``host`` in the order in which to try them.
 
-        ``is_needed`` says that there is no other host to ask: half of the look-ups that may run at the same
-        time are kept for such hosts, as visitors' hints can name any others.
+        ``is_needed`` is False if there is another host to try.  Such hosts come from visitors' location hints, which
+        can name any host, so they may use only half of the simultaneous look-ups.
 
-        Raises ``ConnectionFailed`` if the resolver has none, whatever it raises, and
-        ``socket.timeout`` if it does not answer before the deadline.
+        Raises ``ConnectionFailed`` if the resolver fails or returns no address, and ``socket.timeout`` if it does not
+        answer before the deadline.
         """
         key, resolve = (host, port), socket.getaddrinfo
-        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # a replacement sees all hosts
+        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # pass all hosts to a replacement
         if literal is not None:
             return [literal]
-        known = self._known.get(_table_key(key))
-        fresh = known.usable(FRESH_SECONDS)
-        if fresh and known.resolve is resolve:
+        cached = self._cache.get(_table_key(key))
+        fresh = cached.usable(FRESH_SECONDS)
+        if fresh and cached.resolve is resolve:
             return fresh
-        older = known.usable(STALE_SECONDS)
-        look_up = self._look_up(key, resolve, RUNNING_LIMIT if is_needed else RUNNING_LIMIT // 2)
+        older = cached.usable(STALE_SECONDS)
+        look_up = self._look_up(key, resolve, MAX_LOOK_UPS if is_needed else MAX_LOOK_UPS // 2)
         if look_up is None:
             if older:
                 return older
-            raise ConnectionFailed(f"no connection to {host}: {RUNNING_LIMIT} name look-ups hang already", "refused")
+            raise ConnectionFailed(f"no connection to {host}: {MAX_LOOK_UPS} name look-ups are running", "refused")
         look_up.waiters += 1
         try:
             left = deadline.remaining()
@@ -125,27 +126,27 @@ class Resolver:
         raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from look_up.error
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:
-        """Try ``address`` first from now on: a connection to it was opened."""
-        known = self._known.peek(_table_key((host, port)))
-        if known is not None:
-            known.addresses = _with_first(known.addresses, address)
+        """Put ``address`` first, because a connection to it was opened."""
+        cached = self._cache.peek(_table_key((host, port)))
+        if cached is not None:
+            cached.addresses = _with_first(cached.addresses, address)
 
     def forget(self, host: str, port: int) -> None:
-        """Ask the resolver again at the next use: no connection could be opened."""
-        self._known.drop(_table_key((host, port)))
+        """Drop the cached addresses of ``host``."""
+        self._cache.drop(_table_key((host, port)))
 
     def expire(self, host: str, port: int) -> None:
-        """Ask the resolver at the next use, and use the present addresses if it fails."""
-        known = self._known.peek(_table_key((host, port)))
-        if known is not None:
-            known.found_at = min(known.found_at, monotonic() - FRESH_SECONDS)
+        """Look up ``host`` again at its next use; the cached addresses are used only if that fails."""
+        cached = self._cache.peek(_table_key((host, port)))
+        if cached is not None:
+            cached.found_at = min(cached.found_at, monotonic() - FRESH_SECONDS)
 
     def abandoned(self) -> int:
-        """Return how many look-ups run that no call waits for any more."""
+        """Return the number of running look-ups that no call waits for."""
         return sum(look_up.waiters <= 0 for look_up in list(self._threads.values()))
 
     def _wait(self, look_up: _LookUp, seconds: float) -> bool:
-        """Return whether the look-up ends within that time."""
+        """Wait for the look-up; return False if it takes more than ``seconds``."""
         if seconds <= BLOCKING_SECONDS:
             return look_up.done.wait(seconds)
         if look_up.done.wait(BLOCKING_SECONDS):
@@ -154,7 +155,7 @@ class Resolver:
             return look_up.done.wait(seconds - BLOCKING_SECONDS)
 
     def _look_up(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_LookUp]:
-        """Return the look-up that runs for ``key``, started if there was none; None if too many run."""
+        """Return the running look-up of ``key``, or start one; return None if too many are running."""
         running = self._running.get(key)
         if running is not None and running.resolve is resolve and not _is_lost(running):
             return running
@@ -173,7 +174,7 @@ class Resolver:
         return made
 
     def _resolve(self, look_up: _LookUp) -> None:
-        """Ask the system's resolver; runs in the look-up's thread."""
+        """Call the system's resolver.  Runs in the look-up's thread."""
         look_up.begun = True
         self._threads[id(look_up)] = look_up
         host, port = look_up.key
@@ -181,7 +182,7 @@ class Resolver:
             family = urllib3_connection.allowed_gai_family()
             found = look_up.resolve(host, port, family, socket.SOCK_STREAM)
             look_up.addresses = _interleaved([info for info in found if len(info) == 5])
-        except BaseException as error:  # noqa: BLE001 - every waiter raises an error that has it as its cause
+        except BaseException as error:  # noqa: BLE001 - the waiting calls raise it as a cause
             look_up.error = error.with_traceback(None)
         if look_up.addresses:
             self._remember(look_up)
@@ -191,33 +192,33 @@ class Resolver:
         look_up.done.set()
 
     def _remember(self, look_up: _LookUp) -> None:
-        """Keep the addresses, with the one that worked before in front if it is still among them."""
-        known = self._known.get(_table_key(look_up.key))
-        if known.addresses:
-            look_up.addresses = _with_first(look_up.addresses, known.addresses[0])
-        known.addresses, known.found_at, known.resolve = look_up.addresses, monotonic(), look_up.resolve
+        """Cache the addresses.  The previously preferred one stays first if it is still among them."""
+        cached = self._cache.get(_table_key(look_up.key))
+        if cached.addresses:
+            look_up.addresses = _with_first(look_up.addresses, cached.addresses[0])
+        cached.addresses, cached.found_at, cached.resolve = look_up.addresses, monotonic(), look_up.resolve
 
 
 def _is_lost(look_up: _LookUp) -> bool:
-    """Whether another look-up is to be started: its thread never began, or the resolver hangs."""
+    """Return whether to start another look-up, because the thread never began or the resolver hangs."""
     age = monotonic() - look_up.made_at
     return age > HANGING_SECONDS or (age > START_SECONDS and not look_up.begun)
 
 
 def _table_key(key: Key) -> Origin:
-    """Return a key for the table of origins; the addresses of a host are the same for all schemes."""
+    """Return a key for the table of origins.  It has no scheme, since the addresses are the same for all schemes."""
     return Origin("", *key)
 
 
 def _with_first(addresses: List[AddressInfo], first: AddressInfo) -> List[AddressInfo]:
-    """Return the addresses with ``first`` in front, if it is among them."""
+    """Return ``addresses`` with ``first`` moved to the front, if it is among them."""
     if first not in addresses:
         return addresses
     return [first, *(address for address in addresses if address != first)]
 
 
 def _literal(host: str, port: int) -> Optional[AddressInfo]:
-    """Return the address that ``host`` spells out; None for a name, and for an IPv6 address with a scope."""
+    """Return the address for a ``host`` that is an IP address; None for a name and for an IPv6 address with a scope."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -228,17 +229,14 @@ def _literal(host: str, port: int) -> Optional[AddressInfo]:
 
 
 def _is_unknown_name(error: Optional[BaseException]) -> bool:
-    """Whether the resolver says that the name does not exist, as opposed to not answering."""
+    """Return whether ``error`` means that the name does not exist, as opposed to a resolver that does not answer."""
     names = [getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA")]
     return isinstance(error, socket.gaierror) and error.errno is not None and error.errno in names
 
 
 def _interleaved(addresses: List[AddressInfo]) -> List[AddressInfo]:
-    """Alternate between the families, beginning with the resolver's first (RFC 8305, section 4)."""
+    """Alternate between the address families, beginning with the resolver's first (RFC 8305, section 4)."""
     first = [info for info in addresses if info[0] == addresses[0][0]]
     others = [info for info in addresses if info[0] != addresses[0][0]]
-    mixed: List[AddressInfo] = []
-    while first or others:
-        mixed += first[:1] + others[:1]
-        first, others = first[1:], others[1:]
-    return mixed
+    pairs = itertools.zip_longest(first, others)
+    return [info for pair in pairs for info in pair if info is not None]

@@ -1,4 +1,4 @@
-"""Turn what the network, TLS, HTTP and replaced functions raise into errors of our tree."""
+"""Converts exceptions of the network, TLS, HTTP and replaced functions to those of the SDK."""
 
 import http.client
 import signal
@@ -33,7 +33,7 @@ except ImportError:  # Pyodide has no such module until a program loads it
 else:
     _UNTRUSTED += (SSLError,)
 
-#: The modules that a request passes through.
+#: The top-level modules whose code a request runs.
 _LIBRARIES = frozenset(
     (
         *("builtins", "contextvars", "encodings", "http", "io", "logging", "queue", "selectors", "socket", "ssl"),
@@ -52,10 +52,10 @@ _MALFORMED = (
 
 
 def is_foreign(error: Exception) -> bool:
-    """Return whether ``error`` belongs to the application: it must pass unchanged.
+    """Return whether ``error`` belongs to the application and must be raised unchanged.
 
-    That is what a signal handler raised, and what was raised into this thread from outside, as job
-    queues do to end a job in time.  What a replaced function or a pool manager raised does not.
+    Such errors come from signal handlers, or were raised into this thread from outside, as job queues do to end a
+    job in time.  Errors of replaced functions and of pool managers do not count.
     """
     if isinstance(error, (MemoryError, RecursionError)):
         return True
@@ -70,7 +70,7 @@ def is_foreign(error: Exception) -> bool:
 
 
 def _signal_handlers() -> Set[types.CodeType]:
-    """Return the code of all handlers that are installed."""
+    """Return the code objects of all installed signal handlers."""
     codes: Set[types.CodeType] = set()
     for number in signal.valid_signals():
         handler: Any = signal.getsignal(number)
@@ -86,10 +86,10 @@ def _signal_handlers() -> Set[types.CodeType]:
 
 
 def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
-    """Return the error to raise in the place of ``error``.
+    """Return the error to raise instead of ``error``.
 
-    It is one of our tree, with what urllib3 wrapped as its cause; or the very error that a signal handler raised.
-    ``managed`` says that a pool manager of the application sent the request.
+    It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped.  An error of the application is
+    returned as it is.  ``managed`` is True if a pool manager sent the request.
     """
     bare = _unwrapped(error)
     if is_foreign(bare):
@@ -99,7 +99,7 @@ def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, 
         return bare
     found = _to_delivery_error(bare, request, exchange, managed)
     if isinstance(found, TlsError) and (managed or exchange.sent_at):
-        found.phase = "exchange"  # TLS 1.3 refuses a client's certificate after the request was sent
+        found.phase = "exchange"  # with TLS 1.3 a server can refuse the client certificate after the request
     found.__cause__ = bare
     return found
 
@@ -116,7 +116,7 @@ def _to_delivery_error(error: Exception, request: HttpRequest, exchange: Exchang
 
 
 def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
-    """Return the error for a time-out, and for anything that came after the deadline."""
+    """Return the error for a time-out, and for any failure after the deadline."""
     if exchange.deadline.remaining() <= 0:
         return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
     if not _is_timeout(error):
@@ -129,7 +129,7 @@ def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) ->
 
 
 def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
-    """Return the error for a handshake that fails, and for an answer that is not HTTP."""
+    """Return the error for a failed TLS handshake, and for an answer that is not valid HTTP."""
     if isinstance(error, _UNTRUSTED):
         return TlsError(f"no trusted TLS connection to {place}: {_text_of(error)}")
     is_http = isinstance(error, http.client.HTTPException)
@@ -140,7 +140,7 @@ def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
 
 
 def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
-    """Return the error for a connection that cannot be opened, or that broke."""
+    """Return the error for a connection that could not be opened or was dropped."""
     if exchange.reused and not exchange.received and isinstance(error, OSError):
         return ConnectionFailed(f"{place} dropped the kept-alive connection", "reuse")
     if isinstance(error, http.client.IncompleteRead):
@@ -155,7 +155,7 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
 
 
 def _text_of(error: Exception) -> str:
-    """Return what may be shown of an error: urllib3's own texts can contain the URL, with ids of the visitor."""
+    """Return the text of an error if it is safe.  Texts of urllib3 can contain the URL, with ids of the visitor."""
     known = (OSError, urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError)
     return escape_text(error) if isinstance(error, known) else type(error).__name__
 
@@ -165,12 +165,12 @@ def _is_timeout(error: Exception) -> bool:
         return False  # in urllib3 1.26 a refused connection is a ConnectTimeoutError as well
     if isinstance(error, urllib3_errors.TimeoutError):
         return True
-    # From Python 3.10 on, the kernel's ETIMEDOUT has the same class; it has a number.
+    # Since Python 3.10 the kernel's ETIMEDOUT is of the same class, but has an errno.
     return isinstance(error, socket.timeout) and getattr(error, "errno", None) is None
 
 
 def _is_opening(error: Exception) -> bool:
-    """Whether the error of a pool manager says that nothing was sent."""
+    """Return whether the error of a pool manager shows that nothing was sent."""
     kinds = (
         urllib3_errors.NewConnectionError,
         urllib3_errors.ConnectTimeoutError,
@@ -181,7 +181,7 @@ def _is_opening(error: Exception) -> bool:
 
 
 def _unwrapped(error: Exception) -> Exception:
-    """Return what urllib3 wrapped."""
+    """Return the innermost error that urllib3 has wrapped."""
     while True:
         inner: Optional[object] = None
         if isinstance(error, urllib3_errors.MaxRetryError):
@@ -196,7 +196,7 @@ def _unwrapped(error: Exception) -> Exception:
 def clear_frames(error: BaseException) -> None:
     """Clear the local variables of urllib3's frames behind ``error``.
 
-    They hold the error itself, whose traceback holds them: only a garbage collection would free either.
+    They refer to the error, whose traceback refers to them, so that only a garbage collection would free them.
     """
     for each in _chain(error):
         for frame, _ in traceback.walk_tb(each.__traceback__):
@@ -208,7 +208,7 @@ def clear_frames(error: BaseException) -> None:
 
 
 def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
-    """Yield ``error`` and what it was raised from."""
+    """Yield ``error``, its causes and its contexts."""
     seen: Set[int] = set()
     waiting = [error]
     while waiting:

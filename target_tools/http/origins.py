@@ -1,7 +1,7 @@
 """A bounded table of values by origin, without locks.
 
-The hint in a visitor's cookie can name any cluster, so the number of origins has no natural limit.
-The table keeps the origins that were used last; made-up hosts cannot displace the ones in use.
+The location hint in a visitor's cookie can name any cluster, so the number of origins has no natural limit.
+The table keeps the most recently used origins, so that invented hosts cannot displace the ones in use.
 """
 
 from typing import Callable, Dict, Generic, List, Optional, TypeVar

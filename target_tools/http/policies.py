@@ -1,25 +1,28 @@
-"""The settings of retries and of the circuit breaker; read with the options, before what they govern."""
+"""The settings of retries and of the circuit breaker.
+
+They are separate from the code that uses them, so that parsing the options does not import that code.
+"""
 
 from typing import FrozenSet, NamedTuple
 
-#: Statuses that say that the server did not act.
+#: Statuses that mean that the server did not process the request.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class RetryPolicy(NamedTuple):
-    """The number of attempts, the statuses that are retried, and the pauses; times in seconds."""
+    """The number of attempts, the retried statuses and the pauses; times in seconds."""
 
-    #: The number of attempts, the first included.
+    #: The number of attempts, including the first.
     attempts: int = 3
     statuses: FrozenSet[int] = RETRIED_STATUSES
-    #: The longest first pause; each further limit is twice the one before.
+    #: Maximum of the first pause.  The maximum doubles with each attempt, up to ``max_delay``.
     initial_delay: float = 0.1
     max_delay: float = 2.0
     respect_retry_after: bool = True
 
 
 class BreakerPolicy(NamedTuple):
-    """When a circuit opens, and how it closes; times in seconds."""
+    """The conditions under which a circuit opens and closes; times in seconds."""
 
     #: The fewest failures that open the circuit.
     failures: int = 5

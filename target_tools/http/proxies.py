@@ -1,4 +1,4 @@
-"""Which proxy stands between this process and an origin, if any."""
+"""Parses proxy URLs, and selects the proxy for an origin from the environment."""
 
 import ipaddress
 import re
@@ -8,20 +8,17 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
 import urllib3
 
 from target_tools.errors import OptionError
-from target_tools.http.messages import Origin
+from target_tools.http.messages import DEFAULT_PORTS, Origin
 
-#: Labels of 63 characters at most, or an IPv6 address.
+#: A host name with labels of at most 63 characters, or an IPv6 address.
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+DEFAULT_PROXY_PORTS = {**DEFAULT_PORTS, **dict.fromkeys(("socks4", "socks4a", "socks5", "socks5h"), 1080)}
 
 
 class Proxy(NamedTuple):
-    """Where a proxy listens and what it wants to be told.
-
-    ``repr`` and ``str`` leave its credentials out.
-    """
+    """The address and the headers of a proxy.  ``repr`` leaves out the credentials."""
 
     scheme: str
     host: str
@@ -32,19 +29,15 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The address with the credentials: for opening a connection, never for a log."""
-        user = self.credentials + "@" if self.credentials else ""
-        host = "[{}]".format(self.host) if ":" in self.host else self.host
-        return "{}://{}{}:{}".format(self.scheme, user, host, self.port)
+        """Return the URL with the credentials, for opening a connection.  Do not log it."""
+        user = f"{self.credentials}@" if self.credentials else ""
+        return f"{self.scheme}://{user}{Origin(self.scheme, self.host, self.port).netloc}"
 
     def __repr__(self) -> str:
-        return "Proxy({}://{}:{})".format(self.scheme, self.host, self.port)
-
-    def __str__(self) -> str:
-        return repr(self)
+        return f"Proxy({self.scheme}://{self.host}:{self.port})"
 
     def all_headers(self) -> Dict[str, str]:
-        """The headers for the proxy itself, its credentials among them."""
+        """Return the headers for the proxy itself, including its credentials."""
         headers = dict(self.headers)
         if self.credentials:
             plain = urllib.parse.unquote(self.credentials)
@@ -54,21 +47,21 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy:
-    """The proxy that a URL names; a bare ``host:port`` is an HTTP proxy.  Raises ValueError."""
+    """Parse the URL of a proxy; ``host:port`` stands for an HTTP proxy.  Raises ValueError for other text."""
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
-    if scheme not in DEFAULT_PORTS or not _HOST.fullmatch(host):
+    if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host):
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
-    urllib.parse.unquote(credentials or "").encode("latin-1")  # what a header can hold
-    return Proxy(scheme, host, parts.port or DEFAULT_PORTS[scheme], credentials, dict(headers or {}))
+    urllib.parse.unquote(credentials or "").encode("latin-1")  # they must fit into a header
+    return Proxy(scheme, host, parts.port or DEFAULT_PROXY_PORTS[scheme], credentials, dict(headers or {}))
 
 
 def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for ``origin``, as they are now.
+    """Return the proxy for ``origin`` by the current HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
 
-    The standard library reads them; it ignores HTTP_PROXY in a CGI process, where a request can set it.
+    The standard library reads them.  It ignores HTTP_PROXY in a CGI process, where a request could set it.
     """
     from urllib.request import getproxies, getproxies_environment, proxy_bypass  # noqa: PLC0415 - slow to import
 
@@ -76,7 +69,7 @@ def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]])
     if found:
         exempt = is_exempt(origin, found.get("no", ""))
     else:
-        found = getproxies()  # macOS and Windows have settings of the system
+        found = getproxies()  # the system settings of macOS and Windows
         exempt = bool(proxy_bypass(origin.host))
     if exempt:
         return None
@@ -84,16 +77,17 @@ def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]])
     try:
         return parse_proxy(text, headers) if text else None
     except ValueError:
-        # Going past a proxy that somebody wanted would be worse than not going.
-        name = "{}_PROXY".format(origin.scheme.upper())
-        raise OptionError("trust_env: {} names no proxy that can be used".format(name), "trust_env", name) from None
+        # Raise, because sending without the proxy would be worse than not sending.
+        name = f"{origin.scheme.upper()}_PROXY"
+        message = f"Invalid option 'trust_env': {name} is not the URL of a supported proxy"
+        raise OptionError(message, "trust_env", name) from None
 
 
 def is_exempt(origin: Origin, no_proxy: str) -> bool:
     """Return whether NO_PROXY, a list separated by commas or spaces, covers ``origin``.
 
-    An entry is a host name, which covers its subdomains too; an address; a network such as ``10.0.0.0/8``; each
-    of the first two with ``:port`` or without; or ``*``.  Names are not looked up to compare them with networks.
+    An entry is a host name, which covers its subdomains too; an IP address; a network such as ``10.0.0.0/8``; or
+    ``*``.  Host names and addresses may have a ``:port``.  Names are not resolved to compare them with networks.
     """
     host = origin.host.lower().rstrip(".")
     address = _address(host)
@@ -115,7 +109,7 @@ def _covers(entry: str, host: str, address: Optional[_Address], port: int) -> bo
 
 
 def _split_port(entry: str) -> Tuple[str, Optional[str]]:
-    """Split ``host:port``; an IPv6 address has a port only behind brackets."""
+    """Split ``host:port``.  An IPv6 address has a port only if it is in brackets."""
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
         return name, rest[1:] or None
@@ -124,7 +118,7 @@ def _split_port(entry: str) -> Tuple[str, Optional[str]]:
 
 
 def _address(text: str) -> Optional[_Address]:
-    """Return the address that ``text`` is; an IPv4 address inside IPv6 as IPv4."""
+    """Parse an IP address.  An IPv4-mapped IPv6 address becomes IPv4; other text becomes None."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

@@ -1,12 +1,12 @@
-"""Read one reply from a socket, under the deadline of its call.
+"""Reads one reply from a socket, within the deadline of its call.
 
-``http.client`` reads the body, by its framing.  This module adds what it lacks:
+``http.client`` reads the body.  This module adds:
 
-* Every read is given what is left of the call's time.  A socket's own time-out starts again with
-  each byte, so a server that drips could extend it.
-* Interim replies (RFC 9110, section 15.2) are read past; ``http.client`` does so for 100 only.
-* Doubtful framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
-* Header lines are read as such, where ``http.client`` has the parser for e-mail read them.
+* The time-out of each read is the time left for the call.  A socket's time-out starts again with each byte, so a
+  slow server could extend it.
+* Interim replies (RFC 9110, section 15.2) are skipped; ``http.client`` skips only 100.
+* Ambiguous framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
+* Headers are parsed strictly; ``http.client`` uses the parser for e-mail.
 """
 
 import http.client
@@ -17,9 +17,9 @@ from typing import Any, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
 
-#: Interim replies that are read before the final one.
+#: Maximum number of interim replies before the final one.
 INTERIM_LIMIT = 100
-#: Header lines of a reply, and bytes of one.
+#: Maximum number of header lines, and bytes of a line.
 HEADER_LIMIT = 100
 LINE_LIMIT = 65536
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -28,10 +28,9 @@ _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def set_socket_timeout(sock: socket.socket, deadline: Deadline) -> None:
-    """Let the next operation on ``sock`` wait until the deadline.
+    """Set the time-out of the next operation on ``sock`` to the time left.
 
-    Setting a time-out is a system call, so one that is a few milliseconds too long stays.
-    One that is too short does not: it would end the call before its time is up.
+    Setting it is a system call, so a time-out that is at most 5 ms too long is left as it is.
     """
     remaining = deadline.remaining()
     if remaining <= 0:
@@ -42,13 +41,13 @@ def set_socket_timeout(sock: socket.socket, deadline: Deadline) -> None:
 
 
 class ReplyProgress:
-    """What is received of a reply, and by when it must be complete."""
+    """The progress of receiving a reply."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
-        #: When the first byte came, on the monotonic clock.
+        #: The time at which the first byte arrived, on the monotonic clock.
         self.first_byte_at = 0.0
-        #: Bytes, as they came over the connection.
+        #: The number of bytes received from the socket.
         self.received = 0
 
     def reads_until(self) -> Deadline:
@@ -57,24 +56,24 @@ class ReplyProgress:
 
 
 class DeadlineReader(io.RawIOBase):
-    """The bytes of one reply, each read bounded by the deadline of the exchange."""
+    """Reads the bytes of one reply from a socket; each read ends at the deadline of the exchange."""
 
     def __init__(self, sock: socket.socket, progress: ReplyProgress) -> None:
         super().__init__()
         self._sock = sock
-        self._raw = sock.makefile("rb", 0)  # positional: the files of some test doubles take no keyword
+        self._raw = sock.makefile("rb", 0)  # positional, because some test doubles take no keyword
         self._progress = progress
-        self._ended = False
+        self._stopped = False
 
     def makefile(self, mode: str) -> "ReplyFile":
-        """Return the buffered file that ``http.client`` asks a socket for."""
+        """Return a buffered file; called by ``http.client``, which expects a socket."""
         return ReplyFile(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        if self._ended:
+        if self._stopped:
             return None
         progress = self._progress
         set_socket_timeout(self._sock, progress.reads_until())
@@ -84,9 +83,9 @@ class DeadlineReader(io.RawIOBase):
         progress.received += count or 0
         return count
 
-    def end(self) -> None:
-        """Read no further byte: what the buffer holds now came with the reply."""
-        self._ended = True
+    def stop(self) -> None:
+        """Read no more from the socket; ``readinto`` returns None from now on."""
+        self._stopped = True
 
     def close(self) -> None:
         self._raw.close()
@@ -94,12 +93,10 @@ class DeadlineReader(io.RawIOBase):
 
 
 class ReplyFile(io.BufferedReader):
-    """The buffered bytes of one reply.
-
-    ``leftover`` tells, once the file is closed, whether the server sent more than the reply.
-    """
+    """The buffered bytes of one reply."""
 
     raw: DeadlineReader  # pyright: ignore[reportIncompatibleVariableOverride]
+    #: Whether the server has sent more than the reply; set by ``close``.
     leftover = False
     _checked = False
 
@@ -110,20 +107,20 @@ class ReplyFile(io.BufferedReader):
         return super().read(size)
 
     def close(self) -> None:
-        # Checked once: after a close that a signal interrupted there is nothing to peek into.
+        # Check only once: after a close that a signal handler interrupted, peek would fail.
         if not self._checked:
             self._checked = True
-            self.raw.end()
+            self.raw.stop()
             self.leftover = bool(self.peek(1))
         super().close()
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """The final reply to a request."""
+    """Reads the final reply to a request, and refuses ambiguous framing."""
 
-    #: The file behind the reply, also after ``http.client`` closed it.
+    #: The file of the reply, which stays available after ``http.client`` has closed it.
     file: ReplyFile
-    #: Seconds for which the server keeps the idle connection, as its Keep-Alive header says.
+    #: Seconds for which the server keeps the idle connection, from its Keep-Alive header.
     keep_alive: Optional[float] = None
 
     def __init__(self, reader: DeadlineReader, *arguments: Any, **options: Any) -> None:
@@ -131,9 +128,9 @@ class StrictResponse(http.client.HTTPResponse):
         self.file = self.fp  # type: ignore[assignment]
 
     def begin(self) -> None:
-        """Read the head of the final reply."""
+        """Read the status line and the headers of the final reply."""
         for _ in range(INTERIM_LIMIT + 1):
-            # http.client's function for the status line, private but the same in Python 3.8 to 3.14.
+            # A private function of http.client, the same in Python 3.8 to 3.14.
             version, status, reason = self._read_status()  # type: ignore[attr-defined]
             headers = read_headers(self.fp)
             if status == 101:
@@ -148,8 +145,8 @@ class StrictResponse(http.client.HTTPResponse):
         self.version = 11 if version.startswith("HTTP/1.") and version != "HTTP/1.0" else 10
         self._frame()
 
-    # http.client's functions for chunks, private but the same in Python 3.8 to 3.14: they accept "-5", "+5", "0x5"
-    # and "0_5" as a size, and any two bytes behind a chunk.
+    # The next two methods override private functions of http.client, the same in Python 3.8 to 3.14.  The originals
+    # accept "-5", "+5", "0x5" and "0_5" as a size, and any two bytes after a chunk.
 
     def _get_chunk_left(self) -> Optional[int]:
         left = self.chunk_left
@@ -174,14 +171,13 @@ class StrictResponse(http.client.HTTPResponse):
         return int(found.group(1), 16)
 
     def is_complete(self) -> bool:
-        """Return whether the reply was read to its declared end, with nothing behind it."""
+        """Return whether the reply was read to its declared end, and no bytes follow."""
         return self.isclosed() and not self.will_close and not self.file.leftover
 
     def _frame(self) -> None:
         """Determine where the body ends, and whether the connection can be used afterwards.
 
-        Sets what ``http.client`` reads the body by.  Raises ``HTTPException`` for framing that two
-        readers could understand differently.
+        Sets the attributes by which ``http.client`` reads the body.  Raises ``HTTPException`` for ambiguous framing.
         """
         headers = self.headers
         names = [name.lower() for name in headers.keys()]  # noqa: SIM118 - iterating a message yields lines
@@ -199,7 +195,7 @@ class StrictResponse(http.client.HTTPResponse):
             if len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0]):
                 raise http.client.HTTPException("an invalid Content-Length")
             self.length = int(lengths[0])
-            if len(lengths) > 1:  # the same length twice: urllib3 and monitors expect one number
+            if len(lengths) > 1:  # the same length several times: urllib3 and monitors expect one number
                 del headers["Content-Length"]
                 headers["Content-Length"] = lengths[0]
         # _method, private and the same in Python 3.8 to 3.14, is the method of the request.
@@ -212,10 +208,9 @@ class StrictResponse(http.client.HTTPResponse):
 
 
 def read_headers(file: Any) -> http.client.HTTPMessage:
-    """Read header lines up to the empty one.
+    """Read header lines up to the empty line.
 
-    Stricter than ``http.client``, and four times as fast: a line that is no header, and a head that ends
-    early, are errors (RFC 9112, section 5).
+    Invalid lines and an early end are errors (RFC 9112, section 5).  This is four times as fast as ``http.client``.
     """
     pairs: List[Tuple[str, str]] = []
     for _ in range(HEADER_LIMIT + 1):
@@ -231,7 +226,7 @@ def read_headers(file: Any) -> http.client.HTTPMessage:
                 message[name] = value
             return message
         name, colon, value = text.partition(":")
-        if text[0] in " \t" and pairs:  # a value that goes on
+        if text[0] in " \t" and pairs:  # continues the previous value
             pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]} {text.strip()}")
         elif not colon or not _TOKEN.fullmatch(name) or "\r" in value or "\0" in value:
             raise http.client.HTTPException("an invalid header line")
@@ -241,11 +236,11 @@ def read_headers(file: Any) -> http.client.HTTPMessage:
 
 
 def _items(values: Optional[List[str]]) -> List[str]:
-    """Split the values of a header that may be given several times, or as a list, in lower case."""
+    """Return the lower-case items of a header, whose values can be lists and which can be repeated."""
     return [item.strip().lower() for value in values or () for item in value.split(",")]
 
 
 def _keep_alive(value: Optional[str]) -> Optional[float]:
-    """Return the seconds of a ``Keep-Alive: timeout=5``; None if it says nothing of time."""
+    """Return the seconds of a value such as ``timeout=5``, or None if it has no time-out."""
     found = re.search(r"timeout\s*=\s*\"?([0-9]{1,6})", value or "", re.ASCII | re.IGNORECASE)
     return None if found is None else float(found.group(1))

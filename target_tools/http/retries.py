@@ -1,7 +1,7 @@
-"""When a request is sent again, and how long the pause before that is.
+"""Sends a request again after certain failures.
 
-The edge counts impressions, so a delivery is sent again only if the server cannot have acted on it: no connection was
-opened, a kept-alive connection was closed before a byte of the answer came, or the status is 429, 502, 503 or
+The edge counts impressions, so a request is sent again only if the server cannot have processed it: no connection was
+opened, a kept-alive connection was closed before a byte of the answer arrived, or the status is 429, 502, 503 or
 504.  The ids of a call are created once, so a repeated request counts nothing twice.  Pauses have full jitter and
 end before the deadline.  A budget per origin limits the additional load on a failing edge to a tenth.
 """
@@ -19,9 +19,9 @@ from target_tools.http.policies import RetryPolicy
 
 
 class RetryBudget:
-    """Tokens for retries.  A retry costs one; a call earns a tenth of one.
+    """Tokens for retries.  A retry costs one token, and each call adds a tenth of one.
 
-    The count is approximate under threads; it limits a rate.
+    The count is not exact if several threads use it, which is enough to limit a rate.
     """
 
     CAPACITY = 10.0
@@ -31,12 +31,12 @@ class RetryBudget:
         self._tokens = self.CAPACITY
 
     def deposit(self) -> None:
-        """Add what one call earns."""
+        """Add the tokens of one call."""
         if self._tokens < self.CAPACITY:
             self._tokens = min(self.CAPACITY, self._tokens + self.EARNED)
 
     def try_spend(self) -> bool:
-        """Pay for one retry; return False if there are too few tokens."""
+        """Take the token for one retry; return False if there are too few."""
         if self._tokens < 1:
             return False
         self._tokens -= 1
@@ -44,12 +44,12 @@ class RetryBudget:
 
 
 class RetryingSender:
-    """A ``send`` that retries.  It wraps the ``send`` of the transport."""
+    """Wraps the ``Send`` of the transport, and retries."""
 
     def __init__(self, send: Send, policy: RetryPolicy) -> None:
         self._send = send
         self._policy = policy
-        # One budget per origin: a visitor whose hint names a dead host must not spend the budget of the others.
+        # One budget per origin, so that a location hint that names a dead host cannot use up the budget of the others.
         self._budgets: OriginTable[RetryBudget] = OriginTable(lambda origin: RetryBudget())
         # The random module's own generator has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
@@ -83,7 +83,7 @@ class RetryingSender:
     ) -> bool:
         """Pause and return True if the request may be sent again after ``error``."""
         if error.phase == "reuse":
-            # The server has not seen the request, so this retry needs no pause and costs nothing of the budget.
+            # The server has not seen the request, so this retry needs no pause and no token.
             return attempt < self._policy.attempts
         if error.phase != "opening" or request.alternative is not None:
             return False
@@ -107,9 +107,7 @@ class RetryingSender:
 
 def parse_retry_after(text: Optional[str]) -> Optional[float]:
     """Return the seconds that a Retry-After header requests, or None if it has no usable value."""
-    if text is None:
-        return None
-    text = text.strip()
+    text = (text or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:

@@ -1,6 +1,6 @@
-"""TLS contexts: what a connection trusts and presents.
+"""TLS contexts with the trusted authorities and the client certificate.
 
-A context costs milliseconds and a megabyte of parsed authorities, so clients with equal options share one.
+Creating a context takes milliseconds, and its authorities take a megabyte, so clients with equal options share one.
 """
 
 import os
@@ -32,7 +32,7 @@ _Stamp = Optional[Tuple[int, ...]]
 class CertificateFileError(OSError):
     """Certificate files that cannot be loaded.
 
-    ``option`` is ``ca_certs`` or ``client_cert``, and ``expected`` says what would have been accepted.
+    ``option`` is ``ca_certs`` or ``client_cert``, and ``expected`` describes the files that are accepted.
     """
 
     def __init__(self, option: str, problem: str, expected: str) -> None:
@@ -44,8 +44,8 @@ class CertificateFileError(OSError):
 class TlsContexts:
     """The TLS context for one set of options, shared by all clients of a process that have equal options.
 
-    Certificate files are loaded again after a change.  Takes no lock: two threads may build a context twice.
-    ``is_private`` shares nothing: urllib3 changes the context of a connection with ``assert_hostname``.
+    Certificate files are loaded again after a change.  Takes no lock, so two threads may create a context twice.
+    ``is_private`` prevents sharing, because urllib3 changes the context of a connection with ``assert_hostname``.
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class TlsContexts:
         self._log = Log() if log is None else log
         self._owner = id(self) if is_private else None
         self._kept: Optional[_CachedContext] = None
-        # A forked child must not free its parent's context: another thread may have held OpenSSL's lock on it.
+        # A forked child must not free the contexts of its parent, whose locks another thread may have held.
         self._inherited: Tuple[_CachedContext, ...] = ()
         self._has_warned = False
 
     def current(self) -> "ssl.SSLContext":
-        """Return the context for a new connection.  Do not change it: others use it too.
+        """Return the context for a new connection.  Do not change it, because other clients use it too.
 
-        While changed files cannot be loaded, return the context of the files before them.  Raises
-        ``CertificateFileError`` if there is none, OSError for an SSLKEYLOGFILE that cannot be opened, and ``TlsError``
-        if this Python has no ssl module.
+        If changed files cannot be loaded, return the context of the previous files.  Raises ``CertificateFileError``
+        if there is none, OSError for an SSLKEYLOGFILE that cannot be opened, and ``TlsError`` if this Python has no
+        ssl module.
         """
         if ssl is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise TlsError("this Python has no ssl module")
-        # The stamps are taken before the files are read: a change in between is seen by the next call.
+        # Take the stamps before reading the files, so that the next call notices a change in between.
         key = self._key()
         kept = self._kept
         if kept is not None and kept.key == key:
@@ -104,7 +104,7 @@ class TlsContexts:
         return _ContextKey(os.getpid(), self._owner, ssl.SSLContext, *options, stamps, _key_log_file())
 
     def _warn(self, error: OSError) -> None:
-        """Log a warning once until the files can be loaded again."""
+        """Log a warning, but only once until the files can be loaded again."""
         if not self._has_warned:
             self._has_warned = True
             option = getattr(error, "option", "SSLKEYLOGFILE")
@@ -114,10 +114,10 @@ class TlsContexts:
 
 
 class _ContextKey(NamedTuple):
-    """Identifies a context: contexts with equal keys are interchangeable."""
+    """Identifies a context.  Contexts with equal keys are interchangeable."""
 
     pid: int
-    #: The only user of a context that is not shared.
+    #: The id of the only user if the context is not shared.
     owner: Optional[int]
     #: gevent and eventlet replace the class.
     kind: Any
@@ -138,7 +138,7 @@ _SHARED: "weakref.WeakValueDictionary[_ContextKey, ssl.SSLContext]" = weakref.We
 
 
 def _stamp(path: str) -> _Stamp:
-    """Return the state of a file, or None if it cannot be determined.  A folder changes when a file in it does."""
+    """Return the state of a file or folder, or None if it cannot be determined."""
     try:
         found = os.stat(path)
     except OSError:
@@ -159,23 +159,23 @@ def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Passw
 
 
 def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
-    """Build a context for TLS 1.2 and newer that the caller may change.
+    """Create a context for TLS 1.2 and newer that the caller may change.
 
-    ``ca_certs`` is a file or a folder of authorities and replaces the default ones: the
-    system's, and certifi's if it is installed.  Raises ``CertificateFileError``, an OSError.
+    ``ca_certs`` is a file or a folder of authorities.  It replaces the default ones, which are the system's, and
+    certifi's if it is installed.  Raises ``CertificateFileError``, an OSError.
     """
     with OpenSSLSection():
         return _context(verify, ca_certs, client_cert)
 
 
 def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
-    # Not urllib3's, which keeps the class that it found when it was imported: gevent and eventlet put another
-    # in its place, and from then on the old one's setters call themselves.
+    # Do not use urllib3's function, which refers to the class at its import.  gevent and eventlet replace the class,
+    # and the setters of the old one then recurse without end.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
-        context.check_hostname = False  # it matches names itself, and does not tell the context addresses
+        context.check_hostname = False  # it checks names itself, and does not pass on IP addresses
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if client_cert is not None:  # first: it fails fast while a renewed pair of files is incomplete
+    if client_cert is not None:  # first, to fail fast while a renewed pair of files is incomplete
         _load_client_cert(context, client_cert)
     if not verify:
         context.check_hostname = False
@@ -186,13 +186,13 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
         context.load_default_certs()
         _load_certifi(context)
     key_log_file = _key_log_file()
-    if key_log_file is not None and hasattr(context, "keylog_filename"):  # not with every OpenSSL
+    if key_log_file is not None and hasattr(context, "keylog_filename"):  # some OpenSSL versions lack it
         context.keylog_filename = key_log_file
     return context
 
 
 def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> None:
-    """Load the client's certificate and key, without ever asking for a password on the terminal."""
+    """Load the client certificate and its key.  Never prompts for a password on the terminal."""
     certificate, key, password = _parts(client_cert)
     assert certificate is not None
     asked = []
@@ -205,7 +205,7 @@ def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> Non
         context.load_cert_chain(certificate, key, answer)
     except (OSError, ValueError) as error:  # ValueError: a password that is too long for OpenSSL
         _refuse_client_cert(error, bool(asked), bool(password))
-    # Lets a server ask for the certificate after the handshake (TLS 1.3).  None with an OpenSSL that cannot.
+    # Allow the server to request the certificate after the handshake (TLS 1.3).  None if OpenSSL does not support it.
     if getattr(context, "post_handshake_auth", None) is not None:
         context.post_handshake_auth = True
 
@@ -238,7 +238,7 @@ def _reason(error: Exception) -> str:
 
 
 def _load_certifi(context: "ssl.SSLContext") -> None:
-    """Add certifi's authorities: slim containers have no others."""
+    """Load certifi's authorities if it is installed, because slim containers have no others."""
     try:
         import certifi  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - not required; used if installed
     except ImportError:

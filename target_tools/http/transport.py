@@ -131,7 +131,7 @@ class Transport:
         return self._opener.abandoned() + self._helper_threads.abandoned()
 
     def _send_pooled(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy]) -> HttpReply:
-        """Send over a connection of our own."""
+        """Send over a pooled connection."""
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
         if isinstance(deadline, AbortableDeadline):
             self._abort_scopes[id(deadline.scope)] = deadline.scope
@@ -271,7 +271,7 @@ def _positive(deadline: Deadline) -> float:
 
 
 def _read_reply(exchange: Exchange, response: Any, request: HttpRequest) -> HttpReply:
-    """Return the reply that came over a connection of our own."""
+    """Return the reply that came over a pooled connection."""
     received = exchange.reply
     assert received is not None
     if 300 <= received.status < 400:

@@ -264,12 +264,12 @@ def test_an_answer_without_addresses_is_a_failed_connection(says, system):
 
 def test_so_many_hosts_are_remembered(system, monkeypatch):
     resolver = Resolver()
-    for number in range(dns.KNOWN_LIMIT + 1):
+    for number in range(dns.MAX_CACHED_HOSTS + 1):
         find(resolver, host=f"host{number}.example")
-    find(resolver, host=f"host{dns.KNOWN_LIMIT}.example")
-    assert len(system.asked) == dns.KNOWN_LIMIT + 1
+    find(resolver, host=f"host{dns.MAX_CACHED_HOSTS}.example")
+    assert len(system.asked) == dns.MAX_CACHED_HOSTS + 1
     find(resolver, host="host0.example")
-    assert len(system.asked) == dns.KNOWN_LIMIT + 2
+    assert len(system.asked) == dns.MAX_CACHED_HOSTS + 2
 
 
 # A resolver that a test or a monitor has replaced
@@ -377,7 +377,7 @@ def test_an_address_that_is_unknown_is_not_preferred(system):
 
 
 def test_so_many_look_ups_may_hang(system, now, monkeypatch):
-    monkeypatch.setattr(dns, "RUNNING_LIMIT", 3)
+    monkeypatch.setattr(dns, "MAX_LOOK_UPS", 3)
     resolver = Resolver()
     find(resolver)
     system.go.clear()
@@ -385,7 +385,7 @@ def test_so_many_look_ups_may_hang(system, now, monkeypatch):
         with pytest.raises(socket.timeout):
             find(resolver, 0.02, host=f"host{number}.example")
     assert resolver.abandoned() == 3
-    with pytest.raises(ConnectionFailed, match="3 name look-ups hang already") as caught:
+    with pytest.raises(ConnectionFailed, match="3 name look-ups are running") as caught:
         find(resolver, host="host3.example")
     assert caught.value.phase == "refused"
     now.by = dns.FRESH_SECONDS + 1
