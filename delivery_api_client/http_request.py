@@ -4,7 +4,7 @@ import re
 import urllib.parse
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from target_python_sdk.delivery.option_parsers import A_WEEK, domain
+from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, domain
 from target_python_sdk.delivery.options import ByteLimits
 from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
@@ -63,14 +63,14 @@ def _answering(request_id: Any) -> Callable[[bytes], bool]:
 def seconds(timeout: Timeout) -> float:
     """How long a call may take in all; of a pair, for connecting and for reading, both together."""
     if isinstance(timeout, tuple) and len(timeout) == 2:
-        return min(A_WEEK / 1000, sum(seconds(part) for part in timeout))
+        return min(MAX_MILLISECONDS / 1000, sum(seconds(part) for part in timeout))
     if timeout is None or timeout == 0:  # as 1.1.0
         return DEFAULT_SECONDS
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         raise ApiTypeError("_request_timeout: seconds, or a pair of them, were expected")
     if not timeout > 0:
         raise ApiValueError("_request_timeout: a number of seconds above 0 was expected, not {}".format(timeout))
-    return min(A_WEEK / 1000, float(timeout))
+    return min(MAX_MILLISECONDS / 1000, float(timeout))
 
 
 def _place(url: str, query_params: Pairs) -> Tuple[Origin, str]:

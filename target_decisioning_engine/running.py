@@ -13,14 +13,14 @@ from target_decisioning_engine.types.decisioning_config import DecisioningConfig
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED
 from target_python_sdk.decisioning.dependency import remote_parts
-from target_python_sdk.decisioning.parts import part
 from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
 from target_python_sdk.delivery.here import Newest
-from target_python_sdk.delivery.option_parsers import A_WEEK, number
+from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.pipeline import Answer, decided
-from target_python_sdk.delivery.prepare import Prepared, prepare
+from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
@@ -89,7 +89,7 @@ class Running:
 
     def remote_dependency(self, request: DeliveryRequest) -> Dict[str, Any]:
         """What of ``request`` only the edge can decide."""
-        remote = remote_parts(self._newest(self._settings.timeout).artifact, request)
+        remote = remote_parts(self._newest(self._settings.timeout).artifact, convert_request(request))
         return {"remote_needed": bool(remote), "remote_mboxes": [*remote.mboxes], "remote_views": [*remote.views]}
 
     def offers(self, asked: TargetDeliveryRequest) -> DecisionProviderResponse:
@@ -98,7 +98,7 @@ class Running:
         deadline = Deadline.after(settings.timeout)
         options = {name: getattr(asked, name) for name in _CALL_OPTIONS}
         newest = self._newest(deadline.remaining())
-        prepared = prepare(call_options(options, settings, self._log), settings, None, self._log)
+        prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
         wants_telemetry = self._config.telemetry_enabled
         if wants_telemetry:  # so that there is something to tell, whatever is decided
             prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
@@ -111,7 +111,7 @@ class Running:
             self._tell(answer.owed, options["visitor"])
         return _response(answer)
 
-    def _decided(self, prepared: Prepared, newest: Newest, deadline: Deadline) -> Answer:
+    def _decided(self, prepared: PreparedRequest, newest: Newest, deadline: Deadline) -> Answer:
         runtime, geo = self._processes.get(), given_geo(prepared.request)
         found = None
         if geo is not None and newest.artifact.geo_targeting_enabled and wants_look_up(geo):
@@ -126,12 +126,12 @@ class Running:
             raise not_available() from runtime.why_not_ready()
         return newest
 
-    def _tell(self, owed: Prepared, visitor: Any) -> None:
+    def _tell(self, owed: PreparedRequest, visitor: Any) -> None:
         """Let a worker tell the application what the edge is to hear of."""
         function = self._config.send_notification_func
         if function is None:
             return
-        told = {"request": owed.request, "visitor": visitor, "session_id": owed.visit.session_id}
+        told = {"request": owed.request, "visitor": visitor, "session_id": owed.session.session_id}
         self._processes.get().workers.submit(_Telling(function, told, self._log))
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
@@ -204,11 +204,11 @@ def _milliseconds(option: str, seconds: Any) -> Optional[float]:
     if seconds is None:
         return None
     parsed: float = number("seconds", 0, float("inf"))(option, seconds)
-    return min(parsed * 1000, A_WEEK)
+    return min(parsed * 1000, MAX_MILLISECONDS)
 
 
 def _telemetry(request: DeliveryRequest) -> Telemetry:
-    return part(request.telemetry, Telemetry) or Telemetry()
+    return request.telemetry or Telemetry()
 
 
 def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -> None:

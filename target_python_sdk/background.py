@@ -7,7 +7,7 @@ be delivered is told to ``send_notification_error`` and to the log.
 
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.pipeline import tell
-from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import ContextTask
@@ -16,7 +16,7 @@ from target_tools.errors import TargetError
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 
 
-def send_in_background(owed: Prepared, runtime: Runtime) -> None:
+def send_in_background(owed: PreparedRequest, runtime: Runtime) -> None:
     """Let a worker tell the edge; a queue that is full ends it here and now."""
     runtime.workers.submit(Telling(owed, runtime))
 
@@ -24,7 +24,7 @@ def send_in_background(owed: Prepared, runtime: Runtime) -> None:
 class Telling(ContextTask):
     """One request that nobody waits for."""
 
-    def __init__(self, owed: Prepared, runtime: Runtime) -> None:
+    def __init__(self, owed: PreparedRequest, runtime: Runtime) -> None:
         super().__init__()
         self._owed = owed
         self._runtime = runtime
@@ -58,7 +58,7 @@ class Telling(ContextTask):
             lost = int(runtime.counters.undelivered)
             runtime.log.error("Notifications were not delivered (%s); so far %d requests", type(error).__name__, lost)
         owed = self._owed
-        told = {"notification": owed.request, "session_id": owed.visit.session_id, "error": error}
+        told = {"notification": owed.request, "session_id": owed.session.session_id, "error": error}
         runtime.events.emit(SEND_NOTIFICATION_ERROR, told)
 
     def _end(self) -> None:

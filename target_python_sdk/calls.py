@@ -25,7 +25,7 @@ from target_python_sdk.delivery.pipeline import (
     only_for_the_edge,
     without_offers,
 )
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.clock import Deadline
@@ -121,7 +121,7 @@ class OneCall(Generic[ResultT]):
         self._uncounted = [True]
         self.log = runtime.log
         counters.calls.add()
-        prepared = self._prepared = prepare(call, settings, runtime.location_hint, runtime.log)
+        prepared = self._prepared = prepare_request(call, settings, runtime.location_hint, runtime.log)
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
         #: The request to the edge; None where this process decides.

@@ -15,17 +15,18 @@ from typing import (
     overload,
 )
 
-from target_python_sdk.delivery.call_options import Call, call_options, check_notifications, check_offers
+from target_python_sdk.delivery.call_options import Call, call_options, check_notifications, check_offers, with_mboxes
+from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
-from target_python_sdk.delivery.option_parsers import check_pickles, milliseconds, refuse
+from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
-from target_python_sdk.delivery.requested import with_mboxes
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready import CLIENT_READY, ReadyNotice
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.enums import DecisioningMethod
+from target_tools.error_text import OMITTED, invalid, shown
 from target_tools.errors import OptionError
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
@@ -233,7 +234,7 @@ class TargetClient:
     def __getstate__(self) -> Dict[str, Any]:
         """The options: a client takes no connection along, and does not tell ``client_ready`` again."""
         for name, value in self._options.items():
-            check_pickles(name, value)
+            check_picklable(name, value)
         return self._options
 
     def __setstate__(self, options: Dict[str, Any]) -> None:
@@ -275,7 +276,8 @@ class TargetClient:
     def _attributes_call(self, mbox_names: Any, options: Any) -> Call:
         names = _names(mbox_names)
         if options is not None and not isinstance(options, Mapping):
-            refuse("options", "a dict", options)
+            text = invalid("Invalid argument 'options'", expected="a dict", got=options)
+            raise OptionError(text, "options", "a dict")
         given: Dict[str, Any] = dict(options or {})
         if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
             given["request"] = DeliveryRequest()
@@ -309,8 +311,14 @@ def _seconds(timeout: Optional[float]) -> Optional[float]:
 
 
 def _names(mbox_names: Any) -> List[str]:
+    expected, problem = "a list of mbox names", ""
     if isinstance(mbox_names, Iterable) and not isinstance(mbox_names, (str, bytes, Mapping)):
-        names = list(mbox_names)
-        if all(isinstance(name, str) and name for name in names):
+        names = [plain(name) for name in mbox_names]
+        for position, name in enumerate(names):
+            if not isinstance(name, str) or not name:
+                problem = f"item {position} is {shown(name) if name != '' else 'an empty string'}"
+                break
+        else:
             return names
-    return refuse("mbox_names", "a list of mbox names", mbox_names)
+    text = invalid("Invalid argument 'mbox_names'", problem, expected=expected, got=OMITTED if problem else mbox_names)
+    raise OptionError(text, "mbox_names", expected)

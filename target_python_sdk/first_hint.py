@@ -16,7 +16,7 @@ from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer, deliver
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.poller import Poller
@@ -52,7 +52,7 @@ def _ask(settings: ClientSettings, send: Send, learner: "weakref.ref[Learner]", 
     """The one turn of a poller."""
     try:
         call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
-        prepared = prepare(call, settings, None, log)
+        prepared = prepare_request(call, settings, None, log)
         request = delivery_request(prepared, settings)
         answer = deliver(prepared, request, send, scope.deadline(settings.timeout))
         known = learner()

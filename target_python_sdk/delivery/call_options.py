@@ -1,8 +1,9 @@
-"""The door of a call: its options as frozen values, or an error before anything is sent."""
+"""Parses and validates the options of a call, before anything is sent."""
 
-from typing import Any, Callable, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery import option_parsers as parse
+from target_python_sdk.delivery.conversion import convert_customer_ids, convert_request, hint_text, plain, text_or_none
 from target_python_sdk.delivery.messages import (
     EXECUTE_FIELDS_REQUIRED,
     INVALID_CALLBACK,
@@ -11,41 +12,45 @@ from target_python_sdk.delivery.messages import (
     PREFETCH_FIELDS_REQUIRED,
     REQUEST_REQUIRED,
 )
-from target_python_sdk.delivery.nodes import node
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest
+from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
+from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.logger import Log
+from target_tools.schema.model import copy_with
+
+if TYPE_CHECKING:
+    from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
 class Call(NamedTuple):
-    """The options of one call, checked.  Times are seconds here."""
+    """The options of one call, parsed. Times are in seconds; the request consists of models and JSON values."""
 
     request: DeliveryRequest
     timeout: float
     decisioning_method: DecisioningMethod
     target_cookie: Optional[str] = None
-    target_location_hint: Any = None
+    target_location_hint: Optional[str] = None
     consumer_id: Optional[str] = None
-    customer_ids: Any = None
+    customer_ids: Optional[List[CustomerId]] = None
     session_id: Optional[str] = None
-    visitor: Any = None
+    visitor: "Optional[Visitor]" = None
     callback: Optional[Callable[[Any], object]] = None
     err_callback: Optional[Callable[[BaseException], object]] = None
 
 
 def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings, log: Log) -> Call:
-    """The options of one call, whatever it asks for; raises ``OptionError``."""
+    """Return the parsed options of a call. Raises ``OptionError``."""
     if not options:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     if options.__class__ is not dict and not isinstance(options, Mapping):  # dict first: asking an ABC is slow
-        parse.refuse("options", "a dict", options)
+        raise OptionError(invalid("Invalid argument 'options'", expected="a dict", got=options), "options", "a dict")
     if len(options) == 1:
         only = options.get("request")
         if isinstance(only, DeliveryRequest):  # as in most calls
-            return Call(only, settings.timeout, settings.decisioning_method)
-    given = parse.given(options)
+            return Call(convert_request(only), settings.timeout, settings.decisioning_method)
+    given = parse.drop_empty(options)
     get = given.get
     request = get("request")
     if request is None and isinstance(get("events"), DeliveryRequest):
@@ -55,14 +60,15 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
     _check_call(given, log)
     timeout, method = get("timeout"), get("decisioning_method")
+    consumer, customers = get("consumer_id"), get("customer_ids")
     return Call(
-        request,
-        settings.timeout if timeout is None or parse.is_below(1, timeout) else _call_timeout("timeout", timeout),
+        convert_request(request),
+        settings.timeout if timeout is None or parse.is_number_below(1, timeout) else _call_timeout("timeout", timeout),
         settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
-        parse.visitor_text(get("target_cookie")),
-        get("target_location_hint"),
-        get("consumer_id"),
-        get("customer_ids"),
+        text_or_none(get("target_cookie")) or None,
+        hint_text(get("target_location_hint")),
+        None if consumer is None else parse.text("consumer_id", consumer),
+        None if customers is None else convert_customer_ids(customers),
         _session_id(get("session_id")),
         get("visitor"),
         get("callback"),
@@ -72,12 +78,23 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
 
 def check_offers(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
-    execute = None if request.execute is None else node(request.execute, ExecuteRequest, "request.execute")
-    prefetch = None if request.prefetch is None else node(request.prefetch, PrefetchRequest, "request.prefetch")
+    execute, prefetch = request.execute, request.prefetch
     if execute is not None and not (execute.page_load or execute.mboxes):
         raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
     if prefetch is not None and not (prefetch.views or prefetch.page_load or prefetch.mboxes):
         raise OptionError(PREFETCH_FIELDS_REQUIRED, "request.prefetch", "views, page_load or mboxes")
+
+
+def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
+    """Return a copy of ``request`` that also executes each mbox of ``names`` that it does not ask for yet."""
+    execute, prefetch = request.execute or ExecuteRequest(), request.prefetch or PrefetchRequest()
+    executed = execute.mboxes or []
+    known = {str(mbox.name) for mbox in (*executed, *(prefetch.mboxes or ()))}
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    if not missing:
+        return request
+    mboxes = [*executed, *(MboxRequest(name=name) for name in missing)]
+    return copy_with(request, execute=copy_with(execute, mboxes=mboxes))
 
 
 def check_notifications(request: DeliveryRequest) -> None:
@@ -87,22 +104,18 @@ def check_notifications(request: DeliveryRequest) -> None:
 
 
 def _check_call(options: Mapping[str, Any], log: Log) -> None:
-    parse.name_unknown(options, _CALL_OPTIONS, log)
+    parse.warn_unknown(options, _CALL_OPTIONS, log)
     for name in ("callback", "err_callback"):
         value = options.get(name)
         if value is not None and not callable(value):
             raise OptionError(INVALID_CALLBACK, name, "a callable")
-    consumer = options.get("consumer_id")
-    if consumer is not None:
-        parse.text("consumer_id", consumer)
 
 
 def _session_id(value: Any) -> Optional[str]:
     if value is None:
         return None
-    if isinstance(value, bytes):
-        return parse.decoded(value)
-    return value if isinstance(value, str) else str(value)  # a number or a UUID, as 1.1.0 took them
+    text = text_or_none(value)
+    return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
 
 _call_timeout = parse.milliseconds(1)

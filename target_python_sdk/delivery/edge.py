@@ -8,7 +8,7 @@ call.  What the client remembers, only the edge itself can have said.
 
 from typing import Any, Optional, Tuple
 
-from target_python_sdk.delivery.option_parsers import is_label, visitor_text
+from target_python_sdk.delivery.option_parsers import is_label
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.http.messages import DEFAULT_PORTS, Origin
@@ -18,30 +18,28 @@ _LONGEST_HINT = 20
 
 
 def choose_cluster(
-    cookie_id: Optional[str], request_id: Any, call_hint: Any, client_hint: Optional[str]
+    cookie_id: Optional[str], request_id: Optional[str], call_hint: Optional[str]
 ) -> Tuple[Optional[str], int]:
-    """The cluster that holds the visitor's profile, and how many hints on the way to it were no hints.
+    """Return the cluster that holds the visitor's profile, and the number of invalid hints that were ignored.
 
-    It stands behind the device id in the cookie, else behind the one in the request,
-    else in the call's hint; else the client goes where it was sent last.
+    The device id in the cookie names it, else the device id in the request, else the hint of the call.
     """
     refused = 0
     own_id = None if request_id == cookie_id else request_id  # the cookie's is not looked at twice
     if cookie_id is not None or call_hint is not None or (isinstance(own_id, str) and "." in own_id):
         for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint):
-            if hint is None or (isinstance(hint, (str, bytes)) and not hint):
+            if not hint:
                 continue
             good = valid_hint(hint)
             if good is not None:
                 return good, refused
             refused += 1
-    return client_hint, refused
+    return None, refused
 
 
-def valid_hint(hint: Any) -> Optional[str]:
-    """``hint`` if it can be part of a host name."""
-    text = visitor_text(hint)
-    return text if text is not None and is_label(text, _LONGEST_HINT) else None
+def valid_hint(hint: Optional[str]) -> Optional[str]:
+    """Return ``hint`` if it can be part of a host name."""
+    return hint if hint and is_label(hint, _LONGEST_HINT) else None
 
 
 def cluster_of_id(device_id: Any) -> Optional[str]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from target_python_sdk.delivery.edge import cluster_of_edge_host, delivery_origin
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.protocol import DELIVERY_PATH, SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
 from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
@@ -22,23 +22,23 @@ _REQUEST_ID = re.compile(rb'"requestId"\s*:\s*"([^"]*)"')
 _HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"), *SDK_HEADERS)
 
 
-def delivery_request(prepared: Prepared, settings: ClientSettings) -> HttpRequest:
+def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> HttpRequest:
     """The request that asks the edge.  Raises ``OptionError`` for content that JSON cannot hold."""
     try:
         body = render_json(prepared.request.to_dict(by_alias=True, exclude_none=True))
     except (TypeError, ValueError, RecursionError) as error:
         message = "request: values that JSON can hold were expected ({})".format(error)
         raise OptionError(message, "request", "values that JSON can hold") from error
-    session_id = quote(prepared.visit.session_id, "")
-    origin, general = delivery_origin(settings, prepared.cluster), delivery_origin(settings, None)
+    session_id = quote(prepared.session.session_id, "")
+    is_general = prepared.cluster is None or settings.server_domain is not None
     return HttpRequest(
         "POST",
-        origin,
+        delivery_origin(settings, prepared.cluster),
         "{}?{}".format(DELIVERY_PATH, settings.query.format(session_id)),
         (*_HEADERS, ("X-Request-Id", prepared.ids.next())),
         body,
         settings.max_response_bytes.delivery,
-        alternative=None if origin == general else general,
+        alternative=None if is_general else delivery_origin(settings, None),
         is_answered_by=partial(answers, prepared.request.request_id),
     )
 

@@ -1,8 +1,4 @@
-"""One small parser for each kind of option: a value as written, or an error that names what was expected.
-
-A message names the option and the type of what was given, never the value: options
-carry proxy passwords and visitors' ids.
-"""
+"""Parsers for single options: each returns the parsed value or raises ``OptionError``."""
 
 import contextlib
 import enum
@@ -10,176 +6,196 @@ import os
 import re
 from typing import Any, Callable, Collection, Dict, FrozenSet, Mapping, NoReturn, Optional, Sequence, Tuple, Type
 
+from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.messages import DECISIONING_METHOD_INVALID
 from target_tools.enums import DecisioningMethod
+from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError
 from target_tools.logger import Log
 
 Parser = Callable[[str, Any], Any]
 
-#: In milliseconds.  What waits longer was meant otherwise, and clocks of the system end not far beyond.
-A_WEEK = 7 * 86400 * 1000.0
+#: One week. A longer time is a mistake, and the system's clocks end not far beyond.
+MAX_MILLISECONDS = 7 * 86400 * 1000.0
+#: Options whose values are not shown, because they may contain credentials or personal data.
+SECRET_OPTIONS = frozenset(
+    ["client_cert", "customer_ids", "headers", "property_token", "proxy", "proxy_headers", "session_id"]
+)
 
-# Patterns are text here: ``re`` compiles one, and keeps it, when the first program uses the option.
+# The patterns are text, so that ``re`` compiles them only if their option is used.
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\])"
-_DOMAIN = r"(?P<host>{})(?::(?P<port>[0-9]{{1,5}}))?".format(_HOST)
-_CDN = r"(?:https?://)?{}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?".format(_HOST)
+_DOMAIN = rf"(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?"
+_CDN = rf"(?:https?://)?{_HOST}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?"
 
 
-def refuse(option: str, expected: str, value: Any) -> NoReturn:
-    """Raise the error of an option that cannot be used."""
-    raise OptionError("{}: {} was expected, not {}".format(option, expected, _kind(value)), option, expected)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 10**9):
-        return repr(value)
-    return ("an empty {}" if isinstance(value, (str, bytes)) and not value else "this {}").format(type(value).__name__)
+def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "") -> NoReturn:
+    """Raise ``OptionError`` for an option whose value is not accepted."""
+    is_secret = re.split(r"[.\[]", option, maxsplit=1)[0] in SECRET_OPTIONS
+    text = invalid(f"Invalid option '{option}'", problem, expected=expected, got=value, secret=is_secret)
+    raise OptionError(text, option, expected)
 
 
 def text(option: str, value: Any) -> str:
-    """Text that is not empty, and that UTF-8 can hold."""
+    """Parse text that is not empty and that UTF-8 can encode."""
+    value = plain(value)
     if not isinstance(value, str) or not value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        refuse(option, "text", value)
+        reject(option, "text that is not empty", value)
     return value
 
 
-def digits_or_text(option: str, value: Any) -> str:
-    """Text; a whole number stands for its digits."""
+def text_or_integer(option: str, value: Any) -> str:
+    """Parse text; an integer stands for its digits."""
+    value = plain(value)
     return text(option, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
-def flag(option: str, value: Any) -> bool:
-    """True or False, or the numbers that stand for them.  No text: it may say "false"."""
+def boolean(option: str, value: Any) -> bool:
+    """Parse True, False, 1 or 0. Text is rejected, because it may say "false"."""
+    value = plain(value)
     if not isinstance(value, int) or value not in (0, 1):
-        refuse(option, "True or False", value)
+        reject(option, "True or False", value)
     return bool(value)
 
 
-def from_text(value: Any) -> Any:
-    """A number that is written as text, as variables of the environment are; anything else as it is."""
+def _parse_number_text(value: Any) -> Any:
+    """Return the number that text stands for, as in environment variables; any other value is made plain."""
+    value = plain(value)
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return float(value) if "." in value else int(value)
     return value
 
 
-def is_below(limit: float, value: Any) -> bool:
-    """Whether that is a number, and less: where 1.1.0's users wrote one for "not given"."""
-    found = from_text(value)
+def is_number_below(limit: float, value: Any) -> bool:
+    """Return whether ``value`` is a number less than ``limit``; 1.1.0 accepted such numbers for "not given"."""
+    found = _parse_number_text(value)
     return isinstance(found, (int, float)) and found < limit
 
 
 def number(unit: str, minimum: float, maximum: float) -> Parser:
-    """A parser of whole or broken numbers."""
-    expected = "a number of {} from {:g} to {:g}".format(unit, minimum, maximum)
+    """Return a parser that accepts numbers, also as text."""
+    expected = f"{unit} between {minimum:.10g} and {maximum:.10g}"
 
     def parse(option: str, value: Any) -> float:
-        value = from_text(value)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or not minimum <= value <= maximum:
-            refuse(option, expected, value)
-        return float(value)
+        parsed = _parse_number_text(value)
+        is_number = isinstance(parsed, (int, float)) and not isinstance(parsed, bool)
+        if not is_number or not minimum <= parsed <= maximum:
+            reject(option, expected, value)
+        return float(parsed)
 
     return parse
 
 
 def milliseconds(minimum: float) -> Parser:
-    """A parser of milliseconds, up to a week of them, as seconds."""
-    parse_number = number("milliseconds", minimum, A_WEEK)
+    """Return a parser that accepts up to a week of milliseconds and returns seconds."""
+    parse_number = number("milliseconds", minimum, MAX_MILLISECONDS)
     return lambda option, value: parse_number(option, value) / 1000
 
 
-def whole(what: str, minimum: Optional[int] = None) -> Parser:
-    """A parser of whole numbers."""
-    expected = what if minimum is None else "{}, {} or more,".format(what, minimum)
+def integer(what: str, minimum: Optional[int] = None) -> Parser:
+    """Return a parser that accepts integers, also as text."""
+    expected = what if minimum is None else f"{what} of at least {minimum}"
 
     def parse(option: str, value: Any) -> int:
-        value = from_text(value)
-        if not isinstance(value, int) or isinstance(value, bool) or (minimum is not None and value < minimum):
-            refuse(option, expected, value)
-        return value
+        parsed = _parse_number_text(value)
+        is_integer = isinstance(parsed, int) and not isinstance(parsed, bool)
+        if not is_integer or (minimum is not None and parsed < minimum):
+            reject(option, expected, value)
+        return int(parsed)
 
     return parse
 
 
-def choice(*allowed: str) -> Parser:
-    """A parser of one word out of a few."""
+def one_of(*allowed: str) -> Parser:
+    """Return a parser that accepts one of the given strings."""
+    expected = " or ".join(map(repr, allowed))
 
     def parse(option: str, value: Any) -> str:
+        value = plain(value)
         if value not in allowed:
-            refuse(option, "one of " + ", ".join(allowed), value)
+            reject(option, expected, value)
         return str(value)
 
     return parse
 
 
-def instance(kind: Type[Any], expected: str) -> Parser:
-    """A parser that takes what is of a kind as it is."""
+def instance_of(kind: Type[Any], expected: str) -> Parser:
+    """Return a parser that accepts instances of a class unchanged."""
 
     def parse(option: str, value: Any) -> Any:
         if not isinstance(value, kind):
-            refuse(option, expected, value)
+            reject(option, expected, value)
         return value
 
     return parse
 
 
-def having(*names: str) -> Parser:
-    """A parser of objects that can do something."""
-    expected = "an object with " + " and ".join(names)
+def has_methods(*names: str) -> Parser:
+    """Return a parser that accepts objects with the given methods."""
+    expected = (
+        f"an object with the methods {' and '.join(names)}" if len(names) > 1 else f"an object with a method {names[0]}"
+    )
 
     def parse(option: str, value: Any) -> Any:
         if not all(callable(getattr(value, name, None)) for name in names):
-            refuse(option, expected, value)
+            reject(option, expected, value)
         return value
 
     return parse
 
 
 def is_label(name: str, longest: int) -> bool:
-    """Whether ``name`` can be a label of a host name: ASCII letters, digits and inner hyphens."""
+    """Return whether ``name`` can be a label of a host name: ASCII letters, digits and inner hyphens."""
     letters = name.replace("-", "")
     return len(name) <= longest and letters.isalnum() and letters.isascii() and name == name.strip("-")
 
 
 def client_code(option: str, value: Any) -> str:
-    """A client code, which is the first label of a host name; name services know underscores, too."""
+    """Parse a client code. It is the first label of a host name, and may contain underscores."""
+    value = plain(value)
     if not isinstance(value, str) or not is_label(value.replace("_", "0"), 63):
-        refuse(option, "a client code: letters, digits, underscores and inner hyphens, 63 at most,", value)
+        reject(option, "a client code (letters, digits, '_' and inner '-'; at most 63 characters)", value)
     return value
 
 
 def cdn(option: str, value: Any) -> str:
-    """A host and perhaps a path, with scheme and port where they are not the usual ones."""
+    """Parse a host with an optional path, scheme and port."""
+    value = plain(value)
     if not isinstance(value, str) or re.fullmatch(_CDN, value) is None:
-        refuse(option, "a host, with scheme and port where needed,", value)
+        reject(option, "a host, with an optional scheme and port", value)
     return value
 
 
 def domain(option: str, value: Any) -> Tuple[str, Optional[int]]:
-    """``host[:port]`` as host and port; an IPv6 address stands in brackets."""
-    expected = "host or host:port, without scheme, path and user,"
+    """Parse ``host[:port]`` into host and port. An IPv6 address stands in brackets."""
+    value = plain(value)
+    expected = "host or host:port, without scheme, path and user"
     found = re.fullmatch(_DOMAIN, value) if isinstance(value, str) else None
     if found is None or ".." in value or any(len(label) > 63 for label in found["host"].split(".")):
-        refuse(option, expected, value)
+        reject(option, expected, value)
     port = int(found["port"]) if found["port"] else None
     if port is not None and not 0 < port < 65536:
-        refuse(option, expected, value)
+        reject(option, expected, value)
     return found["host"].strip("[]"), port
 
 
 def url(option: str, value: Any) -> str:
-    """An http or https URL."""
+    """Parse an http or https URL."""
+    value = plain(value)
     if not isinstance(value, str) or re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is None:
-        refuse(option, "an http or https URL", value)
+        reject(option, "an http or https URL without credentials", OMITTED if _has_credentials(value) else value)
     return value
 
 
+def _has_credentials(value: Any) -> bool:
+    return isinstance(value, str) and "@" in value
+
+
 def path(option: str, value: Any) -> str:
-    """The path of a file or folder that is there."""
+    """Parse the path of an existing file or folder."""
+    value = plain(value)
     if not isinstance(value, (str, os.PathLike)) or not os.path.exists(value):
-        refuse(option, "the path of a file or folder that exists", value)
+        reject(option, "the path of a file or folder that exists", value)
     return os.fspath(value)
 
 
@@ -188,62 +204,51 @@ def certificate(option: str, value: Any) -> Any:
     if not isinstance(value, (tuple, list)):
         return path(option, value)
     if len(value) not in (2, 3):
-        refuse(option, "a PEM path, (certificate, key) or (certificate, key, password)", value)
+        reject(option, "a PEM path, (certificate, key) or (certificate, key, password)", value)
     key = None if value[1] is None else path(option, value[1])
     if len(value) == 2:
         return path(option, value[0]), key
-    if value[2] is not None and not isinstance(value[2], (str, bytes)):
-        refuse(f"{option}[2]", "a password as str or bytes", value[2])
-    return path(option, value[0]), key, value[2]
+    password = plain(value[2])
+    if password is not None and not isinstance(password, (str, bytes)):
+        reject(f"{option}[2]", "a password as str or bytes", password)
+    return path(option, value[0]), key, password
 
 
 def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:
-    """Callables by the name of the event they wait for."""
-    expected = "a dict from event name to callable"
+    """Parse a dict from event name to subscriber."""
     if not value:
         return {}
     if not isinstance(value, Mapping):
-        refuse(option, expected, value)
-    named = {name: subscriber for name, subscriber in value.items() if subscriber is not None}
+        reject(option, "a dict from event name to callable", value)
+    named = {plain(name): subscriber for name, subscriber in value.items() if subscriber is not None}
     for name, subscriber in named.items():
         if not isinstance(name, str) or not callable(subscriber):
-            refuse("{}[{!r}]".format(option, name), "a callable", subscriber)
+            reject(f"{option}.{name}", "a callable", subscriber)
     return named
 
 
 def headers(option: str, value: Any) -> Mapping[str, str]:
-    """Header names and values that fit on a line."""
-    good = isinstance(value, Mapping) and all(
-        isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for item in value.items() for part in item
-    )
-    if not good:
-        refuse(option, "a dict of printable ASCII text", value)
-    return dict(value)
+    """Parse a dict of header names and values, which must not contain line breaks."""
+    expected = "a dict of printable ASCII text"
+    if not isinstance(value, Mapping):
+        reject(option, expected, value)
+    named = {plain(name): plain(item) for name, item in value.items()}
+    if not all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in (*named, *named.values())):
+        reject(option, expected, value)
+    return named
 
 
-def names(option: str, value: Any) -> FrozenSet[str]:
-    """A list of names, whose order does not matter."""
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(name, str) for name in value):
-        refuse(option, "a list of names", value)
-    return frozenset(value)
+def name_set(option: str, value: Any) -> FrozenSet[str]:
+    """Parse a list of names, whose order does not matter."""
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    named = frozenset(plain(name) for name in value) if is_list else frozenset()
+    if not is_list or not all(isinstance(name, str) for name in named):
+        reject(option, "a list of names", value)
+    return named
 
 
-def visitor_text(value: Any) -> Optional[str]:
-    """What a visitor's cookie or hint says; legacy WSGI code hands over bytes.  Anything else is ignored."""
-    if not value or not isinstance(value, (str, bytes)):
-        return None
-    return value if isinstance(value, str) else decoded(value)
-
-
-def decoded(value: bytes) -> str:
-    """Bytes of a WSGI application as text; what is no UTF-8 is replaced."""
-    import six  # noqa: PLC0415 - a twentieth of our import, and few programs hand over bytes
-
-    return six.ensure_str(value, "utf-8", "replace")
-
-
-def given(options: Mapping[str, Any]) -> Dict[str, Any]:
-    """The options that say something: None and empty text do not, as in ``os.environ.get(…, "")``."""
+def drop_empty(options: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the options without None and empty text, which ``os.environ.get(…, "")`` returns for "not given"."""
     return {
         name: value
         for name, value in options.items()
@@ -251,32 +256,29 @@ def given(options: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
-def check_pickles(option: str, value: Any) -> None:
-    """Raise ``OptionError`` that names an option which cannot go along when a client is pickled."""
-    import pickle  # noqa: PLC0415 - whoever pickles has it
+def check_picklable(option: str, value: Any) -> None:
+    """Raise ``OptionError`` for an option that prevents a client from being pickled."""
+    import pickle  # noqa: PLC0415 - only pickling needs it
 
     try:
         pickle.dumps(value)
     except Exception as error:
         expected = "a value that can be pickled"
-        raise OptionError("{}: {} was expected".format(option, expected), option, expected) from error
+        text = invalid(f"Invalid option '{option}'", expected=expected, got=type(value))
+        raise OptionError(text, option, expected) from error
 
 
 def decisioning_method(option: str, value: Any) -> DecisioningMethod:
-    """Who decides, from the text or a member of an Enum."""
+    """Parse a decisioning method from its text or from a member of an Enum."""
     try:
-        return DecisioningMethod(value.value if isinstance(value, enum.Enum) else value)
+        return DecisioningMethod(value.value if isinstance(value, enum.Enum) else plain(value))
     except ValueError:
         expected = ",".join(method.value for method in DecisioningMethod)
         raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
 
 
-def name_unknown(written: Mapping[str, Any], known: Collection[str], log: Log) -> None:
-    """Say once, in the log, which options nobody reads and what they may have been meant to be."""
-    for name in written:
+def warn_unknown(options: Mapping[str, Any], known: Collection[str], log: Log) -> None:
+    """Log each unknown option once, with the known one that it may be meant for."""
+    for name in options:
         if name not in known and log.first_time(("unknown option", name)):
-            import difflib  # noqa: PLC0415 - wanted by mistakes only
-
-            nearest = difflib.get_close_matches(str(name), known, 1)
-            meant = "; did you mean {!r}?".format(nearest[0]) if nearest else ""
-            log.warning("The option %r is unknown and has no effect%s", name, meant)
+            log.warning("The option %r is unknown and has no effect%s", name, suggestion(name, known))

@@ -10,12 +10,14 @@ from urllib.parse import quote
 import urllib3
 
 from target_python_sdk.delivery import option_parsers as parse
+from target_python_sdk.delivery.conversion import convert_object, plain, text_or_none
 from target_python_sdk.delivery.messages import (
     CLIENT_REQUIRED,
     OPTIONS_REQUIRED,
     ORG_ID_REQUIRED,
 )
 from target_tools.enums import DecisioningMethod
+from target_tools.error_text import suggestion
 from target_tools.errors import OptionError
 from target_tools.http.policies import BreakerPolicy, RetryPolicy
 from target_tools.logger import Log
@@ -111,15 +113,15 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     """The settings of a client; raises ``OptionError`` for the first option that cannot be used."""
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
-    given = parse.given(options)
+    given = parse.drop_empty(options)
     for name, least in (("timeout", 1), ("maximum_wait_ready", 0)):
-        if parse.is_below(least, given.get(name)):
+        if parse.is_number_below(least, given.get(name)):
             del given[name]  # 1.1.0 took 0 for "not given", and has a constant of -1
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
         raise OptionError(ORG_ID_REQUIRED, "organization_id", "the organization id")
-    parse.name_unknown(given, _CLIENT_OPTIONS, log)
+    parse.warn_unknown(given, _CLIENT_OPTIONS, log)
     values = {name: parser(name, given[name]) for name, parser in _CLIENT_OPTIONS.items() if name in given}
     values.pop("internal", None)
     settings = ClientSettings(**values)
@@ -146,7 +148,7 @@ def _retries(option: str, value: Any) -> RetryPolicy:
             max_delay=float(getattr(value, "backoff_max", RetryPolicy().max_delay)),
             respect_retry_after=value.respect_retry_after_header,
         )
-    return RetryPolicy(attempts=parse.whole("a number of attempts", 1)(option, value))
+    return RetryPolicy(attempts=parse.integer("a number of attempts", 1)(option, value))
 
 
 def _retry_total(retry: urllib3.Retry) -> int:
@@ -162,7 +164,7 @@ def _proxy(option: str, value: Any) -> "Proxy":
     try:
         proxy = parse_proxy(parse.text(option, value))
     except ValueError:
-        raise OptionError("{}: {} was expected".format(option, expected), option, expected) from None
+        parse.reject(option, expected, value)
     if proxy.scheme != "http":
         from target_tools.http.pool_managers import new_manager  # noqa: PLC0415 - as above
         from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - as above
@@ -172,45 +174,48 @@ def _proxy(option: str, value: Any) -> "Proxy":
 
 
 def _byte_limits(option: str, value: Any) -> ByteLimits:
-    count = parse.whole("a number of bytes", 1)
+    count = parse.integer("a number of bytes", 1)
     if not isinstance(value, Mapping):
         limit = count(option, value)
         return ByteLimits(limit, limit, limit)
+    return ByteLimits(**_parse_each(option, value, dict.fromkeys(ByteLimits._fields, count)))
+
+
+def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, parse.Parser]) -> Dict[str, Any]:
+    """Parse a dict of settings by name. Raises ``OptionError`` for an unknown name."""
     for name in value:
-        if name not in ByteLimits._fields:
-            parse.refuse("{}[{!r}]".format(option, name), "one of " + ", ".join(ByteLimits._fields), name)
-    return ByteLimits(**{name: count("{}[{!r}]".format(option, name), limit) for name, limit in value.items()})
+        if name not in parsers:
+            problem = f"unknown name {name!r}{suggestion(name, parsers)}"
+            parse.reject(option, "one of " + ", ".join(parsers), problem=problem)
+    return {name: parsers[name](f"{option}.{name}", item) for name, item in value.items()}
 
 
 def _logger(option: str, value: Any) -> Any:
-    return parse.having("debug", "error")(option, value)
+    return parse.has_methods("debug", "error")(option, value)
 
 
-def _hint(option: str, value: Any) -> Any:
-    if not isinstance(value, (str, bytes)):
-        parse.refuse(option, "text", value)
-    return parse.visitor_text(value)
+def _location_hint(option: str, value: Any) -> str:
+    text = text_or_none(value)
+    return parse.reject(option, "text", value) if text is None else text
 
 
 def _cache(option: str, value: Any) -> Any:
+    value = plain(value)
     is_path = isinstance(value, str) or hasattr(value, "__fspath__")
-    return value if is_path else parse.having("get", "set")(option, value)
+    return value if is_path else parse.has_methods("get", "set")(option, value)
 
 
 def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     if not isinstance(value, Mapping):
-        return BreakerPolicy() if parse.flag(option, value) else None
-    parsers = {
-        "failures": parse.whole("a number of failures", 1),
+        return BreakerPolicy() if parse.boolean(option, value) else None
+    parsers: Dict[str, parse.Parser] = {
+        "failures": parse.integer("a number of failures", 1),
         "cooldown": parse.milliseconds(1),
         "rate": parse.number("failures per call", 0, 1),
         "window": parse.milliseconds(1),
-        "probes": parse.whole("a number of calls", 1),
+        "probes": parse.integer("a number of calls", 1),
     }
-    for name in value:
-        if name not in parsers:
-            parse.refuse("{}[{!r}]".format(option, name), "one of " + ", ".join(parsers), name)
-    return BreakerPolicy(**{name: parsers[name]("{}[{!r}]".format(option, name), one) for name, one in value.items()})
+    return BreakerPolicy(**_parse_each(option, value, parsers))
 
 
 def _headers(option: str, value: Any) -> "Headers":
@@ -218,7 +223,8 @@ def _headers(option: str, value: Any) -> "Headers":
         return cast("Headers", value)
     from target_tools.http.headers import check_headers  # noqa: PLC0415 - as above
 
-    return check_headers(value)
+    is_dict = isinstance(value, Mapping)
+    return check_headers({plain(name): plain(item) for name, item in value.items()} if is_dict else value)
 
 
 def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
@@ -241,41 +247,41 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "organization_id": parse.text,
     "timeout": parse.milliseconds(1),
     "server_domain": parse.domain,
-    "secure": parse.flag,
+    "secure": parse.boolean,
     "logger": _logger,
-    "log_payloads": parse.flag,
-    "target_location_hint": _hint,
-    "property_token": parse.digits_or_text,
-    "environment_id": parse.whole("a whole number"),
-    "version": parse.digits_or_text,
+    "log_payloads": parse.boolean,
+    "target_location_hint": _location_hint,
+    "property_token": parse.text_or_integer,
+    "environment_id": parse.integer("a whole number"),
+    "version": parse.text_or_integer,
     "decisioning_method": parse.decisioning_method,
     "events": parse.subscribers,
-    "telemetry_enabled": parse.flag,
+    "telemetry_enabled": parse.boolean,
     "polling_interval": parse.milliseconds(0),
     "maximum_wait_ready": parse.milliseconds(0),
     "artifact_location": parse.url,
-    "artifact_payload": parse.instance(Mapping, "a dict"),
-    "artifact_format": parse.choice("json", "bin"),
+    "artifact_payload": convert_object,
+    "artifact_format": parse.one_of("json", "bin"),
     "artifact_cache": _cache,
-    "artifact_bypass_cache": parse.flag,
+    "artifact_bypass_cache": parse.boolean,
     "environment": lambda option, value: parse.text(option, value).lower(),
     "cdn_environment": parse.text,
     "cdn_base_path": parse.cdn,
-    "on_device_all_matching_rules_mboxes": parse.names,
-    "max_workers": parse.whole("a number of threads", 1),
-    "max_pending": parse.whole("a number of calls", 1),
+    "on_device_all_matching_rules_mboxes": parse.name_set,
+    "max_workers": parse.integer("a number of threads", 1),
+    "max_pending": parse.integer("a number of calls", 1),
     "queue_timeout": parse.milliseconds(1),
     "retries": _retries,
     "circuit_breaker": _breaker,
-    "on_error": parse.choice("raise", "default"),
+    "on_error": parse.one_of("raise", "default"),
     "headers": _headers,
-    "max_connections": parse.whole("a number of connections", 1),
+    "max_connections": parse.integer("a number of connections", 1),
     "keep_alive": parse.milliseconds(0),
-    "pool_manager": parse.having("request"),
+    "pool_manager": parse.has_methods("request"),
     "proxy": _proxy,
     "proxy_headers": parse.headers,
-    "trust_env": parse.flag,
-    "verify_ssl": parse.flag,
+    "trust_env": parse.boolean,
+    "verify_ssl": parse.boolean,
     "ca_certs": parse.path,
     "client_cert": parse.certificate,
     "max_response_bytes": _byte_limits,

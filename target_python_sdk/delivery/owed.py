@@ -2,12 +2,12 @@
 
 from typing import List
 
-from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.types import Notification
 from target_tools.schema.model import copy_with, deep_copy
 
 
-def owed_request(prepared: Prepared, displays: List[Notification]) -> Prepared:
+def owed_request(prepared: PreparedRequest, displays: List[Notification]) -> PreparedRequest:
     """A request that tells of ``displays``, and of what the caller had to tell.
 
     It is the call's own in everything but what it asks for: visitor, session, property,

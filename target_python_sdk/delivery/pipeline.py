@@ -11,10 +11,9 @@ from target_python_sdk.delivery.exchange import Heard, delivery_response, heard
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.owed import owed_request
-from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.delivery.replaced_api import replaced_exchange
-from target_python_sdk.delivery.requested import no_offers
-from target_python_sdk.delivery.shape import shape
+from target_python_sdk.delivery.shape import empty_response, shape
 from target_python_sdk.types import DeliveryRequest, Geo, TargetDeliveryResponse
 from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
@@ -35,17 +34,19 @@ class Answer(NamedTuple):
     timings: Optional[Timings] = None
     attempts: int = 0
     #: A request that tells the edge what was decided here, for somebody to send; nobody waits for it.
-    owed: Optional[Prepared] = None
+    owed: Optional[PreparedRequest] = None
     #: Where the visitor is, if that was looked up.
     geo: Optional[Geo] = None
 
 
-def without_offers(prepared: Prepared, error: DeliveryError, method: DecisioningMethod) -> TargetDeliveryResponse:
+def without_offers(
+    prepared: PreparedRequest, error: DeliveryError, method: DecisioningMethod
+) -> TargetDeliveryResponse:
     """What a call is answered with that failed, where errors are not to be raised: no offers, the same cookies.
 
     ``envelope.error`` tells why.
     """
-    envelope = shape(prepared, no_offers(prepared.request), method)
+    envelope = shape(prepared, empty_response(prepared.request), method)
     envelope.error = error
     return envelope
 
@@ -64,7 +65,11 @@ def only_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) ->
 
 
 def deliver(
-    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, remote: RemoteParts = NO_REMOTE_PARTS
+    prepared: PreparedRequest,
+    request: HttpRequest,
+    send: Send,
+    deadline: Deadline,
+    remote: RemoteParts = NO_REMOTE_PARTS,
 ) -> Answer:
     """The answer of the edge, which ``remote`` was the reason to ask."""
     reply, response = replaced_exchange(prepared, request, deadline) or _exchanged(
@@ -75,7 +80,7 @@ def deliver(
     return Answer(envelope, cluster, reply.timings, reply.attempts)
 
 
-def tell(owed: Prepared, request: HttpRequest, send: Send, deadline: Deadline) -> Heard:
+def tell(owed: PreparedRequest, request: HttpRequest, send: Send, deadline: Deadline) -> Heard:
     """Tell the edge what was decided here."""
     replaced = replaced_exchange(owed, request, deadline)
     if replaced is not None:
@@ -86,7 +91,11 @@ def tell(owed: Prepared, request: HttpRequest, send: Send, deadline: Deadline) -
 
 
 def _exchanged(
-    prepared: Prepared, request: HttpRequest, send: Send, deadline: Deadline, read: Callable[[HttpReply], ResultT]
+    prepared: PreparedRequest,
+    request: HttpRequest,
+    send: Send,
+    deadline: Deadline,
+    read: Callable[[HttpReply], ResultT],
 ) -> Tuple[HttpReply, ResultT]:
     reply = None
     try:
@@ -102,7 +111,9 @@ def _exchanged(
         raise
 
 
-def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], found: Optional[Geo] = None) -> Answer:
+def decided(
+    prepared: PreparedRequest, newest: Newest, here: Here, geo: Optional[Geo], found: Optional[Geo] = None
+) -> Answer:
     """The decision of this process for a visitor at ``geo``; ``found`` is what was looked up of that place."""
     artifact, stale = newest
     request, situation = prepared.request, here.situation
@@ -112,14 +123,14 @@ def decided(prepared: Prepared, newest: Newest, here: Here, geo: Optional[Geo], 
         visitor, request = bucketing_id(identity), copy_with(request, id=identity)
         prepared = prepared._replace(request=request)
     remote = remote_parts(artifact, request)
-    asked = DecisionRequest(request, prepared.visit.session_id, visitor, prepared.ids, found or geo, remote)
+    asked = DecisionRequest(request, prepared.session.session_id, visitor, prepared.ids, found or geo, remote)
     response, displays = decide(artifact, asked, situation)
     envelope = shape(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
     owes = displays or request.notifications or request.telemetry is not None
     return Answer(envelope, owed=owed_request(prepared, displays) if owes else None, geo=found)
 
 
-def not_ready(prepared: Prepared) -> ArtifactNotAvailable:
+def not_ready(prepared: PreparedRequest) -> ArtifactNotAvailable:
     """The error of a call that this process has to decide and cannot."""
     error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
     error.request = prepared.request

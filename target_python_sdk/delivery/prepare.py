@@ -1,27 +1,31 @@
-"""The request as it goes out: the caller's, with what was left open filled in.
+"""Prepares a request for sending: fills in session, ids, context and other defaults.
 
-Nothing of the caller's is changed: every part that needs filling is a copy.
+The caller's objects are not changed: each part that needs a default is copied.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+import re
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.conversion import AUTH_STATES
+from target_python_sdk.delivery.cookies import parse_target_cookie
 from target_python_sdk.delivery.edge import choose_cluster
-from target_python_sdk.delivery.identity import Visit, customer_ids, read_visit, server_state, visitor_id
 from target_python_sdk.delivery.messages import MBOX_INVALID, NOTIFICATION_INVALID
-from target_python_sdk.delivery.nodes import node, nodes
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.visitor_protocol import (
+    VisitorValues,
     supplemental_data_id,
     visitor_customer_ids,
     visitor_state,
     visitor_values,
 )
+from target_python_sdk.protocol import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
 from target_python_sdk.types import (
     AnalyticsRequest,
     AudienceManager,
     ChannelType,
     Context,
+    CustomerId,
     DeliveryRequest,
     ExecuteRequest,
     ExperienceCloud,
@@ -31,191 +35,226 @@ from target_python_sdk.types import (
     ModelProperty,
     Notification,
     PrefetchRequest,
-    ViewRequest,
+    VisitorId,
 )
-from target_tools.clock import utc_offset_minutes
+from target_tools.clock import epoch_seconds, utc_offset_minutes
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
-from target_tools.uuids import UuidGenerator
+from target_tools.uuids import UuidGenerator, uuid_from_text
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
+#: The API accepts session ids of 1 to 128 printable characters, without space, ``?`` and ``/``.
+_SESSION = re.compile(r"[^\s?/]{1,128}")
+_DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+
+ItemT = TypeVar("ItemT", MboxRequest, Notification)
 
 
-class Prepared(NamedTuple):
-    """A call that is ready to be decided."""
+class SessionIdentity(NamedTuple):
+    """The session and the device of a visitor."""
+
+    session_id: str
+    #: The device id from the cookie.
+    cookie_id: Optional[str]
+
+
+class PreparedRequest(NamedTuple):
+    """A request with its defaults filled in, and what else its call needs."""
 
     request: DeliveryRequest
-    visit: Visit
+    session: SessionIdentity
     cluster: Optional[str]
-    #: Whether a cookie, an id or a hint of the visitor named the cluster.
+    #: Whether the visitor's cookie, id or hint chose the cluster.
     is_steered: bool
-    #: How many hints of the visitor's were no hints.
+    #: The number of the visitor's hints that were invalid.
     refused_hints: int
-    visitor_state: Any
-    #: For what else the call has to name.
+    #: The state that the page's VisitorAPI.js takes over, for the envelope.
+    visitor_state: Optional[Mapping[str, Any]]
+    #: Generates further ids for this call.
     ids: UuidGenerator
 
 
-def prepare(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> Prepared:
-    """What ``call`` asks, filled in.  Raises ``OptionError`` for parts that are not what they should be."""
+def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> PreparedRequest:
+    """Return the request of ``call`` with its defaults filled in."""
     given, visitor = call.request, call.visitor
     ids = UuidGenerator()
-    visit = read_visit(call, ids, log)
-    values = {} if visitor is None else visitor_values(visitor)
-    customers = [] if call.customer_ids is None else customer_ids(call.customer_ids)
+    session = resolve_session(call, ids, log)
+    values: VisitorValues = {} if visitor is None else visitor_values(visitor)
+    customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
-    identity = visitor_id(given.id, visit, values, known)
+    identity = _visitor_id(given.id, session.cookie_id, values.get("MCMID"), known)
     request_id = None if identity is None else identity.tnt_id
-    cluster, refused_hints = choose_cluster(visit.cookie_id, request_id, call.target_location_hint, None)
-    is_steered = cluster is not None
-    is_bound = given._property is not None or settings.property_token is not None
+    cluster, refused_hints = choose_cluster(session.cookie_id, request_id, call.target_location_hint)
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
-        _property=_property(given._property, settings.property_token) if is_bound else None,
+        _property=_property(given._property, settings.property_token),
         context=_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
         execute=None if given.execute is None else _execute(given.execute, log),
         prefetch=None if given.prefetch is None else _prefetch(given.prefetch, log),
         notifications=None if given.notifications is None else _notifications(given.notifications, log),
     )
-    # What the page takes over: the visitor's own state, else the customer ids of the call.
-    state = None
+    # The page takes over the visitor's own state, else the customer ids of the call.
+    state: Optional[Mapping[str, Any]] = None
     if visitor is not None:
         state = visitor_state(visitor)
     elif customers:
-        state = server_state(customers, settings.organization_id)
-    return Prepared(request, visit, cluster or client_hint, is_steered, refused_hints, state, ids)
+        state = _visitor_api_state(customers, settings.organization_id)
+    is_steered = cluster is not None
+    return PreparedRequest(request, session, cluster or client_hint, is_steered, refused_hints, state, ids)
 
 
-def _property(given: Any, default: Optional[str]) -> Optional[ModelProperty]:
-    own = node(given, ModelProperty, "request._property")
-    if own is not None and own.token:
-        return own
+# Session and visitor
+
+
+def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> SessionIdentity:
+    """Return the session and the device: a live session in the cookie, else the caller's session, else a new one."""
+    if not call.target_cookie and call.session_id is None:
+        return SessionIdentity(ids.next(), None)
+    parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
+    session = parts.get(SESSION_ID_COOKIE) or call.session_id
+    device = parts.get(DEVICE_ID_COOKIE)
+    if device is not None and not _DEVICE_ID.fullmatch(device):
+        device = None
+    return SessionIdentity(ids.next() if session is None else _valid_session_id(session, log), device)
+
+
+def _valid_session_id(session: str, log: Log) -> str:
+    """Return ``session``, or a uuid5 of it if the API would refuse it."""
+    if _SESSION.fullmatch(session) and session.isprintable():
+        return session
+    log.info("A session id that the API would refuse was replaced by its uuid5")
+    return uuid_from_text(session)
+
+
+def _visitor_id(
+    given: Optional[VisitorId], cookie_id: Optional[str], cloud_id: Optional[str], customers: List[CustomerId]
+) -> Optional[VisitorId]:
+    """Return the caller's id, completed from the cookie and the visitor. None for an unknown visitor."""
+    if given is None and cloud_id is None and not customers:
+        return None if cookie_id is None else VisitorId(tnt_id=cookie_id)
+    own = VisitorId() if given is None else given
+    ids = [*customers, *(own.customer_ids or ())]
+    device_id = own.tnt_id or cookie_id
+    cloud_id = own.marketing_cloud_visitor_id or cloud_id
+    if device_id is None and cloud_id is None and own.third_party_id is None and not ids:
+        return None
+    if own is given and device_id is own.tnt_id and cloud_id is own.marketing_cloud_visitor_id and not ids:
+        return own if own.customer_ids is None else copy_with(own, customer_ids=None)
+    return copy_with(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
+
+
+def _visitor_api_state(customers: List[CustomerId], organization_id: str) -> Mapping[str, Any]:
+    """Return the customer ids in the form that the page's VisitorAPI.js takes over."""
+    numbers = {state: number for number, state in AUTH_STATES.items()}
+    ids = {
+        str(customer.integration_code): {
+            "id": customer.id,
+            "authState": numbers.get(str(customer.authenticated_state), 0),
+        }
+        for customer in customers
+    }
+    return {organization_id: {"customerIDs": ids}}
+
+
+# Defaults
+
+
+def _property(given: Optional[ModelProperty], default: Optional[str]) -> Optional[ModelProperty]:
+    if given is not None and given.token:
+        return given
     return ModelProperty(token=default) if default else None
 
 
-def _context(given: Any) -> Context:
-    """The context, on a channel the API knows, with this machine's offset from UTC where none was given."""
-    own = node(given, Context, "request.context") or Context(channel=ChannelType.WEB)
+def _context(given: Optional[Context]) -> Context:
+    """Return the context with a channel that the API knows and, by default, this machine's offset from UTC."""
+    own = given or Context(channel=ChannelType.WEB)
     if own.time_offset_in_minutes is None:
         own = copy_with(own, time_offset_in_minutes=utc_offset_minutes())
-    if getattr(own.channel, "value", own.channel) not in _CHANNELS:
-        own = copy_with(own, channel=ChannelType.WEB)
-    return own
+    return own if own.channel in _CHANNELS else copy_with(own, channel=ChannelType.WEB)
 
 
-def _experience_cloud(given: Any, call: Call, values: Any) -> ExperienceCloud:
+def _experience_cloud(given: Optional[ExperienceCloud], call: Call, values: VisitorValues) -> ExperienceCloud:
     if given is None and call.visitor is None:
         return ExperienceCloud(analytics=AnalyticsRequest(logging=LoggingType.SERVER_SIDE))
-    own = node(given, ExperienceCloud, "request.experience_cloud")
-    if own is None:
-        return ExperienceCloud(audience_manager=_audience_manager(None, values), analytics=_analytics(None, call))
-    return copy_with(
-        own,
-        audience_manager=_audience_manager(own.audience_manager, values),
-        analytics=_analytics(own.analytics, call),
-    )
+    own = given or ExperienceCloud()
+    analytics = _analytics(own.analytics, call)
+    return copy_with(own, audience_manager=_audience_manager(own.audience_manager, values), analytics=analytics)
 
 
-def _analytics(given: Any, call: Call) -> AnalyticsRequest:
-    """Server-side logging unless the caller wants otherwise, and an id that Analytics can stitch by."""
-    own = node(given, AnalyticsRequest, "request.experience_cloud.analytics")
-    data_id = None if own is None else own.supplemental_data_id
+def _analytics(given: Optional[AnalyticsRequest], call: Call) -> AnalyticsRequest:
+    """Return server-side logging unless the caller chose otherwise, and an id that joins the hits of Analytics."""
+    own = given or AnalyticsRequest()
+    data_id = own.supplemental_data_id
     if data_id is None and call.visitor is not None:
         data_id = supplemental_data_id(call.visitor, call.consumer_id)
-    if own is None:
-        return AnalyticsRequest(supplemental_data_id=data_id, logging=LoggingType.SERVER_SIDE)
-    gaps: Dict[str, Any] = {"logging": own.logging or LoggingType.SERVER_SIDE}
-    if own.supplemental_data_id is None:
-        gaps["supplemental_data_id"] = data_id
-    return copy_with(own, **gaps)
+    return copy_with(own, supplemental_data_id=data_id, logging=own.logging or LoggingType.SERVER_SIDE)
 
 
-def _audience_manager(given: Any, values: Any) -> Optional[AudienceManager]:
+def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -> Optional[AudienceManager]:
     if given is None and not values:
         return None
-    own = node(given, AudienceManager, "request.experience_cloud.audience_manager") or AudienceManager()
-    gaps: Dict[str, Any] = {}
-    if own.location_hint is None and "MCAAMLH" in values:
-        gaps["location_hint"] = values["MCAAMLH"]
-    if own.blob is None and "MCAAMB" in values:
-        gaps["blob"] = values["MCAAMB"]
-    filled = copy_with(own, **gaps)
-    return filled if filled.location_hint is not None or filled.blob else None
+    own = given or AudienceManager()
+    hint = values.get("MCAAMLH") if own.location_hint is None else own.location_hint
+    blob = values.get("MCAAMB") if own.blob is None else own.blob
+    return copy_with(own, location_hint=hint, blob=blob) if hint is not None or blob else None
 
 
-def _execute(given: Any, log: Log) -> Optional[ExecuteRequest]:
-    own = node(given, ExecuteRequest, "request.execute")
-    if own is None:
+def _execute(given: ExecuteRequest, log: Log) -> Optional[ExecuteRequest]:
+    mboxes = _mboxes(given.mboxes, log)
+    return copy_with(given, mboxes=mboxes) if mboxes or given.page_load is not None else None
+
+
+def _prefetch(given: PrefetchRequest, log: Log) -> Optional[PrefetchRequest]:
+    mboxes = _mboxes(given.mboxes, log)
+    is_kept = mboxes or given.page_load is not None or given.views
+    return copy_with(given, mboxes=mboxes) if is_kept else None
+
+
+def _mboxes(given: Optional[List[MboxRequest]], log: Log) -> Optional[List[MboxRequest]]:
+    """Return the mboxes that have a name. Those without an index get the next ones after the highest given."""
+    if not given:
         return None
-    mboxes = _mboxes(own.mboxes, "request.execute.mboxes", log)
-    return copy_with(own, mboxes=mboxes) if mboxes or own.page_load is not None else None
+    named = _drop_invalid(given, _has_name, MBOX_INVALID, log)
+    indexes = [mbox.index for mbox in named if isinstance(mbox.index, int)]
+    if len(indexes) < len(named):
+        following = max(indexes, default=-1) + 1
+        for position, mbox in enumerate(named):
+            if not isinstance(mbox.index, int):
+                named[position] = copy_with(mbox, index=following)
+                following += 1
+    return named or None
 
 
-def _prefetch(given: Any, log: Log) -> Optional[PrefetchRequest]:
-    own = node(given, PrefetchRequest, "request.prefetch")
-    if own is None:
-        return None
-    mboxes = _mboxes(own.mboxes, "request.prefetch.mboxes", log)
-    views = nodes(own.views, ViewRequest, "request.prefetch.views") if own.views else own.views
-    return copy_with(own, mboxes=mboxes, views=views) if mboxes or own.page_load is not None or views else None
+def _has_name(mbox: MboxRequest) -> bool:
+    return bool(mbox.name)
 
 
-def _mboxes(given: Any, place: str, log: Log) -> Optional[List[MboxRequest]]:
-    """The mboxes that have a name, each with an index: 0, 1, 2 … past the highest given."""
-    if given is None:
-        return None
-    if given.__class__ is list and not [one for one in given if not _is_complete(one)]:
-        return [*given] or None  # a copy: the caller's list may change while the call waits for its turn
-    good = _sift(nodes(given, MboxRequest, place), _is_mbox, MBOX_INVALID, log)
-    given_indexes = [mbox.index for mbox in good if isinstance(mbox.index, int)]
-    if len(given_indexes) == len(good):
-        return good or None
-    following = max(given_indexes, default=-1) + 1
-    indexed: List[MboxRequest] = []
-    for mbox in good:
-        if isinstance(mbox.index, int):
-            indexed.append(mbox)
-        else:
-            indexed.append(copy_with(mbox, index=following))
-            following += 1
-    return indexed
+def _notifications(given: List[Notification], log: Log) -> Optional[List[Notification]]:
+    return _drop_invalid(given, _is_complete, NOTIFICATION_INVALID, log) or None
 
 
-def _is_complete(one: Any) -> bool:
-    return one.__class__ is MboxRequest and bool(one.name) and one.index.__class__ is int
-
-
-def _is_mbox(one: MboxRequest) -> bool:
-    return bool(one.name)
-
-
-def _notifications(given: Any, log: Log) -> Optional[List[Notification]]:
-    found = nodes(given, Notification, "request.notifications")
-    return _sift(found, _is_notification, NOTIFICATION_INVALID, log) or None
-
-
-def _is_notification(one: Notification) -> bool:
-    moment = one.timestamp
+def _is_complete(notification: Notification) -> bool:
+    timestamp = notification.timestamp
     return (
-        isinstance(one.id, str)
-        and isinstance(moment, (int, float))
-        and not isinstance(moment, bool)
-        and getattr(one.type, "value", one.type) in _METRICS
+        isinstance(notification.id, str)
+        and isinstance(timestamp, (int, float))
+        and not isinstance(timestamp, bool)
+        and notification.type in _METRICS
     )
 
 
-def _sift(found: Sequence[Any], is_good: Callable[[Any], bool], text: str, log: Log) -> List[Any]:
-    """The good ones; the others are named in the log and left out, as 1.1.0 did."""
-    good = []
-    for one in found:
-        if is_good(one):
-            good.append(one)
+def _drop_invalid(items: Sequence[ItemT], is_valid: Callable[[ItemT], bool], text: str, log: Log) -> List[ItemT]:
+    """Return a new list of the valid items. The others are logged and left out, as in 1.1.0."""
+    valid = []
+    for item in items:
+        if is_valid(item):
+            valid.append(item)
         else:
-            # What it holds may belong to a visitor.
-            log.error("%s\n%s", text, {"name": getattr(one, "name", None), "index": getattr(one, "index", None)})
-    return good
+            # Nothing else is logged: it may be the visitor's.
+            log.error("%s\n%s", text, {"name": getattr(item, "name", None), "index": getattr(item, "index", None)})
+    return valid

@@ -13,7 +13,7 @@ from target_tools.errors import ApiException, DeliveryError, HttpStatusError, Tr
 from target_tools.http.messages import HttpReply, HttpRequest, Timings
 
 if TYPE_CHECKING:
-    from target_python_sdk.delivery.prepare import Prepared
+    from target_python_sdk.delivery.prepare import PreparedRequest
     from target_python_sdk.types import DeliveryRequest, DeliveryResponse
 
 
@@ -41,7 +41,7 @@ REPLACEMENTS = Replacements()
 
 
 def replaced_exchange(
-    prepared: "Prepared", request: HttpRequest, deadline: Deadline
+    prepared: "PreparedRequest", request: HttpRequest, deadline: Deadline
 ) -> "Optional[Tuple[HttpReply, DeliveryResponse]]":
     """Return an empty reply and the response of a replaced method; None if no method is replaced.
 
@@ -63,11 +63,11 @@ def replaced_exchange(
     return HttpReply(200, "", {}, b"", Timings(first_byte=took)), response
 
 
-def _replaced_call(prepared: "Prepared", request: HttpRequest, deadline: Deadline) -> ReplacedCall:
+def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: Deadline) -> ReplacedCall:
     query = parse_qs(urlsplit(request.target).query)
     return ReplacedCall(
         ims_org_id=query["imsOrgId"][0],
-        session_id=prepared.visit.session_id,
+        session_id=prepared.session.session_id,
         delivery_request=prepared.request,
         version=query["version"][0] if "version" in query else None,
         host=f"{request.origin.scheme}://{request.origin.host_header}",
@@ -75,7 +75,7 @@ def _replaced_call(prepared: "Prepared", request: HttpRequest, deadline: Deadlin
     )
 
 
-def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "Prepared") -> Any:
+def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "PreparedRequest") -> Any:
     from target_python_sdk.delivery.shape import shape  # noqa: PLC0415 - only tests come here
     from target_tools.http.failures import is_foreign  # noqa: PLC0415 - as above
 

@@ -1,24 +1,33 @@
 """The envelope: the edge's answer with what a page, a cookie jar and Analytics want of it."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Type, TypeVar
 
 from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge import cluster_of_edge_host
-from target_python_sdk.delivery.prepare import Prepared
+from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.types import (
     AnalyticsResponse,
     DeliveryRequest,
     DeliveryResponse,
+    ExecuteResponse,
+    MboxRequest,
+    MboxResponse,
+    PageLoadResponse,
+    PrefetchMboxResponse,
+    PrefetchResponse,
+    RequestDetails,
     ResponseMeta,
     TargetDeliveryResponse,
 )
 from target_tools.clock import epoch_seconds
 from target_tools.enums import DecisioningMethod
 
+MboxT = TypeVar("MboxT", bound=MboxResponse)
+
 
 def shape(
-    prepared: Prepared,
+    prepared: PreparedRequest,
     response: DeliveryResponse,
     method: DecisioningMethod,
     remote: RemoteParts = NO_REMOTE_PARTS,
@@ -28,7 +37,7 @@ def shape(
 
     ``remote`` is what it could not decide; ``stale`` says that its artifact is a copy nobody has confirmed yet.
     """
-    request, visit = prepared.request, prepared.visit
+    request, session = prepared.request, prepared.session
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     meta: ResponseMeta = {
         "decisioning_method": method.value,
@@ -52,14 +61,14 @@ def shape(
     return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
         request=request,
-        target_cookie=target_cookie(visit.session_id, _device_id(response, request), epoch_seconds()),
+        target_cookie=target_cookie(session.session_id, _device_id(response, request), epoch_seconds()),
         target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
         analytics_details=analytics or None,
         trace=traces or None,
         response_tokens=tokens or None,
         meta=meta,
         response=response,
-        session_id=visit.session_id,
+        session_id=session.session_id,
     )
 
 
@@ -83,3 +92,28 @@ def _elements(response: DeliveryResponse) -> List[Any]:
         found += prefetch.views or ()
         found += prefetch.mboxes or ()
     return found
+
+
+def empty_response(request: DeliveryRequest) -> DeliveryResponse:
+    """Return the response to ``request`` of an edge that has no offer for it."""
+    response = DeliveryResponse()
+    execute, prefetch = request.execute, request.prefetch
+    if execute is not None:
+        response.execute = ExecuteResponse(
+            page_load=_empty_page_load(execute.page_load), mboxes=_without_options(execute.mboxes, MboxResponse)
+        )
+    if prefetch is not None:
+        response.prefetch = PrefetchResponse(
+            views=[] if prefetch.views else None,
+            page_load=_empty_page_load(prefetch.page_load),
+            mboxes=_without_options(prefetch.mboxes, PrefetchMboxResponse),
+        )
+    return response
+
+
+def _without_options(mboxes: Optional[List[MboxRequest]], kind: Type[MboxT]) -> Optional[List[MboxT]]:
+    return None if mboxes is None else [kind(index=mbox.index, name=mbox.name) for mbox in mboxes]
+
+
+def _empty_page_load(asked: Optional[RequestDetails]) -> Optional[PageLoadResponse]:
+    return None if asked is None else PageLoadResponse(options=[])

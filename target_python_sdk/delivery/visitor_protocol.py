@@ -1,65 +1,82 @@
-"""What an Experience Cloud visitor is asked, if the caller brought one.
+"""Reads ids from an Experience Cloud visitor that the caller passes.
 
-Any object will do that has 1.1.0's methods: ``get_visitor_values()`` gives MCMID,
-MCAAMLH and MCAAMB, ``get_state()`` what the page takes over, and
-``get_supplemental_data_id(consumer)`` the id that stitches Analytics hits to the call.
+Any object with 1.1.0's methods can be passed; each method may be missing.
 """
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Protocol
 
-from target_python_sdk.delivery.identity import customer_ids
+from target_python_sdk.delivery.conversion import convert_customer_ids, plain
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
+from target_tools.typing_compat import TypedDict
 
 #: Sixteen hexadecimal digits, a hyphen, sixteen more.
 SDID_LENGTH = 33
 
 
-def visitor_values(visitor: Any) -> Mapping[str, Any]:
-    """MCMID, MCAAMLH and MCAAMB, as far as the visitor knows them and the API would take them.
+class Visitor(Protocol):
+    """An Experience Cloud visitor."""
 
-    They come out of a cookie, so what makes no sense is not there.
-    """
-    values = _ask(visitor, "get_visitor_values")
+    def get_visitor_values(self) -> Mapping[str, Any]:
+        """Return MCMID, MCAAMLH and MCAAMB."""
+
+    def get_state(self) -> Mapping[str, Any]:
+        """Return the state that the page's VisitorAPI.js takes over."""
+
+    def get_supplemental_data_id(self, consumer_id: str) -> str:
+        """Return the id that joins the hits of Analytics to the call."""
+
+
+class VisitorValues(TypedDict, total=False):
+    """The valid values of a visitor."""
+
+    MCMID: str
+    MCAAMLH: int
+    MCAAMB: str
+
+
+def visitor_values(visitor: Visitor) -> VisitorValues:
+    """Return the values of ``visitor`` that the API accepts. They come from a cookie, so invalid ones are left out."""
+    values = _call(visitor, "get_visitor_values")
     if not isinstance(values, Mapping):
         return {}
-    found = {
-        "MCMID": _text(values.get("MCMID"), 128),
-        "MCAAMLH": _positive(values.get("MCAAMLH")),
-        "MCAAMB": _text(values.get("MCAAMB"), 1024),
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    found: VisitorValues = {}
+    cloud_id, hint, blob = (plain(values.get(name)) for name in ("MCMID", "MCAAMLH", "MCAAMB"))
+    if isinstance(cloud_id, str) and 0 < len(cloud_id) <= 128:
+        found["MCMID"] = cloud_id
+    number = _positive_int(hint)
+    if number is not None:
+        found["MCAAMLH"] = number
+    if isinstance(blob, str) and 0 < len(blob) <= 1024:
+        found["MCAAMB"] = blob
+    return found
 
 
-def visitor_customer_ids(visitor: Any) -> List[CustomerId]:
-    """The customer ids in the visitor's state, in the spelling of VisitorAPI.js or in 1.1.0's."""
+def visitor_customer_ids(visitor: Visitor) -> List[CustomerId]:
+    """Return the customer ids in the visitor's state, in the spelling of VisitorAPI.js or in 1.1.0's."""
     found: List[CustomerId] = []
     state = visitor_state(visitor)
     for organization in state.values() if isinstance(state, Mapping) else ():
         if isinstance(organization, Mapping):
             ids = organization.get("customerIDs", organization.get("customer_ids"))
             if isinstance(ids, Mapping):
-                found += customer_ids(ids)
+                found += convert_customer_ids(ids)
     return found
 
 
-def visitor_state(visitor: Any) -> Optional[Dict[str, Any]]:
-    """What the page's VisitorAPI.js takes over."""
-    state: Optional[Dict[str, Any]] = _ask(visitor, "get_state")
+def visitor_state(visitor: Visitor) -> Optional[Dict[str, Any]]:
+    """Return the state that the page's VisitorAPI.js takes over."""
+    state: Optional[Dict[str, Any]] = _call(visitor, "get_state")
     return state
 
 
-def supplemental_data_id(visitor: Any, consumer_id: Optional[str]) -> Optional[str]:
-    """The supplemental data id for ``consumer_id``, or for the global mbox."""
-    data_id = _ask(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX)
+def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Optional[str]:
+    """Return the supplemental data id for ``consumer_id``, or for the global mbox."""
+    data_id = plain(_call(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX))
     return data_id if isinstance(data_id, str) and len(data_id) == SDID_LENGTH else None
 
 
-def _text(value: Any, longest: int) -> Optional[str]:
-    return value if isinstance(value, str) and 0 < len(value) <= longest else None
-
-
-def _positive(value: Any) -> Optional[int]:
+def _positive_int(value: Any) -> Optional[int]:
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -67,6 +84,6 @@ def _positive(value: Any) -> Optional[int]:
     return number if number > 0 else None
 
 
-def _ask(visitor: Any, method: str, *arguments: Any) -> Any:
+def _call(visitor: Visitor, method: str, *arguments: str) -> Any:
     function = getattr(visitor, method, None)
     return None if function is None else function(*arguments)

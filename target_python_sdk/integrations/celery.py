@@ -24,7 +24,7 @@ from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
-from target_python_sdk.delivery.option_parsers import milliseconds, refuse
+from target_python_sdk.delivery.option_parsers import milliseconds, reject
 from target_python_sdk.integrations.celery_client import ProcessClient
 from target_python_sdk.integrations.celery_late_install import learn_task, send_again, warn_in_a_child
 from target_python_sdk.integrations.celery_message import (
@@ -117,7 +117,7 @@ def install(
     the worker starts: see :mod:`target_python_sdk.integrations.celery_late_install`.
     """
     if not callable(client_factory):
-        refuse("client_factory", "a callable that makes a TargetClient", client_factory)
+        reject("client_factory", "a callable that makes a TargetClient", client_factory)
     flushing = float(milliseconds(0)("flush_timeout", flush_timeout))
     publishing = float(milliseconds(1)("publish_timeout", publish_timeout))
     app = getattr(app, "_get_current_object", lambda: app)()  # a proxy has an id of its own
@@ -198,7 +198,7 @@ class CeleryTarget:
         app = self.task.app
         serializer = serializer_of(app.conf)
         if sending.get("serializer", serializer) != serializer:
-            refuse("serializer", repr(serializer), sending["serializer"])
+            reject("serializer", repr(serializer), sending["serializer"])
         ours = {
             "argsrepr": describe_message(message),
             "serializer": serializer,

@@ -4,7 +4,7 @@ from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from target_python_sdk.delivery.call_options import call_options, check_notifications
 from target_python_sdk.delivery.options import ByteLimits, ClientSettings
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import (
     CallLost,
@@ -51,9 +51,9 @@ def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
     if call.callback is not None or call.err_callback is not None:
         raise OptionError("callback: a message cannot carry one", "callback", "None")
     check_notifications(call.request)
-    prepared = prepare(call, _PLACEHOLDER_SETTINGS, None, log)
+    prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
     check_notifications(prepared.request)  # those that cannot be used were left out
-    message = message_from_request(prepared.request, prepared.visit.session_id)
+    message = message_from_request(prepared.request, prepared.session.session_id)
     if prepared.cluster is not None:
         message["location_hint"] = prepared.cluster
     if call.timeout:

@@ -26,8 +26,9 @@ class Field:
         self.wire_name = _camel_case(name)
         self.required = False
         self.constraints: List[Constraint] = []
-        hint, notes = _unwrap_annotation(hint)
-        self.load, self.type_name = _loader(hint)
+        #: The type without ``Optional`` and notes, such as ``str`` or ``List[MboxRequest]``.
+        self.kind, notes = _unwrap_annotation(hint)
+        self.load, self.type_name = _loader(self.kind)
         for note in notes:
             self._apply_note(note)
 

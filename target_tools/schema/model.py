@@ -229,8 +229,8 @@ def deep_copy(value: Any) -> Any:
 def _deep_copy(value: Any) -> Any:
     if isinstance(value, Model):
         fields = value.__dict__.copy()
-        for name, one in value.__dict__.items():
-            if one.__class__ not in _LEAVES:
+        for name, one in fields.items():
+            if one is not None and one.__class__ not in _LEAVES:
                 fields[name] = _deep_copy(one)
         return _create(value.__class__, fields)
     if isinstance(value, (list, tuple)):

@@ -102,13 +102,14 @@ def test_what_a_caller_does_to_an_answer_reaches_no_other():
     assert (second.response_tokens["audience.ids"], second.content) == ([1, 2], {"a": [1]})
 
 
-def test_a_macro_of_something_endless_stays_as_it_is_written():
+def test_a_parameter_that_contains_itself_is_an_error_on_device_too():
     endless = []
     endless.append(endless)
     document = artifact(home=[rule("x", consequence={"options": [option("<i>${mbox.p}</i>")]})])
     with client_of(document) as client:
         request = DeliveryRequest.from_dict(wanted(mboxes=[{"name": "home", "parameters": {"p": endless}}]))
-        assert contents(client.get_offers({"request": request})) == [["<i>${mbox.p}</i>"]]
+        with pytest.raises(OptionError, match=r"^request\.prefetch\.mboxes\[0\]\.parameters\['p'\]"):
+            client.get_offers({"request": request})
 
 
 def test_a_page_load_is_an_mbox_to_macros():

@@ -10,7 +10,7 @@ from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.pipeline import deliver
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
@@ -115,7 +115,7 @@ CALL = call_options(offers(), SETTINGS, Log())
 def outcome(body, status=200):
     """What a call gives that is answered with ``body``."""
     reply = HttpReply(status, "OK", {}, body, Timings())
-    prepared = prepare(CALL, SETTINGS, None, Log())
+    prepared = prepare_request(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)
     return deliver(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
 

@@ -2,6 +2,7 @@
 
 import enum
 import logging
+import re
 
 import pytest
 import urllib3
@@ -275,7 +276,7 @@ def test_a_bad_option_is_named_with_what_was_expected(option, value):
     assert error.option.startswith(option)
     assert error.expected
     assert error.expected in str(error) or option in str(error)
-    assert str(error).startswith((option, f"Invalid option '{option}'"))
+    assert re.match(rf"(Invalid option ')?{option}\b", str(error))
 
 
 def test_every_option_is_tried():
@@ -494,7 +495,7 @@ def test_what_json_cannot_hold_is_named_before_anything_is_sent(value):
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
         with pytest.raises(OptionError) as caught:
             client.get_offers({"request": DeliveryRequest(execute=execute)})
-    assert caught.value.option == "request"
+    assert caught.value.option == "request.execute.mboxes[0].parameters['x']"
 
 
 @pytest.mark.server

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.call_options import call_options
-from target_python_sdk.delivery.identity import Visit
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import SessionIdentity, prepare_request
 from target_python_sdk.errors import OptionError
 from target_python_sdk.types import (
     AnalyticsRequest,
@@ -40,7 +39,7 @@ LOG = Log()
 def prepared(request=None, *, hint=None, client_options=None, **options):
     settings = client_settings({"client": "acme", "organization_id": ORGANIZATION, **(client_options or {})}, LOG)
     call = call_options({"request": request or DeliveryRequest(), **options}, settings, LOG)
-    return prepare(call, settings, hint, LOG)
+    return prepare_request(call, settings, hint, LOG)
 
 
 def sent(request=None, **options):
@@ -59,16 +58,16 @@ def executing(*mboxes):
 
 
 def test_a_live_session_in_the_cookie_counts_first():
-    visit = prepared(target_cookie="session#cookie#4000000000", session_id="option").visit
-    assert visit.session_id == "cookie"
+    session = prepared(target_cookie="session#cookie#4000000000", session_id="option").session
+    assert session.session_id == "cookie"
 
 
 def test_then_the_callers_session():
-    assert prepared(target_cookie="session#cookie#1", session_id="option").visit.session_id == "option"
+    assert prepared(target_cookie="session#cookie#1", session_id="option").session.session_id == "option"
 
 
 def test_else_a_new_one():
-    first, second = prepared().visit.session_id, prepared().visit.session_id
+    first, second = prepared().session.session_id, prepared().session.session_id
     assert first != second
     assert len(first) == 36
     assert first[14] == "4"
@@ -77,7 +76,7 @@ def test_else_a_new_one():
 @pytest.mark.parametrize("session", ["a b", "a/b", "a?b", "x" * 129, "a\x00b", "a\nb", "\ud800", "a\u2028b", "\u202e"])
 def test_a_session_that_the_api_would_refuse_gets_a_stable_stand_in(session, caplog):
     caplog.set_level(logging.INFO)
-    first, second = (prepared(session_id=session).visit.session_id for _ in range(2))
+    first, second = (prepared(session_id=session).session.session_id for _ in range(2))
     assert first == second
     assert len(first) == 36
     assert first[14] == "5"
@@ -87,17 +86,17 @@ def test_a_session_that_the_api_would_refuse_gets_a_stable_stand_in(session, cap
 
 @pytest.mark.parametrize("session", ["a", "x" * 128, "Sitzung-ä", "!#$%&'()*+,-.:;<=>@[]^_`{|}~"])
 def test_a_session_that_the_api_takes_is_kept(session):
-    assert prepared(session_id=session).visit.session_id == session
+    assert prepared(session_id=session).session.session_id == session
 
 
 @pytest.mark.parametrize(("given_", "meant"), [(b"bytes", "bytes"), (12, "12")])
 def test_legacy_code_hands_over_bytes_and_numbers(given_, meant):
-    assert prepared(session_id=given_).visit.session_id == meant
+    assert prepared(session_id=given_).session.session_id == meant
 
 
 def test_a_cookie_in_bytes_is_read():
-    visit = prepared(target_cookie=b"session#cookie#4000000000|PC#device.28_0#4000000000").visit
-    assert visit == Visit("cookie", "device.28_0")
+    session = prepared(target_cookie=b"session#cookie#4000000000|PC#device.28_0#4000000000").session
+    assert session == SessionIdentity("cookie", "device.28_0")
 
 
 # The visitor's ids
@@ -412,5 +411,5 @@ def test_whatever_a_cookie_says_the_call_goes_on(cookie):
     text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
     for given_ in (cookie, "session#{0}#4000000000|PC#{0}#4000000000".format(text)):
         call = prepared(target_cookie=given_, target_location_hint=cookie)
-        assert call.visit.session_id
+        assert call.session.session_id
         call.request.to_dict(by_alias=True, exclude_none=True)

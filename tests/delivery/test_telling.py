@@ -8,7 +8,7 @@ from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.exchange import delivery_request, delivery_response
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.pipeline import tell
-from target_python_sdk.delivery.prepare import prepare
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import ConnectionFailed, DeliveryError
 from target_tools.clock import Deadline
 from target_tools.http.messages import HttpReply, Timings
@@ -16,7 +16,7 @@ from target_tools.logger import Log
 from tests.support import ANSWER, offers
 
 SETTINGS = client_settings({"client": "acme", "organization_id": "1@AdobeOrg"}, Log())
-OWED = prepare(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
+OWED = prepare_request(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
 
 
 def reply(body, status=200):

@@ -1,0 +1,345 @@
+"""Converts requests to models, and values to what JSON can hold, once for each call.
+
+Callers may pass a dict for any part of a request, members of an ``Enum`` or lazy translations for text,
+``Decimal`` or numpy values for numbers. Behind this module each part has the type that its annotation
+names, so all three decisioning methods see the same values. The caller's objects are never changed;
+whatever needs no conversion is shared with them.
+"""
+
+import datetime
+import enum
+import functools
+import math
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, cast, get_args, get_origin
+
+from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
+from target_tools.clock import as_utc
+from target_tools.error_text import OMITTED, invalid, shown
+from target_tools.errors import InvalidResponse, OptionError
+from target_tools.schema.fields import declared_fields
+from target_tools.schema.model import Model, copy_with
+
+Converter = Callable[[Any], Any]
+
+#: How deep a value of a request may be nested; the same as for the edge's answers.
+MAX_DEPTH = 100
+_PLAIN_INTEGERS = 1 << 64
+#: The longest place that an error names, in characters.
+MAX_PLACE = 200
+#: Python refuses to print longer integers.
+MAX_INTEGER_BITS = 13000
+
+_JSON_SCALARS = frozenset([str, int, float, bool, type(None)])
+_STR = frozenset([str])
+_UNREADABLE_HINT = "\ufffd"
+_EXPECTED_JSON = "a value that JSON can hold"
+#: Customer id states as the Experience Cloud visitor numbers them.
+AUTH_STATES = {
+    0: AuthenticatedState.UNKNOWN,
+    1: AuthenticatedState.AUTHENTICATED,
+    2: AuthenticatedState.LOGGED_OUT,
+}
+
+
+class _NotConvertible(Exception):
+    """A value that cannot be converted. Each level prepends its step to ``path`` while the error propagates."""
+
+    def __init__(self, expected: str, got: Any = OMITTED, problem: str = "") -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.path = ""
+        self._got = got
+        self._problem = problem
+
+    def prefixed(self, step: str) -> "_NotConvertible":
+        """Prepend ``step``, such as ``.mboxes`` or ``[0]``, and return the error."""
+        self.path = step + self.path
+        return self
+
+    def as_option_error(self, root: str) -> OptionError:
+        """Return the error to raise. It shows no text and no number, which may be personal data."""
+        place = root + self.path
+        if len(place) > MAX_PLACE:
+            place = place[:MAX_PLACE] + "..."
+        text = invalid(place, self._problem, expected=self.expected, got=self._got, secret=True)
+        return OptionError(text, place, self.expected)
+
+
+def convert_request(request: DeliveryRequest) -> DeliveryRequest:
+    """Return ``request`` with a model for each part and a JSON value for each value.
+
+    Raises ``OptionError``, which names the place, for a part of another type and for values that JSON cannot hold.
+    """
+    try:
+        return _convert_model(request)  # type: ignore[no-any-return]
+    except _NotConvertible as error:
+        raise error.as_option_error("request") from None
+
+
+def convert_customer_ids(given: Any) -> List[CustomerId]:
+    """Return the option ``customer_ids`` as models. It is a list of ids or a dict by integration code."""
+    try:
+        if isinstance(given, Mapping):
+            return [_customer_id(code, value) for code, value in given.items()]
+        if not isinstance(given, (list, tuple)):
+            raise _NotConvertible("a list of CustomerId or a dict by integration code", given)
+        return cast("List[CustomerId]", _convert_customer_list(given))
+    except _NotConvertible as error:
+        raise error.as_option_error("customer_ids") from None
+
+
+def _customer_id(code: Any, value: Any) -> CustomerId:
+    """Return the customer id that ``{"id": …, "authState": …}`` or a bare id describes."""
+    code, place = plain(code), f"[{shown(code)}]"
+    fields = value if isinstance(value, Mapping) else {"id": value}
+    number, state = plain(fields.get("id")), plain(fields.get("authState", fields.get("auth_state", 0)))
+    if not isinstance(number, (str, int)) or not isinstance(code, str):
+        raise _NotConvertible("an id, or a dict with id and authState", value).prefixed(place)
+    digits = str(state)
+    known = AUTH_STATES.get(int(digits) if digits in ("0", "1", "2") else -1)
+    if known is None:
+        raise _NotConvertible("0, 1 or 2", state).prefixed(f"{place}['authState']")
+    try:
+        return CustomerId(id=str(number), integration_code=code, authenticated_state=known)
+    except (TypeError, ValueError):
+        expected = "a code of up to 50 characters and an id of up to 128"
+        raise _NotConvertible(expected, value).prefixed(place) from None
+
+
+def convert_object(option: str, value: Any) -> Mapping[str, Any]:
+    """Return a dict of JSON values. Raises ``OptionError``, which names the place inside ``option``."""
+    try:
+        return _convert_object(value)
+    except _NotConvertible as error:
+        raise error.as_option_error(option) from None
+
+
+# Values
+
+
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
+    """Return text and numbers of any type as ``str``, ``int``, ``float`` or ``bool``; other values unchanged.
+
+    A member of an ``Enum`` becomes its value.
+    """
+    if value.__class__ in _JSON_SCALARS:
+        return value
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    import numbers  # noqa: PLC0415 - other types than those above are rare
+
+    if isinstance(value, numbers.Number):
+        return _plain_number(value)
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):  # a scalar of numpy
+        return plain(value.item())
+    return _plain_text(value)
+
+
+def _plain_number(value: Any) -> Any:
+    try:
+        number = float(value)
+        # The conversion to float comes first: it refuses Decimal("1E+999999"), which would fill the memory as an int.
+        return int(value) if math.isfinite(number) and number.is_integer() and not isinstance(value, float) else number
+    except (TypeError, ValueError, OverflowError):  # complex, a signalling NaN, a huge Fraction
+        return value
+
+
+def _plain_text(value: Any) -> Any:
+    """Return the text of a lazy translation or a ``UserString``, which have the methods of ``str``."""
+    casefold = getattr(value, "casefold", None)
+    folded = casefold() if callable(casefold) else None
+    return str(value) if isinstance(folded, str) or (folded is not None and type(folded) is type(value)) else value
+
+
+def text_or_none(value: Any) -> Optional[str]:
+    """Return text from a visitor's cookie, hint or session; None for anything else. Legacy WSGI code passes bytes."""
+    if value is None or value.__class__ is str:
+        return value
+    if isinstance(value, bytes):
+        import six  # noqa: PLC0415 - a twentieth of the import time, and few programs pass bytes
+
+        return six.ensure_str(value, "utf-8", "replace")
+    text = plain(value)
+    return text if isinstance(text, str) else None
+
+
+def hint_text(value: Any) -> Optional[str]:
+    """Return a location hint as text. An invalid text replaces a value of another type, so that it is counted."""
+    text = text_or_none(value)
+    return _UNREADABLE_HINT if text is None and value is not None else text
+
+
+def json_value(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
+    """Return ``value`` in the types that ``json`` writes. Raises ``_NotConvertible``, or returns ``value`` itself."""
+    kind = value.__class__
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int:
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise _NotConvertible(_EXPECTED_JSON, value)
+        return value
+    if kind is float:
+        if not math.isfinite(value):
+            raise _NotConvertible(_EXPECTED_JSON, problem=f"{value!r} is not a JSON number")
+        return value
+    if depth == MAX_DEPTH:
+        raise _NotConvertible(_EXPECTED_JSON, problem="nested too deeply, or contains itself")
+    if kind is dict or isinstance(value, Mapping):
+        return _json_object(value, depth)
+    if isinstance(value, (list, tuple)):
+        return _json_array(value, depth)
+    if isinstance(value, datetime.datetime):
+        return as_utc(value).isoformat()
+    if isinstance(value, Model):
+        return json_value(value.to_dict(by_alias=True, exclude_none=True), depth + 1)
+    converted = plain(value)
+    if converted.__class__ not in _JSON_SCALARS:
+        raise _NotConvertible(_EXPECTED_JSON, value)
+    return json_value(converted)
+
+
+def _json_object(value: Mapping[Any, Any], depth: int = 0) -> Mapping[str, Any]:
+    if value.__class__ is dict and {*map(type, value), *map(type, value.values())} <= _STR:
+        return value
+    converted: Dict[str, Any] = {}
+    for key, item in value.items():
+        try:
+            converted[_json_key(key)] = json_value(item, depth + 1)
+        except _NotConvertible as error:
+            raise error.prefixed(f"[{shown(key)}]") from None
+    return converted
+
+
+def _json_key(key: Any) -> str:
+    """Return the text that ``json`` writes for a key of a dict."""
+    name = plain(key)
+    if isinstance(name, str):
+        return name
+    if name is None or isinstance(name, bool):
+        return {None: "null", True: "true", False: "false"}[name]
+    if isinstance(name, (int, float)):
+        return repr(json_value(name))
+    raise _NotConvertible("text as a key", name)
+
+
+def _json_array(value: Any, depth: int) -> List[Any]:
+    converted = []
+    for item in value:
+        try:
+            converted.append(json_value(item, depth + 1))
+        except _NotConvertible as error:
+            raise error.prefixed(f"[{len(converted)}]") from None
+    return converted
+
+
+# Models
+
+
+class _Schema:
+    """The fields of one class of model: which parts they hold, and how other values are converted."""
+
+    def __init__(self, cls: Type[Model]) -> None:
+        models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
+        kinds = {field.name: field.kind for base in models for field in declared_fields(base)}
+        #: The class of each field that holds one model.
+        self.parts = {name: kind for name, kind in kinds.items() if _is_model(kind)}
+        self.converters = {name: _converter_of(kind) for name, kind in kinds.items()}
+        #: The fields that hold no single text or number.
+        self.containers = frozenset(name for name, converter in self.converters.items() if converter is not json_value)
+
+
+@functools.lru_cache(maxsize=256)
+def _schema_of(cls: Type[Model]) -> _Schema:
+    return _Schema(cls)
+
+
+def _convert_model(model: Any) -> Any:
+    """Return ``model``, or a copy with the parts that were converted."""
+    schema = _schema_of(model.__class__)
+    parts, containers = schema.parts, schema.containers
+    changes: Optional[Dict[str, Any]] = None
+    for name, value in model.__dict__.items():
+        # This is the hot path: the values of most fields are None, or need no converter.
+        if value is None:
+            continue
+        kind = value.__class__
+        if kind is str or kind is bool or (kind is int and -_PLAIN_INTEGERS < value < _PLAIN_INTEGERS):
+            if name not in containers:
+                continue
+        elif name not in schema.converters:  # an attribute of a subclass
+            continue
+        try:
+            converted = _convert_model(value) if parts.get(name) is kind else schema.converters[name](value)
+        except _NotConvertible as error:
+            raise error.prefixed("." + name) from None
+        if converted is not value:
+            changes = changes or {}
+            changes[name] = converted
+    return model if changes is None else copy_with(model, **changes)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
+
+
+def _converter_of(kind: Any) -> Converter:
+    origin = get_origin(kind)
+    if origin is dict:
+        return _convert_object
+    if origin is list:
+        (item,) = get_args(kind)
+        return _list_converter(item) if _is_model(item) else json_value
+    if kind is datetime.datetime:
+        return _convert_datetime
+    return functools.partial(_convert_part, kind) if _is_model(kind) else json_value
+
+
+def _convert_object(value: Any) -> Mapping[str, Any]:
+    if value.__class__ is not dict and not isinstance(value, Mapping):
+        raise _NotConvertible("a dict", value)
+    return _json_object(value)
+
+
+def _convert_datetime(value: Any) -> Any:
+    return value if isinstance(value, datetime.datetime) else json_value(value)
+
+
+def _convert_part(kind: Type[Model], value: Any) -> Any:
+    """Return a model of ``kind``, or a dict in its place, as a converted model."""
+    if isinstance(value, kind):
+        return _convert_model(value)
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    expected = f"{article} {kind.__name__} or a dict"
+    if not isinstance(value, Mapping):
+        raise _NotConvertible(expected, value)
+    try:
+        return _convert_model(kind.from_dict(value))
+    except InvalidResponse as error:
+        raise _NotConvertible(expected, problem=str(error)) from None
+
+
+def _list_converter(kind: Type[Model]) -> Converter:
+    """Return a function that converts a list of models. It drops None, as 1.1.0 did."""
+
+    def convert(items: Any) -> List[Any]:
+        if not isinstance(items, (list, tuple)):
+            raise _NotConvertible(f"a list of {kind.__name__}", items)
+        converted, is_changed = [], items.__class__ is not list
+        for index, item in enumerate(items):
+            try:
+                found = None if item is None else _convert_part(kind, item)
+            except _NotConvertible as error:
+                raise error.prefixed(f"[{index}]") from None
+            if found is not None:
+                converted.append(found)
+            is_changed = is_changed or found is None or found is not item
+        return converted if is_changed else items  # type: ignore[return-value]
+
+    return convert
+
+
+_convert_customer_list = _list_converter(CustomerId)
