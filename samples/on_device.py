@@ -1,16 +1,16 @@
-# ruff: noqa: T201 - a sample shows what it got
-"""One visitor, decided on-device and by a hybrid client, from the rule artifact of a Target edge.
+# ruff: noqa: T201 - a sample prints its results
+"""Decide for one visitor with an on-device and with a hybrid client.
 
-In one terminal, a Target edge on this machine, which serves the artifact too::
+In one terminal, start a Target edge on this machine, which also serves the rule artifact::
 
     python -m target_python_sdk edge --port 8642
 
-and in another ::
+In another terminal, run the sample::
 
     python samples/on_device.py 127.0.0.1:8642
 
-Without the address the artifact comes from Adobe's CDN, which has none for ``acmeclient``:
-put your client code and organization below.
+Without the address, the sample uses Adobe's CDN, which has no artifact for ``acmeclient``.
+Enter your client code and organization below.
 """
 
 import sys
@@ -22,7 +22,7 @@ client_options: ClientOptions = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
     "events": {"artifact_download_failed": lambda event: print(event.error, file=sys.stderr)},
-    "on_error": "default",  # without an artifact the page goes out with its default content
+    "on_error": "default",  # without an artifact, show the default content
 }
 if len(sys.argv) > 1:
     client_options["server_domain"] = sys.argv[1]
@@ -32,23 +32,23 @@ if len(sys.argv) > 1:
 request = DeliveryRequest(
     id=VisitorId(tnt_id="visitor-3.35_0"),
     execute=ExecuteRequest(
-        # The second one only the edge can decide.
+        # Only the edge can decide the second one.
         mboxes=[MboxRequest(name="a1-serverside-ab"), MboxRequest(name="loyalty-offer")],
     ),
 )
 
 
 def show(method: str, envelope: TargetDeliveryResponse) -> None:
-    """Say who decided, and what the visitor gets."""
+    """Print the method that decided, and the offers."""
     meta = envelope["meta"]
-    print("{}: decided by {}, remote: {}".format(method, meta["decisioning_method"], meta["remote_mboxes"]))
+    print(f"{method}: decided {meta['decisioning_method']}, remote: {meta['remote_mboxes']}")
     for mbox in envelope["response"].execute.mboxes:
         for option in mbox.options or []:
-            print("  {}: {}".format(mbox.name, option.content))
+            print(f"  {mbox.name}: {option.content}")
 
 
 for method in ("on-device", "hybrid"):
     client_options["decisioning_method"] = method
-    # Closing waits for the notifications that are sent in the background.
+    # Closing the client waits for notifications that are sent in the background.
     with TargetClient.create(client_options) as target_client:
         show(method, target_client.get_offers({"request": request}))

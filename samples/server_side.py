@@ -1,16 +1,16 @@
-# ruff: noqa: T201 - a sample shows what it got
-"""Offers and attributes, decided by the edge: the documented examples, ready to run.
+# ruff: noqa: T201 - a sample prints its results
+"""Get offers and attributes from the edge, as in the documented examples.
 
-In one terminal, a Target edge on this machine::
+In one terminal, start a Target edge on this machine::
 
     python -m target_python_sdk edge --port 8642
 
-and in another ::
+In another terminal, run the sample::
 
     python samples/server_side.py 127.0.0.1:8642
 
-Without the address the calls go to Adobe's own edge, which knows nothing of ``acmeclient``:
-put your client code and organization below.
+Without the address, the sample uses Adobe's edge, which has no client ``acmeclient``. Enter
+your client code and organization below.
 """
 
 import sys
@@ -20,7 +20,7 @@ from target_python_sdk.types import ChannelType, Context, DeliveryRequest, Execu
 
 
 def client_ready_callback() -> None:
-    """Ask for an offer and for attributes, as soon as the client is there."""
+    """Get an offer and attributes as soon as the client is ready."""
     context = Context(channel=ChannelType.WEB)
     mboxes = [MboxRequest(name="a1-serverside-ab", index=1)]
     execute = ExecuteRequest(mboxes=mboxes)
@@ -29,19 +29,19 @@ def client_ready_callback() -> None:
     response = target_client.get_offers({"request": delivery_request})
     for mbox in response["response"].execute.mboxes:
         for option in mbox.options or []:
-            print("{}: {}".format(mbox.name, option.content))
+            print(f"{mbox.name}: {option.content}")
 
-    # The cookies belong into the answer to the browser; its next request brings them back.
+    # Set these cookies on the response. The browser sends them with its next request.
     for key in ("target_cookie", "target_location_hint_cookie"):
         cookie = response[key]
         print("Set-Cookie: {name}={value}; Max-Age={maxAge}; Path=/".format(**cookie))
 
-    # The second call is the same visitor's: it hands over the first one's cookie.
+    # With the cookie of the first call, the second call is for the same visitor.
     options: AttributesOptions = {"request": delivery_request, "target_cookie": response["target_cookie"]["value"]}
     attributes = target_client.get_attributes(["demo-engineering-flags"], options)
     flags = attributes.as_object("demo-engineering-flags")
-    print("asset: http://{}/path/to/asset".format(flags["cdnHostname"]))
-    print("search provider: {}".format(attributes.get_value("demo-engineering-flags", "searchProviderId")))
+    print(f"asset: http://{flags['cdnHostname']}/path/to/asset")
+    print(f"search provider: {attributes.get_value('demo-engineering-flags', 'searchProviderId')}")
 
 
 client_options: ClientOptions = {

@@ -1,11 +1,11 @@
-# ruff: noqa: T201 - a sample shows what it got
-"""The same offer, asked for in three ways: the thread waits, a worker calls back, a coroutine awaits.
+# ruff: noqa: T201 - a sample prints its results
+"""Get the same offer with a blocking call, with a callback, and with await.
 
-In one terminal, a Target edge on this machine::
+In one terminal, start a Target edge on this machine::
 
     python -m target_python_sdk edge --port 8642
 
-and in another ::
+In another terminal, run the sample::
 
     python samples/three_ways.py 127.0.0.1:8642
 """
@@ -27,27 +27,27 @@ request = DeliveryRequest(
 )
 
 
-def show(way: str, envelope: TargetDeliveryResponse) -> None:
-    """Say what the visitor gets."""
+def show(call: str, envelope: TargetDeliveryResponse) -> None:
+    """Print the offers."""
     for mbox in envelope["response"].execute.mboxes:
         for option in mbox.options or []:
-            print("{}: {}".format(way, option.content))
+            print(f"{call}: {option.content}")
 
 
 def on_error(error: BaseException) -> None:
-    """A call that got no answer: the page goes out with its default content."""
-    print("no offer: {}".format(error), file=sys.stderr)
+    """Handle a call that failed. An application shows its default content."""
+    print(f"no offer: {error}", file=sys.stderr)
 
 
 with TargetClient.create(client_options) as target_client:
     call: CallOptions = {"request": request}
-    show("waited", target_client.get_offers(call))
+    show("blocking", target_client.get_offers(call))
 
     queued: CallbackOptions = {
         "request": request,
-        "callback": lambda envelope: show("called back", envelope),
+        "callback": lambda envelope: show("callback", envelope),
         "err_callback": on_error,
     }
-    target_client.get_offers(queued).wait()  # until the callback has run
+    target_client.get_offers(queued).wait()  # until the callback has returned
 
     show("awaited", asyncio.run(target_client.get_offers_async(call)))

@@ -1,10 +1,10 @@
-# ruff: noqa: T201 - a demonstration shows what happens
-"""The tasks beside this file at work, with everything they need::
+# ruff: noqa: T201 - a demo prints its results
+"""Runs the tasks in this folder, with everything that they need::
 
     python samples/celery/demo.py
 
-It starts a broker (``redis-server`` if there is one, else a folder), a Target edge and a Celery worker, all on this
-machine, and stops them in the end.  Everything shown was measured just then; the exit code is 0 if all went well.
+It starts a broker (``redis-server`` if it is installed, otherwise a folder), a Target edge and a Celery worker on this
+machine, and stops them at the end. It prints what it measures. The exit code is 0 if everything worked.
 """
 
 import collections
@@ -29,55 +29,55 @@ from target_python_sdk.testing import Connection, SocketServer, response
 
 HERE = Path(__file__).resolve().parent
 VISITORS = 40
-#: Tasks whose callbacks are still to come when the worker is told to stop.
-LAST = 32
-#: Seconds that an edge takes for their answers.
-SLOW = 0.7
-#: Seconds in which Celery's main process hears that a task is over.  If it is told to stop before it knows even
-#: that the task began, the child waits thirty seconds to be heard: so it is with any task as short as these.
-HEARD = 0.1
+#: Tasks whose callbacks have not run yet when the worker is stopped.
+LAST_TASKS = 32
+#: Seconds until the slow edge answers them.
+ANSWER_DELAY = 0.7
+#: Seconds until Celery's main process has received that a task has ended. If it is stopped before it has received
+#: that the task began, the child waits thirty seconds. This happens with all tasks as short as these.
+RECEIVED = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
 RECYCLING = ["--max-tasks-per-child", str(TASKS_PER_CHILD)]
 QUIET = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-#: Seconds that anything here is waited for.
-PATIENCE = 30.0
-#: Seconds that a worker may take to stop, with those thirty.
-STOPPING = 75.0
-#: Seconds that the edge is away.
-AWAY = 1.0
+#: The longest wait for anything else, in seconds.
+TIMEOUT = 30.0
+#: The longest wait until a worker has stopped, including those thirty seconds.
+STOP_TIMEOUT = 75.0
+#: Seconds while the edge is stopped.
+DOWNTIME = 1.0
 
-_POSTED = re.compile(r"(visitor-\d+) gets (.*?) from (\d+)$", re.MULTILINE)
-_SUCCEEDED = re.compile(r"Task tasks\.write_to\[.*?succeeded")
+_SENT = re.compile(r"(visitor-\d+) gets (.*?) from (\d+)$", re.MULTILINE)
+_SUCCEEDED = re.compile(r"Task tasks\.send_mail\[.*?succeeded")
 _DROPPED = re.compile(r"(\d+) calls were not over")
-_TRIED = re.compile(r"retry: Retry in")
+_RETRIED = re.compile(r"retry: Retry in")
 
 
-class Trouble(Exception):
-    """What did not go well."""
+class DemoFailed(Exception):
+    """A step of the demo that failed."""
 
 
 def main() -> int:
-    """Show all; the result is the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
+    """Run the demo and return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all processes are stopped
     try:
         with contextlib.ExitStack() as started:
-            _demonstrate(started)
-    except (Trouble, OSError) as error:
-        sys.stderr.write("error: the demonstration failed: {}\n".format(error))
+            _run_demo(started)
+    except (DemoFailed, OSError) as error:
+        sys.stderr.write(f"error: the demo failed: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
-    print("\nEverything was stopped.")
+    print("\nAll processes are stopped.")
     return 0
 
 
-def _demonstrate(started: contextlib.ExitStack) -> None:
+def _run_demo(started: contextlib.ExitStack) -> None:
     folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="target-celery-")))
     edge = started.enter_context(LocalEdge())
-    print("A Target edge on this machine: http://{}".format(edge.domain))
+    print(f"A Target edge on this machine: http://{edge.domain}")
     os.environ.update(TARGET_EDGE=edge.domain, **_broker(started, folder))
-    # Only now: the tasks read where broker and edge are when they are imported.
+    # The module reads the addresses of the broker and the edge when it is imported.
     import tasks  # noqa: PLC0415
 
     with contextlib.closing(tasks.app):
@@ -85,9 +85,9 @@ def _demonstrate(started: contextlib.ExitStack) -> None:
         with _worker(log, *RECYCLING):
             _show_callbacks(tasks, edge, log)
             _show_notifications(tasks, edge)
-            _show_an_edge_that_was_away(tasks, edge, log)
+            _show_edge_downtime(tasks, edge, log)
         log = folder / "warm.log"
-        with SocketServer(slowly) as slow:
+        with SocketServer(answer_slowly) as slow:
             os.environ.update(TARGET_EDGE=slow.domain)
             with _worker(log) as worker:
                 _show_shutdown(tasks, log, worker)
@@ -95,98 +95,98 @@ def _demonstrate(started: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _worker(log: Path, *extra: str) -> "Iterator[subprocess.Popen[bytes]]":
-    """A Celery worker that is ready."""
+    """Run a Celery worker; the block starts when it is ready."""
     arguments = [*WORKER, *extra]
     with running([sys.executable, "-m", "celery", "-A", "tasks", *arguments, *QUIET], log) as worker:
         wait_for(lambda: " ready." in text_of(log), "the worker", log, worker)
-        print("\ncelery -A tasks {}: ready".format(" ".join(arguments)))
+        print(f"\ncelery -A tasks {' '.join(arguments)}: ready")
         yield worker
 
 
 def _show_callbacks(tasks: Any, edge: LocalEdge, log: Path) -> None:
-    """Each task returns at once; its callback runs afterwards, in children that are replaced all the time."""
+    """Run tasks that return at once. Their callbacks run later, in child processes that are replaced frequently."""
     for number in range(VISITORS):
-        tasks.write_to.delay("visitor-{}".format(number))
-    wait_for(lambda: len(posted(log)) >= VISITORS, "{} callbacks".format(VISITORS), log)
-    by_child = collections.Counter(child for _, _, child in posted(log))
+        tasks.send_mail.delay(f"visitor-{number}")
+    wait_for(lambda: len(sent_mails(log)) >= VISITORS, f"{VISITORS} callbacks", log)
+    by_child = collections.Counter(child for _, _, child in sent_mails(log))
     rows = [("child", "callbacks that ran")] + [(child, str(count)) for child, count in by_child.items()]
-    title = "{} tasks that decide with a callback, {} for each child before it is replaced"
-    show_table(title.format(VISITORS, TASKS_PER_CHILD), rows)
-    print("   callbacks that ran: {} of {}".format(len(posted(log)), VISITORS))
-    mails = collections.Counter(mail for _, mail, _ in posted(log))
-    print("   mails: {}".format(", ".join("{} x {}".format(count, mail) for mail, count in sorted(mails.items()))))
-    told = VISITORS - mails["the usual mail"]
-    wait_for(lambda: len(edge.notifications) >= told, "{} notifications".format(told), log)
-    print("   displays that the callbacks told the edge of, through the broker: {}".format(len(edge.notifications)))
+    title = f"{VISITORS} tasks that decide with a callback; a child process is replaced after {TASKS_PER_CHILD} tasks"
+    show_table(title, rows)
+    print(f"   callbacks that ran: {len(sent_mails(log))} of {VISITORS}")
+    mails = collections.Counter(mail for _, mail, _ in sent_mails(log))
+    print(f"   mails: {', '.join(f'{count} x {mail}' for mail, count in sorted(mails.items()))}")
+    displays = VISITORS - mails["the usual mail"]
+    wait_for(lambda: len(edge.notifications) >= displays, f"{displays} notifications", log)
+    print(f"   displays that the callbacks reported to the edge through the broker: {len(edge.notifications)}")
 
 
 def _show_notifications(tasks: Any, edge: LocalEdge) -> None:
-    """What a page does."""
+    """Send notifications as a web page does."""
     sent: Dict[str, float] = {}
     for number in range(5):
-        request = tasks.displayed("visitor-{}".format(number))
+        request = tasks.display_request(f"visitor-{number}")
         began = time.perf_counter()
         tasks.target.send_notifications({"request": request})
         sent[request.notifications[0].id] = (time.perf_counter() - began) * 1000
     wait_for(lambda: set(sent) <= set(recorded(edge)), "5 notifications")
     rows = [("id", "ms until the broker had it", "recorded by the edge")]
-    rows += [(one, "{:.1f}".format(took), "{} x".format(recorded(edge)[one])) for one, took in sent.items()]
-    show_table("send_notifications, as a page calls it", rows)
-    print("   median: {:.1f} ms".format(statistics.median(sent.values())))
+    rows += [(name, f"{took:.1f}", f"{recorded(edge)[name]} x") for name, took in sent.items()]
+    show_table("send_notifications, called by a page", rows)
+    print(f"   median: {statistics.median(sent.values()):.1f} ms")
 
 
-def _show_an_edge_that_was_away(tasks: Any, edge: LocalEdge, log: Path) -> None:
-    """The task tries again until the edge is back."""
-    before = len(_TRIED.findall(text_of(log)))
+def _show_edge_downtime(tasks: Any, edge: LocalEdge, log: Path) -> None:
+    """Stop the edge for a while. The task retries until the edge is back."""
+    before = len(_RETRIED.findall(text_of(log)))
     edge.stop()
-    request = tasks.displayed("visitor-1")
+    request = tasks.display_request("visitor-1")
     (notification,) = request.notifications
     tasks.target.send_notifications({"request": request})
     began = time.monotonic()
-    time.sleep(AWAY)
+    time.sleep(DOWNTIME)
     edge.start()
     wait_for(lambda: notification.id in recorded(edge), "the notification", log)
-    tries = len(_TRIED.findall(text_of(log))) - before + 1
-    took = "{:.1f} s".format(time.monotonic() - began)
+    tries = len(_RETRIED.findall(text_of(log))) - before + 1
+    took = f"{time.monotonic() - began:.1f} s"
     rows = [("id", "recorded by the edge", "after", "tries")]
-    rows += [(notification.id, "{} x".format(recorded(edge)[notification.id]), took, str(tries))]
-    show_table("send_notifications, while the edge is away for {:.1f} s".format(AWAY), rows)
+    rows += [(notification.id, f"{recorded(edge)[notification.id]} x", took, str(tries))]
+    show_table(f"send_notifications, while the edge is stopped for {DOWNTIME:.1f} s", rows)
 
 
 def _show_shutdown(tasks: Any, log: Path, worker: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM when all tasks are over and their calls are not: the callbacks run all the same."""
-    for number in range(LAST):
-        tasks.write_to.delay("visitor-{}".format(number))
-    wait_for(lambda: len(_SUCCEEDED.findall(text_of(log))) >= LAST, "{} tasks".format(LAST), log, worker)
-    time.sleep(HEARD)
-    before = len(posted(log))
+    """Send SIGTERM when all tasks have ended, but not their calls. The callbacks run nevertheless."""
+    for number in range(LAST_TASKS):
+        tasks.send_mail.delay(f"visitor-{number}")
+    wait_for(lambda: len(_SUCCEEDED.findall(text_of(log))) >= LAST_TASKS, f"{LAST_TASKS} tasks", log, worker)
+    time.sleep(RECEIVED)
+    before = len(sent_mails(log))
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(STOPPING)
+        worker.wait(STOP_TIMEOUT)
     took = time.monotonic() - began
     dropped = sum(map(int, _DROPPED.findall(text_of(log))))
     show_table(
-        "SIGTERM after {} tasks, while their calls wait for a slow edge".format(LAST),
+        f"SIGTERM after {LAST_TASKS} tasks, while their calls wait for a slow edge",
         [
-            ("the worker stopped after", "{:.2f} s, exit code {}".format(took, worker.poll())),
+            ("the worker stopped after", f"{took:.2f} s, exit code {worker.poll()}"),
             ("callbacks that had run before", str(before)),
-            ("callbacks that ran in all", "{} of {}".format(len(posted(log)), LAST)),
+            ("callbacks that ran in total", f"{len(sent_mails(log))} of {LAST_TASKS}"),
             ("calls that were dropped", str(dropped)),
         ],
     )
     if worker.poll() is None:
-        raise Trouble("the worker did not stop")
-    if len(posted(log)) != LAST:
-        raise Trouble("{} of {} callbacks ran".format(len(posted(log)), LAST))
+        raise DemoFailed("the worker did not stop")
+    if len(sent_mails(log)) != LAST_TASKS:
+        raise DemoFailed(f"{len(sent_mails(log))} of {LAST_TASKS} callbacks ran")
 
 
-def slowly(connection: Connection) -> None:
-    """An edge that thinks for a while, and finds nothing but the usual mail."""
+def answer_slowly(connection: Connection) -> None:
+    """Answer each request after a delay, without offers."""
     nothing = {"mboxes": [{"index": 1, "name": "product-recommendations"}]}
-    answer = {"status": 200, "client": "acmeclient", "id": {"tntId": "somebody.35_0"}, "prefetch": nothing}
+    answer = {"status": 200, "client": "acmeclient", "id": {"tntId": "visitor.35_0"}, "prefetch": nothing}
     while connection.read_request():
-        connection.wait(SLOW)
+        connection.wait(ANSWER_DELAY)
         connection.send(response(json.dumps(answer).encode()))
 
 
@@ -194,11 +194,11 @@ def slowly(connection: Connection) -> None:
 
 
 def _broker(started: contextlib.ExitStack, folder: Path) -> Dict[str, str]:
-    """Where the tasks find their broker, which is started if it can be."""
+    """Start a Redis if possible, and return the environment variables for the broker."""
     server = shutil.which("redis-server")
     if server is None or importlib.util.find_spec("redis") is None:
         (folder / "broker").mkdir()
-        print("A broker in a folder, as there is no redis-server or no Python package redis")
+        print("A broker in a folder, because redis-server or the Python package redis is not installed")
         return {"BROKER_URL": "filesystem://", "BROKER_FOLDER": str(folder / "broker")}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -207,13 +207,13 @@ def _broker(started: contextlib.ExitStack, folder: Path) -> Dict[str, str]:
     command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     redis = started.enter_context(running(command, log))
     wait_for(lambda: "Ready to accept" in text_of(log), "redis-server", log, redis)
-    print("A Redis of its own: redis://127.0.0.1:{}".format(port))
-    return {"BROKER_URL": "redis://127.0.0.1:{}/0".format(port)}
+    print(f"A Redis for this demo: redis://127.0.0.1:{port}")
+    return {"BROKER_URL": f"redis://127.0.0.1:{port}/0"}
 
 
 @contextlib.contextmanager
 def running(command: List[str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """The command, in a process group of its own, of which nothing is left afterwards."""
+    """Run a command in a new process group, and kill the whole group at the end."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             command, cwd=str(HERE), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
@@ -224,45 +224,45 @@ def running(command: List[str], log: Path) -> "Iterator[subprocess.Popen[bytes]]
         if process.poll() is None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE / 3)
+                process.wait(TIMEOUT / 3)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def wait_for(condition: Callable[[], Any], what: str, log: Any = None, process: Any = None) -> None:
-    """Come back when it is so, or raise Trouble, with the end of the log."""
-    end = time.monotonic() + PATIENCE
+    """Wait until the condition is true. Raise DemoFailed with the end of the log if it takes too long."""
+    end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end or (process is not None and process.poll() is not None):
-            said = "" if log is None else "\n" + text_of(log)[-2000:]
-            raise Trouble("{} did not come within {:.0f} s{}".format(what, PATIENCE, said))
+            output = "" if log is None else f"\n{text_of(log)[-2000:]}"
+            raise DemoFailed(f"waited {TIMEOUT:.0f} s for {what}{output}")
         time.sleep(0.01)
 
 
-# What was seen
+# Results
 
 
 def text_of(log: Path) -> str:
-    """All that a process has said."""
+    """Return the output of a process."""
     return log.read_text(errors="replace")
 
 
-def posted(log: Path) -> List[Tuple[str, ...]]:
-    """Visitor, mail and child of each callback that ran."""
-    return _POSTED.findall(text_of(log))
+def sent_mails(log: Path) -> List[Tuple[str, ...]]:
+    """Return the visitor, mail and child process of each callback that ran."""
+    return _SENT.findall(text_of(log))
 
 
 def recorded(edge: LocalEdge) -> "collections.Counter[str]":
-    """How often the edge has recorded each notification id."""
-    return collections.Counter(one["id"] for one in edge.notifications)
+    """Return how many times the edge has recorded each notification id."""
+    return collections.Counter(notification["id"] for notification in edge.notifications)
 
 
 def show_table(title: str, rows: Iterable[Tuple[str, ...]]) -> None:
-    """Print it, with its columns aligned."""
+    """Print a table with aligned columns."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows)]
-    print("\n" + title)
+    print(f"\n{title}")
     for row in rows:
         print("   " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 

@@ -1,12 +1,12 @@
-"""Tasks of a shop whose mails Target decides on: one client for each worker process, one task for notifications.
+"""Celery tasks that decide which recommendations a mail contains.
 
-With a Redis and a Target edge on this machine::
+There is one client in each worker process, and one task that sends notifications. To run it, start a Redis, and then::
 
     python -m target_python_sdk edge --port 8642
     cd samples/celery
     TARGET_EDGE=127.0.0.1:8642 celery -A tasks worker --loglevel INFO
 
-``demo.py`` starts all of it.
+``demo.py`` starts all of this.
 """
 
 import os
@@ -33,9 +33,9 @@ MBOX = "product-recommendations"
 log = get_task_logger(__name__)
 app = Celery("shop", broker=os.environ.get("BROKER_URL", "redis://127.0.0.1:6379/0"))
 if app.conf.broker_url.startswith("redis"):
-    # A Redis that hangs would keep whoever sends a task for ever.
+    # Without timeouts, sending a task could hang forever.
     app.conf.broker_transport_options = {"socket_connect_timeout": 2, "socket_timeout": 5}
-if "BROKER_FOLDER" in os.environ:  # of a filesystem:// broker
+if "BROKER_FOLDER" in os.environ:  # for a filesystem:// broker
     folders = ("data_folder_in", "data_folder_out", "control_folder")
     app.conf.broker_transport_options = {
         "polling_interval": 0.1,
@@ -44,7 +44,7 @@ if "BROKER_FOLDER" in os.environ:  # of a filesystem:// broker
 
 
 def create_client() -> TargetClient:
-    """The client of one process.  What it cannot deliver goes on the broker."""
+    """Create the client of one process. Notifications that it cannot deliver are sent through the broker."""
     options: Any = {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
@@ -60,30 +60,31 @@ target = install(create_client, app)
 
 
 @app.task(ignore_result=True)
-def write_to(visitor: str) -> None:
-    """Have it decided what the mail to a visitor shows.  It ends before that is known: a callback does the rest."""
+def send_mail(visitor: str) -> None:
+    """Decide the content of a mail. The task ends before the decision; a callback sends the mail."""
     request = DeliveryRequest(
         id=VisitorId(tnt_id=visitor), prefetch=PrefetchRequest(mboxes=[MboxRequest(name=MBOX, index=1)])
     )
     target.client.get_offers(
         {
             "request": request,
-            "callback": lambda envelope: post(visitor, envelope.response.prefetch.mboxes[0]),
+            "callback": lambda envelope: send(visitor, envelope.response.prefetch.mboxes[0]),
             "err_callback": lambda error: log.error("%s gets the usual mail: %s", visitor, type(error).__name__),
         }
     )
 
 
-def post(visitor: str, mbox: Any) -> None:
-    """Post the mail, and say through the broker what it shows."""
+def send(visitor: str, mbox: Any) -> None:
+    """Send the mail, and report through the broker which offers it displays."""
     shown = [option.response_tokens["experience.name"] for option in mbox.options or []]
     log.info("%s gets %s from %d", visitor, ", ".join(shown) or "the usual mail", os.getpid())
     if shown:
-        target.send_notifications({"request": displayed(visitor, [option.event_token for option in mbox.options])})
+        tokens = [option.event_token for option in mbox.options]
+        target.send_notifications({"request": display_request(visitor, tokens)})
 
 
-def displayed(visitor: str, tokens: Any = None) -> DeliveryRequest:
-    """The request that tells of one display."""
+def display_request(visitor: str, tokens: Any = None) -> DeliveryRequest:
+    """Return a request with one display notification."""
     notification: Dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "type": "display",

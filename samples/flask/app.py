@@ -1,20 +1,20 @@
-"""A small shop with Flask: the same visitor served by calls that wait, call back, are awaited, and prefetch.
+"""A small shop with Flask: blocking calls, callbacks, awaited calls and prefetching.
 
-In a checkout, with Flask beside the SDK::
+In a checkout, install Flask in addition to the SDK, and run the sample::
 
     pip install "flask[async]"
     python samples/flask/app.py
 
-and open the address that it prints.  A Target edge is started on this machine, with the activities in
-``activities.json``, unless the environment names another one:
+Then open the address that it prints. It starts a Target edge on this machine with the activities in
+``activities.json``. These environment variables change that:
 
     TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
     TARGET_DECISIONING_METHOD            server-side, on-device or hybrid
-    TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, asked by http;
-                                         "adobe" asks Adobe's own edge
-    PORT                                 of the shop; 5000 unless set
+    TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, used with http;
+                                         "adobe" for Adobe's edge
+    PORT                                 the port of the shop; default: 5000
 
-``flask --app "samples/flask/app:create_application()" run`` serves it as well, without starting an edge.
+``flask --app "samples/flask/app:create_application()" run`` also serves it, without starting an edge.
 """
 
 import asyncio
@@ -50,86 +50,86 @@ greeting_request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(na
 products_request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS)]))
 
 
-class Shown(NamedTuple):
-    """What a page shows of the decisions; its defaults are the shop without Target."""
+class PageContent(NamedTuple):
+    """The decisions that a page shows. The defaults are the content without Target."""
 
     greeting: str = "Good to have you here."
     shipping: str = "Delivery in two to four days."
     products: Optional[Dict[str, Any]] = None
-    decided_by: str = "nobody"
+    decided_by: str = "none"
 
 
 class Shop:
-    """The shop's one client, and what each page asks of it."""
+    """The client of the shop, and the calls of each page."""
 
     def __init__(self, options: ClientOptions) -> None:
         self.client = TargetClient.create(options)
-        # What callbacks leave for the request that waits for it, by the id of the call.
+        # The results of callbacks for the waiting requests, by the id of the call.
         self.results: Dict[str, Any] = {}
 
-    def waiting(self, visit: WsgiVisit) -> Shown:
-        """The thread of this request waits for the answer."""
+    def blocking(self, visit: WsgiVisit) -> PageContent:
+        """Make a blocking call in the thread of the request."""
         envelope = self.client.get_offers(visit.options(greeting_request))
-        return shown(visit.remember(envelope))
+        return content_of(visit.remember(envelope))
 
-    def calling_back(self, visit: WsgiVisit) -> Shown:
-        """Two calls are under way at once; workers bring the answers."""
-        asked, wanted = uuid.uuid4().hex, uuid.uuid4().hex
+    def with_callbacks(self, visit: WsgiVisit) -> PageContent:
+        """Make two calls at the same time, in worker threads."""
+        offers_id, flags_id = uuid.uuid4().hex, uuid.uuid4().hex
         offers = self.client.get_offers(
             visit.options(
                 greeting_request,
-                callback=functools.partial(self.keep, asked),
-                err_callback=functools.partial(self.do_without, asked),
+                callback=functools.partial(self.store_answer, offers_id),
+                err_callback=functools.partial(self.store_nothing, offers_id),
             )
         )
         flags = self.client.get_attributes(
             [SHIPPING],
             visit.options(
-                callback=functools.partial(self.keep, wanted),
-                err_callback=functools.partial(self.do_without, wanted),
+                callback=functools.partial(self.store_answer, flags_id),
+                err_callback=functools.partial(self.store_nothing, flags_id),
             ),
         )
         offers.wait()
         flags.wait()
-        return shown(self.results.pop(asked), self.results.pop(wanted))
+        return content_of(self.results.pop(offers_id), self.results.pop(flags_id))
 
-    async def awaiting(self, visit: WsgiVisit) -> Shown:
-        """The same two calls, awaited together."""
+    async def awaited(self, visit: WsgiVisit) -> PageContent:
+        """Await the same two calls together."""
         offers, flags = await asyncio.gather(
             self.client.get_offers_async(visit.options(greeting_request)),
             self.client.get_attributes_async([SHIPPING], visit.options()),
         )
-        return shown(visit.remember(offers), flags)
+        return content_of(visit.remember(offers), flags)
 
-    def prefetching(self, visit: WsgiVisit) -> Shown:
-        """Products that nobody has seen yet: the browser tells when it shows them."""
+    def prefetched(self, visit: WsgiVisit) -> PageContent:
+        """Prefetch products. The browser reports when it displays them."""
         envelope = self.client.get_offers(visit.options(products_request))
-        return shown(visit.remember(envelope))
+        return content_of(visit.remember(envelope))
 
-    def keep(self, call: str, answer: Any) -> None:
-        """Leave an answer for the page that asked."""
+    def store_answer(self, call: str, answer: Any) -> None:
+        """Store an answer for the waiting request."""
         self.results[call] = answer
 
-    def do_without(self, call: str, error: BaseException) -> None:
-        """Leave word that there is none: too many calls wait already."""
+    def store_nothing(self, call: str, error: BaseException) -> None:
+        """Store None, because the call was rejected: the queue of calls is full."""
         self.results[call] = None
 
-    def tell(self, visit: WsgiVisit, told: Dict[str, Any]) -> None:
-        """Report what the browser has shown or where it was clicked.  Nobody waits for it."""
+    def notify(self, visit: WsgiVisit, event: Dict[str, Any]) -> None:
+        """Report a display or a click of the browser, in the background."""
         notification = Notification(
             id=uuid.uuid4().hex,
-            type=told["type"],
+            type=event["type"],
             timestamp=int(time.time() * 1000),
-            mbox=NotificationMbox(name=PRODUCTS, state=told["state"]),
-            tokens=[told["token"]],
+            mbox=NotificationMbox(name=PRODUCTS, state=event["state"]),
+            tokens=[event["token"]],
         )
-        told_request = DeliveryRequest(notifications=[notification])
-        self.client.send_notifications(visit.options(told_request, callback=lambda envelope: None))
+        notification_request = DeliveryRequest(notifications=[notification])
+        self.client.send_notifications(visit.options(notification_request, callback=lambda envelope: None))
 
 
-def shown(envelope: Any, flags: Any = None) -> Shown:
-    """What there is to show; what Target did not decide is as in the shop without it."""
-    found = Shown()
+def content_of(envelope: Any, flags: Any = None) -> PageContent:
+    """Return the content of a page, with defaults for everything that Target did not decide."""
+    found = PageContent()
     if envelope is not None and envelope.error is None:
         found = found._replace(decided_by=envelope.meta["decisioning_method"])
         for _, option in options_of(envelope.response.execute):
@@ -142,7 +142,7 @@ def shown(envelope: Any, flags: Any = None) -> Shown:
 
 
 def options_of(part: Any) -> Iterator[Tuple[Any, Any]]:
-    """Every option with content in a part of the answer, and the mbox that it is for."""
+    """Yield every option with content, with its mbox, in a part of the answer."""
     for mbox in (part and part.mboxes) or []:
         for option in mbox.options or []:
             if option.content:
@@ -150,36 +150,37 @@ def options_of(part: Any) -> Iterator[Tuple[Any, Any]]:
 
 
 def create_application(edge: Optional[LocalEdge] = None) -> Flask:
-    """The application; with an edge of our own it shows what that has recorded."""
+    """Create the application. If it gets an edge, it shows the notifications that the edge has recorded."""
     application = Flask(__name__, root_path=HERE)
     shop = application.extensions["shop"] = Shop(client_options(edge))
-    # Every request gets a visit: its cookies, its page, its browser.
+    # Adds a visit to every request: cookies, page and browser.
     application.wsgi_app = TargetMiddleware(application.wsgi_app)  # type: ignore[method-assign]
 
     @application.get("/")
-    def waiting() -> str:
-        return page("waiting", shop.waiting(visit()), shop.waiting)
+    def blocking() -> str:
+        return page("blocking", shop.blocking(visit()), shop.blocking)
 
     @application.get("/callbacks")
-    def calling_back() -> str:
-        return page("calling back", shop.calling_back(visit()), shop.calling_back)
+    def with_callbacks() -> str:
+        return page("callbacks", shop.with_callbacks(visit()), shop.with_callbacks)
 
     @application.get("/await")
-    async def awaiting() -> str:
-        return page("awaiting", await shop.awaiting(visit()), shop.awaiting)
+    async def awaited() -> str:
+        return page("await", await shop.awaited(visit()), shop.awaited)
 
     @application.get("/prefetch")
-    def prefetching() -> str:
-        return page("prefetching", shop.prefetching(visit()), shop.prefetching)
+    def prefetched() -> str:
+        return page("prefetch", shop.prefetched(visit()), shop.prefetched)
 
-    @application.post("/told")
-    def told() -> Any:
+    @application.post("/notify")
+    def notify() -> Any:
         body = request.get_json()
-        # A browser may send anything.
-        texts = isinstance(body, dict) and all(isinstance(body.get(name), str) for name in ("type", "token", "state"))
-        if not texts or body["type"] not in (MetricType.DISPLAY, MetricType.CLICK):
+        # A browser can send anything.
+        keys = ("type", "token", "state")
+        is_valid = isinstance(body, dict) and all(isinstance(body.get(key), str) for key in keys)
+        if not is_valid or body["type"] not in (MetricType.DISPLAY, MetricType.CLICK):
             abort(400)
-        shop.tell(visit(), body)
+        shop.notify(visit(), body)
         return "", 204
 
     @application.get("/recorded")
@@ -190,35 +191,35 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
 
 
 def visit() -> WsgiVisit:
-    """This request, as far as Target is concerned."""
+    """Return the visit of the current request."""
     found: WsgiVisit = request.environ[ENVIRON_KEY]
     return found
 
 
-def page(way: str, found: Shown, view: Callable[..., Any]) -> str:
-    """The shop's page, and below it the code that asked for what it shows."""
-    return render_template("shop.html", way=way, shown=found, code=textwrap.dedent(inspect.getsource(view)))
+def page(name: str, found: PageContent, view: Callable[..., Any]) -> str:
+    """Render the page of the shop, and below it the code that made the calls."""
+    return render_template("shop.html", name=name, content=found, code=textwrap.dedent(inspect.getsource(view)))
 
 
 def client_options(edge: Optional[LocalEdge]) -> ClientOptions:
-    """The options of the client, from the environment."""
+    """Return the client options, from the environment."""
     options: ClientOptions = {
         "client": os.environ.get("TARGET_CLIENT", "acmeclient"),
         "organization_id": os.environ.get("TARGET_ORGANIZATION", "1234567890@AdobeOrg"),
         "decisioning_method": os.environ.get("TARGET_DECISIONING_METHOD", "server-side"),
         "timeout": 1000,
-        "on_error": "default",  # a page must be shown whatever Target does
+        "on_error": "default",  # show the page even if Target fails
     }
     domain = edge.domain if edge is not None else os.environ.get("TARGET_SERVER_DOMAIN", "adobe")
     if domain != "adobe":
         options["server_domain"] = domain
-        options["cdn_base_path"] = "http://" + domain
+        options["cdn_base_path"] = f"http://{domain}"
         options["secure"] = False
     return options
 
 
 def main() -> None:
-    """Serve, until Ctrl-C; with an edge of our own if none is named."""
+    """Serve until Ctrl+C. Start an edge unless the environment names one."""
     port = int(os.environ.get("PORT", "5000"))
     if os.environ.get("TARGET_SERVER_DOMAIN"):
         create_application().run(port=port)

@@ -1,12 +1,12 @@
-"""A shop's WSGI application in plain callbacks, as a legacy code base has it.
+"""A WSGI application of a shop that uses callbacks, like many existing applications.
 
-It runs under any WSGI server; see serve.py.  The environment says whom it asks:
+It runs under any WSGI server; see serve.py. Environment variables configure it:
 
     TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
     TARGET_DECISIONING_METHOD            server-side, on-device or hybrid
-    TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, asked by http
-    TARGET_POLLING_INTERVAL              milliseconds between two looks for a new rule artifact
-    TARGET_TRUSTED_PROXIES               how many proxies of your own stand in front of the server
+    TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, used with http
+    TARGET_POLLING_INTERVAL              milliseconds between checks for a new rule artifact
+    TARGET_TRUSTED_PROXIES               the number of your proxies in front of the server
 """
 
 import html
@@ -32,18 +32,18 @@ from target_python_sdk.types import (
 GREETING = "a1-serverside-ab"
 PRODUCTS = "product-recommendations"
 FLAGS = "demo-engineering-flags"
-#: A form of ours is shorter.
-LONGEST_FORM = 8192
+#: The largest form that is read, in bytes.
+MAX_FORM_SIZE = 8192
 
 log = logging.getLogger("shop")
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
 
-# What the callbacks leave for the request that waits for it, by the id of the call.
+# The results of callbacks for the waiting requests, by the id of the call.
 results: Dict[str, Any] = {}
 
 
 def client_options() -> ClientOptions:
-    """The options of the one client of each process, from the environment."""
+    """Return the options of the client, from the environment. Each process has one client."""
     options: ClientOptions = {
         "client": os.environ.get("TARGET_CLIENT", "acmeclient"),
         "organization_id": os.environ.get("TARGET_ORGANIZATION", "1234567890@AdobeOrg"),
@@ -55,18 +55,18 @@ def client_options() -> ClientOptions:
     edge = os.environ.get("TARGET_SERVER_DOMAIN")
     if edge:
         options["server_domain"] = edge
-        options["cdn_base_path"] = "http://" + edge
+        options["cdn_base_path"] = f"http://{edge}"
         options["secure"] = False
     return options
 
 
 def client_ready() -> None:
-    """The client of this process is there, and has its rule artifact if it decides by itself."""
+    """Log that the client is ready. For on-device decisioning, it has its rule artifact."""
     log.info("Target is ready")
 
 
 def get_offers(visit: WsgiVisit) -> Optional[Any]:
-    """The envelope with a greeting that is shown, and products that may be; None: the page does without."""
+    """Return an answer with an executed greeting and prefetched products, or None if the call failed."""
     request_id = uuid.uuid4().hex
     request = DeliveryRequest(
         execute=ExecuteRequest(mboxes=[MboxRequest(name=GREETING)]),
@@ -82,7 +82,7 @@ def get_offers(visit: WsgiVisit) -> Optional[Any]:
 
 
 def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
-    """The feature flags of this visitor; none where Target could not be asked."""
+    """Return the feature flags of this visitor, or none if the call failed."""
     request_id = uuid.uuid4().hex
 
     def on_flags(attributes: Any) -> None:
@@ -94,8 +94,8 @@ def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
     return flags
 
 
-def tell(visit: WsgiVisit, kind: str, token: str) -> None:
-    """Report that products were shown or clicked.  Nobody waits for it."""
+def notify(visit: WsgiVisit, kind: str, token: str) -> None:
+    """Report a display or a click of products, in the background."""
     notification = Notification(
         id=uuid.uuid4().hex,
         type=kind,
@@ -104,33 +104,33 @@ def tell(visit: WsgiVisit, kind: str, token: str) -> None:
         tokens=[token],
     )
     request = DeliveryRequest(notifications=[notification])
-    target_client.send_notifications(visit.options(request, callback=on_told, err_callback=on_error))
+    target_client.send_notifications(visit.options(request, callback=on_notified, err_callback=on_error))
 
 
-def on_told(envelope: Any) -> None:
-    """The edge has it."""
-    log.debug("told: %s", envelope.response.notifications)
+def on_notified(envelope: Any) -> None:
+    """Log that the edge has the notifications."""
+    log.debug("notified: %s", envelope.response.notifications)
 
 
 def on_error(error: BaseException) -> None:
-    """A call that got no answer: the page goes out with what it has."""
+    """Log that a call failed. The page shows the rest."""
     log.warning("Target: %s", error)
 
 
 def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """``GET /`` is the page, ``POST /clicked`` what its button sends."""
+    """Serve the page at ``GET /``, and the click on its button at ``POST /clicked``."""
     visit: WsgiVisit = environ["adobe.target"]
-    asked = "{} {}".format(environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/")
-    # Which process it was is of interest to the demonstration only.
+    route = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO') or '/'}"
+    # Only the demo needs the process id.
     headers = [("Content-Type", "text/html; charset=utf-8"), ("X-Process", str(os.getpid()))]
-    if asked == "GET /":
+    if route == "GET /":
         body = page(visit)
         start_response("200 OK", [*headers, ("Content-Length", str(len(body))), ("Cache-Control", "no-store")])
         return [body]
-    if asked == "POST /clicked":
+    if route == "POST /clicked":
         token = form(environ).get("token")
         if token:
-            tell(visit, MetricType.CLICK, token)
+            notify(visit, MetricType.CLICK, token)
         start_response("303 See Other", [*headers, ("Content-Length", "0"), ("Location", ".")])
         return [b""]
     start_response("404 Not Found", [*headers, ("Content-Length", "0")])
@@ -138,17 +138,17 @@ def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 
 
 def form(environ: Dict[str, Any]) -> Dict[str, str]:
-    """The fields of a posted form; of several alike the first."""
+    """Return the fields of a posted form. If a name is repeated, the first one counts."""
     length = environ.get("CONTENT_LENGTH") or "0"
     size = int(length) if length.isdigit() else 0
-    if size > LONGEST_FORM:
+    if size > MAX_FORM_SIZE:
         return {}
     text = environ["wsgi.input"].read(size).decode("utf-8", "replace")
     return {name: values[0] for name, values in parse_qs(text).items()}
 
 
 def page(visit: WsgiVisit) -> bytes:
-    """The shop's page for this visitor."""
+    """Render the page for this visitor."""
     envelope = get_offers(visit)
     flags = get_flags(visit)
     greeting = "<div>Welcome</div>"
@@ -156,29 +156,29 @@ def page(visit: WsgiVisit) -> bytes:
     if envelope is not None:
         response = envelope["response"]
         for option in first_options(response.execute):
-            greeting = option.content  # HTML, written by who runs the activity
+            greeting = option.content  # HTML by the author of the activity
         for option in first_options(response.prefetch):
             products = product_list(option)
-            tell(visit, MetricType.DISPLAY, option.event_token)
+            notify(visit, MetricType.DISPLAY, option.event_token)
     return PAGE.format(
         greeting=greeting,
-        products=products or "<p>Nothing is recommended to you today.</p>",
-        provider=html.escape(str(flags.get("searchProviderId", "the usual one"))),
-        method=html.escape(envelope["meta"]["decisioning_method"] if envelope else "nobody"),
+        products=products or "<p>There are no recommendations today.</p>",
+        provider=html.escape(str(flags.get("searchProviderId", "default"))),
+        method=html.escape(envelope["meta"]["decisioning_method"] if envelope else "none"),
         process=os.getpid(),
     ).encode()
 
 
 def first_options(part: Any) -> List[Any]:
-    """What the first mbox of a part of the answer shows."""
+    """Return the options with content of the first mbox in a part of the answer."""
     mboxes = (part and part.mboxes) or []
     return [option for option in (mboxes[0].options or [] if mboxes else []) if option.content]
 
 
 def product_list(option: Any) -> str:
-    """Recommended products, from a JSON offer."""
+    """Render the recommended products of a JSON offer."""
     rows = [
-        "<li><b>{}</b> <span>{:.2f}</span></li>".format(html.escape(product["name"]), product["price"])
+        f"<li><b>{html.escape(product['name'])}</b> <span>{product['price']:.2f}</span></li>"
         for product in option.content["products"]
     ]
     title, token = html.escape(option.content["title"]), html.escape(option.event_token)
@@ -208,12 +208,12 @@ footer {{ color: #6b675f; font-size: 14px; text-align: center }}
 </main></body></html>
 """
 
-# Made when the module is imported: before the server forks, or in each worker, both are right.
+# Created at import. The server can import the module before it forks, or in each worker.
 target_client = TargetClient.create(client_options())
 try:
     import uwsgi  # type: ignore[import-untyped,import-not-found,unused-ignore]
 except ImportError:
-    pass  # another server, whose workers run Python's own exit handlers
-else:  # with --gevent, and with --skip-atexit-teardown, uWSGI runs no other
+    pass  # workers of other servers run Python's exit handlers
+else:  # with --gevent or --skip-atexit-teardown, uWSGI runs only this exit handler
     uwsgi.atexit = target_client.close  # type: ignore[attr-defined,unused-ignore]
 application = TargetMiddleware(shop, trusted_proxies=int(os.environ.get("TARGET_TRUSTED_PROXIES", "0")))

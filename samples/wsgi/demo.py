@@ -1,11 +1,11 @@
-# ruff: noqa: T201 - a demonstration shows what happens
-"""The sample application under every server that is installed, with visitors, notifications and a new artifact::
+# ruff: noqa: T201 - a demo prints its results
+"""Runs the sample application under every installed server, with visitors, notifications and a new artifact::
 
-    python samples/wsgi/demo.py                  # all of them
-    python samples/wsgi/demo.py uwsgi waitress   # these
+    python samples/wsgi/demo.py                  # all servers
+    python samples/wsgi/demo.py uwsgi waitress   # these servers
 
-Each server gets a Target edge on this machine, decides on-device, and is stopped in the end.  Everything shown was
-measured just then; the exit code is 0 if all went well.
+Each server has a Target edge on this machine, and decides on-device. The demo prints what it measures. The exit code
+is 0 if everything worked.
 """
 
 import argparse
@@ -31,23 +31,23 @@ VISITORS = ("Ada", "Ben", "Cleo")
 PAGES = 4
 GREETINGS = ("Good to see you", "Welcome to the mountains")
 CHANGED = "The summer sale is on"
-#: Milliseconds; in production minutes.
+#: In milliseconds. In production, use minutes.
 POLLING_INTERVAL = 300
-#: Seconds that a server has for anything it is waited for.
-PATIENCE = 20.0
-#: Seconds within which a server should have stopped.
-STOPPED = 2.0
+#: The longest wait for a server, in seconds.
+TIMEOUT = 20.0
+#: The longest acceptable duration of a stop, in seconds.
+STOP_LIMIT = 2.0
 
 _GREETING = re.compile(r'id="greeting"><div>(.*?)</div>')
 _TOKEN = re.compile(r'name="token" value="(.*?)"')
 
 
-class Trouble(Exception):
-    """What did not go well."""
+class DemoFailed(Exception):
+    """A step of the demo that failed."""
 
 
 class Page(NamedTuple):
-    """An answer of the shop, as a browser has it."""
+    """A page of the shop."""
 
     process: int
     greeting: str
@@ -55,7 +55,7 @@ class Page(NamedTuple):
 
 
 class Visitor:
-    """A browser: it keeps the cookies that it is given, and sends them along."""
+    """A browser that stores cookies."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
@@ -63,22 +63,22 @@ class Visitor:
         self.greetings: Set[str] = set()
         self._port = port
 
-    def look(self) -> Page:
+    def open_page(self) -> Page:
         """Open the page."""
-        process, text = self._ask("GET", "/")
+        process, text = self._request("GET", "/")
         greeting, token = _GREETING.search(text), _TOKEN.search(text)
         if greeting is None or token is None:
-            raise Trouble("{} got a page without an offer".format(self.name))
+            raise DemoFailed(f"{self.name} got a page without an offer")
         self.greetings.add(greeting.group(1))
         return Page(process, greeting.group(1), token.group(1))
 
     def click(self, page: Page) -> None:
-        """Press the button on it."""
-        self._ask("POST", "/clicked", urlencode({"token": page.token}))
+        """Click the button on the page."""
+        self._request("POST", "/clicked", urlencode({"token": page.token}))
 
-    def _ask(self, method: str, path: str, form: str = "") -> "tuple[int, str]":
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
-        cookies = "; ".join("{}={}".format(*cookie) for cookie in self.cookies.items())
+    def _request(self, method: str, path: str, form: str = "") -> "tuple[int, str]":
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         try:
             connection.request(method, path, form, {"Cookie": cookies, "Connection": "close"} if cookies else {})
             answer = connection.getresponse()
@@ -86,7 +86,7 @@ class Visitor:
         finally:
             connection.close()
         if answer.status not in (200, 303):
-            raise Trouble("{} {}: status {}".format(method, path, answer.status))
+            raise DemoFailed(f"{method} {path}: status {answer.status}")
         for header in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = header.partition(";")[0].partition("=")
             self.cookies[name] = value
@@ -94,16 +94,16 @@ class Visitor:
 
 
 class Shop:
-    """The sample application under one server, and the edge that it asks."""
+    """The sample application under one server, with its edge."""
 
     def __init__(self, server: str, edge: LocalEdge, port: int, folder: str) -> None:
         self.edge = edge
         self.stop_signal = serve.stop_signal(server)
         self._port = port
-        # Apache keeps its configuration in a folder of its own, which its user must get into.
+        # Apache has a folder for its configuration, which its user must be able to read.
         os.chmod(folder, 0o755)
-        own = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
-        self.command = serve.command(server, port, "app", *serve.ADVISED.get(server, ()), *own)
+        extra = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
+        self.command = serve.command(server, port, "app", *serve.ADVISED.get(server, ()), *extra)
         self.workers = 1 if server == "waitress" else 2
         self._seen: Dict[int, str] = {}
         self._pages = self._clicks = 0
@@ -119,16 +119,16 @@ class Shop:
         return {**serve.environment(self.edge.domain), **chosen}
 
     def until(self, condition: Callable[[], bool], what: str) -> float:
-        """Wait for it; the seconds it took."""
+        """Wait until the condition is true, and return the seconds."""
         began = time.monotonic()
         while not condition():
-            if self._process.poll() is not None or time.monotonic() - began > PATIENCE:
-                raise Trouble("waited in vain for {}\n{}".format(what, self.last_lines()))
+            if self._process.poll() is not None or time.monotonic() - began > TIMEOUT:
+                raise DemoFailed(f"waited too long for {what}\n{self.last_lines()}")
             time.sleep(0.02)
         return time.monotonic() - began
 
     def answers(self) -> bool:
-        """Whether the shop is open."""
+        """Return whether the server answers."""
         try:
             self.visit(Visitor("the first", self._port))
         except OSError:
@@ -136,8 +136,8 @@ class Shop:
         return True
 
     def visit(self, visitor: Visitor, click: bool = False) -> Page:
-        """One page for that visitor, counted."""
-        page = visitor.look()
+        """Open a page for that visitor, and count it."""
+        page = visitor.open_page()
         if click:
             visitor.click(page)
         with self._lock:
@@ -146,8 +146,8 @@ class Shop:
             self._clicks += click
         return page
 
-    def crowd(self) -> None:
-        """So many visitors at once that every worker has something to do."""
+    def visit_concurrently(self) -> None:
+        """Send so many visitors at once that every worker has to answer one."""
         visitors = [Visitor("one of many", self._port) for _ in range(8)]
         threads = [threading.Thread(target=self.visit, args=(visitor,)) for visitor in visitors]
         for thread in threads:
@@ -155,73 +155,73 @@ class Shop:
         for thread in threads:
             thread.join()
 
-    def all_at_work(self) -> bool:
-        """Whether every worker process was seen, after one more crowd."""
-        self.crowd()
+    def all_workers_answer(self) -> bool:
+        """Return whether every worker process has answered."""
+        self.visit_concurrently()
         return len(self._seen) >= self.workers
 
-    def all_say(self, greeting: str) -> bool:
-        """Whether every worker process says so, after one more crowd."""
-        self.crowd()
+    def all_workers_show(self, greeting: str) -> bool:
+        """Return whether every worker process shows this greeting."""
+        self.visit_concurrently()
         return set(self._seen.values()) == {greeting}
 
     def stop(self) -> float:
-        """Tell the server to stop; the seconds it took."""
+        """Stop the server, and return the seconds."""
         began = time.monotonic()
-        in_time = serve.ended(self._process, self.stop_signal, PATIENCE)
+        in_time = serve.stop(self._process, self.stop_signal, TIMEOUT)
         if not in_time:
-            raise Trouble("did not stop within {:.0f} s\n{}".format(PATIENCE, self.last_lines()))
+            raise DemoFailed(f"did not stop within {TIMEOUT:.0f} s\n{self.last_lines()}")
         return time.monotonic() - began
 
     def end(self) -> None:
-        """Leave no process behind, whatever happened."""
-        serve.ended(self._process, signal.SIGKILL, PATIENCE)
+        """Kill all processes."""
+        serve.stop(self._process, signal.SIGKILL, TIMEOUT)
 
     def last_lines(self) -> str:
-        """What the server said last."""
+        """Return the end of the server's log."""
         with open(self._log, errors="replace") as log:
             return "".join(log.readlines()[-12:])
 
     @property
     def processes(self) -> List[int]:
-        """The worker processes that answered so far."""
+        """The worker processes that have answered."""
         return sorted(self._seen)
 
     def expected(self) -> Dict[str, int]:
-        """The notifications that the edge should have: each page shows a greeting and products, and uses flags."""
+        """Return the notifications that the edge should have. Each page has a greeting, products and flags."""
         return {"display": 3 * self._pages, "click": self._clicks}
 
     def recorded(self) -> Dict[str, int]:
-        """The notifications that it has, each id counted once."""
-        told = {notification["id"]: notification["type"] for notification in self.edge.notifications}
-        return {kind: list(told.values()).count(kind) for kind in ("display", "click")}
+        """Return the notifications that the edge has; each id counts once."""
+        types = {notification["id"]: notification["type"] for notification in self.edge.notifications}
+        return {kind: list(types.values()).count(kind) for kind in ("display", "click")}
 
     def visitors(self) -> List[Visitor]:
-        """Some who will come again."""
+        """Return the visitors that open several pages."""
         return [Visitor(name, self._port) for name in VISITORS]
 
 
 def activities(*greetings: str) -> Dict[str, Any]:
-    """What the edge serves: visitors are divided among the greetings, all see the same products."""
+    """Return the activities: visitors are divided among the greetings, and all get the same products."""
     products = {"title": "Bestsellers", "products": [{"name": "Trail jacket", "price": 129.0}]}
-    experiences = [{"name": text, "offer": {"html": "<div>{}</div>".format(text)}} for text in greetings]
-    places: List[Any] = [
+    experiences = [{"name": text, "offer": {"html": f"<div>{text}</div>"}} for text in greetings]
+    locations: List[Any] = [
         ("Greeting", "a1-serverside-ab", experiences),
-        ("Products", "product-recommendations", [{"name": "Everybody", "offer": {"json": products}}]),
-        ("Flags", "demo-engineering-flags", [{"name": "Everybody", "offer": {"json": {"searchProviderId": 143}}}]),
+        ("Products", "product-recommendations", [{"name": "All visitors", "offer": {"json": products}}]),
+        ("Flags", "demo-engineering-flags", [{"name": "All visitors", "offer": {"json": {"searchProviderId": 143}}}]),
     ]
     return {
         "client": "acmeclient",
         "activities": [
-            {"id": 1000 + number, "name": name, "locations": [place], "experiences": arms}
-            for number, (name, place, arms) in enumerate(places)
+            {"id": 1000 + number, "name": name, "locations": [location], "experiences": experiences}
+            for number, (name, location, experiences) in enumerate(locations)
         ],
     }
 
 
 @contextlib.contextmanager
 def open_shop(server: str) -> Iterator[Shop]:
-    """The sample under that server; no process of it is left afterwards."""
+    """Run the sample under that server, and kill all its processes at the end."""
     with LocalEdge(activities(*GREETINGS)) as edge, tempfile.TemporaryDirectory() as folder:
         shop = Shop(server, edge, serve.free_port(), folder)
         try:
@@ -231,62 +231,62 @@ def open_shop(server: str) -> Iterator[Shop]:
 
 
 def show(server: str) -> None:
-    """One server at work; raises ``Trouble``."""
-    print("\n{}".format(server), flush=True)
+    """Run the demo with one server. Raises ``DemoFailed``."""
+    print(f"\n{server}", flush=True)
     with open_shop(server) as shop:
         say("command", " ".join(map(shlex.quote, shop.command)).replace(os.path.dirname(sys.executable) + os.sep, ""))
         ready = shop.until(shop.answers, "the first answer")
-        shop.until(shop.all_at_work, "{} workers".format(shop.workers))
-        say("workers", "{}, the first answer after {:.1f} s".format(", ".join(map(str, shop.processes)), ready))
+        shop.until(shop.all_workers_answer, f"{shop.workers} workers")
+        say("workers", f"{', '.join(map(str, shop.processes))}, first answer after {ready:.1f} s")
         for visitor in shop.visitors():
             pages = [shop.visit(visitor, click=number == 0) for number in range(PAGES)]
-            asked = len({page.process for page in pages})
-            say(visitor.name, "{!r} on {} pages, by {} of {} workers".format(
-                " / ".join(visitor.greetings), len(pages), asked, len(shop.processes)))  # fmt: skip
+            workers, greetings = len({page.process for page in pages}), " / ".join(visitor.greetings)
+            say(visitor.name, f"{greetings!r} on {len(pages)} pages, from {workers} of {len(shop.processes)} workers")
             if len(visitor.greetings) != 1:
-                raise Trouble("{} got another greeting on another page".format(visitor.name))
+                raise DemoFailed(f"{visitor.name} got different greetings on different pages")
         shop.edge.load(activities(CHANGED))
-        seconds = shop.until(lambda: shop.all_say(CHANGED), "the new artifact in every worker")
-        say("artifact", "a new one is in use in all {} after {:.2f} s, polled every {:.1f} s".format(
-            len(shop.processes), seconds, POLLING_INTERVAL / 1000))  # fmt: skip
+        seconds = shop.until(lambda: shop.all_workers_show(CHANGED), "the new artifact in every worker")
+        interval = POLLING_INTERVAL / 1000
+        workers = len(shop.processes)
+        say("artifact", f"a new one in all {workers} workers after {seconds:.2f} s, polled every {interval:.1f} s")
         seconds = shop.stop()
-        say("stopped", "{:.1f} s after {}".format(seconds, shop.stop_signal.name))
+        say("stopped", f"{seconds:.1f} s after {shop.stop_signal.name}")
         expected, recorded = shop.expected(), shop.recorded()
-        say("edge", "has {display} displays and {click} clicks".format(**recorded)
-            + " of {display} and {click}".format(**expected))  # fmt: skip
+        for kind in expected:
+            say("edge", f"received {recorded[kind]} of {expected[kind]} {kind}s")
         if recorded != expected:
-            raise Trouble("notifications were lost")
-        if seconds > STOPPED:
-            raise Trouble("it should stop within {:.0f} s".format(STOPPED))
+            raise DemoFailed("notifications were lost")
+        if seconds > STOP_LIMIT:
+            raise DemoFailed(f"it should stop within {STOP_LIMIT:.0f} s")
 
 
 def say(what: str, text: str) -> None:
-    """One line of the demonstration."""
-    print("  {:<9} {}".format(what, text), flush=True)
+    """Print one line."""
+    print(f"  {what:<9} {text}", flush=True)
 
 
 def main(arguments: List[str]) -> int:
-    """Show the servers; the result is the exit code."""
-    parser = argparse.ArgumentParser(description="The sample application under every server that is installed.")
-    parser.add_argument("server", nargs="*", choices=[*serve.SERVERS, []], help="default: all that are installed")
+    """Run the demo with each server, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Run the sample application under every installed server.")
+    parser.add_argument("server", nargs="*", choices=[*serve.SERVERS, []], help="default: all installed servers")
     named = parser.parse_args(arguments).server
-    # A shell that starts this in the background has SIGINT ignored, which the servers would inherit.
+    # A shell that starts this in the background ignores SIGINT, and the servers would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     failed = 0
     servers = named or list(serve.SERVERS)
     for server in servers:
         if serve.missing(server):
-            print("\n{}\n  {}".format(server, serve.missing(server)))
+            print(f"\n{server}\n  {serve.missing(server)}")
             failed += bool(named)
             continue
         try:
             show(server)
-        except Trouble as trouble:
+        except DemoFailed as error:
             failed += 1
-            say("FAILED", str(trouble))
+            say("FAILED", str(error))
         except KeyboardInterrupt:
-            print("\ninterrupted; everything is stopped")
+            print("\ninterrupted; all processes are stopped")
             return 130
     return 1 if failed else 0
 

@@ -1,12 +1,12 @@
-# ruff: noqa: T201 - a sample shows what it does
-"""The sample application under a real server, by one command each::
+# ruff: noqa: T201 - a command-line program prints
+"""Runs the sample application under a WSGI server::
 
     python samples/wsgi/serve.py gunicorn
     python samples/wsgi/serve.py uwsgi --lazy-apps
-    python samples/wsgi/serve.py            # names the servers
+    python samples/wsgi/serve.py            # lists the servers
 
-What follows the server's name goes to it as it stands.  Where ``TARGET_SERVER_DOMAIN`` is not set, a Target edge
-is started on this machine, with the built-in sample of activities.  Ctrl-C stops everything.
+Arguments after the name of the server are passed to it unchanged. Unless ``TARGET_SERVER_DOMAIN`` is set, it also
+starts a Target edge on this machine, with the built-in sample activities. Ctrl+C stops both.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-#: The servers, each with its executable and the packages it comes in.
+#: The servers with their executables, and the packages to install.
 SERVERS: Dict[str, Tuple[str, str]] = {
     "gunicorn": ("gunicorn", "gunicorn"),
     "gunicorn-gthread": ("gunicorn", "gunicorn"),
@@ -32,9 +32,9 @@ SERVERS: Dict[str, Tuple[str, str]] = {
     "uwsgi": ("uwsgi", "uwsgi"),
     "uwsgi-gevent": ("uwsgi", "uwsgi gevent"),
     "waitress": ("waitress-serve", "waitress"),
-    "mod_wsgi": ("mod_wsgi-express", "mod_wsgi  (Apache beforehand: apt-get install apache2 apache2-dev)"),
+    "mod_wsgi": ("mod_wsgi-express", "mod_wsgi  (first install Apache: apt-get install apache2 apache2-dev)"),
 }
-#: Flags for production on top of what ``command`` says; why, is in docs/wsgi.md.
+#: Recommended flags for production, in addition to those of ``command``. docs/wsgi.md explains them.
 ADVISED: Dict[str, Tuple[str, ...]] = {
     "gunicorn": ("--graceful-timeout", "10"),
     "gunicorn-gthread": ("--graceful-timeout", "10"),
@@ -45,50 +45,50 @@ ADVISED: Dict[str, Tuple[str, ...]] = {
 
 
 def command(server: str, port: int, module: str, *extra: str) -> List[str]:
-    """How ``server`` serves ``application`` of ``module``, found in the working directory, on that port of loopback.
+    """Return the command that serves ``application`` of ``module`` on that port of 127.0.0.1.
 
-    With two worker processes where it has such (waitress has one), and nothing that it does not need; ``extra``
-    are further flags of its own.
+    The module must be in the working directory. Servers with worker processes get two of them. ``extra`` are further
+    flags.
     """
-    where = "127.0.0.1:{}".format(port)
-    name = "{}:application".format(module)
+    address = f"127.0.0.1:{port}"
+    name = f"{module}:application"
     start = executable(server) or SERVERS[server][0]
     if server.startswith("gunicorn"):
         kind = server.partition("-")[2] or "sync"
         threads = ["--threads", "4"] if kind == "gthread" else []
-        return [start, "--bind", where, "--workers", "2", "--worker-class", kind, *threads, *extra, name]
+        return [start, "--bind", address, "--workers", "2", "--worker-class", kind, *threads, *extra, name]
     if server.startswith("uwsgi"):
-        # Without --die-on-term a SIGTERM reloads uWSGI.  One from the PATH does not know of our environment.
+        # Without --die-on-term, SIGTERM reloads uWSGI. A uWSGI from the PATH needs the path of this environment.
         gevent = ["--gevent", "50", "--gevent-monkey-patch"] if server == "uwsgi-gevent" else []
         home = ["--virtualenv", sys.prefix] if sys.prefix != sys.base_prefix else []
-        served = ["--http-socket", where, "--module", name, "--need-app", *home]
+        served = ["--http-socket", address, "--module", name, "--need-app", *home]
         return [start, *served, "--master", "--processes", "2", "--die-on-term", *gevent, *extra]
     if server == "waitress":
-        return [start, "--listen", where, "--threads", "4", *extra, name]
+        return [start, "--listen", address, "--threads", "4", *extra, name]
     if server == "mod_wsgi":
         start_apache, user = _apache(start)
         served = ["--application-type", "module", module, "--working-directory", "."]
         host = ["--host", "127.0.0.1", "--port", str(port), "--locale", "C.UTF-8", "--log-to-terminal"]
         return [*start_apache, "start-server", *served, *host, "--processes", "2", "--threads", "4", *user, *extra]
-    raise ValueError("no such server: {}".format(server))
+    raise ValueError(f"unknown server: {server!r}")
 
 
 def executable(server: str) -> Optional[str]:
-    """Where its executable is: beside this interpreter, else on the PATH; None if it is not installed."""
+    """Return the executable next to this interpreter or on the PATH, or None if it is not installed."""
     name = SERVERS[server][0]
     return shutil.which(name, path=os.path.dirname(sys.executable)) or shutil.which(name)
 
 
 def stop_signal(server: str) -> "signal.Signals":
-    """What ends it in an orderly way.  Waitress knows no SIGTERM: it dies of it, without its exit handlers."""
+    """Return the signal for a graceful stop. Waitress does not handle SIGTERM; it would exit without exit handlers."""
     return signal.SIGINT if server == "waitress" else signal.SIGTERM
 
 
 def _apache(start: str) -> Tuple[List[str], List[str]]:
-    """How mod_wsgi-express is started, and the user it is told to be.
+    """Return the command that starts mod_wsgi-express, and the flags for its user.
 
-    Apache refuses to serve as root, and a root's interpreter may lie in a folder that nobody else may look into,
-    as pyenv's does.  Then Apache runs as nobody, with the one right of root's that it needs for that.
+    Apache does not run as root, but only root may be able to read the interpreter, for example in a pyenv of root.
+    Then Apache runs as an unprivileged user, with the one capability that it needs to read the files.
     """
     if os.getuid() != 0:
         return [start], []
@@ -100,7 +100,7 @@ def _apache(start: str) -> Tuple[List[str], List[str]]:
 
 
 def _open_to_all(path: str) -> bool:
-    """Whether every user gets to that file or folder."""
+    """Return whether every user can reach that file or folder."""
     while path != os.path.dirname(path):
         if not os.stat(path).st_mode & stat.S_IXOTH:
             return False
@@ -109,31 +109,31 @@ def _open_to_all(path: str) -> bool:
 
 
 def missing(server: str) -> str:
-    """What to install for a server that is not there; empty if it is."""
+    """Return what to install for a server, or an empty string if it is installed."""
     program, packages = SERVERS[server]
     start = executable(server)
     if start is None:
-        return "{} is not installed: pip install {}".format(program, packages)
+        return f"{program} is not installed: pip install {packages}"
     if server == "mod_wsgi" and _apache(start)[0][0] == "setpriv" and not shutil.which("setpriv"):
-        return "Apache does not serve as root, and no other user gets to {}: setpriv is missing".format(start)
+        return f"Apache does not run as root, and no other user can read {start}: setpriv is missing"
     return ""
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
 
 
 def environment(edge: str) -> Dict[str, str]:
-    """The variables for a server whose application asks the edge at ``host:port``."""
+    """Return the environment for a server whose application uses the edge at ``host:port``."""
     found = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
     return {**os.environ, "TARGET_SERVER_DOMAIN": edge, "PYTHONPATH": os.pathsep.join([HERE, *found])}
 
 
-def ended(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> bool:
-    """Tell the process to stop; whether it did so in time.  It is gone, with all its children, when this returns."""
+def stop(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> bool:
+    """Stop the process and return whether it ended in time. Afterwards, kill it and all its children."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
     try:
@@ -149,41 +149,41 @@ def ended(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> bo
 
 @contextlib.contextmanager
 def _edge() -> Iterator[str]:
-    """The edge that the environment names, else one of our own."""
+    """Return the edge that the environment names, or start one."""
     named = os.environ.get("TARGET_SERVER_DOMAIN")
     if named:
         yield named
         return
-    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - only where none is named
+    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - needed only if none is named
 
     with LocalEdge() as edge:
         yield edge.domain
 
 
 def main(arguments: List[str]) -> int:
-    """Serve until interrupted; the result is the exit code."""
-    parser = argparse.ArgumentParser(description="The sample application under a real server.")
+    """Serve until interrupted, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Run the sample application under a WSGI server.")
     parser.add_argument("server", choices=list(SERVERS))
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="default: 0, which selects a free port")
     chosen, extra = parser.parse_known_args(arguments)
     if missing(chosen.server):
         print(missing(chosen.server), file=sys.stderr)
         return 2
-    # Both are inherited as "ignored" where a shell starts this in the background; the server would inherit it, too.
+    # A shell that starts this in the background ignores both signals, and the server would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     port = chosen.port or free_port()
     with _edge() as edge:
         line = command(chosen.server, port, "app", *ADVISED.get(chosen.server, ()), *extra)
-        print("edge         http://{}\napplication  http://127.0.0.1:{}\n$ {}\n".format(edge, port, " ".join(line)))
-        # A group of its own, so that Ctrl-C reaches this process only, and the server is told once.
+        print(f"edge         http://{edge}\napplication  http://127.0.0.1:{port}\n$ {' '.join(line)}\n")
+        # In a new process group, Ctrl+C reaches only this process, and the server gets one signal.
         server = subprocess.Popen(line, cwd=HERE, env=environment(edge), start_new_session=True)
         try:
             return server.wait()
         except KeyboardInterrupt:
-            return 0 if ended(server, stop_signal(chosen.server), 15) else 1
+            return 0 if stop(server, stop_signal(chosen.server), 15) else 1
         finally:
-            ended(server, signal.SIGKILL, 5)
+            stop(server, signal.SIGKILL, 5)
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def test_the_sample_asks_in_three_ways_for_one_offer(root: Path) -> None:
         done = run(root, sys.executable, "samples/three_ways.py", edge.domain)
     assert (done.returncode, done.stderr) == (0, "")
     shown = [line.split(": ", 1) for line in done.stdout.splitlines()]
-    assert [way for way, _ in shown] == ["waited", "called back", "awaited"]
+    assert [call for call, _ in shown] == ["blocking", "callback", "awaited"]
     assert len({offer for _, offer in shown}) == 1
 
 
@@ -238,9 +238,9 @@ def test_the_sample_decides_on_device_what_it_can(root: Path) -> None:
         told = [notification["mbox"]["name"] for notification in edge.notifications]
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "on-device: decided by on-device, remote: ['loyalty-offer']",
+        "on-device: decided on-device, remote: ['loyalty-offer']",
         "  a1-serverside-ab: <div>Greetings from experience B</div>",
-        "hybrid: decided by server-side, remote: []",
+        "hybrid: decided server-side, remote: []",
         "  a1-serverside-ab: <div>Greetings from experience B</div>",
         "  loyalty-offer: <div>We pay the postage</div>",
     ]

@@ -290,8 +290,8 @@ def test_our_own_sample_for_flask_serves_each_of_its_pages(root: Path) -> None:
             pages = [browser.get(path).get_data(as_text=True) for path in ("/", "/callbacks", "/await", "/prefetch")]
             greetings = {re.findall(r'id="greeting">(.*?)</section>', page)[0] for page in pages[:3]}
             token, state = re.findall(r'data-token="(.*?)" data-state="(.*?)"', pages[3])[0]
-            told = browser.post("/told", json={"type": "display", "token": token, "state": state})
-            nonsense = browser.post("/told", json={"type": "display"})
+            told = browser.post("/notify", json={"type": "display", "token": token, "state": state})
+            nonsense = browser.post("/notify", json={"type": "display"})
         finally:
             application.extensions["shop"].client.close()
 

@@ -1,18 +1,18 @@
-// The browser tells what it shows and what is clicked; the shop hands it on to Target.
+// Reports displays and clicks to the shop, which forwards them to Target.
 const offer = document.getElementById("offer");
 
-async function tell(type) {
+async function notify(type) {
   const body = JSON.stringify({ type, token: offer.dataset.token, state: offer.dataset.state });
-  await fetch("/told", { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true });
+  await fetch("/notify", { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true });
   setTimeout(showRecorded, 300);
 }
 
 async function showRecorded() {
   const recorded = await (await fetch("/recorded")).json();
-  const rows = recorded.map((told) => {
+  const rows = recorded.map((notification) => {
     const row = document.createElement("tr");
-    const at = new Date(told.timestamp).toLocaleTimeString("en-GB");
-    for (const text of [told.type, told.mbox.name, at, told.id]) {
+    const at = new Date(notification.timestamp).toLocaleTimeString("en-GB");
+    for (const text of [notification.type, notification.mbox.name, at, notification.id]) {
       row.appendChild(document.createElement("td")).textContent = text;
     }
     return row;
@@ -25,10 +25,10 @@ if (offer) {
   unseen.querySelector("button").addEventListener("click", () => {
     unseen.remove();
     offer.hidden = false;
-    tell("display");
+    notify("display");
   });
   for (const link of offer.querySelectorAll("a")) {
-    link.addEventListener("click", () => tell("click"));
+    link.addEventListener("click", () => notify("click"));
   }
 }
 showRecorded();
