@@ -1,9 +1,9 @@
-"""1.1.0's decisioning engine, for those who use it without a client."""
+"""1.1.0's decisioning engine, for use without a ``TargetClient``."""
 
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 if TYPE_CHECKING:
-    from target_decisioning_engine.running import Running
+    from target_decisioning_engine.engine_runtime import EngineRuntime
     from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
     from target_decisioning_engine.types.decisioning_config import DecisioningConfig
     from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
@@ -11,70 +11,68 @@ if TYPE_CHECKING:
 
 
 class TargetDecisioningEngine:
-    """Decides in this process, by a rule artifact that it keeps new; asks nobody else, and tells nobody by itself.
+    """Decides in this process, with a rule artifact that it downloads and polls.
 
-    Nothing happens before :meth:`initialize`.  After a fork the child goes on with its
-    parent's artifact, and looks for newer ones by itself.
+    The engine sends no request to the edge; it passes notifications to ``send_notification_func``. It does nothing
+    before :meth:`initialize`. After a fork, the child continues with its parent's artifact and polls on its own.
     """
 
     def __init__(self, config: "DecisioningConfig") -> None:
         self.config = config
-        self._running: Optional[Running] = None
+        self._runtime: Optional[EngineRuntime] = None
 
     def initialize(self) -> None:
-        """Get the artifact, and look for newer ones from now on.
+        """Download the artifact and start polling.
 
-        Waits ``maximum_wait_ready`` seconds at most, and less where the first download fails.
-        Raises ``OptionError`` for a configuration that cannot be used, and
-        ``ArtifactNotAvailable`` where no artifact is there then: the engine goes on looking
-        all the same, and ``is_ready`` tells when it has found one.
+        Waits at most ``maximum_wait_ready`` seconds, and less if the first download fails. Raises ``OptionError`` for
+        an invalid configuration, and ``ArtifactNotAvailable`` if there is no artifact by then. In that case polling
+        continues, and ``is_ready`` returns True once a download has succeeded.
         """
-        running = self._running
-        if running is None or running.stopped:
-            # What decides is a third of our modules, and who only names this class does without.
-            from target_decisioning_engine.running import Running  # noqa: PLC0415
+        runtime = self._runtime
+        if runtime is None or runtime.stopped:
+            # Decisioning is a third of the SDK's modules. Importing this class alone does not import them.
+            from target_decisioning_engine.engine_runtime import EngineRuntime  # noqa: PLC0415
 
-            running = self._running = Running(self.config)
-        running.begin()
+            runtime = self._runtime = EngineRuntime(self.config)
+        runtime.start()
 
     def is_ready(self) -> bool:
-        """Whether there is an artifact to decide by."""
+        """Return whether the engine has an artifact."""
         return self.artifact is not None
 
     @property
     def artifact(self) -> Optional[Mapping[str, Any]]:
-        """The artifact as it came, or None.  It is what decisions are made by, so nobody is to write to it."""
-        return None if self._running is None else self._running.document()
+        """The downloaded artifact, or None. Do not modify it: decisions are made with this object."""
+        return None if self._runtime is None else self._runtime.document()
 
     def get_raw_artifact(self) -> Optional[Dict[str, Any]]:
-        """The same, in a dict of the caller's; what is in that is nobody's to write to, either."""
+        """Return a shallow copy of the artifact, or None. Do not modify the objects in it."""
         document = self.artifact
         return None if document is None else dict(document)
 
     def stop_polling(self) -> None:
-        """Look for no newer artifact; the last one goes on to decide.  ``initialize`` begins anew."""
-        if self._running is not None:
-            self._running.stop()
+        """Stop polling. Decisions continue with the last artifact; ``initialize`` starts polling again."""
+        if self._runtime is not None:
+            self._runtime.stop()
 
     def has_remote_dependency(self, request: "DeliveryRequest") -> Dict[str, Any]:
-        """What of ``request`` only the edge can decide: ``remote_needed``, ``remote_mboxes``, ``remote_views``.
+        """Return which parts of ``request`` only the edge can decide.
 
-        Raises ``ArtifactNotAvailable``.
+        The keys are ``remote_needed``, ``remote_mboxes`` and ``remote_views``. Raises ``ArtifactNotAvailable``.
         """
-        return self._begun().remote_dependency(request)
+        return self._initialized().remote_parts_of(request)
 
     def get_offers(self, target_options: "TargetDeliveryRequest") -> "DecisionProviderResponse":
-        """What an artifact can decide of a request; ``status`` is 206 where some of it is the edge's to decide.
+        """Decide a request. ``status`` is 206 if the edge has to decide some of it.
 
-        What is to be told to the edge is handed to ``send_notification_func``, in another
-        thread.  Raises ``ArtifactNotAvailable``, and ``OptionError`` for a request that
-        cannot be used.
+        Notifications are passed to ``send_notification_func`` in another thread. Raises ``ArtifactNotAvailable``,
+        and ``OptionError`` for an invalid request.
         """
-        return self._begun().offers(target_options)
+        return self._initialized().decide(target_options)
 
-    def _begun(self) -> "Running":
-        if self._running is None:
-            from target_decisioning_engine.running import not_available  # noqa: PLC0415 - as above
+    def _initialized(self) -> "EngineRuntime":
+        if self._runtime is None:
+            from target_decisioning_engine.engine_runtime import not_available  # noqa: PLC0415 - as above
 
             raise not_available()
-        return self._running
+        return self._runtime

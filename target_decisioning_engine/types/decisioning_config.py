@@ -3,7 +3,7 @@
 from typing import Any, Callable, Mapping, Optional
 
 
-def nobody(event_name: str, payload: Optional[Mapping[str, Any]]) -> None:
+def ignore_event(event_name: str, payload: Optional[Mapping[str, Any]]) -> None:
     """Hears of events where nobody else wants to."""
 
 
@@ -46,7 +46,7 @@ class DecisioningConfig:
         self.send_notification_func = send_notification_func
         self.telemetry_enabled = telemetry_enabled
         #: Called with the name of an event and its payload, in the thread where it happens.
-        self.event_emitter: Callable[[str, Any], object] = event_emitter or nobody
+        self.event_emitter: Callable[[str, Any], object] = event_emitter or ignore_event
         #: Seconds that ``initialize`` waits for the first artifact, 10 if not given or negative.
         self.maximum_wait_ready = maximum_wait_ready
         self.property_token = property_token

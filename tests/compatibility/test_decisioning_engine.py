@@ -30,7 +30,7 @@ from target_decisioning_engine import (
     timings,
     utils,
 )
-from target_decisioning_engine.running import _Telling
+from target_decisioning_engine.engine_runtime import _NotificationCall
 from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
 from target_decisioning_engine.types.decisioning_artifact import (
     DecisioningArtifact,
@@ -843,7 +843,7 @@ def test_what_the_function_does_is_its_own_affair(engine_of, caplog):
 
 
 def test_what_cannot_be_handed_over_is_in_the_log(caplog):
-    telling = _Telling(print, {}, Log())
+    telling = _NotificationCall(print, {}, Log())
     assert not telling.is_done()
     with caplog.at_level(logging.ERROR):
         telling.drop(QueueFull("full"))

@@ -45,7 +45,7 @@ def test_the_old_door_exports_nothing_else():
     assert set(delivery_api_client.__all__) == {*OF_1_1_0, *NEWER, *OF_THE_TRANSPORT, "__version__"}
 
 
-def test_the_old_doors_version_is_the_generated_clients():
+def test_the_version_is_that_of_the_generated_client_of_1_1_0():
     assert delivery_api_client.__version__ == "1.0.0"
 
 

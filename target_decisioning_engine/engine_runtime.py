@@ -1,7 +1,6 @@
-"""What an engine works with: the runtime of an on-device client, one for each process.
+"""The runtime of an initialized engine: the runtime of an on-device client, one per process.
 
-It differs from a client's in what it does beside deciding.  It asks the edge for
-nothing, and what it owes the edge it hands to the application.
+Unlike a client, it sends nothing to the edge. It passes notifications to the application.
 """
 
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from target_decisioning_engine.messages import MESSAGES
 from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
-from target_decisioning_engine.types.decisioning_config import DecisioningConfig, nobody
+from target_decisioning_engine.types.decisioning_config import DecisioningConfig, ignore_event
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED
 from target_python_sdk.decisioning.dependency import remote_parts
@@ -31,7 +30,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 
-#: What is an option of a client under the same name.
+#: Attributes of a configuration that are options of a client.
 _OPTIONS = (
     "client",
     "organization_id",
@@ -42,7 +41,7 @@ _OPTIONS = (
     "cdn_base_path",
     "property_token",
 )
-#: What is an option of a call.
+#: Attributes of a request that are options of a call.
 _CALL_OPTIONS = (
     "request",
     "target_cookie",
@@ -55,93 +54,93 @@ _CALL_OPTIONS = (
 
 
 def not_available() -> ArtifactNotAvailable:
-    """The error of an engine that has nothing to decide by."""
+    """Return the error of an engine without an artifact."""
     return ArtifactNotAvailable(MESSAGES["ARTIFACT_NOT_AVAILABLE"])
 
 
-class Running:
-    """An engine that has been initialized."""
+class EngineRuntime:
+    """The state of an initialized engine."""
 
     def __init__(self, config: DecisioningConfig) -> None:
         self._config = config
         self._log = Log()
         self._settings = _settings(config, self._log)
         self._events = _Events(config, self._log)
-        made = partial(Runtime, self._settings, self._events, self._log, asks_for_cluster=False)
-        self._processes = PerProcess(made, self._stop_if_stopped, Runtime.abandon)
+        create = partial(Runtime, self._settings, self._events, self._log, asks_for_cluster=False)
+        self._processes = PerProcess(create, self._stop_if_stopped, Runtime.abandon)
         self.stopped = False
 
-    def begin(self) -> None:
-        """Get the first artifact.  Raises ``ArtifactNotAvailable``."""
-        self._newest(self._settings.maximum_wait_ready)
+    def start(self) -> None:
+        """Wait for the first artifact. Raises ``ArtifactNotAvailable``."""
+        self._current_artifact(self._settings.maximum_wait_ready)
 
     def stop(self) -> None:
-        """Look for no newer one."""
+        """Stop polling."""
         self.stopped = True
         runtime = self._processes.current()
         if runtime is not None and runtime.artifacts is not None:
             runtime.artifacts.stop()
 
     def document(self) -> Optional[Mapping[str, Any]]:
-        """The newest artifact as it came, if one has come."""
-        newest = self._processes.get().newest()
-        return None if newest is None else newest.artifact.document
+        """Return the artifact as downloaded, or None."""
+        current = self._processes.get().newest()
+        return None if current is None else current.artifact.document
 
-    def remote_dependency(self, request: DeliveryRequest) -> Dict[str, Any]:
-        """What of ``request`` only the edge can decide."""
-        remote = remote_parts(self._newest(self._settings.timeout).artifact, convert_request(request))
+    def remote_parts_of(self, request: DeliveryRequest) -> Dict[str, Any]:
+        """Return which parts of ``request`` only the edge can decide."""
+        remote = remote_parts(self._current_artifact(self._settings.timeout).artifact, convert_request(request))
         return {"remote_needed": bool(remote), "remote_mboxes": [*remote.mboxes], "remote_views": [*remote.views]}
 
-    def offers(self, asked: TargetDeliveryRequest) -> DecisionProviderResponse:
-        """The decision on what is ``asked``."""
+    def decide(self, delivery_request: TargetDeliveryRequest) -> DecisionProviderResponse:
+        """Decide ``delivery_request``."""
         began, settings = monotonic(), self._settings
         deadline = Deadline.after(settings.timeout)
-        options = {name: getattr(asked, name) for name in _CALL_OPTIONS}
-        newest = self._newest(deadline.remaining())
+        options = {name: getattr(delivery_request, name) for name in _CALL_OPTIONS}
+        artifact = self._current_artifact(deadline.remaining())
         prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
-        wants_telemetry = self._config.telemetry_enabled
-        if wants_telemetry:  # so that there is something to tell, whatever is decided
+        sends_telemetry = self._config.telemetry_enabled
+        if sends_telemetry:  # notify the application even if no offer was displayed
             prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
-        answer = self._decided(prepared, newest, deadline)
+        answer = self._decide(prepared, artifact, deadline)
         if answer.geo is not None:
             self._events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})
         if answer.owed is not None:
-            if wants_telemetry:
+            if sends_telemetry:
                 _add_entry(answer.owed.request, prepared.request.request_id, began)
-            self._tell(answer.owed, options["visitor"])
+            self._submit_notifications(answer.owed, options["visitor"])
         return _response(answer)
 
-    def _decided(self, prepared: PreparedRequest, newest: Newest, deadline: Deadline) -> Answer:
+    def _decide(self, prepared: PreparedRequest, artifact: Newest, deadline: Deadline) -> Answer:
         runtime, geo = self._processes.get(), given_geo(prepared.request)
-        found = None
-        if geo is not None and newest.artifact.geo_targeting_enabled and wants_look_up(geo):
-            found = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
-        return decided(prepared, newest, runtime.here, geo, found)
+        looked_up = None
+        if geo is not None and artifact.artifact.geo_targeting_enabled and wants_look_up(geo):
+            looked_up = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
+        return decided(prepared, artifact, runtime.here, geo, looked_up)
 
-    def _newest(self, seconds: float) -> Newest:
-        """The newest artifact; the first is waited for, where nobody has waited in vain yet."""
+    def _current_artifact(self, seconds: float) -> Newest:
+        """Return the newest artifact. Waits for the first one, unless an earlier wait has timed out."""
         runtime = self._processes.get()
-        newest = runtime.newest() or runtime.first(seconds)
-        if newest is None:
+        current = runtime.newest() or runtime.first(seconds)
+        if current is None:
             raise not_available() from runtime.why_not_ready()
-        return newest
+        return current
 
-    def _tell(self, owed: PreparedRequest, visitor: Any) -> None:
-        """Let a worker tell the application what the edge is to hear of."""
+    def _submit_notifications(self, owed: PreparedRequest, visitor: Any) -> None:
+        """Let a worker thread pass notifications to the application."""
         function = self._config.send_notification_func
         if function is None:
             return
-        told = {"request": owed.request, "visitor": visitor, "session_id": owed.session.session_id}
-        self._processes.get().workers.submit(_Telling(function, told, self._log))
+        payload = {"request": owed.request, "visitor": visitor, "session_id": owed.session.session_id}
+        self._processes.get().workers.submit(_NotificationCall(function, payload, self._log))
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
-        """A child of a process that had stopped looks for no newer artifact either."""
+        """Do not poll in the child of a process whose polling was stopped."""
         if self.stopped and runtime.artifacts is not None:
             runtime.artifacts.stop()
 
 
 class _Events(EventProvider):
-    """Hands every event on to ``event_emitter``, by its name and with its payload."""
+    """Passes events to the application's ``event_emitter``."""
 
     def __init__(self, config: DecisioningConfig, log: Log) -> None:
         super().__init__(log=log)
@@ -149,28 +148,28 @@ class _Events(EventProvider):
         self._emitter_log = log
 
     def has_subscriber(self, event_name: str) -> bool:
-        return self._config.event_emitter is not nobody
+        return self._config.event_emitter is not ignore_event
 
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
         try:
             self._config.event_emitter(event_name, payload)
-        except Exception:  # noqa: BLE001 - it is the application's, and harms nobody else
+        except Exception:  # noqa: BLE001 - an application's callback may raise anything
             self._emitter_log.exception("event_emitter raised for the event %s", event_name)
 
 
-class _Telling(ContextTask):
+class _NotificationCall(ContextTask):
     """One call of ``send_notification_func``."""
 
-    def __init__(self, function: Callable[[Any], object], told: Dict[str, Any], log: Log) -> None:
+    def __init__(self, function: Callable[[Any], object], payload: Dict[str, Any], log: Log) -> None:
         super().__init__()
         self._function = function
-        self._told = told
+        self._payload = payload
         self._log = log
 
     def _run(self, inline: bool) -> None:
         try:
-            self._function(self._told)
-        except Exception:  # noqa: BLE001 - it is the application's, and the decision was made
+            self._function(self._payload)
+        except Exception:  # noqa: BLE001 - an application's callback may raise anything
             self._log.exception("send_notification_func raised")
         finally:
             self._end()
@@ -183,24 +182,24 @@ class _Telling(ContextTask):
 
     def _end(self) -> None:
         self.result.complete(None, None)
-        del self._function, self._told, self._context
+        del self._function, self._payload, self._context
 
 
 def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
-    """The settings of a client that decides on-device as ``config`` says."""
+    """Return ``config`` as the settings of an on-device client."""
     options = {name: getattr(config, name) for name in _OPTIONS}
-    patience = config.maximum_wait_ready
-    if isinstance(patience, (int, float)) and patience < 0:  # 1.1.0's word for "not given"
-        patience = None
+    max_wait = config.maximum_wait_ready
+    if isinstance(max_wait, (int, float)) and max_wait < 0:  # 1.1.0's default
+        max_wait = None
     options["decisioning_method"] = DecisioningMethod.ON_DEVICE
-    options["pool_manager"] = getattr(config, "pool_manager", None)  # a config pickled by 1.1.0 has none
+    options["pool_manager"] = getattr(config, "pool_manager", None)  # missing in a configuration pickled by 1.1.0
     options["polling_interval"] = _milliseconds("polling_interval", config.polling_interval)
-    options["maximum_wait_ready"] = _milliseconds("maximum_wait_ready", patience)
+    options["maximum_wait_ready"] = _milliseconds("maximum_wait_ready", max_wait)
     return client_settings(options, log)
 
 
 def _milliseconds(option: str, seconds: Any) -> Optional[float]:
-    """Seconds of 1.1.0's engine as the milliseconds of a client, a week of them at most."""
+    """Convert seconds to milliseconds, at most a week."""
     if seconds is None:
         return None
     parsed: float = number("seconds", 0, float("inf"))(option, seconds)
@@ -212,7 +211,7 @@ def _telemetry(request: DeliveryRequest) -> Telemetry:
 
 
 def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -> None:
-    """Tell in ``owed`` how long the decision took."""
+    """Add the duration of the decision to the telemetry of ``owed``."""
     entry = TelemetryEntry(
         request_id=request_id,
         timestamp=epoch_milliseconds(),
