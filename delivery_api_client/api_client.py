@@ -1,4 +1,4 @@
-"""1.1.0's generated client: any call of the API, and values to JSON and back, over the SDK's transport."""
+"""1.1.0's generic client: sends calls through the SDK's transport and converts values to JSON and back."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -8,7 +8,7 @@ from delivery_api_client.configuration import Configuration
 from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, http_request, pairs_of, seconds
 from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
-from delivery_api_client.wire_values import TypeName, empty, loaded_text, sanitized
+from delivery_api_client.wire_values import TypeName, empty_value, parse_body, to_json_value
 from target_tools.clock import Deadline
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import ApiValueError, DeadlineExceeded, InvalidResponse
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
     from delivery_api_client.pool import Pool
     from target_tools.concurrency.async_result import AsyncResult
 
-#: What stands between the items of a parameter that is a list, by the schema's word for it.
+#: The separators of list parameters, by collection format.
 SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 
 
 class ApiClient:
-    """Sends the calls of one host, for any number of threads.
+    """Sends calls to one host. Safe to use from several threads.
 
-    Makes connections and workers when a call first needs them, a set in each process; close it, by
-    :meth:`close` or ``with``, when it is not needed any more.  ``pool_threads`` is how many calls with
-    ``async_req`` are under way at once.
+    Opens connections and starts workers on first use, separately in each process. Close it with :meth:`close` or
+    ``with``. At most ``pool_threads`` calls with ``async_req`` run at the same time.
     """
 
-    #: The answer that came last, to whichever thread.
+    #: The latest response, of any thread.
     last_response: Optional[Any] = None
 
     def __init__(
@@ -44,15 +43,15 @@ class ApiClient:
     ) -> None:
         self.configuration = Configuration() if configuration is None else configuration
         self.pool_threads = pool_threads
-        #: The headers of every call; they go before a call's own.
+        #: The headers of every call. They override those that a call passes.
         self.default_headers: Dict[str, str] = {"User-Agent": USER_AGENT}
         if header_name is not None and header_value is not None:
             self.default_headers[header_name] = header_value
         self.cookie = cookie
-        #: Whether a call without a required argument is refused before it is sent.
+        #: Whether calls with missing arguments raise before anything is sent.
         self.client_side_validation: Optional[bool] = None
         log = Log(self.configuration.logger["package_logger"])
-        self._pools = PerProcess(lambda _: _pool(pool_threads, log))
+        self._pools = PerProcess(lambda _: _create_pool(pool_threads, log))
         self.rest_client = RESTClientObject(self.configuration)
 
     def __enter__(self) -> "ApiClient":
@@ -62,7 +61,7 @@ class ApiClient:
         self.close()
 
     def close(self) -> None:
-        """Wait for the calls that were made with ``async_req``, and hang up.  A later call opens anew."""
+        """Wait for calls with ``async_req`` and close the connections. A later call opens new ones."""
         pool = self._pools.pop()
         if pool is not None:
             pool.close()
@@ -71,12 +70,12 @@ class ApiClient:
 
     @property
     def pool(self) -> "Pool":
-        """The workers of this process."""
+        """The worker pool of this process."""
         return self._pools.get()
 
     @property
     def user_agent(self) -> str:
-        """What calls say of the client."""
+        """The User-Agent header of every call."""
         return self.default_headers["User-Agent"]
 
     @user_agent.setter
@@ -84,7 +83,7 @@ class ApiClient:
         self.default_headers["User-Agent"] = value
 
     def set_default_header(self, header_name: str, header_value: str) -> None:
-        """Send that header with every call."""
+        """Add a header to every call."""
         self.default_headers[header_name] = header_value
 
     def call_api(  # noqa: PLR0917 - 1.1.0's order
@@ -109,10 +108,9 @@ class ApiClient:
         callback: Optional[Callable[[Any], object]] = None,
         err_callback: Optional[Callable[[Any], object]] = None,
     ) -> "Union[Any, AsyncResult[Any]]":
-        """``(data, status, headers)`` of an answer, or ``data`` alone; with ``async_req`` a result.
+        """Make a call and return ``(data, status, headers)``, or ``data`` alone; with ``async_req`` an ``AsyncResult``.
 
-        What is wrong with the call raises here, before anything is sent; whatever goes wrong
-        afterwards ends the result, too.
+        Invalid arguments raise here, before anything is sent. Later failures are raised by the ``AsyncResult``.
         """
         if files:
             raise ApiValueError("files cannot be sent: no call of the Delivery API takes one")
@@ -120,25 +118,26 @@ class ApiClient:
         headers: Dict[str, Any] = {**(header_params or {}), **self.default_headers}
         if self.cookie:
             headers["Cookie"] = self.cookie
-        query = self.parameters_to_tuples(sanitized(query_params or []), formats)
+        query = self.parameters_to_tuples(to_json_value(query_params or []), formats)
         self.update_params_for_auth(headers, query, auth_settings, _request_auth)
         url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
-        form = self.parameters_to_tuples(sanitized(post_params), formats) if post_params else None
+        form = self.parameters_to_tuples(to_json_value(post_params), formats) if post_params else None
         content: Dict[str, Any] = {
             "query_params": query,
-            "headers": sanitized(headers),
+            "headers": to_json_value(headers),
             "post_params": form,
-            "body": sanitized(body),
+            "body": to_json_value(body),
         }
-        wanted = _Wanted(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
+        wanted = _ResponseFormat(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
         if getattr(self.request, "__func__", None) is _GENUINE_REQUEST:
-            answer = partial(self._answer, http_request(method, url, **content), seconds(_request_timeout), wanted)
-        else:  # a subclass or a test replaced it
+            send = partial(self._send, http_request(method, url, **content), seconds(_request_timeout), wanted)
+        else:  # replaced by a subclass or a test
             options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
-            answer = partial(self._answer_of, partial(self.request, method, url, **content, **options), wanted)
-        if async_req:  # a callback alone makes no asynchronous call, as in 1.1.0
-            return self.pool.apply_async(answer, (), {}, callback, err_callback)
-        return answer()
+            request = partial(self.request, method, url, **content, **options)
+            send = partial(self._send_with_replaced_request, request, wanted)
+        if async_req:  # a callback alone does not make a call asynchronous, as in 1.1.0
+            return self.pool.apply_async(send, (), {}, callback, err_callback)
+        return send()
 
     def request(  # noqa: PLR0917 - 1.1.0's order
         self,
@@ -151,7 +150,7 @@ class ApiClient:
         _preload_content: bool = True,
         _request_timeout: Timeout = None,
     ) -> Any:
-        """The answer to a request for ``url``, as it is."""
+        """Send a request to ``url`` and return its response."""
         return self.rest_client.request(
             method,
             url,
@@ -164,21 +163,21 @@ class ApiClient:
         )
 
     def sanitize_for_serialization(self, obj: Any) -> Any:
-        """``obj`` as JSON will have it: models by their wire names without what is not set, moments as text."""
-        return sanitized(obj)
+        """Convert ``obj`` to JSON values. Models lose their unset fields; datetimes become text."""
+        return to_json_value(obj)
 
     def deserialize(self, response: Any, response_type: Optional[TypeName]) -> Any:
-        """``response.data``, which is JSON, as a value of a type.
+        """Parse ``response.data``, which is JSON, as a value of a type.
 
-        A type is named as in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
-        Unknown keys are ignored.  Raises ``InvalidResponse`` for the wrong structure.
+        Types have their names in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
+        Unknown keys are ignored. Raises ``InvalidResponse`` for the wrong structure.
         """
-        return loaded_text(response.data, "object" if response_type is None else response_type)
+        return parse_body(response.data, "object" if response_type is None else response_type)
 
     def parameters_to_tuples(
         self, params: Pairs, collection_formats: Optional[Mapping[str, str]] = None
     ) -> List[Tuple[str, Any]]:
-        """Parameters as pairs, with those that are lists in the format that stands under their name."""
+        """Return parameters as pairs. ``collection_formats`` names the format of lists, by parameter."""
         pairs: List[Tuple[str, Any]] = []
         for name, value in pairs_of(params):
             style = (collection_formats or {}).get(name)
@@ -191,12 +190,12 @@ class ApiClient:
         return pairs
 
     def select_header_accept(self, accepts: Sequence[str]) -> Optional[str]:
-        """What to accept, of the types that can come: JSON, or all of them."""
+        """Return the Accept header: JSON if it is among the types, else all of them."""
         types = [accept.lower() for accept in accepts]
         return None if not types else "application/json" if "application/json" in types else ", ".join(types)
 
     def select_header_content_type(self, content_types: Sequence[str]) -> str:
-        """What to send, of the types that are taken: JSON, or the first."""
+        """Return the Content-Type header: JSON if the server accepts it, else the first type."""
         types = [content_type.lower() for content_type in content_types]
         is_json = not types or "application/json" in types or "*/*" in types
         return "application/json" if is_json else types[0]
@@ -208,7 +207,7 @@ class ApiClient:
         auth_settings: Optional[Sequence[str]],
         request_auth: Optional[Mapping[str, Any]] = None,
     ) -> None:
-        """Add what the named security schemes, or ``request_auth`` in their place, want sent."""
+        """Add the credentials of the named security schemes, or of ``request_auth``, to headers and query."""
         known = self.configuration.auth_settings() if auth_settings else {}
         schemes = [known[name] for name in auth_settings or () if name in known]
         for scheme in [request_auth] if request_auth else schemes:
@@ -223,26 +222,26 @@ class ApiClient:
 
     def _path(self, resource_path: str, path_params: Pairs, formats: Mapping[str, str]) -> str:
         safe = self.configuration.safe_chars_for_path_param
-        for name, value in self.parameters_to_tuples(sanitized(path_params), formats):
+        for name, value in self.parameters_to_tuples(to_json_value(path_params), formats):
             resource_path = resource_path.replace("{%s}" % name, quote(str(value), safe))
         return resource_path
 
-    def _answer(self, asked: HttpRequest, time: float, wanted: "_Wanted") -> Any:
-        """What a call returns; runs in the thread of the caller, or a worker's."""
-        deadline = Deadline.after(time)
-        reply = self.rest_client.send(asked, time)
+    def _send(self, request: HttpRequest, timeout: float, wanted: "_ResponseFormat") -> Any:
+        """Send a request and return the result of the call. Runs in the calling thread or in a worker."""
+        deadline = Deadline.after(timeout)
+        reply = self.rest_client.send(request, timeout)
         raw = as_urllib3(reply)
         if not wanted.preloaded:
             self.last_response = raw
             return raw
         self.last_response = RESTResponse(raw)
         data = wanted.data_of(reply.status, reply.body)
-        if deadline.remaining() <= 0:  # reading a large answer takes time, too
-            raise DeadlineExceeded(f"the answer was not read within {time * 1000:.0f} ms")
+        if deadline.remaining() <= 0:  # parsing a large answer takes time, too
+            raise DeadlineExceeded(f"the answer was not read within {timeout * 1000:.0f} ms")
         return data if wanted.data_only else (data, reply.status, raw.headers)
 
-    def _answer_of(self, request: Callable[[], Any], wanted: "_Wanted") -> Any:
-        """Return what a call returns whose ``request`` is not this class's own."""
+    def _send_with_replaced_request(self, request: Callable[[], Any], wanted: "_ResponseFormat") -> Any:
+        """Return the result of a call whose ``request`` method was replaced."""
         response = self.last_response = request()
         if not wanted.preloaded:
             return response
@@ -250,28 +249,28 @@ class ApiClient:
         return data if wanted.data_only else (data, response.status, response.getheaders())
 
 
-class _Wanted(NamedTuple):
-    """What a call wants of its answer."""
+class _ResponseFormat(NamedTuple):
+    """How a call returns its response."""
 
     types: Mapping[int, Optional[TypeName]]
     preloaded: bool
     data_only: bool
 
     def data_of(self, status: int, body: Union[str, bytes]) -> Any:
-        """The value in the body; a 2xx that the schema does not know is read as a 200."""
-        kind = self.types.get(status, self.types.get(200))
-        if kind is None:
+        """Return the value in the body. A 2xx status that is not in the schema is treated as 200."""
+        type_name = self.types.get(status, self.types.get(200))
+        if type_name is None:
             return None
         if not body and status != 200:
-            return empty(kind)
-        data = loaded_text(body, kind)
+            return empty_value(type_name)
+        data = parse_body(body, type_name)
         if data is None:
             raise InvalidResponse("the answer is null, where a value was expected")
         return data
 
 
-def _pool(threads: int, log: Log) -> "Pool":
-    from delivery_api_client.pool import Pool  # noqa: PLC0415 - for calls with ``async_req`` alone
+def _create_pool(threads: int, log: Log) -> "Pool":
+    from delivery_api_client.pool import Pool  # noqa: PLC0415 - only calls with ``async_req`` need it
 
     return Pool(threads, log)
 

@@ -1,4 +1,4 @@
-"""What an :class:`~delivery_api_client.api_client.ApiClient` is told of its host, and of the way there."""
+"""The configuration of an :class:`~delivery_api_client.api_client.ApiClient`: host, TLS, proxy, retries, logging."""
 
 import logging
 import os
@@ -8,45 +8,45 @@ from typing import Any, ClassVar, Dict, List, Mapping, Optional
 from target_python_sdk.version import __version__
 from target_tools.errors import ApiKeyError, ApiValueError
 
-#: Where a call goes that nobody told: nowhere, as the client code is missing.
+#: 1.1.0's default, which reaches no server because the client code is missing.
 DEFAULT_HOST = "https://.tt.omtrdc.net"
 _LINE_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 class Configuration:
-    """Attributes that an ``ApiClient`` is made with.
+    """The attributes that configure an ``ApiClient``.
 
-    Each object is its own: the host of one is never another's.  What :meth:`set_default` was
-    given is copied into those that are made after it, where their arguments say nothing else.
+    Configurations share no state. New ones start as a copy of the configuration that :meth:`set_default` received;
+    arguments override it.
     """
 
     _default: ClassVar[Optional["Configuration"]] = None
 
     host: str
-    """Scheme and host of every call, with a port or a path where needed; read at each call."""
+    """Scheme and host of every call, optionally with a port and a path. Read at each call."""
 
     api_key: Dict[str, str]
-    """Keys by the name of a security scheme.  The Delivery API has none: kept for subclasses with ``auth_settings``."""
+    """API keys by security scheme. The Delivery API has none; subclasses that override ``auth_settings`` may."""
 
     api_key_prefix: Dict[str, str]
-    """What stands before a key, by the same names."""
+    """Prefixes of the API keys, by security scheme."""
 
     username: str
     password: str
 
     verify_ssl: bool
-    """False trusts anybody."""
+    """False disables the verification of certificates."""
 
     ssl_ca_cert: Optional[str]
-    """A file or a folder of authorities, in place of the usual ones."""
+    """A file or folder of certificate authorities that replaces the default ones."""
 
     cert_file: Optional[str]
-    """The client's certificate, as PEM; ``key_file`` is its key where that is a file of its own."""
+    """The client certificate, as PEM. ``key_file`` is its key, if that is in a separate file."""
 
     key_file: Optional[str]
 
     assert_hostname: Any
-    """The name that the server's certificate is for, where it is not the host's; False: any."""
+    """The host name expected in the server's certificate; by default that of the URL. False accepts any."""
 
     proxy: Optional[str]
     """``[scheme://][user:password@]host:port`` with the scheme http, https or socks5."""
@@ -54,13 +54,13 @@ class Configuration:
     proxy_headers: Optional[Mapping[str, str]]
 
     retries: Any
-    """How often a request is sent again: a number, a ``urllib3.Retry``, or None as 1.1.0's urllib3 did by itself."""
+    """The number of retries, a ``urllib3.Retry``, or None for urllib3's default, as in 1.1.0."""
 
     connection_pool_maxsize: int
-    """Without effect: as many connections are kept as calls need at once."""
+    """No effect: the pool keeps as many connections as there were concurrent calls."""
 
     temp_folder_path: Optional[str]
-    """Without effect: no answer of the Delivery API is a file."""
+    """No effect: the Delivery API returns no files."""
 
     safe_chars_for_path_param: str
     """Characters of a path parameter that are not percent-encoded."""
@@ -81,7 +81,7 @@ class Configuration:
         password: str = "",
     ) -> None:
         default = Configuration._default
-        self.__dict__.update(_fresh() if default is None else _copied(default))
+        self.__dict__.update(_default_attributes() if default is None else _copy_attributes(default))
         if host != DEFAULT_HOST:
             self.host = host
         self.api_key.update(api_key)
@@ -91,9 +91,9 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: Optional["Configuration"]) -> None:
-        """Let what is made from now on begin as a copy of ``default``, or as ever for None.
+        """Let new configurations start as a copy of ``default``; None restores the original defaults.
 
-        It is for this package alone: ``TargetClient.create`` has options of its own for proxies and certificates.
+        This does not affect ``TargetClient``, which has options for proxies and certificates.
         """
         if default is not None:
             logging.getLogger("delivery_api_client").warning(
@@ -103,17 +103,17 @@ class Configuration:
 
     def __copy__(self) -> "Configuration":
         copy = self.__class__.__new__(self.__class__)
-        copy.__dict__.update(_copied(self))
+        copy.__dict__.update(_copy_attributes(self))
         return copy
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Configuration":
-        return self.__copy__()  # loggers and handlers are not copied, and what else is mutable is flat
+        return self.__copy__()  # share loggers and handlers; all other mutable values are flat
 
     @property
     def debug(self) -> bool:
-        """Whether the DEBUG lines of ``delivery_api_client`` show requests and answers as they are, visitors' ids too.
+        """Whether DEBUG log lines show requests and responses unredacted, including visitor ids.
 
-        Whether there are such lines is up to the level of that logger, which is the application's to set.
+        The lines appear only if the application sets the level of the ``delivery_api_client`` logger to DEBUG.
         """
         return bool(self.__dict__["_debug"])
 
@@ -123,7 +123,7 @@ class Configuration:
 
     @property
     def logger_file(self) -> Optional[str]:
-        """A file that the lines of ``delivery_api_client`` go to, besides where they go anyway."""
+        """A file to which the ``delivery_api_client`` logger writes in addition to its other handlers."""
         file: Optional[str] = self.__dict__["_logger_file"]
         return file
 
@@ -141,7 +141,7 @@ class Configuration:
 
     @property
     def logger_format(self) -> str:
-        """How a line in that file reads, in the words of ``logging.Formatter``."""
+        """The format of the lines in that file, for ``logging.Formatter``."""
         return str(self.__dict__["_logger_format"])
 
     @logger_format.setter
@@ -152,44 +152,44 @@ class Configuration:
             self.logger_file_handler.setFormatter(self.logger_formatter)
 
     def get_api_key_with_prefix(self, identifier: str) -> Optional[str]:
-        """The key of a security scheme as it is sent; None if there is none."""
+        """Return the API key of a security scheme with its prefix, or None."""
         key = self.api_key.get(identifier)
         prefix = self.api_key_prefix.get(identifier)
-        return "{} {}".format(prefix, key) if key and prefix else key
+        return f"{prefix} {key}" if key and prefix else key
 
     def get_basic_auth_token(self) -> str:
-        """The header of HTTP's basic authentication."""
-        from urllib3 import make_headers  # noqa: PLC0415 - nobody asks the edge with it
+        """Return the header for basic authentication."""
+        from urllib3 import make_headers  # noqa: PLC0415 - the Delivery API does not need it
 
-        return str(make_headers(basic_auth="{}:{}".format(self.username, self.password))["authorization"])
+        return str(make_headers(basic_auth=f"{self.username}:{self.password}")["authorization"])
 
     def auth_settings(self) -> Dict[str, Dict[str, Any]]:
-        """The security schemes of the API: none."""
+        """Return the security schemes of the API: none."""
         return {}
 
     def to_debug_report(self) -> str:
-        """What a bug report should name."""
+        """Return the versions that a bug report should contain."""
         lines = ("OS: " + sys.platform, "Python Version: " + sys.version, "Version of the API: 1.0.0")
         return "\n".join(("Python SDK Debug Report:", *lines, "SDK Package Version: " + __version__))
 
     def get_host_settings(self) -> List[Dict[str, Any]]:
-        """The servers of the API; the part in braces is for the client code."""
+        """Return the servers of the API. ``{clientCode}`` stands for the client code."""
         return [{"url": "https://{clientCode}.tt.omtrdc.net/", "description": "No description provided"}]
 
     def get_host_from_settings(self, index: int, variables: Mapping[str, str] = {}) -> str:
-        """The address of such a server.  Raises ``ApiKeyError`` where ``variables`` lack what stands in braces."""
+        """Return the URL of a server. Raises ``ApiKeyError`` if ``variables`` lacks a placeholder of the URL."""
         servers = self.get_host_settings()
         if not 0 <= index < len(servers):
-            text = "Invalid index {} when selecting the host settings. Must be less than {}"
-            raise ApiValueError(text.format(index, len(servers)))
+            limit = f"Must be less than {len(servers)}"
+            raise ApiValueError(f"Invalid index {index} when selecting the host settings. {limit}")
         try:
             return str(servers[index]["url"]).format(**variables)
         except KeyError as error:
-            raise ApiKeyError("variables lack {}".format(error)) from None
+            raise ApiKeyError(f"variables lack {error}") from None
 
 
-def _fresh() -> Dict[str, Any]:
-    """The attributes of a configuration that nobody was told anything about."""
+def _default_attributes() -> Dict[str, Any]:
+    """Return the attributes of a new configuration."""
     return {
         "host": DEFAULT_HOST,
         "temp_folder_path": None,
@@ -220,7 +220,7 @@ def _fresh() -> Dict[str, Any]:
     }
 
 
-def _copied(configuration: Configuration) -> Dict[str, Any]:
-    """The attributes of ``configuration``; its dicts are new ones."""
-    given = vars(configuration)
-    return {name: dict(value) if isinstance(value, dict) else value for name, value in given.items()}
+def _copy_attributes(configuration: Configuration) -> Dict[str, Any]:
+    """Return the attributes of ``configuration``, with copies of its dicts."""
+    attributes = vars(configuration).items()
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in attributes}

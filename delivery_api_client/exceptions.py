@@ -1,4 +1,4 @@
-"""1.1.0's exceptions; what is raised today is these or classes of :mod:`target_python_sdk.errors` below them."""
+"""1.1.0's exceptions. Those of :mod:`target_python_sdk.errors` derive from them."""
 
 from target_tools.errors import (
     ApiException,

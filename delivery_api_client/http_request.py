@@ -1,4 +1,4 @@
-"""What an application asks for, checked and written down as a request of the transport."""
+"""Validates the arguments of a call and builds the HTTP request."""
 
 import re
 import urllib.parse
@@ -11,12 +11,12 @@ from target_tools.errors import ApiException, ApiTypeError, ApiValueError
 from target_tools.http.bodies import render_json
 from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin
 
-#: Seconds that a call without ``_request_timeout`` may take; 1.1.0 waited for ever.
+#: Seconds that a call without ``_request_timeout`` may take. 1.1.0 waited without a limit.
 DEFAULT_SECONDS = 60.0
 METHODS = frozenset({"GET", "HEAD", "DELETE", "POST", "PUT", "PATCH", "OPTIONS"})
 WITH_BODY = frozenset({"DELETE", "POST", "PUT", "PATCH"})
-#: Headers that belong to whoever frames the message and reads the answer.
-OF_THE_TRANSPORT = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
+#: Headers that the transport sets.
+TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
 USER_AGENT = dict(SDK_HEADERS)["User-Agent"]
 
 JSON = "application/json"
@@ -30,38 +30,37 @@ Timeout = Union[None, float, Tuple[Optional[float], Optional[float]]]
 def http_request(
     method: str, url: str, *, query_params: Pairs, headers: Headers, body: Any, post_params: Pairs
 ) -> HttpRequest:
-    """The request.  Raises ``ApiValueError`` or ``ApiTypeError`` for what cannot be sent."""
+    """Build a request. Raises ``ApiValueError`` or ``ApiTypeError`` for invalid arguments."""
     method = method.upper()
     if method not in METHODS:
         raise ApiValueError("http method must be `GET`, `HEAD`, `OPTIONS`, `POST`, `PATCH`, `PUT` or `DELETE`.")
     if body is not None and post_params:
         raise ApiValueError("body parameter cannot be used with post_params parameter.")
-    origin, target = _place(url, query_params)
+    origin, target = _split_url(url, query_params)
     fields = _headers(headers or {}, origin)
     content_type = next(text for name, text in fields.items() if name.lower() == "content-type")
     content = _body(content_type, body, post_params) if method in WITH_BODY else b""
-    rendered = (*fields.items(), ("Accept-Encoding", "gzip"))
-    named = body.get("requestId") if isinstance(body, dict) else None
+    request_id = body.get("requestId") if isinstance(body, dict) else None
     return HttpRequest(
         method,
         origin,
         target,
-        rendered,
+        (*fields.items(), ("Accept-Encoding", "gzip")),
         content,
         ByteLimits().delivery,
-        is_answered_by=None if named is None else _answering(named),
+        is_answered_by=None if request_id is None else _response_check(request_id),
     )
 
 
-def _answering(request_id: Any) -> Callable[[bytes], bool]:
-    """Return what tells whether a body can be the answer to that request."""
-    from target_python_sdk.delivery.exchange import answers  # noqa: PLC0415 - read with the first request
+def _response_check(request_id: Any) -> Callable[[bytes], bool]:
+    """Return a function that checks whether a response body belongs to the request with that id."""
+    from target_python_sdk.delivery.exchange import answers  # noqa: PLC0415 - imported with the first request
 
     return lambda body: answers(request_id, body)
 
 
 def seconds(timeout: Timeout) -> float:
-    """How long a call may take in all; of a pair, for connecting and for reading, both together."""
+    """Return the time limit of a whole call. A pair, for connecting and for reading, is added up."""
     if isinstance(timeout, tuple) and len(timeout) == 2:
         return min(MAX_MILLISECONDS / 1000, sum(seconds(part) for part in timeout))
     if timeout is None or timeout == 0:  # as 1.1.0
@@ -69,12 +68,12 @@ def seconds(timeout: Timeout) -> float:
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         raise ApiTypeError("_request_timeout: seconds, or a pair of them, were expected")
     if not timeout > 0:
-        raise ApiValueError("_request_timeout: a number of seconds above 0 was expected, not {}".format(timeout))
+        raise ApiValueError(f"_request_timeout: a number of seconds above 0 was expected, not {timeout}")
     return min(MAX_MILLISECONDS / 1000, float(timeout))
 
 
-def _place(url: str, query_params: Pairs) -> Tuple[Origin, str]:
-    """Where to, and what is asked for there."""
+def _split_url(url: str, query_params: Pairs) -> Tuple[Origin, str]:
+    """Return the origin and the request target of a URL."""
     parts = urllib.parse.urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS or not re.fullmatch(r"[\x21-\x7e]*", url):
@@ -86,41 +85,41 @@ def _place(url: str, query_params: Pairs) -> Tuple[Origin, str]:
 
 
 def pairs_of(given: Pairs) -> List[Tuple[str, Any]]:
-    """Parameters as pairs, whichever way they were given."""
+    """Return parameters as pairs."""
     pairs: Any = given.items() if isinstance(given, dict) else given or ()
     return list(pairs)
 
 
 def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
-    """The headers by name, one of each whatever its case, as they may stand on a line."""
+    """Validate headers and add the defaults. Names are compared case-insensitively."""
     fields = {"content-type": ("Content-Type", JSON), "user-agent": ("User-Agent", USER_AGENT)}
     for name, value in given.items():
-        if value is not None and name.lower() not in OF_THE_TRANSPORT:
+        if value is not None and name.lower() not in TRANSPORT_HEADERS:
             fields[name.lower()] = (name, str(value))
     host = fields.pop("host", ("Host", origin.host_header))[1]
     if host != origin.host_header:
-        raise ApiValueError("headers: Host is that of the URL")
+        raise ApiValueError("headers: Host must be that of the URL")
     for name, text in fields.values():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", text):
-            raise ApiValueError("headers: a name and a text that fit on a line were expected")
+            raise ApiValueError("headers: a name and a value without line breaks and control characters were expected")
     return dict(fields.values())
 
 
 def _body(content_type: str, body: Any, post_params: Pairs) -> bytes:
-    """The bytes that stand for ``body`` under that type."""
+    """Encode ``body`` as ``content_type``."""
     if re.search("json", content_type, re.IGNORECASE):
-        return b"" if body is None else _json(body)
+        return b"" if body is None else _render_json(body)
     if content_type == FORM:
         return urllib.parse.urlencode(pairs_of(post_params)).encode("ascii")
     if isinstance(body, (str, bytes)):
         return body.encode("utf-8") if isinstance(body, str) else body
-    raise ApiException(status=0, reason="a body of the type {} can be text or bytes only".format(content_type))
+    raise ApiException(status=0, reason=f"a body of the type {content_type} can be text or bytes only")
 
 
-def _json(value: Any) -> bytes:
+def _render_json(value: Any) -> bytes:
     try:
         return render_json(value)
     except TypeError as error:
-        raise ApiTypeError("values that JSON can hold were expected ({})".format(error)) from error
+        raise ApiTypeError(f"values that JSON can hold were expected ({error})") from error
     except (ValueError, RecursionError) as error:
-        raise ApiValueError("values that JSON can hold were expected ({})".format(error)) from error
+        raise ApiValueError(f"values that JSON can hold were expected ({error})") from error

@@ -1,4 +1,4 @@
-"""What ``ApiClient.pool`` is: the SDK's workers, with the methods of 1.1.0's pool that an application calls."""
+"""The worker pool of an ``ApiClient``, with the methods of 1.1.0's pool that applications call."""
 
 import weakref
 from typing import Any, Callable, Mapping, Sequence
@@ -16,13 +16,13 @@ SHUTDOWN_SECONDS = 2.0
 
 
 class Pool:
-    """Daemon threads, as many as were asked for and no more than are needed; an idle one leaves after some seconds."""
+    """A pool of at most ``threads`` daemon threads. They start on demand, and end after some idle seconds."""
 
     def __init__(self, threads: int, log: Log) -> None:
         self._workers = WorkerPool(max(1, threads), MAX_PENDING, SHUTDOWN_SECONDS, "delivery-api-client")
         self._log = log
         self._closed = False
-        # A client that nobody closed lets its threads go when it is collected.
+        # Stop the threads of a client that was not closed when it is collected.
         weakref.finalize(self, self._workers.stop)
 
     def apply_async(
@@ -33,24 +33,24 @@ class Pool:
         callback: Callback = None,
         error_callback: Callback = None,
     ) -> "AsyncResult[Any]":
-        """Let a worker call ``func``, then one of the callbacks; the result is there after that."""
+        """Let a worker call ``func``, then one of the callbacks, then complete the result."""
         if self._closed:
             raise ApiValueError("Pool not running")
         task = CallbackTask(lambda: func(*args, **kwds), callback, error_callback, self._log)
         return self._workers.submit_call(task)
 
     def close(self) -> None:
-        """Take no more calls; those that were taken are answered."""
+        """Refuse further calls. Accepted calls continue."""
         self._closed = True
 
     def join(self) -> None:
-        """Wait until every call that was taken is answered, and let the workers go."""
+        """Wait until every accepted call has ended, and stop the workers."""
         if not self._closed:
             raise ApiValueError("Pool is still running")
         self._workers.flush(None)
         self._workers.stop()
 
     def terminate(self) -> None:
-        """Take no more calls, and end those that no worker has begun."""
+        """Refuse further calls, and cancel those that no worker has started."""
         self._closed = True
         self._workers.close(0, ClientClosed("the pool was terminated before the call was sent"))

@@ -1,8 +1,8 @@
-"""One HTTP request and its answer, for an ``ApiClient``: over the SDK's transport, within a deadline and a size."""
+"""Sends the HTTP requests of an ``ApiClient`` through the SDK's transport, with a deadline and a size limit."""
 
 import io
 import weakref
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 import urllib3
 
@@ -19,15 +19,15 @@ from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import RetryingSender
 from target_tools.logger import Log
 
-if TYPE_CHECKING:  # the transport is read with the first request
+if TYPE_CHECKING:  # the transport is imported with the first request
     from target_tools.http.transport import TransportSettings
 
-#: What urllib3 did for 1.1.0, unasked: three more tries to connect, and no status that is asked about again.
+#: urllib3's defaults, which 1.1.0 used: three retries of failed connections, none because of a status.
 RETRIES_OF_1_1_0 = RetryPolicy(attempts=4, statuses=frozenset())
 
 
 class RESTResponse:
-    """An answer: ``status``, ``reason``, and ``data`` as text."""
+    """A response with its ``status``, its ``reason``, and its body as text in ``data``."""
 
     def __init__(self, resp: Any) -> None:
         self.urllib3_response = resp
@@ -36,19 +36,32 @@ class RESTResponse:
         self.data: str = resp.data.decode("utf-8", "replace")
 
     def getheaders(self) -> Mapping[str, str]:
-        """The headers; their names in any case."""
+        """Return the headers, a mapping whose keys are case-insensitive."""
         headers: Mapping[str, str] = self.urllib3_response.headers
         return headers
 
     def getheader(self, name: str, default: Optional[str] = None) -> Optional[str]:
-        """One of them."""
+        """Return the value of a header."""
         return self.getheaders().get(name, default)
 
 
-class RESTClientObject:
-    """Sends requests.  Keeps its connections, a set of them in each process; takes no lock.
+def _verb(method: str) -> Callable[..., Any]:
+    """Return the method of ``RESTClientObject`` that sends requests with an HTTP method."""
 
-    ``pools_size`` and ``maxsize`` were of 1.1.0's urllib3 and are without effect.
+    def send(
+        self: "RESTClientObject", url: str, headers: Headers = None, query_params: Pairs = None, **options: Any
+    ) -> Any:
+        return self.request(method, url, query_params, headers, **options)
+
+    send.__name__, send.__qualname__ = method, f"RESTClientObject.{method}"
+    send.__doc__ = f"Send a {method} request."
+    return send
+
+
+class RESTClientObject:
+    """Sends requests. Keeps connections open, separately in each process.
+
+    ``pools_size`` and ``maxsize`` have no effect.
     """
 
     def __init__(
@@ -60,10 +73,12 @@ class RESTClientObject:
         self._configuration = configuration
         self._log = Log(configuration.logger["package_logger"])
         policy = retry_policy(configuration.retries)
-        _proxy(configuration)  # says now what cannot be used
+        _proxy(configuration)  # raises if it is invalid
         if not configuration.verify_ssl:
-            self._log.warning("verify_ssl is False: anybody on the way to the server can read and change what is sent")
-        self._ways = PerProcess(lambda _: _Way(configuration, policy), abandon=_Way.abandon)
+            self._log.warning("verify_ssl is False: anyone on the network can read and change what is sent")
+        self._transports = PerProcess(
+            lambda _: _ProcessTransport(configuration, policy), abandon=_ProcessTransport.abandon
+        )
 
     def request(  # noqa: PLR0917 - 1.1.0's order
         self,
@@ -76,81 +91,60 @@ class RESTClientObject:
         _preload_content: bool = True,
         _request_timeout: Timeout = None,
     ) -> Any:
-        """The answer; a urllib3 response in place of ours without ``_preload_content``.
+        """Send a request and return its response, a urllib3 response if ``_preload_content`` is False.
 
-        Raises a :class:`~target_python_sdk.errors.DeliveryError` where there is none, and an
-        ``ApiException`` for a status that is none.
+        Raises a :class:`~target_python_sdk.errors.DeliveryError` if there is no response, and an ``ApiException``
+        if its status is not 2xx.
         """
-        asked = http_request(
+        prepared = http_request(
             method, url, query_params=query_params, headers=headers, body=body, post_params=post_params
         )
-        raw = as_urllib3(self.send(asked, seconds(_request_timeout)))
+        raw = as_urllib3(self.send(prepared, seconds(_request_timeout)))
         return RESTResponse(raw) if _preload_content else raw
 
-    def send(self, asked: HttpRequest, timeout: float) -> HttpReply:
-        """The answer to a request that was checked, within that many seconds; its status is a 2xx."""
-        way = self._ways.get()
-        spoken = Logged(way.send, self._log, self._configuration.debug)
-        reply = spoken(asked, Deadline.after(timeout))
+    def send(self, request: HttpRequest, timeout: float) -> HttpReply:
+        """Send a validated request and return its reply, with a 2xx status, within ``timeout`` seconds."""
+        logged = Logged(self._transports.get().send, self._log, self._configuration.debug)
+        reply = logged(request, Deadline.after(timeout))
         if not 200 <= reply.status < 300:
             refused = RESTResponse(as_urllib3(reply))
-            kind = RedirectRefused if 300 <= reply.status < 400 else HttpStatusError
-            raise kind(reply.status, reply.reason, refused.getheaders(), refused.data)
+            error_type = RedirectRefused if 300 <= reply.status < 400 else HttpStatusError
+            raise error_type(reply.status, reply.reason, refused.getheaders(), refused.data)
         return reply
 
     def close(self) -> None:
-        """Hang up.  A request that comes later opens a connection again."""
-        way = self._ways.pop()
-        if way is not None:
-            way.transport.close()
+        """Close the connections. A later request opens new ones."""
+        process_transport = self._transports.pop()
+        if process_transport is not None:
+            process_transport.transport.close()
 
-    def GET(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Ask for ``url``."""
-        return self.request("GET", url, query_params, headers, **options)
-
-    def HEAD(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Ask for its headers."""
-        return self.request("HEAD", url, query_params, headers, **options)
-
-    def OPTIONS(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Ask what can be done with it."""
-        return self.request("OPTIONS", url, query_params, headers, **options)
-
-    def POST(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Send ``body`` there."""
-        return self.request("POST", url, query_params, headers, **options)
-
-    def PUT(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Put ``body`` there."""
-        return self.request("PUT", url, query_params, headers, **options)
-
-    def PATCH(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Change it by ``body``."""
-        return self.request("PATCH", url, query_params, headers, **options)
-
-    def DELETE(self, url: str, headers: Headers = None, query_params: Pairs = None, **options: Any) -> Any:
-        """Take it away."""
-        return self.request("DELETE", url, query_params, headers, **options)
+    GET = _verb("GET")
+    HEAD = _verb("HEAD")
+    OPTIONS = _verb("OPTIONS")
+    POST = _verb("POST")
+    PUT = _verb("PUT")
+    PATCH = _verb("PATCH")
+    DELETE = _verb("DELETE")
 
 
-class _Way:
-    """The way to a server, in one process."""
+class _ProcessTransport:
+    """The connections of one process."""
 
     def __init__(self, configuration: Configuration, policy: RetryPolicy) -> None:
         from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
 
         self.transport = Transport(transport_settings(configuration))
         self.send = RetryingSender(self.transport.send, policy)
-        # A client that nobody closed hangs up when it is collected, or at exit.
+        # Close the connections of a client that was not closed when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
 
     def abandon(self) -> None:
-        """Let go, in a forked child, of the sockets that belong to the parent."""
+        """Discard the parent's sockets in a forked child."""
         self.transport.discard_inherited()
 
 
 def transport_settings(configuration: Configuration) -> "TransportSettings":
-    """How connections are opened.  Raises ``OptionError`` for a proxy that cannot be used."""
+    """Return the transport settings of ``configuration``. Raises ``OptionError`` for an invalid proxy."""
     from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
 
     cert = configuration.cert_file
@@ -176,7 +170,7 @@ def _proxy(configuration: Configuration) -> Optional[Proxy]:
 
 
 def retry_policy(retries: Any) -> RetryPolicy:
-    """How often a request is sent, from what urllib3 takes for it: None, False, a number or a ``Retry``."""
+    """Convert urllib3's values for retries: None, a boolean, a number or a ``urllib3.Retry``."""
     if retries is None or retries is True:
         return RETRIES_OF_1_1_0
     if not isinstance(retries, urllib3.Retry):
@@ -192,8 +186,8 @@ def retry_policy(retries: Any) -> RetryPolicy:
 
 
 def as_urllib3(reply: HttpReply) -> urllib3.HTTPResponse:
-    """The same answer as 1.1.0's transport had it; the bytes are all here."""
-    headers: Any = list(reply.headers.items())  # one that came twice is there twice
+    """Return ``reply`` as a urllib3 response whose body has been read."""
+    headers: Any = list(reply.headers.items())  # keeps duplicates
     return urllib3.HTTPResponse(
         body=io.BytesIO(reply.body),
         headers=headers,

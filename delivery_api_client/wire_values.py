@@ -1,7 +1,7 @@
-"""Values as they are sent, and what was received as values: models, and what JSON has for the rest.
+"""Converts values to JSON and parses JSON as models and other values.
 
-Types are named in the words of the schema, as in ``openapi_types``: ``DeliveryResponse``,
-``list[MboxRequest]``, ``dict(str, object)``, ``int``, ``datetime``.
+Types have the schema's names, as in ``openapi_types``: ``DeliveryResponse``, ``list[MboxRequest]``,
+``dict(str, object)``, ``int``, ``datetime``.
 """
 
 import datetime
@@ -19,134 +19,133 @@ from target_tools.schema.model import Model
 TypeName = Union[str, Type[Any]]
 
 PRIMITIVES: Dict[str, Type[Any]] = {"int": int, "long": int, "float": float, "str": str, "bool": bool}
-#: What is handed on as it came.
+#: Types whose values are returned as parsed.
 ANYTHING: FrozenSet[TypeName] = frozenset({"object", object, "dict", dict, "list", list, "bytes", bytes})
 
 
-def sanitized(value: Any) -> Any:
-    """``value`` as JSON will have it: models by their wire names without what is not set, moments as text."""
+def to_json_value(value: Any) -> Any:
+    """Convert ``value`` to JSON values. Models lose their unset fields; datetimes become text."""
     try:
-        return _plain(value)
+        return _convert(value)
     except RecursionError:
-        raise ApiValueError("a {} is nested too deeply, or contains itself".format(type(value).__name__)) from None
+        raise ApiValueError(f"a {type(value).__name__} is nested too deeply, or contains itself") from None
 
 
-def _plain(value: Any) -> Any:
+def _convert(value: Any) -> Any:
     plain = value
     if isinstance(value, enum.Enum):
-        plain = _plain(value.value)
+        plain = _convert(value.value)
     elif isinstance(value, list):
-        plain = [_plain(item) for item in value]
+        plain = [_convert(item) for item in value]
     elif isinstance(value, tuple):
-        plain = tuple(_plain(item) for item in value)
+        plain = tuple(_convert(item) for item in value)
     elif isinstance(value, Mapping):
-        plain = {_plain(name): _plain(item) for name, item in value.items()}
+        plain = {_convert(name): _convert(item) for name, item in value.items()}
     elif isinstance(value, datetime.datetime):
         plain = as_utc(value).isoformat()
     elif isinstance(value, datetime.date):
         plain = value.isoformat()
     elif hasattr(value, "openapi_types") and hasattr(value, "attribute_map"):
-        plain = _plain_model(value)
+        attributes = ((wire_name, getattr(value, name)) for name, wire_name in value.attribute_map.items())
+        plain = {wire_name: _convert(attribute) for wire_name, attribute in attributes if attribute is not None}
     elif value is not None and not isinstance(value, (float, bool, bytes, str, int)):
-        raise ApiTypeError(
-            "a {} cannot be sent: models, dicts, lists, text and numbers can".format(type(value).__name__)
-        )
+        raise ApiTypeError(f"a {type(value).__name__} cannot be sent: models, dicts, lists, text and numbers can")
     return plain
 
 
-def _plain_model(model: Any) -> Dict[str, Any]:
-    given = ((wire_name, getattr(model, name)) for name, wire_name in model.attribute_map.items())
-    return {wire_name: _plain(value) for wire_name, value in given if value is not None}
 
 
-def loaded_text(body: Union[str, bytes], kind: TypeName) -> Any:
-    """What JSON says, as a value of that type; text that is no JSON, where a text will do.
 
-    Raises ``InvalidResponse`` for the wrong structure; no value inside a model is rejected.
+def parse_body(body: Union[str, bytes], type_name: TypeName) -> Any:
+    """Parse a JSON body as a value of a type.
+
+    A body that is not JSON is returned as text, or parsed as a date, if the type is not a model. Raises
+    ``InvalidResponse`` for the wrong structure. Values inside models are not validated.
     """
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     try:
         value = parse_json(raw)
     except InvalidResponse:
-        if not (kind in ANYTHING or kind in PRIMITIVES or kind in PRIMITIVES.values() or kind in _MOMENTS):
+        if type_name not in {*ANYTHING, *_DATE_LOADERS, *PRIMITIVES, *PRIMITIVES.values()}:
             raise
         value = raw.decode("utf-8", "replace")
-    return loaded(value, kind)
+    return load_value(value, type_name)
 
 
-def loaded(value: Any, kind: TypeName) -> Any:
-    """What was parsed from JSON, as a value of that type; None stays None."""
-    if value is None or kind in ANYTHING:
+def load_value(value: Any, type_name: TypeName) -> Any:
+    """Convert a parsed JSON value to a type. None stays None."""
+    if value is None or type_name in ANYTHING:
         return value
-    items, entries = _within("list[", kind, "]"), _within("dict(", kind, ")").partition(",")[2].lstrip()
+    items = _inner_type("list[", type_name, "]")
     if items:
-        return [loaded(item, items) for item in _of(list, value, kind)]
+        return [load_value(item, items) for item in _expect(list, value, type_name)]
+    entries = _inner_type("dict(", type_name, ")").partition(",")[2].lstrip()
     if entries:
-        return {name: loaded(item, entries) for name, item in _of(dict, value, kind).items()}
-    return _one(value, kind)
+        return {name: load_value(item, entries) for name, item in _expect(dict, value, type_name).items()}
+    return _load_scalar_or_model(value, type_name)
 
 
-def _within(before: str, kind: TypeName, after: str) -> str:
-    """What stands between the two, if it is so much as text; else nothing."""
-    if isinstance(kind, str) and kind.startswith(before) and kind.endswith(after):
-        return kind[len(before) : -len(after)]
+def _inner_type(before: str, type_name: TypeName, after: str) -> str:
+    """Return the part of a type name between ``before`` and ``after``, or an empty text."""
+    if isinstance(type_name, str) and type_name.startswith(before) and type_name.endswith(after):
+        return type_name[len(before) : -len(after)]
     return ""
 
 
-def _one(value: Any, kind: TypeName) -> Any:
-    """A model, a primitive or a moment."""
-    read_moment = _MOMENTS.get(kind)
-    if read_moment is not None:
-        return read_moment(value)
-    found = _class_of(kind)
-    if issubclass(found, Model):
-        return found.from_dict(value) if found.attribute_map else value  # a closed set has no fields
+def _load_scalar_or_model(value: Any, type_name: TypeName) -> Any:
+    """Load a model, a primitive value or a date."""
+    load_date = _DATE_LOADERS.get(type_name)
+    if load_date is not None:
+        return load_date(value)
+    cls = _resolve(type_name)
+    if issubclass(cls, Model):
+        return cls.from_dict(value) if cls.attribute_map else value  # enumerations have no fields
     try:
-        return found(value)
+        return cls(value)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidResponse("{} was expected, not this {}".format(found.__name__, type(value).__name__)) from None
+        raise InvalidResponse(f"{cls.__name__} was expected, not this {type(value).__name__}") from None
 
 
-def empty(kind: TypeName) -> Any:
-    """What stands for a body that was not sent: a model that says nothing, or None."""
+def empty_value(type_name: TypeName) -> Any:
+    """Return the value for a missing body: an empty model, or None."""
     try:
-        return _class_of(kind)() if isinstance(kind, type) or kind[:1].isupper() else None
-    except ValueError:  # it has fields that user code may not leave out
+        return _resolve(type_name)() if isinstance(type_name, type) or type_name[:1].isupper() else None
+    except ValueError:  # the model has required fields
         return None
 
 
-def _class_of(kind: TypeName) -> Type[Any]:
-    found: Any = kind
-    if isinstance(kind, str):
-        found = PRIMITIVES.get(kind) or MODELS.get(kind)
-    if not isinstance(found, type):
-        raise ApiTypeError("`{}` is no type of the API".format(kind))
-    return found
+def _resolve(type_name: TypeName) -> Type[Any]:
+    cls: Any = type_name
+    if isinstance(type_name, str):
+        cls = PRIMITIVES.get(type_name) or MODELS.get(type_name)
+    if not isinstance(cls, type):
+        raise ApiTypeError(f"`{type_name}` is no type of the API")
+    return cls
 
 
-def _of(wanted: Type[Any], value: Any, kind: TypeName) -> Any:
-    if not isinstance(value, wanted):
-        raise InvalidResponse("{} was expected, not a {}".format(kind, type(value).__name__))
+def _expect(cls: Type[Any], value: Any, type_name: TypeName) -> Any:
+    if not isinstance(value, cls):
+        raise InvalidResponse(f"{type_name} was expected, not a {type(value).__name__}")
     return value
 
 
-def _moment(value: Any) -> datetime.datetime:
-    moment = Order.from_dict({"time": value}).time  # read as a model's are
-    if not isinstance(moment, datetime.datetime):
-        raise ApiException(status=0, reason="Failed to parse `{}` as datetime object".format(value))
-    return moment
+def _load_datetime(value: Any) -> datetime.datetime:
+    time = Order.from_dict({"time": value}).time
+    if not isinstance(time, datetime.datetime):
+        raise ApiException(status=0, reason=f"Failed to parse `{value}` as datetime object")
+    return time
 
 
-def _day(value: Any) -> datetime.date:
+def _load_date(value: Any) -> datetime.date:
     try:
         return datetime.date.fromisoformat(str(value)[:10])
     except ValueError:
-        raise ApiException(status=0, reason="Failed to parse `{}` as date object".format(value)) from None
+        raise ApiException(status=0, reason=f"Failed to parse `{value}` as date object") from None
 
 
-_MOMENTS: Dict[TypeName, Callable[[Any], Any]] = {
-    "datetime": _moment,
-    datetime.datetime: _moment,
-    "date": _day,
-    datetime.date: _day,
+_DATE_LOADERS: Dict[TypeName, Callable[[Any], Any]] = {
+    "datetime": _load_datetime,
+    datetime.datetime: _load_datetime,
+    "date": _load_date,
+    datetime.date: _load_date,
 }

@@ -1,4 +1,4 @@
-"""1.1.0's folder of APIs: one."""
+"""1.1.0's package of APIs."""
 
 from delivery_api_client.api.delivery_api import DeliveryApi
 

@@ -1,4 +1,4 @@
-"""The one call of the Delivery API, as 1.1.0's generated client had it."""
+"""1.1.0's class for the one call of the Delivery API."""
 
 from typing import Any, Dict, Optional
 
@@ -7,7 +7,7 @@ from delivery_api_client.replacements import WATCHED
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_tools.errors import ApiTypeError, ApiValueError
 
-#: What :meth:`DeliveryApi.execute` takes by keyword, besides its arguments.
+#: Further keyword arguments of :meth:`DeliveryApi.execute`.
 KEYWORDS = frozenset(
     {
         "version",
@@ -24,29 +24,31 @@ KEYWORDS = frozenset(
 
 
 class DeliveryApi:
-    """Asks the edge.  ``TargetClient`` does so with sessions, cookies, retries and decisions made here."""
+    """Sends delivery requests to the edge, without the sessions, cookies and retries of ``TargetClient``."""
 
     def __init__(self, api_client: Optional[ApiClient] = None) -> None:
         self.api_client = ApiClient() if api_client is None else api_client
 
     def execute(self, ims_org_id: str, session_id: str, delivery_request: Any, **kwargs: Any) -> Any:
-        """The ``DeliveryResponse``.
+        """Send a request and return its ``DeliveryResponse``.
 
-        Keywords: ``version`` of the caller; ``headers`` to send besides; ``async_req=True``,
-        with ``callback`` and ``err_callback``, for an
-        :class:`~target_tools.concurrency.async_result.AsyncResult` at once;
-        ``_request_timeout`` in seconds for the whole call; ``_preload_content=False`` for a urllib3
-        response; ``_request_auth`` for a security scheme of the caller's.
+        :param version: The caller's version.
+        :param headers: Additional headers.
+        :param async_req: If True, return an :class:`~target_tools.concurrency.async_result.AsyncResult` at once, and
+            call ``callback`` or ``err_callback`` later.
+        :param _request_timeout: Seconds for the whole call.
+        :param _preload_content: If False, return a urllib3 response.
+        :param _request_auth: A security scheme for this call.
         """
         return self.execute_with_http_info(
             ims_org_id, session_id, delivery_request, **{**kwargs, "_return_http_data_only": True}
         )
 
     def execute_with_http_info(self, ims_org_id: str, session_id: str, delivery_request: Any, **kwargs: Any) -> Any:
-        """``(DeliveryResponse, status, headers)``, by the same arguments."""
+        """Send a request and return ``(DeliveryResponse, status, headers)``. Takes the arguments of ``execute``."""
         for name in kwargs:
             if name not in KEYWORDS:
-                raise ApiTypeError("Got an unexpected keyword argument '{}' to method execute".format(name))
+                raise ApiTypeError(f"Got an unexpected keyword argument '{name}' to method execute")
         required = {"ims_org_id": ims_org_id, "session_id": session_id, "delivery_request": delivery_request}
         if self.api_client.client_side_validation:
             _check_given(required)
@@ -76,7 +78,7 @@ class DeliveryApi:
 def _check_given(required: Dict[str, Any]) -> None:
     for name, value in required.items():
         if value is None:
-            raise ApiValueError("Missing the required parameter `{}` when calling `execute`".format(name))
+            raise ApiValueError(f"Missing the required parameter `{name}` when calling `execute`")
 
 
 WATCHED.watch(DeliveryApi, "execute", "execute_with_http_info")
