@@ -9,7 +9,7 @@ import tarfile
 import venv
 import zipfile
 from pathlib import Path
-from typing import List, Set
+from typing import Dict, List, Set
 
 import pytest
 
@@ -147,8 +147,15 @@ def test_the_workflow_tests_every_declared_python_and_the_releases_of_urllib3_th
 
     assert workflow["permissions"] == {"contents": "read"}
     jobs = {name: job.get("strategy", {}).get("matrix", {}) for name, job in workflow["jobs"].items()}
-    assert jobs["interpreters"]["python"] == declared
-    assert " ".join(jobs["urllib3"]["urllib3"]) in script
+    by_tests: Dict[str, List[str]] = {}
+    for each in jobs["interpreters"]["include"]:
+        by_tests.setdefault(each["tests"], []).append(each["python"])
+    whole, some = by_tests
+    assert sorted(by_tests[whole] + by_tests[some]) == sorted(declared)
+    assert f'SUITE_PYTHONS="{" ".join(by_tests[whole])}"' in script
+    assert f'MIDDLE_PYTHONS="{" ".join(by_tests[some])}"' in script
+    assert f'MIDDLE_TESTS="tests/{some.partition(" tests/")[2]}"' in script
+    assert f'EVERY_URLLIB3="{" ".join(jobs["urllib3"]["urllib3"])}"' in script
     for version in ("3.8", "3.13"):
         releases = [each["urllib3"] for each in jobs["comparison"]["include"] if each["python"] == version]
         assert f'readonly COMPARED_{version.replace(".", "_")}="{" ".join(releases)}"' in script
