@@ -1,14 +1,14 @@
-"""Makes target_tools' copy of the Public Suffix List, and the table of cases that its tests use.
+"""Create target_tools' copy of the Public Suffix List, and the table of test cases::
 
     python -m pip install publicsuffixlist
     python scripts/make_public_suffixes.py
 
-Both come from the installed PyPI package ``publicsuffixlist``, a release of which carries the
-list of its day and the list's own test cases.  Three files are written:
+The source is the installed PyPI package ``publicsuffixlist``. Each of its releases contains the
+current list, and the list's own test cases. The script writes three files:
 
-    target_tools/public_suffixes.txt.gz       the rules, in three blocks below a heading
-    target_tools/public_suffixes.NOTICE.txt   whose they are, and which version
-    tests/ground/public_suffix_cases.txt      hosts and their registrable domains
+* ``target_tools/public_suffixes.txt.gz``: the rules, in three blocks below a heading
+* ``target_tools/public_suffixes.NOTICE.txt``: their authors, license and version
+* ``tests/ground/public_suffix_cases.txt``: hosts and their registrable domains
 """
 
 import gzip
@@ -27,20 +27,20 @@ HEADING = """\
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 // The Public Suffix List, rearranged. VERSION: {version} COMMIT: {commit}
-// Blocks: suffixes; those whose every child is one too; exceptions to that."""
+// Blocks: suffixes; suffixes whose every child is a suffix, too; exceptions to that."""
 
 NOTICE = """\
 public_suffixes.txt.gz holds the rules of the Public Suffix List (https://publicsuffix.org/),
 version {version}, commit {commit},
-as {package} {release} on PyPI carries it.
+from {package} {release} on PyPI.
 
-The list is made by its contributors and is subject to the terms of the Mozilla Public License,
-v. 2.0, which is at https://mozilla.org/MPL/2.0/. The list as its authors write it is at
+The list is written by its contributors and is subject to the terms of the Mozilla Public License,
+v. 2.0, which is at https://mozilla.org/MPL/2.0/. The original list is at
 https://publicsuffix.org/list/public_suffix_list.dat.
 
-What was changed: comments are left out, rules are sorted into three blocks, names beyond ASCII
-are written in Punycode as well. `scripts/make_public_suffixes.py` in the source of this package
-does it. The rest of this package has a license of its own, which stands in LICENSE.
+Changes: comments are removed, rules are sorted into three blocks, and non-ASCII names
+are also written in Punycode. `scripts/make_public_suffixes.py` in the source of this package
+does it. The rest of this package has a different license; see LICENSE.
 """
 
 CASES_HEADING = """\
@@ -51,7 +51,7 @@ CASES_HEADING = """\
 
 
 class Rules(NamedTuple):
-    """The list in the three kinds that its rules have."""
+    """The list, divided into its three kinds of rules."""
 
     suffixes: List[str]
     wildcards: List[str]
@@ -59,18 +59,18 @@ class Rules(NamedTuple):
 
 
 def rules_of(text: str) -> Rules:
-    """The rules in a list as its authors write it; both sections, without ``*.`` and ``!``."""
+    """Parse a list in its published form. Returns the rules of both sections, without ``*.`` and ``!``."""
     lines = [line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("//")]
     wildcards = [line[2:] for line in lines if line.startswith("*.")]
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     suffixes = [line for line in lines if line[0] not in "*!"]
-    # A top-level domain that is named by its children only is one nevertheless: the list's rule "*" says so.
+    # By the list's implicit rule "*", a top-level domain is a suffix even if the list has only its children.
     suffixes += [name for name in wildcards if "." not in name]
     return Rules(*(_in_every_spelling(names) for names in (suffixes, wildcards, exceptions)))
 
 
 def _in_every_spelling(names: Iterable[str]) -> List[str]:
-    """Each name, and with each label beyond ASCII in Punycode; sorted from the last label on."""
+    """Return each name, also with its non-ASCII labels in Punycode, sorted from the last label on."""
     found = {".".join(labels) for name in names for labels in itertools.product(*map(_spellings, name.split(".")))}
     return sorted(found, key=lambda name: name.split(".")[::-1])
 
@@ -78,25 +78,25 @@ def _in_every_spelling(names: Iterable[str]) -> List[str]:
 def _spellings(label: str) -> Tuple[str, ...]:
     if label.isascii():
         return (label,)
-    # The list has such labels normalized and in lower case already: nothing is left to map.
+    # The labels in the list are already normalized and in lower case.
     return label, "xn--" + label.encode("punycode").decode("ascii")
 
 
 def packed(heading: str, rules: Rules) -> bytes:
-    """The data file; the same bytes each time."""
+    """Return the data file. Equal rules give equal bytes."""
     blocks = [heading] + ["\n".join(names) for names in rules]
     return gzip.compress("\n\n".join(blocks).encode("utf-8"), compresslevel=9, mtime=0)
 
 
 def cases_of(text: str) -> Iterator[str]:
-    """A line "host domain" for each check of the list's test cases."""
+    """Yield a line "host domain" for each check in the list's test cases."""
     for host, domain in re.findall(r"^checkPublicSuffix\('(.*?)', (?:'(.*?)'|null)\);", text, re.M):
-        yield "{} {}".format(host, domain or "-")
+        yield f"{host} {domain or '-'}"
 
 
-def said(label: str, text: str) -> str:
-    """What the list's heading says of itself."""
-    found = re.search(r"^// {}: (\S+)$".format(label), text, re.M)
+def heading_value(label: str, text: str) -> str:
+    """Return a value in the heading of the list, such as its version."""
+    found = re.search(rf"^// {label}: (\S+)$", text, re.M)
     return found.group(1) if found else "unknown"
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     folder = Path(str(distribution.locate_file(PACKAGE)))
     text = (folder / "public_suffix_list.dat").read_text(encoding="utf-8")
     cases = (folder / "test_psl.txt").read_text(encoding="utf-8")
-    named = {"version": said("VERSION", text), "commit": said("COMMIT", text)}
+    named = {"version": heading_value("VERSION", text), "commit": heading_value("COMMIT", text)}
     named.update(package=PACKAGE, release=distribution.version)
     rules = rules_of(text)
 
@@ -116,7 +116,8 @@ def main() -> None:
     table = CASES_HEADING.format(**named) + "\n".join(cases_of(cases)) + "\n"
     (ROOT / "tests" / "ground" / "public_suffix_cases.txt").write_text(table, encoding="utf-8")
     sys.stdout.write("{package} {release}: the list of {version}, commit {commit}\n".format(**named))
-    sys.stdout.write("{} suffixes, {} wildcards, {} exceptions\n".format(*map(len, rules)))
+    suffixes, wildcards, exceptions = map(len, rules)
+    sys.stdout.write(f"{suffixes} suffixes, {wildcards} wildcards, {exceptions} exceptions\n")
 
 
 if __name__ == "__main__":
