@@ -1,8 +1,8 @@
-"""The client of one process that Celery works in: made once, closed once.
+"""The client of one worker process of Celery.
 
-A child of ``prefork`` that does not say soon enough that it is up is killed, and so is the one
-that takes its place.  So at the start of a worker a thread of ours makes the client, and is
-waited for no longer than the child has; whoever asks for the client then waits for that thread.
+Celery kills a child of ``prefork`` that takes too long to start, and then its replacement.  So a separate thread
+creates the client, and the start of the process waits for it only for a limited time.  The first task that needs the
+client waits for that thread.
 """
 
 import contextlib
@@ -17,98 +17,99 @@ from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log
 
-#: What of the time for closing is for calls under way; the rest is for telling those whose calls are dropped.
-_FLUSHING = 0.8
-#: Seconds between two looks whether callbacks have made more calls.
+#: The share of the closing time in which calls can end.  In the rest, callbacks for dropped calls run.
+_FLUSH_SHARE = 0.8
+#: Seconds between two checks for new calls made by callbacks.
 _POLL_INTERVAL = 0.001
 
 
 class ProcessClient:
-    """The client of this process, and what else belongs to one process.
+    """The client of this process, and the threads that publish its messages.
 
-    It takes no lock that a soft time limit could leave taken.
+    It takes no lock, which the exception of a soft time limit could leave locked.
     """
 
     def __init__(self, factory: Callable[[], TargetClient], log: Log) -> None:
         self._factory = factory
         self._log = log
-        #: The first is the client; any other came too late, and is closed.
-        self._made: List[TargetClient] = []
-        #: The client that a thread makes just now.
+        #: The first item is the client.  Further ones were created at the same time, and are closed.
+        self._clients: List[TargetClient] = []
+        #: The client that a thread is creating.
         self._starting: Optional[AsyncResult[TargetClient]] = None
         self._is_late = self._is_over = False
-        #: The way to the broker.  A forked child has none of the threads that hang, and counts its own.
+        #: The helper threads that wait for the broker.  A forked child has its own, since it inherits no threads.
         self.publishing = HelperThreads()
 
     def get(self) -> TargetClient:
-        """The client: the one that is on its way, or made here.  Raises what the factory raises."""
-        if self._made:
-            return self._made[0]
-        coming = self._starting
-        return self._store(self._factory()) if coming is None else coming.get()
+        """Return the client; wait for the thread that creates it, or create it here.  Raises the factory's errors."""
+        if self._clients:
+            return self._clients[0]
+        starting = self._starting
+        return self._store(self._factory()) if starting is None else starting.get()
 
-    def begin(self, seconds: float) -> None:
-        """Have the client made, and wait for it no longer than that.  Raises what the factory raises by then."""
-        if self._made:
+    def start(self, seconds: float) -> None:
+        """Create the client, and wait for it up to ``seconds``.  Raises an error that the factory raises by then."""
+        if self._clients:
             return
-        coming = self._starting or self._start()
-        coming.wait(seconds)
-        if coming.ready():
-            coming.get()
+        starting = self._starting or self._start_thread()
+        starting.wait(seconds)
+        if starting.ready():
+            starting.get()
             return
         self._is_late = True
-        self._log.warning("The client was not made within %.1f s; the first task that wants it waits for it", seconds)
+        self._log.warning("The client was not created within %.1f s; the first task that needs it will wait", seconds)
 
-    def _start(self) -> "AsyncResult[TargetClient]":
-        coming: AsyncResult[TargetClient] = AsyncResult()
-        self._starting = coming
+    def _start_thread(self) -> "AsyncResult[TargetClient]":
+        starting: AsyncResult[TargetClient] = AsyncResult()
+        self._starting = starting
         try:
-            start_thread(self._make, (coming,))
-        except (RuntimeError, MemoryError):  # no thread is to be had
-            self._make(coming)
-        return coming
+            start_thread(self._create, (starting,))
+        except (RuntimeError, MemoryError):  # no thread can be started
+            self._create(starting)
+        return starting
 
-    def _make(self, coming: "AsyncResult[TargetClient]") -> None:
-        """What the thread does."""
-        made: Optional[TargetClient] = None
+    def _create(self, starting: "AsyncResult[TargetClient]") -> None:
+        """Create the client.  Runs in the separate thread."""
+        client: Optional[TargetClient] = None
         error: Optional[BaseException] = None
         try:
-            made = self._store(self._factory())
-        except BaseException as raised:  # noqa: BLE001 - it belongs to whoever waits
+            client = self._store(self._factory())
+        except BaseException as raised:  # noqa: BLE001 - the waiting thread raises it
             error = raised
-            if self._is_late:  # perhaps nobody does
-                self._log.error("The client could not be made (%s)", type(error).__name__)
-        self._starting = None  # whoever asks next makes it anew
-        coming.complete(made, error)
+            if self._is_late:  # perhaps no thread waits
+                self._log.error("The client could not be created (%s)", type(error).__name__)
+        self._starting = None  # the next access calls the factory again
+        starting.complete(client, error)
 
-    def _store(self, made: TargetClient) -> TargetClient:
-        """The client that is kept; of two threads that made one at once one is too late."""
-        self._made.append(made)
-        kept = self._made[0]
-        if kept is not made or self._is_over:
-            made.close(0)
-        return kept
+    def _store(self, client: TargetClient) -> TargetClient:
+        """Return the client of this process; close ``client`` if another thread was faster."""
+        self._clients.append(client)
+        first = self._clients[0]
+        if first is not client or self._is_over:
+            client.close(0)
+        return first
 
     def close(self, seconds: float) -> Optional[Dict[str, int]]:
-        """Let the client finish, for no longer than that; what it had counted then.  None if there is none."""
+        """Close the client, which takes up to ``seconds``; return its statistics, or None if there is no client."""
         self._is_over = True
-        if not self._made:
+        if not self._clients:
             return None
-        client = self._made[0]
+        client = self._clients[0]
         with contextlib.suppress(DeadlineExceeded):
-            # Elsewhere: callbacks of calls that are dropped may take their time.
-            HelperThreads().call(lambda: _finish(client, seconds * _FLUSHING), Deadline.after(seconds), lambda: None)
+            # In a helper thread, because callbacks for dropped calls can take any time.
+            flushing = seconds * _FLUSH_SHARE
+            HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds), lambda: None)
         return client.stats()
 
 
-def _finish(client: TargetClient, seconds: float) -> None:
-    """Wait until nothing is under way, calls that callbacks make included; then close."""
+def _flush_and_close(client: TargetClient, seconds: float) -> None:
+    """Wait until all calls have ended, including those that callbacks make; then close the client."""
     deadline = Deadline.after(seconds)
-    quiet = 0
-    # Twice: between the queue and its worker a call is counted nowhere for a moment.
-    while quiet < 2 and client.flush(_milliseconds_left(deadline)) and deadline.remaining() > 0:
+    idle_checks = 0
+    # Check twice: a call that moves from the queue to a worker is briefly not counted.
+    while idle_checks < 2 and client.flush(_milliseconds_left(deadline)) and deadline.remaining() > 0:
         stats = client.stats()
-        quiet = 0 if stats["pending"] or stats["running"] else quiet + 1
+        idle_checks = 0 if stats["pending"] or stats["running"] else idle_checks + 1
         time.sleep(_POLL_INTERVAL)
     client.close(_milliseconds_left(deadline))
 

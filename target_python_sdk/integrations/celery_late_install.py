@@ -1,10 +1,9 @@
-"""Support for an ``install`` that comes after the start of a Celery worker.
+"""Handles a call of ``install`` after the start of a Celery worker.
 
-A worker looks up the tasks that it can run when it starts.  It rejects a message for any other task, and the message
-is lost.
+A worker determines at its start which tasks it can run.  It rejects messages for other tasks, and they are lost.
 """
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict
 
 from billiard.process import current_process
 
@@ -16,20 +15,20 @@ _IN_A_CHILD = (
 )
 _TOO_LATE = (
     "A message was lost: install was called after the Celery worker had started its child processes, which do not"
-    " know the task %s. Call install where the application is made"
+    " know the task %s. Call install where the application is created"
 )
 
 
 def warn_in_a_child(task_name: str, log: Log) -> None:
-    """Log an error in a child of the prefork pool, whose main process receives the messages."""
+    """Log an error in a child of the prefork pool, because its main process receives the messages."""
     if current_process().name != "MainProcess":  # billiard gives this name to a process that it did not start
         log.error(_IN_A_CHILD, task_name)
 
 
 def learn_task(consumer: Any, task_name: str, children: bool, log: Log) -> bool:
-    """Make the consumer of a running worker look up its tasks again; return whether it can run this one now.
+    """Let the consumer of a running worker determine its tasks again; return whether it can run this one now.
 
-    ``children`` says that tasks run in processes.  These were forked before the task was known, and cannot run it.
+    ``children`` is True if tasks run in child processes.  They were forked before the task existed, and cannot run it.
     """
     if children:
         log.error(_TOO_LATE, task_name)
@@ -41,7 +40,7 @@ def learn_task(consumer: Any, task_name: str, children: bool, log: Log) -> bool:
 def send_again(message: Any, publish: Callable[..., Any]) -> None:
     """Put a rejected message on the broker again, as the same task with the same arguments."""
     payload, headers = message.payload, message.headers or {}
-    first_version = isinstance(payload, dict)  # of Celery's message protocol, which has everything in the body
-    arguments, facts = (payload["args"], payload) if first_version else (payload[0], headers)
-    lineage: Dict[str, Optional[str]] = {name: facts[name] for name in ("root_id", "parent_id") if facts.get(name)}
-    publish(arguments[0], task_id=facts["id"], retries=facts.get("retries") or 0, **lineage)
+    is_protocol_1 = isinstance(payload, dict)  # version 1 of Celery's message protocol has no headers
+    arguments, properties = (payload["args"], payload) if is_protocol_1 else (payload[0], headers)
+    ids: Dict[str, Any] = {name: properties[name] for name in ("root_id", "parent_id") if properties.get(name)}
+    publish(arguments[0], task_id=properties["id"], retries=properties.get("retries") or 0, **ids)

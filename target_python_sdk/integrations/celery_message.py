@@ -1,4 +1,4 @@
-"""Notifications as a message on a broker: how it is made, what it says in logs, and when to send it again."""
+"""Converts notifications to messages for a broker and back, and classifies the errors of sending them."""
 
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
@@ -20,20 +20,19 @@ from target_tools.errors import (
 from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
 
-#: Errors after which the same request may come through later.  So it may after a 429 or a 5xx.
+#: Errors after which the same request may succeed later, besides the statuses 429 and 5xx.
 _TRANSIENT_ERRORS = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
 
-#: What a message is made with: what else a client knows (property, environment, a time-out) is added by the one that
-#: sends it.
+#: Settings for preparing a message.  The client that sends it adds its own property, environment and time-out.
 _PLACEHOLDER_SETTINGS = ClientSettings("", "", timeout=0)
 
-#: The largest request that a message may hold, in bytes of JSON: as large as the largest answer that is read.
+#: Maximum size of the request in a message, in bytes of JSON.  It equals the maximum size of an answer.
 MAX_REQUEST_BYTES = ByteLimits().delivery
 
 #: The MIME types of the serializers that messages are published with.
 _CONTENT_TYPES = {"json": "application/json", "auth": "application/data"}
 
-#: What a message consists of: the types of each value, and their description.
+#: The keys of a message, with the types of the value and their description.
 _FIELDS: Dict[str, Tuple[Tuple[type, ...], str]] = {
     "request": ((dict,), "a dict"),
     "session_id": ((str,), "a str"),
@@ -41,18 +40,18 @@ _FIELDS: Dict[str, Tuple[Tuple[type, ...], str]] = {
     "timeout": ((int, float, type(None)), "a number"),
 }
 
-#: What a forged request raises in the code that prepares it.
+#: Errors that a forged request can raise in the code that prepares it.
 _UNUSABLE = (TargetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
-    """What travels: plain JSON, with nothing left open that this process decides."""
+    """Return the message for the options of ``send_notifications``: JSON values with all ids and times."""
     call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:
-        raise OptionError("callback: a message cannot carry one", "callback", "None")
+        raise OptionError("Invalid option 'callback': a message cannot contain a callback", "callback", "None")
     check_notifications(call.request)
     prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
-    check_notifications(prepared.request)  # those that cannot be used were left out
+    check_notifications(prepared.request)  # prepare_request has removed the invalid ones
     message = message_from_request(prepared.request, prepared.session.session_id)
     if prepared.cluster is not None:
         message["location_hint"] = prepared.cluster
@@ -62,13 +61,13 @@ def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
 
 
 def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:
-    """The same of a request in which everything is settled."""
+    """Return the message for a request that has all ids and times."""
     try:
         body = render_json(request.to_dict(by_alias=True, exclude_none=True))
         wire = parse_json(body)
     except (TypeError, ValueError, RecursionError):
-        expected = "values that JSON can hold"
-        raise OptionError("request: {} were expected".format(expected), "request", expected) from None
+        expected = "values that JSON can represent"
+        raise OptionError(f"Invalid argument 'request': expected {expected}", "request", expected) from None
     if len(body) > MAX_REQUEST_BYTES:
         expected = f"at most {MAX_REQUEST_BYTES} bytes of JSON"
         raise OptionError(f"Invalid argument 'request': expected {expected}, got {len(body)}", "request", expected)
@@ -76,11 +75,11 @@ def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str,
 
 
 def serializer_of(settings: Any) -> str:
-    """Return the serializer for messages of an application with these Celery settings.
+    """Return the name of the serializer for messages, given the settings of a Celery application.
 
-    It is JSON whatever ``task_serializer`` says, as pickle would execute a forged message.  An application
-    that signs its messages gets signed ones.  Raises ``OptionError`` if workers would not accept the message:
-    Celery discards one of a type that ``accept_content`` does not name, and logs all of it.
+    It is JSON even if ``task_serializer`` is pickle, which would execute the code in a forged message.  It is "auth" if
+    the application signs its messages.  Raises ``OptionError`` if ``accept_content`` does not contain the serializer,
+    because workers would then discard the message and log its content.
     """
     serializer = "auth" if settings.task_serializer == "auth" else "json"
     accepted = settings.accept_content or ()
@@ -92,29 +91,28 @@ def serializer_of(settings: Any) -> str:
 
 
 def options_from_message(args: Sequence[Any], kwargs: Mapping[str, Any], log: Log) -> Any:
-    """Return the call that the arguments of a task stand for.
+    """Return the options of ``send_notifications`` from the arguments of a task.
 
-    Anybody who can write to the broker can send a message.  Raises ``OptionError`` for arguments that
-    :func:`message_from_options` and :func:`message_from_request` do not make.
+    The arguments are untrusted, because anyone with access to the broker can send a message.  Raises ``OptionError``
+    for arguments that :func:`message_from_options` and :func:`message_from_request` do not create.
     """
     given = [*args, *kwargs.values()]
     if len(given) != 1 or not set(kwargs) <= {"message"} or not isinstance(given[0], dict):
-        raise _foreign("one dict")
+        raise _invalid("one dict")
     message = given[0]
-    foreign = set(message) - set(_FIELDS)
-    if foreign:
-        raise _foreign("the keys " + ", ".join(_FIELDS))
+    if not set(message) <= set(_FIELDS):
+        raise _invalid("the keys " + ", ".join(_FIELDS))
     for name, (kinds, expected) in _FIELDS.items():
         if not isinstance(message.get(name), kinds) or isinstance(message.get(name), bool):
-            raise _foreign(f"{expected} as {name!r}")
+            raise _invalid(f"{expected} as {name!r}")
     try:
-        return _settled(message, log)
-    except _UNUSABLE as error:  # not SoftTimeLimitExceeded: that is worth a retry
-        raise _foreign(f"a request of notifications ({type(error).__name__})") from None
+        return _to_options(message, log)
+    except _UNUSABLE as error:  # not SoftTimeLimitExceeded, which is retried
+        raise _invalid(f"a request of notifications ({type(error).__name__})") from None
 
 
-def _settled(message: Mapping[str, Any], log: Log) -> Dict[str, Any]:
-    """Return the call; every error that preparing it can raise is raised here, not in the client."""
+def _to_options(message: Mapping[str, Any], log: Log) -> Dict[str, Any]:
+    """Return the options of the call.  Prepares the call once, to raise any error here instead of in the client."""
     options = {
         "request": DeliveryRequest.from_dict(message["request"]),
         "session_id": message["session_id"],
@@ -125,36 +123,37 @@ def _settled(message: Mapping[str, Any], log: Log) -> Dict[str, Any]:
     return options
 
 
-def _foreign(expected: str) -> OptionError:
-    """The message itself is not shown: it may be about a visitor."""
+def _invalid(expected: str) -> OptionError:
+    """Return the error for an invalid message, without its content, which may be about a visitor."""
     return OptionError(f"Invalid message: expected {expected}", "message", expected)
 
 
 def describe_message(message: Mapping[str, Any]) -> str:
-    """How much a message holds, never what."""
-    return "(<{} notifications>,)".format(len(message["request"].get("notifications") or ()))
+    """Return a text for logs that has the number of notifications, but not their content."""
+    count = len(message["request"].get("notifications") or ())
+    return f"(<{count} notifications>,)"
 
 
 def error_name(error: BaseException) -> str:
-    """The class of an error, with the HTTP status if it has one."""
+    """Return the class name of an error, with the HTTP status if it has one."""
     status = getattr(error, "status", None)
-    return type(error).__name__ if not status else "{} {}".format(type(error).__name__, status)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__
 
 
 def redacted_error(error: TargetError) -> TargetError:
-    """``error`` as it would leave the process: without the request, and without the body that was answered."""
+    """Return a copy of ``error`` as pickle would create it: without the request and the body of the answer."""
     restore, arguments = error.__reduce__()
     made: TargetError = restore(*arguments)
     return made
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may come through later."""
+    """Return whether the same request may succeed later."""
     if isinstance(error, HttpStatusError):
         return error.status is not None and (error.status == 429 or error.status >= 500)
     return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether to try again: so it is where a soft limit struck, or a factory could not make a client."""
+    """Return whether to run the task again: after a transient error, a soft time limit, or an error of the factory."""
     return is_transient(error) or not isinstance(error, TargetError)

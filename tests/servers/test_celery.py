@@ -261,7 +261,7 @@ def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
             took = worker.shut_down()
             seconds, stats = closing(worker)
             lost = [one for record in worker.records("lost") for one in record["ids"]]
-            said = "calls were not over" in worker.log
+            said = "calls had not ended" in worker.log
     under_way = set(ids(edge.reached)) - set(lost)
     figure("{}: dropped and counted before a hung edge, of 500".format(pool), len(lost), "499: one is on its way")
     figure("{}: closing that client, s (whole shutdown: {:.1f})".format(pool, took), seconds, "5 at most")
