@@ -1,15 +1,14 @@
-"""Between a WSGI request and the calls that are made for it.
+"""WSGI middleware that passes a visitor's cookies, page and browser to calls of the SDK.
 
-A legacy application needs two lines: the application wrapped, and the options of a call
-taken from the request's visit::
+Wrap the application, and take the options of a call from the visit of the request::
 
     application = TargetMiddleware(application)
 
     visit = environ["adobe.target"]
     target_client.get_offers(visit.options(request, callback=..., err_callback=...))
 
-The visit knows the visitor's cookies, the page and the browser; it remembers the answers,
-and the middleware sets their cookies.
+The visit reads the visitor's cookies, page, browser and address from the request.  It stores the cookies of answers,
+and the middleware sets them on the response.
 """
 
 import re
@@ -51,96 +50,99 @@ if TYPE_CHECKING:
 AnswerT = TypeVar("AnswerT")
 Header = Tuple[str, str]
 
-#: Where in the environ the visit is.
+#: The key of the visit in the environ.
 ENVIRON_KEY = "adobe.target"
 
-#: The cookies of an envelope, by their keys there.
+#: The names of the cookies in an answer, by their keys.
 _COOKIES = {"target_cookie": TARGET_COOKIE, "target_location_hint_cookie": LOCATION_HINT_COOKIE}
-#: What is written at most; browsers drop longer cookies.
+#: Maximum length of a cookie's value; browsers drop longer cookies.
 _MAX_COOKIE_LENGTH = 4096
 
-#: What may stand in a cookie's value: no space, quote, comma, semicolon, backslash, and no control character.
+#: The characters of a cookie value, which must not end the value or the header.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+", re.ASCII)
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", re.ASCII)
 _SAME_SITE = ("Lax", "Strict", "None")
 
 
 class CookieOptions(NamedTuple):
-    """How the visitor's cookies are set; their names, values and ages are the answer's, and their path is ``/``."""
+    """The attributes of the visitor's cookies.  Their path is ``/``; names, values and ages come from the answer."""
 
     domain: Optional[str] = None
-    """The domain whose hosts share them; None is the one host that sets them."""
+    """The domain whose hosts share the cookies; None limits them to the host that sets them."""
 
     same_site: str = "Lax"
-    """``Lax``, ``Strict``, or ``None`` for a page in a foreign frame, which browsers take by https only."""
+    """``Lax``, ``Strict``, or ``None`` for a page in a frame of another site.  ``None`` requires https."""
 
     http_only: bool = False
-    """Whether scripts are kept from them.  at.js in the page shares the cookies, and needs them."""
+    """Whether scripts cannot read the cookies.  at.js needs to read them."""
 
     secure: Optional[bool] = None
-    """Whether they travel by https only; None: where the request did."""
+    """Whether the cookies are sent by https only; None: if the request came by https."""
 
     def header(self, name: str, value: str, max_age: int, https: bool) -> Header:
-        """One cookie as a header."""
-        parts = ["{}={}".format(name, value), "Max-Age={:d}".format(max_age), "Path=/"]
+        """Return the ``Set-Cookie`` header of a cookie."""
+        parts = [f"{name}={value}", f"Max-Age={max_age:d}", "Path=/"]
         parts += [] if self.domain is None else ["Domain=" + self.domain]
         parts += ["Secure"] if (https if self.secure is None else self.secure) else []
         parts += ["HttpOnly"] if self.http_only else []
         return "Set-Cookie", "; ".join([*parts, "SameSite=" + self.same_site])
 
     def validated(self) -> "CookieOptions":
-        """This style; ``OptionError`` where it makes no header."""
+        """Return these options, or raise ``OptionError`` if they are invalid."""
         if self.domain is not None and not _DOMAIN.fullmatch(self.domain):
-            raise OptionError("The domain of cookies is no host name", "domain", "a host name")
+            message = f"Invalid option 'domain': expected a host name, got {self.domain!a}"
+            raise OptionError(message, "domain", "a host name")
         if self.same_site not in _SAME_SITE:
-            raise OptionError("SameSite of cookies is not known", "same_site", "Lax, Strict or None")
+            expected = "'Lax', 'Strict' or 'None'"
+            message = f"Invalid option 'same_site': expected {expected}, got {self.same_site!a}"
+            raise OptionError(message, "same_site", expected)
         return self
 
 
-#: As browsers and at.js expect them.
+#: The attributes that browsers and at.js expect.
 DEFAULT_COOKIES = CookieOptions()
 
 
 class WsgiVisit:
-    """One request of a visitor, as far as Target is concerned: who it is, from where, and what was answered.
+    """The visitor, page and browser of one request, and the cookies of the answers to it.
 
-    ``trusted_proxies`` is how many proxies of your own stand in front of the server.  With 0 what
-    ``X-Forwarded-…`` headers say is anybody's word, and not read.
+    ``trusted_proxies`` is the number of your own proxies in front of the server.  With 0, ``X-Forwarded-…`` headers
+    are untrusted and ignored.
 
-    Threads may share a visit: answers that come by callback are remembered by a worker.
+    Several threads may use a visit; a worker stores the cookies of an answer that is passed to a callback.
     """
 
     def __init__(
         self, environ: "Mapping[str, Any]", trusted_proxies: int = 0, cookies: CookieOptions = DEFAULT_COOKIES
     ) -> None:
-        # No more is kept of the environ, which holds this: the two shall not hold one another.
+        # Copy the values: a reference to the environ, which refers to this object, would create a reference cycle.
         self._environ = {name: environ[name] for name in ENVIRON_VARIABLES if name in environ}
         self._proxies = trusted_proxies
         self._style = cookies
         self._sent = request_cookies(environ, _COOKIES.values())
         self._answered: Dict[str, Tuple[str, int]] = {}
-        self._begun = False
-        #: The session of the calls made for this request, where no cookie names one.
+        self._headers_sent = False
+        #: The session id of the calls for this request, if no cookie contains one.
         self.session_id = random_uuid()
 
     @property
     def target_cookie(self) -> Optional[str]:
-        """The value of the ``mbox`` cookie: of the newest answer, else as the browser sent it."""
+        """Return the value of the ``mbox`` cookie of the latest answer, or else of the request."""
         return self._latest_cookie(TARGET_COOKIE)
 
     @property
     def target_location_hint(self) -> Optional[str]:
-        """The value of the ``mboxEdgeCluster`` cookie: of the newest answer, else as the browser sent it."""
+        """Return the value of the ``mboxEdgeCluster`` cookie of the latest answer, or else of the request."""
         return self._latest_cookie(LOCATION_HINT_COOKIE)
 
     @property
     def https(self) -> bool:
-        """Whether the browser asked by https."""
+        """Return whether the browser used https."""
         return scheme(self._environ, self._proxies) == "https"
 
     @property
     def context(self) -> Context:
-        """Page, browser and address of the visitor, for a request; a new one each time."""
+        """Return a new ``Context`` with the page, browser and address of the visitor."""
         return context(self._environ, self._proxies)
 
     @overload
@@ -166,11 +168,11 @@ class WsgiVisit:
         callback: Optional[Callable[[Any], object]] = None,
         **more: Any,
     ) -> Any:
-        """The options of a call for this visitor; ``more`` are further ones, and count for more than ours.
+        """Return the options of a call for this visitor; ``more`` are further options, which take precedence.
 
-        The request goes out with the visit's context, as far as it has none of its own.  Without a request
-        they are those of ``get_attributes``.  The answer to a ``callback`` is remembered before it is called;
-        give the one that a call returns to :meth:`remember`.
+        The visit's context fills missing fields of the request's context.  Omit the request for ``get_attributes``.
+        The cookies of an answer are stored before ``callback`` is called.  Pass an answer that a call returns to
+        :meth:`remember`.
         """
         options: Dict[str, Any] = {
             "request": self._with_context(DeliveryRequest() if request is None else request),
@@ -183,27 +185,27 @@ class WsgiVisit:
         return {**options, **more}
 
     def remember(self, answer: AnswerT) -> AnswerT:
-        """The same answer, whose cookies the visitor will get: of several answers those of the last.
+        """Store the cookies of ``answer`` for the response, and return ``answer``.
 
-        It is the envelope of a call, or what ``get_attributes`` returned.
+        ``answer`` is what a call returned, ``get_attributes`` included.  The last of several answers counts.
         """
         envelope: Any = answer.get_response() if isinstance(answer, AttributesProvider) else answer
         for key, name in _COOKIES.items():
             cookie = _valid_cookie(envelope.get(key) if isinstance(envelope, Mapping) else None)
             if cookie is not None:
                 self._answered[name] = cookie
-                if self._begun:
-                    default_logger().debug("The cookie %s came when the headers had gone out: it is not set", name)
+                if self._headers_sent:
+                    default_logger().debug("The cookie %s is not set, because the headers were already sent", name)
         return answer
 
     def cookie_headers(self) -> List[Header]:
-        """One ``Set-Cookie`` header for each cookie that was answered."""
-        answered = dict(self._answered)  # a copy, which no worker adds to
+        """Return a ``Set-Cookie`` header for each stored cookie."""
+        answered = dict(self._answered)  # a copy, because a worker may add a cookie
         return [self._style.header(name, *cookie, self.https) for name, cookie in answered.items()]
 
     def add_cookies_to(self, headers: List[Header]) -> List[Header]:
-        """These headers of an answer and the cookies, except those that the application sets itself."""
-        self._begun = True
+        """Return ``headers`` with the cookies, except those that the application sets itself."""
+        self._headers_sent = True
         own = {value.partition("=")[0].strip() for name, value in headers if name.lower() == "set-cookie"}
         return headers + [ours for ours in self.cookie_headers() if ours[1].partition("=")[0] not in own]
 
@@ -212,26 +214,26 @@ class WsgiVisit:
         return self._sent.get(name) if answered is None else answered[0]
 
     def _with_context(self, request: Any) -> Any:
-        """The request with what is known of its circumstances; what is no request is for the client to refuse."""
+        """Return the request with the visit's context; leave an invalid request for the client to refuse."""
         if not isinstance(request, DeliveryRequest):
             return request
-        ours, given = self.context, cast(Any, request.context)  # parts of a request may be dicts
+        ours, given = self.context, cast(Any, request.context)  # the context may be a dict
         if given is None:
             return request.replace(context=ours)
         if not isinstance(given, Context):
             return request
-        lacking = [name for name in ("address", "geo", "user_agent") if getattr(given, name) is None]
-        return request.replace(context=given.replace(**{name: getattr(ours, name) for name in lacking}))
+        missing = [name for name in ("address", "geo", "user_agent") if getattr(given, name) is None]
+        return request.replace(context=given.replace(**{name: getattr(ours, name) for name in missing}))
 
     def _wrap_callback(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
         return lambda answer: callback(self.remember(answer))
 
 
 class TargetMiddleware:
-    """A WSGI application whose requests each have a :class:`WsgiVisit` at ``environ["adobe.target"]``.
+    """Wraps a WSGI application.  Each request has a :class:`WsgiVisit` at ``environ["adobe.target"]``.
 
-    The cookies of the answers that it remembers by the time ``start_response`` is called are set.
-    The rest of the answer passes through untouched.
+    The middleware sets the cookies that the visit has stored when the application calls ``start_response``.
+    It does not change anything else in the response.
     """
 
     def __init__(
@@ -242,13 +244,15 @@ class TargetMiddleware:
         cookies: CookieOptions = DEFAULT_COOKIES,
     ) -> None:
         if not isinstance(trusted_proxies, int) or trusted_proxies < 0:
-            raise OptionError("The number of trusted proxies is none", "trusted_proxies", "a number from 0")
+            expected = "a number from 0"
+            message = f"Invalid option 'trusted_proxies': expected {expected}, got {trusted_proxies!a}"
+            raise OptionError(message, "trusted_proxies", expected)
         self._application = application
         self._proxies = trusted_proxies
         self._cookies = cookies.validated()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """The application's own answer, with the cookies."""
+        """Call the application, and add the cookies to its response."""
         visit = environ[ENVIRON_KEY] = WsgiVisit(environ, self._proxies, self._cookies)
 
         def start(
@@ -261,7 +265,7 @@ class TargetMiddleware:
 
 
 def _valid_cookie(cookie: Any) -> Optional[Tuple[str, int]]:
-    """Value and age of an answered cookie; None where they cannot stand in a header."""
+    """Return the value and the age of a cookie from an answer, or None if a header cannot contain them."""
     if not isinstance(cookie, Mapping):
         return None
     value, age = cookie.get("value"), cookie.get("max_age", cookie.get("maxAge"))

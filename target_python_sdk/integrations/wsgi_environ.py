@@ -1,8 +1,7 @@
-"""What a WSGI environ says of the visitor: cookies, page, browser, address.
+"""Reads cookies, page, browser and address of a visitor from a WSGI environ.
 
-All of it is what anybody may send.  What makes no sense is not there, what is too long is
-cut or not there, and nothing raises.  Values are text whose characters are bytes, as PEP 3333
-has it, or the bytes themselves, which legacy servers and tests hand over.
+All values are untrusted.  Invalid values are ignored, long ones are ignored or truncated, and nothing raises.  A value
+is text in which each character stands for a byte, as PEP 3333 requires, or bytes, as some servers and tests pass them.
 """
 
 import ipaddress
@@ -14,20 +13,20 @@ import six
 
 from target_python_sdk.types import Address, ChannelType, Context, Geo
 
-#: What is read here.
+#: The variables that this module reads.
 ENVIRON_VARIABLES = (
     "HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
     "HTTP_X_FORWARDED_PROTO", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT",
     "wsgi.url_scheme",
 )  # fmt: skip
-#: A longer cookie is not there.
+#: Longer cookies are ignored.
 _COOKIE_LENGTH = 8192
-#: The longest URL that the schema takes.
+#: Maximum length of a URL in the schema.
 _URL_LENGTH = 4096
-#: Browsers send some hundred characters; audiences look for nothing that stands further behind.
+#: Longer user agents are truncated.  Browsers send a few hundred characters, and audiences use only those.
 _USER_AGENT_LENGTH = 2048
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
-#: What stays as it is in a path, and in a query, which is quoted already.
+#: Characters that are not quoted in a path, and in a query, which is already quoted.
 _IN_PATH = "/:@!$&'()*+,;=~"
 _IN_QUERY = _IN_PATH + "?%[]"
 _TRUNCATED_ESCAPE = re.compile(r"%.?$")
@@ -35,10 +34,10 @@ _USUAL_PORT = {"http": "80", "https": "443"}
 
 
 def request_cookies(environ: Mapping[str, Any], names: Iterable[str]) -> Dict[str, str]:
-    """The cookies of those names that the browser sent.
+    """Return the cookies of the request that have one of ``names``.
 
-    Of two alike the first counts, which is the one with the narrower path.  A part that is no
-    cookie, is empty or too long, stands for nothing, and hides none of its neighbours.
+    If a name occurs twice, return the first, which has the more specific path.  Invalid, empty and long cookies are
+    ignored.
     """
     wanted = frozenset(names)
     found: Dict[str, str] = {}
@@ -51,7 +50,7 @@ def request_cookies(environ: Mapping[str, Any], names: Iterable[str]) -> Dict[st
 
 
 def context(environ: Mapping[str, Any], proxies: int) -> Context:
-    """Page, browser and address of the visitor, behind that many trusted proxies."""
+    """Return the page, browser and address of a visitor behind ``proxies`` trusted proxies."""
     address = _address(environ, proxies)
     return Context(
         channel=ChannelType.WEB,
@@ -62,15 +61,15 @@ def context(environ: Mapping[str, Any], proxies: int) -> Context:
 
 
 def scheme(environ: Mapping[str, Any], proxies: int) -> str:
-    """By what the browser asked: ``https``, or ``http``."""
-    # Proxies write over this header, or pass it on; only addresses are added up.
-    said = _forwarded_values(environ, "HTTP_X_FORWARDED_PROTO", min(proxies, 1))
-    name = said[0].lower() if said and said[0] else _text(environ, "wsgi.url_scheme")
+    """Return the scheme that the browser used: ``https`` or ``http``."""
+    # Proxies replace this header or pass it on, while they append to the list of addresses.
+    forwarded = _forwarded_values(environ, "HTTP_X_FORWARDED_PROTO", min(proxies, 1))
+    name = forwarded[0].lower() if forwarded and forwarded[0] else _text(environ, "wsgi.url_scheme")
     return "https" if name == "https" else "http"
 
 
 def _bytes(environ: Mapping[str, Any], name: str) -> bytes:
-    """A value as it came over the wire: PEP 3333 has it as text, each character a byte."""
+    """Return the bytes of a value.  In PEP 3333 a value is text in which each character stands for a byte."""
     value = environ.get(name)
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
@@ -82,35 +81,35 @@ def _text(environ: Mapping[str, Any], name: str) -> str:
 
 
 def _forwarded_values(environ: Mapping[str, Any], name: str, proxies: int) -> List[str]:
-    """The entries that trusted proxies wrote into a header, that of the outermost first; none if some wrote none."""
+    """Return the entries that trusted proxies added to a header, outermost first; empty if there are too few."""
     entries = [entry.strip() for entry in _text(environ, name).split(",")] if proxies > 0 else []
     return entries[-proxies:] if len(entries) >= proxies else []
 
 
 def _host(environ: Mapping[str, Any], proxies: int) -> str:
-    """Host and port as the browser has them; nothing if nobody says anything usable."""
-    said = _forwarded_values(environ, "HTTP_X_FORWARDED_HOST", min(proxies, 1))
+    """Return the host and port that the browser used, or an empty string if no variable has a valid host."""
+    forwarded = _forwarded_values(environ, "HTTP_X_FORWARDED_HOST", min(proxies, 1))
     server, port = _text(environ, "SERVER_NAME"), _text(environ, "SERVER_PORT")
     own = server if not port or port == _USUAL_PORT[scheme(environ, proxies)] else server + ":" + port
-    return next(filter(_HOST.fullmatch, [*said, _text(environ, "HTTP_HOST"), own]), "")
+    return next(filter(_HOST.fullmatch, [*forwarded, _text(environ, "HTTP_HOST"), own]), "")
 
 
 def _url(environ: Mapping[str, Any], proxies: int) -> Optional[str]:
-    """The page's URL, cut where the schema ends; None where the host is not known."""
+    """Return the page's URL, truncated to the schema's maximum, or None if the host is unknown."""
     host = _host(environ, proxies)
     if not host:
         return None
     path = quote(_bytes(environ, "SCRIPT_NAME") + _bytes(environ, "PATH_INFO"), _IN_PATH)
     query = quote(_bytes(environ, "QUERY_STRING"), _IN_QUERY)
     slash = "" if path.startswith("/") else "/"
-    url = "{}://{}{}{}{}".format(scheme(environ, proxies), host, slash, path, query and "?" + query)
+    url = f"{scheme(environ, proxies)}://{host}{slash}{path}{query and '?' + query}"
     return _TRUNCATED_ESCAPE.sub("", url[:_URL_LENGTH])
 
 
 def _address(environ: Mapping[str, Any], proxies: int) -> Optional[str]:
-    """The visitor's IP address: what the outermost trusted proxy saw, else who talks to this server."""
-    said = _forwarded_values(environ, "HTTP_X_FORWARDED_FOR", proxies)
-    text = said[0] if said else _text(environ, "REMOTE_ADDR").strip()
+    """Return the visitor's IP address, as the outermost trusted proxy or this server saw it."""
+    forwarded = _forwarded_values(environ, "HTTP_X_FORWARDED_FOR", proxies)
+    text = forwarded[0] if forwarded else _text(environ, "REMOTE_ADDR").strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
