@@ -1,10 +1,10 @@
-"""Where decisions are made."""
+"""Enumerations of the SDK."""
 
 import enum
 
 
 class DecisioningMethod(str, enum.Enum):
-    """Who decides. A member equals its text: ``DecisioningMethod.ON_DEVICE == "on-device"``."""
+    """The place of decisions. A member equals its text: ``DecisioningMethod.ON_DEVICE == "on-device"``."""
 
     # 1.1.0's error message lists the values in this order.
     HYBRID = "hybrid"

@@ -1,7 +1,7 @@
 """Subscriptions to events.
 
-Subscribers are code of the application. One that raises is logged, and has no other effect. Subscribing and emitting
-take no lock, so both are possible at any time, from any thread, and inside a subscriber.
+Subscribers are code of the application. If one raises, the exception is logged and has no other effect. Subscribing
+and emitting take no lock, so both are possible at any time, from any thread, and inside a subscriber.
 
 Subscribers run in the thread in which the event occurs. For artifact downloads that is the polling thread, which
 does not poll until they return.

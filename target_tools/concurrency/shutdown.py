@@ -1,4 +1,4 @@
-"""What the SDK does when the process exits: finish calls in progress, and let idle threads end."""
+"""Finishes calls in progress when the process exits, and lets idle threads end."""
 
 import atexit
 import sys

@@ -74,7 +74,7 @@ _DONE.complete(None, None)
 
 
 class TimeLimit(NamedTuple):
-    """How many seconds a call may wait for a worker, and then take."""
+    """The seconds that a call may wait for a worker and the seconds that it may take after that."""
 
     waiting: float
     running: float
@@ -174,7 +174,7 @@ class CallbackTask(ContextTask):
             self._log.exception("A callback raised")
         finally:
             self.result.complete(*outcome)
-            # The error's traceback refers to frames that hold the task, so drop the error and what is not needed.
+            # The error's traceback refers to frames that hold the task, so drop the error and other attributes.
             self.result = _DONE
             self._outcomes = {}
             self.run_while_waiting = noop

@@ -1,4 +1,4 @@
-"""``AsyncResult``, corner by corner: what ``multiprocessing.pool`` promises, and ``await`` (B8, T36, T37)."""
+"""``AsyncResult``: the interface of ``multiprocessing.pool``, ``await``, pickling and signals (B8, T36, T37)."""
 
 import asyncio
 import copy
@@ -32,7 +32,7 @@ def later(act, seconds=0.05):
     return timer
 
 
-def test_an_answer_that_is_there():
+def test_a_result_with_a_value():
     result = completed(5)
     assert result.ready()
     assert result.successful()
@@ -40,7 +40,7 @@ def test_an_answer_that_is_there():
     result.wait()
 
 
-def test_an_error_that_is_there():
+def test_a_result_with_an_error():
     error = ConnectionFailed("refused")
     result = completed(error=error)
     assert not result.successful()
@@ -50,7 +50,7 @@ def test_an_error_that_is_there():
         assert caught.value is error
 
 
-def test_an_answer_that_is_not_there_yet():
+def test_a_result_that_is_not_ready():
     result = AsyncResult()
     assert not result.ready()
     with pytest.raises(ValueError, match="not ready"):
@@ -62,12 +62,12 @@ def test_an_answer_that_is_not_there_yet():
     assert len(result._done._waiters) == 0
 
 
-def test_none_is_an_answer():
+def test_a_value_may_be_none():
     assert completed(None).get() is None
 
 
 @pytest.mark.parametrize("timeout", [None, LONG])
-def test_everybody_who_waits_is_woken(timeout):
+def test_all_waiting_threads_are_woken(timeout):
     result = AsyncResult()
     seen = []
     threads = [threading.Thread(target=lambda: seen.append(result.get(timeout))) for _ in range(20)]
@@ -79,7 +79,7 @@ def test_everybody_who_waits_is_woken(timeout):
     assert seen == ["there"] * 20
 
 
-def test_a_callback_cannot_wait_for_the_result_it_is_told():
+def test_a_callback_cannot_wait_for_the_result_of_its_own_call():
     result = AsyncResult()
     seen = []
 
@@ -110,7 +110,7 @@ def test_a_result_that_is_ready_can_be_pickled_and_copied():
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_is_told_that_the_parent_has_the_answer():
+def test_in_a_forked_child_the_result_ends_with_call_lost():
     result = AsyncResult()
     pid = os.fork()
     if pid == 0:
@@ -128,7 +128,7 @@ def test_a_forked_child_is_told_that_the_parent_has_the_answer():
 # Awaiting
 
 
-def test_it_can_be_awaited_before_and_after_it_is_there():
+def test_a_result_can_be_awaited_before_and_after_it_is_ready():
     async def wait():
         result = AsyncResult()
         later(lambda: result.complete(5, None))
@@ -150,7 +150,7 @@ def test_an_awaited_error_is_raised():
         asyncio.run(wait())
 
 
-def test_cancelling_abandons_the_wait_and_nothing_else():
+def test_cancelling_an_await_does_not_affect_the_result():
     result = AsyncResult()
 
     async def wait():
@@ -166,7 +166,7 @@ def test_cancelling_abandons_the_wait_and_nothing_else():
     assert asyncio.run(wait()) == 5
 
 
-def test_a_loop_that_was_closed_hinders_nobody():
+def test_a_closed_event_loop_does_not_prevent_completion():
     result = AsyncResult()
 
     async def wait():
@@ -180,12 +180,12 @@ def test_a_loop_that_was_closed_hinders_nobody():
         return await result
 
     watchers = asyncio.run(wait())
-    result._wake_ups.extend(watchers)  # as if the loop had gone without a word
+    result._wake_ups.extend(watchers)  # as if the await had not been cancelled before the loop was closed
     result.complete(5, None)
     assert result.get() == 5
 
 
-def test_the_loop_goes_on_while_it_waits():
+def test_awaiting_does_not_block_the_event_loop():
     ticks = []
 
     async def tick():
@@ -212,7 +212,7 @@ class Interrupted(Exception):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
-def test_a_signal_that_raises_in_get_leaves_nothing_taken():
+def test_a_signal_handler_that_raises_in_get_leaves_no_waiter_behind():
     def interrupt(*_):
         raise Interrupted
 
@@ -221,7 +221,7 @@ def test_a_signal_that_raises_in_get_leaves_nothing_taken():
         for _ in range(100):
             result = AsyncResult()
             with pytest.raises(Interrupted):
-                signal.setitimer(signal.ITIMER_REAL, 0.002)  # here: a busy machine may come late to the next line
+                signal.setitimer(signal.ITIMER_REAL, 0.002)  # here, as a busy machine may be slow
                 result.get(LONG)
             assert len(result._done._waiters) == 0
             result.complete(5, None)
@@ -232,8 +232,8 @@ def test_a_signal_that_raises_in_get_leaves_nothing_taken():
 
 
 @pytest.mark.parametrize("ends", ["with a value", "with an error", "expired", "cancelled"])
-def test_awaiting_leaves_nothing_for_a_garbage_collection(ends):
-    """Neither the error's traceback nor the timer of the loop holds the result."""
+def test_an_awaited_result_is_freed_without_garbage_collection(ends):
+    """Neither the traceback of the error nor a timer of the event loop refers to the result."""
 
     class Failure(ConnectionFailed):
         pass

@@ -1,4 +1,4 @@
-"""Browsers and platforms have the names that audiences use, as another's parser sees them too."""
+"""Browsers and platforms have the names that audiences use. An independent parser confirms them."""
 
 import ast
 import importlib.metadata
@@ -17,7 +17,7 @@ from tests.support import installing
 
 BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
-#: Every row of it stands under a comment that says why.
+#: A comment above each row gives the reason.
 DIFFERENCES = TABLE.with_name("differences.tsv")
 UNKNOWN = ClientInfo("unknown", -1, "unknown")
 
@@ -36,46 +36,46 @@ CHROME_100 = CHROMIUM_100 + ', "Google Chrome";v="100"'
 
 
 def table() -> Dict[str, Row]:
-    """The rows of the table, by User-Agent."""
+    """Return the rows of the table by User-Agent."""
     return {row.user_agent: row for row in rows_of(lines_of(TABLE))}
 
 
 def differences() -> Dict[str, Tuple[str, str]]:
-    """What the parser says and what we say, where that is not the same, by User-Agent."""
+    """Return the parser's result and ours by User-Agent, for the rows in which they differ."""
     rows = (line.split("\t") for line in lines_of(DIFFERENCES) if not line.startswith("#"))
     return {user_agent: (theirs, ours) for user_agent, theirs, ours in rows}
 
 
-def said(answer: Tuple[Any, ...]) -> str:
-    """Browser, version and platform as they stand in the list of differences."""
+def formatted(answer: Tuple[Any, ...]) -> str:
+    """Return browser, version and platform in the form of the list of differences."""
     return "{} {} {}".format(*answer)
 
 
-def test_every_user_agent_of_the_table_is_read_as_the_parser_reads_it_or_as_the_differences_say() -> None:
+def test_results_match_the_parser_except_for_the_listed_differences() -> None:
     different = differences()
     wrong = []
     for user_agent, row in table().items():
-        _, expected = different.get(user_agent, ("", said(row[1:])))
-        if said(parse_client_info(user_agent)) != expected:
-            wrong.append((said(parse_client_info(user_agent)), "and not", expected, user_agent))
+        _, expected = different.get(user_agent, ("", formatted(row[1:])))
+        if formatted(parse_client_info(user_agent)) != expected:
+            wrong.append((formatted(parse_client_info(user_agent)), "and not", expected, user_agent))
     assert wrong == []
 
 
-def test_every_difference_is_one_and_quotes_the_table() -> None:
+def test_the_list_contains_only_real_differences() -> None:
     rows = table()
     for user_agent, (theirs, ours) in differences().items():
-        assert said(rows[user_agent][1:]) == theirs, user_agent
+        assert formatted(rows[user_agent][1:]) == theirs, user_agent
         assert theirs != ours, user_agent
 
 
-def test_the_table_is_large_and_knows_every_name() -> None:
+def test_the_table_is_large_and_contains_all_names() -> None:
     lines = [line for line in lines_of(TABLE) if not line.startswith("#")]
     assert len(lines) == len(table()) >= 350
     assert {row.browser for row in table().values()} == BROWSERS
     assert {row.platform for row in table().values()} == PLATFORMS
 
 
-def test_the_table_is_what_its_script_writes() -> None:
+def test_the_table_matches_the_output_of_its_script() -> None:
     made_by = next(lines_of(TABLE))
     try:
         here = make_table.title()
@@ -116,14 +116,14 @@ def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) 
     ],
 )
 @pytest.mark.parametrize("device", [IPHONE, IPAD])
-def test_a_browser_on_ios_has_its_own_name(device: str, rest: str, browser: str, version: int) -> None:
+def test_browsers_on_ios_are_distinguished(device: str, rest: str, browser: str, version: int) -> None:
     assert parse_client_info(device + WEBKIT + rest) == (browser, version, "ios")
 
 
 @pytest.mark.parametrize(
     "rest", ["Mobile/15E148", "Mobile/15E148 [FBAN/FBIOS;FBAV/400.0]", "GSA/248.1.503381734 Mobile/15E148 Safari/604.1"]
 )
-def test_an_app_on_ios_that_names_no_browser_has_the_name_of_its_device(rest: str) -> None:
+def test_an_ios_app_without_a_browser_name_has_the_name_of_its_device(rest: str) -> None:
     assert parse_client_info(IPAD + WEBKIT + rest) == ("ipad", -1, "ios")
     assert parse_client_info(IPHONE + WEBKIT + rest) == ("iphone", -1, "ios")
     assert parse_client_info("Shop/5.1 (iPhone; iOS 17.1; Scale/3.00)") == ("iphone", -1, "ios")
@@ -144,7 +144,7 @@ def test_an_app_on_ios_that_names_no_browser_has_the_name_of_its_device(rest: st
         ('"\\\\Not\\"A;Brand"; v="99", "Chromium"; v="84", "Google Chrome"; v="84"', "chrome", 84),
     ],
 )
-def test_brands_win_over_the_user_agent(brands: str, browser: str, version: int) -> None:
+def test_brands_take_precedence_over_the_user_agent(brands: str, browser: str, version: int) -> None:
     assert parse_client_info("Mozilla/5.0 (Windows NT 10.0; rv:90.0) Gecko/20100101 Firefox/90.0", brands) == (
         browser,
         version,
@@ -169,7 +169,7 @@ def test_brands_win_over_the_user_agent(brands: str, browser: str, version: int)
         "x" * MAX_USER_AGENT + CHROME_100,
     ],
 )
-def test_brands_that_name_no_browser_are_ignored(brands: str) -> None:
+def test_brands_without_a_browser_are_ignored(brands: str) -> None:
     assert parse_client_info(ON_WINDOWS, brands) == ("chrome", 120, "windows")
 
 
@@ -186,7 +186,7 @@ def test_brands_that_name_no_browser_are_ignored(brands: str) -> None:
         ("iOS", "ios"),
     ],
 )
-def test_a_platform_that_is_hinted_wins_over_the_user_agent(hint: str, platform: str, quoted: str) -> None:
+def test_a_platform_hint_takes_precedence_over_the_user_agent(hint: str, platform: str, quoted: str) -> None:
     assert parse_client_info("Mozilla/5.0 (X11; SunOS sun4u)", None, quoted.format(hint)).platform == platform
     assert parse_client_info(ON_WINDOWS, CHROME_100, quoted.format(hint)) == ("chrome", 100, platform)
 
@@ -194,24 +194,24 @@ def test_a_platform_that_is_hinted_wins_over_the_user_agent(hint: str, platform:
 @pytest.mark.parametrize(
     "hint", ["", '""', '"Unknown"', "Windows NT 10.0", '"', "\0", " " * MAX_USER_AGENT + "Windows"]
 )
-def test_a_hint_that_names_no_platform_is_ignored(hint: str) -> None:
+def test_an_unknown_platform_hint_is_ignored(hint: str) -> None:
     assert parse_client_info(MAC + WEBKIT + CHROME, None, hint).platform == "mac"
 
 
 @pytest.mark.parametrize("nothing", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
-def test_what_is_no_text_says_nothing(nothing: Any) -> None:
+def test_values_that_are_not_str_are_ignored(nothing: Any) -> None:
     assert parse_client_info(nothing) == UNKNOWN
     assert parse_client_info(nothing, nothing, nothing) == UNKNOWN
     assert parse_client_info(ON_WINDOWS, nothing, nothing) == ("chrome", 120, "windows")
 
 
 @pytest.mark.parametrize("version", ["", "x", ".1", "-5", "123456", "9" * 5000, "²", "١٢٠", "_0"])
-def test_a_version_that_is_none_is_unknown(version: str) -> None:
+def test_an_invalid_version_is_unknown(version: str) -> None:
     assert parse_client_info(WINDOWS + "Chrome/" + version) == ("chrome", -1, "windows")
 
 
-def test_only_the_beginning_of_a_long_text_is_read() -> None:
-    """A visitor may send a hundred kilobytes; what stands behind the first one costs and changes nothing."""
+def test_only_the_start_of_a_long_header_is_parsed() -> None:
+    """A visitor may send a hundred kilobytes. Only the first kilobyte is parsed."""
     for filler in ("x", "Edg", "MSIE", '"', "(((", " ", "\ud800", "9"):
         long = (filler * 100_000)[:100_000]
         assert parse_client_info(ON_WINDOWS + " " + long, long, long) == ("chrome", 120, "windows")
@@ -227,7 +227,7 @@ TEXTS = st.text() | st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_
 
 
 @given(TEXTS, st.none() | TEXTS, st.none() | TEXTS)
-def test_any_text_is_read_as_one_of_the_names(user_agent: str, brands: Any, platform: Any) -> None:
+def test_any_text_results_in_one_of_the_names(user_agent: str, brands: Any, platform: Any) -> None:
     client = parse_client_info(user_agent, brands, platform)
     assert client.browser in BROWSERS
     assert client.platform in PLATFORMS
@@ -235,7 +235,7 @@ def test_any_text_is_read_as_one_of_the_names(user_agent: str, brands: Any, plat
     assert client.version == -1 or client.browser not in ("unknown", "ipad", "iphone")
 
 
-def test_reading_needs_nothing_that_is_slow_to_import() -> None:
+def test_the_module_imports_no_slow_module() -> None:
     source = ast.parse(Path(client_info.__file__).read_text(encoding="utf-8"))
     imported = [node for node in ast.walk(source) if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert [node.module for node in imported if isinstance(node, ast.ImportFrom)] == ["typing"]

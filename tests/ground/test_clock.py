@@ -1,4 +1,4 @@
-"""The clock that deadlines and circuits go by runs on while a test has stopped the time."""
+"""Deadlines and circuits use the real time, even while a test has frozen it."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from target_tools import clock
 from target_tools.clock import Deadline
 
-#: What freezegun does: it replaces the functions, and every module attribute that is one of them.
+#: Does the same as freezegun: replaces the functions, and every module attribute that is one of them.
 FREEZE = """
 import sys, time
 
@@ -63,7 +63,7 @@ def run(script):
         freeze()
         assert time.monotonic() == 5.0
         check()
-        assert clock.epoch_seconds() == 5.0  # the time of day is the test's
+        assert clock.epoch_seconds() == 5.0  # wall-clock time is frozen
         unfreeze()
         check()
         """,
@@ -78,16 +78,16 @@ def run(script):
         check()
         """,
     ],
-    ids=["imported before", "imported while the time stands still"],
+    ids=["imported before", "imported while the time is frozen"],
 )
-def test_a_stopped_clock_stops_no_deadline(script):
+def test_frozen_time_does_not_affect_deadlines(script):
     if "freeze()\n        from" in script and not hasattr(clock.time, "clock_gettime"):
         pytest.skip("this system has no other monotonic clock than time.monotonic")
     done = run(script)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_earlier_of_two_deadlines_counts(monkeypatch):
+def test_at_most_returns_the_earlier_deadline(monkeypatch):
     monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
     deadline = Deadline.after(10.0)
     assert deadline == Deadline(110.0, 10.0)

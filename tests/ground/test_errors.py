@@ -1,4 +1,4 @@
-"""The tree: who is whose kind, what is said, what leaves the process."""
+"""The error classes: their bases, messages and pickles."""
 
 import builtins
 import copy
@@ -41,13 +41,13 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("kind", "bases"), BASES)
-def test_code_written_for_others_catches_what_it_caught(kind, bases):
+def test_each_error_is_caught_as_its_documented_bases(kind, bases):
     for base in bases:
         assert issubclass(kind, base)
     assert issubclass(kind, errors.TargetError)
 
 
-def test_the_drawing_shows_the_tree():
+def test_the_tree_in_the_docstring_is_complete():
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
     ours = {
         name
@@ -58,7 +58,7 @@ def test_the_drawing_shows_the_tree():
     assert len(drawn) == len(ours)
 
 
-def test_users_find_the_tree_in_the_package():
+def test_the_package_exports_all_errors():
     for name in target_python_sdk.errors.__all__:
         assert getattr(target_python_sdk.errors, name) is getattr(errors, name)
     ours = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, errors.TargetError)}
@@ -66,7 +66,7 @@ def test_users_find_the_tree_in_the_package():
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_every_error_pickles_and_copies(error):
+def test_all_errors_can_be_pickled_and_copied(error):
     error.request = "the visitor's"
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(again) is type(error)
@@ -79,12 +79,12 @@ def test_every_error_pickles_and_copies(error):
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_no_message_tells_a_secret(error):
+def test_no_message_contains_a_secret(error):
     assert "secret" not in str(error)
     assert "secret" not in repr(error)
 
 
-def test_1_1_0s_own_tree():
+def test_the_errors_of_1_1_0():
     assert str(errors.ApiTypeError("bad", ["a", 0])) == "bad at ['a'][0]"
     assert str(errors.ApiValueError("bad")) == "bad"
     assert isinstance(errors.ApiTypeError("bad"), TypeError)
@@ -119,5 +119,5 @@ def test_an_api_exception_reads_a_response():
         (ValueError("why"), "why"),
     ],
 )
-def test_remote_text_stays_on_its_line(text, shown):
+def test_remote_text_is_escaped_to_one_line(text, shown):
     assert errors.escape_text(text) == shown

@@ -1,11 +1,11 @@
-"""Subscribers come, go, raise and are told."""
+"""Subscribing, unsubscribing and emitting events."""
 
 import pytest
 
 from target_tools.event_provider import Event, EventProvider, accepts_event
 
 
-def test_everybody_who_subscribed_is_told_in_order():
+def test_all_subscribers_are_called_in_order():
     told = []
     events = EventProvider({"ready": lambda event: told.append(("first", event.type))})
     events.subscribe("ready", lambda: told.append("second"))
@@ -27,7 +27,7 @@ def test_b19_an_id_is_never_used_twice():
     assert told == ["second", "third"]
 
 
-def test_unsubscribing_twice_or_a_stranger_does_no_harm():
+def test_unsubscribing_an_unknown_id_does_nothing():
     events = EventProvider()
     one = events.subscribe("ready", print)
     for name in (one, one, "ready:99", ""):
@@ -35,7 +35,7 @@ def test_unsubscribing_twice_or_a_stranger_does_no_harm():
     assert not events.has_subscriber("ready")
 
 
-def test_an_event_reads_both_ways_and_keeps_its_type():
+def test_an_event_has_items_and_attributes_and_keeps_its_type():
     seen = []
     EventProvider({"failed": seen.append}).emit("failed", {"error": "why", "type": "something else"})
     (event,) = seen
@@ -44,7 +44,7 @@ def test_an_event_reads_both_ways_and_keeps_its_type():
         _ = event.artifact
 
 
-def test_a_raising_subscriber_is_logged_and_the_others_are_told(caplog):
+def test_an_exception_of_a_subscriber_is_logged_and_the_others_are_called(caplog):
     told = []
 
     def raises(event):
@@ -59,7 +59,7 @@ def test_a_raising_subscriber_is_logged_and_the_others_are_told(caplog):
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_what_is_meant_for_the_process_passes(interrupt):
+def test_exceptions_that_end_the_process_propagate(interrupt):
     def raises():
         raise interrupt
 
@@ -109,16 +109,16 @@ class Bound:
         (dict, True),
     ],
 )
-def test_subscribers_take_the_event_or_nothing(subscriber, takes):
+def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
     assert accepts_event(subscriber) is takes
 
 
-def test_what_a_subscriber_takes_is_asked_when_it_subscribes(monkeypatch):
-    """Asking imports a module: whoever tells is a thread of ours, and a process may be forked meanwhile."""
+def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
+    """Inspecting imports a module. Events are emitted in background threads, and a fork during an import does harm."""
     events, told = EventProvider(), []
     events.subscribe("ready", lambda: told.append(None))
     events.subscribe("ready", told.append)
-    monkeypatch.setattr("target_tools.event_provider.accepts_event", lambda _: pytest.fail("asked too late"))
+    monkeypatch.setattr("target_tools.event_provider.accepts_event", lambda _: pytest.fail("inspected too late"))
     events.emit("ready")
     assert told == [None, {"type": "ready"}]
 

@@ -1,4 +1,4 @@
-"""What a fork waits for, a thread in the middle of OpenSSL or of its own end; and what waits for a fork."""
+"""A fork waits for threads that are inside OpenSSL or exit, and such threads wait for a fork."""
 
 import _thread
 import gc
@@ -23,14 +23,14 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
-on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads are there")
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists the threads of a process")
 
-#: Seconds that nobody waits by mistake.
+#: Seconds; a wait that should not happen takes this long.
 LONG = 10.0
 
 
 @pytest.fixture(autouse=True)
-def nothing_left():
+def clean_guard():
     FORK_GUARD.exiting.clear()
     yield
     FORK_GUARD.exiting.clear()
@@ -42,14 +42,14 @@ def patient(monkeypatch):
     monkeypatch.setattr(forks, "MAX_WAIT", LONG)
 
 
-class Crosser:
-    """A thread that crosses until it is told to stop, or so many seconds after it has begun."""
+class SectionThread:
+    """A thread that stays inside an OpenSSLSection until the ``with`` block ends, or for ``seconds``."""
 
     def __init__(self, seconds=LONG):
         self._inside, self._go_on = threading.Event(), threading.Event()
         self._seconds = seconds
         self.over = []
-        self._thread = threading.Thread(target=self._cross)
+        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
         self._thread.start()
@@ -60,7 +60,7 @@ class Crosser:
         self._go_on.set()
         self._thread.join(LONG)
 
-    def _cross(self):
+    def _run(self):
         with OpenSSLSection():
             self._inside.set()
             self._go_on.wait(self._seconds)
@@ -68,7 +68,7 @@ class Crosser:
 
 
 def child_sees(question):
-    """What ``question`` answers in a child that is forked now."""
+    """Fork, and return whether ``question`` is true in the child."""
 
     def act():
         assert question()
@@ -76,104 +76,104 @@ def child_sees(question):
     return in_a_child(act)
 
 
-def child_comes_at_once():
+def fork_is_immediate():
     began = time.monotonic()
     return child_sees(lambda: True) and time.monotonic() - began < LONG / 2
 
 
-def test_a_fork_waits_for_another_thread_that_crosses(patient):
-    with Crosser(0.1) as crosser:
-        assert child_sees(lambda: crosser.over)
+def test_a_fork_waits_for_another_thread_in_a_section(patient):
+    with SectionThread(0.1) as thread:
+        assert child_sees(lambda: thread.over)
 
 
-def test_it_does_not_wait_for_itself(patient):
+def test_a_fork_does_not_wait_for_its_own_thread(patient):
     with OpenSSLSection():
-        assert child_comes_at_once()
+        assert fork_is_immediate()
 
 
-def test_it_does_not_wait_for_ever():
-    with Crosser() as crosser:
+def test_a_fork_waits_no_longer_than_max_wait():
+    with SectionThread() as thread:
         began = time.monotonic()
-        assert child_sees(lambda: not crosser.over)
+        assert child_sees(lambda: not thread.over)
         assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
-def test_a_child_does_not_wait_for_threads_of_its_parents(monkeypatch):
-    def has_a_child_at_once():
+def test_a_fork_in_a_child_does_not_wait_for_threads_of_the_parent(monkeypatch):
+    def forks_immediately():
         monkeypatch.setattr(forks, "MAX_WAIT", LONG)
-        return child_comes_at_once()
+        return fork_is_immediate()
 
-    with Crosser():
-        assert child_sees(has_a_child_at_once)
+    with SectionThread():
+        assert child_sees(forks_immediately)
 
 
-def test_nor_where_no_hook_has_told_it_that_they_are_not_there(monkeypatch):
-    def has_a_child_at_once():
-        FORK_GUARD.open_sections[id(crossing)] = forks.weakref.ref(crossing)
+def test_nor_if_no_hook_removed_the_sections_of_the_parent(monkeypatch):
+    def forks_immediately():
+        FORK_GUARD.open_sections[id(section)] = forks.weakref.ref(section)
         monkeypatch.setattr(forks, "MAX_WAIT", LONG)
-        return child_comes_at_once()
+        return fork_is_immediate()
 
-    crossing = OpenSSLSection()
-    crossing._thread += 1
-    assert crossing.is_in_other_thread()
-    assert child_sees(has_a_child_at_once)
+    section = OpenSSLSection()
+    section._thread += 1
+    assert section.is_in_other_thread()
+    assert child_sees(forks_immediately)
 
 
-def test_a_child_waits_for_threads_of_its_own(patient):
+def test_a_fork_in_a_child_waits_for_threads_of_the_child(patient):
     def waits():
-        with Crosser(0.1) as crosser:
-            return child_sees(lambda: crosser.over)
+        with SectionThread(0.1) as thread:
+            return child_sees(lambda: thread.over)
 
     assert child_sees(waits)
 
 
-def test_what_a_signal_handler_kept_from_being_taken_out_is_not_waited_for(patient):
+def test_a_fork_does_not_wait_for_a_section_that_was_never_unregistered(patient):
     thread = threading.Thread(target=lambda: OpenSSLSection().__enter__())
     thread.start()
     thread.join(LONG)
     gc.collect()
-    assert child_comes_at_once()
+    assert fork_is_immediate()
     assert not FORK_GUARD.open_sections
 
 
-def test_nobody_begins_to_cross_during_a_fork(patient):
-    crossed = []
+def test_no_section_begins_during_a_fork(patient):
+    entered = []
 
-    def cross():
+    def enter_section():
         with OpenSSLSection():
-            crossed.append(True)
+            entered.append(True)
 
-    thread = threading.Thread(target=cross)
+    thread = threading.Thread(target=enter_section)
     FORK_GUARD.before_fork()
     thread.start()
     time.sleep(0.1)
-    assert crossed == []
+    assert entered == []
     FORK_GUARD.forking.clear()
     thread.join(LONG)
-    assert crossed == [True]
+    assert entered == [True]
     assert not FORK_GUARD.forking
 
 
-def test_after_a_fork_nothing_of_it_is_left():
+def test_a_fork_leaves_no_entry_behind():
     assert child_sees(lambda: not FORK_GUARD.forking)
     assert not FORK_GUARD.forking
 
 
-def test_a_fork_holds_nobody_up_for_ever():
+def test_a_section_waits_no_longer_than_max_wait_for_a_fork():
     FORK_GUARD.forking[native_thread_id() + 1] = time.monotonic() + LONG
     began = time.monotonic()
     with OpenSSLSection():
         assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
-def test_one_that_never_ended_holds_up_nobody_after_its_time(patient):
+def test_a_section_does_not_wait_for_a_fork_whose_time_is_over(patient):
     FORK_GUARD.forking[native_thread_id() + 1] = time.monotonic()
     began = time.monotonic()
     with OpenSSLSection():
         assert time.monotonic() - began < LONG / 2
 
 
-#: In a process of its own: such handlers leave locks of the standard library taken, whose hooks they interrupt.
+#: Runs in a separate process, because such handlers leave locks of the standard library locked by its fork hooks.
 INTERRUPTED = """
     import os, random, signal, sys
     from target_tools.concurrency.fork_safety import FORK_GUARD
@@ -203,59 +203,59 @@ INTERRUPTED = """
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_signal_handlers_that_raise_around_forks_leave_nothing_behind(root):
+def test_signal_handlers_that_raise_around_forks_leave_no_entry_behind(root):
     command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED)]
     done = subprocess.run(command, capture_output=True, timeout=100, check=False, text=True, cwd=str(root))
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 @on_linux
-def test_a_fork_waits_for_a_thread_that_ends(patient):
-    # One that says too early that it has nothing left to do stands for one that is slow to end.
-    said, over = threading.Event(), []
+def test_a_fork_waits_for_a_thread_that_exits(patient):
+    # A thread that announces its exit too early stands for a thread that is slow to exit.
+    announced, over = threading.Event(), []
 
-    def end_slowly():
+    def exit_slowly():
         FORK_GUARD.announce_exit()
-        said.set()
+        announced.set()
         time.sleep(0.1)
         over.append(True)
 
-    thread = threading.Thread(target=end_slowly)
+    thread = threading.Thread(target=exit_slowly)
     thread.start()
-    assert said.wait(LONG)
+    assert announced.wait(LONG)
     assert child_sees(lambda: over)
     thread.join(LONG)
 
 
 @on_linux
-def test_a_thread_that_ends_and_a_fork_do_not_wait_for_one_another(patient):
-    def cross_and_end():
+def test_an_exiting_thread_and_a_fork_do_not_wait_for_each_other(patient):
+    def leave_section_and_exit():
         with OpenSSLSection():
             inside.set()
             time.sleep(0.05)
         FORK_GUARD.announce_exit()
 
     inside = threading.Event()
-    thread = threading.Thread(target=cross_and_end)
+    thread = threading.Thread(target=leave_section_and_exit)
     thread.start()
     assert inside.wait(LONG)
-    assert child_comes_at_once()
+    assert fork_is_immediate()
     thread.join(LONG)
 
 
-def test_an_id_that_another_thread_has_got_meanwhile_is_not_waited_for(patient, monkeypatch):
+def test_a_fork_does_not_wait_for_a_reused_thread_id(patient, monkeypatch):
     monkeypatch.setattr(forks, "EXIT_SECONDS", 0.0)
-    FORK_GUARD.announce_exit()  # of the main thread, which goes on
-    assert child_comes_at_once()
+    FORK_GUARD.announce_exit()  # for the main thread, which does not exit
+    assert fork_is_immediate()
 
 
-def test_every_thread_of_ours_says_that_it_ends():
+def test_threads_started_by_start_thread_announce_their_exit():
     ids = []
     start_thread(lambda: ids.append(native_thread_id()))
     assert eventually(lambda: ids and ids[0] in [thread for thread, _ in list(FORK_GUARD.exiting)])
 
 
-def test_a_greenlet_says_nothing_as_its_thread_goes_on(monkeypatch):
+def test_a_greenlet_announces_no_exit(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", lambda act, arguments: act(*arguments))
     ran = []
     start_thread(ran.append, (True,))
@@ -265,7 +265,7 @@ def test_a_greenlet_says_nothing_as_its_thread_goes_on(monkeypatch):
 
 @on_linux
 @pytest.mark.parametrize("fails", [False, True])
-def test_whoever_sees_a_thread_off_comes_back_when_it_is_gone(fails, patient, monkeypatch):
+def test_wait_for_thread_exit_returns_after_the_thread_has_exited(fails, patient, monkeypatch):
     ids, end = [], FORK_GUARD.announce_exit
 
     def slowly():

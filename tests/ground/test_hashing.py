@@ -1,4 +1,4 @@
-"""The hash is MurmurHash3 x86-32 over UTF-16 code units, as published."""
+"""The hash is the published MurmurHash3 x86-32 over UTF-16 code units."""
 
 import struct
 
@@ -12,7 +12,7 @@ VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
 
 
 def textbook(data: bytes, seed: int = 0) -> int:
-    """MurmurHash3_x86_32 as its author wrote it, one step a line, over bytes; unsigned."""
+    """Return the unsigned MurmurHash3_x86_32 of bytes, computed step by step as in the author's code."""
 
     def rotl(value: int, by: int) -> int:
         return ((value << by) | (value >> (32 - by))) % 2**32
@@ -33,7 +33,7 @@ def textbook(data: bytes, seed: int = 0) -> int:
     return h ^ (h >> 16)
 
 
-# Vectors published for the algorithm over bytes; they hold the textbook form in place.
+# Published vectors for bytes, which verify the textbook function.
 PUBLISHED = [
     (b"", 0, 0x00000000),
     (b"", 1, 0x514E28B7),
@@ -54,17 +54,17 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("data", "seed", "expected"), PUBLISHED)
-def test_the_textbook_form_gives_the_published_vectors(data: bytes, seed: int, expected: int) -> None:
+def test_the_textbook_function_returns_the_published_vectors(data: bytes, seed: int, expected: int) -> None:
     assert textbook(data, seed) == expected
 
 
 @pytest.mark.parametrize(("data", "seed", "expected"), [row for row in PUBLISHED if len(row[0]) % 2 == 0])
-def test_published_vectors_that_are_whole_code_units(data: bytes, seed: int, expected: int) -> None:
+def test_published_vectors_of_complete_code_units(data: bytes, seed: int, expected: int) -> None:
     text = data.decode("utf-16-le", "surrogatepass")
     assert murmur3_32(text, seed) % 2**32 == expected
 
 
-def test_the_edge_s_own_vector() -> None:
+def test_the_edges_own_vector() -> None:
     assert murmur3_32(VISITOR) == -919077116
 
 
@@ -76,23 +76,23 @@ def test_the_edge_s_own_vector() -> None:
 @example("x" * 256, 0)
 @example("x" * 257, 0)
 @example("\uffff" * 600, -1)
-def test_any_text_hashes_as_in_the_textbook(text: str, seed: int) -> None:
+def test_any_text_has_the_hash_of_the_textbook_function(text: str, seed: int) -> None:
     hashed = murmur3_32(text, seed)
     assert -(2**31) <= hashed < 2**31
     assert hashed % 2**32 == textbook(text.encode("utf-16-le", "surrogatepass"), seed)
 
 
-def test_a_pair_of_surrogates_is_the_character_they_stand_for() -> None:
+def test_a_surrogate_pair_and_its_character_have_the_same_hash() -> None:
     assert murmur3_32("\ud83d\ude00") == murmur3_32("\U0001f600")
 
 
 @given(st.text())
-def test_a_bucket_is_a_number_of_hundredths_below_a_hundred(text: str) -> None:
+def test_a_bucket_is_a_multiple_of_0_01_below_100(text: str) -> None:
     assert 0 <= bucket(text) <= 99.99
     assert round(bucket(text) * 100) == abs(murmur3_32(text)) % 10000
 
 
-def test_the_edge_s_own_vector_falls_in_bucket_71_16() -> None:
+def test_the_edges_own_vector_is_in_bucket_71_16() -> None:
     assert bucket(VISITOR) == 71.16
 
 
@@ -101,12 +101,12 @@ def test_the_edge_s_own_vector_falls_in_bucket_71_16() -> None:
 @example("acmeclient.111.", "702ff4d0")
 @example("", "")
 @example("\U0001f600", "\ud83d")
-def test_a_beginning_and_an_ending_fall_where_their_text_falls(beginning: str, ending: str) -> None:
-    assert HashSuffix(ending).bucket(HashPrefix.of_text(beginning)) == bucket(beginning + ending)
+def test_a_prefix_and_a_suffix_have_the_bucket_of_the_combined_text(prefix: str, suffix: str) -> None:
+    assert HashSuffix(suffix).bucket(HashPrefix.of_text(prefix)) == bucket(prefix + suffix)
 
 
-def test_one_ending_serves_many_beginnings() -> None:
-    ending = HashSuffix("visitor.0")
-    beginnings = ["acmeclient.{}.".format(number) for number in (1, 12, 123, 1234)]
-    found = [ending.bucket(HashPrefix.of_text(beginning)) for beginning in beginnings]
-    assert found == [bucket(beginning + "visitor.0") for beginning in beginnings]
+def test_a_suffix_can_be_combined_with_many_prefixes() -> None:
+    suffix = HashSuffix("visitor.0")
+    prefixes = ["acmeclient.{}.".format(number) for number in (1, 12, 123, 1234)]
+    found = [suffix.bucket(HashPrefix.of_text(prefix)) for prefix in prefixes]
+    assert found == [bucket(prefix + "visitor.0") for prefix in prefixes]

@@ -1,4 +1,4 @@
-"""An act in another thread: its result, its error, its deadline, and what is left behind."""
+"""Functions in helper threads: results, errors, deadlines and abandoned jobs."""
 
 import _thread
 import threading
@@ -8,6 +8,7 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.concurrency import helper_thread
+from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 LONG = 20
@@ -17,42 +18,42 @@ def nothing():
     pass
 
 
-def test_the_act_runs_in_another_thread_and_its_result_comes_back():
-    assert helper_thread.HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) != _thread.get_ident()
+def test_the_function_runs_in_another_thread_and_its_result_is_returned():
+    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) != _thread.get_ident()
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit, StopIteration])
-def test_its_error_is_the_callers(error):
+def test_an_error_of_the_function_is_raised_in_the_caller(error):
     raised = error("mine")
 
-    def act():
+    def function():
         raise raised
 
     with pytest.raises(error) as caught:
-        helper_thread.HelperThreads().call(act, Deadline.after(LONG), nothing)
+        HelperThreads().call(function, Deadline.after(LONG), nothing)
     assert caught.value is raised
 
 
-def test_an_act_that_outlasts_the_deadline_is_undone_when_it_ends():
+def test_a_function_that_exceeds_the_deadline_is_undone_when_it_returns():
     go, undone = threading.Event(), threading.Event()
     with pytest.raises(DeadlineExceeded, match="within 50 ms"):
-        helper_thread.HelperThreads().call(lambda: go.wait(LONG), Deadline.after(0.05), undone.set)
+        HelperThreads().call(lambda: go.wait(LONG), Deadline.after(0.05), undone.set)
     assert not undone.is_set()
     go.set()
     assert undone.wait(LONG)
 
 
-def test_a_deadline_that_has_passed_waits_for_nothing():
+def test_call_does_not_wait_if_the_deadline_has_passed():
     go = threading.Event()
     with pytest.raises(DeadlineExceeded):
-        helper_thread.HelperThreads().call(lambda: go.wait(LONG), Deadline.after(-1), nothing)
+        HelperThreads().call(lambda: go.wait(LONG), Deadline.after(-1), nothing)
     go.set()
 
 
-def test_only_so_many_acts_may_hang(monkeypatch):
+def test_the_number_of_abandoned_functions_is_limited(monkeypatch):
     monkeypatch.setattr(helper_thread, "MAX_ABANDONED", 3)
     go = threading.Event()
-    shared = helper_thread.HelperThreads()
+    shared = HelperThreads()
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
             shared.call(lambda: go.wait(LONG), Deadline.after(0.02), nothing)
@@ -65,9 +66,9 @@ def test_only_so_many_acts_may_hang(monkeypatch):
     assert shared.call(lambda: 5, Deadline.after(LONG), nothing) == 5
 
 
-def test_where_no_thread_can_be_started_the_act_runs_here(monkeypatch):
+def test_the_function_runs_in_the_caller_if_no_thread_can_be_started(monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    assert helper_thread.HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) == _thread.get_ident()
+    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) == _thread.get_ident()

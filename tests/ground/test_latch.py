@@ -166,7 +166,7 @@ def signal_in_other_thread():
         raise Limit
 
     def send():
-        time.sleep(0.1)  # the main thread waits by now; if it does not yet, the handler runs all the same
+        time.sleep(0.1)  # the main thread waits by now; if not yet, the handler runs anyway
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
     old = signal.signal(signal.SIGUSR1, interrupt)

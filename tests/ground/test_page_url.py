@@ -1,4 +1,4 @@
-"""URLs of every shape, as the parts that audiences ask about."""
+"""URLs of all forms are split into the parts that audiences can target."""
 
 import json
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from target_tools.page_url import PageUrl
 from target_tools.public_suffixes import public_suffixes
 
 PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top_level_domain")
-#: The parts in the context of a trace, by the names they have there.
+#: The names of the parts in the context of a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
 
@@ -22,13 +22,13 @@ def parts_of(url):
 
 
 def names_of(url):
-    """The host as audiences see it: subdomain, domain, top-level domain."""
+    """Return subdomain, domain and top-level domain of the host."""
     address = PageUrl(url)
     return address.subdomain, address.domain, address.top_level_domain
 
 
 def pages_in(value):
-    """The pages and referring pages in the contexts of a suite."""
+    """Return the pages and referring pages in the contexts of a suite."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("page", "referring") and isinstance(inner, dict) and "topLevelDomain" in inner:
@@ -40,7 +40,7 @@ def pages_in(value):
             yield from pages_in(inner)
 
 
-def test_the_parts_are_those_that_traces_show(shared):
+def test_the_parts_match_those_in_traces(shared):
     suite = (shared / "conformance" / "suites" / "TEST_SUITE_TRACE.json").read_text(encoding="utf-8")
     pages = list(pages_in(json.loads(suite)))
     assert {page["url"] for page in pages} == {"", "http://local-target-test/"}
@@ -64,11 +64,11 @@ def test_a_url_has_eight_parts():
 
 
 @pytest.mark.parametrize("url", [None, "", 7, b"http://hooli.com/", ["http://hooli.com/"], {}])
-def test_what_is_no_text_has_empty_parts(url):
+def test_a_value_that_is_not_a_str_has_empty_parts(url):
     assert parts_of(url) == dict.fromkeys(PARTS, "")
 
 
-def test_a_missing_url_does_not_read_the_list():
+def test_a_missing_url_does_not_load_the_list():
     public_suffixes.cache_clear()
     assert parts_of(None)["domain"] == ""
     assert PageUrl("http://hooli.com/").host == "hooli.com"
@@ -87,7 +87,7 @@ def test_a_missing_url_does_not_read_the_list():
         ("http://wwwx.sub.hooli.com/", ("wwwx.sub", "hooli.com", "com")),
     ],
 )
-def test_b53_neither_a_port_nor_www_is_part_of_a_name(url, names):
+def test_b53_names_contain_neither_port_nor_www(url, names):
     assert names_of(url) == names
 
 
@@ -100,7 +100,7 @@ def test_b53_neither_a_port_nor_www_is_part_of_a_name(url, names):
         ("www.www.hooli.com", ("www", "hooli.com", "com")),
         ("www.com", ("", "www.com", "com")),
         ("WWW.Sub.HOOLI.Com", ("sub", "hooli.com", "com")),
-        # A dot at the end, as in the DNS.
+        # A trailing dot, as in the DNS.
         ("www.hooli.com.", ("", "hooli.com", "com")),
         ("local-target-test.", ("", "local-target-test", "")),
         # Wildcards and their exceptions.
@@ -108,17 +108,17 @@ def test_b53_neither_a_port_nor_www_is_part_of_a_name(url, names):
         ("shop.city.kobe.jp", ("shop", "city.kobe.jp", "kobe.jp")),
         ("www.ck", ("", "www.ck", "ck")),
         ("www.www.ck", ("", "www.ck", "ck")),
-        # A wildcard says nothing of the name below which it stands.
+        # A wildcard does not make its parent a suffix.
         ("run.app", ("", "run.app", "app")),
         ("kobe.jp", ("", "kobe.jp", "jp")),
-        # What companies register for their customers counts, too.
+        # Domains that companies register for their customers are suffixes, too.
         ("www.hooli.github.io", ("", "hooli.github.io", "github.io")),
         # Hosts that are suffixes.
         ("co.uk", ("", "co.uk", "co.uk")),
         ("github.io", ("", "github.io", "github.io")),
         ("com", ("", "com", "com")),
         ("any.ck", ("", "any.ck", "any.ck")),
-        # No suffix, so all of it is the domain.
+        # A host without a suffix is the domain as a whole.
         ("localhost", ("", "localhost", "")),
         ("www.shop.intranet", ("", "www.shop.intranet", "")),
         ("10.0.0.1", ("", "10.0.0.1", "")),
@@ -139,22 +139,22 @@ def test_a_host_is_split_at_its_registrable_domain(host, names):
     [
         ("www.hooli.公司.cn", ("", "hooli.公司.cn", "公司.cn")),
         ("www.hooli.xn--55qx5d.cn", ("", "hooli.xn--55qx5d.cn", "xn--55qx5d.cn")),
-        # Either label of a suffix may be spelled in either way.
+        # Each label of a suffix may be in Unicode or in ASCII.
         ("hooli.xn--90azh.срб", ("", "hooli.xn--90azh.срб", "xn--90azh.срб")),
         ("Blog.MÜNCHEN.de", ("blog", "münchen.de", "de")),
         ("blog.xn--mnchen-3ya.de", ("blog", "xn--mnchen-3ya.de", "de")),
         ("shop。hooli．co｡uk。", ("shop", "hooli.co.uk", "co.uk")),
-        # Wide letters, and letters whose accent is a character of its own, are the same names.
+        # Full-width letters and letters with combining accents are equivalent.
         ("hooli.ｃｏｍ", ("", "hooli.ｃｏｍ", "ｃｏｍ")),
         ("hooli.ℂom", ("", "hooli.ℂom", "ℂom")),
         ("a.hooli.bodø.no", ("a", "hooli.bodø.no", "bodø.no")),
         ("a.hooli.va\u030aga\u030a.no", ("a", "hooli.va\u030aga\u030a.no", "va\u030aga\u030a.no")),
-        # A character that turns into a dot changes what the labels are: such a name is unknown.
+        # A character that is normalized to a dot would change the labels, so the name is unknown.
         ("hooli\u2024co.uk", ("", "hooli\u2024co.uk", "")),
         ("hooli.\ud800.com", ("hooli", "\ud800.com", "com")),
     ],
 )
-def test_a_name_beyond_ascii_is_printed_as_it_is_spelled(host, names):
+def test_a_non_ascii_name_keeps_its_spelling(host, names):
     assert names_of("http://{}/".format(host)) == names
 
 
@@ -182,27 +182,27 @@ def test_a_name_beyond_ascii_is_printed_as_it_is_spelled(host, names):
         ("mailto:a@b.c", "", "a@b.c"),
         ("about:blank", "", "blank"),
         ("*", "", "*"),
-        # User names may hold what they should not.
+        # User names may contain illegal characters.
         ("http://a@b:c@hooli.com/x@y", "hooli.com", "/x@y"),
         ("http://a:b:c/x", "a", "/x"),
-        # Addresses in brackets, whole and broken.
+        # IPv6 addresses in brackets, valid and invalid.
         ("http://[::1]:80/x", "[::1]", "/x"),
         ("http://me@[::1]hooli.com:80/x", "[::1]", "/x"),
         ("http://[::1/x", "[", "/x"),
         ("http://]:[/x", "]", "/x"),
         ("http://[v1.x]/x", "[v1.x]", "/x"),
-        # A backslash ends a host, and is a character like any other elsewhere.
+        # A backslash ends the host. In other parts it is an ordinary character.
         ("http://hooli.com\\@elsewhere.com/x", "hooli.com", "\\@elsewhere.com/x"),
         ("http:\\\\hooli.com\\x", "", "\\\\hooli.com\\x"),
         ("http://hooli.com/a\\b", "hooli.com", "/a\\b"),
-        # What stands around the URL is not part of it, what stands within is.
+        # White space around the URL is removed, white space inside is kept.
         (" \t\r\n\0http://hooli.com/x \x1f\n", "hooli.com", "/x"),
         ("http://hoo\tli.com/a b\0\n", "hoo\tli.com", "/a b"),
         ("ht tp://hooli.com/", "", "ht tp://hooli.com/"),
         ("http://hooli%2Ecom/%2f", "hooli%2ecom", "/%2f"),
     ],
 )
-def test_a_url_of_any_shape_is_split(url, host, path):
+def test_a_url_of_any_form_is_split(url, host, path):
     address = PageUrl(url)
     assert (address.url, address.host, address.path) == (url, host, path)
 
@@ -220,7 +220,7 @@ def test_a_url_of_any_shape_is_split(url, host, path):
         ("http://h/?a b\nc# d ", "a b\nc", " d"),
     ],
 )
-def test_query_and_fragment_come_without_their_marks(url, query, fragment):
+def test_query_and_fragment_are_returned_without_their_separators(url, query, fragment):
     address = PageUrl(url)
     assert (address.query, address.fragment) == (query, fragment)
 
@@ -244,8 +244,8 @@ def test_a_host_of_5000_characters_is_its_own_domain(url):
 
 @pytest.mark.parametrize("piece", ["a", "a:", "//", "a.", "@", "[", "\\", "?", "#", " ", "é", "。", "\u0316\u0301"])
 @pytest.mark.parametrize("beginning", ["", "http://", "x"])
-def test_a_megabyte_of_anything_takes_no_time(piece, beginning):
-    # Quadratic time would be minutes: a test that hangs is one that fails.
+def test_a_megabyte_is_split_in_linear_time(piece, beginning):
+    # Quadratic time would be minutes, so a test that hangs has failed.
     address = PageUrl(beginning + piece * (1000000 // len(piece)))
     assert isinstance(address.domain, str)
 
@@ -257,7 +257,7 @@ url_texts = st.text() | st.text(alphabet="ahtpw.:/@[]?#\\ \t%1-éß。", max_siz
 @example("http://[")
 @example("http://[::1]]")
 @example("http://www.")
-def test_the_parts_of_any_text_stand_in_it_one_after_the_other(text):
+def test_the_parts_of_any_text_occur_in_it_in_order(text):
     address = PageUrl(text)
     assert address.url == text
     path, query, fragment = address.path, address.query, address.fragment
@@ -268,7 +268,7 @@ def test_the_parts_of_any_text_stand_in_it_one_after_the_other(text):
 
 
 @given(url_texts | st.from_regex(r"(www\.){0,2}([a-z]{1,3}\.){0,3}(com|co\.uk|ck|kobe\.jp|github\.io)", fullmatch=True))
-def test_the_names_of_a_host_make_up_the_host(text):
+def test_the_names_of_a_host_add_up_to_the_host(text):
     address = PageUrl(text if "/" in text else "//" + text)
     before = address.subdomain + "." if address.subdomain else ""
     assert address.host in (before + address.domain, "www." + before + address.domain)
@@ -288,7 +288,7 @@ paths = st.lists(words.map("/{}".format), max_size=4).map("".join)
 
 
 @given(st.sampled_from(["http:", "https:", "ftp:", ""]), authorities, paths, words, words)
-def test_a_url_that_is_one_is_split_as_the_standard_library_splits_it(scheme, authority, path, query, fragment):
+def test_a_valid_url_is_split_as_by_the_standard_library(scheme, authority, path, query, fragment):
     url = "{}//{}{}?{}#{}".format(scheme, authority, path, query, fragment)
     address, expected = PageUrl(url), urlsplit(url)
     assert (address.host, address.path) == (expected.hostname, expected.path)

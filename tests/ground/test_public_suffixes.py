@@ -1,4 +1,4 @@
-"""The Public Suffix List: its own test cases, its algorithm, and how its copy is made and read."""
+"""The Public Suffix List: its test cases, its algorithm, and how our copy is created and read."""
 
 import gzip
 import logging
@@ -18,7 +18,7 @@ from target_tools.public_suffixes import MAX_LABELS, PublicSuffixes, public_suff
 
 DATA = Path(module.__file__).with_name(module.DATA_FILE)
 CASES = Path(__file__).with_name("public_suffix_cases.txt")
-#: The list's cases for its implicit rule "*", which is not applied here: an unlisted name has no suffix.
+#: The test cases for the list's implicit rule "*". We do not apply it: a name that is not listed has no suffix.
 BY_THE_IMPLICIT_RULE = {"example.example", "b.example.example", "a.b.example.example"}
 
 SMALL_LIST = """\
@@ -36,12 +36,12 @@ github.io
 
 @pytest.fixture(scope="module")
 def maker(root):
-    """The script that makes the copy, as a dict of its names."""
+    """Return the globals of the script that creates the copy."""
     return runpy.run_path(str(root / "scripts" / "make_public_suffixes.py"))
 
 
 def blocks():
-    """The copy: its heading, then the suffixes, wildcards and exceptions."""
+    """Return the parts of the copy: header, suffixes, wildcards and exceptions."""
     heading, *names = gzip.decompress(DATA.read_bytes()).decode("utf-8").split("\n\n")
     return heading, [block.split("\n") for block in names]
 
@@ -52,13 +52,13 @@ def cases():
 
 
 def registrable(host):
-    """What the list's test cases call the domain: "-" where there is none."""
+    """Return the domain in the form of the list's test cases: "-" if the host has none."""
     _, domain, suffix = split_host(host)
     return domain if suffix and domain != suffix else "-"
 
 
 @pytest.mark.parametrize(("host", "domain"), cases())
-def test_the_lists_own_cases_hold(host, domain):
+def test_the_lists_test_cases_pass(host, domain):
     if host in BY_THE_IMPLICIT_RULE:
         assert domain == "example.example"
         assert split_host(host) == ("", host, "")
@@ -66,13 +66,13 @@ def test_the_lists_own_cases_hold(host, domain):
         assert registrable(host.lower()) == domain
 
 
-def test_the_lists_own_cases_are_all_there():
+def test_no_test_case_of_the_list_is_missing():
     assert len(cases()) > 70
     assert {host for host, _ in cases()} > BY_THE_IMPLICIT_RULE
 
 
 def by_the_book(host):
-    """The labels of a suffix by the list's published algorithm, one rule after the other."""
+    """Return the labels of the suffix, found with the list's published algorithm."""
     _, (suffixes, wildcards, exceptions) = blocks()
     labels = host.split(".")
 
@@ -93,27 +93,27 @@ def rules_with_something_before_them():
 
 
 @given(rules_with_something_before_them())
-def test_a_suffix_is_what_the_published_algorithm_finds(drawn):
+def test_suffixes_match_the_published_algorithm(drawn):
     host = ".".join([*drawn[0], drawn[1]])
     suffix = public_suffixes().suffix_of(host)
     assert suffix == ".".join(host.split(".")[len(host.split(".")) - by_the_book(host) :])
 
 
-def test_every_rule_is_found():
+def test_all_rules_are_found():
     _, (suffixes, wildcards, exceptions) = blocks()
     suffix_of = public_suffixes().suffix_of
-    # A suffix may itself be an exception's or a wildcard's child; none is cut shorter by that.
+    # A suffix may also match an exception or a wildcard; that must not shorten it.
     assert [name for name in suffixes if suffix_of(name) != name] == []
     assert [name for name in wildcards if suffix_of("x." + name) != "x." + name] == []
     assert [name for name in exceptions if suffix_of(name) != name.partition(".")[2]] == []
 
 
-def test_no_rule_is_longer_than_what_is_looked_at():
+def test_no_rule_has_more_labels_than_are_checked():
     _, names = blocks()
     assert max(name.count(".") + 2 for block in names for name in block) <= MAX_LABELS
 
 
-def test_both_sections_of_the_list_count():
+def test_both_sections_of_the_list_are_used():
     suffix_of = public_suffixes().suffix_of
     assert suffix_of("hooli.co.uk") == "co.uk"
     assert suffix_of("hooli.github.io") == "github.io"
@@ -121,16 +121,16 @@ def test_both_sections_of_the_list_count():
 
 
 @pytest.mark.parametrize("host", ["", ".", ".com", "a..com", "x." * 126 + "com", "a\u2025com", "shop.intranet"])
-def test_what_is_no_name_of_a_host_has_no_suffix(host):
+def test_an_invalid_host_name_has_no_suffix(host):
     assert public_suffixes().suffix_of(host) == ""
 
 
-def test_a_name_of_253_characters_is_one_still():
+def test_a_name_of_253_characters_is_valid():
     assert public_suffixes().suffix_of("x." * 125 + "com") == "com"
 
 
 @given(st.text())
-def test_any_text_has_an_end_for_a_suffix(text):
+def test_the_suffix_of_any_text_is_at_its_end(text):
     assert text.endswith(public_suffixes().suffix_of(text))
 
 
@@ -147,7 +147,7 @@ def test_the_copy_names_its_license_its_version_and_its_source(root):
     assert "https://mozilla.org/MPL/2.0/" in notice
 
 
-def test_the_rules_are_made_of_a_list(maker):
+def test_the_script_creates_rules_from_a_list(maker):
     assert maker["rules_of"](SMALL_LIST) == (
         ["ck", "com", "github.io", "xn--90a3ac", "xn--80au.xn--90a3ac", "ак.xn--90a3ac",
          "срб", "xn--80au.срб", "ак.срб"],
@@ -156,7 +156,7 @@ def test_the_rules_are_made_of_a_list(maker):
     )  # fmt: skip
 
 
-def test_what_was_made_can_be_read(maker):
+def test_the_output_of_the_script_can_be_read(maker):
     made = maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
     small = PublicSuffixes(gzip.decompress(made).decode("utf-8"))
     found = [small.suffix_of(host) for host in ("a.b.com", "b.ck", "www.ck", "x.xn--80au.срб", "a.github.io", "b.org")]
@@ -164,28 +164,28 @@ def test_what_was_made_can_be_read(maker):
     assert made == maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
 
 
-def test_the_cases_are_made_of_the_lists_checks(maker):
+def test_the_script_creates_cases_from_the_lists_checks(maker):
     text = "// a.b\ncheckPublicSuffix(null, null);\ncheckPublicSuffix('COM', null);\ncheckPublicSuffix('a.b', 'c.d');\n"
     assert list(maker["cases_of"](text)) == ["COM -", "a.b c.d"]
 
 
-# Reading it
+# Reading the copy
 
 
 def test_the_list_is_read_once():
     assert public_suffixes() is public_suffixes()
 
 
-def test_threads_that_ask_first_all_get_a_list():
+def test_threads_that_load_the_list_at_the_same_time_all_get_it():
     public_suffixes.cache_clear()
     meeting = threading.Barrier(8)
     found = []
 
-    def ask():
+    def load():
         meeting.wait(10)
         found.append(public_suffixes().suffix_of("hooli.co.uk"))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=load) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -195,7 +195,7 @@ def test_threads_that_ask_first_all_get_a_list():
 
 @pytest.fixture
 def reading(monkeypatch):
-    """What the next reading of the file meets; the list is read anew before and after."""
+    """Set the outcome of the next read of the file. The list is read again before and after the test."""
 
     def meet(outcome):
         def get_data(package, resource):
@@ -212,7 +212,7 @@ def reading(monkeypatch):
 
 
 @pytest.mark.parametrize("missing", [None, FileNotFoundError(2, "no such file"), OSError(0, "", "in a zip")], ids=repr)
-def test_without_its_file_the_list_is_empty_and_says_so_once(reading, caplog, missing):
+def test_without_its_file_the_list_is_empty_and_one_warning_is_logged(reading, caplog, missing):
     reading(missing)
     assert split_host("www.hooli.com") == split_host("www.hooli.com") == ("", "www.hooli.com", "")
     (record,) = caplog.records
@@ -221,7 +221,7 @@ def test_without_its_file_the_list_is_empty_and_says_so_once(reading, caplog, mi
 
 
 @pytest.mark.parametrize("error", [OSError(24, "too many files"), TimeoutError("from a signal"), KeyboardInterrupt()])
-def test_another_error_is_raised_and_the_next_asker_tries_again(reading, monkeypatch, error):
+def test_another_error_is_raised_and_the_next_call_tries_again(reading, monkeypatch, error):
     reading(error)
     with pytest.raises(type(error)):
         public_suffixes()
@@ -240,7 +240,7 @@ print(where.PageUrl("http://blog.hooli.co.uk/").domain)
 
 @pytest.mark.server
 @pytest.mark.parametrize(("leave_out", "domain"), [("", "hooli.co.uk"), (module.DATA_FILE, "blog.hooli.co.uk")])
-def test_the_list_is_read_from_a_zip_archive(root, tmp_path, leave_out, domain):
+def test_the_list_can_be_read_from_a_zip_archive(root, tmp_path, leave_out, domain):
     archive = tmp_path / "packages.zip"
     with zipfile.ZipFile(str(archive), "w") as packed:
         for path in sorted((root / "target_tools").iterdir()):

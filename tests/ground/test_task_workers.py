@@ -1,4 +1,4 @@
-"""The threads: few, lazy, gone when idle, never blocking, never in the way of an exit."""
+"""Worker threads: how many start, when they exit, and how tasks end."""
 
 import _thread
 import gc
@@ -18,18 +18,18 @@ from tests.support import eventually
 LONG = 20
 
 
-class Act(Task):
+class FunctionTask(Task):
     """A task that calls a function."""
 
-    def __init__(self, act=lambda: None):
-        self.act = act
+    def __init__(self, function=lambda: None):
+        self.function = function
         self.over = threading.Event()
         self.dropped_with = None
         self.runs = 0
 
     def run(self, inline=False):
         self.runs += 1
-        self.act()
+        self.function()
         self.over.set()
 
     def drop(self, error):
@@ -57,13 +57,13 @@ def pool():
     assert eventually(lambda: not any(one.threads() for one in made))
 
 
-def submitted(workers, act=lambda: None):
-    task = Act(act)
+def submitted(workers, function=lambda: None):
+    task = FunctionTask(function)
     workers.submit(task)
     return task
 
 
-def test_no_thread_before_the_first_task_and_few_afterwards(pool):
+def test_threads_start_on_demand_and_are_limited(pool):
     workers = pool(max_workers=3, max_pending=1000)
     assert workers.threads() == 0
     names = set()
@@ -75,14 +75,14 @@ def test_no_thread_before_the_first_task_and_few_afterwards(pool):
     assert threading.main_thread().name not in names
 
 
-def test_they_work_side_by_side(pool):
+def test_workers_run_concurrently(pool):
     workers = pool(max_workers=4)
     together = threading.Barrier(4)
     tasks = [submitted(workers, lambda: together.wait(LONG)) for _ in range(4)]
     assert all(task.wait(LONG) for task in tasks)
 
 
-def test_a_burst_never_has_more_threads_than_allowed(pool):
+def test_a_burst_starts_no_more_threads_than_allowed(pool):
     workers = pool(max_workers=5, max_pending=10000)
     most = []
     go = threading.Event()
@@ -96,7 +96,7 @@ def test_a_burst_never_has_more_threads_than_allowed(pool):
     assert max(most) <= 5
 
 
-def test_a_blocked_worker_is_replaced_until_it_goes_on(pool):
+def test_a_blocked_worker_is_replaced_until_it_continues(pool):
     workers = pool(max_workers=2)
     go, resumed = threading.Event(), threading.Barrier(3)
 
@@ -120,7 +120,7 @@ def test_a_blocked_worker_is_replaced_until_it_goes_on(pool):
     assert workers.blocked() == 0
 
 
-def test_a_task_that_waits_is_taken_when_a_worker_blocks(pool):
+def test_a_pending_task_is_run_when_a_worker_blocks(pool):
     workers = pool(max_workers=1)
     go, waiting = threading.Event(), threading.Event()
 
@@ -138,7 +138,7 @@ def test_a_task_that_waits_is_taken_when_a_worker_blocks(pool):
     assert blocked.wait(LONG)
 
 
-def test_no_more_blocked_workers_than_the_limit_are_replaced(pool, monkeypatch):
+def test_the_number_of_replaced_workers_is_limited(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "MAX_BLOCKED", 3)
     workers = pool(max_workers=1)
     go = threading.Event()
@@ -155,13 +155,13 @@ def test_no_more_blocked_workers_than_the_limit_are_replaced(pool, monkeypatch):
     assert all(task.wait(LONG) for task in tasks)
 
 
-def test_another_thread_that_blocks_changes_nothing(pool):
+def test_blocking_in_another_thread_has_no_effect(pool):
     workers = pool()
     with workers.blocking():
         assert workers.blocked() == 0
 
 
-def test_a_full_queue_refuses_at_once_and_counts(pool):
+def test_a_full_queue_drops_the_task_at_once_and_counts_it(pool):
     workers = pool(max_workers=1, max_pending=3)
     go = threading.Event()
     submitted(workers, lambda: go.wait(LONG))
@@ -178,7 +178,7 @@ def test_a_full_queue_refuses_at_once_and_counts(pool):
     assert workers.flush(LONG)
 
 
-def test_idle_workers_leave_and_come_again(pool, monkeypatch):
+def test_idle_workers_exit_and_start_again(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 0.05)
     workers = pool()
     assert submitted(workers).wait(LONG)
@@ -188,7 +188,7 @@ def test_idle_workers_leave_and_come_again(pool, monkeypatch):
     assert not any(thread.name.startswith("test-worker") for thread in threading.enumerate())
 
 
-def test_leaving_and_coming_lose_nothing(pool, monkeypatch):
+def test_no_task_is_lost_when_workers_exit_and_start(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 0.0005)
     workers = pool(max_workers=2, max_pending=10**6)
     for _ in range(3000):
@@ -198,63 +198,63 @@ def test_leaving_and_coming_lose_nothing(pool, monkeypatch):
     assert workers.flush(LONG)
 
 
-def test_a_worker_that_nobody_rang_looks_by_itself(pool, monkeypatch):
+def test_an_idle_worker_checks_the_queue_without_a_wake_up(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 0.1)
     workers = pool(max_workers=1)
     assert submitted(workers).wait(LONG)
     assert eventually(lambda: len(workers._idle) == 1)
-    # What a signal handler leaves that raises between the two steps of submit.
+    # The state after a signal handler has raised between the two steps of submit.
     workers._idle.pop()
-    left = Act()
+    left = FunctionTask()
     workers._pending.append(left)
     assert left.wait(LONG)
 
 
 def idle(workers, count):
-    """Have ``count`` workers that wait, or more where one was started too many."""
+    """Let ``count`` workers become idle, or a few more."""
     together = threading.Barrier(count)
     for task in [submitted(workers, lambda: together.wait(LONG)) for _ in range(count)]:
         assert task.wait(LONG)
     assert eventually(lambda: len(workers._idle) >= count)
 
 
-def test_one_that_is_on_its_way_is_called_once_for_a_burst(pool, monkeypatch):
+def test_a_burst_sends_one_wake_up_while_a_worker_is_on_its_way(pool, monkeypatch):
     workers = pool(max_workers=4)
     idle(workers, 4)
-    rung = []
+    sent = []
 
-    def keep(bell):
-        rung.append(bell)
+    def keep(wake_up):
+        sent.append(wake_up)
 
     monkeypatch.setattr(task_workers._WakeUp, "set", keep)
     monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: not wake_up._received)
     tasks = [submitted(workers) for _ in range(50)]
-    assert len(rung) == 1
+    assert len(sent) == 1
     monkeypatch.undo()
-    rung[0].set()  # it comes, and calls for what it leaves
+    sent[0].set()  # the worker runs a task and wakes others for the rest
     assert all(task.wait(LONG) for task in tasks)
 
 
-def test_what_one_that_came_leaves_is_seen_to_by_others(pool):
+def test_a_woken_worker_wakes_or_starts_others_for_the_rest(pool):
     workers = pool(max_workers=6)
     idle(workers, 3)
-    for count in (3, 6, 6):  # three wait and three have to be started
+    for count in (3, 6, 6):  # three are idle and three must be started
         together = threading.Barrier(count)
         tasks = [submitted(workers, lambda gate=together: gate.wait(LONG)) for _ in range(count)]
         assert all(task.wait(LONG) for task in tasks)
 
 
-def test_one_that_was_called_and_does_not_come_is_not_waited_for(pool, monkeypatch):
+def test_a_lost_wake_up_does_not_prevent_another(pool, monkeypatch):
     workers = pool(max_workers=2)
     idle(workers, 2)
-    monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: False)  # that long ago
+    monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: False)  # as if it was sent long ago
     lost = workers._idle.pop()
     workers._last_wake_up = lost
     assert submitted(workers).wait(LONG)
     lost.set()
 
 
-def test_flush_calls_one_even_while_another_is_on_its_way(pool):
+def test_flush_wakes_a_worker_even_if_another_is_on_its_way(pool):
     workers = pool(max_workers=2)
     idle(workers, 2)
     lost = workers._idle.pop()
@@ -267,7 +267,7 @@ def test_flush_calls_one_even_while_another_is_on_its_way(pool):
     lost.set()
 
 
-def test_a_start_that_was_interrupted_is_forgotten(pool, monkeypatch):
+def test_an_interrupted_start_does_not_count_as_a_worker(pool, monkeypatch):
     monkeypatch.setattr(task_workers, "START_SECONDS", 0.0)
     workers = pool(max_workers=1)
     workers._workers[object()] = 0.0
@@ -275,7 +275,7 @@ def test_a_start_that_was_interrupted_is_forgotten(pool, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
-def test_where_threads_are_refused_the_task_runs_here(pool, monkeypatch, error):
+def test_the_task_runs_in_the_caller_if_no_thread_can_be_started(pool, monkeypatch, error):
     def refuse(*_):
         raise error
 
@@ -287,7 +287,7 @@ def test_where_threads_are_refused_the_task_runs_here(pool, monkeypatch, error):
     assert where == [threading.main_thread()]
 
 
-def test_flush_waits_for_what_is_under_way_and_no_longer_than_told(pool):
+def test_flush_waits_for_unfinished_tasks_within_its_timeout(pool):
     workers = pool(max_workers=1)
     go = threading.Event()
     tasks = [submitted(workers, lambda: go.wait(LONG)) for _ in range(3)]
@@ -298,7 +298,7 @@ def test_flush_waits_for_what_is_under_way_and_no_longer_than_told(pool):
     assert workers.flush(0)
 
 
-def test_close_ends_what_still_waits(pool):
+def test_close_drops_pending_tasks(pool):
     workers = pool(max_workers=1)
     go = threading.Event()
     first, *others = [submitted(workers, lambda: go.wait(LONG)) for _ in range(4)]
@@ -320,7 +320,7 @@ def test_a_task_may_flush_and_close(pool):
     assert seen == [(True, True)]
 
 
-def test_a_worker_lends_a_hand_to_what_it_waits_for(pool):
+def test_a_worker_runs_a_pending_task_that_it_waits_for(pool):
     workers = pool(max_workers=1)
     where = []
 
@@ -332,12 +332,12 @@ def test_a_worker_lends_a_hand_to_what_it_waits_for(pool):
 
     assert submitted(workers, outer).wait(LONG)
     assert where[0] == where[1]
-    waiting = Act()
-    workers.run_inline(waiting)  # this thread is no worker
+    waiting = FunctionTask()
+    workers.run_inline(waiting)  # the main thread is not a worker
     assert waiting.runs == 0
 
 
-def test_workers_that_nobody_holds_are_collected(pool):
+def test_an_unreferenced_pool_is_garbage_collected(pool):
     workers = WorkerPool(2, 10, 2.0, "test-worker")
     assert submitted(workers).wait(LONG)
     idle = workers._idle
@@ -349,19 +349,19 @@ def test_workers_that_nobody_holds_are_collected(pool):
     assert eventually(lambda: not any(thread.name.startswith("test-worker") for thread in threading.enumerate()))
 
 
-def test_a_raising_task_costs_one_worker_and_nothing_else(pool, monkeypatch):
+def test_a_task_that_raises_ends_one_worker_and_loses_no_other_task(pool, monkeypatch):
     monkeypatch.setattr("sys.unraisablehook", lambda *_: None)
     workers = pool(max_workers=1)
 
     def ends_the_thread():
         raise SystemExit
 
-    workers.submit(Act(ends_the_thread))
+    workers.submit(FunctionTask(ends_the_thread))
     for _ in range(20):
         assert submitted(workers).wait(LONG)
 
 
-def test_counts_are_exact_under_threads():
+def test_counters_are_exact_under_threads():
     counter = Counter()
 
     def count():

@@ -1,4 +1,4 @@
-"""Work for the threads: one outcome, one callback, and an end in time whatever the workers do."""
+"""Tasks: one outcome, one callback, and a result in time whatever the workers do."""
 
 import asyncio
 import contextvars
@@ -21,21 +21,21 @@ LATE = DeadlineExceeded("time is up")
 
 
 class Call:
-    """A task, what happened to it, and the result that its caller has."""
+    """A task with its result, and a record of what happened to it."""
 
-    def __init__(self, act=lambda: "value", waiting=WAIT, running=WAIT, expire=None, callback=True):
-        self.acts = 0
-        self.told = []
+    def __init__(self, function=lambda: "value", waiting=WAIT, running=WAIT, expire=None, callback=True):
+        self.runs = 0
+        self.outcomes = []
         self.expired = []
-        self._act, self._expire = act, expire
-        told = self.told.append if callback else None
+        self._function, self._expire = function, expire
+        outcomes = self.outcomes.append if callback else None
         limit = TimeLimit(waiting, running, self.expire)
-        self.task = CallbackTask(self.act, told, told, Log(logging.getLogger("tests")), limit)
+        self.task = CallbackTask(self.function, outcomes, outcomes, Log(logging.getLogger("tests")), limit)
         self.result = self.task.result
 
-    def act(self):
-        self.acts += 1
-        return self._act()
+    def function(self):
+        self.runs += 1
+        return self._function()
 
     def expire(self, begun):
         self.expired.append(begun)
@@ -61,25 +61,25 @@ def awaited(result):
     return asyncio.run(wait())
 
 
-#: The ways to wait for a result without a time-out of one's own.
+#: The ways to wait for a result without a timeout.
 WAYS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
 BY_EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 @BY_EVERY_WAY
-def test_a_call_that_no_worker_takes_ends_in_time(way):
+def test_a_call_that_no_worker_begins_expires(way):
     call, deadline = Call(waiting=SOON), Deadline.after(SOON)
     with pytest.raises(DeadlineExceeded) as caught:
         way(call.result)
     assert caught.value is LATE
     assert deadline.remaining() <= 0
-    assert (call.expired, call.acts, call.told) == ([False], 0, [])
-    call.task.run()  # a worker is free at last: it only tells the callback
-    assert (call.expired, call.acts, call.told) == ([False], 0, [LATE])
+    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [])
+    call.task.run()  # a worker is free at last; it only calls the callback
+    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
 @BY_EVERY_WAY
-def test_a_call_that_overruns_ends_in_time(way, monkeypatch):
+def test_a_call_that_takes_too_long_expires(way, monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.01)
     go, begun = threading.Event(), threading.Event()
     call = Call(lambda: begun.set() or (go.wait(WAIT) and "late"), running=SOON)
@@ -87,43 +87,42 @@ def test_a_call_that_overruns_ends_in_time(way, monkeypatch):
     assert begun.wait(WAIT)
     with pytest.raises(DeadlineExceeded):
         way(call.result)
-    assert (call.expired, call.told) == ([True], [])
+    assert (call.expired, call.outcomes) == ([True], [])
     go.set()
     worker.join(WAIT)
-    assert (call.acts, call.told) == (1, [LATE])
+    assert (call.runs, call.outcomes) == (1, [LATE])
     with pytest.raises(DeadlineExceeded):
         call.result.get(0)
 
 
 @BY_EVERY_WAY
-def test_an_answer_in_time_expires_nothing(way):
+def test_a_call_that_ends_in_time_does_not_expire(way):
     call = Call()
     worker = call.in_a_worker()
     assert way(call.result) == "value"
     worker.join(WAIT)
-    assert (call.expired, call.acts, call.told) == ([], 1, ["value"])
+    assert (call.expired, call.runs, call.outcomes) == ([], 1, ["value"])
 
 
 @BY_EVERY_WAY
-def test_a_call_may_be_answered_in_place_of_an_error(way):
+def test_expire_may_return_a_value_instead_of_raising(way):
     call = Call(waiting=SOON, expire=lambda: "no offers")
     assert way(call.result) == "no offers"
     call.task.run()
-    assert (call.expired, call.told) == ([False], ["no offers"])
+    assert (call.expired, call.outcomes) == ([False], ["no offers"])
 
 
 @BY_EVERY_WAY
-def test_a_worker_that_comes_too_late_does_not_act(way):
-    """Although nothing has waited for the call meanwhile."""
+def test_a_worker_that_begins_too_late_does_not_call_the_function(way):
+    """Even if no thread waited for the call in the meantime."""
     call = Call(waiting=-1.0)
     call.task.run()
     with pytest.raises(DeadlineExceeded):
         way(call.result)
-    assert (call.expired, call.acts, call.told) == ([False], 0, [LATE])
+    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
-def test_the_time_that_a_waiter_gives_is_its_own():
-    """The call goes on after it."""
+def test_the_timeout_of_get_does_not_end_the_call():
     from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - named by its only use
 
     call = Call()
@@ -134,23 +133,22 @@ def test_the_time_that_a_waiter_gives_is_its_own():
     assert call.expired == []
 
 
-def test_the_callback_is_part_of_the_call_and_not_of_its_time(monkeypatch):
-    """Once there is an outcome, the result waits for the callback, however long that takes."""
+def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.0)
-    go, told = threading.Event(), []
+    go, outcomes = threading.Event(), []
     limit = TimeLimit(WAIT, SOON, lambda begun: pytest.fail("expired"))
-    task = CallbackTask(lambda: "value", lambda value: (told.append(value), go.wait(WAIT)), None, Log(None), limit)
+    task = CallbackTask(lambda: "value", lambda value: (outcomes.append(value), go.wait(WAIT)), None, Log(None), limit)
     result = task.result
     worker = threading.Thread(target=task.run)
     worker.start()
-    assert eventually(lambda: told)
+    assert eventually(lambda: outcomes)
     end = Deadline.after(SOON * 2)
     result.wait(end.remaining())
     assert not result.ready()
     go.set()
     assert result.get(WAIT) == "value"
     worker.join(WAIT)
-    assert told == ["value"]
+    assert outcomes == ["value"]
 
 
 def test_many_waiters_get_one_outcome():
@@ -169,11 +167,11 @@ def test_many_waiters_get_one_outcome():
         thread.join(WAIT)
     call.task.run()
     assert seen == [LATE] * 10
-    assert call.told == [LATE]
+    assert call.outcomes == [LATE]
 
 
-def test_a_worker_and_a_waiter_at_the_same_moment_tell_one_outcome():
-    """The waiter expires the call while the worker acts; whichever is first counts for both."""
+def test_a_worker_and_a_waiting_thread_at_the_same_time_produce_one_outcome():
+    """The waiting thread expires the call while the worker runs it. The first outcome counts for both."""
     for _ in range(50):
         call = Call(waiting=0.0005)
         worker = call.in_a_worker()
@@ -182,52 +180,52 @@ def test_a_worker_and_a_waiter_at_the_same_moment_tell_one_outcome():
         except DeadlineExceeded as error:
             outcome = error
         worker.join(WAIT)
-        assert call.told == [outcome]
+        assert call.outcomes == [outcome]
 
 
 @pytest.mark.parametrize("expires", [False, True])
-def test_a_task_that_is_dropped_tells_that_once(expires):
+def test_a_dropped_task_calls_the_callback_once(expires):
     call, error = Call(waiting=SOON), ClientClosed("closed")
     if expires:
         call.result.wait()
     call.task.drop(error)
     with pytest.raises((ClientClosed, DeadlineExceeded)) as caught:
         call.result.get(0)
-    assert call.told == [caught.value]
+    assert call.outcomes == [caught.value]
     assert caught.value is (LATE if expires else error)
-    assert call.acts == 0
+    assert call.runs == 0
 
 
-def test_a_callback_that_raises_is_logged_and_changes_nothing(caplog):
-    def told(value):
+def test_an_exception_of_a_callback_is_logged_and_does_not_change_the_result(caplog):
+    def outcomes(value):
         raise RuntimeError("mine")
 
-    task = CallbackTask(lambda: "value", told, None, Log(logging.getLogger("tests")))
+    task = CallbackTask(lambda: "value", outcomes, None, Log(logging.getLogger("tests")))
     result = task.result
     task.run()
     assert result.get(0) == "value"
     assert "A callback raised" in caplog.text
 
 
-def test_acts_and_callbacks_run_in_the_callers_context():
+def test_functions_and_callbacks_run_in_the_callers_context():
     variable = contextvars.ContextVar("variable")
     variable.set("mine")
     seen = []
 
     def look(_=None):
         seen.append((variable.get(None), threading.current_thread() is threading.main_thread()))
-        variable.set("the task's")
+        variable.set("set by the task")
 
     task = CallbackTask(look, look, None, Log(None))
     variable.set("changed later")
     worker = threading.Thread(target=task.run)
     worker.start()
     worker.join(WAIT)
-    assert seen == [("mine", False), ("the task's", False)]
+    assert seen == [("mine", False), ("set by the task", False)]
     assert variable.get() == "changed later"
 
 
-def test_a_limit_is_not_looked_at_after_the_end():
+def test_a_call_does_not_expire_after_its_end():
     call = Call(waiting=SOON)
     call.task.run()
     begun = monotonic()
@@ -237,8 +235,8 @@ def test_a_limit_is_not_looked_at_after_the_end():
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), SystemExit(3)], ids=repr)
-def test_an_error_that_is_not_ours_ends_the_thread_that_must_hear_of_it(error):
-    """``here`` says that the application's own thread acts; ``SystemExit`` ends any."""
+def test_foreign_errors_are_raised_in_the_thread_that_ran_the_task(error):
+    """``inline`` means that this is the application's thread. ``SystemExit`` is raised in workers, too."""
 
     def fail():
         raise error
@@ -247,4 +245,4 @@ def test_an_error_that_is_not_ours_ends_the_thread_that_must_hear_of_it(error):
     run = partial(call.task.run, inline=True)
     with pytest.raises(type(error)):
         run()
-    assert call.told == [error]
+    assert call.outcomes == [error]

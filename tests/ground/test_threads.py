@@ -1,4 +1,4 @@
-"""Threads of ours, and the processes in which there are none: those that uWSGI is about to fork."""
+"""How threads are started and named, and the uWSGI processes in which none may run."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ ABOUT_TO_FORK = {
 }
 NOT = {
     "a worker": {"worker": 1, "master": ME + 1},
-    "a mule or spooler, which is no worker and not the master": {"master": ME + 1},
+    "a mule or spooler, which is neither a worker nor the master": {"master": ME + 1},
     "no master, the first worker": {"worker": 1},
     "no master and one process": {"processes": 1},
 }
 
 
 @pytest.mark.parametrize("state", ABOUT_TO_FORK.values(), ids=list(ABOUT_TO_FORK))
-def test_no_thread_is_started_where_uwsgi_is_about_to_fork(state, monkeypatch):
+def test_no_thread_is_started_if_uwsgi_is_about_to_fork(state, monkeypatch):
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(**state))
     assert is_about_to_fork()
     with pytest.raises(RuntimeError, match="about to fork"):
@@ -41,20 +41,20 @@ def test_threads_are_started_in_the_other_processes_of_uwsgi(state, monkeypatch)
     assert ran.wait(10)
 
 
-def test_another_module_of_that_name_is_no_uwsgi(monkeypatch):
+def test_an_unrelated_module_named_uwsgi_is_ignored(monkeypatch):
     monkeypatch.setitem(sys.modules, "uwsgi", types.ModuleType("uwsgi"))
     assert not is_about_to_fork()
 
 
 @pytest.mark.parametrize("name", ["settrace", "setprofile"])
-def test_a_thread_begins_with_the_functions_that_threading_was_given(name):
-    """Debuggers, profilers and coverage follow code into new threads by them."""
+def test_a_thread_installs_the_trace_functions_of_threading(name):
+    """Debuggers, profilers and coverage need these functions to follow code into new threads."""
     seen, done = [], threading.Event()
 
     def observe(frame, event, argument):
         seen.append(frame.f_code.co_name)
 
-    def act():
+    def function():
         done.set()
 
     install = getattr(threading, name)
@@ -62,30 +62,30 @@ def test_a_thread_begins_with_the_functions_that_threading_was_given(name):
     of_threads = getattr(threading, "_{}_hook".format(name[3:]))  # 3.8 and 3.9 have no public function for it
     install(observe)
     try:
-        start_thread(act)
+        start_thread(function)
         assert done.wait(10)
     finally:
         install(of_threads)
-    assert "act" in seen
+    assert "function" in seen
     assert getattr(sys, name.replace("set", "get"))() is before
 
 
-def test_a_thread_has_its_name_as_long_as_it_lives():
+def test_a_thread_has_its_name_until_it_is_removed():
     names, done = [], threading.Event()
 
-    def act(name):
+    def function(name):
         shown = ThreadName(name)
         names.append(threading.current_thread().name)
         shown.remove()
         names.append(threading.get_ident() in threading._active)
         done.set()
 
-    start_thread(act, ("target-test",))
+    start_thread(function, ("target-test",))
     assert done.wait(10)
     assert names == ["target-test", False]
 
 
-# A whole client, in a process that looks like uWSGI's master and forks without hooks.
+# A client in a process that looks like uWSGI's master and forks without hooks.
 
 PREFORKING = """
     import os, sys, threading, time, types
@@ -106,7 +106,7 @@ PREFORKING = """
                                          decisioning_method="METHOD",
                                          events={"client_ready": lambda: told.append(os.getpid())}))
     time.sleep(0.2)
-    # Flushed: a child inherits what is still in the buffer, and would write it again.
+    # Flushed, because a child would inherit the buffer and write it again.
     print("master", threads(), content(client.get_offers(offers())), told == [os.getpid()], flush=True)
     pid = os.fork()
     if pid == 0:
@@ -123,7 +123,7 @@ PREFORKING = """
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_a_client_made_before_uwsgi_forks_downloads_once_there_and_polls_in_the_workers(method, root):
+def test_a_client_created_before_uwsgi_forks_downloads_once_and_polls_in_the_workers(method, root):
     script = PREFORKING.replace("METHOD", method).replace("\n    ", "\n")
     given = [sys.executable, "-c", script]
     done = subprocess.run(given, capture_output=True, text=True, timeout=60, cwd=root, check=False)
