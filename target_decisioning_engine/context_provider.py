@@ -41,9 +41,9 @@ def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """All that rules may ask about, but for mbox and allocation, which belong to a place and an activity."""
-    from target_python_sdk.delivery.geo import given_geo  # noqa: PLC0415 - see above
+    from target_python_sdk.delivery.geo import geo_from_request  # noqa: PLC0415 - see above
 
-    found = _request_context(delivery_request, given_geo(delivery_request)).as_dict()
+    found = _request_context(delivery_request, geo_from_request(delivery_request)).as_dict()
     found["user"] = UserContext(**found["user"])
     for name, kind in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
         found[name] = kind(**found[name])

@@ -10,16 +10,16 @@ from target_decisioning_engine.messages import MESSAGES
 from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig, ignore_event
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
-from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED
 from target_python_sdk.decisioning.dependency import remote_parts
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
+from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.pipeline import Answer, decided
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
+from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
@@ -103,7 +103,8 @@ class EngineRuntime:
             prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         answer = self._decide(prepared, artifact, deadline)
         if answer.geo is not None:
-            self._events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})
+            updated: GeoLocationUpdated = {"geo_context": answer.geo}
+            self._events.emit(GEO_LOCATION_UPDATED, updated)
         if answer.owed is not None:
             if sends_telemetry:
                 _add_entry(answer.owed.request, prepared.request.request_id, began)
@@ -111,9 +112,9 @@ class EngineRuntime:
         return _response(answer)
 
     def _decide(self, prepared: PreparedRequest, artifact: Newest, deadline: Deadline) -> Answer:
-        runtime, geo = self._processes.get(), given_geo(prepared.request)
+        runtime, geo = self._processes.get(), geo_from_request(prepared.request)
         looked_up = None
-        if geo is not None and artifact.artifact.geo_targeting_enabled and wants_look_up(geo):
+        if geo is not None and artifact.artifact.geo_targeting_enabled and needs_lookup(geo):
             looked_up = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
         return decided(prepared, artifact, runtime.here, geo, looked_up)
 

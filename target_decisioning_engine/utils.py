@@ -52,7 +52,7 @@ def get_cdn_environment(config: DecisioningConfig) -> str:
 
 def get_cdn_base_path(config: DecisioningConfig) -> str:
     """The URL of the CDN that an engine of ``config`` asks."""
-    from target_python_sdk.artifact.address import cdn_url  # noqa: PLC0415 - see above
+    from target_python_sdk.artifact.location import cdn_url  # noqa: PLC0415 - see above
 
     return cdn_url(config.cdn_base_path or CDN_BASE_PROD, True, "")
 
@@ -64,13 +64,13 @@ def get_geo_lookup_path(config: DecisioningConfig) -> str:
 
 def determine_artifact_location(config: DecisioningConfig) -> str:
     """The URL of the artifact, where ``artifact_location`` names no other."""
-    from target_python_sdk.artifact.download import artifact_url  # noqa: PLC0415 - see above
+    from target_python_sdk.artifact.location import artifact_url  # noqa: PLC0415 - see above
 
     return artifact_url(
         client=config.client,
         environment=get_target_environment(config),
         property_token=config.property_token,
-        masked=False,
+        obfuscated=False,
         cdn_base_path=config.cdn_base_path or CDN_BASE_PROD,
         secure=True,
     )

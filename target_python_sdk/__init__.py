@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, List
 import urllib3  # noqa: F401
 
 from target_python_sdk.client import AuthState, TargetClient
+from target_python_sdk.events import CLIENT_READY, CLIENT_READY_DELAY
 from target_python_sdk.offers import Cookie, Offer
-from target_python_sdk.ready import CLIENT_READY, CLIENT_READY_DELAY
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.version import __version__
 from target_tools.attributes_provider import AttributesProvider

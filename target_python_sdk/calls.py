@@ -8,13 +8,12 @@ caller waits, is called back or awaits; so is a decision that this process makes
 from functools import partial
 from typing import Callable, Dict, Generic, Optional, TypeVar
 
-from target_python_sdk.artifact.source import GEO_LOCATION_UPDATED, ArtifactSource
-from target_python_sdk.background import send_in_background
+from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
-from target_python_sdk.delivery.geo import given_geo, look_up, wants_look_up
+from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
 from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import (
@@ -26,6 +25,8 @@ from target_python_sdk.delivery.pipeline import (
     without_offers,
 )
 from target_python_sdk.delivery.prepare import prepare_request
+from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
+from target_python_sdk.notifications import queue_notifications
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.clock import Deadline
@@ -152,9 +153,10 @@ class OneCall(Generic[ResultT]):
                 raise
             return self._without_offers(error)
         if answer.geo is not None:
-            runtime.events.emit(GEO_LOCATION_UPDATED, {"geo_context": answer.geo})
+            updated: GeoLocationUpdated = {"geo_context": answer.geo}
+            runtime.events.emit(GEO_LOCATION_UPDATED, updated)
         if answer.owed is not None:
-            send_in_background(answer.owed, runtime)
+            queue_notifications(answer.owed, runtime)
         return self._shape(answer.envelope)
 
     def _decided(self) -> Answer:
@@ -166,9 +168,9 @@ class OneCall(Generic[ResultT]):
             newest = runtime.first(deadline.remaining())
         if newest is None:
             raise not_ready(prepared) from runtime.why_not_ready()
-        geo = given_geo(prepared.request)
+        geo = geo_from_request(prepared.request)
         found = None
-        if geo is not None and newest.artifact.geo_targeting_enabled and wants_look_up(geo):
+        if geo is not None and newest.artifact.geo_targeting_enabled and needs_lookup(geo):
             deadline = deadline or Deadline.after(self._call.timeout)
             found = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
         return decided(prepared, newest, runtime.here, geo, found)

@@ -20,8 +20,9 @@ from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
+from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
-from target_python_sdk.ready import CLIENT_READY, ReadyNotice
+from target_python_sdk.ready_event import ReadyEvent
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
@@ -80,7 +81,7 @@ class TargetClient:
         from target_python_sdk.calls import Calls  # noqa: PLC0415
 
         self._calls = Calls(self._settings, self._events, self._log)
-        self._ready: Optional[ReadyNotice] = None
+        self._ready: Optional[ReadyEvent] = None
 
     @staticmethod
     def create(options: Optional["ClientOptions"] = None) -> "TargetClient":
@@ -252,16 +253,16 @@ class TargetClient:
         self._calls.start()
         if self._events.has_subscriber(CLIENT_READY):
             events = self._events  # and not the client, which would hold itself
-            self._ready = ReadyNotice(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
+            self._ready = ReadyEvent(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
             self._calls.when_ready(self._ready.start)
 
-    def _see_to_ready(self, notice: ReadyNotice) -> None:
-        """Let ``client_ready`` be told here, if a fork or a want of threads has kept it from being told."""
-        if notice.is_of_a_parent():
-            self._ready = notice.of_this_process()
+    def _ensure_ready_event(self, event: ReadyEvent) -> None:
+        """Emit ``client_ready`` in this process if a fork, or a lack of threads, has prevented it."""
+        if event.was_inherited():
+            self._ready = event.for_this_process()
             self._calls.when_ready(self._ready.start)
         else:
-            notice.tell_if_stranded()
+            event.emit_if_overdue()
 
     def _offers_call(self, options: Any) -> Call:
         call = self._call(options)
@@ -289,7 +290,7 @@ class TargetClient:
     def _call(self, options: Any) -> Call:
         self._calls.check_open()
         if self._ready is not None:
-            self._see_to_ready(self._ready)
+            self._ensure_ready_event(self._ready)
         return call_options(options, self._settings, self._log)
 
     def _answer(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> Any:

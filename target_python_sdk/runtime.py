@@ -13,12 +13,12 @@ from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import EngineContext
 from target_python_sdk.delivery.edge import valid_hint
 from target_python_sdk.delivery.exchange import Heard
-from target_python_sdk.delivery.geo import GeoService, geo_address
+from target_python_sdk.delivery.geo import GeoService, geo_url
 from target_python_sdk.delivery.here import Here, Newest
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.pipeline import Answer
 from target_python_sdk.delivery.wire_log import Logged
-from target_python_sdk.first_hint import ask_for_cluster
+from target_python_sdk.location_hint import request_location_hint
 from target_tools.clock import monotonic
 from target_tools.concurrency.counter import Counter
 from target_tools.concurrency.task_workers import WorkerPool
@@ -74,7 +74,7 @@ class Runtime:
             on_change = circuit_reporter(events, log)
             breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, on_change)
             self.send, circuit_is_open = breaking, breaking.is_open
-        hint = self._first_hint() if inherited is None else inherited.location_hint
+        hint = self._initial_location_hint() if inherited is None else inherited.location_hint
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
         # A third of the time-out is for opening a connection to a cluster; half of that says something about it.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
@@ -95,13 +95,13 @@ class Runtime:
 
     def _here(self) -> Here:
         settings, source = self.settings, self.artifacts
-        asked = geo_address(settings.cdn_base_path, settings.secure)
+        url = geo_url(settings.cdn_base_path, settings.secure)
         everywhere = settings.on_device_all_matching_rules_mboxes
-        retrieval = dict if source is None else source.retrieval
-        situation = EngineContext(settings.client, self.log, everywhere, retrieval)
-        return Here(situation, GeoService(asked, settings.max_response_bytes.geo))
+        trace_details = dict if source is None else source.trace_details
+        situation = EngineContext(settings.client, self.log, everywhere, trace_details)
+        return Here(situation, GeoService(url, settings.max_response_bytes.geo))
 
-    def _ask_for_cluster(self) -> None:
+    def _request_location_hint(self) -> None:
         """Ask, unless another thread does or this is no process to start a thread in."""
         if is_about_to_fork():
             return
@@ -110,9 +110,10 @@ class Runtime:
         except IndexError:
             return
         if self.location_hint is None:
-            ask_for_cluster(self.settings, with_headers(self.transport.send, self.settings.headers), self, self.log)
+            send = with_headers(self.transport.send, self.settings.headers)
+            request_location_hint(self.settings, send, self, self.log)
 
-    def _first_hint(self) -> Optional[str]:
+    def _initial_location_hint(self) -> Optional[str]:
         """The hint that the client was given, if it can be one."""
         given = self.settings.target_location_hint
         hint = valid_hint(given)
@@ -125,7 +126,7 @@ class Runtime:
         if self.artifacts is None:
             return
         self.artifacts.start()
-        self._ask_for_cluster()
+        self._request_location_hint()
 
     def close(self) -> None:
         """Stop looking for artifacts, and hang up."""
@@ -144,9 +145,9 @@ class Runtime:
             return None
         source.start()  # which may have been interrupted, or refused a thread
         if self._unasked:  # a signal handler raised, or uWSGI was about to fork this process, a worker by now
-            self._ask_for_cluster()
-        kept = source.kept
-        return None if kept.artifact is None else Newest(kept.artifact, kept.stale)
+            self._request_location_hint()
+        current = source.current
+        return None if current.artifact is None else Newest(current.artifact, current.stale)
 
     def first(self, seconds: float) -> Optional[Newest]:
         """The first artifact, for a call that found none: waited for where nobody has waited in vain yet.

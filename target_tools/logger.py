@@ -60,6 +60,13 @@ class Log:
         """Log an error with the current exception's traceback, if the logger supports that."""
         self._write(("exception", "error"), message, arguments)
 
+    def exception_safely(self, message: str) -> None:
+        """Like ``exception``, for background threads that must go on: ignores what the logger raises."""
+        try:
+            self.exception(message)
+        except Exception:  # noqa: BLE001 - a failing logger cannot be reported anywhere
+            return
+
     def _write(self, names: Tuple[str, ...], message: str, arguments: Tuple[object, ...]) -> None:
         for name in names:
             method: Callable[..., object] = getattr(self.logger, name, None)  # type: ignore[assignment]

@@ -1,11 +1,11 @@
-"""The last good rule artifact, kept outside the process, so that a cold start does without the network.
+"""Caches the last good rule artifact outside the process, so that a cold start does not need the network.
 
-What is kept is the artifact as it came, behind two lines that say what it is: a checksum, then its ETag, its age and
-whose it is.  A copy that is torn, too old, too large or another client's is as good as none.  It is never a pickle:
-who can write to a cache must not be able to run code.
+The cached value is the artifact as it was downloaded, after two header lines: a checksum, and JSON with its ETag, its
+time and its key. A value that is damaged, too old, too large or stored under another key is ignored. It is never a
+pickle, because a cache that others can write to must not allow them to run code.
 
-A file is written beside its place and moved there, readable by its owner only.  What is no file, or somebody else
-owns or may write to, is neither read nor replaced.
+A file is written next to its final path and then renamed, readable by its owner only. A path that is not a regular
+file, that another user owns or that anyone may write to is neither read nor replaced.
 """
 
 import contextlib
@@ -13,44 +13,46 @@ import hashlib
 import os
 import re
 import stat
-from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type, Union
 
+from target_python_sdk.artifact.location import ArtifactLocation
+from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline, epoch_seconds, monotonic
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.errors import DeadlineExceeded, OptionError
 from target_tools.http.bodies import parse_json, render_json
 from target_tools.logger import Log
 
-#: Seconds after which a copy is too old to decide by: thirty days.
+#: Maximum age of a cached artifact in seconds: thirty days.
 MAX_AGE = 30 * 86400.0
-#: Seconds after which a copy that was found to be the newest is dated anew.
-RENEWAL = 86400.0
-#: Seconds that an application's object has for an answer; then the network is asked.
-PATIENCE = 3.0
-#: Seconds after which a file that was to be moved to its place never will be.
-ABANDONED = 3600.0
+#: Seconds after which a cached artifact that is still the newest is saved again with a new time.
+RENEW_INTERVAL = 86400.0
+#: Seconds to wait for an application's store; after that, the network is used.
+STORE_TIMEOUT = 3.0
+#: Age in seconds after which a temporary file is removed.
+TEMP_FILE_MAX_AGE = 3600.0
 _MAGIC = b"target-artifact-1 "
-#: The two lines before the artifact are never longer, in bytes.
-_HEAD_SIZE = 4096
-#: A link is not followed, a pipe is not waited for, and a forked program does not inherit the file.
+#: The maximum size of the two header lines in bytes.
+_HEADER_SIZE = 4096
+#: Do not follow links, do not wait for pipes, and do not pass the descriptor to child processes.
 _FLAGS = [getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")]
 _READ = os.O_RDONLY | sum(_FLAGS)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | sum(_FLAGS)
 
 
-class Store(Protocol):
-    """Where copies can be kept: a file, or what an application gives as ``artifact_cache``."""
+class ArtifactStore(Protocol):
+    """Stores bytes by key: files, or an application's object given as ``artifact_cache``."""
 
     def get(self, key: str) -> Optional[bytes]:
-        """What was set under ``key``, or None."""
+        """Return the value of ``key``, or None."""
         ...
 
     def set(self, key: str, value: bytes) -> object:
-        """Keep ``value`` under ``key``."""
+        """Store ``value`` under ``key``."""
         ...
 
 
-class Copy(NamedTuple):
+class CachedArtifact(NamedTuple):
     """An artifact from the cache."""
 
     etag: Any
@@ -58,193 +60,204 @@ class Copy(NamedTuple):
 
 
 class ArtifactCache:
-    """One client's copy.  Neither reading nor writing raises anything that a store does.
+    """The cached artifact of one client. ``load`` and ``save`` log what a store raises instead of raising it.
 
-    Raises ``OptionError`` for a path that names no file.
+    Raises ``OptionError`` if ``store`` is an invalid path.
     """
 
-    def __init__(self, place: Any, owner: str, max_bytes: int, log: Log) -> None:
-        self._is_file = isinstance(place, str) or hasattr(place, "__fspath__")
-        store: Any = FileStore(_path_of(place), max_bytes + _HEAD_SIZE) if self._is_file else place
-        self._store: Store = store
+    def __init__(
+        self, store: "Union[str, os.PathLike[str], ArtifactStore]", owner: str, max_bytes: int, log: Log
+    ) -> None:
+        self._is_file = isinstance(store, (str, os.PathLike))
+        file_or_object: Any = FileStore(_to_path(store), max_bytes + _HEADER_SIZE) if self._is_file else store
+        self._store: ArtifactStore = file_or_object
         self._helper_threads = HelperThreads()
-        #: What an application's object was asked and has not answered.
-        self._asked: List[object] = []
-        #: Who may use the copy.  A hash: the address in it may hold secrets.
+        #: The calls of an application's store that have not returned yet.
+        self._pending_calls: List[object] = []
+        #: Identifies the client and its artifact. A hash, because the URL may contain secrets.
         self._key = "target-artifact-" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:40]
         self._max_bytes = max_bytes
         self._log = log
-        #: When it was written or dated anew, on the monotonic clock; None: not by this process nor its parents.
+        #: Monotonic time of the last save; None if neither this process nor a parent saved.
         self.saved_at: Optional[float] = None
-        #: Whether a signal handler may raise here.  Then what an object of the application's raises cannot be told
-        #: from that, and it is not asked.
+        #: True in the main thread, where a signal handler may raise. An application's store is not used there,
+        #: because its exceptions cannot be distinguished from the handler's.
         self.interruptible = False
 
-    def load(self) -> Optional[Copy]:
-        """The copy, if there is one that can be used."""
+    def load(self) -> Optional[CachedArtifact]:
+        """Return the cached artifact, if there is a usable one."""
         try:
-            packed = self._ask(lambda: self._store.get(self._key))
-        except self._expected as error:
-            self._failed("read", error)
+            packed = self._call_store(lambda: self._store.get(self._key))
+        except self._store_errors as error:
+            self._log_failure("read", error)
             return None
         if packed is None:
             return None
         try:
-            return self._unpacked(packed)
+            return self._unpack(packed)
         except ValueError as error:
             if self._log.first_time(("artifact_cache", str(error))):
-                self._log.warning("What artifact_cache holds is not used: %s", error)
+                self._log.warning("Ignoring the cached rule artifact: %s", error)
             return None
 
     def save(self, etag: Optional[str], body: bytes) -> None:
-        """Keep an artifact."""
+        """Store an artifact."""
         self.saved_at = monotonic()
         rest = render_json({"key": self._key, "etag": etag, "stored_at": epoch_seconds()}) + b"\n" + body
         packed = _MAGIC + hashlib.sha256(rest).hexdigest().encode("ascii") + b"\n" + rest
         try:
-            self._ask(lambda: self._store.set(self._key, packed))
-        except self._expected as error:
-            self._failed("written", error)
+            self._call_store(lambda: self._store.set(self._key, packed))
+        except self._store_errors as error:
+            self._log_failure("written", error)
 
     def renew(self) -> None:
-        """Let the copy begin its life anew, once a day: it was found to be the newest."""
-        if self.saved_at is not None and monotonic() - self.saved_at <= RENEWAL:
+        """Save the cached artifact again, once a day, because it is still the newest."""
+        if self.saved_at is not None and monotonic() - self.saved_at <= RENEW_INTERVAL:
             return
         self.saved_at = monotonic()
-        copy = self.load()
-        if copy is not None:
-            self.save(copy.etag, copy.body)
+        cached = self.load()
+        if cached is not None:
+            self.save(cached.etag, cached.body)
 
     @property
-    def _expected(self) -> Tuple[Type[Exception], ...]:
-        """What a store may raise."""
+    def _store_errors(self) -> Tuple[Type[Exception], ...]:
+        """The exceptions of a store to catch."""
         return (OSError,) if self.interruptible else (Exception,)
 
-    def _ask(self, act: Callable[[], Any]) -> Any:
-        """What the store answers.  An application's object may hang, so it is asked in a thread of its own."""
+    def _call_store(self, function: Callable[[], Any]) -> Any:
+        """Call the store. An application's store runs in a helper thread, because it may hang."""
         if self._is_file:
-            return act()
+            return function()
         if self.interruptible:
             return None
-        if self._asked:
-            raise TimeoutError("it still owes an answer")
-        self._asked.append(act)
+        if self._pending_calls:
+            raise TimeoutError("the previous call has not returned yet")
+        self._pending_calls.append(function)
+
+        def run() -> Any:
+            try:
+                return function()
+            finally:
+                self._pending_calls.clear()
+
         try:
-            return self._helper_threads.call(lambda: self._answered(act), Deadline.after(PATIENCE), lambda: None)
+            return self._helper_threads.call(run, Deadline.after(STORE_TIMEOUT), lambda: None)
         except DeadlineExceeded:
-            raise TimeoutError("no answer within {:.0f} s".format(PATIENCE)) from None
+            raise TimeoutError(f"no answer within {STORE_TIMEOUT:.0f} s") from None
 
-    def _answered(self, act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        finally:
-            self._asked.clear()
-
-    def _unpacked(self, packed: Any) -> Copy:
-        """The copy in what a store gave.  Raises ValueError, which says what is wrong with it."""
+    def _unpack(self, packed: Any) -> CachedArtifact:
+        """Return the artifact in a stored value. Raises ``ValueError`` with the reason if it is unusable."""
         if not isinstance(packed, (bytes, bytearray, memoryview)):
-            raise ValueError("it is {}, and bytes were kept".format(type(packed).__name__))
-        if len(packed) > self._max_bytes + _HEAD_SIZE:
+            raise ValueError(f"expected bytes, got {type(packed).__name__}")
+        if len(packed) > self._max_bytes + _HEADER_SIZE:
             raise ValueError("it is larger than max_response_bytes allows")
         first, _, rest = bytes(packed).partition(b"\n")
         if first != _MAGIC + hashlib.sha256(rest).hexdigest().encode("ascii"):
-            raise ValueError("it is torn, or something else")
-        head, _, body = rest.partition(b"\n")
-        about = parse_json(head[:_HEAD_SIZE])
-        if not isinstance(about, dict) or not isinstance(about.get("stored_at"), (int, float)):
-            raise ValueError("it is something else")
-        if about.get("key") != self._key:
-            raise ValueError("it is another client's, or of another address")
-        # A clock that was corrected may have stored it in the future; that does not make it older.
-        if epoch_seconds() - about["stored_at"] > MAX_AGE:
-            raise ValueError("it is older than {:.0f} days".format(MAX_AGE / 86400))
-        return Copy(about.get("etag"), body)
+            raise ValueError("it is damaged or not a cached artifact")
+        header, _, body = rest.partition(b"\n")
+        fields = parse_json(header[:_HEADER_SIZE])
+        if not isinstance(fields, dict) or not isinstance(fields.get("stored_at"), (int, float)):
+            raise ValueError("it is not a cached artifact")
+        if fields.get("key") != self._key:
+            raise ValueError("it belongs to another client or another URL")
+        # If the clock was set back, the time may be in the future. That does not make the artifact older.
+        if epoch_seconds() - fields["stored_at"] > MAX_AGE:
+            raise ValueError(f"it is older than {MAX_AGE / 86400:.0f} days")
+        return CachedArtifact(fields.get("etag"), body)
 
-    def _failed(self, what: str, error: Exception) -> None:
-        if not all(self._log.first_time(("artifact_cache", key)) for key in (what, str(error))):
+    def _log_failure(self, action: str, error: Exception) -> None:
+        if not all(self._log.first_time(("artifact_cache", key)) for key in (action, str(error))):
             return
         if self._is_file:
-            self._log.warning("artifact_cache cannot be %s: %s", what, error)
+            self._log.warning("artifact_cache cannot be %s: %s", action, error)
         else:
-            self._log.exception("artifact_cache cannot be %s", what)
+            self._log.exception("artifact_cache cannot be %s", action)
+
+
+def open_cache(settings: ClientSettings, location: ArtifactLocation, log: Log) -> Optional[ArtifactCache]:
+    """Return the artifact cache, or None if caching is off. Its key is specific to the client and the artifact."""
+    if settings.artifact_cache is None:
+        return None
+    owner = "\n".join((settings.client, settings.organization_id, str(location.obfuscated), location.url))
+    return ArtifactCache(settings.artifact_cache, owner, location.max_bytes, log)
 
 
 class FileStore:
-    """Copies as files: ``path`` itself or, where that is a folder, one for each key in it."""
+    """Stores values in files: in ``path`` itself or, if that is a folder, in one file per key."""
 
     def __init__(self, path: str, max_bytes: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
 
     def get(self, key: str) -> Optional[bytes]:
-        """The file's content, one byte more than is allowed at most.  Raises OSError."""
+        """Return the file's content, cut off one byte after the maximum size. Raises ``OSError``."""
         path = self._file(key)
         try:
-            _check_ours(os.lstat(path), path)  # before it is opened: to open a device may do something
+            _check_file_permissions(os.lstat(path), path)  # before opening, because opening a device can have effects
             descriptor = os.open(path, _READ)
         except FileNotFoundError:
             return None
         with os.fdopen(descriptor, "rb") as file:
-            _check_ours(os.fstat(descriptor), path)
+            _check_file_permissions(os.fstat(descriptor), path)
             return file.read(self._max_bytes + 1)
 
     def set(self, key: str, value: bytes) -> None:
-        """Put the file there, all of it or nothing.  Raises OSError."""
+        """Write the file atomically. Raises ``OSError``."""
         path = self._file(key)
         with contextlib.suppress(FileNotFoundError):
-            _check_ours(os.lstat(path), path)
+            _check_file_permissions(os.lstat(path), path)
         folder = os.path.dirname(path)
         if folder:
             os.makedirs(folder, 0o700, exist_ok=True)
-        beside = "{}.{}".format(path, os.urandom(6).hex())
-        descriptor = os.open(beside, _WRITE, 0o600)
+        temporary = f"{path}.{os.urandom(6).hex()}"
+        descriptor = os.open(temporary, _WRITE, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(value)
                 file.flush()
                 os.fsync(descriptor)
-            os.replace(beside, path)
+            os.replace(temporary, path)
         except BaseException:
-            os.unlink(beside)
+            os.unlink(temporary)
             raise
-        _tidy_up(path)
+        _remove_temp_files(path)
 
     def _file(self, key: str) -> str:
         is_folder = self._path.endswith((os.sep, "/")) or os.path.isdir(self._path)
         return os.path.join(self._path, key) if is_folder else self._path
 
 
-def _path_of(place: Any) -> str:
-    """The path that an application gave.  Raises OptionError."""
+def _to_path(value: Any) -> str:
+    """Return the path in ``artifact_cache`` as text. Raises ``OptionError``."""
     expected = "a path of a file or a folder"
     try:
-        path = os.fsdecode(place)
+        path = os.fsdecode(value)
         if b"\0" not in os.fsencode(path):
             return path
-    except (TypeError, ValueError):  # __fspath__ gave neither text nor bytes, or no system takes it
+    except (TypeError, ValueError):  # __fspath__ returned an invalid type, or the path cannot be encoded
         pass
-    raise OptionError("artifact_cache: {} was expected".format(expected), "artifact_cache", expected)
+    raise OptionError(f"artifact_cache: {expected} was expected", "artifact_cache", expected)
 
 
-def _tidy_up(path: str) -> None:
-    """Remove what processes left beside ``path`` that were killed before they moved it there."""
+def _remove_temp_files(path: str) -> None:
+    """Remove temporary files next to ``path`` of processes that were killed before they renamed them."""
     folder, name = os.path.split(path)
     pattern = re.compile(re.escape(name) + r"\.[0-9a-f]{12}")
     with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
         for entry in entries:
             if pattern.fullmatch(entry.name) is None:
                 continue
-            with contextlib.suppress(OSError):  # another process was quicker
+            with contextlib.suppress(OSError):  # another process may remove it first
                 status = entry.stat(follow_symlinks=False)
-                _check_ours(status, entry.path)
-                if epoch_seconds() - status.st_mtime > ABANDONED:
+                _check_file_permissions(status, entry.path)
+                if epoch_seconds() - status.st_mtime > TEMP_FILE_MAX_AGE:
                     os.unlink(entry.path)
 
 
-def _check_ours(status: os.stat_result, path: str) -> None:
-    """Raise OSError for what an application must not decide by: no file, somebody else's, or open to everybody."""
+def _check_file_permissions(status: os.stat_result, path: str) -> None:
+    """Raise ``OSError`` for a file that must not decide anything: not regular, not ours, or writable by anyone."""
     if not stat.S_ISREG(status.st_mode):
-        raise OSError("{} is no ordinary file".format(path))
-    who = getattr(os, "geteuid", None)  # Windows has owners of another kind
-    if who is not None and (status.st_uid not in (who(), 0) or status.st_mode & stat.S_IWOTH):
-        raise PermissionError("{} belongs to somebody else, or everybody may write to it".format(path))
+        raise OSError(f"{path} is not a regular file")
+    get_user_id = getattr(os, "geteuid", None)  # file owners work differently on Windows
+    if get_user_id is not None and (status.st_uid not in (get_user_id(), 0) or status.st_mode & stat.S_IWOTH):
+        raise PermissionError(f"{path} is owned by another user or writable by anyone")

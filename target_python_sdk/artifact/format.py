@@ -1,9 +1,10 @@
-"""A rule artifact as bytes: JSON, or JSON behind a mask.
+"""Reads the two file formats of a rule artifact, ``rules.json`` and ``rules.bin``.
 
-The masked format, ``rules.bin``, begins with 40 bytes: ``ATOD:``, the version ``001``, and a key of 32 bytes.  The
-rest is the JSON, each byte XORed with the next one of the organization id and that key, over and over.
+A ``rules.bin`` begins with ``ATOD:``, the version ``001`` and a key of 32 bytes.  The rest is the JSON, XORed
+with the organization id and the key, repeated as often as needed.
 """
 
+import hashlib
 from typing import Any
 
 from target_tools.errors import InvalidArtifact, InvalidResponse
@@ -11,41 +12,47 @@ from target_tools.http.bodies import MAX_BRACKETS, parse_json, render_json
 
 _MAGIC = b"ATOD:001"
 _KEY_SIZE = 32
-#: Rules are longer than the lists and objects that they are made of: twice this and more for each.
+#: In real artifacts each list or object takes at least twice as many bytes.
 _BYTES_PER_BRACKET = 16
 
 
-def read_artifact(body: bytes, masked: bool, organization_id: str) -> Any:
-    """The document that ``body`` holds.  Raises ``InvalidArtifact``."""
-    text = unmask(body, organization_id) if masked else body
+def parse_artifact(body: bytes, obfuscated: bool, organization_id: str) -> Any:
+    """Return the JSON document in ``body``.  Raises ``InvalidArtifact``."""
+    text = deobfuscate(body, organization_id) if obfuscated else body
     try:
         return parse_json(text, max(MAX_BRACKETS, len(text) // _BYTES_PER_BRACKET))
     except InvalidResponse as error:
-        raise InvalidArtifact("Unable to read artifact JSON: {}".format(error)) from None
+        raise InvalidArtifact(f"Unable to read artifact JSON: {error}") from None
 
 
-def document_of(payload: Any) -> Any:
-    """A document that an application hands over, as if it had been downloaded: JSON, and shared with nobody.
+def parse_payload(payload: Any) -> Any:
+    """Return ``artifact_payload`` as if it had been downloaded: a copy, in types of JSON only.
 
     Raises ``InvalidArtifact``.
     """
     try:
         body = render_json(payload)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArtifact("Unable to read artifact JSON: {}".format(error)) from None
-    return read_artifact(body, False, "")
+        raise InvalidArtifact(f"Unable to read artifact JSON: {error}") from None
+    return parse_artifact(body, False, "")
 
 
-def unmask(body: bytes, organization_id: str) -> bytes:
-    """The JSON in a masked artifact.  Raises ``InvalidArtifact`` where the first bytes are not those of one."""
+def deobfuscate(body: bytes, organization_id: str) -> bytes:
+    """Return the JSON in a ``rules.bin``.  Raises ``InvalidArtifact`` if the header is missing."""
     header = len(_MAGIC) + _KEY_SIZE
     if len(body) < header or not body.startswith(_MAGIC):
         raise InvalidArtifact("Invalid Artifact")
-    return _xored(body[header:], organization_id.encode("utf-8") + body[len(_MAGIC) : header])
+    return _xor(body[header:], organization_id, body[len(_MAGIC) : header])
 
 
-def _xored(data: bytes, key: bytes) -> bytes:
-    """Each byte XORed with the next one of ``key``, over and over; as two large numbers, which takes no loop."""
-    size = len(data)
-    over_and_over = (key * (size // len(key) + 1))[:size]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(over_and_over, "little")).to_bytes(size, "little")
+def obfuscate(text: bytes, organization_id: str) -> bytes:
+    """Return JSON in the format of ``rules.bin``.  The key is derived from the text, so equal text has equal bytes."""
+    key = hashlib.sha256(text).hexdigest()[:_KEY_SIZE].encode("ascii")
+    return _MAGIC + key + _xor(text, organization_id, key)
+
+
+def _xor(data: bytes, organization_id: str, key: bytes) -> bytes:
+    """XOR ``data`` with the organization id and the key.  Integers of this size are much faster than a loop."""
+    size, pad = len(data), organization_id.encode("utf-8") + key
+    repeated = (pad * (size // len(pad) + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")

@@ -1,81 +1,79 @@
-"""The newest rule artifact of one client in one process.
+"""Downloads the rule artifact and keeps it up to date, for one client in one process.
 
-The first comes from ``artifact_payload``, else from the cache and the network; after that one daemon thread asks for a
-newer one again and again.  Whatever goes wrong on the way, the last good one stays: a server, a proxy, an artifact that
-cannot be used and a subscriber that raises cost one turn each.
+The first artifact comes from ``artifact_payload``, from the cache or from the network, in that order. A daemon thread
+then polls for newer versions. Any failure (of the server, a proxy, the artifact itself or a subscriber) costs one
+polling iteration; the last good artifact stays in use.
 
-Nothing here takes a lock that others wait for.  Artifacts are swapped by one assignment; waiters have raw locks.
+No shared locks are taken. A new artifact replaces the old one in a single assignment.
 
-Subscribers are told in the thread that polls, when the artifact is in use and in the cache: one that takes long holds
-up the next download and nothing else.
+Events are emitted from the polling thread, after the artifact is in use and cached. A slow subscriber therefore
+delays the next download, and nothing else.
 """
 
-import _thread
 import math
 import random
-import threading
 import weakref
+from collections import deque
 from functools import partial
-from typing import Any, Callable, Generic, Mapping, Optional, TypeVar, Union
+from typing import Any, Callable, Deque, Generic, Mapping, Optional, Sequence, TypeVar
 
-from target_python_sdk.artifact.download import Download
-from target_python_sdk.artifact.format import document_of, read_artifact
+from target_python_sdk.artifact.cache import open_cache
+from target_python_sdk.artifact.download import DownloadedArtifact
+from target_python_sdk.artifact.format import parse_artifact, parse_payload
+from target_python_sdk.artifact.location import artifact_location
 from target_python_sdk.artifact.update import (
-    SHORTEST_INTERVAL,
-    Failure,
-    Found,
-    Kept,
-    LeftOut,
-    Nothing,
-    Outcome,
-    Waiters,
-    artifact_place,
-    as_it_is,
-    cache_of,
-    cached,
-    downloaded,
-    ends_a_greenlet,
-    log_failure,
-    log_single_download,
-    patience_asked,
-    polling_interval,
-    say,
-    survived,
-    without_traces,
+    CurrentArtifact,
+    PollOutcome,
+    download_and_compile,
+    drop_tracebacks,
+    is_greenlet_exit,
+    load_from_cache,
+    run_safely,
 )
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.events import (
+    ARTIFACT_DOWNLOAD_FAILED,
+    ARTIFACT_DOWNLOAD_SUCCEEDED,
+    GEO_LOCATION_UPDATED,
+    ArtifactDownloadFailed,
+    ArtifactDownloadSucceeded,
+    GeoLocationUpdated,
+)
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
+from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.poller import Poller
-from target_tools.errors import InvalidArtifact, TargetError, escape_text
+from target_tools.concurrency.threads import in_main_thread, is_about_to_fork
+from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, escape_text
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import Send
+from target_tools.http.retries import parse_retry_after
 from target_tools.logger import Log
 
 ArtifactT = TypeVar("ArtifactT")
 
-#: What a turn is about.
+#: The kinds of polling iterations.
 _PAYLOAD, _CACHE, _NETWORK = "payload", "cache", "network"
 
-DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
-DOWNLOAD_FAILED = "artifact_download_failed"
-GEO_LOCATION_UPDATED = "geo_location_updated"
-
-#: How long one download may take with its retries, in seconds; large artifacts come over slow lines, too.
-DOWNLOAD_SECONDS = 30.0
-#: The pause after a first failure, in seconds; it doubles with each until it is the interval.
-FIRST_PAUSE = 1.0
-#: How far an interval is off, either way, so that the processes of an application do not ask in one moment.
+#: Seconds for one download, including retries. Allows for large artifacts on slow connections.
+DOWNLOAD_TIMEOUT = 30.0
+#: Seconds to wait after the first failure. Doubles with each failure, up to the polling interval.
+INITIAL_RETRY_DELAY = 1.0
+#: Relative random variation of the interval, so that processes do not poll at the same time.
 JITTER = 0.1
+#: Shortest polling interval in seconds: artifacts change once a minute at most. Loopback servers are exempt.
+MIN_POLLING_INTERVAL = 300.0
+#: Number of skipped rules to log.
+MAX_LOGGED_RULES = 20
 
 
 class ArtifactSource(Generic[ArtifactT]):
-    """Keeps the newest artifact.  ``start`` begins; until then nothing happens.
+    """Downloads, caches and polls the rule artifact. Does nothing until ``start`` is called.
 
-    ``inherited`` is the source of a parent process: its artifact serves here, too, and is let go here when a newer one
-    came.  Raises ``OptionError`` for an address that leads nowhere, and for a path that names no file.
+    ``inherited`` is the source of the parent process after a fork; its artifact is used until this process has
+    downloaded one. Raises ``OptionError`` if ``artifact_location`` or the cache path is invalid.
     """
 
-    def __init__(  # noqa: PLR0917 - what a runtime is made of
+    def __init__(  # noqa: PLR0917 - the parts of a Runtime
         self,
         settings: ClientSettings,
         compile_artifact: Callable[[Any], ArtifactT],
@@ -89,65 +87,68 @@ class ArtifactSource(Generic[ArtifactT]):
         self._send = send
         self._log = log
         self._events = events
-        self._place = artifact_place(settings, log)
-        #: How long a download may take.
-        self._seconds = DOWNLOAD_SECONDS
-        #: Where it is downloaded from, without credentials and query.
-        self.location = self._place.address.shown
-        #: Seconds between two downloads; 0: there is only the first.
-        self.interval = polling_interval(settings, self._place)
-        #: The newest artifact with what belongs to it: assigned at once, so that nobody sees two halves.
-        self.kept = Kept()
-        #: How many artifacts were downloaded, and when the last was, in milliseconds since 1970.
+        self._location = artifact_location(settings, log)
+        self._timeout = DOWNLOAD_TIMEOUT
+        #: The artifact's URL without credentials and query.
+        self.shown_url = self._location.parsed_url.redacted
+        #: Seconds between two downloads; 0 downloads only once.
+        self.interval = settings.polling_interval
+        if self.interval and not self._location.parsed_url.is_loopback:
+            self.interval = max(self.interval, MIN_POLLING_INTERVAL)
+        #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
+        self.current = CurrentArtifact()
+        #: How many artifacts were downloaded, and when the last one was, in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
-        #: What the last download failed with, without its traceback; None if it did not fail.
+        #: The error of the last download without its traceback, or None if it succeeded.
         self.last_error: Optional[BaseException] = None
-        #: When the next turn is due, on the monotonic clock.
+        #: Monotonic time of the next iteration.
         self._due: Optional[float] = None
-        self._cache = cache_of(settings, self._place, log)
+        self._cache = open_cache(settings, self._location, log)
         self._parent = inherited
         self._inherit(inherited)
-        #: The cache, as long as it has to be looked into, and a payload that could not be used.
-        self._unread = self._cache if self.artifact is None else None
-        self._bad_payload: Optional[Failure] = None
-        #: What the turn is about.
-        self._turn = _NETWORK
+        #: The cache, until it has been read.
+        self._unread_cache = self._cache if self.artifact is None else None
+        #: Why ``artifact_payload`` is invalid, until that has been reported.
+        self._payload_error: Optional[InvalidArtifact] = None
+        self._iteration = _NETWORK
         self._failures = 0
-        self._left_out = LeftOut(log)
-        self._started = self._inline = False
-        #: Where no thread was to be had: when to try for one again, on the monotonic clock.
-        self._next_try = 0.0
-        #: Whether the first download is over, whatever it brought.
-        self._tried = False
-        self._waiters = Waiters()
-        # Not the module's generator: forked children would all wait the same times.
+        self._skipped_rules: Sequence[str] = ()
+        self._started = False
+        #: True if no polling thread could be started.
+        self._without_thread = False
+        #: Monotonic time of the next attempt to start a thread.
+        self._next_thread_start = 0.0
+        #: Set when waiting for the first artifact makes no sense any more: it is there, or the first download failed.
+        self._first_attempt_done = Latch()
+        self._ready_callbacks: Deque[Callable[[], object]] = deque()
+        # Not the module-level generator, whose state forked children share.
         self._uniform = random.SystemRandom().uniform
-        self._poller = Poller(_turns_of(weakref.ref(self), log), "target-{}-artifact".format(settings.client))
-        # One that nobody stopped lets its thread go when it is collected, or at exit.
+        self._poller = Poller(_poll_function(weakref.ref(self), log), f"target-{settings.client}-artifact")
+        # Stop the thread when the source is garbage-collected, or at exit.
         weakref.finalize(self, self._poller.stop)
 
     @property
     def artifact(self) -> Optional[ArtifactT]:
-        """The newest artifact, or None."""
-        artifact: Optional[ArtifactT] = self.kept.artifact
+        """The artifact in use, or None."""
+        artifact: Optional[ArtifactT] = self.current.artifact
         return artifact
 
     @property
     def stale(self) -> bool:
-        """Whether it came from the cache and no download has confirmed it yet."""
-        return self.kept.stale
+        """True if the artifact comes from the cache and no download has confirmed it yet."""
+        return self.current.stale
 
     @property
     def polling_halted(self) -> bool:
-        """Whether no newer artifact will be asked for."""
-        return not self.interval or self._inline or self._poller.stopped
+        """True if no further downloads will be made."""
+        return not self.interval or self._without_thread or self._poller.stopped
 
-    def retrieval(self) -> Mapping[str, Any]:
-        """What a trace tells of the download."""
-        is_given = self._settings.artifact_payload is not None and not self.retrievals
+    def trace_details(self) -> Mapping[str, Any]:
+        """Return the artifact's part of a trace."""
+        is_payload = self._settings.artifact_payload is not None and not self.retrievals
         return {
-            "artifactLocation": "Not Applicable" if is_given else self.location,
+            "artifactLocation": "Not Applicable" if is_payload else self.shown_url,
             "pollingInterval": int(self.interval * 1000),
             "pollingHalted": self.polling_halted,
             "artifactRetrievalCount": self.retrievals,
@@ -155,246 +156,286 @@ class ArtifactSource(Generic[ArtifactT]):
         }
 
     def start(self) -> None:
-        """Begin.  Does nothing if it has begun, so it may be called before each use.
+        """Start polling. Safe to call repeatedly.
 
-        Where no thread was to be had, it tries for one again, once a second at most.
+        If no thread can be started, tries again at most once per second.
         """
         if self._started or self._poller.stopped:
             return
-        if self._inline:
-            self._try_again()
+        if self._without_thread:
+            self._retry_thread_start()
             return
         if self.artifact is None and self._settings.artifact_payload is not None:
-            self._take_payload(self._settings.artifact_payload)
-        if self._is_through() or self._poller.start(self._first_pause()):
-            self._started = True  # now: a signal handler may have raised before
+            self._use_payload(self._settings.artifact_payload)
+        if self._needs_no_download() or self._poller.start(self._initial_delay()):
+            self._started = True  # not earlier: a signal handler may have raised
         else:
-            self._run_here()
+            self._download_inline()
 
     def stop(self) -> None:
-        """End the polling, and let go whoever waits.  The artifact stays."""
+        """Stop polling and wake all waiting threads. The artifact stays in use."""
         self._poller.stop()
-        self._waiters.ring()
+        self._first_attempt_done.set()
 
     def wait(self, seconds: float) -> bool:
-        """Whether an artifact is there, within that time.
+        """Wait until an artifact is available, and return whether it is.
 
-        Comes back earlier when the first download has failed; a later one may still succeed.
+        Returns early when the first download has failed; a later one may still succeed.
         """
-        self._waiters.wait(seconds, lambda: self.artifact is not None or self._tried or self._poller.stopped)
+        if self.artifact is None:
+            self._first_attempt_done.wait(seconds)
         return self.artifact is not None
 
     def on_ready(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` once, as soon as an artifact is there: now, or in the thread that gets it."""
-        self._waiters.add(callback)
+        """Call ``callback`` once an artifact is available: immediately, or later in the polling thread."""
+        self._ready_callbacks.append(callback)
         if self.artifact is not None:
-            self._waiters.tell()
+            self._run_ready_callbacks()
 
     # In the caller's thread
 
     def _inherit(self, parent: "Optional[ArtifactSource[ArtifactT]]") -> None:
+        """Take over the parent process's artifact."""
         if parent is not None and parent.artifact is not None:
-            self.kept = parent.kept
+            self.current = parent.current
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
             self._due = parent._due
             if self._cache is not None and parent._cache is not None:
                 self._cache.saved_at = parent._cache.saved_at
 
-    def _take_payload(self, payload: Any) -> None:
+    def _use_payload(self, payload: Any) -> None:
         try:
-            self.kept = Kept(self._compile(document_of(payload)))
+            self.current = CurrentArtifact(self._compile(parse_payload(payload)))
         except InvalidArtifact as error:
-            self._bad_payload = Failure(error)  # the thread says so: a subscriber is not to run here
+            self._payload_error = error  # reported by the polling thread: subscribers must not run in this one
         else:
-            self._unread = None  # a copy in the cache may be older
+            self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
-            self._left_out.name(self.artifact)
-            self._waiters.ring()
-            self._waiters.tell()
+            self._log_skipped_rules()
+            self._first_attempt_done.set()
+            self._run_ready_callbacks()
 
-    def _is_through(self) -> bool:
-        """Whether there is nothing to ask for: no polling, and an artifact that needs no confirmation."""
+    def _needs_no_download(self) -> bool:
+        """Return whether polling is off and the artifact is up to date."""
         return not self.interval and self.artifact is not None and not self.stale
 
-    def _first_pause(self) -> float:
-        """Seconds until a child takes its first turn: when its parent would have, or a little earlier."""
+    def _initial_delay(self) -> float:
+        """Return the seconds until a forked child's first download: when its parent's was due, or slightly earlier."""
         if self._due is None or self.stale:
             return 0.0
-        # Children of one parent that were all late ask over a while, too.
-        soonest = min(FIRST_PAUSE, self.interval * JITTER)
-        return max(self._due - monotonic(), soonest) * self._uniform(1 - 2 * JITTER, 1)
+        # The jitter also spreads the downloads of children that are all late.
+        shortest = min(INITIAL_RETRY_DELAY, self.interval * JITTER)
+        return max(self._due - monotonic(), shortest) * self._uniform(1 - 2 * JITTER, 1)
 
-    def _run_here(self) -> None:
-        """One download in this thread: no other is to be had."""
-        self._next_try = math.inf
-        self._inline = True
-        log_single_download(self._log)
-        self._seconds = min(DOWNLOAD_SECONDS, self._settings.maximum_wait_ready)
+    def _download_inline(self) -> None:
+        """Download once in the calling thread, because no thread can be started."""
+        self._next_thread_start = math.inf
+        self._without_thread = True
+        # A server that is about to fork needs no warning: its workers will poll.
+        log = self._log.debug if is_about_to_fork() else self._log.warning
+        log("Cannot start a thread; the rule artifact will not be updated until one can be started")
+        self._timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
         if self._cache is not None:
-            self._cache.interruptible = _thread.get_ident() == threading.main_thread().ident
+            self._cache.interruptible = in_main_thread()
+        delay = 0.0 if self._due is None else None
         try:
-            while self._due is None and not self._tried and not self._poller.stopped:
+            while delay == 0.0 and not self._poller.stopped:
                 try:
-                    outcome = self._errand()()
+                    outcome = self._next_job()()
                 except TargetError as error:
-                    outcome = Failure(error)
-                self._take(outcome)
+                    outcome = PollOutcome(error=error)
+                delay = self._handle(outcome)
         finally:
             if self._cache is not None:
                 self._cache.interruptible = False
-            self._seconds = DOWNLOAD_SECONDS
-            self._next_try = monotonic() + FIRST_PAUSE
+            self._timeout = DOWNLOAD_TIMEOUT
+            self._next_thread_start = monotonic() + INITIAL_RETRY_DELAY
 
-    def _try_again(self) -> None:
-        """Look for a thread again, where none was to be had."""
+    def _retry_thread_start(self) -> None:
+        """Try again to start the polling thread."""
         now = monotonic()
-        if now < self._next_try:
+        if now < self._next_thread_start:
             return
-        self._next_try = now + FIRST_PAUSE
-        if self._is_through() or self._poller.start(self._first_pause()):
-            self._inline = False
+        self._next_thread_start = now + INITIAL_RETRY_DELAY
+        if self._needs_no_download() or self._poller.start(self._initial_delay()):
+            self._without_thread = False
             self._started = True
 
-    # In the thread that polls
+    # In the polling thread
 
-    def _errand(self) -> Callable[[], Outcome]:
-        """What this turn has to do.  It does not hold the source: that may be collected meanwhile."""
-        if self._bad_payload is not None:
-            self._turn = _PAYLOAD
-            return partial(as_it_is, self._bad_payload)
-        if self._unread is not None:
-            self._turn = _CACHE
-            return partial(cached, self._unread, self._place, self._compile, self._log)
-        self._turn = _NETWORK
-        deadline = partial(self._poller.scope.deadline, self._seconds)
-        return partial(downloaded, self._place, self.kept.etag, self._compile, self._send, deadline)
+    def _next_job(self) -> Callable[[], PollOutcome]:
+        """Return the job for this iteration. The job does not reference the source."""
+        if self._payload_error is not None:
+            self._iteration = _PAYLOAD
+            return partial(PollOutcome, error=self._payload_error)
+        if self._unread_cache is not None:
+            self._iteration = _CACHE
+            return partial(load_from_cache, self._unread_cache, self._location, self._compile, self._log)
+        self._iteration = _NETWORK
+        deadline = partial(self._poller.scope.deadline, self._timeout)
+        return partial(download_and_compile, self._location, self.current.etag, self._compile, self._send, deadline)
 
-    def _take(self, outcome: Outcome) -> Optional[float]:
-        """Seconds until the next turn, after this ``outcome``; None: there is none."""
-        if self._turn == _CACHE:
-            return self._take_copy(outcome)
-        if self._turn == _PAYLOAD:
-            return self._take_bad_payload()
-        pause = self._take_failure(outcome.error) if isinstance(outcome, Failure) else self._take_success(outcome)
-        self._due = None if pause is None else monotonic() + pause
-        return pause
+    def _handle(self, outcome: PollOutcome) -> Optional[float]:
+        """Process ``outcome``. Return the seconds until the next iteration, or None to stop."""
+        if self._iteration == _CACHE:
+            return self._handle_cached(outcome)
+        if self._iteration == _PAYLOAD:
+            return self._handle_invalid_payload()
+        delay = self._handle_success(outcome) if outcome.error is None else self._handle_failure(outcome.error)
+        self._due = None if delay is None else monotonic() + delay
+        return delay
 
-    def _take_bad_payload(self) -> Optional[float]:
-        failure, self._bad_payload = self._bad_payload, None
-        assert failure is not None
-        self.last_error = failure.error
+    def _handle_invalid_payload(self) -> Optional[float]:
+        error, self._payload_error = self._payload_error, None
+        assert error is not None
+        self.last_error = error
         if not self.interval:
-            self._settle()
-        self._log.error("artifact_payload cannot be used: %s", escape_text(failure.error))
-        self._tell_of_failure(failure.error)
-        # A client with a payload and without polling is not to touch the network.
+            self._first_attempt_done.set()
+        self._log.error("Invalid artifact_payload: %s", escape_text(error))
+        self._emit_failure(error)
+        # A client with a payload and no polling must not use the network.
         return 0.0 if self.interval else None
 
-    def _take_copy(self, outcome: Outcome) -> float:
-        self._unread = None
-        if isinstance(outcome, Found):
-            self._adopt(outcome)
-            self._waiters.tell()
+    def _handle_cached(self, outcome: PollOutcome) -> float:
+        self._unread_cache = None
+        if outcome.current is not None:
+            self._activate(outcome.current)
+            self._run_ready_callbacks()
         return 0.0
 
-    def _take_success(self, outcome: Union[Found, Nothing]) -> Optional[float]:
-        download = outcome.download if isinstance(outcome, Found) else None
-        if isinstance(outcome, Found):
+    def _handle_success(self, outcome: PollOutcome) -> Optional[float]:
+        if outcome.current is None:
+            self.current = self.current._replace(stale=False)
+        else:
             self.retrievals += 1
             self.last_retrieved = epoch_milliseconds()
-            self._adopt(outcome)
-        else:
-            self.kept = self.kept._replace(stale=False)
-        self._failures, self.last_error, self._tried = 0, None, True
-        self._waiters.tell()
-        if self._cache is not None and download is None:
-            self._cache.renew()
-        elif self._cache is not None and download is not None:
-            self._cache.save(download.etag, download.body)
+            self._activate(outcome.current)
+        self._failures, self.last_error = 0, None
+        self._run_ready_callbacks()
+        download = outcome.download
+        if self._cache is not None:
+            if download is None:
+                self._cache.renew()
+            else:
+                self._cache.save(download.etag, download.body)
         if download is not None:
-            self._tell_of(download)  # last: a subscriber may do anything
-        return self._pause()
+            self._emit_success(download)  # last, because a subscriber may raise or block
+        return self._delay()
 
-    def _pause(self) -> Optional[float]:
-        """Seconds until the next turn, where nothing failed."""
-        if self._is_through():
+    def _delay(self) -> Optional[float]:
+        """Return the seconds until the next iteration after a success, or None if there is none."""
+        if self._needs_no_download():
             return None
-        return (self.interval or SHORTEST_INTERVAL) * self._uniform(1 - JITTER, 1 + JITTER)
+        return (self.interval or MIN_POLLING_INTERVAL) * self._uniform(1 - JITTER, 1 + JITTER)
 
-    def _take_failure(self, error: BaseException) -> float:
+    def _handle_failure(self, error: BaseException) -> float:
         self._failures += 1
         self.last_error = error
-        self._settle()
-        log_failure(self._log, self.location, error, self.artifact is not None)
-        self._tell_of_failure(error)
-        longest = self.interval or SHORTEST_INTERVAL
-        pause = min(longest, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 20)) * self._uniform(0.5, 1)
-        return max(pause, min(patience_asked(error), longest))
+        self._first_attempt_done.set()
+        self._log_failure(error)
+        self._emit_failure(error)
+        longest = self.interval or MIN_POLLING_INTERVAL
+        delay = min(longest, INITIAL_RETRY_DELAY * 2.0 ** min(self._failures - 1, 20)) * self._uniform(0.5, 1)
+        headers = error.headers if isinstance(error, HttpStatusError) else None
+        requested = None if headers is None else parse_retry_after(headers.get("Retry-After"))
+        return max(delay, min(requested or 0.0, longest))
 
-    def _settle(self) -> None:
-        """It is known what the first download brought."""
-        self._tried = True
-        self._waiters.ring()
+    def _activate(self, current: CurrentArtifact) -> None:
+        """Start deciding with this artifact."""
+        self.current = current
+        self._first_attempt_done.set()
+        self._release_parents()
+        self._log_skipped_rules()
 
-    def _tell_of_failure(self, error: BaseException) -> None:
-        try:
-            self._events.emit(DOWNLOAD_FAILED, {"artifact_location": self._place.url, "error": error})
-        finally:
-            without_traces(error)
-
-    def _adopt(self, found: Found) -> None:
-        """From now on decisions are made by this one."""
-        self.kept = Kept(found.artifact, found.etag, stale=found.download is None)
-        self._waiters.ring()
-        self._forget_inherited()
-        self._left_out.name(found.artifact)
-
-    def _forget_inherited(self) -> None:
-        """Let go of what parent processes had; their sources serve nobody here."""
+    def _release_parents(self) -> None:
+        """Drop the artifacts of parent processes, which are unused here."""
         parent, self._parent = self._parent, None
         while parent is not None and not parent._poller.created_in_this_process():
-            parent.kept = Kept()
-            following, parent._parent = parent._parent, None
-            parent = following
+            parent.current = CurrentArtifact()
+            grandparent, parent._parent = parent._parent, None
+            parent = grandparent
 
-    def _tell_of(self, download: Download) -> None:
-        self._log.debug("The rule artifact was downloaded from %s: %d bytes", self.location, len(download.body))
-        if self._events.has_subscriber(DOWNLOAD_SUCCEEDED):
-            # A subscriber may do with it what it likes, so it is none that decisions are made by.
-            document = read_artifact(download.body, self._place.masked, self._place.organization_id)
-            self._events.emit(DOWNLOAD_SUCCEEDED, {"artifact_location": self._place.url, "artifact_payload": document})
+    def _run_ready_callbacks(self) -> None:
+        """Call each callback of ``on_ready`` once, although several threads may do this at the same time."""
+        while True:
+            try:
+                callback = self._ready_callbacks.popleft()
+            except IndexError:
+                return
+            callback()
+
+    def _emit_failure(self, error: BaseException) -> None:
+        try:
+            failed: ArtifactDownloadFailed = {"artifact_location": self._location.url, "error": error}
+            self._events.emit(ARTIFACT_DOWNLOAD_FAILED, failed)
+        finally:
+            drop_tracebacks(error)
+
+    def _emit_success(self, download: DownloadedArtifact) -> None:
+        self._log.debug("The rule artifact was downloaded from %s: %d bytes", self.shown_url, len(download.body))
+        location = self._location
+        if self._events.has_subscriber(ARTIFACT_DOWNLOAD_SUCCEEDED):
+            # Subscribers get a separate copy, because they may modify it.
+            document = parse_artifact(download.body, location.obfuscated, location.organization_id)
+            succeeded: ArtifactDownloadSucceeded = {"artifact_location": location.url, "artifact_payload": document}
+            self._events.emit(ARTIFACT_DOWNLOAD_SUCCEEDED, succeeded)
         if download.geo is not None:
-            self._events.emit(GEO_LOCATION_UPDATED, {"geo_context": download.geo})
+            updated: GeoLocationUpdated = {"geo_context": download.geo}
+            self._events.emit(GEO_LOCATION_UPDATED, updated)
+
+    def _log_failure(self, error: BaseException) -> None:
+        """Log a failed download: a warning if an older artifact stays in use, otherwise an error."""
+        reason = escape_text(error)
+        if isinstance(error, HttpStatusError):
+            hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
+            reason = f"{error.status} {escape_text(error.reason)}{hint}"
+        if self.artifact is None:
+            log, effect = self._log.error, "on-device decisions are not possible yet"
+        else:
+            log, effect = self._log.warning, "the previous one stays in use"
+        log("Could not download the rule artifact from %s: %s; %s", self.shown_url, reason, effect)
+
+    def _log_skipped_rules(self) -> None:
+        """Log the rules that could not be compiled, unless the previous artifact had the same ones."""
+        skipped: Sequence[str] = getattr(self.artifact, "skipped_rules", ())
+        if skipped == self._skipped_rules:
+            return
+        self._skipped_rules = skipped
+        for text in skipped[:MAX_LOGGED_RULES]:
+            self._log.warning("Skipped a rule of the artifact: %s", escape_text(text))
+        if len(skipped) > MAX_LOGGED_RULES:
+            self._log.warning("Skipped %d more rules of the artifact", len(skipped) - MAX_LOGGED_RULES)
 
 
-def _turns_of(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callable[[], Optional[float]]:
-    """The turns of a source, which they do not hold while they wait for the network."""
+def _poll_function(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callable[[], Optional[float]]:
+    """Return the function that the poller calls. It holds only a weak reference to the source during a download."""
 
-    def turn() -> Optional[float]:
+    def poll() -> Optional[float]:
         source = reference()
         if source is None:
             return None
-        errand = source._errand()
+        job = source._next_job()
         del source
-        return _taken(reference, survived(errand, log))
+        return _handle_outcome(reference, run_safely(job, log))
 
-    def guarded() -> Optional[float]:
+    def poll_safely() -> Optional[float]:
         try:
-            return turn()
-        except BaseException as error:  # this thread is ours, and it goes on whatever happens
-            if ends_a_greenlet(error):
+            return poll()
+        except BaseException as error:  # the polling thread must survive any exception
+            if is_greenlet_exit(error):
                 raise
-            say(log, "The polling of the rule artifact stumbled and goes on")
+            log.exception_safely("Unexpected error while polling the rule artifact; polling continues")
         source = reference()
-        return None if source is None else source._pause()
+        return None if source is None else source._delay()
 
-    return guarded
+    return poll_safely
 
 
-def _taken(reference: "weakref.ref[ArtifactSource[Any]]", outcome: Outcome) -> Optional[float]:
-    """Hand ``outcome`` to the source, if anybody still wants it.
+def _handle_outcome(reference: "weakref.ref[ArtifactSource[Any]]", outcome: PollOutcome) -> Optional[float]:
+    """Pass ``outcome`` to the source, if it still exists.
 
-    Not part of the turn: an error holds the frames below which it was raised, and would hold the source with them.
+    A separate function, because an exception's traceback references the frame that it was raised in. A local variable
+    of that frame would keep the source alive.
     """
     source = reference()
-    return None if source is None or source._poller.stopped else source._take(outcome)
+    return None if source is None or source._poller.stopped else source._handle(outcome)

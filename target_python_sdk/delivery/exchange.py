@@ -10,12 +10,10 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.protocol import DELIVERY_PATH, SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
-from target_tools.errors import HttpStatusError, InvalidResponse, OptionError, RedirectRefused
+from target_tools.errors import InvalidResponse, OptionError
 from target_tools.http.bodies import parse_json, render_json
+from target_tools.http.failures import status_error
 from target_tools.http.messages import HttpReply, HttpRequest
-
-#: How much of an error's body is kept, in bytes.
-ERROR_BODY = 4096
 
 _REQUEST_ID = re.compile(rb'"requestId"\s*:\s*"([^"]*)"')
 
@@ -75,17 +73,11 @@ def heard(reply: HttpReply) -> Heard:
 
 def _content(reply: HttpReply) -> Dict[str, Any]:
     """The JSON object that is the answer."""
-    if 300 <= reply.status < 400:
-        raise RedirectRefused(reply.status, reply.reason, reply.headers, "")
     if not 200 <= reply.status < 300:
-        raise HttpStatusError(reply.status, reply.reason, reply.headers, _error_text(reply.body))
+        raise status_error(reply)
     if reply.status == 204 or (reply.status != 200 and not reply.body):
         return {}  # a beacon's answer is no content
     content = parse_json(reply.body)
     if not isinstance(content, dict):
         raise InvalidResponse("the answer is JSON, but no object")
     return content
-
-
-def _error_text(body: bytes) -> str:
-    return body[:ERROR_BODY].decode("utf-8", "replace")

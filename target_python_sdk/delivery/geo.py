@@ -1,14 +1,14 @@
-"""Where a visitor is, asked of the CDN by the visitor's IP address.
+"""Looks up the location of an IP address at the CDN, for geo targeting.
 
-It is asked only if the artifact has rules or tokens about places, and the request says
-nothing of the place but an IP address.  No answer means that nothing is known: a place
-that cannot be found must not cost the visitor the offers.
+A look-up is made only if the artifact has rules or tokens about locations and the request's geo
+contains nothing but an IP address.  A failed look-up is not an error: the location is then unknown,
+and the visitor still gets offers.
 """
 
-from typing import NamedTuple, Optional
+import math
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
-from target_python_sdk.artifact.address import Address, address_of, cdn_url
-from target_python_sdk.artifact.download import geo_context
+from target_python_sdk.artifact.location import ParsedUrl, cdn_url, parse_url
 from target_python_sdk.decisioning.parts import part
 from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import DeliveryRequest, Geo
@@ -17,46 +17,77 @@ from target_tools.errors import DeliveryError
 from target_tools.http.bodies import parse_json
 from target_tools.http.messages import HttpRequest, Send
 
-#: The parts of a place that a look-up finds.
-_FOUND = ("latitude", "longitude", "country_code", "state_code", "city")
+#: The fields that a look-up fills in.
+_LOOKED_UP = ("latitude", "longitude", "country_code", "state_code", "city")
 
 
 class GeoService(NamedTuple):
-    """Whom to ask, and how."""
+    """The URL of the geo service, and the largest answer that is read, in bytes."""
 
-    address: Address
-    #: The largest answer that is read, in bytes.
+    url: ParsedUrl
     max_bytes: int
 
 
-def geo_address(cdn_base_path: str, secure: bool) -> Address:
-    """Where the CDN is asked about IP addresses."""
-    return address_of(cdn_url(cdn_base_path, secure, "/v1/geo"), "cdn_base_path")
+def geo_url(cdn_base_path: str, secure: bool) -> ParsedUrl:
+    """Return the URL of the CDN's geo service."""
+    return parse_url(cdn_url(cdn_base_path, secure, "/v1/geo"), "cdn_base_path")
 
 
-def given_geo(request: DeliveryRequest) -> Optional[Geo]:
-    """The place that ``request`` tells of."""
+def geo_from_request(request: DeliveryRequest) -> Optional[Geo]:
+    """Return the geo of the request's context, if it has one."""
     context = request.context
     return None if context is None or context.geo is None else part(context.geo, Geo)
 
 
-def wants_look_up(geo: Geo) -> bool:
-    """Whether an IP address is all that is known.  0 degrees are a place."""
-    return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _FOUND)
+def needs_lookup(geo: Geo) -> bool:
+    """Return whether only an IP address is known.  A latitude of 0 counts as known."""
+    return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _LOOKED_UP)
 
 
 def look_up(geo: Geo, service: GeoService, send: Send, deadline: Deadline) -> Optional[Geo]:
-    """The place of ``geo.ip_address``; None where the CDN does not know it."""
+    """Return the location of ``geo.ip_address``, or None if the CDN does not know it."""
     ip_address = str(geo.ip_address).strip()
     if not (ip_address.isascii() and ip_address.isprintable()):
         return None
     headers = (("Accept", "application/json"), *SDK_HEADERS, ("x-forwarded-for", ip_address))
-    request = HttpRequest("GET", service.address.origin, service.address.target, headers, b"", service.max_bytes)
+    request = HttpRequest("GET", service.url.origin, service.url.target, headers, b"", service.max_bytes)
     try:
         reply = send(request, deadline)
         answer = parse_json(reply.body) if reply.status == 200 else None
     except DeliveryError:
         return None
-    known = geo_context(answer) if isinstance(answer, dict) else None
-    # What a server says is taken as it is, and is not checked as what a caller writes.
-    return None if known is None else Geo.from_dict({**known, "ipAddress": geo.ip_address, "zip": geo.zip})
+    found = geo_from_headers(answer) if isinstance(answer, dict) else None
+    # Values from a server are not validated like a caller's.
+    return None if found is None else Geo.from_dict({**found, "ipAddress": geo.ip_address, "zip": geo.zip})
+
+
+def geo_from_headers(headers: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+    """Return the location in the CDN's headers by the wire names of a geo, or None if they contain none.
+
+    The geo service's JSON uses the same names.
+    """
+    forwarded_for = _text(headers.get("x-forwarded-for"))
+    geo = {
+        # Each proxy appends the address of its client, so the first one is the original client.
+        "ipAddress": forwarded_for and _text(forwarded_for.partition(",")[0]),
+        "latitude": _degrees(headers.get("x-geo-latitude")),
+        "longitude": _degrees(headers.get("x-geo-longitude")),
+        "countryCode": _text(headers.get("x-geo-country-code")),
+        "stateCode": _text(headers.get("x-geo-region-code")),
+        "city": _text(headers.get("x-geo-city")),
+        "zip": None,
+    }
+    is_known = any(value is not None for name, value in geo.items() if name != "ipAddress")
+    return geo if is_known else None
+
+
+def _text(value: Any) -> Optional[str]:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _degrees(value: Any) -> Optional[float]:
+    try:
+        degrees = float(value)
+    except (TypeError, ValueError):
+        return None
+    return degrees if math.isfinite(degrees) else None

@@ -5,6 +5,7 @@ import json
 from logging import getLogger
 from typing import Any, List, Mapping, NamedTuple, Optional
 
+from target_python_sdk.artifact.format import obfuscate
 from target_python_sdk.local_edge.activities import (
     Activities,
     ActivitiesSource,
@@ -15,9 +16,6 @@ from target_python_sdk.local_edge.activities import (
 )
 from target_python_sdk.local_edge.artifact_builder import Json, build_artifact, compile_edge_artifact
 from target_python_sdk.local_edge.validation import check_object, check_text
-
-#: The first bytes of a ``rules.bin``; a key of 32 bytes follows.
-BIN_MAGIC = b"ATOD:001"
 
 logger = getLogger("adobe.target.local_edge")
 
@@ -37,15 +35,6 @@ class ArtifactFile(NamedTuple):
 
 def _artifact_file(body: bytes, content_type: str) -> ArtifactFile:
     return ArtifactFile(body, content_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-
-
-def obfuscate(data: bytes, organization_id: str) -> bytes:
-    """Return ``data`` in the format of ``rules.bin``: XORed with the organization id and a key, repeatedly."""
-    key = hashlib.sha256(data).hexdigest()[:32].encode("ascii")  # equal data has an equal key
-    pad = organization_id.encode() + key
-    repeated = (pad * (len(data) // len(pad) + 1))[: len(data)]
-    masked = int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")
-    return BIN_MAGIC + key + masked.to_bytes(len(data), "big")
 
 
 class EdgeContent:

@@ -16,13 +16,15 @@ from target_tools.errors import (
     ConnectionFailed,
     DeadlineExceeded,
     DeliveryError,
+    HttpStatusError,
     InvalidResponse,
+    RedirectRefused,
     TlsError,
     TransportError,
     escape_text,
 )
 from target_tools.http.exchanges import Exchange
-from target_tools.http.messages import HttpRequest
+from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.tls import CertificateFileError
 
 _UNTRUSTED: Tuple[Type[Exception], ...] = (CertificateError, CertificateFileError, urllib3_errors.SSLError)
@@ -49,6 +51,16 @@ _MALFORMED = (
     urllib3_errors.DecodeError,
     urllib3_errors.ResponseNotChunked,
 )
+
+#: How much of a body an ``HttpStatusError`` keeps, in bytes.
+ERROR_BODY_SIZE = 4096
+
+
+def status_error(reply: HttpReply) -> HttpStatusError:
+    """Return the error for a reply whose status is not a success."""
+    kind = RedirectRefused if 300 <= reply.status < 400 else HttpStatusError
+    text = reply.body[:ERROR_BODY_SIZE].decode("utf-8", "replace")
+    return kind(reply.status, reply.reason, reply.headers, text)
 
 
 def is_foreign(error: Exception) -> bool:

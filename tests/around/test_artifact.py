@@ -8,9 +8,9 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
 
+from target_python_sdk.artifact.format import obfuscate
 from target_python_sdk.local_edge import LocalEdge, read_activities
 from target_python_sdk.local_edge.artifact_builder import build_artifact
-from target_python_sdk.local_edge.content import obfuscate
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
 

@@ -15,8 +15,8 @@ from typing import Iterator
 import pytest
 
 from target_python_sdk.__main__ import main
+from target_python_sdk.artifact.format import obfuscate
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.local_edge.content import obfuscate
 from target_python_sdk.local_edge.demo import run_demo
 
 pytestmark = pytest.mark.server

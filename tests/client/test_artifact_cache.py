@@ -8,7 +8,7 @@ import time
 import pytest
 
 from target_python_sdk.artifact import cache as artifact_cache
-from target_python_sdk.artifact.cache import ABANDONED, MAX_AGE, ArtifactCache, Copy
+from target_python_sdk.artifact.cache import MAX_AGE, TEMP_FILE_MAX_AGE, ArtifactCache, CachedArtifact
 from target_python_sdk.errors import OptionError
 from target_tools.logger import Log
 from tests.support import eventually
@@ -49,7 +49,7 @@ def test_what_is_saved_is_found(place, etag, tmp_path):
     if place == "folder":
         os.mkdir(path)
     cache_at(path).save(etag, BODY)
-    assert cache_at(path).load() == Copy(etag, BODY)
+    assert cache_at(path).load() == CachedArtifact(etag, BODY)
 
 
 def test_a_path_may_be_an_object(tmp_path):
@@ -63,9 +63,9 @@ def test_so_may_be_anything_with_get_and_set():
     cache_at(memory).save('"1"', BODY)
     (key,) = memory
     assert key.startswith("target-artifact-") and key.isascii() and len(key) < 64
-    assert cache_at(memory).load() == Copy('"1"', BODY)
+    assert cache_at(memory).load() == CachedArtifact('"1"', BODY)
     memory[key] = bytearray(memory[key])
-    assert cache_at(memory).load() == Copy('"1"', BODY)
+    assert cache_at(memory).load() == CachedArtifact('"1"', BODY)
 
 
 def test_nothing_there_is_none_and_not_worth_a_line(tmp_path):
@@ -100,7 +100,7 @@ def test_each_byte_counts(tmp_path):
             assert cache_at(path, lines=lines).load() is None
     path.write_bytes(whole + b" ")
     assert cache_at(path, lines=lines).load() is None
-    assert all("is not used" in line for line in lines.kept)
+    assert all("Ignoring the cached rule artifact" in line for line in lines.kept)
 
 
 def test_another_clients_copy_is_not_taken(tmp_path):
@@ -108,7 +108,7 @@ def test_another_clients_copy_is_not_taken(tmp_path):
     cache_at(path, "other").save(None, BODY)
     lines = Lines()
     assert cache_at(path, lines=lines).load() is None
-    assert lines.kept == ["What artifact_cache holds is not used: it is another client's, or of another address"]
+    assert lines.kept == ["Ignoring the cached rule artifact: it belongs to another client or another URL"]
 
 
 def test_clients_share_a_folder(tmp_path):
@@ -133,7 +133,7 @@ def test_one_that_is_renewed_begins_anew(tmp_path, monkeypatch):
         monkeypatch.setattr(artifact_cache, "epoch_seconds", lambda days=days: now + days * 86400)
         monkeypatch.setattr(artifact_cache, "monotonic", lambda days=days: began + days * 86400)
         cache.renew()
-    assert cache.load() == Copy('"1"', BODY)
+    assert cache.load() == CachedArtifact('"1"', BODY)
     cache_at(tmp_path / "other").renew()
     assert os.listdir(str(tmp_path)) == ["file"]
 
@@ -210,12 +210,12 @@ def test_somebody_elses_file_is_not_replaced(tmp_path, monkeypatch):
     lines = Lines()
     cache_at(path, lines=lines).save(None, b"newer")
     assert os.lstat(str(path)).st_ino == before
-    assert len(lines.kept) == 1 and "belongs to somebody else" in lines.kept[0]
+    assert len(lines.kept) == 1 and "is owned by another user" in lines.kept[0]
 
 
 def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
     cache, beside = cache_at(tmp_path / "file"), "file.0123456789a"
-    for name, age in (("b", 2 * ABANDONED), ("c", 60)):
+    for name, age in (("b", 2 * TEMP_FILE_MAX_AGE), ("c", 60)):
         (tmp_path / (beside + name)).write_bytes(b"half")
         then = time.time() - age
         os.utime(str(tmp_path / (beside + name)), (then, then))
@@ -258,7 +258,7 @@ def test_a_file_that_everybody_may_write_to_is_not_believed(tmp_path):
     os.chmod(str(path), 0o666)
     lines = Lines()
     assert cache_at(path, lines=lines).load() is None
-    assert "everybody may write to it" in lines.kept[0]
+    assert "writable by anyone" in lines.kept[0]
 
 
 @posix
@@ -352,7 +352,7 @@ class Hanging:
 
 
 def test_an_object_that_hangs_is_waited_for_a_while_and_asked_again_when_it_has_answered(monkeypatch):
-    monkeypatch.setattr(artifact_cache, "PATIENCE", 0.05)
+    monkeypatch.setattr(artifact_cache, "STORE_TIMEOUT", 0.05)
     store, lines = Hanging(), Lines()
     cache = cache_at(store, lines=lines)
     for _ in range(3):
@@ -361,7 +361,7 @@ def test_an_object_that_hangs_is_waited_for_a_while_and_asked_again_when_it_has_
     assert store.asked == 1
     assert "artifact_cache cannot be read" in lines.kept
     store.go.set()
-    assert eventually(lambda: not cache._asked)
+    assert eventually(lambda: not cache._pending_calls)
     cache.save(None, BODY)
     assert store.asked == 2
 

@@ -19,7 +19,7 @@ import pytest
 from target_python_sdk import TargetClient
 from target_python_sdk.artifact import source as artifact_source
 from target_python_sdk.artifact.source import ArtifactSource
-from target_python_sdk.artifact.update import Kept
+from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError
 from target_python_sdk.testing import SocketServer, answer, response
@@ -120,7 +120,7 @@ def test_the_first_comes_from_the_network(cdn, sources):
     assert (shown(source), source.stale) == ("<b>A</b>", False)
     assert eventually(lambda: source.retrievals == 1)
     assert abs(source.last_retrieved / 1000 - time.time()) < 20
-    assert source.location == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
+    assert source.shown_url == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
     assert cdn.asked[0][""] == "GET /acmeclient/production/v1/rules.json HTTP/1.1"
 
 
@@ -166,7 +166,7 @@ def test_a_payload_without_polling_needs_no_thread_and_no_network(cdn, sources, 
     source.start()
     assert source.wait(0)
     assert (started, cdn.connections, source.polling_halted) == ([], 0, True)
-    assert source.retrieval()["artifactLocation"] == "Not Applicable"
+    assert source.trace_details()["artifactLocation"] == "Not Applicable"
 
 
 @pytest.mark.parametrize("polling_interval", [0, 60000])
@@ -183,7 +183,7 @@ def test_a_bad_payload_is_a_failure_and_polling_goes_on_if_there_is_any(cdn, sou
 
 
 def test_b41_a_first_failure_is_not_for_ever(cdn, sources, monkeypatch):
-    monkeypatch.setattr(artifact_source, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(artifact_source, "INITIAL_RETRY_DELAY", 0.01)
     cdn.says = response("no", 503)
     source = sources(cdn, polling_interval=0)
     source.start()
@@ -197,7 +197,7 @@ def test_b41_a_first_failure_is_not_for_ever(cdn, sources, monkeypatch):
 
 
 def test_b41_a_client_is_ready_as_soon_as_the_artifact_is(cdn, monkeypatch):
-    monkeypatch.setattr(artifact_source, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(artifact_source, "INITIAL_RETRY_DELAY", 0.05)
     cdn.says = response("no", 500)
     ready, failed = threading.Event(), threading.Event()
     events = {"client_ready": ready.set, "artifact_download_failed": failed.set}
@@ -282,12 +282,12 @@ def test_b67_a_trace_tells_of_the_newest_download_in_milliseconds(cdn, sources):
     source.start()
     assert source.wait(20)
     assert eventually(lambda: source.retrievals == 1)
-    told = source.retrieval()
-    assert (told["artifactLocation"], told["pollingInterval"]) == (source.location, 60000)
+    told = source.trace_details()
+    assert (told["artifactLocation"], told["pollingInterval"]) == (source.shown_url, 60000)
     assert (told["pollingHalted"], told["artifactRetrievalCount"]) == (False, 1)
     assert told["artifactLastRetrieved"].endswith("Z")
     source.stop()
-    assert source.retrieval()["pollingHalted"]
+    assert source.trace_details()["pollingHalted"]
 
 
 # Waiting
@@ -302,13 +302,13 @@ def test_many_wait_for_one(cdn, sources):
     threads = [threading.Thread(target=lambda: seen.append(source.wait(20))) for _ in range(20)]
     for thread in threads:
         thread.start()
-    assert eventually(lambda: len(source._waiters) == 20)
+    assert eventually(lambda: len(source._first_attempt_done._waiters) == 20)
     assert seen == []
     go.set()
     for thread in threads:
         thread.join(20)
     assert seen == [True] * 20
-    assert not source._waiters
+    assert not source._first_attempt_done._waiters
 
 
 @pytest.mark.parametrize("end", ["stop", "time"])
@@ -343,7 +343,7 @@ def test_a_signal_handler_that_raises_ends_the_waiting(cdn, sources):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert not source._waiters
+    assert not source._first_attempt_done._waiters
     assert source.wait(0) is False
 
 
@@ -387,9 +387,9 @@ def test_the_interval_has_a_floor_except_on_loopback(location, asked, interval, 
 
 def test_pauses_are_jittered_and_double_after_failures_up_to_the_interval(sources):
     source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
-    pauses = [source._pause() for _ in range(1000)]
+    pauses = [source._delay() for _ in range(1000)]
     assert 270 <= min(pauses) < 280 and 320 < max(pauses) <= 330
-    failing = [source._take_failure(InvalidArtifact("x")) for _ in range(40)]
+    failing = [source._handle_failure(InvalidArtifact("x")) for _ in range(40)]
     for number, pause in enumerate(failing):
         longest = min(300.0, 2.0**number)
         assert longest / 2 <= pause <= longest
@@ -398,13 +398,13 @@ def test_pauses_are_jittered_and_double_after_failures_up_to_the_interval(source
 @pytest.mark.parametrize(("asked", "least", "most"), [("7", 7, 7), ("86400", 300, 300), ("-1", 0.5, 1), ("x", 0.5, 1)])
 def test_a_server_may_ask_for_patience_within_bounds(sources, asked, least, most):
     source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
-    pause = source._take_failure(HttpStatusError(503, "busy", {"Retry-After": asked}, ""))
+    pause = source._handle_failure(HttpStatusError(503, "busy", {"Retry-After": asked}, ""))
     assert least <= pause <= most
 
 
 def test_every_source_has_its_own_jitter(sources):
     one, two = sources(), sources()
-    assert [one._pause() for _ in range(5)] != [two._pause() for _ in range(5)]
+    assert [one._delay() for _ in range(5)] != [two._delay() for _ in range(5)]
 
 
 class GreenletExit(BaseException):
@@ -432,7 +432,7 @@ def test_polling_survives_whatever_a_compiler_raises(cdn, sources, error, caplog
     assert shown(source) == "<b>A</b>"
     cdn.says = good("better")
     assert eventually(lambda: shown(source) == "better")
-    assert "failed unexpectedly" in caplog.text
+    assert "Unexpected error while downloading" in caplog.text
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
@@ -493,7 +493,7 @@ def test_a_subscriber_that_hangs_costs_neither_the_copy_nor_the_readiness(cdn, s
 
 
 def test_a_cache_that_hangs_does_not_keep_the_network_from_being_asked(cdn, sources, monkeypatch):
-    monkeypatch.setattr("target_python_sdk.artifact.cache.PATIENCE", 0.1)
+    monkeypatch.setattr("target_python_sdk.artifact.cache.STORE_TIMEOUT", 0.1)
     go = threading.Event()
 
     class Hanging:
@@ -542,7 +542,7 @@ def test_the_last_error_holds_no_frames(cdn, sources, says, raises):
 
 
 def test_a_dripping_server_does_not_hold_the_poller(cdn, sources, monkeypatch):
-    monkeypatch.setattr(artifact_source, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(artifact_source, "DOWNLOAD_TIMEOUT", 0.2)
     cdn.says = lambda head, connection: connection.send_slowly(good(), 0.05)
     heard = Heard()
     source = sources(cdn, events=heard)
@@ -588,7 +588,7 @@ def test_no_secret_of_the_address_is_logged(cdn, sources, caplog):
         assert eventually(lambda seen=seen: len(caplog.records) > seen + 2)
     assert "rules.json" in caplog.text
     assert "secret" not in caplog.text
-    assert "secret" not in json.dumps(source.retrieval())
+    assert "secret" not in json.dumps(source.trace_details())
     assert cdn.asked[0]["authorization"] == "Basic bWU6c2VjcmV0"
 
 
@@ -606,16 +606,16 @@ def test_rules_that_are_left_out_are_named_once(cdn, sources, caplog):
     source = sources(cdn)
     source.start()
     assert eventually(lambda: source.retrievals >= 3)
-    lines = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    lines = [record.getMessage() for record in caplog.records if "Skipped" in record.getMessage()]
     assert len(lines) == 21
-    assert lines[-1] == "10 further rules of the artifact are left out"
+    assert lines[-1] == "Skipped 10 more rules of the artifact"
 
 
 @pytest.mark.parametrize(("location", "lines"), [("http://cdn.example/", 1), ("https://cdn.example/", 0),
                                                  ("http://127.0.0.1:9/", 0)])  # fmt: skip
 def test_plain_http_is_warned_of(sources, caplog, location, lines):
     sources(artifact_location=location, secure=True)
-    assert caplog.text.count("comes over plain http") == lines
+    assert caplog.text.count("downloaded over plain HTTP") == lines
 
 
 @pytest.mark.parametrize("given", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
@@ -668,7 +668,8 @@ def test_a_source_that_nobody_holds_goes_without_a_collector(cdn, says):
     source = ArtifactSource(settings, compile_artifact, transport.send, Log(), Heard())
     source.start()
     poller, watched = source._poller, weakref.ref(source)
-    assert eventually(lambda: cdn.asked and (says is hangs or (watched()._tried and not poller.running())))
+    assert eventually(lambda: cdn.asked)
+    assert says is hangs or eventually(lambda: watched()._first_attempt_done.is_set() and not poller.running())
     gc.disable()
     try:
         del source
@@ -773,10 +774,10 @@ def test_without_threads_there_is_one_download_and_a_line(cdn, sources, monkeypa
     source.start()
     assert source.wait(0)
     assert (source.polling_halted, len(cdn.asked)) == (True, 1)
-    source._next_try = 0
+    source._next_thread_start = 0
     source.start()
     assert (source.polling_halted, len(cdn.asked)) == (True, 1)
-    assert caplog.text.count("No thread may be started here") == 1
+    assert caplog.text.count("Cannot start a thread") == 1
 
 
 @pytest.mark.parametrize("at_first", ["well", "failing"])
@@ -796,21 +797,21 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
     for _ in range(10):
         source.start()
     assert len(refused) == seen
-    source._next_try = 0
+    source._next_thread_start = 0
     source.start()
     assert len(refused) == seen + 1
     monkeypatch.setattr(_thread, "start_new_thread", start)
     cdn.says = good("newer")
     monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
-    source._next_try = 0
+    source._next_thread_start = 0
     source.start()
     assert source.polling_halted and source._poller.threads() == 0
     monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", False)
-    source._next_try = 0
+    source._next_thread_start = 0
     source.start()
     assert not source.polling_halted
     assert eventually(lambda: shown(source) == "newer")
-    assert source._seconds == artifact_source.DOWNLOAD_SECONDS
+    assert source._timeout == artifact_source.DOWNLOAD_TIMEOUT
 
 
 @pytest.mark.parametrize("main", [True, False], ids=["main thread", "another thread"])
@@ -871,7 +872,7 @@ def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
         def act():
             assert content(client.get_offers(offers())) == "one"
             cdn_said = client._calls._processes.get().artifacts
-            assert cdn_said.kept.etag == '"1"'
+            assert cdn_said.current.etag == '"1"'
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
             client.close()
 
@@ -947,12 +948,12 @@ def test_a_child_lets_its_parents_artifact_go_when_it_has_a_newer_one(cdn):
 def test_a_child_asks_when_its_parent_would_have(sources):
     location = "https://cdn.example/rules.json"
     parent = sources(artifact_location=location, polling_interval=300000)
-    parent.kept, parent._due = Kept(compile_artifact(artifact()), '"1"'), time.monotonic() + 200
+    parent.current, parent._due = CurrentArtifact(compile_artifact(artifact()), '"1"'), time.monotonic() + 200
     child = sources(inherited=parent, artifact_location=location, polling_interval=300000)
-    assert (shown(child), child.kept.etag) == ("<b>A</b>", '"1"')
-    assert 150 < child._first_pause() <= 200
+    assert (shown(child), child.current.etag) == ("<b>A</b>", '"1"')
+    assert 150 < child._initial_delay() <= 200
     parent._due = time.monotonic() - 1000
     late = sources(inherited=parent, artifact_location=location, polling_interval=300000)
-    assert 0 < late._first_pause() <= 1
-    parent.kept = parent.kept._replace(stale=True)
-    assert sources(inherited=parent, artifact_location=location)._first_pause() == 0
+    assert 0 < late._initial_delay() <= 1
+    parent.current = parent.current._replace(stale=True)
+    assert sources(inherited=parent, artifact_location=location)._initial_delay() == 0

@@ -234,7 +234,7 @@ def test_a_hybrid_call_is_decided_by_the_artifact_that_sent_it_here():
 def replace_artifact(source, document):
     """Let ``source`` have another artifact, as a download would."""
     source._settings = source._settings._replace(artifact_payload=document)
-    source._take_payload(document)
+    source._use_payload(document)
 
 
 # The cluster

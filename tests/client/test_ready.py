@@ -192,7 +192,7 @@ def test_of_two_threads_that_see_to_one_telling_neither_holds_the_exit_up():
         client = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg",
                                       "shutdown_timeout": 20000,
                                       "events": {"client_ready": lambda: print("told", flush=True)}})
-        for notice in (client._ready.of_this_process(), client._ready.of_this_process()):
+        for notice in (client._ready.for_this_process(), client._ready.for_this_process()):
             notice.start()
         time.sleep(0.3)
     """

@@ -49,7 +49,7 @@ from target_decisioning_engine.types.decisioning_context import (
 )
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk import TargetClient
-from target_python_sdk.artifact import source as artifact_source
+from target_python_sdk import events as client_events
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError, QueueFull
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import response
@@ -291,9 +291,9 @@ def test_constants_are_those_of_1_1_0(module):
 
 def test_events_have_the_names_that_the_client_tells_of():
     assert (events.ARTIFACT_DOWNLOAD_SUCCEEDED, events.ARTIFACT_DOWNLOAD_FAILED, events.GEO_LOCATION_UPDATED) == (
-        artifact_source.DOWNLOAD_SUCCEEDED,
-        artifact_source.DOWNLOAD_FAILED,
-        artifact_source.GEO_LOCATION_UPDATED,
+        client_events.ARTIFACT_DOWNLOAD_SUCCEEDED,
+        client_events.ARTIFACT_DOWNLOAD_FAILED,
+        client_events.GEO_LOCATION_UPDATED,
     )
 
 

@@ -5,15 +5,10 @@ import time
 
 import pytest
 
-from target_python_sdk.artifact.address import address_of
-from target_python_sdk.artifact.download import (
-    ArtifactPlace,
-    artifact_download,
-    artifact_url,
-    geo_context,
-    is_masked,
-)
-from target_python_sdk.artifact.format import read_artifact, unmask
+from target_python_sdk.artifact.download import fetch_artifact
+from target_python_sdk.artifact.format import deobfuscate, parse_artifact
+from target_python_sdk.artifact.location import ArtifactLocation, artifact_url, is_obfuscated, parse_url
+from target_python_sdk.delivery.geo import geo_from_headers
 from target_python_sdk.version import __version__
 from target_tools.clock import Deadline
 from target_tools.errors import (
@@ -31,7 +26,7 @@ TIMINGS = Timings()
 
 
 def place(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", masked=False):
-    return ArtifactPlace(address_of(url, "artifact_location"), url, masked, ORGANIZATION, 1000)
+    return ArtifactLocation(parse_url(url, "artifact_location"), url, masked, ORGANIZATION, 1000)
 
 
 def reply(body=b"{}", status=200, **headers):
@@ -40,7 +35,7 @@ def reply(body=b"{}", status=200, **headers):
 
 def answered(said, etag=None, **about):
     """What the download gives for that reply."""
-    return artifact_download(place(**about), etag, lambda request, deadline: said, Deadline.after(60))
+    return fetch_artifact(place(**about), etag, lambda request, deadline: said, Deadline.after(60))
 
 
 def requested(url=None, etag=None):
@@ -52,7 +47,7 @@ def requested(url=None, etag=None):
         return reply(status=404)
 
     with pytest.raises(HttpStatusError):
-        artifact_download(place() if url is None else place(url), etag, send, Deadline.after(60))
+        fetch_artifact(place() if url is None else place(url), etag, send, Deadline.after(60))
     return sent[0]
 
 
@@ -61,7 +56,7 @@ def url(**given):
         "client": "acmeclient",
         "environment": "production",
         "property_token": None,
-        "masked": False,
+        "obfuscated": False,
         "cdn_base_path": "assets.adobetarget.com",
         "secure": True,
     }
@@ -79,7 +74,7 @@ def test_the_address_is_made_of_client_and_environment():
     ("given", "expected"),
     [
         ({"property_token": "a-b-c"}, "https://assets.adobetarget.com/acmeclient/production/v1/a-b-c/rules.json"),
-        ({"masked": True}, "https://assets.adobetarget.com/acmeclient/production/v1/rules.bin"),
+        ({"obfuscated": True}, "https://assets.adobetarget.com/acmeclient/production/v1/rules.bin"),
         ({"secure": False}, "http://assets.adobetarget.com/acmeclient/production/v1/rules.json"),
         ({"cdn_base_path": "cdn.example:8443/x/"}, "https://cdn.example:8443/x/acmeclient/production/v1/rules.json"),
         ({"cdn_base_path": "http://[::1]:8080"}, "http://[::1]:8080/acmeclient/production/v1/rules.json"),
@@ -100,7 +95,7 @@ def test_what_is_no_folder_of_ones_own_is_an_option_error(option, name):
 
 @pytest.mark.parametrize("host", ["a" * 63 + ".example", "example.", "a_b.example", "a." * 126 + "a"])
 def test_a_name_may_be_as_long_as_names_are(host):
-    assert address_of("http://{}/".format(host), "x").origin.host == host
+    assert parse_url("http://{}/".format(host), "x").origin.host == host
 
 
 def test_b62_any_environment_has_a_folder_of_its_own():
@@ -117,7 +112,7 @@ def test_b62_any_environment_has_a_folder_of_its_own():
     ],
 )
 def test_an_address_is_taken_apart_for_a_connection(location, origin, target):
-    assert address_of(location, "artifact_location")[:2] == (origin, target)
+    assert parse_url(location, "artifact_location")[:2] == (origin, target)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +123,20 @@ def test_an_address_is_taken_apart_for_a_connection(location, origin, target):
 )  # fmt: skip
 def test_an_address_that_leads_nowhere_is_an_option_error(location):
     with pytest.raises(OptionError, match="artifact_location: an http or https URL was expected") as raised:
-        address_of(location, "artifact_location")
+        parse_url(location, "artifact_location")
     assert raised.value.option == "artifact_location"
 
 
 def test_an_address_is_shown_without_credentials_and_query():
-    address = address_of("https://me:se%40cret@cdn.example:444/rules.json?token=t", "artifact_location")
-    assert address.shown == "https://cdn.example:444/rules.json"
+    address = parse_url("https://me:se%40cret@cdn.example:444/rules.json?token=t", "artifact_location")
+    assert address.redacted == "https://cdn.example:444/rules.json"
     assert address.credentials == "me:se@cret"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
 def test_loopback_is_known(host):
-    assert address_of("http://{}:80/".format(host), "x").is_loopback
-    assert not address_of("http://127.0.0.1.example/", "x").is_loopback
+    assert parse_url("http://{}:80/".format(host), "x").is_loopback
+    assert not parse_url("http://127.0.0.1.example/", "x").is_loopback
 
 
 # What is asked
@@ -189,7 +184,7 @@ def test_unchanged_is_none():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(304, HttpStatusError), (301, RedirectRefused), (307, RedirectRefused), (204, HttpStatusError),
+    [(304, RedirectRefused), (301, RedirectRefused), (307, RedirectRefused), (204, HttpStatusError),
      (403, HttpStatusError), (404, HttpStatusError), (500, HttpStatusError)],
 )  # fmt: skip
 def test_another_status_brings_no_artifact(status, kind):
@@ -218,9 +213,9 @@ def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
     rules = [artifact()["rules"]["mboxes"]["home"][0]] * 40000
     text = json.dumps(artifact(rules={"mboxes": {"home": rules}})).encode()
     assert text.count(b"{") + text.count(b"[") > 200000
-    assert len(read_artifact(text, False, ORGANIZATION)["rules"]["mboxes"]["home"]) == 40000
+    assert len(parse_artifact(text, False, ORGANIZATION)["rules"]["mboxes"]["home"]) == 40000
     with pytest.raises(InvalidArtifact, match="too many lists"):
-        read_artifact(b"[" + b"[]," * 300000 + b"[]]", False, ORGANIZATION)
+        parse_artifact(b"[" + b"[]," * 300000 + b"[]]", False, ORGANIZATION)
 
 
 # The masked format
@@ -238,24 +233,24 @@ def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
     ],
 )
 def test_the_format_is_said_or_known_by_the_address(artifact_format, location, expected):
-    assert is_masked(artifact_format, location) is expected
+    assert is_obfuscated(artifact_format, location) is expected
 
 
 @pytest.mark.parametrize("organization_id", ["1@AdobeOrg", "x" * 500, "ü@AdobeOrg"])
 def test_b63_a_masked_artifact_is_read(organization_id):
-    assert read_artifact(masked(artifact(), organization_id), True, organization_id) == artifact()
-    assert unmask(masked({}, organization_id), organization_id) == b"{}"
+    assert parse_artifact(masked(artifact(), organization_id), True, organization_id) == artifact()
+    assert deobfuscate(masked({}, organization_id), organization_id) == b"{}"
 
 
 def test_b63_the_key_begins_with_the_organization_id():
     # By hand: "{}" XOR "AB", where "AB" are the first two bytes of the key.
     body = b"ATOD:001" + b"k" * 32 + bytes([ord("{") ^ ord("A"), ord("}") ^ ord("B")])
-    assert read_artifact(body, True, "AB") == {}
+    assert parse_artifact(body, True, "AB") == {}
     # ... and goes on with the 32 bytes of the header, then from the beginning.
     text = b'{"a":"%s"}' % (b"b" * 40)
     key = b"AB" + b"k" * 32
     hidden = bytes(byte ^ key[index % 34] for index, byte in enumerate(text))
-    assert read_artifact(b"ATOD:001" + b"k" * 32 + hidden, True, "AB") == {"a": "b" * 40}
+    assert parse_artifact(b"ATOD:001" + b"k" * 32 + hidden, True, "AB") == {"a": "b" * 40}
 
 
 @pytest.mark.parametrize(
@@ -263,20 +258,20 @@ def test_b63_the_key_begins_with_the_organization_id():
 )
 def test_b63_what_is_not_masked_is_an_invalid_artifact(body):
     with pytest.raises(InvalidArtifact, match=r"^Invalid Artifact"):
-        read_artifact(body, True, ORGANIZATION)
+        parse_artifact(body, True, ORGANIZATION)
 
 
 def test_b63_one_for_another_organization_cannot_be_read():
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
-        read_artifact(masked(artifact(), "2@AdobeOrg"), True, "1@AdobeOrg")
+        parse_artifact(masked(artifact(), "2@AdobeOrg"), True, "1@AdobeOrg")
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
-        read_artifact(b"ATOD:001" + b"k" * 32, True, "1@AdobeOrg")
+        parse_artifact(b"ATOD:001" + b"k" * 32, True, "1@AdobeOrg")
 
 
 def test_ten_megabytes_are_unmasked_without_a_loop():
     body = b"ATOD:001" + b"k" * 32 + bytes(10 << 20)
     began = time.process_time()
-    assert len(unmask(body, ORGANIZATION)) == 10 << 20
+    assert len(deobfuscate(body, ORGANIZATION)) == 10 << 20
     assert time.process_time() - began < 2
 
 
@@ -306,7 +301,7 @@ def test_b37_a_chain_of_addresses_harms_nobody():
                 {"x-geo-city": " "}, {"x-forwarded-for": ","}, {"x-geo-latitude": None}]
 )  # fmt: skip
 def test_no_place_is_none(headers):
-    assert geo_context(headers) is None
+    assert geo_from_headers(headers) is None
 
 
 def test_an_artifact_that_is_invalid_is_an_invalid_response():

@@ -11,6 +11,7 @@ from tests.house.source import Module, imports_of, modules_under
 LAYERS = {
     "target_tools": 0,
     "target_python_sdk.types": 1,
+    "target_python_sdk.events": 1,  # names and payload types
     "target_python_sdk.offers": 1,  # what an answer has for one mbox, view or page load
     "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API
     "target_python_sdk.version": 1,  # one constant, sent with requests; it imports nothing

@@ -231,7 +231,7 @@ def test_t33_a_client_with_a_subscriber_goes_without_a_collector():
         client = client_of(server, events={"client_ready": lambda: None})
         client.get_offers(offers())
         notice = client._ready
-        assert eventually(lambda: notice._turn == [])
+        assert eventually(lambda: notice._unclaimed == [])
         time.sleep(0.05)  # the thread that told is on its way out
         watched = weakref.ref(client)
         gc.disable()

@@ -1,0 +1,68 @@
+"""The events that a client emits: their names, and the types of their payloads.
+
+A subscriber receives the payload and the name of the event as ``type``.
+"""
+
+from typing import TYPE_CHECKING, Any, Dict, TypedDict, Union
+
+if TYPE_CHECKING:  # at runtime, only dicts are made
+    from target_python_sdk.types import DeliveryRequest, Geo
+
+#: Emitted once, 0.1 s after ``create`` or after the first artifact of an on-device client. The payload is empty.
+CLIENT_READY = "client_ready"
+#: Seconds between ``create``, or the first artifact, and ``client_ready``.
+CLIENT_READY_DELAY = 0.1
+ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
+ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"
+GEO_LOCATION_UPDATED = "geo_location_updated"
+CIRCUIT_OPENED = "circuit_opened"
+CIRCUIT_CLOSED = "circuit_closed"
+SEND_NOTIFICATION_ERROR = "send_notification_error"
+
+
+class ArtifactDownloadSucceeded(TypedDict):
+    """A new rule artifact is in use."""
+
+    artifact_location: str
+    #: The artifact's JSON. Each event has its own copy.
+    artifact_payload: Any
+
+
+class ArtifactDownloadFailed(TypedDict):
+    """A download failed, or ``artifact_payload`` is invalid."""
+
+    artifact_location: str
+    error: BaseException
+
+
+class GeoLocationUpdated(TypedDict):
+    """The CDN named a location: this machine's with a download, or a visitor's with a decision."""
+
+    #: For a download, a dict with the wire names of a geo.
+    geo_context: "Union[Geo, Dict[str, Any]]"
+
+
+class CircuitOpened(TypedDict):
+    """An origin failed too often. Calls to it fail at once until the circuit closes."""
+
+    #: ``scheme://host:port``.
+    origin: str
+    #: Failures and calls in the window before the circuit opened.
+    failures: int
+    calls: int
+    #: The last failure: the name of an error class, or a status.
+    cause: str
+
+
+class CircuitClosed(CircuitOpened):
+    """An origin works again."""
+
+    open_seconds: float
+
+
+class SendNotificationError(TypedDict):
+    """A request with notifications could not be delivered in the background."""
+
+    notification: "DeliveryRequest"
+    session_id: str
+    error: Exception
