@@ -1,4 +1,4 @@
-"""The same calls through 1.1.0 and through this project, compared.
+"""Compare the results of calls through 1.1.0 and through this SDK.
 
 The programs in ``both/`` use only public names. Each runs in a process with one of the two packages, against servers
 of the test process. The test compares the requests that these servers got, and the results of the calls, with a

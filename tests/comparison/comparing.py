@@ -1,4 +1,4 @@
-"""Two sides, compared place by place, and what is said about the places where they differ."""
+"""Compare two sides place by place, and look the differences up in a list of known ones."""
 
 import fnmatch
 import functools
@@ -7,19 +7,19 @@ import json
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Pattern, Sequence, Set
 
-#: What stands for a key or an element that one side does not have.
+#: The value of a key or an element that one side lacks.
 ABSENT = "<absent>"
-NEVER_MEANT = re.compile("ImportError|ModuleNotFoundError|nothing: it hangs")
-#: Ours may raise what can be caught as one of these; any other error must be named by the entry that means it.
-MEANT = {"TargetError", "OpenApiException"}
-#: In how many ways at most the elements of two lists are put beside each other.
-WAYS = 2000
-#: How an error tells by which names it can be caught.
+NEVER_INTENDED = re.compile("ImportError|ModuleNotFoundError|nothing: it hangs")
+#: This SDK may raise errors of these classes. An entry must name any other error.
+SDK_ERRORS = {"TargetError", "OpenApiException"}
+#: The maximum number of ways to align the elements of two lists.
+MAX_ALIGNMENTS = 2000
+#: The key of the class names that catch an error.
 CAUGHT = "caught as"
 
 
-class Differs(NamedTuple):
-    """One place where 1.1.0 and this project differ."""
+class Difference(NamedTuple):
+    """A place where 1.1.0 and this SDK differ."""
 
     scenario: str
     place: str
@@ -27,17 +27,14 @@ class Differs(NamedTuple):
     ours: Any
 
     def __str__(self) -> str:
-        return "{0.scenario} | {0.place}\n    1.1.0: {1}\n    ours:  {2}".format(
-            self, _short(self.theirs), _short(self.ours)
-        )
+        return f"{self.scenario} | {self.place}\n    1.1.0: {_short(self.theirs)}\n    ours:  {_short(self.ours)}"
 
 
-class Difference(NamedTuple):
-    """A difference on purpose: where it shows, by which decision, and why in a sentence.
+class KnownDifference(NamedTuple):
+    """An intended difference: the number of the decision, where it occurs, and why.
 
-    ``scenario`` and ``place`` are patterns of ``fnmatch``, several with ``|`` between them, and so is ``but``, the
-    scenarios that are not meant; ``theirs`` and ``ours`` are regular expressions of which the JSON of a side must
-    contain a match.
+    ``scenario``, ``place`` and ``but`` (the scenarios to exclude) are patterns of ``fnmatch``, separated by ``|``.
+    ``theirs`` and ``ours`` are regular expressions, to be found in the JSON of each side.
     """
 
     number: str
@@ -48,23 +45,23 @@ class Difference(NamedTuple):
     ours: str
     but: str = ""
 
-    def explains(self, found: Differs) -> bool:
-        """Whether this is what was found.  Some outcomes of ours are never meant."""
+    def explains(self, found: Difference) -> bool:
+        """Return whether this entry covers ``found``. Some outcomes are never intended."""
         return (
             _matches(self.scenario, found.scenario)
             and _matches(self.place, found.place)
             and not _matches(self.but, found.scenario)
             and re.search(self.theirs, _text(found.theirs)) is not None
             and re.search(self.ours, _text(found.ours)) is not None
-            and not self._is_never_meant(found)
+            and not self._is_never_intended(found)
         )
 
-    def _is_never_meant(self, found: Differs) -> bool:
-        """Whether ours hangs, cannot be imported, or raises an error that is nobody's and that this does not name."""
-        if NEVER_MEANT.search(_text(found.ours)):
+    def _is_never_intended(self, found: Difference) -> bool:
+        """Return whether ours hangs, cannot be imported, or raises an error that this entry does not name."""
+        if NEVER_INTENDED.search(_text(found.ours)):
             return True
-        told = {CAUGHT: found.ours} if _last(found.place) == CAUGHT else found.ours
-        return any(not MEANT & names and not any(name in self.ours for name in names) for names in _errors(told))
+        ours = {CAUGHT: found.ours} if _last(found.place) == CAUGHT else found.ours
+        return any(not SDK_ERRORS & names and not any(name in self.ours for name in names) for names in _errors(ours))
 
 
 def _matches(patterns: str, text: str) -> bool:
@@ -73,12 +70,12 @@ def _matches(patterns: str, text: str) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def _pattern(patterns: str) -> Pattern[str]:
-    # Names of scenarios have none of the letters that are patterns, and indexes no brackets.
+    # Names of scenarios contain no wildcards, and places no brackets.
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns.split("|")))
 
 
 def _errors(value: Any) -> Iterator[Set[str]]:
-    """The names of each error in there; one that has none is a plain ``Exception``."""
+    """Yield the class names of each error in ``value``."""
     if isinstance(value, dict):
         if isinstance(value.get(CAUGHT), list):
             yield set(value[CAUGHT]) or {"Exception"}
@@ -97,20 +94,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 300 else text[:300] + " …"
 
 
-def differences(theirs: Dict[str, Any], ours: Dict[str, Any]) -> List[Differs]:
-    """Every place where the two sides' scenarios differ."""
-    found: List[Differs] = []
+def differences(theirs: Dict[str, Any], ours: Dict[str, Any]) -> List[Difference]:
+    """Return every place where the scenarios of the two sides differ."""
+    found: List[Difference] = []
     for scenario in sorted({*theirs, *ours}):
         pair = theirs.get(scenario, ABSENT), ours.get(scenario, ABSENT)
-        found.extend(Differs(scenario, *one) for one in _between("", *pair))
+        found.extend(Difference(scenario, *one) for one in _between("", *pair))
     return found
 
 
 def _between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
     if _kind(theirs) == _kind(ours) == CAUGHT:
         was, now = set(theirs[CAUGHT]), set(ours[CAUGHT])
-        if was == now or (was < now and MEANT & now):
-            # More specific is on purpose; what it could be caught as before, it still is.
+        if was == now or (was < now and SDK_ERRORS & now):
+            # A more specific class is intended: the earlier names still catch it.
             ours = {**ours, CAUGHT: theirs[CAUGHT]}
     if isinstance(theirs, dict) and isinstance(ours, dict) and _kind(theirs) == _kind(ours):
         for key in sorted({*theirs, *ours}):
@@ -123,15 +120,15 @@ def _between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
 
 
 def _aligned(theirs: List[Any], ours: List[Any]) -> Iterator[Any]:
-    """Elements beside each other, with an index.  Where one side has more, the others have the likest partners."""
+    """Yield pairs of elements with an index. If one side has more, pair the most similar elements."""
     more, fewer = (theirs, ours) if len(theirs) >= len(ours) else (ours, theirs)
     unlike = {
         (index, other): sum(1 for _ in _between("", one, another)) if len(more) > len(fewer) else 0
         for index, one in enumerate(more)
         for other, another in enumerate(fewer)
     }
-    ways = itertools.islice(itertools.combinations(range(len(more)), len(fewer)), WAYS)
-    chosen = min(ways, key=lambda way: sum(unlike[index, other] for other, index in enumerate(way)))
+    alignments = itertools.islice(itertools.combinations(range(len(more)), len(fewer)), MAX_ALIGNMENTS)
+    chosen = min(alignments, key=lambda indexes: sum(unlike[index, other] for other, index in enumerate(indexes)))
     partners = dict(zip(chosen, fewer))
     for index, one in enumerate(more):
         partner = partners.get(index, ABSENT)
@@ -139,12 +136,12 @@ def _aligned(theirs: List[Any], ours: List[Any]) -> Iterator[Any]:
 
 
 def _kind(value: Any) -> str:
-    """What a dict tells of: a model, an error, or just a dict."""
+    """Return the key that marks a dict as a model or an error, or ``""``."""
     return next((kind for kind in ("is", CAUGHT) if kind in value), "") if isinstance(value, dict) else ""
 
 
 def _under(place: str, key: str) -> str:
-    return "{}.{}".format(place, key) if place else key
+    return f"{place}.{key}" if place else key
 
 
 def _last(place: str) -> str:
@@ -152,20 +149,19 @@ def _last(place: str) -> str:
 
 
 class Verdict(NamedTuple):
-    """What a list of differences on purpose says about those that were found."""
+    """The differences that no entry explains, and the entries that explain none."""
 
-    unexplained: List[Differs]
-    #: Entries of the list that nothing was found for.
-    gone: List[Difference]
+    unexplained: List[Difference]
+    unused: List[KnownDifference]
 
 
-def judged(found: Sequence[Differs], on_purpose: Sequence[Difference]) -> Verdict:
-    """Each difference must be in the list, and each entry of the list must occur."""
+def judge(found: Sequence[Difference], known: Sequence[KnownDifference]) -> Verdict:
+    """Look up each difference in the list."""
     used = set()
     unexplained = []
     for one in found:
-        reasons = [index for index, entry in enumerate(on_purpose) if entry.explains(one)]
+        reasons = [index for index, entry in enumerate(known) if entry.explains(one)]
         used.update(reasons)
         if not reasons:
             unexplained.append(one)
-    return Verdict(unexplained, [entry for index, entry in enumerate(on_purpose) if index not in used])
+    return Verdict(unexplained, [entry for index, entry in enumerate(known) if index not in used])

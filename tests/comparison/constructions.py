@@ -1,6 +1,7 @@
-"""Random constructions of models, valid and not: the same for the same seed, on every interpreter.
+"""Random constructions of models, valid and invalid.
 
-``random.random`` is all that is asked of ``random``: only its numbers are promised to stay the same.
+The same seed gives the same constructions in every version of Python, because only ``random.random`` is used: the
+other functions of ``random`` may change.
 """
 
 import random
@@ -8,7 +9,7 @@ from typing import Any, Dict, List, Sequence
 
 Surface = Dict[str, Any]
 
-#: What a constructor insists on; mostly given, so that there is something to compare.
+#: Arguments that a constructor requires. They are given mostly, so that most models can be built.
 REQUIRED = {
     "Context": ["channel"],
     "CustomerId": ["id", "integration_code", "authenticated_state"],
@@ -18,7 +19,7 @@ REQUIRED = {
     "Trace": ["authorization_token"],
     "UnexpectedError": ["status", "message"],
 }
-#: Lengths just inside and outside of every limit there is.
+#: Lengths at and beyond each limit.
 LENGTHS = (0, 1, 12, 13, 32, 33, 34, 50, 51, 128, 129, 200, 201, 250, 251, 512, 513, 1024, 1025, 4096, 4097)
 TEXTS = ("", "a", "home", "ü☃😀", "a b", "line\nbreak", "'quoted' \"twice\"", "5", "None", "${mbox.name}")
 ADDRESSES = ("192.0.2.1", "2001:db8::1", "999.1.1.1", "localhost", "::", "1.2.3", " 192.0.2.1", "192.0.2.1, 10.0.0.1")
@@ -32,7 +33,7 @@ WRONG = (
 
 
 def constructions(surface: Surface, count: int, seed: int) -> List[Dict[str, Any]]:
-    """So many descriptions, as ``both/building.py`` takes them."""
+    """Return ``count`` descriptions for ``both/building.py``."""
     maker = _Maker(surface, random.Random(seed))
     return [maker.construction() for _ in range(count)]
 
@@ -46,7 +47,7 @@ class _Maker:
         return values[int(self._chance() * len(values))]
 
     def construction(self) -> Dict[str, Any]:
-        """One description, of any class."""
+        """Return a description of a model of any class."""
         name = self._pick(sorted(self._surface))
         types = dict(self._surface[name]["types"])
         described = self._model(name, 0)
@@ -71,8 +72,8 @@ class _Maker:
             described["args"] = [self._value(each, kind, depth + 1) for each, kind in first]
         often = self._pick((0.15, 0.5, 0.9)) / (1 + depth)
         for each, kind in types[len(described["args"]) :]:
-            insisted = each in REQUIRED.get(name, ())
-            if self._chance() < (0.95 if insisted else often):
+            required = each in REQUIRED.get(name, ())
+            if self._chance() < (0.95 if required else often):
                 described["kwargs"][each] = self._value(each, kind, depth + 1)
         return described
 

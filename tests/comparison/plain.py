@@ -1,17 +1,17 @@
-"""What differs from run to run, made plain; nothing else is touched.
+"""Replace values that differ from run to run by placeholders.
 
 =====================  ==========================================================
-a uuid                 the place where it is first seen: the same one stays the same
-seconds of the epoch   what they are from the scenario's beginning, to the minute: ``<now+1860s>``
+a UUID                 the place of its first occurrence, so that equal ones stay equal
+seconds of the epoch   the distance from the start of the scenario, in minutes: ``<now+1860s>``
 milliseconds           the same: ``<now+0ms>``
 the server's port      ``<server>``
-the SDK's version      ``<version>``, in its own header only
+the SDK's version      ``<version>``, in its header only
 an object's address    ``0x…``
-the edge's bucket      ``bucket <of the tntId>``: the local edge computes it from an id that is compared itself
-ISO times, HTTP dates  ``<now>`` where they are those of the scenario; the day and the time that rules see as well
-a measured time        ``<milliseconds>``, as long as it is a number
+the edge's bucket      ``bucket <of the tntId>``: it depends on an id, which is compared
+ISO times, HTTP dates  ``<now>`` within a minute of the start; also the day and the time that rules see
+a measured time        ``<milliseconds>``, if it is a number
 the edge's ``Server``  without the version of Python
-Content-Length         ``<right>`` where it is a number: the server read the JSON by it
+Content-Length         ``<right>``, if it is a number: the server used it to read the JSON
 =====================  ==========================================================
 """
 
@@ -26,17 +26,17 @@ SERVED_BY = re.compile(r"(?<=LocalEdge) Python/[\w.+]+")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?=Z|\+00:00|$)")
 HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
-#: How far from the scenario's beginning a number may be and still be a time that was taken: a device's two years.
+#: Seconds before and after the start within which a number counts as a time. A device id is valid for two years.
 PAST, FUTURE = 3600, 64000000
 
 
 def plain(value: Any, now: float, server: str) -> Any:
-    """``value`` without what differs from run to run."""
+    """Return ``value`` with the placeholders."""
     seen: Dict[str, str] = {}
 
     def text(value: str, place: str) -> str:
         value = value.replace(server, "<server>") if server else value
-        value = UUID.sub(lambda found: seen.setdefault(found.group(), "<uuid of {}>".format(place)), value)
+        value = UUID.sub(lambda found: seen.setdefault(found.group(), f"<uuid of {place}>"), value)
         value = SERVED_BY.sub("", BUCKET.sub("<of the tntId>", value))
         value = ISO.sub(lambda found: _written(found.group(), now, "%Y-%m-%dT%H:%M:%S"), value)
         value = HTTP_DATE.sub(lambda found: _written(found.group(), now, "%a, %d %b %Y %H:%M:%S GMT"), value)
@@ -52,11 +52,11 @@ def _walked(value: Any, place: str, text: Callable[[str, str], str], now: float)
             if place.endswith(".headers") and key in PLAIN_HEADERS
             else _clock(key, value[key], now)
             if key in CLOCK
-            else _walked(value[key], "{}.{}".format(place, key).lstrip("."), text, now)
+            else _walked(value[key], f"{place}.{key}".lstrip("."), text, now)
             for key in sorted(value)
         }
     if isinstance(value, list):
-        return [_walked(each, "{}.{}".format(place, index), text, now) for index, each in enumerate(value)]
+        return [_walked(each, f"{place}.{index}", text, now) for index, each in enumerate(value)]
     if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) in (10, 13):
         moment = _time(value, now)
         return moment if moment != str(value) else value
@@ -68,7 +68,7 @@ def _time(number: int, now: float) -> str:
     if not -PAST <= seconds - now <= FUTURE:
         return str(number)
     minutes = round((seconds - now) / 60)
-    return "<now{:+d}{}>".format(minutes * 60 * (1000 if unit == "ms" else 1), unit)
+    return f"<now{minutes * 60 * (1000 if unit == 'ms' else 1):+d}{unit}>"
 
 
 def _written(found: str, now: float, form: str) -> str:
@@ -76,7 +76,7 @@ def _written(found: str, now: float, form: str) -> str:
     return "<now>" if abs(moment.timestamp() - now) < 60 else found
 
 
-#: What rules see of the clock, as ``strftime`` writes it; and what telemetry measures.
+#: The values of the clock that rules see, as ``strftime`` formats; and the time that telemetry measures.
 CLOCK = {"current_time": "%H%M", "current_day": "%u", "execution": ""}
 
 
@@ -84,11 +84,7 @@ def _clock(key: str, value: Any, now: float) -> Any:
     if key == "execution":
         return "<milliseconds>" if isinstance(value, (int, float)) else value
     around = (datetime.datetime.fromtimestamp(now + seconds, datetime.timezone.utc) for seconds in (0, 30))
-    return (
-        "<now, a {}>".format(type(value).__name__)
-        if str(value) in [one.strftime(CLOCK[key]) for one in around]
-        else value
-    )
+    return f"<now, a {type(value).__name__}>" if str(value) in [one.strftime(CLOCK[key]) for one in around] else value
 
 
 PLAIN_HEADERS = {"content-length": re.compile(r"\d+"), "x-exc-sdk-version": re.compile(r"\d+\.\d+\.\d+\S*")}

@@ -1,4 +1,4 @@
-"""The servers of a run: they remember what was asked, scenario by scenario."""
+"""The servers of a run. They record the requests of each scenario."""
 
 import contextlib
 import json
@@ -14,16 +14,16 @@ from target_python_sdk.testing import SocketServer, response
 from tests.support import ANSWER as USUAL_ANSWER
 from tests.support import body_of, head_of
 
-#: With the id of another request, which 1.1.0 does not compare.
+#: It has the id of another request. 1.1.0 does not compare it.
 ANSWER = {**USUAL_ANSWER, "requestId": "0a1b"}
 
 GIVEN = Path(__file__).parent / "given"
-#: What a runner asks for between its scenarios, with the name of the next.
+#: The path of the request that announces the next scenario.
 MARK = "/scenario/"
 
 
-class Asked(NamedTuple):
-    """One request."""
+class Request(NamedTuple):
+    """A request that a server has read."""
 
     method: str
     path: str
@@ -33,19 +33,19 @@ class Asked(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A server on loopback, and what it was asked so far."""
+    """A server on this machine, and a function that returns its requests so far."""
 
     domain: str
-    asked: Callable[[], List[Asked]]
-    #: One beside it that speaks TLS, by a certificate of an authority that nobody knows.
+    requests: Callable[[], List[Request]]
+    #: The domain of a second server, with TLS and the certificate of an unknown authority.
     encrypted: str = ""
 
 
-def by_scenario(asked: List[Asked]) -> Dict[str, List[Dict[str, Any]]]:
-    """The requests of each scenario, in their order."""
+def by_scenario(requests: List[Request]) -> Dict[str, List[Dict[str, Any]]]:
+    """Return the requests of each scenario, in their order."""
     found: Dict[str, List[Dict[str, Any]]] = {}
     current: List[Dict[str, Any]] = []
-    for one in asked:
+    for one in requests:
         if one.path.startswith(MARK):
             current = found.setdefault(unquote(one.path[len(MARK) :]), [])
         else:
@@ -55,14 +55,14 @@ def by_scenario(asked: List[Asked]) -> Dict[str, List[Dict[str, Any]]]:
 
 @contextlib.contextmanager
 def edge() -> Iterator[Server]:
-    """The local edge, with the activities of these tests."""
+    """Start the local edge with the activities of these tests."""
     with LocalEdge(str(GIVEN / "activities.json")) as local:
-        yield Server(local.domain, lambda: [Asked(*one[:5]) for one in local.requests])
+        yield Server(local.domain, lambda: [Request(*one[:5]) for one in local.requests])
 
 
 @contextlib.contextmanager
 def edge_and_encrypted() -> Iterator[Server]:
-    """The local edge, and a server that speaks TLS."""
+    """Start the local edge, and a server with TLS."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     with edge() as local, SocketServer(_answer_each, tls) as encrypted:
@@ -71,23 +71,23 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def odd() -> Iterator[Server]:
-    """A server that gives the answer which the first mbox is named after."""
+    """Start a server that sends the answer named like the first mbox."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 
 
 @contextlib.contextmanager
-def nobody() -> Iterator[Server]:
-    """An address where nobody listens."""
+def nothing() -> Iterator[Server]:
+    """Return an address without a server."""
     yield Server("127.0.0.1:9", lambda: [])
 
 
-def _read(raw: bytes) -> Asked:
+def _read(raw: bytes) -> Request:
     head = head_of(raw)
     method, target, _ = head.pop("").split(" ")
     address = urlsplit(target)
     body = body_of(raw) if raw.partition(b"\r\n\r\n")[2] else None
-    return Asked(method, address.path, dict(parse_qsl(address.query, keep_blank_values=True)), head, body)
+    return Request(method, address.path, dict(parse_qsl(address.query, keep_blank_values=True)), head, body)
 
 
 def _answer_each(connection: Any) -> None:
@@ -95,11 +95,11 @@ def _answer_each(connection: Any) -> None:
         raw = connection.read_request()
         if not raw:
             return
-        asked = _read(raw)
-        if asked.path.startswith(MARK):
+        request = _read(raw)
+        if request.path.startswith(MARK):
             connection.send(response(status=204))
             continue
-        name = asked.body["execute"]["mboxes"][0]["name"]
+        name = request.body["execute"]["mboxes"][0]["name"]
         if name == "slow":
             connection.wait(0.8)
         connection.send(ODD.get(name) or response(ANSWER))
@@ -133,7 +133,7 @@ _PLACE = {
 }
 _MBOX = {"index": 0, "name": "home", **_PLACE}
 
-#: Answers by the name of the mbox they are given for.
+#: Answers by the name of the mbox.
 ODD: Dict[str, bytes] = {
     **{str(status): _refusal(status) for status in (400, 401, 403, 404, 429, 500, 502, 503)},
     "400 without a body": response(None, 400),

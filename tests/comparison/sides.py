@@ -1,4 +1,4 @@
-"""One side of the comparison: scenarios, run in a process of its own by an interpreter."""
+"""Run the scenarios of one side of the comparison with an interpreter."""
 
 import contextlib
 import json
@@ -15,44 +15,46 @@ from tests.comparison.recording import compact, compact_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOTH = Path(__file__).parent / "both"
-#: Seconds after which a process is given up.
+#: The time limit of a process, in seconds.
 LIMIT = 120
 
-#: What runs in one process, and the server it asks.  1.1.0 knows one host for a whole process (B1).
+#: The groups of scenarios in each process, and its server. 1.1.0 uses one host for a whole process (B1).
 PROCESSES: Dict[str, Tuple[str, Callable[[], ContextManager[servers.Server]]]] = {
     "calls": ("get_offers,notifications_and_attributes", servers.edge),
     "deciding": ("deciding,options_and_events", servers.edge),
-    "doors": ("tools,doors", servers.edge_and_encrypted),
-    "odd_answers": ("odd_answers,odd_doors", servers.odd),
-    "no_answer": ("no_answer", servers.nobody),
+    "generated_client": ("tools,generated_client", servers.edge_and_encrypted),
+    "odd_answers": ("odd_answers,odd_answers_generated_client", servers.odd),
+    "no_answer": ("no_answer", servers.nothing),
 }
 
 
 def scenarios(python: str, process: str) -> Dict[str, Any]:
-    """What was sent and what came, by scenario, with all that differs from run to run made plain."""
+    """Return the requests and the result of each scenario, with placeholders for what differs from run to run."""
     groups, start = PROCESSES[process]
     with start() as server:
         results = run(python, str(BOTH), groups, server.domain, server.encrypted)
-        asked = servers.by_scenario(server.asked())
+        requests = servers.by_scenario(server.requests())
     return {
-        name: compact(plain({"asked": asked.get(name, []), "came": result["came"]}, result["now"], server.domain))
+        name: compact(
+            plain({"requests": requests.get(name, []), "result": result["result"]}, result["now"], server.domain)
+        )
         for name, result in results.items()
     }
 
 
 def models(python: str, descriptions: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """The ``surface`` of every class, and what was ``built`` of the descriptions, by class and number."""
+    """Return the declarations of all classes (``surface``), and the models ``built`` from the descriptions."""
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "descriptions.json"
         given.write_text(json.dumps(descriptions), encoding="utf-8")
         results = run(python, str(BOTH / "building.py"), str(given))
     numbered = enumerate(zip(descriptions, results["built"]))
-    built = {"{} {:04d}".format(one["class"], number): compact_model(result) for number, (one, result) in numbered}
+    built = {f"{one['class']} {number:04d}": compact_model(result) for number, (one, result) in numbered}
     return {"surface": results["surface"], "built": built}
 
 
 def run(python: str, *arguments: str) -> Any:
-    """The JSON that a program of ``both`` writes."""
+    """Run a program of ``both``; return the JSON that it writes."""
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "results.json")
         command: List[str] = [python, *arguments, file]
@@ -62,11 +64,11 @@ def run(python: str, *arguments: str) -> Any:
         )  # fmt: skip
         with contextlib.suppress(FileNotFoundError), open(file, encoding="utf-8") as written:
             return json.load(written)
-    raise AssertionError("{} gave nothing:\n{}".format(" ".join(command), done.stdout.decode(errors="replace")))
+    raise AssertionError(f"{' '.join(command)} wrote no result:\n{done.stdout.decode(errors='replace')}")
 
 
 def _environment(python: str) -> Dict[str, str]:
-    """Ours is this checkout; 1.1.0 finds what its own venv has, and nothing of ours."""
+    """Return the environment variables: with this checkout for our interpreter, without it for 1.1.0's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
     ours = {"PYTHONPATH": str(ROOT)} if python == sys.executable else {}
     return {

@@ -1,4 +1,4 @@
-"""The list of differences on purpose lets little else pass: the recorded side, mutated place by place, is refused."""
+"""The list of known differences excuses hardly anything else: almost every change of the recording is reported."""
 
 import random
 import re
@@ -7,79 +7,82 @@ from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 import pytest
 
 from tests.comparison import recording
-from tests.comparison.comparing import ABSENT, Difference, Differs
-from tests.comparison.known_differences import MODELS, ON_PURPOSE
+from tests.comparison.comparing import ABSENT, Difference, KnownDifference
+from tests.comparison.known_differences import KNOWN_DIFFERENCES, MODELS
 from tests.comparison.record import SEED
 
 LISTS = pytest.mark.parametrize(
-    "known, on_purpose", [(recording.SCENARIOS, ON_PURPOSE), (recording.MODELS, MODELS)], ids=["scenarios", "models"]
+    "known, known_differences",
+    [(recording.SCENARIOS, KNOWN_DIFFERENCES), (recording.MODELS, MODELS)],
+    ids=["scenarios", "models"],
 )
-#: What ours might say instead, anywhere.
-INSTEAD: Tuple[Any, ...] = ("zzz-mutant", None, ABSENT, 999, "", [], {}, True)
-BOOM = {"caught as": ["AttributeError"], "text": "'NoneType' object has no attribute 'x'"}
-#: How many mutations are tried, and which share of them the list may excuse: nearly all of those are meant.
+#: Values to put at random places of the recording.
+REPLACEMENTS: Tuple[Any, ...] = ("zzz-mutant", None, ABSENT, 999, "", [], {}, True)
+FOREIGN_ERROR = {"caught as": ["AttributeError"], "text": "'NoneType' object has no attribute 'x'"}
+#: The number of mutations, and the share that the list may excuse. Nearly all of those are known differences.
 SAMPLE, SHARE = 20000, 0.005
 
 
 class Sample(NamedTuple):
-    """Some of all mutations, and those of them that the list takes for meant."""
+    """The number of mutations, and those that the list excuses."""
 
     tried: int
-    excused: List[Differs]
+    excused: List[Difference]
 
 
 def places(value: Any, place: str = "") -> Iterator[Tuple[str, Any]]:
-    """Every place of what was recorded, with what is there."""
+    """Yield every place of a recorded value, with the value there."""
     yield place, value
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in inner:
-        yield from places(each, "{}.{}".format(place, key).lstrip("."))
+        yield from places(each, f"{place}.{key}".lstrip("."))
 
 
-def is_excused(one: Differs, on_purpose: Sequence[Difference]) -> bool:
-    """Whether any entry takes it for meant."""
-    return any(entry.explains(one) for entry in on_purpose)
+def is_excused(one: Difference, known_differences: Sequence[KnownDifference]) -> bool:
+    """Return whether an entry covers the difference."""
+    return any(entry.explains(one) for entry in known_differences)
 
 
-def excused(known: Any, on_purpose: Sequence[Difference], instead: Sequence[Any]) -> Sample:
-    """What comes of the seeded sample."""
+def excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
+    """Change the recording at random places; return what the list excuses."""
     every = [(name, *found) for name, value in known.items() for found in places(value)]
-    dice = random.Random(SEED)
+    source = random.Random(SEED)
     mutated = []
     for _ in range(SAMPLE):
-        name, place, theirs = every[int(dice.random() * len(every))]
-        ours = instead[int(dice.random() * len(instead))]
+        name, place, theirs = every[int(source.random() * len(every))]
+        ours = replacements[int(source.random() * len(replacements))]
         if type(ours) is not type(theirs) or ours != theirs:
-            mutated.append(Differs(name, place, theirs, ours))
-    return Sample(len(mutated), [one for one in mutated if is_excused(one, on_purpose)])
+            mutated.append(Difference(name, place, theirs, ours))
+    return Sample(len(mutated), [one for one in mutated if is_excused(one, known_differences)])
 
 
 @pytest.mark.slow
 @LISTS
-def test_hardly_any_mutation_is_excused(known: Any, on_purpose: Sequence[Difference]) -> None:
-    """Another value at any place is told, but for the value that is meant there."""
-    sample = excused(recording.read(known), on_purpose, INSTEAD)
+def test_hardly_any_mutation_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
+    sample = excused(recording.read(known), known_differences, REPLACEMENTS)
     assert sample.tried > 0.9 * SAMPLE
     assert len(sample.excused) / sample.tried < SHARE, "\n".join(map(str, sample.excused))
 
 
 @pytest.mark.slow
 @LISTS
-def test_no_error_of_nobody_is_excused(known: Any, on_purpose: Sequence[Difference]) -> None:
-    """An AttributeError of ours is never meant, wherever it comes."""
-    assert excused(recording.read(known), on_purpose, [BOOM]).excused == []
+def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
+    """An ``AttributeError`` is reported at every place."""
+    assert excused(recording.read(known), known_differences, [FOREIGN_ERROR]).excused == []
 
 
 def test_no_whole_outcome_is_excused() -> None:
-    """A scenario of which nothing comes, or an error, fails, every one of them."""
+    """Every scenario fails if it returns nothing or an error."""
     known = recording.read(recording.SCENARIOS)
     outcomes = [
-        Differs(name, "came", was["came"], ours) for name, was in known.items() for ours in (None, ABSENT, BOOM, "", {})
+        Difference(name, "result", was["result"], ours)
+        for name, was in known.items()
+        for ours in (None, ABSENT, FOREIGN_ERROR, "", {})
     ]
-    assert [one for one in outcomes if one.theirs != one.ours and is_excused(one, ON_PURPOSE)] == []
+    assert [one for one in outcomes if one.theirs != one.ours and is_excused(one, KNOWN_DIFFERENCES)] == []
 
 
-#: Scenarios whose last request is not sent, on purpose.
+#: Scenarios in which 1.1.0 sent a last request and this SDK intentionally does not.
 UNSENT = {
     "deciding: on-device, an mbox nobody knows, executed",
     "deciding: on-device, not a browser's audience",
@@ -94,19 +97,19 @@ UNSENT = {
 }
 
 
-def test_requests_that_are_not_sent_are_few() -> None:
-    """A request that is missing fails its scenario, but for those that are listed here."""
+def test_a_missing_request_is_reported() -> None:
+    """Except in the scenarios that are listed here."""
     known = recording.read(recording.SCENARIOS)
-    last = [(name, len(was["asked"]) - 1, was["asked"]) for name, was in known.items() if was["asked"]]
-    unsent = [Differs(name, "asked.{}".format(index), asked[index], ABSENT) for name, index, asked in last]
-    assert {one.scenario for one in unsent if is_excused(one, ON_PURPOSE)} == UNSENT
+    last = [(name, len(was["requests"]) - 1, was["requests"]) for name, was in known.items() if was["requests"]]
+    unsent = [Difference(name, f"requests.{index}", asked[index], ABSENT) for name, index, asked in last]
+    assert {one.scenario for one in unsent if is_excused(one, KNOWN_DIFFERENCES)} == UNSENT
 
 
-def test_every_entry_says_what_is_there() -> None:
-    """Both sides are told, and neither as anything that may come."""
+def test_every_entry_describes_both_sides() -> None:
+    """No pattern matches an arbitrary value."""
     vague = [
         entry
-        for entry in (*ON_PURPOSE, *MODELS)
+        for entry in (*KNOWN_DIFFERENCES, *MODELS)
         for side in (entry.theirs, entry.ours)
         if not side or re.search(side, '"zzz-mutant"')
     ]
@@ -114,11 +117,11 @@ def test_every_entry_says_what_is_there() -> None:
 
 
 @pytest.mark.slow
-def test_a_wide_entry_is_told() -> None:
-    """One that lets a whole answer pass excuses far more than the share."""
-    wide = Difference("", "deciding: *", "came*", "", ".", ".")
+def test_a_broad_entry_is_found() -> None:
+    """An entry that covers whole results excuses far more than the share."""
+    wide = KnownDifference("", "deciding: *", "result*", "", ".", ".")
     known = {name: was for name, was in recording.read(recording.SCENARIOS).items() if name.startswith("deciding: ")}
-    sample = excused(known, [wide], INSTEAD)
+    sample = excused(known, [wide], REPLACEMENTS)
     assert len(sample.excused) / sample.tried > 0.5
-    assert excused(known, [wide], [BOOM]).excused == []
-    assert excused(known, [wide._replace(ours="AttributeError")], [BOOM]).excused != []
+    assert excused(known, [wide], [FOREIGN_ERROR]).excused == []
+    assert excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR]).excused != []

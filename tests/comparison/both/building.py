@@ -1,13 +1,14 @@
-"""``python building.py DESCRIPTIONS FILE``: build models as described, and write what each of them is and does.
+"""``python building.py DESCRIPTIONS FILE``: build models from descriptions, and write their values and behaviour.
 
-A description is ``{"class", "args", "kwargs", "then"}``, the last one setters to try afterwards.  Values are JSON, and
+A description is ``{"class", "args", "kwargs", "then"}``; ``then`` lists attributes to set afterwards. Values are
+JSON, or:
 
 ==========================  ====================================================
 ``{"$model": …}``           another description
 ``{"$enum": [class, name]}``  a constant
-``{"$text": [text, n]}``    a text, so many times
+``{"$text": [text, n]}``    a text, repeated
 ``{"$time": …}``            a ``datetime``
-``{"$tuple": […]}``, ``{"$float": "nan"}``, ``{"$bytes": "…"}``, ``{"$object": …}``  what their names say
+``{"$tuple": […]}``, ``{"$float": "nan"}``, ``{"$bytes": "…"}``, ``{"$object": …}``  a value of this type
 ==========================  ====================================================
 """
 
@@ -21,13 +22,13 @@ from typing import Any, Callable, Dict, List
 
 warnings.simplefilter("ignore")
 
-from telling import manners, outcome, told  # noqa: E402
+from as_json import as_json, behaviour, outcome  # noqa: E402
 
 import delivery_api_client as api  # noqa: E402
 
 
 def value(described: Any) -> Any:
-    """A value as described."""
+    """Return the described value."""
     if isinstance(described, list):
         return [value(each) for each in described]
     if isinstance(described, dict):
@@ -39,7 +40,7 @@ def value(described: Any) -> Any:
 
 
 def build(described: Dict[str, Any]) -> Any:
-    """A model as described, before its setters."""
+    """Build the described model, before ``then``."""
     arguments = [value(each) for each in described["args"]]
     return getattr(api, described["class"])(*arguments, **value(described["kwargs"]))
 
@@ -57,25 +58,25 @@ MAKERS: Dict[str, Callable[[Any], Any]] = {
 
 
 def built(described: Dict[str, Any]) -> Dict[str, Any]:
-    """What becomes of one description."""
+    """Build a model; return its values and its behaviour."""
     model = outcome(lambda: build(described))
-    result: Dict[str, Any] = {"made": told(model)}
+    result: Dict[str, Any] = {"made": as_json(model)}
     if isinstance(model, Exception):
         return result
     if described["then"]:
         result["then"] = [
-            told(outcome(lambda one=one: setattr(model, one[0], value(one[1])))) for one in described["then"]
+            as_json(outcome(lambda one=one: setattr(model, one[0], value(one[1])))) for one in described["then"]
         ]
-        result["after"] = told(model)
+        result["after"] = as_json(model)
     twin = build(described)
     for name, given in described["then"]:
         outcome(lambda name=name, given=given: setattr(twin, name, value(given)))
-    result["manners"] = manners(model, twin, api.Option(type="other", content=described["class"]))
+    result["behaviour"] = behaviour(model, twin, api.Option(type="other", content=described["class"]))
     return result
 
 
 def surface() -> Dict[str, Any]:
-    """Every class that has ``openapi_types``, by what it says of itself."""
+    """Return the declarations of every class with ``openapi_types``."""
     found = {}
     for name in sorted(dir(api)):
         kind = getattr(api, name)
@@ -85,19 +86,19 @@ def surface() -> Dict[str, Any]:
                 "types": [[key, str(each)] for key, each in kind.openapi_types.items()],
                 "map": [[key, each] for key, each in kind.attribute_map.items()],
                 "constants": constants,
-                "module": stands_in_models(name),
+                "module": is_in_models(name),
             }
     return found
 
 
-def stands_in_models(name: str) -> Any:
-    """Whether ``delivery_api_client.Model`` has the same class."""
+def is_in_models(name: str) -> Any:
+    """Return whether ``delivery_api_client.Model`` has the same class."""
     models = importlib.import_module("delivery_api_client.Model")
     return getattr(models, name, None) is getattr(api, name)
 
 
 def main(descriptions: str, file: str) -> None:
-    """Build them all."""
+    """Build all models of a file of descriptions."""
     with open(descriptions, encoding="utf-8") as given:
         described: List[Dict[str, Any]] = json.load(given)
     with open(file, "w", encoding="utf-8") as out:

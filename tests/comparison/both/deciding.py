@@ -1,11 +1,11 @@
-"""On-device and hybrid decisions, from an artifact that is handed over and from one that is downloaded."""
+"""On-device and hybrid decisions, with a given artifact and with a downloaded one."""
 
 import importlib
 import time
 from typing import Any, Callable, Dict
 
-from telling import told
-from world import ORGANIZATION, SESSION, Visitor, World, artifact, execute, mbox, request
+from as_json import as_json
+from environment import ORGANIZATION, SESSION, Environment, Visitor, artifact, execute, mbox, request
 
 import delivery_api_client as api
 
@@ -13,40 +13,40 @@ GLOBAL = "target-global-mbox"
 
 
 def visitor(tnt_id: Any = "visitor-1.35_0", **ids: Any) -> Any:
-    """A visitor whose bucket is always the same."""
+    """Return a visitor who is always in the same bucket."""
     return api.VisitorId(tnt_id=tnt_id, **ids)
 
 
-def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[World], Any]:
-    """A scenario of one decision on-device: ``asked`` are fields of the request, or makes them."""
+def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of an on-device decision. ``asked`` has the fields of the request, or returns them."""
 
-    def scenario(do: World) -> Any:
+    def scenario(env: Environment) -> Any:
         fields = {"id": visitor(), **((asked() if callable(asked) else asked) or {})}
-        return do.offers(request(**fields), do.on_device(**(client or {})), **options)
+        return env.offers(request(**fields), env.on_device(**(client or {})), **options)
 
     return scenario
 
 
 def prefetch(*mboxes: Any, **fields: Any) -> Callable[[], Dict[str, Any]]:
-    """What is prefetched."""
+    """Return a function that makes the fields of a request that prefetches."""
     return lambda: {"prefetch": api.PrefetchRequest(mboxes=list(mboxes) or None, **fields)}
 
 
 def executed(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
-    """What is executed, from a page of that context."""
+    """Return a function that makes the fields of a request that executes, in this context."""
     found = {"context": api.Context(channel=api.ChannelType.WEB, **context)} if context else {}
     return lambda: {"execute": execute(*mboxes), **found}
 
 
 def page(url: str) -> Any:
-    """An address."""
+    """Return the context of a page."""
     return {"address": api.Address(url=url)}
 
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
 CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 
-ON_DEVICE: Dict[str, Callable[[World], Any]] = {
+ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "one mbox, prefetched": decided(prefetch(mbox())),
     "JSON, prefetched": decided(prefetch(mbox("flags"))),
     "two mboxes, prefetched": decided(prefetch(mbox(index=1), mbox("flags", index=2))),
@@ -108,65 +108,67 @@ ON_DEVICE: Dict[str, Callable[[World], Any]] = {
     "a trace, executed": decided(lambda: {"execute": execute(), "trace": api.Trace(authorization_token="secret")}),
     "a visitor's state": decided(prefetch(mbox()), visitor=Visitor({"MCMID": "5" * 38}, {"a": 1})),
     "an artifact of another version": decided(prefetch(mbox()), {"artifact_payload": artifact(version="2.0.0")}),
-    "attributes": lambda do: told(
-        do.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
+    "attributes": lambda env: as_json(
+        env.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
     ),
-    "attributes of one nobody knows": lambda do: told(
-        do.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()
+    "attributes of one nobody knows": lambda env: as_json(
+        env.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()
     ),
-    "notifications go to the edge": lambda do: do.on_device().send_notifications(
+    "notifications go to the edge": lambda env: env.on_device().send_notifications(
         {
             "request": request(notifications=[api.Notification(id="n", type="click", timestamp=1700000000000)]),
             "session_id": SESSION,
         }
     ),
-    "with callbacks": lambda do: do.called_back(
-        do.on_device().get_offers, {"request": request(id=visitor(), **prefetch(mbox())()), "session_id": SESSION}
+    "with callbacks": lambda env: env.called_back(
+        env.on_device().get_offers, {"request": request(id=visitor(), **prefetch(mbox())()), "session_id": SESSION}
     ),
-    "server-side for once": lambda do: do.offers(
-        request(id=visitor()), do.on_device(), decisioning_method="server-side"
+    "server-side for once": lambda env: env.offers(
+        request(id=visitor()), env.on_device(), decisioning_method="server-side"
     ),
-    "telemetry on": lambda do: [
-        do.offers(request(id=visitor(), **prefetch(mbox())()), do.on_device(telemetry_enabled=True))["meta"],
+    "telemetry on": lambda env: [
+        env.offers(request(id=visitor(), **prefetch(mbox())()), env.on_device(telemetry_enabled=True))["meta"],
     ],
-    "a server-side client, on-device for once": lambda do: do.offers(decisioning_method="on-device"),
-    "downloaded": lambda do: do.offers(request(id=visitor(), **prefetch(mbox())()), downloading(do)),
-    "downloaded, with a remote mbox": lambda do: do.offers(
-        request(id=visitor(), **prefetch(mbox(index=1), mbox("loyalty", index=2))()), downloading(do)
+    "a server-side client, on-device for once": lambda env: env.offers(decisioning_method="on-device"),
+    "downloaded": lambda env: env.offers(request(id=visitor(), **prefetch(mbox())()), downloading(env)),
+    "downloaded, with a remote mbox": lambda env: env.offers(
+        request(id=visitor(), **prefetch(mbox(index=1), mbox("loyalty", index=2))()), downloading(env)
     ),
     "a look-up of the place that fails": decided(
         prefetch(mbox()), {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"}
     ),
     "a maximum_wait_ready that is negative": decided(prefetch(mbox()), {"maximum_wait_ready": -1}),
     "a polling_interval as text": decided(prefetch(mbox()), {"polling_interval": "300"}),
-    "without a hint": lambda do: do.offers(request(id=visitor(), **prefetch(mbox())()), after_its_start(do)),
+    "without a hint": lambda env: env.offers(request(id=visitor(), **prefetch(mbox())()), after_its_start(env)),
 }
 
 
-def after_its_start(do: World) -> Any:
-    """A client that has had the time to ask for its hint."""
-    client = do.on_device(target_location_hint=None)
+def after_its_start(env: Environment) -> Any:
+    """Create a client and wait until it has requested its hint."""
+    client = env.on_device(target_location_hint=None)
     time.sleep(0.3)
     return client
 
 
-def downloading(do: World, method: str = "on-device") -> Any:
-    """A client that has fetched the artifact of the edge."""
-    return do.client(
+def downloading(env: Environment, method: str = "on-device") -> Any:
+    """Create a client that downloads the artifact of the edge."""
+    return env.client(
         decisioning_method=method,
-        artifact_location=location(do),
+        artifact_location=location(env),
         target_location_hint="35",
         telemetry_enabled=False,
         polling_interval=0,
     )
 
 
-def hybrid(asked: Any, **options: Any) -> Callable[[World], Any]:
-    """A scenario of one call of a hybrid client."""
-    return lambda do: do.offers(request(id=visitor(), **asked()), do.on_device(decisioning_method="hybrid"), **options)
+def hybrid(asked: Any, **options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of a call of a hybrid client."""
+    return lambda env: env.offers(
+        request(id=visitor(), **asked()), env.on_device(decisioning_method="hybrid"), **options
+    )
 
 
-HYBRID: Dict[str, Callable[[World], Any]] = {
+HYBRID: Dict[str, Callable[[Environment], Any]] = {
     "a local mbox": hybrid(prefetch(mbox())),
     "a local mbox, executed": hybrid(executed(mbox())),
     "a remote mbox": hybrid(prefetch(mbox("loyalty"))),
@@ -177,47 +179,47 @@ HYBRID: Dict[str, Callable[[World], Any]] = {
     "all views": hybrid(prefetch(views=[api.ViewRequest()])),
     "page load": hybrid(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
     "on-device for once": hybrid(prefetch(mbox("loyalty")), decisioning_method="on-device"),
-    "a server-side client, hybrid for once": lambda do: do.offers(decisioning_method="hybrid"),
-    "attributes of a remote mbox": lambda do: told(
-        do.on_device(decisioning_method="hybrid")
+    "a server-side client, hybrid for once": lambda env: env.offers(decisioning_method="hybrid"),
+    "attributes of a remote mbox": lambda env: as_json(
+        env.on_device(decisioning_method="hybrid")
         .get_attributes(["loyalty"], {"request": request(id=visitor()), "session_id": SESSION})
         .get_response()
     ),
 }
 
 
-#: Seconds within which a payload that does not last would have been replaced.
+#: Seconds after which a download would have replaced the given artifact.
 A_WHILE = 1.5
 
 
-def polling_as_usual(seconds: float) -> Callable[[World], Any]:
-    """A scenario of a payload without ``polling_interval``: what decides after so many seconds."""
+def polling_as_usual(seconds: float) -> Callable[[Environment], Any]:
+    """Return a scenario with a given artifact and the default ``polling_interval``: a decision after some seconds."""
 
-    def scenario(do: World) -> Any:
-        client = do.on_device(polling_interval=None, artifact_location=location(do))
+    def scenario(env: Environment) -> Any:
+        client = env.on_device(polling_interval=None, artifact_location=location(env))
         time.sleep(seconds)
-        return do.offers(request(id=visitor(), **prefetch(mbox())()), client)
+        return env.offers(request(id=visitor(), **prefetch(mbox())()), client)
 
     return scenario
 
 
-def events_of_polling_as_usual(do: World) -> Any:
-    """What is told of the artifact."""
+def events_of_polling_as_usual(env: Environment) -> Any:
+    """Return the events of the artifact."""
     given: Any = []
     names = ("artifact_download_succeeded", "artifact_download_failed")
     events = {name: lambda event: given.append(event["type"]) for name in names}
-    do.on_device(polling_interval=None, artifact_location=location(do), events=events)
+    env.on_device(polling_interval=None, artifact_location=location(env), events=events)
     time.sleep(A_WHILE)
     return given
 
 
-def location(do: World) -> str:
-    """Where the edge serves the artifact."""
-    return "http://{}/acmeclient/production/v1/rules.json".format(do.edge)
+def location(env: Environment) -> str:
+    """Return the URL of the artifact."""
+    return "http://{}/acmeclient/production/v1/rules.json".format(env.edge)
 
 
-def stand_alone_polling_as_usual(do: World) -> Any:
-    """The same without a client."""
+def stand_alone_polling_as_usual(env: Environment) -> Any:
+    """Decide with an engine without a client, and the default ``polling_interval``."""
     package = importlib.import_module("target_decisioning_engine")
     configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
     requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
@@ -225,7 +227,7 @@ def stand_alone_polling_as_usual(do: World) -> Any:
         client="acmeclient",
         organization_id=ORGANIZATION,
         artifact_payload=artifact(),
-        artifact_location=location(do),
+        artifact_location=location(env),
     )
     engine = package.TargetDecisioningEngine(config)
     engine.initialize()
@@ -234,11 +236,11 @@ def stand_alone_polling_as_usual(do: World) -> Any:
     answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
     artifacts = engine.get_raw_artifact() == artifact()
     engine.stop_polling()
-    return {"answer": told(answer), "artifact": artifacts}
+    return {"answer": as_json(answer), "artifact": artifacts}
 
 
-def stand_alone(do: World) -> Any:
-    """The engine without a client, as 1.1.0's own suite used it."""
+def stand_alone(env: Environment) -> Any:
+    """Use the engine without a client, as 1.1.0's tests did."""
     package = importlib.import_module("target_decisioning_engine")
     configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
     requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
@@ -251,11 +253,11 @@ def stand_alone(do: World) -> Any:
     answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
     return {
         "ready": engine.is_ready(),
-        "answer": told(answer),
+        "answer": as_json(answer),
         "remote": engine.has_remote_dependency(request(**prefetch(mbox("loyalty"))())),
         "not remote": engine.has_remote_dependency(request(**prefetch(mbox())())),
         "artifact": engine.get_raw_artifact() == artifact(),
-        "stop": told(engine.stop_polling()),
+        "stop": as_json(engine.stop_polling()),
     }
 
 

@@ -1,17 +1,17 @@
-"""Nobody listens.  In a process of its own: 1.1.0 would ask the host that it asked before (B1)."""
+"""Calls without a server, in a separate process: 1.1.0 would call the host of an earlier call (B1)."""
 
 from typing import Any, Callable, Dict
 
-from world import SESSION, World, request
+from environment import SESSION, Environment, request
 
-SCENARIOS: Dict[str, Callable[[World], Any]] = {
-    "connection refused": lambda do: do.offers(client=nowhere(do)),
-    "connection refused, called back": lambda do: do.called_back(
-        nowhere(do).get_offers, {"request": request(), "session_id": SESSION}
+SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
+    "connection refused": lambda env: env.offers(client=nowhere(env)),
+    "connection refused, called back": lambda env: env.called_back(
+        nowhere(env).get_offers, {"request": request(), "session_id": SESSION}
     ),
 }
 
 
-def nowhere(do: World) -> Any:
-    """A client of a server that is not there."""
-    return do.client(timeout=2000)
+def nowhere(env: Environment) -> Any:
+    """Create a client of a server that does not run."""
+    return env.client(timeout=2000)

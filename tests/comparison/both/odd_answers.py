@@ -1,10 +1,10 @@
-"""Answers that are no offers: what ``server.ODD`` sends for the mbox of that name."""
+"""Errors and unusual answers: the mbox name selects one in ``servers.ODD``."""
 
 from typing import Any, Callable, Dict
 
-from world import SESSION, World, execute, mbox, request
+from environment import SESSION, Environment, execute, mbox, request
 
-#: Mboxes by the answer they are met with.
+#: The names of the answers.
 NAMES = (
     "400", "401", "403", "404", "429", "500", "502", "503", "400 without a body", "403 as text", "500 as HTML",
     "503 of 300 letters", "204", "206", "201", "301", "not JSON", "empty", "a list", "a text", "null", "a number",
@@ -15,26 +15,26 @@ NAMES = (
 )  # fmt: skip
 
 
-def answered(name: str) -> Callable[[World], Any]:
-    """A scenario of a call that is met with that answer."""
-    return lambda do: do.offers(request(execute=execute(mbox(name))))
+def answered(name: str) -> Callable[[Environment], Any]:
+    """Return a scenario of a call with that answer."""
+    return lambda env: env.offers(request(execute=execute(mbox(name))))
 
 
-def called_back(name: str) -> Callable[[World], Any]:
-    """The same with callbacks."""
-    return lambda do: do.called_back(
-        do.client().get_offers, {"request": request(execute=execute(mbox(name))), "session_id": SESSION}
+def called_back(name: str) -> Callable[[Environment], Any]:
+    """Return the same scenario with callbacks."""
+    return lambda env: env.called_back(
+        env.client().get_offers, {"request": request(execute=execute(mbox(name))), "session_id": SESSION}
     )
 
 
-def refused(do: World) -> Any:
-    """Nobody listens there.  1.1.0 asks the first host of the process again (B1)."""
-    return do.offers(client=do.client(server_domain="127.0.0.1:9"))
+def refused(env: Environment) -> Any:
+    """Call a host without a server. 1.1.0 calls the first host of the process again (B1)."""
+    return env.offers(client=env.client(server_domain="127.0.0.1:9"))
 
 
-SCENARIOS: Dict[str, Callable[[World], Any]] = {
+SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
     **{name: answered(name) for name in NAMES},
-    "slow, with a timeout": lambda do: do.offers(request(execute=execute(mbox("slow"))), do.client(timeout=300)),
+    "slow, with a timeout": lambda env: env.offers(request(execute=execute(mbox("slow"))), env.client(timeout=300)),
     **{"called back, " + name: called_back(name) for name in ("400", "503", "204", "not JSON", "wrong types")},
     "another host": refused,
 }

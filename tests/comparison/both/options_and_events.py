@@ -1,30 +1,30 @@
-"""What a client refuses, and what it tells."""
+"""Options that a client refuses or accepts, and the events that it sends."""
 
 import threading
 from typing import Any, Callable, Dict
 
-from telling import outcome, told
-from world import PATIENCE, World, execute, mbox, request
+from as_json import as_json, outcome
+from environment import PATIENCE, Environment, execute, mbox, request
 
 import delivery_api_client as api
 from target_python_sdk import TargetClient
 from target_tools.enums import DecisioningMethod
 
 
-def creating(**options: Any) -> Callable[[World], Any]:
-    """A scenario of a client of these options; those given as None are left out."""
-    return lambda do: type(do.client(**options)).__name__
+def creating(**options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario that creates a client with these options, without those that are None."""
+    return lambda env: type(env.client(**options)).__name__
 
 
-def offering(options: Any) -> Callable[[World], Any]:
-    """A scenario of ``get_offers`` with exactly these options."""
-    return lambda do: do.client().get_offers(options(do) if callable(options) else options)
+def offering(options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of ``get_offers`` with exactly these options."""
+    return lambda env: env.client().get_offers(options(env) if callable(options) else options)
 
 
-OPTIONS: Dict[str, Callable[[World], Any]] = {
-    "of a client: none": lambda do: told(TargetClient.create()),
-    "of a client: None": lambda do: told(TargetClient.create(None)),
-    "of a client: an empty dict": lambda do: told(TargetClient.create({})),
+OPTIONS: Dict[str, Callable[[Environment], Any]] = {
+    "of a client: none": lambda env: as_json(TargetClient.create()),
+    "of a client: None": lambda env: as_json(TargetClient.create(None)),
+    "of a client: an empty dict": lambda env: as_json(TargetClient.create({})),
     "of a client: no client": creating(client=None),
     "of a client: an empty client": creating(client=""),
     "of a client: no organization": creating(organization_id=None),
@@ -33,8 +33,8 @@ OPTIONS: Dict[str, Callable[[World], Any]] = {
     "of a client: an Enum's member": creating(decisioning_method=DecisioningMethod.SERVER_SIDE),
     "of a client: an empty decisioning method": creating(decisioning_method=""),
     "of a client: a timeout of 0": creating(timeout=0),
-    "of a client: made by its class": lambda do: type(TargetClient(do.options())).__name__,
-    "of a client: made by its class, without": lambda do: type(TargetClient()).__name__,
+    "of a client: made by its class": lambda env: type(TargetClient(env.options())).__name__,
+    "of a client: made by its class, without": lambda env: type(TargetClient()).__name__,
     "of get_offers: None": offering(None),
     "of get_offers: an empty dict": offering({}),
     "of get_offers: request is None": offering({"request": None}),
@@ -46,30 +46,30 @@ OPTIONS: Dict[str, Callable[[World], Any]] = {
     "of get_offers: an empty execute": offering({"request": request(execute=api.ExecuteRequest())}),
     "of get_offers: an empty prefetch": offering({"request": request(prefetch=api.PrefetchRequest())}),
     "of get_offers: mboxes without a name": offering({"request": request(execute=execute(mbox(name=None)))}),
-    "of get_offers: another decisioning method": lambda do: do.offers(decisioning_method="elsewhere"),
-    "of get_offers: an Enum's member": lambda do: do.offers(decisioning_method=DecisioningMethod.SERVER_SIDE),
-    "of get_offers: a callback that is none": lambda do: do.offers(callback="call me"),
-    "of get_offers: an err_callback that is none": lambda do: do.offers(callback=print, err_callback="call me"),
-    "of send_notifications: an empty dict": lambda do: do.client().send_notifications({}),
-    "of send_notifications: no notifications": lambda do: do.client().send_notifications(
+    "of get_offers: another decisioning method": lambda env: env.offers(decisioning_method="elsewhere"),
+    "of get_offers: an Enum's member": lambda env: env.offers(decisioning_method=DecisioningMethod.SERVER_SIDE),
+    "of get_offers: a callback that is none": lambda env: env.offers(callback="call me"),
+    "of get_offers: an err_callback that is none": lambda env: env.offers(callback=print, err_callback="call me"),
+    "of send_notifications: an empty dict": lambda env: env.client().send_notifications({}),
+    "of send_notifications: no notifications": lambda env: env.client().send_notifications(
         {"request": api.DeliveryRequest(context=api.Context(channel="web"))}
     ),
-    "of send_notifications: a callback that is none": lambda do: do.notify(
+    "of send_notifications: a callback that is none": lambda env: env.notify(
         api.Notification(id="n", type="click", timestamp=1), callback=5
     ),
-    "of get_attributes: request is a dict": lambda do: do.client().get_attributes(
+    "of get_attributes: request is a dict": lambda env: env.client().get_attributes(
         ["home"], {"request": {"execute": {"mboxes": [{"name": "home"}]}}}
     ),
-    "of get_attributes: names are a text": lambda do: told(
-        do.client().get_attributes("home", {"request": request()}).get_response()
+    "of get_attributes: names are a text": lambda env: as_json(
+        env.client().get_attributes("home", {"request": request()}).get_response()
     ),
-    "of get_attributes: a callback that is none": lambda do: do.client().get_attributes(
+    "of get_attributes: a callback that is none": lambda env: env.client().get_attributes(
         ["home"], {"request": request(), "callback": 5}
     ),
-    "on-device without an artifact": lambda do: do.offers(
-        client=do.client(
+    "on-device without an artifact": lambda env: env.offers(
+        client=env.client(
             decisioning_method="on-device",
-            artifact_location="http://{}/nothing-here.json".format(do.edge),
+            artifact_location="http://{}/nothing-here.json".format(env.edge),
             target_location_hint="35",
             polling_interval=0,
         )
@@ -77,13 +77,13 @@ OPTIONS: Dict[str, Callable[[World], Any]] = {
 }
 
 
-def taking(**options: Any) -> Callable[[World], Any]:
-    """A scenario of a call by a client of these options."""
-    return lambda do: do.offers(client=do.client(**options))
+def taking(**options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of a call of a client with these options."""
+    return lambda env: env.offers(client=env.client(**options))
 
 
-#: Values that are not of the documented type.
-UNUSUAL: Dict[str, Callable[[World], Any]] = {
+#: Values of other types than documented.
+UNUSUAL: Dict[str, Callable[[Environment], Any]] = {
     "a timeout as text": taking(timeout="3000"),
     "a negative timeout": taking(timeout=-1),
     "an environment as text": taking(environment_id="5"),
@@ -101,17 +101,17 @@ UNUSUAL: Dict[str, Callable[[World], Any]] = {
     "a scheme in server_domain": creating(server_domain="http://host"),
     "a colon without a port": creating(server_domain="host:"),
     "a timeout that is no number": creating(timeout="x"),
-    "customer_ids are a text": lambda do: do.offers(customer_ids="abc"),
+    "customer_ids are a text": lambda env: env.offers(customer_ids="abc"),
 }
 
 
-def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[World], Any]:
-    """A scenario of a client that has a ``client_ready`` handler."""
+def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of a client with a ``client_ready`` handler."""
 
-    def scenario(do: World) -> Any:
+    def scenario(env: Environment) -> Any:
         given: Any = []
         came = threading.Event()
-        do.client(**options, events={"client_ready": handler(lambda *event: (given.extend(event), came.set()))})
+        env.client(**options, events={"client_ready": handler(lambda *event: (given.extend(event), came.set()))})
         came.wait(1)
         return {"called": came.is_set(), "given": given}
 
@@ -119,7 +119,7 @@ def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[World], An
 
 
 def without_parameter(tell: Any) -> Callable[[], Any]:
-    """A handler as the documentation shows it (D7)."""
+    """Return a handler without a parameter, as the documentation shows it (D7)."""
 
     def handler() -> None:
         tell()
@@ -127,10 +127,10 @@ def without_parameter(tell: Any) -> Callable[[], Any]:
     return handler
 
 
-def config_afterwards(do: World) -> Any:
-    """``client.config`` of a client with every plain option."""
-    client = do.client(environment_id=7, property_token="tok", version="9", timeout=500)
-    return {name: told(client.config.get(name)) for name in CONFIG}
+def config_afterwards(env: Environment) -> Any:
+    """Return ``client.config`` of a client with every simple option."""
+    client = env.client(environment_id=7, property_token="tok", version="9", timeout=500)
+    return {name: as_json(client.config.get(name)) for name in CONFIG}
 
 
 CONFIG = (
@@ -139,34 +139,36 @@ CONFIG = (
 )  # fmt: skip
 
 
-def emitted(do: World) -> Any:
-    """An event of the application's own."""
+def emitted(env: Environment) -> Any:
+    """Send events of the application."""
     given: Any = []
-    client = do.client(events={"mine": given.append})
+    client = env.client(events={"mine": given.append})
     outcome(lambda: client.event_emitter("mine", {"a": 1}))
     outcome(lambda: client.event_emitter("yours", {"a": 1}))
     return given
 
 
-EVENTS: Dict[str, Callable[[World], Any]] = {
-    "client_ready": lambda do: do.event("client_ready"),
+EVENTS: Dict[str, Callable[[Environment], Any]] = {
+    "client_ready": lambda env: env.event("client_ready"),
     "client_ready, to a handler without a parameter": ready(without_parameter),
-    "client_ready, on-device": lambda do: do.event("client_ready", **downloading(do)),
-    "artifact_download_succeeded": lambda do: do.event("artifact_download_succeeded", **downloading(do)),
-    "artifact_download_failed": lambda do: do.event("artifact_download_failed", **downloading(do, "nothing-here.json")),
-    "no subscriber": lambda do: type(do.client(events={})).__name__,
+    "client_ready, on-device": lambda env: env.event("client_ready", **downloading(env)),
+    "artifact_download_succeeded": lambda env: env.event("artifact_download_succeeded", **downloading(env)),
+    "artifact_download_failed": lambda env: env.event(
+        "artifact_download_failed", **downloading(env, "nothing-here.json")
+    ),
+    "no subscriber": lambda env: type(env.client(events={})).__name__,
     "client.event_emitter": emitted,
     "client.config": config_afterwards,
-    "client.decisioning_engine": lambda do: do.client().decisioning_engine,
-    "client.logger": lambda do: do.client().logger.name,
+    "client.decisioning_engine": lambda env: env.client().decisioning_engine,
+    "client.logger": lambda env: env.client().logger.name,
 }
 
 
-def downloading(do: World, path: str = "acmeclient/production/v1/rules.json") -> Dict[str, Any]:
-    """The options of a client that fetches its artifact."""
+def downloading(env: Environment, path: str = "acmeclient/production/v1/rules.json") -> Dict[str, Any]:
+    """Return the options of a client that downloads its artifact."""
     return {
         "decisioning_method": "on-device",
-        "artifact_location": "http://{}/{}".format(do.edge, path),
+        "artifact_location": "http://{}/{}".format(env.edge, path),
         "target_location_hint": "35",
         "polling_interval": 0,
         "telemetry_enabled": False,

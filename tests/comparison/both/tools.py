@@ -1,4 +1,4 @@
-"""Small functions at old paths: each with a few arguments, wherever it stood in 1.1.0."""
+"""Functions of 1.1.0's modules, each with a few arguments."""
 
 import importlib
 import json
@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from telling import outcome, told
-from world import Visitor, World, execute, mbox, request
+from as_json import as_json, outcome
+from environment import Environment, Visitor, execute, mbox, request
 
 import delivery_api_client as api
 
@@ -241,14 +241,14 @@ CONSTANTS = {
 }  # fmt: skip
 
 
-def called(package: str, row: Row) -> Callable[[World], Any]:
-    """A scenario of one function, and what became of its arguments."""
+def called(package: str, row: Row) -> Callable[[Environment], Any]:
+    """Return a scenario of one function: its results, and its arguments afterwards."""
     module, name, calls = row
 
-    def scenario(do: World) -> Any:
+    def scenario(env: Environment) -> Any:
         function = getattr(importlib.import_module("{}.{}".format(package, module)), name)
-        results = [told(outcome(lambda given=given: function(*given))) for given in calls]
-        changed = [told(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
+        results = [as_json(outcome(lambda given=given: function(*given))) for given in calls]
+        changed = [as_json(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
         return {"results": results, "arguments": changed}
 
     return scenario
@@ -257,12 +257,12 @@ def called(package: str, row: Row) -> Callable[[World], Any]:
 CHANGE_THEIR_ARGUMENTS = ("add_mboxes_to_request",)
 
 
-def constants(module: str, names: Sequence[str]) -> Callable[[World], Any]:
-    """A scenario of a module's constants."""
-    return lambda do: {name: told(getattr(importlib.import_module(module), name, "missing")) for name in names}
+def constants(module: str, names: Sequence[str]) -> Callable[[Environment], Any]:
+    """Return a scenario of a module's constants."""
+    return lambda env: {name: as_json(getattr(importlib.import_module(module), name, "missing")) for name in names}
 
 
-#: Modules that are there without being imported by name, and what is asked of each.
+#: Modules that are attributes of their packages without an import by name, and names to look up in them.
 ATTRIBUTES = {
     "target_python_sdk": (
         "cookies.TARGET_COOKIE", "cookies.parse_cookies", "helper.EDGE_CLUSTER_PREFIX", "helper.get_device_id",
@@ -285,8 +285,8 @@ ATTRIBUTES = {
     ),
 }  # fmt: skip
 
-#: A program that imports packages, and tells what it finds in them.
-ASKING = """
+#: A program that imports packages and prints what it finds in them.
+LOOKING_UP = """
 import functools, json, sys, warnings
 warnings.simplefilter("ignore")
 import target_python_sdk, target_tools, target_decisioning_engine, delivery_api_client
@@ -302,36 +302,36 @@ print(json.dumps({path: found(path) for path in json.loads(sys.argv[1])}))
 """
 
 
-def modules_as_attributes(package: str) -> Callable[[World], Any]:
-    """A scenario of another process, which imports nothing but the packages."""
+def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
+    """Return a scenario of another process, which imports only the packages."""
     paths = ["{}.{}".format(package, path) for path in ATTRIBUTES[package]]
 
-    def scenario(do: World) -> Any:
-        command = [sys.executable, "-c", ASKING, json.dumps(paths)]
+    def scenario(env: Environment) -> Any:
+        command = [sys.executable, "-c", LOOKING_UP, json.dumps(paths)]
         return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
     return scenario
 
 
-def target_cookie(do: World) -> Any:
-    """``create_target_cookie``, with an age to ten seconds: 1.1.0's clock goes by whole ones (B56)."""
+def target_cookie(env: Environment) -> Any:
+    """Call ``create_target_cookie``. Round its age to ten seconds, because 1.1.0 rounds times up (B56)."""
     create_target_cookie = importlib.import_module("target_python_sdk.cookies").create_target_cookie
     parts = [
-        {"name": "session", "value": "s", "expires": int(do.now) + 605},
+        {"name": "session", "value": "s", "expires": int(env.now) + 605},
         {"name": "PC", "value": "v", "expires": 5},
     ]
     cookie = create_target_cookie(parts)
     return {**cookie, "maxAge": round(cookie["maxAge"], -1)}
 
 
-def messages(do: World) -> Any:
-    """The texts, and those that are made."""
+def messages(env: Environment) -> Any:
+    """Return messages and the results of functions that make messages."""
     texts = importlib.import_module("target_python_sdk.messages").MESSAGES
-    return {key: told(value("x") if callable(value) else value) for key, value in sorted(texts.items())}
+    return {key: as_json(value("x") if callable(value) else value) for key, value in sorted(texts.items())}
 
 
-def events(do: World) -> Any:
-    """An ``EventProvider`` of the application's own."""
+def events(env: Environment) -> Any:
+    """Use an ``EventProvider``."""
     given: Any = []
     provider = importlib.import_module("target_tools.event_provider").EventProvider({"a": given.append})
     ids = [provider.subscribe("a", given.append), provider.subscribe("b", given.append)]
@@ -339,23 +339,23 @@ def events(do: World) -> Any:
     provider.unsubscribe(ids[0])
     provider.emit("a", {"n": 2})
     provider.emit("b")
-    return {"ids": ids, "given": told(given), "count": provider.subscription_count}
+    return {"ids": ids, "given": as_json(given), "count": provider.subscription_count}
 
 
-def limited_keys(do: World) -> Any:
-    """A ``TargetDeliveryResponse`` of one's own, and other dicts of limited keys."""
+def limited_keys(env: Environment) -> Any:
+    """Use a ``TargetDeliveryResponse`` and other dicts with limited keys."""
     envelope = importlib.import_module("target_python_sdk.types.target_delivery_response").TargetDeliveryResponse(
         status=1, meta={"a": 1}
     )
     return {
-        "made": told(envelope),
-        "set": told(outcome(lambda: envelope.__setitem__("nobody", 1))),
+        "made": as_json(envelope),
+        "set": as_json(outcome(lambda: envelope.__setitem__("nobody", 1))),
         "copy": type(envelope.copy()).__name__,
     }
 
 
-def timings(do: World) -> Any:
-    """The performance tool, as far as a clock allows."""
+def timings(env: Environment) -> Any:
+    """Use the performance tool; times are compared by type only."""
     get_perf_tool_instance = importlib.import_module("target_tools.perf_tool").get_perf_tool_instance
     tool = get_perf_tool_instance()
     tool.reset()
@@ -364,12 +364,12 @@ def timings(do: World) -> Any:
         "one instance": tool is get_perf_tool_instance(),
         "end": type(tool.time_end("a")).__name__,
         "timings": sorted(tool.get_timings()),
-        "nobody's": told(outcome(lambda: tool.get_timing("nobody"))),
-        "never begun": told(outcome(lambda: tool.time_end("nobody"))),
+        "nobody's": as_json(outcome(lambda: tool.get_timing("nobody"))),
+        "never begun": as_json(outcome(lambda: tool.time_end("nobody"))),
     }
 
 
-SCENARIOS: Dict[str, Callable[[World], Any]] = {
+SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
     **{"{1}.{2}".format(*("", *row)): called("target_python_sdk", row) for row in COOKIES + HELPER},
     **{"{1}.{2}".format(*("", *row)): called("target_tools", row) for row in TOOLS},
     **{"constants of " + module: constants(module, names) for module, names in CONSTANTS.items()},

@@ -1,4 +1,4 @@
-"""``delivery_api_client``'s own doors: ``DeliveryApi``, ``ApiClient``, ``Configuration``, exceptions."""
+"""The generated client: ``DeliveryApi``, ``ApiClient``, ``Configuration``, exceptions."""
 
 import datetime
 import importlib
@@ -7,55 +7,55 @@ import threading
 import time
 from typing import Any, Callable, Dict
 
-from telling import outcome, told
-from world import ORGANIZATION, PATIENCE, SESSION, World, execute, mbox, request
+from as_json import as_json, outcome
+from environment import ORGANIZATION, PATIENCE, SESSION, Environment, execute, mbox, request
 
 import delivery_api_client as api
 
 
-def delivery(do: World, **configuration: Any) -> Any:
-    """A ``DeliveryApi`` of the edge."""
-    settings = api.Configuration(host="http://" + do.edge)
+def delivery(env: Environment, **configuration: Any) -> Any:
+    """Create a ``DeliveryApi`` of the edge."""
+    settings = api.Configuration(host="http://" + env.edge)
     for name, value in configuration.items():
         setattr(settings, name, value)
     return api.DeliveryApi(api.ApiClient(configuration=settings))
 
 
-def executing(asked: Any = None, **keywords: Any) -> Callable[[World], Any]:
-    """A scenario of ``execute``."""
-    return lambda do: delivery(do).execute(ORGANIZATION, SESSION, asked() if asked else request(), **keywords)
+def executing(asked: Any = None, **keywords: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of ``execute``."""
+    return lambda env: delivery(env).execute(ORGANIZATION, SESSION, asked() if asked else request(), **keywords)
 
 
-def with_http_info(do: World) -> Any:
-    """The three parts that ``execute_with_http_info`` gives."""
-    data, status, headers = delivery(do).execute_with_http_info(ORGANIZATION, SESSION, request())
-    return {"data": told(data), "status": status, "type": headers.get("Content-Type")}
+def with_http_info(env: Environment) -> Any:
+    """Return the three results of ``execute_with_http_info``."""
+    data, status, headers = delivery(env).execute_with_http_info(ORGANIZATION, SESSION, request())
+    return {"data": as_json(data), "status": status, "type": headers.get("Content-Type")}
 
 
-def only_data(do: World) -> Any:
-    """The first of the three parts."""
-    return delivery(do).execute_with_http_info(ORGANIZATION, SESSION, request(), _return_http_data_only=True)
+def only_data(env: Environment) -> Any:
+    """Return the first of the three results."""
+    return delivery(env).execute_with_http_info(ORGANIZATION, SESSION, request(), _return_http_data_only=True)
 
 
-def later(do: World) -> Any:
-    """``async_req`` without callbacks."""
-    result = delivery(do).execute(ORGANIZATION, SESSION, request(), async_req=True)
+def later(env: Environment) -> Any:
+    """Call with ``async_req`` and without callbacks."""
+    result = delivery(env).execute(ORGANIZATION, SESSION, request(), async_req=True)
     result.wait(PATIENCE)
-    return {"ready": result.ready(), "successful": result.successful(), "get": told(result.get(PATIENCE))}
+    return {"ready": result.ready(), "successful": result.successful(), "get": as_json(result.get(PATIENCE))}
 
 
-def called_back(name: str) -> Callable[[World], Any]:
-    """A scenario of ``async_req`` with callbacks."""
+def called_back(name: str) -> Callable[[Environment], Any]:
+    """Return a scenario of ``async_req`` with callbacks."""
 
-    def scenario(do: World) -> Any:
+    def scenario(env: Environment) -> Any:
         given: Any = []
         came = threading.Event()
 
         def tell(which: str) -> Any:
-            return lambda value: (given.append([which, told(value)]), came.set())
+            return lambda value: (given.append([which, as_json(value)]), came.set())
 
         asked = request(execute=execute(mbox(name)))
-        delivery(do).execute(
+        delivery(env).execute(
             ORGANIZATION, SESSION, asked, async_req=True, callback=tell("data"), err_callback=tell("error")
         )
         came.wait(PATIENCE)
@@ -64,96 +64,100 @@ def called_back(name: str) -> Callable[[World], Any]:
     return scenario
 
 
-def callback_at_once(name: str) -> Callable[[World], Any]:
-    """A scenario of callbacks without ``async_req``: what ``execute`` returns, and what they were given."""
+def callback_at_once(name: str) -> Callable[[Environment], Any]:
+    """Return a scenario of callbacks without ``async_req``: the result, and the arguments of the callbacks."""
 
-    def scenario(do: World) -> Any:
+    def scenario(env: Environment) -> Any:
         given: Any = []
         asked = request(execute=execute(mbox(name)))
         callbacks = {"callback": given.append, "err_callback": given.append}
-        answer = outcome(lambda: delivery(do).execute(ORGANIZATION, SESSION, asked, **callbacks))
+        answer = outcome(lambda: delivery(env).execute(ORGANIZATION, SESSION, asked, **callbacks))
         time.sleep(0.2)
-        return {"answer": told(answer), "given": told(given)}
+        return {"answer": as_json(answer), "given": as_json(given)}
 
     return scenario
 
 
-def default_headers(do: World) -> Any:
-    """A header of every call, a cookie, and headers of one."""
-    settings = api.Configuration(host="http://" + do.edge)
+def default_headers(env: Environment) -> Any:
+    """Call with default headers, a cookie, and headers of one call."""
+    settings = api.Configuration(host="http://" + env.edge)
     client = api.ApiClient(configuration=settings, header_name="X-Mine", header_value="always", cookie="a=b")
     client.set_default_header("X-Also", "too")
     return api.DeliveryApi(client).execute(ORGANIZATION, SESSION, request(), headers={"X-Once": "now"})
 
 
-def raw(do: World) -> Any:
-    """``_preload_content=False``: the answer as it came."""
-    answer = delivery(do).execute(ORGANIZATION, SESSION, request(), _preload_content=False)
+def raw(env: Environment) -> Any:
+    """Call with ``_preload_content=False``, which returns urllib3's response."""
+    answer = delivery(env).execute(ORGANIZATION, SESSION, request(), _preload_content=False)
     answer = answer[0] if isinstance(answer, tuple) else answer
     return {"status": answer.status, "json": json.loads(answer.data)["status"]}
 
 
-def odd(name: str) -> Callable[[World], Any]:
-    """A scenario of ``execute`` that is met with an answer of ``odd_answers``."""
+def odd(name: str) -> Callable[[Environment], Any]:
+    """Return a scenario of ``execute`` with an answer of ``odd_answers``."""
     return executing(lambda: request(execute=execute(mbox(name))))
 
 
-def encrypted(**configuration: Any) -> Callable[[World], Any]:
-    """A scenario of a call to a server whose certificate nobody trusts."""
+def encrypted(**configuration: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of a call to a server with an untrusted certificate."""
 
-    def scenario(do: World) -> Any:
-        door = delivery(do, host="https://" + do.encrypted, **configuration)
-        answer = outcome(lambda: door.execute(ORGANIZATION, SESSION, request()))
-        # An error's text has the port.
-        return {"caught as": told(answer)["caught as"], "text": ""} if isinstance(answer, Exception) else told(answer)
+    def scenario(env: Environment) -> Any:
+        client = delivery(env, host="https://" + env.encrypted, **configuration)
+        answer = outcome(lambda: client.execute(ORGANIZATION, SESSION, request()))
+        # The message contains the port.
+        return (
+            {"caught as": as_json(answer)["caught as"], "text": ""}
+            if isinstance(answer, Exception)
+            else as_json(answer)
+        )
 
     return scenario
 
 
-def last_response(do: World) -> Any:
-    """What the client keeps of its last answer."""
-    door = delivery(do)
-    door.execute(ORGANIZATION, SESSION, request())
-    return door.api_client.last_response.status
+def last_response(env: Environment) -> Any:
+    """Return the status of the answer that the client keeps."""
+    client = delivery(env)
+    client.execute(ORGANIZATION, SESSION, request())
+    return client.api_client.last_response.status
 
 
 class Answer:
-    """What ``deserialize`` is given."""
+    """The argument of ``deserialize``."""
 
     def __init__(self, data: Any) -> None:
         self.data = data
 
 
-def sanitized(value: Any) -> Callable[[World], Any]:
-    """A scenario of ``sanitize_for_serialization``."""
-    return lambda do: api.ApiClient().sanitize_for_serialization(value() if callable(value) else value)
+def sanitized(value: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of ``sanitize_for_serialization``."""
+    return lambda env: api.ApiClient().sanitize_for_serialization(value() if callable(value) else value)
 
 
-def deserialized(text: Any, kind: Any) -> Callable[[World], Any]:
-    """A scenario of ``deserialize``."""
-    return lambda do: api.ApiClient().deserialize(Answer(text), kind)
+def deserialized(text: Any, kind: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of ``deserialize``."""
+    return lambda env: api.ApiClient().deserialize(Answer(text), kind)
 
 
 def moment(**zone: Any) -> Any:
-    """A time."""
+    """Return a time."""
     return datetime.datetime(2020, 1, 2, 3, 4, 5, **zone)
 
 
-def user_agent(do: World) -> Any:
-    """The header, as it is and as it is set."""
+def user_agent(env: Environment) -> Any:
+    """Return the default header and a custom one."""
     client = api.ApiClient()
     before = type(client.user_agent).__name__
     client.user_agent = "mine/1"
     return [before, client.user_agent, client.default_headers.get("User-Agent")]
 
 
-EXECUTING: Dict[str, Callable[[World], Any]] = {
+EXECUTING: Dict[str, Callable[[Environment], Any]] = {
     "execute": executing(),
     "execute, with a version": executing(version="2.8"),
     "execute, with headers": executing(headers={"X-Mine": "1"}),
     "execute, with an argument nobody knows": executing(colour="red"),
-    "execute, without a request": lambda do: delivery(do).execute(ORGANIZATION, SESSION),
-    "execute, with None for the request": lambda do: delivery(do).execute(ORGANIZATION, SESSION, None),
+    "execute, without a request": lambda env: delivery(env).execute(ORGANIZATION, SESSION),
+    "execute, with None for the request": lambda env: delivery(env).execute(ORGANIZATION, SESSION, None),
     "execute, with a dict for the request": executing(
         lambda: {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home", "index": 1}]}}
     ),
@@ -162,60 +166,60 @@ EXECUTING: Dict[str, Callable[[World], Any]] = {
     "execute, later": later,
     "execute, called back": called_back("home"),
     "execute, with a callback and at once": callback_at_once("home"),
-    "execute, unencrypted and without verifying": lambda do: delivery(do, verify_ssl=False).execute(
+    "execute, unencrypted and without verifying": lambda env: delivery(env, verify_ssl=False).execute(
         ORGANIZATION, SESSION, request()
     ),
     "execute, encrypted": encrypted(),
     "execute, encrypted and without verifying": encrypted(verify_ssl=False),
     "headers and cookie of the client": default_headers,
     "the answer as it came": raw,
-    "client as a context": lambda do: type(api.ApiClient().__enter__()).__name__,
+    "client as a context": lambda env: type(api.ApiClient().__enter__()).__name__,
     "user agent": user_agent,
     "last_response": last_response,
-    "close": lambda do: api.ApiClient().close(),
+    "close": lambda env: api.ApiClient().close(),
 }
 
 
 class Renamed(api.MboxRequest):
-    """An application's own mbox, which tells itself otherwise."""
+    """A subclass whose ``to_dict`` returns something else."""
 
     def to_dict(self) -> Any:
         return {"renamed": self.name}
 
 
 class Nowhere(api.Address):
-    """An application's own address."""
+    """Another such subclass."""
 
     def to_dict(self) -> Any:
         return {"nowhere": self.url}
 
 
-def of_its_own() -> Any:
-    """A request with models of its own, in a list and by themselves."""
+def with_subclasses() -> Any:
+    """Return a request with these subclasses, in a list and as attributes."""
     context = api.Context(channel=api.ChannelType.WEB, address=Nowhere(url="https://example.com/"))
     return request(context=context, execute=execute(Renamed(name="home", index=1), mbox("flags", index=2)))
 
 
-def of_its_own_told(do: World) -> Any:
-    """What such a request says of itself."""
-    asked, executed = of_its_own(), of_its_own().execute
+def texts_of_subclasses(env: Environment) -> Any:
+    """Return the texts of such a request."""
+    asked, executed = with_subclasses(), with_subclasses().execute
     return {
         "to_dict": asked.to_dict(),
         "to_str": executed.to_str(),
         "repr": repr(executed),
-        "equal": asked == of_its_own(),
+        "equal": asked == with_subclasses(),
     }
 
 
-OF_THEIR_OWN: Dict[str, Callable[[World], Any]] = {
-    "told": of_its_own_told,
-    "in a dict": lambda do: told(api.Notification(parameters={"a": Renamed(name="home")}).to_dict()),
-    "sanitized": lambda do: api.ApiClient().sanitize_for_serialization(of_its_own()),
-    "sent by the API": executing(of_its_own),
-    "sent by a client": lambda do: do.offers(of_its_own()),
+OF_THEIR_OWN: Dict[str, Callable[[Environment], Any]] = {
+    "told": texts_of_subclasses,
+    "in a dict": lambda env: as_json(api.Notification(parameters={"a": Renamed(name="home")}).to_dict()),
+    "sanitized": lambda env: api.ApiClient().sanitize_for_serialization(with_subclasses()),
+    "sent by the API": executing(with_subclasses),
+    "sent by a client": lambda env: env.offers(with_subclasses()),
 }
 
-SERIALIZING: Dict[str, Callable[[World], Any]] = {
+SERIALIZING: Dict[str, Callable[[Environment], Any]] = {
     "sanitize a request": sanitized(request),
     "sanitize a list": sanitized(lambda: [mbox(), {"a": mbox()}, None]),
     "sanitize a tuple": sanitized(lambda: (1, "a", mbox())),
@@ -257,9 +261,9 @@ SERIALIZING: Dict[str, Callable[[World], Any]] = {
 }
 
 
-def told_configuration(settings: Any) -> Any:
-    """A configuration, by its public attributes."""
-    return {name: told(getattr(settings, name, "missing")) for name in ATTRIBUTES}
+def configuration_as_json(settings: Any) -> Any:
+    """Convert the public attributes of a configuration."""
+    return {name: as_json(getattr(settings, name, "missing")) for name in ATTRIBUTES}
 
 
 ATTRIBUTES = (
@@ -270,12 +274,12 @@ ATTRIBUTES = (
 
 
 def settings(**given: Any) -> Any:
-    """A configuration."""
+    """Create a configuration."""
     return api.Configuration(**given)
 
 
 def errors() -> Any:
-    """Every exception as an application may make one of its own."""
+    """Create every exception as an application may."""
     exceptions = importlib.import_module("delivery_api_client.exceptions")
     made = [
         api.OpenApiException("plain"),
@@ -289,24 +293,28 @@ def errors() -> Any:
         api.ApiException(status=404, reason="Not Found"),
         api.ApiException("400", "reason"),
     ]
-    return {"errors": told(made), "path": exceptions.render_path(["a", 0, "b"]), "args": told([e.args for e in made])}
+    return {
+        "errors": as_json(made),
+        "path": exceptions.render_path(["a", 0, "b"]),
+        "args": as_json([e.args for e in made]),
+    }
 
 
-CONFIGURING: Dict[str, Callable[[World], Any]] = {
-    "Configuration": lambda do: told_configuration(settings(host="http://" + do.edge)),
-    "Configuration of two hosts": lambda do: [settings(host="http://a").host, settings(host="http://b").host],
-    "Configuration, auth_settings": lambda do: settings().auth_settings(),
-    "Configuration, get_host_settings": lambda do: settings().get_host_settings(),
-    "Configuration, get_host_from_settings": lambda do: settings().get_host_from_settings(0),
-    "Configuration, get_host_from_settings of no such": lambda do: settings().get_host_from_settings(9),
-    "Configuration, get_basic_auth_token": lambda do: settings().get_basic_auth_token(),
-    "Configuration, get_api_key_with_prefix": lambda do: settings().get_api_key_with_prefix("x"),
-    "Configuration, to_debug_report": lambda do: settings().to_debug_report().split("\n")[0],
-    "exceptions": lambda do: errors(),
-    "__version__": lambda do: api.__version__,
-    "enums": lambda do: [outcome(lambda: told(api.ChannelType())), api.ChannelType() == api.ChannelType()],
+CONFIGURING: Dict[str, Callable[[Environment], Any]] = {
+    "Configuration": lambda env: configuration_as_json(settings(host="http://" + env.edge)),
+    "Configuration of two hosts": lambda env: [settings(host="http://a").host, settings(host="http://b").host],
+    "Configuration, auth_settings": lambda env: settings().auth_settings(),
+    "Configuration, get_host_settings": lambda env: settings().get_host_settings(),
+    "Configuration, get_host_from_settings": lambda env: settings().get_host_from_settings(0),
+    "Configuration, get_host_from_settings of no such": lambda env: settings().get_host_from_settings(9),
+    "Configuration, get_basic_auth_token": lambda env: settings().get_basic_auth_token(),
+    "Configuration, get_api_key_with_prefix": lambda env: settings().get_api_key_with_prefix("x"),
+    "Configuration, to_debug_report": lambda env: settings().to_debug_report().split("\n")[0],
+    "exceptions": lambda env: errors(),
+    "__version__": lambda env: api.__version__,
+    "enums": lambda env: [outcome(lambda: as_json(api.ChannelType())), api.ChannelType() == api.ChannelType()],
 }
-#: Met with odd answers.
+#: Answers of ``odd_answers``.
 ODD = (
     "400", "401", "403", "404", "500", "503", "204", "206", "301", "not JSON", "an empty object", "a list",
     "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",

@@ -1,6 +1,6 @@
-"""``DeliveryApi.execute``, met with the answers of ``odd_answers``."""
+"""``DeliveryApi.execute`` with the answers of ``odd_answers``."""
 
-from doors import ODD, callback_at_once, called_back, odd
+from generated_client import ODD, callback_at_once, called_back, odd
 
 SCENARIOS = {
     **{"execute, " + name: odd(name) for name in ODD},

@@ -1,4 +1,4 @@
-"""What a scenario may use: clients of the servers that are there, models in few words, a visitor, time."""
+"""Helpers for scenarios: clients of the servers, short constructors of models, and a visitor."""
 
 import json
 import threading
@@ -6,118 +6,118 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
-from telling import outcome, told
+from as_json import as_json, outcome
 
 import delivery_api_client as api
 from target_python_sdk import TargetClient
 
 GIVEN = Path(__file__).resolve().parent.parent / "given"
 ORGANIZATION = "1234567890@AdobeOrg"
-#: Seconds that a callback, an event or a notification is waited for.
+#: Seconds to wait for a callback, an event or a notification.
 PATIENCE = 3
-#: The session of a scenario that is not about sessions.
+#: The session id of scenarios that do not test sessions.
 SESSION = "session-of-the-scenario"
 
 
 def mbox(name: str = "home", **fields: Any) -> Any:
-    """An mbox to ask for, with an index unless told otherwise: 1.1.0 sends none of its own (B26)."""
+    """Return a request for an mbox. The default index is 1, because 1.1.0 sets none (B26)."""
     return api.MboxRequest(name=name, **{"index": 1, **fields})
 
 
 def execute(*mboxes: Any, **fields: Any) -> Any:
-    """What is executed; without words, the mbox ``home``."""
+    """Return an ``ExecuteRequest``, by default for the mbox ``home``."""
     return api.ExecuteRequest(mboxes=list(mboxes) or [mbox()], **fields)
 
 
 def request(**fields: Any) -> Any:
-    """A request from the web; without words, for the mbox ``home``."""
+    """Return a request from the web, by default for the mbox ``home``."""
     fields = fields if {"execute", "prefetch", "notifications"} & set(fields) else {"execute": execute(), **fields}
     return api.DeliveryRequest(**{"context": api.Context(channel=api.ChannelType.WEB), **fields})
 
 
 def artifact(**changes: Any) -> Dict[str, Any]:
-    """The artifact for on-device decisions, a fresh one each time."""
+    """Return a new copy of the artifact for on-device decisions."""
     return {**json.loads((GIVEN / "artifact.json").read_text(encoding="utf-8")), **changes}
 
 
 class Visitor:
-    """An Experience Cloud visitor of few words, that remembers what it was asked."""
+    """A minimal Experience Cloud visitor that records the consumer ids."""
 
     def __init__(self, values: Any = None, state: Any = None, supplemental: Any = None) -> None:
         self._values, self._state, self._supplemental = values or {}, state or {}, supplemental
         self.asked: List[Any] = []
 
     def get_visitor_values(self) -> Any:
-        """MCMID and the like."""
+        """Return ids such as MCMID."""
         return self._values
 
     def get_state(self) -> Any:
-        """What the page takes over."""
+        """Return the state for the page."""
         return self._state
 
     def get_supplemental_data_id(self, consumer: Any) -> Any:
-        """The id that stitches hits."""
+        """Return the supplemental data id."""
         self.asked.append(consumer)
         return self._supplemental
 
 
-class World:
-    """One scenario's servers and clients."""
+class Environment:
+    """The servers and clients of one scenario."""
 
     def __init__(self, edge: str, encrypted: str) -> None:
         self.edge = edge
-        #: A server that speaks TLS, where there is one.
+        #: The domain of a server with TLS, or an empty string.
         self.encrypted = encrypted
-        #: Seconds of the epoch at which the scenario began.
+        #: The start of the scenario, in seconds since 1970.
         self.now = time.time()
         self._clients: List[Any] = []
 
     def options(self, **options: Any) -> Dict[str, Any]:
-        """The options of a client of the edge; those that are None are left out."""
+        """Return the options of a client of the edge, without those that are None."""
         usual = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": self.edge, "secure": False}
         return {name: value for name, value in {**usual, **options}.items() if value is not None}
 
     def client(self, **options: Any) -> Any:
-        """A client of the edge."""
+        """Create a client of the edge."""
         client = TargetClient.create(self.options(**options))
         self._clients.append(client)
         return client
 
     def on_device(self, **options: Any) -> Any:
-        """A client that decides by the artifact here; the hint spares it a question at its start."""
+        """Create an on-device client with the artifact. With a hint, it sends no request when it starts."""
         usual = {"artifact_payload": artifact(), "target_location_hint": "35", "polling_interval": 0}
         return self.client(**{"decisioning_method": "on-device", "telemetry_enabled": False, **usual, **options})
 
     def offers(self, asked: Any = None, client: Any = None, **options: Any) -> Any:
-        """What ``get_offers`` gives."""
+        """Call ``get_offers``; return its result."""
         asked = request() if asked is None else asked
         return (client or self.client()).get_offers({"request": asked, "session_id": SESSION, **options})
 
     def notify(self, *notifications: Any, **options: Any) -> Any:
-        """What ``send_notifications`` gives."""
+        """Call ``send_notifications``; return its result."""
         asked = request(notifications=list(notifications))
         return self.client().send_notifications({"request": asked, "session_id": SESSION, **options})
 
     def called_back(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
-        """What callback and err_callback are given, and what the result says."""
+        """Call with callbacks; return their arguments and the state of the result."""
         given: List[Any] = []
         done = threading.Event()
 
-        def tell(which: str) -> Any:
+        def callback(which: str) -> Any:
             def take(value: Any) -> None:
-                given.append([which, told(value)])
+                given.append([which, as_json(value)])
                 done.set()
 
             return take
 
-        result = call({**options, "callback": tell("callback"), "err_callback": tell("err_callback")})
+        result = call({**options, "callback": callback("callback"), "err_callback": callback("err_callback")})
         result.wait(PATIENCE)
         done.wait(PATIENCE if result.ready() else 0)
         answer = result.get(PATIENCE) if result.ready() and given and given[0][0] == "callback" else None
-        return {"given": given, "ready": result.ready(), "get()": told(answer)}
+        return {"given": given, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
-        """What the first event of that name brings; None where none comes in time."""
+        """Return the first event of that name, or None after the time limit."""
         given: List[Any] = []
         came = threading.Event()
 
@@ -127,9 +127,9 @@ class World:
 
         failed = outcome(lambda: self.client(**{**options, "events": {name: take}}))
         came.wait(PATIENCE if not isinstance(failed, Exception) else 0)
-        return {"create": told(failed) if isinstance(failed, Exception) else "a client", "given": told(given)}
+        return {"create": as_json(failed) if isinstance(failed, Exception) else "a client", "given": as_json(given)}
 
     def end(self) -> None:
-        """Send what is owed, and close where a client can."""
+        """Close the clients, if they can be closed, so that pending notifications are sent."""
         for client in self._clients:
             getattr(client, "close", bool)()
