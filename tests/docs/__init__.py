@@ -1,1 +1,1 @@
-"""The pages are code: every example in them runs."""
+"""Run the examples in the README and in ``docs/``, and check the tables there."""

@@ -1,4 +1,4 @@
-"""An edge for the examples, and clients that go there although the page does not say so."""
+"""An edge for the examples, and clients that call it although the page names no server."""
 
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -19,7 +19,7 @@ def edge() -> Iterator[LocalEdge]:
 
 @pytest.fixture
 def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
-    """``TargetClient.create`` that adds the edge's address where the options name no host; closes what it made."""
+    """``TargetClient.create`` with the edge's address, unless the options have one. It closes the clients afterwards."""
     made: List[TargetClient] = []
     create = TargetClient.create
 

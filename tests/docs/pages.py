@@ -1,4 +1,4 @@
-"""The Python examples of a Markdown page, and what the page says around them."""
+"""Find and run the Python examples of a Markdown page."""
 
 from pathlib import Path
 from typing import Dict, List
@@ -8,19 +8,19 @@ from sybil.parsers.markdown import CodeBlockParser
 
 
 def run_block(example: Example) -> None:
-    """Execute one block in its page's namespace; a traceback points at the line on the page."""
+    """Execute one block in the namespace of its page. A traceback shows the line number on the page."""
     text = "\n" * (example.line + example.parsed.line_offset) + example.parsed
     exec(compile(text, example.path, "exec"), example.namespace)
 
 
 def python_blocks(page: Path, info: str = "python") -> List[Example]:
-    """The blocks whose fence says ``info``, in order; they share one namespace."""
+    """Return the blocks with this info string, in order. They share one namespace."""
     document = Document.parse(str(page), CodeBlockParser(language=info, evaluator=run_block))
     return list(document.examples())
 
 
 def run_page(page: Path, info: str = "python") -> Dict[str, object]:
-    """Run every block of the page; what the names mean in the end."""
+    """Run every block of the page; return the namespace."""
     namespace: Dict[str, object] = {}
     for example in python_blocks(page, info):
         namespace = example.namespace
@@ -29,6 +29,6 @@ def run_page(page: Path, info: str = "python") -> Dict[str, object]:
 
 
 def fenced_after(page: Path, marker: str) -> str:
-    """The text of the first fenced block after ``marker``."""
+    """Return the text of the first fenced block after ``marker``."""
     after = page.read_text(encoding="utf-8").split(marker, 1)[1]
     return after.split("```text\n", 1)[1].split("```", 1)[0]

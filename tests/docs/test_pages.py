@@ -1,4 +1,4 @@
-"""Every Python example of README and ``docs/`` runs, and what there is to know stands on a page."""
+"""Every Python example of the README and of ``docs/`` runs, and the tables are complete."""
 
 import inspect
 import re
@@ -20,22 +20,22 @@ WITH_EXAMPLES = [page for page in PAGES if python_blocks(page)]
 @pytest.mark.server
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 def test_the_examples_run(page: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each block, after the ones before it on its page."""
+    """Each block runs after the earlier blocks of its page."""
     monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
     monkeypatch.chdir(tmp_path)
     run_page(page)
 
 
 def test_the_main_pages_have_examples() -> None:
-    """The search for blocks finds some; an empty list would test nothing."""
+    """Otherwise the test above would test nothing."""
     assert {"README.md", "getting-started.md", "calls.md", "callbacks.md"} <= {page.name for page in WITH_EXAMPLES}
 
 
 @pytest.mark.server
-def test_both_ways_of_asyncio_give_an_answer(
+def test_the_async_method_and_to_thread_return_an_answer(
     root: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ours, and ``asyncio.to_thread``, which is younger than Python 3.8."""
+    """``asyncio.to_thread`` exists since Python 3.9."""
     monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
     names = run_page(root / "docs" / "callbacks.md")
     envelopes: List[Any] = [names[name] for name in ("ours", "theirs") if name in names]
@@ -44,7 +44,7 @@ def test_both_ways_of_asyncio_give_an_answer(
 
 
 def first_cells(page: Path) -> List[str]:
-    """The names in the first column of the page's tables."""
+    """Return the names in the first column of the page's tables."""
     return _first_cells_in(page.read_text(encoding="utf-8"))
 
 
@@ -53,37 +53,36 @@ def _first_cells_in(text: str) -> List[str]:
 
 
 def _section(page: Path, title: str) -> str:
-    """What stands under a heading, down to the next of its kind."""
-    return page.read_text(encoding="utf-8").split("\n## {}\n".format(title), 1)[1].split("\n## ", 1)[0]
+    """Return the text between this heading and the next one of its level."""
+    return page.read_text(encoding="utf-8").split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def test_every_client_option_is_in_a_table(root: Path) -> None:
-    """And the tables name no other, and none twice."""
+    """The tables have no other names and no name twice."""
     page = root / "docs" / "client.md"
     named = _first_cells_in(_section(page, "Options") + _section(page, "Options without effect"))
     assert sorted(named) == sorted(ClientOptions.__annotations__)
 
 
 def test_every_counter_is_in_the_table(root: Path) -> None:
-    """And the table names no other."""
+    """The table has no other names."""
     with TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}) as client:
         counted = sorted(client.stats())
     assert sorted(_first_cells_in(_section(root / "docs" / "client.md", "Counters"))) == counted
 
 
 def test_every_method_of_a_result_is_in_the_table(root: Path) -> None:
-    """The four that 1.1.0's result had."""
+    """At least the four methods of 1.1.0's result."""
     table = _section(root / "docs" / "callbacks.md", "AsyncResult")
     assert {"get", "wait", "ready", "successful"} <= set(_first_cells_in(table))
 
 
 def test_every_call_option_is_in_a_table(root: Path) -> None:
-    """``calls.md`` has a row for each."""
     assert [name for name in CallOptions.__annotations__ if name not in first_cells(root / "docs" / "calls.md")] == []
 
 
 def test_every_error_has_a_row(root: Path) -> None:
-    """``errors.md`` names each class of the SDK's own tree."""
+    """Every class derived from ``TargetError`` is in ``errors.md``."""
     tree = [
         name
         for name, value in vars(errors).items()
@@ -93,6 +92,5 @@ def test_every_error_has_a_row(root: Path) -> None:
 
 
 def test_every_page_is_in_the_navigation(root: Path) -> None:
-    """A page that nothing leads to is read by nobody."""
     navigation = (root / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page.name for page in (root / "docs").glob("*.md") if page.name not in navigation] == []

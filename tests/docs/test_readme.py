@@ -1,4 +1,4 @@
-"""The README shows what ``make demo`` prints."""
+"""The README shows the output of ``make demo``."""
 
 import re
 import subprocess
@@ -11,8 +11,8 @@ from tests.docs.pages import fenced_after
 
 MARKER = "<!-- what make demo prints; a test holds it against a run -->"
 
-#: What differs between two runs, and the word that stands for it in the comparison.
-DIFFERS = [
+#: Values that differ between two runs, and their placeholders.
+VARIABLE = [
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
     (r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "UUID"),
     (r"[0-9a-f]{32}", "UUID"),
@@ -23,22 +23,22 @@ DIFFERS = [
 
 
 def masked(text: str) -> str:
-    """``text`` without ports, ids and times."""
-    for pattern, word in DIFFERS:
+    """Replace ports, ids and times by placeholders."""
+    for pattern, word in VARIABLE:
         text = re.sub(pattern, word, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 @pytest.mark.server
-def test_the_readme_shows_the_demo_as_it_is(root: Path) -> None:
-    """Line by line, but for ports, ids and times."""
+def test_the_readme_shows_the_output_of_the_demo(root: Path) -> None:
+    """Every line is the same, except for ports, ids and times."""
     demo = [sys.executable, "-m", "target_python_sdk", "demo"]
     done = subprocess.run(demo, cwd=str(root), capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert masked(fenced_after(root / "README.md", MARKER)) == masked(done.stdout)
 
 
-def test_only_what_differs_is_masked() -> None:
-    """Two visitors with different experiences do not look alike."""
+def test_only_variable_values_are_replaced() -> None:
+    """Different experiences remain different."""
     assert masked("ada  127.0.0.1:4711  blue  12.5 ms") == masked("ada  127.0.0.1:80  blue  3 ms")
     assert masked("ada  blue") != masked("ada  green")

@@ -1,4 +1,4 @@
-"""The examples of Adobe's own documentation run as they stand."""
+"""The examples of Adobe's documentation run unchanged."""
 
 import sys
 import threading
@@ -14,13 +14,13 @@ from tests.docs.pages import python_blocks
 
 pytestmark = pytest.mark.server
 
-#: How Adobe's pages open a Python block.
-ADOBES_FENCE = 'python {line-numbers="true"}'
-LONG_ENOUGH = 10  # seconds; the event is due after 0.1
+#: The info string of Python blocks in Adobe's pages.
+ADOBE_INFO = 'python {line-numbers="true"}'
+TIME_LIMIT = 10  # seconds; the event is due after 0.1
 
 
-class Watched:
-    """A ``client_ready`` callback, and what its local names meant when it returned."""
+class RecordedCallback:
+    """A ``client_ready`` callback, and its local variables when it returned."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
@@ -40,42 +40,42 @@ class Watched:
         if event == "return" and frame.f_code is self._callback.__code__:
             self._locals = dict(frame.f_locals)
 
-    def locals_in_the_end(self) -> Dict[str, Any]:
-        """The callback's local names, once it has run."""
-        assert self._returned.wait(LONG_ENOUGH), "client_ready has not fired"
+    def final_locals(self) -> Dict[str, Any]:
+        """Wait for the callback; return its local variables."""
+        assert self._returned.wait(TIME_LIMIT), "client_ready has not fired"
         return self._locals
 
 
-def names_on_the_page(create: Create, watched: List[Watched]) -> Dict[str, Any]:
-    """What a page takes for imported: the wire types, and a ``TargetClient`` whose edge is on this machine."""
+def names_on_the_page(create: Create, callbacks: List[RecordedCallback]) -> Dict[str, Any]:
+    """Return the names that a page uses without an import: the wire types, and a ``TargetClient`` of the local edge."""
 
-    def create_watched(options: Dict[str, Any]) -> Any:
-        events = {name: Watched(callback) for name, callback in options["events"].items()}
-        watched.extend(events.values())
+    def create_recorded(options: Dict[str, Any]) -> Any:
+        events = {name: RecordedCallback(callback) for name, callback in options["events"].items()}
+        callbacks.extend(events.values())
         return create({**options, "events": events})
 
     names = {name: getattr(delivery_api_client, name) for name in dir(delivery_api_client) if name[0].isupper()}
-    return {**names, "TargetClient": SimpleNamespace(create=create_watched)}
+    return {**names, "TargetClient": SimpleNamespace(create=create_recorded)}
 
 
 def page_of(shared: Path, number: str) -> Path:
-    """The page whose file name starts with that number."""
+    """Return the page whose file name starts with this number."""
     (page,) = (shared / "seeds").glob(number + "*")
     return page
 
 
 def run_example(page: Path, create: Create) -> Dict[str, Any]:
-    """Run the page's example; the local names of its ``client_ready_callback`` in the end."""
-    _signature, example = python_blocks(page, ADOBES_FENCE)
-    watched: List[Watched] = []
-    example.namespace.update(names_on_the_page(create, watched))
+    """Run the page's example; return the local variables of its ``client_ready_callback``."""
+    _signature, example = python_blocks(page, ADOBE_INFO)
+    callbacks: List[RecordedCallback] = []
+    example.namespace.update(names_on_the_page(create, callbacks))
     example.evaluate()
-    (callback,) = watched
-    return callback.locals_in_the_end()
+    (callback,) = callbacks
+    return callback.final_locals()
 
 
 def test_the_get_offers_example_gets_an_offer(shared: Path, create_at_edge: Create) -> None:
-    """The visitor is given one experience of a1-serverside-ab."""
+    """The visitor gets an experience of a1-serverside-ab."""
     local = run_example(page_of(shared, "002"), create_at_edge)
 
     answer = local["target_delivery_response"]["response"]
@@ -85,7 +85,7 @@ def test_the_get_offers_example_gets_an_offer(shared: Path, create_at_edge: Crea
 
 
 def test_the_get_attributes_example_reads_the_flags(shared: Path, create_at_edge: Create) -> None:
-    """The values are those that the page's own comment shows."""
+    """The values are those in the page's comment."""
     local = run_example(page_of(shared, "001"), create_at_edge)
 
     assert local["engineering_flags"] == {
@@ -98,9 +98,9 @@ def test_the_get_attributes_example_reads_the_flags(shared: Path, create_at_edge
 
 
 @pytest.mark.parametrize("number", ["001", "002"])
-def test_the_method_line_is_a_legal_call(shared: Path, create_at_edge: Create, number: str) -> None:
-    """The line under "Méthode" runs, given the names in it."""
-    signature, _example = python_blocks(page_of(shared, number), ADOBES_FENCE)
+def test_the_method_line_is_a_valid_call(shared: Path, create_at_edge: Create, number: str) -> None:
+    """The line under "Méthode" runs if its names are defined."""
+    signature, _example = python_blocks(page_of(shared, number), ADOBE_INFO)
     signature.namespace.update(
         target_client_instance=create_at_edge({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}),
         mbox_names=["demo-engineering-flags"],

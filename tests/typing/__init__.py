@@ -1,1 +1,1 @@
-"""Read by type checkers; nothing here but the test itself is executed."""
+"""Code for type checkers. Only the test is executed."""

@@ -1,4 +1,4 @@
-"""Every legal way to use the SDK, for mypy and pyright to agree with.  Never executed."""
+"""Every valid use of the SDK, for mypy and pyright. Never executed."""
 
 import asyncio
 import copy
@@ -59,7 +59,7 @@ from target_tools.utils import get_epoch_time_milliseconds
 
 
 class Channel(enum.Enum):
-    """An enumeration of the user's own."""
+    """An enumeration of the application."""
 
     WEB = "web"
 
@@ -68,15 +68,15 @@ class Channel(enum.Enum):
 
 
 def without_parameter() -> None:
-    """A subscriber as most examples show it."""
+    """A subscriber without a parameter, as in most examples."""
 
 
 def with_event(event: Dict[str, Any]) -> None:
-    """A subscriber that wants the event."""
+    """A subscriber with a parameter."""
 
 
 def clients() -> None:
-    """Options as a literal, as a typed dict, and all of them at once."""
+    """Options as a literal, as a typed dict, and all options at once."""
     least = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"})
     assert_type(least, TargetClient)
     least.close()
@@ -153,7 +153,7 @@ def names_on_the_class() -> None:
 
 
 def calls(client: TargetClient, request: DeliveryRequest) -> None:
-    """With nothing but the request, and with every option."""
+    """With only the request, and with every option."""
     assert_type(client.get_offers({"request": request}), TargetDeliveryResponse)
 
     every: CallOptions = {
@@ -180,20 +180,20 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def on_envelope(envelope: TargetDeliveryResponse) -> None:
-    """A callback that knows what it is given."""
+    """A callback with an annotated parameter."""
 
 
 def on_attributes(provider: AttributesProvider) -> str:
-    """One for ``get_attributes``; what a callback returns is nobody's business."""
+    """A callback of ``get_attributes``. The return value is ignored."""
     return provider.get_value("demo-engineering-flags", "cdnHostname") or ""
 
 
 def on_error(error: BaseException) -> None:
-    """What an error goes to."""
+    """An error callback."""
 
 
 class Page:
-    """A method is a callback, too, and so is an object."""
+    """A bound method and a callable object are callbacks, too."""
 
     def show(self, envelope: TargetDeliveryResponse) -> None:
         """A bound method."""
@@ -203,7 +203,7 @@ class Page:
 
 
 def callbacks(client: TargetClient, request: DeliveryRequest) -> None:
-    """With a callback a call returns an ``AsyncResult`` at once."""
+    """With a callback, a call returns an ``AsyncResult``."""
     result = client.get_offers({"request": request, "callback": on_envelope})
     assert_type(result, AsyncResult[TargetDeliveryResponse])
     assert_type(result.get(), TargetDeliveryResponse)
@@ -230,7 +230,7 @@ def callbacks(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def callbacks_of_attributes(client: TargetClient, request: DeliveryRequest) -> None:
-    """The result holds an ``AttributesProvider``; the request may be left out."""
+    """The result contains an ``AttributesProvider``. The request is optional."""
     result = client.get_attributes(["a"], {"callback": on_attributes})
     assert_type(result, AsyncResult[AttributesProvider])
     assert_type(result.get(1.5), AttributesProvider)
@@ -242,7 +242,7 @@ def callbacks_of_attributes(client: TargetClient, request: DeliveryRequest) -> N
 
 
 async def awaited(client: TargetClient, request: DeliveryRequest) -> None:
-    """The ``_async`` calls, a result of a call with a callback, and what asyncio makes of them."""
+    """The ``_async`` calls, an ``AsyncResult``, and both in asyncio's functions."""
     assert_type(await client.get_offers_async({"request": request}), TargetDeliveryResponse)
     assert_type(await client.send_notifications_async({"request": request, "timeout": 200}), TargetDeliveryResponse)
     assert_type(await client.get_attributes_async(["a"]), AttributesProvider)
@@ -257,7 +257,7 @@ async def awaited(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def attributes(client: TargetClient, request: DeliveryRequest) -> None:
-    """Without options, with options, and with options that hold no request."""
+    """Without options, with options, and with options that have no request."""
     provider = client.get_attributes(["demo-engineering-flags"])
     assert_type(provider, AttributesProvider)
     assert_type(provider.get_value("demo-engineering-flags", "searchProviderId"), Any)
@@ -268,7 +268,7 @@ def attributes(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def envelope(answer: TargetDeliveryResponse) -> None:
-    """As a dict, whose values are whatever their keys hold, and as attributes that know their types."""
+    """An envelope as a dict, whose values are ``Any``, and with typed attributes."""
     assert_type(answer["response"], Any)
     assert_type(answer.get("trace"), Optional[Any])
     assert_type(answer.response, DeliveryResponse)
@@ -285,7 +285,7 @@ def envelope(answer: TargetDeliveryResponse) -> None:
 
 
 def offers(response: DeliveryResponse) -> None:
-    """From the answer down to the content."""
+    """An answer, down to the content of an option."""
     if response.execute is not None:
         assert_type(response.execute.mboxes, Optional[List[MboxResponse]])
         for mbox in response.execute.mboxes or []:
@@ -297,7 +297,7 @@ def offers(response: DeliveryResponse) -> None:
 
 
 def wire_types() -> DeliveryRequest:
-    """By keyword, by position in 1.1.0's order, and filled in later."""
+    """Models by keyword, by position in 1.1.0's order, and with attributes that are set later."""
     visitor = VisitorId("tnt.35_0", third_party_id="B234A029348")
     context = Context(channel=ChannelType.WEB, geo=Geo(city="Berlin", latitude=52.5))
     Context(channel="web")
@@ -325,7 +325,7 @@ def wire_types() -> DeliveryRequest:
 
 
 def to_and_from_the_wire(request: DeliveryRequest) -> None:
-    """Dicts and text."""
+    """Models as dicts and as text."""
     assert_type(request.to_dict(), Dict[str, Any])
     assert_type(request.to_dict(by_alias=True, exclude_none=True), Dict[str, Any])
     assert_type(request.to_str(), str)
@@ -333,12 +333,12 @@ def to_and_from_the_wire(request: DeliveryRequest) -> None:
 
 
 def old_names(request: delivery_api_client.DeliveryRequest) -> target_python_sdk.types.DeliveryRequest:
-    """The old door hands on the same classes."""
+    """1.1.0's import path has the same classes."""
     return request
 
 
 def old_client(request: delivery_api_client.DeliveryRequest) -> Optional[delivery_api_client.DeliveryResponse]:
-    """1.1.0's generated client, by the package and by its modules."""
+    """1.1.0's generated client, from the package and from its modules."""
     configuration = delivery_api_client.Configuration(host="https://acmeclient.tt.omtrdc.net")
     with delivery_api_client.ApiClient(configuration) as api_client:
         assert_type(api_client.default_headers, Dict[str, str])
@@ -357,13 +357,13 @@ def old_engine(request: DeliveryRequest) -> Sequence[str]:
 
 
 def old_names_of_a_client(client: TargetClient) -> Any:
-    """What 1.1.0 let people see of it."""
+    """Attributes of a client that 1.1.0 had."""
     client.event_emitter("mine", {"shown": True})
     return client.config["client"]
 
 
 def old_functions(cookies: Dict[str, str]) -> Optional[str]:
-    """Small functions and names by their old paths."""
+    """Functions and names by their paths in 1.1.0."""
     assert_type(get_epoch_time_milliseconds(), int)
     return cookies.get(TARGET_COOKIE)
 
@@ -372,7 +372,7 @@ def old_functions(cookies: Dict[str, str]) -> Optional[str]:
 
 
 def failures(client: TargetClient, request: DeliveryRequest) -> Union[str, int, None]:
-    """By the SDK's classes, by 1.1.0's and by the standard library's."""
+    """Errors by the classes of the SDK, of 1.1.0 and of the standard library."""
     try:
         client.get_offers({"request": request})
     except errors.OptionError as error:
@@ -394,7 +394,7 @@ def failures(client: TargetClient, request: DeliveryRequest) -> Union[str, int, 
 
 
 def failures_of_queued_calls(client: TargetClient, request: DeliveryRequest) -> Union[str, int, None]:
-    """What ``get()`` raises, an await likewise."""
+    """The errors of ``get()`` and of an await."""
     try:
         client.get_offers({"request": request, "callback": print}).get()
     except errors.ConnectionFailed as error:
@@ -412,13 +412,13 @@ def failures_of_queued_calls(client: TargetClient, request: DeliveryRequest) -> 
 
 
 def half_an_answer(connection: Connection) -> None:
-    """A handler of a server that misbehaves."""
+    """A handler of a ``SocketServer``."""
     connection.read_request()
     connection.send(response({"status": 200}, status=200)[:20])
 
 
 def around() -> None:
-    """An edge and a server for tests."""
+    """A local edge and a test server."""
     with LocalEdge() as edge, SocketServer(half_an_answer) as server:
         assert_type(edge.domain, str)
         assert_type(server.requests, List[bytes])

@@ -1,22 +1,22 @@
-"""What a type checker has to object to; each such line ends in the code of mypy's objection.  Never executed."""
+"""Mistakes that a type checker must report. Each line ends with mypy's error code. Never executed."""
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import DeliveryRequest, MboxRequest
 
 
 def no_parameter() -> None:
-    """A callback that could not be told anything."""
+    """A callback without a parameter."""
 
 
 async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None:
-    """An awaited call has no callback, and its answer is no result to ask."""
+    """An awaited call takes no callback and returns an answer, not an ``AsyncResult``."""
     await client.get_offers_async({"request": request, "callback": print})  # expected: typeddict-item
     await client.send_notifications_async({})  # expected: typeddict-item
     (await client.get_attributes_async(["a"])).wait()  # expected: attr-defined
 
 
 def misuse(client: TargetClient, request: DeliveryRequest) -> None:
-    """One mistake a line."""
+    """One mistake in each line."""
     TargetClient.create({"client": "acmeclient"})  # expected: arg-type
     TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: arg-type
     TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: arg-type
