@@ -19,7 +19,7 @@ def edge() -> Iterator[LocalEdge]:
 
 @pytest.fixture
 def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
-    """``TargetClient.create`` with the edge's address, unless the options have one. It closes the clients afterwards."""
+    """``TargetClient.create`` with the edge's address, unless the options have one. Closes the clients afterwards."""
     made: List[TargetClient] = []
     create = TargetClient.create
 
