@@ -1,4 +1,4 @@
-"""1.1.0's functions around the ``mbox`` cookie: at.js and the client read what they write, and the other way round."""
+"""1.1.0's functions for the ``mbox`` cookie, in the format that at.js and ``TargetClient`` read and write."""
 
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -14,22 +14,22 @@ SESSION_ID_COOKIE = service.SESSION_ID_COOKIE
 DEVICE_ID_COOKIE = service.DEVICE_ID_COOKIE
 LOCATION_HINT_COOKIE = service.LOCATION_HINT_COOKIE
 
-#: One part of the cookie: its ``name``, its ``value``, and when it ``expires`` in seconds since 1970.
+#: A part of the cookie: ``name``, ``value``, and ``expires`` in seconds since 1970.
 InternalCookie = Dict[str, Any]
 
 
 def create_internal_cookie(name: str, value: str, expires: float) -> InternalCookie:
-    """One part of the cookie."""
+    """Return a part of the cookie."""
     return {"name": name, "value": value, "expires": expires}
 
 
 def get_internal_cookies(cookie_value: str) -> List[str]:
-    """The parts of a cookie's value, as text."""
+    """Split the value of a cookie into its parts."""
     return cookie_value.split("|")
 
 
 def deserialize_cookie(string: str) -> Optional[InternalCookie]:
-    """One part, read; None of what makes no sense."""
+    """Parse a part of the cookie. Returns None if it is malformed."""
     fields = string.split("#")
     expires = _time(fields[2]) if len(fields) > 2 else None
     return None if expires is None else create_internal_cookie(unquote(fields[0]), unquote(fields[1]), expires)
@@ -46,22 +46,23 @@ def _time(text: str) -> Union[int, float, None]:
 
 
 def serialize_cookie(cookie: Mapping[str, Any]) -> str:
-    """One part as text."""
-    return "{}#{}#{}".format(quote(cookie["name"], UNQUOTED), quote(cookie["value"], UNQUOTED), cookie["expires"])
+    """Return a part of the cookie as text."""
+    name, value = quote(cookie["name"], UNQUOTED), quote(cookie["value"], UNQUOTED)
+    return f"{name}#{value}#{cookie['expires']}"
 
 
 def get_expires(cookie: Mapping[str, Any]) -> Any:
-    """When a part expires."""
+    """Return the time at which a part expires."""
     return cookie.get("expires")
 
 
 def get_max_expires(cookies: Sequence[Mapping[str, Any]]) -> Any:
-    """When the last of them expires."""
+    """Return the time at which the last of the parts expires."""
     return max(map(get_expires, cookies))
 
 
 def parse_cookies(target_cookie: Optional[str]) -> Dict[str, InternalCookie]:
-    """The parts of a cookie that are still alive, by name; of two alike the last counts."""
+    """Return the parts of a cookie that have not expired, by name. The last of several with one name wins."""
     if not target_cookie:
         return {}
     texts = get_internal_cookies(target_cookie[:PARSED_LENGTH].strip('"'))[:PARSED_PARTS]
@@ -70,7 +71,7 @@ def parse_cookies(target_cookie: Optional[str]) -> Dict[str, InternalCookie]:
 
 
 def create_target_cookie(cookies: Sequence[Mapping[str, Any]]) -> TargetCookie:
-    """The cookie that is made of ``cookies``, and lives as long as the last of them."""
+    """Return the cookie with the parts ``cookies``. It expires together with the last part."""
     max_age = int(get_max_expires(cookies) - math.ceil(epoch_seconds()))
     value = "|".join(map(serialize_cookie, cookies))
     return {"name": TARGET_COOKIE, "value": value, "maxAge": max_age, "max_age": max_age}

@@ -1,4 +1,4 @@
-"""What an application may have taken of 1.1.0's helper: cookies, clusters, ids, and what hangs on an answer."""
+"""The functions of 1.1.0's ``helper`` that applications may call: cookies, clusters, ids and parts of an answer."""
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
@@ -43,7 +43,7 @@ DEVICE_TYPES = [DeviceType.PHONE, DeviceType.TABLET]
 SCREEN_ORIENTATION_TYPES = [ScreenOrientationType.PORTRAIT, ScreenOrientationType.LANDSCAPE]
 METRIC_TYPES = [MetricType.CLICK, MetricType.DISPLAY]
 
-#: The parts of a cookie, as ``cookies.parse_cookies`` gives them.
+#: The parts of a cookie, as returned by ``cookies.parse_cookies``.
 Cookies = Mapping[str, Mapping[str, Any]]
 
 
@@ -51,7 +51,7 @@ Cookies = Mapping[str, Mapping[str, Any]]
 
 
 def create_headers(uuid_method: Callable[[], str] = create_uuid) -> Dict[str, str]:
-    """The headers that a delivery says who sent it with."""
+    """Return the headers that identify the sender of a delivery request."""
     return {
         "Content-Type": "application/json",
         "X-EXC-SDK": service.SDK_NAME,
@@ -61,17 +61,17 @@ def create_headers(uuid_method: Callable[[], str] = create_uuid) -> Dict[str, st
 
 
 def set_channel(channel: object) -> str:
-    """The channel, if it is one, else web."""
+    """Return ``channel`` if it is valid, otherwise ``web``."""
     return str(channel) if channel in CHANNEL_TYPES else ChannelType.WEB
 
 
 def valid_mbox(mbox: MboxRequest) -> Any:
-    """The name of an mbox: without one it is none."""
+    """Return the name of an mbox. An mbox without a name is invalid."""
     return mbox.name
 
 
 def valid_notification(notification: Notification) -> bool:
-    """Whether a notification has an id, a time and a type."""
+    """Return whether a notification has an id, a timestamp and a known type."""
     known = notification.type in METRIC_TYPES
     return notification.id is not None and is_int(notification.timestamp) and known
 
@@ -82,59 +82,58 @@ def valid_notification(notification: Notification) -> bool:
 def get_session_id(
     cookies: Cookies, user_session_id: Optional[str], uuid_method: Callable[[], str] = create_uuid
 ) -> str:
-    """The session in the cookie, else the caller's, else a new one."""
+    """Return the session id: of the cookie, else ``user_session_id``, else a new one."""
     return cookies.get(service.SESSION_ID_COOKIE, {}).get("value") or user_session_id or uuid_method()
 
 
 def get_device_id(cookies: Cookies) -> Optional[str]:
-    """The device id in the cookie."""
+    """Return the device id of the cookie."""
     return cookies.get(service.DEVICE_ID_COOKIE, {}).get("value")
 
 
 def extract_cluster_from_device_id(_id: Optional[str]) -> Optional[str]:
-    """The ``35`` of ``abc.35_0``."""
+    """Return the ``35`` of ``abc.35_0``."""
     return cluster_of_id(_id)
 
 
 def extract_cluster_from_edge_host(host: Optional[str]) -> Optional[str]:
-    """The ``35`` of ``mboxedge35.tt.omtrdc.net``; None for a host that is no edge's."""
+    """Return the ``35`` of ``mboxedge35.tt.omtrdc.net``, or None for any other host."""
     return cluster_of_edge_host(host)
 
 
 def get_cluster(device_id: Optional[str], cluster: Optional[str]) -> Optional[str]:
-    """The cluster behind the device id, else ``cluster``."""
+    """Return the cluster in the device id, else ``cluster``."""
     return cluster_of_id(device_id) or cluster
 
 
 def get_target_host(
     server_domain: Optional[str], cluster: Optional[str], client: str, secure: Optional[bool]
 ) -> str:
-    """The scheme and host of a cluster, else of ``server_domain``, else of the client.
+    """Return the scheme and host of ``cluster``, else ``server_domain``, else the client's own host.
 
-    A cluster that cannot be part of a host name is none.  The client itself asks
-    ``server_domain`` wherever one is given.
+    A cluster that cannot be part of a host name is ignored. ``TargetClient`` differs: it prefers ``server_domain``.
     """
     scheme = SCHEME["HTTP" if secure is False else "HTTPS"]
     hint = valid_hint(cluster) if cluster else None
     if hint is not None:
-        return "{}{}{}.{}".format(scheme, EDGE_CLUSTER_PREFIX, hint, HOST)
-    return scheme + (server_domain or "{}.{}".format(client, HOST))
+        return f"{scheme}{EDGE_CLUSTER_PREFIX}{hint}.{HOST}"
+    return scheme + (server_domain or f"{client}.{HOST}")
 
 
 def get_location_hint(location_hint_string: Any) -> Optional[int]:
-    """A location hint of Audience Manager as a number."""
+    """Return a location hint of Audience Manager as a number."""
     return parse_int(location_hint_string)
 
 
 def get_target_cookie(session_id: str, _id: VisitorId) -> TargetCookie:
-    """The cookie that keeps the session and the device."""
+    """Return the cookie that stores the session and the device."""
     return target_cookie(session_id, _id.tnt_id, epoch_seconds())
 
 
 def get_target_location_hint_cookie(
     request_cluster: Optional[str], edge_host: Optional[str] = None
 ) -> Optional[TargetCookie]:
-    """The cookie that keeps the cluster, of the request or else of the edge that answered."""
+    """Return the cookie that stores the cluster: ``request_cluster``, else the one in ``edge_host``."""
     cluster = request_cluster or cluster_of_edge_host(edge_host)
     return location_hint_cookie(cluster) if cluster else None
 
@@ -143,80 +142,80 @@ def get_target_location_hint_cookie(
 
 
 def get_marketing_cloud_visitor_id(visitor: Any) -> Any:
-    """The Experience Cloud id that a visitor knows."""
+    """Return the visitor's Experience Cloud id."""
     return visitor_values(visitor).get("MCMID") if visitor else None
 
 
 def get_visitor_customer_ids(visitor: Any) -> Any:
-    """The customer ids in a visitor's state, as they stand there."""
+    """Return the customer ids in a visitor's state, unchanged."""
     state = visitor_state(visitor) if visitor else None
     first: Mapping[str, Any] = next(iter((state or {}).values()), {})
     return first.get("customerIDs", first.get("customer_ids"))
 
 
 def get_customer_ids(customer_ids: Optional[List[CustomerId]], visitor: Any) -> Optional[List[CustomerId]]:
-    """The customer ids of a visitor, and behind them those of the request."""
+    """Return the visitor's customer ids, followed by those of the request."""
     known = visitor_customer_ids(visitor) if visitor else []
     return [*known, *(customer_ids or ())] if known else customer_ids
 
 
-# What hangs on an answer
+# Parts of an answer
 
 
 def get_analytics_from_object(_object: Any) -> Optional[List[AnalyticsResponse]]:
-    """What Analytics is to be told of one place, in a list; None if nothing."""
+    """Return the Analytics payload of an mbox, view or page load in a list, or None."""
     return [_object.analytics] if _object and _object.analytics else None
 
 
 def get_analytics_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[AnalyticsResponse]]:
-    """The same of several places."""
-    return _together(map(get_analytics_from_object, _list or ()))
+    """Return the Analytics payloads of a list of mboxes, views or page loads, or None."""
+    return _flatten(map(get_analytics_from_object, _list or ()))
 
 
 def get_analytics_details(response: DeliveryResponse) -> Optional[List[AnalyticsResponse]]:
-    """The same of a whole answer."""
-    return get_analytics_from_list(_places(response))
+    """Return all Analytics payloads of an answer, or None."""
+    return get_analytics_from_list(_mboxes_and_views(response))
 
 
 def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
-    """The trace of one place, in a list; None if there is none."""
+    """Return the trace of an mbox, view or page load in a list, or None."""
     return [_object.trace] if _object and _object.trace else None
 
 
 def get_trace_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
-    """The same of several places."""
-    return _together(map(get_trace_from_object, _list or ()))
+    """Return the traces of a list of mboxes, views or page loads, or None."""
+    return _flatten(map(get_trace_from_object, _list or ()))
 
 
 def get_trace_details(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
-    """The same of a whole answer."""
-    return get_trace_from_list(_places(response))
+    """Return all traces of an answer, or None."""
+    return get_trace_from_list(_mboxes_and_views(response))
 
 
 def get_response_tokens_from_object(_object: Any) -> List[Dict[str, Any]]:
-    """The response tokens of one place, option by option."""
+    """Return the response tokens of an mbox, view or page load, one dict per option."""
     options = (_object.options if _object else None) or ()
     return [option.response_tokens for option in options if option.response_tokens]
 
 
 def get_response_tokens_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
-    """The same of several places; None if there are none."""
-    return _together(map(get_response_tokens_from_object, _list or ()))
+    """Return the response tokens of a list of mboxes, views or page loads, or None."""
+    return _flatten(map(get_response_tokens_from_object, _list or ()))
 
 
 def get_response_tokens(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
-    """The same of a whole answer."""
-    return get_response_tokens_from_list(_places(response))
+    """Return all response tokens of an answer, or None."""
+    return get_response_tokens_from_list(_mboxes_and_views(response))
 
 
-def _together(lists: Iterable[Optional[List[Any]]]) -> Optional[List[Any]]:
+def _flatten(lists: Iterable[Optional[List[Any]]]) -> Optional[List[Any]]:
     return flatten_list([each for each in lists if each]) or None
 
 
-def _places(response: DeliveryResponse) -> List[Any]:
-    """The page loads, mboxes and views of an answer."""
+def _mboxes_and_views(response: DeliveryResponse) -> List[Any]:
+    """Return the page loads, mboxes and views of an answer."""
     execute, prefetch = response.execute, response.prefetch
-    places: List[Any] = [] if execute is None else [execute.page_load, *(execute.mboxes or ())]
+    found: List[Any] = [] if execute is None else [execute.page_load, *(execute.mboxes or ())]
     if prefetch is not None:
-        places += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
-    return places
+        found += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
+    return found

@@ -1,4 +1,4 @@
-"""1.1.0's dict of texts."""
+"""1.1.0's dict of error texts."""
 
 from typing import Dict
 

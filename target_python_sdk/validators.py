@@ -1,6 +1,6 @@
-"""1.1.0's checks of options: what is wrong as a text, or None.
+"""1.1.0's checks of options. Each returns an error text, or None if the options are valid.
 
-The client itself checks more, and raises ``OptionError``.
+``TargetClient`` checks more, and raises ``OptionError``.
 """
 
 from typing import Any, Callable, Mapping, Optional
@@ -19,7 +19,7 @@ from target_tools.errors import OptionError
 
 
 def validate_client_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
-    """What is wrong with the options of a client."""
+    """Check the options of a client."""
     if not options:
         return OPTIONS_REQUIRED
     if not options.get("client"):
@@ -27,16 +27,16 @@ def validate_client_options(options: Optional[Mapping[str, Any]]) -> Optional[st
     if not options.get("organization_id"):
         return ORG_ID_REQUIRED
     method = options.get("decisioning_method")
-    return _said_by(lambda: decisioning_method("decisioning_method", method)) if method else None
+    return _error_text_of(lambda: decisioning_method("decisioning_method", method)) if method else None
 
 
 def validate_get_offers_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
-    """What is wrong with the options of ``get_offers``."""
+    """Check the options of ``get_offers``."""
     return _validate_call(options, check_offers)
 
 
 def validate_send_notifications_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
-    """What is wrong with the options of ``send_notifications``."""
+    """Check the options of ``send_notifications``."""
     return _validate_call(options, check_notifications)
 
 
@@ -46,13 +46,13 @@ def _validate_call(options: Optional[Mapping[str, Any]], check: Callable[[Delive
     request, callback = options.get("request"), options.get("callback")
     if not isinstance(request, DeliveryRequest):
         return REQUEST_REQUIRED
-    wrong = _said_by(lambda: check(request))
-    if wrong is None and callback is not None and not callable(callback):
+    error_text = _error_text_of(lambda: check(request))
+    if error_text is None and callback is not None and not callable(callback):
         return INVALID_CALLBACK
-    return wrong
+    return error_text
 
 
-def _said_by(check: Callable[[], object]) -> Optional[str]:
+def _error_text_of(check: Callable[[], object]) -> Optional[str]:
     try:
         check()
     except OptionError as error:

@@ -1,6 +1,6 @@
 """Reads the two file formats of a rule artifact, ``rules.json`` and ``rules.bin``.
 
-A ``rules.bin`` begins with ``ATOD:``, the version ``001`` and a key of 32 bytes.  The rest is the JSON, XORed
+A ``rules.bin`` begins with ``ATOD:``, the version ``001`` and a key of 32 bytes. The rest is the JSON, XORed
 with the organization id and the key, repeated as often as needed.
 """
 
@@ -17,7 +17,7 @@ _BYTES_PER_BRACKET = 16
 
 
 def parse_artifact(body: bytes, obfuscated: bool, organization_id: str) -> Any:
-    """Return the JSON document in ``body``.  Raises ``InvalidArtifact``."""
+    """Return the JSON document in ``body``. Raises ``InvalidArtifact``."""
     text = deobfuscate(body, organization_id) if obfuscated else body
     try:
         return parse_json(text, max(MAX_BRACKETS, len(text) // _BYTES_PER_BRACKET))
@@ -38,7 +38,7 @@ def parse_payload(payload: Any) -> Any:
 
 
 def deobfuscate(body: bytes, organization_id: str) -> bytes:
-    """Return the JSON in a ``rules.bin``.  Raises ``InvalidArtifact`` if the header is missing."""
+    """Return the JSON in a ``rules.bin``. Raises ``InvalidArtifact`` if the header is missing."""
     header = len(_MAGIC) + _KEY_SIZE
     if len(body) < header or not body.startswith(_MAGIC):
         raise InvalidArtifact("Invalid Artifact")
@@ -46,13 +46,13 @@ def deobfuscate(body: bytes, organization_id: str) -> bytes:
 
 
 def obfuscate(text: bytes, organization_id: str) -> bytes:
-    """Return JSON in the format of ``rules.bin``.  The key is derived from the text, so equal text has equal bytes."""
+    """Return JSON in the format of ``rules.bin``. The key is derived from the text, so equal text has equal bytes."""
     key = hashlib.sha256(text).hexdigest()[:_KEY_SIZE].encode("ascii")
     return _MAGIC + key + _xor(text, organization_id, key)
 
 
 def _xor(data: bytes, organization_id: str, key: bytes) -> bytes:
-    """XOR ``data`` with the organization id and the key.  Integers of this size are much faster than a loop."""
+    """XOR ``data`` with the organization id and the key. Integers of this size are much faster than a loop."""
     size, pad = len(data), organization_id.encode("utf-8") + key
     repeated = (pad * (size // len(pad) + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")

@@ -43,7 +43,7 @@ class ParsedUrl(NamedTuple):
 
 
 def parse_url(url: str, option: str) -> ParsedUrl:
-    """Parse ``url``, the value of ``option``.  Raises ``OptionError`` if a request cannot be sent to it."""
+    """Parse ``url``, the value of ``option``. Raises ``OptionError`` if a request cannot be sent to it."""
     try:
         parts = urlsplit(url)
         return ParsedUrl(_origin(parts), _target(parts), _credentials(parts))
@@ -72,7 +72,7 @@ def _credentials(parts: SplitResult) -> Optional[str]:
 
 
 def _to_ascii(host: str) -> str:
-    """Return the host name as DNS uses it.  Raises ``ValueError`` for an invalid name."""
+    """Return the host name as DNS uses it. Raises ``ValueError`` for an invalid name."""
     encoded = host if host.isascii() else host.encode("idna").decode("ascii")
     name = encoded[:-1] if encoded.endswith(".") else encoded
     sizes = [len(label) for label in name.split(".")]
@@ -91,7 +91,7 @@ class ArtifactLocation(NamedTuple):
     """The URL of a client's artifact, and how to download and read it."""
 
     parsed_url: ParsedUrl
-    #: The URL as it was configured.  It may contain secrets: pass it to the application, never to a log.
+    #: The URL as it was configured. It may contain secrets: pass it to the application, never to a log.
     url: str
     #: Whether the artifact is obfuscated (``rules.bin``).
     obfuscated: bool
@@ -103,7 +103,7 @@ class ArtifactLocation(NamedTuple):
 
 
 def artifact_location(settings: ClientSettings, log: Log) -> ArtifactLocation:
-    """Return the location of a client's artifact.  Raises ``OptionError``."""
+    """Return the location of a client's artifact. Raises ``OptionError``."""
     configured = settings.artifact_location
     obfuscated = is_obfuscated(settings.artifact_format, configured)
     url = configured or artifact_url(
@@ -124,7 +124,7 @@ def artifact_location(settings: ClientSettings, log: Log) -> ArtifactLocation:
 def artifact_url(
     *, client: str, environment: str, property_token: Optional[str], obfuscated: bool, cdn_base_path: str, secure: bool
 ) -> str:
-    """Return the default URL of a client's artifact.  Raises ``OptionError`` for an unusable path segment."""
+    """Return the default URL of a client's artifact. Raises ``OptionError`` for an unusable path segment."""
     segments = [_path_segment("client", client), _path_segment("environment", environment), "v1"]
     if property_token:
         segments.append(_path_segment("property_token", property_token))

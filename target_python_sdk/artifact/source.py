@@ -97,7 +97,7 @@ class ArtifactSource(Generic[ArtifactT]):
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
         self.current = CurrentArtifact()
-        #: How many artifacts were downloaded, and when the last one was, in milliseconds since 1970.
+        #: Number of downloaded artifacts, and the time of the last download in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
         #: The error of the last download without its traceback, or None if it succeeded.

@@ -1,7 +1,7 @@
 """Looks up the location of an IP address at the CDN, for geo targeting.
 
 A look-up is made only if the artifact has rules or tokens about locations and the request's geo
-contains nothing but an IP address.  A failed look-up is not an error: the location is then unknown,
+contains nothing but an IP address. A failed look-up is not an error: the location is then unknown,
 and the visitor still gets offers.
 """
 
@@ -40,7 +40,7 @@ def geo_from_request(request: DeliveryRequest) -> Optional[Geo]:
 
 
 def needs_lookup(geo: Geo) -> bool:
-    """Return whether only an IP address is known.  A latitude of 0 counts as known."""
+    """Return whether only an IP address is known. A latitude of 0 counts as known."""
     return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _LOOKED_UP)
 
 
