@@ -4,6 +4,8 @@ from typing import Any, Dict, Mapping, Optional
 
 from target_tools.errors import AttributeNotFound
 
+_MISSING: Any = object()
+
 
 def attribute_not_exist(key_name: object, mbox_name: object) -> str:
     """Return the message of ``AttributeNotFound``."""
@@ -22,11 +24,16 @@ class AttributesProvider:
         self.offers_response = offers_response
         self.indexed = index_offers(offers_response)
 
-    def get_value(self, mbox_name: str, key: str) -> Any:
-        """Return the value of ``key`` in the offers of ``mbox_name``. Raises ``AttributeNotFound``."""
+    def get_value(self, mbox_name: str, key: str, default: Any = _MISSING) -> Any:
+        """Return the value of ``key`` in the offers of ``mbox_name``.
+
+        If no offer has the key, returns ``default``; without a default, raises ``AttributeNotFound``.
+        """
         try:
             return self.indexed[mbox_name][key]
         except KeyError:
+            if default is not _MISSING:
+                return default
             raise AttributeNotFound(attribute_not_exist(key, mbox_name)) from None
 
     def as_object(self, mbox_name: Optional[str] = None) -> Dict[str, Any]:

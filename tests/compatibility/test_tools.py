@@ -654,6 +654,8 @@ def test_offers_are_indexed_by_a_response() -> None:
     assert provider.get_value("m", "a") == 3
     with pytest.raises(Exception, match="Attribute 'q' does not exist for mbox 'm'"):
         provider.get_value("m", "q")
+    assert provider.get_value("m", "q", None) is None
+    assert provider.get_value("other", "a", default=7) == 7
 
 
 def test_b14_a_logger_is_the_one_that_is_given() -> None:
