@@ -1,4 +1,4 @@
-"""What Celery is given: a client for each process that works, and notifications that travel with their ids."""
+"""The Celery integration: a client for each worker process, and notifications that keep their ids."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ BUSY = response(b"too many of " + SECRET.encode(), 503)
 
 
 def notified(*ids, **request):
-    """The options of a call that tells of displays."""
+    """Return the options of a call that reports displays."""
     told = [
         Notification(id=one, type="display", timestamp=1700000000000, mbox=NotificationMbox(name="home"))
         for one in ids or ["shown-1"]
@@ -57,14 +57,14 @@ def notified(*ids, **request):
 
 
 def waiting(app):
-    """How many messages lie on the broker."""
+    """Return the number of messages on the broker."""
     with app.connection_for_write() as connection:
         return connection.default_channel.queue_declare("celery").message_count
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays():
-    """Receivers are held strongly: those of a test must not hear of the next one's worker."""
+def disconnect_receivers():
+    """Disconnect the receivers of a test at its end, because Celery refers to them strongly."""
     connected = [(one, list(one.receivers)) for one in SIGNALS]
     installed = dict(integration.INSTALLATIONS.by_task)
     yield
@@ -76,7 +76,7 @@ def nothing_stays():
 
 
 def app_with_broker(queue):
-    # In memory: kombu's transport over files can read a message that is half written, which ends the worker.
+    # In memory, because kombu's file transport can read a message that is only half written, which ends the worker.
     made = Celery("shop", broker="memory://", set_as_current=False)
     made.conf.update(
         broker_transport_options={"polling_interval": 0.02},
@@ -89,7 +89,7 @@ def app_with_broker(queue):
 
 @pytest.fixture
 def app():
-    """One whose messages stay on the broker."""
+    """Return an application without a worker, whose messages stay on the broker."""
     with app_with_broker("celery") as made:
         yield made
         with made.connection_for_write() as connection:
@@ -98,7 +98,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def worked():
-    """One with a worker, in a thread of this process: it takes seconds to stop, and so serves all tests."""
+    """Return an application with a worker in a thread of this process.  Tests share it, because it stops slowly."""
     with app_with_broker("worked") as made:
         with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
             made.worker = worker
@@ -112,7 +112,7 @@ def edge():
 
 
 class Factory:
-    """Makes clients of ``server``, and remembers them."""
+    """Creates clients of ``server``, and keeps them."""
 
     def __init__(self, server, **options):
         self.server, self.options, self.made, self.raises = server, options, [], []
@@ -132,11 +132,11 @@ def factory(edge):
         client.close(0)
 
 
-# A client for each process
+# One client for each process
 
 
 class Main:
-    """The main process of a worker, as it signs on."""
+    """Stands in for the main process of a worker, which sends the signals."""
 
     def __init__(self, pool):
         self.pool_cls = pool
@@ -151,21 +151,21 @@ def prefork_class():
 
 
 @pytest.mark.parametrize("pool", ["prefork", "processes", "celery.concurrency.prefork:TaskPool", prefork_class])
-def test_no_client_is_made_in_the_parent_of_children(pool, app, factory):
+def test_the_parent_of_children_creates_no_client(pool, app, factory):
     install(factory, app)
     begin(pool() if callable(pool) else pool)
     assert factory.made == []
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads", "gevent", "eventlet", "custom", None])
-def test_a_process_without_children_has_one_client(pool, app, factory):
+def test_a_worker_without_children_has_one_client(pool, app, factory):
     target = install(factory, app)
     begin(pool)
-    signals.worker_process_init.send(sender=None)  # solo says so, too
+    signals.worker_process_init.send(sender=None)  # the solo pool sends this signal, too
     assert factory.made == [target.client]
 
 
-def test_each_child_has_a_client_of_its_own(app, factory):
+def test_each_child_has_its_own_client(app, factory):
     target = install(factory, app)
     ours = target.client
 
@@ -181,7 +181,7 @@ def test_each_child_has_a_client_of_its_own(app, factory):
     assert factory.made == [ours]
 
 
-def test_threads_that_ask_at_once_get_the_same_client(app, factory):
+def test_threads_that_need_the_client_at_the_same_time_get_the_same_one(app, factory):
     together = threading.Barrier(8)
 
     def slow():
@@ -203,7 +203,7 @@ def test_threads_that_ask_at_once_get_the_same_client(app, factory):
                 other.get_offers(offers())
 
 
-def test_a_later_installation_takes_the_place_of_an_earlier_one(app, edge, factory):
+def test_a_later_installation_replaces_an_earlier_one(app, edge, factory):
     later = Factory(edge)
     install(factory, app)
     target = install(later, app)
@@ -214,13 +214,13 @@ def test_a_later_installation_takes_the_place_of_an_earlier_one(app, edge, facto
     target.client.close()
 
 
-def test_the_task_is_shared_where_no_app_is_given(factory):
+def test_the_task_is_shared_without_an_app(factory):
     install(factory)
     assert Celery("another", set_as_current=False).tasks[TASK_NAME].acks_late
     assert not factory.made
 
 
-def test_an_app_may_be_given_as_a_proxy(app, edge, factory):
+def test_the_app_may_be_a_proxy(app, edge, factory):
     app.conf.update(task_always_eager=True, task_eager_propagates=True)
     before = current_app._get_current_object()
     app.set_current()
@@ -235,16 +235,16 @@ def test_an_app_may_be_given_as_a_proxy(app, edge, factory):
 @pytest.mark.parametrize(
     "wrong", [{"client_factory": None}, {"flush_timeout": -1}, {"flush_timeout": "5 s"}, {"publish_timeout": 0}]
 )
-def test_a_mistake_in_install_is_named(wrong, app):
+def test_an_invalid_argument_of_install_is_named(wrong, app):
     with pytest.raises(OptionError, match=next(iter(wrong))):
         install(**{"client_factory": int, "app": app, **wrong})
 
 
-# A child has little time to come up
+# The start of a child
 
 
-class Held:
-    """A factory whose client comes when it may."""
+class HeldFactory:
+    """A factory that waits until the test lets it continue."""
 
     def __init__(self, factory):
         self.factory, self.may, self.calls = factory, threading.Event(), 0
@@ -255,9 +255,9 @@ class Held:
         return self.factory()
 
 
-def test_a_factory_that_waits_does_not_hold_up_its_child(app, factory, caplog):
+def test_a_slow_factory_does_not_delay_its_child(app, factory, caplog):
     app.conf.worker_proc_alive_timeout = 0.4
-    held, seen = Held(factory), []
+    held, seen = HeldFactory(factory), []
     target = install(held, app)
     began = time.monotonic()
     signals.worker_process_init.send(sender=None)
@@ -276,7 +276,7 @@ def test_a_factory_that_waits_does_not_hold_up_its_child(app, factory, caplog):
 
 def test_a_factory_that_raises_late_is_logged_and_called_again(app, factory, caplog):
     app.conf.worker_proc_alive_timeout = 0.1
-    held = Held(factory)
+    held = HeldFactory(factory)
     factory.raises = [KeyError("TARGET_CLIENT")]
     target = install(held, app)
     begin("solo")
@@ -286,9 +286,9 @@ def test_a_factory_that_raises_late_is_logged_and_called_again(app, factory, cap
     assert held.calls == 2
 
 
-def test_a_soft_limit_while_a_client_is_on_its_way_leaves_it_there(app, factory):
+def test_a_soft_time_limit_does_not_interrupt_the_creation_of_a_client(app, factory):
     app.conf.worker_proc_alive_timeout = 0.1
-    held = Held(factory)
+    held = HeldFactory(factory)
     target = install(held, app)
     begin("solo")
 
@@ -307,9 +307,9 @@ def test_a_soft_limit_while_a_client_is_on_its_way_leaves_it_there(app, factory)
     assert held.calls == 1
 
 
-def test_a_client_that_comes_after_the_end_is_closed(app, factory):
+def test_a_client_created_after_the_end_is_closed(app, factory):
     app.conf.worker_proc_alive_timeout = 0.1
-    held = Held(factory)
+    held = HeldFactory(factory)
     install(held, app)
     begin("threads")
     signals.worker_shutdown.send(sender=None)
@@ -317,7 +317,7 @@ def test_a_client_that_comes_after_the_end_is_closed(app, factory):
     assert eventually(lambda: factory.made and "(closed)" in repr(factory.made[0]))
 
 
-def test_where_no_thread_is_to_be_had_the_client_is_made_at_once(app, factory, monkeypatch):
+def test_the_client_is_created_in_the_calling_thread_if_no_thread_can_be_started(app, factory, monkeypatch):
     def none(*_):
         raise RuntimeError("can't start new thread")
 
@@ -327,9 +327,9 @@ def test_where_no_thread_is_to_be_had_the_client_is_made_at_once(app, factory, m
     assert factory.made == [target.client]
 
 
-def test_a_child_forked_while_its_parent_makes_a_client_makes_its_own(app, factory):
+def test_a_child_forked_during_the_creation_of_a_client_creates_its_own(app, factory):
     app.conf.worker_proc_alive_timeout = 0.1
-    held = Held(factory)
+    held = HeldFactory(factory)
     target = install(held, app)
     begin("threads")
 
@@ -346,7 +346,7 @@ def test_a_child_forked_while_its_parent_makes_a_client_makes_its_own(app, facto
 # Factories that raise
 
 
-def test_what_a_factory_raises_is_logged_and_reaches_the_task(app, factory, caplog):
+def test_an_error_of_the_factory_is_logged_and_raised_in_the_task(app, factory, caplog):
     factory.raises = [KeyError("TARGET_CLIENT"), KeyError("TARGET_CLIENT")]
     target = install(factory, app)
     begin("solo")
@@ -356,7 +356,7 @@ def test_what_a_factory_raises_is_logged_and_reaches_the_task(app, factory, capl
     assert target.client is factory.made[0]
 
 
-def test_a_soft_limit_while_the_client_is_made_is_the_tasks(app, factory):
+def test_a_soft_time_limit_during_the_creation_is_raised_in_the_task(app, factory):
     factory.raises = [SoftTimeLimitExceeded()]
     target = install(factory, app)
     with pytest.raises(SoftTimeLimitExceeded):
@@ -364,10 +364,10 @@ def test_a_soft_limit_while_the_client_is_made_is_the_tasks(app, factory):
     assert target.client is target.client is factory.made[0]
 
 
-def test_notifications_outlive_a_factory_that_raises(worked, edge, factory):
+def test_notifications_are_delivered_after_the_factory_has_raised(worked, edge, factory):
     factory.raises = [ConnectionError("no settings"), SoftTimeLimitExceeded()]
     target = install(factory, worked)
-    signals.worker_init.receivers.clear()  # it would take the first error
+    signals.worker_init.receivers.clear()  # this receiver would get the first error
     signals.worker_process_init.receivers.clear()
     target.send_notifications(notified("shown-1"))
     assert eventually(lambda: edge.notifications)
@@ -398,8 +398,8 @@ def test_a_child_that_ends_runs_every_callback(app):
         assert in_a_child(child)
 
 
-def test_calls_that_callbacks_make_while_a_child_ends_are_made_by_its_client(app):
-    """Each callback asks again, four times over: far from over when the process is told to end."""
+def test_calls_made_by_callbacks_while_a_child_ends_use_its_client(app):
+    """Each callback makes another call, four times, so that calls are outstanding when the process ends."""
 
     def unhurried(connection):
         while connection.read_request():
@@ -430,8 +430,8 @@ def test_calls_that_callbacks_make_while_a_child_ends_are_made_by_its_client(app
         assert in_a_child(child)
 
 
-def test_callbacks_that_never_stop_calling_do_not_keep_a_process(app, edge):
-    """The last of them is refused, cut off or counted."""
+def test_callbacks_that_always_make_another_call_do_not_prevent_the_end(app, edge):
+    """The last call is refused, aborted or counted as lost."""
     target = install(Factory(edge), app, flush_timeout=500)
     ended = []
 
@@ -445,11 +445,11 @@ def test_callbacks_that_never_stop_calling_do_not_keep_a_process(app, edge):
     began = time.monotonic()
     signals.worker_shutdown.send(sender=None)
     assert time.monotonic() - began < 3
-    assert ended or target.stats()["lost"] >= 1  # the call of the callback that ran last, and that one
+    assert ended or target.stats()["lost"] >= 1  # the call of the last callback, or the one after it
 
 
 @pytest.mark.parametrize("callback_hangs", [False, True])
-def test_closing_has_an_end_and_what_was_lost_is_counted(callback_hangs, app, caplog):
+def test_closing_ends_at_its_time_out_and_lost_calls_are_counted(callback_hangs, app, caplog):
     def hang(connection):
         connection.read_request()
         connection.hang()
@@ -471,17 +471,17 @@ def test_closing_has_an_end_and_what_was_lost_is_counted(callback_hangs, app, ca
     assert lines == ["5 calls had not ended 500 ms after Celery stopped this process"]
 
 
-def test_a_process_without_a_client_ends_without_one(app, factory):
+def test_the_end_of_a_process_without_a_client_creates_none(app, factory):
     install(factory, app)
     signals.worker_shutdown.send(sender=None)
     signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
     assert factory.made == []
 
 
-# To the broker
+# Publishing
 
 
-def test_the_sender_makes_no_client(app, factory):
+def test_the_sender_creates_no_client(app, factory):
     target = install(factory, app)
     result = target.send_notifications(notified("shown-1", "shown-2"), countdown=1)
     assert result.id
@@ -490,7 +490,7 @@ def test_the_sender_makes_no_client(app, factory):
     assert target.stats() == {"sent": 1, "resent": 0, "lost": 0}
 
 
-def test_everything_is_settled_in_the_message():
+def test_the_message_has_all_ids_and_times():
     cookie = "session#from-the-cookie#{}|PC#device.35_0#{}".format(int(time.time()) + 60, int(time.time()) + 60)
     options = {"target_cookie": cookie, "customer_ids": {"crm": {"id": "7", "authState": 1}}, "timeout": 700}
     request = DeliveryRequest(notifications=notified()["request"].notifications)
@@ -524,7 +524,7 @@ def test_everything_is_settled_in_the_message():
         {"request": DeliveryRequest(notifications=[{**notified()["request"].notifications[0].to_dict(), "tokens": 5}])},
     ],
 )
-def test_a_mistake_raises_before_anything_is_queued(options, app, factory):
+def test_invalid_options_raise_before_a_message_is_published(options, app, factory):
     target = install(factory, app)
     with pytest.raises(OptionError):
         target.send_notifications(options)
@@ -532,11 +532,11 @@ def test_a_mistake_raises_before_anything_is_queued(options, app, factory):
     assert target.stats()["sent"] == 0
 
 
-# From the broker
+# Running the task
 
 
 def test_a_repeated_run_repeats_every_id(worked, caplog):
-    """Neither the sender, nor Celery's lines at INFO, nor a retry shows who was notified."""
+    """Neither the sender, nor Celery's log at INFO, nor a retry shows which visitor it was."""
     caplog.set_level(logging.INFO)
     sent = []
     task_sent = lambda body=None, headers=None, **_: sent.append(headers)  # noqa: E731
@@ -557,7 +557,7 @@ def test_a_repeated_run_repeats_every_id(worked, caplog):
 
 @pytest.mark.parametrize("client_options", [{}, {"on_error": "default"}])
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (403, 1), (302, 1), (429, 3), (500, 3)])
-def test_only_what_may_pass_is_tried_again(status, tries, client_options, worked, caplog):
+def test_only_transient_errors_are_retried(status, tries, client_options, worked, caplog):
     caplog.set_level(logging.INFO)
     with SocketServer(answer(b"nothing for " + SECRET.encode(), status)) as server:
         target = install(Factory(server, **client_options), worked)
@@ -573,7 +573,7 @@ def test_only_what_may_pass_is_tried_again(status, tries, client_options, worked
     assert SECRET not in caplog.text
 
 
-def test_a_time_out_is_tried_again(worked, caplog):
+def test_a_time_out_is_retried(worked, caplog):
     caplog.set_level(logging.INFO)
     seen = []
 
@@ -591,7 +591,7 @@ def test_a_time_out_is_tried_again(worked, caplog):
     assert body_of(seen[0]) == body_of(seen[1])
 
 
-def test_a_broker_that_takes_no_retry_keeps_the_message(worked, caplog, monkeypatch):
+def test_the_message_stays_if_the_broker_does_not_accept_a_retry(worked, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     with SocketServer(replies(BUSY, OK)) as server:
         target = install(Factory(server), worked)
@@ -615,7 +615,7 @@ def test_an_eager_task_sends_at_once(app, edge, factory, caplog):
     assert SECRET not in caplog.text
 
 
-def test_an_eager_task_raises_what_will_not_pass(app):
+def test_an_eager_task_raises_a_permanent_error(app):
     app.conf.update(task_always_eager=True, task_eager_propagates=True)
     with SocketServer(answer(b"nothing for " + SECRET.encode(), 403)) as server:
         target = install(Factory(server), app)
@@ -627,7 +627,7 @@ def test_an_eager_task_raises_what_will_not_pass(app):
 
 
 @pytest.mark.parametrize("propagates", [False, True])
-def test_an_eager_task_is_not_tried_again(propagates, app):
+def test_an_eager_task_is_not_retried(propagates, app):
     app.conf.update(task_always_eager=True, task_eager_propagates=propagates)
     with SocketServer(answer(b"not now", 503)) as server:
         target = install(Factory(server), app)
@@ -646,7 +646,7 @@ def test_an_eager_task_is_not_tried_again(propagates, app):
 
 
 def published(app):
-    """The message that lies on the broker."""
+    """Return the message that is on the broker."""
     with app.connection_for_write() as connection:
         return connection.default_channel.basic_get("celery")
 
@@ -671,7 +671,7 @@ def test_a_signature_of_the_task_is_json(app, factory):
 
 
 def test_a_retry_is_json_too(worked, caplog):
-    """The worker accepts nothing else."""
+    """The worker accepts no other content."""
     caplog.set_level(logging.INFO)
     worked.conf.task_serializer = "pickle"
     try:
@@ -684,8 +684,8 @@ def test_a_retry_is_json_too(worked, caplog):
         worked.conf.task_serializer = "json"
 
 
-def test_what_workers_would_discard_is_not_published(app, factory):
-    """Celery logs a message that it discards, visitors and all."""
+def test_a_message_that_workers_would_discard_is_not_published(app, factory):
+    """Celery logs a message that it discards, including the ids of visitors."""
     app.conf.update(task_serializer="pickle", accept_content=["pickle"])
     target = install(factory, app)
     with pytest.raises(OptionError, match=r"accept_content.*'json'.*'pickle'"):
@@ -696,7 +696,7 @@ def test_what_workers_would_discard_is_not_published(app, factory):
     assert target.stats() == {"sent": 0, "resent": 0, "lost": 1}
 
 
-def test_another_serializer_cannot_be_asked_for(app, factory):
+def test_another_serializer_is_refused(app, factory):
     target = install(factory, app)
     with pytest.raises(OptionError, match="serializer"):
         target.send_notifications(notified(), serializer="pickle")
@@ -705,7 +705,7 @@ def test_another_serializer_cannot_be_asked_for(app, factory):
 
 
 def test_an_application_that_signs_its_messages_signs_these(tmp_path):
-    """In a process of its own: signing is switched on for all of it."""
+    """Runs in a separate process, because signing applies to a whole process."""
     trustme = pytest.importorskip("trustme")
     cert = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("worker", key_type=trustme.KeyType.RSA)
     cert.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -734,7 +734,7 @@ print(message.content_type, message.decode()[0][0]["request"]["notifications"][0
 
 
 def forged(**fields):
-    """A message of ours with other ``fields``."""
+    """Return a valid message, except for ``fields``."""
     return {**message_from_options(notified(), Log()), **fields}
 
 
@@ -779,8 +779,8 @@ FORGED = {
 
 
 @pytest.mark.parametrize(("args", "kwargs"), FORGED.values(), ids=list(FORGED))
-def test_a_forged_message_ends_in_an_error_of_the_tree(args, kwargs, app, factory, caplog):
-    """It is not tried again, no client is made for it, and nothing of it is logged."""
+def test_a_forged_message_raises_an_option_error(args, kwargs, app, factory, caplog):
+    """The task is not retried, no client is created for it, and nothing of the message is logged."""
     target = install(factory, app)
     with pytest.raises(OptionError) as caught:
         target.task.apply(args=args, kwargs=kwargs, throw=True)
@@ -790,12 +790,12 @@ def test_a_forged_message_ends_in_an_error_of_the_tree(args, kwargs, app, factor
     assert "Notifications were not delivered (OptionError); attempts: 1" in caplog.text
 
 
-def test_the_message_may_be_given_by_its_name(app, edge, factory):
+def test_the_message_may_be_a_keyword_argument(app, edge, factory):
     install(factory, app).task.apply(kwargs={"message": forged()}, throw=True)
     assert [one["id"] for one in edge.notifications] == ["shown-1"]
 
 
-def test_a_forged_message_does_not_hold_up_a_worker(worked, edge, factory, caplog):
+def test_a_forged_message_does_not_block_a_worker(worked, edge, factory, caplog):
     caplog.set_level(logging.INFO)
     target = install(factory, worked)
     worked.send_task(TASK_NAME, args=[forged(timeout="soon")], kwargs={"more": 1})
@@ -812,12 +812,12 @@ def test_a_request_that_is_too_large_is_not_published(app, factory):
     assert waiting(app) == 0
 
 
-# An install that comes after the start of the worker
+# install after the start of the worker
 
 
 @pytest.fixture
 def unaware(worked):
-    """An app whose worker runs and knows no task of ours, in whatever order the tests run."""
+    """Return an application whose worker does not know the task, in whatever order the tests run."""
     consumer = worked.worker.consumer
     worked.tasks.pop(TASK_NAME, None)
     consumer.strategies.pop(TASK_NAME, None)
@@ -834,21 +834,22 @@ def test_a_late_install_loses_no_notification(unaware, factory, edge):
     assert target.stats() == {"sent": 3, "resent": 0, "lost": 0}
 
 
-def test_a_message_that_the_broker_does_not_take_again_is_counted(unaware, factory, monkeypatch, caplog):
+def test_a_message_that_the_broker_does_not_accept_again_is_counted(unaware, factory, monkeypatch, caplog):
     target = install(factory, unaware)
-    publish = target._publish
+    turns = [target._publish]
+
+    def publish_once(*arguments, **options):
+        if not turns:
+            raise OperationalError("no room")
+        return turns.pop()(*arguments, **options)
+
+    monkeypatch.setattr(target, "_publish", publish_once)
     target.send_notifications(notified())
-
-    def refuse(*_, **__):
-        raise OperationalError("no room")
-
-    monkeypatch.setattr(target, "_publish", refuse)
     assert eventually(lambda: target.stats()["lost"] == 1)
     assert "was lost (OperationalError)" in caplog.text
-    monkeypatch.setattr(target, "_publish", publish)
 
 
-def test_children_that_were_forked_before_the_install_get_no_message(unaware, factory, monkeypatch, caplog):
+def test_children_forked_before_install_get_no_message(unaware, factory, monkeypatch, caplog):
     monkeypatch.setattr(integration, "_is_prefork", lambda pool: True)
     target = install(factory, unaware)
     target.send_notifications(notified())
@@ -857,22 +858,22 @@ def test_children_that_were_forked_before_the_install_get_no_message(unaware, fa
     assert TASK_NAME not in unaware.worker.consumer.strategies
 
 
-def test_an_install_in_a_child_is_an_error_in_the_log(app, factory, monkeypatch, caplog):
+def test_install_in_a_child_logs_an_error(app, factory, monkeypatch, caplog):
     install(factory, app)
     child = types.SimpleNamespace(name="ForkPoolWorker-1")
     monkeypatch.setattr(celery_late_install, "current_process", lambda: child)
-    install(factory, app)  # the main process had done so, and knows the task
+    install(factory, app)  # the main process has done so too, and knows the task
     assert "child process" not in caplog.text
     install(factory, app, name="target.another")
     assert "install was called in a child process" in caplog.text
     assert "target.another" in caplog.text
 
 
-# What a client could not deliver
+# resend
 
 
-def test_lost_displays_go_on_the_broker_with_their_ids(worked, edge):
-    """A client decides by itself; the edge takes what it displayed the second time."""
+def test_lost_displays_are_published_with_their_ids(worked, edge):
+    """A client decides on-device; the second attempt to report what it displayed succeeds."""
     with SocketServer(replies(BUSY, OK)) as server:
         options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
         factory = Factory(server, target_location_hint="35", **options)
@@ -887,7 +888,7 @@ def test_lost_displays_go_on_the_broker_with_their_ids(worked, edge):
     assert first[0]["notifications"]
 
 
-def test_displays_that_wait_when_a_process_ends_go_on_the_broker(app, edge):
+def test_displays_that_wait_when_a_process_ends_are_published(app, edge):
     def hang(connection):
         connection.read_request()
         connection.hang()
@@ -909,7 +910,7 @@ def lost(error):
     return {"notification": notified()["request"], "session_id": "s", "error": error}
 
 
-def test_what_will_not_pass_is_not_put_on_the_broker(app, factory, caplog):
+def test_notifications_with_a_permanent_error_are_not_published(app, factory, caplog):
     target = install(factory, app)
     for _ in range(3):
         target.resend(lost(HttpStatusError(400, "Bad Request", {}, "")))
@@ -918,7 +919,7 @@ def test_what_will_not_pass_is_not_put_on_the_broker(app, factory, caplog):
     assert caplog.text.count("Notifications were lost") == 1
 
 
-def test_a_broker_that_is_down_harms_nobody(factory, caplog):
+def test_a_broker_that_is_down_does_no_harm(factory, caplog):
     pytest.importorskip("redis", reason=NO_REDIS)
     app = Celery("shop", broker="redis://127.0.0.1:1", set_as_current=False)
     target = install(factory, app)
@@ -933,7 +934,7 @@ def test_a_broker_that_is_down_harms_nobody(factory, caplog):
 
 @pytest.fixture(params=["redis", "pyamqp"])
 def hung(request):
-    """An app whose broker takes connections, and says nothing."""
+    """Return an application whose broker accepts connections but does not answer."""
     if request.param == "redis":
         pytest.importorskip("redis", reason=NO_REDIS)
     with SocketServer(lambda connection: connection.hang()) as server:
@@ -942,7 +943,7 @@ def hung(request):
         yield made
 
 
-def test_a_broker_that_hangs_is_waited_for_so_long(hung, factory):
+def test_publishing_to_a_broker_that_hangs_ends_at_the_time_out(hung, factory):
     target = install(factory, hung, publish_timeout=300)
     began = time.monotonic()
     with pytest.raises(OperationalError, match="within 300 ms"):
@@ -951,7 +952,7 @@ def test_a_broker_that_hangs_is_waited_for_so_long(hung, factory):
     assert target.stats() == {"sent": 0, "resent": 0, "lost": 0}
 
 
-def test_a_broker_that_hangs_keeps_one_at_a_time(hung, factory, caplog):
+def test_only_one_caller_at_a_time_waits_for_a_broker_that_hangs(hung, factory, caplog):
     target = install(factory, hung, publish_timeout=300)
     began = time.monotonic()
     target.resend(lost(ConnectionFailed("nobody there")))
@@ -977,7 +978,7 @@ def test_a_broker_that_hangs_keeps_one_at_a_time(hung, factory, caplog):
     assert caplog.text.count("The broker did not accept notifications") == 2
 
 
-def test_a_broker_that_works_again_takes_what_comes(app, factory, monkeypatch):
+def test_a_broker_that_works_again_gets_the_next_notifications(app, factory, monkeypatch):
     target = install(factory, app)
     publish, refusals = target.task.apply_async, [OperationalError("no room")]
 
@@ -999,8 +1000,8 @@ def test_a_broker_that_works_again_takes_what_comes(app, factory, monkeypatch):
     assert waiting(app) == 10
 
 
-def test_what_a_task_sends_is_its_child(app, factory):
-    """Celery finds out by the thread, and asks ours."""
+def test_a_message_sent_by_a_task_names_it_as_its_parent(app, factory):
+    """Celery determines the parent by the thread, but a helper thread publishes."""
     sent = []
     task_sent = lambda headers=None, **_: sent.append(headers)  # noqa: E731
     target = install(factory, app)
@@ -1015,7 +1016,7 @@ def test_what_a_task_sends_is_its_child(app, factory):
     assert [(one["parent_id"], one["root_id"]) for one in sent] == [("outer", "outer")]
 
 
-def test_a_soft_limit_in_resend_is_the_tasks(app, factory, monkeypatch):
+def test_a_soft_time_limit_in_resend_is_raised_in_the_task(app, factory, monkeypatch):
     target = install(factory, app)
 
     def strike(*_, **__):

@@ -1,4 +1,4 @@
-"""The piece between a WSGI request and a call: environ in, options and headers out."""
+"""The WSGI integration: from the environ to options of calls, and from answers to headers."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ MBOX = "session#0001#9999999999|PC#abc.35_0#9999999999"
 
 
 def environ_of(path: str = "/", **values: Any) -> Dict[str, Any]:
-    """The environ of ``GET path``; names with a double underscore are those with a dot."""
+    """Return the environ of ``GET path``; a double underscore in a name stands for a dot."""
     environ: Dict[str, Any] = {"SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "", "REMOTE_ADDR": "203.0.113.7"}
     environ.update({name.replace("__", "."): value for name, value in values.items()})
     setup_testing_defaults(environ)
@@ -40,26 +40,26 @@ def environ_of(path: str = "/", **values: Any) -> Dict[str, Any]:
 
 
 def url_of(*arguments: Any, trusted_proxies: int = 0, **values: Any) -> Optional[str]:
-    """The page's URL as the visit has it."""
+    """Return the page's URL in the visit's context."""
     address = WsgiVisit(environ_of(*arguments, **values), trusted_proxies).context.address
     assert address is not None
     return address.url
 
 
 def address_of(trusted_proxies: int = 0, **values: Any) -> Optional[str]:
-    """The visitor's IP address as the visit has it."""
+    """Return the visitor's IP address in the visit's context."""
     geo = WsgiVisit(environ_of(**values), trusted_proxies).context.geo
     return None if geo is None else geo.ip_address
 
 
 def envelope_with(value: Any = MBOX, hint: Any = "35", max_age: Any = 60) -> TargetDeliveryResponse:
-    """An answer that sets both cookies."""
+    """Return an answer that sets both cookies."""
     cookie: Any = {"name": "mbox", "value": value, "maxAge": max_age, "max_age": max_age}
     return TargetDeliveryResponse(target_cookie=cookie, target_location_hint_cookie={**cookie, "value": hint})
 
 
 class Browser:
-    """Asks an application as a server does, every call held against PEP 3333."""
+    """Calls an application as a server does, and validates every call by PEP 3333."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], **middleware: Any) -> None:
         self.application = validator(TargetMiddleware(validator(application), **middleware))
@@ -67,7 +67,7 @@ class Browser:
         self.written: List[bytes] = []
 
     def ask(self, **values: Any) -> bytes:
-        """The body of the answer to ``GET /``."""
+        """Return the body of the response to ``GET /``."""
         answer = self.application(environ_of(**values), self._start)
         try:
             return b"".join(self.written) + b"".join(answer)
@@ -75,7 +75,7 @@ class Browser:
             answer.close()  # type: ignore[attr-defined]
 
     def cookies(self) -> List[str]:
-        """What the last ``start_response`` set."""
+        """Return the cookies of the last response."""
         return [value for name, value in self.starts[-1][1] if name == "Set-Cookie"]
 
     def _start(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
@@ -87,7 +87,7 @@ PLAIN: Headers = [("Content-Type", "text/plain")]
 
 
 def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
-    """An application that was answered so."""
+    """Return an application that stores the cookies of these answers."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         for envelope in envelopes:
@@ -98,7 +98,7 @@ def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
     return application
 
 
-# Cookies that come in
+# Cookies of the request
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", [str, lambda text: text.encode("latin-1")], ids=["text", "bytes"])
-def test_no_neighbour_hides_a_cookie(header: str, kind: Callable[[str], Any]) -> None:
-    """Whatever else the browser sends; ``http.cookies`` gives up at the first part it does not like."""
+def test_cookies_are_found_among_other_cookies(header: str, kind: Callable[[str], Any]) -> None:
+    """``http.cookies`` stops at the first invalid part; this parser does not."""
     visit = WsgiVisit(environ_of(HTTP_COOKIE=kind(header)))
     assert visit.target_cookie == MBOX
     assert visit.target_location_hint == "35"
@@ -125,14 +125,13 @@ def test_no_neighbour_hides_a_cookie(header: str, kind: Callable[[str], Any]) ->
 @pytest.mark.parametrize(
     "header", [None, "", "mbox", "mbox=", 'mbox=""', pytest.param("mbox=" + "9" * 8193, id="long"), 7]
 )
-def test_no_cookie_is_none(header: Any) -> None:
-    """And none is made up."""
+def test_there_are_no_cookies_without_a_valid_header(header: Any) -> None:
     visit = WsgiVisit(environ_of(HTTP_COOKIE=header))
     assert visit.target_cookie is None
     assert visit.options()["target_cookie"] is None
 
 
-# The circumstances
+# The context
 
 
 @pytest.mark.parametrize(
@@ -147,19 +146,18 @@ def test_no_cookie_is_none(header: Any) -> None:
         ({"HTTP_HOST": "", "SERVER_NAME": "", "SERVER_PORT": ""}, None),
         ({"HTTP_HOST": "h", "SCRIPT_NAME": "/shop", "PATH_INFO": "/a b"}, "http://h/shop/a%20b"),
         ({"HTTP_HOST": "h", "PATH_INFO": "*"}, "http://h/*"),
-        # The path /grüße in UTF-8, each byte a character.
+        # The path /grüße in UTF-8, where each character stands for a byte.
         ({"HTTP_HOST": "h", "PATH_INFO": "/gr\xc3\xbc\xc3\x9fe?#%"}, "http://h/gr%C3%BC%C3%9Fe%3F%23%25"),
         ({"HTTP_HOST": b"h", "PATH_INFO": b"/\xff", "QUERY_STRING": b"q=\xe9 \"<"}, "http://h/%FF?q=%E9%20%22%3C"),
-        ({"HTTP_HOST": "h", "PATH_INFO": "/\u4e2d"}, "http://h/%3F"),  # a server that breaks PEP 3333
+        ({"HTTP_HOST": "h", "PATH_INFO": "/\u4e2d"}, "http://h/%3F"),  # a server that violates PEP 3333
     ],
 )  # fmt: skip
-def test_the_url_is_put_together(values: Dict[str, Any], url: Optional[str]) -> None:
-    """By the rules of PEP 3333, from what makes sense."""
+def test_the_url_is_built_by_the_rules_of_pep_3333(values: Dict[str, Any], url: Optional[str]) -> None:
     assert url_of(**values) == url
 
 
-def test_what_is_too_long_is_cut() -> None:
-    """Where the schema ends, and not within a quoted character."""
+def test_long_values_are_truncated() -> None:
+    """The limits are those of the schema; a percent-encoded character is not split."""
     context = WsgiVisit(
         environ_of("/" + "\xff" * 5000, HTTP_REFERER="https://r.example/" + "r" * 9000, HTTP_USER_AGENT="M" * 9000)
     ).context
@@ -170,8 +168,8 @@ def test_what_is_too_long_is_cut() -> None:
     assert len(context.user_agent or "") == 2048
 
 
-def test_the_context_is_the_browsers() -> None:
-    """Channel, page, the page before, browser, address."""
+def test_the_context_describes_the_browser_and_the_page() -> None:
+    """It has the channel, the URL, the referring URL, the user agent and the address."""
     context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
@@ -199,8 +197,8 @@ def test_the_context_is_the_browsers() -> None:
         (None, None),
     ],
 )
-def test_an_address_is_one_or_not_there(address: Any, known: Optional[str]) -> None:
-    """As the schema takes it, which refuses anything else."""
+def test_an_invalid_address_is_ignored(address: Any, known: Optional[str]) -> None:
+    """The schema refuses invalid addresses."""
     assert address_of(REMOTE_ADDR=address) == known
 
 
@@ -222,14 +220,14 @@ FORWARDED = {
     ],
 )
 def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str) -> None:
-    """The first entries of ``X-Forwarded-For`` are whatever the visitor wrote there."""
+    """A visitor can write the first entries of ``X-Forwarded-For``."""
     assert address_of(proxies, **FORWARDED) == address
     assert url_of(trusted_proxies=proxies, **FORWARDED) == url
     assert WsgiVisit(environ_of(**FORWARDED), proxies).https is (proxies > 0)
 
 
-def test_what_a_proxy_says_is_looked_at_too() -> None:
-    """An address that is none, a host that is none, an unknown scheme; a visitor wrote the entries before."""
+def test_invalid_values_from_a_trusted_proxy_are_ignored() -> None:
+    """They are an invalid address, an invalid host and an unknown scheme."""
     said = {"HTTP_X_FORWARDED_FOR": "1.2.3.4, unknown", "HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_HOST": "inner"}
     assert address_of(1, **said) is None
     assert url_of(trusted_proxies=1, **said, HTTP_X_FORWARDED_HOST="shop.example, <b>") == "http://inner/"
@@ -245,8 +243,8 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
-def test_nothing_that_a_visitor_sends_raises(environ: Dict[str, Any], proxies: int) -> None:
-    """And what comes out is fit for the wire."""
+def test_no_value_of_a_request_raises(environ: Dict[str, Any], proxies: int) -> None:
+    """All results are valid in the schema."""
     visit = WsgiVisit(environ, proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
@@ -256,16 +254,16 @@ def test_nothing_that_a_visitor_sends_raises(environ: Dict[str, Any], proxies: i
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_every_address_is_taken(address: Any) -> None:
-    """The schema's pattern has nothing against how we write one."""
+def test_the_schema_accepts_every_address(address: Any) -> None:
+    """The address is written as the schema's pattern requires."""
     assert address_of(REMOTE_ADDR=str(address))
 
 
 # The options of a call
 
 
-def test_a_request_keeps_the_context_it_has() -> None:
-    """Ours fills in what is missing, and the caller's models stay as they were."""
+def test_a_request_keeps_its_own_context() -> None:
+    """The visit adds only missing fields, and does not change the caller's models."""
     given_context = Context(channel=ChannelType.MOBILE, geo=Geo(city="Basel"))
     request = DeliveryRequest(context=given_context)
     context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
@@ -275,36 +273,36 @@ def test_a_request_keeps_the_context_it_has() -> None:
     assert request.context is given_context
 
 
-def test_further_options_count_for_more() -> None:
-    """A session of the application's own, say."""
+def test_further_options_take_precedence() -> None:
+    """For example, an application can pass its own session id."""
     options = WsgiVisit(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
     assert (options["session_id"], options["timeout"], options["target_cookie"]) == ("ours", 200, MBOX)
 
 
-def test_what_is_no_request_is_left_for_the_client_to_refuse() -> None:
-    """The call says so, not the visit."""
+def test_an_invalid_request_is_left_to_the_client() -> None:
+    """The call refuses it, not the visit."""
     visit, request = WsgiVisit(environ_of()), {"execute": {}}
     assert visit.options(request)["request"] is request  # type: ignore[call-overload]
     parts: Any = {"channel": "web"}
     assert visit.options(DeliveryRequest(context=parts))["request"].context is parts
 
 
-def test_one_request_is_one_session() -> None:
-    """Where no cookie names one, calls that run at the same time share that of the visit."""
+def test_one_request_has_one_session() -> None:
+    """Without a cookie, calls made at the same time share the session id of the visit."""
     visit = WsgiVisit(environ_of())
     assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
     assert visit.session_id != WsgiVisit(environ_of()).session_id
 
 
-def test_the_second_call_hands_over_the_first_ones_cookie() -> None:
-    """So that the edge knows it for the same visitor."""
+def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
+    """So the edge recognizes the visitor."""
     visit = WsgiVisit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
     visit.remember(envelope_with())
     assert visit.options()["target_cookie"] == MBOX
     assert visit.options()["target_location_hint"] == "35"
 
 
-# Cookies that go out
+# Cookies of the response
 
 
 @pytest.mark.parametrize(
@@ -321,29 +319,29 @@ def test_the_second_call_hands_over_the_first_ones_cookie() -> None:
     ],
 )
 def test_cookies_are_set(style: CookieOptions, values: Dict[str, Any], attributes: str) -> None:
-    """One header each, as browsers and at.js expect them."""
+    """Each cookie has its own header, with the attributes that browsers and at.js expect."""
     browser = Browser(remembering(envelope_with()), cookies=style)
     assert browser.ask(**values) == b"ok"
     assert browser.cookies() == ["mbox={}; {}".format(MBOX, attributes), "mboxEdgeCluster=35; " + attributes]
     assert browser.starts[-1][1][:1] == PLAIN
 
 
-def test_without_an_answer_nothing_is_set() -> None:
-    """The application's headers are those that go out."""
+def test_no_cookies_are_set_without_an_answer() -> None:
+    """The application's headers are unchanged."""
     browser = Browser(remembering())
     browser.ask(HTTP_COOKIE="mbox=" + MBOX)
     assert browser.starts == [("200 OK", PLAIN)]
 
 
-def test_of_several_answers_the_last_counts() -> None:
-    """One header per name."""
+def test_the_last_of_several_answers_counts() -> None:
+    """There is one header for each name."""
     browser = Browser(remembering(envelope_with("first", "34"), envelope_with("second"), envelope_with("third", None)))
     browser.ask()
     assert [cookie.partition(";")[0] for cookie in browser.cookies()] == ["mbox=third", "mboxEdgeCluster=35"]
 
 
-def test_the_applications_own_cookie_stays() -> None:
-    """One that it sets itself is not set twice."""
+def test_a_cookie_of_the_application_is_not_set_twice() -> None:
+    """A cookie with the same name that the application sets stays as it is."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -361,8 +359,8 @@ def test_the_applications_own_cookie_stays() -> None:
     ["a\r\nSet-Cookie: b=1", "a\n", "a\x00", "a;b", "a b", 'a"', "a,b", "a\\", "é", "\u4e2d", "", None, 7, b"a",
      pytest.param("9" * 4097, id="long")],
 )  # fmt: skip
-def test_no_answer_writes_a_header_of_its_own(value: Any) -> None:
-    """What no cookie may hold is not set; the other one is."""
+def test_an_answer_cannot_inject_headers(value: Any) -> None:
+    """An invalid value is not set; the other cookie is."""
     browser = Browser(remembering(envelope_with(value)))
     browser.ask()
     assert browser.cookies() == ["mboxEdgeCluster=35; Max-Age=60; Path=/; SameSite=Lax"]
@@ -371,7 +369,7 @@ def test_no_answer_writes_a_header_of_its_own(value: Any) -> None:
 @pytest.mark.parametrize("answer", [None, {}, TargetDeliveryResponse(), {"target_cookie": "mbox"}, "text", 7,
                                     envelope_with(max_age="60; Domain=evil"), envelope_with(max_age=None)])  # fmt: skip
 def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
-    """An error that somebody remembers, say."""
+    """For example, an application may pass an error."""
     browser = Browser(remembering(answer))
     browser.ask()
     assert browser.cookies() == []
@@ -387,18 +385,18 @@ def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
         {"trusted_proxies": "1"},
     ],
 )
-def test_a_mistake_shows_at_import(arguments: Dict[str, Any]) -> None:
-    """And not with the first visitor."""
+def test_an_invalid_argument_raises_at_once(arguments: Dict[str, Any]) -> None:
+    """It is not reported only by the first request."""
     with pytest.raises(OptionError) as caught:
         TargetMiddleware(remembering(), **arguments)
     assert caught.value.option in ("domain", "same_site", "trusted_proxies")
 
 
-# The rules of WSGI
+# PEP 3333
 
 
 class Body:
-    """An answer that notes when it is closed."""
+    """A response body that records whether it was closed."""
 
     def __init__(self) -> None:
         self.closed = 0
@@ -407,12 +405,12 @@ class Body:
         return iter([b"o", b"k"])
 
     def close(self) -> None:
-        """Closed once more."""
+        """Record another call of ``close``."""
         self.closed += 1
 
 
 def test_the_body_passes_through() -> None:
-    """The same object, so that ``close``, ``len`` and a server's ``wsgi.file_wrapper`` work as before."""
+    """It is the same object, so that ``close``, ``len`` and ``wsgi.file_wrapper`` work."""
     body = Body()
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -424,8 +422,8 @@ def test_the_body_passes_through() -> None:
     assert body.closed == 1
 
 
-def test_an_application_that_starts_late() -> None:
-    """A generator, which calls ``start_response`` when its first part is asked for."""
+def test_an_application_may_call_start_response_late() -> None:
+    """A generator calls it when its first part is needed."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterator[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -437,8 +435,8 @@ def test_an_application_that_starts_late() -> None:
     assert len(browser.cookies()) == 2
 
 
-def test_an_application_that_writes() -> None:
-    """By the callable that ``start_response`` returns."""
+def test_an_application_may_use_the_write_callable() -> None:
+    """``start_response`` returns it."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -452,7 +450,7 @@ def test_an_application_that_writes() -> None:
 
 
 def test_an_error_page_has_the_cookies_too() -> None:
-    """``start_response`` is called again, with what was raised; what came meanwhile is set."""
+    """The application calls ``start_response`` again with ``exc_info``; cookies stored since the first call are set."""
     seen: List[Any] = []
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -473,8 +471,8 @@ def test_an_error_page_has_the_cookies_too() -> None:
     assert Browser(application).ask() == b"sorry"
 
 
-def test_the_visit_and_the_environ_do_not_hold_one_another() -> None:
-    """A request is gone when it is over, without the garbage collector."""
+def test_the_visit_and_the_environ_form_no_reference_cycle() -> None:
+    """The request is freed at its end, without the garbage collector."""
     environ = environ_of()
     list(TargetMiddleware(remembering())(environ, lambda *_: lambda _: None))
     visit = environ[ENVIRON_KEY]
@@ -482,8 +480,8 @@ def test_the_visit_and_the_environ_do_not_hold_one_another() -> None:
     assert ENVIRON_KEY not in visit._environ
 
 
-def test_a_cookie_that_comes_late_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    """With a line for who wonders where it went; without its value."""
+def test_a_late_cookie_is_not_set_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The log line does not show the value."""
     visits: List[WsgiVisit] = []
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -505,7 +503,7 @@ def test_a_cookie_that_comes_late_is_dropped(caplog: pytest.LogCaptureFixture) -
 
 @pytest.fixture
 def edge() -> Iterator[LocalEdge]:
-    """An edge that decides."""
+    """Return a running edge."""
     with LocalEdge() as edge:
         yield edge
 
@@ -514,7 +512,7 @@ REQUEST = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-se
 
 
 def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
-    """An application that asks by callback: for offers, and for the attributes of ``names``."""
+    """Return an application that gets offers and the attributes of ``names`` with callbacks."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visit: WsgiVisit = environ[ENVIRON_KEY]
@@ -530,8 +528,8 @@ def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
 
 
 @pytest.mark.server
-def test_a_visitor_comes_back(edge: LocalEdge) -> None:
-    """The cookies of answers that came by callback are set; with them the visitor is the same one."""
+def test_a_returning_visitor_is_recognized(edge: LocalEdge) -> None:
+    """The cookies of answers that were passed to callbacks are set, and identify the visitor."""
     with TargetClient.create(options_for(edge)) as client:
         browser = Browser(shop(client, "demo-engineering-flags"))
         first = browser.ask(HTTP_USER_AGENT="Mozilla/5.0", HTTP_HOST="shop.example", QUERY_STRING="q=1")
@@ -543,15 +541,15 @@ def test_a_visitor_comes_back(edge: LocalEdge) -> None:
     assert bodies[0]["context"]["userAgent"] == "Mozilla/5.0"
     assert bodies[0]["context"]["address"]["url"] == "http://shop.example/?q=1"
     assert bodies[0]["context"]["geo"]["ipAddress"] == "203.0.113.7"
-    ids = {body["id"]["tntId"] for body in bodies[1:]}  # the edge names the visitor in its first answer
+    ids = {body["id"]["tntId"] for body in bodies[1:]}  # the edge creates the id in its first answer
     sessions = {request.query["sessionId"] for request in edge.requests}
     assert len(bodies) == 4
     assert len(ids) == len(sessions) == 1
 
 
 @pytest.mark.server
-def test_what_a_blocking_call_returns_is_remembered(edge: LocalEdge) -> None:
-    """By giving it to ``remember``; attributes know the envelope that they came in."""
+def test_the_cookies_of_returned_answers_are_stored(edge: LocalEdge) -> None:
+    """Both an envelope and the result of ``get_attributes`` can be passed to ``remember``."""
     visit = WsgiVisit(environ_of())
     with TargetClient.create(options_for(edge)) as client:
         attributes = visit.remember(client.get_attributes(["demo-engineering-flags"], visit.options()))
@@ -563,8 +561,8 @@ def test_what_a_blocking_call_returns_is_remembered(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_a_fire_and_forget_call_comes_after_the_answer(edge: LocalEdge) -> None:
-    """Its cookies are not set, and it disturbs nobody."""
+def test_an_answer_after_the_response_sets_no_cookie(edge: LocalEdge) -> None:
+    """The call does no other harm."""
     visits: List[WsgiVisit] = []
     done: List[Any] = []
     go = threading.Event()
@@ -586,8 +584,8 @@ def test_a_fire_and_forget_call_comes_after_the_answer(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_an_edge_that_is_away_is_told_to_err_callback() -> None:
-    """Which is the application's own, untouched."""
+def test_a_failed_call_reaches_err_callback() -> None:
+    """The visit passes the application's ``err_callback`` on unchanged."""
     with TargetClient.create({
         "client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "server_domain": "127.0.0.1:9",
         "secure": False, "retries": 1,
@@ -599,7 +597,7 @@ def test_an_edge_that_is_away_is_told_to_err_callback() -> None:
 
 @pytest.mark.server
 def test_threads_do_not_mix_their_visitors(edge: LocalEdge) -> None:
-    """Each gets back the device id that it sent, many times over, from one client and one application."""
+    """With one client and one application, each thread gets back the device id that it sent."""
     mixed: List[Any] = []
 
     def visitor(number: int, application: Callable[..., Iterable[bytes]]) -> None:
