@@ -1,14 +1,14 @@
-"""Answers that no client should fall for, by name, for tests to go through.
+"""Faulty answers that a client must handle, for parametrized tests.
 
 ::
 
     @pytest.mark.parametrize("fault", FAULTS, ids=str)
-    def test_no_fault_goes_unnoticed(fault):
+    def test_every_fault_is_an_error(fault):
         with SocketServer(fault.handler()) as server:
             ...
 
-A ``harmless`` fault is odd and yet holds a usable answer; an ``endless`` one goes on until
-the client hangs up, so that only a deadline or a limit ends it.
+A ``harmless`` fault is unusual, but contains a usable answer. An ``endless`` fault continues
+until the client closes the connection, so that only a deadline or a limit ends it.
 """
 
 import gzip
@@ -26,7 +26,7 @@ MEBIBYTE = 1 << 20
 
 
 class Fault(NamedTuple):
-    """One way to misbehave.  ``handler()`` makes a handler for a ``SocketServer``; ``str()`` is the name."""
+    """A fault. ``handler()`` returns a handler for a ``SocketServer``."""
 
     name: str
     description: str
@@ -38,8 +38,8 @@ class Fault(NamedTuple):
         return self.name
 
 
-def says(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) -> Callable[[], Handler]:
-    """Handlers that read a request, send the parts one by one, and then hang up, or do what ``then`` says."""
+def sends(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) -> Callable[[], Handler]:
+    """Handlers that read a request, send the parts one by one, and then call ``then``; by default, they close."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():
@@ -50,20 +50,20 @@ def says(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) -> 
     return lambda: handle
 
 
-def repeats(part: bytes, after: bytes = b"") -> Callable[[], Handler]:
-    """Handlers that send ``after`` once and then ``part`` for ever."""
+def sends_forever(part: bytes, first: bytes = b"") -> Callable[[], Handler]:
+    """Handlers that send ``first`` once, and then ``part`` forever."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():
-            connection.send(after)
+            connection.send(first)
             while True:
                 connection.send(part)
 
     return lambda: handle
 
 
-def drips(message: bytes, every: float) -> Callable[[], Handler]:
-    """Handlers that send a message byte by byte, with that many seconds after each."""
+def sends_slowly(message: bytes, every: float) -> Callable[[], Handler]:
+    """Handlers that send a message byte by byte, and wait ``every`` seconds after each."""
 
     def handle(connection: Connection) -> None:
         while connection.read_request():
@@ -73,7 +73,7 @@ def drips(message: bytes, every: float) -> Callable[[], Handler]:
 
 
 def gzip_bomb(mebibytes: int) -> Handler:
-    """A handler that answers with JSON of that size, a thousandth of it on the wire."""
+    """Return a handler that answers with JSON of that size, compressed to a thousandth."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():
@@ -90,13 +90,13 @@ def _compressed_spaces(mebibytes: int) -> Iterator[bytes]:
     yield packer.compress(GOOD_BODY) + packer.flush()
 
 
-def hangs_up_unread(connection: Connection) -> None:
-    """A handler that closes without reading or saying anything."""
+def close_unread(connection: Connection) -> None:
+    """Close the connection without reading or sending anything."""
     connection.close()
 
 
 def _early_close() -> Handler:
-    return hangs_up_unread
+    return close_unread
 
 
 def _early_reset() -> Handler:
@@ -107,48 +107,46 @@ def _silence() -> Handler:
     return Connection.hang
 
 
-def _packed(body: bytes, coding: str = "gzip") -> bytes:
+def _compressed(body: bytes, coding: str = "gzip") -> bytes:
     return response(body, headers={"Content-Encoding": coding})
 
 
-_PACKED = gzip.compress(GOOD_BODY)
+_GZIPPED = gzip.compress(GOOD_BODY)
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 _HUGE = b'{"status": 200, "client": "' + b"x" * (16 * MEBIBYTE) + b'"}'
 _REDIRECT = {"Location": "http://127.0.0.1:9/elsewhere"}
 
 
-def _always(body: bytes, status: int = 200) -> Callable[[], Handler]:
+def _answers(body: bytes, status: int = 200) -> Callable[[], Handler]:
     return lambda: answer(body, status)
 
 
-#: Every fault.  The limits that tests use are below the sizes here: 8 MiB, a hundred headers, depth 64.
+#: All faults. The limits in tests are below these sizes: 8 MiB, a hundred headers, depth 64.
 FAULTS: Tuple[Fault, ...] = (
     # the connection
     Fault("early_close", "closes as soon as the client has connected", _early_close),
     Fault("early_reset", "resets as soon as the client has connected", _early_reset),
-    Fault("close_unanswered", "reads the request and closes", says()),
-    Fault("reset_unanswered", "reads the request and resets", says(then=Connection.reset)),
-    Fault("silence", "reads nothing and says nothing", _silence, endless=True),
-    Fault("half_head", "closes in the middle of the headers", says(GOOD[:40])),
-    Fault("half_body", "closes in the middle of the body", says(GOOD[:-20])),
-    Fault("reset_mid_body", "resets in the middle of the body", says(GOOD[:-20], then=Connection.reset)),
-    Fault("stalled_body", "stops in the middle of the body", says(GOOD[:-20], then=Connection.hang), endless=True),
-    Fault("dripping_head", "a byte of the headers a second", drips(GOOD, 1), endless=True),
-    Fault("slow_answer", "a good answer, byte by byte within a quarter of a second", drips(GOOD, 0.001), harmless=True),
+    Fault("close_unanswered", "reads the request and closes", sends()),
+    Fault("reset_unanswered", "reads the request and resets", sends(then=Connection.reset)),
+    Fault("silence", "neither reads nor sends anything", _silence, endless=True),
+    Fault("half_head", "closes in the middle of the headers", sends(GOOD[:40])),
+    Fault("half_body", "closes in the middle of the body", sends(GOOD[:-20])),
+    Fault("reset_mid_body", "resets in the middle of the body", sends(GOOD[:-20], then=Connection.reset)),
+    Fault("stalled_body", "stops in the middle of the body", sends(GOOD[:-20], then=Connection.hang), endless=True),
+    Fault("dripping_head", "one byte of the headers per second", sends_slowly(GOOD, 1), endless=True),
+    Fault("slow_answer", "a good answer, one byte per millisecond", sends_slowly(GOOD, 0.001), harmless=True),
     # the status line and the headers
-    Fault("garbage_status", "something else than HTTP", says(b"\x16\x03\x01\x00\xff garbage\r\n\r\n")),
-    Fault(
-        "odd_status_number", "a status that is no number", says(b"HTTP/1.1 two hundred\r\nContent-Length: 0\r\n\r\n")
-    ),
-    Fault("http_0_9", "a body without status line or headers", says(GOOD_BODY)),
-    Fault("long_header", "one header of a mebibyte", says(response(GOOD_BODY, headers={"X-Long": "x" * MEBIBYTE}))),
-    Fault("many_headers", "ten thousand headers", says(b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 10000 + b"\r\n")),
-    Fault("endless_headers", "headers for ever", repeats(b"X-More: 1\r\n", b"HTTP/1.1 200 OK\r\n"), endless=True),
-    Fault("continue_spam", "100 Continue for ever", repeats(b"HTTP/1.1 100 Continue\r\n\r\n"), endless=True),
+    Fault("garbage_status", "not HTTP", sends(b"\x16\x03\x01\x00\xff garbage\r\n\r\n")),
+    Fault("odd_status_number", "a status in words", sends(b"HTTP/1.1 two hundred\r\nContent-Length: 0\r\n\r\n")),
+    Fault("http_0_9", "a body without status line or headers", sends(GOOD_BODY)),
+    Fault("long_header", "one header of a mebibyte", sends(response(GOOD_BODY, headers={"X-Long": "x" * MEBIBYTE}))),
+    Fault("many_headers", "ten thousand headers", sends(b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 10000 + b"\r\n")),
+    Fault("endless_headers", "headers forever", sends_forever(b"X-More: 1\r\n", b"HTTP/1.1 200 OK\r\n"), endless=True),
+    Fault("continue_spam", "100 Continue forever", sends_forever(b"HTTP/1.1 100 Continue\r\n\r\n"), endless=True),
     Fault(
         "continue_first",
         "one 100 Continue, then an answer",
-        says(b"HTTP/1.1 100 Continue\r\n\r\n", GOOD),
+        sends(b"HTTP/1.1 100 Continue\r\n\r\n", GOOD),
         harmless=True,
     ),
     Fault("redirect", "302 to another port", lambda: answer(b"", 302, _REDIRECT)),
@@ -156,48 +154,46 @@ FAULTS: Tuple[Fault, ...] = (
     # the length of the body
     Fault(
         "long_content_length",
-        "a Content-Length beyond the body",
-        says(response(GOOD_BODY, headers={"Content-Length": "5000"})),
+        "a Content-Length larger than the body",
+        sends(response(GOOD_BODY, headers={"Content-Length": "5000"})),
     ),
     Fault(
         "short_content_length",
-        "a Content-Length within the body",
-        says(response(GOOD_BODY, headers={"Content-Length": "20"})),
+        "a Content-Length smaller than the body",
+        sends(response(GOOD_BODY, headers={"Content-Length": "20"})),
     ),
     Fault(
         "wordy_content_length",
-        "a Content-Length that is no number",
-        says(response(b"", headers={"Content-Length": "much"})),
+        "a Content-Length that is not a number",
+        sends(response(b"", headers={"Content-Length": "much"})),
     ),
-    Fault("broken_chunk_size", "a chunk size that is no number", says(_CHUNKED_HEAD, b"zz\r\nabc\r\n0\r\n\r\n")),
-    Fault("unfinished_chunks", "chunks without the last", says(_CHUNKED_HEAD, chunk(GOOD_BODY))),
-    Fault("endless_chunks", "chunks for ever", repeats(chunk(b" " * 65536), _CHUNKED_HEAD), endless=True),
-    Fault("huge_body", "16 MiB of JSON", says(response(_HUGE))),
+    Fault("broken_chunk_size", "a chunk size that is not a number", sends(_CHUNKED_HEAD, b"zz\r\nabc\r\n0\r\n\r\n")),
+    Fault("unfinished_chunks", "chunks without the last one", sends(_CHUNKED_HEAD, chunk(GOOD_BODY))),
+    Fault("endless_chunks", "chunks forever", sends_forever(chunk(b" " * 65536), _CHUNKED_HEAD), endless=True),
+    Fault("huge_body", "16 MiB of JSON", sends(response(_HUGE))),
     Fault(
         "huge_content_length",
         "announces an exbibyte, sends little",
-        says(response(b"{", headers={"Content-Length": str(1 << 60)}), then=Connection.hang),
+        sends(response(b"{", headers={"Content-Length": str(1 << 60)}), then=Connection.hang),
         endless=True,
     ),
-    # its coding
-    Fault("truncated_gzip", "half of a gzip stream", says(_packed(_PACKED[: len(_PACKED) // 2]))),
-    Fault("not_gzip", "called gzip and is not", says(_packed(GOOD_BODY))),
-    Fault("corrupt_gzip", "a gzip stream with a wrong checksum", says(_packed(_PACKED[:-8] + b"\0" * 8))),
+    # the content coding
+    Fault("truncated_gzip", "half of a gzip stream", sends(_compressed(_GZIPPED[: len(_GZIPPED) // 2]))),
+    Fault("not_gzip", "labelled gzip, but is not", sends(_compressed(GOOD_BODY))),
+    Fault("corrupt_gzip", "a gzip stream with a wrong checksum", sends(_compressed(_GZIPPED[:-8] + b"\0" * 8))),
     Fault("gzip_bomb", "32 MiB of JSON in 32 KiB of gzip", lambda: gzip_bomb(32)),
-    Fault("stacked_gzip", "gzip, ten times over", says(_packed(_PACKED, ", ".join(["gzip"] * 10)))),
-    Fault("unknown_coding", "a coding that nobody asked for", says(_packed(b"\x28\xb5\x2f\xfd", "zstd"))),
-    # what it says
+    Fault("stacked_gzip", "ten layers of gzip", sends(_compressed(_GZIPPED, ", ".join(["gzip"] * 10)))),
+    Fault("unknown_coding", "a coding that was not requested", sends(_compressed(b"\x28\xb5\x2f\xfd", "zstd"))),
+    # the content
     Fault("no_content", "204 without a body", lambda: answer(None, 204), harmless=True),
-    Fault("empty_body", "200 with nothing", _always(b"")),
-    Fault("null_body", "JSON null", _always(b"null")),
-    Fault("list_body", "a JSON list", _always(b"[]")),
-    Fault("list_for_object", "a list where an object belongs", _always(b'{"status": 200, "id": []}')),
-    Fault("invalid_json", "not JSON", _always(b"<html>It works!</html>")),
-    Fault("half_json", "half of a JSON document", _always(GOOD_BODY[:-10])),
-    Fault(
-        "deep_json", "a hundred thousand lists in each other", _always(b'{"id":' + b"[" * 100000 + b"]" * 100000 + b"}")
-    ),
-    Fault("long_number", "an integer of 5000 digits", _always(b'{"status": ' + b"9" * 5000 + b"}")),
-    Fault("not_utf_8", "bytes that are no UTF-8", _always(b'{"client": "\xff\xfe\xfa"}')),
-    Fault("server_error", "500 with HTML", _always(b"<h1>500</h1>", 500)),
+    Fault("empty_body", "200 with an empty body", _answers(b"")),
+    Fault("null_body", "JSON null", _answers(b"null")),
+    Fault("list_body", "a JSON list", _answers(b"[]")),
+    Fault("list_for_object", "a list instead of an object", _answers(b'{"status": 200, "id": []}')),
+    Fault("invalid_json", "not JSON", _answers(b"<html>It works!</html>")),
+    Fault("half_json", "half of a JSON document", _answers(GOOD_BODY[:-10])),
+    Fault("deep_json", "a hundred thousand nested lists", _answers(b'{"id":' + b"[" * 100000 + b"]" * 100000 + b"}")),
+    Fault("long_number", "an integer of 5000 digits", _answers(b'{"status": ' + b"9" * 5000 + b"}")),
+    Fault("not_utf_8", "bytes that are not UTF-8", _answers(b'{"client": "\xff\xfe\xfa"}')),
+    Fault("server_error", "500 with HTML", _answers(b"<h1>500</h1>", 500)),
 )

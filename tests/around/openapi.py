@@ -1,4 +1,4 @@
-"""The Delivery API's own schema, as JSON Schema that knows every field."""
+"""The schema of the Delivery API as JSON Schema that allows no other fields."""
 
 from pathlib import Path
 from typing import Any, Dict
@@ -7,12 +7,12 @@ import pytest
 
 from tests.support import installing
 
-#: The schema says that each value is an object; its own description, and the service, say a text or a number.
+#: In the schema, the values are objects; according to its description and the service, they are strings or numbers.
 FREE = ("ResponseTokens", "TraceResponse")
 
 
 class Schema:
-    """One component of the API.  ``check`` fails the test for a document that does not obey it."""
+    """One component of the API."""
 
     def __init__(self, shared: Path, component: str) -> None:
         reason = "jsonschema or PyYAML is not installed: " + installing("test")
@@ -20,20 +20,20 @@ class Schema:
         self._yaml = pytest.importorskip("yaml", reason=reason)
         self._files: Dict[Path, Any] = {}
         (path,) = (shared / "openapi").rglob(component + ".yaml")
-        self.schema = self._resolved({"$ref": "{}#/{}".format(path.name, component)}, path)
+        self.schema = self._resolve({"$ref": f"{path.name}#/{component}"}, path)
 
     def check(self, document: object) -> None:
-        """Nothing, or the validator's own complaint."""
+        """Raise the error of the validator if the document does not match the component."""
         self._jsonschema.validate(document, self.schema)
 
-    def _resolved(self, node: Any, path: Path) -> Any:
+    def _resolve(self, node: Any, path: Path) -> Any:
         if isinstance(node, list):
-            return [self._resolved(item, path) for item in node]
+            return [self._resolve(item, path) for item in node]
         if not isinstance(node, dict):
             return node
         if "$ref" in node:
-            return self._referred(node["$ref"], path)
-        node = {key: self._resolved(value, path) for key, value in node.items() if key != "discriminator"}
+            return self._resolve_reference(node["$ref"], path)
+        node = {key: self._resolve(value, path) for key, value in node.items() if key != "discriminator"}
         for part in node.pop("allOf", []):
             for key, value in part.items():
                 if isinstance(value, dict):
@@ -44,7 +44,7 @@ class Schema:
             node.setdefault("additionalProperties", False)
         return node
 
-    def _referred(self, reference: str, path: Path) -> Any:
+    def _resolve_reference(self, reference: str, path: Path) -> Any:
         name, _, inside = reference.partition("#/")
         path = (path.parent / name).resolve() if name else path
         if path not in self._files:
@@ -54,4 +54,4 @@ class Schema:
             found = found[step]
         if inside in FREE:
             return {"type": "object"}
-        return self._resolved(found, path)
+        return self._resolve(found, path)

@@ -1,4 +1,4 @@
-"""The file of activities: what a person writes is understood, and what is wrong is named with its place."""
+"""Reading the activities file. An error names the place in the file."""
 
 import json
 from pathlib import Path
@@ -11,23 +11,23 @@ from target_tools.errors import OptionError
 
 
 def one(**changes: Any) -> Dict[str, Any]:
-    """A file of one activity, with these changes to it; None leaves a key out."""
+    """Return a document with one activity. A change to None removes the key."""
     activity = {"id": 1, "locations": ["m"], "experiences": [{"name": "A", "share": 50, "offer": {"html": "a"}}]}
     activity.update(changes)
     return {"activities": [{key: value for key, value in activity.items() if value is not None}]}
 
 
 def shares(*given: Any) -> Dict[str, Any]:
-    """A file of one activity with experiences of these shares."""
+    """Return a document with one activity and experiences with these shares."""
     return one(experiences=[{} if share is None else {"share": share} for share in given])
 
 
 def ranges(document: Dict[str, Any]) -> List[str]:
-    """The shares of the first activity, as they are read."""
+    """Return the ranges of the first activity's experiences."""
     return [experience.range for experience in read_activities(document).activities[0].experiences]
 
 
-def test_the_sample_serves_what_the_documentation_shows() -> None:
+def test_the_sample_has_the_mboxes_of_the_documentation() -> None:
     sample = read_activities()
     assert sample.client == "acmeclient"
     assert {"demo-engineering-flags", "a1-serverside-ab", "target-global-mbox"} <= set(sample.locations)
@@ -38,26 +38,26 @@ def test_the_sample_serves_what_the_documentation_shows() -> None:
     )
 
 
-def test_a_file_is_read_as_a_mapping_is(tmp_path: Path) -> None:
+def test_a_file_and_a_mapping_are_read_alike(tmp_path: Path) -> None:
     path = tmp_path / "activities.json"
     path.write_text("\ufeff" + json.dumps(one()), encoding="utf-8")
     assert read_activities(path) == read_activities(str(path)) == read_activities(one())
 
 
-def test_shares_follow_one_another() -> None:
+def test_shares_become_successive_ranges() -> None:
     assert ranges(shares(10, 25.5, 30)) == ["0 to 10", "10 to 35.5", "35.5 to 65.5"]
 
 
-def test_without_shares_everybody_is_divided_evenly() -> None:
+def test_without_shares_all_experiences_have_equal_ranges() -> None:
     assert ranges(shares(None, None, None)) == ["0 to 33.3333", "33.3333 to 66.6667", "66.6667 to 100"]
     assert read_activities(shares(*[None] * 7)).activities[0].experiences[-1].upper == 100
 
 
-def test_shares_that_only_floating_point_keeps_from_100_do_add_up() -> None:
+def test_rounding_errors_do_not_keep_shares_from_adding_up_to_100() -> None:
     assert ranges(shares(33.3, 33.3, 33.4))[-1] == "66.6 to 100"
 
 
-def test_experiences_without_a_name_are_lettered() -> None:
+def test_experiences_without_a_name_are_named_a_and_b() -> None:
     assert [experience.name for experience in read_activities(shares(10, 10)).activities[0].experiences] == ["A", "B"]
 
 
@@ -111,7 +111,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("document", "message"), WRONG, ids=[message for _, message in WRONG])
-def test_what_is_wrong_is_named_with_its_place(document: Any, message: str) -> None:
+def test_an_error_names_the_place(document: Any, message: str) -> None:
     with pytest.raises(OptionError) as caught:
         read_activities(document)
     assert message in str(caught.value)
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_named_with_its_place(document: Any, message: str) -> N
         (b"[" * 100000, "expected JSON with less nesting"),
     ],
 )
-def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_error_names_a_file_that_is_not_json(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "activities.json"
     path.write_bytes(content)
     with pytest.raises(OptionError) as caught:
@@ -134,13 +134,13 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes, message
     assert "activities.json" in str(caught.value)
 
 
-def test_a_file_is_named_with_the_place_in_it(tmp_path: Path) -> None:
+def test_an_error_names_the_file_and_the_place(tmp_path: Path) -> None:
     path = tmp_path / "activities.json"
     path.write_text(json.dumps(one(locations="m")))
     with pytest.raises(OptionError, match=r"activities\.json: activities\[0\]\.locations: expected a list"):
         read_activities(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"nowhere\.json: No such file"):
         read_activities(tmp_path / "nowhere.json")

@@ -1,4 +1,4 @@
-"""The rule artifact of the local edge: of the shape of a real one, with a tag, in two formats; and the geo look-up."""
+"""The rule artifact of the local edge, its two formats and its ETag; and the geo look-up."""
 
 import gzip
 import http.client
@@ -14,14 +14,14 @@ from target_python_sdk.local_edge.artifact_builder import build_artifact
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
 
-Got = Tuple[int, Dict[str, str], bytes]
+HttpReply = Tuple[int, Dict[str, str], bytes]
 RULES = "/acmeclient/production/v1/rules.json"
 ALLOCATION = {"var": "allocation"}
 IN_THE_US = {"==": [{"var": "geo.country"}, "US"]}
 
 
-def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> Got:
-    """Status, headers by lower-case name, and body as it came."""
+def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> HttpReply:
+    """Return the status, the headers by lower-case name, and the undecoded body."""
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
@@ -37,35 +37,35 @@ def edge() -> Iterator[LocalEdge]:
 
 
 def rules(*experiences: Dict[str, Any], **activity: Any) -> List[Dict[str, Any]]:
-    """The rules of one activity at the mbox ``m``."""
+    """Return the rules of one activity in the mbox ``m``."""
     document = {"activities": [{"id": 7, "locations": ["m"], "experiences": experiences, **activity}]}
     found = build_artifact(read_activities(document))["rules"]["mboxes"]["m"]
     assert isinstance(found, list)
     return found
 
 
-#: What may be anything: another rule has another one.
+#: Parts without a fixed structure.
 FREE = (".condition", ".options[].content")
 
 
 def shape(value: Any, path: str = "") -> Set[str]:
-    """The places in a document, each with the kind of what is there; names of mboxes and views are all the same."""
+    """Return all paths in a document with their types. The names of mboxes and views are left out."""
     if path.endswith(FREE):
         return {path}
     if isinstance(value, dict):
         named = path in (".rules.mboxes", ".rules.views")
-        parts = (shape(part, "{}.{}".format(path, "*" if named else key)) for key, part in value.items())
+        parts = (shape(part, f"{path}.{'*' if named else key}") for key, part in value.items())
         return {path + ": object"}.union(*parts)
     if isinstance(value, list):
         return {path + ": list"}.union(*(shape(part, path + "[]") for part in value))
-    return {"{}: {}".format(path, type(value).__name__)}
+    return {f"{path}: {type(value).__name__}"}
 
 
-#: What a real artifact may have and the sample has not: it is remote nowhere, for every property and everybody.
+#: Paths of real artifacts that the sample does not have: it has no remote activities, properties or audiences.
 ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[]")
 
 
-def test_a_compiled_artifact_has_the_shape_of_a_real_one(shared: Path) -> None:
+def test_a_built_artifact_has_the_structure_of_a_real_one(shared: Path) -> None:
     real: Set[str] = set()
     for path in (shared / "conformance" / "artifacts").glob("*.json"):
         real |= shape(json.loads(path.read_text("utf-8")))
@@ -74,7 +74,7 @@ def test_a_compiled_artifact_has_the_shape_of_a_real_one(shared: Path) -> None:
     assert [place for place in real - ours if not any(part in place for part in ABSENT)] == []
 
 
-def test_a_rule_tells_everything_of_itself() -> None:
+def test_a_rule_is_complete() -> None:
     (rule,) = rules({"name": "A", "offer": {"json": {"a": 1}}}, name="Greeting")
     token = rule["consequence"]["options"][0].pop("eventToken")
     assert token
@@ -101,7 +101,7 @@ def test_a_rule_tells_everything_of_itself() -> None:
     }
 
 
-def test_shares_become_ranges_that_leave_no_gap() -> None:
+def test_shares_become_ranges_without_a_gap() -> None:
     found = rules({"share": 0}, {"share": 50}, {"share": 0}, {"share": 30.5})
     assert [(rule["meta"]["experience.id"], rule["condition"]) for rule in found] == [
         (1, {"and": [{"<=": [0, ALLOCATION]}, {">=": [50, ALLOCATION]}]}),
@@ -116,18 +116,18 @@ def test_an_experience_without_an_offer_is_an_option_without_content() -> None:
     assert "offer.id" not in rule["meta"]
 
 
-def test_an_audience_stands_beside_the_share() -> None:
+def test_an_audience_is_combined_with_the_share() -> None:
     (rule,) = rules({}, audience=IN_THE_US)
     assert rule["condition"] == {"and": [{"and": [{"<=": [0, ALLOCATION]}, {">=": [100, ALLOCATION]}]}, IN_THE_US]}
     assert rule["meta"]["audience.ids"] == [7]
 
 
-def test_a_property_is_a_token_of_the_rule() -> None:
+def test_a_property_becomes_a_token_of_the_rule() -> None:
     assert "propertyTokens" not in rules({})[0]
     assert rules({}, property="p-1")[0]["propertyTokens"] == ["p-1"]
 
 
-def test_each_place_of_an_activity_has_a_key_and_tokens_of_its_own() -> None:
+def test_each_location_of_an_activity_has_a_separate_key_and_tokens() -> None:
     experiences = [{"name": "A"}, {"name": "B"}]
     document = {"activities": [{"id": 7, "locations": ["m", "n", "m"], "views": ["m"], "experiences": experiences}]}
     found = build_artifact(read_activities(document))["rules"]
@@ -136,23 +136,25 @@ def test_each_place_of_an_activity_has_a_key_and_tokens_of_its_own() -> None:
     assert [rule["meta"]["location.type"] for at in placed.values() for rule in at] == ["mbox"] * 4 + ["view"] * 2
 
 
-def test_what_is_remote_is_named_and_its_rules_stay_with_the_edge() -> None:
+def test_the_artifact_names_remote_locations_without_their_rules() -> None:
     activities = read_activities({
         "activities": [
             {"id": 1, "locations": ["here", "both"], "views": ["v"], "experiences": [{}]},
             {"id": 2, "locations": ["there", "both"], "views": ["w"], "experiences": [{}], "remote": True},
         ],
     })  # fmt: skip
-    served, own = build_artifact(activities), build_artifact(activities, include_remote=True)
-    assert (served["localMboxes"], served["remoteMboxes"]) == (["both", "here"], ["both", "there"])
-    assert (served["localViews"], served["remoteViews"]) == (["v"], ["w"])
-    assert {name: len(at) for name, at in served["rules"]["mboxes"].items()} == {"here": 1, "both": 1}
-    assert (own["localMboxes"], own["remoteMboxes"], own["remoteViews"]) == (["both", "here", "there"], [], [])
-    assert {name: len(at) for name, at in own["rules"]["mboxes"].items()} == {"here": 1, "both": 2, "there": 1}
+    client_artifact, edge_artifact = build_artifact(activities), build_artifact(activities, include_remote=True)
+    assert (client_artifact["localMboxes"], client_artifact["remoteMboxes"]) == (["both", "here"], ["both", "there"])
+    assert (client_artifact["localViews"], client_artifact["remoteViews"]) == (["v"], ["w"])
+    assert {name: len(at) for name, at in client_artifact["rules"]["mboxes"].items()} == {"here": 1, "both": 1}
+    assert edge_artifact["localMboxes"] == ["both", "here", "there"]
+    assert (edge_artifact["remoteMboxes"], edge_artifact["remoteViews"]) == ([], [])
+    edge_rules = edge_artifact["rules"]["mboxes"]
+    assert {name: len(rules) for name, rules in edge_rules.items()} == {"here": 1, "both": 2, "there": 1}
 
 
 @pytest.mark.parametrize(
-    ("more", "asks"),
+    ("more", "is_enabled"),
     [
         ({}, False),
         ({"geo": {"city": "SAN FRANCISCO"}}, True),
@@ -161,16 +163,16 @@ def test_what_is_remote_is_named_and_its_rules_stay_with_the_edge() -> None:
         ({"audience": {"==": [{"var": "mbox.geo"}, "geo.city"]}}, False),
     ],
 )
-def test_geo_is_asked_for_only_where_it_counts(more: Dict[str, Any], asks: bool) -> None:
+def test_geo_targeting_is_enabled_only_if_rules_use_it(more: Dict[str, Any], is_enabled: bool) -> None:
     audience = more.pop("audience", None)
     activity = {"id": 1, "locations": ["m"], "experiences": [{}], "audience": audience}
     document = build_artifact(read_activities({"activities": [activity], **more}))
-    assert document["geoTargetingEnabled"] is asks
-    assert ("geo.city" in document["responseTokens"]) is asks
+    assert document["geoTargetingEnabled"] is is_enabled
+    assert ("geo.city" in document["responseTokens"]) is is_enabled
 
 
 @pytest.mark.server
-def test_the_artifact_is_served_with_a_tag(edge: LocalEdge) -> None:
+def test_the_artifact_has_an_etag(edge: LocalEdge) -> None:
     status, headers, body = get(edge, RULES)
     assert (status, headers["content-type"]) == (200, "application/json;charset=UTF-8")
     assert json.loads(body) == edge.rules == build_artifact(read_activities())
@@ -183,7 +185,7 @@ def test_the_artifact_is_served_with_a_tag(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_a_compressed_artifact_has_a_weak_tag_that_is_known_again(edge: LocalEdge) -> None:
+def test_a_compressed_artifact_has_a_weak_etag_that_is_recognized(edge: LocalEdge) -> None:
     _, headers, body = get(edge, RULES, Accept_Encoding="gzip")
     assert headers["content-encoding"] == "gzip"
     assert json.loads(gzip.decompress(body)) == edge.rules
@@ -205,20 +207,18 @@ def test_a_compressed_artifact_has_a_weak_tag_that_is_known_again(edge: LocalEdg
         ("/v1/geo/", 404),
     ],
 )
-def test_any_client_environment_and_property_is_served_and_nothing_else(
-    edge: LocalEdge, path: str, status: int
-) -> None:
+def test_the_path_can_have_any_client_environment_and_property(edge: LocalEdge, path: str, status: int) -> None:
     assert get(edge, path)[0] == status
 
 
 @pytest.mark.server
-def test_the_artifact_is_there_to_be_got_only(edge: LocalEdge) -> None:
+def test_the_artifact_can_only_be_read(edge: LocalEdge) -> None:
     assert get(edge, RULES, "PUT")[0] == 405
     assert get(edge, "/v1/geo", "DELETE")[0] == 405
 
 
 @pytest.mark.server
-def test_a_bin_is_read_with_the_organization_id() -> None:
+def test_rules_bin_can_be_read_with_the_organization_id() -> None:
     with LocalEdge(organization_id="ORG@AdobeOrg") as edge:
         status, headers, body = get(edge, RULES.replace(".json", ".bin"))
         plain = get(edge, RULES)
@@ -229,16 +229,16 @@ def test_a_bin_is_read_with_the_organization_id() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 43, 44, 45, 1000])
-def test_data_of_any_size_can_be_hidden(size: int) -> None:
+def test_data_of_any_size_can_be_obfuscated(size: int) -> None:
     data = bytes(size)
-    hidden = obfuscate(data, "1234567890@A")
-    pad = b"1234567890@A" + hidden[8:40]
-    assert len(hidden) == 40 + size
-    assert hidden[40:] == (pad * (size // len(pad) + 1))[:size]
+    masked = obfuscate(data, "1234567890@A")
+    pad = b"1234567890@A" + masked[8:40]
+    assert len(masked) == 40 + size
+    assert masked[40:] == (pad * (size // len(pad) + 1))[:size]
 
 
 @pytest.mark.server
-def test_an_edge_goes_on_with_another_file(edge: LocalEdge, tmp_path: Path) -> None:
+def test_an_edge_can_load_another_file(edge: LocalEdge, tmp_path: Path) -> None:
     before = get(edge, RULES)[1]["etag"]
     path = tmp_path / "activities.json"
     path.write_text('{"activities": [{"id": 9, "locations": ["new"], "experiences": [{}]}]}')
@@ -252,7 +252,7 @@ def test_an_edge_goes_on_with_another_file(edge: LocalEdge, tmp_path: Path) -> N
 
 
 @pytest.mark.server
-def test_an_edge_goes_on_as_it_was_after_a_bad_file(edge: LocalEdge) -> None:
+def test_an_invalid_file_changes_nothing(edge: LocalEdge) -> None:
     before = edge.rules
     with pytest.raises(OptionError):
         edge.load({"activities": [{}]})
@@ -260,8 +260,8 @@ def test_an_edge_goes_on_as_it_was_after_a_bad_file(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_geo_is_what_the_edge_was_told() -> None:
-    told = {"city": "SAN FRANCISCO", "countryCode": "US", "stateCode": "CA", "latitude": 37.75, "longitude": -122.4}
+def test_the_geo_look_up_returns_the_geo_of_the_edge() -> None:
+    geo = {"city": "SAN FRANCISCO", "countryCode": "US", "stateCode": "CA", "latitude": 37.75, "longitude": -122.4}
     answered = {
         "x-geo-city": "SAN FRANCISCO",
         "x-geo-country-code": "US",
@@ -269,7 +269,7 @@ def test_geo_is_what_the_edge_was_told() -> None:
         "x-geo-latitude": 37.75,
         "x-geo-longitude": -122.4,
     }
-    with LocalEdge(geo=told) as first, LocalEdge({"activities": [], "geo": told}) as second:
+    with LocalEdge(geo=geo) as first, LocalEdge({"activities": [], "geo": geo}) as second:
         assert json.loads(get(first, "/v1/geo")[2]) == answered
         found = json.loads(get(second, "/v1/geo", X_Forwarded_For="12.21.1.40")[2])
         (asked,) = second.requests
@@ -278,7 +278,7 @@ def test_geo_is_what_the_edge_was_told() -> None:
 
 
 @pytest.mark.server
-def test_what_clients_ask_is_remembered_and_what_people_look_at_is_not(edge: LocalEdge) -> None:
+def test_requests_of_clients_are_recorded_and_pages_for_people_are_not(edge: LocalEdge) -> None:
     for path in ("/", RULES, "/notifications", "/v1/geo", "/elsewhere"):
         get(edge, path)
     assert [request.path for request in edge.requests] == [RULES, "/v1/geo", "/elsewhere"]
@@ -291,7 +291,7 @@ def artifact_of(shared: Path, name: str) -> Tuple[Path, Dict[str, Any]]:
 
 @pytest.mark.server
 @pytest.mark.parametrize("as_path", [True, False])
-def test_a_rule_artifact_is_served_as_it_stands(shared: Path, as_path: bool) -> None:
+def test_a_rule_artifact_is_served_unchanged(shared: Path, as_path: bool) -> None:
     path, document = artifact_of(shared, "TEST_ARTIFACT_VIEWS.json")
     with LocalEdge(path if as_path else document) as edge:
         assert json.loads(get(edge, RULES)[2]) == document == edge.rules
@@ -302,7 +302,7 @@ def test_a_rule_artifact_is_served_as_it_stands(shared: Path, as_path: bool) -> 
 
 
 def no_rules(**changes: Optional[Any]) -> Dict[str, Any]:
-    """An artifact without rules, with these changes to it."""
+    """Return an artifact without rules, with these changes."""
     return {"version": "1.0.0", "rules": {"mboxes": {}, "views": {}}, **changes}
 
 
@@ -310,7 +310,7 @@ def no_rules(**changes: Optional[Any]) -> Dict[str, Any]:
     "document",
     [no_rules(version="2.0.0"), no_rules(rules=[]), no_rules(rules={"mboxes": []}), no_rules(meta={"clientCode": 7})],
 )
-def test_an_artifact_that_cannot_be_used_is_refused(document: Any, tmp_path: Path) -> None:
+def test_an_unusable_artifact_is_rejected(document: Any, tmp_path: Path) -> None:
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(document))
     with pytest.raises(OptionError, match=r"rules\.json: "):
@@ -318,7 +318,7 @@ def test_an_artifact_that_cannot_be_used_is_refused(document: Any, tmp_path: Pat
 
 
 def deliver(edge: LocalEdge, **request: Any) -> Dict[str, Any]:
-    """The answer to a delivery request."""
+    """Send a delivery request, and return the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
     body = {"context": {"channel": "web"}, **request}
     connection.request("POST", "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body))
@@ -329,7 +329,7 @@ def deliver(edge: LocalEdge, **request: Any) -> Dict[str, Any]:
 
 
 @pytest.mark.server
-def test_an_edge_answers_by_a_rule_artifact_that_is_served_as_it_stands(shared: Path) -> None:
+def test_an_edge_decides_with_a_rule_artifact(shared: Path) -> None:
     path, document = artifact_of(shared, "TEST_ARTIFACT_AB_SIMPLE.json")
     mboxes = {"mboxes": [{"index": 1, "name": "mbox-magician"}, {"index": 2, "name": "elsewhere"}]}
     with LocalEdge(path) as edge:
@@ -341,13 +341,13 @@ def test_an_edge_answers_by_a_rule_artifact_that_is_served_as_it_stands(shared: 
     tokens = option["responseTokens"]
     where = bucket("targettesting.125873.338e3c1e51f7416a8e1ccba4f81acea0.0")
     name, limits = ("A", "0 to 50") if where <= 50 else ("B", "50 to 100")
-    assert tokens["experience.reason"] == "bucket {:.2f} falls in Experience {} ({})".format(where, name, limits)
+    assert tokens["experience.reason"] == f"bucket {where:.2f} falls in Experience {name} ({limits})"
     assert tokens["activity.decisioningMethod"] == "server-side"
     assert set(tokens) - {"experience.reason", "activity.decisioningMethod"} <= set(document["responseTokens"])
 
 
 @pytest.mark.server
-def test_audiences_of_a_rule_artifact_are_reasons_too(shared: Path) -> None:
+def test_an_audience_of_a_rule_artifact_is_a_reason(shared: Path) -> None:
     path, _ = artifact_of(shared, "TEST_ARTIFACT_BROWSER.json")
     context = {"channel": "web", "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:84.0) Gecko/20100101 Firefox/84.0"}
     with LocalEdge(path) as edge:
@@ -355,11 +355,11 @@ def test_audiences_of_a_rule_artifact_are_reasons_too(shared: Path) -> None:
     (mbox,) = answer["execute"]["mboxes"]
     (target,) = mbox["trace"]["evaluatedCampaignTargets"]
     name = mbox["options"][0]["responseTokens"]["experience.name"]
-    assert target["reason"] == "the audience of {} matches".format(name)
+    assert target["reason"] == f"the audience of {name} matches"
 
 
 @pytest.mark.server
-def test_a_rule_that_no_client_could_use_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unusable_rule_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     rules = [{"activityId": 1, "ruleKey": "1", "condition": {"method": []}}, {"activityId": 2, "condition": True}]
     document = {"version": "1.0.0", "rules": {"mboxes": {"m": rules}, "views": {}}}
     with LocalEdge(document) as edge:

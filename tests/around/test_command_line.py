@@ -1,4 +1,4 @@
-"""``python -m target_python_sdk``: what it prints, what it serves and how it ends."""
+"""``python -m target_python_sdk``: its output, the edge that it serves, and its exit codes."""
 
 import contextlib
 import json
@@ -25,12 +25,12 @@ COMMAND = [sys.executable, "-W", "error", "-m", "target_python_sdk"]
 
 
 def environment(root: Path) -> "dict[str, str]":
-    """This process's environment, with the checkout in front of anything installed."""
+    """Return the environment with the checkout first on the path."""
     return {**os.environ, "PYTHONPATH": str(root)}
 
 
 def run(root: Path, *command: object) -> "subprocess.CompletedProcess[str]":
-    """The command, run to its end."""
+    """Run the command until it ends."""
     words = [str(word) for word in command]
     return subprocess.run(
         words, cwd=str(root), env=environment(root), capture_output=True, text=True, check=False, timeout=60
@@ -39,7 +39,7 @@ def run(root: Path, *command: object) -> "subprocess.CompletedProcess[str]":
 
 @contextlib.contextmanager
 def serving(root: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """The command that serves, until the block ends."""
+    """Run the edge command until the block ends."""
     process = subprocess.Popen(
         COMMAND + ["edge"] + [str(argument) for argument in arguments],
         cwd=str(root), env=environment(root), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -51,9 +51,9 @@ def serving(root: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]
             process.kill()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that ends a process politely")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for a graceful stop")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_end(root: Path, tmp_path: Path, number: "signal.Signals") -> None:
+def test_a_signal_ends_the_edge_without_output(root: Path, tmp_path: Path, number: "signal.Signals") -> None:
     activities = tmp_path / "mine.json"
     experiences = [{"offer": {"html": "mine"}}]
     activities.write_text(json.dumps({"activities": [{"id": 7, "locations": ["m"], "experiences": experiences}]}))
@@ -74,7 +74,7 @@ def test_it_serves_until_it_is_told_to_end(root: Path, tmp_path: Path, number: "
         assert process.stderr.read() == ""
 
 
-def test_it_serves_a_rule_artifact_as_it_stands(root: Path, tmp_path: Path) -> None:
+def test_it_serves_a_rule_artifact_unchanged(root: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     document = {"version": "1.0.0", "meta": {"clientCode": "mine"}, "rules": {"mboxes": {"m": []}, "views": {}}}
     rules.write_text(json.dumps(document))
@@ -88,7 +88,7 @@ def test_it_serves_a_rule_artifact_as_it_stands(root: Path, tmp_path: Path) -> N
     assert hidden == obfuscate(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
 
 
-def test_it_buckets_by_the_client_code_it_is_told(root: Path, tmp_path: Path) -> None:
+def test_the_client_code_can_be_chosen(root: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     document = {"version": "1.0.0", "meta": {"clientCode": "another"}, "rules": {"mboxes": {}, "views": {}}}
     rules.write_text(json.dumps(document))
@@ -101,20 +101,20 @@ def test_it_buckets_by_the_client_code_it_is_told(root: Path, tmp_path: Path) ->
             assert json.load(answer) == document
 
 
-def test_a_client_code_of_no_length_is_one_clear_line(root: Path) -> None:
+def test_an_empty_client_code_is_a_one_line_error(root: Path) -> None:
     done = run(root, *COMMAND, "edge", "--client", "")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: client: expected a non-empty string, got ''\n"
 
 
-def test_a_port_that_is_taken_is_one_clear_line(root: Path) -> None:
+def test_a_port_in_use_is_a_one_line_error(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, *COMMAND, "edge", "--port", edge.port)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"error: cannot listen on 127\.0\.0\.1:\d+: .+\n", done.stderr)
 
 
-def test_a_bad_file_is_one_clear_line(root: Path, tmp_path: Path) -> None:
+def test_an_invalid_file_is_a_one_line_error(root: Path, tmp_path: Path) -> None:
     activities = tmp_path / "mine.json"
     activities.write_text('{"activities": [{"id": 1, "locations": ["m"], "experiences": [{"share": 101}]}]}')
     done = run(root, *COMMAND, "edge", activities)
@@ -124,19 +124,19 @@ def test_a_bad_file_is_one_clear_line(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["edge", "--port", "70000"], ["edge", "--port", "x"], ["serve"]])
-def test_bad_arguments_are_explained(arguments: "list[str]", capsys: "pytest.CaptureFixture[str]") -> None:
+def test_invalid_arguments_are_errors(arguments: "list[str]", capsys: "pytest.CaptureFixture[str]") -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     assert "error: " in capsys.readouterr().err
 
 
-def test_without_a_command_it_says_what_there_is(capsys: "pytest.CaptureFixture[str]") -> None:
+def test_without_a_command_it_prints_the_help(capsys: "pytest.CaptureFixture[str]") -> None:
     assert main([]) == 2
     assert "demo" in capsys.readouterr().err
 
 
-#: What differs from run to run: a port, a session, moments.
+#: Parts of the output that differ from run to run.
 MASKS = [
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"session#[0-9a-f-]{36}#\d{10}\|PC#(\S+)#\d{10}", r"session#ID#TIME|PC#\1#TIME"),
@@ -186,10 +186,10 @@ visitor-3 with each decisioning method
    on-device            a1-serverside-ab   B               on-device     TIME
    hybrid               a1-serverside-ab   B               on-device     TIME
    hybrid               loyalty-offer      Free delivery   by the edge   TIME
-"""  # noqa: E501 - as it is printed
+"""  # noqa: E501 - exact output
 
 
-def test_the_demonstration_shows_who_got_what_and_why(root: Path) -> None:
+def test_the_demo_prints_offers_and_reasons(root: Path) -> None:
     done = run(root, *COMMAND, "demo")
     shown = done.stdout
     for pattern, mask in MASKS:
@@ -198,22 +198,22 @@ def test_the_demonstration_shows_who_got_what_and_why(root: Path) -> None:
     assert shown.isascii()
 
 
-def test_the_demonstration_fits_on_a_screen(root: Path) -> None:
+def test_the_demo_fits_on_a_screen(root: Path) -> None:
     assert len(run(root, *COMMAND, "demo").stdout.splitlines()) <= 45
 
 
-def test_a_demonstration_that_fails_says_why(
+def test_a_failing_demo_prints_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: "pytest.CaptureFixture[str]"
 ) -> None:
-    with socket.socket() as nobody_listens:
-        nobody_listens.bind(("127.0.0.1", 0))
-        unused = "127.0.0.1:{}".format(nobody_listens.getsockname()[1])
+    with socket.socket() as closed_port:
+        closed_port.bind(("127.0.0.1", 0))
+        unused = f"127.0.0.1:{closed_port.getsockname()[1]}"
         monkeypatch.setattr(LocalEdge, "domain", unused)
         assert run_demo(show=lambda _: None) == 1
     assert capsys.readouterr().err.startswith("error: the demo failed: ")
 
 
-def test_the_sample_runs_against_a_local_edge(root: Path) -> None:
+def test_the_server_side_sample(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/server_side.py", edge.domain)
         first, second = edge.requests
@@ -223,7 +223,7 @@ def test_the_sample_runs_against_a_local_edge(root: Path) -> None:
     assert first.query["sessionId"] == second.query["sessionId"]
 
 
-def test_the_sample_asks_in_three_ways_for_one_offer(root: Path) -> None:
+def test_the_sample_with_three_kinds_of_calls(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/three_ways.py", edge.domain)
     assert (done.returncode, done.stderr) == (0, "")
@@ -232,10 +232,10 @@ def test_the_sample_asks_in_three_ways_for_one_offer(root: Path) -> None:
     assert len({offer for _, offer in shown}) == 1
 
 
-def test_the_sample_decides_on_device_what_it_can(root: Path) -> None:
+def test_the_on_device_sample(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/on_device.py", edge.domain)
-        told = [notification["mbox"]["name"] for notification in edge.notifications]
+        notified = [notification["mbox"]["name"] for notification in edge.notifications]
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "on-device: decided on-device, remote: ['loyalty-offer']",
@@ -244,4 +244,4 @@ def test_the_sample_decides_on_device_what_it_can(root: Path) -> None:
         "  a1-serverside-ab: <div>Greetings from experience B</div>",
         "  loyalty-offer: <div>We pay the postage</div>",
     ]
-    assert told == ["a1-serverside-ab"]
+    assert notified == ["a1-serverside-ab"]

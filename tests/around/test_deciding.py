@@ -1,4 +1,4 @@
-"""Who gets which experience: stable for each visitor, in the shares the activities ask for, and with a reason."""
+"""Decisions of the local edge: their shares, their stability and their reasons."""
 
 import random
 import uuid
@@ -26,19 +26,19 @@ ALLOCATION = {"var": "allocation"}
 Json = Dict[str, Any]
 
 
-def served(*activities: Json, **document: Any) -> EdgeContent:
-    """An edge's contents: these activities, with ids from 1111 on, at the mbox ``m``."""
+def content_with(*activities: Json, **document: Any) -> EdgeContent:
+    """Return the content of an edge with these activities in the mbox ``m``. Their ids start at 1111."""
     given = [{"id": 1111 + at, "locations": ["m"], **activity} for at, activity in enumerate(activities)]
     return EdgeContent({"activities": given, **document}, "1234567890@AdobeOrg")
 
 
-def shared(*shares: float) -> Json:
-    """An activity with experiences A, B … of these shares."""
-    return {"experiences": [{"share": share} for share in shares]}
+def with_shares(*values: float) -> Json:
+    """Return an activity with experiences A, B and so on with these shares."""
+    return {"experiences": [{"share": share} for share in values]}
 
 
 def executed(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
-    """What the mbox ``m`` shows a visitor."""
+    """Return the mbox ``m`` of an answer."""
     asked = {"mboxes": [{"index": 0, "name": "m"}]}
     whole: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": asked, **request}
     (mbox,) = build_response(contents, whole, "s")["execute"]["mboxes"]
@@ -47,19 +47,19 @@ def executed(contents: EdgeContent, visitor: str = "visitor", **request: Any) ->
 
 
 def tokens(mbox: Json) -> List[Json]:
-    """The response tokens of each option."""
+    """Return the response tokens of each option."""
     return [option["responseTokens"] for option in mbox.get("options", [])]
 
 
 def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
-    """The experience of the only option, and why."""
+    """Return the experience of the only option, and its reason."""
     found = [(one["experience.name"], one["experience.reason"]) for one in tokens(mbox)]
     return found[0] if found else None
 
 
 @pytest.mark.parametrize("shares", [(50, 50), (10, 90), (20, 30), (33.3, 33.3, 33.4), (0, 100)])
-def test_visitors_are_shared_out_as_asked(shares: Tuple[float, ...]) -> None:
-    contents, ids = served(shared(*shares)), random.Random(7)
+def test_visitors_are_divided_by_the_shares(shares: Tuple[float, ...]) -> None:
+    contents, ids = content_with(with_shares(*shares)), random.Random(7)
     shown = (name_and_reason(executed(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
     got = Counter(found[0] if found else "nothing" for found in shown)
     expected = {"nothing": 100 - sum(shares), **dict(zip("ABC", shares))}
@@ -69,17 +69,17 @@ def test_visitors_are_shared_out_as_asked(shares: Tuple[float, ...]) -> None:
 
 
 def test_a_visitor_is_bucketed_by_client_activity_and_id() -> None:
-    found = name_and_reason(executed(served(shared(50, 50), client="mine")))
+    found = name_and_reason(executed(content_with(with_shares(50, 50), client="mine")))
     where = bucket("mine.1111.visitor.0")
     assert found is not None
-    assert found[1].startswith("bucket {:.2f} ".format(where))
+    assert found[1].startswith(f"bucket {where:.2f} ")
     assert found[0] == ("A" if where <= 50 else "B")
 
 
-def test_the_reason_tells_the_bucket_and_the_share() -> None:
-    contents = served(shared(50, 30))
-    found = {name: name_and_reason(executed(contents, name)) for name in ("visitor-2", "visitor-7", "visitor-8")}
-    assert found == {
+def test_the_reason_contains_the_bucket_and_the_share() -> None:
+    contents = content_with(with_shares(50, 30))
+    results = {name: name_and_reason(executed(contents, name)) for name in ("visitor-2", "visitor-7", "visitor-8")}
+    assert results == {
         "visitor-2": ("A", "bucket 31.14 falls in A (0 to 50)"),
         "visitor-7": ("B", "bucket 53.50 falls in B (50 to 80)"),
         "visitor-8": None,
@@ -112,52 +112,52 @@ def test_a_share_is_read_from_a_condition(condition: Any, share: Optional[Share]
 @pytest.mark.parametrize(
     ("bucket", "held"), [(0, "A"), (0.01, "A"), (50, "A"), (50.01, "B"), (80, "B"), (80.01, None), (99.99, None)]
 )
-def test_a_share_ends_with_its_upper_limit(bucket: float, held: Optional[str]) -> None:
-    arms = [ExperienceShare("A", Share(0, 50)), ExperienceShare("B", Share(50, 80))]
-    assert [arm.name for arm in arms if arm.share and arm.share.contains(bucket)] == ([held] if held else [])
+def test_a_share_includes_its_upper_limit(bucket: float, held: Optional[str]) -> None:
+    experiences = [ExperienceShare("A", Share(0, 50)), ExperienceShare("B", Share(50, 80))]
+    assert [one.name for one in experiences if one.share and one.share.contains(bucket)] == ([held] if held else [])
 
 
-def test_reasons_where_no_bucket_decides() -> None:
+def test_reasons_if_the_bucket_does_not_matter() -> None:
     chrome, firefox = ExperienceShare("Chrome", None), ExperienceShare("Firefox", None)
     assert explain_match(12.345, chrome) == "the audience of Chrome matches"
     assert explain_no_match(12.345, [chrome, firefox, chrome]) == "no audience matches (Chrome, Firefox)"
 
 
-def test_an_audience_decides_who_takes_part() -> None:
+def test_an_audience_decides_which_activity_a_visitor_is_in() -> None:
     audience = {"==": [{"var": "mbox.colour"}, "red"]}
-    contents = served({"experiences": [{}], "audience": audience}, {"experiences": [{"name": "the rest"}]})
+    contents = content_with({"experiences": [{}], "audience": audience}, {"experiences": [{"name": "the rest"}]})
     red = {"mboxes": [{"index": 0, "name": "m", "parameters": {"colour": "red"}}]}
     assert [one["activity.id"] for one in tokens(executed(contents, execute=red))] == ["1111"]
     mbox = executed(contents, trace={})
     assert [one["activity.id"] for one in tokens(mbox)] == ["1112"]
     first, second = mbox["trace"]["evaluatedCampaignTargets"]
     where = bucket("acmeclient.1111.visitor.0")
-    assert first["reason"] == "bucket {:.2f} would fall in A (0 to 100), whose audience does not match".format(where)
+    assert first["reason"] == f"bucket {where:.2f} would fall in A (0 to 100), whose audience does not match"
     assert second["reason"].endswith("falls in the rest (0 to 100)")
 
 
-def test_a_property_decides_where_an_activity_shows() -> None:
-    contents = served({"experiences": [{}], "property": "p-1"})
+def test_an_activity_with_a_property_runs_only_in_it() -> None:
+    contents = content_with({"experiences": [{}], "property": "p-1"})
     assert "options" not in executed(contents)
     assert "options" not in executed(contents, property={"token": "p-2"})
     assert tokens(executed(contents, property={"token": "p-1"}))
 
 
-def test_the_edge_decides_what_is_remote_too() -> None:
-    mbox = executed(served({"experiences": [{"offer": {"html": "far"}}], "remote": True}))
+def test_the_edge_also_decides_remote_activities() -> None:
+    mbox = executed(content_with({"experiences": [{"offer": {"html": "far"}}], "remote": True}))
     assert [option["content"] for option in mbox["options"]] == ["far"]
 
 
-def test_default_content_keeps_the_next_activity_away() -> None:
-    mbox = executed(served({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
+def test_default_content_excludes_the_next_activity() -> None:
+    mbox = executed(content_with({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
     (option,) = mbox["options"]
     assert list(option) == ["responseTokens"]
     assert option["responseTokens"]["activity.id"] == "1111"
 
 
-def test_geo_is_the_request_s_or_else_the_edge_s() -> None:
+def test_the_geo_of_the_edge_is_the_default() -> None:
     audience = {"==": [{"var": "geo.country"}, "US"]}
-    contents = served({"experiences": [{}], "audience": audience}, geo={"countryCode": "US", "city": "RENO"})
+    contents = content_with({"experiences": [{}], "audience": audience}, geo={"countryCode": "US", "city": "RENO"})
     found = tokens(executed(contents))
     assert [(one["geo.country"], one["geo.city"]) for one in found] == [("US", "RENO")]
     assert tokens(executed(contents, context={"channel": "web", "geo": {"ipAddress": "12.21.1.40"}}))
@@ -173,27 +173,26 @@ def test_geo_is_the_request_s_or_else_the_edge_s() -> None:
         ({"thirdPartyId": "crm"}, "crm"),
     ],
 )
-def test_the_order_of_ids(ids: Json, decides: str) -> None:
-    mbox = executed(served({"experiences": [{}]}), id=ids, trace={})
+def test_the_order_of_the_bucketing_ids(ids: Json, decides: str) -> None:
+    mbox = executed(content_with({"experiences": [{}]}), id=ids, trace={})
     assert mbox["trace"]["profile"]["bucketedBy"] == decides
-    assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket("acmeclient.1111.{}.0".format(decides))
+    assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket(f"acmeclient.1111.{decides}.0")
 
 
-def ids_told(ids: Optional[Json], **document: Any) -> Json:
-    """The visitor's ids in the answer to a request with these."""
-    told = build_response(served({"experiences": [{}]}, **document), {"context": {"channel": "web"}, "id": ids}, "s")[
-        "id"
-    ]
-    assert isinstance(told, dict)
-    return told
+def ids_in_answer(ids: Optional[Json], **document: Any) -> Json:
+    """Return the visitor's ids in the answer to a request with these ids."""
+    request = {"context": {"channel": "web"}, "id": ids}
+    found = build_response(content_with({"experiences": [{}]}, **document), request, "s")["id"]
+    assert isinstance(found, dict)
+    return found
 
 
 @pytest.mark.parametrize("ids", [None, {}, {"tntId": None}, {"customerIds": []}])
-def test_a_visitor_nobody_knows_is_given_a_tnt_id_with_a_hint(ids: Optional[Json]) -> None:
-    tnt_id = ids_told(ids)["tntId"]
+def test_a_visitor_without_ids_gets_a_tnt_id_with_a_cluster(ids: Optional[Json]) -> None:
+    tnt_id = ids_in_answer(ids)["tntId"]
     name, _, hint = tnt_id.partition(".")
     assert (len(name), uuid.UUID(name).version, hint) == (32, 4, "35_0")
-    assert ids_told(ids)["tntId"] != tnt_id
+    assert ids_in_answer(ids)["tntId"] != tnt_id
 
 
 @pytest.mark.parametrize(
@@ -205,20 +204,20 @@ def test_a_visitor_nobody_knows_is_given_a_tnt_id_with_a_hint(ids: Optional[Json
         {"marketingCloudVisitorId": "ecid"},
     ],
 )
-def test_a_visitor_with_an_id_that_decides_keeps_these_and_is_given_no_other(ids: Json) -> None:
-    assert ids_told(ids) == ids
+def test_a_visitor_with_a_bucketing_id_gets_no_other_id(ids: Json) -> None:
+    assert ids_in_answer(ids) == ids
 
 
-def test_the_tnt_id_of_a_customer_is_the_one_made_on_device() -> None:
+def test_the_tnt_id_of_a_customer_is_the_same_as_on_device() -> None:
     customer = {"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}
-    told = ids_told({"customerIds": [customer]}, client="mine")
+    found = ids_in_answer({"customerIds": [customer]}, client="mine")
     made = with_device_id(VisitorId.from_dict({"customerIds": [customer]}), "mine", "35")
-    assert told == {"tntId": made.tnt_id, "customerIds": [customer]}
-    assert ids_told({"customerIds": [customer]}, client="mine") == ids_told(told, client="mine") == told
-    assert ids_told({"customerIds": [customer]}, client="other") != told
+    assert found == {"tntId": made.tnt_id, "customerIds": [customer]}
+    assert ids_in_answer({"customerIds": [customer]}, client="mine") == ids_in_answer(found, client="mine") == found
+    assert ids_in_answer({"customerIds": [customer]}, client="other") != found
 
 
-#: A source of each kind, with the client code ``mine`` in it.
+#: A source of each kind, with the client code ``mine``.
 SOURCES: Dict[str, Json] = {
     "activities": {"client": "mine", "activities": [{"id": 1, "locations": ["m"], "experiences": [{}]}]},
     "an artifact": {
@@ -231,18 +230,18 @@ SOURCES: Dict[str, Json] = {
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize(("given", "counts"), [(None, "mine"), ("acmeclient", "acmeclient")])
-def test_a_client_code_that_is_given_counts_for_more_than_the_source_s(
+def test_the_client_option_overrides_the_client_code_of_the_source(
     kind: str, given: Optional[str], counts: str
 ) -> None:
     contents = EdgeContent(SOURCES[kind], "1234567890@AdobeOrg", client=given)
     (target,) = executed(contents, trace={})["trace"]["evaluatedCampaignTargets"]
-    assert target["bucket"] == bucket("{}.1.visitor.0".format(counts))
+    assert target["bucket"] == bucket(f"{counts}.1.visitor.0")
     assert contents.client == build_response(contents, {"context": {"channel": "web"}}, "s")["client"] == counts
-    # Activities are made an artifact of that client; an artifact stays as it is.
+    # Activities become an artifact of that client; an artifact is not changed.
     assert contents.rules["meta"]["clientCode"] == (counts if kind == "activities" else "mine")
 
 
 @pytest.mark.parametrize("client", ["", 7])
-def test_a_client_code_is_a_text(client: Any) -> None:
+def test_an_invalid_client_code_is_rejected(client: Any) -> None:
     with pytest.raises(OptionError, match=r"^client: expected a non-empty string, got "):
         EdgeContent(SOURCES["an artifact"], "1234567890@AdobeOrg", client=client)

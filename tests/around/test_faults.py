@@ -1,4 +1,4 @@
-"""The table of faults: each does what its line says."""
+"""Each fault in ``tests.faults`` does what its description says."""
 
 import contextlib
 import http.client
@@ -18,23 +18,23 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
-def test_every_fault_has_a_name_and_a_line_of_its_own() -> None:
+def test_names_and_descriptions_are_unique() -> None:
     assert len(BY_NAME) == len({fault.description for fault in FAULTS}) == len(FAULTS)
     assert all(fault.name.isidentifier() and str(fault) == fault.name for fault in FAULTS)
 
 
 def connected(server: SocketServer, seconds: float) -> socket.socket:
-    """A client's connection to the server, with that much patience."""
+    """Return a connection to the server with that timeout."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=seconds)
 
 
-def heard(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
-    """What a client hears of a fault: up to so many bytes, until the end, a reset or a silence."""
+def received(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
+    """Return the bytes that a client receives of a fault, until the end, a reset, or the timeout."""
     parts = b""
-    # A reset, which may come as early as connect() returns, and a silence are ends like any other.
+    # A reset, which can come before connect() returns, and a timeout end the reading.
     with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connected(server, seconds) as client:
         client.sendall(REQUEST)
-        # Answers that keep the connection end with the client's own end of the stream.
+        # A server that keeps the connection open ends it when the client ends its stream.
         client.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + seconds
         while len(parts) < most and time.monotonic() < deadline:
@@ -46,9 +46,9 @@ def heard(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> byte
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_every_fault_can_be_served_and_stopped(fault: Fault) -> None:
+def test_every_fault_can_be_stopped(fault: Fault) -> None:
     started = time.monotonic()
-    heard(fault, most=MEBIBYTE)
+    received(fault, most=MEBIBYTE)
     assert time.monotonic() - started < 3
 
 
@@ -65,8 +65,8 @@ def test_every_fault_can_be_served_and_stopped(fault: Fault) -> None:
         ("null_body", b"HTTP/1.1 200 OK", b"\r\n\r\nnull"),
     ],
 )
-def test_what_is_heard(name: str, start: bytes, end: bytes) -> None:
-    got = heard(BY_NAME[name], most=65536)
+def test_a_client_receives_the_start_and_the_end(name: str, start: bytes, end: bytes) -> None:
+    got = received(BY_NAME[name], most=65536)
     assert got.startswith(start)
     assert got.endswith(end)
     assert bool(got) == bool(start)
@@ -82,7 +82,7 @@ def test_endless_faults_do_not_end(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.harmless], ids=str)
-def test_harmless_faults_hold_an_answer(fault: Fault) -> None:
+def test_harmless_faults_contain_a_usable_answer(fault: Fault) -> None:
     with SocketServer(fault.handler()) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
         connection.request("POST", "/", b"{}")
@@ -92,8 +92,8 @@ def test_harmless_faults_hold_an_answer(fault: Fault) -> None:
         connection.close()
 
 
-def test_a_bomb_is_small_on_the_wire_and_as_large_as_asked() -> None:
+def test_a_gzip_bomb_is_small_on_the_wire_and_large_when_decompressed() -> None:
     with SocketServer(gzip_bomb(3)) as server, urllib3.PoolManager() as pool:
-        packed = pool.request("GET", "http://{}/".format(server.domain), decode_content=False).data
+        packed = pool.request("GET", f"http://{server.domain}/", decode_content=False).data
     assert len(packed) < 10000
     assert len(zlib.decompress(packed, 31)) == 3 * MEBIBYTE + len(GOOD_BODY)

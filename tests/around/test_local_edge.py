@@ -1,4 +1,4 @@
-"""The local edge over real HTTP: its answers obey the API's schema, and it remembers what it was asked."""
+"""The local edge over HTTP: its answers match the schema of the API, and it records requests."""
 
 import gzip
 import http.client
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.server
 
 PATH = "/rest/v1/delivery?imsOrgId=1234567890%40AdobeOrg&sessionId=s1"
 CONTEXT = {"channel": "web"}
-#: Bucketed into A and into B of a1-serverside-ab.
+#: Visitors in the experiences A and B of a1-serverside-ab.
 IN_A, IN_B = "visitor-1.28_0", "visitor-3.28_0"
 
 
 class Answer(NamedTuple):
-    """An HTTP answer; ``json`` is its body, decompressed and parsed, None without one."""
+    """An HTTP answer; ``json`` is its decompressed and parsed body."""
 
     status: int
     headers: Dict[str, str]
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 class Caller:
-    """One kept-alive connection to an edge."""
+    """A keep-alive connection to an edge."""
 
     def __init__(self, edge: LocalEdge) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
@@ -69,7 +69,7 @@ def caller(edge: LocalEdge) -> Iterator[Caller]:
 
 
 def mbox(name: str, index: int = 0) -> Dict[str, Any]:
-    """The request of one mbox."""
+    """Return the request for one mbox."""
     return {"mboxes": [{"index": index, "name": name}]}
 
 
@@ -86,7 +86,7 @@ EVERYTHING: Dict[str, Any] = {
 REQUESTS: Dict[str, Dict[str, Any]] = {
     "nothing": {},
     "an mbox": {"execute": mbox("a1-serverside-ab")},
-    "an mbox without activities": {"execute": mbox("nobody-knows")},
+    "an mbox without activities": {"execute": mbox("unknown")},
     "a page load": {"execute": {"pageLoad": {}}},
     "prefetched mboxes": {"prefetch": mbox("product-recommendations")},
     "prefetched views": {"prefetch": {"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]}},
@@ -96,17 +96,17 @@ REQUESTS: Dict[str, Dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_answers_obey_the_schema(shared: Path, caller: Caller, name: str) -> None:
+def test_answers_match_the_schema(shared: Path, caller: Caller, name: str) -> None:
     schema = Schema(shared, "DeliveryResponse")
     for tnt_id in (IN_A, IN_B, "outside.28_0"):
         schema.check(caller.deliver(**{"id": {"tntId": tnt_id}, **REQUESTS[name]}))
 
 
-def test_refusals_obey_the_schema(shared: Path, caller: Caller) -> None:
+def test_errors_match_the_schema(shared: Path, caller: Caller) -> None:
     Schema(shared, "UnexpectedError").check(caller.ask("POST", PATH, b"{").json)
 
 
-def test_an_answer_says_who_was_asked_and_by_whom(caller: Caller) -> None:
+def test_an_answer_contains_the_client_the_visitor_and_the_host(caller: Caller) -> None:
     answer = caller.deliver(requestId="r-7", id={"tntId": IN_A})
     assert answer == {
         "status": 200,
@@ -117,14 +117,14 @@ def test_an_answer_says_who_was_asked_and_by_whom(caller: Caller) -> None:
     }
 
 
-def test_a_request_without_an_id_is_given_one(caller: Caller) -> None:
+def test_an_answer_contains_missing_ids(caller: Caller) -> None:
     first, second = caller.deliver(), caller.deliver()
     assert len(first["requestId"]) == 36
     assert first["requestId"] != second["requestId"]
     assert first["id"]["tntId"].endswith(".35_0")
 
 
-def test_an_executed_mbox_holds_an_offer_and_says_why(caller: Caller) -> None:
+def test_an_executed_mbox_has_an_offer_and_a_reason(caller: Caller) -> None:
     (found,) = caller.deliver(id={"tntId": IN_A}, execute=mbox("a1-serverside-ab", 3))["execute"]["mboxes"]
     assert found == {
         "index": 3,
@@ -147,7 +147,7 @@ def test_an_executed_mbox_holds_an_offer_and_says_why(caller: Caller) -> None:
     }
 
 
-def test_different_visitors_see_different_experiences(caller: Caller) -> None:
+def test_different_visitors_get_different_experiences(caller: Caller) -> None:
     contents = [
         caller.deliver(id={"tntId": tnt_id}, execute=mbox("a1-serverside-ab"))["execute"]["mboxes"][0]["options"][0][
             "content"
@@ -157,19 +157,19 @@ def test_different_visitors_see_different_experiences(caller: Caller) -> None:
     assert contents[0] == contents[2] != contents[1]
 
 
-def test_an_mbox_that_no_activity_targets_has_no_options(caller: Caller) -> None:
-    answer = caller.deliver(execute=mbox("nobody-knows", 5))
-    assert answer["execute"] == {"mboxes": [{"index": 5, "name": "nobody-knows"}]}
+def test_an_mbox_without_activities_has_no_options(caller: Caller) -> None:
+    answer = caller.deliver(execute=mbox("unknown", 5))
+    assert answer["execute"] == {"mboxes": [{"index": 5, "name": "unknown"}]}
 
 
-def test_a_prefetched_mbox_carries_what_a_notification_needs(caller: Caller) -> None:
+def test_a_prefetched_mbox_has_a_state_and_event_tokens(caller: Caller) -> None:
     (found,) = caller.deliver(prefetch=mbox("demo-engineering-flags"))["prefetch"]["mboxes"]
     assert found["state"]
     assert found["options"][0]["eventToken"]
     assert found["options"][0]["type"] == "json"
 
 
-def test_views_come_by_name_or_all(caller: Caller) -> None:
+def test_views_are_requested_by_name_or_all_at_once(caller: Caller) -> None:
     named = caller.deliver(prefetch={"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]})
     assert [(view["name"], view["key"]) for view in named["prefetch"]["views"]] == [("checkout", "k")]
     everything = caller.deliver(prefetch={"views": [{}]})
@@ -186,7 +186,7 @@ def test_default_content_is_an_option_without_content(caller: Caller) -> None:
     assert list(found["options"][0]) == ["responseTokens"]
 
 
-def test_of_two_activities_a_regional_mbox_shows_the_first_and_the_global_one_both() -> None:
+def test_a_regional_mbox_shows_the_first_activity_and_a_page_load_all() -> None:
     activities = [
         {"id": number, "locations": ["m", "target-global-mbox"], "experiences": [{"offer": {"html": str(number)}}]}
         for number in (1, 2)
@@ -199,7 +199,7 @@ def test_of_two_activities_a_regional_mbox_shows_the_first_and_the_global_one_bo
     assert [option["content"] for option in executed["pageLoad"]["options"]] == ["1", "2"]
 
 
-def test_a_trace_tells_of_every_activity_that_was_asked(caller: Caller) -> None:
+def test_a_trace_contains_every_evaluated_activity(caller: Caller) -> None:
     trace = caller.deliver(
         id={"tntId": "outside"}, execute=mbox("product-recommendations"), trace={"authorizationToken": "local"}
     )["execute"]["mboxes"][0]["trace"]
@@ -208,7 +208,7 @@ def test_a_trace_tells_of_every_activity_that_was_asked(caller: Caller) -> None:
     assert trace["request"]["mbox"] == {"index": 0, "name": "product-recommendations", "type": "execute"}
 
 
-def test_client_side_analytics_come_with_their_payload(caller: Caller) -> None:
+def test_client_side_analytics_have_a_payload(caller: Caller) -> None:
     (found,) = caller.deliver(
         id={"tntId": IN_B},
         execute=mbox("a1-serverside-ab"),
@@ -224,7 +224,7 @@ def test_notifications_are_answered_recorded_and_listed(edge: LocalEdge, caller:
     assert caller.ask("GET", "/notifications").json == {"notifications": sent}
 
 
-def test_a_beacon_is_recorded_and_answered_with_nothing(edge: LocalEdge, caller: Caller) -> None:
+def test_a_beacon_is_recorded_and_answered_without_a_body(edge: LocalEdge, caller: Caller) -> None:
     body = {"context": {"channel": "web", "beacon": True}, "notifications": NOTIFICATIONS}
     answer = caller.ask("POST", PATH, body)
     assert (answer.status, answer.json) == (204, "")
@@ -232,7 +232,7 @@ def test_a_beacon_is_recorded_and_answered_with_nothing(edge: LocalEdge, caller:
     assert len(edge.notifications) == 1
 
 
-REFUSED = [
+REJECTED = [
     (PATH, b"{", "request: expected an object, got null"),
     (PATH, b"[]", "request: expected an object, got a list"),
     (PATH, b'{"id": "\xff"}', "request: expected an object, got null"),
@@ -264,15 +264,15 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "message"), REFUSED)
-def test_what_the_api_would_refuse_is_refused(caller: Caller, path: str, body: Any, message: str) -> None:
+@pytest.mark.parametrize(("path", "body", "message"), REJECTED)
+def test_a_request_that_the_api_would_reject_is_rejected(caller: Caller, path: str, body: Any, message: str) -> None:
     answer = caller.ask("POST", path, body)
     assert (answer.status, answer.json["status"]) == (400, 400)
     assert message in answer.json["message"]
-    assert caller.ask("GET", "/").status == 200  # and the connection is still good
+    assert caller.ask("GET", "/").status == 200  # the connection is still usable
 
 
-def test_nothing_is_recorded_of_a_refused_notification(edge: LocalEdge, caller: Caller) -> None:
+def test_a_rejected_request_records_no_notification(edge: LocalEdge, caller: Caller) -> None:
     good, bad = NOTIFICATIONS[0], {"id": "n"}
     assert caller.ask("POST", PATH, {"context": CONTEXT, "notifications": [good, bad]}).status == 400
     assert edge.notifications == []
@@ -289,7 +289,7 @@ def test_nothing_is_recorded_of_a_refused_notification(edge: LocalEdge, caller: 
         ("BREW", "/", 501),
     ],
 )
-def test_other_addresses_and_methods_are_refused_as_json(caller: Caller, method: str, path: str, status: int) -> None:
+def test_other_paths_and_methods_are_errors_in_json(caller: Caller, method: str, path: str, status: int) -> None:
     answer = caller.ask(method, path)
     assert (answer.status, answer.json["status"]) == (status, status)
 
@@ -303,16 +303,16 @@ def test_other_addresses_and_methods_are_refused_as_json(caller: Caller, method:
         ({"Transfer-Encoding": "chunked"}, 411),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(caller: Caller, headers: Dict[str, str], status: int) -> None:
+def test_an_unreadable_body_is_rejected(caller: Caller, headers: Dict[str, str], status: int) -> None:
     assert caller.ask("POST", PATH, None, headers).status == status
 
 
-def test_a_person_is_told_what_is_served(caller: Caller) -> None:
+def test_the_start_page_lists_the_activities(caller: Caller) -> None:
     answer = caller.ask("GET", "/")
     assert "1111 Serverside AB: a1-serverside-ab (A 0 to 50, B 50 to 100)" in answer.json
 
 
-def test_requests_are_remembered_as_they_came(edge: LocalEdge, caller: Caller) -> None:
+def test_requests_are_recorded_unchanged(edge: LocalEdge, caller: Caller) -> None:
     caller.ask("POST", PATH + "&version=2.9.0", {"context": CONTEXT}, {"X-EXC-SDK": "AdobeTargetPython"})
     (request,) = edge.requests
     assert (request.method, request.path, request.connection) == ("POST", "/rest/v1/delivery", 1)
@@ -331,7 +331,7 @@ def test_connections_are_kept_alive_and_counted(edge: LocalEdge, caller: Caller)
     assert [request.connection for request in edge.requests] == [1, 1, 2]
 
 
-def test_large_answers_are_compressed_for_those_who_take_it(caller: Caller) -> None:
+def test_large_answers_are_compressed_if_the_client_accepts_it(caller: Caller) -> None:
     many = {"mboxes": [{"index": index, "name": "a1-serverside-ab"} for index in range(20)]}
     body = {"context": CONTEXT, "id": {"tntId": IN_A}, "requestId": "r", "execute": many}
     packed = caller.ask("POST", PATH, body, {"Accept-Encoding": "br;q=1.0, gzip;q=0.8"})
@@ -344,16 +344,16 @@ def test_large_answers_are_compressed_for_those_who_take_it(caller: Caller) -> N
     assert "content-encoding" not in small.headers
 
 
-def test_a_client_that_waits_to_be_told_to_continue_is_told(edge: LocalEdge) -> None:
+def test_expect_100_continue_is_answered_at_once(edge: LocalEdge) -> None:
     with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as connection:
-        head = "POST {} HTTP/1.1\r\nHost: e\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".format(PATH)
+        head = f"POST {PATH} HTTP/1.1\r\nHost: e\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"{}")
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
-def test_stopping_ends_kept_alive_connections_at_once(caller: Caller, edge: LocalEdge) -> None:
+def test_stop_closes_keep_alive_connections_at_once(caller: Caller, edge: LocalEdge) -> None:
     caller.deliver()
     started = time.monotonic()
     edge.stop()
@@ -365,7 +365,7 @@ def test_stopping_ends_kept_alive_connections_at_once(caller: Caller, edge: Loca
     assert edge.connections == 1
 
 
-def test_an_edge_starts_again_at_the_same_port(edge: LocalEdge) -> None:
+def test_an_edge_restarts_on_the_same_port(edge: LocalEdge) -> None:
     port = edge.port
     edge.stop()
     edge.start()
@@ -376,11 +376,11 @@ def test_an_edge_starts_again_at_the_same_port(edge: LocalEdge) -> None:
     assert "serving" in repr(edge)
 
 
-def test_many_visitors_at_once(edge: LocalEdge) -> None:
+def test_many_concurrent_visitors_are_answered(edge: LocalEdge) -> None:
     def visit() -> None:
         caller = Caller(edge)
         for number in range(20):
-            request_id = "{}-{}".format(threading.get_ident(), number)
+            request_id = f"{threading.get_ident()}-{number}"
             assert caller.deliver(requestId=request_id)["requestId"] == request_id
         caller.connection.close()
         finished.append(1)
@@ -404,6 +404,6 @@ def test_two_edges_share_nothing() -> None:
         assert (len(first.requests), len(second.requests)) == (1, 0)
 
 
-def test_a_port_that_is_taken_is_an_error(edge: LocalEdge) -> None:
+def test_a_port_in_use_is_an_error(edge: LocalEdge) -> None:
     with pytest.raises(OSError):
         LocalEdge(port=edge.port).start()

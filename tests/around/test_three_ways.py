@@ -1,4 +1,4 @@
-"""One file of activities, three ways to decide by it: the edge, on-device and hybrid agree."""
+"""Server-side, on-device and hybrid decide alike with the same activities."""
 
 import random
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -23,53 +23,53 @@ from tests.support import client_of, eventually
 pytestmark = pytest.mark.server
 
 METHODS = ("server-side", "on-device", "hybrid")
-LOCATIONS = ("demo-engineering-flags", "a1-serverside-ab", "product-recommendations", "nobody-knows")
+LOCATIONS = ("demo-engineering-flags", "a1-serverside-ab", "product-recommendations", "unknown")
 EVERY_MBOX = ExecuteRequest(mboxes=[MboxRequest(name=name) for name in LOCATIONS])
 
 
 def at_edge(edge: LocalEdge, **options: Any) -> TargetClient:
-    """A client that has all it needs from ``edge``."""
-    given = {"decisioning_method": "on-device", "cdn_base_path": "http://" + edge.domain, **options}
-    return client_of(edge, **given)
+    """Return a client that uses ``edge`` for deliveries and for the artifact."""
+    defaults = {"decisioning_method": "on-device", "cdn_base_path": f"http://{edge.domain}"}
+    return client_of(edge, **{**defaults, **options})
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TargetClient]:
-    """One client that has the sample's artifact, and its edge."""
+    """A client that decides with the artifact of the sample activities."""
     with LocalEdge() as edge, at_edge(edge) as client:
         yield client
 
 
-def shown(client: TargetClient, request: DeliveryRequest, method: str) -> Dict[str, Any]:
-    """What there is at each place: the kind and the content of each option that shows something."""
-    return visited(client, request, method)[0]
+def offers(client: TargetClient, request: DeliveryRequest, method: str) -> Dict[str, Any]:
+    """Return the type and the content of each option at each location."""
+    return offers_and_cookie(client, request, method)[0]
 
 
-def visited(
+def offers_and_cookie(
     client: TargetClient, request: DeliveryRequest, method: str, cookie: Optional[str] = None
 ) -> Tuple[Dict[str, Any], str]:
-    """What ``shown`` tells of a visit with ``cookie``, and the cookie it leaves."""
+    """Return the offers of a call with ``cookie``, and the cookie of its answer."""
     call: Any = {"request": request, "decisioning_method": method, "target_cookie": cookie}
     envelope: Any = client.get_offers(call)
     return content_of(envelope.response), envelope.target_cookie["value"]
 
 
 def content_of(answer: Any) -> Dict[str, Any]:
-    """The kind and the content of each option of ``answer`` that shows something, by its place."""
+    """Return the type and the content of each option of ``answer`` with an offer, by location."""
     found: Dict[str, Any] = {}
     for mode in (answer.execute, answer.prefetch):
-        places: List[Any] = [] if mode is None else [*(mode.mboxes or ()), *(getattr(mode, "views", None) or ())]
+        locations: List[Any] = [] if mode is None else [*(mode.mboxes or ()), *(getattr(mode, "views", None) or ())]
         if mode is not None and mode.page_load is not None:
-            places.append(mode.page_load)
-        for place in places:
-            name = "{} {}".format(type(place).__name__, getattr(place, "name", ""))
-            options = [option for option in place.options or () if option.type is not None]
+            locations.append(mode.page_load)
+        for location in locations:
+            name = f"{type(location).__name__} {getattr(location, 'name', '')}"
+            options = [option for option in location.options or () if option.type is not None]
             found[name] = [(option.type, option.content) for option in options]
     return found
 
 
 def requests() -> Iterator[DeliveryRequest]:
-    """Everything in the sample that can be decided anywhere, for a hundred visitors."""
+    """Yield requests of a hundred visitors for everything in the sample that is not remote."""
     ids = random.Random(11)
     mboxes = [MboxRequest(name=name) for name in LOCATIONS]
     for _ in range(100):
@@ -80,29 +80,29 @@ def requests() -> Iterator[DeliveryRequest]:
         )
 
 
-def test_every_visitor_is_shown_the_same_in_each_way(client: TargetClient) -> None:
+def test_every_visitor_gets_the_same_offers_with_each_method(client: TargetClient) -> None:
     seen = set()
     for request in requests():
-        expected = shown(client, request, "server-side")
+        expected = offers(client, request, "server-side")
         assert len(expected) == 2 * len(LOCATIONS) + 2
-        assert shown(client, request, "on-device") == expected
-        assert shown(client, request, "hybrid") == expected
+        assert offers(client, request, "on-device") == expected
+        assert offers(client, request, "hybrid") == expected
         seen.add(repr(expected))
     assert len(seen) > 10
 
 
 @pytest.mark.parametrize("known", [{"third_party_id": "crm-7"}, {"marketing_cloud_visitor_id": "ecid-7"}])
-def test_a_visitor_known_by_another_id_is_shown_the_same(client: TargetClient, known: Dict[str, Any]) -> None:
+def test_a_visitor_with_another_kind_of_id_gets_the_same_offers(client: TargetClient, known: Dict[str, Any]) -> None:
     request = DeliveryRequest(id=VisitorId(**known), execute=EVERY_MBOX)
-    first, *others = [shown(client, request, method) for method in METHODS]
+    first, *others = [offers(client, request, method) for method in METHODS]
     assert others == [first, first]
 
 
-#: Visitors without a device id of their own, by what is known of the one with that number.
+#: Visitors without a tntId, by the kind of their id.
 KNOWN: Dict[str, Callable[[int], VisitorId]] = {
-    "the third party's id": lambda number: VisitorId(third_party_id="crm-%d" % number),
-    "the Experience Cloud's id": lambda number: VisitorId(marketing_cloud_visitor_id="ecid-%d" % number),
-    "a customer id": lambda number: VisitorId(
+    "third-party id": lambda number: VisitorId(third_party_id="crm-%d" % number),
+    "Experience Cloud id": lambda number: VisitorId(marketing_cloud_visitor_id="ecid-%d" % number),
+    "customer id": lambda number: VisitorId(
         customer_ids=[CustomerId(id="c-%d" % number, integration_code="crm", authenticated_state="authenticated")]
     ),
 }
@@ -110,64 +110,64 @@ KNOWN: Dict[str, Callable[[int], VisitorId]] = {
 
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize("first", METHODS)
-def test_a_visitor_is_shown_the_same_when_the_cookie_comes_back(client: TargetClient, known: str, first: str) -> None:
+def test_a_returning_visitor_gets_the_same_offers(client: TargetClient, known: str, first: str) -> None:
     seen = set()
     for number in range(20):
         request = DeliveryRequest(id=KNOWN[known](number), execute=EVERY_MBOX)
-        expected, cookie = visited(client, request, first)
+        expected, cookie = offers_and_cookie(client, request, first)
         for method in METHODS:
-            assert visited(client, request, method, cookie)[0] == expected
+            assert offers_and_cookie(client, request, method, cookie)[0] == expected
         seen.add(repr(expected))
     assert len(seen) > 1
 
 
 @pytest.mark.parametrize("first", METHODS)
-def test_a_visitor_who_says_later_who_they_are_is_shown_the_same(client: TargetClient, first: str) -> None:
+def test_a_visitor_who_signs_in_later_gets_the_same_offers(client: TargetClient, first: str) -> None:
     for number in range(20):
-        expected, cookie = visited(client, DeliveryRequest(execute=EVERY_MBOX), first)
-        request = DeliveryRequest(id=KNOWN["the third party's id"](number), execute=EVERY_MBOX)
+        expected, cookie = offers_and_cookie(client, DeliveryRequest(execute=EVERY_MBOX), first)
+        request = DeliveryRequest(id=KNOWN["third-party id"](number), execute=EVERY_MBOX)
         for method in METHODS:
-            assert visited(client, request, method, cookie)[0] == expected
+            assert offers_and_cookie(client, request, method, cookie)[0] == expected
 
 
-def test_an_artifact_of_another_client_decides_the_same_for_the_client_that_is_named() -> None:
+def test_the_client_option_of_the_edge_overrides_the_client_code_of_the_artifact() -> None:
     rules = {**LocalEdge().rules, "meta": {"clientCode": "another", "environment": "production"}}
     ids = [VisitorId(tnt_id="visitor-%d.35_0" % number) for number in range(20)]
     asked = [DeliveryRequest(id=known, execute=EVERY_MBOX) for known in ids]
     with LocalEdge(rules, client="acmeclient") as edge, at_edge(edge) as client:
-        first, *others = [[shown(client, request, method) for request in asked] for method in METHODS]
+        first, *others = [[offers(client, request, method) for request in asked] for method in METHODS]
         assert others == [first, first]
         edge.load(None)
         edge.load(rules)
-        assert [shown(client, request, "server-side") for request in asked] == first
+        assert [offers(client, request, "server-side") for request in asked] == first
     with LocalEdge(rules) as edge, at_edge(edge) as client:
-        assert [shown(client, request, "on-device") for request in asked] == first
-        assert [shown(client, request, "server-side") for request in asked] != first
+        assert [offers(client, request, "on-device") for request in asked] == first
+        assert [offers(client, request, "server-side") for request in asked] != first
 
 
-def test_what_is_remote_is_left_to_the_edge(client: TargetClient) -> None:
+def test_only_the_edge_decides_remote_activities(client: TargetClient) -> None:
     request = DeliveryRequest(
         id=VisitorId(tnt_id="visitor-3.35_0"), execute=ExecuteRequest(mboxes=[MboxRequest(name="loyalty-offer")])
     )
     call: Any = {"request": request, "decisioning_method": "on-device"}
     answer: Any = client.get_offers(call)
     assert (answer.response.status, answer.meta["remote_mboxes"]) == (206, ["loyalty-offer"])
-    assert shown(client, request, "on-device") == {"MboxResponse loyalty-offer": []}
+    assert offers(client, request, "on-device") == {"MboxResponse loyalty-offer": []}
     edges = {"MboxResponse loyalty-offer": [("html", "<div>We pay the postage</div>")]}
-    assert shown(client, request, "hybrid") == shown(client, request, "server-side") == edges
+    assert offers(client, request, "hybrid") == offers(client, request, "server-side") == edges
 
 
-def test_the_hidden_format_says_the_same() -> None:
+def test_the_binary_format_decides_the_same() -> None:
     request = DeliveryRequest(
         id=VisitorId(tnt_id="visitor-3.35_0"), execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab")])
     )
     with LocalEdge() as edge, at_edge(edge, artifact_format="bin") as client:
-        assert shown(client, request, "on-device") == shown(client, request, "server-side")
+        assert offers(client, request, "on-device") == offers(client, request, "server-side")
         paths = [asked.path for asked in edge.requests if asked.path.startswith("/acmeclient/")]
     assert paths == ["/acmeclient/production/v1/rules.bin"]
 
 
-def test_geo_of_the_edge_decides_in_each_way() -> None:
+def test_each_method_uses_the_geo_of_the_edge() -> None:
     audience = {"==": [{"var": "geo.city"}, "RENO"]}
     activity = {"id": 1, "locations": ["m"], "audience": audience, "experiences": [{"offer": {"html": "Hello, Reno"}}]}
     context = {"channel": "web", "geo": {"ipAddress": "12.21.1.40"}}
@@ -175,35 +175,35 @@ def test_geo_of_the_edge_decides_in_each_way() -> None:
     request = DeliveryRequest.from_dict({"context": context, "execute": execute.to_dict(by_alias=True)})
     with LocalEdge({"activities": [activity]}, geo={"city": "RENO"}) as edge, at_edge(edge) as client:
         for method in METHODS:
-            assert shown(client, request, method) == {"MboxResponse m": [("html", "Hello, Reno")]}
+            assert offers(client, request, method) == {"MboxResponse m": [("html", "Hello, Reno")]}
         asked = [found.headers["x-forwarded-for"] for found in edge.requests if found.path == "/v1/geo"]
     assert asked == ["12.21.1.40"] * 2
 
 
-def test_what_is_displayed_on_device_is_told_to_the_edge() -> None:
+def test_displays_decided_on_device_are_reported_to_the_edge() -> None:
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab")]))
     with LocalEdge() as edge, at_edge(edge) as client:
-        shown(client, request, "on-device")
+        offers(client, request, "on-device")
         assert client.flush(10000)
-        (told,) = edge.notifications
-        assert (told["type"], told["mbox"]["name"]) == ("display", "a1-serverside-ab")
-        shown(client, request, "server-side")
+        (notification,) = edge.notifications
+        assert (notification["type"], notification["mbox"]["name"]) == ("display", "a1-serverside-ab")
+        offers(client, request, "server-side")
         assert len(edge.notifications) == 1
 
 
-def test_a_client_that_polls_notices_another_file() -> None:
+def test_a_polling_client_uses_new_activities() -> None:
     def activities(content: str) -> Dict[str, Any]:
         return {"activities": [{"id": 1, "locations": ["m"], "experiences": [{"offer": {"html": content}}]}]}
 
     request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="m")]))
     with LocalEdge(activities("one")) as edge, at_edge(edge, polling_interval=20) as client:
-        assert shown(client, request, "on-device") == {"PrefetchMboxResponse m": [("html", "one")]}
+        assert offers(client, request, "on-device") == {"PrefetchMboxResponse m": [("html", "one")]}
         edge.load(activities("two"))
         two = {"PrefetchMboxResponse m": [("html", "two")]}
-        assert eventually(lambda: shown(client, request, "on-device") == two)
+        assert eventually(lambda: offers(client, request, "on-device") == two)
 
 
-def test_the_demonstration_decides_by_whom_it_says() -> None:
+def test_the_demo_decides_where_it_reports() -> None:
     with LocalEdge() as edge:
         results = compare_methods(edge)
     assert [(result.method, result.location) for result in results] == list(CASES)

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say; how fast anything is, no test asks."""
+"""The benchmarks measure correctly. No test depends on the speed."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def run_benchmarks(*words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_ratios_are_taken_round_by_round_before_their_median() -> None:
+def test_the_comparison_is_the_median_of_the_ratios_of_the_rounds() -> None:
     figure = Figure("name", "calls/s", "peer", (10.0, 100.0, 30.0), (20.0, 100.0, 10.0))
     assert figure.comparisons == [0.5, 1.0, 3.0]
     assert figure.comparison == 1.0
@@ -69,11 +69,11 @@ def test_memory_is_compared_by_difference() -> None:
         (None, ""),
     ],
 )
-def test_a_verdict_says_whether_the_goal_is_reached(goal: Goal, verdict: str) -> None:
+def test_the_verdict_depends_on_the_goal(goal: Goal, verdict: str) -> None:
     assert Figure("name", "ms", "peer", (1.0,), (2.0,), goal).verdict == verdict
 
 
-def test_the_table_is_aligned_and_says_what_was_not_run() -> None:
+def test_the_table_is_aligned_and_has_the_reason_of_a_missing_peer() -> None:
     figures = [
         Figure("fast", "calls/s", "raw", (1500.0,), (2000.0,), Goal(0.75, at_least=True)),
         Figure("something longer", "ms", "old", (3.0,), goal=Goal(1.3, at_least=False), not_run="no network"),
@@ -89,7 +89,7 @@ def test_the_table_is_aligned_and_says_what_was_not_run() -> None:
     ] * 3
 
 
-def test_a_figure_as_json_keeps_every_round() -> None:
+def test_a_figure_as_json_contains_every_round() -> None:
     found = json.loads(json.dumps(Figure("name", "ms", "peer", (1.0, 3.0), (2.0, 2.0)).as_json()))
     assert (found["ours"], found["theirs"], found["comparison"]) == ([1.0, 3.0], [2.0, 2.0], 1.0)
     missing = Figure("name", "ms", "peer", not_run="why").as_json()
@@ -106,25 +106,25 @@ def test_a_figure_as_json_keeps_every_round() -> None:
         (b"GET / HTTP/1.1\r\n", None),
     ],
 )
-def test_a_request_ends_where_its_length_says(data: bytes, size: int) -> None:
+def test_the_size_of_a_request_is_computed_from_its_content_length(data: bytes, size: int) -> None:
     assert request_size(data) == size
 
 
-def test_the_answer_is_as_long_as_it_says() -> None:
+def test_the_content_length_of_the_answer_is_correct() -> None:
     head, _, body = ANSWER.partition(b"\r\n\r\n")
-    assert "content-length: {}".format(len(body)).encode() in head.split(b"\r\n")
+    assert f"content-length: {len(body)}".encode() in head.split(b"\r\n")
     json.loads(body)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_calls_are_shared_out_over_the_threads(threads: int) -> None:
+def test_calls_are_divided_among_the_threads(threads: int) -> None:
     made: List[int] = []
     assert seconds_for(lambda: made.append(1), 10, threads) > 0
     assert len(made) == 10
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_failing_call_is_an_error_and_no_figure(threads: int) -> None:
+def test_the_error_of_a_call_is_raised(threads: int) -> None:
     def fail() -> None:
         raise LookupError("no")
 
@@ -133,7 +133,7 @@ def test_a_failing_call_is_an_error_and_no_figure(threads: int) -> None:
 
 
 @pytest.mark.server
-def test_the_server_answers_pieces_and_several_at_once_and_ends() -> None:
+def test_the_server_answers_partial_and_pipelined_requests_and_stops() -> None:
     with LineProcess(sys.executable, "benchmarks.server") as server:
         with socket.create_connection(("127.0.0.1", server.ready["ports"]["plain"]), timeout=5) as connection:
             connection.sendall(REQUEST[:30])
@@ -172,20 +172,20 @@ def test_the_server_answers_over_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.server
-def test_a_worker_that_cannot_call_says_why() -> None:
+def test_a_worker_that_cannot_call_reports_the_reason() -> None:
     settings = {"kind": "raw", "tls": False, "threads": 1, "url": "http://127.0.0.1:1/", "headers": [], "body": ""}
     with pytest.raises(ProcessFailed, match="refused"):
         LineProcess(sys.executable, "benchmarks.worker", settings)
 
 
 @pytest.mark.server
-def test_a_process_that_dies_leaves_its_last_words() -> None:
+def test_the_error_of_a_failed_process_is_reported() -> None:
     with pytest.raises(ProcessFailed, match="KeyError"):
         LineProcess(sys.executable, "benchmarks.worker", {"kind_of": "nothing"})
 
 
 @pytest.mark.server
-def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) -> None:
+def test_a_small_run_prints_and_writes_every_figure(tmp_path: Path) -> None:
     pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))
     file = tmp_path / "figures.json"
     words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--json", str(file)]
@@ -212,7 +212,7 @@ def test_a_small_run_prints_every_row_and_writes_every_figure(tmp_path: Path) ->
 
 
 @pytest.mark.process
-def test_a_number_of_rounds_below_one_is_refused() -> None:
+def test_a_number_of_rounds_below_one_is_rejected() -> None:
     done = run_benchmarks("--rounds", "0")
     assert done.returncode == 2
     assert "at least 1" in done.stderr
