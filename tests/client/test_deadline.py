@@ -108,7 +108,7 @@ def test_a_server_that_does_not_accept_gives_the_deadlines_error():
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
 
-        full = SimpleNamespace(domain="127.0.0.1:{}".format(port))
+        full = SimpleNamespace(domain=f"127.0.0.1:{port}")
         with client_of(full, timeout=SHORT) as client:
             began = time.monotonic()
             with pytest.raises(DeadlineExceeded):

@@ -43,7 +43,7 @@ def closed():
     """The address of a port on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        yield SimpleNamespace(domain="127.0.0.1:{}".format(bound.getsockname()[1]))
+        yield SimpleNamespace(domain=f"127.0.0.1:{bound.getsockname()[1]}")
 
 
 class Manager:

@@ -65,13 +65,13 @@ def target():
 
 def test_a_plain_call_asks_the_proxy_for_the_whole_address(proxy, target):
     credentials = "user:p%40ss"
-    address = "http://{}@{}".format(credentials, proxy.domain)
+    address = f"http://{credentials}@{proxy.domain}"
     with client_of(target, proxy=address, proxy_headers={"X-Team": "a"}) as client:
         for _ in range(3):
             assert content(client.get_offers(offers())) == "<b>A</b>"
     assert (proxy.connections, target.connections) == (1, 0)
     head = head_of(proxy.requests[0])
-    assert head[""].startswith("POST http://{}/rest/v1/delivery?imsOrgId=".format(target.domain))
+    assert head[""].startswith(f"POST http://{target.domain}/rest/v1/delivery?imsOrgId=")
     assert head["host"] == target.domain
     assert base64.b64decode(head["proxy-authorization"].split()[1]) == b"user:p@ss"
     assert head["x-team"] == "a"
@@ -81,16 +81,16 @@ def test_a_secure_call_tunnels(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server, SocketServer(relay) as proxy:
         options = {
             "secure": True,
-            "server_domain": "localhost:{}".format(server.port),
+            "server_domain": f"localhost:{server.port}",
             "ca_certs": authority.ca_file,
-            "proxy": "http://user:secret@{}".format(proxy.domain),
+            "proxy": f"http://user:secret@{proxy.domain}",
         }
         with client_of(server, **options) as client:
             for _ in range(3):
                 assert content(client.get_offers(offers())) == "<b>A</b>"
         assert (proxy.connections, server.connections) == (1, 1)
     head = head_of(proxy.requests[0])
-    assert head[""].startswith("CONNECT localhost:{} HTTP/1".format(server.port))
+    assert head[""].startswith(f"CONNECT localhost:{server.port} HTTP/1")
     assert head["proxy-authorization"].startswith("Basic ")
     assert all(b"secret" not in request and b"Proxy-" not in request for request in server.requests)
 
@@ -100,9 +100,9 @@ def test_a_proxy_with_tls_is_served_by_urllib3s_manager(authority):
         with SocketServer(relay, tls=authority.server_context()) as proxy:
             options = {
                 "secure": True,
-                "server_domain": "localhost:{}".format(server.port),
+                "server_domain": f"localhost:{server.port}",
                 "ca_certs": authority.ca_file,
-                "proxy": "https://localhost:{}".format(proxy.port),
+                "proxy": f"https://localhost:{proxy.port}",
             }
             with client_of(server, **options) as client:
                 assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -188,7 +188,7 @@ def test_credentials_stay_out_of_errors_and_logs(caplog, target):
     caplog.set_level(logging.DEBUG)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        proxy = "http://user:hunter2@127.0.0.1:{}".format(nobody.getsockname()[1])
+        proxy = f"http://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}"
         with client_of(target, proxy=proxy, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
     assert "hunter2" not in caplog.text
@@ -236,7 +236,7 @@ def test_tls_is_checked_through_a_tunnel_as_well(authority):
         with SocketServer(relay) as proxy:
             options = {
                 "secure": True,
-                "server_domain": "localhost:{}".format(server.port),
+                "server_domain": f"localhost:{server.port}",
                 "ca_certs": authority.ca_file,
                 "proxy": proxy.domain,
                 "timeout": LONG,
@@ -281,7 +281,7 @@ def test_a_pool_manager_with_retries_of_its_own_tells_no_session():
 
     with socket.socket() as nobody, Retrying() as manager:
         nobody.bind(("127.0.0.1", 0))
-        where = SimpleNamespace(domain="127.0.0.1:{}".format(nobody.getsockname()[1]))
+        where = SimpleNamespace(domain=f"127.0.0.1:{nobody.getsockname()[1]}")
         with client_of(where, pool_manager=manager, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers({**offers(), "session_id": "SECRETSESSION"})
     assert "SECRETSESSION" not in str(caught.value)

@@ -149,7 +149,7 @@ def seen():
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(socket.socket())
         bound.bind(("127.0.0.1", 0))
-        closed = "127.0.0.1:{}".format(bound.getsockname()[1])
+        closed = f"127.0.0.1:{bound.getsockname()[1]}"
         cases = []
         for kind, (handler, options, _) in HANDLERS.items():
             server = stack.enter_context(SocketServer(handler))

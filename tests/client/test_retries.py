@@ -82,7 +82,7 @@ def test_a_refused_connection_is_tried_again_and_then_an_error_of_both_trees():
         free.bind(("127.0.0.1", 0))
 
         class Nobody:
-            domain = "127.0.0.1:{}".format(free.getsockname()[1])
+            domain = f"127.0.0.1:{free.getsockname()[1]}"
 
         with client_of(Nobody) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())

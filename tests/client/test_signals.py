@@ -26,7 +26,7 @@ def storm(*arguments):
 def test_thousands_of_signals_leave_nothing_stuck_and_no_exception_changed(interrupts, scheme, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
-        domain = server.domain if tls is None else "localhost:{}".format(server.port)
+        domain = server.domain if tls is None else f"localhost:{server.port}"
         seen = storm(domain, interrupts, *([authority.ca_file] if tls else []))
     # A call that is stuck ends after ten seconds with DeadlineExceeded, which no handler raised.
     assert seen["foreign"] == []

@@ -26,7 +26,7 @@ def secure_client(server, host="localhost", **options):
         {
             "client": "acmeclient",
             "organization_id": "1@AdobeOrg",
-            "server_domain": "{}:{}".format(host, server.port),
+            "server_domain": f"{host}:{server.port}",
             "timeout": LONG,
             **options,
         }

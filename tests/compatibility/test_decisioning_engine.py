@@ -701,7 +701,7 @@ def test_b41_a_first_download_that_fails_is_told_and_tried_again(engine_of, stat
             engine.stop_polling()
     name, payload = heard[0]
     assert (name, payload["error"].status) == ("artifact_download_failed", status)
-    assert payload["artifact_location"] == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
+    assert payload["artifact_location"] == f"http://{cdn.domain}/acmeclient/production/v1/rules.json"
     assert eventually(lambda: heard[-1][0] == "artifact_download_succeeded")
     assert heard[-1][1]["artifact_payload"] == artifact("late")
 

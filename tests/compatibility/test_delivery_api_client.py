@@ -545,7 +545,7 @@ def test_what_goes_over_the_wire(edge, client):
     assert type(result) is DeliveryResponse
     assert content(result) == "<b>A</b>"
     head, target = head_of(edge.requests[0]), "imsOrgId=1%40AdobeOrg&sessionId=s+e%2Fs%3F%26%C3%BC&version=1.2"
-    assert head[""] == "POST /rest/v1/delivery?{} HTTP/1.1".format(target)
+    assert head[""] == f"POST /rest/v1/delivery?{target} HTTP/1.1"
     assert (head["accept"], head["content-type"]) == ("application/json", "application/json")
     assert (head["user-agent"], head["x-exc-sdk"]) == ("AdobeTargetPython/" + __version__, "mine")
     assert body_of(edge.requests[0]) == request().to_dict(by_alias=True, exclude_none=True)
@@ -602,7 +602,7 @@ def test_missing_arguments_are_looked_for_where_that_was_asked_for(edge, client)
     ]:
         with pytest.raises(ApiValueError) as caught:
             DeliveryApi(client).execute(*arguments)
-        assert str(caught.value) == "Missing the required parameter `{}` when calling `execute`".format(missing)
+        assert str(caught.value) == f"Missing the required parameter `{missing}` when calling `execute`"
 
 
 @pytest.mark.server
@@ -707,7 +707,7 @@ def test_a_retry_of_urllib3_says_what_is_asked_about_again():
 def test_connecting_is_tried_again(retries, attempts):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
-        configuration = Configuration(host="http://127.0.0.1:{}".format(taken.getsockname()[1]))
+        configuration = Configuration(host=f"http://127.0.0.1:{taken.getsockname()[1]}")
         configuration.retries = retries
         with pytest.raises(ConnectionFailed) as caught:
             ask(ApiClient(configuration))
@@ -792,7 +792,7 @@ def test_b1_calls_go_to_the_host_of_their_own_configuration(no_default):
         second = client_of(two)
         assert ask(second).client == "second"
         assert ask(ApiClient()).client == "first"
-        second.configuration.host = "http://localhost:{}".format(two.port)
+        second.configuration.host = f"http://localhost:{two.port}"
         assert ask(second).client == "second"
         assert (one.connections, two.connections) == (1, 2)
 
@@ -822,7 +822,7 @@ def test_any_call_of_the_api(edge, client):
         query_params={"q": "1 2", "many": [1, 2]},
         collection_formats={"many": "csv"},
         response_types_map=ANY,
-        _host="http://{}/pre/".format(edge.domain),
+        _host=f"http://{edge.domain}/pre/",
     )
     assert (data, status) == (ANSWER, 200)
     client.configuration.safe_chars_for_path_param = "/"
@@ -860,7 +860,7 @@ def test_calls_that_cannot_be_made():
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
 def test_one_request_and_its_answer(edge, client, method):
-    url = "http://{}/q?x=1".format(edge.domain)
+    url = f"http://{edge.domain}/q?x=1"
     keywords = {"body": {"a": 1}} if method in ("POST", "PUT", "PATCH", "DELETE") else {}
     if method == "HEAD":  # whose answer has no body
         with SocketServer(lambda one: one.read_request() and one.send(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
@@ -873,7 +873,7 @@ def test_one_request_and_its_answer(edge, client, method):
     assert asked.getheader("content-length") == str(len(ANSWER_BYTES))
     assert (asked.getheader("X-None"), asked.getheader("X-None", "d")) == (None, "d")
     assert edge.requests[0] == edge.requests[1]
-    assert head_of(edge.requests[0])[""] == "{} /q?x=1&y=2 HTTP/1.1".format(method)
+    assert head_of(edge.requests[0])[""] == f"{method} /q?x=1&y=2 HTTP/1.1"
     assert isinstance(client.request(method, url, _preload_content=False), urllib3.HTTPResponse)
 
 
@@ -1101,7 +1101,7 @@ def test_a_proxy_that_is_none_is_refused():
 @pytest.mark.server
 def test_tls_options_act_on_our_transport(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("localhost")) as server:
-        configuration = Configuration(host="https://localhost:{}".format(server.port))
+        configuration = Configuration(host=f"https://localhost:{server.port}")
         with pytest.raises(TlsError):
             ask(ApiClient(configuration))
         configuration.ssl_ca_cert = authority.ca_file
@@ -1114,7 +1114,7 @@ def test_tls_options_act_on_our_transport(authority):
 def test_a_client_certificate_is_shown(authority):
     context = authority.trust(authority.server_context("localhost"))
     with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
-        configuration = Configuration(host="https://localhost:{}".format(server.port))
+        configuration = Configuration(host=f"https://localhost:{server.port}")
         configuration.ssl_ca_cert = authority.ca_file
         with pytest.raises((TlsError, ConnectionFailed)):
             ask(ApiClient(configuration))
@@ -1125,7 +1125,7 @@ def test_a_client_certificate_is_shown(authority):
 @pytest.mark.server
 def test_a_certificate_for_another_name_is_taken_where_that_is_said(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("edge.example")) as server:
-        configuration = Configuration(host="https://localhost:{}".format(server.port))
+        configuration = Configuration(host=f"https://localhost:{server.port}")
         configuration.ssl_ca_cert = authority.ca_file
         for assert_hostname in (None, "other.example"):
             configuration.assert_hostname = assert_hostname

@@ -51,7 +51,7 @@ class Name(NamedTuple):
     @property
     def whole(self) -> str:
         """Where it was."""
-        return "{}.{}".format(self.module, self.name)
+        return f"{self.module}.{self.name}"
 
 
 def names_on(page: str) -> Iterator[Name]:
@@ -177,10 +177,10 @@ def test_every_constant_dict_of_texts_has_its_keys() -> None:
 def sections() -> Dict[str, str]:
     """The sections 6.1 to 6.8 of the list, by number."""
     if not SURFACE.is_file():
-        pytest.skip("no list of names at {}: set TARGET_SHARED to the folder of the shared cases".format(SURFACE))
+        pytest.skip(f"no list of names at {SURFACE}: set TARGET_SHARED to the folder of the shared cases")
     text = SURFACE.read_text(encoding="utf-8")
     parts = re.findall(r"^### (6\.[1-8]) .*?\n(.*?)(?=^### |\Z)", text, re.M | re.S)
-    assert [number for number, _ in parts] == ["6.{}".format(each) for each in range(1, 9)]
+    assert [number for number, _ in parts] == [f"6.{each}" for each in range(1, 9)]
     return dict(parts)
 
 

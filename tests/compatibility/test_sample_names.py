@@ -62,7 +62,7 @@ class Served:
     def __init__(self, edge: LocalEdge, application: Any, port: int) -> None:
         self.edge = edge
         self.shop = application.shop
-        self._address = "http://127.0.0.1:{}".format(port)
+        self._address = f"http://127.0.0.1:{port}"
 
     def browser(self) -> Browser:
         """A visitor who has not been here."""

@@ -864,4 +864,4 @@ def test_old_modules_are_attributes_of_their_packages(package: str, names: List[
     done = subprocess.run(
         [sys.executable, "-c", script.format(package, names)], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() == "{} False".format(["{}.{}".format(package, name) for name in names])
+    assert done.stdout.strip() == "{} False".format([f"{package}.{name}" for name in names])

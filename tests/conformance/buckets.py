@@ -29,4 +29,4 @@ def murmur3(text):
 
 def bucket(client, activity, visitor):
     """Which share of ``activity`` the visitor falls in: 0.00 to 99.99."""
-    return abs(murmur3("{}.{}.{}.0".format(client, activity, visitor))) % 10000 / 100
+    return abs(murmur3(f"{client}.{activity}.{visitor}.0")) % 10000 / 100

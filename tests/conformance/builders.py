@@ -28,7 +28,7 @@ def option(content, kind="html", token="token"):
 
 def rule(content, condition=True, activity=1, place="home", experience=0, **more):
     """A rule that shows ``content``; ``consequence`` adds to what it shows, the rest to the rule."""
-    consequence = {"name": place, "options": [option(content, token="token-{}".format(content))], "metrics": []}
+    consequence = {"name": place, "options": [option(content, token=f"token-{content}")], "metrics": []}
     consequence.update(more.pop("consequence", {}))
     names = {"activity.name": "Autumn", "activity.type": "ab"}
     return {

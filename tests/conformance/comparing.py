@@ -26,36 +26,36 @@ def differences(expected, actual, place=""):
     if isinstance(expected, list):
         return _list_differs(expected, actual, place)
     same = expected == actual and isinstance(expected, bool) == isinstance(actual, bool)
-    return [] if same else ["{}: {!r} was expected, there is {!r}".format(place, expected, actual)]
+    return [] if same else [f"{place}: {expected!r} was expected, there is {actual!r}"]
 
 
 def _kind_differs(expected, actual, place):
     name = re.fullmatch(r"expect\.any\((\w+)\)", expected)
     if name is None or name.group(1) not in KINDS:
-        raise AssertionError("{}: no placeholder that we know: {}".format(place, expected))
+        raise AssertionError(f"{place}: no placeholder that we know: {expected}")
     fits = KINDS[name.group(1)](actual)
-    return [] if fits else ["{}: {} was expected, there is {!r}".format(place, expected, actual)]
+    return [] if fits else [f"{place}: {expected} was expected, there is {actual!r}"]
 
 
 def _object_differs(expected, actual, place):
     if not isinstance(actual, dict):
-        return ["{}: an object was expected, there is {!r}".format(place, actual)]
+        return [f"{place}: an object was expected, there is {actual!r}"]
     found = []
     for name, value in expected.items():
-        found += differences(value, actual.get(name), "{}.{}".format(place, name))
+        found += differences(value, actual.get(name), f"{place}.{name}")
     return found
 
 
 def _list_differs(expected, actual, place):
     if not isinstance(actual, list):
-        return ["{}: a list was expected, there is {!r}".format(place, actual)]
+        return [f"{place}: a list was expected, there is {actual!r}"]
     if len(expected) != len(actual):
-        return ["{}: {} elements were expected, there are {!r}".format(place, len(expected), actual)]
+        return [f"{place}: {len(expected)} elements were expected, there are {actual!r}"]
     if place.rpartition(".")[2] in UNORDERED:
         expected, actual = sorted(expected, key=_name), sorted(actual, key=_name)
     found = []
     for number, (value, there) in enumerate(zip(expected, actual)):
-        found += differences(value, there, "{}[{}]".format(place, number))
+        found += differences(value, there, f"{place}[{number}]")
     return found
 
 

@@ -49,7 +49,7 @@ class Case(NamedTuple):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "{}-{}".format(self.suite, self.key)
+        return f"{self.suite}-{self.key}"
 
     def artifact_bytes(self) -> Optional[bytes]:
         """The artifact as the CDN hands it out; None if it has none."""
@@ -114,7 +114,7 @@ class Network:
             body = body_of(raw)
             self.deliveries.append({"sessionId": dict(parse_qsl(address.query))["sessionId"], "request": body})
             return closing(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
-        raise AssertionError("nobody should ask for {}".format(asked))
+        raise AssertionError(f"nobody should ask for {asked}")
 
 
 def closing(body=None, status=200):
@@ -174,7 +174,7 @@ def client_for(case: Case, server: SocketServer) -> TargetClient:
             "maximum_wait_ready": LONG,
             "events": {"artifact_download_succeeded": lambda event: came.set()},
             **{snake(name): value for name, value in case.conf.items()},
-            "artifact_location": "http://{}/rules.json".format(server.domain),
+            "artifact_location": f"http://{server.domain}/rules.json",
             "cdn_base_path": "http://" + server.domain,
             "server_domain": server.domain,
             "secure": False,

@@ -183,7 +183,7 @@ STRANGE_PARAMETERS = {
     "a.b and a": {"age.x.y": "z", "age.x": "y", "age": "7"},
     "dots": {".": "x", "..": "x", "a..b": "x", ".a": "x", "a.": "x", "": "x"},
     "many steps": {"age" + ".x" * 2000: "7"},
-    "many": {"p{}".format(number): "x" for number in range(5000)},
+    "many": {f"p{number}": "x" for number in range(5000)},
     "numbers as names": {5: "x", None: "y", ("a", "b"): "z"},
     "names of Python": {"__class__": "x", "__proto__": "y", "get": "z", "age.__init__": "7"},
     "twins": {"age": "ABC", "age_lc": "def", "age_lc_lc": "X"},

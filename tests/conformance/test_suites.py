@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TARGET_SHARED") or HERE.parent.parent.parent / "shared") / "conformance"
 OURS = cases_in(HERE)
 FAMILY = cases_in(SHARED)
-MISSING = "no cases at {}: set TARGET_SHARED to the folder of the shared cases".format(SHARED)
+MISSING = f"no cases at {SHARED}: set TARGET_SHARED to the folder of the shared cases"
 
 
 def named(cases):
@@ -56,7 +56,7 @@ def check(case, outcome):
 def there(response, path):
     """One line if the response has something at ``path``."""
     try:
-        return ["response{}: nothing was expected, there is {!r}".format(path, at(response, path))]
+        return [f"response{path}: nothing was expected, there is {at(response, path)!r}"]
     except LookupError:
         return []
 

@@ -95,7 +95,7 @@ def test_what_is_no_folder_of_ones_own_is_an_option_error(option, name):
 
 @pytest.mark.parametrize("host", ["a" * 63 + ".example", "example.", "a_b.example", "a." * 126 + "a"])
 def test_a_name_may_be_as_long_as_names_are(host):
-    assert parse_url("http://{}/".format(host), "x").origin.host == host
+    assert parse_url(f"http://{host}/", "x").origin.host == host
 
 
 def test_b62_any_environment_has_a_folder_of_its_own():
@@ -135,7 +135,7 @@ def test_an_address_is_shown_without_credentials_and_query():
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
 def test_loopback_is_known(host):
-    assert parse_url("http://{}:80/".format(host), "x").is_loopback
+    assert parse_url(f"http://{host}:80/", "x").is_loopback
     assert not parse_url("http://127.0.0.1.example/", "x").is_loopback
 
 

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.server
 #: Seconds.
 PATIENCE = 15
 SEED = 20261122
-VISITORS = ["visitor-{}".format(number) for number in range(12)]
+VISITORS = [f"visitor-{number}" for number in range(12)]
 #: What each of them gets of activity 1.
 EXPECTED = ["A" if bucket("acmeclient", 1, visitor) <= 50 else "B" for visitor in VISITORS]
 
@@ -86,7 +86,7 @@ class Download:
 
 def downloading(cdn, edge, download, **options):
     """The options of a client that downloads from one server and reports to another."""
-    location = "http://{}/rules.json".format(cdn.domain)
+    location = f"http://{cdn.domain}/rules.json"
     made = on_device(None, edge.domain, artifact_location=location, events=download.events(), max_response_bytes=SMALL)
     del made["artifact_payload"]
     return {**made, "retries": 1, **options}
@@ -231,7 +231,7 @@ CURIOUS = [
 CURIOUS_ARTIFACT = artifact(
     {GLOBAL: [rule(str(at), one, at + 10, GLOBAL) for at, one in enumerate(CURIOUS)]},
     good=halves(1, "good"),
-    **{"ask{}".format(at): yes_or_no(one, "x", at + 10) for at, one in enumerate(CURIOUS)},
+    **{f"ask{at}": yes_or_no(one, "x", at + 10) for at, one in enumerate(CURIOUS)},
 )
 #: Where an object lies, in its ``repr``.
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
@@ -320,7 +320,7 @@ URLS = [
 @pytest.mark.parametrize("url", URLS, ids=lambda url: ascii(url)[:30])
 def test_a_strange_address_raises_nothing_and_moves_nobody(url, edge):
     parts = ["url", "domain", "subdomain", "topLevelDomain", "path", "query", "fragment", "domain_lc"]
-    names = ["{}.{}".format(page, part) for page in ("page", "referring") for part in parts]
+    names = [f"{page}.{part}" for page in ("page", "referring") for part in parts]
     asked = [rule("x", {"==": [{"var": name}, "?"]}, 9, "good") for name in names]
     document = artifact(good=[*asked, *halves(1, "good")])
     context = {"address": {"url": url, "referringUrl": url}}

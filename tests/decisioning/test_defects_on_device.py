@@ -146,7 +146,7 @@ def test_b40_a_hybrid_client_without_an_artifact_asks_the_edge_once_and_raises_n
     with SocketServer(answer(ANSWER_BYTES)) as edge, SocketServer(answer(status=404)) as cdn:
         options = {**on_device(None, edge.domain), "decisioning_method": "hybrid", "retries": 1}
         del options["artifact_payload"]
-        options["artifact_location"] = "http://{}/rules.json".format(cdn.domain)
+        options["artifact_location"] = f"http://{cdn.domain}/rules.json"
         with TargetClient.create(options) as client:
             envelope = decide(client, wanted("execute"))
         assert len(edge.requests) == 1
@@ -157,7 +157,7 @@ def test_b40_a_hybrid_client_without_an_artifact_asks_the_edge_once_and_raises_n
 def test_b44_a_polling_interval_is_in_milliseconds():
     body = json.dumps(artifact(home=halves()))
     with SocketServer(answer(body)) as cdn:
-        options = on_device(None, artifact_location="http://{}/rules.json".format(cdn.domain), polling_interval=20)
+        options = on_device(None, artifact_location=f"http://{cdn.domain}/rules.json", polling_interval=20)
         with TargetClient.create(options):
             until = time.monotonic() + 15
             while len(cdn.requests) < 4 and time.monotonic() < until:
@@ -407,8 +407,8 @@ def test_b64_visitors_leave_nothing_behind():
     with client_of(document) as client:
         tracemalloc.start()
         try:
-            grown(client, ["warm-up-{}".format(number) for number in range(300)])
-            assert grown(client, ["visitor-{}".format(number) for number in range(1500)]) < 50000
+            grown(client, [f"warm-up-{number}" for number in range(300)])
+            assert grown(client, [f"visitor-{number}" for number in range(1500)]) < 50000
         finally:
             tracemalloc.stop()
 
@@ -416,7 +416,7 @@ def test_b64_visitors_leave_nothing_behind():
 def test_b65_ids_are_hashed_by_their_utf_16_units():
     with client_of(artifact(home=halves())) as client:
         for number in range(40):
-            visitor = "\U0001f600\u00fc-{}".format(number)
+            visitor = f"\U0001f600\u00fc-{number}"
             expected = "A" if bucket("acmeclient", 1, visitor) <= 50 else "B"
             assert shown(client, wanted(visitor={"thirdPartyId": visitor})) == expected
 
@@ -437,7 +437,7 @@ def test_b69_no_call_uses_what_python_is_going_to_drop():
     body = json.dumps(artifact(home=yes_or_no({"<": [1, {"var": "current_day"}]})))
     with SocketServer(lambda connection: served(connection, body)) as server, warnings.catch_warnings():
         warnings.simplefilter("error")
-        options = on_device(None, server.domain, artifact_location="http://{}/rules.json".format(server.domain))
+        options = on_device(None, server.domain, artifact_location=f"http://{server.domain}/rules.json")
         with TargetClient.create(options) as client:
             envelope = decide(client, wanted("execute", trace={}))
             client.flush()

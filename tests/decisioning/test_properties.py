@@ -284,7 +284,7 @@ def test_among_a_hundred_thousand_visitors_every_share_has_its_size(edge):
     request = DeliveryRequest.from_dict(wanted(mboxes=("home", "shop")))
     with client_of(artifact(places), edge, logger=Silent()) as client:
         for _ in range(VISITORS):
-            request.id.tnt_id = "{:032x}".format(chance.getrandbits(128))
+            request.id.tnt_id = f"{chance.getrandbits(128):032x}"
             home, shop = contents(client.get_offers({"request": request}))
             assert len(home) == len(shop) == 1
             pairs[int(home[0]), int(shop[0])] += 1

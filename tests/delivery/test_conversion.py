@@ -48,7 +48,7 @@ class Plan(str, enum.Enum):
     GOLD = "gold"
 
     def __str__(self):
-        return "the plan {}".format(self.value)
+        return f"the plan {self.value}"
 
 
 class PlanName(enum.Enum):
@@ -353,7 +353,7 @@ def test_an_option_of_a_client_may_have_a_value_of_any_type(option, of):
     found = client_settings({**REQUIRED, option: of(OPTIONS[option])}, LOG)
     assert found == expected
     assert type(getattr(found, option)) is type(getattr(expected, option))
-    assert "{}".format(getattr(found, option)) == "{}".format(getattr(expected, option))
+    assert f"{getattr(found, option)}" == f"{getattr(expected, option)}"
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_an_option_of_a_client_may_have_a_value_of_any_type(option, of):
 def test_values_inside_an_option_may_be_of_any_type(option, value, expected):
     found = getattr(client_settings({**REQUIRED, option: value}, LOG), option)
     assert found == expected
-    assert "other" not in repr(sorted(found)) + "{}".format(found)
+    assert "other" not in repr(sorted(found)) + f"{found}"
 
 
 @pytest.mark.parametrize("timeout", [decimal.Decimal(500), Level.HIGH, NumpyScalar(500), "500"])

@@ -114,7 +114,7 @@ def test_the_callers_tnt_id_counts_first():
 
 @pytest.mark.parametrize("device", ["x" * 129, "a b", "a%0D%0Ab", "%00", "%ED%A0%80"])
 def test_a_hostile_device_in_the_cookie_is_nobody(device):
-    assert sent(target_cookie="PC#{}#4000000000".format(device)).id is None
+    assert sent(target_cookie=f"PC#{device}#4000000000").id is None
 
 
 def test_b29_nobody_is_not_sent_as_an_empty_id():
@@ -409,7 +409,7 @@ def test_parts_may_be_dicts_in_wire_names():
 @given(st.text() | st.binary())
 def test_whatever_a_cookie_says_the_call_goes_on(cookie):
     text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
-    for given_ in (cookie, "session#{0}#4000000000|PC#{0}#4000000000".format(text)):
+    for given_ in (cookie, f"session#{text}#4000000000|PC#{text}#4000000000"):
         call = prepared(target_cookie=given_, target_location_hint=cookie)
         assert call.session.session_id
         call.request.to_dict(by_alias=True, exclude_none=True)

@@ -82,7 +82,7 @@ def test_the_table_matches_the_output_of_its_script() -> None:
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(KNOWLEDGE, installing("test")))
     if made_by != here:
-        pytest.skip("the table was made with {}, which must be installed; here is {}".format(made_by[2:], here[2:]))
+        pytest.skip(f"the table was made with {made_by[2:]}, which must be installed; here is {here[2:]}")
     assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
 
 

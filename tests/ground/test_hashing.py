@@ -107,6 +107,6 @@ def test_a_prefix_and_a_suffix_have_the_bucket_of_the_combined_text(prefix: str,
 
 def test_a_suffix_can_be_combined_with_many_prefixes() -> None:
     suffix = HashSuffix("visitor.0")
-    prefixes = ["acmeclient.{}.".format(number) for number in (1, 12, 123, 1234)]
+    prefixes = [f"acmeclient.{number}." for number in (1, 12, 123, 1234)]
     found = [suffix.bucket(HashPrefix.of_text(prefix)) for prefix in prefixes]
     assert found == [bucket(prefix + "visitor.0") for prefix in prefixes]

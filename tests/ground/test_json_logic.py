@@ -61,9 +61,7 @@ def wrong(evaluated, agrees):
         if result != ERROR:
             value = evaluated(rule)(data)
             if not agrees(result, value):
-                yield "{} of {}: {} expected, {!r} given".format(
-                    json.dumps(rule), json.dumps(data)[:200], result, value
-                )
+                yield f"{json.dumps(rule)} of {json.dumps(data)[:200]}: {result} expected, {value!r} given"
 
 
 # The table

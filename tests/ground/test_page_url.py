@@ -131,7 +131,7 @@ def test_b53_names_contain_neither_port_nor_www(url, names):
     ],
 )
 def test_a_host_is_split_at_its_registrable_domain(host, names):
-    assert names_of("http://{}/".format(host)) == names
+    assert names_of(f"http://{host}/") == names
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_host_is_split_at_its_registrable_domain(host, names):
     ],
 )
 def test_a_non_ascii_name_keeps_its_spelling(host, names):
-    assert names_of("http://{}/".format(host)) == names
+    assert names_of(f"http://{host}/") == names
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ paths = st.lists(words.map("/{}".format), max_size=4).map("".join)
 
 @given(st.sampled_from(["http:", "https:", "ftp:", ""]), authorities, paths, words, words)
 def test_a_valid_url_is_split_as_by_the_standard_library(scheme, authority, path, query, fragment):
-    url = "{}//{}{}?{}#{}".format(scheme, authority, path, query, fragment)
+    url = f"{scheme}//{authority}{path}?{query}#{fragment}"
     address, expected = PageUrl(url), urlsplit(url)
     assert (address.host, address.path) == (expected.hostname, expected.path)
     assert (address.query, address.fragment) == (expected.query, expected.fragment)

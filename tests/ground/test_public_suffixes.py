@@ -142,7 +142,7 @@ def test_the_copy_names_its_license_its_version_and_its_source(root):
     assert "Mozilla Public\n// License, v. 2.0" in heading
     version = heading.split("VERSION: ")[1].split()[0]
     notice = DATA.with_name("public_suffixes.NOTICE.txt").read_text(encoding="utf-8")
-    assert "version {},".format(version) in notice
+    assert f"version {version}," in notice
     assert "https://publicsuffix.org/list/public_suffix_list.dat" in notice
     assert "https://mozilla.org/MPL/2.0/" in notice
 

@@ -59,7 +59,7 @@ def test_a_thread_installs_the_trace_functions_of_threading(name):
 
     install = getattr(threading, name)
     before = getattr(sys, name.replace("set", "get"))()
-    of_threads = getattr(threading, "_{}_hook".format(name[3:]))  # 3.8 and 3.9 have no public function for it
+    of_threads = getattr(threading, f"_{name[3:]}_hook")  # 3.8 and 3.9 have no public function for it
     install(observe)
     try:
         start_thread(function)

@@ -60,7 +60,7 @@ class Redis:
         }
         number = next(self._numbers) % _DATABASES
         return {
-            "broker_url": "redis://127.0.0.1:{}/{}".format(self.port, number),
+            "broker_url": f"redis://127.0.0.1:{self.port}/{number}",
             "broker_transport_options": options,
         }
 
@@ -77,7 +77,7 @@ class Folder:
     separate_pipes = False
 
     def __init__(self, reason):
-        self.name = "a folder, as {}".format(reason)
+        self.name = f"a folder, as {reason}"
         self._folder = tempfile.mkdtemp(prefix="broker-")
 
     def empty(self, visibility_timeout=None):

@@ -100,10 +100,10 @@ class Process:
             found = condition()
             if found:
                 return found
-            assert self.running, self.told("it ended with {}".format(self.popen.returncode))
+            assert self.running, self.told(f"it ended with {self.popen.returncode}")
             if time.monotonic() > end:
                 awaited = what() if callable(what) else what
-                raise AssertionError(self.told("not within {} s: {}".format(seconds, awaited)))
+                raise AssertionError(self.told(f"not within {seconds} s: {awaited}"))
             time.sleep(0.02)
 
     def tell(self, number):
@@ -117,7 +117,7 @@ class Process:
         try:
             self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(self.told("still there {} s after signal {}".format(seconds, number))) from None
+            raise AssertionError(self.told(f"still there {seconds} s after signal {number}")) from None
         return time.monotonic() - begun
 
     def told(self, what):

@@ -39,9 +39,9 @@ def installed(server):
     if serve.executable(server) is None:
         pytest.skip("{} is not installed: {}".format(server, APACHE if server == "mod_wsgi" else SERVERS))
     if "gevent" in server and importlib.util.find_spec("gevent") is None:
-        pytest.skip("gevent is not installed: {}".format(SERVERS))
+        pytest.skip(f"gevent is not installed: {SERVERS}")
     if serve.missing(server):
-        pytest.skip("{}: apt-get install util-linux".format(serve.missing(server)))
+        pytest.skip(f"{serve.missing(server)}: apt-get install util-linux")
 
 
 def slowly(connection):
@@ -60,7 +60,7 @@ def slowly(connection):
 def called(pid):
     """The command line of a process."""
     try:
-        with open("/proc/{}/cmdline".format(pid)) as file:
+        with open(f"/proc/{pid}/cmdline") as file:
             return file.read()
     except OSError:  # it ended while we looked
         return ""
@@ -111,7 +111,7 @@ class Serving:
             connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read()
-        assert answer.status == 200, self.process.told("{} {}".format(answer.status, body))
+        assert answer.status == 200, self.process.told(f"{answer.status} {body}")
         return json.loads(body)
 
     def answers(self):
@@ -145,7 +145,7 @@ class Serving:
         answered = set()
 
         def silent():
-            return "an answer of {}".format(sorted(set(self.workers()) - answered))
+            return f"an answer of {sorted(set(self.workers()) - answered)}"
 
         def all_have():
             count = 2 + 2 * len(self.workers())
@@ -159,7 +159,7 @@ class Serving:
         longest = 0.0
         for _ in range(rounds):
             self.versions += 1
-            version = "v{}".format(self.versions)
+            version = f"v{self.versions}"
             begun = time.monotonic()
             self.edge.load(artifact(version))
             self.process.until(lambda version=version: self._have(version), what="each worker has " + version)
@@ -243,9 +243,9 @@ def refreshed_replaced_and_stopped(name, mode, figure):
             reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
         waits.append(site.refresh(1))
         stop = site.stop()
-    figure(name + ": a new artifact in every worker, s", max(waits), "{} (an interval)".format(INTERVAL))
+    figure(name + ": a new artifact in every worker, s", max(waits), f"{INTERVAL} (an interval)")
     figure(name + ": reload, s", reload, "")
-    figure("{}: requests failed of {} meanwhile".format(name, load.served), len(load.failed), 0)
+    figure(f"{name}: requests failed of {load.served} meanwhile", len(load.failed), 0)
     figure(name + ": stop, s", stop, "2 at most")
     assert max(waits) < INTERVAL + SLACK
     # A worker that leaves may just have accepted a connection on which nothing was asked yet, and says nothing of it.

@@ -101,7 +101,7 @@ def decide(pause=0.02):
 def owe(count):
     """Decisions made here, each of which the edge is to be told of."""
     for number in range(count):
-        target.client.get_offers(offers(id=VisitorId(tnt_id="visitor-{}.35_0".format(number))))
+        target.client.get_offers(offers(id=VisitorId(tnt_id=f"visitor-{number}.35_0")))
     record("owed", pending=target.client.stats()["pending"])
 
 
@@ -172,7 +172,7 @@ def limited(kind):
         while struck.at is None and time.monotonic() < seen + 60:  # the thread's turn
             time.sleep(0.001)
         if struck.at is None:
-            record("foreign", kind=kind, error="no signal came: {!r}".format(error))
+            record("foreign", kind=kind, error=f"no signal came: {error!r}")
             return
         waited = max(0.0, seen - struck.at) * 1000  # the thread may have been the slower one
         record("struck", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)

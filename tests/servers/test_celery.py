@@ -72,8 +72,8 @@ def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, fig
             worker.until_recorded(count, "ran")
             took = worker.shut_down()
             ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
-    figure("{} tasks per child: callbacks run, of {}".format(most, count), len(ran), count)
-    figure("{} tasks per child: warm shutdown, s".format(most), took, "-")
+    figure(f"{most} tasks per child: callbacks run, of {count}", len(ran), count)
+    figure(f"{most} tasks per child: warm shutdown, s", took, "-")
     assert numbers(ran) == list(range(count))
     assert len(children) >= count / most
 
@@ -96,8 +96,8 @@ def test_t16_without_the_integration_calls_are_lost_and_nothing_waits(most, coun
             edge.answering.set()
             worker.shut_down()
             began, ran = worker.records("began"), worker.records("ran")
-    figure("{} tasks per child, not installed: callbacks lost, of {}".format(most, count), count - len(ran), "some")
-    figure("{} tasks per child, not installed: s for {} tasks".format(most, count), tasks_took, "-")
+    figure(f"{most} tasks per child, not installed: callbacks lost, of {count}", count - len(ran), "some")
+    figure(f"{most} tasks per child, not installed: s for {count} tasks", tasks_took, "-")
     assert numbers(began) == list(range(count))
     assert len(set(numbers(ran))) == len(ran)
     assert set(numbers(ran)) <= set(numbers(began))
@@ -114,8 +114,8 @@ def test_t16_each_pool_and_an_artifact_that_changes(pool, broker, figure):
             worker.until_recorded(200, "ran")
             idle = worker.shut_down()
             ran = worker.records("ran")
-    figure("{}: callbacks run, of 200".format(pool), len(ran), 200)
-    figure("{}: warm shutdown of an idle worker, s".format(pool), idle, "-")
+    figure(f"{pool}: callbacks run, of 200", len(ran), 200)
+    figure(f"{pool}: warm shutdown of an idle worker, s", idle, "-")
     assert numbers(ran) == list(range(200))
 
 
@@ -159,8 +159,8 @@ def test_t17_a_soft_limit_is_seen_by_the_task_and_the_next_one_works(kind, count
     children = {record["pid"] for record in struck}
     after = healthy_in(limits, children.issubset)
     waits = [record["ms"] for record in struck]
-    figure("{} in Celery: seen unchanged, of {}".format(kind, count), len(struck), count)
-    figure("{} in Celery: slowest, ms after the signal".format(kind), max(waits), "50 at most")
+    figure(f"{kind} in Celery: seen unchanged, of {count}", len(struck), count)
+    figure(f"{kind} in Celery: slowest, ms after the signal", max(waits), "50 at most")
     assert all(record["unchanged"] and record["kind"] == kind for record in struck)
     assert nine_tenths(waits) < 1000
     # A limit that does not end the wait is seen after the call's own time-out, a minute.
@@ -187,7 +187,7 @@ def healthy_in(worker, enough):
 
 def test_t17_the_child_after_a_hard_limit_works(limits, broker, figure):
     if not broker.separate_pipes:
-        pytest.skip("Celery's pool may stall after a hard limit, with any task: {}".format(broker.name))
+        pytest.skip(f"Celery's pool may stall after a hard limit, with any task: {broker.name}")
     old = healthy_in(limits, lambda pids: len(pids) == 8)
     before = len(limits.records("limited"))
     limits.send("limited", "sync", time_limit=1)
@@ -244,8 +244,8 @@ def test_t19_a_queue_is_delivered_in_warm_shutdown(pool, broker, figure):
             waiting.join()
             seconds, stats = closing(worker)
             lost = worker.records("lost")
-    figure("{}: delivered in warm shutdown, of 500 in the queue".format(pool), len(set(ids(edge.taken))), 500)
-    figure("{}: closing that client, s (whole shutdown: {:.1f})".format(pool, took), seconds, "5 at most")
+    figure(f"{pool}: delivered in warm shutdown, of 500 in the queue", len(set(ids(edge.taken))), 500)
+    figure(f"{pool}: closing that client, s (whole shutdown: {took:.1f})", seconds, "5 at most")
     assert len(ids(edge.taken)) == len(set(ids(edge.taken))) == 500
     assert lost == []
     assert stats["dropped"] == stats["undelivered"] == stats["running"] == 0
@@ -263,8 +263,8 @@ def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
             lost = [one for record in worker.records("lost") for one in record["ids"]]
             said = "calls had not ended" in worker.log
     under_way = set(ids(edge.reached)) - set(lost)
-    figure("{}: dropped and counted before a hung edge, of 500".format(pool), len(lost), "499: one is on its way")
-    figure("{}: closing that client, s (whole shutdown: {:.1f})".format(pool, took), seconds, "5 at most")
+    figure(f"{pool}: dropped and counted before a hung edge, of 500", len(lost), "499: one is on its way")
+    figure(f"{pool}: closing that client, s (whole shutdown: {took:.1f})", seconds, "5 at most")
     assert len(lost) == len(set(lost)) == stats["undelivered"] == stats["dropped"]
     assert len(lost) + len(under_way) == 500
     # Closing did not wait for the end of that one.
@@ -282,14 +282,14 @@ def notifying(worker):
 
     def send(numbers):
         for number in numbers:
-            one = Notification(id="n-{}".format(number), type="click", timestamp=1, tokens=["token"])
+            one = Notification(id=f"n-{number}", type="click", timestamp=1, tokens=["token"])
             target.send_notifications({"request": DeliveryRequest(notifications=[one])})
 
     yield send
 
 
 def all_taken(edge, count):
-    return set(ids(edge.taken)) >= {"n-{}".format(number) for number in range(count)}
+    return set(ids(edge.taken)) >= {f"n-{number}" for number in range(count)}
 
 
 def repeated(edge):
@@ -321,16 +321,16 @@ def test_a_killed_child_leaves_its_notifications_to_the_next(broker, figure):
             worker.until(lambda: all_taken(edge, COUNT), what="all notifications")
             took = time.monotonic() - begun
     figure("killed children: s until the last of them was taken", took, "-")
-    figure("killed children: notifications taken, of {}".format(COUNT), len(set(ids(edge.taken))), COUNT)
+    figure(f"killed children: notifications taken, of {COUNT}", len(set(ids(edge.taken))), COUNT)
     figure("killed children: of these repeated, with the same ids", repeated(edge), "4 at least")
-    assert set(ids(edge.taken)) == {"n-{}".format(number) for number in range(COUNT)}
+    assert set(ids(edge.taken)) == {f"n-{number}" for number in range(COUNT)}
     assert repeated(edge) >= 4
 
 
 def test_a_killed_worker_leaves_its_notifications_to_the_next(broker, figure):
     figure("broker", broker.name, "Redis")
     if not broker.redelivers:
-        pytest.skip("no broker that hands out again what nobody confirmed: {}".format(broker.name))
+        pytest.skip(f"no broker that hands out again what nobody confirmed: {broker.name}")
     with Edge() as edge:
         edge.answering.clear()
         settings = broker.empty(visibility_timeout=2)
@@ -344,7 +344,7 @@ def test_a_killed_worker_leaves_its_notifications_to_the_next(broker, figure):
         edge.answering.set()
         with Worker(settings, edge, concurrency=4, timeout=60000) as worker:
             worker.until(lambda: all_taken(edge, COUNT), what="all notifications")
-    figure("killed worker: notifications taken, of {}".format(COUNT), len(set(ids(edge.taken))), COUNT)
+    figure(f"killed worker: notifications taken, of {COUNT}", len(set(ids(edge.taken))), COUNT)
     figure("killed worker: of these repeated, with the same ids", repeated(edge), "4 at least")
-    assert set(ids(edge.taken)) == {"n-{}".format(number) for number in range(COUNT)}
+    assert set(ids(edge.taken)) == {f"n-{number}" for number in range(COUNT)}
     assert repeated(edge) >= 4

@@ -35,7 +35,7 @@ def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
             site.process.until(lambda: not set(site.workers()) & set(first), what="that the first workers leave")
         site.process.until(lambda: len(site.notes("ran")) >= calls, what="every callback")
         ran, failed = len(site.notes("ran")), site.notes("failed")
-    figure("gunicorn {}, max-requests 30: callbacks run, by {} workers".format(mode, len(pids)), ran, calls)
+    figure(f"gunicorn {mode}, max-requests 30: callbacks run, by {len(pids)} workers", ran, calls)
     assert len(pids) > 2
     assert (ran, failed) == (calls, [])
 
@@ -49,7 +49,7 @@ def test_t14_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, fi
         before = len(site.notes("ran"))
         stop = site.stop()
         ran = len(site.notes("ran"))
-    name = "gunicorn {}: ".format(mode)
+    name = f"gunicorn {mode}: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, 16 - before)
     figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
     assert before < ran == 16
@@ -68,8 +68,8 @@ def test_t14_the_hub_of_gevent_goes_on_beside_our_calls(server, figure):
         answers = [answer.result() for answer in asked]
         took = time.monotonic() - begun
         longest = site.get("/heart")["longest"]
-    name = "{}: ".format(server)
+    name = f"{server}: "
     figure(name + "longest pause of the hub beside 40 calls, s", longest, "0.02")
-    figure(name + "10 blocking calls of {} s in one process, s".format(SLOW), took, SLOW)
+    figure(name + f"10 blocking calls of {SLOW} s in one process, s", took, SLOW)
     assert len(answers) == 30
     assert longest < SLOW / 2

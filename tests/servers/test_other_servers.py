@@ -31,7 +31,7 @@ def test_t7_each_worker_refreshes_and_stops(mode, figure):
         stop = site.stop()
         log = site.process.log
     assert {answer["group"] for answer in answers} == {GROUPS[mode]}
-    figure(mode + ": a new artifact in every worker, s", wait, "{} (an interval)".format(INTERVAL))
+    figure(mode + ": a new artifact in every worker, s", wait, f"{INTERVAL} (an interval)")
     figure(mode + ": stop, s", stop, "2 at most")
     assert wait < INTERVAL + SLACK
     assert stop < STOP + SLACK

@@ -60,7 +60,7 @@ def test_t13_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, fi
         site.each()
         site.get_many(4, "/hang")
         before, ran, stop = fired_and_stopped(site)
-    name = "uWSGI {}: ".format(mode)
+    name = f"uWSGI {mode}: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
     figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
     assert before < ran == FIRED
@@ -74,7 +74,7 @@ def test_t13_t6_under_gevent_uwsgi_has_one_exit_handler_of_its_own(mode, figure)
         site.each()
         site.get_many(4, "/hang")
         before, ran, stop = fired_and_stopped(site)
-    name = "uWSGI {}, with uwsgi.atexit: ".format(mode)
+    name = f"uWSGI {mode}, with uwsgi.atexit: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
     figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
     assert before < ran == FIRED
@@ -102,8 +102,8 @@ def test_t13_t6_a_request_under_way_is_cut_off_by_a_stop_unless_that_is_graceful
             stop = site.stop()
             answered = answer.exception() is None
             ran[name] = (answered, len(site.notes("ran")))
-        shown = "{}, {} of 4, {:.1f}".format(answered, ran[name][1], stop)
-        figure("uWSGI told to stop {} in a request: answered, callbacks run, s".format(name), shown, "")
+        shown = f"{answered}, {ran[name][1]} of 4, {stop:.1f}"
+        figure(f"uWSGI told to stop {name} in a request: answered, callbacks run, s", shown, "")
     assert not ran["at once"][0]
     assert ran["gracefully"] == (True, 4)
 
@@ -114,7 +114,7 @@ def test_t13_workers_are_recycled_and_every_callback_runs(calls, figure):
         pids = {answer["pid"] for answer in site.get_many(calls, "/fire?count=1&mbox=quick")}
         site.process.until(lambda: len(site.notes("ran")) >= calls, what="every callback")
         ran, failed = len(site.notes("ran")), site.notes("failed")
-    figure("uWSGI max-requests 10: callbacks run, by {} workers".format(len(pids)), ran, calls)
+    figure(f"uWSGI max-requests 10: callbacks run, by {len(pids)} workers", ran, calls)
     assert (ran, failed) == (calls, [])
     assert len(pids) > 2
 
@@ -124,7 +124,7 @@ def test_t13_a_server_side_client_holds_no_stop_up(mode, figure):
     with Serving(*MODES[mode], METHOD="server-side") as site:
         assert site.get()["content"] == "v0"
         stop = site.stop()
-    figure("uWSGI {}: stop after one server-side request, s".format(mode), stop, "2 at most (1.1.0: 62)")
+    figure(f"uWSGI {mode}: stop after one server-side request, s", stop, "2 at most (1.1.0: 62)")
     assert stop < STOP + SLACK
 
 
@@ -139,7 +139,7 @@ def ever_new(edge):
 
     large = artifact()
     (rule,) = large["rules"]["mboxes"]["home"]
-    large["rules"]["mboxes"].update({"mbox{}".format(number): [rule] for number in range(300)})
+    large["rules"]["mboxes"].update({f"mbox{number}": [rule] for number in range(300)})
     thread = threading.Thread(target=publish)
     thread.start()
     try:
@@ -160,4 +160,4 @@ def test_t13_no_worker_hangs_that_was_forked_beside_a_client_that_polls(mode, fo
         while served < forks:
             site.kill(*site.workers())
             served += at_once
-        figure("uWSGI {}: workers forked, hung".format(mode), "{}, 0".format(served), "0")
+        figure(f"uWSGI {mode}: workers forked, hung", f"{served}, 0", "0")

@@ -175,7 +175,7 @@ class Worker(Process):
         """The records of these kinds, once there are so many."""
 
         def missing():
-            return "{} x {}; there are {}".format(count, kinds, self.records(*kinds))
+            return f"{count} x {kinds}; there are {self.records(*kinds)}"
 
         self.until(lambda: len(self.records(*kinds)) >= count, seconds, missing)
         return self.records(*kinds)
@@ -183,6 +183,6 @@ class Worker(Process):
     def shut_down(self, seconds=GENEROUS):
         """Warm shutdown; the seconds that it took.  A failure with the log if anything went wrong up to its end."""
         took = self.stop(signal.SIGTERM, seconds)
-        assert self.popen.returncode == 0, self.told("it ended with {}".format(self.popen.returncode))
+        assert self.popen.returncode == 0, self.told(f"it ended with {self.popen.returncode}")
         assert "Traceback" not in self.log, self.told("a traceback")
         return took

@@ -36,7 +36,7 @@ def within_and_beyond(limit: Limit) -> Tuple[Any, Any]:
 
 
 def text_of(limit: Limit) -> str:
-    return "Invalid value for `{}`, {}".format(limit.field, WORDS[limit.kind].format(limit.value))
+    return f"Invalid value for `{limit.field}`, {WORDS[limit.kind].format(limit.value)}"
 
 
 def test_there_are_all_53_limits_of_1_1_0_but_the_one_on_the_context():
@@ -85,7 +85,7 @@ def test_the_wire_may_go_beyond(limit):
 def test_a_field_that_is_left_out_is_checked_only_for_being_required(limit):
     if limit.kind == "required":
         others = {name: value for name, value in minimal_arguments(limit.type).items() if name != limit.field}
-        with pytest.raises(ValueError, match="Invalid value for `{}`, must not be `None`".format(limit.field)):
+        with pytest.raises(ValueError, match=f"Invalid value for `{limit.field}`, must not be `None`"):
             type_named(limit.type)(**others)
     else:
         type_named(limit.type)(**minimal_arguments(limit.type))

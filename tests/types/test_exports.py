@@ -64,4 +64,4 @@ def _undocumented(source):
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 value = getattr(following, "value", None)
                 if not (isinstance(following, ast.Expr) and isinstance(getattr(value, "value", None), str)):
-                    yield "{}, line {}".format(node.name, statement.lineno)
+                    yield f"{node.name}, line {statement.lineno}"

@@ -215,7 +215,7 @@ def events_of_polling_as_usual(env: Environment) -> Any:
 
 def location(env: Environment) -> str:
     """Return the URL of the artifact."""
-    return "http://{}/acmeclient/production/v1/rules.json".format(env.edge)
+    return f"http://{env.edge}/acmeclient/production/v1/rules.json"
 
 
 def stand_alone_polling_as_usual(env: Environment) -> Any:

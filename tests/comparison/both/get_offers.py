@@ -140,7 +140,7 @@ def twice(env: Environment) -> Any:
 
 def cookie(env: Environment, session: str = "cookie-session", device: str = TNT, ages: Any = (600, 6000)) -> str:
     """Return an mbox cookie whose parts expire after ``ages`` seconds."""
-    return "session#{}#{:.0f}|PC#{}#{:.0f}".format(session, env.now + ages[0], device, env.now + ages[1])
+    return f"session#{session}#{env.now + ages[0]:.0f}|PC#{device}#{env.now + ages[1]:.0f}"
 
 
 def with_cookie(value: Any, **options: Any) -> Callable[[Environment], Any]:
@@ -246,9 +246,9 @@ COOKIES: Dict[str, Callable[[Environment], Any]] = {
     "session is over, and no session id": with_cookie(lambda env: cookie(env, ages=(-60, 6000)), session_id=None),
     "device is over": with_cookie(lambda env: cookie(env, ages=(600, -60))),
     "both are over": with_cookie(lambda env: cookie(env, ages=(-60, -60))),
-    "session only": with_cookie(lambda env: "session#alone#{:.0f}".format(env.now + 600)),
-    "device only": with_cookie(lambda env: "PC#{}#{:.0f}".format(TNT, env.now + 600)),
-    "other parts beside": with_cookie(lambda env: "check#true#{:.0f}|".format(env.now + 60) + cookie(env)),
+    "session only": with_cookie(lambda env: f"session#alone#{env.now + 600:.0f}"),
+    "device only": with_cookie(lambda env: f"PC#{TNT}#{env.now + 600:.0f}"),
+    "other parts beside": with_cookie(lambda env: f"check#true#{env.now + 60:.0f}|" + cookie(env)),
     "quoted": with_cookie(lambda env: cookie(env).replace("#", "%23").replace("|", "%7C")),
     "parts in letters to be quoted": with_cookie(lambda env: cookie(env, session="a%20b%2Fc", device="d%20e.35_0")),
     "a slash in the session": with_cookie(lambda env: cookie(env, session="a/b")),

@@ -69,7 +69,7 @@ OPTIONS: Dict[str, Callable[[Environment], Any]] = {
     "on-device without an artifact": lambda env: env.offers(
         client=env.client(
             decisioning_method="on-device",
-            artifact_location="http://{}/nothing-here.json".format(env.edge),
+            artifact_location=f"http://{env.edge}/nothing-here.json",
             target_location_hint="35",
             polling_interval=0,
         )
@@ -168,7 +168,7 @@ def downloading(env: Environment, path: str = "acmeclient/production/v1/rules.js
     """Return the options of a client that downloads its artifact."""
     return {
         "decisioning_method": "on-device",
-        "artifact_location": "http://{}/{}".format(env.edge, path),
+        "artifact_location": f"http://{env.edge}/{path}",
         "target_location_hint": "35",
         "polling_interval": 0,
         "telemetry_enabled": False,

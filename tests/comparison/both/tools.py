@@ -246,7 +246,7 @@ def called(package: str, row: Row) -> Callable[[Environment], Any]:
     module, name, calls = row
 
     def scenario(env: Environment) -> Any:
-        function = getattr(importlib.import_module("{}.{}".format(package, module)), name)
+        function = getattr(importlib.import_module(f"{package}.{module}"), name)
         results = [as_json(outcome(lambda given=given: function(*given))) for given in calls]
         changed = [as_json(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
         return {"results": results, "arguments": changed}
@@ -304,7 +304,7 @@ print(json.dumps({path: found(path) for path in json.loads(sys.argv[1])}))
 
 def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
     """Return a scenario of another process, which imports only the packages."""
-    paths = ["{}.{}".format(package, path) for path in ATTRIBUTES[package]]
+    paths = [f"{package}.{path}" for path in ATTRIBUTES[package]]
 
     def scenario(env: Environment) -> Any:
         command = [sys.executable, "-c", LOOKING_UP, json.dumps(paths)]

@@ -98,7 +98,7 @@ def ask_the_parser(user_agent: str) -> Row:
 
 def title() -> str:
     """The first line of a table that is made here: whose answers it holds."""
-    return "# {} {}".format(KNOWLEDGE, importlib.metadata.version(KNOWLEDGE))
+    return f"# {KNOWLEDGE} {importlib.metadata.version(KNOWLEDGE)}"
 
 
 def table_made_of(lines: Iterable[str]) -> str:
