@@ -1,4 +1,4 @@
-"""Bodies under caps, gzip under the same, JSON that is nothing but JSON."""
+"""Bodies: size limits, gzip, and strict JSON."""
 
 import gzip
 import json
@@ -24,16 +24,16 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity", " Identity "])
-def test_no_encoding_is_no_encoding(encoding):
+def test_a_body_without_an_encoding_is_returned_as_it_is(encoding):
     assert decode_body(PLAIN, encoding, 100) == PLAIN
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP "])
-def test_gzip_is_unpacked(encoding):
+def test_a_gzip_body_is_decompressed(encoding):
     assert decode_body(gzip.compress(PLAIN), encoding, 100) == PLAIN
 
 
-def test_members_of_a_gzip_stream_belong_together():
+def test_several_gzip_members_form_one_body():
     assert decode_body(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip", 100) == b"one two"
 
 
@@ -42,12 +42,12 @@ def test_an_empty_body_is_empty_whatever_its_encoding():
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100])
-def test_the_cap_is_what_is_allowed(size):
+def test_a_body_of_the_maximum_size_is_accepted(size):
     assert len(decode_body(gzip.compress(b"x" * size), "gzip", 100)) == size
 
 
 @pytest.mark.parametrize("parts", [[101], [100, 1], [50, 51], [10**7]])
-def test_one_byte_more_is_too_much(parts):
+def test_a_body_of_one_more_byte_is_refused(parts):
     packed = b"".join(gzip.compress(b"x" * size) for size in parts)
     with pytest.raises(ResponseTooLarge, match="larger than 100 bytes"):
         decode_body(packed, "gzip", 100)
@@ -66,18 +66,18 @@ def test_one_byte_more_is_too_much(parts):
         (gzip.compress(PLAIN), "gzip;q=1"),
     ],
 )
-def test_what_is_not_one_gzip_stream_is_refused(body, encoding):
+def test_a_body_that_is_not_one_gzip_stream_is_refused(body, encoding):
     with pytest.raises(InvalidResponse):
         decode_body(body, encoding, 1000)
 
 
 @given(json_values)
-def test_what_is_rendered_parses_back(value):
+def test_rendered_json_parses_back(value):
     assert parse_json(render_json(value)) == value
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_value_or_one_error(body):
+def test_any_bytes_are_a_value_or_an_invalid_response(body):
     try:
         parse_json(body)
     except InvalidResponse as error:
@@ -85,7 +85,7 @@ def test_any_bytes_are_a_value_or_one_error(body):
         assert error.__suppress_context__
 
 
-def test_depth_is_counted_outside_of_strings():
+def test_brackets_within_strings_do_not_count_for_the_depth():
     brackets = json.dumps({"text": '[[[["\\' * 1000, "list": [[]] * 200}).encode()
     assert parse_json(brackets)["list"] == [[]] * 200
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
@@ -94,7 +94,7 @@ def test_depth_is_counted_outside_of_strings():
         parse_json(b"[" + deepest + b"]")
 
 
-def test_a_message_quotes_nothing_of_the_body():
+def test_the_error_does_not_quote_the_body():
     for body in (b'{"secret": somebody}', b"secret", b"\xffsecret", b'{"secret": NaN}', b"secret" * 1000):
         with pytest.raises(InvalidResponse) as caught:
             parse_json(body)
@@ -108,11 +108,11 @@ def test_numbers_that_json_lacks_are_not_rendered(value):
         render_json(value)
 
 
-def test_what_is_rendered_is_compact_ascii():
+def test_rendered_json_is_compact_ascii():
     assert render_json({"a": ["é", "\ud800"]}) == b'{"a":["\\u00e9","\\ud800"]}'
 
 
-def test_what_costs_more_than_it_weighs_is_refused():
+def test_json_that_needs_much_memory_is_refused():
     with pytest.raises(InvalidResponse, match="too many gzip members"):
         decode_body(gzip.compress(b"") * 10000, "gzip", 1 << 20)
     with pytest.raises(InvalidResponse, match="too many lists and objects"):
@@ -138,7 +138,7 @@ def test_what_costs_more_than_it_weighs_is_refused():
         ("[ 1 ,\n2 ,\t3 , 4 , 5 , 6 , 7 , 8 , 9 ]", False),
     ],
 )
-def test_an_answer_may_hold_so_many_values(text, fits):
+def test_the_number_of_values_is_limited(text, fits):
     assert json.loads(text) is not None
     if fits:
         assert parse_json(text.encode(), max_brackets=4) == json.loads(text)
@@ -152,13 +152,13 @@ def test_an_answer_may_hold_so_many_values(text, fits):
     ["," * 1000, '",' * 100, "\\," * 100, "\\" * 7 + ',"' * 50, ",:," * 300],
     ids=["commas", "quotes", "backslashes", "both", "colons"],
 )
-def test_commas_within_texts_are_no_values(value):
+def test_commas_within_strings_are_not_values(value):
     body = render_json({value: [value, value]})
     assert parse_json(body, max_brackets=4) == {value: [value, value]}
 
 
 @pytest.mark.parametrize("opening", ["[", "{"])
-def test_an_answer_may_hold_so_many_lists_and_objects(opening):
+def test_the_number_of_lists_and_objects_is_limited(opening):
     one = "[]" if opening == "[" else "{}"
     assert parse_json("[{}]".format(",".join([one] * 3)).encode(), max_brackets=4)
     with pytest.raises(InvalidResponse, match="too many lists and objects"):
@@ -166,6 +166,6 @@ def test_an_answer_may_hold_so_many_lists_and_objects(opening):
 
 
 @pytest.mark.parametrize("value", [b"0", b"null", b'""', b"[]", b"{}"])
-def test_millions_of_small_values_are_refused_before_they_are_made(value):
+def test_millions_of_small_values_are_refused_before_they_are_created(value):
     with pytest.raises(InvalidResponse, match="too many"):
         parse_json(b"[" + b",".join([value] * 500000) + b"]")

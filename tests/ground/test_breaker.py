@@ -127,7 +127,7 @@ def test_failures_of_the_origin_count(turn, cause, breaking, changes):
 
 
 @pytest.mark.parametrize("turn", [InvalidResponse("x"), *map(reply, (200, 302, 400, 404, 408, 429, 500, 501, 505))])
-def test_answers_count_as_successes_whatever_they_say(turn, edge, breaking):
+def test_any_answer_counts_as_a_success(turn, edge, breaking):
     for _ in range(50):
         see(breaking, turn)
     assert edge.asked == 50
@@ -146,7 +146,7 @@ def test_errors_that_do_not_come_from_the_origin_do_not_count(turn, edge, breaki
 
 
 @pytest.mark.parametrize(("timeout", "left"), [(0.4, 0.4), (3.0, 0.2)])
-def test_the_time_out_of_a_call_in_a_hurry_does_not_count(timeout, left, edge, breaking, clock):
+def test_the_time_out_of_a_call_with_little_time_does_not_count(timeout, left, edge, breaking, clock):
     edge.turn = DeadlineExceeded("late")
     short = Deadline.after(left)._replace(seconds=timeout)
     for _ in range(10):
@@ -156,7 +156,7 @@ def test_the_time_out_of_a_call_in_a_hurry_does_not_count(timeout, left, edge, b
     assert not breaking.is_open(ORIGIN)
 
 
-def test_a_visitor_whose_requests_get_500_refuses_nobody(edge, breaking, changes):
+def test_statuses_500_of_one_visitor_do_not_open_the_circuit(edge, breaking, changes):
     for _ in range(100):
         for _ in range(5):
             see(breaking, reply(500))
@@ -165,7 +165,7 @@ def test_a_visitor_whose_requests_get_500_refuses_nobody(edge, breaking, changes
     assert changes == []
 
 
-def test_a_dead_cluster_opens_its_own_circuit_only(edge, breaking, changes):
+def test_a_dead_cluster_opens_only_its_own_circuit(edge, breaking, changes):
     cluster = Origin("https", "mboxedge99.example.com", 443)
     for _ in range(5):
         down(breaking, 1, origin=cluster)
@@ -177,7 +177,7 @@ def test_a_dead_cluster_opens_its_own_circuit_only(edge, breaking, changes):
     assert not breaking.is_open(ORIGIN)
 
 
-def test_fewer_failures_than_the_rate_open_nothing(edge, breaking, changes):
+def test_a_failure_rate_below_the_limit_does_not_open_the_circuit(edge, breaking, changes):
     for _ in range(100):
         see(breaking, reply(200))
         see(breaking, reply(200))
@@ -214,14 +214,14 @@ def test_a_single_thread_whose_calls_time_out_opens_the_circuit(edge, breaking, 
     assert [(change.failures, change.calls, change.cause) for change in changes] == [(5, 5, "DeadlineExceeded")]
 
 
-def test_failures_far_apart_open_nothing(edge, breaking, changes, clock):
+def test_failures_far_apart_do_not_open_the_circuit(edge, breaking, changes, clock):
     for _ in range(50):
         down(breaking, 1)
         clock[0] += 20
     assert changes == []
 
 
-def test_the_policy_is_honoured(edge, changes, clock):
+def test_the_policy_is_applied(edge, changes, clock):
     breaking = CircuitBreaker(
         edge, BreakerPolicy(failures=2, rate=0.25, window=2.0, cooldown=10.0), 0.5, changes.append
     )
@@ -269,7 +269,7 @@ def test_a_circuit_that_closed_counts_from_zero(breaking, changes, clock):
     assert [(change.is_open, change.failures, change.calls) for change in changes[2:]] == [(True, 5, 5)]
 
 
-def test_a_probe_has_a_second_at_most(edge, breaking, clock):
+def test_a_probe_takes_at_most_a_second(edge, breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     see(breaking, DeadlineExceeded("late"), seconds=30.0)
@@ -294,7 +294,7 @@ def test_the_deadline_of_a_probe_ends_with_its_abort_scope(edge, breaking, clock
     assert limited.remaining() < 0
 
 
-def test_a_probe_in_a_hurry_does_not_renew_the_cooldown(edge, breaking, clock):
+def test_the_time_out_of_a_probe_with_little_time_does_not_renew_the_cooldown(edge, breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     see(breaking, DeadlineExceeded("late"), seconds=0.1)
@@ -339,12 +339,12 @@ class Caller(threading.Thread):
     def run(self):
         try:
             self.outcome = call(self._breaking)
-        except Exception as error:  # noqa: BLE001 - the test looks at it
+        except Exception as error:  # noqa: BLE001 - checked by the test
             self.outcome = error
 
 
 def probing(breaking, count):
-    """``count`` threads, each inside a probe."""
+    """Return ``count`` threads, each inside a probe."""
     gate = breaking._send = Gate()
     callers = []
     for _ in range(count):
@@ -353,7 +353,7 @@ def probing(breaking, count):
     return gate, callers
 
 
-def test_three_probes_at_once_and_no_more(breaking, changes, clock):
+def test_there_are_at_most_three_simultaneous_probes(breaking, changes, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     gate, callers = probing(breaking, 3)
@@ -367,7 +367,7 @@ def test_three_probes_at_once_and_no_more(breaking, changes, clock):
     assert [change.is_open for change in changes] == [True, False]
 
 
-def test_a_probe_that_ends_makes_room_for_the_next(breaking, clock):
+def test_a_probe_that_ends_allows_the_next(breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     gate, callers = probing(breaking, 3)
@@ -400,7 +400,7 @@ def test_calls_from_before_the_circuit_closed_cannot_open_it_again(breaking, cha
     assert [change.is_open for change in changes] == [True, False]
 
 
-def test_a_probe_that_a_signal_ends_may_be_repeated_at_once(breaking, clock):
+def test_a_probe_that_a_signal_handler_interrupts_frees_its_slot(breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     for _ in range(10):
@@ -408,7 +408,7 @@ def test_a_probe_that_a_signal_ends_may_be_repeated_at_once(breaking, clock):
     see(breaking, reply(200))
 
 
-def test_a_signal_at_any_line_does_not_stop_probing(clock):
+def test_a_signal_at_any_line_does_not_prevent_probes(clock):
     """Raise at every line of the breaker during a probe; the circuit must close once the origin answers."""
 
     class Interrupt(Exception):
@@ -449,7 +449,7 @@ def test_a_signal_at_any_line_does_not_stop_probing(clock):
     assert lines > 20
 
 
-def test_64_threads_open_and_close_once(changes):
+def test_64_threads_open_and_close_the_circuit_once(changes):
     edge = Edge()
     breaking = CircuitBreaker(edge, BreakerPolicy(cooldown=0.001, probes=64), 0.5, changes.append)
     outcomes = []
@@ -476,11 +476,11 @@ def test_64_threads_open_and_close_once(changes):
     assert edge.asked <= 20 * 128
 
 
-def test_the_least_recently_used_circuit_is_forgotten(breaking):
+def test_the_least_recently_used_circuit_is_evicted(breaking):
     down(breaking)
     for number in range(2 * MAX_ORIGINS):
         down(breaking, origin=Origin("https", f"edge{number}", 443))
-        refused(breaking)  # which is a use
+        refused(breaking)  # this counts as a use
     assert len(breaking._circuits.values()) == MAX_ORIGINS
     assert not breaking.is_open(Origin("https", "edge0", 443))
     assert breaking.is_open(Origin("https", f"edge{2 * MAX_ORIGINS - 1}", 443))

@@ -1,4 +1,4 @@
-"""The first of several addresses that answers: each is tried beside the one before it (RFC 8305)."""
+"""Connecting to the first of several addresses that answers (RFC 8305)."""
 
 import contextlib
 import errno
@@ -30,14 +30,14 @@ def good():
 
 @pytest.fixture
 def refused():
-    with socket.socket() as bound:  # a port that is taken and does not listen
+    with socket.socket() as bound:  # the port is in use, but nothing listens
         bound.bind(("127.0.0.1", 0))
         yield info(bound.getsockname())
 
 
 @pytest.fixture
 def silent():
-    """An address whose connections neither succeed nor fail: its queue of connections is full."""
+    """Return an address whose connections neither succeed nor fail, because its queue is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -52,50 +52,50 @@ def silent():
             filler.close()
 
 
-class Shown(list):
-    """The sockets that another thread could abort."""
+class Registered(list):
+    """The registered sockets, which another thread could abort."""
 
     def __call__(self, sock):
         self.append(sock)
 
 
 def opened(addresses, seconds=WAIT):
-    """Connect; return the address that answered and how many sockets were shown."""
-    shown = Shown()
+    """Connect; return the address that answered and the number of registered sockets."""
+    shown = Registered()
     sock, address = connect(addresses, Deadline.after(seconds), shown)
     with sock:
         assert sock.getpeername() == address[4]
-    assert all(one.fileno() < 0 for one in shown)  # the losers are closed, the winner by this test
+    assert all(one.fileno() < 0 for one in shown)  # the test has closed the connected one
     return address
 
 
-def test_one_address_is_connected_to(good):
+def test_a_single_address_is_connected_to(good):
     assert opened([good]) == good
 
 
-def test_the_first_of_several_wins_if_it_answers(good, refused, silent):
+def test_the_first_address_is_used_if_it_answers(good, refused, silent):
     assert opened([good, refused, silent]) == good
 
 
 @pytest.mark.parametrize("before", [1, 2, 5])
-def test_a_refusal_goes_on_to_the_next_at_once(before, good, refused, monkeypatch):
+def test_a_refused_attempt_starts_the_next_at_once(before, good, refused, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", WAIT)
     assert opened([*[refused] * before, good]) == good
 
 
-def test_an_address_that_swallows_connections_costs_a_moment(good, silent):
+def test_an_address_that_does_not_answer_delays_only_briefly(good, silent):
     began = monotonic()
     assert opened([silent, good]) == good
     assert monotonic() - began >= connecting.ATTEMPT_SECONDS * 0.9
 
 
-def test_a_refusal_beside_a_silent_address_goes_on_at_once(good, refused, silent, monkeypatch):
+def test_a_refused_attempt_starts_the_next_at_once_while_another_waits(good, refused, silent, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.05)
     assert opened([silent, refused, silent, good]) == good
 
 
 class Pending(socket.socket):
-    """A socket whose connection is open once ``answer`` was called."""
+    """A socket that is connected once ``answer`` was called."""
 
     def connect(self, address):
         near, self.far = socket.socketpair()
@@ -114,15 +114,15 @@ class Pending(socket.socket):
                 self.far.recv(65536)
 
 
-def test_an_address_that_answers_late_may_still_win(refused, monkeypatch):
-    """The first attempt goes on when the next ones begin, and when those are refused."""
+def test_an_address_that_answers_late_can_still_be_used(refused, monkeypatch):
+    """The first attempt continues when the next ones start and are refused."""
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.01)
     pending = Pending()
     made = iter([pending])
     new_socket = connecting._new_socket
     monkeypatch.setattr(connecting, "_new_socket", lambda address: next(made, None) or new_socket(address))
     late = threading.Timer(0.05, pending.answer)
-    shown = Shown()
+    shown = Registered()
 
     def show(sock):
         shown(sock)
@@ -137,8 +137,8 @@ def test_an_address_that_answers_late_may_still_win(refused, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_the_last_refusal_is_the_error_if_all_refuse(count, refused):
-    shown = Shown()
+def test_the_last_error_is_raised_if_all_addresses_refuse(count, refused):
+    shown = Registered()
     with pytest.raises(OSError, match="refused") as caught:
         connect([refused] * count, Deadline.after(WAIT), shown)
     assert caught.value.errno == errno.ECONNREFUSED
@@ -148,7 +148,7 @@ def test_the_last_refusal_is_the_error_if_all_refuse(count, refused):
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_deadline_ends_all_attempts(count, silent, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.02)
-    shown = Shown()
+    shown = Registered()
     deadline = Deadline.after(0.15)
     with pytest.raises(socket.timeout):
         connect([silent] * count, deadline, shown)
@@ -158,16 +158,16 @@ def test_the_deadline_ends_all_attempts(count, silent, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_deadline_that_has_passed_connects_to_nothing(count, good):
-    shown = Shown()
+def test_nothing_is_connected_to_after_the_deadline(count, good):
+    shown = Registered()
     with pytest.raises(socket.timeout, match="timed out"):
         connect([good] * count, Deadline.after(-1), shown)
     assert shown == []
 
 
-def test_no_address_is_an_error():
+def test_an_empty_list_of_addresses_is_an_error():
     with pytest.raises(OSError, match="no address"):
-        connect([], Deadline.after(WAIT), Shown())
+        connect([], Deadline.after(WAIT), Registered())
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -186,15 +186,15 @@ def test_sockets_are_closed_when_a_signal_handler_raises(count, silent):
     assert [one.fileno() for one in shown] == [-1]
 
 
-def test_an_address_of_an_unknown_family_is_passed_over(good):
+def test_an_address_of_an_unknown_family_is_skipped(good):
     unknown = (12345, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
     assert opened([unknown, good]) == good
     with pytest.raises(OSError):
-        connect([unknown], Deadline.after(WAIT), Shown())
+        connect([unknown], Deadline.after(WAIT), Registered())
 
 
-def test_options_of_the_socket_are_set(good):
-    sock, _ = connect([good], Deadline.after(WAIT), Shown())
+def test_socket_options_are_set(good):
+    sock, _ = connect([good], Deadline.after(WAIT), Registered())
     with sock:
         assert {option[:2] for option in SOCKET_OPTIONS} >= {(socket.IPPROTO_TCP, socket.TCP_NODELAY)}
         for level, name, value in SOCKET_OPTIONS:

@@ -1,4 +1,4 @@
-"""Name look-ups: shared, bounded, remembered, and answered from memory when the resolver fails."""
+"""Name look-ups: shared, within the deadline, cached, and answered from the cache if the resolver fails."""
 
 import contextvars
 import socket
@@ -28,7 +28,7 @@ SIX, SEVEN = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socket.AF
 
 
 class System:
-    """The system's resolver: answers with ``says``, raises it, or hangs until ``go`` is set."""
+    """A resolver that returns or raises ``says``, or hangs until ``go`` is set."""
 
     def __init__(self, *says):
         self.says = says
@@ -61,7 +61,7 @@ def system(monkeypatch):
 
 @pytest.fixture
 def now(monkeypatch):
-    """A clock that tests move; only what the resolver remembers goes by it."""
+    """Return a clock that tests set; only the cache uses it."""
     moved = SimpleNamespace(by=0.0)
     monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + moved.by)
     return moved
@@ -72,13 +72,13 @@ def find(resolver, seconds=WAIT, host=HOST):
 
 
 def started(act, count):
-    """Run ``act`` in that many threads; return them and the list of their results and errors."""
+    """Run ``act`` in ``count`` threads; return the threads and the list of their results and errors."""
     results = []
 
     def run():
         try:
             results.append(act())
-        except Exception as error:  # noqa: BLE001 - it is looked at
+        except Exception as error:  # noqa: BLE001 - checked by the test
             results.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
@@ -93,7 +93,7 @@ def join(threads):
         assert not thread.is_alive()
 
 
-# One look-up for all
+# Shared look-ups
 
 
 def test_many_threads_share_one_look_up(system):
@@ -108,7 +108,7 @@ def test_many_threads_share_one_look_up(system):
     assert system.asked == [(HOST, PORT, socket.SOCK_STREAM)]
 
 
-def test_all_who_share_a_look_up_get_its_error(system):
+def test_all_callers_that_share_a_look_up_get_its_error(system):
     resolver = Resolver()
     system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     system.go.clear()
@@ -121,7 +121,7 @@ def test_all_who_share_a_look_up_get_its_error(system):
     assert len(system.asked) == 1
 
 
-def test_each_waits_until_its_own_deadline(system):
+def test_each_caller_waits_until_its_own_deadline(system):
     resolver = Resolver()
     system.go.clear()
     threads, results = started(lambda: find(resolver), 1)
@@ -133,7 +133,7 @@ def test_each_waits_until_its_own_deadline(system):
     assert (results, len(system.asked)) == ([[ONE]], 1)
 
 
-def test_hosts_are_looked_up_beside_one_another(system):
+def test_different_hosts_are_looked_up_at_the_same_time(system):
     resolver = Resolver()
     system.go.clear()
     threads, results = started(lambda: find(resolver), 1)
@@ -163,7 +163,7 @@ def test_context_variables_reach_the_resolver(monkeypatch):
 # The cache
 
 
-def test_a_fresh_answer_is_used_again_and_an_older_one_is_asked_for(system, now):
+def test_a_fresh_answer_is_used_again_and_an_older_one_is_not(system, now):
     resolver = Resolver()
     find(resolver)
     now.by = dns.FRESH_SECONDS - 0.5
@@ -175,7 +175,7 @@ def test_a_fresh_answer_is_used_again_and_an_older_one_is_asked_for(system, now)
     assert len(system.asked) == 2
 
 
-def test_a_host_that_is_forgotten_is_asked_for(system):
+def test_a_host_that_is_forgotten_is_looked_up_again(system):
     resolver = Resolver()
     find(resolver)
     resolver.forget(HOST, PORT)
@@ -196,7 +196,7 @@ def test_a_host_that_is_forgotten_is_asked_for(system):
     ],
     ids=repr,
 )
-def test_an_older_address_is_used_when_the_resolver_fails(error, system, now):
+def test_an_older_address_is_used_if_the_resolver_fails(error, system, now):
     resolver = Resolver()
     find(resolver)
     now.by = dns.FRESH_SECONDS + 1
@@ -205,7 +205,7 @@ def test_an_older_address_is_used_when_the_resolver_fails(error, system, now):
     assert len(system.asked) == 2
 
 
-def test_an_older_address_is_used_when_the_resolver_hangs(system, now, monkeypatch):
+def test_an_older_address_is_used_if_the_resolver_hangs(system, now, monkeypatch):
     monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.02)
     resolver = Resolver()
     find(resolver)
@@ -216,12 +216,12 @@ def test_an_older_address_is_used_when_the_resolver_hangs(system, now, monkeypat
     system.says = (TWO,)
     system.go.set()
     assert eventually(lambda: not resolver._running)
-    assert find(resolver) == [TWO]  # what came too late is the newest for the next call
+    assert find(resolver) == [TWO]  # the late answer is fresh for the next call
     assert resolver.abandoned() == 0
     assert len(system.asked) == 2
 
 
-def test_an_address_is_not_used_for_ever(system, now):
+def test_an_older_address_is_not_used_for_ever(system, now):
     resolver = Resolver()
     find(resolver)
     now.by = dns.STALE_SECONDS + 1
@@ -231,7 +231,7 @@ def test_an_address_is_not_used_for_ever(system, now):
 
 
 @pytest.mark.parametrize("name", ["EAI_NONAME", "EAI_NODATA"])
-def test_a_name_that_does_not_exist_any_more_is_not_answered_from_memory(name, system, now):
+def test_a_name_that_no_longer_exists_is_not_answered_from_the_cache(name, system, now):
     if not hasattr(socket, name):
         pytest.skip(f"this system has no {name}")
     resolver = Resolver()
@@ -247,12 +247,12 @@ def test_a_name_that_does_not_exist_any_more_is_not_answered_from_memory(name, s
 @pytest.mark.parametrize(
     "error", [socket.gaierror(-2, "unknown"), UnicodeError("label"), RuntimeError("mine"), SystemExit(3)], ids=repr
 )
-def test_whatever_the_resolver_raises_ends_as_a_failed_connection(error, system):
+def test_any_error_of_the_resolver_becomes_a_failed_connection(error, system):
     system.says = (error,)
     with pytest.raises(ConnectionFailed, match=f"no connection to {HOST}") as caught:
         find(Resolver())
     assert caught.value.__cause__ is error
-    assert error.__traceback__ is None  # it would hold the frames of the look-up's thread
+    assert error.__traceback__ is None  # it would refer to the frames of the look-up's thread
 
 
 @pytest.mark.parametrize("says", [(), ((socket.AF_INET, 1, 6, ""),)], ids=["nothing", "a short tuple"])
@@ -262,7 +262,7 @@ def test_an_answer_without_addresses_is_a_failed_connection(says, system):
         find(Resolver())
 
 
-def test_so_many_hosts_are_remembered(system, monkeypatch):
+def test_the_number_of_cached_hosts_is_limited(system, monkeypatch):
     resolver = Resolver()
     for number in range(dns.MAX_CACHED_HOSTS + 1):
         find(resolver, host=f"host{number}.example")
@@ -272,10 +272,10 @@ def test_so_many_hosts_are_remembered(system, monkeypatch):
     assert len(system.asked) == dns.MAX_CACHED_HOSTS + 2
 
 
-# A resolver that a test or a monitor has replaced
+# Replaced resolvers
 
 
-def test_an_answer_of_a_replacement_is_not_used_without_it(system, monkeypatch):
+def test_an_answer_of_a_replacement_is_not_used_after_it(system, monkeypatch):
     resolver = Resolver()
     assert find(resolver) == [ONE]
     with monkeypatch.context() as patch:
@@ -318,7 +318,7 @@ def test_other_hosts_are_looked_up(host, system):
     assert [asked for asked, _, _ in system.asked] == [host]
 
 
-def test_a_replacement_sees_literal_addresses_too(monkeypatch):
+def test_a_replacement_gets_literal_addresses_too(monkeypatch):
     seen = []
 
     def getaddrinfo(host, *_):
@@ -331,7 +331,7 @@ def test_a_replacement_sees_literal_addresses_too(monkeypatch):
     assert seen == ["192.0.2.9"]
 
 
-# The order
+# The order of addresses
 
 
 @pytest.mark.parametrize(
@@ -346,12 +346,12 @@ def test_a_replacement_sees_literal_addresses_too(monkeypatch):
     ],
     ids=len,
 )
-def test_families_take_turns(found, expected, system):
+def test_the_address_families_alternate(found, expected, system):
     system.says = found
     assert find(Resolver()) == expected
 
 
-def test_the_address_that_worked_comes_first_also_after_the_next_look_up(system, now):
+def test_the_preferred_address_stays_first_after_the_next_look_up(system, now):
     system.says = (ONE, TWO, THREE)
     resolver = Resolver()
     find(resolver)
@@ -364,7 +364,7 @@ def test_the_address_that_worked_comes_first_also_after_the_next_look_up(system,
     assert find(resolver) == [ONE, TWO]
 
 
-def test_an_address_that_is_unknown_is_not_preferred(system):
+def test_an_unknown_address_is_not_preferred(system):
     resolver = Resolver()
     resolver.prefer(HOST, PORT, TWO)
     find(resolver)
@@ -373,10 +373,10 @@ def test_an_address_that_is_unknown_is_not_preferred(system):
     assert len(system.asked) == 1
 
 
-# Bounds
+# Limits
 
 
-def test_so_many_look_ups_may_hang(system, now, monkeypatch):
+def test_the_number_of_look_ups_that_hang_is_limited(system, now, monkeypatch):
     monkeypatch.setattr(dns, "MAX_LOOK_UPS", 3)
     resolver = Resolver()
     find(resolver)
@@ -389,16 +389,16 @@ def test_so_many_look_ups_may_hang(system, now, monkeypatch):
         find(resolver, host="host3.example")
     assert caught.value.phase == "refused"
     now.by = dns.FRESH_SECONDS + 1
-    assert find(resolver) == [ONE]  # remembered
+    assert find(resolver) == [ONE]  # from the cache
     with pytest.raises(socket.timeout):
-        find(resolver, 0.02, host="host0.example")  # shares one that hangs
+        find(resolver, 0.02, host="host0.example")  # shares a look-up that hangs
     assert len(system.asked) == 4
     system.go.set()
     assert eventually(lambda: resolver.abandoned() == 0)
     assert find(resolver, host="host3.example") == [ONE]
 
 
-def test_a_look_up_that_is_waited_for_is_not_abandoned(system):
+def test_a_look_up_with_a_waiting_caller_is_not_abandoned(system):
     resolver = Resolver()
     system.go.clear()
     threads, _ = started(lambda: find(resolver), 2)
@@ -409,7 +409,7 @@ def test_a_look_up_that_is_waited_for_is_not_abandoned(system):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
-def test_a_look_up_runs_here_if_no_thread_can_be_started(error, system, monkeypatch):
+def test_a_look_up_runs_in_the_calling_thread_if_no_thread_can_be_started(error, system, monkeypatch):
     def refuse(*_):
         raise error("can't start new thread")
 
@@ -419,7 +419,7 @@ def test_a_look_up_runs_here_if_no_thread_can_be_started(error, system, monkeypa
     assert resolver._running == {}
 
 
-def test_a_signal_while_the_thread_is_started_leaves_no_look_up_behind(system, monkeypatch):
+def test_a_signal_during_the_start_of_the_thread_leaves_no_look_up_behind(system, monkeypatch):
     class Signal(BaseException):
         pass
 

@@ -1,4 +1,4 @@
-"""A request goes on to another host only if nothing was sent to the first one."""
+"""A request is sent to another host only if nothing was sent to the first one."""
 
 import pytest
 
@@ -21,7 +21,7 @@ DEADLINE = Deadline.after(20)
 
 
 class Sender:
-    """Sends nothing: raises or returns what was prepared for each host."""
+    """Raises or returns a prepared outcome for each host."""
 
     def __init__(self, **outcomes):
         self.outcomes = outcomes
@@ -64,7 +64,7 @@ def distrusted(phase):
     ],
     ids=repr,
 )
-def test_the_other_host_is_asked_if_nothing_was_sent(error, attempts):
+def test_the_other_host_is_tried_if_nothing_was_sent(error, attempts):
     sender = Sender(cluster=error, general=REPLY)
     assert sender.send(REQUEST, DEADLINE) == REPLY._replace(attempts=attempts)
     assert sender.sent == [REQUEST, REQUEST._replace(origin=GENERAL, alternative=None)]
@@ -84,7 +84,7 @@ def test_the_other_host_is_asked_if_nothing_was_sent(error, attempts):
     ],
     ids=repr,
 )
-def test_what_the_first_host_may_have_acted_on_is_not_sent_again(error):
+def test_a_request_that_the_first_host_may_have_processed_is_not_sent_again(error):
     sender = Sender(cluster=error, general=REPLY)
     with pytest.raises(type(error)) as caught:
         sender.send(REQUEST, DEADLINE)
@@ -93,13 +93,13 @@ def test_what_the_first_host_may_have_acted_on_is_not_sent_again(error):
 
 
 @pytest.mark.parametrize("status", [200, 404, 500, 503])
-def test_a_reply_of_any_status_is_the_reply(status):
+def test_a_reply_of_any_status_is_returned(status):
     sender = Sender(cluster=REPLY._replace(status=status), general=REPLY)
     assert sender.send(REQUEST, DEADLINE).status == status
     assert (sender.hosts(), sender.lost) == (["cluster"], [])
 
 
-def test_without_another_host_the_error_is_the_callers():
+def test_without_another_host_the_error_is_raised():
     error = failed("opening")
     sender = Sender(cluster=error)
     with pytest.raises(ConnectionFailed) as caught:
@@ -108,7 +108,7 @@ def test_without_another_host_the_error_is_the_callers():
     assert (sender.hosts(), sender.lost) == (["cluster"], [])
 
 
-def test_the_other_hosts_error_is_the_callers_and_has_no_trace_of_the_first():
+def test_the_error_of_the_other_host_is_raised_without_the_first_as_its_context():
     error = failed("opening")
     sender = Sender(cluster=failed("opening"), general=error)
     with pytest.raises(ConnectionFailed) as caught:
@@ -119,8 +119,8 @@ def test_the_other_hosts_error_is_the_callers_and_has_no_trace_of_the_first():
 
 
 @pytest.mark.parametrize(("within", "lost"), [(None, True), (0.5, True), (0.1, False)])
-def test_a_call_in_a_hurry_says_nothing_about_a_host(within, lost):
-    """It goes on to the other host, and leaves the first one to the calls of others."""
+def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within, lost):
+    """It tries the other host, but other calls still use the first one."""
     error = failed("opening")
     error.within = within
     sender = Sender(cluster=error, general=REPLY)

@@ -1,4 +1,4 @@
-"""What goes wrong while sending, as errors of our own tree; and what belongs to the application and passes."""
+"""Errors of sending become errors of the SDK; errors of the application pass unchanged."""
 
 import ctypes
 import errno
@@ -30,11 +30,11 @@ PLACE = "https://edge.example:443"
 
 
 class HookError(Exception):
-    """What a double or a hook raises."""
+    """An error of a double or a hook."""
 
 
 def exchange(phase, seconds=WAIT):
-    """Return an exchange that has come so far."""
+    """Return an exchange that has reached ``phase``."""
     deadline = Deadline.after(seconds)
     made = Exchange(deadline, None, deadline.at_most(seconds / 3) if phase == "opening, another host" else None)
     made.sent_at = 0.0 if phase.startswith("opening") else 1.0
@@ -44,7 +44,7 @@ def exchange(phase, seconds=WAIT):
 
 
 def wrapped(error):
-    """Return ``error`` as urllib3 hands it on."""
+    """Return ``error`` as urllib3 wraps it."""
     return urllib3_errors.ProtocolError("Connection aborted.", error)
 
 
@@ -70,7 +70,7 @@ TABLE = [
     (OSError("Tunnel connection failed: 502 Bad Gateway"), OPENING, ConnectionFailed, "opening"),
     (OSError("Tunnel connection failed: 407 Proxy Authentication"), OPENING, ConnectionFailed, "refused"),
     (urllib3_errors.ProxyError("no", OSError("Tunnel connection failed: 403")), OPENING, ConnectionFailed, "refused"),
-    # one that breaks
+    # a connection that is dropped
     (RESET, SENT, ConnectionFailed, "exchange"),
     (wrapped(RESET), SENT, ConnectionFailed, "exchange"),
     (wrapped(CLOSED), SENT, ConnectionFailed, "exchange"),
@@ -79,19 +79,19 @@ TABLE = [
     (http.client.IncompleteRead(b"{", 5), SENT, ConnectionFailed, "exchange"),
     (wrapped(http.client.IncompleteRead(b"{", 5)), SENT, ConnectionFailed, "exchange"),
     (urllib3_errors.IncompleteRead(1, 5), SENT, ConnectionFailed, "exchange"),
-    # a kept-alive one that the server had closed
+    # a kept-alive connection that the server has closed
     (RESET, ["reused"], ConnectionFailed, "reuse"),
     (wrapped(CLOSED), ["reused"], ConnectionFailed, "reuse"),
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), ["reused"], ConnectionFailed, "reuse"),
     (RESET, ["reused, receiving"], ConnectionFailed, "exchange"),
     (http.client.IncompleteRead(b"{", 5), ["reused, receiving"], ConnectionFailed, "exchange"),
-    # time
+    # time-outs
     (socket.timeout("timed out"), ["opening", *SENT, "reused", "reused, receiving"], DeadlineExceeded, None),
     (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), [*SENT, "reused"], DeadlineExceeded, None),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening"], DeadlineExceeded, None),
     (socket.timeout("timed out"), ["opening, another host"], ConnectionFailed, "opening"),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening, another host"], ConnectionFailed, "opening"),
-    # no trust; TLS 1.3 refuses a certificate of the client after the request was sent
+    # TLS; with TLS 1.3 a server can refuse the client certificate after the request
     (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), OPENING, TlsError, "opening"),
     (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), AFTER, TlsError, "exchange"),
     (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), OPENING, TlsError, "opening"),
@@ -101,13 +101,13 @@ TABLE = [
     (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), OPENING, TlsError, "opening"),
     (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), AFTER, TlsError, "exchange"),
     (CertificateFileError("ca_certs", "no such file", "a PEM file"), OPENING, TlsError, "opening"),
-    # no HTTP
+    # invalid HTTP
     (http.client.BadStatusLine("nonsense"), ALL, InvalidResponse, None),
     (http.client.LineTooLong("header line"), ALL, InvalidResponse, None),
     (wrapped(http.client.HTTPException("an invalid header line")), ALL, InvalidResponse, None),
     (urllib3_errors.DecodeError("no gzip"), ALL, InvalidResponse, None),
     (urllib3_errors.InvalidHeader("Content-Length"), ALL, InvalidResponse, None),
-    # anything else
+    # other errors
     (HookError("mine"), ALL, TransportError, None),
     (RuntimeError("socket disabled"), ALL, TransportError, None),
     (ValueError("mine"), ALL, TransportError, None),
@@ -122,13 +122,13 @@ TABLE = [
     [(error, phase, kind, expected) for error, phases, kind, expected in TABLE for phase in phases],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
 )
-def test_an_error_over_our_own_connections(error, phase, kind, expected):
+def test_an_error_of_a_pooled_connection(error, phase, kind, expected):
     found = to_target_error(error, REQUEST, exchange(phase))
-    if kind is TlsError:  # TLS 1.3 refuses a client's certificate after the request was sent
+    if kind is TlsError:  # with TLS 1.3 a server can refuse the client certificate after the request
         expected = "opening" if phase in OPENING else "exchange"
     assert (type(found), getattr(found, "phase", None)) == (kind, expected)
     assert isinstance(found.__cause__, Exception)
-    assert found.__cause__ is error or not isinstance(error, type(found.__cause__))  # what was wrapped
+    assert found.__cause__ is error or not isinstance(error, type(found.__cause__))  # the wrapped error
     assert PLACE in str(found)
     assert "secret" not in str(found)
 
@@ -158,21 +158,21 @@ MANAGED = [
 
 @pytest.mark.parametrize(("error", "kind", "phase"), MANAGED, ids=lambda value: type(value).__name__)
 def test_an_error_of_a_pool_manager(error, kind, phase):
-    """Whether something was sent shows by the error alone."""
+    """Only the error shows whether something was sent."""
     found = to_target_error(error, REQUEST, exchange("opening"), managed=True)
     assert (type(found), getattr(found, "phase", None)) == (kind, phase)
 
 
-def test_a_pool_manager_that_cannot_connect_in_time_lets_another_host_be_asked():
+def test_a_pool_manager_that_cannot_connect_in_time_allows_another_host():
     error = urllib3_errors.ConnectTimeoutError(None, "timed out")
     found = to_target_error(error, REQUEST, exchange("opening, another host"), managed=True)
     assert (type(found), found.phase) == (ConnectionFailed, "opening")
 
 
 @pytest.mark.parametrize("managed", [False, True])
-def test_a_refused_connection_of_urllib3_1_26_is_no_time_out(managed, monkeypatch):
+def test_a_refused_connection_of_urllib3_1_26_is_not_a_time_out(managed, monkeypatch):
     class NewConnectionError(urllib3_errors.ConnectTimeoutError, urllib3_errors.PoolError):
-        """The bases that the class has in 1.26."""
+        """The bases of the class in 1.26."""
 
     monkeypatch.setattr(urllib3_errors, "NewConnectionError", NewConnectionError)
     error = NewConnectionError(None, "Failed to establish a new connection: [Errno 111] Connection refused")
@@ -188,14 +188,14 @@ def test_after_the_deadline_every_error_is_a_time_out(error, managed):
     assert found.__cause__ is error
 
 
-def test_an_error_of_our_own_is_raised_as_it_is():
+def test_an_error_of_the_sdk_is_returned_as_it_is():
     error = InvalidResponse("odd")
     assert to_target_error(error, REQUEST, exchange("exchange")) is error
     assert to_target_error(wrapped(error), REQUEST, exchange("exchange")) is error
     assert error.__cause__ is None
 
 
-# What belongs to the application
+# Errors of the application
 
 
 def raiser(error):
@@ -266,7 +266,7 @@ def raised_by(act):
     """Return what ``act`` raises, with its traceback."""
     try:
         act()
-    except Exception as error:  # noqa: BLE001 - it is looked at
+    except Exception as error:  # noqa: BLE001 - checked by the test
         return error
     return None
 
@@ -282,7 +282,7 @@ def handler_of_sigusr1():
 
 @pytest.mark.parametrize("error", [OSError("mine"), RuntimeError("mine"), HookError("mine"), socket.timeout("mine")])
 @pytest.mark.parametrize("kind", HANDLERS)
-def test_what_a_signal_handler_raises_passes_unchanged(kind, error, handler_of_sigusr1):
+def test_an_error_of_a_signal_handler_passes_unchanged(kind, error, handler_of_sigusr1):
     handler_of_sigusr1(HANDLERS[kind](error))
     raised = raised_by(lambda: os.kill(os.getpid(), signal.SIGUSR1))
     assert isinstance(raised, Exception)
@@ -291,7 +291,7 @@ def test_what_a_signal_handler_raises_passes_unchanged(kind, error, handler_of_s
     assert to_target_error(wrapped(raised), REQUEST, exchange("exchange")) is raised
 
 
-def test_the_same_error_from_elsewhere_is_not_the_handlers(handler_of_sigusr1):
+def test_the_same_error_from_elsewhere_does_not_count_as_the_handlers(handler_of_sigusr1):
     error = OSError("mine")
     handler_of_sigusr1(raiser(error))
     raised = raised_by(Handling(error).deeper)
@@ -301,7 +301,7 @@ def test_the_same_error_from_elsewhere_is_not_the_handlers(handler_of_sigusr1):
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "http.client", "target_tools.http.pools", "ssl"])
 def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
-    """Job queues end a job in time so: a class of theirs, raised between two instructions of whatever runs."""
+    """Job queues end a job in this way: they raise their own exception between two instructions of any code."""
     scope = {"__name__": name}
     exec("def spin(begun, stop):\n    begun()\n    while not stop.is_set():\n        pass", scope)
     begun, stop, seen = threading.Event(), threading.Event(), []
@@ -325,31 +325,31 @@ def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
 
 
 @pytest.mark.parametrize("error", [HookError("mine"), RuntimeError("mine"), OSError("mine")], ids=repr)
-def test_what_a_double_raises_is_not_the_applications(error):
+def test_an_error_of_a_double_does_not_count_as_the_applications(error):
     raised = raised_by(raiser(error))
     assert not is_foreign(raised)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError()], ids=repr)
-def test_an_exhausted_process_is_told_as_it_is(error):
+def test_memory_and_recursion_errors_pass_unchanged(error):
     assert is_foreign(raised_by(raiser(error)))
     assert to_target_error(error, REQUEST, exchange("exchange")) is error
 
 
 @pytest.mark.parametrize("error", [REFUSED, HookError("mine")], ids=repr)
-def test_an_error_that_was_never_raised_is_not_the_applications(error):
+def test_an_error_that_was_never_raised_does_not_count_as_the_applications(error):
     assert not is_foreign(error)
 
 
 # Frames
 
 
-class Held:
-    """An object whose end can be watched."""
+class Watched:
+    """An object whose deallocation can be observed."""
 
 
 def failing_in(name, error, holder):
-    """Raise ``error`` in a frame of the module ``name``, the only one that holds what is in ``holder``."""
+    """Raise ``error`` in a frame of the module ``name`` with the only reference to the object in ``holder``."""
     scope = {"__name__": name, "fail": raiser(error)}
     exec("def act(held):\n    fail()", scope)
     scope["act"](holder.pop())
@@ -359,8 +359,8 @@ def failing_in(name, error, holder):
     ("name", "freed"),
     [("urllib3.connectionpool", True), ("urllib3.util", True), ("http.client", True), ("tests.mine", False)],
 )
-def test_the_frames_of_libraries_are_forgotten(name, freed):
-    held, error = Held(), OSError("mine")
+def test_the_frames_of_libraries_are_cleared(name, freed):
+    held, error = Watched(), OSError("mine")
     watch = weakref.ref(held)
     with pytest.raises(OSError, match="mine"):
         failing_in(name, error, [held])
@@ -371,19 +371,19 @@ def test_the_frames_of_libraries_are_forgotten(name, freed):
 
 
 @pytest.mark.parametrize("link", ["__cause__", "__context__"])
-def test_so_are_those_of_what_an_error_was_raised_from(link):
-    held, inner, outer = Held(), OSError("mine"), OSError("outer")
+def test_the_frames_of_causes_and_contexts_are_cleared(link):
+    held, inner, outer = Watched(), OSError("mine"), OSError("outer")
     watch = weakref.ref(held)
     with pytest.raises(OSError, match="mine"):
         failing_in("urllib3.util", inner, [held])
     del held
     setattr(outer, link, inner)
-    inner.__context__ = outer  # a circle is walked once
+    inner.__context__ = outer  # a cycle is followed once
     clear_frames(outer)
     assert watch() is None
 
 
-def test_a_frame_that_still_runs_is_left_alone():
+def test_a_running_frame_is_not_cleared():
     error = OSError("mine")
     scope = {"__name__": "urllib3.util", "raised_by": raised_by, "fail": raiser(error), "forget": clear_frames}
     exec(
@@ -394,7 +394,7 @@ def test_a_frame_that_still_runs_is_left_alone():
     assert scope["act"]() == 5
 
 
-def test_an_error_whose_frames_were_forgotten_is_freed_without_a_collection():
+def test_an_error_with_cleared_frames_is_freed_without_a_collection():
     class Watched(OSError):
         pass
 
@@ -417,6 +417,6 @@ def test_an_error_whose_frames_were_forgotten_is_freed_without_a_collection():
         gc.enable()
 
 
-def test_modules_that_requests_pass_through_are_libraries():
+def test_modules_that_requests_run_are_libraries():
     for module in (urllib3_errors, failures, http.client, socket, ssl, threading):
         assert module.__name__.partition(".")[0] in failures._LIBRARIES

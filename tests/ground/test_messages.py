@@ -1,9 +1,9 @@
-"""The addresses of HTTP messages."""
+"""Origins and URLs of requests."""
 
 from target_tools.http.messages import HttpRequest, Origin
 
 
-def test_an_address_names_the_port_only_where_the_scheme_does_not_imply_it():
+def test_the_host_header_has_the_port_only_if_the_scheme_does_not_imply_it():
     origin = Origin("https", "edge.example.com", 443)
     assert HttpRequest("POST", origin, "/1", (), b"", 100).url == "https://edge.example.com:443/1"
     assert origin.host_header == "edge.example.com"

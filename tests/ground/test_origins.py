@@ -16,7 +16,7 @@ def origin(number):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Each reading of the clock is later than the one before."""
+    """Return a clock whose every reading is later than the previous one."""
     now = [0.0]
 
     def tick():
@@ -27,7 +27,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_value_is_made_once_and_for_its_origin(clock):
+def test_a_value_is_created_once_for_each_origin(clock):
     table = OriginTable(lambda key: [key.host])
     first = table.get(origin(1))
     assert first == ["edge1.example.com"]
@@ -49,7 +49,7 @@ def test_the_least_recently_used_entry_is_evicted(clock):
     assert table.values() == [origin(1), origin(4), origin(5)]
 
 
-def test_made_up_hosts_do_not_displace_an_origin_in_use(clock):
+def test_invented_hosts_do_not_displace_an_origin_in_use(clock):
     table = OriginTable(lambda key: object())
     ours = table.get(origin("general"))
     for number in range(1000):
@@ -85,7 +85,7 @@ def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
         value = [len(made)]
         made.append(value)
         if len(made) == 1:
-            table.get(key)  # stands for another thread that is faster
+            table.get(key)  # like another thread that is faster
         return value
 
     table = OriginTable(make, evicted.append)
@@ -93,8 +93,8 @@ def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
     assert evicted == [[0]]
 
 
-def test_a_signal_in_the_middle_leaves_the_table_usable(clock):
-    """Raise at every line of an insertion that evicts; the table must go on."""
+def test_a_signal_at_any_line_leaves_the_table_usable(clock):
+    """Raise at every line of an insertion that evicts; the table must stay usable."""
 
     class Interrupt(Exception):
         pass
@@ -158,7 +158,7 @@ def test_threads_share_one_value_for_each_origin():
     assert len(made) == len(evicted) + MAX_ORIGINS
 
 
-def test_threads_beyond_the_limit_lose_nothing_for_long():
+def test_threads_that_insert_beyond_the_limit_lose_no_value():
     made, evicted, wrong = [], [], []
 
     def make(key):
@@ -179,5 +179,5 @@ def test_threads_beyond_the_limit_lose_nothing_for_long():
     assert wrong == []
     kept = table.values()
     assert 1 <= len(kept) <= 8
-    # Every value is either in the table or was handed to on_evict, exactly once.
+    # Every value is either in the table or was passed to on_evict, exactly once.
     assert sorted(map(id, made)) == sorted([*map(id, kept), *map(id, evicted)])

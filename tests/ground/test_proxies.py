@@ -1,4 +1,4 @@
-"""Which proxy the environment names for an origin, and which origins NO_PROXY exempts."""
+"""The proxy for an origin by the environment, and the exemptions of NO_PROXY."""
 
 import pytest
 
@@ -93,13 +93,13 @@ def test_each_scheme_has_its_variable(environment):
     assert (found("https"), found("http")) == ("secure", "plain")
 
 
-def test_all_proxy_serves_schemes_without_a_variable(environment):
+def test_all_proxy_applies_to_schemes_without_a_variable(environment):
     environment.setenv("ALL_PROXY", "all:1")
     environment.setenv("HTTPS_PROXY", "secure:1")
     assert (found("https"), found("http")) == ("secure", "all")
 
 
-def test_a_changed_environment_counts_at_once(environment):
+def test_a_change_of_the_environment_applies_at_once(environment):
     assert found() is None
     environment.setenv("HTTPS_PROXY", "one:1")
     assert found() == "one"
@@ -107,7 +107,7 @@ def test_a_changed_environment_counts_at_once(environment):
     assert found() == "two"
     environment.setenv("NO_PROXY", "10.0.0.0/8,omtrdc.net")
     assert (found(), found(host="10.1.2.3"), found(host="11.1.2.3")) == (None, None, "two")
-    environment.setenv("no_proxy", "example.org")  # the lower-case one counts more
+    environment.setenv("no_proxy", "example.org")  # the lower-case variable takes precedence
     assert found() == "two"
 
 
@@ -119,7 +119,7 @@ def test_http_proxy_of_a_cgi_process_is_ignored(environment):
     assert (found("http"), found("https")) == (None, "secure")
 
 
-def test_a_proxy_that_cannot_be_used_is_named(environment):
+def test_a_variable_with_an_invalid_proxy_is_named(environment):
     environment.setenv("HTTPS_PROXY", "gopher://x:1")
     with pytest.raises(OptionError, match="HTTPS_PROXY"):
         found()

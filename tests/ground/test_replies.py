@@ -1,4 +1,4 @@
-"""Replies as they come from a socket: interim ones, header lines, framing, and whether the connection can be kept."""
+"""Reading replies from a socket: interim replies, headers, framing, and reusable connections."""
 
 import http.client
 import socket
@@ -32,7 +32,7 @@ FINAL = final(b"Content-Length: 2", body=b"{}")
 
 
 class Received:
-    """A reply that was read from a socket, and the connection's other end."""
+    """A reply that was read from a socket, and the other end of the connection."""
 
     def __init__(self, data, method="POST", seconds=20.0, ends=True):
         self.near, self.far = socket.socketpair()
@@ -56,7 +56,7 @@ class Received:
 
 
 def read(data, method="POST"):
-    """Return the reply's status, its body, and whether the connection can be used again."""
+    """Return the status, the body, and whether the connection can be used again."""
     with Received(data, method) as received:
         reply = received.begin()
         body = read_body(reply, 10**6)
@@ -64,7 +64,7 @@ def read(data, method="POST"):
 
 
 def refused(data, method="POST"):
-    """Return the error that reading the head of ``data`` ends with."""
+    """Return the error of reading the head of ``data``."""
     with Received(data, method) as received, pytest.raises(http.client.HTTPException) as caught:
         received.begin()
     return caught.value
@@ -93,7 +93,7 @@ def headers_of(*lines):
     ],
     ids=len,
 )
-def test_interim_replies_are_read_past(interim):
+def test_interim_replies_are_skipped(interim):
     assert read(b"".join(interim) + FINAL) == (200, b"{}", True)
 
 
@@ -101,7 +101,7 @@ def test_one_interim_reply_more_than_the_limit_is_an_error():
     assert f"more than {INTERIM_LIMIT} interim replies" in str(refused(CONTINUE * (INTERIM_LIMIT + 1) + FINAL))
 
 
-def test_nothing_of_an_interim_reply_belongs_to_the_final_one():
+def test_headers_of_an_interim_reply_do_not_belong_to_the_final_one():
     with Received(HINTS + UNKNOWN + final(b"X-B: 2", b"Content-Length: 0")) as received:
         reply = received.begin()
         assert reply.headers.items() == [("X-B", "2"), ("Content-Length", "0")]
@@ -119,7 +119,7 @@ def test_a_connection_that_ends_without_a_final_reply_is_an_error(data):
     assert isinstance(refused(data), http.client.RemoteDisconnected)
 
 
-def test_the_deadline_bounds_all_interim_replies_together():
+def test_the_deadline_applies_to_all_interim_replies_together():
     with Received(CONTINUE * 3, seconds=0.05, ends=False) as received:
         with pytest.raises(socket.timeout):
             received.begin()
@@ -129,7 +129,7 @@ def test_the_deadline_bounds_all_interim_replies_together():
 # Header lines
 
 
-def test_header_lines_are_read_as_they_are():
+def test_headers_keep_their_case_order_and_values():
     headers = headers_of(b"A: 1", b"b:2", b"C:  3 \t", b"Empty:", b"Colons: a:b:c", b"Latin: \xe4", b"A: 4")
     pairs = [("A", "1"), ("b", "2"), ("C", "3"), ("Empty", ""), ("Colons", "a:b:c"), ("Latin", "\xe4"), ("A", "4")]
     assert headers.items() == pairs
@@ -141,7 +141,7 @@ def test_bare_line_feeds_end_lines_too():
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t", b"   "])
-def test_a_folded_value_is_joined_by_one_space(blank):
+def test_a_folded_value_is_joined_with_one_space(blank):
     assert headers_of(b"A: 1", blank + b"2 ", blank + b"3", b"B: 4").items() == [("A", "1 2 3"), ("B", "4")]
 
 
@@ -162,12 +162,12 @@ def test_a_folded_value_is_joined_by_one_space(blank):
     ],
     ids=repr,
 )
-def test_a_line_that_is_no_header_is_an_error(line):
+def test_an_invalid_header_line_is_an_error(line):
     assert "invalid header line" in str(refused(final(b"B: 1", line, b"Content-Length: 0")))
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
-def test_a_folded_value_without_a_header_before_it_is_an_error(blank):
+def test_a_folded_value_without_a_previous_header_is_an_error(blank):
     assert "invalid header line" in str(refused(final(blank + b"A: 1", b"Content-Length: 0")))
 
 
@@ -176,7 +176,7 @@ def test_an_invalid_line_in_an_interim_reply_is_an_error_too():
 
 
 @pytest.mark.parametrize(("over", "fails"), [(0, False), (1, True)])
-def test_a_line_may_be_so_long(over, fails):
+def test_the_length_of_a_line_is_limited(over, fails):
     line = b"A: " + b"x" * (LINE_LIMIT - len(b"A: \r\n") + over)
     if fails:
         assert isinstance(refused(final(line)), http.client.LineTooLong)
@@ -184,7 +184,7 @@ def test_a_line_may_be_so_long(over, fails):
         assert len(headers_of(line)["A"]) == LINE_LIMIT - len("A: \r\n")
 
 
-def test_there_may_be_so_many_lines():
+def test_the_number_of_lines_is_limited():
     assert len(headers_of(*[b"A: 1"] * HEADER_LIMIT)) == HEADER_LIMIT
     assert "more than" in str(refused(final(*[b"A: 1"] * (HEADER_LIMIT + 1))))
 
@@ -224,7 +224,7 @@ CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
     ],
     ids=repr,
 )
-def test_a_body_with_a_declared_end_leaves_a_connection_to_keep(lines, body):
+def test_the_connection_is_reusable_after_a_body_with_a_declared_end(lines, body):
     assert read(final(*lines, body=body)) == (200, b"{}", True)
 
 
@@ -258,7 +258,7 @@ def test_an_invalid_length_is_an_error(lines):
     assert "invalid Content-Length" in str(refused(final(*lines, body=b"{}")))
 
 
-def test_a_huge_length_is_read_as_a_number():
+def test_a_huge_length_is_accepted():
     with Received(final(b"Content-Length: " + b"9" * 19)) as received:
         assert received.begin().length == int("9" * 19)
 
@@ -292,8 +292,8 @@ def test_an_unknown_transfer_encoding_is_an_error(lines):
     ],
     ids=repr,
 )
-def test_doubtful_chunks_are_read_and_close_the_connection(lines, version):
-    """Another reader on the way may have seen another end (RFC 9112, section 6.3)."""
+def test_ambiguous_chunks_are_read_and_close_the_connection(lines, version):
+    """Another reader on the way may have determined another end (RFC 9112, section 6.3)."""
     assert read(final(*lines, body=CHUNKS, version=version)) == (200, b"{}", False)
 
 
@@ -315,7 +315,7 @@ def test_doubtful_chunks_are_read_and_close_the_connection(lines, version):
     ],
     ids=repr,
 )
-def test_the_connection_header_and_the_version_tell_whether_to_close(version, lines, kept):
+def test_the_connection_header_and_the_version_decide_whether_to_close(version, lines, kept):
     data = final(b"Content-Length: 2", *lines, body=b"{}", version=version)
     assert read(data) == (200, b"{}", kept)
 
@@ -330,13 +330,13 @@ def test_a_body_without_a_declared_end_ends_with_the_connection(version):
 @pytest.mark.parametrize(
     ("method", "status"), [("POST", b"204 No Content"), ("GET", b"304 Not Modified"), ("HEAD", b"200 OK")]
 )
-def test_a_reply_that_has_no_body_ends_with_its_head(method, status, lines):
+def test_a_reply_without_a_body_ends_with_its_head(method, status, lines):
     assert read(final(*lines, status=status), method) == (int(status[:3]), b"", True)
 
 
 @pytest.mark.parametrize("rest", [b"x", b"\r\n", FINAL], ids=repr)
 @pytest.mark.parametrize("framing", [([b"Content-Length: 2"], b"{}"), ([CHUNKED], CHUNKS)], ids=repr)
-def test_more_bytes_than_the_reply_spoil_the_connection(framing, rest):
+def test_bytes_after_the_reply_make_the_connection_unusable(framing, rest):
     lines, body = framing
     assert read(final(*lines, body=body + rest)) == (200, b"{}", False)
 
@@ -352,7 +352,7 @@ def test_more_bytes_than_the_reply_spoil_the_connection(framing, rest):
     ],
     ids=repr,
 )
-def test_a_body_that_ends_early_or_lies_about_its_size_is_an_error(data):
+def test_a_truncated_or_invalid_body_is_an_error(data):
     with pytest.raises((http.client.HTTPException, ValueError)):
         read(data)
 
@@ -375,12 +375,12 @@ def test_a_body_that_ends_early_or_lies_about_its_size_is_an_error(data):
         (b"", None),
     ],
 )
-def test_the_keep_alive_header_tells_how_long_the_server_waits(value, seconds):
+def test_the_keep_alive_header_gives_the_time_out_of_the_server(value, seconds):
     with Received(final(b"Content-Length: 0", b"Keep-Alive: " + value)) as received:
         assert received.begin().keep_alive == seconds
 
 
-def test_without_the_header_nothing_is_known_of_that():
+def test_without_the_header_the_time_out_is_unknown():
     with Received(FINAL) as received:
         assert received.begin().keep_alive is None
 
@@ -396,14 +396,14 @@ def test_the_bytes_of_a_reply_are_counted_and_the_first_one_timed():
         assert began <= received.progress.first_byte_at <= time.monotonic()
 
 
-def test_a_deadline_that_has_passed_reads_nothing():
+def test_nothing_is_read_after_the_deadline():
     with Received(FINAL, seconds=-1) as received:
         with pytest.raises(socket.timeout):
             received.begin()
         assert received.progress.received == 0
 
 
-def test_a_time_out_that_is_a_little_too_long_stays_and_no_shorter_one_does():
+def test_a_time_out_that_is_slightly_too_long_is_kept_but_no_shorter_one():
     near, far = socket.socketpair()
     with near, far:
         set_socket_timeout(near, Deadline.after(50))

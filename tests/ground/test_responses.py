@@ -1,4 +1,4 @@
-"""Responses of pool managers and of doubles: streams, preloaded ones, mocks, and what is no response."""
+"""Reading responses of pool managers and doubles: streams, preloaded ones, mocks, and invalid objects."""
 
 import gzip
 import http.client
@@ -24,7 +24,7 @@ def read(response, request=REQUEST, seconds=20.0):
 
 
 def streaming(body=BODY, status=200, **headers):
-    """What urllib3 returns if the body was not preloaded, and nothing was decoded."""
+    """Return a response of urllib3 whose body is neither preloaded nor decoded."""
     return urllib3.HTTPResponse(
         body=io.BytesIO(body),
         status=status,
@@ -36,7 +36,7 @@ def streaming(body=BODY, status=200, **headers):
 
 
 def released(response):
-    """Let ``response`` tell how it ended."""
+    """Record how ``response`` is released or closed."""
     ends = []
     response.release_conn = lambda: ends.append("released")
     response.close = lambda: ends.append("closed")
@@ -60,7 +60,7 @@ RESPONSES = {
 
 
 @pytest.mark.parametrize("kind", RESPONSES)
-def test_a_response_of_any_kind_is_read(kind):
+def test_every_kind_of_response_is_read(kind):
     reply = read(RESPONSES[kind]())
     assert (reply.status, reply.reason, reply.body, reply.attempts) == (200, "Fine", BODY, 1)
     assert reply.timings.dns is reply.timings.connect is reply.timings.tls is None
@@ -68,7 +68,7 @@ def test_a_response_of_any_kind_is_read(kind):
     assert reply.timings.first_byte >= 0
 
 
-def test_text_that_is_not_ascii_is_utf_8():
+def test_text_is_encoded_as_utf_8():
     assert read(SimpleNamespace(status=200, data="ä€")).body == "ä€".encode()
 
 
@@ -78,17 +78,17 @@ def test_a_response_without_data_is_empty(data):
     assert read(SimpleNamespace(status=204)).body == b""
 
 
-def test_headers_are_read_in_any_case():
+def test_header_names_are_case_insensitive():
     headers = read(streaming(**{"X-A": "1"})).headers
     assert (headers["x-a"], headers.get("X-B")) == ("1", None)
 
 
 @pytest.mark.parametrize("headers", [None, Mock(), "text", 5])
-def test_what_is_no_mapping_holds_no_headers(headers):
+def test_headers_that_are_not_a_mapping_are_ignored(headers):
     assert dict(read(SimpleNamespace(status=200, data=BODY, headers=headers)).headers) == {}
 
 
-def test_a_reason_that_is_no_text_is_left_out():
+def test_a_reason_that_is_not_text_is_ignored():
     assert read(Mock(status=200, data=BODY, headers={})).reason == ""
 
 
@@ -118,12 +118,12 @@ def test_a_compressed_body_is_decompressed(response):
     ],
     ids=["object", "mock", "preloaded"],
 )
-def test_data_that_urllib3_has_decompressed_is_taken_as_it_is(response):
-    """A recorded answer keeps the header; 1.1.0 read ``data``, which is decompressed."""
+def test_data_that_urllib3_has_decompressed_is_used_as_it_is(response):
+    """A recorded answer keeps its Content-Encoding header, but its ``data``, which 1.1.0 read, is decompressed."""
     assert read(response).body == BODY
 
 
-def test_a_stream_that_is_not_what_its_encoding_says_is_an_error():
+def test_a_stream_that_does_not_match_its_encoding_is_an_error():
     with pytest.raises(InvalidResponse, match="not the gzip"):
         read(streaming(BODY, **{"Content-Encoding": "gzip"}))
 
@@ -141,14 +141,14 @@ def test_a_stream_that_is_not_what_its_encoding_says_is_an_error():
     ],
     ids=["stream", "object", "preloaded", "gzip"],
 )
-def test_a_body_may_be_so_large(response):
+def test_the_size_of_a_body_is_limited(response):
     limit = REQUEST.max_bytes
     assert len(read(response(b"x" * limit)).body) == limit
     with pytest.raises(ResponseTooLarge, match=f"larger than {limit} bytes"):
         read(response(b"x" * (limit + 1)))
 
 
-def test_no_more_than_that_is_read_of_a_stream():
+def test_a_stream_is_not_read_beyond_the_limit():
     seen = []
 
     def stream(size, decode_content):
@@ -168,7 +168,7 @@ def test_the_body_of_a_redirect_is_not_read(status):
 
 
 @pytest.mark.parametrize("status", [100, 101, 102, 103, 199])
-def test_an_interim_reply_is_never_the_answer(status):
+def test_an_interim_reply_is_an_error(status):
     response = streaming(status=status)
     ends = released(response)
     with pytest.raises(InvalidResponse, match=rf"only an interim reply \({status}\)"):
@@ -181,7 +181,7 @@ def test_an_interim_reply_is_never_the_answer(status):
     [None, {}, "text", object(), Mock(), SimpleNamespace(status="200"), SimpleNamespace(status=True, data=BODY)],
     ids=repr,
 )
-def test_what_has_no_status_is_no_response(response):
+def test_an_object_without_a_status_is_refused(response):
     with pytest.raises(OptionError, match=r"must return a urllib3 response, got \w+") as caught:
         read(response)
     assert caught.value.option == "pool_manager"
@@ -193,10 +193,10 @@ def test_data_must_be_bytes(data):
         read(SimpleNamespace(status=200, data=data))
 
 
-# Ends
+# Release of connections
 
 
-def test_a_connection_is_given_back_after_the_body_and_closed_without_it():
+def test_a_connection_is_released_after_the_body_and_closed_after_an_error():
     good, bad = streaming(), streaming(b"x" * (REQUEST.max_bytes + 1))
     ends = released(good), released(bad)
     read(good)
@@ -234,7 +234,7 @@ def test_the_deadline_ends_a_stream():
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_the_reply_tells_whether_it_can_be_the_answer(answers):
+def test_the_reply_shows_whether_it_can_be_the_answer(answers):
     seen = []
     request = REQUEST._replace(is_answered_by=lambda body: seen.append(body) or answers)
     assert read(streaming(GZIPPED, **{"Content-Encoding": "gzip"}), request).is_matched is answers

@@ -1,4 +1,4 @@
-"""Pauses are jittered, Retry-After is read with care, and the budget bounds a storm (T22, T23)."""
+"""Retries: pauses with jitter, Retry-After, and the budget (T22, T23)."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def reply(status, **headers):
 
 
 class Sender:
-    """A ``send`` that says and raises what it was told to, in turn."""
+    """A ``send`` that returns and raises prepared outcomes, one after another."""
 
     def __init__(self, *turns):
         self.turns = list(turns)
@@ -49,26 +49,26 @@ def test_pauses_are_spread_over_the_whole_range_and_grow():
         assert longest * 0.4 < sum(pauses) / len(pauses) < longest * 0.6
 
 
-def test_no_pause_is_longer_than_the_longest():
+def test_no_pause_exceeds_the_maximum():
     many = retrying(*[reply(503)] * 9, reply(200), attempts=10, max_delay=0.3)
     assert many(REQUEST, LONG).status == 200
     assert max(many.pauses) <= 0.3
 
 
-def test_a_dropped_kept_connection_is_replaced_without_a_pause():
+def test_a_dropped_kept_alive_connection_is_replaced_without_a_pause():
     one = retrying(ConnectionFailed("gone", "reuse"), reply(200))
     assert one(REQUEST, LONG).attempts == 2
     assert one.pauses == []
 
 
 @pytest.mark.parametrize("error", [ConnectionFailed("mid", "exchange"), TlsError("no"), DeadlineExceeded("late")])
-def test_what_the_server_may_have_acted_on_is_not_sent_again(error):
+def test_a_request_that_the_server_may_have_processed_is_not_sent_again(error):
     with pytest.raises(type(error)) as caught:
         retrying(error, reply(200))(REQUEST, LONG)
     assert caught.value.attempts == 1
 
 
-def test_the_servers_pause_is_taken_and_may_be_ignored():
+def test_the_requested_pause_is_used_unless_disabled():
     obedient = retrying(reply(503, Retry_After="7"), reply(200))
     obedient(REQUEST, LONG)
     assert obedient.pauses == [7.0]
@@ -106,11 +106,11 @@ def test_retry_after_is_seconds_or_a_date(text, seconds):
     assert parse_retry_after(text) == seconds
 
 
-def test_a_date_is_as_far_away_as_it_is():
+def test_a_date_far_in_the_future_gives_a_long_pause():
     assert parse_retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 86400 * 365
 
 
-def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
+def test_the_budget_is_a_tenth_of_the_calls_and_the_initial_tokens():
     budget = RetryBudget()
     assert sum(budget.try_spend() for _ in range(50)) == 10
     for _ in range(95):
@@ -121,7 +121,7 @@ def test_the_budget_is_a_tenth_of_the_calls_and_what_was_saved():
     assert sum(budget.try_spend() for _ in range(50)) == 10
 
 
-def test_a_connection_that_could_not_be_opened_is_left_to_the_alternative():
+def test_a_failed_connection_is_not_retried_if_there_is_an_alternative():
     general = Origin("https", "acmeclient.example.com", 443)
     one = retrying(ConnectionFailed("no route"), reply(200))
     with pytest.raises(ConnectionFailed) as caught:
@@ -136,11 +136,11 @@ def test_an_alternative_changes_nothing_once_the_origin_was_reached():
     assert one(REQUEST._replace(alternative=general), LONG).attempts == 3
 
 
-def test_made_up_hosts_neither_spend_nor_reset_the_budget_of_an_origin_in_use():
+def test_invented_hosts_neither_use_nor_reset_the_budget_of_an_origin_in_use():
     one = retrying(attempts=2)
     one._send = lambda request, deadline: reply(503)
     attempts = [one(REQUEST, LONG).attempts for _ in range(12)]
-    assert attempts.count(2) == 11  # ten saved retries, and one that these calls earned
+    assert attempts.count(2) == 11  # ten initial tokens, and one added by these calls
     for number in range(100):
         bogus = REQUEST._replace(origin=Origin("https", f"mboxedge{number}.example.com", 443))
         assert one(bogus, LONG).attempts == 2
@@ -148,7 +148,7 @@ def test_made_up_hosts_neither_spend_nor_reset_the_budget_of_an_origin_in_use():
     assert one(REQUEST, LONG).attempts == 1
 
 
-def test_one_origins_failures_cost_another_nothing():
+def test_failures_of_one_origin_do_not_use_the_budget_of_another():
     one = retrying(*[ConnectionFailed("no such host")] * 100, attempts=3)
     bogus = REQUEST._replace(origin=Origin("https", "mboxedgebogus.example.com", 443))
     for _ in range(12):

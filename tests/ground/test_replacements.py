@@ -1,4 +1,4 @@
-"""Replaced functions and classes of urllib3 and of the standard library are noticed, and their end as well."""
+"""Detection of replaced functions and classes of urllib3 and of the standard library."""
 
 import functools
 import socket
@@ -15,7 +15,7 @@ from target_tools.http.pool_managers import Urllib3Replacements, are_connects_re
 
 
 def wrapper(function):
-    """Wrap as monitors do: with the name and the module of what is wrapped."""
+    """Wrap a function as monitors do, with its name and module."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **options):
@@ -25,19 +25,19 @@ def wrapper(function):
 
 
 class Connection(HTTPConnection):
-    """A connection of a cassette."""
+    """A connection class of a vcrpy cassette."""
 
 
 class TlsConnection(HTTPSConnection):
-    """The same over TLS."""
+    """A TLS connection class of a vcrpy cassette."""
 
 
 class Manager(urllib3.PoolManager):
-    """A manager of a test."""
+    """A pool manager class of a test."""
 
 
 class Pool(HTTPConnectionPool):
-    """A pool of a test."""
+    """A pool class of a test."""
 
 
 WATCHED = {
@@ -65,7 +65,7 @@ def test_a_replacement_is_found_while_it_lasts(what, first):
     with WATCHED[what]():
         found = replacements.found()
         assert found
-        assert replacements.found() == found  # the same as long as it lasts, so that a manager can be kept for it
+        assert replacements.found() == found  # stays equal, so that a manager can be kept for it
     assert replacements.found() == ()
     with WATCHED[what]():
         assert replacements.found()
@@ -81,7 +81,7 @@ def test_a_replacement_is_found_while_it_lasts(what, first):
         "socket.getaddrinfo",
     ],
 )
-def test_what_our_own_connections_pass_through_needs_no_stand_in(place):
+def test_replaced_functions_that_our_connections_call_need_no_manager(place):
     with mock.patch(place):
         assert Urllib3Replacements().found() == ()
 
@@ -90,7 +90,7 @@ def test_what_our_own_connections_pass_through_needs_no_stand_in(place):
 
 
 class FakeSocket(socket.socket):
-    """A socket of a double."""
+    """A socket class of a double."""
 
 
 DIALLED = {
@@ -102,7 +102,7 @@ DIALLED = {
 
 
 @pytest.mark.parametrize("what", DIALLED)
-def test_a_connection_from_before_a_replacement_can_be_told(what):
+def test_a_connection_from_before_a_replacement_is_recognized(what):
     before = connect_functions()
     assert connect_functions() == before
     with DIALLED[what]():
@@ -127,7 +127,7 @@ SOCKETS = {
 
 
 @pytest.mark.parametrize("what", SOCKETS)
-def test_sockets_of_a_double_are_made_by_urllib3s_function(what):
+def test_replaced_socket_functions_are_detected(what):
     patch, expected = SOCKETS[what]
     assert not are_connects_replaced()
     with patch():
@@ -136,7 +136,7 @@ def test_sockets_of_a_double_are_made_by_urllib3s_function(what):
 
 
 @pytest.mark.parametrize("name", ["gevent._socket3", "gevent.socket", "eventlet.greenio.base"])
-def test_sockets_of_green_threads_are_real_ones(name):
+def test_sockets_of_green_threads_do_not_count_as_replaced(name):
     with mock.patch("socket.socket", type("socket", (socket.socket,), {"__module__": name})):
         assert not are_connects_replaced()
 
@@ -151,9 +151,9 @@ def test_sockets_of_green_threads_are_real_ones(name):
         (type("Deeper", (Connection,), {}), HTTPConnection),
     ],
 )
-def test_the_class_of_urllib3_is_found_behind_one_of_a_cassette(given, own):
+def test_the_class_of_urllib3_is_found_behind_that_of_a_cassette(given, own):
     assert own_class(given) is own
 
 
-def test_a_class_that_has_nothing_of_urllib3_is_what_it_is():
+def test_a_class_without_a_base_in_urllib3_is_returned_as_it_is():
     assert own_class(FakeSocket) is FakeSocket
