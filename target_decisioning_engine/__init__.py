@@ -1,6 +1,6 @@
-"""1.1.0's decisioning engine by its old names: rule artifacts and decisions by them, without a client.
+"""1.1.0's decisioning engine, for use without a client.
 
-Whoever has a ``TargetClient`` with ``decisioning_method`` ``on-device`` or ``hybrid`` has all of this already.
+A ``TargetClient`` with ``decisioning_method`` ``on-device`` or ``hybrid`` includes all of it.
 """
 
 from importlib import import_module
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from target_decisioning_engine import types as types
     from target_decisioning_engine import utils as utils
     from target_decisioning_engine.engine import TargetDecisioningEngine as TargetDecisioningEngine
-else:  # a type checker that saw this would believe in every name
-    #: What 1.1.0's package had as attributes, as it imported all of it.
+else:  # type checkers would accept every name because of __getattr__
+    #: The modules that 1.1.0's package imported.
     _MODULES = (
         "allocation_provider",
         "constants",
@@ -36,14 +36,14 @@ else:  # a type checker that saw this would believe in every name
     )
 
     def __getattr__(name: str) -> Any:
-        """The engine and the modules, read when somebody asks for one."""
+        """Import the engine or a module on first use."""
         if name == "TargetDecisioningEngine":
             return import_module("target_decisioning_engine.engine").TargetDecisioningEngine
         if name in _MODULES:
             return import_module("target_decisioning_engine." + name)
-        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> List[str]:
-    """The names that are there and those that come when asked for."""
+    """Return all names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

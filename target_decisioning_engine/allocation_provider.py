@@ -1,7 +1,4 @@
-"""Which share of an activity a visitor falls into.
-
-What an engine computes it by is read with the first use.
-"""
+"""1.1.0's functions that compute the bucket of a visitor. They import the decisioning modules on first use."""
 
 from typing import Any, Optional
 
@@ -13,12 +10,12 @@ MAX_PERCENTAGE = 100
 
 
 def valid_tnt_id(tnt_id: Any = None) -> Optional[str]:
-    """A device id without the cluster behind its dot; None for what is none."""
+    """Return a device id without its location hint; None if it is not text or empty."""
     return tnt_id.partition(".")[0] if tnt_id and isinstance(tnt_id, str) else None
 
 
 def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
-    """The id that decides which experience a visitor gets; a new random one where nobody is known."""
+    """Return the id that the visitor is bucketed by, or a new random id if there is none."""
     from target_python_sdk.decisioning.bucketing import bucketing_id  # noqa: PLC0415 - see above
     from target_tools.uuids import random_uuid  # noqa: PLC0415 - see above
 
@@ -26,7 +23,7 @@ def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
 
 
 def compute_allocation(client_id: str, activity_id: object, visitor_id: Any, salt: str = CAMPAIGN_BUCKET_SALT) -> float:
-    """Where a visitor, or the id of one, falls in an activity: 0.00 to 99.99."""
+    """Return the bucket of a visitor or a visitor's id in an activity, from 0.00 to 99.99."""
     from target_tools.hashing import bucket  # noqa: PLC0415 - see above
 
     visitor = get_or_create_visitor_id(visitor_id) if isinstance(visitor_id, VisitorId) else visitor_id

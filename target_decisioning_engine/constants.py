@@ -1,11 +1,11 @@
-"""1.1.0's constants of artifacts, downloads and rules.  Changing one changes nothing: they are words and numbers."""
+"""1.1.0's constants. Changing them has no effect."""
 
-# Where artifacts are
+# Artifacts
 
 ENVIRONMENT_PROD = "production"
 ENVIRONMENT_STAGE = "staging"
 ENVIRONMENT_DEV = "development"
-#: This SDK asks the first whatever the environment; the option ``cdn_base_path`` names another.
+#: This SDK always uses the production CDN; the option ``cdn_base_path`` overrides it.
 CDN_BASE_PROD = "assets.adobetarget.com"
 CDN_BASE_STAGE = "assets.staging.adobetarget.com"
 CDN_BASE_DEV = "assets.staging.adobetarget.com"
@@ -20,7 +20,7 @@ SUPPORTED_ARTIFACT_OBFUSCATION_VERSION = 1
 
 # Downloads
 
-#: In seconds.
+#: Seconds.
 DEFAULT_POLLING_INTERVAL = 300
 MINIMUM_POLLING_INTERVAL = 300
 NUM_FETCH_RETRIES = 10

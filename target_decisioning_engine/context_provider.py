@@ -1,6 +1,6 @@
-"""What rules may ask about, worked out of the parts of a request.
+"""1.1.0's functions that compute the data that conditions read.
 
-What an engine computes it by is read with the first use: it is more than all of this package.
+They import the decisioning modules on first use, because those are larger than this package.
 """
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
@@ -18,52 +18,55 @@ if TYPE_CHECKING:
 
 
 def create_page_context(address: Optional[Address]) -> PageContext:
-    """The page at ``address``."""
+    """Return the parts of the page's URL."""
     return _page_context(None if address is None else address.url)
 
 
 def create_referring_context(address: Optional[Address]) -> PageContext:
-    """The page that led to ``address``."""
+    """Return the parts of the referring page's URL."""
     return _page_context(None if address is None else address.referring_url)
 
 
 def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
-    """The parameters of an mbox: ``a.b`` inside ``a``, and each text in lower case beside it."""
+    """Return the parameters of an mbox: ``a.b`` as an entry of ``a``, and each text in lower case as well."""
     from target_python_sdk.decisioning.context import nest_parameters  # noqa: PLC0415 - see above
 
     return nest_parameters((None if mbox_request is None else mbox_request.parameters) or {})
 
 
 def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
-    """Where the visitor is, as far as that is known."""
+    """Return the known fields of the visitor's location."""
     return GeoContext(**_request_context(DeliveryRequest(), _geo)["geo"])
 
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
-    """All that rules may ask about, but for mbox and allocation, which belong to a place and an activity."""
+    """Return the data of a request, without ``mbox`` and ``allocation``, which vary by mbox and activity."""
+    from target_python_sdk.delivery.conversion import convert_request  # noqa: PLC0415 - see above
     from target_python_sdk.delivery.geo import geo_from_request  # noqa: PLC0415 - see above
 
-    found = _request_context(delivery_request, geo_from_request(delivery_request)).as_dict()
-    found["user"] = UserContext(**found["user"])
-    for name, kind in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
-        found[name] = kind(**found[name])
-    return DecisioningContext(**found)
+    request = convert_request(delivery_request)
+    values = _request_context(request, geo_from_request(request)).as_dict()
+    values["user"] = UserContext(**values["user"])
+    for name, context_type in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
+        values[name] = context_type(**values[name])
+    return DecisioningContext(**values)
 
 
 def get_lower_case_attributes(obj: Dict[str, Any]) -> Dict[str, Any]:
-    """The values in lower case where they are text, each under its name with ``_lc`` behind it."""
-    return {name + "_lc": value.lower() if isinstance(value, str) else value for name, value in obj.items()}
+    """Return the values under their names plus ``_lc``, with text in lower case."""
+    return {f"{name}_lc": value.lower() if isinstance(value, str) else value for name, value in obj.items()}
 
 
 def with_lowercase_string_values(obj: Dict[str, Any]) -> Dict[str, Any]:
-    """``obj``, in which each text has itself in lower case beside it; objects inside it likewise."""
-    plain = {name: with_lowercase_string_values(one) if isinstance(one, dict) else one for name, one in obj.items()}
-    return {**plain, **{name + "_lc": one.lower() for name, one in obj.items() if isinstance(one, str)}}
+    """Return ``obj`` with each text in lower case as well, at all levels."""
+    lower = {f"{name}_lc": value.lower() for name, value in obj.items() if isinstance(value, str)}
+    nested = {name: with_lowercase_string_values(value) for name, value in obj.items() if isinstance(value, dict)}
+    return {**obj, **nested, **lower}
 
 
 def two_digit_string(_value: int) -> str:
-    """``7`` as ``07``."""
-    return "{:02d}".format(_value)
+    """Format a number with two digits."""
+    return f"{_value:02d}"
 
 
 def _page_context(url: Optional[str]) -> PageContext:

@@ -1,10 +1,10 @@
-"""1.1.0's kinds of places that are decided for."""
+"""1.1.0's types of requested locations."""
 
 import enum
 
 
 class RequestType(enum.Enum):
-    """What a part of a request asks for."""
+    """The type of a requested location."""
 
     MBOX = "mbox"
     VIEW = "view"

@@ -1,31 +1,29 @@
-"""1.1.0's texts about artifacts."""
+"""1.1.0's messages about artifacts."""
 
 from typing import Any, Dict
 
 
 def error_max_retry(num_retries: object, err_string: object) -> str:
-    """That no attempt brought an artifact."""
-    return "Unable to retrieve artifact after {} retries: {}".format(num_retries, err_string)
+    """Return the message about an artifact that could not be downloaded."""
+    return f"Unable to retrieve artifact after {num_retries} retries: {err_string}"
 
 
 def artifact_version_unsupported(artifact_version: object, supported_major_version: object) -> str:
-    """That an artifact is of another version."""
+    """Return the message about an unsupported version."""
     return (
-        "The decisioning artifact version ({}) is not supported. "
-        "This library is compatible with this major version: {}".format(artifact_version, supported_major_version)
+        f"The decisioning artifact version ({artifact_version}) is not supported. "
+        f"This library is compatible with this major version: {supported_major_version}"
     )
 
 
 def artifact_fetch_error(reason: object) -> str:
-    """Why a download failed."""
-    return "Failed to retrieve artifact: {}".format(reason)
+    """Return the message about a failed download."""
+    return f"Failed to retrieve artifact: {reason}"
 
 
 def invalid_environment(expected_environment: object, default_environment: object) -> str:
-    """That 1.1.0 did not know an environment; this SDK takes any name."""
-    return "'{}' is not a valid target environment, defaulting to '{}'.".format(
-        expected_environment, default_environment
-    )
+    """Return 1.1.0's message about an unknown environment. This SDK accepts any name."""
+    return f"'{expected_environment}' is not a valid target environment, defaulting to '{default_environment}'."
 
 
 MESSAGES: Dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The names of 1.1.0's measurements; nothing is measured under them."""
+"""The names of 1.1.0's measurements. They are not used."""
 
 TIMING_ARTIFACT_DOWNLOADED_FETCH = "artifactDownloaded_fetch"
 TIMING_ARTIFACT_DOWNLOADED_TOTAL = "artifactDownloaded_total"

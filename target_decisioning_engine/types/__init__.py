@@ -1,4 +1,4 @@
-"""What the engine of 1.1.0 took and gave."""
+"""The configuration, the requests and the responses of 1.1.0's engine."""
 
 from target_decisioning_engine.types import decision_provider_response as decision_provider_response
 from target_decisioning_engine.types import decisioning_artifact as decisioning_artifact

@@ -1,4 +1,4 @@
-"""What an engine answers."""
+"""The response of an engine."""
 
 from typing import List, Optional
 
@@ -6,9 +6,9 @@ from target_python_sdk.types import DeliveryResponse, ExecuteResponse, PrefetchR
 
 
 class DecisionProviderResponse(DeliveryResponse):
-    """A response, and what of the request only the edge can decide; ``to_dict`` leaves that out."""
+    """A response, with the mboxes and views that only the edge can decide. ``to_dict`` does not include those."""
 
-    def __init__(  # noqa: PLR0917 - as many as 1.1.0 took, in its order
+    def __init__(  # noqa: PLR0917 - 1.1.0's order
         self,
         remote_mboxes: Optional[List[str]] = None,
         remote_views: Optional[List[str]] = None,

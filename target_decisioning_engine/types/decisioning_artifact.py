@@ -1,12 +1,12 @@
-"""The parts of a rule artifact as dicts with a fixed set of keys.  The engine itself takes and gives plain dicts."""
+"""The parts of a rule artifact as dicts with a fixed set of keys. The engine itself uses plain dicts."""
 
 from typing import Any, ClassVar, List, Mapping, Optional, Tuple
 
 from target_tools.types.limited_key_dict import LimitedKeyDict
 
 
-class _Part(LimitedKeyDict):
-    """Made of one dict, of which it takes the keys it has."""
+class _ArtifactDict(LimitedKeyDict):
+    """Copies its keys from a dict and ignores all others."""
 
     _keys: ClassVar[Tuple[str, ...]] = ()
 
@@ -17,8 +17,8 @@ class _Part(LimitedKeyDict):
         return list(self._keys)
 
 
-class RuleMeta(_Part):
-    """What a rule says of its activity, experience and offer."""
+class RuleMeta(_ArtifactDict):
+    """The activity, experience and offer of a rule."""
 
     _keys = (
         "activity.id",
@@ -38,25 +38,25 @@ class RuleMeta(_Part):
     )
 
 
-class Rule(_Part):
-    """Under which condition what is shown."""
+class Rule(_ArtifactDict):
+    """A condition and its offer."""
 
     _keys = ("ruleKey", "propertyTokens", "seed", "condition", "consequence")
 
 
-class DecisioningArtifactMeta(_Part):
-    """What an artifact says of itself."""
+class DecisioningArtifactMeta(_ArtifactDict):
+    """The metadata of an artifact."""
 
     _keys = ("generatedAt", "organizationId", "clientCode", "workspace", "environment")
 
 
-class DecisioningArtifactRules(_Part):
-    """The rules by the name of their mbox or view."""
+class DecisioningArtifactRules(_ArtifactDict):
+    """The rules by mbox or view."""
 
     _keys = ("mboxes", "views")
 
 
-class DecisioningArtifact(_Part):
+class DecisioningArtifact(_ArtifactDict):
     """A rule artifact."""
 
     _keys = (

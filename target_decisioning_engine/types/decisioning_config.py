@@ -1,20 +1,20 @@
-"""How an engine is set up."""
+"""The configuration of an engine."""
 
 from typing import Any, Callable, Mapping, Optional
 
 
 def ignore_event(event_name: str, payload: Optional[Mapping[str, Any]]) -> None:
-    """Hears of events where nobody else wants to."""
+    """The default ``event_emitter``: do nothing."""
 
 
 class DecisioningConfig:
-    """The options of a ``TargetDecisioningEngine``.  Times are seconds here, as they were in 1.1.0.
+    """The options of a ``TargetDecisioningEngine``. Times are in seconds, as in 1.1.0.
 
-    ``telemetry_enabled``, ``send_notification_func`` and ``event_emitter`` may be changed at any
-    time; what else is changed counts from the next ``initialize`` after ``stop_polling``.
+    Changes of ``telemetry_enabled``, ``send_notification_func`` and ``event_emitter`` take effect at once. All other
+    changes take effect with the next ``initialize`` after ``stop_polling``.
     """
 
-    def __init__(  # noqa: PLR0917 - as many as 1.1.0 took, in its order
+    def __init__(  # noqa: PLR0917 - 1.1.0's order
         self,
         client: str,
         organization_id: str,
@@ -34,21 +34,21 @@ class DecisioningConfig:
     ) -> None:
         self.client = client
         self.organization_id = organization_id
-        #: Seconds between two looks for a new artifact, 300 if not given and at least; 0: one look only.
+        #: Seconds between downloads; default and minimum are 300. 0 downloads the artifact only once.
         self.polling_interval = polling_interval
         self.artifact_location = artifact_location
         self.artifact_payload = artifact_payload
         self.environment = environment
-        #: Changes nothing: there is one CDN, and ``cdn_base_path`` names another.
+        #: No effect: there is one CDN, and ``cdn_base_path`` overrides it.
         self.cdn_environment = cdn_environment
         self.cdn_base_path = cdn_base_path
-        #: Called with ``{"request": …, "visitor": …, "session_id": …}`` when there is something to tell the edge.
+        #: Called with ``{"request": …, "visitor": …, "session_id": …}`` to send notifications or telemetry to the edge.
         self.send_notification_func = send_notification_func
         self.telemetry_enabled = telemetry_enabled
-        #: Called with the name of an event and its payload, in the thread where it happens.
+        #: Called with the name and the payload of an event, in the thread that emits it.
         self.event_emitter: Callable[[str, Any], object] = event_emitter or ignore_event
-        #: Seconds that ``initialize`` waits for the first artifact, 10 if not given or negative.
+        #: Seconds that ``initialize`` waits for the first artifact; 10 by default and if negative.
         self.maximum_wait_ready = maximum_wait_ready
         self.property_token = property_token
-        #: Sends every request of the engine: the artifact's and those for locations.  Like ``urllib3.PoolManager``.
+        #: Sends all requests of the engine, like a ``urllib3.PoolManager``: artifact downloads and geo look-ups.
         self.pool_manager = pool_manager

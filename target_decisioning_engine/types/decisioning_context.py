@@ -1,12 +1,12 @@
-"""What rules may ask about, as dicts with a fixed set of keys."""
+"""The data that conditions read, as dicts with a fixed set of keys."""
 
 from typing import Any, ClassVar, List, Tuple
 
 from target_tools.types.limited_key_dict import LimitedKeyDict
 
 
-class _Part(LimitedKeyDict):
-    """Made of keywords, of which it takes the keys it has."""
+class _ContextDict(LimitedKeyDict):
+    """Copies its keys from keyword arguments and ignores all others."""
 
     _keys: ClassVar[Tuple[str, ...]] = ()
 
@@ -17,20 +17,20 @@ class _Part(LimitedKeyDict):
         return list(self._keys)
 
 
-class GeoContext(_Part):
-    """Where the visitor is."""
+class GeoContext(_ContextDict):
+    """The visitor's location."""
 
     _keys = ("country", "region", "city", "latitude", "longitude")
 
 
-class UserContext(_Part):
-    """The visitor's browser and system."""
+class UserContext(_ContextDict):
+    """The visitor's browser and operating system."""
 
     _keys = ("browserType", "platform", "locale", "browserVersion")
 
 
-class PageContext(_Part):
-    """An address and its parts, as written and in lower case."""
+class PageContext(_ContextDict):
+    """The parts of a page's URL, as written and in lower case."""
 
     _keys = (
         "url",
@@ -50,14 +50,14 @@ class PageContext(_Part):
     )
 
 
-class TimingContext(_Part):
-    """Now, in UTC."""
+class TimingContext(_ContextDict):
+    """The current time in UTC."""
 
     _keys = ("current_timestamp", "current_time", "current_day")
 
 
-class DecisioningContext(_Part):
-    """All of it."""
+class DecisioningContext(_ContextDict):
+    """All data of a request."""
 
     _keys = (
         "allocation",

@@ -1,4 +1,4 @@
-"""What an engine is asked."""
+"""The request to an engine."""
 
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
@@ -7,9 +7,9 @@ if TYPE_CHECKING:
 
 
 class TargetDeliveryRequest:
-    """A request and who makes it.  The fields are the options of ``TargetClient.get_offers``."""
+    """A request and its visitor. The fields are options of ``TargetClient.get_offers``."""
 
-    def __init__(  # noqa: PLR0917 - as many as 1.1.0 took, in its order
+    def __init__(  # noqa: PLR0917 - 1.1.0's order
         self,
         request: "DeliveryRequest",
         target_cookie: Optional[str] = None,
@@ -27,5 +27,5 @@ class TargetDeliveryRequest:
         self.customer_ids = customer_ids
         self.session_id = session_id
         self.visitor = visitor
-        #: Read by nobody; ``request.trace`` asks for traces.
+        #: No effect; ``request.trace`` requests a trace.
         self.trace = trace

@@ -1,14 +1,13 @@
-"""Whether everything that a request asks for can be decided here."""
+"""Finds the parts of a request that only the edge can decide."""
 
 from typing import AbstractSet, List, NamedTuple
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.parts import part
-from target_python_sdk.types import DeliveryRequest, ViewRequest
+from target_python_sdk.types import DeliveryRequest
 
 
 class RemoteParts(NamedTuple):
-    """What only the edge can decide, by name."""
+    """The mboxes and views that only the edge can decide, by name."""
 
     mboxes: List[str]
     views: List[str]
@@ -21,7 +20,7 @@ NO_REMOTE_PARTS = RemoteParts([], [])
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
-    """What ``request`` asks for that ``artifact`` cannot decide, or does not know; a page load is its global mbox."""
+    """Return the mboxes and views of ``request`` that ``artifact`` cannot decide. A page load is its global mbox."""
     mboxes: List[str] = []
     views: List[str] = []
     for requested in (request.execute, request.prefetch):
@@ -31,8 +30,7 @@ def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
             if requested.mboxes:
                 mboxes += [str(mbox.name) for mbox in requested.mboxes]
     if request.prefetch is not None and request.prefetch.views:
-        for given in request.prefetch.views:
-            view = part(given, ViewRequest) or ViewRequest()
+        for view in request.prefetch.views:
             views += [str(view.name)] if view.name else artifact.remote_views
     if artifact.decidable_mboxes.issuperset(mboxes) and artifact.decidable_views.issuperset(views):
         return NO_REMOTE_PARTS
@@ -42,5 +40,5 @@ def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
 
 
 def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
-    """Those that are remote, or unknown, each once."""
+    """Return the names that are not in ``decidable``, each once."""
     return [name for name in dict.fromkeys(names) if name not in decidable]

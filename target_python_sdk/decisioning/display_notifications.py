@@ -1,4 +1,4 @@
-"""What has been shown at once, and is to be reported as displayed."""
+"""Notifications about the offers that an execute request displays."""
 
 from typing import List, Set, Tuple
 
@@ -9,7 +9,7 @@ from target_tools.uuids import UuidGenerator
 
 
 class DisplayNotifications:
-    """The displays of one call; what was shown twice in an mbox is reported once."""
+    """Collects the display notifications of one call. An offer is reported once per mbox."""
 
     def __init__(self, request_context: RequestContext, ids: UuidGenerator) -> None:
         self._request_context = request_context
@@ -18,19 +18,19 @@ class DisplayNotifications:
         self.notifications: List[Notification] = []
 
     def add(self, mbox: str, rule: CompiledRule) -> List[Notification]:
-        """The notification that ``rule`` was shown in ``mbox``; none if nothing new of it was."""
+        """Report that the offer of ``rule`` was displayed in ``mbox``, and return the new notification, if any."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._seen]
         if not new:
             return []
         self._seen.update((mbox, token) for token in new)
-        made = Notification(
+        notification = Notification(
             id=self._ids.next(),
             impression_id=self._ids.next(),
             timestamp=self._request_context.now,
             type=MetricType.DISPLAY,
-            mbox=NotificationMbox.from_dict({"name": mbox}),  # the artifact's name, however long
+            mbox=NotificationMbox.from_dict({"name": mbox}),  # from_dict: the name may be too long
             tokens=new,
         )
-        self.notifications.append(made)
-        return [made]
+        self.notifications.append(notification)
+        return [notification]

@@ -1,12 +1,15 @@
-"""One place that offers are decided for: what its rules may ask about, and which of them win."""
+"""A location that offers are decided for: the data that its conditions read, and the rules that match."""
 
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from target_python_sdk.decisioning.context import LazyDict, Parts, RequestContext, nest_parameters
+from target_python_sdk.decisioning.context import Getters, LazyDict, PageVariables, RequestContext, nest_parameters
 from target_python_sdk.decisioning.rule import BucketedActivity, CompiledRule
 from target_python_sdk.decisioning.trace import LocationTrace
+from target_python_sdk.types import MboxRequest, ViewRequest
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
+
+Details = Union[MboxRequest, ViewRequest]
 
 
 def _from_request(name: str) -> Callable[[Any], Any]:
@@ -14,43 +17,45 @@ def _from_request(name: str) -> Callable[[Any], Any]:
 
 
 class Location(LazyDict):
-    """A page load, an mbox or a view.  As a dict it is what rules look their names up in."""
+    """A page load, an mbox or a view. The dict contains the data that conditions read."""
 
-    def __init__(self, request_context: RequestContext, details: Any, property_token: Optional[str], log: Log) -> None:
+    def __init__(
+        self, request_context: RequestContext, details: Details, property_token: Optional[str], log: Log
+    ) -> None:
         self.request_context = request_context
         self._details = details
         self._property = property_token
         self._log = log
-        #: The activity whose rules ask.
+        #: The activity of the rule that is being evaluated.
         self._activity: Optional[BucketedActivity] = None
-        #: What explains the decision, where that was asked for.
+        #: Set if the request asks for a trace.
         self.trace: Optional[LocationTrace] = None
 
     def trace_as_dict(self) -> Optional[Dict[str, Any]]:
-        """What has been decided so far, and why, where that was asked for."""
+        """Return the trace so far, or None."""
         return None if self.trace is None else self.trace.as_dict()
 
     def first_match(self, rules: Sequence[CompiledRule]) -> List[CompiledRule]:
-        """The first rule that matches, if any does: they stand in the order of their priority."""
+        """Return the first rule that matches, in a list, or an empty list. Rules are in order of priority."""
         for rule in rules:
             if self._matches(rule):
                 return [rule]
         return []
 
     def all_matches(self, rules: Sequence[CompiledRule], decided: Set[Any]) -> List[CompiledRule]:
-        """Every rule that matches, one for each ``ruleKey`` that is not among the ``decided`` yet."""
-        found = []
+        """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
+        matches = []
         for rule in rules:
             if rule.key not in decided and self._matches(rule):
                 decided.add(rule.key)
-                found.append(rule)
-        return found
+                matches.append(rule)
+        return matches
 
     def _matches(self, rule: CompiledRule) -> bool:
         tokens, activity = rule.property_tokens, rule.activity
         if tokens is not None and self._property not in tokens:
             return False
-        if activity is not self._activity:  # whose allocation is another
+        if activity is not self._activity:  # each activity has its own allocation
             self._activity = activity
             self.pop("allocation", None)
         try:
@@ -67,17 +72,20 @@ class Location(LazyDict):
     def _allocation(self) -> Optional[float]:
         return None if self._activity is None else self.request_context.allocation(self._activity)
 
-    def _page(self, name: str) -> Any:
-        """The page of this place, where it names one, else the request's."""
-        own = self._details.address
-        return self.request_context[name] if own is None else self.request_context.page(name, own)
+    def _page(self, name: str) -> PageVariables:
+        """Return the page of this location, by default that of the request."""
+        address = self._details.address
+        if address is None:
+            page: PageVariables = self.request_context[name]
+            return page
+        return self.request_context.page(name, address)
 
     def _parameters(self) -> Dict[str, Any]:
-        given = self._details.parameters
-        return nest_parameters(given) if isinstance(given, Mapping) else {}
+        parameters = self._details.parameters
+        return nest_parameters(parameters) if isinstance(parameters, Mapping) else {}
 
-    parts: ClassVar[Parts] = {
-        **{name: _from_request(name) for name in RequestContext.parts},
+    getters: ClassVar[Getters] = {
+        **{name: _from_request(name) for name in RequestContext.getters},
         "page": lambda self: self._page("page"),
         "referring": lambda self: self._page("referring"),
         "mbox": _parameters,

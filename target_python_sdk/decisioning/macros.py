@@ -1,9 +1,9 @@
-"""The content of offers, with ``${…}`` filled in.
+"""Replaces macros (``${…}``) in the content of offers.
 
-Macros stand in HTML and in the text of actions.  ``${campaign.name}`` and
-``${recipe.id}`` are what the activity and the experience were called once;
-``${mbox.name}`` and ``${view.name}`` are the place, ``${mbox.colour}`` or ``${colour}``
-a parameter of the request.  A macro that stands for nothing stays as it is written.
+HTML and the text of actions may contain macros. ``${activity.name}`` and ``${experience.id}``, also by their old names
+``${campaign.name}`` and ``${recipe.id}``, are replaced by the metadata of the rule; ``${mbox.name}`` and
+``${view.name}`` by the name of the location; ``${mbox.colour}`` and ``${colour}`` by a parameter of the request.
+Unknown macros are kept.
 """
 
 import re
@@ -14,29 +14,29 @@ from target_tools.rules.javascript import to_string
 
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
 _DEPRECATED_NAMES = {"campaign": "activity", "recipe": "experience"}
-_PLACES = ("mbox.name", "view.name")
-#: What a request says of the place it asks for.
+_LOCATION_NAMES = ("mbox.name", "view.name")
+#: Attributes of a requested location that macros can name.
 _DETAILS = ("name", "index", "key")
 
 
-#: An option's content, made anew for each visitor: nobody shares what a caller may change.
-#: Macros are filled from the ``meta`` of the rule and from what was asked for: a page load, an mbox or a view.
+#: Returns the content of an option, given the ``meta`` of its rule and the requested mbox, view or page load. Each call
+#: returns new objects, because the application may modify them.
 Content = Callable[[Mapping[str, Any], Any], Any]
 
 
-def content_renderer(kind: Optional[str], content: Any) -> Content:
-    """What makes the content of an option of that kind."""
-    if kind == "html" and isinstance(content, str):
+def content_renderer(option_type: Optional[str], content: Any) -> Content:
+    """Return the function that renders the content of an option."""
+    if option_type == "html" and isinstance(content, str):
         return _text(content)
-    if kind == "actions" and isinstance(content, list):
+    if option_type == "actions" and isinstance(content, list):
         actions = [_action(action) for action in content]
         return lambda meta, details: [action(meta, details) for action in actions]
-    make = compile_template(content)
-    return lambda meta, details: make()
+    copy = compile_template(content)
+    return lambda meta, details: copy()
 
 
 def compile_template(value: Any) -> Callable[[], Any]:
-    """What makes ``value`` again and again, each time in objects and lists of its own."""
+    """Return a function that returns a new copy of the JSON value ``value``."""
     if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
         return value.copy
     if isinstance(value, (dict, list)):
@@ -45,7 +45,7 @@ def compile_template(value: Any) -> Callable[[], Any]:
 
 
 def copy_json(value: Any) -> Any:
-    """JSON again, in objects and lists of its own."""
+    """Return a deep copy of a JSON value."""
     if value.__class__ is dict:
         return {key: copy_json(item) if item.__class__ in (dict, list) else item for key, item in value.items()}
     if value.__class__ is list:
@@ -54,7 +54,7 @@ def copy_json(value: Any) -> Any:
 
 
 def _action(action: Any) -> Content:
-    """One change to the page, whose text may hold macros."""
+    """Return the renderer of one action, whose text may contain macros."""
     text = action.get("content") if isinstance(action, dict) else None
     if not isinstance(text, str) or not _MACRO.search(text):
         return lambda meta, details: copy_json(action)
@@ -76,34 +76,34 @@ def _text(text: str) -> Content:
     return fill
 
 
-def _replacement(name: str, found: Any) -> str:
-    """The text of what a macro stands for; the macro itself where that is nothing, or has no end."""
+def _replacement(name: str, value: Any) -> str:
+    """Return the text that replaces a macro, or the macro itself if it has no value."""
     try:
-        text = None if found is None else to_string(found)
-    except InvalidRule:
+        text = None if value is None else to_string(value)
+    except InvalidRule:  # nested too deeply
         text = None
     return "${" + name + "}" if text is None else text
 
 
 def _split_macros(text: str) -> Tuple[List[str], List[str]]:
-    """The texts between macros, and the names in the macros."""
+    """Return the texts around the macros, and the names in the macros."""
     parts = _MACRO.split(text)
     return parts[::2], parts[1::2]
 
 
 def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
-    """What a macro of that name stands for; None for nothing."""
+    """Return the value of a macro, or None."""
     parts = name.split(".")[-2:]
     parts[0] = _DEPRECATED_NAMES.get(parts[0].lower(), parts[0])
     key = ".".join(parts)
-    if key in _PLACES:
+    if key in _LOCATION_NAMES:
         named = getattr(details, "name", None)
         return meta.get("location.name") if named is None else named
     key = ".".join(part for part in parts if part != "mbox")
     if key in meta:
         return meta[key]
-    found = getattr(details, key, None) if key in _DETAILS else None
-    if found is not None:
-        return found
+    value = getattr(details, key, None) if key in _DETAILS else None
+    if value is not None:
+        return value
     parameters: Optional[Dict[str, Any]] = getattr(details, "parameters", None)
     return parameters.get(key) if isinstance(parameters, Mapping) and key else None

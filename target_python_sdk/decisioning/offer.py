@@ -1,15 +1,14 @@
-"""The offer of a rule that has won, as a response shows it."""
+"""The offer of a matched rule, as responses contain it."""
 
 from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
-from target_python_sdk.decisioning.parts import text
-from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
 from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
 from target_tools.errors import InvalidResponse
 
 Tokens = Mapping[str, Any]
 
-#: The tokens that tell where the visitor is, and the part of the place that each is.
+#: Attributes of ``Geo``, by response token.
 _GEO_TOKENS = {
     "geo.city": "city",
     "geo.country": "country_code",
@@ -20,30 +19,30 @@ _GEO_TOKENS = {
 
 
 def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
-    """The tokens among ``wanted`` that tell where the visitor is."""
-    known = {token: getattr(geo, name) for token, name in _GEO_TOKENS.items() if token in wanted}
-    return {token: value for token, value in known.items() if value is not None}
+    """Return the response tokens in ``wanted`` that describe the visitor's location."""
+    tokens = {token: getattr(geo, name) for token, name in _GEO_TOKENS.items() if token in wanted}
+    return {token: value for token, value in tokens.items() if value is not None}
 
 
 def execute_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
-    """What to show at once.  There is nothing to show in an option without type and content."""
+    """Return the options for an execute request. Default content, which has no type and content, is left out."""
     return [
-        Option(type=one.type, content=one.content(rule.meta, details), response_tokens=_tokens(rule, geo))
-        for one in rule.options
-        if not one.is_default
+        Option(type=option.type, content=option.content(rule.meta, details), response_tokens=_tokens(rule, geo))
+        for option in rule.options
+        if not option.is_default
     ]
 
 
 def prefetch_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
-    """What to have ready, each option with the token that tells of its display; default content has one, too."""
+    """Return the options for a prefetch request, including default content, each with its event token."""
     return [
         Option(
-            type=one.type,
-            content=one.content(rule.meta, details),
-            event_token=one.event_token,
+            type=option.type,
+            content=option.content(rule.meta, details),
+            event_token=option.event_token,
             response_tokens=_tokens(rule, geo),
         )
-        for one in rule.options
+        for option in rule.options
     ]
 
 
@@ -55,47 +54,47 @@ def _tokens(rule: CompiledRule, geo: Optional[Tokens]) -> Dict[str, Any]:
 
 
 def metrics(rule: CompiledRule) -> List[Metric]:
-    """Everything to watch for."""
-    return [_metric(found) for found in rule.metrics]
+    """Return all metrics of the offer."""
+    return [_metric(document) for document in rule.metrics]
 
 
 def click_metrics(rule: CompiledRule) -> List[Metric]:
-    """The clicks to watch for; what is executed needs no notice of its display."""
-    return [_metric(found) for found in rule.metrics if found.get("type") == "click"] if rule.metrics else []
+    """Return the click metrics of the offer. The engine itself reports displays of an execute request."""
+    return [_metric(document) for document in rule.metrics if document.get("type") == "click"] if rule.metrics else []
 
 
-def _metric(found: Mapping[str, Any]) -> Metric:
+def _metric(document: Mapping[str, Any]) -> Metric:
     return Metric(
-        type=found.get("type"),
-        selector=found.get("selector"),
-        event_token=text(found.get("eventToken")),
-        analytics=_analytics(found.get("analytics")),
+        type=document.get("type"),
+        selector=document.get("selector"),
+        event_token=text_or_none(document.get("eventToken")),
+        analytics=_analytics(document.get("analytics")),
     )
 
 
 def notification_state(rule: CompiledRule) -> Optional[str]:
-    """What goes back with the notification that a prefetched offer was displayed."""
-    return text(rule.consequence.get("state"))
+    """Return the state that the display notification of a prefetched offer contains."""
+    return text_or_none(rule.consequence.get("state"))
 
 
 def analytics(rule: CompiledRule) -> Optional[AnalyticsResponse]:
-    """What Analytics is to be told of the offer."""
+    """Return the Analytics payload of the offer."""
     return _analytics(rule.consequence.get("analytics"))
 
 
-def _analytics(found: Any) -> Optional[AnalyticsResponse]:
-    if found is None:
+def _analytics(document: Any) -> Optional[AnalyticsResponse]:
+    if document is None:
         return None
     try:
-        return AnalyticsResponse.from_dict(found)
-    except InvalidResponse:  # nothing that could be told
+        return AnalyticsResponse.from_dict(document)
+    except InvalidResponse:  # ignore a malformed payload
         return None
 
 
-def unique_by_token(found: List[Metric]) -> List[Metric]:
-    """``found``, each event token once."""
+def unique_by_token(metrics: List[Metric]) -> List[Metric]:
+    """Return ``metrics`` without repeated event tokens."""
     by_token: Dict[Any, Metric] = {}
-    for metric in found:
+    for metric in metrics:
         by_token.setdefault(metric.event_token or id(metric), metric)
     return list(by_token.values())
 
@@ -105,15 +104,15 @@ def _no_metrics(rule: CompiledRule) -> None:
 
 
 class DecisionMode(NamedTuple):
-    """The two ways to be shown."""
+    """How the offers of execute and prefetch requests differ."""
 
     name: str
     options: Callable[[CompiledRule, Any, Optional[Tokens]], List[Option]]
     metrics: Callable[[CompiledRule], Optional[List[Metric]]]
-    #: Whether to be asked for is to be displayed.
+    #: Whether the engine reports the offers as displayed.
     reports_display: bool
 
 
 EXECUTE = DecisionMode("execute", execute_options, click_metrics, True)
-#: A prefetched option is told of by its own token; only views keep their metrics.
+#: Prefetched options have their own event tokens, so only views contain metrics.
 PREFETCH = DecisionMode("prefetch", prefetch_options, _no_metrics, False)

@@ -1,43 +1,42 @@
-"""One rule of an artifact: under which condition which offer is shown.
+"""One rule of an artifact: a condition, and the offer that visitors see if it holds.
 
-A rule is one experience of one activity at one place.  ``ruleKey`` joins the rules that
-exclude one another, and they stand in the order of their priority.
+A rule is one experience of an activity at one location. Of the rules with the same ``ruleKey``, which are in order of
+priority, at most one applies.
 """
 
 from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_python_sdk.decisioning.macros import Content, compile_template, content_renderer
-from target_python_sdk.decisioning.parts import text
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.hashing import HashPrefix
 from target_tools.rules.compiler import compile_condition
 from target_tools.rules.operators import ClosureCache
 
-#: Who decided, as every option that was decided here says.
+#: The response token of every on-device decision.
 ON_DEVICE_TOKENS = {"activity.decisioningMethod": "on-device"}
 
 
 class BucketedActivity(NamedTuple):
-    """An activity, for which a visitor has one bucket."""
+    """An activity. Each visitor has one bucket in it."""
 
     id: Any
-    #: What its buckets are hashed from, up to the visitor.
+    #: The hashed text up to the visitor's id.
     hash_prefix: HashPrefix
 
 
 class RuleOption(NamedTuple):
-    """One option of a rule's offer."""
+    """One option of an offer."""
 
     type: Optional[str]
     content: Content
-    #: Whether there is neither type nor content: the page stays as it is.
+    #: True without type and content: the page keeps its default content.
     is_default: bool
-    #: What a display notification reports.
+    #: The token that display notifications contain.
     event_token: Optional[str]
 
 
 class CompiledRule:
-    """One rule, compiled."""
+    """A compiled rule."""
 
     __slots__ = (
         "_options",
@@ -67,59 +66,58 @@ class CompiledRule:
         self._tokens: Optional[Callable[[], Any]] = None
         self._options: Optional[Tuple[RuleOption, ...]] = None
         _objects(self.consequence, "options")
-        #: What to watch for once the offer is shown.
+        #: The events that applications report, such as clicks.
         self.metrics = _objects(self.consequence, "metrics")
 
-    # Most rules of an artifact never win, so what they show is looked at when it is first shown.
+    # Most rules of an artifact never match, so offers are prepared on first use.
 
     def tokens(self) -> Dict[str, Any]:
-        """The response tokens that do not depend on the visitor, in a dict of the caller's own."""
+        """Return the response tokens that do not depend on the visitor, in a new dict."""
         if self._tokens is None:
             wanted = self._wanted
-            found = {**ON_DEVICE_TOKENS, **{name: value for name, value in self.meta.items() if name in wanted}}
-            self._tokens = compile_template(found)
-        tokens: Dict[str, Any] = self._tokens()
-        return tokens
+            tokens = {**ON_DEVICE_TOKENS, **{name: value for name, value in self.meta.items() if name in wanted}}
+            self._tokens = compile_template(tokens)
+        copy: Dict[str, Any] = self._tokens()
+        return copy
 
     @property
     def options(self) -> Tuple[RuleOption, ...]:
-        """The offer."""
+        """The options of the offer."""
         if self._options is None:
-            found = self.consequence.get("options") or []
-            self._options = tuple(_option(option, at, self.metrics) for at, option in enumerate(found))
+            options = self.consequence.get("options") or []
+            self._options = tuple(_option(option, index, self.metrics) for index, option in enumerate(options))
         return self._options
 
     @property
     def audience_ids(self) -> List[Any]:
-        """The audiences that its condition stands for."""
-        found = self.meta.get("audience.ids")
-        return found if isinstance(found, list) else []
+        """The ids of the audiences that the condition was generated from."""
+        ids = self.meta.get("audience.ids")
+        return ids if isinstance(ids, list) else []
 
 
 class ArtifactRuleCompiler:
-    """Compiles the rules of one artifact, and keeps account of those that cannot be used."""
+    """Compiles the rules of one artifact and collects a message for each rule that cannot be used."""
 
     def __init__(self, client: str, tokens: AbstractSet[str]) -> None:
         self._client = client
-        #: The response tokens that options are to report.
+        #: The response tokens that options report.
         self._tokens = tokens
-        #: What conditions have in common.
         self._cache = ClosureCache()
         self._activities: Dict[Any, BucketedActivity] = {}
-        #: One text for each rule that cannot be used.
+        #: One message per rule that cannot be used.
         self.skipped_rules: List[str] = []
 
     def compile_rules(self, location: str, documents: Any) -> Tuple[CompiledRule, ...]:
-        """The rules of an mbox or a view that can be used, in their order."""
+        """Compile the rules of an mbox or a view, and return the usable ones in order."""
         if not isinstance(documents, (list, tuple)):
-            self.skipped_rules.append("the rules of {}: a list was expected".format(escape_text(location, 80)))
+            self.skipped_rules.append(f"the rules of {escape_text(location, 80)}: a list was expected")
             return ()
         rules: List[CompiledRule] = []
-        for at, document in enumerate(documents):
+        for index, document in enumerate(documents):
             try:
                 rules.append(self._rule(document))
             except InvalidRule as error:
-                self.skipped_rules.append("rule {} of {}: {}".format(at, escape_text(location, 80), error))
+                self.skipped_rules.append(f"rule {index} of {escape_text(location, 80)}: {error}")
         return tuple(rules)
 
     def _rule(self, document: Any) -> CompiledRule:
@@ -127,12 +125,12 @@ class ArtifactRuleCompiler:
             raise InvalidRule("an object was expected")
         number = document.get("activityId")
         if isinstance(number, float) and number.is_integer():
-            number = int(number)  # to JavaScript they are one number
+            number = int(number)  # 1.0 and 1 are the same number in JavaScript
         if not isinstance(number, (int, str)) or isinstance(number, bool):
             raise InvalidRule("activityId: a number was expected")
         activity = self._activities.get(number)
         if activity is None:
-            activity = BucketedActivity(number, HashPrefix.of_text("{}.{}.".format(self._client, number)))
+            activity = BucketedActivity(number, HashPrefix.of_text(f"{self._client}.{number}."))
             self._activities[number] = activity
         return CompiledRule(document, activity, self._tokens, self._cache)
 
@@ -145,40 +143,46 @@ def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
 
 
 def _is_object(value: Any) -> bool:
-    return value.__class__ is dict or isinstance(value, Mapping)  # which takes its time
+    return value.__class__ is dict or isinstance(value, Mapping)  # isinstance is slow for abstract classes
 
 
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found: Optional[Mapping[str, Any]] = document.get(key)
-    if found is None:
+    value: Optional[Mapping[str, Any]] = document.get(key)
+    if value is None:
         return {}
-    if not _is_object(found):
-        raise InvalidRule("{}: an object was expected".format(key))
-    return found
+    if not _is_object(value):
+        raise InvalidRule(f"{key}: an object was expected")
+    return value
 
 
 def _objects(document: Mapping[str, Any], key: str) -> List[Mapping[str, Any]]:
-    found = document.get(key)
-    if found is None:
+    value = document.get(key)
+    if value is None:
         return []
-    if not isinstance(found, list) or not all(map(_is_object, found)):
-        raise InvalidRule("{}: a list of objects was expected".format(key))
-    return found
+    if not isinstance(value, list) or not all(map(_is_object, value)):
+        raise InvalidRule(f"{key}: a list of objects was expected")
+    return value
 
 
 def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
-    """The properties that the rule is for; None for a rule that is for all of them."""
-    found = document.get("propertyTokens")
-    if not found:
+    """Return the properties that the rule applies to; None means all."""
+    tokens = document.get("propertyTokens")
+    if not tokens:
         return None
-    if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise InvalidRule("propertyTokens: a list of text was expected")
-    return frozenset(found)
+    return frozenset(tokens)
 
 
-def _option(option: Mapping[str, Any], at: int, metrics: List[Mapping[str, Any]]) -> RuleOption:
-    kind, content = option.get("type"), option.get("content")
+def _option(option: Mapping[str, Any], index: int, metrics: List[Mapping[str, Any]]) -> RuleOption:
+    type_, content = option.get("type"), option.get("content")
     token = option.get("eventToken")
-    if token is None and at < len(metrics) and metrics[at].get("type") == "display":
-        token = metrics[at].get("eventToken")
-    return RuleOption(kind, content_renderer(kind, content), kind is None and content is None, text(token))
+    if token is None and index < len(metrics) and metrics[index].get("type") == "display":
+        token = metrics[index].get("eventToken")
+    is_default = type_ is None and content is None
+    return RuleOption(type_, content_renderer(type_, content), is_default, text_or_none(token))
+
+
+def text_or_none(value: Any) -> Optional[str]:
+    """Return ``value`` if it is text, else None."""
+    return value if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Why a place shows what it shows, as plain JSON; made only for a request that asks for a trace."""
+"""Traces: JSON that explains the decision for a location. Created only if the request asks for a trace."""
 
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -12,12 +12,12 @@ from target_tools.schema.model import Model
 
 Json = Dict[str, Any]
 
-#: How deep a trace goes into what a caller gave, and into conditions.
+#: The depth up to which traces contain conditions and the caller's values.
 MAX_LEVELS = 120
 
 
 class Tracer:
-    """What the traces of one call have in common."""
+    """Creates the traces of one call."""
 
     def __init__(
         self, artifact: Artifact, request: DeliveryRequest, client: str, session_id: str, retrieval: Json
@@ -28,17 +28,17 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def location_trace(self, kind: str, details: Model, mode: str, asked_about: LazyDict) -> "LocationTrace":
-        """The trace of one place, an ``mbox`` or a ``view``, to be told of its rules one by one."""
-        page = asked_about["page"]
-        what = {**_requested_location(details), "type": mode}
-        requested = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, kind: what}
-        trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": requested}
+    def location_trace(self, location_type: str, details: Model, mode: str, variables: LazyDict) -> "LocationTrace":
+        """Return a new trace for a location, an ``mbox`` or a ``view``."""
+        page = variables["page"]
+        location = {**_as_sent(details), "type": mode}
+        request = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, location_type: location}
+        trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": request}
         return LocationTrace(trace, self._environment)
 
 
 class LocationTrace:
-    """The trace of one place."""
+    """The trace of one location."""
 
     def __init__(self, common: Json, environment: Any) -> None:
         self._common = common
@@ -46,25 +46,25 @@ class LocationTrace:
         self._campaigns: Dict[Any, Json] = {}
         self._targets: Dict[Any, Json] = {}
 
-    def add_rule(self, rule: CompiledRule, matched: bool, asked_about: LazyDict) -> None:
-        """``rule`` was asked, and this is what it could ask about."""
-        number = rule.activity.id
-        if number not in self._targets:
-            self._targets[number] = {
-                "context": asked_about.as_dict(),
-                "campaignId": number,
+    def add_rule(self, rule: CompiledRule, matched: bool, variables: LazyDict) -> None:
+        """Record that ``rule`` was evaluated with ``variables``."""
+        activity_id = rule.activity.id
+        if activity_id not in self._targets:
+            self._targets[activity_id] = {
+                "context": variables.as_dict(),
+                "campaignId": activity_id,
                 "campaignType": rule.meta.get("activity.type"),
                 "matchedSegmentIds": [],
                 "unmatchedSegmentIds": [],
                 "matchedRuleConditions": [],
                 "unmatchedRuleConditions": [],
             }
-        target, outcome = self._targets[number], "matched" if matched else "unmatched"
+        target, outcome = self._targets[activity_id], "matched" if matched else "unmatched"
         _extend(target[outcome + "SegmentIds"], rule.audience_ids)
         _extend(target[outcome + "RuleConditions"], [rule.document.get("condition")])
 
     def add_winner(self, rule: CompiledRule, notifications: Sequence[Notification]) -> None:
-        """``rule`` is shown, and ``notifications`` say so."""
+        """Record that the response contains the offer of ``rule``, and the notifications about its display."""
         campaign = self._campaigns.setdefault(
             rule.activity.id,
             {
@@ -82,7 +82,7 @@ class LocationTrace:
             campaign.setdefault("notifications", []).extend(reported)
 
     def as_dict(self) -> Json:
-        """The trace, shared with nobody."""
+        """Return a copy of the trace."""
         result: Json = _json(
             {
                 **self._common,
@@ -93,32 +93,32 @@ class LocationTrace:
         return result
 
 
-def _extend(known: List[Any], found: List[Any]) -> None:
-    known.extend(one for one in found if one not in known)
+def _extend(items: List[Any], more: List[Any]) -> None:
+    items.extend(item for item in more if item not in items)
 
 
-def _requested_location(details: Model) -> Json:
-    """What was asked for, as it is sent; nothing of it where a caller put in what cannot be sent."""
+def _as_sent(model: Model) -> Json:
+    """Return ``model`` as JSON, or an empty object if it is nested too deeply."""
     try:
-        return details.to_dict(by_alias=True, exclude_none=True)
+        return model.to_dict(by_alias=True, exclude_none=True)
     except OptionError:
         return {}
 
 
 def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
-    """``value`` as JSON of its own.  What a caller gave may be anything, and may hold itself."""
+    """Return ``value`` as a copy in JSON. Parameters may be any object, and may contain themselves."""
     if isinstance(value, (str, int, float)) or value is None:
         return value
     if levels and isinstance(value, Mapping):
         return {str(key): _json(item, levels - 1) for key, item in value.items()}
     if levels and isinstance(value, (list, tuple)):
         return [_json(item, levels - 1) for item in value]
-    return "({})".format(type(value).__name__)
+    return f"({type(value).__name__})"
 
 
 def _profile(request: DeliveryRequest) -> Json:
     identity = request.id
-    ids = {} if identity is None else _requested_location(identity)
+    ids = {} if identity is None else _as_sent(identity)
     location = location_hint_of(identity)
     if location is not None:
         ids = {**ids, "tntId": str(ids["tntId"]).partition(".")[0], "profileLocation": location}

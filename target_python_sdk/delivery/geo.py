@@ -9,7 +9,6 @@ import math
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from target_python_sdk.artifact.location import ParsedUrl, cdn_url, parse_url
-from target_python_sdk.decisioning.parts import part
 from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.clock import Deadline
@@ -36,7 +35,7 @@ def geo_url(cdn_base_path: str, secure: bool) -> ParsedUrl:
 def geo_from_request(request: DeliveryRequest) -> Optional[Geo]:
     """Return the geo of the request's context, if it has one."""
     context = request.context
-    return None if context is None or context.geo is None else part(context.geo, Geo)
+    return None if context is None else context.geo
 
 
 def needs_lookup(geo: Geo) -> bool:
