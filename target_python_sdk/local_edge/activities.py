@@ -35,7 +35,7 @@ from target_python_sdk.local_edge.validation import (
     check_number,
     check_object,
     check_text,
-    invalid,
+    error_at,
 )
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
@@ -140,14 +140,14 @@ def read_document(source: ActivitiesSource = None) -> Any:
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise invalid(str(path), "a file in UTF-8") from error
+        raise error_at(str(path), "a file in UTF-8") from error
     except RecursionError as error:
-        raise invalid(str(path), "JSON with less nesting") from error
+        raise error_at(str(path), "JSON with less nesting") from error
     except OSError as error:
-        raise OptionError(f"{path}: {error.strerror or error}", str(path), "a readable file") from error
+        raise error_at(str(path), "a readable file", problem=error.strerror or str(error)) from error
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
-        raise OptionError(f"{place}: invalid JSON: {error.msg}", place, "JSON") from error
+        raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
 
 
 def parse_activities(document: Any) -> Activities:
@@ -176,10 +176,10 @@ def parse_geo(value: Any) -> Dict[str, Any]:
 def _activity(value: Any, place: str) -> Activity:
     value = check_object(value, place, ACTIVITY_KEYS, required=("id", "experiences"))
     if not isinstance(value["id"], int) or isinstance(value["id"], bool):
-        raise invalid(f"{place}.id", "an integer", value["id"])
+        raise error_at(f"{place}.id", "an integer", value["id"])
     locations, views = _names(value, "locations", place), _names(value, "views", place)
     if not locations and not views:
-        raise invalid(place, "at least one name in 'locations' or 'views'")
+        raise error_at(place, "at least one name in 'locations' or 'views'")
     return Activity(
         value["id"],
         check_text(value.get("name", f"Activity {value['id']}"), f"{place}.name"),
@@ -199,7 +199,7 @@ def _audience(condition: Any, place: str) -> Any:
     try:
         compile_condition(condition)
     except InvalidRule as error:
-        raise OptionError(f"{place}: {error}", place, "a JSON-logic condition") from error
+        raise error_at(place, "a JSON-logic condition", problem=str(error)) from error
     return condition
 
 
@@ -211,7 +211,7 @@ def _names(value: Mapping[str, Any], key: str, place: str) -> Tuple[str, ...]:
 def _experiences(value: Any, place: str) -> Tuple[Experience, ...]:
     values = check_list(value, place)
     if not values:
-        raise invalid(place, "at least one experience")
+        raise error_at(place, "at least one experience")
     places = [f"{place}[{index}]" for index in range(len(values))]
     objects = [check_object(item, at, ("name", "share", "offer")) for item, at in zip(values, places)]
     names = [
@@ -234,7 +234,7 @@ def _shares(experiences: Sequence[Mapping[str, Any]], places: Sequence[str]) -> 
     shares = []
     for experience, place in zip(experiences, places):
         if "share" not in experience:
-            raise invalid(place, "a 'share', because other experiences of this activity have one")
+            raise error_at(place, "a 'share', because other experiences of this activity have one")
         shares.append(check_number(experience["share"], f"{place}.share", 0, 100))
     return shares
 
@@ -243,8 +243,8 @@ def _cumulative_shares(shares: Sequence[float], place: str) -> List[float]:
     # Rounded, so that 33.3, 33.3 and 33.4 add up to exactly 100.
     limits = [0.0, *(round(limit, 6) for limit in accumulate(shares))]
     if limits[-1] > 100:
-        problem = f"{place}: the shares add up to {limits[-1]:g}; at most 100 is possible"
-        raise OptionError(problem, place, "a sum of shares of 100 or less")
+        problem = f"the shares add up to {limits[-1]:g}; at most 100 is possible"
+        raise error_at(place, "a sum of shares of 100 or less", problem=problem)
     return limits
 
 
@@ -253,14 +253,14 @@ def _offer(value: Any, place: str) -> Optional[Offer]:
         return None
     value = check_object(value, place, OFFER_TYPES)
     if len(value) != 1:
-        raise invalid(place, f"exactly one of {', '.join(OFFER_TYPES)}")
+        raise error_at(place, f"exactly one of {', '.join(OFFER_TYPES)}")
     ((kind, content),) = value.items()
     if kind == "actions":
         check_list(content, f"{place}.actions")
     elif kind != "json":
         check_text(content, f"{place}.{kind}")
     elif not isinstance(content, (dict, list)):
-        raise invalid(f"{place}.json", "an object or a list", content)
+        raise error_at(f"{place}.json", "an object or a list", content)
     return Offer(kind, content)
 
 
@@ -268,4 +268,4 @@ def _check_unique(values: Sequence[object], place: str, key: str) -> None:
     for index, value in enumerate(values):
         first = values.index(value)
         if first != index:
-            raise invalid(f"{place}[{index}].{key}", f"a different value than in {place}[{first}]", value)
+            raise error_at(f"{place}[{index}].{key}", f"a different value than in {place}[{first}]", value)

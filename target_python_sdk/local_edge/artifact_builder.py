@@ -11,8 +11,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience
 from target_python_sdk.local_edge.explanations import ExperienceShare, Share, share_from_condition
+from target_python_sdk.local_edge.validation import error_at
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
-from target_tools.errors import InvalidArtifact, OptionError
+from target_tools.errors import InvalidArtifact
 
 VERSION = "1.0.0"
 ENVIRONMENT = "production"
@@ -156,7 +157,7 @@ def compile_edge_artifact(document: Mapping[str, Any], client: str) -> Artifact:
         tokens = [*(document.get("responseTokens") or ()), *_EDGE_TOKENS]
         return Artifact.compile({**document, "rules": edge_rules, "responseTokens": tokens}, client)
     except InvalidArtifact as error:
-        raise OptionError(f"not a rule artifact: {error}", "", "a rule artifact") from error
+        raise error_at("", "a rule artifact", problem=f"not a rule artifact: {error}") from error
 
 
 def experience_of(meta: Mapping[str, Any]) -> ExperienceShare:

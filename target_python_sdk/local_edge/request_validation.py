@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List
 
-from target_python_sdk.local_edge.validation import check_list, check_object, check_text, invalid
+from target_python_sdk.local_edge.validation import check_list, check_object, check_text, error_at
 
 Json = Dict[str, Any]
 
@@ -12,7 +12,7 @@ def validate_request(value: Any) -> Json:
     request = check_object(value, "request")
     context = check_object(request.get("context"), "context")
     if context.get("channel") not in ("web", "mobile"):
-        raise invalid("context.channel", "'web' or 'mobile'", context.get("channel"))
+        raise error_at("context.channel", "'web' or 'mobile'", context.get("channel"))
     optional_object(context, "address", "context.")
     optional_object(context, "geo", "context.")
     for key, visitor_id in optional_object(request, "id").items():
@@ -38,9 +38,9 @@ def request_notifications(request: Json) -> List[Json]:
         notification = check_object(value, place)
         check_text(notification.get("id"), f"{place}.id")
         if notification.get("type") not in ("click", "display"):
-            raise invalid(f"{place}.type", "'click' or 'display'", notification.get("type"))
+            raise error_at(f"{place}.type", "'click' or 'display'", notification.get("type"))
         if not isinstance(notification.get("timestamp"), int):
-            raise invalid(f"{place}.timestamp", "milliseconds since 1970", notification.get("timestamp"))
+            raise error_at(f"{place}.timestamp", "milliseconds since 1970", notification.get("timestamp"))
     return notifications
 
 

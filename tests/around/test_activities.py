@@ -62,9 +62,9 @@ def test_experiences_without_a_name_are_named_a_and_b() -> None:
 
 
 WRONG = [
-    ([], "expected an object, got a list"),
+    ([], "expected an object, got an empty list"),
     ({}, "missing key 'activities'"),
-    ({"activities": {}}, "activities: expected a list, got an object"),
+    ({"activities": {}}, "activities: expected a list, got an empty dict"),
     ({"activties": []}, "unknown key 'activties'; did you mean 'activities'?"),
     ({"activities": [], "client": ""}, "client: expected a non-empty string, got ''"),
     ({"activities": [7]}, "activities[0]: expected an object, got 7"),
@@ -73,7 +73,7 @@ WRONG = [
     (one(experiences=None), "activities[0]: missing key 'experiences'"),
     (one(locations=None), "activities[0]: expected at least one name in 'locations' or 'views'"),
     (one(locations="m"), "activities[0].locations: expected a list, got 'm'"),
-    (one(locations=["m", None]), "activities[0].locations[1]: expected a non-empty string, got null"),
+    (one(locations=["m", None]), "activities[0].locations[1]: expected a non-empty string, got None"),
     (one(experiences=[]), "activities[0].experiences: expected at least one experience"),
     (
         one(xyzzy=1),
@@ -90,7 +90,7 @@ WRONG = [
     (shares(50, 120), "activities[0].experiences[1].share: expected a number between 0 and 100, got 120"),
     (shares(50, "50"), "activities[0].experiences[1].share: expected a number between 0 and 100, got '50'"),
     (shares(float("nan")), "activities[0].experiences[0].share: expected a number between 0 and 100, got nan"),
-    (shares(True), "activities[0].experiences[0].share: expected a number between 0 and 100, got true"),
+    (shares(True), "activities[0].experiences[0].share: expected a number between 0 and 100, got True"),
     (shares(60, 60), "activities[0].experiences: the shares add up to 120; at most 100 is possible"),
     (shares(60, None), "activities[0].experiences[1]: expected a 'share', because other experiences"),
     (one(experiences=[{"shrae": 1}]), "activities[0].experiences[0]: unknown key 'shrae'; did you mean 'share'?"),

@@ -233,17 +233,17 @@ def test_a_beacon_is_recorded_and_answered_without_a_body(edge: LocalEdge, calle
 
 
 REJECTED = [
-    (PATH, b"{", "request: expected an object, got null"),
-    (PATH, b"[]", "request: expected an object, got a list"),
-    (PATH, b'{"id": "\xff"}', "request: expected an object, got null"),
-    (PATH, b"[" * 100000, "request: expected an object, got null"),
-    (PATH, {}, "context: expected an object, got null"),
+    (PATH, b"{", "request: expected an object, got None"),
+    (PATH, b"[]", "request: expected an object, got an empty list"),
+    (PATH, b'{"id": "\xff"}', "request: expected an object, got None"),
+    (PATH, b"[" * 100000, "request: expected an object, got None"),
+    (PATH, {}, "context: expected an object, got None"),
     (PATH, {"context": {}}, "context.channel: expected 'web' or 'mobile'"),
-    (PATH, {"context": CONTEXT, "id": []}, "id: expected an object, got a list"),
+    (PATH, {"context": CONTEXT, "id": []}, "id: expected an object, got an empty list"),
     (PATH, {"context": CONTEXT, "id": {"tntId": 7}}, "id.tntId: expected a non-empty string, got 7"),
-    (PATH, {"context": CONTEXT, "execute": []}, "execute: expected an object, got a list"),
-    (PATH, {"context": CONTEXT, "execute": {"mboxes": {}}}, "execute.mboxes: expected a list, got an object"),
-    (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0]: expected an object, got null"),
+    (PATH, {"context": CONTEXT, "execute": []}, "execute: expected an object, got an empty list"),
+    (PATH, {"context": CONTEXT, "execute": {"mboxes": {}}}, "execute.mboxes: expected a list, got an empty dict"),
+    (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0]: expected an object, got None"),
     (PATH, {"context": CONTEXT, "prefetch": {"mboxes": [{}]}}, "prefetch.mboxes[0].name: expected a non-empty string"),
     (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: expected an object, got 1"),
     (
