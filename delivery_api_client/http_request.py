@@ -54,9 +54,9 @@ def http_request(
 
 def _response_check(request_id: Any) -> Callable[[bytes], bool]:
     """Return a function that checks whether a response body belongs to the request with that id."""
-    from target_python_sdk.delivery.exchange import answers  # noqa: PLC0415 - imported with the first request
+    from target_python_sdk.delivery.exchange import is_answer  # noqa: PLC0415 - imported with the first request
 
-    return lambda body: answers(request_id, body)
+    return lambda body: is_answer(request_id, body)
 
 
 def seconds(timeout: Timeout) -> float:

@@ -9,7 +9,7 @@ import urllib3
 from delivery_api_client.configuration import Configuration
 from delivery_api_client.http_request import Headers, Pairs, Timeout, http_request, seconds
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
-from target_python_sdk.delivery.wire_log import Logged
+from target_python_sdk.delivery.payload_log import PayloadLogger
 from target_tools.clock import Deadline
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
@@ -104,7 +104,7 @@ class RESTClientObject:
 
     def send(self, request: HttpRequest, timeout: float) -> HttpReply:
         """Send a validated request and return its reply, with a 2xx status, within ``timeout`` seconds."""
-        logged = Logged(self._transports.get().send, self._log, self._configuration.debug)
+        logged = PayloadLogger(self._transports.get().send, self._log, self._configuration.debug)
         reply = logged(request, Deadline.after(timeout))
         if not 200 <= reply.status < 300:
             refused = RESTResponse(as_urllib3(reply))

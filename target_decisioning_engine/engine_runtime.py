@@ -14,10 +14,9 @@ from target_python_sdk.decisioning.dependency import remote_parts
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
-from target_python_sdk.delivery.here import Newest
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
-from target_python_sdk.delivery.pipeline import Answer, decided
+from target_python_sdk.delivery.pipeline import CallResult, CurrentArtifact, decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime
@@ -66,8 +65,8 @@ class EngineRuntime:
         self._log = Log()
         self._settings = _settings(config, self._log)
         self._events = _Events(config, self._log)
-        create = partial(Runtime, self._settings, self._events, self._log, asks_for_cluster=False)
-        self._processes = PerProcess(create, self._stop_if_stopped, Runtime.abandon)
+        create = partial(Runtime, self._settings, self._events, self._log, requests_hint=False)
+        self._processes = PerProcess(create, self._stop_if_stopped, Runtime.discard_inherited)
         self.stopped = False
 
     def start(self) -> None:
@@ -83,7 +82,7 @@ class EngineRuntime:
 
     def document(self) -> Optional[Mapping[str, Any]]:
         """Return the artifact as downloaded, or None."""
-        current = self._processes.get().newest()
+        current = self._processes.get().current_artifact()
         return None if current is None else current.artifact.document
 
     def remote_parts_of(self, request: DeliveryRequest) -> Dict[str, Any]:
@@ -105,25 +104,25 @@ class EngineRuntime:
         if answer.geo is not None:
             updated: GeoLocationUpdated = {"geo_context": answer.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)
-        if answer.owed is not None:
+        if answer.pending_notifications is not None:
             if sends_telemetry:
-                _add_entry(answer.owed.request, prepared.request.request_id, began)
-            self._submit_notifications(answer.owed, options["visitor"])
+                _add_entry(answer.pending_notifications.request, prepared.request.request_id, began)
+            self._submit_notifications(answer.pending_notifications, options["visitor"])
         return _response(answer)
 
-    def _decide(self, prepared: PreparedRequest, artifact: Newest, deadline: Deadline) -> Answer:
+    def _decide(self, prepared: PreparedRequest, artifact: CurrentArtifact, deadline: Deadline) -> CallResult:
         runtime, geo = self._processes.get(), geo_from_request(prepared.request)
         looked_up = None
         if geo is not None and artifact.artifact.geo_targeting_enabled and needs_lookup(geo):
-            looked_up = look_up(geo, runtime.here.geo_service, runtime.send, deadline)
-        return decided(prepared, artifact, runtime.here, geo, looked_up)
+            looked_up = look_up(geo, runtime.on_device_context.geo_service, runtime.send, deadline)
+        return decide_on_device(prepared, artifact, runtime.on_device_context, geo, looked_up)
 
-    def _current_artifact(self, seconds: float) -> Newest:
+    def _current_artifact(self, seconds: float) -> CurrentArtifact:
         """Return the newest artifact. Waits for the first one, unless an earlier wait has timed out."""
         runtime = self._processes.get()
-        current = runtime.newest() or runtime.first(seconds)
+        current = runtime.current_artifact() or runtime.first_artifact(seconds)
         if current is None:
-            raise not_available() from runtime.why_not_ready()
+            raise not_available() from runtime.last_download_error()
         return current
 
     def _submit_notifications(self, owed: PreparedRequest, visitor: Any) -> None:
@@ -222,7 +221,7 @@ def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -
     owed.telemetry = Telemetry(entries=[*(_telemetry(owed).entries or ()), entry])
 
 
-def _response(answer: Answer) -> DecisionProviderResponse:
+def _response(answer: CallResult) -> DecisionProviderResponse:
     response, meta = answer.envelope["response"], answer.envelope["meta"]
     return DecisionProviderResponse(
         remote_mboxes=meta["remote_mboxes"],

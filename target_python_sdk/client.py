@@ -1,38 +1,34 @@
-"""``TargetClient``: options in, decisions out."""
+"""The client of Adobe Target."""
 
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    TypeVar,
-    Union,
-    overload,
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar, Union, overload
+
+from target_python_sdk.delivery.call_options import (
+    Call,
+    attributes_options,
+    call_options,
+    check_notifications,
+    check_offers,
+    parse_mbox_names,
+    with_mboxes,
 )
-
-from target_python_sdk.delivery.call_options import Call, call_options, check_notifications, check_offers, with_mboxes
-from target_python_sdk.delivery.conversion import plain
-from target_python_sdk.delivery.messages import PRIVATE_CONSTRUCTOR
+from target_python_sdk.delivery.legacy_messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
-from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
+from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
+from target_tools.concurrency.per_process import PerProcess
 from target_tools.enums import DecisioningMethod
-from target_tools.error_text import OMITTED, invalid, shown
-from target_tools.errors import OptionError
+from target_tools.errors import ClientClosed, OptionError
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 
-if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentieth of our import
+if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
+    from target_python_sdk.client_views import ClientConfig, DecisioningEngine
     from target_python_sdk.delivery.option_types import (
         AttributesCallbackOptions,
         AttributesOptions,
@@ -40,14 +36,14 @@ if TYPE_CHECKING:  # calls take plain dicts; reading their types takes a twentie
         CallOptions,
         ClientOptions,
     )
-    from target_python_sdk.inside import ClientConfig, DecisioningEngine
+    from target_python_sdk.runtime import Runtime
     from target_tools.concurrency.async_result import AsyncResult
 
 ResultT = TypeVar("ResultT")
 
 
 class AuthState:
-    """How a customer id is known, in the numbers of the Experience Cloud visitor."""
+    """The authentication states of a customer id, as the Experience Cloud visitor numbers them."""
 
     UNKNOWN = 0
     AUTHENTICATED = 1
@@ -55,12 +51,11 @@ class AuthState:
 
 
 class TargetClient:
-    """Decisions of Adobe Target, for any number of visitors and threads.
+    """A client of Adobe Target for any number of visitors and threads.
 
-    Made by :meth:`create`, once per process or application; a call takes no lock, so one
-    client serves them all.  Unless it decides by itself it opens no connection before the
-    first call.  It survives ``os.fork`` and is best closed, by :meth:`close` or ``with``,
-    when it is not needed any more.
+    Create it once per process or application with :meth:`create`. A call takes no lock, so all threads can share
+    one client. A server-side client opens no connection before the first call. A client survives ``os.fork``. Close
+    it with :meth:`close` or ``with`` when it is no longer needed.
     """
 
     #: The name of the cookie that carries session and visitor.
@@ -76,28 +71,32 @@ class TargetClient:
         self._settings: ClientSettings = client_settings(options, self._log)
         self._options: Dict[str, Any] = dict(options)
         self._events = EventProvider(self._settings.events, self._log)
-        # What answers calls is a third of our modules, and who only names this class does without: it is
-        # read with the first client.  Not with the first call, which would wait for it in its own time.
-        from target_python_sdk.calls import Calls  # noqa: PLC0415
+        # The code that executes calls is a third of our modules. It is imported with the first client, because
+        # importing this module must be fast, and the first call must not spend its timeout on imports.
+        from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
+        from target_python_sdk.runtime import Runtime  # noqa: PLC0415
 
-        self._calls = Calls(self._settings, self._events, self._log)
+        self._call_class = PreparedCall
+        create = partial(Runtime, self._settings, self._events, self._log)
+        self._processes = PerProcess(create, Runtime.start, Runtime.discard_inherited)
+        self._is_closed = False
         self._ready: Optional[ReadyEvent] = None
 
     @staticmethod
     def create(options: Optional["ClientOptions"] = None) -> "TargetClient":
-        """A client that is ready for calls; ``client_ready`` is told 0.1 s later.
+        """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
 
-        Raises :class:`~target_python_sdk.errors.OptionError`, which names the option, for
-        what cannot be used.  An unknown option is named in the log and has no effect.
+        Raises :class:`~target_python_sdk.errors.OptionError`, which names the option, for an invalid value. An
+        unknown option is logged and has no effect.
         """
         given: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
         client = TargetClient({**given, "internal": True})
-        client._start()
+        client._wait_until_ready()
         return client
 
     @staticmethod
     def get_visitor_cookie_name(organization_id: str) -> str:
-        """The name of the cookie that carries the Experience Cloud visitor of an organization."""
+        """Return the name of the cookie of the Experience Cloud visitor."""
         return VISITOR_COOKIE_PREFIX + organization_id
 
     @overload
@@ -107,19 +106,18 @@ class TargetClient:
     def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
     def get_offers(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
-        """The offers that were decided on for ``options["request"]``, with the cookies to set.
+        """Return the offers for ``options["request"]``, with the cookies to set.
 
-        The edge decides, or this process, as ``decisioning_method`` says.  Blocks for as long
-        as ``timeout`` at most; with a ``callback`` it comes back at once with an
-        :class:`~target_tools.concurrency.async_result.AsyncResult`.  Raises ``OptionError``
-        before anything is sent, and a :class:`~target_python_sdk.errors.DeliveryError` where
-        no usable answer came.
+        ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
+        ``timeout``. With a ``callback`` it returns an
+        :class:`~target_tools.concurrency.async_result.AsyncResult` at once. Raises ``OptionError`` before anything
+        is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
         """
-        return self._answer(self._offers_call(options), _as_it_is)
+        return self._execute(self._offers_call(options), _identity)
 
     async def get_offers_async(self, options: "CallOptions") -> TargetDeliveryResponse:
-        """The same, awaited: a worker asks, and the event loop goes on meanwhile."""
-        return await self._await(self._offers_call(options), _as_it_is)
+        """Return the offers without blocking the event loop. A worker executes the call."""
+        return await self._execute_async(self._offers_call(options), _identity)
 
     @overload
     def send_notifications(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
@@ -128,15 +126,15 @@ class TargetClient:
     def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
     def send_notifications(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
-        """Tell the edge what was displayed or clicked; the answer names the notifications it took.
+        """Report displays and clicks to the edge. The answer names the notifications that it accepted.
 
-        Always goes to the edge.  Waits, returns and raises as :meth:`get_offers` does.
+        Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
         """
-        return self._answer(self._notifications_call(options), _as_it_is)
+        return self._execute(self._notifications_call(options), _identity)
 
     async def send_notifications_async(self, options: "CallOptions") -> TargetDeliveryResponse:
-        """The same, awaited."""
-        return await self._await(self._notifications_call(options), _as_it_is)
+        """Report displays and clicks without blocking the event loop."""
+        return await self._execute_async(self._notifications_call(options), _identity)
 
     @overload
     def get_attributes(
@@ -153,75 +151,81 @@ class TargetClient:
         mbox_names: Sequence[str],
         options: "Union[AttributesCallbackOptions, AttributesOptions, None]" = None,
     ) -> Any:
-        """The JSON offers of ``mbox_names`` as plain values.
+        """Return the JSON offers of ``mbox_names`` as plain values.
 
-        Names that the request does not ask for yet are added to ``execute``, in a copy.
+        Names that the request does not ask for yet are added to ``execute`` in a copy of it.
         Waits, returns and raises as :meth:`get_offers` does.
         """
-        return self._answer(self._attributes_call(mbox_names, options), AttributesProvider)
+        return self._execute(self._attributes_call(mbox_names, options), AttributesProvider)
 
     async def get_attributes_async(
         self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
     ) -> AttributesProvider:
-        """The same, awaited."""
-        return await self._await(self._attributes_call(mbox_names, options), AttributesProvider)
+        """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
+        return await self._execute_async(self._attributes_call(mbox_names, options), AttributesProvider)
 
     @property
     def config(self) -> "ClientConfig":
-        """The options, read-only, with the cluster that the client knows by now."""
-        from target_python_sdk.inside import ClientConfig  # noqa: PLC0415 - few applications ask
+        """The options, read-only, with the cluster that the client currently uses."""
+        from target_python_sdk.client_views import ClientConfig  # noqa: PLC0415 - few applications use it
 
-        return ClientConfig(self._options, self._calls.location_hint)
+        return ClientConfig(self._options, partial(_location_hint, self._settings, self._processes))
 
     @property
     def decisioning_engine(self) -> "Optional[DecisioningEngine]":
-        """Whether there is an artifact, and which; None where the edge decides."""
-        from target_python_sdk.inside import DecisioningEngine  # noqa: PLC0415 - as above
+        """The state of the rule artifact; None for a server-side client."""
+        from target_python_sdk.client_views import DecisioningEngine  # noqa: PLC0415 - few applications use it
 
         if self._settings.decisioning_method is DecisioningMethod.SERVER_SIDE:
             return None
-        return DecisioningEngine(self._calls.artifacts)
+        processes = self._processes
+        return DecisioningEngine(lambda: processes.get().artifacts)
 
     @property
     def event_emitter(self) -> Callable[..., None]:
-        """Tell the subscribers of this client of an event: its name and what belongs to it."""
+        """A function that emits an event of this client; it takes the name and the payload."""
         return self._events.emit
 
     @property
     def logger(self) -> Any:
-        """The logger that the client was given, or ``adobe.target``."""
+        """The logger from the options, or ``adobe.target``."""
         return self._log.logger
 
     def initialize(self) -> None:
-        """Do nothing: :meth:`create` has done it.  1.1.0 had a method of this name."""
+        """Do nothing. 1.1.0 had this method; :meth:`create` initializes the client."""
 
     def stats(self) -> Dict[str, int]:
-        """What happened in this process so far, and what is under way.
+        """Return the counters of this process, and its calls in progress.
 
-        ``calls``, ``failures``, ``retries``, ``invalid_hints``; ``pending`` and ``running``
-        calls with a callback, the ``threads`` that serve them, and how many such calls were
-        ``refused`` by a full queue or ``dropped`` by ``close``.
+        ``calls``, ``failures``, ``retries``, ``invalid_hints``; the ``pending`` and ``running`` calls with a
+        callback, the ``threads`` that execute them, and how many such calls were ``refused`` by a full queue or
+        ``dropped`` by ``close``.
         """
-        return self._calls.stats()
+        return self._processes.get().stats()
 
     def flush(self, timeout: Optional[float] = None) -> bool:
-        """Wait until every call with a callback that was made so far is over.
+        """Wait until every call with a callback that was made before is done.
 
-        ``timeout`` is in milliseconds, as everywhere; None waits as long as it takes.
-        False: some were not over in time; they go on.
+        ``timeout`` is in milliseconds; None waits without a limit. Returns False if some calls were not done in
+        time; they continue.
         """
-        return self._calls.flush(_seconds(timeout))
+        seconds = _to_seconds(timeout)
+        runtime = self._processes.current()
+        return runtime is None or runtime.workers.flush(seconds)
 
     def close(self, timeout: Optional[float] = None) -> bool:
-        """Take no more calls, wait for those under way, and close the connections.
+        """Accept no more calls, wait for those in progress, and close the connections.
 
-        ``timeout`` is in milliseconds; None is ``shutdown_timeout``.  Calls that no worker
-        has begun by then end with ``ClientClosed``.  False: some were not over in time.
-        Further calls raise ``ClientClosed``; closing twice does no harm.
+        ``timeout`` is in milliseconds; None means ``shutdown_timeout``. Calls that no worker has begun by then end
+        with ``ClientClosed``. Returns False if some calls were not done in time. Later calls raise
+        ``ClientClosed``. Closing twice does no harm.
         """
+        seconds = self._settings.shutdown_timeout if timeout is None else _to_seconds(timeout)
         if self._ready is not None:
             self._ready.cancel()
-        return self._calls.close(self._settings.shutdown_timeout if timeout is None else _seconds(timeout))
+        self._is_closed = True
+        runtime = self._processes.current()
+        return runtime is None or runtime.close(seconds)
 
     def __enter__(self) -> "TargetClient":
         return self
@@ -230,10 +234,10 @@ class TargetClient:
         self.close()
 
     def __repr__(self) -> str:
-        return "<TargetClient {}{}>".format(self._settings.client, " (closed)" if self._calls.closed else "")
+        return f"<TargetClient {self._settings.client}{' (closed)' if self._is_closed else ''}>"
 
     def __getstate__(self) -> Dict[str, Any]:
-        """The options: a client takes no connection along, and does not tell ``client_ready`` again."""
+        """Return the options. An unpickled client has its own connections and does not emit ``client_ready``."""
         for name, value in self._options.items():
             check_picklable(name, value)
         return self._options
@@ -245,81 +249,77 @@ class TargetClient:
         return type(self)(self._options)
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "TargetClient":
-        # Nobody writes to options, so a copy of the client can share them.
-        return type(self)(self._options)
+        return type(self)(self._options)  # the options are never changed, so both clients can share them
 
-    def _start(self) -> None:
-        """Get ready; a client that decides on-device waits for its artifact, and is ready when it is there."""
-        self._calls.start()
+    def _wait_until_ready(self) -> None:
+        """Start the downloads. An on-device client waits for its first artifact."""
+        method = self._settings.decisioning_method
+        if method is not DecisioningMethod.SERVER_SIDE:
+            runtime = self._processes.get()
+            if method is DecisioningMethod.ON_DEVICE:
+                runtime.wait_for_artifact(self._settings.maximum_wait_ready)
         if self._events.has_subscriber(CLIENT_READY):
-            events = self._events  # and not the client, which would hold itself
+            events = self._events  # a reference to the client would form a cycle
             self._ready = ReadyEvent(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
-            self._calls.when_ready(self._ready.start)
+            self._on_ready(self._ready.start)
+
+    def _on_ready(self, act: Callable[[], object]) -> None:
+        """Call ``act`` when calls can be answered. Only an on-device client has to wait for that."""
+        if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
+            self._processes.get().on_ready(act)
+        else:
+            act()
 
     def _ensure_ready_event(self, event: ReadyEvent) -> None:
-        """Emit ``client_ready`` in this process if a fork, or a lack of threads, has prevented it."""
+        """Emit ``client_ready`` if a fork or a lack of threads has prevented it."""
         if event.was_inherited():
             self._ready = event.for_this_process()
-            self._calls.when_ready(self._ready.start)
+            self._on_ready(self._ready.start)
         else:
             event.emit_if_overdue()
 
     def _offers_call(self, options: Any) -> Call:
-        call = self._call(options)
+        call = self._parse_call(options)
         check_offers(call.request)
         return call
 
     def _notifications_call(self, options: Any) -> Call:
-        call = self._call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
+        call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
         check_notifications(call.request)
         return call
 
     def _attributes_call(self, mbox_names: Any, options: Any) -> Call:
-        names = _names(mbox_names)
-        if options is not None and not isinstance(options, Mapping):
-            text = invalid("Invalid argument 'options'", expected="a dict", got=options)
-            raise OptionError(text, "options", "a dict")
-        given: Dict[str, Any] = dict(options or {})
-        if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
-            given["request"] = DeliveryRequest()
-        call = self._call(given)
+        names = parse_mbox_names(mbox_names)
+        call = self._parse_call(attributes_options(options))
         call = call._replace(request=with_mboxes(call.request, names))
         check_offers(call.request)
         return call
 
-    def _call(self, options: Any) -> Call:
-        self._calls.check_open()
+    def _parse_call(self, options: Any) -> Call:
+        if self._is_closed:
+            raise ClientClosed("the client was closed")
         if self._ready is not None:
             self._ensure_ready_event(self._ready)
         return call_options(options, self._settings, self._log)
 
-    def _answer(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
-        """The answer, waited for; or, with a callback, the result that will hold it."""
-        one = self._calls.begin(call, shape)
-        return one.answer() if call.callback is None else one.hand_over(call.callback, call.err_callback)
+    def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
+        """Return the result of a call; with a callback, the ``AsyncResult`` that will hold it."""
+        prepared = self._call_class(call, self._processes.get(), convert)
+        return prepared.execute() if call.callback is None else prepared.submit()
 
-    async def _await(self, call: Call, shape: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
-        running_loop()  # before anything is sent
-        return await self._calls.begin(call, shape).hand_over(call.callback, call.err_callback)
+    async def _execute_async(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
+        running_loop()  # raises if there is no event loop, before anything is sent
+        return await self._call_class(call, self._processes.get(), convert).submit()
 
 
-def _as_it_is(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
+def _location_hint(settings: ClientSettings, processes: "PerProcess[Runtime]") -> Optional[str]:
+    runtime = processes.current()
+    return settings.target_location_hint if runtime is None else runtime.location_hint
+
+
+def _identity(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
     return envelope
 
 
-def _seconds(timeout: Optional[float]) -> Optional[float]:
+def _to_seconds(timeout: Optional[float]) -> Optional[float]:
     return None if timeout is None else float(milliseconds(0)("timeout", timeout))
-
-
-def _names(mbox_names: Any) -> List[str]:
-    expected, problem = "a list of mbox names", ""
-    if isinstance(mbox_names, Iterable) and not isinstance(mbox_names, (str, bytes, Mapping)):
-        names = [plain(name) for name in mbox_names]
-        for position, name in enumerate(names):
-            if not isinstance(name, str) or not name:
-                problem = f"item {position} is {shown(name) if name != '' else 'an empty string'}"
-                break
-        else:
-            return names
-    text = invalid("Invalid argument 'mbox_names'", problem, expected=expected, got=OMITTED if problem else mbox_names)
-    raise OptionError(text, "mbox_names", expected)

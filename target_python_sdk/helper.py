@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from target_python_sdk import protocol as service
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
-from target_python_sdk.delivery.edge import cluster_of_edge_host, cluster_of_id, valid_hint
+from target_python_sdk.delivery.edge_host import cluster_of_edge_host, cluster_of_id, valid_hint
 from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
 from target_python_sdk.types import (
     AnalyticsResponse,

@@ -13,7 +13,7 @@ from typing import Optional, Protocol
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.pipeline import Answer, deliver
+from target_python_sdk.delivery.pipeline import CallResult, request_edge
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.abort import AbortScope
@@ -32,7 +32,7 @@ class LocationHintReceiver(Protocol):
         """The cluster, if it is known."""
         ...
 
-    def learn(self, answer: Answer) -> None:
+    def learn(self, answer: CallResult) -> None:
         """Store the cluster that ``answer`` names."""
         ...
 
@@ -54,7 +54,7 @@ def _request_location_hint(
         call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
         prepared = prepare_request(call, settings, None, log)
         request = delivery_request(prepared, settings)
-        answer = deliver(prepared, request, send, scope.deadline(settings.timeout))
+        answer = request_edge(prepared, request, send, scope.deadline(settings.timeout))
         existing = receiver()
         if existing is not None and existing.location_hint is None:
             existing.learn(answer)

@@ -2,7 +2,7 @@
 
 from typing import Dict
 
-from target_python_sdk.delivery.messages import (
+from target_python_sdk.delivery.legacy_messages import (
     CLIENT_REQUIRED,
     DECISIONING_METHOD_INVALID,
     EXECUTE_FIELDS_REQUIRED,

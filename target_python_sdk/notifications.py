@@ -5,7 +5,7 @@ A worker sends them like any call of the client: with its retries, its circuit b
 """
 
 from target_python_sdk.delivery.exchange import delivery_request
-from target_python_sdk.delivery.pipeline import tell
+from target_python_sdk.delivery.pipeline import send_notifications
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
 from target_python_sdk.runtime import Runtime
@@ -31,7 +31,8 @@ class NotificationTask(ContextTask):
         runtime, settings = self._runtime, self._runtime.settings
         try:
             request = delivery_request(self._prepared, settings)
-            runtime.learn(tell(self._prepared, request, runtime.send, Deadline.after(settings.timeout)))
+            deadline = Deadline.after(settings.timeout)
+            runtime.learn(send_notifications(self._prepared, request, runtime.send, deadline))
         except TargetError as error:
             self._report_failure(error)
         except Exception as error:
@@ -50,7 +51,7 @@ class NotificationTask(ContextTask):
     def _report_failure(self, error: Exception) -> None:
         runtime, prepared = self._runtime, self._prepared
         runtime.counters.undelivered.add()
-        if runtime.may_complain():
+        if runtime.should_log_warning():
             lost = int(runtime.counters.undelivered)
             runtime.log.error("Notifications were not delivered (%s); so far %d requests", type(error).__name__, lost)
         failed: SendNotificationError = {

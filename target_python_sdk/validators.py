@@ -6,7 +6,7 @@
 from typing import Any, Callable, Mapping, Optional
 
 from target_python_sdk.delivery.call_options import check_notifications, check_offers
-from target_python_sdk.delivery.messages import (
+from target_python_sdk.delivery.legacy_messages import (
     CLIENT_REQUIRED,
     INVALID_CALLBACK,
     OPTIONS_REQUIRED,

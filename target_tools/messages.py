@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from target_python_sdk.delivery.messages import DECISIONING_ENGINE_NOT_READY
+from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
 from target_tools.attributes_provider import attribute_not_exist
 
 __all__ = ["DECISIONING_ENGINE_NOT_READY", "attribute_not_exist", "property_token_mismatch"]

@@ -1,10 +1,10 @@
 """Parses and validates the options of a call, before anything is sent."""
 
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import convert_customer_ids, convert_request, hint_text, plain, text_or_none
-from target_python_sdk.delivery.messages import (
+from target_python_sdk.delivery.legacy_messages import (
     EXECUTE_FIELDS_REQUIRED,
     INVALID_CALLBACK,
     NOTIFICATIONS_REQUIRED,
@@ -15,7 +15,7 @@ from target_python_sdk.delivery.messages import (
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
-from target_tools.error_text import invalid
+from target_tools.error_text import OMITTED, invalid, shown
 from target_tools.errors import OptionError
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
@@ -45,7 +45,7 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     if not options:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     if options.__class__ is not dict and not isinstance(options, Mapping):  # dict first: asking an ABC is slow
-        raise OptionError(invalid("Invalid argument 'options'", expected="a dict", got=options), "options", "a dict")
+        raise _invalid_argument("options", "a dict", options)
     if len(options) == 1:
         only = options.get("request")
         if isinstance(only, DeliveryRequest):  # as in most calls
@@ -101,6 +101,33 @@ def check_notifications(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for a request that brings neither notifications nor telemetry."""
     if not request.notifications and request.telemetry is None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
+
+
+def attributes_options(options: Any) -> Dict[str, Any]:
+    """Return the options of ``get_attributes`` with a request, which the caller may leave out."""
+    if options is not None and not isinstance(options, Mapping):
+        raise _invalid_argument("options", "a dict", options)
+    given: Dict[str, Any] = dict(options or {})
+    if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
+        given["request"] = DeliveryRequest()
+    return given
+
+
+def parse_mbox_names(mbox_names: Any) -> List[str]:
+    """Return the argument ``mbox_names`` of ``get_attributes`` as a list of text."""
+    expected = "a list of mbox names"
+    if not isinstance(mbox_names, Iterable) or isinstance(mbox_names, (str, bytes, Mapping)):
+        raise _invalid_argument("mbox_names", expected, mbox_names)
+    names = [plain(name) for name in mbox_names]
+    for position, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            problem = f"item {position} is {'an empty string' if name == '' else shown(name)}"
+            raise _invalid_argument("mbox_names", expected, problem=problem)
+    return names
+
+
+def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "") -> OptionError:
+    return OptionError(invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got), name, expected)
 
 
 def _check_call(options: Mapping[str, Any], log: Log) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, Collection, Dict, FrozenSet, Mapping, NoReturn, Optional, Sequence, Tuple, Type
 
 from target_python_sdk.delivery.conversion import plain
-from target_python_sdk.delivery.messages import DECISIONING_METHOD_INVALID
+from target_python_sdk.delivery.legacy_messages import DECISIONING_METHOD_INVALID
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError

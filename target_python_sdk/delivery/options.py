@@ -11,7 +11,7 @@ import urllib3
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import convert_object, plain, text_or_none
-from target_python_sdk.delivery.messages import (
+from target_python_sdk.delivery.legacy_messages import (
     CLIENT_REQUIRED,
     OPTIONS_REQUIRED,
     ORG_ID_REQUIRED,

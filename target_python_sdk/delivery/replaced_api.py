@@ -76,7 +76,7 @@ def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: 
 
 
 def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "PreparedRequest") -> Any:
-    from target_python_sdk.delivery.shape import shape  # noqa: PLC0415 - only tests come here
+    from target_python_sdk.delivery.envelope import build_envelope  # noqa: PLC0415 - only tests come here
     from target_tools.http.failures import is_foreign  # noqa: PLC0415 - as above
 
     try:
@@ -90,7 +90,7 @@ def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prep
             raise
         raise TransportError(f"the replacement of DeliveryApi raised {type(error).__name__}") from error
     try:
-        shape(prepared, response, DecisioningMethod.SERVER_SIDE)
+        build_envelope(prepared, response, DecisioningMethod.SERVER_SIDE)
     except Exception as error:
         kind = type(response).__name__
         raise TransportError(f"the replacement of DeliveryApi returned {kind}, expected a DeliveryResponse") from error

@@ -871,7 +871,7 @@ def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
 
         def act():
             assert content(client.get_offers(offers())) == "one"
-            cdn_said = client._calls._processes.get().artifacts
+            cdn_said = client._processes.get().artifacts
             assert cdn_said.current.etag == '"1"'
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
             client.close()
@@ -930,7 +930,7 @@ def test_a_child_lets_its_parents_artifact_go_when_it_has_a_newer_one(cdn):
     with TargetClient.create(options(cdn, polling_interval=500)) as client:
         assert content(client.get_offers(offers())) == old
         # What the parent's thread holds in the middle of a turn, a child that is forked then holds for good.
-        poller = client._calls.artifacts()._poller
+        poller = client._processes.get().artifacts._poller
         assert eventually(lambda: not poller.running())
 
         def act():

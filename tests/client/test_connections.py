@@ -20,7 +20,7 @@ TIMED_OUT = response({}, 408, {"Connection": "close"})
 
 def idle(client):
     """Return the idle connections of ``client``."""
-    pools_of_origins = client._calls._processes.current().transport._pools.values()
+    pools_of_origins = client._processes.current().transport._pools.values()
     return [one for pools in pools_of_origins for pool in pools.values() for one in pool.pool._connections]
 
 

@@ -78,7 +78,7 @@ def test_the_client_serves_on_after_every_fault(fault):
     with SocketServer(first_connection_only) as server, client_of(server, retries=1) as client:
         with contextlib.suppress(DeliveryError):
             client.get_offers(offers())
-        for pools in client._calls._processes.get().transport._pools.values():
+        for pools in client._processes.get().transport._pools.values():
             for pool in pools.values():
                 pool.pool.drop()  # a connection whose first answer was valid would go on serving faults
         assert content(client.get_offers(offers())) == "<b>A</b>"

@@ -223,7 +223,7 @@ def test_a_hybrid_call_is_decided_by_the_artifact_that_sent_it_here():
     with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
         client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": lambda _: go_on.wait(20)})
         result = client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": len})
-        source = client._calls._processes.get().artifacts
+        source = client._processes.get().artifacts
         newer = artifact(home=[rule("A")], changes={"remoteMboxes": ["home"]})
         replace_artifact(source, newer)
         go_on.set()

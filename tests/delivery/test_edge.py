@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.conversion import hint_text
-from target_python_sdk.delivery.edge import (
+from target_python_sdk.delivery.edge_host import (
     choose_cluster,
     cluster_of_edge_host,
     cluster_of_id,

@@ -9,7 +9,7 @@ import pytest
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.pipeline import deliver
+from target_python_sdk.delivery.pipeline import request_edge
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.types import TargetDeliveryResponse
@@ -117,7 +117,7 @@ def outcome(body, status=200):
     reply = HttpReply(status, "OK", {}, body, Timings())
     prepared = prepare_request(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)
-    return deliver(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
+    return request_edge(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
 
 
 @pytest.mark.slow

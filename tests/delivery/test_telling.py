@@ -7,7 +7,7 @@ import pytest
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.exchange import delivery_request, delivery_response
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.pipeline import tell
+from target_python_sdk.delivery.pipeline import send_notifications
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import ConnectionFailed, DeliveryError
 from target_tools.clock import Deadline
@@ -30,7 +30,7 @@ def told(turn):
             raise turn
         return turn
 
-    return tell(OWED, delivery_request(OWED, SETTINGS), send, Deadline.after(60))
+    return send_notifications(OWED, delivery_request(OWED, SETTINGS), send, Deadline.after(60))
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ def a_pool(client, hung):
     replaced, urllib3.PoolManager = urllib3.PoolManager, Replacement
     try:
         check(client)
-        manager = client._calls._processes.current().transport._replacement_managers[None]
+        manager = client._processes.current().transport._replacement_managers[None]
         assert isinstance(manager, Replacement)
         with held(manager.pools.lock):
             yield None  # the child ends in the ordinary way, which collects what it has

@@ -27,7 +27,7 @@ def shown(client):
 
 
 def source_of(client):
-    return client._calls._processes.get().artifacts
+    return client._processes.get().artifacts
 
 
 class Heard:

@@ -187,8 +187,8 @@ def test_t33_a_client_that_nobody_holds_is_collected_and_its_threads_end(figure)
         for result in [client.get_offers({**offers(), "callback": str}) for _ in range(50)]:
             result.get(20)
         assert workers_alive()
-        watched = [weakref.ref(client), weakref.ref(client._calls), weakref.ref(client._calls._processes.get())]
-        watched.append(weakref.ref(client._calls._processes.get().workers))
+        watched = [weakref.ref(client), weakref.ref(client._processes), weakref.ref(client._processes.get())]
+        watched.append(weakref.ref(client._processes.get().workers))
         del client, result
         began = time.monotonic()
         assert eventually(lambda: gc.collect() is not None and not workers_alive())
@@ -212,7 +212,7 @@ def test_t33_so_is_one_with_a_call_under_way(figure):
         client = client_of(server)
         result = client.get_offers({**offers(), "callback": told.append})
         assert asked.wait(20)
-        watched = [weakref.ref(client), weakref.ref(client._calls._processes.get())]
+        watched = [weakref.ref(client), weakref.ref(client._processes.get())]
         del client
         gc.collect()
         assert watched[0]() is None

@@ -1,10 +1,10 @@
-"""The envelope: the edge's answer with what a page, a cookie jar and Analytics want of it."""
+"""Builds the envelope of a call: the response, the cookies to set, and details for Analytics and the page."""
 
 from typing import Any, Dict, List, Optional, Type, TypeVar
 
 from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
-from target_python_sdk.delivery.edge import cluster_of_edge_host
+from target_python_sdk.delivery.edge_host import cluster_of_edge_host
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.types import (
     AnalyticsResponse,
@@ -26,16 +26,17 @@ from target_tools.enums import DecisioningMethod
 MboxT = TypeVar("MboxT", bound=MboxResponse)
 
 
-def shape(
+def build_envelope(
     prepared: PreparedRequest,
     response: DeliveryResponse,
     method: DecisioningMethod,
     remote: RemoteParts = NO_REMOTE_PARTS,
     stale: bool = False,
 ) -> TargetDeliveryResponse:
-    """The envelope of a call that ``method`` decided.
+    """Return the envelope of a call that was decided by ``method``.
 
-    ``remote`` is what it could not decide; ``stale`` says that its artifact is a copy nobody has confirmed yet.
+    ``remote`` names the parts that could not be decided on-device. ``stale`` means that the artifact is a cached
+    copy that no download has confirmed yet.
     """
     request, session = prepared.request, prepared.session
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
@@ -49,15 +50,15 @@ def shape(
     analytics: List[AnalyticsResponse] = []
     traces: List[Dict[str, Any]] = []
     tokens: List[Dict[str, Any]] = []
-    for element in _elements(response):
-        if element is None:  # the wire may bring one
+    for location in _locations(response):
+        if location is None:  # an answer can contain null
             continue
-        if element.analytics is not None:
-            analytics.append(element.analytics)
-        if element.trace:
-            traces.append(element.trace)
-        if element.options:
-            tokens += [option.response_tokens for option in element.options if option and option.response_tokens]
+        if location.analytics is not None:
+            analytics.append(location.analytics)
+        if location.trace:
+            traces.append(location.trace)
+        if location.options:
+            tokens += [option.response_tokens for option in location.options if option and option.response_tokens]
     return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
         request=request,
@@ -73,15 +74,15 @@ def shape(
 
 
 def _device_id(response: DeliveryResponse, request: DeliveryRequest) -> Optional[str]:
-    """The id the edge gave the visitor, else the one the request came with."""
+    """Return the device id from the response, else from the request."""
     device_id = None if response.id is None else response.id.tnt_id
     if not (device_id and isinstance(device_id, str)) and request.id is not None:
         device_id = request.id.tnt_id
     return device_id if device_id and isinstance(device_id, str) else None
 
 
-def _elements(response: DeliveryResponse) -> List[Any]:
-    """The mboxes, views and page loads of an answer, in the order that 1.1.0 lists what hangs on them."""
+def _locations(response: DeliveryResponse) -> List[Any]:
+    """Return the mboxes, views and page loads of a response, in the order in which 1.1.0 lists their details."""
     execute, prefetch = response.execute, response.prefetch
     found: List[Any] = []
     if execute is not None:
@@ -115,5 +116,5 @@ def _without_options(mboxes: Optional[List[MboxRequest]], kind: Type[MboxT]) -> 
     return None if mboxes is None else [kind(index=mbox.index, name=mbox.name) for mbox in mboxes]
 
 
-def _empty_page_load(asked: Optional[RequestDetails]) -> Optional[PageLoadResponse]:
-    return None if asked is None else PageLoadResponse(options=[])
+def _empty_page_load(requested: Optional[RequestDetails]) -> Optional[PageLoadResponse]:
+    return None if requested is None else PageLoadResponse(options=[])

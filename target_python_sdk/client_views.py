@@ -1,6 +1,6 @@
-"""What 1.1.0 let people see of a client: its options and its decisioning engine.
+"""Read-only views for 1.1.0's attributes of a client: its options and its decisioning engine.
 
-Both are windows: they show what is there now, and nothing of the client hangs on them.
+They show the current state, and do not keep the client alive.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional
@@ -11,9 +11,9 @@ if TYPE_CHECKING:  # for annotations alone
 
 
 class ClientConfig(Mapping[str, Any]):
-    """The options of a client as it was given them, with 1.1.0's defaults and the cluster it knows by now.
+    """The options of a client, with 1.1.0's defaults and the cluster that the client currently uses.
 
-    Read-only: a client with other options is another client.
+    The options of a client cannot be changed.
     """
 
     def __init__(self, options: Mapping[str, Any], location_hint: Callable[[], Optional[str]]) -> None:
@@ -21,18 +21,18 @@ class ClientConfig(Mapping[str, Any]):
         self._location_hint = location_hint
 
     def __getitem__(self, key: str) -> Any:
-        return self._now()[key]
+        return self._current_values()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._now())
+        return iter(self._current_values())
 
     def __len__(self) -> int:
-        return len(self._now())
+        return len(self._current_values())
 
     def __repr__(self) -> str:
         return "<config of {}: {}>".format(self._options.get("client"), ", ".join(self))  # the others may hold secrets
 
-    def _now(self) -> Dict[str, Any]:
+    def _current_values(self) -> Dict[str, Any]:
         config = {"internal": True, "decisioning_method": "server-side", "timeout": 3000, **self._options}
         hint = self._location_hint()
         return config if hint is None else {**config, "target_location_hint": hint}

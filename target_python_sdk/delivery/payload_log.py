@@ -1,7 +1,7 @@
-"""Requests and answers as DEBUG lines.
+"""Logs requests and answers at DEBUG level.
 
-The structure is shown and the values of visitors are not, unless ``log_payloads``
-asked for them.  Nothing is rendered for a line that nobody reads.
+The lines show the structure. Values that may identify a visitor are shown only with ``log_payloads``. Bodies are
+formatted only if the line is logged.
 """
 
 import json
@@ -12,8 +12,8 @@ from target_tools.errors import DeliveryError, escape_text
 from target_tools.http.messages import HttpReply, HttpRequest, Send
 from target_tools.logger import LazyText, Log
 
-#: Fields whose values say nothing about a visitor.
-SHOWN = frozenset(
+#: Fields whose values cannot identify a visitor.
+UNREDACTED_FIELDS = frozenset(
     {
         "channel",
         "client",
@@ -28,14 +28,14 @@ SHOWN = frozenset(
         "type",
     }
 )
-#: Fields below which the names are the application's own: a parameter may be called "name".
-FREE = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
-#: The longest body a line shows, in characters.
-SHOWN_LENGTH = 16384
+#: Fields that contain the application's own names: a parameter may be called "name".
+FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
+#: The longest body that a line shows, in characters.
+MAX_LOGGED_LENGTH = 16384
 
 
-class Logged:
-    """A ``send`` that writes down what goes out and what comes back."""
+class PayloadLogger:
+    """A ``send`` function that logs each request and its reply."""
 
     def __init__(self, send: Send, log: Log, log_payloads: bool) -> None:
         self._send = send
@@ -43,12 +43,12 @@ class Logged:
         self._log_payloads = log_payloads
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        reply = self._logged(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
+        reply = self._send_and_log(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
         if not reply.is_matched and self._log.first_time("requestId"):
             self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
         return reply
 
-    def _logged(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+    def _send_and_log(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         path = request.target.partition("?")[0]
         place = f"{request.origin}{path}"
         self._log.debug("Request sent to %s: %s", place, self._body(request.body))
@@ -68,24 +68,24 @@ class Logged:
         return reply
 
     def _body(self, body: bytes) -> LazyText:
-        # Whoever keeps the log record keeps this: the bytes, and nothing of the client.
-        whole = self._log_payloads
-        return LazyText(lambda: escape_text(body, SHOWN_LENGTH) if whole else _structure_of(body))
+        # A log record that is kept must not keep the client, so the function does not refer to it.
+        is_shown = self._log_payloads
+        return LazyText(lambda: escape_text(body, MAX_LOGGED_LENGTH) if is_shown else _redacted_body(body))
 
 
-def _structure_of(body: bytes) -> str:
-    """``body`` with every value that may be a visitor's left out."""
+def _redacted_body(body: bytes) -> str:
+    """Return ``body`` without the values that may identify a visitor."""
     try:
-        return escape_text(json.dumps(_redacted(json.loads(body), "")), SHOWN_LENGTH)
+        return escape_text(json.dumps(_redacted(json.loads(body), "")), MAX_LOGGED_LENGTH)
     except (ValueError, RecursionError):
-        return "{} bytes".format(len(body))
+        return f"{len(body)} bytes"
 
 
 def _redacted(value: Any, field: str, free: bool = False) -> Any:
     if isinstance(value, dict):
-        return {name: _redacted(item, name, free or name in FREE) for name, item in value.items()}
+        return {name: _redacted(item, name, free or name in FREE_FORM_FIELDS) for name, item in value.items()}
     if isinstance(value, list):
         return [_redacted(item, field, free) for item in value]
-    if value is None or (field in SHOWN and not free):
+    if value is None or (field in UNREDACTED_FIELDS and not free):
         return value
     return "***"
