@@ -1,4 +1,4 @@
-"""The cluster that a client remembers for visitors who bring none."""
+"""The cluster that a client uses for visitors without a location hint."""
 
 from types import SimpleNamespace
 
@@ -28,20 +28,20 @@ def memory(hint=None, open_circuits=()):
     return ClusterMemory(SETTINGS, hint, lambda asked: asked in {origin(cluster) for cluster in open_circuits})
 
 
-def test_the_cluster_named_last_is_remembered():
+def test_the_latest_cluster_is_used():
     remembered = memory("28")
     for cluster in ("35", None, "37", "37", None):
         remembered.learn(cluster)
     assert remembered.hint == "37"
 
 
-def test_without_a_circuit_breaker_every_cluster_is_learned():
+def test_without_a_circuit_breaker_every_cluster_is_stored():
     remembered = ClusterMemory(SETTINGS, None)
     remembered.learn("35")
     assert remembered.hint == "35"
 
 
-def test_a_cluster_whose_circuit_is_open_is_not_learned():
+def test_a_cluster_with_an_open_circuit_is_not_stored():
     remembered = memory("28", open_circuits=["35"])
     remembered.learn("35")
     assert remembered.hint == "28"
@@ -49,7 +49,7 @@ def test_a_cluster_whose_circuit_is_open_is_not_learned():
     assert remembered.hint == "37"
 
 
-def test_a_cluster_that_was_lost_is_learned_again_after_a_while(now):
+def test_a_lost_cluster_is_stored_again_only_after_a_while(now):
     remembered = memory("35")
     remembered.lose(origin("35"))
     assert remembered.hint is None
@@ -63,7 +63,7 @@ def test_a_cluster_that_was_lost_is_learned_again_after_a_while(now):
     assert remembered.hint == "35"
 
 
-def test_another_cluster_is_learned_at_once(now):
+def test_another_cluster_is_stored_at_once(now):
     remembered = memory("35")
     remembered.lose(origin("35"))
     remembered.learn("37")
@@ -71,8 +71,8 @@ def test_another_cluster_is_learned_at_once(now):
 
 
 @pytest.mark.parametrize("lost", ["37", None])
-def test_only_the_cluster_that_is_remembered_can_be_lost(lost):
-    """A visitor's hint may name any host, and many of them are dead."""
+def test_only_the_stored_cluster_can_be_lost(lost):
+    """A visitor's hint can name any host, and many of these hosts do not exist."""
     remembered = memory("35")
     remembered.lose(origin(lost))
     assert remembered.hint == "35"
@@ -80,7 +80,7 @@ def test_only_the_cluster_that_is_remembered_can_be_lost(lost):
     assert remembered.hint == "37"
 
 
-def test_without_a_cluster_nothing_is_lost():
+def test_nothing_is_lost_without_a_stored_cluster():
     remembered = memory()
     remembered.lose(origin(None))
     remembered.lose(origin("35"))

@@ -1,4 +1,4 @@
-"""When a connection is kept, for how long, and how many: never longer than a reply on it can be trusted."""
+"""Which connections are kept, for how long, and how many."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ def idle(client):
 
 
 def age(client, seconds):
-    """Let the idle connections be that much older."""
+    """Make the idle connections older by ``seconds``."""
     for connection in idle(client):
         connection.idle_since -= seconds
 
@@ -46,8 +46,8 @@ def age(client, seconds):
         ("max=100", 50, 1),
     ],
 )
-def test_a_connection_is_not_used_after_the_time_that_the_server_names(hint, seconds, connections):
-    """A moment less than that, as the server may close it while the request is on its way."""
+def test_a_connection_is_not_used_after_the_time_out_of_the_server(hint, seconds, connections):
+    """It is given up slightly earlier, because the server may close it while the request is sent."""
     with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
         client.get_offers(offers())
         age(client, seconds)
@@ -57,7 +57,7 @@ def test_a_connection_is_not_used_after_the_time_that_the_server_names(hint, sec
 
 
 @pytest.mark.parametrize(("seconds", "connections"), [(1.0, 1), (2.1, 2)])
-def test_the_option_keep_alive_bounds_that_time(seconds, connections):
+def test_the_option_keep_alive_limits_that_time(seconds, connections):
     with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=2000) as client:
         client.get_offers(offers())
         age(client, seconds)
@@ -65,7 +65,7 @@ def test_the_option_keep_alive_bounds_that_time(seconds, connections):
         assert server.connections == connections
 
 
-def test_without_keep_alive_each_call_has_its_own_connection():
+def test_without_keep_alive_each_call_opens_a_connection():
     with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=0) as client:
         for _ in range(3):
             client.get_offers(offers())
@@ -85,7 +85,7 @@ def test_connections_that_are_too_old_are_closed_when_a_newer_one_is_kept():
 
 
 def gathering(count):
-    """A handler that answers the first requests once there are ``count`` connections, and the others at once."""
+    """Return a handler that answers the first requests once there are ``count`` connections, and others at once."""
     together = threading.Barrier(count, timeout=WAIT)
 
     def handle(connection):
@@ -100,7 +100,7 @@ def gathering(count):
 
 
 def call_at_once(client, count):
-    """Let that many calls be under way at the same time, so that each needs a connection."""
+    """Make ``count`` calls at the same time, so that each needs a connection."""
     threads = [threading.Thread(target=client.get_offers, args=(offers(),)) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -109,14 +109,14 @@ def call_at_once(client, count):
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(1, 1), (3, 3), (8, 6)])
-def test_so_many_idle_connections_are_kept(limit, kept):
+def test_the_number_of_idle_connections_is_limited(limit, kept):
     with SocketServer(gathering(6)) as server, client_of(server, max_connections=limit) as client:
         call_at_once(client, 6)
         assert len(idle(client)) == kept
 
 
 def test_calls_do_not_wait_for_a_connection():
-    """``max_connections`` bounds the idle ones."""
+    """``max_connections`` limits only idle connections."""
     with SocketServer(gathering(5)) as server, client_of(server, max_connections=1) as client:
         call_at_once(client, 5)
         assert (server.connections, client.stats()["failures"]) == (5, 0)
@@ -125,7 +125,7 @@ def test_calls_do_not_wait_for_a_connection():
 # A reply belongs to its request
 
 
-def test_a_connection_on_which_bytes_come_late_is_not_used_again():
+def test_a_connection_that_receives_late_bytes_is_not_used_again():
     sent, go = threading.Event(), threading.Event()
     other = json.dumps({**ANSWER, "client": "another visitor's"}).encode()
 
@@ -148,8 +148,8 @@ def test_a_connection_on_which_bytes_come_late_is_not_used_again():
         assert server.connections == 2
 
 
-def test_an_answer_to_another_request_on_a_kept_connection_is_an_error():
-    """Its connection is closed, and the next call is answered."""
+def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
+    """The connection is closed, and the next call is answered."""
     closed = threading.Event()
 
     def shifts(connection):
@@ -172,8 +172,8 @@ def test_an_answer_to_another_request_on_a_kept_connection_is_an_error():
         assert server.connections == 2
 
 
-def test_one_on_a_fresh_connection_is_told_once_in_the_log(caplog):
-    """Recorded answers carry other ids; such a connection is not kept."""
+def test_an_answer_to_another_request_on_a_fresh_connection_is_logged(caplog):
+    """Recorded answers contain other ids.  The connection is not kept."""
     recorded = response({**ANSWER, "requestId": "recorded"})
 
     def replays(connection):
@@ -203,7 +203,7 @@ def test_one_on_a_fresh_connection_is_told_once_in_the_log(caplog):
     ],
     ids=["none", "empty", "null", "of an offer"],
 )  # fmt: skip
-def test_an_answer_that_names_no_request_is_the_answer(body, caplog):
+def test_an_answer_without_a_request_id_is_accepted(body, caplog):
     with SocketServer(answer(body)) as server, client_of(server) as client:
         for _ in range(3):
             assert client.get_offers(offers())["response"].status == 200
@@ -215,8 +215,8 @@ def test_an_answer_that_names_no_request_is_the_answer(body, caplog):
 # 408
 
 
-def test_a_408_on_a_kept_connection_is_the_end_of_that_connection():
-    """The server had given up waiting before it saw the request."""
+def test_a_408_on_a_kept_alive_connection_closes_it():
+    """The server sent it before it saw the request."""
 
     def gives_up(connection):
         connection.read_request()
@@ -242,7 +242,7 @@ def test_a_408_on_a_fresh_connection_is_the_answer():
         assert (caught.value.status, caught.value.attempts, server.connections) == (408, 1, 1)
 
 
-def test_a_408_that_came_while_the_connection_was_idle_is_nobodys():
+def test_a_408_that_arrives_on_an_idle_connection_is_ignored():
     sent = threading.Event()
 
     def gives_up(connection):
@@ -262,13 +262,13 @@ def test_a_408_that_came_while_the_connection_was_idle_is_nobodys():
         assert (server.connections, client.stats()["failures"]) == (2, 0)
 
 
-# Opening
+# Opening a connection
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "broken")], ids=repr)
 @pytest.mark.parametrize("way", ["blocking", "callback"])
-def test_a_connection_that_is_reset_as_it_is_opened_is_tried_again(error, way, monkeypatch):
-    """urlopen takes these errors for a server that has replied before it closed."""
+def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, monkeypatch):
+    """urlopen takes these errors for those of a server that has replied before it closed the connection."""
     real, left = pools.connect, [error]
 
     def connect(*arguments):
@@ -294,8 +294,8 @@ def test_a_connection_that_is_reset_as_it_is_opened_is_tried_again(error, way, m
 
 
 def late_reading(monkeypatch, until, seconds=WAIT):
-    """Let reading an answer wait for ``until``, an event, for so long."""
-    from target_python_sdk.delivery import pipeline  # noqa: PLC0415 - it is changed only here
+    """Let reading an answer wait for the event ``until``."""
+    from target_python_sdk.delivery import pipeline  # noqa: PLC0415 - changed only here
 
     read = pipeline.delivery_response
 
@@ -316,12 +316,12 @@ def test_the_deadline_covers_reading_the_answer(monkeypatch):
 
 
 def test_a_call_ends_in_time_while_its_answer_is_read(monkeypatch):
-    """The worker goes on; the call and its failure count once."""
+    """The worker continues; the call and its failure are counted once."""
     go, told = threading.Event(), []
     late_reading(monkeypatch, go)
     with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=SHORT) as client:
         result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
-        assert eventually(lambda: server.requests)  # a worker has begun it
+        assert eventually(lambda: server.requests)  # a worker has begun the call
         with pytest.raises(DeadlineExceeded, match="no answer within 200 ms") as caught:
             result.get()
         assert told == []

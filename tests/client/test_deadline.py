@@ -1,4 +1,4 @@
-"""``timeout`` is one deadline over everything a call waits for (B2, T1)."""
+"""``timeout`` is one deadline for all waiting of a call (B2, T1)."""
 
 import socket
 import time
@@ -49,7 +49,7 @@ SLOW = [sleeps, drips_headers, drips_the_body, drips_a_header_a_second, says_con
 
 
 @pytest.mark.parametrize("handler", SLOW, ids=lambda handler: handler.__name__)
-def test_b2_a_slow_server_gives_the_deadlines_error(handler):
+def test_b2_a_slow_server_exceeds_the_deadline(handler):
     with SocketServer(handler) as server, client_of(server, timeout=SHORT, retries=1) as client:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match="within 200 ms") as caught:
@@ -83,7 +83,7 @@ def test_a_call_may_have_less_time_than_its_client():
         assert time.monotonic() - began < 0.8
 
 
-def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
+def test_a_resolver_that_hangs_does_not_delay_the_call(monkeypatch):
     def hang(*_, **__):
         time.sleep(1.5)
         raise socket.gaierror("too late")
@@ -97,12 +97,12 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
         assert server.connections == 0
 
 
-def test_a_server_that_does_not_accept_gives_the_deadlines_error():
+def test_a_server_that_does_not_accept_connections_exceeds_the_deadline():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         port = listener.getsockname()[1]
-        # The queue of a listener that never accepts is full after one or two connections.
+        # The queue of a socket that never accepts is full after one or two connections.
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
             filler.setblocking(False)
@@ -118,7 +118,7 @@ def test_a_server_that_does_not_accept_gives_the_deadlines_error():
             filler.close()
 
 
-def test_the_client_serves_on_after_a_deadline():
+def test_the_client_works_after_a_deadline():
     def slow_once(connection):
         if connection.number == 1:
             sleeps(connection)

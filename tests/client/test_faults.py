@@ -1,4 +1,4 @@
-"""Whatever a server does, the caller gets an answer or one error of our tree; no visitor is named in it (T5)."""
+"""Whatever a server does, the call returns an answer or raises one error of the SDK without ids of visitors (T5)."""
 
 import contextlib
 import gc
@@ -37,7 +37,7 @@ def secret_offers():
 
 
 def text_of(error):
-    """Everything that a log line with a traceback would show of an error."""
+    """Return the text of an error in a log line with a traceback."""
     shown = ""
     while error is not None:
         shown += "{} {!r}\n".format(error, error)
@@ -64,7 +64,7 @@ def test_every_fault_is_one_error_or_an_answer(fault):
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.endless], ids=str)
-def test_the_client_serves_on_after_every_fault(fault):
+def test_the_client_works_after_every_fault(fault):
     misbehave = fault.handler()
 
     def first_connection_only(connection):
@@ -80,7 +80,7 @@ def test_the_client_serves_on_after_every_fault(fault):
             client.get_offers(offers())
         for pools in client._processes.get().transport._pools.values():
             for pool in pools.values():
-                pool.pool.drop()  # a connection whose first answer was valid would go on serving faults
+                pool.pool.drop()  # a connection whose first answer was valid would otherwise be used again
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
@@ -99,7 +99,7 @@ def test_a_redirect_is_never_followed(status):
     assert caught.value.status == status
 
 
-def test_b5_no_content_is_an_answer_without_content():
+def test_b5_a_204_is_an_answer_without_content():
     with SocketServer(answer(None, 204)) as server, client_of(server) as client:
         envelope = client.get_offers(secret_offers())
     assert envelope["response"] == DeliveryResponse()
@@ -114,7 +114,7 @@ def test_b5_every_2xx_is_an_answer(status):
         assert client.get_offers(offers())["response"] == DeliveryResponse()
 
 
-def test_an_http_error_is_1_1_0s_api_exception():
+def test_an_http_error_is_an_api_exception_of_1_1_0():
     body = {"status": 400, "message": "bad property"}
     headers = {"Set-Cookie": "secret=1", "X-Why": "because"}
     with SocketServer(answer(body, 400, headers)) as server, client_of(server) as client:
@@ -130,7 +130,7 @@ def test_an_http_error_is_1_1_0s_api_exception():
     assert "secret" not in str(error)
 
 
-def test_a_long_error_body_is_cut_and_escaped():
+def test_a_long_error_body_is_truncated_and_escaped():
     hostile = b"<\x1b[31m\r\nfaked log line" + b"x" * 100000
     with SocketServer(answer(hostile, 500)) as server, client_of(server) as client:
         with pytest.raises(HttpStatusError) as caught:
@@ -142,7 +142,7 @@ def test_a_long_error_body_is_cut_and_escaped():
     assert len(caught.value.body) == 4096
 
 
-def test_a_bomb_is_refused_before_it_unfolds():
+def test_a_gzip_bomb_is_refused_before_it_is_decompressed():
     with SocketServer(gzip_bomb(300)) as server, client_of(server) as client:
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -153,7 +153,7 @@ def test_a_bomb_is_refused_before_it_unfolds():
 
 
 @pytest.mark.parametrize("limit", [len(ANSWER_BYTES), {"delivery": len(ANSWER_BYTES)}])
-def test_the_user_says_how_large_an_answer_may_be(limit):
+def test_the_maximum_size_of_an_answer_is_an_option(limit):
     with SocketServer(serve_json(ANSWER)) as server:
         with client_of(server, max_response_bytes=limit) as client:
             assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -179,7 +179,7 @@ def test_the_user_says_how_large_an_answer_may_be(limit):
     ],
     ids=str,
 )
-def test_odd_values_are_passed_on(changed):
+def test_unusual_values_are_passed_on(changed):
     with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
         envelope = client.get_offers(offers())
         client.get_attributes(["home"])
@@ -201,7 +201,7 @@ def test_odd_values_are_passed_on(changed):
     ],
     ids=str,
 )
-def test_a_wrong_structure_is_one_error(changed):
+def test_an_invalid_structure_is_one_error(changed):
     with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse):
             client.get_offers(offers())
@@ -222,19 +222,19 @@ def test_a_wrong_structure_is_one_error(changed):
     ],
     ids=lambda body: repr(body[:12]),
 )
-def test_what_is_not_strict_json_is_refused(body):
+def test_invalid_json_is_refused(body):
     with SocketServer(answer(body)) as server, client_of(server) as client, pytest.raises(InvalidResponse):
         client.get_offers(offers())
 
 
 @pytest.mark.parametrize("body", [b"\xef\xbb\xbf{}", b' {"a": ' + b"[" * 98 + b"]" * 98 + b"}\n", b'{"a": 1, "a": 2}'])
-def test_what_is_merely_unusual_is_read(body):
+def test_unusual_but_valid_json_is_read(body):
     with SocketServer(answer(body)) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"] == DeliveryResponse()
 
 
-def test_a_failure_leaves_nothing_behind():
-    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the suite's own keeps every line
+def test_a_failure_leaves_no_objects_behind():
+    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the logger of the tests keeps every line
     options = {"retries": 1, "logger": quiet, "circuit_breaker": False}
     with SocketServer(answer(b"{", 500)) as server, client_of(server, **options) as client:
 
@@ -255,7 +255,7 @@ def test_a_failure_leaves_nothing_behind():
 
 
 @pytest.mark.parametrize("size", [b"-1", b"-5", b"-0x5"])
-def test_a_chunk_of_negative_size_is_no_way_past_the_cap(size):
+def test_a_chunk_of_negative_size_does_not_bypass_the_limit(size):
     def lies(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
@@ -271,7 +271,7 @@ def test_a_chunk_of_negative_size_is_no_way_past_the_cap(size):
     assert grown < 16 << 20
 
 
-def test_an_answer_that_comes_before_the_request_is_read_is_heard():
+def test_an_answer_that_comes_before_the_request_is_read_is_used():
     def has_enough(connection):
         connection.socket.recv(1000)
         connection.send(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -282,11 +282,11 @@ def test_an_answer_that_comes_before_the_request_is_read_is_heard():
     with SocketServer(has_enough) as server, client_of(server, retries=1) as client:
         with pytest.raises(DeliveryError) as caught:
             client.get_offers(large)
-    # A reset may overtake the answer on its way; then it is a connection that was dropped.
+    # If the reset arrives before the answer, the connection counts as dropped.
     assert caught.value.status == 413 or "dropped the connection" in str(caught.value)
 
 
-def test_hostile_reasons_and_headers_stay_short_and_on_their_lines():
+def test_hostile_reasons_and_headers_are_truncated_and_escaped():
     head = b"HTTP/1.1 500 Bad\x1b[31m\x85" + b"y" * 50000 + b"\r\n"
     head += b"".join(b"X-%d: \x1b[31m%s\r\n" % (number, b"z" * 60000) for number in range(90))
 

@@ -1,4 +1,4 @@
-"""The option ``headers``: on every request, checked, and computed by a callable if it is one."""
+"""The option ``headers``: a dict or a callable, checked, and added to every request."""
 
 import json
 import pickle
@@ -26,7 +26,7 @@ def client_request(on_the_wire):
 
 
 def serving(document):
-    """A handler for everything that a client that decides on-device asks for."""
+    """Return a handler for all requests of a client that decides on-device."""
 
     def handle(connection):
         while True:
@@ -52,7 +52,7 @@ def test_a_dict_is_added_to_each_request(server):
     assert [(head["x-api-key"], head["x-empty"]) for head in heads(server)] == [("key", "")] * 2
 
 
-def test_a_changed_dict_changes_nothing(server):
+def test_a_later_change_of_the_dict_has_no_effect(server):
     headers = {"X-Api-Key": "key"}
     with client_of(server, headers=headers) as client:
         headers["X-Api-Key"] = "other\r\nX-Evil: yes"
@@ -89,7 +89,7 @@ def test_a_callable_gets_the_request(server):
     assert repr(request) == f"OutgoingRequest(POST http://{server.domain}/rest/v1/delivery)"
 
 
-def test_each_attempt_has_fresh_headers():
+def test_the_callable_is_called_for_each_attempt():
     tokens = iter(["old", "new"])
 
     def busy(connection):
@@ -103,7 +103,7 @@ def test_each_attempt_has_fresh_headers():
 
 
 @pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_a_callable_that_raises_ends_that_call_only(waits, server):
+def test_an_error_of_the_callable_fails_only_that_call(waits, server):
     reasons = [LookupError("no key for visitor-1")]
 
     def headers(request):
@@ -125,7 +125,7 @@ def test_a_callable_that_raises_ends_that_call_only(waits, server):
     assert len(server.requests) == 1
 
 
-def test_what_ends_a_process_is_not_an_error_of_the_callable(server):
+def test_exceptions_that_end_a_process_pass_unchanged(server):
     def headers(request):
         raise KeyboardInterrupt
 
@@ -137,7 +137,7 @@ BAD_RESULTS = [None, "X-A: b", [("X-A", "b")], {"X-A": 1}, {"X-A": "b\r\nX-B: c"
 
 
 @pytest.mark.parametrize("result", BAD_RESULTS)
-def test_a_bad_result_of_a_callable_is_an_error(result, server):
+def test_an_invalid_result_of_the_callable_is_an_error(result, server):
     with client_of(server, headers=lambda _: result) as client:
         with pytest.raises(OptionError, match="Invalid option 'headers': the callable's result: ") as caught:
             client.get_offers(offers())
@@ -156,20 +156,20 @@ def test_a_bad_result_of_a_callable_is_an_error(result, server):
         ("X-A: b", "got str"),
     ],
 )
-def test_messages_name_the_header_and_never_the_value(headers, said):
+def test_messages_name_the_header_but_not_the_value(headers, said):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({"client": "a", "organization_id": "1@AdobeOrg", "headers": headers})
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
-def test_a_client_with_a_lambda_cannot_be_pickled_and_says_why(server):
+def test_pickling_a_client_with_a_lambda_names_the_option(server):
     with client_of(server, headers=lambda _: {}) as client, pytest.raises(OptionError) as caught:
         pickle.dumps(client)
     assert caught.value.option == "headers"
 
 
-def test_artifact_geo_cluster_and_notifications_have_them():
+def test_requests_for_artifact_geo_cluster_and_notifications_have_them():
     seen = []
 
     def headers(request):
@@ -185,7 +185,7 @@ def test_artifact_geo_cluster_and_notifications_have_them():
             client.get_offers({"request": client_request(request)})
             assert client.flush(LONG)
             assert eventually(lambda: len(server.requests) == 4)
-    # The artifact, the cluster, the place, the notification.
+    # The artifact, the cluster, the location and the notification.
     assert sorted(seen) == ["delivery", "delivery", "geo", "rules.json"]
     assert all(head["x-api-key"] == "key" for head in heads(server))
 

@@ -1,4 +1,4 @@
-"""Interim replies (1xx) are never an answer, whatever is asked for and whoever sends the request."""
+"""Interim replies (1xx) are never used as answers, for any kind of request and any sender."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ BY_EVERY_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
 
 
 def answering(interim, message=None, separately=True):
-    """A handler that sends interim replies before each answer, which names the visitor who asked."""
+    """Return a handler that sends interim replies before each answer, which contains the visitor's id."""
 
     def handle(connection):
         while True:
@@ -42,7 +42,7 @@ def answering(interim, message=None, separately=True):
 
 
 def echo(request):
-    """The answer to ``request``, with the visitor's id and mbox in it."""
+    """Return the answer to ``request``, with the visitor's id and mbox."""
     asked = json.loads(request.partition(b"\r\n\r\n")[2])
     name = asked["execute"]["mboxes"][0]["name"]
     mbox = {"index": 0, "name": name, "options": [{"type": "html", "content": name}]}
@@ -58,7 +58,7 @@ def test_each_visitor_gets_their_own_offer(interim, separately):
         assert server.connections == 1
 
 
-def test_so_do_visitors_of_many_threads():
+def test_visitors_of_many_threads_get_their_own_offers():
     wrong = []
     with SocketServer(answering((CONTINUE, HINTS))) as server, client_of(server) as client:
 
@@ -77,8 +77,8 @@ def test_so_do_visitors_of_many_threads():
         assert len(server.requests) == 160
 
 
-def test_an_interim_reply_after_the_answer_belongs_to_nobody():
-    """It comes late: with the answer of one visitor, or between two requests."""
+def test_an_interim_reply_after_the_answer_is_not_used():
+    """It arrives with the answer of one visitor, or between two requests."""
 
     def late(connection):
         while True:
@@ -93,7 +93,7 @@ def test_an_interim_reply_after_the_answer_belongs_to_nobody():
         assert len(server.requests) == 5
 
 
-def test_an_endless_row_of_them_is_an_error():
+def test_too_many_interim_replies_are_an_error():
     with SocketServer(answering((CONTINUE,) * 200)) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse, match="not valid HTTP"):
             client.get_offers(offers())
@@ -117,7 +117,7 @@ def test_a_switch_of_protocols_is_an_error_and_closes():
         assert closed.wait(5)
 
 
-def test_a_server_that_closes_after_one_has_not_answered():
+def test_a_connection_closed_after_an_interim_reply_is_an_error():
     def closes(connection):
         connection.read_request()
         connection.send(HINTS)
@@ -130,7 +130,7 @@ def test_a_server_that_closes_after_one_has_not_answered():
 
 
 @BY_EVERY_SEQUENCE
-def test_an_artifact_is_read_after_them(interim):
+def test_an_artifact_is_read_after_interim_replies(interim):
     def says(head, connection):
         for part in interim:
             connection.send(part)
@@ -141,7 +141,7 @@ def test_an_artifact_is_read_after_them(interim):
         assert len(cdn.asked) == 1
 
 
-def test_a_place_is_read_after_them():
+def test_a_geo_location_is_read_after_interim_replies():
     place = {"x-geo-latitude": "37.75", "x-geo-longitude": "-122.4", "x-geo-city": "SAN FRANCISCO"}
 
     def says(head, connection):
@@ -154,11 +154,11 @@ def test_a_place_is_read_after_them():
         execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
         for _ in range(3):
             assert content(client.get_offers({"request": DeliveryRequest(context=context, execute=execute)}))
-        assert cdn.connections <= 2  # one for the artifact, one for places, and both are kept
+        assert cdn.connections <= 2  # one for the artifact and one for geo look-ups; both are kept
     assert [event["geo_context"].city for event in found] == ["SAN FRANCISCO"] * 3
 
 
-def test_notifications_are_sent_past_them():
+def test_notifications_are_sent_despite_interim_replies():
     displayed = artifact()
     displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
     edge = SocketServer(answering((CONTINUE, HINTS), response(ANSWER)))
@@ -174,7 +174,7 @@ def test_notifications_are_sent_past_them():
 
 
 @BY_EVERY_SEQUENCE
-def test_so_does_the_generated_client(interim):
+def test_the_generated_client_skips_interim_replies(interim):
     with SocketServer(answering(interim, response({"a": 1}))) as server:
         with ApiClient(Configuration(host="http://" + server.domain)) as client:
             for _ in range(3):
@@ -184,8 +184,8 @@ def test_so_does_the_generated_client(interim):
 
 
 @pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
-def test_a_pool_manager_never_takes_one_for_an_answer(interim):
-    """urllib3 reads past 100 only, and returns any other; the next answer would be another visitor's."""
+def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
+    """urllib3 skips only 100 and returns others; the next answer would then be another visitor's."""
     with SocketServer(answering((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
         with client_of(server, pool_manager=manager) as client:
             for number in range(4):
@@ -198,7 +198,7 @@ def test_a_pool_manager_never_takes_one_for_an_answer(interim):
         assert server.connections == (1 if interim is CONTINUE else 4)
 
 
-def test_the_deadline_counts_while_they_come():
+def test_the_deadline_includes_interim_replies():
     def drips(connection):
         connection.read_request()
         while True:

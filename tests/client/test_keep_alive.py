@@ -1,4 +1,4 @@
-"""Connections are kept, checked and never shared between clients (B1, B3, T3, T29, T34)."""
+"""Connections are reused, checked and not shared between clients (B1, B3, T3, T29, T34)."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ def test_b3_a_thousand_calls_use_one_connection():
         assert len(server.requests) == 1000
 
 
-def test_b3_threads_use_a_connection_each():
+def test_b3_each_thread_uses_one_connection():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         start = threading.Barrier(8)
 
@@ -42,7 +42,7 @@ def test_b3_threads_use_a_connection_each():
         assert 1 <= server.connections <= 8
 
 
-def test_b1_two_clients_never_mix():
+def test_b1_two_clients_never_share_connections():
     one = answer(json.dumps({**ANSWER, "client": "one"}).encode())
     two = answer(json.dumps({**ANSWER, "client": "two"}).encode())
     with SocketServer(one) as first, SocketServer(two) as second:
@@ -65,7 +65,7 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used():
         assert len(server.requests) == 20
 
 
-def test_a_kept_connection_dropped_as_it_is_used_is_replaced_unnoticed():
+def test_a_kept_alive_connection_dropped_during_a_request_is_replaced():
     def drops_the_second(connection):
         connection.read_request()
         connection.send(response())
@@ -78,7 +78,7 @@ def test_a_kept_connection_dropped_as_it_is_used_is_replaced_unnoticed():
         assert client.stats()["retries"] == server.connections - 1
 
 
-def test_a_connection_dropped_in_its_first_exchange_is_not_tried_again():
+def test_a_connection_dropped_in_its_first_exchange_is_not_retried():
     def drops(connection):
         connection.read_request()
         connection.reset()
@@ -90,7 +90,7 @@ def test_a_connection_dropped_in_its_first_exchange_is_not_tried_again():
         assert server.connections == 1
 
 
-def test_bytes_beyond_the_answer_belong_to_no_later_request():
+def test_bytes_after_an_answer_are_not_part_of_the_next_one():
     other = json.dumps({**ANSWER, "client": "somebody else's"}).encode()
 
     def says_more(connection):
@@ -103,14 +103,14 @@ def test_bytes_beyond_the_answer_belong_to_no_later_request():
         assert server.connections == 5
 
 
-def test_a_server_that_wants_to_close_is_obeyed():
+def test_a_connection_is_closed_if_the_server_requests_it():
     with SocketServer(answer(ANSWER_BYTES, headers={"Connection": "close"})) as server, client_of(server) as client:
         for _ in range(3):
             assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 3
 
 
-def test_an_old_server_without_lengths_is_read_to_its_end():
+def test_a_body_without_a_length_is_read_to_its_end():
     def http_1_0(connection):
         connection.read_request()
         connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER_BYTES)
@@ -136,7 +136,7 @@ def test_chunked_answers_keep_the_connection():
         assert server.connections == 1
 
 
-def test_close_hangs_up():
+def test_close_closes_the_connections():
     closed = threading.Event()
 
     def waits_for_the_end(connection):

@@ -1,4 +1,4 @@
-"""Pool managers of the application, and proxies: the errors and the retries of our own connections."""
+"""Pool managers of the application: the same errors and retries as with the SDK's own connections."""
 
 import socket
 import ssl
@@ -40,14 +40,14 @@ BY_BOTH_WAYS = pytest.mark.parametrize("call", [blocking, by_callback], ids=["bl
 
 @pytest.fixture
 def closed():
-    """The address of a port on which nothing listens."""
+    """Return the address of a port on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield SimpleNamespace(domain=f"127.0.0.1:{bound.getsockname()[1]}")
 
 
 class Manager:
-    """A pool manager that does what a test says."""
+    """A pool manager whose behaviour the test defines."""
 
     def __init__(self, act):
         self.calls = []
@@ -70,7 +70,7 @@ def raising(error):
 
 @BY_BOTH_WAYS
 @pytest.mark.parametrize("retries", [1, 3])
-def test_a_refused_connection_is_tried_again(call, retries, closed):
+def test_a_refused_connection_is_retried(call, retries, closed):
     with urllib3.PoolManager() as manager, client_of(closed, pool_manager=manager, retries=retries) as client:
         with pytest.raises(ConnectionFailed, match=r"no connection to http://127\.0\.0\.1") as caught:
             call(client)
@@ -81,7 +81,7 @@ def test_a_refused_connection_is_tried_again(call, retries, closed):
 @BY_BOTH_WAYS
 @pytest.mark.parametrize("proxied", ["http", "https"])
 @pytest.mark.parametrize("kind", ["manager", "own"])
-def test_so_is_one_to_a_proxy(kind, proxied, call, closed):
+def test_a_refused_connection_to_a_proxy_is_retried(kind, proxied, call, closed):
     address = f"{proxied}://{closed.domain}"
     options = {"pool_manager": urllib3.ProxyManager(address)} if kind == "manager" else {"proxy": address}
     with client_of(SimpleNamespace(domain="127.0.0.1:9"), retries=2, **options) as client:
@@ -93,7 +93,7 @@ def test_so_is_one_to_a_proxy(kind, proxied, call, closed):
 @needs_socks
 @BY_BOTH_WAYS
 @pytest.mark.parametrize("kind", ["manager", "own"])
-def test_so_is_one_to_a_socks_proxy(kind, call, closed):
+def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, closed):
     address = f"socks5://{closed.domain}"
     options = {"proxy": address}
     if kind == "manager":
@@ -107,7 +107,7 @@ def test_so_is_one_to_a_socks_proxy(kind, call, closed):
 
 
 def socks5(says):
-    """A SOCKS proxy that answers a request with the code ``says``: 0 opens the way, 5 is a refusal of the target."""
+    """Start a SOCKS proxy that answers with the code ``says``: 0 for success, 5 if the target refused."""
 
     def handle(connection):
         sock = connection.socket
@@ -139,7 +139,7 @@ def test_a_call_goes_through_a_socks_proxy(call):
 
 @needs_socks
 @BY_BOTH_WAYS
-def test_a_socks_proxy_that_cannot_connect_is_asked_again(call, closed):
+def test_a_socks_proxy_that_cannot_connect_is_retried(call, closed):
     with SocketServer(socks5(5)) as proxy, client_of(closed, proxy="socks5://" + proxy.domain, retries=3) as client:
         with pytest.raises(ConnectionFailed, match="refused") as caught:
             call(client)
@@ -148,14 +148,14 @@ def test_a_socks_proxy_that_cannot_connect_is_asked_again(call, closed):
 
 @needs_socks
 @BY_BOTH_WAYS
-def test_a_socks_proxy_that_hangs_is_bounded_by_the_deadline(call):
+def test_a_socks_proxy_that_hangs_does_not_exceed_the_deadline(call):
     with SocketServer(lambda connection: connection.hang()) as proxy:
         with client_of(proxy, proxy="socks5://" + proxy.domain, timeout=SHORT) as client:
             with pytest.raises(DeadlineExceeded):
                 call(client)
 
 
-# What a manager raises
+# Errors of a manager
 
 
 class HookError(Exception):
@@ -181,7 +181,7 @@ ERRORS = [
 
 @BY_BOTH_WAYS
 @pytest.mark.parametrize(("error", "kind"), ERRORS, ids=lambda value: type(value).__name__ + "-" + str(value)[:9])
-def test_whatever_a_manager_raises_ends_as_an_error_of_ours(error, kind, call):
+def test_any_error_of_a_manager_becomes_an_error_of_the_sdk(error, kind, call):
     manager = raising(error)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=3) as client:
         with pytest.raises(DeliveryError) as caught:
@@ -189,11 +189,11 @@ def test_whatever_a_manager_raises_ends_as_an_error_of_ours(error, kind, call):
         assert client.stats()["failures"] == 1
     assert type(caught.value) is kind
     assert caught.value.__cause__ is error
-    assert len(manager.calls) == 1  # the server may have acted
+    assert len(manager.calls) == 1  # the server may have processed the request
 
 
 @BY_BOTH_WAYS
-def test_a_manager_that_cannot_connect_is_asked_again(call):
+def test_a_manager_that_cannot_connect_is_retried(call):
     error = urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.NewConnectionError(None, "mine"))
     manager = raising(error)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=3) as client:
@@ -203,7 +203,7 @@ def test_a_manager_that_cannot_connect_is_asked_again(call):
     assert caught.value.__cause__ is error.reason
 
 
-# What it returns
+# Responses of a manager
 
 
 @BY_BOTH_WAYS
@@ -217,7 +217,7 @@ def test_a_manager_that_cannot_connect_is_asked_again(call):
     ],
     ids=["preloaded", "mock", "text", "object"],
 )
-def test_an_answer_of_any_kind_is_read(answered, call):
+def test_every_kind_of_response_is_read(answered, call):
     manager = Manager(answered)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager) as client:
         for _ in range(2):
@@ -238,14 +238,14 @@ def test_an_answer_of_any_kind_is_read(answered, call):
     ],
     ids=["503", "103", "no JSON", "nothing", "mock without a status"],
 )
-def test_what_is_no_answer_is_an_error(answered, kind):
+def test_an_invalid_response_is_an_error(answered, kind):
     manager = Manager(lambda: answered)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=1) as client:
         with pytest.raises(kind):
             client.get_offers(offers())
 
 
-def test_a_manager_that_hangs_is_left_behind_at_the_deadline():
+def test_a_manager_that_hangs_does_not_exceed_the_deadline():
     with SocketServer(lambda connection: connection.hang()) as server, urllib3.PoolManager() as manager:
         with client_of(server, pool_manager=manager, timeout=SHORT) as client:
             with pytest.raises(DeadlineExceeded):

@@ -1,4 +1,4 @@
-"""Proxies: named or found in the environment, told their credentials, kept out of logs."""
+"""Proxies: from an option or the environment, with credentials that stay out of logs."""
 
 import base64
 import builtins
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 
 def relay(connection):
-    """A handler that serves CONNECT: it connects the two ends and copies bytes between them."""
+    """Return a handler for CONNECT, which connects the two ends and copies bytes between them."""
     head = connection.read_request()
     host, _, port = head.split()[1].decode().rpartition(":")
     with socket.create_connection((host, int(port))) as far:
@@ -63,7 +63,7 @@ def target():
         yield server
 
 
-def test_a_plain_call_asks_the_proxy_for_the_whole_address(proxy, target):
+def test_a_plain_request_sends_the_whole_url_to_the_proxy(proxy, target):
     credentials = "user:p%40ss"
     address = f"http://{credentials}@{proxy.domain}"
     with client_of(target, proxy=address, proxy_headers={"X-Team": "a"}) as client:
@@ -77,7 +77,7 @@ def test_a_plain_call_asks_the_proxy_for_the_whole_address(proxy, target):
     assert head["x-team"] == "a"
 
 
-def test_a_secure_call_tunnels(authority):
+def test_an_https_request_uses_a_tunnel(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server, SocketServer(relay) as proxy:
         options = {
             "secure": True,
@@ -95,7 +95,7 @@ def test_a_secure_call_tunnels(authority):
     assert all(b"secret" not in request and b"Proxy-" not in request for request in server.requests)
 
 
-def test_a_proxy_with_tls_is_served_by_urllib3s_manager(authority):
+def test_a_proxy_with_tls_works(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         with SocketServer(relay, tls=authority.server_context()) as proxy:
             options = {
@@ -122,7 +122,7 @@ def test_a_proxy_that_refuses_is_an_error(authority):
 
 
 @pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_the_deadline_holds_when_the_proxy_has_taken_most_of_it(waits):
+def test_the_deadline_holds_if_the_proxy_takes_most_of_it(waits):
     def late(connection):
         connection.read_request()
         connection.wait(2)
@@ -138,10 +138,10 @@ def test_the_deadline_holds_when_the_proxy_has_taken_most_of_it(waits):
                     client.get_offers(offers())
                 else:
                     client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
-            assert 2 < time.monotonic() - began < 4.5  # it was 5: the handshake had the whole time once more
+            assert 2 < time.monotonic() - began < 4.5  # it was 5 when the handshake had the whole time again
 
 
-def test_the_environment_counts_only_if_asked_for(proxy, target, environment):
+def test_the_environment_is_used_only_with_trust_env(proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
     with client_of(target) as client:
         client.get_offers(offers())
@@ -152,7 +152,7 @@ def test_the_environment_counts_only_if_asked_for(proxy, target, environment):
 
 
 @pytest.mark.parametrize("exempt", ["127.0.0.1", "example.org,127.0.0.1", ",,127.0.0.1,", "*"])
-def test_no_proxy_is_honoured(exempt, proxy, target, environment):
+def test_no_proxy_is_respected(exempt, proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
     environment.setenv("no_proxy", exempt)
     with client_of(target, trust_env=True) as client:
@@ -161,7 +161,7 @@ def test_no_proxy_is_honoured(exempt, proxy, target, environment):
 
 
 @pytest.mark.parametrize("exempt", [",,", "", "example.org"])
-def test_an_empty_no_proxy_exempts_nobody(exempt, proxy, target, environment):
+def test_an_empty_no_proxy_exempts_no_host(exempt, proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
     environment.setenv("no_proxy", exempt)
     with client_of(target, trust_env=True) as client:
@@ -169,7 +169,7 @@ def test_an_empty_no_proxy_exempts_nobody(exempt, proxy, target, environment):
     assert (proxy.connections, target.connections) == (1, 0)
 
 
-def test_a_cgi_request_cannot_name_the_proxy(proxy, target, environment):
+def test_a_cgi_request_cannot_set_the_proxy(proxy, target, environment):
     environment.setenv("HTTP_PROXY", "http://" + proxy.domain)
     environment.setenv("REQUEST_METHOD", "GET")
     with client_of(target, trust_env=True) as client:
@@ -178,7 +178,7 @@ def test_a_cgi_request_cannot_name_the_proxy(proxy, target, environment):
 
 
 @pytest.mark.parametrize("text", ["ftp://host:1", "http://", "://", "http://host:port", 5])
-def test_what_is_no_proxy_is_named(text):
+def test_an_invalid_proxy_is_named(text):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", "proxy": text})
     assert caught.value.option == "proxy"
@@ -196,7 +196,7 @@ def test_credentials_stay_out_of_errors_and_logs(caplog, target):
     assert "hunter2" not in repr(client._settings)
 
 
-def test_a_pool_manager_of_the_users_own_gets_every_request(target):
+def test_a_pool_manager_of_the_application_gets_every_request(target):
     seen = []
 
     class Manager(urllib3.PoolManager):
@@ -212,13 +212,13 @@ def test_a_pool_manager_of_the_users_own_gets_every_request(target):
     assert target.connections == 1
 
 
-def test_a_pool_manager_meets_the_deadline_too():
+def test_the_deadline_applies_to_a_pool_manager():
     with SocketServer(lambda connection: connection.hang()) as server, urllib3.PoolManager() as manager:
         with client_of(server, pool_manager=manager, timeout=200) as client, pytest.raises(TimeoutError):
             client.get_offers(offers())
 
 
-def test_socks_needs_its_extra(monkeypatch):
+def test_socks_requires_its_extra(monkeypatch):
     real = builtins.__import__
 
     def without_socks(name, *arguments, **options):
@@ -231,7 +231,7 @@ def test_socks_needs_its_extra(monkeypatch):
         TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", "proxy": "socks5://127.0.0.1:1"})
 
 
-def test_tls_is_checked_through_a_tunnel_as_well(authority):
+def test_certificates_are_checked_through_a_tunnel(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("example.org")) as server:
         with SocketServer(relay) as proxy:
             options = {
@@ -246,17 +246,18 @@ def test_tls_is_checked_through_a_tunnel_as_well(authority):
         assert server.requests == []
 
 
-def test_credentials_never_reach_an_origin(proxy, target, environment):
+def test_proxy_credentials_are_not_sent_to_an_origin(proxy, target, environment):
     with client_of(target, trust_env=True) as client:
         client.get_offers(offers())
         environment.setenv("http_proxy", "http://user:secret@" + proxy.domain)
         client.get_offers(offers())
-    assert (len(target.requests), len(proxy.requests)) == (1, 1)  # the idle connection went past the new proxy
+    # The second call did not use the idle connection of the first.
+    assert (len(target.requests), len(proxy.requests)) == (1, 1)
     assert all(b"Proxy-" not in request and b" http://" not in request for request in target.requests)
 
 
 @pytest.mark.parametrize("text", ["gopher://127.0.0.1:1", "http://127.0.0.1:port", "http://a..b:1"])
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_not_gone_past(text, target, environment):
+def test_requests_fail_if_the_environment_names_an_invalid_proxy(text, target, environment):
     environment.setenv("http_proxy", text)
     with client_of(target, trust_env=True) as client, pytest.raises(OptionError, match="HTTP_PROXY") as caught:
         client.get_offers(offers())
@@ -264,7 +265,7 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_not_gone_past(text, t
     assert target.connections == 0
 
 
-def test_a_pool_manager_that_gives_nothing_is_named(target):
+def test_an_invalid_result_of_a_pool_manager_is_named(target):
     class Nothing:
         def request(self, *_, **__):
             return None
@@ -274,7 +275,7 @@ def test_a_pool_manager_that_gives_nothing_is_named(target):
     assert caught.value.option == "pool_manager"
 
 
-def test_a_pool_manager_with_retries_of_its_own_tells_no_session():
+def test_a_pool_manager_with_its_own_retries_shows_no_session_id():
     class Retrying(urllib3.PoolManager):
         def request(self, method, url, **options):
             return super().request(method, url, **{**options, "retries": urllib3.Retry(1, backoff_factor=0)})

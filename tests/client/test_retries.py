@@ -1,4 +1,4 @@
-"""What is sent again, how often and how far apart (B10, T22, T23)."""
+"""Which requests are retried, how often, and after which pauses (B10, T22, T23)."""
 
 import socket
 import time
@@ -21,7 +21,7 @@ def failing(status, **headers):
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_b10_a_status_that_says_nothing_was_done_is_tried_again(status):
+def test_b10_a_status_that_means_not_processed_is_retried(status):
     with SocketServer(replies(failing(status), failing(status), GOOD)) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert client.stats()["retries"] == 2
@@ -29,14 +29,14 @@ def test_b10_a_status_that_says_nothing_was_done_is_tried_again(status):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500, 501])
-def test_b10_no_other_status_is_tried_again(status):
+def test_b10_no_other_status_is_retried(status):
     with SocketServer(replies(failing(status))) as server, client_of(server) as client:
         with pytest.raises(HttpStatusError) as caught:
             client.get_offers(offers())
     assert (caught.value.status, caught.value.attempts) == (status, 1)
 
 
-def test_b10_three_attempts_are_the_most():
+def test_b10_there_are_at_most_three_attempts():
     with SocketServer(answer(status=503)) as server, client_of(server) as client:
         with pytest.raises(HttpStatusError) as caught:
             client.get_offers(offers())
@@ -45,14 +45,14 @@ def test_b10_three_attempts_are_the_most():
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(1, 1), (2, 2), (urllib3.Retry(1), 2), (urllib3.Retry(False), 1)])
-def test_the_user_says_how_many(retries, attempts):
+def test_the_number_of_attempts_is_an_option(retries, attempts):
     with SocketServer(answer(status=503)) as server, client_of(server, retries=retries) as client:
         with pytest.raises(HttpStatusError):
             client.get_offers(offers())
         assert len(server.requests) == attempts
 
 
-def test_a_repeated_request_is_the_same_to_the_letter():
+def test_a_repeated_request_is_identical():
     with SocketServer(replies(failing(503), failing(503), GOOD)) as server, client_of(server) as client:
         client.get_offers(offers())
     assert len(set(server.requests)) == 1
@@ -61,7 +61,7 @@ def test_a_repeated_request_is_the_same_to_the_letter():
 
 
 @pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_a_server_that_asks_for_more_time_than_is_left_ends_the_call(asked):
+def test_a_requested_pause_beyond_the_deadline_ends_the_call(asked):
     limited = failing(503, **{"Retry-After": asked})
     with SocketServer(replies(limited)) as server, client_of(server) as client:
         began = time.monotonic()
@@ -71,13 +71,13 @@ def test_a_server_that_asks_for_more_time_than_is_left_ends_the_call(asked):
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "NaN", "inf", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "١"])
-def test_a_server_that_asks_for_nonsense_is_tried_again_anyway(asked):
+def test_an_invalid_retry_after_is_ignored(asked):
     limited = failing(503).replace(b"\r\n\r\n", b"\r\nRetry-After: " + asked.encode() + b"\r\n\r\n", 1)
     with SocketServer(replies(limited, GOOD)) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-def test_a_refused_connection_is_tried_again_and_then_an_error_of_both_trees():
+def test_a_refused_connection_is_retried_and_then_an_error_of_both_libraries():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
 
@@ -92,10 +92,10 @@ def test_a_refused_connection_is_tried_again_and_then_an_error_of_both_trees():
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-def test_t23_a_failing_edge_is_not_asked_much_more_often():
+def test_t23_a_failing_edge_gets_few_additional_requests():
     calls = 300
     with SocketServer(answer(status=503)) as server, client_of(server, circuit_breaker=False) as client:
-        for _ in range(20):  # the budget a quiet client has saved
+        for _ in range(20):  # the initial budget of a client
             with pytest.raises(HttpStatusError):
                 client.get_offers(offers())
         spent = len(server.requests)
@@ -105,7 +105,7 @@ def test_t23_a_failing_edge_is_not_asked_much_more_often():
         assert calls <= len(server.requests) - spent <= 1.1 * calls + 1
 
 
-def test_t24_a_failing_edge_is_left_alone_for_a_moment():
+def test_t24_a_failing_edge_gets_no_requests_for_a_while():
     with SocketServer(answer(status=503)) as server, client_of(server, retries=1) as client:
         for _ in range(5):
             with pytest.raises(HttpStatusError):
@@ -117,7 +117,7 @@ def test_t24_a_failing_edge_is_left_alone_for_a_moment():
     assert caught.value.request.execute.mboxes[0].name == "home"
 
 
-def test_where_errors_are_not_to_be_raised_there_are_no_offers(caplog):
+def test_without_raising_errors_a_failed_call_returns_no_offers(caplog):
     with SocketServer(answer(status=500)) as server, client_of(server, on_error="default") as client:
         envelope = client.get_offers({**offers(), "session_id": "mine"})
         (mbox,) = envelope["response"].execute.mboxes

@@ -1,4 +1,4 @@
-"""TLS is checked unless somebody says in so many words that it should not be."""
+"""Certificates are verified unless the options disable it explicitly."""
 
 import contextlib
 import datetime
@@ -33,7 +33,7 @@ def secure_client(server, host="localhost", **options):
     )
 
 
-def test_an_authority_of_the_users_own_is_trusted(authority):
+def test_an_authority_of_the_application_is_trusted(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         with secure_client(server, ca_certs=authority.ca_file) as client:
             for _ in range(50):
@@ -55,7 +55,7 @@ def test_an_unknown_authority_is_refused(authority):
 
 
 @pytest.mark.parametrize("names", [("example.org",), ("*.tt.omtrdc.net",)])
-def test_another_hosts_certificate_is_refused(authority, names):
+def test_a_certificate_of_another_host_is_refused(authority, names):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context(*names)) as server:
         with secure_client(server, ca_certs=authority.ca_file) as client, pytest.raises(TlsError):
             client.get_offers(offers())
@@ -70,7 +70,7 @@ def test_an_expired_certificate_is_refused(authority):
             client.get_offers(offers())
 
 
-def test_tls_1_1_is_too_old(authority):
+def test_tls_1_1_is_refused(authority):
     context = authority.server_context()
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):
@@ -90,7 +90,7 @@ def test_a_server_without_tls_is_refused():
         client.get_offers(offers())
 
 
-def test_without_verification_one_warning_is_logged_and_the_call_answered(authority, caplog):
+def test_without_verification_one_warning_is_logged_and_the_call_is_answered(authority, caplog):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("example.org")) as server:
         with secure_client(server, verify_ssl=False) as client:
             for _ in range(3):
@@ -100,7 +100,7 @@ def test_without_verification_one_warning_is_logged_and_the_call_answered(author
     assert "verify_ssl" in warnings[0].getMessage()
 
 
-def test_a_client_certificate_is_shown(authority):
+def test_the_client_certificate_is_sent(authority):
     files = authority.client_files()
     context = authority.trust(authority.server_context())
     with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
@@ -112,7 +112,7 @@ def test_a_client_certificate_is_shown(authority):
 
 
 @pytest.mark.parametrize("option", ["ca_certs", "client_cert"])
-def test_certificates_that_cannot_be_loaded_are_named_at_once(option, tmp_path):
+def test_certificate_files_that_cannot_be_loaded_are_named_at_once(option, tmp_path):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     for path in (str(broken), str(tmp_path / "absent.pem")):
@@ -121,7 +121,7 @@ def test_certificates_that_cannot_be_loaded_are_named_at_once(option, tmp_path):
         assert caught.value.option == option
 
 
-def test_a_handshake_that_never_ends_meets_the_deadline():
+def test_a_handshake_that_never_ends_exceeds_the_deadline():
     def silent(connection):
         connection.hang()
 
@@ -130,7 +130,7 @@ def test_a_handshake_that_never_ends_meets_the_deadline():
             client.get_offers(offers())
 
 
-def test_the_host_name_is_sent_for_the_server_to_choose_by(authority):
+def test_the_host_name_is_sent_in_the_handshake(authority):
     names = []
     context = authority.server_context()
     context.sni_callback = lambda _, name, __: names.append(name)
@@ -140,7 +140,7 @@ def test_the_host_name_is_sent_for_the_server_to_choose_by(authority):
     assert names == ["localhost"]
 
 
-def test_an_address_is_checked_against_the_certificate_too(authority):
+def test_an_ip_address_is_checked_against_the_certificate(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("127.0.0.1")) as server:
         with secure_client(server, "127.0.0.1", ca_certs=authority.ca_file) as client:
             assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -148,7 +148,7 @@ def test_an_address_is_checked_against_the_certificate_too(authority):
 
 @pytest.fixture
 def slow_to_end(monkeypatch):
-    """Threads of ours end late, and whoever waits for that has the time."""
+    """Delay the end of helper threads, and extend the time for which callers wait for it."""
     end = FORK_GUARD.announce_exit
 
     def slowly():
@@ -164,8 +164,8 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only
 
 @on_linux
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "refused"])
-def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, authority, monkeypatch, slow_to_end):
-    # It is inside OpenSSL to its end, and whoever forks then has a child without TLS.
+def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, authority, monkeypatch, slow_to_end):
+    # While it exits it may hold OpenSSL's locks, and a child forked then could not use TLS.
     shaken_by = []
     real = ssl.SSLSocket.do_handshake
 
@@ -185,7 +185,7 @@ def test_the_thread_that_shook_hands_is_gone_when_the_call_is_over(trusted, auth
 
 
 @on_linux
-def test_the_thread_that_a_pool_manager_worked_in_is_gone_as_well(slow_to_end):
+def test_the_thread_of_a_pool_manager_call_has_exited_when_the_call_ends(slow_to_end):
     class Noting(urllib3.PoolManager):
         def request(self, *arguments, **options):
             asked_by.append(native_thread_id())
@@ -200,9 +200,9 @@ def test_the_thread_that_a_pool_manager_worked_in_is_gone_as_well(slow_to_end):
 
 
 @pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_no_fork_comes_while_openssl_is_at_work(waits, authority, monkeypatch, tmp_path):
+def test_a_fork_waits_while_a_thread_is_inside_openssl(waits, authority, monkeypatch, tmp_path):
     seen = {}
-    own = shutil.copy(authority.ca_file, tmp_path)  # no other client shares the context
+    own = shutil.copy(authority.ca_file, tmp_path)  # a separate file, so that no other client shares the context
 
     def noting(cls, name):
         real = getattr(cls, name)
@@ -223,6 +223,6 @@ def test_no_fork_comes_while_openssl_is_at_work(waits, authority, monkeypatch, t
                 client.get_offers(offers())
             else:
                 client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
-    # The certificates once: the context that they were checked with serves the connection.
+    # The certificates are loaded once: the connection uses the context that was created to check them.
     assert seen == {"do_handshake": [1], "sendall": [1], "load_verify_locations": [1]}
     assert not FORK_GUARD.open_sections

@@ -1,4 +1,4 @@
-"""TLS contexts: shared by equal clients, rebuilt for renewed files, and never a prompt for a password."""
+"""TLS contexts: shared by equal clients, created again for renewed files, without a prompt for a password."""
 
 import contextlib
 import gc
@@ -37,13 +37,13 @@ def create(**options):
 
 @pytest.fixture
 def own_ca(authority, tmp_path):
-    """The authority's certificate in a file that no other test uses, so that no other client shares its context."""
+    """Return a copy of the authority's certificate.  Clients of other tests do not share its context."""
     return shutil.copy(authority.ca_file, tmp_path / "own-ca.pem")
 
 
 @pytest.fixture
 def built(monkeypatch):
-    """The contexts for clients that were built, as weak references."""
+    """Return weak references to the contexts that were created."""
     found = []
     real = ssl.SSLContext.__new__
 
@@ -58,7 +58,7 @@ def built(monkeypatch):
 
 
 def one_answer_each(seen):
-    """A handler that notes the serial number of the client's certificate and answers one request."""
+    """Return a handler that records the serial number of the client's certificate and answers one request."""
 
     def handle(connection):
         if connection.read_request():
@@ -104,7 +104,7 @@ def test_a_context_is_freed_with_its_last_client(own_ca, built):
 
 
 @pytest.mark.parametrize("difference", ["verify", "ca_certs", "certificate", "password"])
-def test_other_options_are_another_context(difference, authority, own_ca, tmp_path):
+def test_other_options_have_another_context(difference, authority, own_ca, tmp_path):
     pair = authority.write_client_pair(tmp_path)[:2]
     same = {"verify": True, "ca_certs": own_ca, "client_cert": pair}
     changes = {
@@ -119,7 +119,7 @@ def test_other_options_are_another_context(difference, authority, own_ca, tmp_pa
     assert first.current() is not third.current()
 
 
-def test_many_threads_build_and_share_contexts(own_ca):
+def test_many_threads_create_and_share_contexts(own_ca):
     barrier, found = threading.Barrier(8), []
     holders = [TlsContexts(True, own_ca, None) for _ in range(8)]
 
@@ -134,12 +134,12 @@ def test_many_threads_build_and_share_contexts(own_ca):
         thread.join(LONG / 1000)
     assert len(found) == 8
     assert all(isinstance(context, ssl.SSLContext) for context in found)
-    # Threads may build twice in a race; afterwards all contexts that are looked up are the same.
+    # Threads may create a context twice in a race; afterwards all use the same one.
     assert TlsContexts(True, own_ca, None).current() in found
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_child_builds_its_own_and_keeps_the_parents(own_ca):
+def test_a_forked_child_creates_its_own_context_and_keeps_the_parents(own_ca):
     contexts = TlsContexts(True, own_ca, None)
     inherited = weakref.ref(contexts.current())
 
@@ -149,14 +149,14 @@ def test_a_forked_child_builds_its_own_and_keeps_the_parents(own_ca):
         assert own is contexts.current()
         assert own is TlsContexts(True, own_ca, None).current()
         gc.collect()
-        assert inherited() is not None  # freeing it could take a lock that the fork left locked
+        assert inherited() is not None  # freeing it could use a lock that the fork left locked
 
     assert in_a_child(child)
     assert contexts.current() is inherited()
 
 
 def test_a_context_of_urllib3s_manager_is_not_shared(authority):
-    # urllib3 turns the check of host names off on it, which must not happen to other clients.
+    # urllib3 disables the check of host names on it, which must not affect other clients.
     configuration = Configuration(host="https://localhost:1")
     configuration.ssl_ca_cert = authority.ca_file
     configuration.assert_hostname = "edge.example"
@@ -173,7 +173,7 @@ def test_a_context_of_urllib3s_manager_is_not_shared(authority):
 # Renewed files
 
 
-def test_a_renewed_certificate_is_shown_by_the_next_connection(authority, tmp_path):
+def test_the_next_connection_sends_a_renewed_certificate(authority, tmp_path):
     pair = authority.write_client_pair(tmp_path)[:2]
     seen = []
     with SocketServer(one_answer_each(seen), tls=authority.trust(authority.server_context())) as server:
@@ -187,7 +187,7 @@ def test_a_renewed_certificate_is_shown_by_the_next_connection(authority, tmp_pa
     assert seen[0] == seen[1] != seen[2] == seen[3]
 
 
-def test_renewed_authorities_are_trusted_by_the_next_connection(authority, tmp_path_factory, own_ca):
+def test_the_next_connection_trusts_renewed_authorities(authority, tmp_path_factory, own_ca):
     other = type(authority)(tmp_path_factory.mktemp("other"))
     shutil.copy(other.ca_file, own_ca)
     with SocketServer(one_answer_each([]), tls=authority.server_context()) as server:
@@ -199,7 +199,7 @@ def test_renewed_authorities_are_trusted_by_the_next_connection(authority, tmp_p
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "other key"])
-def test_files_that_cannot_be_loaded_leave_the_old_context_in_use_with_one_warning(damage, authority, tmp_path, caplog):
+def test_invalid_renewed_files_leave_the_old_context_in_use_with_one_warning(damage, authority, tmp_path, caplog):
     certificate, key, _ = authority.write_client_pair(tmp_path)
     (tmp_path / "next").mkdir()
     _, other_key, _ = authority.write_client_pair(tmp_path / "next")
@@ -295,7 +295,7 @@ def test_a_missing_or_wrong_password_is_an_error_of_create(password, said, autho
     assert "guess" not in str(caught.value)
 
 
-def test_a_key_of_another_certificate_is_no_wrong_password(authority, tmp_path):
+def test_a_key_of_another_certificate_is_not_reported_as_a_wrong_password(authority, tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
     certificate = authority.write_client_pair(tmp_path / "a")[0]
@@ -305,7 +305,7 @@ def test_a_key_of_another_certificate_is_no_wrong_password(authority, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["path", "pair", "triple"])
-def test_an_encrypted_key_never_asks_on_a_terminal(value, authority, tmp_path):
+def test_an_encrypted_key_never_prompts_on_a_terminal(value, authority, tmp_path):
     pty = pytest.importorskip("pty")
     certificate, key, both = authority.write_client_pair(tmp_path, b"secret")
     cert = {"path": both, "pair": (certificate, key), "triple": (certificate, key, "guess")}[value]
@@ -328,12 +328,12 @@ def test_an_encrypted_key_never_asks_on_a_terminal(value, authority, tmp_path):
                 except OSError:  # the program ended
                     break
     finally:
-        os.close(terminal)  # hangs up a program that waits for input
+        os.close(terminal)  # ends a program that waits for input
         os.waitpid(pid, 0)
     assert shown.strip() == b"raised OptionError"
 
 
-def test_an_api_client_neither_asks_nor_leaves_the_error_tree(authority, tmp_path):
+def test_an_api_client_neither_prompts_nor_raises_foreign_errors(authority, tmp_path):
     certificate, key, _ = authority.write_client_pair(tmp_path, b"secret")
     configuration = Configuration(host="https://localhost:1")
     configuration.cert_file, configuration.key_file = certificate, key
@@ -358,15 +358,15 @@ def test_errors_name_the_option_and_what_is_expected(tmp_path):
 
 
 @pytest.mark.skipif(not ssl.HAS_TLSv1_3, reason="needs TLS 1.3")
-def test_a_certificate_is_shown_when_the_server_asks_for_it_after_the_handshake(authority, tmp_path):
+def test_a_certificate_is_sent_if_the_server_requests_it_after_the_handshake(authority, tmp_path):
     context = authority.trust(authority.server_context())
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.post_handshake_auth = True
-    context.num_tickets = 0  # one that comes after the answer would end the connection
+    context.num_tickets = 0  # a ticket that arrives after the answer would make the connection unusable
     shown = []
 
     def ask_later(connection):
-        # The client answers while it reads, so its certificate is here with the request after that.
+        # The client answers while it reads, so its certificate arrives with the next request.
         connection.read_request()
         connection.socket.verify_client_post_handshake()
         connection.send(response(ANSWER_BYTES))
@@ -393,7 +393,7 @@ def test_authentication_after_the_handshake_is_offered_only_with_a_certificate(a
 
 
 @pytest.mark.skipif(not hasattr(ssl.SSLContext, "keylog_filename"), reason="needs OpenSSL 1.1.1")
-def test_session_keys_are_logged_where_the_environment_says(authority, own_ca, tmp_path, monkeypatch):
+def test_session_keys_are_written_to_sslkeylogfile(authority, own_ca, tmp_path, monkeypatch):
     monkeypatch.setenv("KEY_FOLDER", str(tmp_path))
     with SocketServer(one_answer_each([]), tls=authority.server_context()) as server:
         with secure_client(server, ca_certs=own_ca) as client:
