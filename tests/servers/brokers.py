@@ -1,4 +1,4 @@
-"""The brokers that Celery is shown on: a Redis of one's own, or a folder where there is none."""
+"""Brokers for the Celery tests: a separate Redis, or a folder if Redis is missing."""
 
 import importlib.util
 import itertools
@@ -14,7 +14,7 @@ _DATABASES = 500
 
 
 def why_no_redis():
-    """Why there can be no Redis here, in words; empty where there can be one."""
+    """Return why Redis cannot be used here, or an empty string."""
     if shutil.which("redis-server") is None:
         return "redis-server is not installed: apt-get install redis-server"
     if importlib.util.find_spec("redis") is None:
@@ -23,13 +23,13 @@ def why_no_redis():
 
 
 class Redis:
-    """A ``redis-server`` on a free port of loopback that keeps nothing on disk."""
+    """A ``redis-server`` on a free local port, without files."""
 
-    #: What stands in the table of figures.
+    #: The name in the table of figures.
     name = "Redis"
-    #: Whether a message that nobody confirmed is handed out again.
+    #: Whether an unacknowledged message is delivered again.
     redelivers = True
-    #: Whether each child has pipes of its own.  Else one that is terminated may leave the lock of all taken.
+    #: Whether each child has separate pipes. If not, a terminated child may leave the shared lock taken.
     separate_pipes = True
 
     def __init__(self):
@@ -46,16 +46,16 @@ class Redis:
             raise
 
     def empty(self, visibility_timeout=3600):
-        """Celery's settings for a broker without messages.
+        """Return Celery's settings for a broker without messages.
 
-        One that nobody confirmed within ``visibility_timeout`` seconds is handed out again.
+        A message that is not acknowledged within ``visibility_timeout`` seconds is delivered again.
         """
         options = {
             "visibility_timeout": visibility_timeout,
-            # How often the broker's client looks for such messages; else it takes a hundred seconds.
+            # The client looks for such messages every second. The default is a hundred seconds.
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            # Whoever looks takes a lock, which a killed worker leaves taken for so long; else for five minutes.
+            # The search takes a lock, and a killed worker leaves it taken for this time. The default is five minutes.
             "unacked_mutex_expire": 2,
         }
         number = next(self._numbers) % _DATABASES
@@ -65,13 +65,13 @@ class Redis:
         }
 
     def stop(self):
-        """End it."""
+        """Stop the server."""
         self._process.end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Folder:
-    """Messages as files in a folder: needs no server, and forgets what a killed worker had taken."""
+    """Messages as files in a folder. It needs no server, and loses the messages that a killed worker had taken."""
 
     redelivers = False
     separate_pipes = False
@@ -81,19 +81,19 @@ class Folder:
         self._folder = tempfile.mkdtemp(prefix="broker-")
 
     def empty(self, visibility_timeout=None):
-        """Celery's settings for a broker without messages."""
+        """Return Celery's settings for a broker without messages."""
         folder = tempfile.mkdtemp(dir=self._folder)
         folders = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
         return {"broker_url": "filesystem://", "broker_transport_options": {**folders, "polling_interval": 0.05}}
 
     def stop(self):
-        """Take the folder away, when a process that still writes to it has had its moment."""
+        """Delete the folder, after a moment for processes that are still writing."""
         for _ in range(3):
             shutil.rmtree(self._folder, ignore_errors=True)
             time.sleep(0.01)
 
 
 def start_broker():
-    """A broker that runs: a Redis where that can be."""
+    """Start a broker: Redis if possible."""
     reason = why_no_redis()
     return Folder(reason) if reason else Redis()

@@ -1,4 +1,4 @@
-"""Figures in the table of the reliability tests, whose numbers these bear too, and a broker for all."""
+"""The table of figures of the reliability tests, and a broker for all tests."""
 
 import pytest
 
@@ -10,7 +10,7 @@ __all__ = ["broker", "figure", "pytest_terminal_summary"]
 
 @pytest.fixture(scope="session")
 def broker():
-    """A Redis of our own, or a folder where there is none."""
+    """A separate Redis, or a folder if Redis is missing."""
     running = start_broker()
     yield running
     running.stop()

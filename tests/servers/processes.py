@@ -1,4 +1,4 @@
-"""Servers that run beside a test: started on loopback, watched, stopped, and never left behind."""
+"""Start, watch and stop server processes of a test."""
 
 import contextlib
 import os
@@ -18,26 +18,26 @@ _TAIL = 6000
 
 
 def free_port():
-    """A port on loopback that nobody listened on a moment ago."""
+    """Return a local port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def listens(port):
-    """Whether somebody listens on that port of loopback."""
+    """Return whether a server listens on this local port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def children(pid):
-    """The ids of the processes that ``pid`` started and that run; Linux only."""
+    """Return the ids of the running child processes of ``pid``. Linux only."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it ended while we looked
+        except OSError:  # it has just ended
             continue
         if int(parent) == pid and state != "Z":
             found.append(int(entry.name))
@@ -45,10 +45,10 @@ def children(pid):
 
 
 class Process:
-    """A command that runs in a process group of its own, with all it says in one file.
+    """A command in a separate process group, with its output in a file.
 
-    ``with Process(argv, cwd=..., NAME="value") as server:`` kills the whole group at the end, however the test went,
-    and shows the log if the test failed.  Names in capitals are its environment, beside our own.
+    ``with Process(argv, cwd=..., NAME="value") as server:`` kills the whole group at the end, and prints
+    the log if the test failed. Names in capitals are added to the environment.
     """
 
     def __init__(self, argv, *, cwd=None, log=None, **environment):
@@ -64,68 +64,68 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # its id is the group's
-                preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - it takes no lock, whatever threads there are
+                start_new_session=True,  # the process id is the group's id, too
+                preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - it takes no lock
             )
         if handle is not None:
             os.close(handle)
 
     @property
     def pid(self):
-        """The id of what was started, and of its group."""
+        """The id of the process and of its group."""
         return self.popen.pid
 
     @property
     def log(self):
-        """All that it has said."""
+        """The output so far."""
         return Path(self._path).read_text(errors="replace")
 
     @property
     def running(self):
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self.popen.poll() is None
 
     def children(self):
-        """The ids of its children."""
+        """Return the ids of the child processes."""
         return children(self.pid)
 
     def until(self, condition, seconds=GENEROUS, what=""):
-        """What ``condition`` returns once that is true.
+        """Wait until ``condition()`` is true; return its value.
 
-        A failure with the log if that takes longer, or the process ends first; ``what``, a text or a function that
-        returns one, says what was waited for.
+        Fail with the log after ``seconds``, or if the process ends. ``what`` names the condition; it is a text or a
+        function that returns one.
         """
         end = time.monotonic() + seconds
         while True:
             found = condition()
             if found:
                 return found
-            assert self.running, self.told(f"it ended with {self.popen.returncode}")
+            assert self.running, self.failure(f"it ended with {self.popen.returncode}")
             if time.monotonic() > end:
                 awaited = what() if callable(what) else what
-                raise AssertionError(self.told(f"not within {seconds} s: {awaited}"))
+                raise AssertionError(self.failure(f"not within {seconds} s: {awaited}"))
             time.sleep(0.02)
 
-    def tell(self, number):
-        """Send this signal to the process itself, not to its children."""
+    def send_signal(self, number):
+        """Send a signal to the process, but not to its children."""
         self.popen.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, seconds=GENEROUS):
-        """Tell it to stop and wait; the seconds that took. A failure with the log if it is not gone by then."""
+        """Send the signal and wait; return the seconds until the end. Fail with the log after the limit."""
         begun = time.monotonic()
-        self.tell(number)
+        self.send_signal(number)
         try:
             self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(self.told(f"still there {seconds} s after signal {number}")) from None
+            raise AssertionError(self.failure(f"still running {seconds} s after signal {number}")) from None
         return time.monotonic() - begun
 
-    def told(self, what):
-        """``what``, with the command and the end of its log: the text of a failed assertion."""
-        return "{}\n$ {}\n{}".format(what, " ".join(self.argv), self.log[-_TAIL:])
+    def failure(self, what):
+        """Return the message of a failed assertion: ``what``, the command, and the end of the log."""
+        return f"{what}\n$ {' '.join(self.argv)}\n{self.log[-_TAIL:]}"
 
     def end(self):
-        """Kill whatever is left of the group."""
+        """Kill the processes of the group that still run."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()
@@ -137,16 +137,16 @@ class Process:
 
     def __exit__(self, kind, error, _):
         if kind is not None:
-            sys.stderr.write(self.told("the log of a server whose test failed"))
+            sys.stderr.write(self.failure("the log of a server whose test failed"))
         self.end()
 
 
 def _listen_to_ctrl_c():
-    """A shell's background jobs ignore SIGINT, and what they start would, too."""
+    """Restore SIGINT, which background jobs of a shell ignore and pass on to their children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _environment(given):
-    """Ours, with this checkout importable; nothing compiled is written into it."""
+    """Return our environment, with this checkout in the path and without writing compiled files."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **given}

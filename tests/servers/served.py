@@ -1,8 +1,10 @@
-"""The WSGI application that the servers under test run, with clients made at import: before the fork, if there is one.
+"""The WSGI application that the servers under test run.
 
-The environment says what is wanted: ``EDGE`` and ``SLOW`` are whom the clients ask, ``NOTES`` is the file that gets a
-line for whatever a test wants to know, ``METHOD`` and ``POLLING`` are options of the first client, ``FLUSH`` says
-when the second is flushed.
+The clients are created at import: before a fork, if the server forks.
+
+Variables of the environment: ``EDGE`` and ``SLOW`` are the servers of the two clients, ``NOTES`` is the file for
+messages to the test, ``METHOD`` and ``POLLING`` are options of the first client, ``FLUSH`` determines when the second
+client is flushed.
 """
 
 import json
@@ -15,14 +17,14 @@ from urllib.parse import parse_qs
 
 from tests.support import client_of, offers
 
-#: Milliseconds that an exit waits for calls.
+#: Milliseconds that a process waits for calls when it ends.
 SHUTDOWN = 1000
-#: Milliseconds after which the artifact is looked for again.
+#: Milliseconds between two downloads of the artifact.
 POLLING = int(os.environ.get("POLLING", "200"))
 
 
 def note(kind, value):
-    """A line for the test: what, in which process, when, and a value."""
+    """Write a line for the test: a kind and a value, with the process id and the time."""
     line = json.dumps({"kind": kind, "pid": os.getpid(), "at": time.monotonic(), "value": value}) + "\n"
     handle = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND)
     os.write(handle, line.encode())
@@ -30,12 +32,12 @@ def note(kind, value):
 
 
 def content(envelope):
-    """What the visitor gets."""
+    """Return the content for the visitor."""
     return envelope.response.execute.mboxes[0].options[0].content
 
 
 def arrived(event):
-    """An artifact has come."""
+    """Note a new artifact."""
     note("artifact", event.artifact_payload["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"])
 
 
@@ -51,21 +53,21 @@ asking = client_of(SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=
 
 
 def decided(_):
-    """A decision, told to a callback."""
-    told = []
-    call = {**offers(), "callback": lambda envelope: told.append(content(envelope)), "err_callback": told.append}
+    """Decide, with a callback."""
+    results = []
+    call = {**offers(), "callback": lambda envelope: results.append(content(envelope)), "err_callback": results.append}
     deciding.get_offers(call).wait(10)
-    return {"content": str(told[0])}
+    return {"content": str(results[0])}
 
 
 def busy(query):
-    """A decision that keeps whoever serves it from other requests."""
+    """Decide, and keep the worker from serving other requests."""
     time.sleep(0.1)
     return decided(query)
 
 
 def fired(query):
-    """Calls that nobody waits for, for ``mbox``; ``then`` says what follows them in the same request."""
+    """Start calls for ``mbox`` without waiting for them; ``then`` names what the request does next."""
     ends = {"callback": lambda _: note("ran", 1), "err_callback": lambda error: note("failed", str(error))}
     for _ in range(int(query["count"][0])):
         asking.get_offers({**offers(query.get("mbox", ["home"])[0]), **ends})
@@ -79,7 +81,7 @@ def fired(query):
 
 
 def hung(_):
-    """A call that nobody answers."""
+    """Call a server that does not answer."""
     asking.get_offers({**offers("hung"), "callback": str})
     while not asking.stats()["running"]:
         time.sleep(0.01)
@@ -87,18 +89,18 @@ def hung(_):
 
 
 def asked(_):
-    """A blocking call."""
+    """Make a blocking call."""
     return {"content": content(asking.get_offers(offers()))}
 
 
-class Heart:
-    """Beats every few milliseconds, and knows the longest pause between two beats."""
+class PauseMonitor:
+    """Wake up every few milliseconds; measure the longest pause."""
 
     def __init__(self):
         self.longest = 0.0
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    def _beat(self):
+    def _watch(self):
         last = time.monotonic()
         while True:
             time.sleep(0.002)
@@ -111,22 +113,22 @@ if os.environ.get("FLUSH") == "uwsgi.atexit":
 
     uwsgi.atexit = lambda: asking.flush(SHUTDOWN)
 
-_hearts = []
+_monitors = []
 
 
-def heart(_):
-    """The longest pause since the last time somebody asked."""
-    if not _hearts:
-        _hearts.append(Heart())
-    longest, _hearts[0].longest = _hearts[0].longest, 0.0
+def longest_pause(_):
+    """Return the longest pause since the last request."""
+    if not _monitors:
+        _monitors.append(PauseMonitor())
+    longest, _monitors[0].longest = _monitors[0].longest, 0.0
     return {"longest": longest}
 
 
-PAGES = {"/": decided, "/busy": busy, "/fire": fired, "/hang": hung, "/ask": asked, "/heart": heart}
+PAGES = {"/": decided, "/busy": busy, "/fire": fired, "/hang": hung, "/ask": asked, "/pause": longest_pause}
 
 
 def application(environ, start_response):
-    """One of the pages above, as JSON."""
+    """Serve one of the pages above, as JSON."""
     answer = PAGES[environ["PATH_INFO"]](parse_qs(environ["QUERY_STRING"]))
     group = environ.get("mod_wsgi.application_group")
     body = json.dumps({"pid": os.getpid(), "group": group, "python": sys.version_info[:2], **answer}).encode()

@@ -1,4 +1,4 @@
-"""A server with the application under test, the edges that this asks, and a file of what it noted."""
+"""Run the application under test in a server, with its edges and the file of its notes."""
 
 import contextlib
 import http.client
@@ -35,7 +35,7 @@ INTERVAL = 0.22
 
 
 def installed(server):
-    """Skip the test if that server is not installed, and say how to install it."""
+    """Skip the test if the server is not installed; the message has the command that installs it."""
     if serve.executable(server) is None:
         pytest.skip("{} is not installed: {}".format(server, APACHE if server == "mod_wsgi" else SERVERS))
     if "gevent" in server and importlib.util.find_spec("gevent") is None:
@@ -45,7 +45,7 @@ def installed(server):
 
 
 def slowly(connection):
-    """Answers after a while; at once for the mbox ``quick``, and never for ``hung``."""
+    """Answer slowly; at once for the mbox ``quick``, and never for ``hung``."""
     while True:
         request = connection.read_request()
         if not request:
@@ -58,16 +58,16 @@ def slowly(connection):
 
 
 def called(pid):
-    """The command line of a process."""
+    """Return the command line of a process."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
             return file.read()
-    except OSError:  # it ended while we looked
+    except OSError:  # it has just ended
         return ""
 
 
 class Serving:
-    """``with Serving("uwsgi", "--lazy-apps") as site:`` is a site that answers."""
+    """``with Serving("uwsgi", "--lazy-apps") as site:`` runs a site until the end of the block."""
 
     def __init__(self, server, *extra, module="tests.servers.served", **environment):
         installed(server)
@@ -85,7 +85,7 @@ class Serving:
             self._notes = os.path.join(self.folder, "notes")
             open(self._notes, "wb").close()
             if self.server == "mod_wsgi":
-                # Started by root, Apache serves as another user, who must reach this folder and write the notes.
+                # If root starts Apache, it serves as another user, which must be able to write the notes.
                 os.chmod(self.folder, 0o755)
                 os.chmod(self._notes, 0o666)
             self.edge = stack.enter_context(LocalEdge(artifact("v0")))
@@ -105,7 +105,7 @@ class Serving:
         return Process(argv, cwd=ROOT, HOME=self.folder, **asked, **self._environment)
 
     def get(self, path="/"):
-        """The answer of the application; an error if it is not 200 OK."""
+        """Return the answer of the application. Raise an error if it is not 200 OK."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=GENEROUS)
         with contextlib.closing(connection):
             connection.request("GET", path)
@@ -115,33 +115,33 @@ class Serving:
         return json.loads(body)
 
     def answers(self):
-        """Whether the application answers."""
+        """Return whether the application answers."""
         try:
             return self.get()
         except (OSError, http.client.HTTPException):
             return None
 
     def get_many(self, count, path="/", at_once=4):
-        """The answers to so many requests, some of them at once."""
+        """Send ``count`` requests, ``at_once`` at a time; return the answers."""
         with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(lambda _: self.get(path), range(count)))
 
     def notes(self, kind):
-        """What was noted of that kind so far."""
+        """Return the notes of this kind so far."""
         with open(self._notes) as file:
             lines = [json.loads(line) for line in file if line.endswith("\n")]
         return [line for line in lines if line["kind"] == kind]
 
     def workers(self):
-        """The processes that serve."""
+        """Return the ids of the worker processes."""
         if self.server == "waitress":
             return [self.process.pid]
         found = self.process.children()
-        # Apache has children that answer by handing on.
+        # Apache also has children that pass requests on.
         return [pid for pid in found if "(wsgi:" in called(pid)] if self.server == "mod_wsgi" else found
 
     def each(self):
-        """The workers, once each of them has answered; on the way others are kept busy."""
+        """Wait until each worker has answered; return the workers. Busy requests make the others answer, too."""
         answered = set()
 
         def silent():
@@ -155,7 +155,7 @@ class Serving:
         return self.process.until(all_have, what=silent)
 
     def refresh(self, rounds=3):
-        """The longest that a worker took to get a new artifact, in seconds; then each decides by it."""
+        """Publish artifacts; return the longest time until a worker used one, in seconds."""
         longest = 0.0
         for _ in range(rounds):
             self.versions += 1
@@ -175,14 +175,14 @@ class Serving:
         return {note["pid"] for note in self._notes_of(version)}.issuperset(self.workers())
 
     def replaced(self, act):
-        """Do ``act`` and wait until others serve in the place of all workers; the seconds that took."""
+        """Call ``act``, wait until all workers are replaced; return the seconds."""
         old, begun = self.workers(), time.monotonic()
         act()
         self._until_others_serve(old, old)
         return time.monotonic() - begun
 
     def kill(self, *pids):
-        """Kill these workers, and wait until others serve in their place."""
+        """Kill these workers, and wait until others have replaced them."""
         old = self.workers()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -197,12 +197,12 @@ class Serving:
         self.each()
 
     def stop(self):
-        """The seconds it took to stop."""
+        """Stop the server; return the seconds that it took."""
         return self.process.stop(serve.stop_signal(self.server))
 
 
 class Load:
-    """Visitors who ask without a break while the ``with`` block runs."""
+    """Visitors that send requests continuously during the ``with`` block."""
 
     def __init__(self, site, visitors=3):
         self._site = site
@@ -217,7 +217,7 @@ class Load:
             try:
                 self._site.get()
                 self.served += 1
-            except Exception as error:  # noqa: BLE001 - whatever it is, the visitor got no page
+            except Exception as error:  # noqa: BLE001 - every error means a missing page
                 self.failed.append(repr(error))
 
     def __enter__(self):
@@ -231,8 +231,8 @@ class Load:
             thread.join()
 
 
-def refreshed_replaced_and_stopped(name, mode, figure):
-    """What a preforking server owes in every mode: artifacts in every worker, those that come later too, and an end."""
+def check_refresh_replacement_and_stop(name, mode, figure):
+    """Check a preforking server: every worker gets new artifacts, is replaced after a kill or a reload, and stops."""
     with Serving(*mode) as site:
         site.each()
         assert len(site.get_many(200)) == 200
@@ -240,7 +240,7 @@ def refreshed_replaced_and_stopped(name, mode, figure):
         site.kill(site.workers()[0])
         waits.append(site.refresh(1))
         with Load(site) as load:
-            reload = site.replaced(lambda: site.process.tell(signal.SIGHUP))
+            reload = site.replaced(lambda: site.process.send_signal(signal.SIGHUP))
         waits.append(site.refresh(1))
         stop = site.stop()
     figure(name + ": a new artifact in every worker, s", max(waits), f"{INTERVAL} (an interval)")
@@ -248,6 +248,6 @@ def refreshed_replaced_and_stopped(name, mode, figure):
     figure(f"{name}: requests failed of {load.served} meanwhile", len(load.failed), 0)
     figure(name + ": stop, s", stop, "2 at most")
     assert max(waits) < INTERVAL + SLACK
-    # A worker that leaves may just have accepted a connection on which nothing was asked yet, and says nothing of it.
+    # A worker that ends may have accepted a connection without a request yet, and closes it.
     assert len(load.failed) <= load.visitors, load.failed
     assert stop < STOP + SLACK

@@ -1,8 +1,8 @@
 """The Celery application under test: ``celery -A tests.servers.tasks worker``.
 
-The variable ``UNDER_TEST`` holds a JSON object: ``celery``, settings; ``client``, the options of the client;
-``install``, arguments of the integration, or null for a plain client of the module; ``records``, a file that gets a
-line of JSON for whatever happens; ``hung``, a server that never answers.
+The variable ``UNDER_TEST`` has a JSON object: ``celery``, settings; ``client``, the options of the client;
+``install``, arguments of the integration, or null for a client at module level; ``records``, a file for events, a line
+of JSON each; ``hung``, a server that never answers.
 """
 
 import functools
@@ -27,7 +27,7 @@ app.conf.update(GIVEN["celery"])
 
 
 def record(what, **said):
-    """A line in the file of records, whole whoever else writes."""
+    """Append a line to the records. It stays whole if other processes write at the same time."""
     line = json.dumps({"what": what, "pid": os.getpid(), "at": time.monotonic(), **said}) + "\n"
     file = os.open(GIVEN["records"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
@@ -37,19 +37,19 @@ def record(what, **said):
 
 
 class Clients:
-    """The clients that were made here, by process."""
+    """The clients of this application, by process."""
 
     def __init__(self):
         self._by_pid = {}
 
     def make(self):
-        """Called by the integration, or at import."""
+        """Create a client. The integration calls this, or the module."""
         options = {**GIVEN["client"], "events": {"send_notification_error": self._lost}}
         made = self._by_pid[os.getpid()] = TargetClient.create(options)
         return made
 
     def ended(self, **_):
-        """What became of this process's, closed by now."""
+        """Record the counters of this process's client, which is closed by now."""
         if os.getpid() in self._by_pid:
             record("ended", stats=self._by_pid[os.getpid()].stats())
 
@@ -64,7 +64,7 @@ def ending(**_):
 
 
 clients = Clients()
-# Before the integration hears of the end, and after it: receivers are called in their order.
+# Connected before and after the integration: receivers are called in the order of connection.
 signals.worker_process_shutdown.connect(ending)
 signals.worker_shutdown.connect(ending)
 if GIVEN["install"] is not None:
@@ -84,7 +84,7 @@ def ready(**_):
 
 @app.task
 def fire(number):
-    """A call that nobody waits for."""
+    """Start a call without waiting for it."""
     record("began", number=number)
     options = {**offers(), "decisioning_method": "server-side"}
     target.client.get_offers({**options, "callback": lambda _: record("ran", number=number)})
@@ -92,14 +92,14 @@ def fire(number):
 
 @app.task
 def decide(pause=0.02):
-    """A decision made here; long enough that each child gets one."""
+    """Decide on-device, slowly enough for each child to get a task."""
     record("decided", content=content(target.client.get_offers(offers())))
     time.sleep(pause)
 
 
 @app.task
 def owe(count):
-    """Decisions made here, each of which the edge is to be told of."""
+    """Decide on-device ``count`` times; each decision queues a notification."""
     for number in range(count):
         target.client.get_offers(offers(id=VisitorId(tnt_id=f"visitor-{number}.35_0")))
     record("owed", pending=target.client.stats()["pending"])
@@ -110,7 +110,7 @@ def owe(count):
 
 @functools.lru_cache(maxsize=None)
 def _hung_client(_):
-    """This process's client of a server that never answers."""
+    """Return this process's client of a server that never answers."""
     return TargetClient.create(
         {**GIVEN["client"], "server_domain": GIVEN["hung"], "decisioning_method": "server-side", "timeout": 60000,
          "circuit_breaker": False}
@@ -132,8 +132,8 @@ def _create():
 WAITS = {"sync": _sync, "get": _get, "create": _create}
 
 
-class Struck:
-    """When the last signal came: told by a thread that does not wait for the main one to notice."""
+class SignalTime:
+    """The time of the last signal, measured by a thread, because the main thread may notice it late."""
 
     def __init__(self):
         self.at = None
@@ -142,7 +142,7 @@ class Struck:
         threading.Thread(target=self._listen, args=(read,), daemon=True).start()
 
     def arm(self):
-        """Forget the last one."""
+        """Forget the last signal."""
         self.at = None
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
@@ -154,35 +154,35 @@ class Struck:
 
 
 @functools.lru_cache(maxsize=None)
-def _struck(_):
-    return Struck()
+def _signal_time(_):
+    return SignalTime()
 
 
 @app.task
 def limited(kind):
-    """Something that would take a minute, under a soft limit."""
-    struck = _struck(os.getpid())
-    struck.arm()
+    """Do something that takes a minute, with a soft time limit."""
+    signalled = _signal_time(os.getpid())
+    signalled.arm()
     record("limited", kind=kind)
     try:
         WAITS[kind]()
         record("foreign", kind=kind, error="an answer")
     except SoftTimeLimitExceeded as error:
         seen = time.monotonic()
-        while struck.at is None and time.monotonic() < seen + 60:  # the thread's turn
+        while signalled.at is None and time.monotonic() < seen + 60:  # let the thread run
             time.sleep(0.001)
-        if struck.at is None:
+        if signalled.at is None:
             record("foreign", kind=kind, error=f"no signal came: {error!r}")
             return
-        waited = max(0.0, seen - struck.at) * 1000  # the thread may have been the slower one
-        record("struck", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
+        waited = max(0.0, seen - signalled.at) * 1000  # the thread may have noticed later
+        record("signalled", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
     except Exception as error:  # noqa: BLE001 - it is reported
         record("foreign", kind=kind, error=repr(error))
 
 
 @app.task
 def healthy(pause=0.1):
-    """Calls of both kinds, on the client of this process."""
+    """Call with and without a callback, with the client of this process."""
     options = {**offers(), "decisioning_method": "server-side"}
     asked, waited = target.client.get_offers(options), target.client.get_offers({**options, "callback": id}).get(10)
     record("healthy", well=content(asked) == content(waited) == "<b>A</b>")

@@ -1,4 +1,4 @@
-"""Celery as it is: its pools, its limits and its shutdown, on a real broker (T16, T17, T19)."""
+"""Celery on a real broker: its pools, its time limits and its shutdown (T16, T17, T19)."""
 
 import contextlib
 import importlib.util
@@ -47,7 +47,7 @@ def numbers(records):
 
 
 def on_device(edge, **options):
-    """Options of a client that decides by the artifact of ``edge``."""
+    """Return the options of an on-device client with the artifact of ``edge``."""
     given = {"decisioning_method": "on-device", "cdn_base_path": "http://" + edge.domain, "polling_interval": 50}
     return {**given, **options}
 
@@ -56,7 +56,7 @@ def on_device(edge, **options):
 
 
 def fire(worker, count):
-    """So many calls that nobody waits for, in tasks that return at once."""
+    """Start ``count`` calls without waiting for them, in tasks that return at once."""
     for number in range(count):
         worker.send("fire", number)
     worker.until_recorded(count, "began")
@@ -64,11 +64,11 @@ def fire(worker, count):
 
 @pytest.mark.parametrize("count", scaled(200, 60))
 @pytest.mark.parametrize("most", [1, 2, 5, 10])
-def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, figure):
+def test_t16_calls_without_a_wait_complete_although_their_child_ends(most, count, broker, figure):
     with Edge(pause=0.2) as edge:
         with Worker(broker.empty(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
             fire(worker, count)
-            # What begins in the moment of the stop Celery may wait for thirty seconds for.
+            # Celery may wait thirty seconds for a task that begins during the stop.
             worker.until_recorded(count, "ran")
             took = worker.shut_down()
             ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
@@ -80,11 +80,11 @@ def test_t16_calls_nobody_waits_for_outlive_their_child(most, count, broker, fig
 
 @pytest.mark.parametrize("count", scaled(200, 40))
 @pytest.mark.parametrize("most", [1, 5])
-def test_t16_without_the_integration_calls_are_lost_and_nothing_waits(most, count, broker, figure):
+def test_t16_without_the_integration_calls_are_lost_and_children_end_at_once(most, count, broker, figure):
     with Edge() as edge:
         edge.answering.clear()
         flags = ["--max-tasks-per-child", str(most)]
-        # A child that waited for its calls would still be there when the test gives up.
+        # A child that waited for its calls would run longer than the test waits.
         client = {"timeout": ENDLESS, "shutdown_timeout": ENDLESS}
         with Worker(broker.empty(), edge, *flags, concurrency=8, install=None, **client) as worker:
             begun = time.monotonic()
@@ -106,7 +106,7 @@ def test_t16_without_the_integration_calls_are_lost_and_nothing_waits(most, coun
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_t16_each_pool_and_an_artifact_that_changes(pool, broker, figure):
+def test_t16_each_pool_uses_new_artifacts(pool, broker, figure):
     with Edge(pause=0.05) as edge:
         with Worker(broker.empty(), edge, pool=pool, concurrency=3, **on_device(edge)) as worker:
             changes(worker, edge, 3 if pool == "prefork" else 1)
@@ -120,7 +120,7 @@ def test_t16_each_pool_and_an_artifact_that_changes(pool, broker, figure):
 
 
 def changes(worker, edge, processes):
-    """Each process decides by the newest artifact, twice."""
+    """Check twice that each process uses the newest artifact."""
     for version in ("v1", "v2"):
         edge.publish(version)
 
@@ -142,7 +142,7 @@ def by_version(worker, version):
 
 @pytest.fixture(scope="module")
 def limits(broker):
-    """A worker of eight children, with a healthy edge and a server that hangs."""
+    """A worker with eight children, a working edge and a server that hangs."""
     with Edge() as edge, SocketServer(hang) as hung:
         with Worker(broker.empty(), edge, concurrency=8, hung=hung.domain, **on_device(edge)) as worker:
             yield worker
@@ -151,25 +151,25 @@ def limits(broker):
 @pytest.mark.parametrize("count", scaled(100, 24))
 @pytest.mark.parametrize("kind", ["sync", "get", "create"])
 def test_t17_a_soft_limit_is_seen_by_the_task_and_the_next_one_works(kind, count, limits, figure):
-    before = len(limits.records("struck", "foreign"))
-    # Long enough that a busy machine gets the task to its wait before.
+    before = len(limits.records("signalled", "foreign"))
+    # Long enough for a busy machine to reach the wait.
     limits.send("limited", kind, times=count, soft_time_limit=1)
-    struck = limits.until_recorded(before + count, "struck", "foreign")[before:]
-    assert [record for record in struck if record["what"] == "foreign"] == []
-    children = {record["pid"] for record in struck}
+    signalled = limits.until_recorded(before + count, "signalled", "foreign")[before:]
+    assert [record for record in signalled if record["what"] == "foreign"] == []
+    children = {record["pid"] for record in signalled}
     after = healthy_in(limits, children.issubset)
-    waits = [record["ms"] for record in struck]
-    figure(f"{kind} in Celery: seen unchanged, of {count}", len(struck), count)
+    waits = [record["ms"] for record in signalled]
+    figure(f"{kind} in Celery: seen unchanged, of {count}", len(signalled), count)
     figure(f"{kind} in Celery: slowest, ms after the signal", max(waits), "50 at most")
-    assert all(record["unchanged"] and record["kind"] == kind for record in struck)
+    assert all(record["unchanged"] and record["kind"] == kind for record in signalled)
     assert nine_tenths(waits) < 1000
-    # A limit that does not end the wait is seen after the call's own time-out, a minute.
+    # A limit that did not end the wait would be noticed after the time limit of the call, a minute.
     assert max(waits) < 50000
     assert after >= children
 
 
 def healthy_in(worker, enough):
-    """The processes that had a healthy task after now, once there are enough."""
+    """Run healthy tasks until ``enough`` processes had one; return them."""
     before = len(worker.records("healthy"))
 
     def each():
@@ -192,7 +192,7 @@ def test_t17_the_child_after_a_hard_limit_works(limits, broker, figure):
     before = len(limits.records("limited"))
     limits.send("limited", "sync", time_limit=1)
     killed = limits.until_recorded(before + 1, "limited")[-1]["pid"]
-    # The other seven and a new one.
+    # The other seven children and a new one.
     new = healthy_in(limits, lambda pids: len(pids - {killed}) >= 8)
     figure("hard limit: children that work afterwards, of 8", len(new - {killed}), 8)
     assert killed in old
@@ -204,7 +204,7 @@ def test_t17_the_child_after_a_hard_limit_works(limits, broker, figure):
 
 
 def owe(worker, edge, count=500):
-    """A process that has so many notifications in its queue; the edge answers none of them."""
+    """Return a process with ``count`` notifications in its queue, which the edge does not answer."""
     edge.answering.clear()
     worker.send("owe", count)
     worker.until_recorded(1, "owed")
@@ -212,7 +212,7 @@ def owe(worker, edge, count=500):
 
 
 def answers_in_the_end(worker, edge):
-    """A thread that lets the edge answer when the end of the queue's process has begun, and not before."""
+    """Start a thread that lets the edge answer as soon as the process of the queue begins to end."""
     pid = worker.records("owed")[0]["pid"]
 
     def ends():
@@ -224,7 +224,7 @@ def answers_in_the_end(worker, edge):
 
 
 def closing(worker):
-    """Seconds that the queue's process took to close its client, and what the client counted by then."""
+    """Return the seconds that the process took to close its client, and the client's counters."""
     pid = worker.records("owed")[0]["pid"]
     begun, over = [record for record in worker.records("ending", "ended") if record["pid"] == pid]
     return over["at"] - begun["at"], over["stats"]
@@ -233,9 +233,9 @@ def closing(worker):
 @pytest.mark.parametrize("pool", POOLS)
 def test_t19_a_queue_is_delivered_in_warm_shutdown(pool, broker, figure):
     with Edge() as edge:
-        # One call at a time, and more time for the first than gevent's pool takes to stop.
+        # One call at a time. The first lasts longer than gevent's pool takes to stop.
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
-        # However long a busy machine takes, the queue has time; how long it took stands in the table.
+        # The limit is long enough for a busy machine. The table has the actual time.
         install = {"flush_timeout": ENDLESS}
         with Worker(broker.empty(), edge, pool=pool, concurrency=2, install=install, **client) as worker:
             owe(worker, edge)
@@ -252,9 +252,9 @@ def test_t19_a_queue_is_delivered_in_warm_shutdown(pool, broker, figure):
 
 
 @pytest.mark.parametrize("pool", ["prefork", *[pytest.param(pool, marks=pytest.mark.soak) for pool in IN_MAIN]])
-def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
+def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
     with Edge() as edge:
-        # One call at a time, and the first has more time than the test.
+        # One call at a time. The first has a longer limit than the test.
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
         with Worker(broker.empty(), edge, pool=pool, concurrency=2, **client) as worker:
             owe(worker, edge)
@@ -267,7 +267,7 @@ def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
     figure(f"{pool}: closing that client, s (whole shutdown: {took:.1f})", seconds, "5 at most")
     assert len(lost) == len(set(lost)) == stats["undelivered"] == stats["dropped"]
     assert len(lost) + len(under_way) == 500
-    # Closing did not wait for the end of that one.
+    # Closing did not wait for that call.
     assert len(under_way) == stats["running"] == 1
     assert said
 
@@ -277,7 +277,7 @@ def test_t19_a_queue_before_an_edge_that_hangs_is_counted(pool, broker, figure):
 
 @contextlib.contextmanager
 def notifying(worker):
-    """What a web process has: sends notifications with these ids by the broker."""
+    """Return a function that sends notifications with these ids through the broker, as a web process does."""
     target = install(lambda: TargetClient.create(worker.client_options), app=worker.sender)
 
     def send(numbers):
@@ -293,7 +293,7 @@ def all_taken(edge, count):
 
 
 def repeated(edge):
-    """How many ids reached the edge more than once; each time in the same request."""
+    """Return how many ids reached the edge more than once, each time in the same request."""
     by_id = {}
     for asked in edge.reached:
         by_id.setdefault(ids([asked])[0], []).append(asked)
@@ -314,7 +314,7 @@ def test_a_killed_child_leaves_its_notifications_to_the_next(broker, figure):
             killed = worker.children()
             for child in killed:
                 os.kill(child, signal.SIGKILL)
-            # A child that was not dead yet could still be answered.
+            # A child that still runs could get an answer.
             worker.until(lambda: not set(killed) & set(worker.children()), what="their end")
             edge.answering.set()
             begun = time.monotonic()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.reliability.conftest import scaled
-from tests.servers.serving import SHUTDOWN, SLACK, SLOW, STOP, Serving, refreshed_replaced_and_stopped
+from tests.servers.serving import SHUTDOWN, SLACK, SLOW, STOP, Serving, check_refresh_replacement_and_stop
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -22,7 +22,7 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_t14_each_worker_refreshes_is_replaced_and_stops(mode, figure):
-    refreshed_replaced_and_stopped("gunicorn " + mode, MODES[mode], figure)
+    check_refresh_replacement_and_stop("gunicorn " + mode, MODES[mode], figure)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -41,7 +41,7 @@ def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_t14_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+def test_t14_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
         site.each()  # gunicorn's gevent workers miss a SIGTERM that comes while they start
         site.get_many(4, "/hang")
@@ -57,17 +57,17 @@ def test_t14_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, fi
 
 
 @pytest.mark.parametrize("server", ["gunicorn-gevent", "uwsgi-gevent"])
-def test_t14_the_hub_of_gevent_goes_on_beside_our_calls(server, figure):
+def test_t14_calls_do_not_block_the_hub_of_gevent(server, figure):
     one = ("--workers", "1") if server.startswith("gunicorn") else ("--processes", "1")
     with Serving(server, *one) as site, ThreadPoolExecutor(40) as visitors:
-        site.get("/heart")
+        site.get("/pause")
         site.get_many(20, "/ask", 20)
-        site.get("/heart")
+        site.get("/pause")
         begun = time.monotonic()
         asked = [visitors.submit(site.get, path) for path in ["/ask"] * 10 + ["/fire?count=2"] * 10 + ["/"] * 10]
         answers = [answer.result() for answer in asked]
         took = time.monotonic() - begun
-        longest = site.get("/heart")["longest"]
+        longest = site.get("/pause")["longest"]
     name = f"{server}: "
     figure(name + "longest pause of the hub beside 40 calls, s", longest, "0.02")
     figure(name + f"10 blocking calls of {SLOW} s in one process, s", took, SLOW)

@@ -40,7 +40,7 @@ def test_t7_each_worker_refreshes_and_stops(mode, figure):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+def test_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
         site.each()
         site.get_many(4, "/hang")
@@ -58,7 +58,7 @@ def test_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure
 def test_the_sample_application_is_served_by_one_command(server):
     installed(server)
     port = free_port()
-    # A second worker might still be starting when it is told to stop, and gunicorn's then miss that.
+    # One worker: a second one of gunicorn might still be starting and miss the signal.
     one = ["--workers", "1"] if server.startswith("gunicorn") else []
     command = [sys.executable, ROOT / "samples" / "wsgi" / "serve.py", server, "--port", port, *one]
     with Process(command, TARGET_SERVER_DOMAIN="") as process:
@@ -70,12 +70,12 @@ def test_the_sample_application_is_served_by_one_command(server):
             assert (first.status, again.status) == (200, 200)
             assert session(again) == session(first)
         finally:
-            process.stop(signal.SIGINT)  # it stops the server, which is in a group of its own
+            process.stop(signal.SIGINT)  # it stops the server, which has a separate group
         assert process.popen.returncode == 0
 
 
 def page(port, cookies=""):
-    """The answer of the sample for a visitor with these cookies; None if there is none."""
+    """Return the sample's answer for a visitor with these cookies, or None."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     with contextlib.closing(connection):
         try:
@@ -88,5 +88,5 @@ def page(port, cookies=""):
 
 
 def session(answer):
-    """The session in the cookie of an answer."""
+    """Return the session in the cookie of an answer."""
     return re.search(r"session(?:#|%23)([^#%|]+)", answer.headers["Set-Cookie"]).group(1)

@@ -1,4 +1,4 @@
-"""uWSGI: a client made before the fork, in every mode; workers killed, reloaded, stopped (T13, T6)."""
+"""uWSGI with a client from before the fork, in every mode: workers are killed, reloaded, stopped (T13, T6)."""
 
 import contextlib
 import itertools
@@ -10,7 +10,7 @@ import pytest
 
 from tests.decisioning.cdn import artifact
 from tests.reliability.conftest import scaled
-from tests.servers.serving import SHUTDOWN, SLACK, STOP, Serving, refreshed_replaced_and_stopped
+from tests.servers.serving import SHUTDOWN, SLACK, STOP, Serving, check_refresh_replacement_and_stop
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -24,23 +24,23 @@ MODES = {
     "skip-atexit": ("uwsgi", "--skip-atexit"),
     "threads 4": ("uwsgi", "--threads", "4"),
 }
-#: The modes in which a worker that ends runs exit handlers.
+#: The modes in which workers run exit handlers.
 WITH_ATEXIT = [mode for mode in MODES if "gevent" not in mode and mode != "skip-atexit"]
-#: What makes uWSGI wait for requests that are under way when it is told to stop.
+#: The option that makes uWSGI finish requests before it stops.
 GRACEFUL = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
 
 
-#: Calls that ``fired_and_stopped`` has outstanding.
+#: The number of open calls in ``fired_and_stopped``.
 FIRED = 16
 
 
 def over(site, requests):
-    """Whether so many requests for ``/fire`` are over, by uWSGI's own log; until then it runs no exit handler."""
+    """Return whether uWSGI's log has the end of this many requests. Until then it runs no exit handler."""
     return site.process.log.count("GET /fire") >= requests
 
 
 def fired_and_stopped(site, requests=4):
-    """Callbacks that had run when the site was told to stop, those that have run since its start, and seconds."""
+    """Return the number of callbacks before the stop, the number after it, and its seconds."""
     site.get_many(requests, "/fire?count=4")
     site.process.until(lambda: over(site, requests))
     time.sleep(0.05)
@@ -51,11 +51,11 @@ def fired_and_stopped(site, requests=4):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_t13_each_worker_refreshes_is_replaced_and_stops(mode, figure):
-    refreshed_replaced_and_stopped("uWSGI " + mode, MODES[mode], figure)
+    check_refresh_replacement_and_stop("uWSGI " + mode, MODES[mode], figure)
 
 
 @pytest.mark.parametrize("mode", WITH_ATEXIT)
-def test_t13_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, figure):
+def test_t13_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
         site.each()
         site.get_many(4, "/hang")
@@ -68,8 +68,8 @@ def test_t13_t6_a_stop_waits_for_callbacks_and_no_longer_for_what_hangs(mode, fi
 
 
 @pytest.mark.parametrize("mode", ["gevent", "gevent-monkey-patch"])
-def test_t13_t6_under_gevent_uwsgi_has_one_exit_handler_of_its_own(mode, figure):
-    # In its asynchronous modes it runs none of Python's.
+def test_t13_t6_under_gevent_uwsgi_runs_its_exit_handler_only(mode, figure):
+    # In its asynchronous modes uWSGI runs no exit handlers of Python.
     with Serving(*MODES[mode], FLUSH="uwsgi.atexit") as site:
         site.each()
         site.get_many(4, "/hang")
@@ -81,7 +81,7 @@ def test_t13_t6_under_gevent_uwsgi_has_one_exit_handler_of_its_own(mode, figure)
     assert stop < STOP + SHUTDOWN + SLACK
 
 
-def test_t13_t6_with_skip_atexit_a_stop_waits_for_nothing_but_a_flush_in_the_request_does(figure):
+def test_t13_t6_with_skip_atexit_only_a_flush_in_the_request_waits(figure):
     with Serving(*MODES["skip-atexit"]) as site:
         site.each()
         site.get("/fire?count=4&then=flush")
@@ -92,7 +92,7 @@ def test_t13_t6_with_skip_atexit_a_stop_waits_for_nothing_but_a_flush_in_the_req
     assert stop < STOP + SLACK
 
 
-def test_t13_t6_a_request_under_way_is_cut_off_by_a_stop_unless_that_is_graceful(figure):
+def test_t13_t6_a_stop_cuts_off_running_requests_unless_it_is_graceful(figure):
     ran = {}
     for name, extra in (("at once", ()), ("gracefully", GRACEFUL)):
         with Serving(*MODES["enable-threads"], *extra) as site, ThreadPoolExecutor(1) as pool:
@@ -120,7 +120,7 @@ def test_t13_workers_are_recycled_and_every_callback_runs(calls, figure):
 
 
 @pytest.mark.parametrize("mode", ["default", "threads 4"])
-def test_t13_a_server_side_client_holds_no_stop_up(mode, figure):
+def test_t13_a_server_side_client_does_not_delay_a_stop(mode, figure):
     with Serving(*MODES[mode], METHOD="server-side") as site:
         assert site.get()["content"] == "v0"
         stop = site.stop()
@@ -129,8 +129,8 @@ def test_t13_a_server_side_client_holds_no_stop_up(mode, figure):
 
 
 @contextlib.contextmanager
-def ever_new(edge):
-    """A large artifact, another one each time it is asked for: whoever polls is busy with it nearly all the time."""
+def changing_artifact(edge):
+    """Serve a large artifact that changes continuously, so that polling is busy nearly all the time."""
     over = threading.Event()
 
     def publish():
@@ -151,11 +151,11 @@ def ever_new(edge):
 
 @pytest.mark.parametrize("forks", scaled(300, 20))
 @pytest.mark.parametrize("mode", ["default", "enable-threads"])
-def test_t13_no_worker_hangs_that_was_forked_beside_a_client_that_polls(mode, forks, figure):
-    # A thread of ours in the master could hold the interpreter's lock in the moment of a fork, and the worker
-    # would wait for it for ever.
+def test_t13_no_worker_hangs_that_was_forked_while_a_client_polls(mode, forks, figure):
+    # If a thread of the SDK in the master held the interpreter lock during a fork, the worker would wait for it
+    # without end.
     at_once = 10
-    with Serving(*MODES[mode], "--processes", str(at_once), POLLING="1") as site, ever_new(site.edge):
+    with Serving(*MODES[mode], "--processes", str(at_once), POLLING="1") as site, changing_artifact(site.edge):
         served = len(site.each())
         while served < forks:
             site.kill(*site.workers())

@@ -1,4 +1,4 @@
-"""A Celery worker with the application under test, the edge that this asks, and what it recorded."""
+"""Run a Celery worker with the application under test, and its edge."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from tests.decisioning.cdn import artifact
 from tests.servers.processes import GENEROUS, ROOT, Process
 from tests.support import ANSWER_BYTES, body_of
 
-#: Every warning is an error, but for what Celery says to root, whom containers know alone, and what cryptography,
-#: which the redis package imports, says of Python 3.8.
+#: Warnings are errors, except two: Celery warns root, the usual user of containers, and cryptography, which the
+#: redis package imports, warns about Python 3.8.
 WARNINGS = (
     *("-W", "error"),
     *("-W", "ignore:You're running the worker with superuser privileges"),
@@ -25,9 +25,9 @@ WARNINGS = (
 
 
 class Edge(SocketServer):
-    """Answers deliveries after ``pause`` seconds, while ``answering`` is set; has the rule artifact, too.
+    """Answer deliveries after ``pause`` seconds, while ``answering`` is set. Serve the rule artifact, too.
 
-    What was asked lies in ``reached``, in ``taken`` what was answered to somebody who was still there.
+    ``reached`` has the requests, and ``taken`` those that were answered before the client was gone.
     """
 
     def __init__(self, pause=0.0):
@@ -40,7 +40,7 @@ class Edge(SocketServer):
         self.taken = []
 
     def publish(self, content):
-        """Have an artifact that shows this, and wants to be told of it."""
+        """Serve an artifact with this content and an event token, so that decisions are notified."""
         document = artifact(content)
         document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "token"
         self._artifact = response(document)
@@ -65,7 +65,7 @@ class Edge(SocketServer):
 
 
 def has_left(connected):
-    """Whether whoever was at the other end has gone."""
+    """Return whether the peer has closed the connection."""
     try:
         return connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
@@ -75,20 +75,21 @@ def has_left(connected):
 
 
 def hang(connection):
-    """Never answers."""
+    """Never answer."""
     connection.read_request()
     connection.hang()
 
 
-def ids(asked):
-    """The ids of the notifications in requests, one by one."""
-    return [notification["id"] for request in asked for notification in request.get("notifications") or ()]
+def ids(requests):
+    """Return the ids of all notifications in requests."""
+    return [notification["id"] for request in requests for notification in request.get("notifications") or ()]
 
 
 class Sender(Celery):
-    """An application that puts tasks on the broker.
+    """An application that sends tasks to the broker.
 
-    Where that is a folder it writes elsewhere, and moves what is whole: a worker takes half a file for a message.
+    If the broker is a folder, it writes to another folder and moves complete files, because a worker would read a
+    partial file.
     """
 
     def __init__(self, settings):
@@ -102,7 +103,7 @@ class Sender(Celery):
             self.conf.broker_transport_options = {**options, "data_folder_out": self._aside}
 
     def send_task(self, *arguments, **named):
-        """Every task of this application, and every name it knows, goes this way."""
+        """Send a task. All tasks, by object and by name, use this method."""
         sent = super().send_task(*arguments, **named)
         for name in os.listdir(self._aside) if self._folder else ():
             os.rename(os.path.join(self._aside, name), os.path.join(self._folder, name))
@@ -110,11 +111,10 @@ class Sender(Celery):
 
 
 class Worker(Process):
-    """``with Worker(broker.empty(), edge) as worker:`` is a worker that is ready for tasks.
+    """``with Worker(broker.empty(), edge) as worker:`` runs a worker that is ready for tasks.
 
-    ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install`` holds arguments of
-    the integration's function of that name; None gives a plain client at module level. ``hung`` is a server that never
-    answers.
+    ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install`` has the arguments
+    of the integration's ``install``; None means a client at module level. ``hung`` is a server that never answers.
     """
 
     def __init__(
@@ -155,24 +155,24 @@ class Worker(Process):
         return self
 
     def end(self):
-        """Kill whatever is left of it, and forget what it recorded."""
+        """Kill the processes that still run, and delete the records."""
         super().end()
         self.sender.close()
         self._folder.cleanup()
 
     def send(self, name, *arguments, times=1, **options):
-        """Put that task on the broker, so many times."""
+        """Send a task to the broker ``times`` times."""
         for _ in range(times):
             self.sender.send_task("tests.servers.tasks." + name, arguments, **options)
 
     def records(self, *kinds):
-        """What the application recorded of these kinds so far, oldest first."""
+        """Return the records of these kinds so far, oldest first."""
         with open(self._records) as file:
             lines = [json.loads(line) for line in file if line.endswith("\n")]
         return [line for line in lines if line["what"] in kinds]
 
     def until_recorded(self, count, *kinds, seconds=GENEROUS):
-        """The records of these kinds, once there are so many."""
+        """Wait for ``count`` records of these kinds; return them."""
 
         def missing():
             return f"{count} x {kinds}; there are {self.records(*kinds)}"
@@ -181,8 +181,8 @@ class Worker(Process):
         return self.records(*kinds)
 
     def shut_down(self, seconds=GENEROUS):
-        """Warm shutdown; the seconds that it took.  A failure with the log if anything went wrong up to its end."""
+        """Do a warm shutdown; return the seconds. Fail with the log if the log has an error."""
         took = self.stop(signal.SIGTERM, seconds)
-        assert self.popen.returncode == 0, self.told(f"it ended with {self.popen.returncode}")
-        assert "Traceback" not in self.log, self.told("a traceback")
+        assert self.popen.returncode == 0, self.failure(f"it ended with {self.popen.returncode}")
+        assert "Traceback" not in self.log, self.failure("a traceback")
         return took
