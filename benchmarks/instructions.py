@@ -80,8 +80,8 @@ def _count(valgrind: str, arguments: List[str], folder: Path) -> int:
             check=False,
         )
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:]
-            raise ProcessFailed(f"{program[0]} failed: {''.join(last) or done.returncode}")
+            own_lines = [line for line in done.stderr.splitlines() if line and not line.startswith("==")]
+            raise ProcessFailed(f"{' '.join(arguments)[-60:]}: {''.join(own_lines[-1:]) or done.returncode}")
     return collected(done.stderr)
 
 

@@ -34,6 +34,7 @@ from target_python_sdk.local_edge.validation import (
     check_list,
     check_number,
     check_object,
+    check_objects,
     check_text,
     error_at,
 )
@@ -91,24 +92,6 @@ class Activities(NamedTuple):
     client: str
     activities: Tuple[Activity, ...]
     geo: Mapping[str, Any] = MappingProxyType({})
-
-    def at_location(self, name: str) -> List[Activity]:
-        """Return the activities that can run in this mbox."""
-        return [activity for activity in self.activities if name in activity.locations]
-
-    def at_view(self, name: str) -> List[Activity]:
-        """Return the activities that can run in this view."""
-        return [activity for activity in self.activities if name in activity.views]
-
-    @property
-    def locations(self) -> List[str]:
-        """The mboxes of all activities, without duplicates."""
-        return list(dict.fromkeys(name for activity in self.activities for name in activity.locations))
-
-    @property
-    def views(self) -> List[str]:
-        """The views of all activities, without duplicates."""
-        return list(dict.fromkeys(name for activity in self.activities for name in activity.views))
 
 
 def read_activities(source: ActivitiesSource = None) -> Activities:
@@ -209,18 +192,15 @@ def _names(value: Mapping[str, Any], key: str, place: str) -> Tuple[str, ...]:
 
 
 def _experiences(value: Any, place: str) -> Tuple[Experience, ...]:
-    values = check_list(value, place)
-    if not values:
+    entries = check_objects(value, place, ("name", "share", "offer"))
+    if not entries:
         raise error_at(place, "at least one experience")
-    places = [f"{place}[{index}]" for index in range(len(values))]
-    objects = [check_object(item, at, ("name", "share", "offer")) for item, at in zip(values, places)]
     names = [
-        check_text(item.get("name", _default_name(index)), f"{places[index]}.name")
-        for index, item in enumerate(objects)
+        check_text(entry.get("name", _default_name(index)), f"{at}.name") for index, (at, entry) in enumerate(entries)
     ]
     _check_unique(names, place, "name")
-    limits = _cumulative_shares(_shares(objects, places), place)
-    offers = [_offer(item.get("offer"), f"{at}.offer") for item, at in zip(objects, places)]
+    limits = _cumulative_shares(_shares(entries), place)
+    offers = [_offer(entry.get("offer"), f"{at}.offer") for at, entry in entries]
     return tuple(Experience(*parts) for parts in zip(names, limits, limits[1:], offers))
 
 
@@ -228,15 +208,13 @@ def _default_name(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"Experience {index + 1}"
 
 
-def _shares(experiences: Sequence[Mapping[str, Any]], places: Sequence[str]) -> List[float]:
-    if not any("share" in experience for experience in experiences):
+def _shares(experiences: Sequence[Tuple[str, Mapping[str, Any]]]) -> List[float]:
+    if not any("share" in experience for _, experience in experiences):
         return [100 / len(experiences)] * len(experiences)
-    shares = []
-    for experience, place in zip(experiences, places):
+    for place, experience in experiences:
         if "share" not in experience:
             raise error_at(place, "a 'share', because other experiences of this activity have one")
-        shares.append(check_number(experience["share"], f"{place}.share", 0, 100))
-    return shares
+    return [check_number(experience["share"], f"{place}.share", 0, 100) for place, experience in experiences]
 
 
 def _cumulative_shares(shares: Sequence[float], place: str) -> List[float]:

@@ -3,8 +3,7 @@
 import collections
 import re
 import threading
-from types import TracebackType
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, Type
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
 from target_python_sdk.local_edge.content import EdgeContent
@@ -131,12 +130,7 @@ class LocalEdge:
     def __enter__(self) -> "LocalEdge":
         return self.start()
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:

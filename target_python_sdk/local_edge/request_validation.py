@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List
 
-from target_python_sdk.local_edge.validation import check_list, check_object, check_text, error_at
+from target_python_sdk.local_edge.validation import check_object, check_objects, check_text, error_at
 
 Json = Dict[str, Any]
 
@@ -32,28 +32,20 @@ def optional_object(parent: Json, key: str, place: str = "") -> Json:
 
 def request_notifications(request: Json) -> List[Json]:
     """Return the notifications of a request. Raises ``OptionError`` for one that the API would reject."""
-    notifications = check_list(request.get("notifications") or [], "notifications")
-    for index, value in enumerate(notifications):
-        place = f"notifications[{index}]"
-        notification = check_object(value, place)
+    notifications = check_objects(request.get("notifications"), "notifications")
+    for place, notification in notifications:
         check_text(notification.get("id"), f"{place}.id")
         if notification.get("type") not in ("click", "display"):
             raise error_at(f"{place}.type", "'click' or 'display'", notification.get("type"))
         if not isinstance(notification.get("timestamp"), int):
             raise error_at(f"{place}.timestamp", "milliseconds since 1970", notification.get("timestamp"))
-    return notifications
+    return [notification for _, notification in notifications]
 
 
 def _check_mode(details: Json, mode: str) -> None:
-    for index, mbox in enumerate(_optional_list(details, "mboxes", mode)):
-        place = f"{mode}.mboxes[{index}]"
-        check_text(check_object(mbox, place).get("name"), f"{place}.name")
+    for place, mbox in check_objects(details.get("mboxes"), f"{mode}.mboxes"):
+        check_text(mbox.get("name"), f"{place}.name")
     if mode == "prefetch":
-        for index, view in enumerate(_optional_list(details, "views", mode)):
-            place = f"{mode}.views[{index}]"
-            if check_object(view, place).get("name"):  # a view without a name requests all views
+        for place, view in check_objects(details.get("views"), f"{mode}.views"):
+            if view.get("name"):  # a view without a name requests all views
                 check_text(view["name"], f"{place}.name")
-
-
-def _optional_list(details: Json, key: str, mode: str) -> List[Any]:
-    return [] if details.get(key) is None else check_list(details[key], f"{mode}.{key}")

@@ -1,7 +1,7 @@
 """Validates parsed JSON. The errors name the place in the document."""
 
 import math
-from typing import Any, Collection, Dict, List, Mapping
+from typing import Any, Collection, Dict, List, Mapping, Tuple
 
 from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError
@@ -32,6 +32,13 @@ def check_list(value: Any, place: str) -> List[Any]:
     if not isinstance(value, (list, tuple)):
         raise error_at(place, "a list", value)
     return list(value)
+
+
+def check_objects(value: Any, place: str, known: Collection[str] = ()) -> List[Tuple[str, Dict[str, Any]]]:
+    """Return the objects in a list, each with its place. None is an empty list."""
+    items = [] if value is None else check_list(value, place)
+    places = [f"{place}[{index}]" for index in range(len(items))]
+    return [(at, check_object(item, at, known)) for at, item in zip(places, items)]
 
 
 def check_text(value: Any, place: str) -> str:

@@ -22,8 +22,7 @@ cases.
 import socket
 import ssl
 import threading
-from types import TracebackType
-from typing import Callable, List, Optional, Set, Type
+from typing import Callable, List, Optional, Set
 
 from target_python_sdk.testing.connection import Connection
 from target_python_sdk.testing.handlers import Handler
@@ -81,12 +80,7 @@ class SocketServer:
     def __enter__(self) -> "SocketServer":
         return self.start()
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
         self.stop()
         if self.failures and error is None:
             raise self.failures[0]

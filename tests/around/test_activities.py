@@ -30,9 +30,11 @@ def ranges(document: Dict[str, Any]) -> List[str]:
 def test_the_sample_has_the_mboxes_of_the_documentation() -> None:
     sample = read_activities()
     assert sample.client == "acmeclient"
-    assert {"demo-engineering-flags", "a1-serverside-ab", "target-global-mbox"} <= set(sample.locations)
-    assert sample.views == ["checkout"]
-    (flags,) = sample.at_location("demo-engineering-flags")
+    assert {"demo-engineering-flags", "a1-serverside-ab", "target-global-mbox"} <= {
+        name for activity in sample.activities for name in activity.locations
+    }
+    assert [name for activity in sample.activities for name in activity.views] == ["checkout"]
+    (flags,) = [activity for activity in sample.activities if "demo-engineering-flags" in activity.locations]
     assert flags.experiences[0].offer == Offer(
         "json", {"cdnHostname": "cdn.cloud.corp.net", "searchProviderId": 143, "hasLegacyAccess": False}
     )
