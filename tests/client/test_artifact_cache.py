@@ -1,4 +1,4 @@
-"""The copy of the last good artifact: whole, own, young enough, or none."""
+"""``ArtifactCache``: only an intact, recent artifact of the same client and URL is used."""
 
 import os
 import stat
@@ -15,28 +15,28 @@ from tests.support import eventually
 
 OWNER = "acmeclient\n1@AdobeOrg\nhttps://assets.adobetarget.com/acmeclient/production/v1/rules.json"
 BODY = b'{"version": "1.0.0"}\n\x00\xff'
-posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no owners as POSIX knows them")
+posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no POSIX file owners")
 
 
-class Lines:
-    """A logger that keeps its lines."""
+class RecordingLogger:
+    """A logger that records its lines."""
 
     def __init__(self):
-        self.kept = []
+        self.lines = []
 
     def debug(self, message, *arguments):
         self.error(message, *arguments)
 
     def error(self, message, *arguments):
-        self.kept.append(message % arguments)
+        self.lines.append(message % arguments)
 
 
-def cache_at(place, owner=OWNER, max_bytes=1000, lines=None):
-    return ArtifactCache(place, owner, max_bytes, Log(lines or Lines()))
+def cache_at(store, owner=OWNER, max_bytes=1000, lines=None):
+    return ArtifactCache(store, owner, max_bytes, Log(lines or RecordingLogger()))
 
 
 class Memory(dict):
-    """A cache of the application's."""
+    """An application's store."""
 
     def set(self, key, value):
         self[key] = value
@@ -44,7 +44,7 @@ class Memory(dict):
 
 @pytest.mark.parametrize("place", ["file", "folder", "new/", "deeply/nested/file"])
 @pytest.mark.parametrize("etag", [None, '"1"'])
-def test_what_is_saved_is_found(place, etag, tmp_path):
+def test_a_saved_artifact_is_loaded(place, etag, tmp_path):
     path = str(tmp_path / place) + ("/" if place.endswith("/") else "")
     if place == "folder":
         os.mkdir(path)
@@ -52,13 +52,13 @@ def test_what_is_saved_is_found(place, etag, tmp_path):
     assert cache_at(path).load() == CachedArtifact(etag, BODY)
 
 
-def test_a_path_may_be_an_object(tmp_path):
+def test_the_path_may_be_a_path_object(tmp_path):
     cache_at(tmp_path / "file").save(None, BODY)
     assert (tmp_path / "file").is_file()
     assert cache_at(str(tmp_path / "file")).load().body == BODY
 
 
-def test_so_may_be_anything_with_get_and_set():
+def test_an_object_with_get_and_set_is_a_store():
     memory = Memory()
     cache_at(memory).save('"1"', BODY)
     (key,) = memory
@@ -68,16 +68,16 @@ def test_so_may_be_anything_with_get_and_set():
     assert cache_at(memory).load() == CachedArtifact('"1"', BODY)
 
 
-def test_nothing_there_is_none_and_not_worth_a_line(tmp_path):
-    lines = Lines()
+def test_an_empty_cache_returns_none_and_logs_nothing(tmp_path):
+    lines = RecordingLogger()
     assert cache_at(tmp_path / "file", lines=lines).load() is None
     assert cache_at(tmp_path / "no" / "such" / "folder", lines=lines).load() is None
     assert cache_at(Memory(), lines=lines).load() is None
-    assert lines.kept == []
+    assert lines.lines == []
 
 
 @posix
-def test_t26_a_file_is_its_owners_alone_and_nothing_else_is_left(tmp_path):
+def test_t26_the_file_is_readable_by_its_owner_only_and_no_temporary_file_is_left(tmp_path):
     before = os.umask(0)
     try:
         for _ in range(3):
@@ -89,36 +89,36 @@ def test_t26_a_file_is_its_owners_alone_and_nothing_else_is_left(tmp_path):
     assert stat.S_IMODE(os.stat(str(tmp_path / "folder")).st_mode) == 0o700
 
 
-def test_each_byte_counts(tmp_path):
+def test_a_change_of_any_byte_is_detected(tmp_path):
     path = tmp_path / "file"
     cache_at(path).save('"1"', BODY)
     whole = path.read_bytes()
-    lines = Lines()
+    lines = RecordingLogger()
     for position in range(len(whole)):
         for broken in (whole[:position], whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]):
             path.write_bytes(broken)
             assert cache_at(path, lines=lines).load() is None
     path.write_bytes(whole + b" ")
     assert cache_at(path, lines=lines).load() is None
-    assert all("Ignoring the cached rule artifact" in line for line in lines.kept)
+    assert all("Ignoring the cached rule artifact" in line for line in lines.lines)
 
 
-def test_another_clients_copy_is_not_taken(tmp_path):
+def test_the_artifact_of_another_client_is_ignored(tmp_path):
     path = tmp_path / "file"
     cache_at(path, "other").save(None, BODY)
-    lines = Lines()
+    lines = RecordingLogger()
     assert cache_at(path, lines=lines).load() is None
-    assert lines.kept == ["Ignoring the cached rule artifact: it belongs to another client or another URL"]
+    assert lines.lines == ["Ignoring the cached rule artifact: it belongs to another client or another URL"]
 
 
-def test_clients_share_a_folder(tmp_path):
+def test_clients_can_share_a_folder(tmp_path):
     for owner in ("one", "two"):
         cache_at(tmp_path, owner).save(None, owner.encode())
     assert [cache_at(tmp_path, owner).load().body for owner in ("one", "two")] == [b"one", b"two"]
 
 
 @pytest.mark.parametrize(("age", "found"), [(0, True), (MAX_AGE - 60, True), (MAX_AGE + 60, False), (-86400, True)])
-def test_a_copy_that_is_too_old_is_none(age, found, tmp_path, monkeypatch):
+def test_an_old_artifact_is_ignored(age, found, tmp_path, monkeypatch):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     now = artifact_cache.epoch_seconds()
@@ -126,7 +126,7 @@ def test_a_copy_that_is_too_old_is_none(age, found, tmp_path, monkeypatch):
     assert (cache_at(path).load() is not None) is found
 
 
-def test_one_that_is_renewed_begins_anew(tmp_path, monkeypatch):
+def test_renewing_resets_the_age(tmp_path, monkeypatch):
     cache, now, began = cache_at(tmp_path / "file"), artifact_cache.epoch_seconds(), artifact_cache.monotonic()
     cache.save('"1"', BODY)
     for days in (20, 40, 60):
@@ -138,7 +138,7 @@ def test_one_that_is_renewed_begins_anew(tmp_path, monkeypatch):
     assert os.listdir(str(tmp_path)) == ["file"]
 
 
-def test_one_that_is_too_large_is_not_read(tmp_path):
+def test_a_large_artifact_is_ignored(tmp_path):
     path = tmp_path / "file"
     cache_at(path, max_bytes=100000).save(None, b"x" * 50000)
     assert cache_at(path, max_bytes=1000).load() is None
@@ -148,14 +148,14 @@ def test_one_that_is_too_large_is_not_read(tmp_path):
 
 
 @posix
-def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path):
+def test_links_and_pipes_are_not_read(tmp_path):
     cache_at(tmp_path / "file").save(None, BODY)
     os.symlink("file", str(tmp_path / "link"))
     os.mkfifo(str(tmp_path / "pipe"))
     for name in ("link", "pipe"):
-        lines = Lines()
+        lines = RecordingLogger()
         assert cache_at(tmp_path / name, lines=lines).load() is None
-        assert len(lines.kept) == 1 and lines.kept[0].startswith("artifact_cache cannot be read")
+        assert len(lines.lines) == 1 and lines.lines[0].startswith("artifact_cache cannot be read")
 
 
 def make_link(path):
@@ -168,21 +168,21 @@ def make_open_file(path):
     os.chmod(str(path), 0o666)
 
 
-PLACES = {
+MAKERS = {
     "link": make_link,
     "pipe": lambda path: os.mkfifo(str(path)),
     "folder": lambda path: os.mkdir(str(path)),
-    "open to everybody": make_open_file,
+    "writable by anyone": make_open_file,
 }
 
 
 @posix
-@pytest.mark.parametrize("kind", PLACES)
-def test_what_is_not_read_is_not_replaced_and_said_once(tmp_path, kind):
-    lines = Lines()
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_file_that_is_not_read_is_not_replaced_either_and_logged_once(tmp_path, kind):
+    lines = RecordingLogger()
     cache = cache_at(tmp_path, lines=lines)
     path = tmp_path / cache._key
-    PLACES[kind](path)
+    MAKERS[kind](path)
     before = sorted(os.listdir(str(tmp_path))), os.lstat(str(path))
     for _ in range(3):
         assert cache.load() is None
@@ -193,12 +193,12 @@ def test_what_is_not_read_is_not_replaced_and_said_once(tmp_path, kind):
         before[1].st_ino,
         before[1].st_mode,
     )
-    assert len(lines.kept) == 1
+    assert len(lines.lines) == 1
     assert kind != "link" or (tmp_path / "precious").read_text() == "mine"
 
 
 @posix
-def test_somebody_elses_file_is_not_replaced(tmp_path, monkeypatch):
+def test_a_file_of_another_user_is_not_replaced(tmp_path, monkeypatch):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     me = os.geteuid()
@@ -207,13 +207,13 @@ def test_somebody_elses_file_is_not_replaced(tmp_path, monkeypatch):
     else:
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     before = os.lstat(str(path)).st_ino
-    lines = Lines()
+    lines = RecordingLogger()
     cache_at(path, lines=lines).save(None, b"newer")
     assert os.lstat(str(path)).st_ino == before
-    assert len(lines.kept) == 1 and "is owned by another user" in lines.kept[0]
+    assert len(lines.lines) == 1 and "is owned by another user" in lines.lines[0]
 
 
-def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
+def test_temporary_files_of_killed_processes_are_removed_after_an_hour(tmp_path):
     cache, beside = cache_at(tmp_path / "file"), "file.0123456789a"
     for name, age in (("b", 2 * TEMP_FILE_MAX_AGE), ("c", 60)):
         (tmp_path / (beside + name)).write_bytes(b"half")
@@ -228,7 +228,7 @@ def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
 
 
 class Path:
-    """A path object that gives ``value``, or raises it."""
+    """A path object that returns ``value``, or raises it."""
 
     def __init__(self, value):
         self.value = value
@@ -239,30 +239,30 @@ class Path:
         return self.value
 
 
-def test_a_path_may_be_bytes(tmp_path):
+def test_a_path_object_may_return_bytes(tmp_path):
     cache_at(Path(os.fsencode(str(tmp_path / "file")))).save(None, BODY)
     assert cache_at(tmp_path / "file").load().body == BODY
 
 
 @pytest.mark.parametrize("place", ["a\0b", Path(None), Path(1), Path(b"\0"), Path(ValueError("mine"))], ids=repr)
-def test_what_is_no_path_is_an_option_error(place):
+def test_an_invalid_path_is_an_option_error(place):
     with pytest.raises(OptionError, match="artifact_cache: a path of a file or a folder was expected") as raised:
         cache_at(place)
     assert raised.value.option == "artifact_cache"
 
 
 @posix
-def test_a_file_that_everybody_may_write_to_is_not_believed(tmp_path):
+def test_a_file_that_anyone_may_write_to_is_ignored(tmp_path):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     os.chmod(str(path), 0o666)
-    lines = Lines()
+    lines = RecordingLogger()
     assert cache_at(path, lines=lines).load() is None
-    assert "writable by anyone" in lines.kept[0]
+    assert "writable by anyone" in lines.lines[0]
 
 
 @posix
-def test_nor_is_somebody_elses(tmp_path, monkeypatch):
+def test_a_file_of_another_user_is_ignored(tmp_path, monkeypatch):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     if os.geteuid() == 0:
@@ -273,18 +273,18 @@ def test_nor_is_somebody_elses(tmp_path, monkeypatch):
     assert cache_at(path).load() is None
 
 
-def test_a_path_that_cannot_be_written_is_said_once(tmp_path):
+def test_an_unwritable_path_is_logged_once(tmp_path):
     (tmp_path / "file").write_text("")
-    lines = Lines()
+    lines = RecordingLogger()
     cache = cache_at(tmp_path / "file" / "below", lines=lines)
     for _ in range(3):
         cache.save(None, BODY)
         assert cache.load() is None
-    assert len(lines.kept) == 1
-    assert lines.kept[0].startswith("artifact_cache cannot be written: ")
+    assert len(lines.lines) == 1
+    assert lines.lines[0].startswith("artifact_cache cannot be written: ")
 
 
-def test_a_disk_that_is_full_leaves_the_old_copy_and_nothing_else(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch):
     cache = cache_at(tmp_path / "file")
     cache.save(None, BODY)
 
@@ -298,7 +298,7 @@ def test_a_disk_that_is_full_leaves_the_old_copy_and_nothing_else(tmp_path, monk
 
 
 class Odd:
-    """A cache that gives what it was made with, or raises it."""
+    """A store that returns ``value``, or raises it."""
 
     def __init__(self, value):
         self.value = value
@@ -318,63 +318,63 @@ class Odd:
      RecursionError("mine"), TimeoutError("mine")],
     ids=repr,
 )  # fmt: skip
-def test_an_object_may_do_anything(value):
-    lines = Lines()
+def test_a_store_may_return_or_raise_anything(value):
+    lines = RecordingLogger()
     cache = cache_at(Odd(value), lines=lines)
     for _ in range(3):
         assert cache.load() is None
         cache.save(None, BODY)
         cache.renew()
-    assert len(lines.kept) <= 2
-    assert lines.kept
+    assert len(lines.lines) <= 2
+    assert lines.lines
 
 
-@pytest.mark.parametrize("about", [b"[]", b"{}", b'{"stored_at": "x"}', b"null", b"[" * 5000, b"\xff", b""])
-def test_a_head_with_a_right_checksum_may_hold_anything(about):
-    rest = about + b"\n" + BODY
+@pytest.mark.parametrize("header", [b"[]", b"{}", b'{"stored_at": "x"}', b"null", b"[" * 5000, b"\xff", b""])
+def test_an_invalid_header_with_a_valid_checksum_is_ignored(header):
+    rest = header + b"\n" + BODY
     packed = b"target-artifact-1 " + artifact_cache.hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
     assert cache_at(Odd(packed)).load() is None
 
 
 class Hanging:
-    """A cache that answers when it is told to."""
+    """A store that returns when ``go`` is set."""
 
     def __init__(self):
         self.go = threading.Event()
-        self.asked = 0
+        self.calls = 0
 
     def get(self, key):
-        self.asked += 1
+        self.calls += 1
         self.go.wait(60)
 
     def set(self, key, value):
         self.get(key)
 
 
-def test_an_object_that_hangs_is_waited_for_a_while_and_asked_again_when_it_has_answered(monkeypatch):
+def test_a_store_that_hangs_times_out_and_is_called_again_after_it_has_returned(monkeypatch):
     monkeypatch.setattr(artifact_cache, "STORE_TIMEOUT", 0.05)
-    store, lines = Hanging(), Lines()
+    store, lines = Hanging(), RecordingLogger()
     cache = cache_at(store, lines=lines)
     for _ in range(3):
         assert cache.load() is None
         cache.save(None, BODY)
-    assert store.asked == 1
-    assert "artifact_cache cannot be read" in lines.kept
+    assert store.calls == 1
+    assert "artifact_cache cannot be read" in lines.lines
     store.go.set()
     assert eventually(lambda: not cache._pending_calls)
     cache.save(None, BODY)
-    assert store.asked == 2
+    assert store.calls == 2
 
 
-def test_where_a_signal_handler_may_raise_an_object_is_not_asked():
+def test_a_store_is_not_called_where_a_signal_handler_may_raise():
     cache = cache_at(Odd(ValueError("a handler's, or the object's?")))
     cache.interruptible = True
     cache.save(None, BODY)
     assert cache.load() is None
 
 
-def test_readers_and_writers_never_see_a_half(tmp_path):
-    """Processes of one application share a file."""
+def test_readers_never_see_a_partially_written_file(tmp_path):
+    """The processes of an application may share one file."""
     bodies = [bytes([number]) * 200000 for number in range(4)]
     path = tmp_path / "file"
     cache_at(path, max_bytes=10**6).save(None, bodies[0])

@@ -1,4 +1,4 @@
-"""The newest artifact of a client: where it comes from, who waits for it, what is told, how it ends."""
+"""``ArtifactSource``: the first artifact, waiting, polling, events, stopping, and forks."""
 
 import _thread
 import asyncio
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.server
 
 
 class Compiled:
-    """What stands for an artifact here."""
+    """Stands in for a compiled artifact."""
 
     def __init__(self, document):
         self.document = document
@@ -49,8 +49,8 @@ def compile_artifact(document):
     return Compiled(document)
 
 
-class Heard(EventProvider):
-    """Keeps every event."""
+class EventRecorder(EventProvider):
+    """Records every event."""
 
     def __init__(self):
         super().__init__()
@@ -75,7 +75,7 @@ def cdn():
 
 @pytest.fixture
 def sources():
-    """Makes sources, and stops them."""
+    """Return a function that creates sources. They are stopped after the test."""
     made = []
 
     def make(cdn=None, inherited=None, compile_with=compile_artifact, events=None, settings=None, **given):
@@ -83,7 +83,7 @@ def sources():
         settings = settings or settings_for(cdn, polling_interval=polling, **given)
         transport = Transport(TransportSettings())
         send = RetryingSender(transport.send, RetryPolicy(attempts=1))
-        source = ArtifactSource(settings, compile_with, send, Log(), events or Heard(), inherited)
+        source = ArtifactSource(settings, compile_with, send, Log(), events or EventRecorder(), inherited)
         made.append((source, transport))
         return source
 
@@ -100,7 +100,7 @@ def shown(source):
 
 @contextlib.contextmanager
 def no_excepthooks():
-    """Lets a thread of ours end with an exception."""
+    """Let a thread of the SDK end with an exception, without a message on stderr."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda _: None
     try:
@@ -112,7 +112,7 @@ def no_excepthooks():
 # The first artifact
 
 
-def test_the_first_comes_from_the_network(cdn, sources):
+def test_the_first_artifact_is_downloaded(cdn, sources):
     source = sources(cdn, polling_interval=60000)
     assert source.artifact is None
     source.start()
@@ -121,45 +121,45 @@ def test_the_first_comes_from_the_network(cdn, sources):
     assert eventually(lambda: source.retrievals == 1)
     assert abs(source.last_retrieved / 1000 - time.time()) < 20
     assert source.shown_url == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
-    assert cdn.asked[0][""] == "GET /acmeclient/production/v1/rules.json HTTP/1.1"
+    assert cdn.request_headers[0][""] == "GET /acmeclient/production/v1/rules.json HTTP/1.1"
 
 
-def test_nothing_happens_before_start(cdn, sources):
+def test_no_request_is_made_before_start(cdn, sources):
     source = sources(cdn)
     time.sleep(0.1)
     assert cdn.connections == 0
     assert not source.wait(0)
 
 
-def test_a_payload_is_there_at_once_and_the_network_has_a_newer_one_after_an_interval(cdn, sources):
-    cdn.says = good("newer")
+def test_a_payload_is_used_at_once_and_replaced_by_a_download_after_one_interval(cdn, sources):
+    cdn.reply = good("newer")
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=300)
-    told = []
-    source.on_ready(lambda: told.append(shown(source)))
+    calls = []
+    source.on_ready(lambda: calls.append(shown(source)))
     source.start()
-    assert (shown(source), told, cdn.asked) == ("given", ["given"], [])
+    assert (shown(source), calls, cdn.request_headers) == ("given", ["given"], [])
     assert eventually(lambda: shown(source) == "newer")
-    assert len(told) == 1
+    assert len(calls) == 1
 
 
-def test_with_a_payload_nobody_is_asked_before_an_interval_is_over(cdn, sources):
+def test_with_a_payload_the_first_download_is_after_one_interval(cdn, sources):
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
     source.start()
     time.sleep(0.3)
-    assert (shown(source), cdn.asked) == ("given", [])
+    assert (shown(source), cdn.request_headers) == ("given", [])
 
 
-def test_a_payload_needs_no_download_where_no_thread_may_be_started(cdn, sources, monkeypatch):
+def test_with_a_payload_and_no_threads_nothing_is_downloaded(cdn, sources, monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
     source.start()
-    assert (shown(source), cdn.asked) == ("given", [])
+    assert (shown(source), cdn.request_headers) == ("given", [])
 
 
-def test_a_payload_without_polling_needs_no_thread_and_no_network(cdn, sources, monkeypatch):
+def test_with_a_payload_and_no_polling_no_thread_is_started(cdn, sources, monkeypatch):
     started = []
     monkeypatch.setattr(_thread, "start_new_thread", lambda *given: started.append(given))
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=0)
@@ -170,35 +170,35 @@ def test_a_payload_without_polling_needs_no_thread_and_no_network(cdn, sources, 
 
 
 @pytest.mark.parametrize("polling_interval", [0, 60000])
-def test_a_bad_payload_is_a_failure_and_polling_goes_on_if_there_is_any(cdn, sources, polling_interval):
-    heard = Heard()
-    source = sources(cdn, artifact_payload={"version": "2.0.0"}, polling_interval=polling_interval, events=heard)
+def test_an_invalid_payload_emits_a_failure_and_polling_continues(cdn, sources, polling_interval):
+    recorder = EventRecorder()
+    source = sources(cdn, artifact_payload={"version": "2.0.0"}, polling_interval=polling_interval, events=recorder)
     source.start()
     assert source.wait(20) is bool(polling_interval)
-    assert eventually(lambda: len(heard.events) == (2 if polling_interval else 1))
-    name, payload = heard.events[0]
+    assert eventually(lambda: len(recorder.events) == (2 if polling_interval else 1))
+    name, payload = recorder.events[0]
     assert name == "artifact_download_failed"
     assert isinstance(payload["error"], InvalidArtifact)
     assert cdn.connections == (1 if polling_interval else 0)
 
 
-def test_b41_a_first_failure_is_not_for_ever(cdn, sources, monkeypatch):
+def test_b41_a_failed_first_download_is_retried(cdn, sources, monkeypatch):
     monkeypatch.setattr(artifact_source, "INITIAL_RETRY_DELAY", 0.01)
-    cdn.says = response("no", 503)
+    cdn.reply = response("no", 503)
     source = sources(cdn, polling_interval=0)
     source.start()
     assert not source.wait(20)  # back as soon as the first has failed
-    assert eventually(lambda: len(cdn.asked) >= 3)
+    assert eventually(lambda: len(cdn.request_headers) >= 3)
     assert isinstance(source.last_error, HttpStatusError)
-    cdn.says = good()
+    cdn.reply = good()
     assert eventually(lambda: source.artifact is not None)
     assert eventually(lambda: source._poller.threads() == 0)
     assert source.last_error is None
 
 
-def test_b41_a_client_is_ready_as_soon_as_the_artifact_is(cdn, monkeypatch):
+def test_b41_client_ready_is_emitted_with_the_first_artifact(cdn, monkeypatch):
     monkeypatch.setattr(artifact_source, "INITIAL_RETRY_DELAY", 0.05)
-    cdn.says = response("no", 500)
+    cdn.reply = response("no", 500)
     ready, failed = threading.Event(), threading.Event()
     events = {"client_ready": ready.set, "artifact_download_failed": failed.set}
     with TargetClient.create(options(cdn, events=events)) as client:
@@ -206,13 +206,13 @@ def test_b41_a_client_is_ready_as_soon_as_the_artifact_is(cdn, monkeypatch):
             client.get_offers(offers())
         assert failed.wait(20)
         assert not ready.wait(0.3)
-        cdn.says = good()
+        cdn.reply = good()
         assert ready.wait(20)
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-def test_b42_create_waits_no_longer_than_it_was_told_to(cdn):
-    cdn.says = hangs
+def test_b42_create_waits_for_maximum_wait_ready_at_most(cdn):
+    cdn.reply = hangs
     began = time.monotonic()
     with TargetClient.create(options(cdn, maximum_wait_ready=300)) as client:
         assert 0.25 < time.monotonic() - began < 5
@@ -220,26 +220,26 @@ def test_b42_create_waits_no_longer_than_it_was_told_to(cdn):
             client.get_offers(offers())
 
 
-def test_b42_hybrid_does_not_wait_and_downloads_meanwhile(cdn):
-    cdn.says = hangs
+def test_b42_a_hybrid_client_does_not_wait_for_the_artifact(cdn):
+    cdn.reply = hangs
     with SocketServer(answer(ANSWER_BYTES)) as edge:
         began = time.monotonic()
         with TargetClient.create(options(cdn, decisioning_method="hybrid", server_domain=edge.domain)) as client:
             assert content(client.get_offers(offers())) == "<b>A</b>"
             assert time.monotonic() - began < 5
-            assert eventually(lambda: cdn.asked)
+            assert eventually(lambda: cdn.request_headers)
 
 
-@pytest.mark.parametrize("says", [response("no", 500), response("{", 200), response("[]", 200), response("", 403)])
-def test_b36_a_place_that_cannot_be_looked_up_erases_nothing(says):
+@pytest.mark.parametrize("reply", [response("no", 500), response("{", 200), response("[]", 200), response("", 403)])
+def test_b36_a_failed_geo_lookup_keeps_the_ip_address_and_the_offers(reply):
     document = artifact(geoTargetingEnabled=True)
-    asked = []
+    looked_up = []
 
     def by_path(head, _):
         if "/v1/geo" not in head[""]:
             return response(document)
-        asked.append(head["x-forwarded-for"])
-        return says
+        looked_up.append(head["x-forwarded-for"])
+        return reply
 
     with Cdn(by_path) as cdn, TargetClient.create(options(cdn)) as client:
         call = offers()
@@ -247,10 +247,10 @@ def test_b36_a_place_that_cannot_be_looked_up_erases_nothing(says):
         envelope = client.get_offers(call)
         assert content(envelope) == "<b>A</b>"
         assert envelope["request"].context.geo.ip_address == "12.21.1.40"
-        assert asked == ["12.21.1.40"]
+        assert looked_up == ["12.21.1.40"]
 
 
-def test_b68_a_subscriber_that_raises_is_told_of_in_the_log_and_the_client_works(cdn, caplog):
+def test_b68_an_exception_of_a_subscriber_is_logged_and_the_client_works(cdn, caplog):
     def broken(event):
         raise ValueError("mine")
 
@@ -262,30 +262,30 @@ def test_b68_a_subscriber_that_raises_is_told_of_in_the_log_and_the_client_works
         assert "Unable to initialize" not in caplog.text
 
 
-def test_b62_an_environment_of_ones_own_is_asked_for(cdn):
+def test_b62_a_custom_environment_is_part_of_the_url(cdn):
     with TargetClient.create(options(cdn, environment="QA-2", property_token="token")) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
-    assert cdn.asked[0][""] == "GET /acmeclient/qa-2/v1/token/rules.json HTTP/1.1"
+    assert cdn.request_headers[0][""] == "GET /acmeclient/qa-2/v1/token/rules.json HTTP/1.1"
 
 
 @pytest.mark.parametrize("given", [{"artifact_format": "bin"}, {"artifact_location": "http://{}/x/rules.bin"}])
-def test_b63_a_masked_artifact_decides(cdn, given):
-    cdn.says = response(masked(artifact(), "1@AdobeOrg"))
+def test_b63_an_obfuscated_artifact_is_used(cdn, given):
+    cdn.reply = response(masked(artifact(), "1@AdobeOrg"))
     given = {name: value.format(cdn.domain) for name, value in given.items()}
     with TargetClient.create(options(cdn, **given)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
-    assert cdn.asked[0][""].split()[1].endswith("rules.bin")
+    assert cdn.request_headers[0][""].split()[1].endswith("rules.bin")
 
 
-def test_b67_a_trace_tells_of_the_newest_download_in_milliseconds(cdn, sources):
+def test_b67_trace_details_describe_the_last_download_with_milliseconds(cdn, sources):
     source = sources(cdn, polling_interval=60000)
     source.start()
     assert source.wait(20)
     assert eventually(lambda: source.retrievals == 1)
-    told = source.trace_details()
-    assert (told["artifactLocation"], told["pollingInterval"]) == (source.shown_url, 60000)
-    assert (told["pollingHalted"], told["artifactRetrievalCount"]) == (False, 1)
-    assert told["artifactLastRetrieved"].endswith("Z")
+    details = source.trace_details()
+    assert (details["artifactLocation"], details["pollingInterval"]) == (source.shown_url, 60000)
+    assert (details["pollingHalted"], details["artifactRetrievalCount"]) == (False, 1)
+    assert details["artifactLastRetrieved"].endswith("Z")
     source.stop()
     assert source.trace_details()["pollingHalted"]
 
@@ -293,9 +293,9 @@ def test_b67_a_trace_tells_of_the_newest_download_in_milliseconds(cdn, sources):
 # Waiting
 
 
-def test_many_wait_for_one(cdn, sources):
+def test_many_threads_can_wait_for_the_first_artifact(cdn, sources):
     go = threading.Event()
-    cdn.says = lambda head, connection: good() if go.wait(20) else b""
+    cdn.reply = lambda head, connection: good() if go.wait(20) else b""
     source = sources(cdn)
     source.start()
     seen = []
@@ -312,8 +312,8 @@ def test_many_wait_for_one(cdn, sources):
 
 
 @pytest.mark.parametrize("end", ["stop", "time"])
-def test_waiting_ends_when_there_is_nothing_to_wait_for(cdn, sources, end):
-    cdn.says = hangs
+def test_waiting_ends_with_stop_or_with_the_timeout(cdn, sources, end):
+    cdn.reply = hangs
     source = sources(cdn)
     source.start()
     if end == "stop":
@@ -322,20 +322,20 @@ def test_waiting_ends_when_there_is_nothing_to_wait_for(cdn, sources, end):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_a_signal_handler_that_raises_ends_the_waiting(cdn, sources):
+def test_an_exception_of_a_signal_handler_ends_the_wait(cdn, sources):
     class SoftLimit(Exception):
         pass
 
     def raise_it(*_):
         raise SoftLimit
 
-    cdn.says = hangs
+    cdn.reply = hangs
     source = sources(cdn)
     source.start()
     before = signal.signal(signal.SIGALRM, raise_it)
     try:
         for _ in range(10):
-            # Again, for one that comes between the last look of the interpreter and the wait interrupts nothing.
+            # Repeated, because a signal just before the wait begins does not interrupt it.
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.5)
             with pytest.raises(SoftLimit):
                 source.wait(20)
@@ -347,30 +347,30 @@ def test_a_signal_handler_that_raises_ends_the_waiting(cdn, sources):
     assert source.wait(0) is False
 
 
-def test_ready_is_told_once_whenever_somebody_asks(cdn, sources):
+def test_on_ready_calls_each_callback_once(cdn, sources):
     source = sources(cdn)
-    told = []
-    source.on_ready(lambda: told.append("before"))
+    calls = []
+    source.on_ready(lambda: calls.append("before"))
     source.start()
     assert source.wait(20)
     assert eventually(lambda: source.retrievals > 2)
-    source.on_ready(lambda: told.append("after"))
-    assert told == ["before", "after"]
+    source.on_ready(lambda: calls.append("after"))
+    assert calls == ["before", "after"]
 
 
 # Polling
 
 
-def test_newer_artifacts_take_the_place_of_older_ones(cdn, sources):
+def test_newer_artifacts_replace_older_ones(cdn, sources):
     source = sources(cdn)
     source.start()
     for number in range(5):
-        cdn.says = good(str(number))
+        cdn.reply = good(str(number))
         assert eventually(lambda number=number: shown(source) == str(number))
 
 
 @pytest.mark.parametrize(
-    ("location", "asked", "interval"),
+    ("location", "polling_interval", "interval"),
     [
         ("http://127.0.0.1:9/rules.json", 20, 0.02),
         ("http://localhost:9/rules.json", 20, 0.02),
@@ -381,11 +381,11 @@ def test_newer_artifacts_take_the_place_of_older_ones(cdn, sources):
         ("https://cdn.example/rules.json", 0, 0.0),
     ],
 )
-def test_the_interval_has_a_floor_except_on_loopback(location, asked, interval, sources):
-    assert sources(artifact_location=location, polling_interval=asked).interval == interval
+def test_the_interval_has_a_minimum_except_on_loopback(location, polling_interval, interval, sources):
+    assert sources(artifact_location=location, polling_interval=polling_interval).interval == interval
 
 
-def test_pauses_are_jittered_and_double_after_failures_up_to_the_interval(sources):
+def test_delays_have_jitter_and_double_after_each_failure_up_to_the_interval(sources):
     source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
     pauses = [source._delay() for _ in range(1000)]
     assert 270 <= min(pauses) < 280 and 320 < max(pauses) <= 330
@@ -395,20 +395,22 @@ def test_pauses_are_jittered_and_double_after_failures_up_to_the_interval(source
         assert longest / 2 <= pause <= longest
 
 
-@pytest.mark.parametrize(("asked", "least", "most"), [("7", 7, 7), ("86400", 300, 300), ("-1", 0.5, 1), ("x", 0.5, 1)])
-def test_a_server_may_ask_for_patience_within_bounds(sources, asked, least, most):
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"), [("7", 7, 7), ("86400", 300, 300), ("-1", 0.5, 1), ("x", 0.5, 1)]
+)
+def test_retry_after_is_respected_up_to_the_interval(sources, retry_after, least, most):
     source = sources(artifact_location="https://cdn.example/rules.json", polling_interval=300000)
-    pause = source._handle_failure(HttpStatusError(503, "busy", {"Retry-After": asked}, ""))
+    pause = source._handle_failure(HttpStatusError(503, "busy", {"Retry-After": retry_after}, ""))
     assert least <= pause <= most
 
 
-def test_every_source_has_its_own_jitter(sources):
+def test_each_source_has_its_own_random_generator(sources):
     one, two = sources(), sources()
     assert [one._delay() for _ in range(5)] != [two._delay() for _ in range(5)]
 
 
 class GreenletExit(BaseException):
-    """What ends a greenlet that is our thread."""
+    """Stands in for the exception that ends a greenlet."""
 
 
 @pytest.mark.parametrize(
@@ -417,48 +419,48 @@ class GreenletExit(BaseException):
      asyncio.CancelledError("x")],
     ids=repr,
 )  # fmt: skip
-def test_polling_survives_whatever_a_compiler_raises(cdn, sources, error, caplog):
+def test_polling_continues_after_any_exception_of_the_compiler(cdn, sources, error, caplog):
     def broken(document):
         if document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"] == "bad":
             raise error
         return compile_artifact(document)
 
-    heard = Heard()
-    source = sources(cdn, compile_with=broken, events=heard)
+    recorder = EventRecorder()
+    source = sources(cdn, compile_with=broken, events=recorder)
     source.start()
     assert source.wait(20)
-    cdn.says = good("bad")
-    assert eventually(lambda: "artifact_download_failed" in heard.names())
+    cdn.reply = good("bad")
+    assert eventually(lambda: "artifact_download_failed" in recorder.names())
     assert shown(source) == "<b>A</b>"
-    cdn.says = good("better")
+    cdn.reply = good("better")
     assert eventually(lambda: shown(source) == "better")
     assert "Unexpected error while downloading" in caplog.text
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
-def test_and_whatever_a_subscriber_or_a_logger_does(cdn, sources, error):
+def test_polling_continues_after_any_exception_of_a_subscriber_or_logger(cdn, sources, error):
     def broken(*_):
         raise error
 
-    events = Heard()
+    events = EventRecorder()
     for name in ("artifact_download_succeeded", "artifact_download_failed"):
         events.subscribe(name, broken)
     source = sources(cdn, events=events)
     source._log = Log(type("Broken", (), {"debug": broken, "error": broken})())
     source.start()
     assert source.wait(20)
-    for said in (good("b"), response("no", 500), good("c")):
-        cdn.says = said
-        seen = len(cdn.asked)
-        assert eventually(lambda seen=seen: len(cdn.asked) > seen + 2)
+    for reply in (good("b"), response("no", 500), good("c")):
+        cdn.reply = reply
+        seen = len(cdn.request_headers)
+        assert eventually(lambda seen=seen: len(cdn.request_headers) > seen + 2)
     assert shown(source) == "c"
 
 
-def test_what_ends_a_greenlet_ends_the_polling(cdn, sources):
+def test_greenlet_exit_ends_the_polling(cdn, sources):
     def broken(*_):
         raise GreenletExit
 
-    events = Heard()
+    events = EventRecorder()
     events.subscribe("artifact_download_succeeded", broken)
     source = sources(cdn, events=events)
     with no_excepthooks():
@@ -468,31 +470,31 @@ def test_what_ends_a_greenlet_ends_the_polling(cdn, sources):
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
-def test_a_subscriber_that_raises_costs_neither_the_copy_nor_the_readiness(cdn, sources, error, tmp_path):
+def test_the_artifact_is_cached_and_ready_before_a_subscriber_raises(cdn, sources, error, tmp_path):
     def broken(*_):
         raise error
 
-    events, told = Heard(), []
+    events, calls = EventRecorder(), []
     events.subscribe("artifact_download_succeeded", broken)
     source = sources(cdn, events=events, artifact_cache=str(tmp_path / "file"), polling_interval=60000)
-    source.on_ready(lambda: told.append(1))
+    source.on_ready(lambda: calls.append(1))
     source.start()
     assert eventually(lambda: events.events)
-    assert (told, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
+    assert (calls, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
 
 
-def test_a_subscriber_that_hangs_costs_neither_the_copy_nor_the_readiness(cdn, sources, tmp_path):
-    events, told, go = Heard(), [], threading.Event()
+def test_the_artifact_is_cached_and_ready_before_a_subscriber_hangs(cdn, sources, tmp_path):
+    events, calls, go = EventRecorder(), [], threading.Event()
     events.subscribe("artifact_download_succeeded", lambda: go.wait(20))
     source = sources(cdn, events=events, artifact_cache=str(tmp_path / "file"))
-    source.on_ready(lambda: told.append(1))
+    source.on_ready(lambda: calls.append(1))
     source.start()
     assert eventually(lambda: events.events)
-    assert (told, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
+    assert (calls, source.artifact is not None, (tmp_path / "file").exists()) == ([1], True, True)
     go.set()
 
 
-def test_a_cache_that_hangs_does_not_keep_the_network_from_being_asked(cdn, sources, monkeypatch):
+def test_a_cache_that_hangs_does_not_prevent_the_download(cdn, sources, monkeypatch):
     monkeypatch.setattr("target_python_sdk.artifact.cache.STORE_TIMEOUT", 0.1)
     go = threading.Event()
 
@@ -506,14 +508,14 @@ def test_a_cache_that_hangs_does_not_keep_the_network_from_being_asked(cdn, sour
     source.start()
     try:
         assert source.wait(20)
-        cdn.says = good("newer")
+        cdn.reply = good("newer")
         assert eventually(lambda: shown(source) == "newer")
     finally:
         go.set()
 
 
 def frames_of(error):
-    """Every frame that ``error`` and what it came from hold."""
+    """Yield every frame that ``error`` and its causes reference."""
     while error is not None:
         yield from traceback.walk_tb(error.__traceback__)
         yield from frames_of(error.__context__)
@@ -521,88 +523,88 @@ def frames_of(error):
 
 
 @pytest.mark.parametrize("raises", [False, True], ids=["", "a handler raises"])
-@pytest.mark.parametrize("says", [response("{"), response(artifact(version="2")), b"HTTP/1.1 x\r\n\r\n"],
+@pytest.mark.parametrize("reply", [response("{"), response(artifact(version="2")), b"HTTP/1.1 x\r\n\r\n"],
                          ids=["torn", "another version", "no HTTP"])  # fmt: skip
-def test_the_last_error_holds_no_frames(cdn, sources, says, raises):
-    """Else what could not be used is held in memory as long as the error is."""
-    cdn.says = says
-    events = Heard()
-    told = []
+def test_the_last_error_references_no_frames(cdn, sources, reply, raises):
+    """Otherwise the rejected artifact would stay in memory as long as the error."""
+    cdn.reply = reply
+    events = EventRecorder()
+    calls = []
 
     def hear(event):
-        told.append(any(frames_of(event.error)))
+        calls.append(any(frames_of(event.error)))
         if raises:
             raise KeyboardInterrupt
 
     events.subscribe("artifact_download_failed", hear)
     source = sources(cdn, events=events, polling_interval=60000)
     source.start()
-    assert eventually(lambda: told and not any(frames_of(source.last_error)))
-    assert told[0]  # a handler may still log it
+    assert eventually(lambda: calls and not any(frames_of(source.last_error)))
+    assert calls[0]  # a handler may still log it
 
 
-def test_a_dripping_server_does_not_hold_the_poller(cdn, sources, monkeypatch):
+def test_a_slow_server_does_not_block_the_poller_beyond_the_timeout(cdn, sources, monkeypatch):
     monkeypatch.setattr(artifact_source, "DOWNLOAD_TIMEOUT", 0.2)
-    cdn.says = lambda head, connection: connection.send_slowly(good(), 0.05)
-    heard = Heard()
-    source = sources(cdn, events=heard)
+    cdn.reply = lambda head, connection: connection.send_slowly(good(), 0.05)
+    recorder = EventRecorder()
+    source = sources(cdn, events=recorder)
     source.start()
-    assert eventually(lambda: heard.names().count("artifact_download_failed") >= 2)
-    cdn.says = good()
+    assert eventually(lambda: recorder.names().count("artifact_download_failed") >= 2)
+    cdn.reply = good()
     assert eventually(lambda: source.artifact is not None)
 
 
-# What is told
+# Events and log lines
 
 
-def test_a_download_is_told_with_where_and_what(cdn, sources):
-    cdn.says = good(**{"x-geo-city": "PARIS", "x-forwarded-for": "1.2.3.4, 5.6.7.8"})
-    heard = Heard()
+def test_a_download_is_emitted_with_its_url_and_content(cdn, sources):
+    cdn.reply = good(**{"x-geo-city": "PARIS", "x-forwarded-for": "1.2.3.4, 5.6.7.8"})
+    recorder = EventRecorder()
     url = "http://{}/rules.json?token=secret".format(cdn.domain)
-    source = sources(artifact_location=url, events=heard, polling_interval=60000)
+    source = sources(artifact_location=url, events=recorder, polling_interval=60000)
     source.start()
-    assert eventually(lambda: len(heard.events) == 2)
-    assert heard.events[0] == (
+    assert eventually(lambda: len(recorder.events) == 2)
+    assert recorder.events[0] == (
         "artifact_download_succeeded",
         {"artifact_location": url, "artifact_payload": artifact()},
     )
-    name, payload = heard.events[1]
+    name, payload = recorder.events[1]
     assert name == "geo_location_updated"
     assert (payload["geo_context"]["city"], payload["geo_context"]["ipAddress"]) == ("PARIS", "1.2.3.4")
 
 
-def test_b37_a_chain_of_addresses_in_an_answer_costs_no_artifact(cdn, sources):
-    cdn.says = good(**{"x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-geo-latitude": "north"})
+def test_b37_an_invalid_geo_header_does_not_reject_the_artifact(cdn, sources):
+    cdn.reply = good(**{"x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-geo-latitude": "north"})
     source = sources(cdn)
     source.start()
     assert source.wait(20)
 
 
-def test_no_secret_of_the_address_is_logged(cdn, sources, caplog):
+def test_secrets_in_the_url_are_not_logged(cdn, sources, caplog):
     url = "http://me:secret@{}/rules.json?token=secret".format(cdn.domain)
     source = sources(artifact_location=url)
     source.start()
     assert source.wait(20)
-    for said in (response("no", 403), response("", 302, {"Location": "http://x/secret"}), b"HTTP/1.1 x\r\n\r\n"):
-        cdn.says, seen = said, len(caplog.records)
+    for reply in (response("no", 403), response("", 302, {"Location": "http://x/secret"}), b"HTTP/1.1 x\r\n\r\n"):
+        cdn.reply, seen = reply, len(caplog.records)
         assert eventually(lambda seen=seen: len(caplog.records) > seen + 2)
     assert "rules.json" in caplog.text
     assert "secret" not in caplog.text
     assert "secret" not in json.dumps(source.trace_details())
-    assert cdn.asked[0]["authorization"] == "Basic bWU6c2VjcmV0"
+    assert cdn.request_headers[0]["authorization"] == "Basic bWU6c2VjcmV0"
 
 
-def test_a_403_says_what_it_may_mean(cdn, sources, caplog):
-    cdn.says = response("no", 403)
+def test_the_log_line_of_a_403_names_the_likely_cause(cdn, sources, caplog):
+    cdn.reply = response("no", 403)
     source = sources(cdn)
     source.start()
     source.wait(20)
     assert eventually(lambda: "is on-device decisioning enabled for this client?" in caplog.text)
 
 
-def test_rules_that_are_left_out_are_named_once(cdn, sources, caplog):
+def test_skipped_rules_are_logged_once_and_at_most_twenty(cdn, sources, caplog):
     left_out = ["rule {}".format(number) for number in range(30)]
-    cdn.says = response(artifact(leftOut=left_out))
+    cdn.reply = response(artifact(leftOut=left_out))
     source = sources(cdn)
     source.start()
     assert eventually(lambda: source.retrievals >= 3)
@@ -613,25 +615,25 @@ def test_rules_that_are_left_out_are_named_once(cdn, sources, caplog):
 
 @pytest.mark.parametrize(("location", "lines"), [("http://cdn.example/", 1), ("https://cdn.example/", 0),
                                                  ("http://127.0.0.1:9/", 0)])  # fmt: skip
-def test_plain_http_is_warned_of(sources, caplog, location, lines):
+def test_plain_http_logs_a_warning(sources, caplog, location, lines):
     sources(artifact_location=location, secure=True)
     assert caplog.text.count("downloaded over plain HTTP") == lines
 
 
 @pytest.mark.parametrize("given", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
-def test_an_address_that_leads_nowhere_is_an_option_error(sources, given):
+def test_an_invalid_url_is_an_option_error(sources, given):
     with pytest.raises(OptionError, match="an http or https URL was expected"):
         sources(**given)
 
 
-# The end
+# Stopping
 
 
 def pollers():
     return [thread.name for thread in threading.enumerate() if thread.name == "target-acmeclient-artifact"]
 
 
-def test_b43_a_source_that_is_stopped_ends_at_once(cdn, sources):
+def test_b43_stop_ends_the_thread_at_once(cdn, sources):
     source = sources(cdn, polling_interval=60000)
     source.start()
     assert source.wait(20)
@@ -647,29 +649,29 @@ def test_b43_a_source_that_is_stopped_ends_at_once(cdn, sources):
     assert shown(source) == "<b>A</b>"
 
 
-def test_a_download_that_comes_after_the_stop_is_nobodys(cdn, sources):
+def test_a_download_that_finishes_after_stop_is_ignored(cdn, sources):
     go = threading.Event()
-    cdn.says = lambda head, connection: good() if go.wait(20) else b""
-    heard = Heard()
-    source = sources(cdn, events=heard)
+    cdn.reply = lambda head, connection: good() if go.wait(20) else b""
+    recorder = EventRecorder()
+    source = sources(cdn, events=recorder)
     source.start()
-    assert eventually(lambda: cdn.asked)
+    assert eventually(lambda: cdn.request_headers)
     source.stop()
     go.set()
     assert eventually(lambda: source._poller.threads() == 0)
-    assert (source.artifact, heard.events) == (None, [])
+    assert (source.artifact, recorder.events) == (None, [])
 
 
-@pytest.mark.parametrize("says", [good(), hangs, response("no", 500)], ids=["well", "hung", "failing"])
-def test_a_source_that_nobody_holds_goes_without_a_collector(cdn, says):
-    cdn.says = says
+@pytest.mark.parametrize("reply", [good(), hangs, response("no", 500)], ids=["well", "hung", "failing"])
+def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, reply):
+    cdn.reply = reply
     transport = Transport(TransportSettings())
     settings = settings_for(cdn, polling_interval=60000)
-    source = ArtifactSource(settings, compile_artifact, transport.send, Log(), Heard())
+    source = ArtifactSource(settings, compile_artifact, transport.send, Log(), EventRecorder())
     source.start()
     poller, watched = source._poller, weakref.ref(source)
-    assert eventually(lambda: cdn.asked)
-    assert says is hangs or eventually(lambda: watched()._first_attempt_done.is_set() and not poller.running())
+    assert eventually(lambda: cdn.request_headers)
+    assert reply is hangs or eventually(lambda: watched()._first_attempt_done.is_set() and not poller.running())
     gc.disable()
     try:
         del source
@@ -677,12 +679,12 @@ def test_a_source_that_nobody_holds_goes_without_a_collector(cdn, says):
     finally:
         gc.enable()
     assert poller.stopped
-    assert says is hangs or eventually(lambda: poller.threads() == 0)
+    assert reply is hangs or eventually(lambda: poller.threads() == 0)
     transport.close()
 
 
-def test_a_subscriber_may_stop_the_source_it_hears_of(cdn, sources):
-    events = Heard()
+def test_a_subscriber_may_stop_the_source(cdn, sources):
+    events = EventRecorder()
     source = sources(cdn, events=events)
     events.subscribe("artifact_download_succeeded", source.stop)
     source.start()
@@ -690,34 +692,34 @@ def test_a_subscriber_may_stop_the_source_it_hears_of(cdn, sources):
     assert eventually(lambda: source._poller.stopped and source._poller.threads() == 0)
 
 
-def test_a_poller_leaves_nothing_in_the_list_of_threads(cdn, sources):
-    def strangers():
+def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
+    def dummy_threads():
         return {thread for thread in threading._active.values() if isinstance(thread, threading._DummyThread)}
 
-    known = strangers()
+    known = dummy_threads()
     source = sources(cdn)
     logging.getLogger("adobe.target").debug("a line that asks for the name of its thread")
     source.start()
     assert source.wait(20)
     source.stop()
-    assert eventually(lambda: not strangers() - known)
+    assert eventually(lambda: not dummy_threads() - known)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("end", ["stop", "close the transport"])
-def test_t33_a_download_under_way_ends_with_its_client(sources, secure, end):
-    """Over TLS it hangs in the handshake, before there is a connection."""
-    heard = []
+def test_t33_stopping_or_closing_aborts_a_running_download(sources, secure, end):
+    """Over TLS, the download hangs in the handshake, before it has a connection."""
+    connections = []
 
     def silent(connection):
-        heard.append(connection)
+        connections.append(connection)
         connection.hang()
 
     with SocketServer(silent) as server:
         base = "{}://{}".format("https" if secure else "http", server.domain)
         source = sources(cdn_base_path=base)
         source.start()
-        assert eventually(lambda: heard and source._poller.scope._handles)
+        assert eventually(lambda: connections and source._poller.scope._handles)
         began = time.monotonic()
         if end == "stop":
             source.stop()
@@ -734,7 +736,7 @@ def transport_of(source):
     return source._send._send.__self__
 
 
-def test_a_download_that_is_over_leaves_no_descriptor(cdn, sources):
+def test_a_finished_download_leaves_no_descriptor(cdn, sources):
     source = sources(cdn)
     source.start()
     assert eventually(lambda: source.retrievals > 5)
@@ -745,12 +747,12 @@ def test_a_download_that_is_over_leaves_no_descriptor(cdn, sources):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_child_does_not_end_what_its_parent_downloads(cdn, sources):
+def test_stopping_in_a_forked_child_does_not_abort_the_parents_download(cdn, sources):
     go = threading.Event()
-    cdn.says = lambda head, connection: good() if go.wait(20) else b""
+    cdn.reply = lambda head, connection: good() if go.wait(20) else b""
     source = sources(cdn)
     source.start()
-    assert eventually(lambda: cdn.asked)
+    assert eventually(lambda: cdn.request_headers)
     pid = os.fork()
     if pid == 0:
         source.stop()
@@ -758,13 +760,13 @@ def test_a_child_does_not_end_what_its_parent_downloads(cdn, sources):
     assert os.waitpid(pid, 0)[1] == 0
     go.set()
     assert source.wait(20)
-    assert len(cdn.asked) == 1 or source.retrievals
+    assert len(cdn.request_headers) == 1 or source.retrievals
 
 
-# Where no thread may be had
+# Without threads
 
 
-def test_without_threads_there_is_one_download_and_a_line(cdn, sources, monkeypatch, caplog):
+def test_without_threads_there_is_one_download_and_one_log_line(cdn, sources, monkeypatch, caplog):
     source = sources(cdn, maximum_wait_ready=20000)
 
     def refuse(*_):
@@ -773,15 +775,15 @@ def test_without_threads_there_is_one_download_and_a_line(cdn, sources, monkeypa
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     source.start()
     assert source.wait(0)
-    assert (source.polling_halted, len(cdn.asked)) == (True, 1)
+    assert (source.polling_halted, len(cdn.request_headers)) == (True, 1)
     source._next_thread_start = 0
     source.start()
-    assert (source.polling_halted, len(cdn.asked)) == (True, 1)
+    assert (source.polling_halted, len(cdn.request_headers)) == (True, 1)
     assert caplog.text.count("Cannot start a thread") == 1
 
 
 @pytest.mark.parametrize("at_first", ["well", "failing"])
-def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeypatch, at_first):
+def test_starting_a_thread_is_retried_once_per_second_at_most(cdn, sources, monkeypatch, at_first):
     source = sources(cdn, maximum_wait_ready=20000)
     refused, start = [], _thread.start_new_thread
 
@@ -790,7 +792,7 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
         raise RuntimeError("can't start new thread")
 
     if at_first == "failing":
-        cdn.says = response("no", 500)
+        cdn.reply = response("no", 500)
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     source.start()
     seen = len(refused)
@@ -801,7 +803,7 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
     source.start()
     assert len(refused) == seen + 1
     monkeypatch.setattr(_thread, "start_new_thread", start)
-    cdn.says = good("newer")
+    cdn.reply = good("newer")
     monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
     source._next_thread_start = 0
     source.start()
@@ -815,12 +817,12 @@ def test_a_thread_is_tried_for_again_once_a_second_at_most(cdn, sources, monkeyp
 
 
 @pytest.mark.parametrize("main", [True, False], ids=["main thread", "another thread"])
-def test_without_threads_a_cache_that_raises_costs_nobody_a_client(cdn, sources, monkeypatch, main):
+def test_without_threads_a_cache_that_raises_does_not_prevent_the_download(cdn, sources, monkeypatch, main):
     class Broken:
-        asked = 0
+        calls = 0
 
         def get(self, key):
-            self.asked += 1
+            self.calls += 1
             raise Exception("refused")
 
         def set(self, key, value):
@@ -829,7 +831,7 @@ def test_without_threads_a_cache_that_raises_costs_nobody_a_client(cdn, sources,
     cache = Broken()
     source = sources(cdn, maximum_wait_ready=20000, artifact_cache=cache)
     start = _thread.start_new_thread
-    # A thread of the test's own, where there is one, waits until the functions are exchanged.
+    # This thread waits until start_new_thread has been replaced.
     go = threading.Event()
     thread = threading.Thread(target=lambda: go.wait(20) and source.start())
     thread.start()
@@ -844,19 +846,19 @@ def test_without_threads_a_cache_that_raises_costs_nobody_a_client(cdn, sources,
     thread.join(20)
     monkeypatch.setattr(_thread, "start_new_thread", start)
     assert source.wait(0)
-    assert bool(cache.asked) is not main
+    assert bool(cache.calls) is not main
 
 
 @pytest.mark.parametrize("given", [{}, {"artifact_payload": {"version": "2"}}, {"artifact_cache": "file"}])
-def test_and_if_it_fails_the_caller_is_not_kept(cdn, sources, monkeypatch, given, tmp_path):
+def test_without_threads_a_failed_download_does_not_block_the_caller(cdn, sources, monkeypatch, given, tmp_path):
     if "artifact_cache" in given:
         given = {"artifact_cache": str(tmp_path / "file")}
-    cdn.says = response("no", 500)
+    cdn.reply = response("no", 500)
     source = sources(cdn, **given)
     monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
     source.start()
     assert not source.wait(20)
-    assert len(cdn.asked) == 1
+    assert len(cdn.request_headers) == 1
 
 
 # Forks
@@ -864,30 +866,30 @@ def test_and_if_it_fails_the_caller_is_not_kept(cdn, sources, monkeypatch, given
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_goes_on_with_what_its_parent_had_and_polls_itself(cdn):
-    cdn.says = with_etag('"1"', good("one", etag='"1"'))
+def test_a_forked_child_uses_the_parents_artifact_and_polls(cdn):
+    cdn.reply = with_etag('"1"', good("one", etag='"1"'))
     with TargetClient.create(options(cdn, polling_interval=100)) as client:
         assert content(client.get_offers(offers())) == "one"
 
         def act():
             assert content(client.get_offers(offers())) == "one"
-            cdn_said = client._processes.get().artifacts
-            assert cdn_said.current.etag == '"1"'
+            source = client._processes.get().artifacts
+            assert source.current.etag == '"1"'
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
             client.close()
 
         pid = forked(act)
         time.sleep(0.2)
-        cdn.says = good("two", etag='"2"')
+        cdn.reply = good("two", etag='"2"')
         assert os.waitpid(pid, 0)[1] == 0
         assert eventually(lambda: content(client.get_offers(offers())) == "two")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_t27_a_child_that_is_forked_while_an_artifact_is_adopted_has_all_of_it_or_none(cdn, monkeypatch):
-    """With the new ETag and the old artifact it would hear for ever that nothing has changed."""
-    cdn.says = with_etag('"1"', good("one", etag='"1"'))
+def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact(cdn, monkeypatch):
+    """With the new ETag and the old artifact, a child would get a 304 for every request."""
+    cdn.reply = with_etag('"1"', good("one", etag='"1"'))
     with TargetClient.create(options(cdn, polling_interval=20)) as client:
         assert content(client.get_offers(offers())) == "one"
         me, parent, reached, go = threading.get_ident(), os.getpid(), threading.Semaphore(0), threading.Semaphore(0)
@@ -903,10 +905,10 @@ def test_t27_a_child_that_is_forked_while_an_artifact_is_adopted_has_all_of_it_o
 
         armed = False
         monkeypatch.setattr(ArtifactSource, "__setattr__", stepwise)
-        cdn.says = with_etag('"2"', good("two", etag='"2"'))
+        cdn.reply = with_etag('"2"', good("two", etag='"2"'))
         armed = True
         try:
-            for _ in range(12):  # assignments of a turn, and more
+            for _ in range(12):  # at least as many as the assignments of one iteration
                 assert reached.acquire(timeout=20)
                 assert in_a_child(act)
                 go.release()
@@ -915,21 +917,21 @@ def test_t27_a_child_that_is_forked_while_an_artifact_is_adopted_has_all_of_it_o
             go.release()
 
 
-def artifacts_in_memory(*offered):
-    """Count this process's artifacts with one of these offers; other tests may have left artifacts of their own."""
+def artifacts_in_memory(*contents):
+    """Count the artifacts in memory with one of these offers. Artifacts of other tests do not count."""
     gc.collect()
     documents = [str(one.document) for one in gc.get_objects() if type(one) is Artifact]
-    return sum(any(offer in document for offer in offered) for document in documents)
+    return sum(any(offer in document for offer in contents) for document in documents)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_child_lets_its_parents_artifact_go_when_it_has_a_newer_one(cdn):
+def test_a_forked_child_frees_the_parents_artifact_after_a_newer_download(cdn):
     old, new = "offer before the fork", "offer after the fork"
-    cdn.says = with_etag('"1"', good(old, etag='"1"'))
+    cdn.reply = with_etag('"1"', good(old, etag='"1"'))
     with TargetClient.create(options(cdn, polling_interval=500)) as client:
         assert content(client.get_offers(offers())) == old
-        # What the parent's thread holds in the middle of a turn, a child that is forked then holds for good.
+        # A fork in the middle of an iteration would keep the objects of the parent's thread alive in the child.
         poller = client._processes.get().artifacts._poller
         assert eventually(lambda: not poller.running())
 
@@ -939,13 +941,13 @@ def test_a_child_lets_its_parents_artifact_go_when_it_has_a_newer_one(cdn):
             assert eventually(lambda: content(client.get_offers(offers())) == new)
             assert eventually(lambda: artifacts_in_memory(old, new) == 1)
 
-        timer = threading.Timer(0.3, lambda: setattr(cdn, "says", good(new, etag='"2"')))
+        timer = threading.Timer(0.3, lambda: setattr(cdn, "reply", good(new, etag='"2"')))
         timer.start()
         assert in_a_child(act)
         timer.join()
 
 
-def test_a_child_asks_when_its_parent_would_have(sources):
+def test_a_forked_child_polls_when_the_parents_poll_was_due(sources):
     location = "https://cdn.example/rules.json"
     parent = sources(artifact_location=location, polling_interval=300000)
     parent.current, parent._due = CurrentArtifact(compile_artifact(artifact()), '"1"'), time.monotonic() + 200

@@ -138,7 +138,7 @@ def test_an_artifact_is_read_after_interim_replies(interim):
 
     with Cdn(says) as cdn, TargetClient.create(options(cdn)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
-        assert len(cdn.asked) == 1
+        assert len(cdn.request_headers) == 1
 
 
 def test_a_geo_location_is_read_after_interim_replies():

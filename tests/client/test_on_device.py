@@ -1,4 +1,4 @@
-"""What a client that decides by itself owes its callers: their visitors are not mixed, and nothing is lost untold."""
+"""Clients that decide on-device: visitors are not mixed, notifications are sent, and failures are reported."""
 
 import errno
 import pickle
@@ -38,7 +38,7 @@ ALWAYS = artifact(home=[rule("A")])
 
 
 def executed(identity, context=None):
-    """A request that executes one mbox for that visitor."""
+    """Return a request that executes one mbox for that visitor."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name="home", index=0)])
     return DeliveryRequest(id=identity, context=context, execute=execute)
 
@@ -46,7 +46,7 @@ def executed(identity, context=None):
 # Callers' objects
 
 
-def test_a_display_is_told_of_the_visitor_who_saw_it_whatever_becomes_of_the_callers_objects():
+def test_changing_the_request_later_does_not_change_its_notifications():
     at_once = answer({"status": 200})
 
     def slow(connection):
@@ -59,14 +59,14 @@ def test_a_display_is_told_of_the_visitor_who_saw_it_whatever_becomes_of_the_cal
             visitor.tnt_id, context.user_agent = name, "browser of " + name
             client.get_offers({"request": executed(visitor, context)})
         assert client.flush(LONG)
-        told = [body_of(request) for request in server.requests]
-    assert sorted((one["id"]["tntId"], one["context"]["userAgent"]) for one in told) == [
+        sent = [body_of(request) for request in server.requests]
+    assert sorted((one["id"]["tntId"], one["context"]["userAgent"]) for one in sent) == [
         (name, "browser of " + name) for name in "ABCD"
     ]
 
 
-def test_a_decision_that_waits_for_a_worker_is_about_the_visitor_it_was_asked_for():
-    go_on, asked = threading.Event(), VisitorId(tnt_id="visitor-1")
+def test_changing_the_request_later_does_not_change_a_queued_decision():
+    go_on, visitor = threading.Event(), VisitorId(tnt_id="visitor-1")
     document = artifact(home=halves())
     with client_of(document, max_workers=1) as client:
         expected = shown(client, wanted(visitor="visitor-1"))
@@ -77,19 +77,19 @@ def test_a_decision_that_waits_for_a_worker_is_about_the_visitor_it_was_asked_fo
         result = client.get_offers(
             {
                 "request": DeliveryRequest(
-                    id=asked, prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home", index=0)])
+                    id=visitor, prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home", index=0)])
                 ),
                 "callback": len,
             }
         )
-        asked.tnt_id = other
+        visitor.tnt_id = other
         go_on.set()
         envelope = result.get(20)
     assert envelope["response"].id.tnt_id == "visitor-1"
     assert contents(envelope) == [[expected]]
 
 
-def test_what_a_caller_does_to_an_answer_reaches_no_other():
+def test_changing_an_answer_does_not_change_the_next_one():
     listed = rule(
         "A", meta={"activity.id": 1, "audience.ids": [1, 2]}, consequence={"options": [option({"a": [1]}, "json")]}
     )
@@ -102,7 +102,7 @@ def test_what_a_caller_does_to_an_answer_reaches_no_other():
     assert (second.response_tokens["audience.ids"], second.content) == ([1, 2], {"a": [1]})
 
 
-def test_a_parameter_that_contains_itself_is_an_error_on_device_too():
+def test_a_parameter_that_contains_itself_is_an_option_error():
     endless = []
     endless.append(endless)
     document = artifact(home=[rule("x", consequence={"options": [option("<i>${mbox.p}</i>")]})])
@@ -112,7 +112,7 @@ def test_a_parameter_that_contains_itself_is_an_error_on_device_too():
             client.get_offers({"request": request})
 
 
-def test_a_page_load_is_an_mbox_to_macros():
+def test_a_page_load_has_the_name_of_the_global_mbox_in_macros():
     page = rule("x", place="target-global-mbox", consequence={"options": [option("in ${mbox.name}")]})
     with client_of(artifact({"target-global-mbox": [page]})) as client:
         loaded = decide(client, wanted(mboxes=(), pageLoad={}))["response"].prefetch.page_load
@@ -120,7 +120,7 @@ def test_a_page_load_is_an_mbox_to_macros():
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
-def test_views_of_the_wrong_kind_are_named(method):
+def test_views_of_the_wrong_type_are_an_option_error(method):
     with client_of(ALWAYS) as client:
         request = DeliveryRequest(prefetch=PrefetchRequest(views=5))
         with pytest.raises(OptionError, match=r"request\.prefetch\.views"):
@@ -130,7 +130,7 @@ def test_views_of_the_wrong_kind_are_named(method):
 # Notifications
 
 
-def test_a_pool_that_raises_anything_costs_a_notification_and_no_worker(caplog):
+def test_an_exception_of_a_pool_manager_loses_a_notification_but_no_worker(caplog):
     class Broken:
         def request(self, *_, **__):
             raise RuntimeError("the pool broke")
@@ -146,22 +146,22 @@ def test_a_pool_that_raises_anything_costs_a_notification_and_no_worker(caplog):
     assert {event["session_id"] for event in lost} == {"session-1"}
     assert lost[0].notification.notifications[0].mbox.name == "home"
     lines = [record for record in caplog.records if "Notifications were not delivered" in record.getMessage()]
-    assert len(lines) == 1  # the others are counted
+    assert len(lines) == 1  # the others are only counted
 
 
-def test_notifications_of_the_caller_go_with_those_of_the_decision():
+def test_the_callers_notifications_are_sent_together_with_the_displays():
     with SocketServer(answer({"status": 200})) as server, client_of(ALWAYS, server.domain) as client:
         clicked = {"id": "click-1", "type": "click", "timestamp": 1, "mbox": {"name": "home"}}
         decide(client, {**wanted("execute"), "notifications": [clicked]})
         assert client.flush(LONG)
-        (told,) = [body_of(request)["notifications"] for request in server.requests]
-    assert [one["type"] for one in told] == ["click", "display"]
+        (sent,) = [body_of(request)["notifications"] for request in server.requests]
+    assert [one["type"] for one in sent] == ["click", "display"]
 
 
-# Getting ready
+# The artifact
 
 
-def test_the_first_calls_of_an_unpickled_client_wait_for_the_artifact_all_of_them():
+def test_all_first_calls_of_an_unpickled_client_wait_for_the_artifact():
     with LocalEdge() as edge:
         options = {
             "client": "acmeclient",
@@ -185,16 +185,16 @@ def test_the_first_calls_of_an_unpickled_client_wait_for_the_artifact_all_of_the
     assert [one["meta"]["decisioning_method"] for one in answers] == ["on-device"] * 8
 
 
-def test_a_start_that_was_interrupted_is_made_up_for(monkeypatch):
+def test_an_interrupted_start_is_repeated_by_the_next_call(monkeypatch):
     started = []
 
     def interrupted(self):
         started.append(True)
         if len(started) == 1:
             raise KeyboardInterrupt
-        return begin(self)
+        return start(self)
 
-    begin = artifact_source.ArtifactSource.start
+    start = artifact_source.ArtifactSource.start
     client = pickle.loads(pickle.dumps(TargetClient.create(on_device(ALWAYS))))
     monkeypatch.setattr(artifact_source.ArtifactSource, "start", interrupted)
     with client:
@@ -203,7 +203,7 @@ def test_a_start_that_was_interrupted_is_made_up_for(monkeypatch):
         assert shown(client) == "A"
 
 
-def test_why_there_is_no_artifact_is_the_cause_of_the_error():
+def test_the_download_error_is_the_cause_of_artifact_not_available():
     with SocketServer(answer(status=404)) as server:
         options = on_device(None, server.domain, maximum_wait_ready=LONG)
         with TargetClient.create(options) as client, pytest.raises(ArtifactNotAvailable) as caught:
@@ -211,14 +211,14 @@ def test_why_there_is_no_artifact_is_the_cause_of_the_error():
     assert "404" in str(caught.value.__cause__)
 
 
-def test_a_hybrid_call_that_fails_says_that_the_edge_was_asked():
+def test_a_failed_hybrid_call_reports_server_side():
     with client_of(None, "127.0.0.1:9", decisioning_method="hybrid", on_error="default", timeout=SHORT) as client:
         envelope = decide(client)
     assert envelope["meta"]["decisioning_method"] == "server-side"
     assert envelope.error is not None
 
 
-def test_a_hybrid_call_is_decided_by_the_artifact_that_sent_it_here():
+def test_a_queued_hybrid_call_is_decided_with_the_artifact_of_its_start():
     go_on = threading.Event()
     with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
         client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": lambda _: go_on.wait(20)})
@@ -232,44 +232,44 @@ def test_a_hybrid_call_is_decided_by_the_artifact_that_sent_it_here():
 
 
 def replace_artifact(source, document):
-    """Let ``source`` have another artifact, as a download would."""
+    """Replace the artifact of ``source``, as a download would."""
     source._settings = source._settings._replace(artifact_payload=document)
     source._use_payload(document)
 
 
-# The cluster
+# The location hint
 
 
-def test_a_client_that_decides_by_itself_asks_once_for_its_cluster():
+def test_the_location_hint_is_requested_once():
     with LocalEdge() as edge:
         with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
             assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
-        asked = [request for request in edge.requests if request.method == "POST"]
-    assert len(asked) == 1
+        deliveries = [request for request in edge.requests if request.method == "POST"]
+    assert len(deliveries) == 1
 
 
-def test_a_process_that_uwsgi_is_done_forking_asks_then(monkeypatch):
-    # Without a master the process that made the client becomes the first worker itself.
+def test_under_uwsgi_the_location_hint_is_requested_after_the_fork(monkeypatch):
+    # Without a master, the process that created the client becomes the first worker.
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi())
     with LocalEdge() as edge:
 
-        def asked():
+        def deliveries():
             return [request for request in edge.requests if request.method == "POST"]
 
         with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
             assert shown(client) == "A"
             monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(worker=1))
-            assert asked() == []
+            assert deliveries() == []
             threads = [threading.Thread(target=shown, args=(client,)) for _ in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(20)
             assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
-        assert len(asked()) == 1
+        assert len(deliveries()) == 1
 
 
-def test_an_edge_that_hangs_or_breaks_keeps_nobody_from_starting_or_closing(capfd):
+def test_a_failing_location_hint_request_delays_neither_create_nor_close(capfd):
     def hung(connection):
         time.sleep(1)
 
@@ -289,10 +289,10 @@ def test_an_edge_that_hangs_or_breaks_keeps_nobody_from_starting_or_closing(capf
     assert "Traceback" not in capfd.readouterr().err
 
 
-# The host's troubles
+# Edge cases
 
 
-def test_a_process_out_of_descriptors_still_decides(monkeypatch, caplog):
+def test_decisions_work_without_free_file_descriptors(monkeypatch, caplog):
     def none_left(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -301,13 +301,13 @@ def test_a_process_out_of_descriptors_still_decides(monkeypatch, caplog):
     condition = {"==": [{"var": "page.domain"}, "www.hooli.com"]}
     page = {"address": {"url": "http://www.hooli.com/"}}
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        assert shown(client, wanted(context=page)) == "yes"  # without the list a domain is the whole host
+        assert shown(client, wanted(context=page)) == "yes"  # without the list, the domain is the whole host name
         monkeypatch.undo()
         assert shown(client, wanted(context=page)) == "no"
     assert "cannot be read just now" in caplog.text
 
 
-def test_a_rule_of_a_strange_activity_is_left_out():
+def test_a_rule_with_an_invalid_activity_id_is_skipped():
     odd = [{**rule("odd"), "activityId": True}]
     whole = [{**rule("A", share(0, 50)), "activityId": 1.0}, {**rule("B", share(50, 100)), "activityId": 1.0}]
     with client_of(artifact(odd=odd, whole=whole, home=halves())) as client:

@@ -660,15 +660,15 @@ def test_an_engine_takes_over_a_newer_artifact_until_it_is_stopped(engine_of):
     with Cdn(good("one")) as cdn:
         engine = engine_of(cdn, "newer", polling_interval=0.02)
         assert shown(engine.get_offers(asked("home"))) == "one"
-        cdn.says = good("two")
+        cdn.reply = good("two")
         assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
         engine.stop_polling()
         engine.stop_polling()
         assert eventually(lambda: not threads_of("newer"))
-        asked_for = len(cdn.asked)
-        cdn.says = good("three")
+        asked_for = len(cdn.request_headers)
+        cdn.reply = good("three")
         time.sleep(0.1)
-        assert len(cdn.asked) == asked_for
+        assert len(cdn.request_headers) == asked_for
         assert engine.is_ready()
         assert shown(engine.get_offers(asked("home"))) == "two"
         engine.initialize()
@@ -693,7 +693,7 @@ def test_b41_a_first_download_that_fails_is_told_and_tried_again(engine_of, stat
             assert not engine.is_ready()
             with pytest.raises(ArtifactNotAvailable):
                 engine.get_offers(asked("home"))
-            cdn.says = good("late")
+            cdn.reply = good("late")
             assert eventually(engine.is_ready)
             assert shown(engine.get_offers(asked("home"))) == "late"
             engine.initialize()
@@ -865,13 +865,13 @@ def test_a_child_goes_on_with_its_parents_artifact():
             assert shown(engine.get_offers(asked("home"))) in ("one", "two")
             assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
 
-        cdn.says = good("two")
+        cdn.reply = good("two")
         assert in_a_child(decides_and_polls)
         assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
         engine.stop_polling()
-        cdn.says = good("three")
+        cdn.reply = good("three")
         assert eventually(lambda: not threads_of("parent"))
-        asked_for = len(cdn.asked)
+        asked_for = len(cdn.request_headers)
 
         def is_stopped():
             assert shown(engine.get_offers(asked("home"))) == "two"
@@ -879,7 +879,7 @@ def test_a_child_goes_on_with_its_parents_artifact():
             assert threads_of("parent") == []
 
         assert in_a_child(is_stopped)
-        assert len(cdn.asked) == asked_for
+        assert len(cdn.request_headers) == asked_for
 
 
 @server

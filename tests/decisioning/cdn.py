@@ -1,4 +1,4 @@
-"""A content delivery network on loopback, and artifacts to put there."""
+"""A CDN on loopback, artifacts for it to serve, and the options of a client that uses it."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.support import head_of
 
 
 def artifact(content="<b>A</b>", **changes):
-    """An artifact that shows ``content`` in the mbox ``home`` to everybody."""
+    """Return an artifact that shows ``content`` in the mbox ``home`` to all visitors."""
     rule = {
         "ruleKey": "1",
         "activityId": 1,
@@ -33,54 +33,54 @@ def artifact(content="<b>A</b>", **changes):
 
 
 def masked(document, organization_id, key=bytes(range(200, 232))):
-    """``document`` as ``rules.bin``, byte by byte."""
+    """Return ``document`` as ``rules.bin``, computed byte by byte."""
     text = json.dumps(document).encode()
     both = organization_id.encode() + key
     return b"ATOD:001" + key + bytes(byte ^ both[index % len(both)] for index, byte in enumerate(text))
 
 
 def good(content="<b>A</b>", etag=None, **headers):
-    """The bytes of an answer with an artifact."""
+    """Return the bytes of a response with an artifact."""
     return response(artifact(content), headers={**({"ETag": etag} if etag else {}), **headers})
 
 
 class Cdn(SocketServer):
-    """Answers each request with what ``says`` is then: bytes, or a function of the headers and the connection.
+    """Answers each request with the current ``reply``: bytes, or a function of the headers and the connection.
 
-    ``asked`` holds the headers of each request.
+    ``request_headers`` holds the headers of each request.
     """
 
-    def __init__(self, says=None):
+    def __init__(self, reply=None):
         super().__init__(self._answer)
-        self.says = good() if says is None else says
-        self.asked = []
+        self.reply = good() if reply is None else reply
+        self.request_headers = []
 
     def _answer(self, connection):
         while True:
             request = connection.read_request()
             if not request:
                 return
-            self.asked.append(head_of(request))
-            says = self.says
-            answer = says(self.asked[-1], connection) if callable(says) else says
+            self.request_headers.append(head_of(request))
+            reply = self.reply
+            answer = reply(self.request_headers[-1], connection) if callable(reply) else reply
             if answer:
                 connection.send(answer)
 
 
 def with_etag(etag, message):
-    """Answers ``message``, or that nothing has changed to whoever has it."""
+    """Return a reply: 304 if the client has this ETag, otherwise ``message``."""
     return lambda head, _: response(status=304) if head.get("if-none-match") == etag else message
 
 
 def hangs(_, connection):
-    """Never answers."""
+    """Never answer."""
     connection.hang()
 
 
 def options(cdn=None, **given):
-    """The options of a client that decides on-device by what ``cdn`` has."""
+    """Return the options of an on-device client that downloads from ``cdn``."""
     base = {} if cdn is None else {"cdn_base_path": "http://" + cdn.domain}
-    # Nothing is to reach the network by mistake.
+    # These options keep a mistake in a test from reaching the network.
     return {
         "client": "acmeclient",
         "organization_id": "1@AdobeOrg",
@@ -94,5 +94,5 @@ def options(cdn=None, **given):
 
 
 def settings_for(cdn=None, **given):
-    """The same, checked."""
+    """Return the parsed options of such a client."""
     return client_settings(options(cdn, **given), Log())

@@ -65,7 +65,7 @@ SCRIPT = """
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
 @pytest.mark.parametrize("what", ["idle", "polling", "hung", "failing", "payload"])
 def test_t7_a_script_that_never_closes_an_on_device_client_ends_at_once(what, method, figure):
-    says = {"hung": hangs, "failing": response("no", 500)}.get(what, good())
+    reply = {"hung": hangs, "failing": response("no", 500)}.get(what, good())
     given = {
         "decisioning_method": method,
         "maximum_wait_ready": 200 if what == "hung" else 10000,
@@ -73,7 +73,7 @@ def test_t7_a_script_that_never_closes_an_on_device_client_ends_at_once(what, me
     }
     if what == "payload":
         given["artifact_payload"] = artifact()
-    with Cdn(says) as cdn:
+    with Cdn(reply) as cdn:
         done = python(SCRIPT, cdn.domain, json.dumps(given))
         took = time.time() - float(done.stdout)
     # Where nobody configured logging, Python writes the line about the failed download to stderr.
@@ -124,12 +124,12 @@ def test_t25_the_last_good_artifact_stays_and_polling_goes_on(bad, raises, figur
         with TargetClient.create({**given, "cdn_base_path": "http://" + cdn.domain}) as client:
             assert shown(client) == "<b>A</b>"
             source = source_of(client)
-            cdn.says = BAD[bad]
+            cdn.reply = BAD[bad]
             assert eventually(lambda: heard.counts.get("artifact_download_failed", 0) >= cycles, 60)
             assert shown(client) == "<b>A</b>"
             assert source.last_error is not None
             failures = len(source._first_attempt_done._waiters), source._poller.threads()
-            cdn.says = good("<b>C</b>")
+            cdn.reply = good("<b>C</b>")
             assert eventually(lambda: shown(client) == "<b>C</b>")
             assert failures == (0, 1)
     if bad == "broken server":
@@ -149,11 +149,11 @@ def test_t25_each_failed_download_is_told_once():
     heard = Heard()
     with Cdn(response("no", 500)) as cdn:
         with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
-            assert eventually(lambda: len(cdn.asked) >= 20)
+            assert eventually(lambda: len(cdn.request_headers) >= 20)
             client.close()
             assert eventually(lambda: source_of(client)._poller.threads() == 0)
             # One download may have been under way when the client was closed; that is nobody's any more.
-            assert 0 <= len(cdn.asked) - heard.counts["artifact_download_failed"] <= 1
+            assert 0 <= len(cdn.request_headers) - heard.counts["artifact_download_failed"] <= 1
     assert {type(error).__name__ for error in heard.errors} == {"HttpStatusError"}
 
 
@@ -173,7 +173,7 @@ def test_t25_calls_never_see_half_an_artifact(figure):
         for thread in threads:
             thread.start()
         for number in range(20):
-            cdn.says = good("<b>{}</b>".format(number))
+            cdn.reply = good("<b>{}</b>".format(number))
             assert eventually(lambda number=number: shown(client) == "<b>{}</b>".format(number))
         stop.set()
         for thread in threads:
@@ -203,7 +203,7 @@ def test_t26_a_cold_start_without_the_network_answers_from_the_last_copy(kept, d
     location, path, cdn = kept
     if down == "refused":
         cdn.stop()
-    cdn.says = hangs if down == "hung" else response("no", 500)
+    cdn.reply = hangs if down == "hung" else response("no", 500)
     TargetClient.create(options(artifact_payload=artifact(), polling_interval=0)).close()  # imports are done
     began = time.monotonic()
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
@@ -219,12 +219,12 @@ def test_t26_a_cold_start_without_the_network_answers_from_the_last_copy(kept, d
 @pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
 def test_t26_a_download_confirms_the_copy(kept, confirmation):
     location, path, cdn = kept
-    cdn.says = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
-    seen = len(cdn.asked)
+    cdn.reply = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
+    seen = len(cdn.request_headers)
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
         assert eventually(lambda: "stale" not in client.get_offers(offers())["meta"])
         assert shown(client) == ("<b>kept</b>" if confirmation == "unchanged" else "<b>newer</b>")
-    assert cdn.asked[seen]["if-none-match"] == '"1"'
+    assert cdn.request_headers[seen]["if-none-match"] == '"1"'
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage", "pickle", "another client's"])
@@ -242,7 +242,7 @@ def test_t26_a_damaged_copy_is_ignored(kept, damage, caplog):
     }[damage]
     with open(path, "wb") as file:
         file.write(broken)
-    cdn.says = response("no", 500)
+    cdn.reply = response("no", 500)
     other = {"client": "other"} if damage == "another client's" else {}
     with TargetClient.create(options(artifact_location=location, artifact_cache=path, **other)) as client:
         with pytest.raises(ArtifactNotAvailable):
@@ -269,7 +269,7 @@ def test_t26_an_object_may_keep_it_and_may_be_slow_or_broken():
             assert eventually(lambda: memory)
         with TargetClient.create(options(cdn, artifact_cache=Broken())) as client:
             assert shown(client) == "<b>kept</b>"
-        cdn.says = hangs
+        cdn.reply = hangs
         with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
             assert shown(client) == "<b>kept</b>"
 
@@ -281,28 +281,28 @@ def test_t27_what_has_not_changed_is_not_sent_again():
     heard = Heard()
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
         with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
-            assert eventually(lambda: len(cdn.asked) >= 20)
+            assert eventually(lambda: len(cdn.request_headers) >= 20)
             first = source_of(client).artifact
             assert source_of(client).artifact is first
             assert source_of(client).retrievals == 1
             assert shown(client) == "<b>A</b>"
-    assert "if-none-match" not in cdn.asked[0]
-    assert {head["if-none-match"] for head in cdn.asked[1:]} == {'"1"'}
+    assert "if-none-match" not in cdn.request_headers[0]
+    assert {head["if-none-match"] for head in cdn.request_headers[1:]} == {'"1"'}
     assert heard.counts == {"artifact_download_succeeded": 1}
 
 
 def test_t27_without_an_etag_it_is_sent_each_time():
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
         assert eventually(lambda: source_of(client).retrievals >= 10)
-        assert not any("if-none-match" in head for head in cdn.asked)
+        assert not any("if-none-match" in head for head in cdn.request_headers)
 
 
 def test_t27_an_etag_that_vanishes_is_not_sent_any_more():
     with Cdn(good(etag='"1"')) as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
-        assert eventually(lambda: cdn.asked[-1].get("if-none-match") == '"1"')
-        cdn.says = good("<b>B</b>")
+        assert eventually(lambda: cdn.request_headers[-1].get("if-none-match") == '"1"')
+        cdn.reply = good("<b>B</b>")
         assert eventually(lambda: shown(client) == "<b>B</b>")
-        assert eventually(lambda: "if-none-match" not in cdn.asked[-1])
+        assert eventually(lambda: "if-none-match" not in cdn.request_headers[-1])
 
 
 def test_t27_an_etag_that_changes_with_the_same_body_is_taken_over():
@@ -311,7 +311,7 @@ def test_t27_an_etag_that_changes_with_the_same_body_is_taken_over():
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert eventually(lambda: source_of(client).retrievals >= 10)
             assert shown(client) == "<b>A</b>"
-    sent = [head["if-none-match"] for head in cdn.asked[1:]]
+    sent = [head["if-none-match"] for head in cdn.request_headers[1:]]
     assert sent == ['"{}"'.format(number) for number in range(len(sent))]
 
 
@@ -320,23 +320,23 @@ def test_t27_an_artifact_that_cannot_be_used_does_not_leave_its_etag():
     with Cdn(with_etag('"good"', good(etag='"good"'))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert shown(client) == "<b>A</b>"
-            cdn.says = response(artifact(version="2.0.0"), headers={"ETag": '"bad"'})
+            cdn.reply = response(artifact(version="2.0.0"), headers={"ETag": '"bad"'})
             assert eventually(lambda: source_of(client).last_error is not None)
-            seen = len(cdn.asked)
-            assert eventually(lambda: len(cdn.asked) > seen + 3)
-            assert cdn.asked[-1]["if-none-match"] == '"good"'
+            seen = len(cdn.request_headers)
+            assert eventually(lambda: len(cdn.request_headers) > seen + 3)
+            assert cdn.request_headers[-1]["if-none-match"] == '"good"'
 
 
 def test_t27_a_403_that_a_proxy_has_cached_costs_nothing_but_time():
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert shown(client) == "<b>A</b>"
-            cdn.says = response("<html>denied", 403, {"Age": "3600", "Via": "1.1 proxy", "ETag": '"denied"'})
+            cdn.reply = response("<html>denied", 403, {"Age": "3600", "Via": "1.1 proxy", "ETag": '"denied"'})
             assert eventually(lambda: source_of(client).last_error is not None)
             assert shown(client) == "<b>A</b>"
-            cdn.says = with_etag('"1"', good("<b>B</b>", etag='"2"'))
+            cdn.reply = with_etag('"1"', good("<b>B</b>", etag='"2"'))
             assert eventually(lambda: source_of(client).last_error is None)
-            assert cdn.asked[-1]["if-none-match"] == '"1"'
+            assert cdn.request_headers[-1]["if-none-match"] == '"1"'
 
 
 # T28
@@ -348,13 +348,13 @@ def test_t28_a_clock_that_jumps_moves_no_poll(jump, monkeypatch, figure):
         assert shown(client) == "<b>A</b>"
         now = time.time
         monkeypatch.setattr(time, "time", lambda: now() + jump)
-        seen, began = len(cdn.asked), time.monotonic()
-        cdn.says = good("<b>B</b>")
+        seen, began = len(cdn.request_headers), time.monotonic()
+        cdn.reply = good("<b>B</b>")
         assert eventually(lambda: shown(client) == "<b>B</b>")
-        assert eventually(lambda: len(cdn.asked) >= seen + 5)
+        assert eventually(lambda: len(cdn.request_headers) >= seen + 5)
         took = time.monotonic() - began
         monkeypatch.undo()
-        asked = len(cdn.asked) - seen
+        asked = len(cdn.request_headers) - seen
     figure("5 polls of 100 ms after the clock moved {} s, s".format(jump), took, "about 0.5")
     assert took > 0.3  # none came at once
     assert asked < 50

@@ -1,4 +1,4 @@
-"""``client_ready`` is told once, when ``create`` has returned (D7, D9)."""
+"""``client_ready`` is emitted once, after ``create`` has returned (D7, D9)."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ OPTIONS = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
 
 
 def run(script, **options):
-    """What a process prints that runs ``script`` and ends."""
+    """Run ``script`` in a new process and return what it prints."""
     lines = textwrap.dedent(script)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", lines], capture_output=True, text=True, timeout=20, check=False, **options
@@ -24,30 +24,30 @@ def run(script, **options):
     return done.stdout
 
 
-def test_it_comes_once_and_after_create_has_returned():
-    told = []
+def test_it_is_emitted_once_after_create_has_returned():
+    emitted = []
     came = threading.Event()
 
     def ready(event):
-        told.append((event.type, event["type"], target_client is not None))
+        emitted.append((event.type, event["type"], target_client is not None))
         came.set()
 
     target_client = None
     target_client = TargetClient.create({**OPTIONS, "events": {"client_ready": ready}})
-    assert told == []
+    assert emitted == []
     assert came.wait(5)
     time.sleep(0.2)
-    assert told == [("client_ready", "client_ready", True)]
+    assert emitted == [("client_ready", "client_ready", True)]
     target_client.close()
 
 
-def test_a_subscriber_without_a_parameter_is_told_too():
+def test_a_subscriber_may_have_no_parameter():
     came = threading.Event()
     with TargetClient.create({**OPTIONS, "events": {"client_ready": came.set}}):
         assert came.wait(5)
 
 
-def test_a_raising_subscriber_is_logged_and_harms_nobody(caplog):
+def test_an_exception_of_a_subscriber_is_logged(caplog):
     tried = threading.Event()
 
     def ready():
@@ -61,21 +61,21 @@ def test_a_raising_subscriber_is_logged_and_harms_nobody(caplog):
     assert "RuntimeError: mine" in caplog.text
 
 
-def test_nobody_subscribed_no_thread():
+def test_without_a_subscriber_no_thread_is_started():
     before = threading.active_count()
     with TargetClient.create(OPTIONS):
         assert threading.active_count() == before
 
 
-def test_a_closed_client_tells_nobody():
-    told = []
-    TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: told.append(1)}}).close()
+def test_a_closed_client_does_not_emit_it():
+    emitted = []
+    TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: emitted.append(1)}}).close()
     time.sleep(0.3)
-    assert told == []
+    assert emitted == []
 
 
 @pytest.mark.process
-def test_a_script_that_ends_at_once_still_hears_of_it():
+def test_it_is_emitted_at_exit_if_the_script_ends_at_once():
     script = """
         from target_python_sdk import TargetClient
         def ready():
@@ -87,7 +87,7 @@ def test_a_script_that_ends_at_once_still_hears_of_it():
 
 
 @pytest.mark.process
-def test_a_subscriber_that_hangs_does_not_hold_the_exit_longer_than_shutdown_timeout():
+def test_a_subscriber_that_hangs_delays_the_exit_by_shutdown_timeout_at_most():
     script = """
         import time
         from target_python_sdk import TargetClient
@@ -100,7 +100,7 @@ def test_a_subscriber_that_hangs_does_not_hold_the_exit_longer_than_shutdown_tim
 
 
 @pytest.mark.process
-def test_where_no_thread_can_be_started_the_exit_tells():
+def test_if_no_thread_can_be_started_it_is_emitted_at_exit():
     script = """
         import _thread
         def refuse(*_):
@@ -108,27 +108,27 @@ def test_where_no_thread_can_be_started_the_exit_tells():
         _thread.start_new_thread = refuse
         from target_python_sdk import TargetClient
         TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg",
-                             "events": {"client_ready": lambda: print("told")}})
+                             "events": {"client_ready": lambda: print("emitted")}})
         print("main ends")
     """
-    assert run(script) == "main ends\ntold\n"
+    assert run(script) == "main ends\nemitted\n"
 
 
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
-def test_a_forked_child_leaves_the_telling_to_its_parent():
+def test_a_forked_child_without_calls_does_not_emit_it():
     script = """
         import os, sys
         from target_python_sdk import TargetClient
         TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg",
-                             "events": {"client_ready": lambda: print("told", flush=True)}})
+                             "events": {"client_ready": lambda: print("emitted", flush=True)}})
         import warnings
         warnings.simplefilter("ignore")
         if os.fork() == 0:
             sys.exit(0)
         os.wait()
     """
-    assert run(script) == "told\n"
+    assert run(script) == "emitted\n"
 
 
 CHILD_OF = """
@@ -138,11 +138,11 @@ CHILD_OF = """
     from target_python_sdk import TargetClient
     from tests.support import offers
     parent = os.getpid()
-    def tell():
-        print("told in the", "parent" if os.getpid() == parent else "child", flush=True)
+    def report():
+        print("emitted in the", "parent" if os.getpid() == parent else "child", flush=True)
     client = TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "timeout": 100, "retries": 1,
                                   "server_domain": "127.0.0.1:9", "secure": False, "on_error": "default",
-                                  "events": {"client_ready": tell}})
+                                  "events": {"client_ready": report}})
     LATER
     if os.fork() == 0:
         client.get_offers(offers())
@@ -156,13 +156,13 @@ CHILD_OF = """
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 @pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
-def test_a_child_that_was_forked_before_the_telling_hears_of_it_with_its_first_call(later, lines):
-    told = run(CHILD_OF.replace("LATER", later)).splitlines()
-    assert sorted(told) == ["told in the " + where for where in lines]
+def test_a_child_forked_before_the_event_emits_it_with_its_first_call(later, lines):
+    emitted = run(CHILD_OF.replace("LATER", later)).splitlines()
+    assert sorted(emitted) == ["emitted in the " + where for where in lines]
 
 
 @pytest.mark.process
-def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
+def test_if_no_thread_can_be_started_the_first_call_after_the_delay_emits_it():
     script = """
         import _thread, logging, time
         logging.disable(logging.CRITICAL)
@@ -173,7 +173,7 @@ def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
         from tests.support import offers
         client = TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "timeout": 100,
                                       "server_domain": "127.0.0.1:9", "secure": False, "on_error": "default",
-                                      "retries": 1, "events": {"client_ready": lambda: print("told")}})
+                                      "retries": 1, "events": {"client_ready": lambda: print("emitted")}})
         client.get_offers(offers())
         print("too early")
         time.sleep(0.2)
@@ -181,21 +181,21 @@ def test_where_no_thread_can_be_started_the_first_call_after_the_moment_tells():
             client.get_offers(offers())
         print("main ends")
     """
-    assert run(script) == "too early\ntold\nmain ends\n"
+    assert run(script) == "too early\nemitted\nmain ends\n"
 
 
 @pytest.mark.process
-def test_of_two_threads_that_see_to_one_telling_neither_holds_the_exit_up():
+def test_two_threads_for_one_event_do_not_delay_the_exit():
     script = """
         import time
         from target_python_sdk import TargetClient
         client = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg",
                                       "shutdown_timeout": 20000,
-                                      "events": {"client_ready": lambda: print("told", flush=True)}})
-        for notice in (client._ready.for_this_process(), client._ready.for_this_process()):
-            notice.start()
+                                      "events": {"client_ready": lambda: print("emitted", flush=True)}})
+        for event in (client._ready.for_this_process(), client._ready.for_this_process()):
+            event.start()
         time.sleep(0.3)
     """
     began = time.monotonic()
-    assert run(script) == "told\n"
+    assert run(script) == "emitted\n"
     assert time.monotonic() - began < 10
