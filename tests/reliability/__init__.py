@@ -1,1 +1,1 @@
-"""What goes wrong in the field, on real sockets, threads and processes; each test is named after its number."""
+"""Failures in production, reproduced with real sockets, threads and processes. Test names start with their numbers."""

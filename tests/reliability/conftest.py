@@ -1,7 +1,7 @@
-"""Figures beside their targets, counts that fit the run, and other interpreters.
+"""Figures with their targets, counts for short and long runs, and other interpreters.
 
-A test takes the fixture ``figure`` and says what it measured; the table comes at the end of the run.
-``scaled`` gives a test its full count in the long run and a smaller one in the suite.
+Tests report measurements with the fixture ``figure``; the table is printed at the end of the run.
+``scaled`` returns the full count in the long run and a smaller one in the suite.
 """
 
 import glob
@@ -19,16 +19,16 @@ import pytest
 import urllib3
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Every call takes part, however long that takes.
+#: Option values that make sure that no call is refused or expires.
 SOAK = bool(os.environ.get("SOAK"))
-#: Interpreters that the SDK should be shown on; the last is the one without a global lock.
+#: Interpreters to test the SDK on. The last one is built without a global lock.
 WANTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
 
 _FIGURES = []
 
 
 class Quiet(SimpleNamespace):
-    """A logger that keeps nothing; the suite's own keeps every line of ten thousand calls."""
+    """A logger that keeps nothing. The suite's own logger would keep the messages of ten thousand calls."""
 
     def __init__(self):
         super().__init__(debug=self.ignore, error=self.ignore, isEnabledFor=lambda level: False)
@@ -39,20 +39,20 @@ class Quiet(SimpleNamespace):
 
 
 def scaled(full, short=None):
-    """Values for ``parametrize``: the full count in the long run, a tenth or ``short`` in the suite."""
+    """Return values for ``parametrize``: the full count in the long run, else ``short`` or a tenth."""
     if SOAK:
         return [full]
     return [full // 10 if short is None else short, pytest.param(full, marks=pytest.mark.soak)]
 
 
 def nine_tenths(milliseconds):
-    """Return what nine tenths of these do not exceed; a busy machine delays single ones, a defect all of a kind."""
+    """Return the ninth decile. A busy machine delays single values, a defect delays all."""
     return sorted(milliseconds)[(len(milliseconds) * 9 - 1) // 10]
 
 
 @pytest.fixture
 def figure(request):
-    """``figure("threads", 34, "34 at most")`` puts a line into the table at the end of the run."""
+    """Return a function that adds a row to the final table: ``figure("threads", 34, "34 at most")``."""
     found = re.match(r"test_t(\d+)", request.node.name)
     number = int(found.group(1)) if found else 0
 
@@ -64,7 +64,7 @@ def figure(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The table of figures, and what was not run; once, as the tests of real servers have this hook too."""
+    """Print the table of figures and the list of missing interpreters. Once, as tests/servers has this hook, too."""
     if not _FIGURES:
         return
     lines = [("T", "test", "figure", "target")]
@@ -88,7 +88,7 @@ _ASK = "import sys; print('{}.{}{}'.format(*sys.version_info[:2], 't' if 't' in 
 
 
 def interpreter(version):
-    """The path of a Python of that version (``3.13``, ``3.13t``), on the PATH or among pyenv's; None without one."""
+    """Return the path of a Python of that version (``3.13``, ``3.13t``), from the PATH or pyenv, or None."""
     running = "{}.{}{}".format(*sys.version_info[:2], "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")
     if version == running:
         return sys.executable
@@ -98,7 +98,7 @@ def interpreter(version):
 
 
 def no_interpreter(version):
-    """Return why a test is skipped without that Python, and what to install."""
+    """Return the reason to skip a test without that Python, with the name of the package to install."""
     return "no Python {0}: put python{0} on the PATH, or install it with pyenv".format(version)
 
 
@@ -119,7 +119,7 @@ def _is(path, version):
 
 
 def python(script, *arguments, executable=sys.executable, timeout=60, options=("-W", "error"), **environment):
-    """How a process ended that ran ``script`` with this checkout and our requirements on its path."""
+    """Run ``script`` with this checkout and our requirements on its path. Return the completed process."""
     requirements = str(Path(urllib3.__file__).resolve().parent.parent)
     path = os.pathsep.join([str(ROOT), requirements])
     return subprocess.run(

@@ -1,9 +1,9 @@
-"""Processes that fork with a client in them; each function of ``PROGRAMS`` is run as a process of its own.
+"""Processes that fork while they have a client. Each function in ``PROGRAMS`` runs in a separate process.
 
     python -m tests.reliability.forking PROGRAM JSON
 
-The argument is a JSON object of keyword arguments.  Prints what it saw as JSON.  With ``"hooks": false`` it
-forgets every fork hook that is registered from the beginning on, the standard library's too: a default uWSGI runs none.
+The argument is a JSON object of keyword arguments. Prints a report as JSON. With ``"hooks": false`` no fork hook
+takes effect, not even those of the standard library, as under a default uWSGI.
 """
 
 import faulthandler
@@ -45,7 +45,7 @@ def told(number):
 
 
 def check(client):
-    """A call of either kind works."""
+    """Check that a blocking call and a call with a callback succeed."""
     assert content(client.get_offers(offers())) == "<b>A</b>"
     said = []
     result = client.get_offers({**offers(), "callback": said.append})
@@ -53,21 +53,24 @@ def check(client):
     assert len(said) == 1
 
 
-def fork(act, ordinary=False):
-    """The pid of a child that runs ``act``; ``ordinary`` lets it end as scripts do, else as prefork servers do."""
+def fork(function, ordinary=False):
+    """Fork a child that runs ``function``, and return its pid.
+
+    With ``ordinary`` the child exits like a script, else like a worker of a prefork server.
+    """
     sys.stdout.flush()
-    faulthandler.cancel_dump_traceback_later()  # its thread is missed in a child, where a second one waits for it
+    faulthandler.cancel_dump_traceback_later()  # a child has no such thread, and a second call would wait for it
     pid = os.fork()
     if pid:
         return pid
     faulthandler.dump_traceback_later(STUCK, exit=True)
     status = 1
     try:
-        act()
+        function()
         status = 0
         if ordinary:
             sys.exit(0)
-    except Exception as error:  # noqa: BLE001 - the parent is told by the exit status
+    except Exception as error:  # noqa: BLE001 - the exit status reports it
         sys.stderr.write("child: {!r}\n".format(error))
         traceback.print_exc()
     finally:
@@ -77,12 +80,12 @@ def fork(act, ordinary=False):
 
 
 def ended(pid):
-    """Whether that child ended well; one that is stuck ends itself."""
+    """Wait for the child and return whether it succeeded. A child that hangs ends itself."""
     return os.waitpid(pid, 0)[1] == 0
 
 
 def under_load(domain, forks, callers=8):
-    """Fork while threads call, with notifications under way and queued in the parent."""
+    """Fork while threads call and the parent has queued notifications and notifications in progress."""
     client = make_client(domain, max_workers=2, circuit_breaker=False)
     client.get_offers(offers())
     stop = threading.Event()
@@ -109,13 +112,13 @@ def under_load(domain, forks, callers=8):
             results.append(client.send_notifications({**told(name), "callback": id}))
         read_end, write_end = os.pipe()
 
-        def act(number=number, write_end=write_end):
+        def function(number=number, write_end=write_end):
             began = time.monotonic()
             client.send_notifications(told("child-{}-a".format(number)))
             client.send_notifications({**told("child-{}-b".format(number)), "callback": id}).get(STUCK)
             os.write(write_end, repr(time.monotonic() - began).encode())
 
-        pid = fork(act)
+        pid = fork(function)
         os.close(write_end)
         children += ended(pid)
         took = os.read(read_end, 100)
@@ -138,7 +141,7 @@ def under_load(domain, forks, callers=8):
 
 
 class Gate:
-    """Holds the first thread that comes until it is opened; lets everybody else through."""
+    """Holds the first thread that arrives until ``open`` is called. Other threads pass."""
 
     def __init__(self):
         self._turn = [True]
@@ -151,7 +154,7 @@ class Gate:
             self._here.set()
             self._open.wait(STUCK)
 
-    def somebody_is_here(self):
+    def has_arrived(self):
         assert self._here.wait(STUCK)
 
     def open(self):
@@ -159,18 +162,18 @@ class Gate:
 
 
 class Helper(threading.Thread):
-    """A thread of the parent's, and what it ended with."""
+    """A thread of the parent that keeps its error."""
 
-    def __init__(self, act):
+    def __init__(self, function):
         super().__init__(daemon=True)
-        self._act = act
+        self._act = function
         self.error = None
         self.start()
 
     def run(self):
         try:
             self._act()
-        except Exception as error:  # noqa: BLE001 - kept for whoever asks
+        except Exception as error:  # noqa: BLE001 - it is kept
             self.error = error
 
     def over(self):
@@ -180,7 +183,7 @@ class Helper(threading.Thread):
 
 @contextlib.contextmanager
 def a_waiter(client, hung):
-    """A thread waits in ``get()``, and a worker for the server; their answers never come to the child."""
+    """A thread waits in ``get()`` and a worker waits for the server. In the child, neither gets an answer."""
     slow = make_client(hung, timeout=600)
     result = slow.get_offers({**offers(), "callback": id})
     helper = Helper(lambda: result.get(STUCK))
@@ -201,15 +204,15 @@ def a_waiter(client, hung):
 
 
 @contextlib.contextmanager
-def a_bell(client, hung):
-    """A worker is idle and waits to be rung."""
+def an_idle_worker(client, hung):
+    """A worker is idle and waits for a wake-up."""
     client.get_offers({**offers(), "callback": id}).get(STUCK)
     yield lambda: client.flush(STUCK * 1000)
 
 
 @contextlib.contextmanager
 def a_full_queue(client, hung):
-    """Workers are busy and calls wait for them; none is sent by the child."""
+    """All workers are busy and calls wait for them. The child sends none of them."""
     slow = make_client(hung, timeout=600, max_workers=1, retries=1)
     results = [slow.get_offers({**offers(), "callback": id}) for _ in range(5)]
 
@@ -224,7 +227,7 @@ def a_full_queue(client, hung):
 
 @contextlib.contextmanager
 def an_opening(client, hung):
-    """A thread looks a name up; the caller waits for its ticket."""
+    """A helper thread looks a name up, and the caller waits for it."""
     gate, look_up = Gate(), socket.getaddrinfo
 
     def slowly(*arguments, **options):
@@ -233,7 +236,7 @@ def an_opening(client, hung):
 
     socket.getaddrinfo = slowly
     helper = Helper(lambda: check(client))
-    gate.somebody_is_here()
+    gate.has_arrived()
     yield None
     gate.open()
     assert helper.over()
@@ -241,7 +244,7 @@ def an_opening(client, hung):
 
 @contextlib.contextmanager
 def a_handshake(client, hung):
-    """A thread shakes hands with a server that does not answer."""
+    """A thread is inside a TLS handshake with a server that does not answer."""
     slow = TargetClient.create(
         {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": hung, "timeout": 1000}
     )
@@ -254,8 +257,8 @@ def a_handshake(client, hung):
 
 @contextlib.contextmanager
 def a_context(client, hung):
-    """A thread builds the context that TLS connections share."""
-    from target_tools.http import tls  # noqa: PLC0415 - it is changed only here
+    """A thread creates the context that TLS connections share."""
+    from target_tools.http import tls  # noqa: PLC0415 - only this program patches it
 
     gate, build = Gate(), tls.create_tls_context
 
@@ -266,15 +269,15 @@ def a_context(client, hung):
     tls.create_tls_context = slowly
     os.utime(client.config["ca_certs"])  # a changed file is loaded by the next connection
     helper = Helper(lambda: check(client))
-    gate.somebody_is_here()
+    gate.has_arrived()
     yield None
     gate.open()
     assert helper.over()
 
 
 @contextlib.contextmanager
-def a_notice(client, hung):
-    """``client_ready`` is due; the child neither tells it nor waits for it."""
+def a_ready_event(client, hung):
+    """``client_ready`` will be emitted soon. The child neither emits it nor waits for it."""
     heard, parent = [], os.getpid()
     noticed = make_client(hung, events={"client_ready": lambda: heard.append(os.getpid())})
 
@@ -292,14 +295,14 @@ def a_notice(client, hung):
 
 @contextlib.contextmanager
 def a_thread_list(client, hung):
-    """Somebody else starts a thread: ``threading`` has its own lock taken."""
+    """Another thread starts a thread, so ``threading`` has locked its own lock."""
     with held(threading._active_limbo_lock):
         yield None
 
 
 @contextlib.contextmanager
 def a_pool(client, hung):
-    """A thread is inside the pool manager that the client sends with while urllib3's class is replaced."""
+    """A thread is inside the pool manager that the client uses while urllib3's class is replaced."""
 
     class Replacement(urllib3.PoolManager):
         pass
@@ -307,24 +310,24 @@ def a_pool(client, hung):
     replaced, urllib3.PoolManager = urllib3.PoolManager, Replacement
     try:
         check(client)
-        manager = client._processes.current().transport._replacement_managers[None]
+        manager = client._processes.current().transport._replacements._managers[""]
         assert isinstance(manager, Replacement)
         with held(manager.pools.lock):
-            yield None  # the child ends in the ordinary way, which collects what it has
+            yield None  # the child exits like a script, which garbage-collects its objects
     finally:
         urllib3.PoolManager = replaced
 
 
 @contextlib.contextmanager
 def an_import(client, hung):
-    """A thread looks a name up for the first time, which would import a codec; no import may be under way."""
+    """A thread looks a name up for the first time. That must not import a codec, because a fork could interrupt it."""
     assert "encodings.idna" in sys.modules
     yield None
 
 
 @contextlib.contextmanager
 def held(lock):
-    """``lock`` is held by a thread that the child does not have."""
+    """Let a thread that the child does not have hold ``lock``."""
     taken, go = _thread.allocate_lock(), _thread.allocate_lock()
     taken.acquire()
     go.acquire()
@@ -344,12 +347,12 @@ LOCKS = {
     one.__name__: one
     for one in (
         a_waiter,
-        a_bell,
+        an_idle_worker,
         a_full_queue,
         an_opening,
         a_handshake,
         a_context,
-        a_notice,
+        a_ready_event,
         a_thread_list,
         a_pool,
         an_import,
@@ -358,11 +361,11 @@ LOCKS = {
 
 
 def while_held(lock, domain, hung, ca_file="", hooks=True):
-    """Fork while ``lock`` is held; the child calls, closes and ends as scripts do."""
+    """Fork while ``lock`` is held. The child calls, closes the client and exits like a script."""
     client = make_client(domain, ca_file)
     with LOCKS[lock](client, hung) as also:
 
-        def act():
+        def function():
             check(client)
             if also is not None:
                 also()
@@ -370,14 +373,14 @@ def while_held(lock, domain, hung, ca_file="", hooks=True):
             client.close()
 
         began = time.monotonic()
-        child = ended(fork(act, ordinary=True))
+        child = ended(fork(function, ordinary=True))
         took = time.monotonic() - began
     check(client)
     return {"child": child, "took": took, "closed": client.close()}
 
 
 def twice(domain):
-    """A daemon: the child forks, too, and ends before the grandchild calls."""
+    """Fork like a daemon: the child forks, too, and exits before the grandchild calls."""
     client = make_client(domain)
     check(client)
     read_end, write_end = os.pipe()
@@ -403,7 +406,7 @@ def twice(domain):
 
 
 def in_a_callback(domain):
-    """A callback forks; the child calls, parent and callback go on."""
+    """Fork in a callback. The child calls; the parent and the callback continue."""
     client = make_client(domain, max_workers=1)
     seen = []
 
@@ -418,7 +421,7 @@ def in_a_callback(domain):
 
 
 def out_of_a_callback(domain):
-    """A callback forks and the child returns from it, too: what is queued is the parent's to send."""
+    """Fork in a callback from which the child returns, too. Only the parent may send the queued calls."""
     client = make_client(domain, max_workers=1)
     pids = []
     gate = threading.Event()
@@ -429,7 +432,7 @@ def out_of_a_callback(domain):
         if pid:
             pids.append(pid)
             time.sleep(0.3)
-        else:  # goes on as a worker of the parent's, which is not in this process
+        else:  # continues as a worker of the parent, which does not exist in this process
             _thread.start_new_thread(lambda: (time.sleep(1), os._exit(0)), ())
 
     first = client.get_offers({**offers(), "callback": callback})
@@ -443,14 +446,14 @@ def out_of_a_callback(domain):
 
 
 def called_in_another_process(client, answers):
-    """What a process does that was given a client as an argument."""
+    """Call with a client that was passed to this process as an argument."""
     check(client)
     client.send_notifications(told("other-process"))
     answers.put(client.stats()["calls"])
 
 
 def with_a_client_as_argument(domain, method):
-    """``multiprocessing`` in the ways that pickle."""
+    """Pass a client to a process of ``multiprocessing``, with a start method that pickles it."""
     context = multiprocessing.get_context(method)
     client = make_client(domain)
     check(client)
@@ -465,16 +468,16 @@ def with_a_client_as_argument(domain, method):
 
 
 def over_tls(domain, ca_file, count):
-    """Parent and child go on calling after a fork, in the same moment, on what was one TLS connection."""
+    """Let parent and child call at the same time after a fork. Before it they had one TLS connection."""
     client = make_client(domain, ca_file)
     check(client)
     check(client)
 
-    def act():
+    def function():
         for _ in range(count):
             assert content(client.get_offers(offers())) == "<b>A</b>"
 
-    pid = fork(act)
+    pid = fork(function)
     errors = []
     for _ in range(count):
         try:
@@ -485,7 +488,7 @@ def over_tls(domain, ca_file, count):
 
 
 def before_and_after(domain, ca_file="", hooks=True):
-    """Parent, child and grandchild call, before each fork and after it."""
+    """Let parent, child and grandchild call before and after each fork."""
     client = make_client(domain, ca_file)
 
     def call():
@@ -505,7 +508,7 @@ def before_and_after(domain, ca_file="", hooks=True):
 
 @contextlib.contextmanager
 def busy_processes(count):
-    """A machine that has other things to do: threads stop where they happen to be."""
+    """Keep the machine busy, so that threads are suspended at arbitrary points."""
     pids, me = [], os.getpid()
     for _ in range(count):
         pid = os.fork()
@@ -523,10 +526,10 @@ def busy_processes(count):
 
 
 def right_after(way, domain, ca_file, forks, hooks=True):
-    """Fork in a moment in which a thread of the parent's is, or was, inside OpenSSL."""
+    """Fork while a thread of the parent is inside OpenSSL, or has just left it."""
     hung = 0
 
-    def act():
+    def function():
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
     with busy_processes(4):
@@ -540,7 +543,7 @@ def right_after(way, domain, ca_file, forks, hooks=True):
             if way == "a worker's end":
                 results.pop().get(STUCK)
                 other.close()
-            hung += not ended(fork(act))
+            hung += not ended(fork(function))
             for result in results:
                 result.get(STUCK)
             client.close()

@@ -1,8 +1,8 @@
-"""Calls of many greenlets; run as a process of its own, which patches the standard library.
+"""Calls of many greenlets. Runs in a separate process, because it patches the standard library.
 
     python -m tests.reliability.greenlets LIBRARY WHEN DOMAIN HUNG_DOMAIN CALLS [CA_FILE]
 
-Prints, as JSON, what the calls came to and how long the loop stood still.
+Prints, as JSON, the outcomes of the calls and how long the loop was blocked.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import time
 
 
 class Gevent:
-    """gevent, by the names that are used here."""
+    """gevent with the interface of this module."""
 
     def __init__(self):
         self._gevent = importlib.import_module("gevent")
@@ -22,15 +22,15 @@ class Gevent:
     def patch(self):
         importlib.import_module("gevent.monkey").patch_all()
 
-    def each(self, act, count, at_once):
-        """Run ``act`` in that many greenlets, so many at once; any of their exceptions is raised."""
+    def each(self, function, count, at_once):
+        """Run ``function`` in ``count`` greenlets, ``at_once`` at a time. Raise the first exception."""
         pool = importlib.import_module("gevent.pool").Pool(at_once)
-        for one in [pool.spawn(act) for _ in range(count)]:
+        for one in [pool.spawn(function) for _ in range(count)]:
             one.get()
 
 
 class Eventlet:
-    """eventlet, by the same names."""
+    """eventlet with the interface of this module."""
 
     def __init__(self):
         self._eventlet = importlib.import_module("eventlet")
@@ -40,14 +40,14 @@ class Eventlet:
     def patch(self):
         self._eventlet.monkey_patch()
 
-    def each(self, act, count, at_once):
+    def each(self, function, count, at_once):
         pool = self._eventlet.GreenPool(at_once)
-        for one in [pool.spawn(act) for _ in range(count)]:
+        for one in [pool.spawn(function) for _ in range(count)]:
             one.wait()
 
 
 class Pulse:
-    """A greenlet that wants to run every millisecond, and how long it had to wait at most."""
+    """A greenlet that runs every millisecond, and measures how long the event loop is blocked."""
 
     def __init__(self, green):
         self._green = green
@@ -62,11 +62,11 @@ class Pulse:
             self.longest = max(self.longest, now - last)
             last = now
 
-    def since(self, act):
-        """The longest stand-still, in milliseconds, while ``act`` runs."""
+    def since(self, function):
+        """Return the longest time, in milliseconds, that the event loop was blocked while ``function`` ran."""
         self._green.sleep(0.01)
         self.longest = 0.0
-        act()
+        function()
         self._green.sleep(0.01)
         return self.longest * 1000
 
@@ -75,7 +75,7 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
     if when == "before":
         green = {"gevent": Gevent, "eventlet": Eventlet}[library]()
         green.patch()
-    from target_python_sdk import TargetClient  # noqa: PLC0415 - the order is what is tested
+    from target_python_sdk import TargetClient  # noqa: PLC0415 - the order is under test
     from tests.support import content, offers  # noqa: PLC0415
 
     if when == "after":
@@ -99,7 +99,7 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
         assert told == [result.get()]
         seen["called_back"] += 1
 
-    def nobody_waits():
+    def call_with_callback():
         def count_it(envelope):
             seen["called_back"] += 1
 
@@ -109,11 +109,11 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
 
     hung = TargetClient.create({**options, "server_domain": hung_domain, "secure": False})
 
-    def timed_out(act):
-        """A time-out of the host's own library inside a call reaches the host as it is."""
+    def timed_out(function):
+        """Check that a timeout of the green library inside a call reaches the application unchanged."""
         limit = green.start_timeout(0.05)
         try:
-            act()
+            function()
             seen["foreign"].append("an answer")
         except green.Timeout as raised:
             seen["timeouts"] += raised is limit
@@ -129,13 +129,13 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
 
     sync()
     back()
-    # Fifty at once, then all that come; those keep the loop busy by themselves, so a few measure how long it waits.
+    # Fifty at once, then all the others. They keep the loop busy, so the delay is measured with a few calls.
     green.each(sync, int(count), 50)
     green.each(back, int(count), 50)
     green.each(sync, 300, 300)
     seen["longest"] = pulse.since(lambda: green.each(sync, 100, 2))
     seen["longest_back"] = pulse.since(lambda: green.each(back, 100, 2))
-    nobody_waits()
+    call_with_callback()
     seen["longest_hung"] = pulse.since(lambda: green.each(waits, 10, 2))
     seen["threads"] = client.stats()["threads"]
     sync()

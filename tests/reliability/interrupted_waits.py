@@ -1,8 +1,8 @@
-"""Signals that raise in the main thread while it waits; run as a process of its own.
+"""Signal handlers that raise in the main thread while it waits. Runs in a separate process.
 
     python -m tests.reliability.interrupted_waits PROGRAM JSON
 
-Prints what it saw as JSON.
+Prints a report as JSON.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from tests.support import content, offers
 
 
 class SoftTimeLimitExceeded(Exception):
-    """What the signal handler raises."""
+    """Raised by the signal handler."""
 
 
 def make_client(domain, **options):
@@ -29,7 +29,7 @@ def make_client(domain, **options):
 
 
 class Limit:
-    """One soft limit after another: armed, it raises once, and no later than the act it is meant for."""
+    """A soft limit that can be armed repeatedly. It raises once, before the interrupted operation ends."""
 
     def __init__(self, number=signal.SIGALRM):
         self.armed = False
@@ -51,20 +51,20 @@ class Limit:
 
 
 def soft_limits(hung, domain, kind, count):
-    """A limit during a call or a wait that would take ten seconds."""
+    """Interrupt a call or a wait that would take ten seconds."""
     slow, good = make_client(hung, circuit_breaker=False), make_client(domain)
     limit = Limit()
 
     def get():
         slow.get_offers({**offers(), "callback": id}).get()
 
-    acts = {"sync": lambda: slow.get_offers(offers()), "get": get, "flush": lambda: slow.flush(10000)}
-    slow.get_offers({**offers(), "callback": id})  # something to flush
+    operations = {"sync": lambda: slow.get_offers(offers()), "get": get, "flush": lambda: slow.flush(10000)}
+    slow.get_offers({**offers(), "callback": id})  # a call for flush to wait for
     waits, unchanged, foreign, next_calls = [], 0, [], 0
     for _ in range(count):
         try:
             limit.after(0.01)
-            acts[kind]()
+            operations[kind]()
             foreign.append("an answer")
         except SoftTimeLimitExceeded as error:
             waits.append((time.monotonic() - limit.sent_at) * 1000)
@@ -84,7 +84,7 @@ def soft_limits(hung, domain, kind, count):
 
 
 def during_create(domain, count):
-    """A limit at any moment of ``create``, what it imports with the first client included."""
+    """Interrupt ``create`` at random moments, including the imports of the first client."""
     limit = Limit()
     pauses = random.Random(20261122)
     seen, foreign, next_calls, waits, longest = 0, [], 0, [], 0.2
@@ -116,7 +116,7 @@ def during_create(domain, count):
 
 
 def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in order
-    """Signals every 0.2 to 2 ms while calls are handed over and waited for."""
+    """Send signals every 0.2 to 2 ms while calls are submitted and waited for."""
     client = make_client(domain, max_workers=workers)
     limit = Limit()
     pauses = random.Random(20261122)
@@ -124,7 +124,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in orde
     held, foreign = [], []
     counts = {"interrupted": 0, "returned": 0, "longest": 0.0}
 
-    def hand_over():
+    def submit():
         held.append(client.get_offers(options))
         counts["returned"] += 1
 
@@ -135,14 +135,14 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in orde
     def flush():
         client.flush(5000)
 
-    acts = [hand_over, hand_over, get, flush]
+    operations = [submit, submit, get, flush]
     turn = [0]
 
     def until_the_signal():
-        # A function of its own: Python 3.13 let a signal between two turns of a loop pass the ``try`` around it.
+        # A function, because in Python 3.13 a signal between two iterations escaped the ``try`` around a loop.
         while limit.armed:
             turn[0] += 1
-            acts[turn[0] % 4]()
+            operations[turn[0] % 4]()
 
     while counts["interrupted"] < count:
         began = time.monotonic()

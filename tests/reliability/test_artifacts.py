@@ -1,4 +1,4 @@
-"""Artifacts that do not come, or come as something else: what a client decides by meanwhile (T7, T25 to T28)."""
+"""Failed downloads and invalid artifacts, and the artifact that a client uses in the meantime (T7, T25 to T28)."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ from tests.support import content, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Milliseconds between two downloads, and how many a bad answer is given.
+#: Milliseconds between two downloads, and the number of downloads that a bad response lasts for.
 SOON = 10
 CYCLES = 100
 
@@ -30,8 +30,8 @@ def source_of(client):
     return client._processes.get().artifacts
 
 
-class Heard:
-    """Counts events, and raises as the next one does."""
+class EventCounter:
+    """Counts events. With ``raises``, each subscriber raises."""
 
     def __init__(self, raises=False):
         self.counts = {}
@@ -64,7 +64,7 @@ SCRIPT = """
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
 @pytest.mark.parametrize("what", ["idle", "polling", "hung", "failing", "payload"])
-def test_t7_a_script_that_never_closes_an_on_device_client_ends_at_once(what, method, figure):
+def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(what, method, figure):
     reply = {"hung": hangs, "failing": response("no", 500)}.get(what, good())
     given = {
         "decisioning_method": method,
@@ -76,7 +76,7 @@ def test_t7_a_script_that_never_closes_an_on_device_client_ends_at_once(what, me
     with Cdn(reply) as cdn:
         done = python(SCRIPT, cdn.domain, json.dumps(given))
         took = time.time() - float(done.stdout)
-    # Where nobody configured logging, Python writes the line about the failed download to stderr.
+    # Without a logging configuration, Python writes the message about the failed download to stderr.
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert done.stderr == "" or what == "failing"
@@ -114,8 +114,8 @@ BAD = {
 
 @pytest.mark.parametrize("raises", [False, True], ids=["", "handlers raise"])
 @pytest.mark.parametrize("bad", BAD)
-def test_t25_the_last_good_artifact_stays_and_polling_goes_on(bad, raises, figure):
-    heard = Heard(raises)
+def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, figure):
+    heard = EventCounter(raises)
     given = options(
         events=heard.options(), polling_interval=SOON, max_response_bytes=1000000, logger=Silent(), retries=1
     )
@@ -145,20 +145,20 @@ class Silent:
     error = debug
 
 
-def test_t25_each_failed_download_is_told_once():
-    heard = Heard()
+def test_t25_each_failed_download_emits_one_event():
+    heard = EventCounter()
     with Cdn(response("no", 500)) as cdn:
         with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
             client.close()
             assert eventually(lambda: source_of(client)._poller.threads() == 0)
-            # One download may have been under way when the client was closed; that is nobody's any more.
+            # A download that was in progress when the client was closed emits no event.
             assert 0 <= len(cdn.request_headers) - heard.counts["artifact_download_failed"] <= 1
     assert {type(error).__name__ for error in heard.errors} == {"HttpStatusError"}
 
 
-def test_t25_calls_never_see_half_an_artifact(figure):
-    """Artifacts are swapped under load; each call is decided by one of them."""
+def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
+    """The artifact is replaced repeatedly while threads call."""
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=1)) as client:
         wrong, stop, count = [], threading.Event(), [0]
 
@@ -187,7 +187,7 @@ def test_t25_calls_never_see_half_an_artifact(figure):
 
 @pytest.fixture
 def kept(tmp_path):
-    """The path of a cache that holds an artifact."""
+    """Return the path of a cache with an artifact."""
     path = str(tmp_path / "artifact")
     with Cdn(good("<b>kept</b>", etag='"1"')) as cdn:
         location = "http://{}/rules.json".format(cdn.domain)
@@ -199,12 +199,12 @@ def kept(tmp_path):
 
 
 @pytest.mark.parametrize("down", ["hung", "refused", "broken"])
-def test_t26_a_cold_start_without_the_network_answers_from_the_last_copy(kept, down, figure):
+def test_t26_a_cold_start_without_network_uses_the_cached_copy(kept, down, figure):
     location, path, cdn = kept
     if down == "refused":
         cdn.stop()
     cdn.reply = hangs if down == "hung" else response("no", 500)
-    TargetClient.create(options(artifact_payload=artifact(), polling_interval=0)).close()  # imports are done
+    TargetClient.create(options(artifact_payload=artifact(), polling_interval=0)).close()  # imports modules
     began = time.monotonic()
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
         envelope = client.get_offers(offers())
@@ -217,7 +217,7 @@ def test_t26_a_cold_start_without_the_network_answers_from_the_last_copy(kept, d
 
 
 @pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
-def test_t26_a_download_confirms_the_copy(kept, confirmation):
+def test_t26_a_download_confirms_the_cached_copy(kept, confirmation):
     location, path, cdn = kept
     cdn.reply = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
     seen = len(cdn.request_headers)
@@ -228,7 +228,7 @@ def test_t26_a_download_confirms_the_copy(kept, confirmation):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage", "pickle", "another client's"])
-def test_t26_a_damaged_copy_is_ignored(kept, damage, caplog):
+def test_t26_a_damaged_cached_copy_is_ignored(kept, damage, caplog):
     location, path, cdn = kept
     with open(path, "rb") as file:
         whole = file.read()
@@ -250,7 +250,7 @@ def test_t26_a_damaged_copy_is_ignored(kept, damage, caplog):
     assert "Ignoring the cached rule artifact" in caplog.text
 
 
-def test_t26_an_object_may_keep_it_and_may_be_slow_or_broken():
+def test_t26_a_cache_object_may_be_slow_or_broken():
     class Slow(dict):
         def set(self, key, value):
             time.sleep(0.1)
@@ -277,8 +277,8 @@ def test_t26_an_object_may_keep_it_and_may_be_slow_or_broken():
 # T27
 
 
-def test_t27_what_has_not_changed_is_not_sent_again():
-    heard = Heard()
+def test_t27_an_unchanged_artifact_is_not_sent_again():
+    heard = EventCounter()
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
         with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
@@ -291,13 +291,13 @@ def test_t27_what_has_not_changed_is_not_sent_again():
     assert heard.counts == {"artifact_download_succeeded": 1}
 
 
-def test_t27_without_an_etag_it_is_sent_each_time():
+def test_t27_without_an_etag_the_artifact_is_sent_each_time():
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
         assert eventually(lambda: source_of(client).retrievals >= 10)
         assert not any("if-none-match" in head for head in cdn.request_headers)
 
 
-def test_t27_an_etag_that_vanishes_is_not_sent_any_more():
+def test_t27_an_etag_that_is_no_longer_sent_is_forgotten():
     with Cdn(good(etag='"1"')) as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
         assert eventually(lambda: cdn.request_headers[-1].get("if-none-match") == '"1"')
         cdn.reply = good("<b>B</b>")
@@ -305,7 +305,7 @@ def test_t27_an_etag_that_vanishes_is_not_sent_any_more():
         assert eventually(lambda: "if-none-match" not in cdn.request_headers[-1])
 
 
-def test_t27_an_etag_that_changes_with_the_same_body_is_taken_over():
+def test_t27_a_new_etag_of_the_same_body_is_used():
     numbers = iter(range(10**6))
     with Cdn(lambda *_: good(etag='"{}"'.format(next(numbers)))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
@@ -315,8 +315,8 @@ def test_t27_an_etag_that_changes_with_the_same_body_is_taken_over():
     assert sent == ['"{}"'.format(number) for number in range(len(sent))]
 
 
-def test_t27_an_artifact_that_cannot_be_used_does_not_leave_its_etag():
-    """Or the server would go on saying that nothing has changed since."""
+def test_t27_the_etag_of_an_invalid_artifact_is_not_used():
+    """With that ETag the server would answer 304, and the client would keep the invalid artifact's version."""
     with Cdn(with_etag('"good"', good(etag='"good"'))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert shown(client) == "<b>A</b>"
@@ -327,7 +327,7 @@ def test_t27_an_artifact_that_cannot_be_used_does_not_leave_its_etag():
             assert cdn.request_headers[-1]["if-none-match"] == '"good"'
 
 
-def test_t27_a_403_that_a_proxy_has_cached_costs_nothing_but_time():
+def test_t27_a_403_cached_by_a_proxy_only_delays_the_artifact():
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert shown(client) == "<b>A</b>"
@@ -343,7 +343,7 @@ def test_t27_a_403_that_a_proxy_has_cached_costs_nothing_but_time():
 
 
 @pytest.mark.parametrize("jump", [86400, -86400, 86400 * 400, -(10**9)], ids=["day", "day back", "year", "1990s"])
-def test_t28_a_clock_that_jumps_moves_no_poll(jump, monkeypatch, figure):
+def test_t28_a_change_of_the_system_clock_does_not_affect_polling(jump, monkeypatch, figure):
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=100)) as client:
         assert shown(client) == "<b>A</b>"
         now = time.time
@@ -356,5 +356,5 @@ def test_t28_a_clock_that_jumps_moves_no_poll(jump, monkeypatch, figure):
         monkeypatch.undo()
         asked = len(cdn.request_headers) - seen
     figure("5 polls of 100 ms after the clock moved {} s, s".format(jump), took, "about 0.5")
-    assert took > 0.3  # none came at once
+    assert took > 0.3  # no poll was early
     assert asked < 50

@@ -1,4 +1,4 @@
-"""Three ways to wait: the same answers, the same errors, one callback, once."""
+"""Blocking, callback and awaited calls have the same answers and errors. One callback runs, once."""
 
 import asyncio
 import contextvars
@@ -44,7 +44,7 @@ def client(server):
 
 
 class Held:
-    """A server that answers when told to."""
+    """A server that holds its answers until it is released."""
 
     def __init__(self):
         self.go = threading.Event()
@@ -72,7 +72,7 @@ def notifications():
 # Callbacks
 
 
-def test_b8_a_callback_runs_once_elsewhere_and_get_gives_the_envelope_it_had(client):
+def test_b8_a_callback_runs_once_in_another_thread_and_get_returns_its_envelope(client):
     seen, kept, there = [], [], threading.Event()
 
     def callback(envelope):
@@ -89,7 +89,7 @@ def test_b8_a_callback_runs_once_elsewhere_and_get_gives_the_envelope_it_had(cli
     assert content(envelope) == "<b>A</b>"
 
 
-def test_b7_every_method_takes_a_callback(client):
+def test_b7_all_methods_accept_a_callback(client):
     seen = []
     results = [
         client.get_offers({**offers(), "callback": seen.append}),
@@ -104,7 +104,7 @@ def test_b7_every_method_takes_a_callback(client):
 
 
 @pytest.mark.parametrize("body", [b"null", b'{"execute": {"mboxes": [{"options": [null]}]}}', b""])
-def test_b6_an_answer_that_is_hard_to_shape_is_told_all_the_same(body):
+def test_b6_an_unusual_response_reaches_the_callback(body):
     told = []
     with SocketServer(answer(body)) as server, client_of(server) as client:
         result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
@@ -113,7 +113,7 @@ def test_b6_an_answer_that_is_hard_to_shape_is_told_all_the_same(body):
     assert len(told) == 1
 
 
-def test_b9_options_serve_again(client):
+def test_b9_options_can_be_used_again(client):
     seen = []
     options = {**offers(), "callback": seen.append, "session_id": "s"}
     before = dict(options)
@@ -124,7 +124,7 @@ def test_b9_options_serve_again(client):
     assert len(seen) == 6
 
 
-def test_b6_an_err_callback_is_told_the_error_that_get_raises(refusing):
+def test_b6_an_err_callback_gets_the_error_that_get_raises(refusing):
     told = []
     with client_of(refusing) as client:
         options = {"callback": lambda _: told.append("callback"), "err_callback": told.append}
@@ -136,7 +136,7 @@ def test_b6_an_err_callback_is_told_the_error_that_get_raises(refusing):
     assert not result.successful()
 
 
-def test_with_a_callback_alone_an_error_lives_in_the_result(refusing, caplog):
+def test_without_an_err_callback_the_result_holds_the_error(refusing, caplog):
     told = []
     with client_of(refusing) as client:
         result = client.get_offers({**offers(), "callback": told.append})
@@ -149,7 +149,7 @@ def test_with_a_callback_alone_an_error_lives_in_the_result(refusing, caplog):
     assert "callback raised" not in caplog.text
 
 
-def test_an_err_callback_alone_stays_synchronous(server, refusing):
+def test_a_call_with_only_an_err_callback_is_synchronous(server, refusing):
     told = []
     with client_of(server) as client:
         assert content(client.get_offers({**offers(), "err_callback": told.append})) == "<b>A</b>"
@@ -161,7 +161,7 @@ def test_an_err_callback_alone_stays_synchronous(server, refusing):
     assert told == []
 
 
-def test_a_callback_sees_the_context_of_its_caller(client, refusing):
+def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
     seen = []
 
     def callback(_):
@@ -181,7 +181,7 @@ def test_a_callback_sees_the_context_of_its_caller(client, refusing):
     assert seen == ["mine {}".format(number) for number in range(20)] + ["mine 19"]
 
 
-def test_the_err_callback_of_a_full_queue_sees_it_too(held):
+def test_the_err_callback_of_a_full_queue_runs_in_the_context_of_its_caller(held):
     seen = []
     with client_of(held, max_workers=1, max_pending=1, shutdown_timeout=1) as client:
         client.get_offers({**offers(), "callback": str})
@@ -197,8 +197,8 @@ def test_the_err_callback_of_a_full_queue_sees_it_too(held):
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_a_notification_of_a_decision_is_sent_in_the_context_of_its_call(status):
-    """So does the subscriber of its failure run."""
+def test_the_notification_of_a_decision_is_sent_in_the_context_of_its_call(status):
+    """The subscriber of its failure runs in that context, too."""
     seen = []
 
     class Manager(urllib3.PoolManager):
@@ -211,7 +211,7 @@ def test_a_notification_of_a_decision_is_sent_in_the_context_of_its_call(status)
             "decisioning_method": "on-device",
             "artifact_payload": edge.rules,
             "polling_interval": 0,
-            "target_location_hint": "35",  # so that the client does not ask for one
+            "target_location_hint": "35",  # prevents the location hint request
             "retries": 1,
             "pool_manager": Manager(),
             "events": {"send_notification_error": lambda _: seen.append("failed for " + REQUEST_ID.get())},
@@ -237,7 +237,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("options", MISTAKES, ids=range(len(MISTAKES)))
-def test_mistakes_raise_in_the_callers_thread_before_anything_is_queued(options):
+def test_invalid_options_raise_in_the_callers_thread_before_anything_is_queued(options):
     told = []
     with SocketServer(answer(ANSWER_BYTES)) as unasked, client_of(unasked) as client:
         with pytest.raises(ValueError):
@@ -250,7 +250,7 @@ def test_mistakes_raise_in_the_callers_thread_before_anything_is_queued(options)
     assert (stats["pending"], stats["running"], stats["threads"], stats["refused"]) == (0, 0, 0, 0)
 
 
-def test_a_callback_that_cannot_be_called_is_a_mistake(client):
+def test_a_callback_that_is_not_callable_is_refused(client):
     with pytest.raises(OptionError) as caught:
         client.get_offers({**offers(), "callback": "print"})
     assert caught.value.option == "callback"
@@ -259,7 +259,7 @@ def test_a_callback_that_cannot_be_called_is_a_mistake(client):
 # The queue
 
 
-def test_a_full_queue_tells_the_caller_before_the_call_returns(held):
+def test_a_full_queue_calls_the_err_callback_before_the_call_returns(held):
     told = []
     with client_of(held, max_workers=1, max_pending=2, logger=Quiet()) as client:
         client.get_offers({**offers(), "callback": str})
@@ -284,7 +284,7 @@ def test_a_full_queue_tells_the_caller_before_the_call_returns(held):
     assert len(held.requests) == 3
 
 
-def test_a_call_that_waited_too_long_fails_unsent(held):
+def test_a_call_that_waited_too_long_fails_without_being_sent(held):
     told = []
     with client_of(held, max_workers=1, queue_timeout=50, logger=Quiet()) as client:
         first = client.get_offers({**offers("first"), "callback": str})
@@ -302,7 +302,7 @@ def test_a_call_that_waited_too_long_fails_unsent(held):
     assert len(held.requests) == 2
 
 
-def test_the_clock_of_a_queued_call_starts_when_a_worker_takes_it(held):
+def test_the_timeout_of_a_queued_call_starts_when_a_worker_begins_it(held):
     with client_of(held, max_workers=1, logger=Quiet()) as client:
         first = client.get_offers({**offers(), "callback": str})
         assert eventually(lambda: client.stats()["running"] == 1)
@@ -316,7 +316,7 @@ def test_the_clock_of_a_queued_call_starts_when_a_worker_takes_it(held):
 # flush, close, stats
 
 
-def test_flush_and_close_say_whether_all_is_over(held):
+def test_flush_and_close_return_whether_all_calls_are_done(held):
     told = []
     client = client_of(held, max_workers=1, logger=Quiet())
     assert client.flush() is True
@@ -342,7 +342,7 @@ def test_flush_and_close_say_whether_all_is_over(held):
     assert len(held.requests) == 1
 
 
-def test_with_waits_for_callbacks(server):
+def test_the_with_block_waits_for_callbacks(server):
     told = []
     with client_of(server, max_workers=2, logger=Quiet()) as client:
         for _ in range(50):
@@ -394,7 +394,7 @@ def test_awaited_answers_and_errors(server, refusing):
         asyncio.run(all_of(client))
 
 
-def test_a_gather_of_a_hundred(server):
+def test_a_hundred_calls_can_be_awaited_together(server):
     async def gather(client):
         return await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(100)))
 
@@ -403,7 +403,7 @@ def test_a_gather_of_a_hundred(server):
         assert client.stats()["threads"] <= 8
 
 
-def test_cancelling_abandons_the_wait_and_never_the_client(held):
+def test_cancelling_an_await_does_not_affect_the_client(held):
     async def cancelled(client):
         waiting = asyncio.ensure_future(client.get_offers_async(offers()))
         while not held.requests:
@@ -422,7 +422,7 @@ def test_cancelling_abandons_the_wait_and_never_the_client(held):
         assert client.stats()["calls"] == 3
 
 
-def test_a_loop_that_ends_before_its_answer(held, caplog):
+def test_an_event_loop_may_end_before_the_answer_arrives(held, caplog):
     async def leave(client):
         waiting = asyncio.ensure_future(client.get_offers_async(offers()))
         while not held.requests:
@@ -452,7 +452,7 @@ def test_two_loops_in_two_threads(server):
     assert seen == [["<b>A</b>"] * 50] * 2
 
 
-def test_the_loop_goes_on_while_a_call_is_awaited(held):
+def test_awaiting_a_call_does_not_block_the_event_loop(held):
     async def both(client):
         waiting = asyncio.ensure_future(client.get_offers_async(offers()))
         for _ in range(100):
@@ -474,7 +474,7 @@ def test_a_result_of_a_callback_call_can_be_awaited(client):
     assert asyncio.run(wait()) is told[0]
 
 
-def test_a_result_that_is_not_there_yet(held):
+def test_a_result_that_is_not_ready(held):
     with client_of(held, logger=Quiet()) as client:
         result = client.get_offers({**offers(), "callback": str})
         with pytest.raises(multiprocessing.TimeoutError):
@@ -485,8 +485,8 @@ def test_a_result_that_is_not_there_yet(held):
         assert result.get(WAIT) and result.successful()
 
 
-def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
-    """The check and the start are two steps; that many threads take them at once must not matter."""
+def test_b4_a_burst_from_many_threads_does_not_exceed_max_workers(server):
+    """The check and the start are two steps, which many threads take at the same time here."""
     most = []
     with switching_often():
         for _ in range(10):
@@ -503,8 +503,8 @@ def test_b4_a_burst_from_many_threads_starts_no_worker_too_many(server):
 
 
 @pytest.mark.no_cover
-def test_t17_a_signal_in_close_loses_no_call(held, figure):
-    """Whenever the limit strikes, every call that was queued is told how it ended."""
+def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
+    """Each queued call has an outcome, no matter when the signal arrives."""
     class Limit(Exception):
         pass
 

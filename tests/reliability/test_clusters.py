@@ -1,4 +1,4 @@
-"""A cluster that the client remembers goes away; the general host still answers."""
+"""A cluster that the client remembers becomes unreachable, and the general host still answers."""
 
 import collections
 import socket
@@ -23,7 +23,7 @@ GENERAL, CLUSTER = "acmeclient.tt.omtrdc.net", "mboxedge35.tt.omtrdc.net"
 
 
 def answers_and_closes(connection):
-    """Answer one request: each call opens a connection."""
+    """Answer one request and close, so that each call opens a connection."""
     raw = connection.read_request()
     if raw:
         connection.send(answer_to(raw).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
@@ -31,7 +31,7 @@ def answers_and_closes(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Two hosts on loopback and the options of a client that learns the cluster; ``lost`` swallows connects to it."""
+    """Two hosts on loopback, and options for a client that learns the cluster, which ``lost`` makes unreachable."""
     asked, attempts, changes, lost = collections.Counter(), Counter(), [], []
 
     def resolve(host, *_, **__):
@@ -39,7 +39,7 @@ def edge(monkeypatch):
         return [address_info(hole.address if lost and host == CLUSTER else ("127.0.0.1", server.port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)  # each connection asks for its address
+    monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)  # each connection looks its address up
 
     def connect(addresses, *more):
         if hole.address in [address[4] for address in addresses]:
@@ -62,7 +62,7 @@ def edge(monkeypatch):
 
 
 def ask_as_new(client, marker):
-    """Make a call for a visitor whom no cluster knows."""
+    """Make a call for a new visitor."""
     envelope = client.get_offers(offers(id=VisitorId(tnt_id=marker)))
     assert (envelope["response"].id.tnt_id, content(envelope)) == (marker, f"for {marker}")
 
@@ -98,7 +98,7 @@ WHO = {
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_t30_a_cluster_that_swallows_connects_costs_no_visitor_the_answer(who, edge, figure):
+def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
     """100 calls of 20 visitors at the same time: calls stop waiting for the cluster, and all are answered.
 
     Until the fifth failure opens the circuit, a visitor whose call was among the first four can wait again.
@@ -129,12 +129,12 @@ def test_t30_a_cluster_that_swallows_connects_costs_no_visitor_the_answer(who, e
     assert 5 <= waited <= most
     assert [change["type"] for change in edge.changes] == ["circuit_opened"]
     assert edge.changes[0].origin == f"http://{CLUSTER}:80"
-    assert hint is None  # although every answer named it
+    assert hint is None  # although each answer contained it
 
 
 @pytest.mark.parametrize("ask", [ask_as_new, ask_as_known], ids=["new visitor", "visitor whose cookie names it"])
-def test_t30_the_main_thread_goes_on_to_the_general_host_too(ask, edge):
-    """It hands opening a connection over to a helper thread, and leaves that behind."""
+def test_t30_the_main_thread_falls_back_to_the_general_host_too(ask, edge):
+    """The main thread opens connections in a helper thread, which it abandons here."""
     with TargetClient.create({**edge.options, "timeout": 600}) as client:
         learn(client, edge.server)
         edge.lost.append(True)
@@ -146,8 +146,8 @@ def test_t30_the_main_thread_goes_on_to_the_general_host_too(ask, edge):
 
 
 def test_t30_a_cluster_is_not_learned_while_its_circuit_is_open(edge, monkeypatch, figure):
-    """No attempt to connect to it is made, either; once it answers again it is learned again."""
-    # A cluster that was lost has a quarantine, too: without it, what is seen is due to the circuit.
+    """The client does not try to connect to it, either. It learns the cluster again once the cluster answers."""
+    # An unreachable cluster is also quarantined. The test switches that off, so that only the circuit has an effect.
     monkeypatch.setattr(clusters, "QUARANTINE_SECONDS", 0.0)
     server, calls, hints = edge.server, 20, set()
     options = {**edge.options, "timeout": 600, "circuit_breaker": {"cooldown": 60000}}

@@ -11,15 +11,15 @@ from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
 
-#: Makes so many calls with a callback, a few hundred outstanding at a time, and counts everything meanwhile.
-#: Threads are counted where they start and end, so that the shortest-lived is seen.
+#: Makes many calls with a callback, a few hundred at a time, and counts threads, descriptors and memory.
+#: Threads are counted when they start and end, so that even the shortest is counted.
 MANY_CALLS = """
     import _thread, gc, json, os, socket, sys, threading, time
     start, alive, most = _thread.start_new_thread, {}, {}
     counting = threading.Lock()
 
     def counted_start(act, given, *rest):
-        kind = next(one.__qualname__ for one in (*given, act) if callable(one))  # what the SDK's own wrapper is to do
+        kind = next(one.__qualname__ for one in (*given, act) if callable(one))  # the SDK's function in its wrapper
 
         def counted(*arguments):
             try:
@@ -71,7 +71,7 @@ MANY_CALLS = """
 """
 
 
-def test_t2_slow_look_ups_need_no_more_threads_either(figure):
+def test_t2_slow_look_ups_need_no_more_threads(figure):
     workers = 32
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)
@@ -81,7 +81,7 @@ def test_t2_slow_look_ups_need_no_more_threads_either(figure):
 
 
 @pytest.mark.parametrize("workers", [8, 32])
-def test_t2_ten_thousand_callbacks_cost_a_bounded_number_of_everything(workers, figure):
+def test_t2_ten_thousand_callbacks_need_few_threads_and_descriptors_and_little_memory(workers, figure):
     count = 10000
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, count, timeout=120)

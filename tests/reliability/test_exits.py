@@ -1,4 +1,4 @@
-"""A process that ends, and a client that nobody closed (T6, T7, T8, T33)."""
+"""Process exit, with clients that were not closed (T6, T7, T8, T33)."""
 
 import gc
 import threading
@@ -13,7 +13,7 @@ from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Seconds that a busy machine may add.
+#: Seconds that a busy machine may need in addition.
 SLACK = 2.0
 HEAD = """
     import atexit, sys, threading, time
@@ -31,7 +31,7 @@ def hangs(connection):
 
 
 @pytest.mark.parametrize("clients", [1, 3])
-def test_t6_a_hung_request_holds_an_exit_no_longer_than_shutdown_timeout(clients, figure):
+def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(clients, figure):
     body = """
     for _ in range(int(sys.argv[2])):
         client = client_of(server, shutdown_timeout=1000, max_workers=1)
@@ -50,7 +50,7 @@ def test_t6_a_hung_request_holds_an_exit_no_longer_than_shutdown_timeout(clients
     assert took < 1 + SLACK / 2
 
 
-def test_t6_an_exit_waits_for_what_is_nearly_there():
+def test_t6_an_exit_waits_for_a_slow_response():
     def slow(connection):
         while connection.read_request():
             connection.wait(0.3)
@@ -67,7 +67,7 @@ def test_t6_an_exit_waits_for_what_is_nearly_there():
 
 
 @pytest.mark.parametrize("calls", [0, 1, 100])
-def test_t7_a_script_that_closes_nothing_ends_at_once(calls, figure):
+def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure):
     body = """
     told = []
     client = client_of(server)
@@ -158,7 +158,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.14t"])
-def test_t8_a_late_call_is_answered_without_a_traceback(version, figure):
+def test_t8_a_call_during_exit_is_answered_without_a_traceback(version, figure):
     executable = interpreter(version)
     if executable is None:
         pytest.skip(no_interpreter(version))
@@ -180,7 +180,7 @@ def workers_alive():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-acmeclient")]
 
 
-def test_t33_a_client_that_nobody_holds_is_collected_and_its_threads_end(figure):
+def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(figure):
     assert eventually(lambda: not workers_alive())
     with SocketServer(answer(ANSWER_BYTES)) as server:
         client = client_of(server)
@@ -198,7 +198,7 @@ def test_t33_a_client_that_nobody_holds_is_collected_and_its_threads_end(figure)
     assert took < 1 + SLACK
 
 
-def test_t33_so_is_one_with_a_call_under_way(figure):
+def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected(figure):
     asked, go = threading.Event(), threading.Event()
 
     def patient(connection):
@@ -226,13 +226,13 @@ def test_t33_so_is_one_with_a_call_under_way(figure):
     assert took < 1 + SLACK
 
 
-def test_t33_a_client_with_a_subscriber_goes_without_a_collector():
+def test_t33_a_client_with_a_subscriber_is_freed_without_garbage_collection():
     with SocketServer(answer(ANSWER_BYTES)) as server:
         client = client_of(server, events={"client_ready": lambda: None})
         client.get_offers(offers())
         notice = client._ready
         assert eventually(lambda: notice._unclaimed == [])
-        time.sleep(0.05)  # the thread that told is on its way out
+        time.sleep(0.05)  # the thread that emitted the event is about to exit
         watched = weakref.ref(client)
         gc.disable()
         try:
@@ -242,7 +242,7 @@ def test_t33_a_client_with_a_subscriber_goes_without_a_collector():
             gc.enable()
 
 
-def test_t7_a_forked_child_does_not_wait_for_its_parents_workers(figure):
+def test_t7_a_forked_child_does_not_wait_for_the_parents_workers(figure):
     body = """
     import os, warnings
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Whatever the server does, every call ends once, and one of its callbacks hears of it (T4, T5)."""
+"""Each call ends once and calls one callback, whatever the server does (T4, T5)."""
 
 import collections
 import contextlib
@@ -17,9 +17,9 @@ from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
 
-#: Faults that take long, or megabytes, have tests of their own; here it is the number that counts.
+#: Faults without those that are slow or send megabytes, which have separate tests.
 COSTLY = ("huge_body", "gzip_bomb", "deep_json", "many_headers", "long_header", "long_number")
-#: Those that end only with the call's time; one connection in two hundred gets one of these.
+#: Faults that last until the deadline of the call. One connection in two hundred gets one of these.
 HUNG = ("silence", "stalled_body", "dripping_head")
 GOOD = answer(ANSWER_BYTES)
 #: Seconds that a busy machine may add to an exit.
@@ -27,7 +27,7 @@ SLACK = 2.0
 
 
 class Told:
-    """The callbacks of many calls, and how often each was told what."""
+    """The callbacks of many calls, with a record of their arguments."""
 
     def __init__(self):
         self.times = collections.Counter()
@@ -50,7 +50,7 @@ class Told:
 
 
 class Lines:
-    """A logger that counts what was logged as an error."""
+    """A logger that counts error messages."""
 
     def __init__(self):
         self.errors = []
@@ -63,7 +63,7 @@ class Lines:
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
-def test_t4_callbacks_that_raise_lose_nothing(which, figure):
+def test_t4_callbacks_that_raise_lose_no_call(which, figure):
     count = 1000
     told, lines = Told(), Lines()
     handler = GOOD if which == "callback" else answer(b"{}", 400)
@@ -88,7 +88,7 @@ def test_t4_callbacks_that_raise_lose_nothing(which, figure):
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
-def test_t4_a_callback_that_ends_its_thread_costs_a_thread_and_no_call(which):
+def test_t4_a_callback_that_ends_its_thread_loses_no_call(which):
     told = Told()
     handler = GOOD if which == "callback" else answer(b"{}", 400)
     options = {"logger": Quiet(), "max_workers": 2, "circuit_breaker": False}
@@ -101,7 +101,7 @@ def test_t4_a_callback_that_ends_its_thread_costs_a_thread_and_no_call(which):
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
-def test_t4_a_process_whose_callbacks_raise_ends_at_once(which, figure):
+def test_t4_a_process_whose_callbacks_raise_exits_at_once(which, figure):
     script = """
         import sys, time
         from types import SimpleNamespace
@@ -126,7 +126,7 @@ def test_t4_a_process_whose_callbacks_raise_ends_at_once(which, figure):
 
 
 def random_faults(seed):
-    """A handler that treats every connection to another fault, one in three well, and none for long."""
+    """Return a handler with a random fault for each connection. One in three connections has no fault."""
     choice, lock = random.Random(seed), threading.Lock()
     hung = [fault for fault in FAULTS if fault.name in HUNG]
     faults = [fault for fault in FAULTS if not fault.endless and fault.name not in COSTLY]
@@ -135,7 +135,7 @@ def random_faults(seed):
         with lock:
             good, uses = choice.random() < 0.3, choice.randrange(1, 8)
             fault = choice.choice(hung if choice.random() < 0.005 else faults)
-        # A polite fault would be kept alive for ever; and a server may hang up just as a request is sent.
+        # Without a limit, connections without a fault would stay open. The server may close one during a request.
         reads = itertools.chain(itertools.repeat(connection.read_request, uses), itertools.repeat(bytes))
 
         def read_request():
@@ -158,7 +158,7 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
         number = 0
         while number < count:
             batch = {}
-            for number in range(number, min(count, number + 500)):  # noqa: B020 - it goes on where it was
+            for number in range(number, min(count, number + 500)):  # noqa: B020 - it continues with the last number
                 batch[number] = client.get_offers(told.options(number))
             for one, result in batch.items():
                 result.wait(60)

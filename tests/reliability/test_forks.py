@@ -1,4 +1,4 @@
-"""Forks at any moment, with hooks and without, under load and with locks taken (T9 to T12)."""
+"""Forks at any moment, with and without fork hooks, under load and while locks are held (T9 to T12)."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def hung():
 
 
 def program(name, seconds=120, **given):
-    """What a program of ``forking`` saw."""
+    """Run a program of ``forking`` and return its report."""
     command = [sys.executable, "-m", "tests.reliability.forking", name, json.dumps(given)]
     done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -54,7 +54,7 @@ def program(name, seconds=120, **given):
 
 
 def notified(server):
-    """How often each notification came."""
+    """Return how often each notification was received."""
     found = (re.search(rb'"notifications": ?\[\{"id": ?"([^"]+)"', request) for request in list(server.requests))
     return Counter(one.group(1).decode() for one in found if one)
 
@@ -78,7 +78,7 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
     assert twice == []
 
 
-#: A worker asks ``threading`` for its name, and takes the lock that no hook has freed.
+#: A worker sets its name, which takes the lock of ``threading`` that no hook has released.
 HELD = [
     (lock, hooks)
     for lock in sorted(LOCKS)
@@ -87,7 +87,7 @@ HELD = [
 
 
 @pytest.mark.parametrize(("lock", "hooks"), HELD)
-def test_t10_a_child_works_whatever_was_locked(lock, hooks, server, hung, authority, figure):  # noqa: PLR0917
+def test_t10_a_child_works_whichever_lock_was_held(lock, hooks, server, hung, authority, figure):  # noqa: PLR0917
     given = {"lock": lock, "domain": server.domain, "hung": hung.domain, "hooks": hooks}
     if lock != "a_context":
         seen = program("while_held", **given)
@@ -108,14 +108,14 @@ def test_t11_a_fork_in_a_callback(server):
     assert program("in_a_callback", domain=server.domain) == {"children": [True] * 3, "closed": True}
 
 
-def test_t11_a_child_that_comes_out_of_a_callback_sends_nothing_twice(server):
+def test_t11_a_child_that_returns_from_a_callback_sends_nothing_twice(server):
     seen = program("out_of_a_callback", domain=server.domain)
     assert seen == {"children": [True], "closed": True}
     assert notified(server) == {"queued-0": 1, "queued-1": 1, "queued-2": 1}
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_t11_a_client_is_an_argument_of_another_process(method, server):
+def test_t11_a_client_can_be_an_argument_of_a_process(method, server):
     seen = program("with_a_client_as_argument", domain=server.domain, method=method)
     assert seen == {"exit": 0, "calls": 3, "closed": True}
     assert notified(server) == {"other-process": 1}
@@ -141,18 +141,18 @@ def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
         where = {"domain": "localhost:{}".format(server.port), "ca_file": authority.ca_file} if tls else {}
         seen = program("before_and_after", **{"domain": server.domain, "hooks": hooks, **where})
         assert seen == {"children": [True, True], "closed": True}
-        # One of the parent's, which it kept, one of each child's that called, and one of the grandchild's.
+        # One connection of the parent, which kept it, one of each child that called, and one of the grandchild.
         assert server.connections == 3
     assert server.failures == []
 
 
-#: Where a server forks without hooks, which is uWSGI, there is no thread that works in the background.
+#: uWSGI, which forks without hooks, has no background threads.
 RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True), ("a worker's beginning", True)]
 
 
 @pytest.mark.parametrize(("way", "hooks"), RIGHT_AFTER)
 @pytest.mark.parametrize("forks", scaled(1500, 25))
-def test_t12_a_fork_beside_a_handshake(way, hooks, forks, authority, figure):
+def test_t12_a_fork_during_a_handshake_of_another_thread(way, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = "localhost:{}".format(server.port)
         given = {"way": way, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}

@@ -1,4 +1,4 @@
-"""gevent and eventlet, which replace sockets, locks and threads, before the SDK is imported or after it (T20)."""
+"""gevent and eventlet, which patch sockets, locks and threads before or after the import of the SDK (T20)."""
 
 import importlib.util
 import json
@@ -35,7 +35,7 @@ def hang(connection):
     connection.hang()
 
 
-#: urllib3 keeps the class of TLS contexts that it found when it was imported.
+#: urllib3 keeps the class of TLS contexts that it finds when it is imported.
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def hang(connection):
 )
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("count", scaled(1000, 200))
-def test_t20_greenlets_call_and_the_loop_goes_on(library, when, scheme, count, authority, figure):  # noqa: PLR0917
+def test_t20_calls_of_greenlets_do_not_block_the_event_loop(library, when, scheme, count, authority, figure):  # noqa: PLR0917
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server, SocketServer(hang) as hung:
         domain = server.domain if tls is None else "localhost:{}".format(server.port)
@@ -63,5 +63,5 @@ def test_t20_greenlets_call_and_the_loop_goes_on(library, when, scheme, count, a
     assert seen["closed"]
     stood = max(seen["longest"], seen["longest_back"], seen["longest_hung"])
     figure("{}, patched {} import, {}: loop blocked, ms".format(library, when, scheme), stood, "20 at most")
-    # A wait that blocks the loop would show as seconds: until the hung server is given up.
+    # A wait that blocks the loop would take seconds, until the call to the hanging server times out.
     assert stood < 500

@@ -1,4 +1,4 @@
-"""What a client leaves in its host's process (T32, T34)."""
+"""A client leaves nothing behind and changes nothing in the application's process (T32, T34)."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
 
-#: Makes and closes, or drops, so many clients; prints what is there afterwards beyond what was there before.
+#: Creates and closes or drops many clients. Prints the threads and descriptors that were added.
 CYCLES = """
     import gc, json, os, sys, time, weakref
     from types import SimpleNamespace
@@ -51,7 +51,7 @@ CYCLES = """
     print(json.dumps({"kept": kept, "gone": gone, **{name: after[name] - before[name] for name in before}}))
 """
 
-#: Imports everything with warnings as errors, then makes calls; prints what that has changed in the process.
+#: Imports everything with warnings as errors and makes calls. Prints the settings of the process that changed.
 GUEST = """
     import json, logging, signal, socket, ssl, sys, threading, urllib3, warnings
 
@@ -83,7 +83,7 @@ GUEST = """
     before = state()
     edge = SimpleNamespace(domain=sys.argv[1])
     on_device = {"decisioning_method": "on-device", "artifact_payload": artifact(), "polling_interval": 0}
-    fails = {"secure": True, "timeout": 200, "on_error": "default"}  # the server has no TLS
+    fails = {"secure": True, "timeout": 200, "on_error": "default"}  # the server does not use TLS
     for options in ({}, on_device, fails):
         with client_of(edge, logger=Quiet(), **options) as client:
             client.get_offers(offers())
@@ -95,7 +95,7 @@ GUEST = """
 
 @pytest.mark.parametrize("end", ["closed", "dropped"])
 @pytest.mark.parametrize("count", scaled(1000, 100))
-def test_t32_clients_that_end_leave_nothing(end, count, figure):
+def test_t32_clients_leave_nothing_behind(end, count, figure):
     with LocalEdge() as edge:
         done = python(CYCLES, edge.domain, count, end, timeout=300, options=())
     assert done.returncode == 0, done.stderr
@@ -110,7 +110,7 @@ def test_t32_clients_that_end_leave_nothing(end, count, figure):
     assert left["bytes"] < 4e6
 
 
-def test_t34_import_and_calls_change_nothing_in_the_process(figure):
+def test_t34_import_and_calls_change_no_setting_of_the_process(figure):
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(GUEST, server.domain)
     assert (done.returncode, done.stderr) == (0, "")
@@ -120,7 +120,7 @@ def test_t34_import_and_calls_change_nothing_in_the_process(figure):
     assert (imported, called) == ([], [])
 
 
-def test_t34_two_clients_ask_their_own_hosts(figure):
+def test_t34_two_clients_use_their_own_hosts(figure):
     with SocketServer(answer(ANSWER_BYTES)) as one, SocketServer(answer(ANSWER_BYTES)) as other:
         with client_of(one, logger=Quiet()) as first, client_of(other, logger=Quiet()) as second:
             for _ in range(5):

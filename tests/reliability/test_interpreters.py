@@ -1,4 +1,4 @@
-"""Sub-interpreters, as mod_wsgi makes them: legacy ones, which allow everything, and isolated ones (T15)."""
+"""Sub-interpreters: legacy ones, as mod_wsgi creates them, and isolated ones (T15)."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-#: What the sub-interpreter runs; it reports by a line of JSON.
+#: Runs in the sub-interpreter. Prints a line of JSON.
 INSIDE = """
 import sys
 sys.path[:] = {path!r}
@@ -64,7 +64,7 @@ print("destroyed", flush=True)
 
 
 def calls_inside(version, kind, close, server):
-    """What a call in a sub-interpreter came to, and how the process ended."""
+    """Make a call in a sub-interpreter. Return its report and the completed process."""
     executable = interpreter(version)
     if executable is None:
         pytest.skip(no_interpreter(version))
@@ -98,7 +98,7 @@ def test_t15_calls_in_a_sub_interpreter(version, kind, server, figure):
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13"])
-def test_t15_a_sub_interpreter_ends_whose_client_nobody_closed(version, server):
+def test_t15_a_sub_interpreter_ends_although_its_client_was_not_closed(version, server):
     _, done = calls_inside(version, "legacy", False, server)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Fatal" not in done.stderr

@@ -1,4 +1,4 @@
-"""An answer reaches the visitor that it belongs to, whatever a server or proxy does to the connection (T29, T35)."""
+"""Answers reach the visitor they belong to, whatever a server or proxy does to the connection (T29, T35)."""
 
 import collections
 import json
@@ -44,7 +44,7 @@ class Answers:
             self.kinds[kind] += 1
 
     def call(self, client, marker):
-        """Make a call for the visitor ``marker``; return the envelope, if there is one."""
+        """Make a call for the visitor ``marker``. Return the envelope, or None after an error."""
         try:
             envelope = client.get_offers(options_of(marker))
         except DeliveryError as error:
@@ -73,7 +73,7 @@ def with_interim_replies(sent, seed):
                 sent.add((status, way))
             if way in ("together", "cut"):
                 pieces = [b"".join(pieces)]
-            if way == "cut":  # anywhere, also within a status line
+            if way == "cut":  # at any byte, even inside the status line
                 at = choice.randrange(1, len(pieces[0]))
                 pieces = [pieces[0][:at], pieces[0][at:]]
             for piece in pieces:
@@ -86,7 +86,7 @@ def with_interim_replies(sent, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", scaled(10000, 2000))
-def test_t35_interim_replies_before_answers_mix_nothing(count, figure):
+def test_t35_interim_replies_do_not_mix_up_answers(count, figure):
     sent, seen, seed = Answers(), Answers(), random.randrange(10**6)
     began = time.monotonic()
     with SocketServer(with_interim_replies(sent, seed)) as server, client_of(server, logger=Quiet()) as client:
@@ -101,7 +101,7 @@ def test_t35_interim_replies_before_answers_mix_nothing(count, figure):
     figure(f"answers after interim replies (seed {seed})", seen.kinds["own"], count)
     figure("s for these", seconds, "-")
     assert seen.kinds == {"own": count}
-    # Every kind was sent in every way, and none cost its connection.
+    # All kinds were sent in all ways, and no connection was lost.
     assert {status for status, _ in sent.kinds} == set(INTERIM)
     assert {way for _, way in sent.kinds} == {"together", "apart", "late", "cut"}
     assert sum(sent.kinds.values()) > count
@@ -112,13 +112,13 @@ def test_t35_interim_replies_before_answers_mix_nothing(count, figure):
 
 
 def made_up():
-    """Return the answer to a request that nobody made."""
+    """Return the answer to a request that was never made."""
     body = json.dumps({"requestId": "nobody's", "id": {"tntId": "nobody.35_0"}}).encode()
     return answer_to(b"\r\n\r\n" + body)
 
 
 def answers_the_request_before(connection):
-    """Answer the first request with an answer to nobody, each later one with the answer to the one before it."""
+    """Answer the first request with a made-up answer, and each later one with the answer to the request before it."""
     previous = made_up()
     while True:
         raw = connection.read_request()
@@ -129,7 +129,7 @@ def answers_the_request_before(connection):
 
 
 def answers_the_first_one_twice(connection):
-    """Answer the first request well, and again in the place of the second one's answer, and so on."""
+    """Answer the first request twice, the second time instead of the second request, and so on."""
     previous = b""
     while True:
         raw = connection.read_request()
@@ -141,7 +141,7 @@ def answers_the_first_one_twice(connection):
 
 
 def sends_an_answer_more(connection):
-    """Send, with the answer to the first request, or a moment later, an answer that nobody asked for."""
+    """Send an additional answer with the answer to the first request, or a moment later."""
     raw = connection.read_request()
     if not raw:
         return
@@ -157,8 +157,8 @@ SHIFTS = [answers_the_request_before, answers_the_first_one_twice, sends_an_answ
 
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
-def test_t35_a_shifted_answer_is_given_to_nobody_after_the_first_of_a_connection(shift, figure):
-    """The first answer of a connection cannot be told from a recorded one, so a foreign request id is accepted there.
+def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
+    """The first answer of a connection may be a recorded one, so a foreign request id is accepted there.
 
     No visitor gets what another visitor was answered, and the connection is not used again.
     """
@@ -199,7 +199,7 @@ def test_t35_a_shifted_answer_is_given_to_nobody_after_the_first_of_a_connection
     assert accepted["a visitor's"] == 0
     assert sum(seen.kinds.values()) == threads * calls_each
     if shift is answers_the_request_before:
-        # Each connection was closed after the answer that names another request.
+        # Each connection was closed after the answer with the id of another request.
         assert seen.kinds == {"mixed": threads * calls_each}
         assert set(requests.values()) == {1}
         assert connections == threads * calls_each
@@ -209,14 +209,14 @@ def test_t35_a_shifted_answer_is_given_to_nobody_after_the_first_of_a_connection
         assert seen.kinds["mixed"] == 0
         assert max(requests.values()) == 2
     else:
-        # What lies behind an answer closes the connection; what comes a moment later does so, or ends one call.
+        # Surplus data after an answer closes the connection. If it arrives later, it may end one call instead.
         assert {count for number, count in requests.items() if number % 2 == 0} == {1}
         assert set(seen.kinds) <= {"own", "InvalidResponse"}
         assert seen.kinds["own"] >= threads * calls_each / 2
 
 
-def test_t35_an_answer_that_comes_after_the_deadline_is_read_by_nobody(figure):
-    """The connection of a call that timed out is closed, so its answer cannot come with the next request."""
+def test_t35_an_answer_after_the_deadline_is_not_read(figure):
+    """The connection of a call that timed out is closed, so the next call cannot read its answer."""
     go = threading.Event()
 
     def late_once(connection):
@@ -260,15 +260,15 @@ def hangs_up(choice, connection):
 
 
 def arrived(raw):
-    """Return the id of the notification in a request, and what must be the same if it is sent again."""
+    """Return the id of the notification in a request, and the parts that a retry must repeat."""
     body = body_of(raw)
     (notification,) = body["notifications"]
     return notification["id"], (notification["impressionId"], body["requestId"])
 
 
 @pytest.mark.parametrize("reads_first", [False, True], ids=["before it reads", "after it has read"])
-def test_t29_connections_that_the_server_closes_cost_no_call(reads_first, figure):
-    """A kept connection closes just as a request is written, before or after the server has read it."""
+def test_t29_connections_closed_by_the_server_lose_no_call(reads_first, figure):
+    """The server closes a kept-alive connection while a request is written, before or after reading it."""
     count, threads = 1000, 8
     seen, closed, seed = collections.defaultdict(list), Answers(), random.randrange(10**6)
 
@@ -314,7 +314,7 @@ def test_t29_connections_that_the_server_closes_cost_no_call(reads_first, figure
 
 
 def answer_to_notification(raw):
-    """Return the bytes of the answer to a request without visitor."""
+    """Return the bytes of the answer to a request without a visitor."""
     body = body_of(raw)
     body["id"] = {"tntId": "visitor.35_0"}
     return answer_to(b"\r\n\r\n" + json.dumps(body).encode())
@@ -322,7 +322,7 @@ def answer_to_notification(raw):
 
 # T35
 
-#: Asks for the offers of a marked visitor in every way at once, and counts answers that are somebody else's.
+#: Requests offers of marked visitors in all ways at once, and counts answers that belong to another visitor.
 MIX = """
     import asyncio, json, sys, threading
     sys.setswitchinterval(1e-6)
@@ -382,7 +382,7 @@ MIX = """
     def ask(thread):
         [waits, waits, is_called_back, awaits][thread % 4](thread, range(thread, count, threads))
 
-    # Sixty-four rules of one mbox, of which the parameter chooses one: content and token belong together.
+    # The parameter selects one of sixty-four rules of one mbox. Content and token must belong together.
     rules = [{
         "ruleKey": str(key), "activityId": 1000 + key, "meta": {"activity.id": 1000 + key, "experience.id": key},
         "condition": {"==": [{"var": "mbox.k"}, str(key)]},
@@ -414,8 +414,8 @@ MIX = """
 @pytest.mark.slow
 @pytest.mark.parametrize("count", scaled(10**6, 4000))
 @pytest.mark.parametrize("version", ["this", "3.13t", "3.14t"])
-def test_t35_no_answer_of_another_visitor(version, count, figure):
-    """One in eight answers is decided on-device, for ten mboxes each; the switch interval is a microsecond."""
+def test_t35_no_visitor_gets_the_answer_of_another(version, count, figure):
+    """One in eight calls is decided on-device, with ten mboxes each. The switch interval is a microsecond."""
     executable = interpreter(version) if version != "this" else None
     if version != "this" and executable is None:
         pytest.skip(no_interpreter(version))
@@ -425,7 +425,7 @@ def test_t35_no_answer_of_another_visitor(version, count, figure):
     def handle(connection):
         if connection.number % 16 == 0:
             forget_finished(server)
-        connection._record = len  # a million requests would fill the memory
+        connection._record = len  # records of a million requests would fill the memory
         answers_each(connection)
 
     began = time.monotonic()
@@ -441,5 +441,5 @@ def test_t35_no_answer_of_another_visitor(version, count, figure):
     figure(f"mixed of {decisions} decisions for 10 mboxes, {version} Python", seen["decided wrongly"], 0)
     figure("s for these", time.monotonic() - began, "-")
     assert seen == {"own": asked, "mixed": 0, "errors": [], "decided": decisions, "decided wrongly": 0}
-    # 32 threads that wait and 32 workers, which shared connections.
+    # 32 waiting threads and 32 workers shared connections.
     assert connections <= 64

@@ -1,4 +1,4 @@
-"""Machines that refuse: no semaphores, no threads, no descriptors, no memory (T38, T39)."""
+"""Machines without semaphores, threads, file descriptors or memory (T38, T39)."""
 
 import json
 import os
@@ -27,7 +27,7 @@ HEAD = """
             seen["errors"].append(type(error).__name__)
 
     def call_twice():
-        # Once with an answer and once with an error: Python has read then what it reads late.
+        # One answer and one error, so that Python has loaded all the modules that it needs.
         with client_of(server) as other, client_of(SimpleNamespace(domain="127.0.0.1:1"), retries=1) as nobody:
             other.get_offers(offers())
             try:
@@ -50,7 +50,7 @@ EVERY_WAY = 22
 
 
 def seen_by(body, *arguments, **options):
-    """What a process saw that ran ``body`` against a good server."""
+    """Run ``body`` in a process, with a server that works, and return its report."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(HEAD + body + "\n    print(json.dumps(seen))\n", server.domain, *arguments, **options)
     assert (done.returncode, done.stderr) == (0, "")
@@ -83,7 +83,7 @@ def test_t38_without_shared_memory_callbacks_work(figure):
     ],
 )
 def test_t39_refused_threads(allowed, error, figure):
-    """None at all, or only so many: calls run inline, and are served by threads again once they are to be had."""
+    """Calls run inline while no more threads can be started, and in workers again afterwards."""
     body = """
     start, left = _thread.start_new_thread, [int(sys.argv[2])]
 
@@ -108,12 +108,12 @@ def test_t39_refused_threads(allowed, error, figure):
 
 
 def test_t39_no_more_threads_for_this_user(figure):
-    """The real limit.  It does not bind root, so the process becomes nobody first."""
+    """Use the real limit. It does not apply to root, so the process becomes the user ``nobody`` first."""
     if not hasattr(os, "fork"):
         pytest.skip("this system has no RLIMIT_NPROC")
     body = """
     import asyncio, multiprocessing, resource
-    call_twice()  # nobody may be forbidden to read the standard library
+    call_twice()  # the user nobody may not be allowed to read the standard library
     client = client_of(server, max_workers=4)
     if os.getuid() == 0:
         os.setgroups([])
@@ -135,7 +135,7 @@ def test_t39_no_more_threads_for_this_user(figure):
 
 @pytest.mark.parametrize("first", ["an earlier call", "the first call"])
 def test_t39_no_descriptor_left(first, figure):
-    """Not one more can be opened: errors of ours, and afterwards all is well."""
+    """Without a free descriptor calls raise errors of the SDK. With one they succeed again."""
     body = """
     import resource
     if sys.argv[2] == "an earlier call":
@@ -210,7 +210,7 @@ def test_t39_32_descriptors_and_64_workers(figure):
     ],
 )
 def test_t39_no_memory_in_the_transport(place, figure):
-    """The first calls run out of memory there; each ends with that error, told once, and the next are answered."""
+    """The first calls run out of memory at ``place``. Each ends once with that error, and later calls are answered."""
     body = """
     import functools, importlib
     module, _, path = sys.argv[2].partition(".")
@@ -240,7 +240,7 @@ def test_t39_no_memory_in_the_transport(place, figure):
     setattr(owner, name, real)
     call_every_way(client)
     """
-    seen = seen_by(body, place, options=())  # a connection that is not given back warns of itself
+    seen = seen_by(body, place, options=())  # a connection that is not returned to its pool emits a warning
     failed, kinds, answered = seen.pop("starving")
     told = seen.pop("told")
     figure("calls ended, no memory in {}".format(place.rpartition(".")[2]), failed + answered, 12)

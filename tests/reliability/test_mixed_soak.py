@@ -1,4 +1,4 @@
-"""Calls of every kind for a long time, with forks now and then (make soak)."""
+"""Calls of all kinds for a long time, with occasional forks (make soak)."""
 
 import json
 import subprocess
@@ -89,5 +89,5 @@ def test_t31_mixed_calls_and_forks(count):
     assert seen["flushed"]
     assert seen["closed"]
     assert seen["threads"] <= 16
-    # Every caller's connection, every worker's, and some that any process has.
+    # One connection for each caller and each worker, and the descriptors that each process has.
     assert seen["descriptors"] <= 70

@@ -1,5 +1,4 @@
-"""The threads that nobody asked for, one that polls and one that asks for the edge cluster: what they must not do to
-the process that they are guests in (T15, T33)."""
+"""The threads that poll and that request the location hint do not harm the application's process (T15, T33)."""
 
 import gc
 import json
@@ -17,7 +16,7 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.server
 
-#: Says what other threads than the main one import for the first time.
+#: Reports the first imports of modules by threads other than the main thread.
 IMPORTS = """
     import json, sys, threading, time
 
@@ -61,7 +60,7 @@ IMPORTS = """
 
 
 def telling():
-    """An artifact whose offers are told to the edge."""
+    """Return an artifact with offers that cause notifications."""
     document = artifact()
     consequence = document["rules"]["mboxes"]["home"][0]["consequence"]
     consequence["options"][0]["eventToken"] = "token"
@@ -90,14 +89,14 @@ SAYS = {
 @pytest.mark.parametrize("given", [{"memory": True}, {"artifact_cache": "file"}, {"decisioning_method": "hybrid"}],
                          ids=["object", "file", "hybrid"])  # fmt: skip
 @pytest.mark.parametrize("says", SAYS)
-def test_our_threads_import_nothing(says, given, tmp_path):
-    """A process that is forked while a thread imports a module can never import that one."""
+def test_the_sdks_threads_import_no_module(says, given, tmp_path):
+    """If a process forks while a thread imports a module, the child can never import that module."""
     if "artifact_cache" in given:
         given = {"artifact_cache": str(tmp_path / "file")}
     bad = says not in ("well", "with a mark")
     expected = ["artifact_download_failed"] if bad else ["artifact_download_succeeded", "geo_location_updated"]
     with Cdn(with_etag('"1"', SAYS[says])) as cdn:
-        # By its name, which has to be looked up.
+        # By its host name, which must be looked up.
         base = "http://localhost:" + cdn.domain.rpartition(":")[2]
         given = {"cdn_base_path": base, "server_domain": "localhost:9", "maximum_wait_ready": 1000, **given}
         done = python(IMPORTS, json.dumps(given), json.dumps(expected), options=())
@@ -107,10 +106,10 @@ def test_our_threads_import_nothing(says, given, tmp_path):
     assert set(expected) <= set(heard) and told == 3
 
 
-def test_whoever_only_names_the_client_does_not_import_inspect():
+def test_importing_the_client_does_not_import_inspect():
     script = """
         import sys, urllib3
-        import target_tools.typing_compat  # the typing_extensions of an old Python import it
+        import target_tools.typing_compat  # the typing_extensions of older Pythons import it
         known = "inspect" in sys.modules
         from target_python_sdk import TargetClient
         print(TargetClient.__name__, known == ("inspect" in sys.modules))
@@ -147,15 +146,15 @@ OUTSIDE = """
 
 
 def silent(connection):
-    """A server that accepts, and says nothing."""
+    """Accept the connection and send nothing."""
     connection.hang()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("close", [True, False], ids=["closed", "left alone"])
+@pytest.mark.parametrize("close", [True, False], ids=["closed", "not closed"])
 @pytest.mark.parametrize("hung", ["edge", "cdn", "secure cdn", "both"])
-def test_t15_a_sub_interpreter_ends_while_a_server_hangs(hung, close):
-    """One that ends with a thread in it ends the process: not the last thread."""
+def test_t15_a_sub_interpreter_ends_although_a_server_hangs(hung, close):
+    """A sub-interpreter that ends with a thread in it aborts the process: ``not the last thread``."""
     with SocketServer(silent) as server:
         given = options(maximum_wait_ready=100, timeout=20000)
         if hung != "edge":
@@ -198,7 +197,7 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
         began = time.monotonic()
         for client in clients:
             client.close()
-        # The server's ends stay open, and perhaps the pipe or so that it waits with.
+        # The server's sockets stay open, and perhaps a pipe of its selector.
         assert eventually(lambda: ours() <= threads and descriptors() < sockets + 20)
         took = time.monotonic() - began
     figure("threads of 10 closed clients of a hung {} gone, s".format(hung), took, "less than 1")
@@ -206,10 +205,10 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
 
 
 def ours():
-    """How many threads of ours there are."""
+    """Return the number of threads of the SDK."""
     return sum(thread.name.startswith("target-acmeclient-") for thread in threading.enumerate())
 
 
 def descriptors():
-    """How many descriptors this process has open, where the system lists them."""
+    """Return the number of open descriptors of this process, if the system lists them."""
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0

@@ -1,4 +1,4 @@
-"""Clients, requests, answers, errors and results go to other processes and come back (T36)."""
+"""Clients, requests, answers, errors and results can be pickled (T36)."""
 
 import copy
 import pickle
@@ -35,11 +35,11 @@ def server():
 
 
 def some_subscriber(event):
-    """A function that can be pickled by its name."""
+    """Do nothing. A module-level function can be pickled by its name."""
 
 
 @BY_EVERY_WAY
-def test_t36_a_client_under_load_goes_along_without_what_is_under_way(again, server):
+def test_t36_a_client_under_load_is_pickled_without_its_calls(again, server):
     told = []
     with client_of(server, max_workers=3, events={"client_ready": some_subscriber}) as client:
         results = [client.get_offers({**offers(), "callback": told.append}) for _ in range(20)]
@@ -71,7 +71,7 @@ def test_t36_a_copy_of_a_closed_client_is_open(server):
         ("logger", type("Local", (), {"debug": print, "error": print, "lock": threading.Lock()})()),
     ],
 )
-def test_t36_an_option_that_cannot_go_along_is_named(name, value, server):
+def test_t36_an_option_that_cannot_be_pickled_is_named(name, value, server):
     with TargetClient.create(options_for(server, **{name: value})) as client:
         with pytest.raises(OptionError, match=name) as caught:
             pickle.dumps(client)
@@ -82,7 +82,7 @@ def test_t36_an_option_that_cannot_go_along_is_named(name, value, server):
 
 
 @BY_EVERY_WAY
-def test_t36_requests_answers_and_results_come_back_equal(again, server):
+def test_t36_pickled_requests_answers_and_results_are_equal(again, server):
     with client_of(server) as client:
         result = client.get_offers({**offers(), "callback": str})
         envelope = result.get(20)
@@ -108,7 +108,7 @@ ERRORS = [
 
 @BY_EVERY_WAY
 @pytest.mark.parametrize(("handler", "options", "kind"), ERRORS, ids=lambda value: getattr(value, "__name__", None))
-def test_t36_a_result_with_an_error_keeps_its_kind(handler, options, kind, again):
+def test_t36_a_result_with_an_error_keeps_the_class_of_the_error(handler, options, kind, again):
     with SocketServer(handler) as bad, client_of(bad, **options) as client:
         result = client.get_offers({**offers(), "callback": str})
         result.wait(20)
@@ -127,6 +127,6 @@ def test_t36_a_result_with_an_error_keeps_its_kind(handler, options, kind, again
 
 @BY_EVERY_WAY
 @pytest.mark.parametrize("kind", [QueueFull, CircuitOpen, ClientClosed, OptionError])
-def test_t36_errors_of_our_own_keep_their_text(kind, again):
+def test_t36_errors_of_the_sdk_keep_their_message(kind, again):
     other = again(kind("because"))
     assert (type(other), str(other)) == (kind, "because")

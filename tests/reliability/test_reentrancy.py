@@ -1,4 +1,4 @@
-"""Callbacks that use the client they were called by: nothing waits for itself (T37)."""
+"""Callbacks that use their own client do not deadlock (T37)."""
 
 import _thread
 import asyncio
@@ -29,14 +29,14 @@ def client(request, server):
         yield made
 
 
-def in_callback(client, act, wait=WAIT):
-    """What ``act`` returned inside a callback, or raised."""
+def in_callback(client, function, wait=WAIT):
+    """Call ``function`` inside a callback. Return its result or its exception."""
     seen = []
 
     def callback(_):
         try:
-            seen.append(act())
-        except Exception as error:  # noqa: BLE001 - it is looked at
+            seen.append(function())
+        except Exception as error:  # noqa: BLE001 - it is returned
             seen.append(error)
 
     result = client.get_offers({**offers(), "callback": callback})
@@ -57,15 +57,15 @@ def test_t37_flush_inside_a_callback(client):
     assert in_callback(client, lambda: client.flush(0)) is True
 
 
-@pytest.mark.parametrize("act", ["flush", "close"])
+@pytest.mark.parametrize("function", ["flush", "close"])
 @pytest.mark.parametrize("count", [2, 8])
-def test_t37_all_callbacks_flush_or_close_at_once(act, count, server):
+def test_t37_all_callbacks_flush_or_close_at_once(function, count, server):
     together = threading.Barrier(count)
     seen = []
 
     def callback(_):
         together.wait(WAIT)
-        seen.append(getattr(client, act)())
+        seen.append(getattr(client, function)())
 
     with client_of(server, max_workers=count, logger=Quiet(), shutdown_timeout=LONG) as client:
         results = [client.get_offers({**offers(), "callback": callback}) for _ in range(count)]
@@ -75,8 +75,8 @@ def test_t37_all_callbacks_flush_or_close_at_once(act, count, server):
         assert client.flush(LONG)
 
 
-def test_t37_a_callback_flushes_what_waits_behind_it(server):
-    """With one worker that is in a callback, the callback is who serves the rest."""
+def test_t37_a_callback_can_flush_the_calls_that_wait_for_its_worker(server):
+    """The only worker is inside the callback, so the callback must run the other calls."""
     told = []
     go = threading.Event()
     with client_of(server, max_workers=1, logger=Quiet()) as client:
@@ -94,7 +94,7 @@ def test_t37_a_callback_flushes_what_waits_behind_it(server):
     assert len(told) == 6
 
 
-def test_t37_a_flush_from_outside_waits_for_a_callback_that_lends_a_hand(server):
+def test_t37_a_flush_in_another_thread_waits_for_a_callback_that_runs_calls(server):
     inner_is_over, go, over = threading.Event(), threading.Event(), []
     with client_of(server, max_workers=1, logger=Quiet()) as client:
 
@@ -119,7 +119,7 @@ def test_t37_a_flush_from_outside_waits_for_a_callback_that_lends_a_hand(server)
     assert flushed == [(True, [True])]
 
 
-def test_t37_a_nested_callback_call_comes_back_at_once(server):
+def test_t37_a_nested_callback_call_returns_at_once(server):
     went_on, go, seen = threading.Event(), threading.Event(), []
 
     def outer(_):
@@ -137,14 +137,14 @@ def test_t37_a_nested_callback_call_comes_back_at_once(server):
     assert seen == [("outer goes on", False), "inner"]
 
 
-def test_t37_a_nested_call_that_is_awaited(client):
+def test_t37_a_nested_call_can_be_awaited(client):
     async def awaited():
         return await asyncio.wait_for(client.get_offers_async(offers()), WAIT)
 
     assert content(in_callback(client, lambda: asyncio.run(awaited()))) == "<b>A</b>"
 
 
-def test_t37_a_callback_that_does_not_want_to_wait_does_not_work_either(server):
+def test_t37_get_without_waiting_in_a_callback_runs_no_call(server):
     asked = threading.Semaphore(0)
     seen = []
 
@@ -161,28 +161,28 @@ def test_t37_a_callback_that_does_not_want_to_wait_does_not_work_either(server):
     assert seen == [(False, None, False)]
 
 
-@pytest.mark.parametrize("act", ["flush", "close"])
-def test_t37_flush_and_close_inside_a_callback_where_threads_are_refused(act, server, monkeypatch):
+@pytest.mark.parametrize("function", ["flush", "close"])
+def test_t37_flush_and_close_inside_a_callback_if_no_thread_can_be_started(function, server, monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     with client_of(server, logger=Quiet()) as client:
         monkeypatch.setattr(_thread, "start_new_thread", refuse)
-        assert in_callback(client, getattr(client, act)) is True
+        assert in_callback(client, getattr(client, function)) is True
 
 
 def test_t37_a_nested_blocking_call(client):
     assert content(in_callback(client, lambda: client.get_offers(offers()))) == "<b>A</b>"
 
 
-def test_t37_a_nested_callback_call_that_is_waited_for(client):
+def test_t37_a_callback_can_wait_for_a_nested_callback_call(client):
     def nested():
         return client.get_offers({**offers(), "callback": str}).get(WAIT)
 
     assert content(in_callback(client, nested)) == "<b>A</b>"
 
 
-def test_t37_calls_in_calls_in_calls(client):
+def test_t37_callbacks_can_be_nested_deeply(client):
     depths = []
 
     def deeper(depth):
@@ -195,7 +195,7 @@ def test_t37_calls_in_calls_in_calls(client):
     assert client.stats()["threads"] <= 2
 
 
-def test_t37_every_callback_waits_for_a_call_of_its_own(client):
+def test_t37_all_callbacks_can_wait_for_nested_calls_at_once(client):
     told = []
 
     def callback(_):
@@ -206,7 +206,7 @@ def test_t37_every_callback_waits_for_a_call_of_its_own(client):
     assert len(told) == 50
 
 
-def test_t37_a_callback_that_waits_for_its_own_result_is_told_so(client):
+def test_t37_waiting_for_the_result_of_its_own_call_raises_in_a_callback(client):
     there, mine, seen = threading.Event(), [], []
 
     def callback(_):
@@ -223,8 +223,8 @@ def test_t37_a_callback_that_waits_for_its_own_result_is_told_so(client):
     assert mine[0].ready()
 
 
-def test_t37_a_callback_that_waits_for_the_result_of_the_one_it_runs_inside(server):
-    """A callback inside a callback waits for the outer one, in the same thread: told so, too."""
+def test_t37_waiting_for_the_result_of_the_outer_call_raises_in_a_nested_callback(server):
+    """A callback that runs inside another, in the same thread, waits for the result of the outer one."""
     outer, there, seen = [], threading.Event(), []
     with client_of(server, max_workers=1, logger=Quiet()) as client:
 
@@ -243,7 +243,7 @@ def test_t37_a_callback_that_waits_for_the_result_of_the_one_it_runs_inside(serv
     assert seen == [True]
 
 
-def test_t37_a_logging_handler_that_calls_the_sdk(server):
+def test_t37_a_logging_handler_may_call_the_sdk(server):
     logger = logging.getLogger("reliability.reentrant")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False

@@ -23,7 +23,7 @@ FAILING = response({"message": "no"}, 503, {"Connection": "keep-alive"})
 
 
 def outcome(client, **options):
-    """``200``, the status, or the name of the error that a call ended with."""
+    """Make a call. Return 200, the error's status, or the name of the error."""
     try:
         client.get_offers({**offers(), **options})
     except HttpStatusError as error:
@@ -34,7 +34,7 @@ def outcome(client, **options):
 
 
 def timed(client):
-    """The outcome of a call, and its milliseconds."""
+    """Make a call. Return its outcome and its duration in milliseconds."""
     began = time.perf_counter()
     ended_with = outcome(client)
     return ended_with, (time.perf_counter() - began) * 1000
@@ -46,7 +46,7 @@ def percentile(values, share):
 
 @pytest.fixture
 def refused_port():
-    with socket.socket() as reserved:  # bound, and does not listen
+    with socket.socket() as reserved:  # bound, but not listening
         reserved.bind(("127.0.0.1", 0))
         yield SimpleNamespace(domain="127.0.0.1:{}".format(reserved.getsockname()[1]))
 
@@ -93,7 +93,7 @@ def test_t22_a_refused_connection(refused_port, figure):
     ids=lambda value: str(value)[:12],
 )
 def test_t22_retry_after(requested, attempts, figure):
-    """A pause beyond the deadline is not begun; an unusable value counts as none."""
+    """A delay beyond the deadline is not begun. An invalid value is ignored."""
     limited = response({"message": "no"}, 503, {"Connection": "keep-alive", "Retry-After": requested})
     with SocketServer(replies(*[limited] * attempts)) as server, client_of(server, logger=Quiet()) as client:
         ended_with, milliseconds = timed(client)
@@ -102,7 +102,7 @@ def test_t22_retry_after(requested, attempts, figure):
     assert len(server.requests) == attempts
 
 
-def test_t22_pauses_are_jittered(figure):
+def test_t22_delays_are_jittered(figure):
     arrivals = []
 
     def fail_once(connection):
@@ -131,7 +131,7 @@ def test_t23_1000_calls_to_a_server_that_always_fails(figure):
     calls = 1000
     options = {"logger": Quiet(), "circuit_breaker": False}
     with SocketServer(answer(b"{}", 503)) as server, client_of(server, **options) as client:
-        for _ in range(100):  # spend what a quiet client has saved
+        for _ in range(100):  # spend the budget that an idle client has accumulated
             assert outcome(client) == 503
         before, began = len(server.requests), time.perf_counter()
         assert {outcome(client) for _ in range(calls)} == {503}
@@ -142,7 +142,7 @@ def test_t23_1000_calls_to_a_server_that_always_fails(figure):
     assert 0 < retries <= calls / 10 + 1
 
 
-def test_t23_the_breaker_bounds_the_storm(figure):
+def test_t23_the_breaker_limits_the_retries(figure):
     with SocketServer(answer(b"{}", 503)) as server, client_of(server, logger=Quiet()) as client:
         began = time.perf_counter()
         ended_with = collections.Counter(outcome(client) for _ in range(1000))
@@ -156,7 +156,7 @@ def test_t23_the_breaker_bounds_the_storm(figure):
 
 
 def by_host(connection):
-    """A proxy's side of plain requests: clusters answer 503, the general host answers well."""
+    """Answer requests to a plain HTTP proxy: with 503 for clusters, successfully for the general host."""
     while True:
         request = connection.read_request()
         if not request:
@@ -166,7 +166,7 @@ def by_host(connection):
 
 @pytest.fixture
 def hinted():
-    """A client without ``server_domain``, whose requests to any host come to one loopback server."""
+    """A client without ``server_domain``. A proxy on loopback receives its requests to all hosts."""
     with SocketServer(by_host) as proxy:
         options = {
             "client": "acmeclient",
@@ -198,7 +198,7 @@ def test_t23_a_visitor_with_a_dead_cluster_does_not_spend_the_budget_of_others(h
         assert outcome(client, **steered(f"dead{number}")) == 503
     retries = [count for name, count in hosts(proxy).items() if name.startswith("mboxedgedead")]
     figure("retries for each of 21 dead clusters", max(retries) // 4, "2 for each call")
-    # Had they shared a budget of ten retries, most of these calls would have been sent once.
+    # With a shared budget of ten retries, most of these calls would have been sent only once.
     assert sorted(retries) == [3] * 20 + [12]
 
 
@@ -206,7 +206,7 @@ def test_t23_a_visitor_with_a_dead_cluster_does_not_spend_the_budget_of_others(h
 
 
 class Hung:
-    """A server that answers nothing until it is repaired."""
+    """A server that does not answer until it is repaired."""
 
     def __init__(self):
         self.repaired = threading.Event()
@@ -234,7 +234,7 @@ def test_t24_a_hung_server_and_100_callers(figure, caplog):
         measured = []
         for _ in range(20):
             measured.append(timed(client))
-            hung.repaired.wait(0.02)  # the pace of the calls
+            hung.repaired.wait(0.02)  # limits the rate of calls
         results.update([first, *(ended_with for ended_with, _ in measured)])
         refusals.extend(milliseconds for ended_with, milliseconds in measured if ended_with == "CircuitOpen")
 
@@ -271,7 +271,7 @@ def test_t24_a_hung_server_and_100_callers(figure, caplog):
     assert lines[1][1].startswith(f"Circuit of {origin} closed after ")
 
 
-def test_t24_a_single_caller_of_a_hung_server_is_spared_too(figure):
+def test_t24_the_breaker_helps_a_single_caller_of_a_hung_server_too(figure):
     with SocketServer(lambda connection: connection.hang()) as server:
         with client_of(server, timeout=300, logger=Quiet(), retries=1) as client:
             ended_with = [outcome(client) for _ in range(6)]
@@ -279,7 +279,7 @@ def test_t24_a_single_caller_of_a_hung_server_is_spared_too(figure):
     assert ended_with == ["DeadlineExceeded"] * 5 + ["CircuitOpen"]
 
 
-def test_t24_a_visitor_whose_requests_get_500_opens_nothing():
+def test_t24_a_visitor_whose_requests_get_500_opens_no_circuit():
     def poisoned(connection):
         while True:
             request = connection.read_request()
@@ -298,11 +298,11 @@ def test_t24_a_visitor_whose_requests_get_500_opens_nothing():
     assert len(server.requests) == 300
 
 
-def test_t24_a_visitor_with_a_dead_cluster_opens_its_circuit_only(hinted):
+def test_t24_a_visitor_with_a_dead_cluster_opens_only_the_clusters_circuit(hinted):
     client, proxy = hinted
     assert [outcome(client, **steered("dead")) for _ in range(5)] == [503] * 5
     asked = hosts(proxy)["mboxedgedead"]
-    # The open circuit sends nothing to the cluster; the client's own host answers in its place.
+    # The circuit of the cluster is open, so the client's own host answers.
     assert outcome(client, **steered("dead")) == 200
     assert hosts(proxy)["mboxedgedead"] == asked
     assert outcome(client) == 200

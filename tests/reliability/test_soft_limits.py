@@ -1,4 +1,4 @@
-"""A soft time limit while the main thread waits, hands a call over or makes a client (T17, T18)."""
+"""Soft time limits while the main thread waits, submits a call or creates a client (T17, T18)."""
 
 import json
 import re
@@ -19,14 +19,14 @@ pytestmark = [
 ]
 
 
-#: Python's importer forgets its locks in a weak reference's callback, and what is raised in one of those is
-#: printed and lost, whatever a program does.  Such a limit counts as one that never struck.
+#: Python's importer discards its locks in the callback of a weak reference. Python prints and discards an exception in
+#: such a callback. A limit that is lost in this way does not count.
 IMPORTERS_OWN = re.compile(
     r"Exception ignored in: <function _get_module_lock.*?SoftTimeLimitExceeded:? ?\n", re.DOTALL
 )
 
 
-#: Milliseconds.  A limit that does not end the wait is seen after the call's own time-out, ten seconds.
+#: Milliseconds. A limit that does not end the wait takes effect after the timeout of the call, ten seconds.
 HELD_BACK = 9000
 
 
@@ -36,7 +36,7 @@ def hang(connection):
 
 
 def program(name, **given):
-    """What a program of ``interrupted_waits`` saw."""
+    """Run a program of ``interrupted_waits`` and return its report."""
     command = [sys.executable, "-m", "tests.reliability.interrupted_waits", name, json.dumps(given)]
     done = subprocess.run(command, capture_output=True, timeout=300, check=False, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -53,7 +53,7 @@ def server():
 
 @pytest.mark.parametrize("count", scaled(100, 100))
 @pytest.mark.parametrize("kind", ["sync", "get", "flush"])
-def test_t17_a_soft_limit_is_seen_at_once_and_unchanged(kind, count, server, figure):
+def test_t17_a_soft_limit_takes_effect_at_once_and_is_raised_unchanged(kind, count, server, figure):
     with SocketServer(hang) as hung:
         seen = program("soft_limits", hung=hung.domain, domain=server.domain, kind=kind, count=count)
     figure("{}: seen unchanged, of {}".format(kind, count), seen["unchanged"], count)
@@ -67,7 +67,7 @@ def test_t17_a_soft_limit_is_seen_at_once_and_unchanged(kind, count, server, fig
 
 
 @pytest.mark.parametrize("count", scaled(100, 100))
-def test_t17_a_soft_limit_while_a_client_is_made(count, server, figure):
+def test_t17_a_soft_limit_while_a_client_is_created(count, server, figure):
     seen = program("during_create", domain=server.domain, count=count)
     figure("create: seen unchanged, of {}".format(count), seen["seen"], count)
     figure("create: slowest, ms after the signal", max(seen["waits"]), "50 at most")
@@ -80,7 +80,7 @@ def test_t17_a_soft_limit_while_a_client_is_made(count, server, figure):
 
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("count", scaled(20000, 2000))
-def test_t18_signals_while_calls_are_handed_over(count, workers, server, figure):
+def test_t18_signals_while_calls_are_submitted(count, workers, server, figure):
     seen = program("storm", domain=server.domain, count=count, workers=workers)
     figure("{} workers: results stuck after {} interrupts".format(workers, count), seen["stuck"], 0)
     figure("{} workers: exceptions changed".format(workers), len(seen["foreign"]), 0)

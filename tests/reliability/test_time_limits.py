@@ -1,4 +1,4 @@
-"""A call ends in time wherever the network stalls, however it is waited for; full queues (T1, T21, T30)."""
+"""Calls end in time wherever the network stalls and however they are made; full queues (T1, T21, T30)."""
 
 import asyncio
 import collections
@@ -32,18 +32,18 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def ended(act):
-    """Return how ``act`` ended, ``answered`` or the error, and after how many seconds."""
+def ended(function):
+    """Call ``function``. Return ``answered`` or the error, and the duration in seconds."""
     began = time.monotonic()
     try:
-        act()
+        function()
     except DeliveryError as error:
         return error, time.monotonic() - began
     return "answered", time.monotonic() - began
 
 
 def in_every_way(client):
-    """Make a call in every way at once: how each ended, and after how many seconds."""
+    """Make a call in each way at once. Return the outcome and the duration in seconds by way."""
     errors, found = [], {}
 
     async def awaited():
@@ -61,14 +61,14 @@ def in_every_way(client):
     others = [threading.Thread(target=run, args=(way,)) for way in WAYS[1:]]
     for thread in others:
         thread.start()
-    run("sync")  # in the main thread, which hands opening a connection over
+    run("sync")  # in the main thread, which opens connections in a helper thread
     for thread in others:
         thread.join()
     return found, errors
 
 
-def for_ever(piece, every, first=b""):
-    """Return a handler that sends ``piece`` again and again."""
+def repeats(piece, every, first=b""):
+    """Return a handler that sends ``piece`` repeatedly."""
 
     def handle(connection):
         connection.read_request()
@@ -98,23 +98,23 @@ def unavailable_at_last(connection):
 STALLS = {
     "answers after 6 s": sleeps,
     "reads nothing": reads_nothing,
-    "status line byte by byte": for_ever(b"1", 0.05, b"HTTP/"),
-    "header byte by byte": for_ever(b"x", 0.05, b"HTTP/1.1 200 OK\r\nX-Slow: "),
-    "header after header": for_ever(b"A: b\r\n", 0.05, b"HTTP/1.1 200 OK\r\n"),
-    "body byte by byte": for_ever(b" ", 0.05, HEAD + b"Content-Length: 100000\r\n\r\n"),
-    "body without end byte by byte": for_ever(b" ", 0.02, HEAD + b"Connection: close\r\n\r\n"),
-    "small chunks": for_ever(b"1\r\n \r\n", 0.0001, CHUNKED),
-    "chunk size byte by byte": for_ever(b"0", 0.05, CHUNKED),
-    "chunk extension byte by byte": for_ever(b"x", 0.01, CHUNKED + b"1;"),
-    "trailer after trailer": for_ever(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
-    "100 after 100": for_ever(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
-    "103 after 103": for_ever(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
+    "status line byte by byte": repeats(b"1", 0.05, b"HTTP/"),
+    "header byte by byte": repeats(b"x", 0.05, b"HTTP/1.1 200 OK\r\nX-Slow: "),
+    "header after header": repeats(b"A: b\r\n", 0.05, b"HTTP/1.1 200 OK\r\n"),
+    "body byte by byte": repeats(b" ", 0.05, HEAD + b"Content-Length: 100000\r\n\r\n"),
+    "body without end byte by byte": repeats(b" ", 0.02, HEAD + b"Connection: close\r\n\r\n"),
+    "small chunks": repeats(b"1\r\n \r\n", 0.0001, CHUNKED),
+    "chunk size byte by byte": repeats(b"0", 0.05, CHUNKED),
+    "chunk extension byte by byte": repeats(b"x", 0.01, CHUNKED + b"1;"),
+    "trailer after trailer": repeats(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
+    "100 after 100": repeats(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "103 after 103": repeats(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
     "503 and again": unavailable_at_last,
 }
 
 
 def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
-    """Make a call in every way, and check that it ended with its deadline; return the errors."""
+    """Make a call in each way and check that it ends at its deadline. Return the errors."""
     found, errors = in_every_way(client)
     figure(f"s of the slowest call, {name}", max(took for _, took in found.values()), "0.25")
     for error, took in found.values():
@@ -122,29 +122,29 @@ def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
         assert took < SHORT / 1000 + SLACK
         assert took > SHORT / 1000 - 0.02 or type(error) is not DeadlineExceeded
     assert eventually(lambda: errors)
-    assert errors == [found["callback"][0]]  # the error that get() raised, once
+    assert errors == [found["callback"][0]]  # the error that get() raised, and only once
     return [error for error, _ in found.values()]
 
 
 @pytest.mark.parametrize("name", STALLS)
-def test_t1_a_stalling_server_costs_the_deadline(name, figure):
-    # An attempt that ends shortly before the deadline is not repeated: then the call ends with the status.
+def test_t1_a_call_to_a_stalling_server_ends_at_its_deadline(name, figure):
+    # An attempt that ends shortly before the deadline is not repeated, and the call ends with its status.
     kinds = (DeadlineExceeded, HttpStatusError) if name == "503 and again" else (DeadlineExceeded,)
     with SocketServer(STALLS[name]) as server, client_of(server, **IMPATIENT) as client:
         check_deadline(client, figure, name, kinds)
-        assert server.connections == len(WAYS)  # a request that was begun is not repeated elsewhere
+        assert server.connections == len(WAYS)  # a request that was begun is not sent to another host
 
 
-def test_t1_a_server_that_shakes_no_hands_costs_the_deadline(figure):
+def test_t1_a_call_without_a_tls_handshake_ends_at_its_deadline(figure):
     with SocketServer(reads_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
         check_deadline(client, figure, "TLS handshake")
-        assert 1 <= server.connections <= len(WAYS)  # a busy machine may take the time before it connects
+        assert 1 <= server.connections <= len(WAYS)  # on a busy machine the deadline may pass before the connect
 
 
-def test_t1_a_port_that_swallows_connects_costs_the_deadline(figure):
+def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
     with swallows_connects() as hole, client_of(hole, **IMPATIENT) as client:
         check_deadline(client, figure, "connect")
-        assert eventually(lambda: client.stats()["abandoned"] == 0)  # an attempt ends with its deadline
+        assert eventually(lambda: client.stats()["abandoned"] == 0)  # an attempt ends at its deadline
 
 
 # T30
@@ -152,7 +152,7 @@ def test_t1_a_port_that_swallows_connects_costs_the_deadline(figure):
 
 @pytest.fixture
 def hanging(monkeypatch):
-    """A resolver that answers nothing before the event is set; the hosts that it was asked for."""
+    """A resolver that hangs until the event is set, and the hosts that it was called with."""
     go, asked = threading.Event(), []
 
     def resolve(host, *_, **__):
@@ -168,7 +168,7 @@ def hanging(monkeypatch):
 EDGE = SimpleNamespace(domain="edge.example:80")
 
 
-def test_t1_t30_a_resolver_that_hangs_costs_the_deadline(hanging, figure):
+def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging, figure):
     with client_of(EDGE, **IMPATIENT) as client:
         check_deadline(client, figure, "look-up")
         assert hanging.asked == ["edge.example"]  # three calls shared it
@@ -206,8 +206,8 @@ def test_t30_a_resolver_without_an_address(raised, monkeypatch, figure):
     assert error.__cause__ is raised
 
 
-def test_t30_a_known_address_serves_while_the_resolver_fails(monkeypatch, figure):
-    """It hangs, then fails; the connections of before are closed."""
+def test_t30_a_known_address_is_used_while_the_resolver_fails(monkeypatch, figure):
+    """The resolver hangs, then fails. The earlier connections are closed."""
     closing = answer(ANSWER_BYTES, headers={"Connection": "close"})
     monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.05)
@@ -230,7 +230,7 @@ def test_t30_a_known_address_serves_while_the_resolver_fails(monkeypatch, figure
         assert client.stats()["failures"] == 0
 
 
-def test_t30_ten_addresses_that_swallow_connects_cost_the_deadline(monkeypatch, figure):
+def test_t30_a_call_to_ten_addresses_that_ignore_connects_ends_at_its_deadline(monkeypatch, figure):
     with swallows_connects() as hole:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address_info(hole.address)] * 10)
         with client_of(EDGE, **IMPATIENT) as client:
@@ -268,8 +268,8 @@ class Attempts:
 
 
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
-def test_t30_a_broken_first_address_is_not_waited_for(family, monkeypatch, figure):
-    """The second attempt begins while the first one is under way (RFC 8305), and the winner is remembered."""
+def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch, figure):
+    """The second attempt begins during the first one (RFC 8305). The successful address is remembered."""
     v6 = family == "IPv6"
     kind, host = (socket.AF_INET6, "::1") if v6 else (socket.AF_INET, "127.0.0.1")
     with contextlib.ExitStack() as stack:
@@ -294,7 +294,7 @@ def test_t30_a_broken_first_address_is_not_waited_for(family, monkeypatch, figur
     assert attempts.order() == [
         ("begins", bad),
         ("begins", good),
-        ("ends", bad),  # given up, as the other one has won
+        ("ends", bad),  # abandoned, because the other attempt has succeeded
         ("ends", good),
         ("begins", good),
         ("ends", good),
@@ -306,8 +306,8 @@ def test_t30_a_broken_first_address_is_not_waited_for(family, monkeypatch, figur
 
 
 @pytest.mark.parametrize("count", scaled(10000, 2000))
-def test_t21_a_burst_that_overflows_the_queue(count, figure):
-    """Each call returns while the server answers nothing, is refused or kept, and ends exactly once."""
+def test_t21_a_burst_that_exceeds_the_queue(count, figure):
+    """Each call returns although the server does not answer. It is refused or queued, and ends exactly once."""
     capacity, workers, submitters = count // 10, 4, 8
     refused, answered, slowest, repaired = [], [], [0.0] * submitters, threading.Event()
 
@@ -327,7 +327,7 @@ def test_t21_a_burst_that_overflows_the_queue(count, figure):
                 slowest[number] = max(slowest[number], time.monotonic() - began)
 
         in_threads(submitters, burst)
-        assert answered == []  # no call has waited for the server
+        assert answered == []  # no call waited for the server
         assert eventually(lambda: client.stats()["running"] == workers)
         stats, told = client.stats(), len(refused)
         repaired.set()
@@ -344,11 +344,11 @@ def test_t21_a_burst_that_overflows_the_queue(count, figure):
     assert len(answered) == count - told
 
 
-# Workers that are held
+# Blocked workers
 
 
 class Threads:
-    """The largest number of threads beside those that were there before."""
+    """The largest number of threads, without those that existed before."""
 
     def __init__(self):
         self._before, self.most = len(sys._current_frames()), 0
@@ -359,7 +359,7 @@ class Threads:
 
 def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
     count, workers, waiting, running = 500, 8, 300, 300
-    most = workers + 2 + MAX_BLOCKED  # a worker that waits for the look-up is replaced
+    most = workers + 2 + MAX_BLOCKED  # workers that wait for the look-up are replaced
     ended_with, longest, seen = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 
@@ -398,7 +398,7 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figu
 
 @pytest.mark.parametrize("where", ["look-up", "connect"])
 def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch, figure):
-    """Both workers wait for a cluster that cannot be reached, and 20 other calls are answered meanwhile."""
+    """While both workers wait for an unreachable cluster, 20 other calls are answered."""
     cluster, workers, count, timeout = "mboxedge35.tt.omtrdc.net", 2, 20, 9000
     go = threading.Event()
 
@@ -431,7 +431,7 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
 
 @pytest.mark.parametrize("how", ["get", "await"])
 def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
-    """The callback of an expired call runs later, once, on the next worker that is free."""
+    """The callback of an expired call runs later, once, on the next free worker."""
     workers, waiting, count = 3, 200, 20
     go, held, told = threading.Event(), [], []
 
@@ -461,7 +461,7 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
             go.set()
             assert eventually(lambda: len(told) == count)
             assert client.flush(LONG)
-            # The workers are those that were held, or their successors; nobody asked the server for a dead call.
+            # The server received no expired call. The workers are those that were held, or their replacements.
             assert [result.get(0)["response"].status for result in holding] == [200] * workers
             assert len(server.requests) == requests == workers
             stats = client.stats()
@@ -470,11 +470,11 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
     assert sorted((number, error) for number, error, _ in told) == list(enumerate(errors))
     assert {thread for _, _, thread in told} <= set(held)
     assert stats["failures"] == count
-    assert seen.most <= workers + 2 + 1 + workers  # the server has one for each connection, and one that accepts
+    assert seen.most <= workers + 2 + 1 + workers  # the server has a thread for each connection, and the accepting one
 
 
 def expired(result, how):
-    """Return the error that a waiter gets: the call had no worker in time."""
+    """Return the error of a call that no worker began in time."""
 
     async def awaited():
         return await result
@@ -485,8 +485,8 @@ def expired(result, how):
     return caught.value
 
 
-def test_t1_a_call_whose_worker_overruns_the_deadline_fails_once(figure):
-    """A pool manager of the application ignores the time-out that it is given."""
+def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
+    """The application's pool manager ignores its ``timeout`` argument."""
     go, told = threading.Event(), []
 
     class Stubborn:
@@ -502,7 +502,7 @@ def test_t1_a_call_whose_worker_overruns_the_deadline_fails_once(figure):
         error, took = ended(result.get)
         figure("s of a call whose worker hangs", took, SHORT / 1000)
         assert type(error) is DeadlineExceeded
-        assert (told, client.stats()["running"]) == ([], 1)  # the call is over, its worker is not
+        assert (told, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy
         go.set()
         assert client.flush(LONG)  # waits for the callback of the expired call, too
         assert told == [error]

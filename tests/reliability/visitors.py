@@ -1,4 +1,4 @@
-"""Visitors whose answers can be told apart: each has a marker, which the server puts into the answer."""
+"""Visitors with distinguishable answers: each visitor has a marker, which the server puts into its answers."""
 
 import contextlib
 import json
@@ -11,12 +11,12 @@ from tests.support import body_of, content, offers
 
 
 def options_of(marker, **more):
-    """The options of a call for the visitor ``marker``."""
+    """Return the options of a call for the visitor ``marker``."""
     return {**offers(id=VisitorId(tnt_id=f"{marker}.35_0")), **more}
 
 
 def fields_for(raw):
-    """Return the JSON that answers the request ``raw``: marked by its visitor, with its request id."""
+    """Return the JSON answer to the request ``raw``, with the marker of its visitor and its request id."""
     request = body_of(raw)
     tnt_id = request["id"]["tntId"]
     option = {"type": "html", "content": f"for {tnt_id}"}
@@ -43,7 +43,7 @@ def belongs_to(envelope, marker):
 
 
 def answers_each(connection):
-    """Answer every request of a connection."""
+    """Answer all requests of a connection."""
     while True:
         raw = connection.read_request()
         if not raw:
@@ -52,14 +52,14 @@ def answers_each(connection):
 
 
 def forget_finished(server):
-    """Free what a server has recorded, which would grow with the number of calls."""
+    """Delete a server's records, which would grow with the number of calls."""
     del server.requests[:]
     server._threads[:] = [thread for thread in server._threads if thread.is_alive()]
 
 
 @contextlib.contextmanager
 def swallows_connects(family=socket.AF_INET, host="127.0.0.1"):
-    """A port that ignores attempts to connect: the queue of its listener is full."""
+    """Yield a port that ignores attempts to connect, because the queue of its listener is full."""
     with socket.socket(family) as listener, contextlib.ExitStack() as fillers:
         listener.bind((host, 0))
         listener.listen(0)
