@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The folder with the schema and the conformance cases, which a clone need not have.
+SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
 
 #: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
 LONG_RUNS = ("soak", "fuzz")
@@ -32,10 +34,9 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with the schema and the conformance cases: ``TARGET_SHARED``, or ``shared`` beside the checkout."""
-    folder = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"no shared cases at {folder}: set TARGET_SHARED to their folder")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared cases at {SHARED}: set TARGET_SHARED to their folder")
+    return SHARED
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:

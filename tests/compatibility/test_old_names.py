@@ -3,10 +3,10 @@
 import enum
 import importlib
 import inspect
-import os
+import json
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set
 
 import pytest
 
@@ -15,29 +15,10 @@ from target_python_sdk import AttributesProvider, EventProvider
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "old-names.md"
-SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared") / "reference"
-SURFACE = SHARED / "import-surface-of-1.1.0.md"
+#: The names of 1.1.0, its calls with their arguments, and its models with their modules.
+OF_1_1_0 = json.loads(Path(__file__).with_name("names_of_1_1_0.json").read_text(encoding="utf-8"))
 
 ROW = re.compile(r"^\| (?P<names>`.+?) \| (?P<kind>works|kept|not offered) \| (?P<note>.+) \|$")
-
-#: A name in the list, and what stands in brackets behind it.
-CALL = re.compile(r"(?<![\w\"'@/])([A-Za-z_][\w.]*)((?:\((?:[^()]|\([^()]*\))*\))*)")
-
-#: What is between backticks in the list of 1.1.0's names, and is not one of them.
-NO_NAMES = re.findall(
-    r"\w+",
-    """
-    Decisioning Enum Final Invalid KeyError Literal Method None NotImplementedError Property ValueError X __init__
-    __setitem__ activityId allocation_provider allowable_values args artifact_provider attributes_provider class
-    client_info constants context_provider cookies copy d deepcopy delivery_api delivery_api_client dict dumps enums
-    event_name event_provider events from geo_provider hashing helper import join lambda limited_key_dict list
-    local_delivery_api local_vars_configuration messages meta model_property payload perf_tool pickle
-    post_processors property py repr response_helpers send_notification_func setdefault str target
-    target_decisioning_engine target_delivery_response target_location_hint target_python_sdk target_tools trace
-    type update utils v validate_ validators value visitor_state
-    """,
-)
-
 
 class Name(NamedTuple):
     """One name on the page."""
@@ -170,72 +151,29 @@ def test_every_constant_dict_of_texts_has_its_keys() -> None:
             assert sorted(found(name.module, name.name)) == sorted(re.findall(r"`([A-Z_]+)`", name.note)), name.whole
 
 
-# Against the list of 1.1.0's names, where that is at hand
+# Against the list of 1.1.0's names
 
 
-@pytest.fixture(scope="module")
-def sections() -> Dict[str, str]:
-    """The sections 6.1 to 6.8 of the list, by number."""
-    if not SURFACE.is_file():
-        pytest.skip(f"no list of names at {SURFACE}: set TARGET_SHARED to the folder of the shared cases")
-    text = SURFACE.read_text(encoding="utf-8")
-    parts = re.findall(r"^### (6\.[1-8]) .*?\n(.*?)(?=^### |\Z)", text, re.M | re.S)
-    assert [number for number, _ in parts] == [f"6.{each}" for each in range(1, 9)]
-    return dict(parts)
-
-
-def listed(section: str) -> Iterator[Tuple[str, str]]:
-    """The names between backticks, with their arguments where those are given; ``a{b,c}`` is two."""
-    for text in re.findall(r"`([^`(][^`]*)`", section):
-        for part in _expanded(text):
-            for name, arguments in CALL.findall(_bare(part)):
-                yield name.rpartition(".")[2], arguments
-
-
-def _bare(text: str) -> str:
-    """Without values and texts, in which no names are looked for."""
-    text = re.sub(r"\"[^\"]*\"|'[^']*'", '""', text)
-    return re.sub(r"(?<=\w)=(?:\{[^}]*\}|\[[^\]]*\]|[^,)\s]+)", "=0", text)
-
-
-def _expanded(text: str) -> List[str]:
-    braces = re.fullmatch(r"(.*?)\{([\w, ]+)\}(.*)", text, re.S)
-    if braces is None:
-        return [text]
-    before, inner, after = braces.groups()
-    if before.endswith("SCHEME"):  # whose keys these are
-        return [before + after]
-    return [part for each in inner.split(",") for part in _expanded(before + each.strip() + after)]
-
-
-def test_the_page_is_complete(sections: Dict[str, str]) -> None:
-    """Each name of 6.1, 6.2 and 6.4 to 6.8 is on the page, each class of 6.3 too."""
+def test_the_page_is_complete() -> None:
+    """Each name and each model of 1.1.0 is on the page."""
     known: Set[str] = {part for name in NAMES for part in (name.name.split(".")[-1], *name.name.split("."))}
-    missing = {
-        name
-        for number, section in sections.items()
-        if number != "6.3"
-        for name, _ in listed(section)
-        if name not in known.union(NO_NAMES)
-    }
-    models = set(re.findall(r"^\| `(\w+)` \| \w+\.py", sections["6.3"], re.M))
-    assert len(models) > 55
-    assert sorted(missing | (models - known)) == []
+    assert len(OF_1_1_0["models"]) > 55
+    assert sorted({*OF_1_1_0["names"], *OF_1_1_0["models"]} - known) == []
 
 
-def test_a_call_that_is_listed_fits(sections: Dict[str, str]) -> None:
-    """Our signatures take the arguments of 1.1.0's: no fewer, and no new one that has to be given."""
+def test_our_signatures_accept_the_arguments_of_1_1_0() -> None:
+    """There are no fewer parameters, and no new one without a default."""
     ours: Dict[str, List[str]] = {}
     not_ours = {name.name.split(".")[-1] for name in NOT_OFFERED}
     for name in OFFERED:
         if name.signature and name.name.split(".")[-1] not in not_ours:
             ours.setdefault(name.name.split(".")[-1], []).append(name.signature)
     compared = 0
-    for number in ("6.5", "6.6", "6.7"):
-        for called, arguments in listed(sections[number]):
-            if arguments and "…" not in arguments and called in ours:
-                assert any(_fits(arguments, signature) for signature in ours[called]), (called, arguments, ours[called])
-                compared += 1
+    for call in OF_1_1_0["calls"]:
+        name, bracket, rest = call.partition("(")
+        if name in ours:
+            assert any(_fits(bracket + rest, signature) for signature in ours[name]), (call, ours[name])
+            compared += 1
     assert compared > 80
 
 
@@ -252,10 +190,9 @@ def _split(arguments: str) -> List[str]:
     return [each.strip() for each in re.sub(r"\{[^}]*\}", "0", arguments[1:-1]).split(",") if each.strip()]
 
 
-def test_every_model_has_its_module(sections: Dict[str, str]) -> None:
+def test_every_model_has_its_module() -> None:
     """``delivery_api_client.Model.<module>.<Class>`` is the class of ``delivery_api_client``."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+)\.py", sections["6.3"], re.M)
-    door = importlib.import_module("delivery_api_client")
-    for name, module in rows:
+    package = importlib.import_module("delivery_api_client")
+    for name, module in OF_1_1_0["models"].items():
         own = importlib.import_module("delivery_api_client.Model." + module)
-        assert getattr(own, name) is getattr(door, name), name
+        assert getattr(own, name) is getattr(package, name), name

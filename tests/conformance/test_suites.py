@@ -1,6 +1,8 @@
-"""Every conformance case, of the SDK's family and our own, gives what it should through the public client."""
+"""Every conformance case passes through the public client: our own, and those of the SDK's family if they are present.
 
-import os
+The cases of the family are in the folder that ``TARGET_SHARED`` names, by default ``shared`` beside the checkout.
+"""
+
 import re
 from pathlib import Path
 
@@ -9,30 +11,16 @@ import pytest
 from tests.conformance.buckets import bucket, murmur3
 from tests.conformance.comparing import at, differences
 from tests.conformance.harness import cases_in, run
+from tests.conftest import SHARED
 
 HERE = Path(__file__).resolve().parent
-SHARED = Path(os.environ.get("TARGET_SHARED") or HERE.parent.parent.parent / "shared") / "conformance"
 OURS = cases_in(HERE)
-FAMILY = cases_in(SHARED)
-MISSING = f"no cases at {SHARED}: set TARGET_SHARED to the folder of the shared cases"
-
-
-def named(cases):
-    """Parameters with their names; one that is skipped, and says why, where there are none."""
-    if not cases:
-        return [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
-    return [pytest.param(case, id=case.name) for case in cases]
+FAMILY = cases_in(SHARED / "conformance")
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("case", named(FAMILY))
-def test_a_case_of_the_family_passes(case, monkeypatch):
-    check(case, run(case, monkeypatch))
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("case", named(OURS))
-def test_a_case_of_ours_passes(case, monkeypatch):
+@pytest.mark.parametrize("case", [*OURS, *FAMILY], ids=lambda case: case.name)
+def test_a_case_passes(case, monkeypatch):
     check(case, run(case, monkeypatch))
 
 

@@ -1,6 +1,7 @@
 """URLs of all forms are split into the parts that audiences can target."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,11 +10,21 @@ from hypothesis import strategies as st
 
 from target_tools.page_url import PageUrl
 from target_tools.public_suffixes import public_suffixes
+from tests.conftest import SHARED
 
 PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top_level_domain")
 #: The names of the parts in the context of a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
+#: Pages as traces contain them, and the traces of the SDK's family if they are present.
+TRACES = [
+    suite
+    for suite in (
+        Path(__file__).with_name("traced_pages.json"),
+        SHARED / "conformance" / "suites" / "TEST_SUITE_TRACE.json",
+    )
+    if suite.is_file()
+]
 
 
 def parts_of(url):
@@ -40,10 +51,10 @@ def pages_in(value):
             yield from pages_in(inner)
 
 
-def test_the_parts_match_those_in_traces(shared):
-    suite = (shared / "conformance" / "suites" / "TEST_SUITE_TRACE.json").read_text(encoding="utf-8")
-    pages = list(pages_in(json.loads(suite)))
-    assert {page["url"] for page in pages} == {"", "http://local-target-test/"}
+@pytest.mark.parametrize("suite", TRACES, ids=lambda suite: suite.stem)
+def test_the_parts_match_those_in_traces(suite):
+    pages = list(pages_in(json.loads(suite.read_text(encoding="utf-8"))))
+    assert len({page["url"] for page in pages}) > 1
     for page in pages:
         address = PageUrl(page["url"])
         found = {key: getattr(address, name) for key, name in IN_TRACES.items()}
