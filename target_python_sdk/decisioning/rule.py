@@ -130,7 +130,7 @@ class ArtifactRuleCompiler:
             raise InvalidRule("activityId: a number was expected")
         activity = self._activities.get(number)
         if activity is None:
-            activity = BucketedActivity(number, HashPrefix.of_text(f"{self._client}.{number}."))
+            activity = BucketedActivity(number, HashPrefix.of_text(self._client + f".{number}."))
             self._activities[number] = activity
         return CompiledRule(document, activity, self._tokens, self._cache)
 

@@ -5,16 +5,15 @@ letters, digits and inner hyphens; any other hint is ignored and counted, and ne
 for that call only. The client itself remembers only clusters that the edge has named.
 """
 
+import re
 from typing import Any, Callable, Optional, Tuple
 
-from target_python_sdk.delivery.option_parsers import is_label
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.clock import monotonic
 from target_tools.http.messages import DEFAULT_PORTS, Origin
 
-#: The longest hint, in characters.
-_MAX_HINT_LENGTH = 20
+_HINT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,18}[A-Za-z0-9])?")
 #: Seconds for which a cluster that could not be reached is not remembered again.
 QUARANTINE_SECONDS = 5.0
 
@@ -77,7 +76,7 @@ def choose_cluster(
 
 def valid_hint(hint: Optional[str]) -> Optional[str]:
     """Return ``hint`` if it can be part of a host name."""
-    return hint if hint and is_label(hint, _MAX_HINT_LENGTH) else None
+    return hint if hint and _HINT.fullmatch(hint) else None
 
 
 def cluster_of_id(device_id: Any) -> Optional[str]:

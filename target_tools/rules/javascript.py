@@ -160,7 +160,7 @@ def to_string(value: Any) -> str:
     """The value as text: numbers as JavaScript prints them, arrays joined by commas."""
     type_ = type_of(value)
     if type_ is STRING:
-        return str(value)
+        return str.__str__(value)  # str() of an Enum member is its name
     if type_ is NUMBER:
         return _number_to_text(value)
     if type_ is BOOLEAN:

@@ -1,0 +1,86 @@
+"""Limits of the modules that take part in a call, and of untyped arguments."""
+
+import ast
+import logging
+import os
+import sys
+from collections import Counter
+from typing import Any, Callable, Dict, List, Set
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.types import DeliveryRequest
+from tests.house.source import PACKAGES
+from tests.support import ROOT, offers
+
+#: The number of modules whose functions run during a call.
+MAX_SERVER_SIDE = 32
+MAX_ON_DEVICE = 38
+#: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
+MAX_UNTYPED = 18.1
+
+
+def modules_used_by(call: Callable[[], object]) -> Set[str]:
+    """Return the modules of the packages whose functions run in this thread during ``call``."""
+    folders = tuple(f"{ROOT}{os.sep}{package}{os.sep}" for package in PACKAGES)
+    used: Set[str] = set()
+
+    def profile(frame: Any, event: str, _argument: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(folders) and code.co_name != "<module>":
+            used.add(os.path.relpath(code.co_filename, ROOT))
+
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return used
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("method", "limit"), [("server-side", MAX_SERVER_SIDE), ("on-device", MAX_ON_DEVICE)])
+def test_few_modules_take_part_in_a_blocking_call(method: str, limit: int) -> None:
+    """The first call of a client also imports modules and opens a connection, so the second one is counted."""
+    quiet = logging.getLogger("tests.house.quiet")
+    quiet.setLevel(logging.WARNING)
+    with LocalEdge() as edge:
+        options: Dict[str, Any] = {
+            "client": "acmeclient",
+            "organization_id": "1234567890@AdobeOrg",
+            "server_domain": edge.domain,
+            "secure": False,
+            "decisioning_method": method,
+            "cdn_base_path": "http://" + edge.domain,
+            "logger": quiet,
+        }
+        with TargetClient.create(options) as client:
+            call = {"request": offers("a1-serverside-ab")["request"]}
+            assert isinstance(call["request"], DeliveryRequest)
+            client.get_offers(call)
+            used = modules_used_by(lambda: client.get_offers(call))
+    assert len(used) <= limit, "\n".join(sorted(used))
+
+
+def untyped_arguments(modules: Dict[str, Any]) -> "tuple[float, List[str]]":
+    """Return the share of arguments annotated as ``Any`` or ``object``, and the modules that have most of them."""
+    annotated, untyped = 0, Counter[str]()
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                arguments = node.args
+                named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+                for argument in (*named, arguments.vararg, arguments.kwarg):
+                    if argument is not None and argument.annotation is not None:
+                        annotation = argument.annotation
+                        annotated += 1
+                        untyped[module.name] += isinstance(annotation, ast.Name) and annotation.id in ("Any", "object")
+    worst = [f"{name}: {count}" for name, count in untyped.most_common(20)]
+    return 100 * sum(untyped.values()) / annotated, worst
+
+
+def test_few_arguments_are_untyped(modules: Dict[str, Any]) -> None:
+    share, worst = untyped_arguments(modules)
+    assert share <= MAX_UNTYPED, "{:.1f} % of the annotated arguments are untyped:\n{}".format(share, "\n".join(worst))
