@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 
 class Authority:
-    """An authority that nobody else trusts, and the certificates it signs."""
+    """A certificate authority for tests, and the certificates that it issues."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -18,19 +18,19 @@ class Authority:
         self._authority.cert_pem.write_to_path(self.ca_file)
 
     def server_context(self, *names, **options):
-        """What a server of these names (localhost, unless others are given) shows."""
+        """Return the TLS context of a server with a certificate for these names, or for localhost."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(*(names or ("localhost", "127.0.0.1")), **options).configure_cert(context)
         return context
 
     def trust(self, context):
-        """Let a server ask its clients for certificates of this authority."""
+        """Make a server require client certificates of this authority."""
         self._authority.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def client_files(self):
-        """Certificate and key of a client, in two files."""
+        """Write a certificate and key of a client to two files; return their paths."""
         certificate = self._authority.issue_cert("client@example.com")
         paths = str(self._folder / "client.pem"), str(self._folder / "client.key")
         certificate.cert_chain_pems[0].write_to_path(paths[0])

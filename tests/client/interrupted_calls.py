@@ -1,9 +1,8 @@
-"""Calls in the main thread under a storm of signals; run as a process of its own.
+"""A program that makes calls in the main thread while many signals arrive.
 
     python -m tests.client.interrupted_calls DOMAIN INTERRUPTS [CA_FILE]
 
-Prints, as JSON, how many calls were interrupted and completed, and whatever was raised
-that the signal handler did not raise.
+Prints as JSON how many calls were interrupted and completed, and the exceptions that the signal handler did not raise.
 """
 
 import json
@@ -16,7 +15,7 @@ from tests.support import offers
 
 
 class Interrupted(Exception):
-    """What the signal handler raises, as a soft time limit does."""
+    """Raised by the signal handler, like the exception of a soft time limit."""
 
 
 def main(domain: str, wanted: int, ca_file: str = "") -> None:
@@ -24,7 +23,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
     options.update({"ca_certs": ca_file} if ca_file else {"secure": False})
     client = TargetClient.create(options)
     counts = {"interrupted": 0, "completed": 0, "foreign": []}
-    # In the open only while a call is under way: what is tested is the call, not this loop.
+    # True only during a call, because the test is about the call and not about this loop.
     armed = [False]
 
     def interrupt(*_):
@@ -35,7 +34,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
     signal.signal(signal.SIGALRM, interrupt)
     call = offers()
     pauses = random.Random(20261122)
-    # About as long as a call takes, so that a signal comes anywhere in it, and some are quicker.
+    # About the duration of a call, so that signals arrive anywhere in it. Some calls finish earlier.
     longest_pause, in_a_row = 0.004 if ca_file else 0.0015, 0
     while counts["interrupted"] < wanted:
         in_a_row += 1
@@ -52,7 +51,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
                 armed[0] = False
         except Interrupted:
             counts["interrupted"] += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+        except Exception as error:  # noqa: BLE001 - reported
             counts["foreign"].append(repr(error))
     signal.setitimer(signal.ITIMER_REAL, 0)
     for _ in range(20):

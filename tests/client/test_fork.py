@@ -1,4 +1,4 @@
-"""What a forked child has of its parent's client (2a); ``reliability/test_forks.py`` forks at bad moments."""
+"""A client in a forked child (2a). ``reliability/test_forks.py`` forks at bad moments."""
 
 import os
 
@@ -14,14 +14,14 @@ pytestmark = [
 ]
 
 
-def test_a_child_that_is_the_first_to_call_leaves_the_parent_nothing():
+def test_parent_and_child_open_their_own_connections():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         assert in_a_child(lambda: client.get_offers(offers()))
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 2
 
 
-def test_the_child_begins_with_its_parents_hint():
+def test_the_child_inherits_the_location_hint():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         client.get_offers(offers())
 
@@ -32,7 +32,7 @@ def test_the_child_begins_with_its_parents_hint():
         assert in_a_child(call)
 
 
-def test_closing_in_the_child_closes_nothing_of_the_parents():
+def test_closing_in_the_child_keeps_the_parents_connection():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         client.get_offers(offers())
         assert in_a_child(client.close)

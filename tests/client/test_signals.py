@@ -1,4 +1,4 @@
-"""A soft time limit is an exception that a signal handler raises anywhere in the main thread (T17, T18)."""
+"""Calls interrupted by soft time limits: exceptions that a signal handler raises in the main thread (T17, T18)."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ from tests.support import ANSWER_BYTES
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
-def storm(*arguments):
-    """What a process under a storm of signals saw."""
+def run_interrupted_calls(*arguments):
+    """Run ``interrupted_calls`` and return its report."""
     command = [sys.executable, "-m", "tests.client.interrupted_calls", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, timeout=200, check=False, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -23,13 +23,13 @@ def storm(*arguments):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("interrupts", scaled(10000, 3000))
-def test_thousands_of_signals_leave_nothing_stuck_and_no_exception_changed(interrupts, scheme, authority):
+def test_after_thousands_of_signals_no_call_hangs_and_no_exception_is_changed(interrupts, scheme, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
         domain = server.domain if tls is None else f"localhost:{server.port}"
-        seen = storm(domain, interrupts, *([authority.ca_file] if tls else []))
-    # A call that is stuck ends after ten seconds with DeadlineExceeded, which no handler raised.
-    assert seen["foreign"] == []
-    assert seen["interrupted"] == interrupts
-    assert seen["completed"] > 0
-    assert seen["usable"]
+        report = run_interrupted_calls(domain, interrupts, *([authority.ca_file] if tls else []))
+    # A call that hangs ends after ten seconds with DeadlineExceeded, which the handler does not raise.
+    assert report["foreign"] == []
+    assert report["interrupted"] == interrupts
+    assert report["completed"] > 0
+    assert report["usable"]

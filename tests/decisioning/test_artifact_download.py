@@ -1,4 +1,4 @@
-"""Downloads of an artifact, answered by the test in place of a server."""
+"""The URL, the download and the formats of a rule artifact; the test replaces the server."""
 
 import json
 import time
@@ -25,7 +25,7 @@ ORGANIZATION = "1234567890@AdobeOrg"
 TIMINGS = Timings()
 
 
-def place(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", masked=False):
+def location(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", masked=False):
     return ArtifactLocation(parse_url(url, "artifact_location"), url, masked, ORGANIZATION, 1000)
 
 
@@ -33,13 +33,13 @@ def reply(body=b"{}", status=200, **headers):
     return HttpReply(status, "Reason", headers, body, TIMINGS)
 
 
-def answered(said, etag=None, **about):
-    """What the download gives for that reply."""
-    return fetch_artifact(place(**about), etag, lambda request, deadline: said, Deadline.after(60))
+def download(received, etag=None, **options):
+    """Return the result of a download with that reply."""
+    return fetch_artifact(location(**options), etag, lambda request, deadline: received, Deadline.after(60))
 
 
 def requested(url=None, etag=None):
-    """The request that a download sends."""
+    """Return the request that a download sends."""
     sent = []
 
     def send(request, deadline):
@@ -47,7 +47,7 @@ def requested(url=None, etag=None):
         return reply(status=404)
 
     with pytest.raises(HttpStatusError):
-        fetch_artifact(place() if url is None else place(url), etag, send, Deadline.after(60))
+        fetch_artifact(location() if url is None else location(url), etag, send, Deadline.after(60))
     return sent[0]
 
 
@@ -63,10 +63,10 @@ def url(**given):
     return artifact_url(**{**usual, **given})
 
 
-# Where it is
+# The URL
 
 
-def test_the_address_is_made_of_client_and_environment():
+def test_the_default_url_contains_client_and_environment():
     assert url() == "https://assets.adobetarget.com/acmeclient/production/v1/rules.json"
 
 
@@ -81,24 +81,24 @@ def test_the_address_is_made_of_client_and_environment():
         ({"property_token": "a/../b?"}, "https://assets.adobetarget.com/acmeclient/production/v1/a%2F..%2Fb%3F/rules.json"),
     ],
 )
-def test_what_else_the_address_depends_on(given, expected):
+def test_other_options_change_the_url(given, expected):
     assert url(**given) == expected
 
 
 @pytest.mark.parametrize("name", [".", "..", "\udc80"])
 @pytest.mark.parametrize("option", ["client", "environment", "property_token"])
-def test_what_is_no_folder_of_ones_own_is_an_option_error(option, name):
+def test_an_invalid_path_segment_is_an_option_error(option, name):
     with pytest.raises(OptionError, match=option + ": the name of a folder was expected") as raised:
         url(**{option: name})
     assert raised.value.option == option
 
 
 @pytest.mark.parametrize("host", ["a" * 63 + ".example", "example.", "a_b.example", "a." * 126 + "a"])
-def test_a_name_may_be_as_long_as_names_are(host):
+def test_host_names_of_maximum_length_are_valid(host):
     assert parse_url(f"http://{host}/", "x").origin.host == host
 
 
-def test_b62_any_environment_has_a_folder_of_its_own():
+def test_b62_any_environment_is_part_of_the_url():
     assert url(environment="qa-2") == "https://assets.adobetarget.com/acmeclient/qa-2/v1/rules.json"
 
 
@@ -111,7 +111,7 @@ def test_b62_any_environment_has_a_folder_of_its_own():
         ("https://bücher.example/ü\x00%20", Origin("https", "xn--bcher-kva.example", 443), "/%C3%BC%00%20"),
     ],
 )
-def test_an_address_is_taken_apart_for_a_connection(location, origin, target):
+def test_a_url_is_parsed_and_percent_encoded(location, origin, target):
     assert parse_url(location, "artifact_location")[:2] == (origin, target)
 
 
@@ -121,28 +121,28 @@ def test_an_address_is_taken_apart_for_a_connection(location, origin, target):
      "http://a\"b/", "https://" + "ü" * 70 + "/", "https://" + "a" * 64 + ".example/", "http://a..b/", "http://.a/",
      "https://" + "a." * 127 + "aa/", "http://a/\udc80", "http://a/?\udc80", "http://\udc80@a/", "http://\udc80/"],
 )  # fmt: skip
-def test_an_address_that_leads_nowhere_is_an_option_error(location):
+def test_an_invalid_url_is_an_option_error(location):
     with pytest.raises(OptionError, match="artifact_location: an http or https URL was expected") as raised:
         parse_url(location, "artifact_location")
     assert raised.value.option == "artifact_location"
 
 
-def test_an_address_is_shown_without_credentials_and_query():
+def test_a_redacted_url_has_neither_credentials_nor_query():
     address = parse_url("https://me:se%40cret@cdn.example:444/rules.json?token=t", "artifact_location")
     assert address.redacted == "https://cdn.example:444/rules.json"
     assert address.credentials == "me:se@cret"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
-def test_loopback_is_known(host):
+def test_loopback_addresses_are_recognized(host):
     assert parse_url(f"http://{host}:80/", "x").is_loopback
     assert not parse_url("http://127.0.0.1.example/", "x").is_loopback
 
 
-# What is asked
+# The request
 
 
-def test_the_request_says_who_asks():
+def test_the_request_identifies_the_sdk():
     request = requested()
     assert (request.method, request.body, request.max_bytes) == ("GET", b"", 1000)
     assert dict(request.headers) == {
@@ -153,7 +153,7 @@ def test_the_request_says_who_asks():
     }
 
 
-def test_the_etag_goes_back_as_it_came():
+def test_the_etag_is_sent_back_unchanged():
     assert dict(requested(etag='W/"a"').headers)["If-None-Match"] == 'W/"a"'
 
 
@@ -163,23 +163,23 @@ def test_credentials_are_sent_as_a_header():
     assert "secret" not in request.url
 
 
-# What is answered
+# The reply
 
 
-def test_an_artifact_is_a_document_with_its_etag():
-    download = answered(reply(json.dumps(artifact()).encode(), ETag='"1"'))
-    assert download.document == artifact()
-    assert (download.etag, download.geo) == ('"1"', None)
+def test_a_download_has_the_document_and_the_etag():
+    downloaded = download(reply(json.dumps(artifact()).encode(), ETag='"1"'))
+    assert downloaded.document == artifact()
+    assert (downloaded.etag, downloaded.geo) == ('"1"', None)
 
 
 @pytest.mark.parametrize("etag", [None, "", "a\r\n b", '"ü"', "x" * 2000])
-def test_an_etag_that_cannot_be_sent_is_none(etag):
+def test_an_etag_that_cannot_be_sent_is_ignored(etag):
     headers = {} if etag is None else {"ETag": etag}
-    assert answered(reply(**headers)).etag is None
+    assert download(reply(**headers)).etag is None
 
 
-def test_unchanged_is_none():
-    assert answered(reply(b"", 304), etag='"1"') is None
+def test_a_304_returns_none():
+    assert download(reply(b"", 304), etag='"1"') is None
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_unchanged_is_none():
     [(304, RedirectRefused), (301, RedirectRefused), (307, RedirectRefused), (204, HttpStatusError),
      (403, HttpStatusError), (404, HttpStatusError), (500, HttpStatusError)],
 )  # fmt: skip
-def test_another_status_brings_no_artifact(status, kind):
+def test_any_other_status_is_an_error(status, kind):
     with pytest.raises(kind) as raised:
-        answered(reply(b"<html>no", status)._replace(attempts=3))
+        download(reply(b"<html>no", status)._replace(attempts=3))
     assert type(raised.value) is kind
     assert (raised.value.status, raised.value.attempts, raised.value.body) == (status, 3, "<html>no")
 
@@ -197,19 +197,19 @@ def test_another_status_brings_no_artifact(status, kind):
 @pytest.mark.parametrize(
     "body", [b"{", b"<html>", b"\xff", b"NaN", b"[" * 200 + b"]" * 200, b"[" * 100000, b"9" * 5000]
 )
-def test_what_is_no_json_is_no_artifact(body):
+def test_invalid_json_is_an_invalid_artifact(body):
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON") as raised:
-        answered(reply(body))
+        download(reply(body))
     assert raised.value.status == 200
 
 
-def test_nothing_is_no_artifact():
+def test_an_empty_body_is_an_invalid_artifact():
     with pytest.raises(InvalidArtifact):
-        answered(reply(b""))
+        download(reply(b""))
 
 
 @pytest.mark.slow
-def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
+def test_ten_thousand_activities_are_parsed_but_not_300000_brackets():
     rules = [artifact()["rules"]["mboxes"]["home"][0]] * 40000
     text = json.dumps(artifact(rules={"mboxes": {"home": rules}})).encode()
     assert text.count(b"{") + text.count(b"[") > 200000
@@ -218,7 +218,7 @@ def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
         parse_artifact(b"[" + b"[]," * 300000 + b"[]]", False, ORGANIZATION)
 
 
-# The masked format
+# rules.bin
 
 
 @pytest.mark.parametrize(
@@ -232,21 +232,21 @@ def test_ten_thousand_activities_are_read_and_a_flood_of_brackets_is_not():
         (None, "https://a/rules.json?x=.bin", False),
     ],
 )
-def test_the_format_is_said_or_known_by_the_address(artifact_format, location, expected):
+def test_the_format_comes_from_the_option_or_the_extension(artifact_format, location, expected):
     assert is_obfuscated(artifact_format, location) is expected
 
 
 @pytest.mark.parametrize("organization_id", ["1@AdobeOrg", "x" * 500, "ü@AdobeOrg"])
-def test_b63_a_masked_artifact_is_read(organization_id):
+def test_b63_an_obfuscated_artifact_is_parsed(organization_id):
     assert parse_artifact(masked(artifact(), organization_id), True, organization_id) == artifact()
     assert deobfuscate(masked({}, organization_id), organization_id) == b"{}"
 
 
-def test_b63_the_key_begins_with_the_organization_id():
-    # By hand: "{}" XOR "AB", where "AB" are the first two bytes of the key.
+def test_b63_the_pad_is_the_organization_id_and_the_key():
+    # "{}" XOR "AB", the organization id.
     body = b"ATOD:001" + b"k" * 32 + bytes([ord("{") ^ ord("A"), ord("}") ^ ord("B")])
     assert parse_artifact(body, True, "AB") == {}
-    # ... and goes on with the 32 bytes of the header, then from the beginning.
+    # The 32 bytes of the key follow, then the pad repeats.
     text = b'{"a":"%s"}' % (b"b" * 40)
     key = b"AB" + b"k" * 32
     hidden = bytes(byte ^ key[index % 34] for index, byte in enumerate(text))
@@ -256,31 +256,31 @@ def test_b63_the_key_begins_with_the_organization_id():
 @pytest.mark.parametrize(
     "body", [b"", b"ATOD", b"ATOD:001" + b"k" * 31, b"ATOD:002" + b"k" * 40, b"{" + b" " * 60 + b"}"]
 )
-def test_b63_what_is_not_masked_is_an_invalid_artifact(body):
+def test_b63_a_missing_header_is_an_invalid_artifact(body):
     with pytest.raises(InvalidArtifact, match=r"^Invalid Artifact"):
         parse_artifact(body, True, ORGANIZATION)
 
 
-def test_b63_one_for_another_organization_cannot_be_read():
+def test_b63_an_artifact_of_another_organization_is_invalid():
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
         parse_artifact(masked(artifact(), "2@AdobeOrg"), True, "1@AdobeOrg")
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
         parse_artifact(b"ATOD:001" + b"k" * 32, True, "1@AdobeOrg")
 
 
-def test_ten_megabytes_are_unmasked_without_a_loop():
+def test_ten_megabytes_are_deobfuscated_in_two_seconds():
     body = b"ATOD:001" + b"k" * 32 + bytes(10 << 20)
     began = time.process_time()
     assert len(deobfuscate(body, ORGANIZATION)) == 10 << 20
     assert time.process_time() - began < 2
 
 
-# Where it came from
+# Geo headers
 
 
-def test_the_place_is_told_by_wire_names():
+def test_the_geo_has_wire_names():
     headers = {"x-geo-latitude": "0", "x-geo-longitude": "-122.5", "x-geo-city": " SAN FRANCISCO "}
-    assert answered(reply(**{"x-forwarded-for": "1.2.3.4", **headers})).geo == {
+    assert download(reply(**{"x-forwarded-for": "1.2.3.4", **headers})).geo == {
         "ipAddress": "1.2.3.4",
         "latitude": 0.0,
         "longitude": -122.5,
@@ -291,8 +291,8 @@ def test_the_place_is_told_by_wire_names():
     }
 
 
-def test_b37_a_chain_of_addresses_harms_nobody():
-    geo = answered(reply(**{"x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-geo-country-code": "US"})).geo
+def test_b37_the_first_of_several_forwarded_addresses_is_used():
+    geo = download(reply(**{"x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-geo-country-code": "US"})).geo
     assert (geo["ipAddress"], geo["countryCode"]) == ("1.2.3.4", "US")
 
 
@@ -300,7 +300,7 @@ def test_b37_a_chain_of_addresses_harms_nobody():
     "headers", [{}, {"x-forwarded-for": "1.2.3.4"}, {"x-geo-latitude": "north"}, {"x-geo-longitude": "nan"},
                 {"x-geo-city": " "}, {"x-forwarded-for": ","}, {"x-geo-latitude": None}]
 )  # fmt: skip
-def test_no_place_is_none(headers):
+def test_headers_without_a_location_return_none(headers):
     assert geo_from_headers(headers) is None
 
 
