@@ -3,6 +3,7 @@
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from target_python_sdk.delivery.call_options import call_options, check_notifications
+from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.delivery.options import ByteLimits, ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.types import DeliveryRequest
@@ -48,7 +49,7 @@ def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
     """Return the message for the options of ``send_notifications``: JSON values with all ids and times."""
     call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:
-        raise OptionError("Invalid option 'callback': a message cannot contain a callback", "callback", "None")
+        reject("callback", "None", problem="a message cannot contain a callback")
     check_notifications(call.request)
     prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
     check_notifications(prepared.request)  # prepare_request has removed the invalid ones

@@ -28,11 +28,11 @@ from typing import (
     overload,
 )
 
+from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.integrations.wsgi_environ import ENVIRON_VARIABLES, context, request_cookies, scheme
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import Context, DeliveryRequest
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.errors import OptionError
 from target_tools.logger import default_logger
 from target_tools.uuids import random_uuid
 
@@ -90,12 +90,9 @@ class CookieOptions(NamedTuple):
     def validated(self) -> "CookieOptions":
         """Return these options, or raise ``OptionError`` if they are invalid."""
         if self.domain is not None and not _DOMAIN.fullmatch(self.domain):
-            message = f"Invalid option 'domain': expected a host name, got {self.domain!a}"
-            raise OptionError(message, "domain", "a host name")
+            reject("domain", "a host name", self.domain)
         if self.same_site not in _SAME_SITE:
-            expected = "'Lax', 'Strict' or 'None'"
-            message = f"Invalid option 'same_site': expected {expected}, got {self.same_site!a}"
-            raise OptionError(message, "same_site", expected)
+            reject("same_site", "'Lax', 'Strict' or 'None'", self.same_site)
         return self
 
 
@@ -244,9 +241,7 @@ class TargetMiddleware:
         cookies: CookieOptions = DEFAULT_COOKIES,
     ) -> None:
         if not isinstance(trusted_proxies, int) or trusted_proxies < 0:
-            expected = "a number from 0"
-            message = f"Invalid option 'trusted_proxies': expected {expected}, got {trusted_proxies!a}"
-            raise OptionError(message, "trusted_proxies", expected)
+            reject("trusted_proxies", "a number of 0 or more", trusted_proxies)
         self._application = application
         self._proxies = trusted_proxies
         self._cookies = cookies.validated()

@@ -126,7 +126,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
             return new_socket
-        # _dns_host, private and the same in those versions, is the host with a final dot, if it was given with one.
+        # _dns_host, private and the same in those versions, keeps the final dot of a host name, unlike ``host``.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
         began = monotonic()
         addresses = resolver.addresses(host, port, exchange.opening, exchange.opening is exchange.deadline)
@@ -266,7 +266,10 @@ class IdleConnections:
         self.closed = False
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> PooledConnection:
-        """Return the connection that was used last.  If it is too old or was replaced, close it; it opens again."""
+        """Return the connection that was used last.
+
+        If it is too old, or a test has replaced the functions that opened it, close it; it opens again.
+        """
         if self.closed:  # urllib3 empties a pool when it is garbage-collected, in any thread
             self.drop()
             raise queue.Empty

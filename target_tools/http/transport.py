@@ -213,10 +213,10 @@ class Transport:
         connection, received = exchange.connection, exchange.reply
         if connection is None or received is None or exchange.broken or not received.is_complete():
             return
-        if self._settings.idle_seconds <= 0:
-            return
         sock = connection.sock
         if sock is None or (connection.is_tls and _has_pending(sock)) or not reply.is_matched:
+            return
+        if self._settings.idle_seconds <= 0:
             return
         if received.keep_alive is not None:
             connection.keep_alive = received.keep_alive - min(1.0, received.keep_alive / 2)

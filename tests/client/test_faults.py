@@ -32,7 +32,7 @@ def secret_offers():
     return {
         **offers(id=VisitorId(tnt_id=SECRET)),
         "session_id": SECRET,
-        "target_cookie": "session#{0}#4000000000|PC#{0}.35_0#4000000000".format(SECRET),
+        "target_cookie": f"session#{SECRET}#4000000000|PC#{SECRET}.35_0#4000000000",
     }
 
 
@@ -40,7 +40,7 @@ def text_of(error):
     """Return the text of an error in a log line with a traceback."""
     shown = ""
     while error is not None:
-        shown += "{} {!r}\n".format(error, error)
+        shown += f"{error} {error!r}\n"
         error = error.__cause__ or error.__context__
     return shown
 
@@ -91,7 +91,7 @@ def serve_json(value):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
 def test_a_redirect_is_never_followed(status):
     with SocketServer(answer(ANSWER_BYTES)) as elsewhere:
-        headers = {"Location": "http://{}/internal/admin".format(elsewhere.domain)}
+        headers = {"Location": f"http://{elsewhere.domain}/internal/admin"}
         with SocketServer(answer(b"", status, headers)) as server, client_of(server) as client:
             with pytest.raises(RedirectRefused) as caught:
                 client.get_offers(offers())

@@ -491,7 +491,7 @@ def test_the_sender_creates_no_client(app, factory):
 
 
 def test_the_message_has_all_ids_and_times():
-    cookie = "session#from-the-cookie#{}|PC#device.35_0#{}".format(int(time.time()) + 60, int(time.time()) + 60)
+    cookie = f"session#from-the-cookie#{int(time.time()) + 60}|PC#device.35_0#{int(time.time()) + 60}"
     options = {"target_cookie": cookie, "customer_ids": {"crm": {"id": "7", "authState": 1}}, "timeout": 700}
     request = DeliveryRequest(notifications=notified()["request"].notifications)
     message = message_from_options({"request": request, **options}, Log())
@@ -828,7 +828,7 @@ def unaware(worked):
 def test_a_late_install_loses_no_notification(unaware, factory, edge):
     target = install(factory, unaware)
     for number in range(3):
-        target.send_notifications(notified("late-{}".format(number)))
+        target.send_notifications(notified(f"late-{number}"))
     assert eventually(lambda: len(edge.notifications) == 3)
     assert {one["id"] for one in edge.notifications} == {"late-0", "late-1", "late-2"}
     assert target.stats() == {"sent": 3, "resent": 0, "lost": 0}
@@ -938,7 +938,7 @@ def hung(request):
     if request.param == "redis":
         pytest.importorskip("redis", reason=NO_REDIS)
     with SocketServer(lambda connection: connection.hang()) as server:
-        made = Celery("shop", broker="{}://{}".format(request.param, server.domain), set_as_current=False)
+        made = Celery("shop", broker=f"{request.param}://{server.domain}", set_as_current=False)
         made.conf.broker_transport_options = {"socket_timeout": None}
         yield made
 

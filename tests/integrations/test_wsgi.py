@@ -322,7 +322,7 @@ def test_cookies_are_set(style: CookieOptions, values: Dict[str, Any], attribute
     """Each cookie has its own header, with the attributes that browsers and at.js expect."""
     browser = Browser(remembering(envelope_with()), cookies=style)
     assert browser.ask(**values) == b"ok"
-    assert browser.cookies() == ["mbox={}; {}".format(MBOX, attributes), "mboxEdgeCluster=35; " + attributes]
+    assert browser.cookies() == [f"mbox={MBOX}; {attributes}", "mboxEdgeCluster=35; " + attributes]
     assert browser.starts[-1][1][:1] == PLAIN
 
 
@@ -602,9 +602,9 @@ def test_threads_do_not_mix_their_visitors(edge: LocalEdge) -> None:
 
     def visitor(number: int, application: Callable[..., Iterable[bytes]]) -> None:
         for turn in range(10):
-            device = "visitor{}turn{}.35_0".format(number, turn)
+            device = f"visitor{number}turn{turn}.35_0"
             started: List[Headers] = []
-            environ = environ_of(HTTP_COOKIE="mbox=session#{0}#9999999999|PC#{0}#9999999999".format(device))
+            environ = environ_of(HTTP_COOKIE=f"mbox=session#{device}#9999999999|PC#{device}#9999999999")
             list(application(environ, lambda _, headers, started=started: started.append(headers)))
             found = re.findall(r"#(visitor\d+turn\d+\.35_0)#", " ".join(value for _, value in started[0]))
             if found != [device, device]:
