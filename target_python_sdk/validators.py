@@ -5,14 +5,8 @@
 
 from typing import Any, Callable, Mapping, Optional
 
+from target_python_sdk.delivery import legacy_messages as texts
 from target_python_sdk.delivery.call_options import check_notifications, check_offers
-from target_python_sdk.delivery.legacy_messages import (
-    CLIENT_REQUIRED,
-    INVALID_CALLBACK,
-    OPTIONS_REQUIRED,
-    ORG_ID_REQUIRED,
-    REQUEST_REQUIRED,
-)
 from target_python_sdk.delivery.option_parsers import decisioning_method
 from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import OptionError
@@ -21,11 +15,11 @@ from target_tools.errors import OptionError
 def validate_client_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
     """Check the options of a client."""
     if not options:
-        return OPTIONS_REQUIRED
+        return texts.OPTIONS_REQUIRED
     if not options.get("client"):
-        return CLIENT_REQUIRED
+        return texts.CLIENT_REQUIRED
     if not options.get("organization_id"):
-        return ORG_ID_REQUIRED
+        return texts.ORG_ID_REQUIRED
     method = options.get("decisioning_method")
     return _error_text_of(lambda: decisioning_method("decisioning_method", method)) if method else None
 
@@ -42,13 +36,13 @@ def validate_send_notifications_options(options: Optional[Mapping[str, Any]]) ->
 
 def _validate_call(options: Optional[Mapping[str, Any]], check: Callable[[DeliveryRequest], None]) -> Optional[str]:
     if not options:
-        return OPTIONS_REQUIRED
+        return texts.OPTIONS_REQUIRED
     request, callback = options.get("request"), options.get("callback")
     if not isinstance(request, DeliveryRequest):
-        return REQUEST_REQUIRED
+        return texts.REQUEST_REQUIRED
     error_text = _error_text_of(lambda: check(request))
     if error_text is None and callback is not None and not callable(callback):
-        return INVALID_CALLBACK
+        return texts.INVALID_CALLBACK
     return error_text
 
 
