@@ -5,7 +5,7 @@ from typing import Dict
 
 import pytest
 
-from tests.house.source import Module, modules_under
+from tests.project.source import Module, modules_under
 
 
 @pytest.fixture(scope="session")

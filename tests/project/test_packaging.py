@@ -13,7 +13,7 @@ from typing import Dict, List, Set
 
 import pytest
 
-from tests.house.source import PACKAGES
+from tests.project.source import PACKAGES
 from tests.support import installing
 
 REQUIREMENTS = {"urllib3", "six", "typing-extensions"}

@@ -6,7 +6,7 @@ from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
 
-from tests.house.source import PACKAGES, Module, calls_in, dotted
+from tests.project.source import PACKAGES, Module, calls_in, dotted
 
 MOST_LINES = 400
 #: Longer modules, each with the reason.

@@ -2,7 +2,7 @@
 
 After a deliberate change, rewrite the file from the checkout::
 
-    python -m tests.house.test_public_api
+    python -m tests.project.test_public_api
 
 Commit the difference together with the change, and add it to the changelog.
 
@@ -21,11 +21,11 @@ import pytest
 
 from target_python_sdk import types
 from target_tools.schema.model import Model
-from tests.house.source import Module, dotted, modules_under
+from tests.project.source import Module, dotted, modules_under
 from tests.support import ROOT
 
-FILE = ROOT / "tests" / "house" / "public_api.txt"
-COMMAND = "python -m tests.house.test_public_api"
+FILE = ROOT / "tests" / "project" / "public_api.txt"
+COMMAND = "python -m tests.project.test_public_api"
 
 #: The modules that users import from.
 PUBLIC = (
@@ -72,7 +72,7 @@ class Api:
 
     def lines(self) -> Iterator[str]:
         """Yield the whole text."""
-        yield "# The public API, read from the source by tests/house/test_public_api.py."
+        yield "# The public API, read from the source by tests/project/test_public_api.py."
         yield "# To rewrite this file: " + COMMAND
         yield "# The fields of a model are in the order of its constructor's parameters."
         for module in PUBLIC:

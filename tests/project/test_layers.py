@@ -5,7 +5,7 @@ from typing import Dict, List, Set
 
 import pytest
 
-from tests.house.source import Module, imports_of, modules_under
+from tests.project.source import Module, imports_of, modules_under
 
 #: The layer of each part of the tree. The longest matching name counts.
 LAYERS = {

@@ -12,7 +12,7 @@ import pytest
 from target_python_sdk import TargetClient
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import DeliveryRequest
-from tests.house.source import PACKAGES
+from tests.project.source import PACKAGES
 from tests.support import ROOT, offers
 
 #: The number of modules whose functions run during a call.
@@ -44,7 +44,7 @@ def modules_used_by(call: Callable[[], object]) -> Set[str]:
 @pytest.mark.parametrize(("method", "limit"), [("server-side", MAX_SERVER_SIDE), ("on-device", MAX_ON_DEVICE)])
 def test_few_modules_take_part_in_a_blocking_call(method: str, limit: int) -> None:
     """The first call of a client also imports modules and opens a connection, so the second one is counted."""
-    quiet = logging.getLogger("tests.house.quiet")
+    quiet = logging.getLogger("tests.project.quiet")
     quiet.setLevel(logging.WARNING)
     with LocalEdge() as edge:
         options: Dict[str, Any] = {

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
-from tests.house.source import PACKAGES, Module
+from tests.project.source import PACKAGES, Module
 
 HEADING = re.compile(r"^\d [A-Z ]+?  +(?P<folder>\w[\w/]*/)")
 ENTRY = re.compile(r"^(?P<indent> {2,})(?P<name>\w+/?)(?:  |$)")
