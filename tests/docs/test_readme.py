@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.pages import fenced_after
 
-MARKER = "<!-- what make demo prints; a test holds it against a run -->"
+MARKER = "<!-- what make demo prints; a test compares it with a run -->"
 
 #: Values that differ between two runs, and their placeholders.
 VARIABLE = [
