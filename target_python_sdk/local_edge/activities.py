@@ -30,6 +30,7 @@ from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from target_python_sdk.local_edge.validation import (
+    JsonValue,
     check_boolean,
     check_list,
     check_number,
@@ -79,7 +80,7 @@ class Activity(NamedTuple):
     views: Tuple[str, ...]
     experiences: Tuple[Experience, ...]
     #: The JSON-logic condition that visitors must match. None matches every visitor.
-    audience: Any = None
+    audience: JsonValue = None
     #: The token of the only property it runs in. None means every property.
     property_token: Optional[str] = None
     #: Whether only the edge decides it.
@@ -133,7 +134,7 @@ def read_document(source: ActivitiesSource = None) -> Any:
         raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
 
 
-def parse_activities(document: Any) -> Activities:
+def parse_activities(document: JsonValue) -> Activities:
     """Validate a document and return its activities. Raises ``OptionError``."""
     document = check_object(document, "", ("client", "geo", "activities"), required=("activities",))
     values = check_list(document["activities"], "activities")
@@ -143,7 +144,7 @@ def parse_activities(document: Any) -> Activities:
     return Activities(client, activities, parse_geo(document.get("geo")))
 
 
-def parse_geo(value: Any) -> Dict[str, Any]:
+def parse_geo(value: JsonValue) -> Dict[str, Any]:
     """Validate a location with the keys of ``context.geo``. Returns ``{}`` for None; raises ``OptionError``."""
     if value is None:
         return {}
@@ -156,7 +157,7 @@ def parse_geo(value: Any) -> Dict[str, Any]:
     return geo
 
 
-def _activity(value: Any, place: str) -> Activity:
+def _activity(value: JsonValue, place: str) -> Activity:
     value = check_object(value, place, ACTIVITY_KEYS, required=("id", "experiences"))
     if not isinstance(value["id"], int) or isinstance(value["id"], bool):
         raise error_at(f"{place}.id", "an integer", value["id"])
@@ -175,7 +176,7 @@ def _activity(value: Any, place: str) -> Activity:
     )
 
 
-def _audience(condition: Any, place: str) -> Any:
+def _audience(condition: JsonValue, place: str) -> JsonValue:
     if condition is None or isinstance(condition, bool):
         return condition
     condition = check_object(condition, place)
@@ -191,7 +192,7 @@ def _names(value: Mapping[str, Any], key: str, place: str) -> Tuple[str, ...]:
     return tuple(check_text(name, f"{place}.{key}[{index}]") for index, name in enumerate(names))
 
 
-def _experiences(value: Any, place: str) -> Tuple[Experience, ...]:
+def _experiences(value: JsonValue, place: str) -> Tuple[Experience, ...]:
     entries = check_objects(value, place, ("name", "share", "offer"))
     if not entries:
         raise error_at(place, "at least one experience")
@@ -226,7 +227,7 @@ def _cumulative_shares(shares: Sequence[float], place: str) -> List[float]:
     return limits
 
 
-def _offer(value: Any, place: str) -> Optional[Offer]:
+def _offer(value: JsonValue, place: str) -> Optional[Offer]:
     if value is None:
         return None
     value = check_object(value, place, OFFER_TYPES)

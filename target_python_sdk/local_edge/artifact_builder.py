@@ -6,12 +6,12 @@ next activity. An experience with an empty share has no rule.
 """
 
 import base64
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience
 from target_python_sdk.local_edge.explanations import ExperienceShare, Share, share_from_condition
-from target_python_sdk.local_edge.validation import error_at
+from target_python_sdk.local_edge.validation import Json, JsonValue, error_at
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact
 
@@ -29,8 +29,6 @@ SHARE_TOKEN = "local_edge.share"
 #: The response tokens that the edge needs to explain an option.
 _EDGE_TOKENS = ("activity.id", "experience.id", "experience.name", SHARE_TOKEN)
 
-Json = Dict[str, Any]
-
 
 class _ActivityLocation(NamedTuple):
     """A location of an activity: ``kind`` is ``mbox`` or ``view``, ``number`` counts within the activity."""
@@ -40,7 +38,7 @@ class _ActivityLocation(NamedTuple):
     number: int
 
 
-def make_token(*parts: object) -> str:
+def make_token(*parts: Union[str, int]) -> str:
     """Return a token that clients send back unchanged. Decoded, it shows its parts."""
     return base64.urlsafe_b64encode(":".join(map(str, parts)).encode()).decode("ascii")
 
@@ -68,7 +66,7 @@ def _names(names: Iterable[Sequence[str]]) -> List[str]:
     return sorted(set().union(*names))
 
 
-def _mentions_geo(condition: Any) -> bool:
+def _mentions_geo(condition: JsonValue) -> bool:
     if isinstance(condition, dict):
         names = condition.get("var")
         first = names[0] if isinstance(names, list) and names else names
@@ -174,7 +172,7 @@ def _edge_rules(locations: Mapping[str, Any]) -> Json:
     }
 
 
-def _edge_rule(rule: Any) -> Any:
+def _edge_rule(rule: JsonValue) -> JsonValue:
     if not isinstance(rule, dict):
         return rule
     meta, consequence = rule.get("meta") or {}, rule.get("consequence") or {}
@@ -190,7 +188,7 @@ def _edge_rule(rule: Any) -> Any:
     return {**rule, "meta": meta, "consequence": consequence}
 
 
-def _edge_option(option: Any) -> Any:
+def _edge_option(option: JsonValue) -> JsonValue:
     if not isinstance(option, dict) or option.get("type") is not None or option.get("content") is not None:
         return option
     return {**option, "content": NO_CONTENT}

@@ -14,8 +14,8 @@ from target_python_sdk.local_edge.activities import (
     prefix_errors_with,
     read_document,
 )
-from target_python_sdk.local_edge.artifact_builder import Json, build_artifact, compile_edge_artifact
-from target_python_sdk.local_edge.validation import check_object, check_text
+from target_python_sdk.local_edge.artifact_builder import build_artifact, compile_edge_artifact
+from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, check_text
 
 logger = getLogger("adobe.target.local_edge")
 
@@ -94,7 +94,7 @@ class EdgeContent:
         return lines
 
 
-def is_artifact(document: Any) -> bool:
+def is_artifact(document: JsonValue) -> bool:
     """Return whether the document is a rule artifact and not a file of activities."""
     return isinstance(document, Mapping) and "rules" in document and "version" in document
 

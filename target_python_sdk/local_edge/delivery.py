@@ -11,10 +11,11 @@ from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional,
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
-from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, Json, experience_of, make_token
+from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, experience_of, make_token
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.explanations import explain_match, explain_no_match
 from target_python_sdk.local_edge.request_validation import optional_object, validate_request
+from target_python_sdk.local_edge.validation import Json, JsonValue
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.errors import InvalidResponse, OptionError
@@ -28,7 +29,7 @@ EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
 logger = logging.getLogger("adobe.target.local_edge")
 
 
-def build_response(content: EdgeContent, request: Any, session_id: str) -> Json:
+def build_response(content: EdgeContent, request: JsonValue, session_id: str) -> Json:
     """Return the delivery response. Raises ``OptionError`` for a request that the API would reject."""
     request = validate_request(request)
     try:

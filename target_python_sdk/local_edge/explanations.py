@@ -5,7 +5,9 @@ is compared with two limits. This also works for a rule artifact, which has no a
 file.
 """
 
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+from target_python_sdk.local_edge.validation import JsonValue
 
 _LOWER, _UPPER = ("<", "<="), (">", ">=")
 
@@ -34,7 +36,7 @@ class ExperienceShare(NamedTuple):
         return self.name if self.share is None else f"{self.name} {self.share}"
 
 
-def share_from_condition(condition: Any) -> Optional[Share]:
+def share_from_condition(condition: JsonValue) -> Optional[Share]:
     """Return the share that a condition allocates, or None if it does not depend on the bucket."""
     limits: Dict[bool, float] = {}
     for operator, limit in _limits(condition):
@@ -42,7 +44,7 @@ def share_from_condition(condition: Any) -> Optional[Share]:
     return Share(limits.get(False, 0), limits.get(True, 100)) if limits else None
 
 
-def _limits(condition: Any) -> Iterator[Tuple[str, float]]:
+def _limits(condition: JsonValue) -> Iterator[Tuple[str, float]]:
     """Yield the limits that the allocation is compared with, in the condition or in its ``and`` parts."""
     if not isinstance(condition, dict) or len(condition) != 1:
         return

@@ -1,13 +1,11 @@
 """Validates delivery requests. Rejects requests that the API would reject, and names the place."""
 
-from typing import Any, Dict, List
+from typing import List
 
-from target_python_sdk.local_edge.validation import check_object, check_objects, check_text, error_at
-
-Json = Dict[str, Any]
+from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, check_objects, check_text, error_at
 
 
-def validate_request(value: Any) -> Json:
+def validate_request(value: JsonValue) -> Json:
     """Return the request as a dict. Raises ``OptionError`` for a request that the API would reject."""
     request = check_object(value, "request")
     context = check_object(request.get("context"), "context")

@@ -22,7 +22,7 @@ cases.
 import socket
 import ssl
 import threading
-from typing import Callable, List, Optional, Set
+from typing import Callable, List, Optional, Set, Union
 
 from target_python_sdk.testing.connection import Connection
 from target_python_sdk.testing.handlers import Handler
@@ -85,7 +85,7 @@ class SocketServer:
         if self.failures and error is None:
             raise self.failures[0]
 
-    def _start_thread(self, name: str, target: Callable[..., None], *args: object) -> None:
+    def _start_thread(self, name: str, target: Callable[..., None], *args: Union[socket.socket, Connection]) -> None:
         name = f"target-socket-server-{self.port}-{name}"
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)
         self._threads.append(thread)
