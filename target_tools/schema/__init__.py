@@ -1,1 +1,1 @@
-"""The base class of the wire types, and the fields that it declares."""
+"""The base class of the Delivery API's types, and their fields."""

@@ -1,4 +1,4 @@
-"""One annotated line of a wire type: its names, its notes, and how its values come off the wire."""
+"""Reads the annotated fields of a model class: names, constraints, and how to load their values from JSON."""
 
 import datetime
 import enum
@@ -18,7 +18,7 @@ _ANNOTATED: Any = type(Annotated[int, "a note"])
 
 
 class Field:
-    """What the base class knows of one annotated line."""
+    """One field of a model class."""
 
     def __init__(self, name: str, hint: Any, default: Any) -> None:
         self.name = name
@@ -46,7 +46,7 @@ class Field:
 
     @property
     def validation_expression(self) -> str:
-        """A condition in Python for most values that :meth:`check` would let through, quicker than asking it."""
+        """A Python expression that accepts most valid values and is faster than :meth:`check`."""
         limits = [constraint.limit for constraint in self.constraints if isinstance(constraint, MaxLength)]
         if not self.constraints:
             quick = "{0} is not None"
@@ -57,35 +57,35 @@ class Field:
         return (quick if self.required else "{0} is None or " + quick).format(self.name)
 
     def check(self, value: Any) -> None:
-        """Raises 1.1.0's ``ValueError`` if user code may not set the field to ``value``."""
+        """Raise 1.1.0's ``ValueError`` if ``value`` is invalid for the field."""
         if value is None:
             if self.required:
-                raise ValueError("Invalid value for `{}`, must not be `None`".format(self.name))
+                raise ValueError(f"Invalid value for `{self.name}`, must not be `None`")
             return
         if value.__class__ is not str and isinstance(value, enum.Enum):
             value = value.value
         for constraint in self.constraints:
             if constraint.rejects(value):
-                raise ValueError("Invalid value for `{}`, {}".format(self.name, constraint))
+                raise ValueError(f"Invalid value for `{self.name}`, {constraint}")
 
 
 def declared_fields(cls: type) -> List[Field]:
-    """What the annotated lines of ``cls`` itself say, its bases' left out."""
+    """Return the fields in the body of ``cls``, without those of its bases."""
     return [Field(name, hint, cls.__dict__.get(name)) for name, hint in field_hints(cls).items()]
 
 
 def field_hints(cls: type) -> Dict[str, Any]:
-    """The annotations in the body of ``cls`` that stand for fields; raises ``TypeError`` for one that is text."""
+    """Return the annotations of the fields in the body of ``cls``. Raises ``TypeError`` if one is a string."""
     if sys.version_info >= (3, 10):
         hints = cls.__annotations__
     else:
-        hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  what it names needs 3.10
+        hints = cls.__dict__.get("__annotations__", {})  # noqa: RUF063  the alternative needs 3.10
     of_fields = {name: hint for name, hint in hints.items() if not _is_class_var(hint)}
     for name, hint in of_fields.items():
         if isinstance(hint, str):
             raise TypeError(
-                "{}.{}: a field's annotation is read as a type, not as text, so a file of types cannot have"
-                " `from __future__ import annotations`".format(cls.__qualname__, name)
+                f"{cls.__qualname__}.{name}: the annotation of a field must not be a string, so modules of models"
+                " cannot use `from __future__ import annotations`"
             )
     return of_fields
 
@@ -97,7 +97,7 @@ def _is_class_var(hint: Any) -> bool:
 
 
 def _unwrap_annotation(hint: Any) -> Tuple[Any, List[Any]]:
-    """The type inside ``Optional`` and ``Annotated``, and what was noted on the way."""
+    """Return the type inside ``Optional`` and ``Annotated``, and the metadata."""
     notes: List[Any] = []
     while True:
         if hint.__class__ is _ANNOTATED:
@@ -116,40 +116,40 @@ def _camel_case(name: str) -> str:
 
 @functools.lru_cache(maxsize=128)
 def _loader(hint: Any) -> Tuple[Optional[Load], str]:
-    """How a wire value of type ``hint`` becomes a Python value, and the schema's name for it."""
+    """Return the function that loads JSON values of type ``hint``, and the schema's name of the type."""
     origin = get_origin(hint)
     if origin is list:
         load, name = _loader(get_args(hint)[0])
-        return _list_loader(load), "list[{}]".format(name)
+        return _list_loader(load), f"list[{name}]"
     if origin is dict:
-        return _load_object, "dict(str, {})".format(_loader(get_args(hint)[1])[1])
-    if hasattr(hint, "_loaded"):  # a model; its class is not known on this side of the import
+        return _load_object, f"dict(str, {_loader(get_args(hint)[1])[1]})"
+    if hasattr(hint, "_loaded"):  # a model; the class cannot be imported here
         return hint._loaded, hint.__name__
     if hint is datetime.datetime:
         return _load_datetime, "datetime"
     return None, "object" if hint is Any else hint.__name__
 
 
-# From the wire
+# Loading from JSON
 
 
 class SchemaMismatch(Exception):
-    """Wire structure that is not the schema's; learns its place on the way up."""
+    """JSON that does not match the schema. Each level prepends its step to ``path`` while the error propagates."""
 
     def __init__(self, wanted: str, found: Any) -> None:
         super().__init__()
-        kind = type(found).__name__
-        self.problem = "{} was expected, not {} {}".format(wanted, "an" if kind[0] in "aeiou" else "a", kind)
+        type_name = type(found).__name__
+        self.problem = f"{wanted} was expected, not {'an' if type_name[0] in 'aeiou' else 'a'} {type_name}"
         self.path = ""
 
     def prefixed(self, step: str) -> "SchemaMismatch":
-        """The same, seen from one step further out."""
+        """Prepend ``step`` to the path and return the error."""
         self.path = step + self.path
         return self
 
     def message(self, root: str) -> str:
-        """The message: where, and what was expected there."""
-        return "{}: {}".format(self.path.lstrip(".") or root, self.problem)
+        """Return the message, with the path or the name of the root."""
+        return f"{self.path.lstrip('.') or root}: {self.problem}"
 
 
 def _list_loader(load: Optional[Load]) -> Load:
@@ -161,31 +161,31 @@ def _list_loader(load: Optional[Load]) -> Load:
             for item in items:
                 loaded.append(item if load is None or item is None else load(item))
         except SchemaMismatch as mismatch:
-            raise mismatch.prefixed("[{}]".format(len(loaded))) from None
+            raise mismatch.prefixed(f"[{len(loaded)}]") from None
         return loaded
 
     return load_list
 
 
 def _load_object(value: Any) -> Any:
-    if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
+    if not isinstance(value, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
         raise SchemaMismatch("an object", value)
     return value
 
 
-#: Compiled by ``re`` when the first moment comes; most answers bring none.
+#: Compiled on first use; most answers contain no datetime.
 _ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?"
 
 
 def _load_datetime(value: Any) -> Any:
-    """The moment that ISO 8601 text names; any other value as it is."""
+    """Parse ISO 8601 text as a datetime. Any other value is returned unchanged."""
     match = re.fullmatch(_ISO_8601, value) if isinstance(value, str) else None
     if match is None:
         return value
     day, time, fraction, zulu, hours, minutes = match.groups()
-    zone = "+00:00" if zulu else "{}:{}".format(hours, minutes) if hours else ""
-    # The one form that 3.8 reads: six digits of fraction and an offset with a colon.
-    text = "{}T{}.{}{}".format(day, time, (fraction or "")[:6].ljust(6, "0"), zone)
+    zone = "+00:00" if zulu else f"{hours}:{minutes}" if hours else ""
+    # The only form that Python 3.8 parses: six fractional digits and an offset with a colon.
+    text = f"{day}T{time}.{(fraction or '')[:6].ljust(6, '0')}{zone}"
     try:
         return datetime.datetime.fromisoformat(text)
     except ValueError:  # such as the 30th of February

@@ -1,22 +1,25 @@
-"""The base class of every wire type.
+"""Base class of the Delivery API's types.
 
-A type is a class body of annotated fields.  What the schema says about a field
-stands in its annotation, so a reader, a type checker and the base class all see
-the same line::
+A type is declared as a class body of annotated fields. The annotation holds everything the
+schema says about a field, so readers, type checkers and this base class all use the same
+line::
 
     class CustomerId(Model):
         id: Annotated[Optional[str], Required, MaxLength(128)] = None
 
         authenticated_state: Annotated[Optional[Choice], AuthenticatedState, Required] = None
 
-Every field has a default, because 1.1.0's constructors take their arguments by
-position too; ``Required`` is what keeps ``None`` out.  A class among the notes
-names the closed set a text is taken from.  The wire name is the camelCase of the
-Python name unless ``JsonName`` says otherwise.
+The annotation may contain:
 
-Two kinds of value meet here.  What user code builds is checked against its notes,
-at construction and on assignment.  What the wire brings is taken as it is, so that
-an old client survives a new server; only its structure has to be the schema's.
+* ``Required``: the field must not be ``None``. Every field still has a default, because
+  1.1.0's constructors accept their arguments by position as well.
+* Constraints such as ``MaxLength`` and ``Pattern``.
+* A class of constants: the values the field accepts.
+* ``JsonName``: the name in JSON, if it is not the camelCase form of the Python name.
+
+Values that application code sets are validated, on construction and on assignment. Values
+that a server sends are not validated, so that older clients keep working when the API
+grows; only objects and lists must be where the schema has them.
 """
 
 import datetime
@@ -31,16 +34,16 @@ from target_tools.typing_compat import dataclass_transform
 ModelT = TypeVar("ModelT", bound="Model")
 Check = Callable[[Any], None]
 
-#: What JSON and Python write alike; values of any other class are looked at.
+#: Types that need no conversion between Python and JSON.
 _LEAVES = frozenset([str, int, float, bool, type(None)])
 
 
 class _BuiltOnFirstUse:
-    """Stands in for an attribute of a class until somebody looks at it, then has the real one put in its place.
+    """Builds a class attribute on first access and replaces itself with it.
 
-    A program uses a handful of the types.  Tables and constructor of one take some 100
-    microseconds to make; making all of them would double the time their import takes.
-    Two threads that come at the same moment make the same twice, which harms nobody.
+    Building the tables and the constructor of a type takes about 100 microseconds. Most programs use only a few of
+    the types; building all of them would double the import time. If two threads access an attribute at the same time,
+    both build the same value.
     """
 
     def __init__(self, cls: Type["Model"], name: str, build: Callable[[Type["Model"]], None]) -> None:
@@ -56,16 +59,20 @@ class _BuiltOnFirstUse:
 
 @dataclass_transform()
 class Model:  # noqa: PLW1641  a value that can change has no hash
-    """A value of the wire: its fields as attributes, its JSON form as a dict."""
+    """A JSON object of the Delivery API, with its fields as attributes.
+
+    ``from_dict(data)`` parses JSON objects; ``to_dict(by_alias=True, exclude_none=True)`` returns the object to send.
+    Two models are equal if their classes and their fields are equal. Models are mutable and therefore not hashable.
+    """
 
     openapi_types: ClassVar[Dict[str, str]] = {}
-    """Python name of each field to its type in the words of the schema."""
+    """Maps each field's Python name to its type, as the schema spells it."""
 
     attribute_map: ClassVar[Dict[str, str]] = {}
-    """Python name of each field to its wire name."""
+    """Maps each field's Python name to its name in JSON."""
 
     discriminator: ClassVar[None] = None
-    """Always ``None``, as in 1.1.0."""
+    """Always ``None``. Kept for compatibility with 1.1.0."""
 
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
@@ -82,10 +89,11 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
 
     @classmethod
     def from_dict(cls: Type[ModelT], data: Mapping[str, Any]) -> ModelT:
-        """The model that ``data`` describes, by wire names or Python names; where both are given, by the wire name.
+        """Create a model from a dict with JSON names or Python names.
 
-        Unknown keys are ignored and no value is rejected.  ``InvalidResponse`` names
-        the place where a list, an object or the lack of one contradicts the schema.
+        If both names of a field are present, the JSON name wins. Unknown keys are ignored and values are not validated.
+        Raises ``InvalidResponse``, with the path, if the schema expects an object or a list and ``data`` has something
+        else there.
         """
         try:
             return cls._loaded(data)
@@ -117,19 +125,23 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         return None if wire_name is None or wire_name in data else cls._by_wire_name[wire_name]
 
     def to_dict(self, by_alias: bool = False, exclude_none: bool = False) -> Dict[str, Any]:
-        """The model as a dict, nested models as dicts; with both arguments true it is what is sent.
+        """Return the model and its nested models as a dict.
 
-        ``by_alias`` gives wire names and text for moments, ``exclude_none`` leaves out
-        fields that are not set.  ``None`` inside free JSON (parameters, content, trace) stays.
+        :param by_alias: Use JSON names, and ISO 8601 text for datetimes.
+        :param exclude_none: Leave out fields that are ``None``. ``None`` inside free-form JSON (parameters, content,
+            trace) is kept.
+
+        With both set, the result is what the SDK sends. Raises ``OptionError`` if the model is nested too deeply or
+        contains itself.
         """
         try:
             return _model_to_dict(self, by_alias, exclude_none)
         except RecursionError:
             name = type(self).__name__
-            raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
+            raise OptionError(f"`{name}` is nested too deeply, or contains itself", option=name) from None
 
     def to_json(self) -> Dict[str, Any]:
-        """Return the model as JSON can hold it, in the form of the Delivery API."""
+        """Return the JSON object that the SDK sends for the model."""
         return self.to_dict(by_alias=True, exclude_none=True)
 
     @classmethod
@@ -151,23 +163,27 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
         return cls.from_dict(value)
 
     def replace(self: ModelT, **changes: Any) -> ModelT:
-        """A copy with ``changes``; what is not changed is shared, not copied and not checked again."""
+        """Return a copy with some fields changed.
+
+        The changed fields are validated. All other values are shared with the original, not copied. Raises
+        ``TypeError`` for a name that is not a field.
+        """
         cls = self.__class__
         for name, value in changes.items():
             if name in cls._checks:
                 cls._checks[name](value)
             elif name not in cls._defaults:
-                raise TypeError("{} has no field {!r}".format(cls.__name__, name))
+                raise TypeError(f"{cls.__name__} has no field {name!r}")
         return copy_with(self, **changes)
 
     def to_str(self) -> str:
-        """The model as ``pprint`` shows its dict."""
-        import pprint  # noqa: PLC0415  it brings inspect along, and few programs print a model
+        """Return the model's dict, formatted by ``pprint``."""
+        import pprint  # noqa: PLC0415  imports inspect, and few programs print a model
 
         try:
             return pprint.pformat(self.to_dict())
-        except (OptionError, RecursionError):  # a log line must not fail for what it shows
-            return "<{} nested too deeply to be shown>".format(type(self).__name__)
+        except (OptionError, RecursionError):  # logging a model must not raise
+            return f"<{type(self).__name__} nested too deeply to be shown>"
 
     def __repr__(self) -> str:
         return self.to_str()
@@ -177,11 +193,11 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
             return NotImplemented
         if self.__dict__ == other.__dict__:
             return True
-        # An Enum member is its value, and a tuple is the list it will be.
+        # Compare Enum members by value, and tuples as lists.
         return bool(_to_plain(self.__dict__, False, False) == _to_plain(other.__dict__, False, False))
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        """Takes the state of a pickle; 1.1.0's, whose names are private, too."""
+        """Restore a pickled model. Accepts pickles made by 1.1.0, whose attribute names are private."""
         values = self._defaults.copy()
         for key, value in state.items():
             if key != "discriminator":
@@ -190,24 +206,24 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
 
     @classmethod
     def _name_in_pickle(cls, key: str) -> str:
-        # 1.1.0 kept `content` as `_content` and `_property` as `_DeliveryRequest__property`.
+        # 1.1.0 stored `content` as `_content` and `_property` as `_DeliveryRequest__property`.
         candidates = (key, key[1:], key[key.find("__") + 1 :])
         return next((name for name in candidates if name in cls._defaults), key)
 
 
-# Assigning ``model.__dict__`` would ask the ``__setattr__`` of a checked class.
+# Assigning to ``model.__dict__`` would call the validating ``__setattr__``.
 _set_fields = Model.__dict__["__dict__"].__set__
 
 
 def _create(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
-    """A model of ``fields``, none of them checked."""
+    """Create a model from ``fields`` without validating them."""
     model = cls.__new__(cls)
     _set_fields(model, fields)
     return model
 
 
 def copy_with(model: ModelT, **changes: Any) -> ModelT:
-    """A copy with ``changes`` that need no check: the SDK's own, or checked when they were made."""
+    """Return a copy with ``changes``, without validating them."""
     cls = model.__class__
     copy = cls.__new__(cls)
     _set_fields(copy, {**model.__dict__, **changes})
@@ -215,15 +231,15 @@ def copy_with(model: ModelT, **changes: Any) -> ModelT:
 
 
 def deep_copy(value: Any) -> Any:
-    """``value`` again, sharing nothing that can change: models, lists and dicts are new, and all that is in them.
+    """Return a deep copy: models, lists and dicts at every level are new.
 
-    Raises ``OptionError`` for what contains itself.
+    Raises ``OptionError`` if ``value`` is nested too deeply or contains itself.
     """
     try:
         return _deep_copy(value)
     except RecursionError:
         name = type(value).__name__
-        raise OptionError("`{}` is nested too deeply, or contains itself".format(name), option=name) from None
+        raise OptionError(f"`{name}` is nested too deeply, or contains itself", option=name) from None
 
 
 def _deep_copy(value: Any) -> Any:
@@ -241,7 +257,7 @@ def _deep_copy(value: Any) -> Any:
 
 
 def _build_tables(cls: Type[Model]) -> None:
-    """Gives ``cls`` the tables of its bases' fields and its own."""
+    """Build the field tables of ``cls`` from its own fields and those of its bases."""
     models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
     fields = {field.name: field for model in models for field in declared_fields(model)}
     cls.openapi_types = {name: field.type_name for name, field in fields.items()}
@@ -254,7 +270,7 @@ def _build_tables(cls: Type[Model]) -> None:
 
 
 def _build_setattr(cls: Type[Model]) -> None:
-    """Gives ``cls`` the ``__setattr__`` that checks, or the inherited one where there is nothing to check."""
+    """Give ``cls`` a validating ``__setattr__``, or the inherited one if no field has constraints."""
     cls.__setattr__ = _validating_setattr if cls._checks else super(cls, cls).__setattr__  # type: ignore[method-assign,assignment]
 
 
@@ -266,23 +282,24 @@ def _validating_setattr(self: Model, name: str, value: Any) -> None:
 
 
 def _build_init(cls: Type[Model]) -> None:
-    """Gives ``cls`` the constructor that a careful person would write by hand."""
-    lines = ["def __init__(self, {}):".format(", ".join(name + "=None" for name in cls._defaults))]
-    lines += ["    if not ({1}): _check_{0}({0})".format(name, cls._acceptance[name]) for name in cls._checks]
-    if cls.__setattr__ is not object.__setattr__:  # which is for assignments: what is set here is checked by now
+    """Generate the constructor of ``cls``: one parameter per field, validation, plain assignments."""
+    parameters = ", ".join(f"{name}=None" for name in cls._defaults)
+    lines = [f"def __init__(self, {parameters}):"]
+    lines += [f"    if not ({cls._acceptance[name]}): _check_{name}({name})" for name in cls._checks]
+    if cls.__setattr__ is not object.__setattr__:  # bypass it: the values have just been validated
         lines += ["    __dict__ = self.__dict__"]
-        lines += ["    __dict__['{0}'] = {0}".format(name) for name in cls._defaults]
+        lines += [f"    __dict__['{name}'] = {name}" for name in cls._defaults]
     else:
-        lines += ["    self.{0} = {0}".format(name) for name in cls._defaults]
+        lines += [f"    self.{name} = {name}" for name in cls._defaults]
     scope: Dict[str, Any] = {"_check_" + name: check for name, check in cls._checks.items()}
-    exec(compile("\n".join(lines), "<constructor of {}>".format(cls.__qualname__), "exec"), scope)
+    exec(compile("\n".join(lines), f"<constructor of {cls.__qualname__}>", "exec"), scope)
     init = scope["__init__"]
     init.__defaults__ = tuple(cls._defaults.values())
     init.__module__, init.__qualname__ = cls.__module__, cls.__qualname__ + ".__init__"
     cls.__init__ = init  # type: ignore[method-assign]
 
 
-#: What every class with fields has of its own, and who makes it.
+#: The attributes that each class with fields gets, and the function that builds each.
 _BUILDERS = {
     "openapi_types": _build_tables,
     "attribute_map": _build_tables,
@@ -296,7 +313,7 @@ _BUILDERS = {
 }
 
 
-# To the wire
+# Conversion to JSON
 
 
 def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, Any]:
@@ -304,7 +321,7 @@ def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str
     keys = cls.attribute_map if by_alias else cls._names
     plain: Dict[str, Any] = {}
     for name, value in model.__dict__.items():
-        if value is None:  # as most fields are
+        if value is None:  # the most common case
             if exclude_none:
                 continue
         elif value.__class__ not in _LEAVES:
@@ -315,17 +332,17 @@ def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str
 
 
 def to_json(value: Any) -> Any:
-    """Return ``value``, in which models may be nested, as JSON can hold it."""
+    """Convert a value that may contain models to JSON."""
     return _to_plain(value, True, True)
 
 
 def _to_plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
-    """``value`` in dicts, lists and what JSON has for the rest."""
+    """Convert ``value`` to dicts, lists and JSON scalars."""
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
         is_own = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
-        plain = value.to_dict() if is_own else _model_to_dict(value, by_alias, exclude_none)  # a subclass may add to it
+        plain = value.to_dict() if is_own else _model_to_dict(value, by_alias, exclude_none)  # subclasses may add to it
     elif isinstance(value, (list, tuple)):
         plain = [item if item.__class__ in _LEAVES else _to_plain(item, by_alias, exclude_none) for item in value]
     elif isinstance(value, (dict, Mapping)):
