@@ -3,44 +3,40 @@
 browser: edge, opera, ie, firefox, chrome, safari, mobile safari, ipad, iphone, unknown;
 platform: windows, mac, linux, ios, android, unknown.
 
-There are thousands of browsers and few names, so these rules hold:
+There are thousands of browsers, but only these names. The rules are:
 
-- Who says to be one of them is taken at its word: a bot that renders like Chrome is
-  chrome, and is offered what visitors with Chrome are offered.
-- A browser that has no name here has that of the one it is built on and says to be, with
-  that one's version, because this decides how a page looks: Samsung Internet, Brave,
-  Vivaldi, Yandex, Silk and web views on Android are chrome, SeaMonkey is firefox, and
+- The User-Agent is trusted. A bot that claims to be Chrome is chrome.
+- A browser without a name here is the one that it is built on, with that version, because the engine determines how a
+  page looks. Samsung Internet, Brave, Vivaldi, Yandex, Silk and web views on Android are chrome; SeaMonkey is firefox;
   Epiphany is safari.
-- On iOS all are built on the same engine, so there only their own names count: Chrome,
-  Firefox, Edge and Opera are themselves.  Safari on an iPhone, iPad or iPod is mobile
-  safari: it says both Version/ and Safari/.  What says less is no browser but an app, or
-  a page shown inside one: it has the name of its device, ipad or iphone (an iPod is an
-  iphone), and no version.
-- An iPad that asks for desktop pages says it is a Mac, and is safari on a mac.
-- The old browsers of Android, BlackBerry and their kind, which are only like a mobile
-  Safari, are unknown.
-- Internet Explorer is as old as its engine, also where it shows a page as an older one would.
-- Windows Phone and the Xbox are windows; Chrome OS, and televisions that say Linux, are linux.
+- All browsers on iOS use the same engine, so only their own tokens count. Chrome, Firefox, Edge and Opera are
+  recognized. Safari on an iPhone, iPad or iPod is mobile safari, if both Version/ and Safari/ are present. Otherwise
+  it is an app or a page inside one; the browser is then the device, ipad or iphone (also for an iPod), without a
+  version.
+- An iPad that requests desktop pages claims to be a Mac, so it is safari on mac.
+- The old browsers of Android, BlackBerry and others, which only resemble a mobile Safari, are unknown.
+- The version of Internet Explorer is that of its engine, even in a compatibility mode.
+- Windows Phone and Xbox are windows. Chrome OS, and televisions whose User-Agent contains Linux, are linux.
 """
 
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
-#: Characters of a User-Agent, or of a hint, that are read: a visitor may send any number.
+#: The characters of a User-Agent or a client hint that are read. Visitors may send any number.
 MAX_USER_AGENT = 1024
-#: Digits of a version; what has more is none.
+#: The maximum number of digits in a version.
 MAX_VERSION_DIGITS = 5
 
 
 class ClientInfo(NamedTuple):
-    """What a visitor looks at the page with."""
+    """The visitor's browser and platform."""
 
     browser: str
-    #: The major version, -1 where it is unknown.
+    #: The major version, or -1.
     version: int
     platform: str
 
 
-# The first that is found counts, so those that claim to be others too come before them.
+# The first match counts. Browsers whose User-Agent also contains the tokens of others come before those.
 _USER_AGENT_TOKENS: Tuple[Tuple[str, str], ...] = (
     ("Edg/", "edge"),
     ("Edge/", "edge"),
@@ -62,8 +58,8 @@ _USER_AGENT_TOKENS: Tuple[Tuple[str, str], ...] = (
     ("Chromium/", "chrome"),
 )
 
-# Brands as they stand in a hint without spaces; the comma tells them from a part of another's name.
-# Chromium is in most lists, so it comes last.
+# Brands as in a client hint without spaces. The comma excludes parts of longer names. Most lists contain Chromium, so it
+# is last.
 _BRANDS: Tuple[Tuple[str, str], ...] = (
     (',"MicrosoftEdge";v="', "edge"),
     (',"Opera";v="', "opera"),
@@ -91,10 +87,12 @@ _HINTED_PLATFORMS = {
 def parse_client_info(
     user_agent: Optional[str], brands: Optional[str] = None, platform: Optional[str] = None
 ) -> ClientInfo:
-    """The browser and platform that a request tells of; any text is allowed, and what is no text says nothing.
+    """Return the browser and platform of a request. Any text is allowed; other types count as missing.
 
-    ``brands`` is Sec-CH-UA or Sec-CH-UA-Full-Version-List, ``platform`` is
-    Sec-CH-UA-Platform.  A hint that can be read wins over the User-Agent.
+    :param brands: Sec-CH-UA or Sec-CH-UA-Full-Version-List.
+    :param platform: Sec-CH-UA-Platform.
+
+    Valid client hints override the User-Agent.
     """
     text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
     named = _platform(text)
@@ -103,7 +101,7 @@ def parse_client_info(
 
 
 def _browser(text: str, platform: str) -> Tuple[str, int]:
-    """The browser that a User-Agent names, and its version."""
+    """Return the browser in a User-Agent, and its version."""
     for token, browser in _USER_AGENT_TOKENS:
         if token in text:
             return browser, _version(text, token)
@@ -122,14 +120,14 @@ def _version(text: str, token: str) -> int:
         engine = _number_after(text, token)
         return engine + 4 if engine >= 0 else _number_after(text, "MSIE ")
     if token == "Opera/" and "Version/" in text:
-        # Opera has said 9.80 in the first place ever since it became 10.
+        # From version 10 on, Opera/ is always followed by 9.80.
         token = "Version/"
     return _number_after(text, token)
 
 
 def _platform(text: str) -> str:
-    """The platform that a User-Agent names."""
-    # Windows Phone says that it is like Android and like an iPhone, and an iPhone that it is like a Mac.
+    """Return the platform in a User-Agent."""
+    # The User-Agent of Windows Phone contains Android and iPhone, that of an iPhone contains Mac OS.
     if "Windows" in text:
         return "windows"
     if "Android" in text:
@@ -142,7 +140,7 @@ def _platform(text: str) -> str:
 
 
 def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
-    """The browser and version that a list of brands tells of; None where it names none of ours."""
+    """Return the browser and version in a list of brands, or None."""
     text = "," + brands[:MAX_USER_AGENT].replace(" ", "") if isinstance(brands, str) else ""
     for token, browser in _BRANDS:
         version = _number_after(text, token)
@@ -162,7 +160,7 @@ def _number_after(text: str, token: str) -> int:
     if at < 0:
         return -1
     start = end = at + len(token)
-    # One digit more than allowed tells "just fits" from "too long".
+    # Read one digit more than allowed, to detect numbers that are too long.
     stop = min(len(text), start + MAX_VERSION_DIGITS + 1)
     while end < stop and "0" <= text[end] <= "9":
         end += 1
@@ -176,25 +174,25 @@ UNKNOWN = "Unknown"
 DESKTOP = "Desktop"
 OS_MAPPING = {"Mac OS X": "mac"}
 
-# What it called ours.
+# 1.1.0's names for our browsers and platforms.
 _BROWSERS = {"ie": "IE", "ipad": "Mobile Safari", "iphone": "Mobile Safari"}
 _PLATFORMS = {"ios": "iOS", "mac": "mac"}
 
 
 def browser_from_user_agent(user_agent: Optional[str] = None) -> Dict[str, Union[str, int]]:
-    """``name`` and ``version`` of the browser; -1 for an unknown version."""
+    """Return ``name`` and ``version`` of the browser. An unknown version is -1."""
     browser, version, _ = parse_client_info(user_agent)
     return {"name": _BROWSERS.get(browser) or browser.title(), "version": version}
 
 
 def operating_system_from_user_agent(user_agent: Optional[str]) -> str:
-    """The platform."""
+    """Return the platform."""
     platform = parse_client_info(user_agent).platform
     return _PLATFORMS.get(platform) or platform.title()
 
 
 def device_type_from_user_agent(user_agent: Optional[str]) -> str:
-    """The device, by the name that it has in the User-Agent; a computer is a Mac or a desktop."""
+    """Return the device's name in the User-Agent, such as iPhone or Pixel 8; computers are Mac or Desktop."""
     text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
     platform = _platform(text)
     if platform == "ios":
@@ -205,6 +203,6 @@ def device_type_from_user_agent(user_agent: Optional[str]) -> str:
 
 
 def _model(text: str) -> str:
-    """The ``Pixel 8`` of ``(Linux; Android 14; Pixel 8 Build/…)``."""
+    """Return the model of an Android device, such as ``Pixel 8`` in ``(Linux; Android 14; Pixel 8 Build/…)``."""
     parts = text.partition("Android")[2].partition(")")[0].split(";")
     return parts[-1].partition(" Build/")[0].strip() or OTHER if len(parts) > 1 else OTHER

@@ -1,8 +1,7 @@
-"""A URL as the parts that audiences ask about.
+"""Splits a URL into the parts that audiences can target.
 
-A visitor's browser, or whoever calls, wrote the URL, so it may be any text.  No
-text is an error, and each is split in linear time, by RFC 3986's rules where it
-has them and as described at ``PageUrl`` where not.
+The URL comes from the visitor's browser and may be any text. No text is an error, and the time is linear in its
+length. The rules are those of RFC 3986; ``PageUrl`` documents the cases that the RFC leaves open.
 """
 
 import re
@@ -10,29 +9,28 @@ from typing import Optional, Tuple
 
 from target_tools.public_suffixes import split_host
 
-#: What browsers ignore around a URL: the space and what cannot be printed before it.
+#: The characters that browsers strip from a URL: spaces and control characters.
 _SURROUNDING = "".join(map(chr, range(0x21)))
-#: What stands before the ``//`` of most URLs.
+#: The text before the ``//`` of most URLs.
 _COMMON_SCHEMES = frozenset({"", "http:", "https:"})
-#: A scheme and a host are both optional.  As in browsers a backslash ends the host.
+#: The scheme and the host are optional. A backslash ends the host, as in browsers.
 _FRONT = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?://([^/\\]*))?")
-#: Characters that stand for the dot in names beyond ASCII.
+#: Characters that are equivalent to the dot in international names.
 _DOTS = dict.fromkeys(map(ord, "。．｡"), ".")
 
 
 class PageUrl:
-    """The parts of ``url``, each a text that is empty where ``url`` has no such part, or is no text.
+    """The parts of ``url``. Missing parts are empty, and all parts are empty if ``url`` is not text.
 
-    ``url`` is as it was given.  The other parts leave out spaces and control characters
-    around it; those within stay where they are.  Nothing is percent-decoded.
+    ``url`` is unchanged. For the other parts, spaces and control characters at both ends of the URL are stripped; those
+    inside are kept. Nothing is percent-decoded.
 
-    * A host follows ``//``, with or without a scheme.  So ``hooli.com/x`` and ``/x`` are
-      paths and have no host, and the path of ``mailto:a@b.c`` is ``a@b.c``.
-    * ``host`` is in lower case and lacks user name and password (all up to the last ``@``),
-      port (all from the first ``:``), and a dot at its end.  An IPv6 address keeps its
-      brackets and loses what follows them. Names beyond ASCII stay as they are spelled,
-      in Unicode or Punycode, with plain dots.
-    * ``path`` is empty, not "/", where the URL ends with the host.
+    * The host follows ``//``, with or without a scheme. So ``hooli.com/x`` and ``/x`` are paths without a host, and the
+      path of ``mailto:a@b.c`` is ``a@b.c``.
+    * ``host`` is in lower case, without user name and password (everything up to the last ``@``), port (everything from
+      the first ``:``) and trailing dot. An IPv6 address keeps its brackets; the text after them is dropped.
+      International names keep their spelling, Unicode or Punycode, with ASCII dots.
+    * ``path`` is empty, not "/", if the URL ends with the host.
     """
 
     __slots__ = ("_names", "fragment", "host", "path", "query", "url")
@@ -54,18 +52,18 @@ class PageUrl:
     def domain(self) -> str:
         """The registrable domain of the host (``hooli.co.uk``).
 
-        It is the whole host where that has no listed suffix, is one itself, or is an address.
+        This is the whole host if it has no listed suffix, is a suffix itself, or is an IP address.
         """
         return self._split_host()[1]
 
     @property
     def subdomain(self) -> str:
-        """What stands before the domain, without a label ``www`` at its beginning."""
+        """The labels before the domain, without a leading ``www``."""
         return self._split_host()[0]
 
     @property
     def top_level_domain(self) -> str:
-        """The host's suffix in the Public Suffix List (``co.uk``); empty where it has none."""
+        """The host's suffix in the Public Suffix List (``co.uk``), or empty."""
         return self._split_host()[2]
 
     def _split_host(self) -> Tuple[str, str, str]:
@@ -81,9 +79,9 @@ class PageUrl:
 
 
 def _split_authority(rest: str) -> Tuple[str, str]:
-    """What stands between ``//`` and the path, and the path."""
+    """Return the text between ``//`` and the path, and the path."""
     front = _FRONT.match(rest)
-    assert front is not None  # as all of it is optional
+    assert front is not None  # all parts of the pattern are optional
     return front.group(1) or "", rest[front.end() :]
 
 

@@ -1,11 +1,11 @@
-"""The Public Suffix List: below which names people register domains (``com``, ``co.uk``, ``github.io``).
+"""The Public Suffix List: the suffixes under which domains are registered (``com``, ``co.uk``, ``github.io``).
 
-Both sections of the list count, registries' suffixes and companies' own, as in the
-list's libraries for Node and Java.  The list's implicit rule, by which an unlisted
-top-level domain is a suffix, does not: ``shop.intranet`` has none.
+Both sections of the list apply, the suffixes of registries and those of companies, as in the list's libraries for Node
+and Java. The list's implicit rule that an unlisted top-level domain is a suffix does not apply: ``shop.intranet`` has
+no suffix.
 
-The rules lie beside this module, packed, with a notice of their own.  They are a
-constant that is read when it is first needed: 10 milliseconds, about a megabyte.
+A compressed file beside this module contains the rules; a notice names their license. They are loaded on first use,
+which takes 10 milliseconds and about a megabyte.
 """
 
 import errno
@@ -18,9 +18,9 @@ from typing import Tuple
 from target_tools.logger import default_logger
 
 DATA_FILE = "public_suffixes.txt.gz"
-#: Characters of the longest name that the DNS has room for; nothing longer has a suffix.
+#: The maximum length of a DNS name. Longer hosts have no suffix.
 MAX_HOST_LENGTH = 253
-#: Labels of a host that are looked at, from its end; no rule has as many.
+#: The labels, from the end of a host, that are compared. No rule has as many.
 MAX_LABELS = 10
 
 
@@ -30,26 +30,25 @@ class PublicSuffixes:
     __slots__ = ("_exceptions", "_suffixes", "_wildcards")
 
     def __init__(self, text: str) -> None:
-        """``text``: a heading and three blocks of names, an empty line between them."""
+        """Parse ``text``: a heading and three blocks of names, separated by empty lines."""
         _, suffixes, wildcards, exceptions = text.split("\n\n")
         self._suffixes = frozenset(suffixes.split("\n"))
-        #: Names below which every label makes a suffix; of the names themselves that says nothing.
+        #: Names whose direct subdomains are suffixes. The names themselves need not be.
         self._wildcards = frozenset(wildcards.split("\n"))
-        #: Names that a wildcard makes suffixes, and that are none.
+        #: Exceptions from the wildcards.
         self._exceptions = frozenset(exceptions.split("\n"))
 
     def suffix_of(self, host: str) -> str:
-        """The public suffix of ``host``, spelled as there; "" where the list knows none.
+        """Return the public suffix of ``host`` in the host's spelling, or "".
 
-        ``host`` is in lower case and has no dot at its end.  A host that is a suffix is
-        its own.  Names beyond ASCII are found as such and in Punycode.  What cannot be
-        the name of a host, because a label is empty or all of it too long, has no suffix.
+        ``host`` must be in lower case without a trailing dot. The suffix of a suffix is itself. International names may
+        be in Unicode or Punycode. A host with an empty label, or one that is too long, has no suffix.
         """
         if len(host) > MAX_HOST_LENGTH or host.startswith(".") or ".." in host:
             return ""
         name = host
         if not host.isascii():
-            # Short by now: bringing marks into order takes quadratic time.
+            # Normalization takes quadratic time; the length has been checked.
             name = unicodedata.normalize("NFKC", host).lower()
             if name.count(".") != host.count("."):
                 return ""
@@ -57,7 +56,7 @@ class PublicSuffixes:
         return ".".join(host.rsplit(".", labels)[-labels:]) if labels else ""
 
     def _labels_of_suffix(self, name: str) -> int:
-        """How many labels at the end of ``name`` are its suffix: an exception's, else the longest rule's."""
+        """Return the number of labels in the suffix of ``name``, by an exception or by the longest matching rule."""
         found = 0
         below_wildcard = False
         start = len(name)
@@ -76,16 +75,15 @@ class PublicSuffixes:
 
 @functools.lru_cache(maxsize=1)
 def public_suffixes() -> PublicSuffixes:
-    """The list that this package carries, read once.  Two threads that ask first may both read it.
+    """Return the bundled list. It is loaded once, though two threads may load it at the same time.
 
-    Where an installation lacks the file, as one made by a bundler that was not told of
-    it, the list is empty and a warning says so.  Raises OSError where the file is there
-    and cannot be read, and reads it again when next asked.
+    If the file is missing, for example from an application bundle, a warning is logged and the list is empty. Raises
+    ``OSError`` if the file exists but cannot be read; the next call tries again.
     """
     try:
         packed = pkgutil.get_data(__name__.rpartition(".")[0], DATA_FILE)
     except OSError as error:
-        # A file that a zip archive lacks has the number 0.  What a signal handler raises has none.
+        # A missing file in a zip archive has the errno 0. Exceptions of signal handlers have none.
         if error.errno not in (errno.ENOENT, 0):
             raise
         packed = None
@@ -98,21 +96,21 @@ def public_suffixes() -> PublicSuffixes:
 
 
 def _suffix_of(host: str) -> str:
-    """The public suffix of ``host``; none while the list cannot be read, as by a process out of descriptors."""
+    """Return the public suffix of ``host``, or "" if the list cannot be read, e.g. without free file descriptors."""
     try:
         return public_suffixes().suffix_of(host)
     except OSError as error:
-        if error.errno is None:  # a signal handler's, as a soft limit that is a TimeoutError
+        if error.errno is None:  # raised by a signal handler, such as the TimeoutError of a soft time limit
             raise
-        default_logger().warning("%s cannot be read just now: the domain of a page is its whole host", DATA_FILE)
+        default_logger().warning("%s cannot be read: the domain of a page is its whole host", DATA_FILE)
         return ""
 
 
 def split_host(host: str) -> Tuple[str, str, str]:
-    """What stands before the registrable domain of ``host``, that domain, and its public suffix.
+    """Return the labels before the registrable domain of ``host``, that domain, and its public suffix.
 
-    The domain is the suffix and the label before it.  Where there is no such label, or
-    no suffix, it is all of ``host``: a name of the local network, an address.
+    The domain is the suffix and the label before it. Without such a label or a suffix it is the whole host, such as a
+    name in the local network or an IP address.
     """
     suffix = _suffix_of(host)
     if not suffix:

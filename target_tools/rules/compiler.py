@@ -1,29 +1,25 @@
-"""JSON-logic rules, compiled once and evaluated many times, with JavaScript's value semantics.
+"""Compiles JSON-logic rules to closures, with JavaScript's value semantics.
 
-``compile_rule`` walks a rule and returns a function of the data: a closure that holds
-the closures of its arguments.  Evaluating never looks at the rule again.
+``compile_rule`` returns a function of the data. It is a closure over the closures of the rule's arguments, so an
+evaluation does not read the rule again.
 
     >>> is_adult = compile_rule({">=": [{"var": "age"}, 18]})
     >>> is_adult({"age": "40"})
     True
 
-An object with one key is an operation, whatever else JSON knows stands for itself, and
-an array for what its items evaluate to.  Operators and results are those of
-json-logic-js, without ``log``.  Three things differ, because they must not be left to
-a downloaded rule or to what a visitor sends:
+An object with one key is an operation. An array evaluates its items. Any other JSON value is a constant. Operators and
+results are those of json-logic-js, without ``log``. Three differences protect against malicious rules and data:
 
-* What cannot be compiled is refused when compiling, also where no evaluation would
-  come to it: an unknown operator, a rule too large or nested too deeply.
-* Data is never run as a rule, and has no properties but its own.  Where JavaScript
-  would throw because of the data, the operation evaluates to None or False.
-* An evaluation does a bounded amount of work.
+* Unknown operators, and rules that are too large or nested too deeply, are rejected at compile time, even in branches
+  that are never evaluated.
+* Data is never run as a rule, and only its own properties can be read. If JavaScript would throw because of the data,
+  the operation evaluates to None or False.
+* The work of an evaluation is limited.
 
-Who compiles many rules passes one ``Shelf`` with all of them: what they have in common
-is made once then.
+Pass the same ``ClosureCache`` for all rules of an artifact, so that common parts are compiled once.
 
-The operators stand in ``json_logic_operators``, those that repeat or grow something in
-``json_logic_loops``, and in ``json_logic_shortcuts`` and ``json_logic_bounds`` the shapes
-that nearly all rules have.
+``operators`` contains the operators, and ``loop_operators`` those that loop or grow a value. ``fast_paths`` and
+``number_ranges`` compile the forms that most rules have to faster closures.
 """
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
@@ -35,13 +31,13 @@ from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS,
 from target_tools.rules.number_ranges import COMPARISON_FAST_PATHS, compile_range
 from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
 
-#: Levels of nesting that a rule may have.
+#: The maximum nesting of a rule.
 MAX_DEPTH = 100
-#: Parts that it may hold: operations, arrays, values.  Values in an array of nothing else count a sixteenth, and a
-#: text counts one more for each 1,024 characters.
+#: The maximum number of operations, arrays and values in a rule. Values in an array without operations count a
+#: sixteenth; text counts one more per 1,024 characters.
 MAX_NODES = 10000
 
-#: Operators that evaluate to a bool, whatever their arguments.
+#: Operators that always evaluate to a bool.
 _BOOLEAN = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
 #: Operators that evaluate to one of their arguments.
 _SHORT_CIRCUIT = frozenset({"and", "or"})
@@ -49,18 +45,16 @@ _FAST_PATHS = {**FAST_PATHS, **COMPARISON_FAST_PATHS}
 
 
 def compile_rule(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], Any]:
-    """The function that evaluates ``rule`` for some data.
+    """Return a function that evaluates ``rule`` for some data.
 
-    What JSON cannot hold it gives as JavaScript has it: ``UNDEFINED``, NaN, infinities.
-    ``shelf`` is for all the rules that are compiled together.
-    Raises ``InvalidRule``; so does the function where an evaluation passes its bounds,
-    and it raises nothing else.
+    The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. It raises
+    ``InvalidRule`` if an evaluation exceeds its limits, and nothing else. Raises ``InvalidRule`` for an invalid rule.
     """
     return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 
 
 def compile_condition(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], bool]:
-    """The function that says whether ``rule`` holds for some data, as JavaScript's ``if`` takes its result."""
+    """Return a function that evaluates ``rule`` to a bool, as JavaScript's ``if`` converts the result."""
     evaluate = compile_rule(rule, cache)
     if _is_boolean(rule):
         return evaluate
@@ -68,7 +62,7 @@ def compile_condition(rule: Any, cache: Optional[ClosureCache] = None) -> Callab
 
 
 def _is_boolean(rule: Any) -> bool:
-    """Whether the rule evaluates to a bool, so that there is nothing to convert."""
+    """Return whether the rule always evaluates to a bool and needs no conversion."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return isinstance(rule, bool)
     name, arguments = _operator_and_arguments(rule)
@@ -76,13 +70,13 @@ def _is_boolean(rule: Any) -> bool:
 
 
 def _operator_and_arguments(rule: Any) -> Tuple[Any, Sequence[Any]]:
-    """The operator and its arguments; one that is no array stands for itself alone."""
+    """Return the operator and its arguments. A single argument need not be in an array."""
     ((name, arguments),) = rule.items()
     return name, arguments if isinstance(arguments, (list, tuple)) else (arguments,)
 
 
 class _RuleCompiler:
-    """What compiling one rule counts, and the budget of its evaluations, if it needs one."""
+    """Compiles one rule. Counts its parts and creates the budget of its evaluations, if it needs one."""
 
     __slots__ = ("budget", "cache", "nodes")
 
@@ -99,7 +93,7 @@ class _RuleCompiler:
         if not isinstance(rule, (dict, list, tuple)):
             return self._compile_constant(rule)
         if depth > MAX_DEPTH:
-            raise InvalidRule("a rule is nested more than {} levels deep".format(MAX_DEPTH))
+            raise InvalidRule(f"a rule is nested more than {MAX_DEPTH} levels deep")
         if not isinstance(rule, dict):
             return self._compile_array(rule, depth)
         self._count_nodes(1)
@@ -126,14 +120,14 @@ class _RuleCompiler:
             return GROWING_OPERATORS[name](self._budget(), self._compile_all(arguments, depth))
         if name in LOOP_OPERATORS:
             return self._compile_loop(name, arguments, depth)
-        raise InvalidRule("a rule has an operator that is not known: {}".format(escape_text(name, 40)))
+        raise InvalidRule(f"a rule has an unknown operator: {escape_text(name, 40)}")
 
     def _compile_range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
         if name != "and" or depth == MAX_DEPTH:
             return None
         evaluate = compile_range(arguments, self.cache)
         if evaluate is not None:
-            self._count_nodes(2)  # as if each bound was compiled
+            self._count_nodes(2)  # one for each comparison
         return evaluate
 
     def _compile_loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
@@ -156,7 +150,7 @@ class _RuleCompiler:
     def _count_nodes(self, nodes: int) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
-            raise InvalidRule("a rule holds more than {} parts".format(MAX_NODES))
+            raise InvalidRule(f"a rule holds more than {MAX_NODES} parts")
 
     def _budget(self) -> Budget:
         if self.budget is None:

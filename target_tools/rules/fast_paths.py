@@ -1,14 +1,11 @@
-"""The shapes that nearly all of Target's rules have, each as one closure.
+"""Compiles the forms that most of Target's rules have to a single closure each.
 
-A shortcut looks at the arguments as the rule has them, before they are compiled, and
-gives an evaluation or None where it does not fit.  What it gives evaluates to the same
-as the general way, to which it falls back where a value is not of the usual class.
+A fast path inspects the uncompiled arguments and returns a closure, or None if it does not apply. The closure returns
+the same results as the general one, and uses the general functions for values of unusual types.
 
-A plain look-up is ``data[key]`` and nothing else: the data may be a dict that works
-out a value when it is first asked for.
+A variable is read as ``data[key]``, because the data may be a dict that computes its values on first use.
 
-The rules of an artifact ask for the same few things, so what a shortcut gives comes off
-a shelf: it is made only where no rule before had the same.
+The rules of an artifact read the same few variables, so closures come from the ``ClosureCache``.
 """
 
 from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
@@ -23,7 +20,7 @@ FastPath = Callable[[Sequence[Any], ClosureCache], Optional[Evaluate]]
 
 
 def constant_variable_name(rule: Any) -> Optional[str]:
-    """The name of a variable that is constant, without a default; dots in it lead deeper."""
+    """Return the name of a variable if it is constant and there is no default, else None. Dots separate levels."""
     if isinstance(rule, dict) and len(rule) == 1 and "var" in rule:
         name = rule["var"]
         if isinstance(name, list) and len(name) == 1:
@@ -87,17 +84,17 @@ def _read_path(path: Sequence[str]) -> Evaluate:
     return read
 
 
-# A constant text equals a variable
+# Comparison of a variable with a constant text
 
 
 def _equality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
-    found = _text_and_name(arguments)
-    return None if found is None else cache.get(_equal, *found)
+    text_and_name = _text_and_name(arguments)
+    return None if text_and_name is None else cache.get(_equal, *text_and_name)
 
 
 def _inequality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
-    found = _text_and_name(arguments)
-    return None if found is None else cache.get(_unequal, *found)
+    text_and_name = _text_and_name(arguments)
+    return None if text_and_name is None else cache.get(_unequal, *text_and_name)
 
 
 def _text_and_name(arguments: Sequence[Any]) -> Optional[Tuple[str, str]]:
@@ -139,7 +136,7 @@ def _equal_any(text: str, read: Evaluate) -> Evaluate:
     return equal
 
 
-# A variable is in a list of constant texts
+# Membership of a variable in a list of constant texts
 
 
 def _membership(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:

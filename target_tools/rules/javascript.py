@@ -1,18 +1,18 @@
-"""What JavaScript makes of values, for values as JSON gives them.
+"""JavaScript's conversions, equality and order, for JSON values.
 
-Rules are written against JavaScript: ``"5" == 5``, ``null < 1``, ``"abc" < 5`` is false
-and so is ``"abc" >= 5``.  Each function here is one of its abstract operations
-(ECMA-262, chapter 7), for these kinds of values:
+Rules are written for JavaScript, where ``"5" == 5`` and ``null < 1`` are true, and both ``"abc" < 5`` and
+``"abc" >= 5`` are false. Each function implements one of its abstract operations (ECMA-262, chapter 7) for these
+types:
 
     undefined   UNDEFINED
     null        None
     boolean     bool
     number      int and float; an int counts as the double nearest to it
     string      str, compared and indexed by UTF-16 code units
-    object      list and tuple (arrays), dict, and whatever else there may be
+    object      list and tuple (arrays), dict, and any other type
 
-What objects inherit is not there: no ``toString``, no ``constructor``.  The functions
-raise nothing but ``InvalidRule``, and that only for arrays of enormous nesting.
+Objects have no inherited properties such as ``toString`` and ``constructor``. The functions raise nothing but
+``InvalidRule``, for arrays with too many values.
 """
 
 import math
@@ -21,13 +21,13 @@ from typing import Any, Dict, List, Match, Tuple
 
 from target_tools.errors import InvalidRule
 
-#: Values that one array may hold, its arrays' counted too, to be turned into text.
+#: The most values in an array, including nested ones, that is converted to text.
 MAX_ITEMS = 1000000
 
-#: Up to here every int is a double.
+#: Up to this value every int has an exact double.
 MAX_SAFE_INTEGER = 2**53
 
-#: What numbers in text may stand between.
+#: The whitespace that is allowed around numbers in text.
 WHITE_SPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -53,10 +53,10 @@ class Undefined:
         return "undefined"
 
 
-#: What an argument that is not there evaluates to; JSON cannot hold it.
+#: The value of a missing argument. JSON has no such value.
 UNDEFINED = Undefined()
 
-# Kinds of values
+# Types
 
 NULL, BOOLEAN, NUMBER, STRING, OBJECT = "null", "boolean", "number", "string", "object"
 _TYPES: Dict[type, str] = {
@@ -72,7 +72,7 @@ _TYPES: Dict[type, str] = {
 
 
 def type_of(value: Any) -> str:
-    """What ``typeof`` says of the value, but ``null`` for None."""
+    """Return the JavaScript type of the value, as ``typeof`` does, but ``null`` for None."""
     type_ = _TYPES.get(type(value))
     if type_ is not None:
         return type_
@@ -82,12 +82,12 @@ def type_of(value: Any) -> str:
 
 
 def is_array(value: Any) -> bool:
-    """Whether the value is an array."""
+    """Return whether the value is an array."""
     return isinstance(value, (list, tuple))
 
 
 def to_boolean(value: Any) -> bool:
-    """What ``if (value)`` takes it for: every object is true, also an empty one; NaN is false."""
+    """Convert the value to a bool, as ``if (value)`` does. All objects are true, also empty ones; NaN is false."""
     type_ = type_of(value)
     return type_ is OBJECT or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
 
@@ -96,7 +96,7 @@ def to_boolean(value: Any) -> bool:
 
 
 def to_number(value: Any) -> float:
-    """The value as a number; NaN where it is none."""
+    """Convert the value to a number, or NaN."""
     type_ = type_of(value)
     if type_ is NUMBER:
         return _double(value)
@@ -128,7 +128,7 @@ def _text_to_number(text: str) -> float:
 
 
 def parse_float(value: Any) -> float:
-    """The number that the value's text begins with; NaN if it begins with none."""
+    """Return the number at the start of the value's text, or NaN."""
     if type_of(value) is NUMBER:
         return _double(value) + 0.0  # the text of -0 is "0"
     number = _DECIMAL.match(to_string(value).lstrip(WHITE_SPACE))
@@ -136,7 +136,7 @@ def parse_float(value: Any) -> float:
 
 
 def divide(left: Any, right: Any) -> float:
-    """``left / right``."""
+    """Return ``left / right``."""
     dividend, divisor = to_number(left), to_number(right)
     if divisor:
         return dividend / divisor
@@ -146,7 +146,7 @@ def divide(left: Any, right: Any) -> float:
 
 
 def remainder(left: Any, right: Any) -> float:
-    """``left % right``: it has the sign of ``left``."""
+    """Return ``left % right``, with the sign of ``left``."""
     dividend, divisor = to_number(left), to_number(right)
     if not divisor or math.isinf(dividend):
         return math.nan
@@ -157,7 +157,7 @@ def remainder(left: Any, right: Any) -> float:
 
 
 def to_string(value: Any) -> str:
-    """The value as text: numbers as JavaScript prints them, arrays joined by commas."""
+    """Convert the value to text: numbers as JavaScript prints them, arrays joined by commas."""
     type_ = type_of(value)
     if type_ is STRING:
         return str.__str__(value)  # str() of an Enum member is its name
@@ -185,7 +185,7 @@ def _number_to_text(number: float) -> str:
 
 
 def _digits(number: float) -> Tuple[str, int]:
-    """The shortest digits that give the positive number back, and how many stand before its decimal point."""
+    """Return the shortest digits that identify a positive number, and the number of digits before the decimal point."""
     mantissa, _, exponent = float.__repr__(number).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -201,11 +201,11 @@ def _with_decimal_point(digits: str, point: int) -> str:
     if -6 < point <= 0:
         return "0." + "0" * -point + digits
     mantissa = digits if len(digits) == 1 else digits[0] + "." + digits[1:]
-    return "{}e{:+d}".format(mantissa, point - 1)
+    return f"{mantissa}e{point - 1:+d}"
 
 
 def _array_to_text(array: Any) -> str:
-    # Arrays in arrays read as one long list, but an empty one leaves its place empty.
+    # Nested arrays are flattened; an empty array counts as an empty text.
     pieces: List[str] = []
     waiting: List[Any] = [array]
     for _ in range(MAX_ITEMS):
@@ -224,7 +224,7 @@ def _array_to_text(array: Any) -> str:
 
 
 def code_units(text: str) -> str:
-    """The text with a character for each UTF-16 code unit: what lengths, indexes and the order of texts go by."""
+    """Return the text with one character per UTF-16 code unit, the unit of lengths, indexes and comparisons."""
     return text if text.isascii() else _SUPPLEMENTARY.sub(_surrogate_pair, text)
 
 
@@ -234,21 +234,21 @@ def _surrogate_pair(character: Match[str]) -> str:
 
 
 def from_code_units(units: str) -> str:
-    """The text that code units make: pairs of surrogates become one character again."""
+    """Return the text of code units: surrogate pairs become one character again."""
     if units.isascii() or not _SURROGATE.search(units):
         return units
     return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def contains(text: str, part: str) -> bool:
-    """Whether ``part`` stands somewhere in ``text``."""
+    """Return whether ``text`` contains ``part``."""
     if part.isascii() or text.isascii():
         return part in text
     return code_units(part) in code_units(text)
 
 
 def substr(text: str, start: Any, length: Any = UNDEFINED) -> str:
-    """``length`` code units from ``start``, which counts from the end if negative; to the end without ``length``."""
+    """Return ``length`` code units from ``start``, by default all. A negative ``start`` counts from the end."""
     units = code_units(text)
     size = len(units)
     begin = _to_integer(start, size)
@@ -258,7 +258,7 @@ def substr(text: str, start: Any, length: Any = UNDEFINED) -> str:
 
 
 def _to_integer(value: Any, size: int) -> int:
-    """The value as a whole number, NaN as 0, cut to what makes a difference for a text of that size."""
+    """Convert the value to an int between ``-size`` and ``size``, and NaN to 0."""
     number = to_number(value)
     return 0 if math.isnan(number) else int(max(-size, min(size, number)))
 
@@ -267,7 +267,7 @@ def _to_integer(value: Any, size: int) -> int:
 
 
 def strictly_equal(left: Any, right: Any) -> bool:
-    """``left === right``: of one kind and equal; objects only if they are the same one."""
+    """Return ``left === right``: same type and equal value, or the same object."""
     type_ = type_of(left)
     if type_ is not type_of(right):
         return False
@@ -279,7 +279,7 @@ def strictly_equal(left: Any, right: Any) -> bool:
 
 
 def loosely_equal(left: Any, right: Any) -> bool:
-    """``left == right``: what is not of one kind is compared as numbers, objects as their text."""
+    """Return ``left == right``. Values of different types are compared as numbers, objects as text."""
     types = type_of(left), type_of(right)
     if types[0] is types[1]:
         return strictly_equal(left, right)
@@ -293,19 +293,19 @@ def loosely_equal(left: Any, right: Any) -> bool:
 
 
 def less_than(left: Any, right: Any) -> bool:
-    """``left < right``; false where either is not a number and not both are text."""
+    """Return ``left < right``. False if one of them is not a number, unless both are text."""
     low, high = _comparable(left, right)
     return bool(low < high)
 
 
 def less_or_equal(left: Any, right: Any) -> bool:
-    """``left <= right``; false where either is not a number and not both are text."""
+    """Return ``left <= right``. False if one of them is not a number, unless both are text."""
     low, high = _comparable(left, right)
     return bool(low <= high)
 
 
 def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
-    """Two texts in code units, or two numbers."""
+    """Convert the values to two texts in code units, or to two numbers."""
     types = type_of(left), type_of(right)
     if types == (NUMBER, NUMBER):
         return _double(left), _double(right)
@@ -320,7 +320,7 @@ def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
 
 
 def get_property(value: Any, key: str) -> Any:
-    """``value[key]``: a dict's value, an item or the ``length`` of an array or a string, else UNDEFINED."""
+    """Return ``value[key]``: a dict's value, an item or the ``length`` of an array or a string, else UNDEFINED."""
     if isinstance(value, dict):
         try:
             return value[key]

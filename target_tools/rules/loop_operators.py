@@ -1,9 +1,8 @@
-"""JSON-logic's operators that repeat something, or grow it, and the budget that bounds them.
+"""JSON-logic's operators that loop or grow a value, and the budget that limits them.
 
-What else a rule can do costs as much as the rule is long.  These multiply: loops in
-loops, or a ``reduce`` that doubles a text.  So they spend from a budget, in steps: one
-for each part of a rule that is evaluated for an item, and more for items that are
-large.  A rule without them has no budget and pays nothing for it.
+The cost of all other operators is proportional to the length of the rule. The cost of these multiplies: nested loops,
+or a ``reduce`` that doubles a text. So each evaluation has a budget of steps. Evaluating one part of a rule for one
+item costs a step, and more if the item is large. Rules without these operators have no budget and no overhead.
 """
 
 import threading
@@ -13,19 +12,19 @@ from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import UNDEFINED, from_code_units, is_array, to_string
 from target_tools.rules.operators import Arguments, Evaluate, constant, is_truthy, pad_arguments
 
-#: What one evaluation may spend.
+#: The steps of one evaluation.
 MAX_STEPS = 100000
-#: Characters that are handled in the time of one step.
+#: Characters that cost one step.
 CHARACTERS_PER_STEP = 64
 
 
 class Budget(threading.local):
-    """What is left of the steps of an evaluation; each thread has its own."""
+    """The remaining steps of the current evaluation, separately for each thread."""
 
     left = 0
 
     def wrap(self, evaluate: Evaluate) -> Evaluate:
-        """The evaluation, with a new budget each time."""
+        """Return a closure that resets the budget before each evaluation."""
 
         def bounded(data: Any) -> Any:
             self.left = MAX_STEPS
@@ -34,13 +33,13 @@ class Budget(threading.local):
         return bounded
 
     def spend(self, steps: int) -> None:
-        """Take the steps, or raise ``InvalidRule``."""
+        """Spend ``steps``. Raises ``InvalidRule`` if too few are left."""
         self.left -= steps
         if self.left < 0:
-            raise InvalidRule("the evaluation of a rule takes more than {} steps".format(MAX_STEPS))
+            raise InvalidRule(f"the evaluation of a rule takes more than {MAX_STEPS} steps")
 
     def cost_of(self, value: Any) -> int:
-        """The steps that handling the value takes: those of its text or its items, counted no further than needed."""
+        """Return the steps for ``value``, by its length and items. Stops counting when the budget is spent."""
         if isinstance(value, str):
             return len(value) // CHARACTERS_PER_STEP
         if not is_array(value):
@@ -62,7 +61,7 @@ GrowingOperator = Callable[[Budget, Arguments], Evaluate]
 
 
 def _metered(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
-    """The evaluation of a loop's body, paid for item by item."""
+    """Return the closure of a loop's body that spends steps for each item."""
 
     def evaluate(item: Any) -> Any:
         budget.spend(parts * (1 + budget.cost_of(item)))
@@ -75,7 +74,7 @@ def _as_array(value: Any) -> Any:
     return value if is_array(value) else ()
 
 
-# Loops: a body that is evaluated for each item, with nothing but the item as its data
+# Loops: the body is evaluated for each item, with the item as its data
 
 
 def _map(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
@@ -128,7 +127,7 @@ def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
     return reduced
 
 
-# Growth
+# Operators that grow a value
 
 
 def _cat(budget: Budget, arguments: Arguments) -> Evaluate:

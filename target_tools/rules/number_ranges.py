@@ -1,7 +1,7 @@
-"""The shortcuts for numbers: a variable is less or more than a constant one, or between two.
+"""Fast paths for comparisons of a variable with one or two constant numbers.
 
-That is how an activity shares out its visitors: each experience has those whose
-allocation is between two bounds, so this is what is evaluated most.
+Activities allocate visitors this way: each experience gets those whose allocation is in a range. No other condition is
+evaluated as often.
 """
 
 from functools import partial
@@ -16,11 +16,11 @@ Compare = Callable[[Any, Any], bool]
 
 
 def _number_at(data: Any, key: str) -> Any:
-    """The variable, which the data may not have; only called where a plain look-up failed."""
+    """Return the variable, or None. Called only if ``data[key]`` failed."""
     return resolve_path(data, (key,), None)
 
 
-# ``compare`` is Python's operator for two numbers, ``general`` the same comparison as JavaScript makes it.
+# ``compare`` is Python's operator for two numbers, ``general`` the same comparison with JavaScript's conversions.
 
 
 def _constant_first(compare: Compare, general: Compare, bound: float, key: str) -> Evaluate:
@@ -66,7 +66,7 @@ def _between(compare: Compare, general: Compare, low: float, high: float, key: s
     return evaluate
 
 
-# What a rule says of them
+# Parsing of rules
 
 Comparison = Callable[[float, str], Evaluate]
 
@@ -74,14 +74,14 @@ _ABOVE = partial(_constant_first, lt, less_than)
 _FROM = partial(_constant_first, le, less_or_equal)
 _BELOW = partial(_constant_last, lt, less_than)
 _UP_TO = partial(_constant_last, le, less_or_equal)
-#: The comparison that an operator makes with its bound first, and with its bound last.
+#: The comparisons of an operator whose constant is the first argument, and the second.
 _COMPARISONS: Dict[str, Tuple[Comparison, Comparison]] = {
     "<": (_ABOVE, _BELOW),
     "<=": (_FROM, _UP_TO),
     ">": (_BELOW, _ABOVE),
     ">=": (_UP_TO, _FROM),
 }
-#: The pairs of bounds that allocate visitors.
+#: The ranges that allocate visitors.
 _RANGES: Dict[Tuple[Comparison, Comparison], Callable[[float, float, str], Evaluate]] = {
     (_FROM, _UP_TO): partial(_between, le, less_or_equal),
     (_ABOVE, _UP_TO): partial(_between, lt, less_than),
@@ -89,7 +89,7 @@ _RANGES: Dict[Tuple[Comparison, Comparison], Callable[[float, float, str], Evalu
 
 
 class _Comparison(NamedTuple):
-    """The comparison of a constant number and a variable."""
+    """A comparison of a constant number with a variable."""
 
     comparison: Comparison
     number: float
@@ -97,7 +97,7 @@ class _Comparison(NamedTuple):
 
 
 def _is_number(rule: Any) -> bool:
-    """Whether the rule is a number that Python and JavaScript compare alike with any other."""
+    """Return whether the rule is a number that Python and JavaScript compare in the same way."""
     return (rule.__class__ is int or rule.__class__ is float) and -MAX_SAFE_INTEGER <= rule <= MAX_SAFE_INTEGER
 
 
@@ -123,7 +123,7 @@ def _comparison_fast_path(operator: str) -> FastPath:
 
 
 def compile_range(rules: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
-    """The conjunction of the rules, if they are a lower and an upper bound of one variable."""
+    """Compile the rules of an ``and`` if they are a lower and an upper bound of one variable, else return None."""
     if len(rules) != 2:
         return None
     low, high = _comparison_in(rules[0]), _comparison_in(rules[1])

@@ -1,7 +1,7 @@
-"""JSON-logic's operators: each makes one evaluation out of those of its arguments.
+"""JSON-logic's operators. Each returns a closure over the closures of its arguments.
 
-The functions at the top lift what works on values; what is not listed there chooses
-which of its arguments it evaluates, or looks at the data.
+Most operators are functions of values, which ``_unary`` and its siblings convert. The others evaluate only some of
+their arguments, or read the data.
 """
 
 import math
@@ -35,18 +35,18 @@ Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
 
 
-#: Evaluations that a shelf keeps: those last asked for.
+#: The most closures that a cache keeps. The least recently used are dropped.
 MAX_CACHED = 4096
 
 
 class ClosureCache:
-    """Evaluations for all who need the same, each made once: they have no state, and many rules may hold one."""
+    """Caches closures, so that rules share them. Closures have no state."""
 
     __slots__ = ("get",)
 
     def __init__(self) -> None:
-        #: ``get(make, *arguments)`` is what ``make(*arguments)`` gives, or gave for the same: 1, 1.0 and True are
-        #: three things to it, but 0.0 and -0.0 are one.
+        #: ``get(make, *arguments)`` returns ``make(*arguments)``, cached by the arguments and their types. 1, 1.0 and
+        #: True have separate entries; 0.0 and -0.0 share one.
         self.get = lru_cache(MAX_CACHED, typed=True)(_call)
 
 
@@ -55,17 +55,17 @@ def _call(make: Callable[..., Evaluate], *arguments: Any) -> Evaluate:
 
 
 def constant(value: Any) -> Evaluate:
-    """The evaluation that ignores the data."""
+    """Return a closure that returns ``value``."""
     return lambda data: value
 
 
 def pad_arguments(arguments: Arguments, count: int) -> List[Evaluate]:
-    """The first ``count`` arguments; one that is missing is undefined, as everywhere in JavaScript."""
+    """Return the first ``count`` arguments. Missing ones are undefined, as in JavaScript."""
     return [*arguments[:count], *[constant(UNDEFINED)] * (count - len(arguments))]
 
 
 def is_truthy(value: Any) -> bool:
-    """JSON-logic's own idea of truth: JavaScript's, but an empty array is false."""
+    """Return whether JSON-logic treats ``value`` as true: as JavaScript, but an empty array is false."""
     return to_boolean(value) and not (is_array(value) and not value)
 
 
@@ -103,7 +103,7 @@ def _variadic(function: Callable[[List[Any]], Any]) -> Operator:
     return operator
 
 
-# Choice: an argument is evaluated only if its value is needed
+# Operators that evaluate only the arguments they need
 
 
 def _and(terms: Arguments) -> Evaluate:
@@ -179,7 +179,7 @@ def _if(terms: Arguments) -> Evaluate:
 
 
 def resolve_path(data: Any, path: Sequence[str], absent: Any) -> Any:
-    """What stands at the end of ``path`` in the data; ``absent`` where it leads nowhere."""
+    """Return the value at ``path`` in the data, or ``absent``."""
     for key in path:
         data = get_property(data, key)
         if data is UNDEFINED:
@@ -188,7 +188,7 @@ def resolve_path(data: Any, path: Sequence[str], absent: Any) -> Any:
 
 
 def get_variable(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
-    """The value of the variable with that name, in which dots lead deeper; no name: the data itself."""
+    """Return a variable. Dots separate levels; an empty name returns the data itself."""
     if name is None or name is UNDEFINED or (isinstance(name, str) and not name):
         return data
     return resolve_path(data, to_string(name).split("."), None if default is UNDEFINED else default)
@@ -207,14 +207,14 @@ def _missing(arguments: Arguments) -> Evaluate:
 
 
 def missing_variables(names: Any, data: Any) -> List[Any]:
-    """The names of those variables that are null or empty text."""
+    """Return the names of the variables that are null or empty text."""
     if names and is_array(names[0]):
         names = names[0]
     return [name for name in names if _is_absent(data, name)]
 
 
 def _is_absent(data: Any, name: Any) -> bool:
-    # A name that is an array is what ``var`` takes: a name and a default, or neither, which is the data itself.
+    # An array contains the arguments of ``var``: a name and a default, or neither for the data itself.
     value = get_variable(data, *(name[:2] or [UNDEFINED])) if is_array(name) else get_variable(data, name)
     return value is None or (isinstance(value, str) and not value)
 
@@ -262,7 +262,7 @@ def _is_in(item: Any, container: Any) -> bool:
 
 
 def _sum(values: List[Any]) -> float:
-    return reduce(add, map(parse_float, values), 0.0)  # not sum(), which corrects what JavaScript does not
+    return reduce(add, map(parse_float, values), 0.0)  # not sum(), which is more exact than JavaScript
 
 
 def _product(arguments: Arguments) -> Evaluate:
@@ -291,7 +291,7 @@ def _min(values: List[Any]) -> float:
 
 
 def _sort_key(number: float) -> Tuple[float, float]:
-    """The number as it is ordered here: -0 below 0."""
+    """Return the sort key of a number: -0 is below 0."""
     return number, math.copysign(1.0, number)
 
 
@@ -304,7 +304,7 @@ def _substr(text: Any, start: Any, length: Any) -> str:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
     if less_than(length, 0):
-        return ""  # a negative length in text: JavaScript appends it to a number
+        return ""  # a negative length as text
     return substr(source, start, length)
 
 
@@ -339,5 +339,5 @@ OPERATORS: Dict[str, Operator] = {
 
 
 def operator_evaluator(name: str, *arguments: Evaluate) -> Evaluate:
-    """The evaluation of the operator with that name."""
+    """Return the closure of an operator and its arguments."""
     return OPERATORS[name](arguments)
