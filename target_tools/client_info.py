@@ -58,7 +58,7 @@ _USER_AGENT_TOKENS: Tuple[Tuple[str, str], ...] = (
     ("Chromium/", "chrome"),
 )
 
-# Brands as in a client hint without spaces. The comma excludes parts of longer names. Most lists contain Chromium, so it
+# Brands as in a client hint without spaces. The comma excludes parts of longer names. Chromium is in most lists, so it
 # is last.
 _BRANDS: Tuple[Tuple[str, str], ...] = (
     (',"MicrosoftEdge";v="', "edge"),
@@ -155,7 +155,7 @@ def _platform_from_hint(platform: str) -> Optional[str]:
 
 
 def _number_after(text: str, token: str) -> int:
-    """The whole number right after ``sign``; -1 where there is none that may be a version."""
+    """Return the integer right after ``token``, or -1 if there is none or it has too many digits."""
     at = text.find(token)
     if at < 0:
         return -1
