@@ -1,4 +1,4 @@
-"""What the wire says: one class for each component of the Delivery API's schema, and the envelope a call returns."""
+"""One class for each component of the Delivery API's schema, and the envelope that a call returns."""
 
 from target_tools.enums import DecisioningMethod
 

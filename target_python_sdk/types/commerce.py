@@ -1,4 +1,4 @@
-"""What the visitor looks at and buys."""
+"""Products and orders."""
 
 import datetime
 from typing import List, Optional
@@ -12,32 +12,32 @@ class Order(Model):
     """A purchase, for reports of revenue and for recommendations."""
 
     id: Annotated[Optional[str], MaxLength(250)] = None
-    """The shop's own number for it; a number seen before counts once."""
+    """The shop's number of the order. Repeated numbers count once."""
 
     total: Annotated[Optional[float], Minimum(0)] = None
-    """What it came to, in the currency the reports are in."""
+    """The total, in the currency of the reports."""
 
     purchased_product_ids: Optional[List[str]] = None
-    """The products bought: none blank, each up to 50 characters, with commas between them up to 250."""
+    """The ids of the products: not blank, each up to 50 characters, separated by commas up to 250."""
 
     time: Optional[datetime.datetime] = None
-    """When it was made; a time without a zone is UTC."""
+    """The time of the order; a time without a zone is UTC."""
 
     experience_local_id: Annotated[Optional[int], Maximum(2147483647), Minimum(0)] = None
-    """The experience that the order is credited to, as activities number them."""
+    """The number of the experience to which the order is credited."""
 
     duplicate: Optional[bool] = None
-    """Whether the same order was reported before."""
+    """Whether the order was reported before."""
 
     outlier: Optional[bool] = None
-    """Whether it is so far from the usual size that it would spoil an average."""
+    """Whether the order is an outlier that would distort averages."""
 
 
 class Product(Model):
-    """The product the visitor looks at, for recommendations."""
+    """The displayed product, for recommendations."""
 
     id: Annotated[Optional[str], MaxLength(128)] = None
     """The product's id in the catalogue; not blank."""
 
     category_id: Annotated[Optional[str], MaxLength(128)] = None
-    """The category it belongs to; not blank."""
+    """The product's category; not blank."""

@@ -1,4 +1,4 @@
-"""Where the visitor is: the page, the browser, the device, the place on earth."""
+"""The context of a request: page, browser, device and location."""
 
 from typing import Optional
 
@@ -31,17 +31,17 @@ IP_ADDRESS = r"({}|(^\s*({})(%.+)?\s*$))".format(_IP_V4, _IP_V6)
 
 
 class Address(Model):
-    """The page the visitor is on."""
+    """The visitor's page."""
 
     url: Annotated[Optional[str], MaxLength(4096)] = None
-    """Its whole URL."""
+    """The complete URL of the page."""
 
     referring_url: Annotated[Optional[str], MaxLength(4096)] = None
-    """The URL of the page that led there."""
+    """The URL of the referring page."""
 
 
 class Application(Model):
-    """The app the visitor uses.  Audiences that ask about an app compare it with these."""
+    """The visitor's app, for audiences that refer to apps."""
 
     id: Annotated[Optional[str], MaxLength(250)] = None
     """The app's identifier."""
@@ -63,11 +63,11 @@ class Browser(Model):
     """The languages the visitor prefers, as in an ``Accept-Language`` header."""
 
     web_gl_renderer: Annotated[Optional[str], JsonName("webGLRenderer")] = None
-    """What WebGL says of the graphics unit; it tells models of a device apart."""
+    """WebGL's name of the graphics unit, which helps to identify models of a device."""
 
 
 class ClientHints(Model):
-    """What the browser's ``Sec-CH-UA`` headers say; preferred to the user agent where given."""
+    """Values of the browser's ``Sec-CH-UA`` headers. They take precedence over the user agent."""
 
     mobile: Optional[bool] = None
     """``Sec-CH-UA-Mobile``: whether the device is a mobile one."""
@@ -95,10 +95,10 @@ class ClientHints(Model):
 
 
 class Geo(Model):
-    """Where on earth the visitor is.  Where nothing is given, the edge may ask the IP address it sees."""
+    """The visitor's location. Without it, the edge may use the IP address of the connection."""
 
     ip_address: Annotated[Optional[str], Pattern(IP_ADDRESS)] = None
-    """The visitor's IPv4 or IPv6 address, from which the rest can be found."""
+    """The visitor's IPv4 or IPv6 address, from which the other values can be derived."""
 
     latitude: Optional[float] = None
     """Degrees north of the equator; south is negative."""
@@ -107,7 +107,7 @@ class Geo(Model):
     """Degrees east of Greenwich; west is negative."""
 
     country_code: Optional[str] = None
-    """ISO 3166-1 code of two letters, though a name is let through as it was in 1.1.0."""
+    """The ISO 3166-1 code of two letters. A name is accepted, too, as in 1.1.0."""
 
     state_code: Optional[str] = None
     """The part of the country, by the second half of its ISO 3166-2 code."""
@@ -123,7 +123,7 @@ class MobilePlatform(Model):
     """The device, for the mobile channel."""
 
     device_name: Optional[str] = None
-    """Its model, as the Mobile SDK reports it; it tells models of a device apart."""
+    """Its model, as the Mobile SDK reports it; which helps to identify models of a device."""
 
     device_type: Annotated[Optional[Choice], DeviceType, Required] = None
     """Phone or tablet."""
@@ -148,14 +148,14 @@ class Screen(Model):
     """In bits per pixel."""
 
     pixel_ratio: Optional[float] = None
-    """Device pixels per CSS pixel; it tells models of a device apart."""
+    """Device pixels per CSS pixel; which helps to identify models of a device."""
 
     orientation: Annotated[Optional[Choice], ScreenOrientationType] = None
-    """Which way it is held."""
+    """The orientation of the screen."""
 
 
 class Window(Model):
-    """The part of the screen that the page has to itself."""
+    """The browser's window."""
 
     width: Optional[float] = None
     """In pixels."""
@@ -165,16 +165,16 @@ class Window(Model):
 
 
 class Context(Model):
-    """The circumstances of a request, which audiences ask about."""
+    """The context of a request, which audiences use."""
 
     channel: Annotated[Optional[Choice], ChannelType, Required] = None
     """Web or mobile."""
 
     mobile_platform: Optional[MobilePlatform] = None
-    """The device, when the channel is mobile."""
+    """The device, if the channel is mobile."""
 
     application: Optional[Application] = None
-    """The app, when the channel is mobile."""
+    """The app, if the channel is mobile."""
 
     screen: Optional[Screen] = None
     """The screen."""
@@ -183,22 +183,22 @@ class Context(Model):
     """The browser's window."""
 
     browser: Optional[Browser] = None
-    """The browser, when the channel is web."""
+    """The browser, if the channel is web."""
 
     address: Optional[Address] = None
-    """The page, for all parts of the request that name none of their own."""
+    """The page, for all parts of the request without an address."""
 
     geo: Optional[Geo] = None
-    """The place."""
+    """The location."""
 
     time_offset_in_minutes: Optional[float] = None
-    """How far the visitor's clock is ahead of UTC, in minutes."""
+    """The difference between the visitor's time and UTC, in minutes; positive east of Greenwich."""
 
     user_agent: Optional[str] = None
-    """The visitor's ``User-Agent``; the header of the request itself counts for nothing."""
+    """The visitor's ``User-Agent``; the header of the request to the edge is not used."""
 
     beacon: Optional[bool] = False
-    """Whether to be answered with an empty 204, for what is sent as a page goes away."""
+    """Whether the edge answers with an empty 204, for requests that are sent when a page is left."""
 
     client_hints: Optional[ClientHints] = None
-    """What the browser says of itself in headers of its own."""
+    """Values of the browser's client-hint headers."""

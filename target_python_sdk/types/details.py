@@ -1,4 +1,4 @@
-"""What is asked about one place on the page: the page load, an mbox or a view."""
+"""The details of a requested page load, mbox or view."""
 
 from typing import Dict, Optional
 
@@ -11,47 +11,47 @@ from .context import Address
 
 
 class RequestDetails(Model):
-    """What is known where the content will be shown.  By itself it asks for the page load."""
+    """The details of one location. By itself it requests the page load."""
 
     address: Optional[Address] = None
-    """The page, where it is not the one in the context."""
+    """The page, if it differs from the context's."""
 
     parameters: Optional[Dict[str, str]] = None
     """Up to 50 values for audiences and profile scripts; names up to 128 characters, values up to 5000."""
 
     profile_parameters: Optional[Dict[str, str]] = None
-    """Up to 50 values that stay in the visitor's profile, named without ``profile.``."""
+    """Up to 50 values to store in the visitor's profile, named without ``profile.``."""
 
     order: Optional[Order] = None
-    """A purchase that was made here."""
+    """A purchase."""
 
     product: Optional[Product] = None
-    """The product shown here."""
+    """The displayed product."""
 
 
 class MboxRequestAllOf(Model):
-    """What an mbox has that a page load has not."""
+    """The additional fields of an mbox."""
 
     index: Optional[int] = None
-    """Tells it from its namesakes: unique in the list, and the response comes back with it."""
+    """Distinguishes mboxes with the same name. Unique in the list; the response has the same index."""
 
     name: Optional[str] = None
     """The mbox's name."""
 
 
 class MboxRequest(MboxRequestAllOf, RequestDetails):
-    """Asks for the content of one mbox."""
+    """Requests the content of one mbox."""
 
 
 class ViewRequestAllOf(Model):
-    """What a view has that a page load has not."""
+    """The additional fields of a view."""
 
     name: Annotated[Optional[str], MaxLength(128)] = None
-    """The view's name; without one, all views are meant."""
+    """The view's name; without it, all views are requested."""
 
     key: Annotated[Optional[str], MaxLength(512)] = None
-    """A finer name where several views share one, such as a fingerprint of its state."""
+    """A second name that distinguishes views with the same name, such as a fingerprint of the state."""
 
 
 class ViewRequest(ViewRequestAllOf, RequestDetails):
-    """Asks for the content of one view of a single-page app."""
+    """Requests the content of one view of a single-page app."""

@@ -1,8 +1,8 @@
-"""The closed sets of the Delivery API, as classes of ``str`` constants.
+"""The enumerations of the Delivery API, as classes of ``str`` constants.
 
-They are no ``enum.Enum``, because 1.1.0's were none: a constant is the text that
-is sent.  Where user code has enumerations of its own, their members are accepted
-in place of the text.
+They are not ``enum.Enum`` because 1.1.0's were not: a constant is the text that
+is sent. Members of the application's own enumerations are accepted instead of the
+text.
 """
 
 import enum
@@ -18,17 +18,17 @@ class AuthenticatedState(Model):
     """Whether the visitor has signed in under a customer id."""
 
     UNKNOWN = "unknown"
-    """Nothing is known about it."""
+    """Unknown."""
 
     AUTHENTICATED = "authenticated"
     """Signed in."""
 
     LOGGED_OUT = "logged_out"
-    """Was signed in once and is not any more."""
+    """Signed out."""
 
 
 class ChannelType(Model):
-    """Where the content will be shown; activities for the other channel are passed over."""
+    """The channel that shows the content; activities for the other channel are skipped."""
 
     MOBILE = "mobile"
     """In a native app."""
@@ -41,14 +41,14 @@ class DeviceType(Model):
     """The size of a mobile device; activities without one accept both."""
 
     PHONE = "phone"
-    """Held in one hand."""
+    """A phone."""
 
     TABLET = "tablet"
-    """Held in two."""
+    """A tablet."""
 
 
 class ExecutionMode(Model):
-    """Where the request that a telemetry entry tells about was answered."""
+    """The place where the request of a telemetry entry was answered."""
 
     EDGE = "edge"
     """On the edge."""
@@ -58,27 +58,27 @@ class ExecutionMode(Model):
 
 
 class LoggingType(Model):
-    """Who hands the hit to Adobe Analytics."""
+    """The side that sends the hit to Adobe Analytics."""
 
     SERVER_SIDE = "server_side"
     """The edge, by the supplemental data id."""
 
     CLIENT_SIDE = "client_side"
-    """The caller, who gets the payload in the response."""
+    """The caller, with the payload of the response."""
 
 
 class MetricType(Model):
-    """What a visitor did."""
+    """An event of a visitor."""
 
     CLICK = "click"
-    """Clicked what was shown."""
+    """A click on the content."""
 
     DISPLAY = "display"
-    """Saw it."""
+    """A display of the content."""
 
 
 class MobilePlatformType(Model):
-    """The operating system of a mobile device; activities for the other one are passed over."""
+    """The operating system of a mobile device; activities for the other one are skipped."""
 
     ANDROID = "android"
     """Android."""
@@ -88,13 +88,13 @@ class MobilePlatformType(Model):
 
 
 class OptionType(Model):
-    """What the content of an option is, and so what to do with it."""
+    """The kind of the content of an option."""
 
     HTML = "html"
-    """Markup to show as it is."""
+    """Markup to show unchanged."""
 
     JSON = "json"
-    """Any JSON value, for the program to interpret."""
+    """Any JSON value, for the application."""
 
     REDIRECT = "redirect"
     """A URL to send the visitor to."""
@@ -107,7 +107,7 @@ class OptionType(Model):
 
 
 class ScreenOrientationType(Model):
-    """How the screen is held; activities for the other orientation are passed over."""
+    """The orientation of the screen; activities for the other orientation are skipped."""
 
     PORTRAIT = "portrait"
     """Upright."""

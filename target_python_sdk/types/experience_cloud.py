@@ -1,4 +1,4 @@
-"""What goes to and comes from Target's neighbours, Analytics and Audience Manager."""
+"""Values for Adobe Analytics and Audience Manager."""
 
 from typing import Optional
 
@@ -10,23 +10,23 @@ from .enums import Choice, LoggingType
 
 
 class AnalyticsPayload(Model):
-    """The two values that a client puts into its own Analytics hit."""
+    """The two values for the client's Analytics hit."""
 
     pe: Optional[str] = None
-    """The mark by which Analytics knows that the hit is Target's: ``tnt``."""
+    """Marks the hit as Target's: ``tnt``."""
 
     tnta: Optional[str] = None
-    """The activities and experiences shown, in Analytics' notation."""
+    """The displayed activities and experiences, in Analytics' notation."""
 
 
 class AnalyticsRequest(Model):
-    """How this request is to reach Adobe Analytics (A4T)."""
+    """The settings for Adobe Analytics (A4T)."""
 
     supplemental_data_id: Annotated[Optional[str], MaxLength(33), MinLength(33)] = None
-    """Joins the edge's hit to the page's own: 16 hexadecimal digits, a hyphen, 16 more."""
+    """Connects the edge's hit with the page's: 16 hexadecimal digits, a hyphen, 16 more."""
 
     logging: Annotated[Optional[Choice], LoggingType] = None
-    """Who sends the hit."""
+    """Whether the edge or the client sends the hit."""
 
     tracking_server: Optional[str] = None
     """The Analytics host for http, without a scheme."""
@@ -36,27 +36,27 @@ class AnalyticsRequest(Model):
 
 
 class AnalyticsResponse(Model):
-    """What a client that logs by itself has to pass on once the content is shown."""
+    """The values that a client with client-side logging sends after the content is displayed."""
 
     payload: Optional[AnalyticsPayload] = None
     """The values for the hit."""
 
 
 class AudienceManager(Model):
-    """What leads to the visitor's segments in Audience Manager."""
+    """The values that identify the visitor's segments in Audience Manager."""
 
     location_hint: Annotated[Optional[int], Minimum(1)] = None
-    """The number of the data collection region that knows the visitor."""
+    """The number of the visitor's data collection region."""
 
     blob: Annotated[Optional[str], MaxLength(1024), MinLength(1)] = None
-    """Audience Manager's own opaque note about the visitor; not blank."""
+    """Audience Manager's opaque value for the visitor; not blank."""
 
 
 class ExperienceCloud(Model):
-    """The part of a request that is meant for the neighbours."""
+    """The part of a request for Analytics and Audience Manager."""
 
     audience_manager: Optional[AudienceManager] = None
-    """For Audience Manager."""
+    """The values for Audience Manager."""
 
     analytics: Optional[AnalyticsRequest] = None
-    """For Analytics."""
+    """The values for Analytics."""

@@ -1,4 +1,4 @@
-"""What is reported back: content that was shown or clicked."""
+"""Notifications of displays and clicks."""
 
 from typing import Any, Dict, List, Optional
 
@@ -11,72 +11,72 @@ from .enums import Choice, MetricType
 
 
 class NotificationMbox(Model):
-    """The mbox that a notification is about."""
+    """The mbox of a notification."""
 
     name: Annotated[Optional[str], MaxLength(250)] = None
     """The mbox's name; not blank."""
 
     state: Optional[str] = None
-    """The state that came with its prefetched content."""
+    """The state of the prefetched content."""
 
 
 class NotificationPageLoad(Model):
-    """The page load that a notification is about."""
+    """The page load of a notification."""
 
     state: Optional[str] = None
-    """The state that came with its prefetched content."""
+    """The state of the prefetched content."""
 
 
 class NotificationView(Model):
-    """The view that a notification is about."""
+    """The view of a notification."""
 
     name: Annotated[Optional[str], MaxLength(128)] = None
     """The view's name."""
 
     key: Annotated[Optional[str], MaxLength(512)] = None
-    """The view's key, where its name is not enough."""
+    """The view's key, if the name is not unique."""
 
     state: Optional[str] = None
-    """The state that came with its prefetched content."""
+    """The state of the prefetched content."""
 
 
 class NotificationAllOf(Model):
-    """What a notification has that a page load has not.  It is about an mbox, a view or the page load."""
+    """The additional fields of a notification, which concerns an mbox, a view or the page load."""
 
     id: Annotated[Optional[str], MaxLength(200)] = None
-    """Names it; the response lists the ids it has taken in."""
+    """The id of the notification; the response lists the accepted ids."""
 
     impression_id: Annotated[Optional[str], MaxLength(128)] = None
-    """Joins it to an earlier request with the same id, so that one impression counts once."""
+    """The id of an earlier request; requests with the same id count one impression."""
 
     type: Annotated[Optional[Choice], MetricType] = None
-    """What happened: a display or a click."""
+    """The kind of the event: a display or a click."""
 
     timestamp: Optional[int] = None
-    """When it happened, in milliseconds since 1970."""
+    """The time of the event, in milliseconds since 1970."""
 
     tokens: Optional[List[str]] = None
-    """The event tokens of the options shown, or of the metrics clicked."""
+    """The event tokens of the displayed options, or of the clicked metrics."""
 
     mbox: Optional[NotificationMbox] = None
-    """The mbox it is about."""
+    """The mbox."""
 
     view: Optional[NotificationView] = None
-    """The view it is about."""
+    """The view."""
 
     page_load: Optional[NotificationPageLoad] = None
-    """Set, if with an empty value, when it is about the page load."""
+    """The page load; set it to an empty value for a notification of the page load."""
 
 
 class Notification(NotificationAllOf, RequestDetails):
-    """Tells the edge what became of content that was prefetched or decided here."""
+    """Reports a display or a click of prefetched or on-device content."""
 
 
 class NotificationResponse(Model):
     """Confirms one notification."""
 
     id: Optional[str] = None
-    """The id of the notification that was taken in."""
+    """The id of the accepted notification."""
 
     trace: Optional[Dict[str, Any]] = None
-    """How it was handled, when the request asked for a trace."""
+    """An explanation, if the request has a trace."""

@@ -1,4 +1,4 @@
-"""What is asked of the edge, or of the decisions made here."""
+"""The request."""
 
 from typing import Dict, List, Optional
 
@@ -15,122 +15,122 @@ from .visitor import VisitorId
 
 
 class ModelProperty(Model):
-    """The property (``at_property``) that bounds which activities may answer.  The schema calls it Property."""
+    """The property (``at_property``) whose activities apply. The schema calls it Property."""
 
     token: Annotated[Optional[str], Required] = None
     """The property's token."""
 
 
 class Trace(Model):
-    """Asks the edge to explain its decisions."""
+    """Requests an explanation of the decisions."""
 
     authorization_token: Annotated[Optional[str], Required] = None
-    """A token from Target's administration; it expires after some hours."""
+    """A token from Target's administration, which expires after some hours."""
 
     usage: Optional[Dict[str, str]] = None
-    """What the SDK tells of itself, to be found again in the trace."""
+    """Values of the SDK that appear in the trace."""
 
 
 class Preview(Model):
-    """Shows offers as they would look, without an activity being live."""
+    """Shows offers of activities that are not live."""
 
     token: Optional[str] = None
-    """Which offers at which places; it belongs to one client."""
+    """The token that selects the offers and locations. It is valid for one client."""
 
 
 class QAModePreviewIndex(Model):
-    """Picks an experience of one activity for QA."""
+    """Selects an experience of one activity for QA."""
 
     activity_index: Annotated[Optional[int], Minimum(1)] = None
-    """Which of the activities in the token, counted from 1."""
+    """The number of the activity in the token, from 1."""
 
     experience_index: Annotated[Optional[int], Minimum(1)] = None
-    """Which of its experiences, counted from 1; without it the activity chooses as ever."""
+    """The number of the experience, from 1. Without it the activity decides as usual."""
 
 
 class QAMode(Model):
-    """Shows activities to those who test them, without counting what they do."""
+    """Shows activities to testers, without counting their visits."""
 
     token: Optional[str] = None
-    """Which activities may be shown; encrypted, and it belongs to one client."""
+    """The encrypted token that selects the activities. It is valid for one client."""
 
     listed_activities_only: Optional[bool] = None
-    """Whether the live activities stay out of it."""
+    """Whether live activities are excluded."""
 
     evaluate_as_true_audience_ids: Optional[List[int]] = None
-    """Audiences that the tester is taken to belong to."""
+    """Audiences to which the tester is assigned."""
 
     evaluate_as_false_audience_ids: Optional[List[int]] = None
-    """Audiences that the tester is taken not to belong to."""
+    """Audiences from which the tester is excluded."""
 
     preview_indexes: Optional[List[QAModePreviewIndex]] = None
-    """The experiences to show; not empty where given."""
+    """The experiences to show. If given, the list must not be empty."""
 
 
 class ExecuteRequest(Model):
-    """What is to be shown at once; asking counts as an impression."""
+    """The offers to show now. The request counts the impression."""
 
     page_load: Optional[RequestDetails] = None
-    """Asks for what belongs to the page as a whole."""
+    """Requests the offers for the page load."""
 
     mboxes: Optional[List[MboxRequest]] = None
-    """Asks for these mboxes, the global one excepted."""
+    """The mboxes to request, except the global mbox."""
 
 
 class PrefetchRequest(Model):
-    """What may be shown later; a notification makes it count."""
+    """The offers to show later. A notification counts the impression."""
 
     views: Optional[List[ViewRequest]] = None
-    """Asks for what belongs to views."""
+    """The views to request."""
 
     page_load: Optional[RequestDetails] = None
-    """Asks for what belongs to the page as a whole, to no view."""
+    """Requests the offers for the page load, outside of views."""
 
     mboxes: Optional[List[MboxRequest]] = None
-    """Asks for these mboxes."""
+    """The mboxes to request."""
 
 
 class DeliveryRequest(Model):
-    """One request to the Delivery API."""
+    """A request to the Delivery API."""
 
     request_id: Annotated[Optional[str], MaxLength(128)] = None
-    """Names the request in responses and logs; made up when sent if there is none."""
+    """The id of the request in responses and logs. If it is missing, the SDK creates one."""
 
     impression_id: Annotated[Optional[str], MaxLength(128)] = None
-    """Names the page view: further requests with the same id count no further impression."""
+    """The id of the page view. Requests with the same id count one impression."""
 
     id: Optional[VisitorId] = None
-    """Who is asking."""
+    """The visitor."""
 
     environment_id: Optional[int] = None
-    """The environment, by its number in Target; otherwise the host decides."""
+    """The number of the environment in Target. By default the host determines it."""
 
     _property: Optional[ModelProperty] = None
-    """The property; ``property`` on the wire."""
+    """The property; ``property`` in JSON."""
 
     trace: Optional[Trace] = None
-    """Asks for an explanation."""
+    """Requests an explanation of the decisions."""
 
     context: Optional[Context] = None
-    """Under what circumstances; the one part the API insists on, filled when sent if there is none."""
+    """The context. The API requires it; if it is missing, the SDK fills it in."""
 
     experience_cloud: Optional[ExperienceCloud] = None
-    """What the neighbours need."""
+    """Values for Analytics and Audience Manager."""
 
     execute: Optional[ExecuteRequest] = None
-    """What to show now."""
+    """The offers to show now."""
 
     prefetch: Optional[PrefetchRequest] = None
-    """What to have ready."""
+    """The offers to show later."""
 
     telemetry: Optional[Telemetry] = None
-    """How earlier requests fared."""
+    """Measurements of earlier requests."""
 
     notifications: Optional[List[Notification]] = None
-    """What became of content delivered before."""
+    """Displays and clicks of earlier offers."""
 
     qa_mode: Optional[QAMode] = None
-    """For those who test activities."""
+    """The QA mode, for testers of activities."""
 
     preview: Optional[Preview] = None
-    """For those who look at offers."""
+    """The preview of offers."""

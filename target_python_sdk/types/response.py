@@ -1,4 +1,4 @@
-"""What comes back: options to show, metrics to watch, tokens to report."""
+"""The response: options to show, metrics to report, tokens for notifications."""
 
 from typing import Any, Dict, List, Optional
 
@@ -13,161 +13,161 @@ from .visitor import VisitorId
 
 
 class Action(Model):
-    """One change to the page, out of the content of an ``actions`` option."""
+    """One change to the page, from the content of an ``actions`` option."""
 
     type: Optional[str] = None
-    """What to do, such as ``setHtml`` or ``insertAfter``."""
+    """The kind of change, such as ``setHtml`` or ``insertAfter``."""
 
     selector: Optional[str] = None
-    """The element to do it to, in the selector language of the visual editor."""
+    """The element to change, as a selector of the visual editor."""
 
     css_selector: Optional[str] = None
-    """The same element as a CSS selector."""
+    """The element to change, as a CSS selector."""
 
     content: Annotated[Any, OneOf("string", "object")] = None
-    """What to do it with: text, or an object whose keys depend on the kind of action."""
+    """The new content: text, or an object whose keys depend on the kind of change."""
 
 
 class Option(Model):
     """Content to show."""
 
     type: Annotated[Optional[str], OptionType] = None
-    """What kind of content it is."""
+    """The kind of the content."""
 
     content: Annotated[Any, OneOf("string", "object", "array")] = None
-    """The content itself; what JSON had in its place, lists of actions included."""
+    """The content: any JSON value, for example a list of actions."""
 
     event_token: Optional[str] = None
-    """For prefetched content: what a display notification reports as shown."""
+    """For prefetched content: the token for a display notification."""
 
     response_tokens: Optional[Dict[str, Any]] = None
-    """What the activity tells of itself and the visitor, by the names chosen in Target."""
+    """Values of the activity and the visitor, by the names chosen in Target."""
 
 
 class Metric(Model):
-    """Something to watch for and report."""
+    """An event to report in a notification."""
 
     type: Annotated[Optional[str], MetricType] = None
-    """What to watch for."""
+    """The kind of the event."""
 
     selector: Optional[str] = None
-    """On which element."""
+    """The element of the event, as a selector."""
 
     event_token: Optional[str] = None
-    """What a notification reports when it happens."""
+    """The token for the notification."""
 
     analytics: Optional[AnalyticsResponse] = None
-    """What Analytics is to be told when it happens."""
+    """The values for Analytics if the event happens."""
 
 
 class MboxResponse(Model):
-    """What there is for one mbox."""
+    """The offers for one mbox."""
 
     index: Optional[int] = None
-    """The index of the request for it."""
+    """The index of the mbox in the request."""
 
     name: Optional[str] = None
-    """The mbox's name; several answers may share it, so look at the index too."""
+    """The mbox's name. Several mboxes may have the same name; the index distinguishes them."""
 
     options: Optional[List[Option]] = None
-    """What to show."""
+    """The options to show."""
 
     metrics: Optional[List[Metric]] = None
-    """Which clicks to report."""
+    """The clicks to report."""
 
     analytics: Optional[AnalyticsResponse] = None
-    """What Analytics is to be told."""
+    """The values for Analytics."""
 
     trace: Optional[Dict[str, Any]] = None
-    """How it was decided, when the request asked for a trace."""
+    """An explanation of the decision, if the request has a trace."""
 
 
 class PrefetchMboxResponseAllOf(Model):
-    """What a prefetched mbox has that an executed one has not."""
+    """The additional field of a prefetched mbox."""
 
     state: Optional[str] = None
-    """Goes back with the notification that it was displayed."""
+    """A token for the display notification."""
 
 
 class PrefetchMboxResponse(PrefetchMboxResponseAllOf, MboxResponse):
-    """What there is for one mbox, to be shown later."""
+    """The offers for one mbox, to show later."""
 
 
 class PageLoadResponse(Model):
-    """What there is for the page as a whole."""
+    """The offers for the page load."""
 
     options: Optional[List[Option]] = None
-    """What to show."""
+    """The options to show."""
 
     metrics: Optional[List[Metric]] = None
-    """Which clicks to report."""
+    """The clicks to report."""
 
     analytics: Optional[AnalyticsResponse] = None
-    """What Analytics is to be told."""
+    """The values for Analytics."""
 
     state: Optional[str] = None
-    """If prefetched: goes back with the notification that it was displayed."""
+    """If prefetched: a token for the display notification."""
 
     trace: Optional[Dict[str, Any]] = None
-    """How it was decided, when the request asked for a trace."""
+    """An explanation of the decision, if the request has a trace."""
 
 
 class View(Model):
-    """What there is for one view of a single-page app."""
+    """The offers for one view of a single-page app."""
 
     name: Annotated[Optional[str], MaxLength(128)] = None
     """The view's name."""
 
     key: Annotated[Optional[str], MaxLength(512)] = None
-    """The view's key, where its name is not enough."""
+    """The view's key, if the name is not unique."""
 
     options: Optional[List[Option]] = None
-    """What to show when the view is entered."""
+    """The options to show when the view is entered."""
 
     metrics: Optional[List[Metric]] = None
-    """Which clicks in the view to report."""
+    """The clicks in the view to report."""
 
     analytics: Optional[AnalyticsResponse] = None
-    """What Analytics is to be told."""
+    """The values for Analytics."""
 
     state: Optional[str] = None
-    """Goes back with the notification that it was displayed."""
+    """A token for the display notification."""
 
     trace: Optional[Dict[str, Any]] = None
-    """How it was decided, when the request asked for a trace."""
+    """An explanation of the decision, if the request has a trace."""
 
 
 class ExecuteResponse(Model):
-    """What is to be shown now."""
+    """The offers to show now."""
 
     page_load: Optional[PageLoadResponse] = None
-    """For the page as a whole."""
+    """The page load."""
 
     mboxes: Optional[List[MboxResponse]] = None
-    """For the mboxes."""
+    """The mboxes."""
 
 
 class PrefetchResponse(Model):
-    """What may be shown later."""
+    """The offers to show later."""
 
     views: Optional[List[View]] = None
-    """For the views."""
+    """The views."""
 
     page_load: Optional[PageLoadResponse] = None
-    """For the page as a whole."""
+    """The page load."""
 
     mboxes: Optional[List[PrefetchMboxResponse]] = None
-    """For the mboxes."""
+    """The mboxes."""
 
     metrics: Optional[List[Metric]] = None
-    """Clicks to report that belong to no view, out of activities that have views."""
+    """Clicks outside of views to report, from activities that have views."""
 
 
 class DeliveryResponse(Model):
-    """One answer of the Delivery API, or of the decisions made here."""
+    """A response of the Delivery API, or of an on-device decision."""
 
     status: Optional[int] = None
-    """200 when it is complete, 206 when parts were left to the edge."""
+    """200 if the response is complete, 206 if some parts can be decided by the edge only."""
 
     request_id: Optional[str] = None
     """The id of the request."""
@@ -176,29 +176,29 @@ class DeliveryResponse(Model):
     """The visitor, with the ``tnt_id`` to keep."""
 
     client: Optional[str] = None
-    """The client code the request was for."""
+    """The client code of the request."""
 
     edge_host: Optional[str] = None
-    """The host of the cluster that answered, where the visitor's next requests had best go."""
+    """The host of the cluster that answered, for the visitor's next requests."""
 
     execute: Optional[ExecuteResponse] = None
-    """What to show now."""
+    """The offers to show now."""
 
     prefetch: Optional[PrefetchResponse] = None
-    """What to have ready."""
+    """The offers to show later."""
 
     notifications: Optional[List[NotificationResponse]] = None
-    """The notifications that were taken in."""
+    """The accepted notifications."""
 
     telemetry_server_token: Optional[str] = None
-    """The edge's record of this request, to be handed back with the next telemetry."""
+    """The edge's token for this request, to send with the next telemetry."""
 
 
 class UnexpectedError(Model):
-    """The body of an answer that is an error."""
+    """The body of an error response."""
 
     status: Annotated[Optional[int], Required] = None
-    """The HTTP status: 4xx blames the request, 5xx the edge."""
+    """The HTTP status: 4xx for an invalid request, 5xx for a failure of the edge."""
 
     message: Annotated[Optional[str], Required] = None
-    """What was wrong."""
+    """A description of the error."""

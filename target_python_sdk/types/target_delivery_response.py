@@ -23,22 +23,22 @@ class TargetCookie(TypedDict):
     """Its value."""
 
     maxAge: int
-    """How long to keep it, in seconds."""
+    """The maximum age, in seconds."""
 
     max_age: int
-    """The same, spelt as the documentation spells it."""
+    """The maximum age, in seconds, by the documented name."""
 
 
 class _Stale(TypedDict, total=False):
     stale: bool
-    """There, and True, where the rule artifact is a kept copy that no download has confirmed yet."""
+    """True if the rule artifact is a saved copy that no download has confirmed yet; otherwise absent."""
 
 
 class ResponseMeta(_Stale):
-    """How the decisions came about."""
+    """Metadata of the decisions."""
 
     decisioning_method: str
-    """Who decided."""
+    """The method that was used."""
 
     remote_mboxes: List[str]
     """The mboxes whose rules only the edge can decide."""
@@ -83,35 +83,35 @@ class _RequiredKey(_Key[T]):
 
 
 class TargetDeliveryResponse(Dict[str, Any]):
-    """A dict of what a call has to tell, each key readable as an attribute too.
+    """The result of a call: a dict whose keys are also attributes.
 
     Keys without a value are left out, and their attributes are ``None``; only
-    ``visitor_state`` is always there.  Keywords that are no keys are dropped, as in 1.1.0.
+    ``visitor_state`` is always present. Unknown keywords are ignored, as in 1.1.0.
     """
 
     visitor_state = _Key[Any]()
-    """The state of the visitor, for the page's own visitor to take over."""
+    """The state for the visitor object in the page."""
 
     request = _RequiredKey[DeliveryRequest]()
-    """The request as it was sent."""
+    """The request that was sent."""
 
     target_cookie = _RequiredKey[TargetCookie]()
-    """The cookie that keeps the session and the device."""
+    """The cookie with the session and the device id."""
 
     target_location_hint_cookie = _Key[TargetCookie]()
-    """The cookie that keeps the edge cluster."""
+    """The cookie with the edge cluster."""
 
     analytics_details = _Key[List[AnalyticsResponse]]()
-    """What Analytics is to be told, place by place."""
+    """The values for Analytics, for each location."""
 
     trace = _Key[List[Dict[str, Any]]]()
-    """How it was decided, place by place."""
+    """Explanations of the decisions, for each location."""
 
     response_tokens = _Key[List[Dict[str, Any]]]()
-    """What the activities tell of themselves, option by option."""
+    """The response tokens, for each option."""
 
     meta = _RequiredKey[ResponseMeta]()
-    """How the decisions came about."""
+    """Metadata of the decisions."""
 
     response = _RequiredKey[DeliveryResponse]()
     """The answer itself."""

@@ -1,4 +1,4 @@
-"""How the SDK has fared: timings and features of earlier requests.  No visitor is in it."""
+"""Telemetry: timings and features of earlier requests, without data of visitors."""
 
 from typing import List, Optional
 
@@ -10,41 +10,41 @@ from .enums import Choice, ExecutionMode
 
 
 class TelemetryFeatures(Model):
-    """What a request made use of."""
+    """The features that a request used."""
 
     decisioning_method: Annotated[Optional[Choice], DecisioningMethod] = None
-    """Who decided."""
+    """The decisioning method."""
 
     execute_mbox_count: Optional[int] = None
-    """How many mboxes were executed."""
+    """The number of executed mboxes."""
 
     execute_page_load: Optional[bool] = None
     """Whether the page load was executed."""
 
     prefetch_mbox_count: Optional[int] = None
-    """How many mboxes were prefetched."""
+    """The number of prefetched mboxes."""
 
     prefetch_page_load: Optional[bool] = None
     """Whether the page load was prefetched."""
 
     prefetch_view_count: Optional[int] = None
-    """How many views were prefetched."""
+    """The number of prefetched views."""
 
 
 class TelemetryRequest(Model):
-    """Where the time of one HTTP exchange went, with the edge or with the CDN."""
+    """The timings of one HTTP exchange with the edge or the CDN."""
 
     dns: Optional[float] = None
-    """Finding the address, in milliseconds."""
+    """The time of the name look-up, in milliseconds."""
 
     tls: Optional[float] = None
-    """Agreeing on keys, in milliseconds."""
+    """The time of the TLS handshake, in milliseconds."""
 
     time_to_first_byte: Optional[float] = None
-    """From sending until the answer began, in milliseconds."""
+    """The time from sending to the first byte of the answer, in milliseconds."""
 
     download: Optional[float] = None
-    """From there until it was complete, in milliseconds."""
+    """The time from the first to the last byte, in milliseconds."""
 
     response_size: Optional[int] = None
     """The size of the answer, in bytes."""
@@ -54,32 +54,32 @@ class TelemetryEntry(Model):
     """One earlier request."""
 
     request_id: Optional[str] = None
-    """The id it had."""
+    """The id of the request."""
 
     timestamp: Optional[int] = None
-    """When it was made, in milliseconds since 1970."""
+    """The time of the request, in milliseconds since 1970."""
 
     execution: Optional[float] = None
-    """How long it took in all, in milliseconds."""
+    """The total time, in milliseconds."""
 
     features: Optional[TelemetryFeatures] = None
-    """What it made use of."""
+    """The features that the request used."""
 
     mode: Annotated[Optional[Choice], ExecutionMode] = None
-    """Where it was answered."""
+    """Whether the edge or this process answered."""
 
     parsing: Optional[float] = None
-    """How long reading the answer took, in milliseconds."""
+    """The time of parsing the answer, in milliseconds."""
 
     request: Optional[TelemetryRequest] = None
-    """Where the time went on the network."""
+    """The timings of the network."""
 
     telemetry_server_token: Optional[str] = None
-    """The edge's own record of it, as the response brought it."""
+    """The edge's token for the request, from the response."""
 
 
 class Telemetry(Model):
-    """What a request tells about earlier ones."""
+    """The telemetry in a request."""
 
     entries: Optional[List[TelemetryEntry]] = None
-    """One for each."""
+    """One entry for each earlier request."""

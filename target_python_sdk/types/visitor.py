@@ -1,4 +1,4 @@
-"""Who the visitor is."""
+"""The visitor."""
 
 from typing import List, Optional
 
@@ -10,23 +10,23 @@ from .enums import AuthenticatedState, Choice
 
 
 class CustomerId(Model):
-    """The visitor's id in a system of the customer's own."""
+    """The visitor's id in one of the customer's systems."""
 
     id: Annotated[Optional[str], Required, MaxLength(128)] = None
-    """What that system calls the visitor."""
+    """The id in that system."""
 
     integration_code: Annotated[Optional[str], Required, MaxLength(50)] = None
-    """Which system it is: the alias its data source was given when it was set up."""
+    """The system: the alias of its data source."""
 
     authenticated_state: Annotated[Optional[Choice], AuthenticatedState, Required] = None
-    """Whether the visitor has proved to be that customer."""
+    """Whether the visitor has signed in."""
 
 
 class VisitorId(Model):
-    """The names a visitor goes by.  A visitor without any is new, and the edge gives out a ``tnt_id``."""
+    """The ids of a visitor. A visitor without ids is new and gets a ``tnt_id`` from the edge."""
 
     tnt_id: Annotated[Optional[str], MaxLength(128)] = None
-    """Target's own id.  A suffix such as ``.35_0`` names the edge cluster with the profile; send it back whole."""
+    """Target's own id.  A suffix such as ``.35_0`` names the edge cluster with the profile; send it unchanged."""
 
     third_party_id: Annotated[Optional[str], MaxLength(128)] = None
     """The id under which profiles are shared between the visitor's devices (``mbox3rdPartyId``)."""
@@ -35,4 +35,4 @@ class VisitorId(Model):
     """The Experience Cloud id (ECID), common to all Adobe solutions."""
 
     customer_ids: Optional[List[CustomerId]] = None
-    """Ids from the customer's own systems; the API takes up to 50, to go with an ECID."""
+    """Ids of the customer's systems. The API accepts up to 50, together with an ECID."""
