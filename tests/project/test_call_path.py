@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from typing import Any, Callable, Dict, List, Set
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 import pytest
 
@@ -64,9 +64,9 @@ def test_few_modules_take_part_in_a_blocking_call(method: str, limit: int) -> No
     assert len(used) <= limit, "\n".join(sorted(used))
 
 
-def untyped_arguments(modules: Dict[str, Any]) -> "tuple[float, List[str]]":
+def untyped_arguments(modules: Dict[str, Any]) -> Tuple[float, List[str]]:
     """Return the share of arguments annotated as ``Any`` or ``object``, and the modules that have most of them."""
-    annotated, untyped = 0, Counter[str]()
+    annotated, untyped = 0, Counter()  # type: Tuple[int, Counter[str]]
     for module in modules.values():
         for node in ast.walk(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
