@@ -166,7 +166,7 @@ def _proxy(configuration: Configuration) -> Optional[Proxy]:
         return parse_proxy(configuration.proxy, headers)
     except (TypeError, ValueError):
         expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
-        raise OptionError("proxy: {} was expected".format(expected), "proxy", expected) from None
+        raise OptionError(f"Invalid option 'proxy': expected {expected}", "proxy", expected) from None
 
 
 def retry_policy(retries: Any) -> RetryPolicy:

@@ -236,7 +236,7 @@ def _to_path(value: Any) -> str:
             return path
     except (TypeError, ValueError):  # __fspath__ returned an invalid type, or the path cannot be encoded
         pass
-    raise OptionError(f"artifact_cache: {expected} was expected", "artifact_cache", expected)
+    raise OptionError(f"Invalid option 'artifact_cache': expected {expected}", "artifact_cache", expected)
 
 
 def _remove_temp_files(path: str) -> None:

@@ -49,7 +49,7 @@ def parse_url(url: str, option: str) -> ParsedUrl:
         return ParsedUrl(_origin(parts), _target(parts), _credentials(parts))
     except ValueError:  # includes a lone surrogate
         expected = "an http or https URL"
-        raise OptionError(f"{option}: {expected} was expected", option, expected) from None
+        raise OptionError(f"Invalid option '{option}': expected {expected}", option, expected) from None
 
 
 def _origin(parts: SplitResult) -> Origin:
@@ -138,7 +138,7 @@ def _path_segment(option: str, name: str) -> str:
             return quote(name, "")
     except UnicodeEncodeError:
         pass
-    raise OptionError(f"{option}: the name of a folder was expected", option, "the name of a folder")
+    raise OptionError(f"Invalid option '{option}': expected the name of a folder", option, "the name of a folder")
 
 
 def is_obfuscated(artifact_format: Optional[str], configured_url: Optional[str]) -> bool:

@@ -110,7 +110,7 @@ class ArtifactRuleCompiler:
     def compile_rules(self, location: str, documents: Any) -> Tuple[CompiledRule, ...]:
         """Compile the rules of an mbox or a view, and return the usable ones in order."""
         if not isinstance(documents, (list, tuple)):
-            self.skipped_rules.append(f"the rules of {escape_text(location, 80)}: a list was expected")
+            self.skipped_rules.append(f"the rules of {escape_text(location, 80)}: expected a list")
             return ()
         rules: List[CompiledRule] = []
         for index, document in enumerate(documents):
@@ -122,12 +122,12 @@ class ArtifactRuleCompiler:
 
     def _rule(self, document: Any) -> CompiledRule:
         if not _is_object(document):
-            raise InvalidRule("an object was expected")
+            raise InvalidRule("expected an object")
         number = document.get("activityId")
         if isinstance(number, float) and number.is_integer():
             number = int(number)  # 1.0 and 1 are the same number in JavaScript
         if not isinstance(number, (int, str)) or isinstance(number, bool):
-            raise InvalidRule("activityId: a number was expected")
+            raise InvalidRule("activityId: expected a number")
         activity = self._activities.get(number)
         if activity is None:
             activity = BucketedActivity(number, HashPrefix.of_text(self._client + f".{number}."))
@@ -138,7 +138,7 @@ class ArtifactRuleCompiler:
 def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
     key = document.get("ruleKey", activity.id)
     if not isinstance(key, (str, int)):
-        raise InvalidRule("ruleKey: text was expected")
+        raise InvalidRule("ruleKey: expected text")
     return key
 
 
@@ -151,7 +151,7 @@ def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not _is_object(value):
-        raise InvalidRule(f"{key}: an object was expected")
+        raise InvalidRule(f"{key}: expected an object")
     return value
 
 
@@ -160,7 +160,7 @@ def _objects(document: Mapping[str, Any], key: str) -> List[Mapping[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(map(_is_object, value)):
-        raise InvalidRule(f"{key}: a list of objects was expected")
+        raise InvalidRule(f"{key}: expected a list of objects")
     return value
 
 
@@ -170,7 +170,7 @@ def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
     if not tokens:
         return None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise InvalidRule("propertyTokens: a list of text was expected")
+        raise InvalidRule("propertyTokens: expected a list of text")
     return frozenset(tokens)
 
 

@@ -8,6 +8,7 @@ import sys
 import types
 from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Union, get_args, get_origin
 
+from target_tools.error_text import invalid
 from target_tools.schema.constraints import Constraint, JsonName, MaxLength, OneOf, Required
 from target_tools.typing_compat import Annotated
 
@@ -136,10 +137,9 @@ def _loader(hint: Any) -> Tuple[Optional[Load], str]:
 class SchemaMismatch(Exception):
     """JSON that does not match the schema. Each level prepends its step to ``path`` while the error propagates."""
 
-    def __init__(self, wanted: str, found: Any) -> None:
+    def __init__(self, expected: str, found: Any) -> None:
         super().__init__()
-        type_name = type(found).__name__
-        self.problem = f"{wanted} was expected, not {'an' if type_name[0] in 'aeiou' else 'a'} {type_name}"
+        self.problem = invalid("", expected=expected, got=found, secret=True)
         self.path = ""
 
     def prefixed(self, step: str) -> "SchemaMismatch":

@@ -246,7 +246,7 @@ def test_a_path_object_may_return_bytes(tmp_path):
 
 @pytest.mark.parametrize("place", ["a\0b", Path(None), Path(1), Path(b"\0"), Path(ValueError("mine"))], ids=repr)
 def test_an_invalid_path_is_an_option_error(place):
-    with pytest.raises(OptionError, match="artifact_cache: a path of a file or a folder was expected") as raised:
+    with pytest.raises(OptionError, match="artifact_cache': expected a path of a file or a folder") as raised:
         cache_at(place)
     assert raised.value.option == "artifact_cache"
 

@@ -622,7 +622,7 @@ def test_plain_http_logs_a_warning(sources, caplog, location, lines):
 
 @pytest.mark.parametrize("given", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
 def test_an_invalid_url_is_an_option_error(sources, given):
-    with pytest.raises(OptionError, match="an http or https URL was expected"):
+    with pytest.raises(OptionError, match="expected an http or https URL"):
         sources(**given)
 
 

@@ -108,7 +108,7 @@ REQUESTS: List[D] = [
         "result.text",
         "The message says what was expected.",
         "set is not JSON serializable",
-        parts('"request: values that JSON can hold were expected'),
+        r'parameters\[.*expected a value that JSON can hold',
     ),
     D(
         "B20",
@@ -917,7 +917,7 @@ REFUSALS: List[D] = [
         "result.text",
         "The message says what was expected.",
         "object is not iterable|no attribute 'prefetch'",
-        '^"mbox_names: a list of mbox names was expected|^"Request object of type DeliveryRequest is required',
+        r'^"Invalid argument \'mbox_names\': expected a list|^"Request object of type DeliveryRequest is required',
     ),
     D(
         "Errors: new cases",
@@ -1430,7 +1430,7 @@ STRICTER: List[D] = [
         "result",
         "A text is not a flag: its meaning may be the opposite.",
         exactly('"TargetClient"'),
-        r'^{"caught as": \["OptionError".*"text": "(secure|telemetry_enabled): True or False was expected',
+        r'^{"caught as": \["OptionError".*"text": "Invalid option .(secure|telemetry_enabled).: expected True or False',
     ),
     D(
         "Errors: new cases",
@@ -1438,7 +1438,7 @@ STRICTER: List[D] = [
         "result",
         "An invalid host is refused before a request is sent.",
         exactly('"TargetClient"'),
-        parts('{"caught as": ["OptionError"', '"text": "server_domain: host or host:port, without scheme'),
+        parts('{"caught as": ["OptionError"', "'server_domain': expected host or host:port, without scheme"),
     ),
     D(
         "Errors: new cases",
@@ -1446,7 +1446,7 @@ STRICTER: List[D] = [
         "result",
         "And so is an invalid time limit.",
         exactly('"TargetClient"'),
-        parts('{"caught as": ["OptionError"', '"text": "timeout: a number of milliseconds'),
+        parts('{"caught as": ["OptionError"', "'timeout': expected milliseconds between 1 and"),
     ),
     D(
         "Errors: new cases",
@@ -1454,7 +1454,7 @@ STRICTER: List[D] = [
         "result",
         "Ids that would be lost are refused.",
         parts(ENVELOPE + "server-side"),
-        parts('{"caught as": ["OptionError"', '"text": "customer_ids: a list of CustomerId or a dict'),
+        parts('{"caught as": ["OptionError"', '"text": "customer_ids: expected a list of CustomerId or a dict'),
     ),
     D(
         "Errors: new cases",

@@ -88,7 +88,7 @@ def test_other_options_change_the_url(given, expected):
 @pytest.mark.parametrize("name", [".", "..", "\udc80"])
 @pytest.mark.parametrize("option", ["client", "environment", "property_token"])
 def test_an_invalid_path_segment_is_an_option_error(option, name):
-    with pytest.raises(OptionError, match=option + ": the name of a folder was expected") as raised:
+    with pytest.raises(OptionError, match=option + "': expected the name of a folder") as raised:
         url(**{option: name})
     assert raised.value.option == option
 
@@ -122,7 +122,7 @@ def test_a_url_is_parsed_and_percent_encoded(location, origin, target):
      "https://" + "a." * 127 + "aa/", "http://a/\udc80", "http://a/?\udc80", "http://\udc80@a/", "http://\udc80/"],
 )  # fmt: skip
 def test_an_invalid_url_is_an_option_error(location):
-    with pytest.raises(OptionError, match="artifact_location: an http or https URL was expected") as raised:
+    with pytest.raises(OptionError, match="artifact_location': expected an http or https URL") as raised:
         parse_url(location, "artifact_location")
     assert raised.value.option == "artifact_location"
 

@@ -243,30 +243,30 @@ def test_a_moment_that_is_one_already_stays():
 @pytest.mark.parametrize(
     ("cls", "data", "message"),
     [
-        (DeliveryResponse, [], "DeliveryResponse: an object was expected, not a list"),
-        (DeliveryResponse, None, "DeliveryResponse: an object was expected, not a NoneType"),
-        (DeliveryResponse, "secret", "DeliveryResponse: an object was expected, not a str"),
-        (DeliveryResponse, {"execute": []}, "execute: an object was expected, not a list"),
-        (DeliveryResponse, {"id": 5}, "id: an object was expected, not an int"),
+        (DeliveryResponse, [], "DeliveryResponse: expected an object, got an empty list"),
+        (DeliveryResponse, None, "DeliveryResponse: expected an object, got None"),
+        (DeliveryResponse, "secret", "DeliveryResponse: expected an object, got a str (value not shown)"),
+        (DeliveryResponse, {"execute": []}, "execute: expected an object, got an empty list"),
+        (DeliveryResponse, {"id": 5}, "id: expected an object, got an int (value not shown)"),
         (
             DeliveryResponse,
             {"execute": {"mboxes": [{"options": "secret"}]}},
-            "execute.mboxes[0].options: a list was expected, not a str",
+            "execute.mboxes[0].options: expected a list, got a str (value not shown)",
         ),
         (
             DeliveryResponse,
             {"execute": {"mboxes": [{}, None, {"options": [{}, "secret"]}]}},
-            "execute.mboxes[2].options[1]: an object was expected, not a str",
+            "execute.mboxes[2].options[1]: expected an object, got a str (value not shown)",
         ),
-        (DeliveryResponse, {"prefetch": {"views": {}}}, "prefetch.views: a list was expected, not a dict"),
+        (DeliveryResponse, {"prefetch": {"views": {}}}, "prefetch.views: expected a list, got an empty dict"),
         (
             DeliveryRequest,
             {"qa_mode": {"previewIndexes": [[]]}},
-            "qa_mode.previewIndexes[0]: an object was expected, not a list",
+            "qa_mode.previewIndexes[0]: expected an object, got an empty list",
         ),
-        (MboxRequest, {"parameters": []}, "parameters: an object was expected, not a list"),
-        (Option, {"responseTokens": "secret"}, "responseTokens: an object was expected, not a str"),
-        (Notification, {"tokens": "secret"}, "tokens: a list was expected, not a str"),
+        (MboxRequest, {"parameters": []}, "parameters: expected an object, got an empty list"),
+        (Option, {"responseTokens": "secret"}, "responseTokens: expected an object, got a str (value not shown)"),
+        (Notification, {"tokens": "secret"}, "tokens: expected a list, got a str (value not shown)"),
     ],
 )
 def test_wrong_structure_is_one_error_that_names_the_place(cls, data, message):
