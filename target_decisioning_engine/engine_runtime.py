@@ -10,13 +10,14 @@ from target_decisioning_engine.messages import MESSAGES
 from target_decisioning_engine.types.decision_provider_response import DecisionProviderResponse
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig, ignore_event
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
+from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.dependency import remote_parts
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
-from target_python_sdk.delivery.pipeline import CallResult, CurrentArtifact, decide_on_device
+from target_python_sdk.delivery.pipeline import CallResult, decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime

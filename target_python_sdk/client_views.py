@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Option
 
 if TYPE_CHECKING:  # for annotations alone
     from target_python_sdk.artifact.source import ArtifactSource
-    from target_python_sdk.decisioning.artifact import Artifact
 
 
 class ClientConfig(Mapping[str, Any]):
@@ -41,7 +40,7 @@ class ClientConfig(Mapping[str, Any]):
 class DecisioningEngine:
     """The part of a client that decides in this process, as far as 1.1.0's applications asked it anything."""
 
-    def __init__(self, source: Callable[[], "Optional[ArtifactSource[Artifact]]"]) -> None:
+    def __init__(self, source: Callable[[], "Optional[ArtifactSource]"]) -> None:
         self._source = source
 
     def is_ready(self) -> bool:

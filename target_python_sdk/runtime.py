@@ -8,6 +8,7 @@ from functools import partial
 from typing import Callable, Dict, List, Optional, Union
 
 from target_python_sdk.artifact.source import ArtifactSource
+from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.circuit_events import circuit_reporter
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import EngineContext
@@ -16,7 +17,7 @@ from target_python_sdk.delivery.exchange import NotificationReply
 from target_python_sdk.delivery.geo import GeoService, geo_url
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.payload_log import PayloadLogger
-from target_python_sdk.delivery.pipeline import CallResult, CurrentArtifact, OnDeviceContext
+from target_python_sdk.delivery.pipeline import CallResult, OnDeviceContext
 from target_python_sdk.location_hint import request_location_hint
 from target_tools.clock import monotonic
 from target_tools.concurrency.counter import Counter
@@ -79,7 +80,7 @@ class Runtime:
         # Opening a connection to a cluster may take a third of the timeout; after half of that the cluster is lost.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
         #: The source of the rule artifact; None for a server-side client.
-        self.artifacts: Optional[ArtifactSource[Artifact]] = None
+        self.artifacts: Optional[ArtifactSource] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
             compile_artifact = partial(Artifact.compile, client=settings.client)
             known = None if inherited is None else inherited.artifacts
@@ -159,8 +160,7 @@ class Runtime:
         source.start()  # an earlier start can have been interrupted, or have got no thread
         if self._unrequested_hint:  # a signal handler raised, or uWSGI was about to fork this process
             self._request_location_hint()
-        current = source.current
-        return None if current.artifact is None else CurrentArtifact(current.artifact, current.stale)
+        return source.current
 
     def first_artifact(self, seconds: float) -> Optional[CurrentArtifact]:
         """Wait for the first artifact, unless ``create`` or an earlier call has waited in vain."""

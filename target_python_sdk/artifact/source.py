@@ -15,7 +15,7 @@ import random
 import weakref
 from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, Generic, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Callable, Deque, Mapping, Optional, Sequence
 
 from target_python_sdk.artifact.cache import open_cache
 from target_python_sdk.artifact.download import DownloadedArtifact
@@ -30,6 +30,7 @@ from target_python_sdk.artifact.update import (
     load_from_cache,
     run_safely,
 )
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.events import (
     ARTIFACT_DOWNLOAD_FAILED,
@@ -49,8 +50,6 @@ from target_tools.http.messages import Send
 from target_tools.http.retries import parse_retry_after
 from target_tools.logger import Log
 
-ArtifactT = TypeVar("ArtifactT")
-
 #: The kinds of polling iterations.
 _PAYLOAD, _CACHE, _NETWORK = "payload", "cache", "network"
 
@@ -66,7 +65,7 @@ MIN_POLLING_INTERVAL = 300.0
 MAX_LOGGED_RULES = 20
 
 
-class ArtifactSource(Generic[ArtifactT]):
+class ArtifactSource:
     """Downloads, caches and polls the rule artifact. Does nothing until ``start`` is called.
 
     ``inherited`` is the source of the parent process after a fork; its artifact is used until this process has
@@ -76,11 +75,11 @@ class ArtifactSource(Generic[ArtifactT]):
     def __init__(  # noqa: PLR0917 - the parts of a Runtime
         self,
         settings: ClientSettings,
-        compile_artifact: Callable[[Any], ArtifactT],
+        compile_artifact: Callable[[Any], Artifact],
         send: Send,
         log: Log,
         events: EventProvider,
-        inherited: "Optional[ArtifactSource[ArtifactT]]" = None,
+        inherited: "Optional[ArtifactSource]" = None,
     ) -> None:
         self._settings = settings
         self._compile = compile_artifact
@@ -96,7 +95,7 @@ class ArtifactSource(Generic[ArtifactT]):
         if self.interval and not self._location.parsed_url.is_loopback:
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
-        self.current = CurrentArtifact()
+        self.current: Optional[CurrentArtifact] = None
         #: Number of downloaded artifacts, and the time of the last download in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
@@ -129,15 +128,14 @@ class ArtifactSource(Generic[ArtifactT]):
         weakref.finalize(self, self._poller.stop)
 
     @property
-    def artifact(self) -> Optional[ArtifactT]:
+    def artifact(self) -> Optional[Artifact]:
         """The artifact in use, or None."""
-        artifact: Optional[ArtifactT] = self.current.artifact
-        return artifact
+        return None if self.current is None else self.current.artifact
 
     @property
     def stale(self) -> bool:
         """True if the artifact comes from the cache and no download has confirmed it yet."""
-        return self.current.stale
+        return self.current is not None and self.current.stale
 
     @property
     def polling_halted(self) -> bool:
@@ -194,9 +192,9 @@ class ArtifactSource(Generic[ArtifactT]):
 
     # In the caller's thread
 
-    def _inherit(self, parent: "Optional[ArtifactSource[ArtifactT]]") -> None:
+    def _inherit(self, parent: "Optional[ArtifactSource]") -> None:
         """Take over the parent process's artifact."""
-        if parent is not None and parent.artifact is not None:
+        if parent is not None and parent.current is not None:
             self.current = parent.current
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
             self._due = parent._due
@@ -273,7 +271,8 @@ class ArtifactSource(Generic[ArtifactT]):
             return partial(load_from_cache, self._unread_cache, self._location, self._compile, self._log)
         self._iteration = _NETWORK
         deadline = partial(self._poller.scope.deadline, self._timeout)
-        return partial(download_and_compile, self._location, self.current.etag, self._compile, self._send, deadline)
+        etag = None if self.current is None else self.current.etag
+        return partial(download_and_compile, self._location, etag, self._compile, self._send, deadline)
 
     def _handle(self, outcome: PollOutcome) -> Optional[float]:
         """Process ``outcome``. Return the seconds until the next iteration, or None to stop."""
@@ -305,6 +304,7 @@ class ArtifactSource(Generic[ArtifactT]):
 
     def _handle_success(self, outcome: PollOutcome) -> Optional[float]:
         if outcome.current is None:
+            assert self.current is not None  # it has the ETag that the server confirmed
             self.current = self.current._replace(stale=False)
         else:
             self.retrievals += 1
@@ -351,7 +351,7 @@ class ArtifactSource(Generic[ArtifactT]):
         """Drop the artifacts of parent processes, which are unused here."""
         parent, self._parent = self._parent, None
         while parent is not None and not parent._poller.created_in_this_process():
-            parent.current = CurrentArtifact()
+            parent.current = None
             grandparent, parent._parent = parent._parent, None
             parent = grandparent
 
@@ -397,7 +397,7 @@ class ArtifactSource(Generic[ArtifactT]):
 
     def _log_skipped_rules(self) -> None:
         """Log the rules that could not be compiled, unless the previous artifact had the same ones."""
-        skipped: Sequence[str] = getattr(self.artifact, "skipped_rules", ())
+        skipped = () if self.artifact is None else self.artifact.skipped_rules
         if skipped == self._skipped_rules:
             return
         self._skipped_rules = skipped
@@ -407,7 +407,7 @@ class ArtifactSource(Generic[ArtifactT]):
             self._log.warning("Skipped %d more rules of the artifact", len(skipped) - MAX_LOGGED_RULES)
 
 
-def _poll_function(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> Callable[[], Optional[float]]:
+def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callable[[], Optional[float]]:
     """Return the function that the poller calls. It holds only a weak reference to the source during a download."""
 
     def poll() -> Optional[float]:
@@ -431,7 +431,7 @@ def _poll_function(reference: "weakref.ref[ArtifactSource[Any]]", log: Log) -> C
     return poll_safely
 
 
-def _handle_outcome(reference: "weakref.ref[ArtifactSource[Any]]", outcome: PollOutcome) -> Optional[float]:
+def _handle_outcome(reference: "weakref.ref[ArtifactSource]", outcome: PollOutcome) -> Optional[float]:
     """Pass ``outcome`` to the source, if it still exists.
 
     A separate function, because an exception's traceback references the frame that it was raised in. A local variable

@@ -9,6 +9,7 @@ from target_python_sdk.artifact.cache import ArtifactCache
 from target_python_sdk.artifact.download import DownloadedArtifact, fetch_artifact, usable_etag
 from target_python_sdk.artifact.format import parse_artifact
 from target_python_sdk.artifact.location import ArtifactLocation
+from target_python_sdk.decisioning.artifact import Artifact
 from target_tools.clock import Deadline
 from target_tools.errors import InvalidArtifact, TargetError
 from target_tools.http.messages import Send
@@ -18,7 +19,7 @@ from target_tools.logger import Log
 class CurrentArtifact(NamedTuple):
     """The artifact in use, with its ETag. Immutable, so that a process forked at any moment has a consistent value."""
 
-    artifact: Any = None
+    artifact: Artifact
     etag: Optional[str] = None
     #: Whether it comes from the cache and no download has confirmed it yet.
     stale: bool = False
@@ -34,7 +35,7 @@ class PollOutcome(NamedTuple):
 
 
 def load_from_cache(
-    cache: ArtifactCache, location: ArtifactLocation, compile_artifact: Callable[[Any], Any], log: Log
+    cache: ArtifactCache, location: ArtifactLocation, compile_artifact: Callable[[Any], Artifact], log: Log
 ) -> PollOutcome:
     """Load and compile the cached artifact."""
     cached = cache.load()
@@ -51,7 +52,7 @@ def load_from_cache(
 def download_and_compile(
     location: ArtifactLocation,
     etag: Optional[str],
-    compile_artifact: Callable[[Any], Any],
+    compile_artifact: Callable[[Any], Artifact],
     send: Send,
     deadline: Callable[[], Deadline],
 ) -> PollOutcome:

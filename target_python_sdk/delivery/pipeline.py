@@ -2,6 +2,7 @@
 
 from typing import Callable, List, NamedTuple, Optional, Tuple, TypeVar
 
+from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
 from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts, remote_parts
@@ -28,14 +29,6 @@ class OnDeviceContext(NamedTuple):
 
     engine: EngineContext
     geo_service: GeoService
-
-
-class CurrentArtifact(NamedTuple):
-    """The artifact that a call decides with."""
-
-    artifact: Artifact
-    #: Whether it is a cached copy that no download has confirmed yet.
-    stale: bool
 
 
 class CallResult(NamedTuple):
@@ -135,7 +128,7 @@ def decide_on_device(
     looked_up: Optional[Geo] = None,
 ) -> CallResult:
     """Decide for a visitor at ``geo``, or at the location that was ``looked_up`` for its IP address."""
-    artifact, stale = current
+    artifact, _, is_stale = current
     request, engine = prepared.request, context.engine
     visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:
@@ -146,7 +139,7 @@ def decide_on_device(
     session_id = prepared.session.session_id
     decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote)
     response, displays = decide(artifact, decision_request, engine)
-    envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, stale)
+    envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, is_stale)
     is_reported = displays or request.notifications or request.telemetry is not None
     pending = notification_request(prepared, displays) if is_reported else None
     return CallResult(envelope, pending_notifications=pending, geo=looked_up)
