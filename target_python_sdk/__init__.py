@@ -59,13 +59,13 @@ if TYPE_CHECKING:
     from target_python_sdk.types import DeliveryRequest
     from target_tools.concurrency.async_result import AsyncResult
 
-    #: A request that asks for nothing.
+    #: An empty request.
     EMPTY_REQUEST: DeliveryRequest
-else:  # a type checker that saw this would believe in every name
+else:  # hidden from type checkers, which would accept any name
 
     def __getattr__(name: str) -> Any:
-        """Types that only annotations name, read when somebody asks for one: calls take plain dicts."""
-        if name == "EMPTY_REQUEST":  # a new one each time: what is added to it stays with whoever asked
+        """Import types for annotations, and modules of 1.1.0, on first use."""
+        if name == "EMPTY_REQUEST":  # a new one each time, so changes affect only that object
             from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - 1.1.0's users alone
 
             return DeliveryRequest(context=Context(channel="web"))

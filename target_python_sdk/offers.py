@@ -1,4 +1,4 @@
-"""What an answer has for one mbox, one view or the page load, ready for a template."""
+"""The offers of an answer for one mbox, one view or the page load, for templates."""
 
 import itertools
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union

@@ -58,7 +58,7 @@ class PreparedCall(Generic[ResultT]):
             self._http = delivery_request(prepared, runtime.settings)
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
-        """Return the parts for which the edge is asked; None for an on-device decision."""
+        """Return the parts for which the edge is needed; None for an on-device decision."""
         if method is DecisioningMethod.SERVER_SIDE:
             return NO_REMOTE_PARTS
         current = self._artifact = self._runtime.current_artifact()

@@ -163,12 +163,12 @@ class Runtime:
         return source.current
 
     def first_artifact(self, seconds: float) -> Optional[CurrentArtifact]:
-        """Wait for the first artifact, unless ``create`` or an earlier call has waited in vain."""
+        """Wait for the first artifact, unless ``create`` or an earlier call has already waited."""
         self.wait_for_artifact(min(seconds, self.settings.maximum_wait_ready))
         return self.current_artifact()
 
     def wait_for_artifact(self, seconds: float) -> None:
-        """Wait for the first artifact, unless an earlier wait was in vain."""
+        """Wait for the first artifact, unless an earlier call has already waited."""
         if self.artifacts is not None and not self._has_waited:
             self.artifacts.wait(seconds)
             self._has_waited = True

@@ -21,14 +21,14 @@ from target_python_sdk.protocol import (
 )
 from target_python_sdk.types import TargetCookie
 
-#: What is read of a cookie at most, and how many parts of it.
+#: Maximum length of a cookie that is parsed, and maximum number of its parts.
 PARSED_LENGTH = 8192
 PARSED_PARTS = 10
-#: What is written at most; browsers drop longer cookies.
+#: Maximum length of a created cookie; browsers drop longer ones.
 WRITTEN_LENGTH = 4096
-#: ``encodeURIComponent`` leaves these as they are; ``quote`` knows ``_.-~`` by itself.
+#: Characters that ``encodeURIComponent`` does not encode, besides ``_.-~``, which ``quote`` does not encode either.
 UNQUOTED = "!*'()"
-#: What needs no quoting at all: most ids.
+#: Text without characters to encode, as in most ids.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 #: One part of the cookie: its name, its value, and when it expires in seconds since 1970.

@@ -54,7 +54,7 @@ def is_answer(request_id: Optional[str], body: bytes) -> bool:
 
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:
-    """Return the edge's answer. Raises an error for a status or a body that is no answer."""
+    """Return the edge's answer. Raises an error for any other status or body."""
     return DeliveryResponse.from_dict(_json_body(reply))
 
 
@@ -66,7 +66,7 @@ class NotificationReply(NamedTuple):
 
 
 def notification_reply(reply: HttpReply) -> NotificationReply:
-    """Return the cluster that answered. Raises an error for a status or a body that is no answer."""
+    """Return the cluster that answered. Raises an error for any other status or body."""
     return NotificationReply(cluster_of_edge_host(_json_body(reply).get("edgeHost")), reply.attempts)
 
 

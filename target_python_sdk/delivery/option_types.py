@@ -1,6 +1,6 @@
-"""What users may write: the options of a client and of a call, as they are typed outside.
+"""The options of a client and of a call as ``TypedDict``s, for users.
 
-Past the door they are values of :mod:`target_python_sdk.delivery.options`.
+:mod:`target_python_sdk.delivery.options` and ``call_options`` parse them.
 """
 
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
@@ -10,7 +10,7 @@ from target_tools.enums import DecisioningMethod
 from target_tools.typing_compat import TypedDict
 
 Text = Union[str, bytes]
-#: A customer id as the siblings take it: the id alone, or ``{"id": …, "authState": 0, 1 or 2}``.
+#: A customer id as in Target's SDKs for other languages: the id alone, or ``{"id": …, "authState": 0, 1 or 2}``.
 CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str, Any]]
 
 
@@ -26,49 +26,49 @@ class ClientOptions(_Required, total=False):
     """The options of ``TargetClient.create``.  None means "not given"."""
 
     timeout: Optional[float]
-    """Milliseconds that a whole call may take, retries and backing off included.  3000."""
+    """Maximum duration of a whole call in milliseconds, including retries and pauses; 3000 by default."""
 
     server_domain: Optional[str]
-    """``host[:port]`` that every delivery goes to, in place of the edge's own hosts."""
+    """``host[:port]`` of every delivery, instead of the edge's hosts."""
 
     secure: Optional[bool]
-    """False: http in place of https, for delivery, artifact and geo."""
+    """False: use http instead of https, for delivery, artifact and geo."""
 
     logger: Any
-    """An object with ``debug`` and ``error``, in place of the ``adobe.target`` logger."""
+    """An object with ``debug`` and ``error``, instead of the ``adobe.target`` logger."""
 
     log_payloads: Optional[bool]
-    """True: ids and bodies stand in the DEBUG lines as they are."""
+    """True: DEBUG lines show ids and bodies unredacted."""
 
     target_location_hint: Optional[Text]
     """The edge cluster to start with."""
 
     property_token: Optional[str]
-    """The property of every request that names none."""
+    """The property of every request without one."""
 
     environment_id: Optional[int]
-    """The environment of every request that names none."""
+    """The environment of every request without one."""
 
     version: Optional[str]
-    """The version of at.js that the page uses."""
+    """The version of at.js on the page."""
 
     decisioning_method: Union[str, DecisioningMethod, None]
-    """Who decides: ``server-side``, ``on-device``, or ``hybrid``: here what can be decided here."""
+    """The decisioning method: ``server-side``, ``on-device``, or ``hybrid``, which uses the edge only if necessary."""
 
     events: Optional[Mapping[str, Callable[..., object]]]
-    """Subscribers by event name; each takes the event, or nothing."""
+    """Subscribers by event name; each has one parameter, the event, or none."""
 
     telemetry_enabled: Optional[bool]
-    """Whether measurements of calls go to the edge."""
+    """Whether telemetry of calls is sent to the edge."""
 
     polling_interval: Optional[float]
-    """Milliseconds between two looks for a new artifact; 0: never."""
+    """Milliseconds between two downloads of the artifact; 0: download only once."""
 
     maximum_wait_ready: Optional[float]
-    """Milliseconds that ``create`` waits for the first artifact."""
+    """Maximum time in milliseconds that ``create`` waits for the first artifact."""
 
     artifact_location: Optional[str]
-    """The URL of the artifact, in place of the computed one."""
+    """The URL of the artifact, instead of the computed one."""
 
     artifact_payload: Optional[Mapping[str, Any]]
     """An artifact to start with."""
@@ -77,80 +77,80 @@ class ClientOptions(_Required, total=False):
     """``json`` or ``bin``."""
 
     artifact_cache: Any
-    """A path, or an object with ``get`` and ``set``, that keeps the last good artifact."""
+    """A path, or an object with ``get`` and ``set``, to save the last good artifact."""
 
     artifact_bypass_cache: Optional[bool]
-    """Whether artifact requests ask caches and proxies on the way not to answer."""
+    """Whether artifact requests have headers that forbid caches and proxies to answer."""
 
     environment: Optional[str]
-    """The environment whose artifact is used."""
+    """The environment of the artifact."""
 
     cdn_environment: Optional[str]
-    """Kept for 1.1.0's sake; there is one CDN."""
+    """No effect: an option of 1.1.0; there is only one CDN."""
 
     cdn_base_path: Optional[str]
-    """The host of the CDN, with scheme and port where they are not the usual ones."""
+    """The host of the CDN, optionally with scheme, port and path."""
 
     on_device_all_matching_rules_mboxes: Optional[Sequence[str]]
-    """Mboxes that get the options of every matching rule, not of the first."""
+    """Mboxes that get the options of all matching rules, not only of the first."""
 
     max_workers: Optional[int]
-    """Threads that serve calls with a callback."""
+    """Maximum number of threads for calls with a callback and for awaited calls."""
 
     max_pending: Optional[int]
-    """Calls that may wait for such a thread."""
+    """Maximum number of calls that wait for such a thread."""
 
     queue_timeout: Optional[float]
-    """Milliseconds after which a call that waited so long fails unsent."""
+    """Maximum time in milliseconds that a call waits for a thread; then it fails unsent."""
 
     retries: Any
-    """Attempts in all, or a ``urllib3.Retry``."""
+    """Maximum number of attempts, or a ``urllib3.Retry``."""
 
     circuit_breaker: Union[bool, Mapping[str, Any], None]
     """Whether calls fail at once while the edge is down."""
 
     on_error: Optional[str]
-    """``raise``, or ``default``: an answer without offers in place of an error."""
+    """``raise``, or ``default``: an answer without offers instead of an error."""
 
     headers: Union[Mapping[str, str], Callable[[Any], Mapping[str, str]], None]
     """Headers to add to every request, or a callable that returns them for a request."""
 
     max_connections: Optional[int]
-    """Idle connections that are kept for each host."""
+    """Maximum number of idle connections for each host."""
 
     keep_alive: Optional[float]
-    """Milliseconds that an idle connection is kept; 0: each is closed after its answer."""
+    """Maximum time in milliseconds that an idle connection is kept; 0: close it after the answer."""
 
     pool_manager: Any
-    """A ``urllib3.PoolManager``, or what has its ``request``, for every request."""
+    """A ``urllib3.PoolManager``, or another object with its ``request`` method, that sends every request."""
 
     proxy: Optional[str]
-    """``[scheme://][user:password@]host:port``; http, https, or with an extra socks5."""
+    """``[scheme://][user:password@]host:port``; http, https, or with the extra ``socks`` socks5."""
 
     proxy_headers: Optional[Mapping[str, str]]
-    """Headers for the proxy itself."""
+    """Headers for the proxy."""
 
     trust_env: Optional[bool]
-    """Whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY count."""
+    """Whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY are used."""
 
     verify_ssl: Optional[bool]
-    """False: no certificate is checked.  For a laboratory only."""
+    """False: certificates are not checked. For tests only."""
 
     ca_certs: Any
-    """A file or folder of authorities, in place of the system's and certifi's."""
+    """A file or folder of authorities, instead of the system's and certifi's."""
 
     client_cert: Any
     """A PEM file with certificate and key, ``(certificate, key)``, or ``(certificate, key, password)``."""
 
     max_response_bytes: Union[int, Mapping[str, int], None]
-    """The largest answer that is read, after decompression, in all or by ``delivery``, ``artifact``, ``geo``."""
+    """Maximum size of an answer after decompression, as one number or by ``delivery``, ``artifact``, ``geo``."""
 
     shutdown_timeout: Optional[float]
-    """Milliseconds that an exiting process waits for outstanding work."""
+    """Maximum time in milliseconds that an exiting process waits for outstanding work."""
 
 
 class _Options(TypedDict, total=False):
-    """What every kind of call takes; None means "not given"."""
+    """The options of all calls. None means "not given"."""
 
     target_cookie: Optional[Text]
     """The value of the visitor's ``mbox`` cookie."""
@@ -159,33 +159,33 @@ class _Options(TypedDict, total=False):
     """The value of the visitor's ``mboxEdgeCluster`` cookie."""
 
     consumer_id: Optional[str]
-    """Who consumes the supplemental data id, where several calls make one page."""
+    """The consumer of the supplemental data id, for several calls of one page."""
 
     customer_ids: Optional[CustomerIds]
-    """The visitor's ids in the customer's own systems."""
+    """The visitor's ids in the customer's systems."""
 
     session_id: Any
-    """The session, where the cookie holds no live one."""
+    """The session id, unless the cookie has a valid one."""
 
     visitor: Any
-    """An Experience Cloud visitor, as 1.1.0 took it."""
+    """An Experience Cloud visitor, as in 1.1.0."""
 
     visitor_cookie: Optional[Text]
     """The value of the visitor's ``AMCV_…`` cookie."""
 
     decisioning_method: Union[str, DecisioningMethod, None]
-    """Who decides this call."""
+    """The decisioning method of this call."""
 
     timeout: Optional[float]
-    """Milliseconds that this call may take."""
+    """Maximum duration of this call in milliseconds."""
 
     err_callback: Optional[Callable[[Any], object]]
-    """Called with the error of a call that has a ``callback``; one without raises."""
+    """Called with the error of a call that has a ``callback``. A call without ``callback`` raises it."""
 
 
 class _Request(TypedDict):
     request: DeliveryRequest
-    """What is asked of the edge."""
+    """The request."""
 
 
 class _Callback(TypedDict):
@@ -197,25 +197,25 @@ class CallOptions(_Options, _Request, total=False):
     """The options of ``get_offers`` and ``send_notifications``."""
 
     callback: None
-    """None: the call waits for its answer."""
+    """None: the call blocks."""
 
 
 class CallbackOptions(_Options, _Request, _Callback):
-    """The options of such a call that comes back at once with an ``AsyncResult``."""
+    """The options of such a call with a callback; it returns an ``AsyncResult`` at once."""
 
 
 class AttributesOptions(_Options, total=False):
     """The options of ``get_attributes``."""
 
     request: Optional[DeliveryRequest]
-    """What else is asked of the edge."""
+    """A request to which the mboxes are added."""
 
     callback: None
-    """None: the call waits for its answer."""
+    """None: the call blocks."""
 
 
 class AttributesCallbackOptions(_Options, _Callback, total=False):
-    """The options of such a call that comes back at once with an ``AsyncResult``."""
+    """The options of such a call with a callback; it returns an ``AsyncResult`` at once."""
 
     request: Optional[DeliveryRequest]
-    """What else is asked of the edge."""
+    """A request to which the mboxes are added."""

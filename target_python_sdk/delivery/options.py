@@ -1,7 +1,7 @@
-"""The door of a client: what users wrote becomes frozen values here, or an error that says what was expected.
+"""Parses and validates client options.
 
-Nothing past the doors (the other is :mod:`~target_python_sdk.delivery.call_options`)
-reads an option by its name in a dict, and no dict, request or model of the user's is changed.
+All later code uses the frozen values that this module and :mod:`~target_python_sdk.delivery.call_options`
+return, and never reads a dict of options. The user's dicts, requests and models are never changed.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, cast
@@ -152,7 +152,7 @@ def _retries(option: str, value: Any) -> RetryPolicy:
 
 
 def _retry_total(retry: urllib3.Retry) -> int:
-    """How many retries a ``urllib3.Retry`` allows: the smallest of its numbers."""
+    """Return the number of retries that a ``urllib3.Retry`` allows: the smallest of its numbers."""
     numbers = [number for number in (retry.total, retry.connect, retry.status) if isinstance(number, int)]
     return 0 if retry.total is False else max(0, min(numbers, default=RetryPolicy().attempts - 1))
 

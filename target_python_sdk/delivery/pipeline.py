@@ -59,9 +59,9 @@ def default_envelope(
 
 
 def parts_for_the_edge(request: DeliveryRequest, artifact: Optional[Artifact]) -> Optional[RemoteParts]:
-    """Return the parts of ``request`` for which a hybrid client asks the edge; None if it decides on-device.
+    """Return the parts of ``request`` for which a hybrid client needs the edge; None if it decides on-device.
 
-    The edge is always asked without an artifact, and for a preview or QA mode.
+    Without an artifact, and for a preview or QA mode, the edge always decides.
     """
     if artifact is None:
         return NO_REMOTE_PARTS

@@ -31,7 +31,7 @@ class ReplacedCall(NamedTuple):
 
 
 class Replacements:
-    """Where ``delivery_api_client`` registers itself."""
+    """The registry in which ``delivery_api_client`` registers itself."""
 
     #: Returns a function that makes a call by the replaced method; None if no method is replaced.
     find: Optional[Callable[[], Optional[Callable[[ReplacedCall], Any]]]] = None

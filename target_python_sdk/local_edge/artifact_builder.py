@@ -1,4 +1,4 @@
-"""Builds rule artifacts from activities: one for clients, and one that the edge decides with.
+"""Builds rule artifacts from activities: one for clients, and one for the edge's decisions.
 
 There is one rule for each experience at each location. An experience without an offer has
 a rule with an option without content, so that its visitors do not fall through to the

@@ -29,7 +29,7 @@ def optional_object(parent: Json, key: str, place: str = "") -> Json:
 
 
 def request_notifications(request: Json) -> List[Json]:
-    """Return the notifications of a request. Raises ``OptionError`` for one that the API would reject."""
+    """Return the notifications of a request. Raises ``OptionError`` if the API would reject one."""
     notifications = check_objects(request.get("notifications"), "notifications")
     for place, notification in notifications:
         check_text(notification.get("id"), f"{place}.id")

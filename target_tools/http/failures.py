@@ -52,7 +52,7 @@ _MALFORMED = (
     urllib3_errors.ResponseNotChunked,
 )
 
-#: How much of a body an ``HttpStatusError`` keeps, in bytes.
+#: Maximum size of the body in an ``HttpStatusError``, in bytes.
 ERROR_BODY_SIZE = 4096
 
 

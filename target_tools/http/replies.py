@@ -195,7 +195,7 @@ class StrictResponse(http.client.HTTPResponse):
             if len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0]):
                 raise http.client.HTTPException("an invalid Content-Length")
             self.length = int(lengths[0])
-            if len(lengths) > 1:  # the same length several times: urllib3 and monitors expect one number
+            if len(lengths) > 1:  # several equal lengths: urllib3 and monitors expect one number
                 del headers["Content-Length"]
                 headers["Content-Length"] = lengths[0]
         # _method, private and the same in Python 3.8 to 3.14, is the method of the request.

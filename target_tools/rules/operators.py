@@ -1,6 +1,6 @@
 """JSON-logic's operators. Each returns a closure over the closures of its arguments.
 
-Most operators are functions of values, which ``_unary`` and its siblings convert. The others evaluate only some of
+Most operators are functions of values, which ``_unary`` and similar functions convert. The others evaluate only some of
 their arguments, or read the data.
 """
 
