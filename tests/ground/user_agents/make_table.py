@@ -1,10 +1,9 @@
-"""Writes ``table.tsv`` anew: what ua-parser says of each User-Agent in it, in Target's names.
+"""Rewrites ``table.tsv``: the results of ua-parser for each User-Agent in it, with Target's names.
 
     python -m tests.ground.user_agents.make_table
 
-The User-Agents are the table's own first column, so a new one is added as a line that
-holds nothing else; comments stay where they are.  ua-parser has an opinion of its own
-about every one of them, so the table is no echo of the code that is tested with it.
+The User-Agents are read from the first column of the table. To add one, add a line that contains only the
+User-Agent. Comments are kept. ua-parser is independent of the code under test.
 """
 
 import importlib.metadata
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Iterable, Iterator, NamedTuple
 
 TABLE = Path(__file__).with_name("table.tsv")
-#: The part of ua-parser that knows the browsers; its version is the table's first line.
-KNOWLEDGE = "ua-parser-builtins"
+#: The package with ua-parser's rules. The first line of the table names its version.
+RULES_PACKAGE = "ua-parser-builtins"
 
-#: The parser's families that are one of Target's browsers; all others are unknown, or the device on iOS.
+#: Target's browser by ua-parser's family. Other families are unknown, or the name of the device on iOS.
 BROWSERS = {
     "Chrome": "chrome",
     "Chrome Mobile": "chrome",
@@ -39,7 +38,7 @@ BROWSERS = {
     "Opera Touch": "opera",
     "Safari": "safari",
 }
-#: The parser's systems that are one of Target's platforms; all others are unknown.
+#: Target's platform by ua-parser's system. Other systems are unknown.
 PLATFORMS = {
     "Android": "android",
     "Chrome OS": "linux",
@@ -59,7 +58,7 @@ PLATFORMS = {
 
 
 class Row(NamedTuple):
-    """A User-Agent, and what is said of it."""
+    """A User-Agent and its browser, version and platform."""
 
     user_agent: str
     browser: str
@@ -68,12 +67,12 @@ class Row(NamedTuple):
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a table, without their ends."""
+    """Return the lines of a table without line ends."""
     return iter(path.read_text(encoding="utf-8").splitlines())
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[Row]:
-    """The rows of a table that is written."""
+    """Yield the rows of a table."""
     for line in lines:
         if not line.startswith("#"):
             user_agent, browser, version, platform = line.split("\t")
@@ -81,8 +80,8 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def ask_the_parser(user_agent: str) -> Row:
-    """What ua-parser says of a User-Agent, in Target's names."""
-    import ua_parser  # noqa: PLC0415 - who only reads the table needs no parser
+    """Return ua-parser's result for a User-Agent with Target's names."""
+    import ua_parser  # noqa: PLC0415 - reading the table does not need it
 
     answer = ua_parser.parse(user_agent)
     family = answer.user_agent.family if answer.user_agent else ""
@@ -97,15 +96,15 @@ def ask_the_parser(user_agent: str) -> Row:
 
 
 def title() -> str:
-    """The first line of a table that is made here: whose answers it holds."""
-    return f"# {KNOWLEDGE} {importlib.metadata.version(KNOWLEDGE)}"
+    """Return the first line of the table: the version of the rules."""
+    return f"# {RULES_PACKAGE} {importlib.metadata.version(RULES_PACKAGE)}"
 
 
 def table_made_of(lines: Iterable[str]) -> str:
-    """The text of a table with the same User-Agents and comments, and the parser's answers of today."""
+    """Return the text of a table with the same User-Agents and comments, and the parser's current results."""
     made = [title()]
     for line in lines:
-        if line.startswith("# " + KNOWLEDGE):
+        if line.startswith("# " + RULES_PACKAGE):
             continue
         made.append(line if line.startswith("#") else "\t".join(map(str, ask_the_parser(line.split("\t")[0]))))
     return "\n".join(made) + "\n"
