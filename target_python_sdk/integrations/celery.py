@@ -195,12 +195,8 @@ class CeleryTarget:
         serializer = serializer_of(app.conf)
         if sending.get("serializer", serializer) != serializer:
             reject("serializer", repr(serializer), sending["serializer"])
-        ours = {
-            "argsrepr": describe_message(message),
-            "serializer": serializer,
-            **_parent_task_ids(app.current_worker_task),
-        }
-        sending = {**ours, **sending}
+        ids = _parent_task_ids(app.current_worker_task)
+        sending = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **sending}
         if app.conf.task_always_eager:  # the task runs here and has no time limit
             return self.task.apply_async((message,), **sending)
         run = contextvars.copy_context().run
@@ -271,10 +267,8 @@ class CeleryTarget:
         try:
             # A retryable error means that options_from_message accepted the arguments, which are one message.
             message = next(iter((*args, *kwargs.values())))
-            serializer = serializer_of(task.app.conf)
-            raise task.retry(
-                exc=error, countdown=_retry_delay(task), argsrepr=describe_message(message), serializer=serializer
-            )
+            options = {"argsrepr": describe_message(message), "serializer": serializer_of(task.app.conf)}
+            raise task.retry(exc=error, countdown=_retry_delay(task), **options)
         except Reject as rejected:  # the broker refuses the new message; keep the first one
             raise Reject(rejected.reason, requeue=True) from None
 
