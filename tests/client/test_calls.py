@@ -310,7 +310,7 @@ def test_an_answer_that_names_no_edge_moves_nobody(edge_host):
 
 
 class Notes:
-    """A logger as the siblings take it."""
+    """A logger with the two methods that the other Target SDKs require."""
 
     def __init__(self):
         self.lines = []

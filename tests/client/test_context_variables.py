@@ -23,7 +23,7 @@ SPAN = contextvars.ContextVar("span", default=None)
 
 @pytest.fixture
 def seen():
-    """What the variable holds where requests are sent, by path."""
+    """Return the values of the variable while requests are sent, by path."""
     found = []
     urlopen = urllib3.HTTPConnectionPool.urlopen
 

@@ -59,7 +59,7 @@ def test_under_trio_a_call_works_in_a_thread_of_trios(client):
 
 
 def test_a_result_awaited_under_trio_ends_properly():
-    """The call was handed over before; whoever awaits it gets the error, and the call its answer."""
+    """The call is submitted before the await fails. The await raises the error, and the call still gets its answer."""
     trio = pytest.importorskip("trio")
     may_answer, told = threading.Event(), []
 

@@ -145,7 +145,7 @@ UNREACHABLE = {
 
 @pytest.fixture(scope="module")
 def seen():
-    """What a process saw whose calls failed, by the kind of the failure."""
+    """Return the report of a process whose calls failed, by the kind of failure."""
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(socket.socket())
         bound.bind(("127.0.0.1", 0))
