@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from target_tools import client_info
 from target_tools.client_info import MAX_USER_AGENT, ClientInfo, parse_client_info
 from tests.ground.user_agents import make_table
-from tests.ground.user_agents.make_table import KNOWLEDGE, TABLE, Row, lines_of, rows_of, table_made_of
+from tests.ground.user_agents.make_table import RULES_PACKAGE, TABLE, Row, lines_of, rows_of, table_made_of
 from tests.support import installing
 
 BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
@@ -80,7 +80,7 @@ def test_the_table_matches_the_output_of_its_script() -> None:
     try:
         here = make_table.title()
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(KNOWLEDGE, installing("test")))
+        pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(RULES_PACKAGE, installing("test")))
     if made_by != here:
         pytest.skip(f"the table was made with {made_by[2:]}, which must be installed; here is {here[2:]}")
     assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
