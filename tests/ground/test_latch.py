@@ -159,6 +159,16 @@ class Limit(Exception):
 
 
 @pytest.fixture
+def latch():
+    """Yield a latch that is set after ``FAR`` seconds. It must exist before the signal, which could interrupt the start."""
+    latch = Latch()
+    rescue = threading.Timer(FAR, latch.set)
+    rescue.start()
+    yield latch
+    rescue.cancel()
+
+
+@pytest.fixture
 def signal_in_other_thread():
     """Send a signal to another thread while the main thread waits: it interrupts no system call of the main thread."""
 
@@ -181,13 +191,9 @@ def signal_in_other_thread():
 
 @needs_pthread_kill
 @pytest.mark.parametrize("arguments", [(), (FAR,)], ids=["no timeout", "timeout"])
-def test_a_signal_in_another_thread_ends_the_wait_for_a_latch(arguments, signal_in_other_thread):
-    latch = Latch()
-    rescue = threading.Timer(FAR, latch.set)
-    rescue.start()
+def test_a_signal_in_another_thread_ends_the_wait_for_a_latch(arguments, latch, signal_in_other_thread):
     with pytest.raises(Limit):
         latch.wait(*arguments)
-    rescue.cancel()
 
 
 @needs_pthread_kill
