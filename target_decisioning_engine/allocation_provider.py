@@ -27,4 +27,4 @@ def compute_allocation(client_id: str, activity_id: object, visitor_id: Any, sal
     from target_tools.hashing import bucket  # noqa: PLC0415 - see above
 
     visitor = get_or_create_visitor_id(visitor_id) if isinstance(visitor_id, VisitorId) else visitor_id
-    return bucket("{}.{}.{}.{}".format(client_id, activity_id, visitor, salt))
+    return bucket(f"{client_id}.{activity_id}.{visitor}.{salt}")

@@ -26,7 +26,7 @@ _IP_V6 = "|".join(
 _IP_V6 = _IP_V6.replace("HEX", "[0-9A-Fa-f]{1,4}").replace("DOTTED", r"(BYTE(\.BYTE){3})")
 _IP_V6 = _IP_V6.replace("BYTE", r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)")
 
-IP_ADDRESS = r"({}|(^\s*({})(%.+)?\s*$))".format(_IP_V4, _IP_V6)
+IP_ADDRESS = rf"({_IP_V4}|(^\s*({_IP_V6})(%.+)?\s*$))"
 """The schema's regular expression for an IPv4 or IPv6 address, letter for letter: error messages quote it."""
 
 

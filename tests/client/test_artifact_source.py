@@ -120,7 +120,7 @@ def test_the_first_artifact_is_downloaded(cdn, sources):
     assert (shown(source), source.stale) == ("<b>A</b>", False)
     assert eventually(lambda: source.retrievals == 1)
     assert abs(source.last_retrieved / 1000 - time.time()) < 20
-    assert source.shown_url == "http://{}/acmeclient/production/v1/rules.json".format(cdn.domain)
+    assert source.shown_url == f"http://{cdn.domain}/acmeclient/production/v1/rules.json"
     assert cdn.request_headers[0][""] == "GET /acmeclient/production/v1/rules.json HTTP/1.1"
 
 
@@ -560,7 +560,7 @@ def test_a_slow_server_does_not_block_the_poller_beyond_the_timeout(cdn, sources
 def test_a_download_is_emitted_with_its_url_and_content(cdn, sources):
     cdn.reply = good(**{"x-geo-city": "PARIS", "x-forwarded-for": "1.2.3.4, 5.6.7.8"})
     recorder = EventRecorder()
-    url = "http://{}/rules.json?token=secret".format(cdn.domain)
+    url = f"http://{cdn.domain}/rules.json?token=secret"
     source = sources(artifact_location=url, events=recorder, polling_interval=60000)
     source.start()
     assert eventually(lambda: len(recorder.events) == 2)
@@ -581,7 +581,7 @@ def test_b37_an_invalid_geo_header_does_not_reject_the_artifact(cdn, sources):
 
 
 def test_secrets_in_the_url_are_not_logged(cdn, sources, caplog):
-    url = "http://me:secret@{}/rules.json?token=secret".format(cdn.domain)
+    url = f"http://me:secret@{cdn.domain}/rules.json?token=secret"
     source = sources(artifact_location=url)
     source.start()
     assert source.wait(20)
@@ -603,7 +603,7 @@ def test_the_log_line_of_a_403_names_the_likely_cause(cdn, sources, caplog):
 
 
 def test_skipped_rules_are_logged_once_and_at_most_twenty(cdn, sources, caplog):
-    left_out = ["rule {}".format(number) for number in range(30)]
+    left_out = [f"rule {number}" for number in range(30)]
     cdn.reply = response(artifact(leftOut=left_out))
     source = sources(cdn)
     source.start()

@@ -155,7 +155,7 @@ def test_a_domain_of_the_users_own_gets_every_delivery(domain, secure, origin):
 
 @given(st.text() | st.binary() | st.integers() | st.none() | st.lists(st.text()))
 def test_whatever_a_visitor_sends_the_host_is_an_edges(hint):
-    cluster, _ = choose_cluster(str(hint), "a.{}_0".format(hint), hint_text(hint))
+    cluster, _ = choose_cluster(str(hint), f"a.{hint}_0", hint_text(hint))
     host = delivery_origin(SETTINGS, cluster).host
     label = host[: -len(".tt.omtrdc.net")]
     assert host.endswith(".tt.omtrdc.net")

@@ -160,7 +160,7 @@ class Limit(Exception):
 
 @pytest.fixture
 def latch():
-    """Yield a latch that is set after ``FAR`` seconds. It must exist before the signal, which could interrupt the start."""
+    """Yield a latch that is set after ``FAR`` seconds. Create it before the signal, which could interrupt the start."""
     latch = Latch()
     rescue = threading.Timer(FAR, latch.set)
     rescue.start()

@@ -57,7 +57,7 @@ def figure(request):
     number = int(found.group(1)) if found else 0
 
     def record(measured, figure, target, number=number):
-        shown = "{:.3f}".format(figure) if isinstance(figure, float) else str(figure)
+        shown = f"{figure:.3f}" if isinstance(figure, float) else str(figure)
         _FIGURES.append((number, measured, shown, str(target)))
 
     return record
@@ -69,7 +69,7 @@ def pytest_terminal_summary(terminalreporter):
         return
     lines = [("T", "test", "figure", "target")]
     for number, *rest in sorted(_FIGURES, key=lambda line: line[0]):
-        lines.append(("T{}".format(number) if number else "", *rest))
+        lines.append((f"T{number}" if number else "", *rest))
     _FIGURES.clear()
     widths = [max(len(line[column]) for line in lines) for column in range(4)]
     terminalreporter.section("reliability: figure against target")
@@ -99,7 +99,7 @@ def interpreter(version):
 
 def no_interpreter(version):
     """Return the reason to skip a test without that Python, with the name of the package to install."""
-    return "no Python {0}: put python{0} on the PATH, or install it with pyenv".format(version)
+    return f"no Python {version}: put python{version} on the PATH, or install it with pyenv"
 
 
 def _candidates(version):

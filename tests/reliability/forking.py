@@ -71,7 +71,7 @@ def fork(function, ordinary=False):
         if ordinary:
             sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the exit status reports it
-        sys.stderr.write("child: {!r}\n".format(error))
+        sys.stderr.write(f"child: {error!r}\n")
         traceback.print_exc()
     finally:
         if not (ordinary and status == 0):
@@ -108,14 +108,14 @@ def under_load(domain, forks, callers=8):
     children, slowest = 0, 0.0
     for number in range(forks):
         for part in "ab":
-            name = "parent-{}-{}".format(number, part)
+            name = f"parent-{number}-{part}"
             results.append(client.send_notifications({**told(name), "callback": id}))
         read_end, write_end = os.pipe()
 
         def function(number=number, write_end=write_end):
             began = time.monotonic()
-            client.send_notifications(told("child-{}-a".format(number)))
-            client.send_notifications({**told("child-{}-b".format(number)), "callback": id}).get(STUCK)
+            client.send_notifications(told(f"child-{number}-a"))
+            client.send_notifications({**told(f"child-{number}-b"), "callback": id}).get(STUCK)
             os.write(write_end, repr(time.monotonic() - began).encode())
 
         pid = fork(function)
@@ -436,7 +436,7 @@ def out_of_a_callback(domain):
             _thread.start_new_thread(lambda: (time.sleep(1), os._exit(0)), ())
 
     first = client.get_offers({**offers(), "callback": callback})
-    rest = [client.send_notifications({**told("queued-{}".format(number)), "callback": id}) for number in range(3)]
+    rest = [client.send_notifications({**told(f"queued-{number}"), "callback": id}) for number in range(3)]
     gate.set()
     first.get(STUCK)
     for result in rest:

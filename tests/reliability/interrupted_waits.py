@@ -155,7 +155,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in orde
         except SoftTimeLimitExceeded:
             counts["interrupted"] += 1
         except NotReady as error:
-            foreign.append("stuck: {!r} {}".format(error, client.stats()))
+            foreign.append(f"stuck: {error!r} {client.stats()}")
         except Exception as error:  # noqa: BLE001 - it is reported
             foreign.append(repr(error))
         took = time.monotonic() - began

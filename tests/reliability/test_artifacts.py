@@ -80,7 +80,7 @@ def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(what,
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert done.stderr == "" or what == "failing"
-    figure("exit of an on-device script, {}, {}, s".format(what, method), took, "less than 0.5")
+    figure(f"exit of an on-device script, {what}, {method}, s", took, "less than 0.5")
     assert took < 0.5 + 2.0
 
 
@@ -173,8 +173,8 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
         for thread in threads:
             thread.start()
         for number in range(20):
-            cdn.reply = good("<b>{}</b>".format(number))
-            assert eventually(lambda number=number: shown(client) == "<b>{}</b>".format(number))
+            cdn.reply = good(f"<b>{number}</b>")
+            assert eventually(lambda number=number: shown(client) == f"<b>{number}</b>")
         stop.set()
         for thread in threads:
             thread.join(20)
@@ -190,7 +190,7 @@ def kept(tmp_path):
     """Return the path of a cache with an artifact."""
     path = str(tmp_path / "artifact")
     with Cdn(good("<b>kept</b>", etag='"1"')) as cdn:
-        location = "http://{}/rules.json".format(cdn.domain)
+        location = f"http://{cdn.domain}/rules.json"
         with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
             assert shown(client) == "<b>kept</b>"
             assert "stale" not in client.get_offers(offers())["meta"]
@@ -212,7 +212,7 @@ def test_t26_a_cold_start_without_network_uses_the_cached_copy(kept, down, figur
         assert content(envelope) == "<b>kept</b>"
         assert envelope["meta"]["stale"] is True
         assert envelope["meta"]["decisioning_method"] == "on-device"
-    figure("ready from the cache, CDN {}, ms".format(down), took * 1000, "less than 100")
+    figure(f"ready from the cache, CDN {down}, ms", took * 1000, "less than 100")
     assert took < 0.1 + 2.0
 
 
@@ -307,12 +307,12 @@ def test_t27_an_etag_that_is_no_longer_sent_is_forgotten():
 
 def test_t27_a_new_etag_of_the_same_body_is_used():
     numbers = iter(range(10**6))
-    with Cdn(lambda *_: good(etag='"{}"'.format(next(numbers)))) as cdn:
+    with Cdn(lambda *_: good(etag=f'"{next(numbers)}"')) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert eventually(lambda: source_of(client).retrievals >= 10)
             assert shown(client) == "<b>A</b>"
     sent = [head["if-none-match"] for head in cdn.request_headers[1:]]
-    assert sent == ['"{}"'.format(number) for number in range(len(sent))]
+    assert sent == [f'"{number}"' for number in range(len(sent))]
 
 
 def test_t27_the_etag_of_an_invalid_artifact_is_not_used():
@@ -355,6 +355,6 @@ def test_t28_a_change_of_the_system_clock_does_not_affect_polling(jump, monkeypa
         took = time.monotonic() - began
         monkeypatch.undo()
         asked = len(cdn.request_headers) - seen
-    figure("5 polls of 100 ms after the clock moved {} s, s".format(jump), took, "about 0.5")
+    figure(f"5 polls of 100 ms after the clock moved {jump} s, s", took, "about 0.5")
     assert took > 0.3  # no poll was early
     assert asked < 50

@@ -171,14 +171,14 @@ def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
     token = REQUEST_ID.set("mine")
     try:
         for number in range(20):
-            REQUEST_ID.set("mine {}".format(number))
+            REQUEST_ID.set(f"mine {number}")
             client.get_offers({**offers(), "callback": callback}).get(WAIT)
         with client_of(refusing) as other:
             other.get_offers({**offers(), "callback": callback, "err_callback": callback}).wait(WAIT)
         assert REQUEST_ID.get() == "mine 19"
     finally:
         REQUEST_ID.reset(token)
-    assert seen == ["mine {}".format(number) for number in range(20)] + ["mine 19"]
+    assert seen == [f"mine {number}" for number in range(20)] + ["mine 19"]
 
 
 def test_the_err_callback_of_a_full_queue_runs_in_the_context_of_its_caller(held):
@@ -218,11 +218,11 @@ def test_the_notification_of_a_decision_is_sent_in_the_context_of_its_call(statu
         }
         with client_of(server, **options) as client:
             for number in range(2):
-                token = REQUEST_ID.set("mine {}".format(number))
+                token = REQUEST_ID.set(f"mine {number}")
                 client.get_offers(offers())
                 REQUEST_ID.reset(token)
                 assert client.flush(LONG)
-    told = [["mine {}".format(number)] + ["failed for mine {}".format(number)] * (status != 200) for number in range(2)]
+    told = [[f"mine {number}"] + [f"failed for mine {number}"] * (status != 200) for number in range(2)]
     assert seen == told[0] + told[1]
 
 
@@ -534,6 +534,6 @@ def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    figure("close interrupted {} times: calls lost of 2000".format(struck), lost, 0)
+    figure(f"close interrupted {struck} times: calls lost of 2000", lost, 0)
     assert lost == 0
     assert struck > 0

@@ -76,7 +76,7 @@ def test_t2_slow_look_ups_need_no_more_threads(figure):
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)
     threads = json.loads(done.stdout)["threads"]
-    figure("threads, {} workers that open connections".format(workers), threads, "{} at most".format(workers + 2))
+    figure(f"threads, {workers} workers that open connections", threads, f"{workers + 2} at most")
     assert threads <= workers + 2
 
 
@@ -88,9 +88,9 @@ def test_t2_ten_thousand_callbacks_need_few_threads_and_descriptors_and_little_m
         assert (done.returncode, done.stderr) == (0, "")
     seen = json.loads(done.stdout)
     threads = seen["threads"]
-    figure("threads, {} workers, {} calls".format(workers, count), threads, "{} at most".format(workers + 2))
-    figure("descriptors, {} workers".format(workers), seen["descriptors"], "{} at most".format(workers + 5))
-    figure("memory grown, {} workers, MB".format(workers), seen["grown"] / 1e6, "less than 4")
+    figure(f"threads, {workers} workers, {count} calls", threads, f"{workers + 2} at most")
+    figure(f"descriptors, {workers} workers", seen["descriptors"], f"{workers + 5} at most")
+    figure(f"memory grown, {workers} workers, MB", seen["grown"] / 1e6, "less than 4")
     assert seen["told"] == seen["stats"]["calls"] == count
     assert threads <= workers + 2
     assert seen["descriptors"] <= workers + 5
@@ -113,5 +113,5 @@ def test_t3_calls_share_connections(threads, figure):
         for caller in callers:
             caller.join()
         assert len(server.requests) == client.stats()["calls"] == count
-    figure("connections, {} calls in {} threads".format(count, threads), server.connections, threads)
+    figure(f"connections, {count} calls in {threads} threads", server.connections, threads)
     assert 1 <= server.connections <= threads

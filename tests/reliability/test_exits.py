@@ -46,7 +46,7 @@ def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(client
         done = python(HEAD + body, server.domain, clients)
         took = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    figure("exit with a hung request, {} client(s), s".format(clients), took, "1 (shutdown_timeout)")
+    figure(f"exit with a hung request, {clients} client(s), s", took, "1 (shutdown_timeout)")
     assert took < 1 + SLACK / 2
 
 
@@ -82,7 +82,7 @@ def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure)
         done = python(HEAD + body, server.domain, calls)
         took = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    figure("exit without close after {} callbacks, s".format(calls), took, "less than 0.5")
+    figure(f"exit without close after {calls} callbacks, s", took, "less than 0.5")
     assert took < 0.5 + SLACK
 
 
@@ -165,14 +165,14 @@ def test_t8_a_call_during_exit_is_answered_without_a_traceback(version, figure):
     ready = python("import target_python_sdk.client", executable=executable, options=())
     if ready.returncode:
         why = ready.stderr.strip().rpartition("\n")[2]
-        pytest.skip("Python {} cannot use the installed requirements: {}".format(version, why))
+        pytest.skip(f"Python {version} cannot use the installed requirements: {why}")
     odd = {}
     with SocketServer(answer(ANSWER_BYTES)) as server:
         for name, body in LATE.items():
             done = python(HEAD + body, server.domain, executable=executable)
             if (done.returncode, done.stdout, done.stderr) != (0, "acmeclient", ""):
                 odd[name] = (done.returncode, done.stdout, done.stderr[-1500:])
-    figure("late calls answered on {}".format(version), len(LATE) - len(odd), len(LATE))
+    figure(f"late calls answered on {version}", len(LATE) - len(odd), len(LATE))
     assert odd == {}
 
 

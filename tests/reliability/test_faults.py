@@ -80,8 +80,8 @@ def test_t4_callbacks_that_raise_lose_no_call(which, figure):
         assert client.flush(10000)
     completed = sum(result.ready() for result in results)
     logged = lines.errors.count("A callback raised")
-    figure("completed after a raising {}".format(which), completed, count)
-    figure("lines logged of a raising {}".format(which), logged, count)
+    figure(f"completed after a raising {which}", completed, count)
+    figure(f"lines logged of a raising {which}", logged, count)
     assert told.times == {(number, which): 1 for number in range(count)}
     assert completed == logged == len(lines.errors) == count
     assert 1 <= threads <= 4
@@ -121,7 +121,7 @@ def test_t4_a_process_whose_callbacks_raise_exits_at_once(which, figure):
         done = python(script, server.domain)
         took = time.time() - float(done.stdout)
     assert done.returncode == 0
-    figure("exit after a raising {}, s".format(which), took, "less than 0.5")
+    figure(f"exit after a raising {which}, s", took, "less than 0.5")
     assert took < 0.5 + SLACK
 
 
@@ -176,7 +176,7 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
     by_call = collections.Counter(one for one, _ in told.times.elements())
     lost = count - len(by_call)
     double = sum(times != 1 for times in by_call.values())
-    figure("lost of {} calls under faults (seed {})".format(count, seed), lost, 0)
+    figure(f"lost of {count} calls under faults (seed {seed})", lost, 0)
     figure("told twice", double, 0)
     assert (lost, double) == (0, 0)
     assert sum(completed.values()) == stats["calls"] == count

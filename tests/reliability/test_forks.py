@@ -62,7 +62,7 @@ def notified(server):
 @pytest.mark.parametrize("forks", scaled(200, 200))
 def test_t9_two_hundred_forks_under_load(forks, server, figure):
     seen = program("under_load", domain=server.domain, forks=forks)
-    figure("children that completed their calls, of {}".format(forks), seen["children"], forks)
+    figure(f"children that completed their calls, of {forks}", seen["children"], forks)
     figure("slowest child, s", seen["slowest"], "1 at most")
     assert seen["children"] == forks
     assert seen["slowest"] < 5
@@ -71,7 +71,7 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
     assert seen["threads"] <= 2
     assert seen["closed"]
     counts = notified(server)
-    expected = {"{}-{}-{}".format(who, n, part) for who in ("parent", "child") for n in range(forks) for part in "ab"}
+    expected = {f"{who}-{n}-{part}" for who in ("parent", "child") for n in range(forks) for part in "ab"}
     assert set(counts) == expected
     twice = [name for name, count in counts.items() if count > 1]
     figure("notifications that came twice", len(twice), 0)
@@ -93,7 +93,7 @@ def test_t10_a_child_works_whichever_lock_was_held(lock, hooks, server, hung, au
         seen = program("while_held", **given)
     else:
         with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as secure:
-            domain = "localhost:{}".format(secure.port)
+            domain = f"localhost:{secure.port}"
             seen = program("while_held", **{**given, "domain": domain, "ca_file": authority.ca_file})
     figure("{}, {}: child, s".format(lock, "hooks" if hooks else "no hooks"), seen["took"], "works")
     assert seen["child"]
@@ -124,9 +124,9 @@ def test_t11_a_client_can_be_an_argument_of_a_process(method, server):
 @pytest.mark.parametrize("count", scaled(1000, 300))
 def test_t12_a_tls_connection_is_not_shared(count, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
-        domain = "localhost:{}".format(server.port)
+        domain = f"localhost:{server.port}"
         seen = program("over_tls", domain=domain, ca_file=authority.ca_file, count=count)
-        figure("TLS errors in {} calls of either process".format(count), len(seen["errors"]), 0)
+        figure(f"TLS errors in {count} calls of either process", len(seen["errors"]), 0)
         assert seen == {"child": True, "errors": [], "closed": True}
         assert server.connections == 2
         assert server.failed_handshakes == 0
@@ -138,7 +138,7 @@ def test_t12_a_tls_connection_is_not_shared(count, authority, figure):
 def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
-        where = {"domain": "localhost:{}".format(server.port), "ca_file": authority.ca_file} if tls else {}
+        where = {"domain": f"localhost:{server.port}", "ca_file": authority.ca_file} if tls else {}
         seen = program("before_and_after", **{"domain": server.domain, "hooks": hooks, **where})
         assert seen == {"children": [True, True], "closed": True}
         # One connection of the parent, which kept it, one of each child that called, and one of the grandchild.
@@ -154,7 +154,7 @@ RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", Tru
 @pytest.mark.parametrize("forks", scaled(1500, 25))
 def test_t12_a_fork_during_a_handshake_of_another_thread(way, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
-        domain = "localhost:{}".format(server.port)
+        domain = f"localhost:{server.port}"
         given = {"way": way, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
         seen = program("right_after", seconds=600, **given)
     figure("right after {}, {}: children hung, of {}".format(way, "hooks" if hooks else "no hooks", forks),

@@ -47,7 +47,7 @@ def hang(connection):
 def test_t20_calls_of_greenlets_do_not_block_the_event_loop(library, when, scheme, count, authority, figure):  # noqa: PLR0917
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server, SocketServer(hang) as hung:
-        domain = server.domain if tls is None else "localhost:{}".format(server.port)
+        domain = server.domain if tls is None else f"localhost:{server.port}"
         command = [sys.executable, "-m", "tests.reliability.greenlets", library, when, domain, hung.domain, str(count)]
         command += [authority.ca_file] if tls else []
         done = subprocess.run(command, capture_output=True, timeout=120, check=False, text=True)
@@ -62,6 +62,6 @@ def test_t20_calls_of_greenlets_do_not_block_the_event_loop(library, when, schem
     assert seen["threads"] <= 32
     assert seen["closed"]
     stood = max(seen["longest"], seen["longest_back"], seen["longest_hung"])
-    figure("{}, patched {} import, {}: loop blocked, ms".format(library, when, scheme), stood, "20 at most")
+    figure(f"{library}, patched {when} import, {scheme}: loop blocked, ms", stood, "20 at most")
     # A wait that blocks the loop would take seconds, until the call to the hanging server times out.
     assert stood < 500

@@ -100,10 +100,10 @@ def test_t32_clients_leave_nothing_behind(end, count, figure):
         done = python(CYCLES, edge.domain, count, end, timeout=300, options=())
     assert done.returncode == 0, done.stderr
     left = json.loads(done.stdout)
-    figure("{} clients {}: still in memory without a garbage collection".format(count, end), left["kept"], 0)
-    figure("{} clients {}: descriptors left".format(count, end), left["descriptors"], 0)
-    figure("{} clients {}: MB left".format(count, end), left["bytes"] / 1e6, "less than 4")
-    figure("{} clients {}: objects left".format(count, end), left["objects"], "less than 1 for each")
+    figure(f"{count} clients {end}: still in memory without a garbage collection", left["kept"], 0)
+    figure(f"{count} clients {end}: descriptors left", left["descriptors"], 0)
+    figure(f"{count} clients {end}: MB left", left["bytes"] / 1e6, "less than 4")
+    figure(f"{count} clients {end}: objects left", left["objects"], "less than 1 for each")
     assert (left["kept"], left["gone"]) == (0, True)
     assert left["descriptors"] <= 0
     assert left["objects"] < count

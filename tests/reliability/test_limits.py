@@ -102,7 +102,7 @@ def test_t39_refused_threads(allowed, error, figure):
     assert client.close()
     """
     seen = seen_by(body, allowed, error)
-    figure("answers, {} threads, then {}".format(allowed, error), seen["answers"], 2 * EVERY_WAY)
+    figure(f"answers, {allowed} threads, then {error}", seen["answers"], 2 * EVERY_WAY)
     assert (seen["answers"], seen["errors"]) == (2 * EVERY_WAY, [])
     assert seen["threads"] >= 1
 
@@ -160,7 +160,7 @@ def test_t39_no_descriptor_left(first, figure):
     """
     seen = seen_by(body, first)
     kind, number = seen["refused"]
-    figure("clean errors without a descriptor, {}".format(first), number if kind == ["ConnectionFailed"] else 0, 201)
+    figure(f"clean errors without a descriptor, {first}", number if kind == ["ConnectionFailed"] else 0, 201)
     assert seen == {"answers": EVERY_WAY, "errors": [], "refused": [["ConnectionFailed"], 201]}
 
 

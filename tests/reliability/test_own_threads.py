@@ -69,7 +69,7 @@ def telling():
 
 
 def an_answer(status, body, **headers):
-    lines = ["HTTP/1.1 {} X".format(status), "Content-Length: {}".format(len(body))]
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
     lines += ["{}: {}".format(name.replace("_", "-"), value) for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("utf-8") + body
 
@@ -187,7 +187,7 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
             given.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)
         else:
             scheme = "https" if hung == "secure cdn" else "http"
-            given["cdn_base_path"] = "{}://{}".format(scheme, server.domain)
+            given["cdn_base_path"] = f"{scheme}://{server.domain}"
         gc.collect()
         clients, threads, sockets = [], ours(), descriptors()
         for number in range(10):
@@ -200,7 +200,7 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
         # The server's sockets stay open, and perhaps a pipe of its selector.
         assert eventually(lambda: ours() <= threads and descriptors() < sockets + 20)
         took = time.monotonic() - began
-    figure("threads of 10 closed clients of a hung {} gone, s".format(hung), took, "less than 1")
+    figure(f"threads of 10 closed clients of a hung {hung} gone, s", took, "less than 1")
     assert took < 1 + 4
 
 

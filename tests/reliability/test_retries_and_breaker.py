@@ -48,7 +48,7 @@ def percentile(values, share):
 def refused_port():
     with socket.socket() as reserved:  # bound, but not listening
         reserved.bind(("127.0.0.1", 0))
-        yield SimpleNamespace(domain="127.0.0.1:{}".format(reserved.getsockname()[1]))
+        yield SimpleNamespace(domain=f"127.0.0.1:{reserved.getsockname()[1]}")
 
 
 # T22

@@ -56,9 +56,9 @@ def server():
 def test_t17_a_soft_limit_takes_effect_at_once_and_is_raised_unchanged(kind, count, server, figure):
     with SocketServer(hang) as hung:
         seen = program("soft_limits", hung=hung.domain, domain=server.domain, kind=kind, count=count)
-    figure("{}: seen unchanged, of {}".format(kind, count), seen["unchanged"], count)
-    figure("{}: slowest, ms after the signal".format(kind), max(seen["waits"]), "50 at most")
-    figure("{}: nine tenths, ms after the signal".format(kind), nine_tenths(seen["waits"]), "50 at most")
+    figure(f"{kind}: seen unchanged, of {count}", seen["unchanged"], count)
+    figure(f"{kind}: slowest, ms after the signal", max(seen["waits"]), "50 at most")
+    figure(f"{kind}: nine tenths, ms after the signal", nine_tenths(seen["waits"]), "50 at most")
     assert seen["foreign"] == []
     assert seen["seen"] == seen["unchanged"] == seen["next_calls"] == count
     assert nine_tenths(seen["waits"]) < 1000
@@ -69,7 +69,7 @@ def test_t17_a_soft_limit_takes_effect_at_once_and_is_raised_unchanged(kind, cou
 @pytest.mark.parametrize("count", scaled(100, 100))
 def test_t17_a_soft_limit_while_a_client_is_created(count, server, figure):
     seen = program("during_create", domain=server.domain, count=count)
-    figure("create: seen unchanged, of {}".format(count), seen["seen"], count)
+    figure(f"create: seen unchanged, of {count}", seen["seen"], count)
     figure("create: slowest, ms after the signal", max(seen["waits"]), "50 at most")
     figure("create: nine tenths, ms after the signal", nine_tenths(seen["waits"]), "50 at most")
     assert seen["foreign"] == []
@@ -82,9 +82,9 @@ def test_t17_a_soft_limit_while_a_client_is_created(count, server, figure):
 @pytest.mark.parametrize("count", scaled(20000, 2000))
 def test_t18_signals_while_calls_are_submitted(count, workers, server, figure):
     seen = program("storm", domain=server.domain, count=count, workers=workers)
-    figure("{} workers: results stuck after {} interrupts".format(workers, count), seen["stuck"], 0)
-    figure("{} workers: exceptions changed".format(workers), len(seen["foreign"]), 0)
-    figure("{} workers: threads".format(workers), seen["threads"], "{} at most".format(workers + 2))
+    figure(f"{workers} workers: results stuck after {count} interrupts", seen["stuck"], 0)
+    figure(f"{workers} workers: exceptions changed", len(seen["foreign"]), 0)
+    figure(f"{workers} workers: threads", seen["threads"], f"{workers + 2} at most")
     assert seen["foreign"] == []
     assert seen["interrupted"] == count
     assert seen["stuck"] == seen["failed"] == 0
