@@ -49,7 +49,7 @@ DOWNTIME = 1.0
 
 _SENT = re.compile(r"(visitor-\d+) gets (.*?) from (\d+)$", re.MULTILINE)
 _SUCCEEDED = re.compile(r"Task tasks\.send_mail\[.*?succeeded")
-_DROPPED = re.compile(r"(\d+) calls were not over")
+_DROPPED = re.compile(r"(\d+) calls had not ended")
 _RETRIED = re.compile(r"retry: Retry in")
 
 
