@@ -72,9 +72,9 @@ else:  # hidden from type checkers, which would accept any name
         if name in _OLD_MODULES:
             from importlib import import_module  # noqa: PLC0415 - 1.1.0's users alone
 
-            return import_module("{}.{}".format(__name__, name))
+            return import_module(f"{__name__}.{name}")
         if name not in __all__:
-            raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "AsyncResult":
             from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - as below
 

@@ -89,7 +89,7 @@ class ClientSettings(NamedTuple):
     tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:
-        return "ClientSettings({})".format(self.client)  # the others may hold secrets
+        return f"ClientSettings({self.client})"  # the others may hold secrets
 
     def transport(self) -> "TransportSettings":
         """The part that opening connections is about."""

@@ -291,7 +291,7 @@ def test_a_hostile_hint_reaches_nobody_now_or_later(hint):
         if isinstance(hint, str):
             hint = hint.format(port=evil.port)
         with client_of(server) as client:
-            cookie = "PC#abc.@localhost%3A{}%2F_0#4000000000".format(evil.port)
+            cookie = f"PC#abc.@localhost%3A{evil.port}%2F_0#4000000000"
             client.get_offers({**offers(), "target_location_hint": hint, "target_cookie": cookie})
             for _ in range(5):
                 assert "target_location_hint_cookie" not in client.get_offers(offers())
@@ -433,8 +433,8 @@ def test_64_threads_never_see_each_others_visitors():
 
     def visit(number):
         for turn in range(25):
-            visitor = "visitor-{}-{}".format(number, turn)
-            envelope = client.get_offers({**offers(), "target_cookie": "PC#{}#4000000000".format(visitor)})
+            visitor = f"visitor-{number}-{turn}"
+            envelope = client.get_offers({**offers(), "target_cookie": f"PC#{visitor}#4000000000"})
             seen = {content(envelope), envelope["response"].id.tnt_id, envelope["request"].id.tnt_id}
             if seen != {visitor} or visitor not in envelope["target_cookie"]["value"]:
                 mixed.append((visitor, seen))
