@@ -29,12 +29,12 @@ class TargetCookie(TypedDict):
     """The maximum age, in seconds, by the documented name."""
 
 
-class _Stale(TypedDict, total=False):
+class _StaleMeta(TypedDict, total=False):
     stale: bool
     """True if the rule artifact is a saved copy that no download has confirmed yet; otherwise absent."""
 
 
-class ResponseMeta(_Stale):
+class ResponseMeta(_StaleMeta):
     """Metadata of the decisions."""
 
     decisioning_method: str
@@ -47,19 +47,19 @@ class ResponseMeta(_Stale):
     """The views whose rules only the edge can decide."""
 
 
-class _Key(Generic[T]):
+class _EnvelopeKey(Generic[T]):
     """A key of the envelope, as an attribute."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     @overload
-    def __get__(self, envelope: None, owner: type) -> "_Key[T]": ...
+    def __get__(self, envelope: None, owner: type) -> "_EnvelopeKey[T]": ...
 
     @overload
     def __get__(self, envelope: Dict[str, Any], owner: type) -> Optional[T]: ...
 
-    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Union["_Key[T]", T, None]:
+    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Union["_EnvelopeKey[T]", T, None]:
         return self if envelope is None else envelope.get(self._name)
 
     def __set__(self, envelope: Dict[str, Any], value: Optional[T]) -> None:
@@ -69,7 +69,7 @@ class _Key(Generic[T]):
             envelope[self._name] = value
 
 
-class _RequiredKey(_Key[T]):
+class _RequiredKey(_EnvelopeKey[T]):
     """A key that every answer of a client has, so its type is not Optional."""
 
     @overload
@@ -89,7 +89,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
     ``visitor_state`` is always present. Unknown keywords are ignored, as in 1.1.0.
     """
 
-    visitor_state = _Key[Any]()
+    visitor_state = _EnvelopeKey[Any]()
     """The state for the visitor object in the page."""
 
     request = _RequiredKey[DeliveryRequest]()
@@ -98,16 +98,16 @@ class TargetDeliveryResponse(Dict[str, Any]):
     target_cookie = _RequiredKey[TargetCookie]()
     """The cookie with the session and the device id."""
 
-    target_location_hint_cookie = _Key[TargetCookie]()
+    target_location_hint_cookie = _EnvelopeKey[TargetCookie]()
     """The cookie with the edge cluster."""
 
-    analytics_details = _Key[List[AnalyticsResponse]]()
+    analytics_details = _EnvelopeKey[List[AnalyticsResponse]]()
     """The values for Analytics, for each location."""
 
-    trace = _Key[List[Dict[str, Any]]]()
+    trace = _EnvelopeKey[List[Dict[str, Any]]]()
     """Explanations of the decisions, for each location."""
 
-    response_tokens = _Key[List[Dict[str, Any]]]()
+    response_tokens = _EnvelopeKey[List[Dict[str, Any]]]()
     """The response tokens, for each option."""
 
     meta = _RequiredKey[ResponseMeta]()

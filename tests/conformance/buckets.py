@@ -12,7 +12,7 @@ def _rotated(value, by):
 
 
 def murmur3(text):
-    """The signed hash of ``text`` with seed 0."""
+    """Return the signed hash of ``text`` with seed 0."""
     data = text.encode("utf-16-le", "surrogatepass")
     h = 0
     whole = len(data) - len(data) % 4
@@ -28,5 +28,5 @@ def murmur3(text):
 
 
 def bucket(client, activity, visitor):
-    """Which share of ``activity`` the visitor falls in: 0.00 to 99.99."""
+    """Return the visitor's bucket in ``activity``, from 0.00 to 99.99."""
     return abs(murmur3(f"{client}.{activity}.{visitor}.0")) % 10000 / 100

@@ -1,4 +1,4 @@
-"""Artifacts made in a line or two, and clients that decide by them."""
+"""Builds small artifacts, and clients that decide with them."""
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import DeliveryRequest
@@ -12,22 +12,22 @@ GLOBAL = "target-global-mbox"
 
 
 def share(low, high):
-    """The condition of the visitors between two shares, in percent; the upper one belongs to it."""
+    """Return the condition for allocations above ``low`` and up to ``high`` percent."""
     return {"and": [{"<=" if low == 0 else "<": [low, ALLOCATION]}, {">=": [high, ALLOCATION]}]}
 
 
 def parameter(name, value):
-    """The condition that a parameter has that value."""
+    """Return the condition that a parameter has that value."""
     return {"==": [{"var": "mbox." + name}, value]}
 
 
 def option(content, kind="html", token="token"):
-    """An option of a rule."""
+    """Return an option of a rule."""
     return {"type": kind, "content": content, "eventToken": token}
 
 
 def rule(content, condition=True, activity=1, place="home", experience=0, **more):
-    """A rule that shows ``content``; ``consequence`` adds to what it shows, the rest to the rule."""
+    """Return a rule that shows ``content``. ``consequence`` extends its consequence, other arguments the rule."""
     consequence = {"name": place, "options": [option(content, token=f"token-{content}")], "metrics": []}
     consequence.update(more.pop("consequence", {}))
     names = {"activity.name": "Autumn", "activity.type": "ab"}
@@ -42,12 +42,12 @@ def rule(content, condition=True, activity=1, place="home", experience=0, **more
 
 
 def halves(activity=1, place="home"):
-    """The rules of an activity that shows A to one half and B to the other."""
+    """Return the rules of an activity that shows A to one half of the visitors and B to the other."""
     return [rule("A", share(0, 50), activity, place), rule("B", share(50, 100), activity, place, 1)]
 
 
 def yes_or_no(condition, place="home", activity=1):
-    """The rules of an mbox that says yes where ``condition`` holds, else no."""
+    """Return the rules of an mbox that shows "yes" if ``condition`` holds, else "no"."""
     return [rule("yes", condition, activity, place), rule("no", True, activity, place, 1)]
 
 
@@ -74,7 +74,7 @@ def artifact(places=None, views=None, without=(), changes=None, **mboxes):
 
 
 def on_device(document, domain="127.0.0.1:9", **options):
-    """The options of a client that decides by ``document`` and reports to ``domain``; it downloads nothing."""
+    """Return the options of a client that decides with ``document`` and reports to ``domain``, without a download."""
     return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
@@ -92,12 +92,12 @@ def on_device(document, domain="127.0.0.1:9", **options):
 
 
 def client_of(document, domain="127.0.0.1:9", **options):
-    """Such a client."""
+    """Return such a client."""
     return TargetClient.create(on_device(document, domain, **options))
 
 
 def wanted(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
-    """A request for these mboxes, each a name or a dict, in wire names; ``context`` and so on beside them."""
+    """Return a request for mboxes, each a name or a dict with JSON names; other parts are keyword arguments."""
     boxes = [{"index": at, **({"name": one} if isinstance(one, str) else one)} for at, one in enumerate(mboxes)]
     identity = {"tntId": visitor} if isinstance(visitor, str) else visitor
     parts = {"mboxes": boxes} if boxes else {}
@@ -107,18 +107,18 @@ def wanted(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
 
 
 def decide(client, request=None, **options):
-    """The envelope of one call; ``request`` is in wire names."""
+    """Return the envelope of one call. ``request`` has JSON names."""
     parsed = DeliveryRequest.from_dict(wanted() if request is None else request)
     return client.get_offers({"request": parsed, **options})
 
 
 def contents(envelope, mode="prefetch"):
-    """The contents shown, mbox by mbox."""
+    """Return the contents of the options, by mbox."""
     mboxes = getattr(envelope["response"], mode).mboxes or []
     return [[one.content for one in mbox.options or ()] for mbox in mboxes]
 
 
 def shown(client, request=None, mode="prefetch", **options):
-    """The content of the first mbox of one call; None if there is none."""
+    """Return the content of the first mbox of a call, or None."""
     found = contents(decide(client, request, **options), mode)[0]
     return found[0] if found else None

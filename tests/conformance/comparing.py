@@ -1,4 +1,4 @@
-"""Whether an answer contains what a case expects of it."""
+"""Compares a response with the expectation of a case."""
 
 import re
 
@@ -15,7 +15,7 @@ UNORDERED = ("views",)
 
 
 def differences(expected, actual, place=""):
-    """Where ``actual`` lacks something that ``expected`` names, one line each; nothing if it has it all.
+    """Return one line for each expected value that ``actual`` lacks.
 
     Objects may have more than is expected, lists may not.  A ``null`` expects nothing to be there.
     """
@@ -64,7 +64,7 @@ def _name(element):
 
 
 def at(value, path):
-    """What stands at ``path``, a list of names and numbers; raises ``LookupError`` where there is nothing."""
+    """Return the value at ``path``, a list of names and numbers. Raises ``LookupError`` if there is none."""
     for step in path:
         value = value[step]
     return value

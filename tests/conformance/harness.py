@@ -37,7 +37,7 @@ PATIENCE = 20
 
 
 class Case(NamedTuple):
-    """One case, with what its suite says about all of them filled in."""
+    """One case, with the defaults of its suite."""
 
     folder: Path
     suite: str
@@ -48,18 +48,18 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a report calls it."""
+        """The name in reports."""
         return f"{self.suite}-{self.key}"
 
     def artifact_bytes(self) -> Optional[bytes]:
-        """The artifact as the CDN hands it out; None if it has none."""
+        """The artifact that the CDN serves, or None."""
         if self.artifact is None:
             return None
         return (self.folder / "artifacts" / (self.artifact + ".json")).read_bytes()
 
 
 class Outcome(NamedTuple):
-    """What came of a case."""
+    """The outcome of a case."""
 
     response: Dict[str, Any]
     meta: Dict[str, Any]
@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
 
 
 def cases_in(folder: Path) -> List[Case]:
-    """The cases of every suite under ``folder``, in the order of the files."""
+    """Return the cases of all suites in ``folder``, in the order of the files."""
     found = []
     for file in sorted((folder / "suites").glob("*.json")):
         suite = json.loads(file.read_text(encoding="utf-8"))
@@ -133,16 +133,16 @@ class StandInVisitor:
         return self._given.get("values", {})
 
     def get_state(self) -> Any:
-        """What the page takes over."""
+        """The state for the page."""
         return self._given.get("state")
 
     def get_supplemental_data_id(self, consumer: str) -> Any:
-        """The id that stitches hits to the call."""
+        """The id that connects Analytics hits with the call."""
         return self._given.get("supplementalDataId")
 
 
 def run(case: Case, monkeypatch: Any) -> Outcome:
-    """Make the client and the call of ``case``, and wait for what it sends."""
+    """Make the call of ``case`` with a new client, and wait for its requests."""
     if "mockDate" in case.content:
         seconds = moment(case.content["mockDate"])
         monkeypatch.setattr("time.time", lambda: seconds)
@@ -158,14 +158,14 @@ def run(case: Case, monkeypatch: Any) -> Outcome:
 
 
 def moment(date: Dict[str, int]) -> float:
-    """The seconds since 1970 of a ``mockDate``, whose months count from 0."""
+    """Return the seconds since 1970 of a ``mockDate``, whose months count from 0."""
     clock = (date.get("hours", 0), date.get("minutes", 0), date.get("seconds", 0))
     day = (date["year"], date["month"] + 1, date["date"])
     return datetime.datetime(*day, *clock, tzinfo=datetime.timezone.utc).timestamp()
 
 
 def client_for(case: Case, server: SocketServer) -> TargetClient:
-    """The client of ``case``, with its artifact if there is one."""
+    """Return the client of ``case``, with its artifact, if any."""
     came = threading.Event()
     client = TargetClient.create(
         {
@@ -186,7 +186,7 @@ def client_for(case: Case, server: SocketServer) -> TargetClient:
 
 
 def call_options(given: Dict[str, Any]) -> Dict[str, Any]:
-    """The options of a call, in our spelling and of our types."""
+    """Return the options of a call with our names and types."""
     options = {OPTION_NAMES.get(name, snake(name)): value for name, value in given.items()}
     options["request"] = DeliveryRequest.from_dict(given["request"])
     if isinstance(given.get("visitor"), dict):
@@ -195,7 +195,7 @@ def call_options(given: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def snake(name: str) -> str:
-    """``propertyToken`` as ``property_token``."""
+    """Convert ``propertyToken`` to ``property_token``."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 

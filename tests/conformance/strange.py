@@ -1,4 +1,4 @@
-"""Things that nobody should send, and documents in which a few things are strange."""
+"""Malformed values, and documents with a few malformed nodes."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ GOOD = artifact(good=halves(1, "good"), home=halves(2))
 
 
 def deep(levels, inner=None):
-    """JSON that goes down that far."""
+    """Return JSON of that depth."""
     return "[" * levels + ("" if inner is None else inner) + "]" * levels
 
 
@@ -42,7 +42,7 @@ UNUSABLE = {
 
 
 def nested(levels):
-    """A condition that goes down that far."""
+    """Return a condition of that depth."""
     made = True
     for _ in range(levels):
         made = {"!": [made]}
@@ -50,7 +50,7 @@ def nested(levels):
 
 
 def without(*keys):
-    """A rule that lacks something."""
+    """Return a rule without some of its keys."""
     return {key: value for key, value in rule("x").items() if key not in keys}
 
 
@@ -134,14 +134,14 @@ STRANGE = [
 
 
 def places(value, path=()):
-    """The path of every node of ``value``."""
+    """Yield the path of every node of ``value``."""
     yield path
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         yield from places(value[key], (*path, key))
 
 
 def mutated(whole, chance):
-    """A document in which a few nodes are something else, or are not there."""
+    """Return a copy of ``whole`` with a few nodes replaced or missing."""
     document = copy.deepcopy(whole)
     for _ in range(chance.randint(1, 3)):
         path = chance.choice([path for path in places(document) if path])

@@ -1,4 +1,4 @@
-"""What the cases are held to: a comparison that lets everything pass would pass every case."""
+"""The comparison of the conformance cases detects differences."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def test_a_case_passes(case, monkeypatch):
 
 
 def check(case, outcome):
-    """Compare what came of a case with all that it expects."""
+    """Compare the outcome of a case with its expectations."""
     expected = case.content
     found = differences(expected.get("output", {}), outcome.response, "response")
     found += differences(expected.get("meta", {}), outcome.meta, "meta")
@@ -42,7 +42,7 @@ def check(case, outcome):
 
 
 def there(response, path):
-    """One line if the response has something at ``path``."""
+    """Return one line if the response has a value at ``path``."""
     try:
         return [f"response{path}: nothing was expected, there is {at(response, path)!r}"]
     except LookupError:
@@ -50,7 +50,7 @@ def there(response, path):
 
 
 def reports_differ(expected, reported):
-    """Where what was reported is not the one request that was expected.
+    """Return the differences between the reported requests and the expected one.
 
     Requests that report nothing of the kind, such as the look-out for a cluster, do not count.
     """
@@ -75,7 +75,7 @@ def test_the_shares_that_cases_name_are_those_of_the_specification():
 
 
 def bucketing_id(known):
-    """The id that decides: the ECID, else the ``tntId`` without its hint, else the third party id."""
+    """Return the bucketing id: the ECID, else the ``tntId`` without its hint, else the third-party id."""
     tnt_id = re.sub(r"\..*", "", known.get("tntId", ""))
     return known.get("marketingCloudVisitorId") or tnt_id or known.get("thirdPartyId")
 

@@ -1,4 +1,4 @@
-"""Whatever comes in, a call raises nothing, moves no visitor, and says once what it left out."""
+"""With any input, a call raises nothing, keeps visitors in their experiences, and logs skipped parts once."""
 
 import copy
 import json
@@ -53,7 +53,7 @@ EXPECTED = ["A" if bucket("acmeclient", 1, visitor) <= 50 else "B" for visitor i
 
 
 def everybody(client):
-    """What the visitors get of the mbox that is always good."""
+    """Return the contents that the visitors get for the mbox whose rules are valid."""
     return [shown(client, wanted(mboxes=["good"], visitor=visitor)) for visitor in VISITORS]
 
 
@@ -65,7 +65,7 @@ SMALL = {"artifact": 100000}
 
 
 class Download:
-    """What a client was told of its downloads."""
+    """Records the download events of a client."""
 
     def __init__(self):
         self.failed = []
@@ -85,7 +85,7 @@ class Download:
 
 
 def downloading(cdn, edge, download, **options):
-    """The options of a client that downloads from one server and reports to another."""
+    """Return the options of a client that downloads from one server and reports to another."""
     location = f"http://{cdn.domain}/rules.json"
     made = on_device(None, edge.domain, artifact_location=location, events=download.events(), max_response_bytes=SMALL)
     del made["artifact_payload"]
@@ -134,13 +134,13 @@ def test_a_payload_that_cannot_be_used_is_told_of_and_raises_nothing(body):
 
 @pytest.fixture(scope="module")
 def edge():
-    """Where an edge is that takes every report."""
+    """Yield the address of an edge that accepts every report."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         yield server.domain
 
 
 def warnings_in(caplog):
-    """The warnings that say something was left out."""
+    """Return the warnings about skipped parts."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 

@@ -228,7 +228,7 @@ def test_b48_a_trace_of_what_was_executed_is_plain_json():
 
 
 def by_customer_id(client, number):
-    """What a visitor of whom only that customer id is known gets, and as whom."""
+    """Return the contents and the device id of a visitor with only that customer id."""
     customer = {"id": number, "integrationCode": "crm", "authenticatedState": "authenticated"}
     envelope = decide(client, wanted(mboxes=["home", "again", "third"], visitor={"customerIds": [customer]}))
     return contents(envelope), envelope["response"].id.tnt_id
@@ -393,7 +393,7 @@ def test_b61_an_artifact_may_lack_what_only_describes_it(without, trace):
 
 
 def grown(client, visitors):
-    """How many bytes more there are after a call for each of the visitors."""
+    """Return the bytes by which memory grows with a call per visitor."""
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     for visitor in visitors:
@@ -445,7 +445,7 @@ def test_b69_no_call_uses_what_python_is_going_to_drop():
 
 
 def served(connection, body):
-    """The artifact to whoever gets something, an answer of the edge's to whoever posts."""
+    """Answer GET requests with the artifact, and POST requests with a response of the edge."""
     while True:
         raw = connection.read_request()
         if not raw:

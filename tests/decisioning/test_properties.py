@@ -1,4 +1,4 @@
-"""What holds of any artifact, any request and any visitor, through the public client."""
+"""Properties of on-device calls with any artifact, request and visitor, through the public client."""
 
 import json
 import random
@@ -59,7 +59,7 @@ CONTENT = st.one_of(JSON, st.lists(MACROS, max_size=5).map("".join), st.lists(JS
 
 
 def or_missing(strategy):
-    """What ``strategy`` gives, or nothing at all."""
+    """Return a strategy for the values of ``strategy`` or None."""
     return st.one_of(st.none(), strategy)
 
 
@@ -155,13 +155,13 @@ KNOWN = st.one_of(
 
 @pytest.fixture(scope="module")
 def edge():
-    """Where an edge is that takes every report."""
+    """Yield the address of an edge that accepts every report."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         yield server.domain
 
 
 class Formatting:
-    """A logger that makes every line and keeps none."""
+    """A logger that formats every line and discards it."""
 
     def debug(self, message, *arguments):
         message % arguments
@@ -170,19 +170,19 @@ class Formatting:
 
 
 class Silent(Formatting):
-    """One that is asked for no line: a hundred thousand of them say nothing new."""
+    """A disabled logger, for tests with many calls."""
 
     def isEnabledFor(self, level):
         return False
 
 
 def client_at(edge, document):
-    """A client that decides by ``document`` and is quiet about it."""
+    """Return a client that decides with ``document`` and logs without output."""
     return client_of(document, edge, logger=Formatting())
 
 
 def decisions(envelope):
-    """What was decided, without the id of the request, which is a new one each time."""
+    """Return the decision without the request id, which differs for each call."""
     answered = envelope["response"].to_dict(by_alias=True, exclude_none=True)
     answered.pop("requestId")
     return answered
@@ -234,7 +234,7 @@ def test_a_place_gets_one_experience_of_an_activity_at_most(edge, document, requ
 
 
 def tiles(cuts, audience=True):
-    """The rules of an activity whose shares end at ``cuts``, in hundredths of a percent, and cover everybody."""
+    """Return the rules of an activity for all visitors whose shares end at ``cuts``, in hundredths of a percent."""
     ends = [0, *sorted(cuts), 10000]
     shares = [share(low / 100, high / 100) for low, high in zip(ends, ends[1:])]
     return [rule(str(at), {"and": [one, audience]}, 7, experience=at) for at, one in enumerate(shares)], ends
@@ -270,7 +270,7 @@ BOUND_3, BOUND_15 = 30.7, 57.4
 
 
 def chi_square(observed, expected):
-    """How far what was seen is from what was to be expected."""
+    """Return the deviation of the observed counts from the expected ones."""
     return sum((seen - due) ** 2 / due for seen, due in zip(observed, expected))
 
 

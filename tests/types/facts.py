@@ -1,4 +1,4 @@
-"""The committed table of what the schema says, and the classes it speaks of."""
+"""The committed table of schema facts, and the classes in it."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ DEVIATIONS: List[Dict[str, str]] = FACTS["deviations"]
 
 
 class Limit(NamedTuple):
-    """One limit that a class enforces on one of its fields."""
+    """A limit that a class enforces on a field."""
 
     type: str
     field: str
@@ -26,14 +26,14 @@ class Limit(NamedTuple):
 
 
 def type_named(name: str) -> Type[Model]:
-    """The wire type of that name."""
+    """Return the model class of that name."""
     found = getattr(target_python_sdk.types, name)
     assert issubclass(found, Model)
     return found
 
 
 def fields_of(name: str) -> List[Dict[str, Any]]:
-    """The rows of a class, or of the part of a class, in the constructor's order."""
+    """Return the rows of a class, or of a part of a class, in the constructor's order."""
     if name in CLASSES:
         return list(CLASSES[name]["fields"])
     whole = CLASSES[PARTS[name]["part_of"]]["fields"]
@@ -41,12 +41,12 @@ def fields_of(name: str) -> List[Dict[str, Any]]:
 
 
 def enforced(row: Dict[str, Any]) -> List[str]:
-    """The kinds of limit that a row says are enforced."""
+    """Return the limits that are enforced for a row."""
     return list(row.get("enforced", row.get("schema", {})))
 
 
 def limits() -> Iterator[Limit]:
-    """Every limit that is enforced, class by class."""
+    """Yield every enforced limit, by class."""
     for name in [*CLASSES, *PARTS]:
         for row in fields_of(name):
             for kind in enforced(row):
@@ -54,6 +54,6 @@ def limits() -> Iterator[Limit]:
 
 
 def minimal_arguments(name: str) -> Dict[str, Any]:
-    """The least that the constructor of a class insists on."""
+    """Return the required arguments of a constructor."""
     required: Tuple[str, ...] = tuple(row["name"] for row in fields_of(name) if "required" in enforced(row))
     return {field: 1 if field == "status" else "x" for field in required}

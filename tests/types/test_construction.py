@@ -1,4 +1,4 @@
-"""How a model is built, read, copied and compared."""
+"""Models are created, read, copied and compared."""
 
 import copy
 import enum
@@ -33,13 +33,13 @@ every_class = pytest.mark.parametrize("name", [*CLASSES, *PARTS])
 
 
 class Channel(enum.Enum):
-    """A user's own enumeration."""
+    """An application's enumeration."""
 
     WEB = "web"
 
 
 class RequestWithATenant(DeliveryRequest):
-    """A user's own request, with a constructor of its own."""
+    """An application's subclass with a different constructor."""
 
     def __init__(self, tenant: str, **fields: Any) -> None:
         super().__init__(**fields)
@@ -248,7 +248,7 @@ def test_replacing_an_unknown_field_is_a_type_error():
 
 
 def loaded_from(state: Dict[str, Any], cls: type) -> Any:
-    """What unpickling makes of a class and a state."""
+    """Return the object that unpickling creates from a class and a state."""
     model = cls.__new__(cls)
     model.__setstate__(state)
     return model

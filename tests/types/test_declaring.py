@@ -1,4 +1,4 @@
-"""Declaring a type: what the base class reads from a class body."""
+"""The base class reads the fields of a model from its class body."""
 
 import enum
 import subprocess
@@ -204,7 +204,7 @@ def test_a_subclass_is_used_before_its_base_and_after():
             self.second = 2
 
     class Plain(Base):
-        """No field of its own."""
+        """A subclass without fields."""
 
     assert Own("a").to_dict() == {"first": "a", "second": 2}
     assert Plain("b").to_dict() == {"first": "b"} == Base("b").to_dict()

@@ -1,4 +1,4 @@
-"""To the wire and back: ``to_dict`` and ``from_dict``."""
+"""Models are converted to dicts and back: ``to_dict`` and ``from_dict``."""
 
 import datetime
 import enum
@@ -35,13 +35,13 @@ UTC = datetime.timezone.utc
 
 
 class Channel(enum.Enum):
-    """A user's own enumeration."""
+    """An application's enumeration."""
 
     WEB = "web"
 
 
 class Word(str, enum.Enum):
-    """One whose members are text."""
+    """An application's enumeration of ``str``."""
 
     WEB = "web"
 
@@ -310,6 +310,6 @@ def test_a_request_that_contains_itself_is_an_option_error():
 
 
 def _dismantle(value: Any) -> None:
-    """Takes a deep value apart from the outside, because some interpreters free it recursively."""
+    """Take a deep value apart from the outside, because some interpreters free it recursively."""
     while isinstance(value, dict):
         value = value.pop("a").pop()

@@ -1,4 +1,4 @@
-"""The same objects under every door, old and new."""
+"""``delivery_api_client`` exports the objects of the SDK, and nothing else."""
 
 import ast
 

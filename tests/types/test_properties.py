@@ -1,4 +1,4 @@
-"""What holds for every model that can be built, tried on generated ones."""
+"""Properties of all models, tested with generated ones."""
 
 import copy
 import datetime
@@ -41,7 +41,7 @@ LEAVES: Dict[str, st.SearchStrategy[Any]] = {
 
 @lru_cache(maxsize=None)
 def values_of(type_name: str) -> st.SearchStrategy[Any]:
-    """Values of a type in the schema's words."""
+    """Return a strategy for a type with the schema's name."""
     if type_name.startswith("list["):
         return st.lists(st.none() | values_of(type_name[5:-1]), max_size=2)
     if type_name in LEAVES:
@@ -51,7 +51,7 @@ def values_of(type_name: str) -> st.SearchStrategy[Any]:
 
 
 def models(cls: Type[Model]) -> st.SearchStrategy[Model]:
-    """Models of a class with some fields set, as the wire could bring them: no limit is kept."""
+    """Return a strategy for models as a server could send them, with some fields set and without regard to limits."""
 
     def built(values: Dict[str, Any]) -> Model:
         model = cls.from_dict({})
