@@ -9,8 +9,8 @@
 
 from typing import TYPE_CHECKING, Any, List
 
-# First of all, though nothing here uses it: from 3.11 on, the deeper in a chain of imports the more
-# CPython's stack of frames grows and shrinks, and urllib3 below five of our modules takes a tenth longer.
+# Imported first, although nothing here uses it: since Python 3.11 an import takes longer the deeper it is nested, and
+# urllib3 below five of our modules takes a tenth longer.
 import urllib3  # noqa: F401
 
 from target_python_sdk.client import AuthState, TargetClient
@@ -45,7 +45,7 @@ __all__ = [
 # 1.1.0's names
 DEFAULT_TIMEOUT = 3000
 DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
-#: Importing 1.1.0 imported them, too.
+#: Importing 1.1.0 also imported these.
 _OLD_MODULES = ("cookies", "helper", "messages", "validators")
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ else:  # hidden from type checkers, which would accept any name
 
             return DeliveryRequest(context=Context(channel="web"))
         if name in _OLD_MODULES:
-            from importlib import import_module  # noqa: PLC0415 - 1.1.0's users alone
+            from importlib import import_module  # noqa: PLC0415 - only users of 1.1.0 need it
 
             return import_module(f"{__name__}.{name}")
         if name not in __all__:
@@ -79,11 +79,11 @@ else:  # hidden from type checkers, which would accept any name
             from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - as below
 
             return AsyncResult
-        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - a twentieth of our import
+        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - a twentieth of our import time
 
         return getattr(option_types, name)
 
 
 def __dir__() -> List[str]:
-    """The names that are there and those that come when asked for."""
+    """Return all names, including those that are imported on first use."""
     return sorted({*globals(), *__all__})

@@ -29,7 +29,7 @@ class ClientConfig(Mapping[str, Any]):
         return len(self._current_values())
 
     def __repr__(self) -> str:
-        return "<config of {}: {}>".format(self._options.get("client"), ", ".join(self))  # the others may hold secrets
+        return f"<config of {self._options.get('client')}: {', '.join(self)}>"  # the values may be secret
 
     def _current_values(self) -> Dict[str, Any]:
         config = {"internal": True, "decisioning_method": "server-side", "timeout": 3000, **self._options}
@@ -38,24 +38,24 @@ class ClientConfig(Mapping[str, Any]):
 
 
 class DecisioningEngine:
-    """The part of a client that decides in this process, as far as 1.1.0's applications asked it anything."""
+    """The on-device decisioning of a client, with the methods that 1.1.0's applications use."""
 
     def __init__(self, source: Callable[[], "Optional[ArtifactSource]"]) -> None:
         self._source = source
 
     def is_ready(self) -> bool:
-        """Whether there is an artifact to decide by."""
+        """Return whether an artifact is available."""
         source = self._source()
         return source is not None and source.artifact is not None
 
     def get_raw_artifact(self) -> Optional[Dict[str, Any]]:
-        """The artifact as it came, to be read and not to be changed; None before there is one."""
+        """Return the artifact as it was downloaded, or None. Do not change it."""
         source = self._source()
         artifact = None if source is None else source.artifact
         return None if artifact is None else dict(artifact.document)
 
     def stop_polling(self) -> None:
-        """Look for no newer artifact.  No process waits for one: this is not needed to end it."""
+        """Stop polling. This is not necessary before the process exits."""
         source = self._source()
         if source is not None:
             source.stop()

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from urllib.parse import quote, unquote
 
 from target_python_sdk import protocol as service
-from target_python_sdk.delivery.cookies import PARSED_LENGTH, PARSED_PARTS, UNQUOTED
+from target_python_sdk.delivery.cookies import MAX_PARSED_LENGTH, MAX_PARSED_PARTS, SAFE_CHARACTERS
 from target_python_sdk.types import TargetCookie
 from target_tools.clock import epoch_seconds
 
@@ -47,7 +47,7 @@ def _time(text: str) -> Union[int, float, None]:
 
 def serialize_cookie(cookie: Mapping[str, Any]) -> str:
     """Return a part of the cookie as text."""
-    name, value = quote(cookie["name"], UNQUOTED), quote(cookie["value"], UNQUOTED)
+    name, value = quote(cookie["name"], SAFE_CHARACTERS), quote(cookie["value"], SAFE_CHARACTERS)
     return f"{name}#{value}#{cookie['expires']}"
 
 
@@ -65,7 +65,7 @@ def parse_cookies(target_cookie: Optional[str]) -> Dict[str, InternalCookie]:
     """Return the parts of a cookie that have not expired, by name. The last of several with one name wins."""
     if not target_cookie:
         return {}
-    texts = get_internal_cookies(target_cookie[:PARSED_LENGTH].strip('"'))[:PARSED_PARTS]
+    texts = get_internal_cookies(target_cookie[:MAX_PARSED_LENGTH].strip('"'))[:MAX_PARSED_PARTS]
     parts = filter(None, map(deserialize_cookie, texts))
     return {part["name"]: part for part in parts if math.ceil(epoch_seconds()) <= part["expires"]}
 

@@ -1,4 +1,4 @@
-"""Everything this SDK raises, where users look for it.  The tree is drawn in :mod:`target_tools.errors`."""
+"""The errors that this SDK raises. They are defined in :mod:`target_tools.errors`."""
 
 from target_tools.errors import (
     ApiException,

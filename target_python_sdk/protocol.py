@@ -1,4 +1,4 @@
-"""Names and numbers of the Delivery API, and the headers that identify the SDK."""
+"""Names and limits of the Delivery API, and the headers that identify the SDK."""
 
 from target_python_sdk.version import __version__
 
@@ -6,9 +6,9 @@ from target_python_sdk.version import __version__
 
 #: The first-party cookie that carries the session and the visitor.
 TARGET_COOKIE = "mbox"
-#: The cookie that carries the edge cluster, so that the next call goes where the profile is.
+#: The cookie with the edge cluster, so that the next call goes to the cluster with the profile.
 LOCATION_HINT_COOKIE = "mboxEdgeCluster"
-#: The Experience Cloud visitor's cookie is this prefix and the organization id.
+#: The prefix of the Experience Cloud visitor's cookie; the organization id follows.
 VISITOR_COOKIE_PREFIX = "AMCV_"
 #: The parts inside the ``mbox`` cookie.
 SESSION_ID_COOKIE = "session"
@@ -27,7 +27,7 @@ DELIVERY_PATH = "/rest/v1/delivery"
 
 # Locations
 
-#: The mbox that a page load stands for; also the default supplemental-data consumer.
+#: The mbox of a page load; also the default consumer of the supplemental data id.
 DEFAULT_GLOBAL_MBOX = "target-global-mbox"
 
 # Headers

@@ -1,3 +1,3 @@
-"""The version, as setup.cfg says it."""
+"""The version. It is the same as in setup.cfg."""
 
 __version__ = "2.0.0.dev0"

@@ -44,7 +44,7 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     """Return the parsed options of a call. Raises ``OptionError``."""
     if not options:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
-    if options.__class__ is not dict and not isinstance(options, Mapping):  # dict first: asking an ABC is slow
+    if options.__class__ is not dict and not isinstance(options, Mapping):  # isinstance of an ABC is slow
         raise _invalid_argument("options", "a dict", options)
     if len(options) == 1:
         only = options.get("request")
@@ -77,7 +77,7 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
 
 
 def check_offers(request: DeliveryRequest) -> None:
-    """Raise ``OptionError`` for an ``execute`` or ``prefetch`` that asks for nothing."""
+    """Raise ``OptionError`` for an empty ``execute`` or ``prefetch``."""
     execute, prefetch = request.execute, request.prefetch
     if execute is not None and not (execute.page_load or execute.mboxes):
         raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
@@ -98,7 +98,7 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
 
 
 def check_notifications(request: DeliveryRequest) -> None:
-    """Raise ``OptionError`` for a request that brings neither notifications nor telemetry."""
+    """Raise ``OptionError`` for a request without notifications and telemetry."""
     if not request.notifications and request.telemetry is None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
 

@@ -1,8 +1,8 @@
 """The ``mbox`` cookie: ``session#<id>#<expires>|PC#<device id>#<expires>``.
 
-Names and values are percent-encoded as ``encodeURIComponent`` does it, because at.js
-reads the same cookie; ``expires`` is in seconds since 1970.  What a browser sends is
-read under limits and never raises: a part that makes no sense is not there.
+Names and values are percent-encoded like ``encodeURIComponent`` does, because at.js reads the same cookie.
+``expires`` is in seconds since 1970. A cookie from a browser is parsed under limits and never raises an error;
+invalid parts are ignored.
 """
 
 import math
@@ -21,25 +21,27 @@ from target_python_sdk.protocol import (
 )
 from target_python_sdk.types import TargetCookie
 
-#: Maximum length of a cookie that is parsed, and maximum number of its parts.
-PARSED_LENGTH = 8192
-PARSED_PARTS = 10
-#: Maximum length of a created cookie; browsers drop longer ones.
-WRITTEN_LENGTH = 4096
-#: Characters that ``encodeURIComponent`` does not encode, besides ``_.-~``, which ``quote`` does not encode either.
-UNQUOTED = "!*'()"
-#: Text without characters to encode, as in most ids.
+#: The length and the number of parts of a cookie that are parsed.
+MAX_PARSED_LENGTH = 8192
+MAX_PARSED_PARTS = 10
+#: The longest cookie that is written; browsers drop longer ones.
+MAX_WRITTEN_LENGTH = 4096
+#: ``encodeURIComponent`` does not encode these; ``quote`` does not encode ``_.-~`` either.
+SAFE_CHARACTERS = "!*'()"
+#: Most ids need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
-#: One part of the cookie: its name, its value, and when it expires in seconds since 1970.
+#: One part of the cookie: its name, its value, and its expiry in seconds since 1970.
 Part = Tuple[str, str, float]
 
 
 def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
-    """The values of the parts that are still alive at ``now``, by name; of two alike the last counts."""
+    """Return the values of the parts that have not expired by name. The last of two equal names wins."""
     if not value:
         return {}
-    parts = [_part(text) for text in value[:PARSED_LENGTH].strip('"').split("|", PARSED_PARTS)[:PARSED_PARTS]]
+    parts = [
+        _part(text) for text in value[:MAX_PARSED_LENGTH].strip('"').split("|", MAX_PARSED_PARTS)[:MAX_PARSED_PARTS]
+    ]
     return {name: value for name, value, expires in filter(None, parts) if math.ceil(now) <= expires}
 
 
@@ -57,31 +59,31 @@ def _part(text: str) -> Optional[Part]:
 
 
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
-    """The cookie to set: the session and, once the edge has named the visitor, the device."""
+    """Return the cookie to set. It contains the session and, if known, the device id."""
     started = math.ceil(now)
-    session = _written(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)
+    session = _serialize_part(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)
     if not device_id:
-        return _cookie(TARGET_COOKIE, _kept(session), SESSION_ID_MAX_AGE)
-    device = _written(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE)
+        return _cookie(TARGET_COOKIE, _part_if_it_fits(session), SESSION_ID_MAX_AGE)
+    device = _serialize_part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE)
     value = session + "|" + device
-    if len(value) >= WRITTEN_LENGTH:
-        value = _kept(session) or _kept(device)
+    if len(value) >= MAX_WRITTEN_LENGTH:
+        value = _part_if_it_fits(session) or _part_if_it_fits(device)
     return _cookie(TARGET_COOKIE, value, DEVICE_ID_MAX_AGE)
 
 
-def _kept(part: str) -> str:
-    """A part that a browser keeps, or nothing."""
-    return part if len(part) < WRITTEN_LENGTH else ""
+def _part_if_it_fits(part: str) -> str:
+    """Return ``part`` if a browser stores it, else an empty text."""
+    return part if len(part) < MAX_WRITTEN_LENGTH else ""
 
 
 def location_hint_cookie(cluster: str) -> TargetCookie:
-    """The cookie that brings the visitor's next call to the cluster that holds the profile."""
+    """Return the cookie that sends the visitor's next call to the cluster with the profile."""
     return _cookie(LOCATION_HINT_COOKIE, cluster, LOCATION_HINT_MAX_AGE)
 
 
-def _written(name: str, value: str, expires: int) -> str:
-    """One part as text."""
-    quoted = value if _PLAIN.fullmatch(value) else quote(value, UNQUOTED, errors="replace")
+def _serialize_part(name: str, value: str, expires: int) -> str:
+    """Return one part of the cookie."""
+    quoted = value if _PLAIN.fullmatch(value) else quote(value, SAFE_CHARACTERS, errors="replace")
     return f"{name}#{quoted}#{expires}"
 
 

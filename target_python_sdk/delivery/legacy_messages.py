@@ -1,4 +1,4 @@
-"""Texts that 1.1.0's users know by heart, to the letter."""
+"""The error texts of 1.1.0, unchanged because applications may match on them."""
 
 PRIVATE_CONSTRUCTOR = "Please use TargetClient.create static method instead"
 OPTIONS_REQUIRED = "Options are required"

@@ -22,7 +22,7 @@ from target_tools.errors import OptionError
 from target_tools.http.policies import BreakerPolicy, RetryPolicy
 from target_tools.logger import Log
 
-if TYPE_CHECKING:  # the transport is read with the first client, not with the options
+if TYPE_CHECKING:  # the transport is imported with the first client
     from target_tools.http.headers import Headers
     from target_tools.http.proxies import Proxy
     from target_tools.http.tls import ClientCert, TlsContexts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the transport is read with the first client, not with the o
 
 
 class ByteLimits(NamedTuple):
-    """The largest answers that are read, in bytes after decompression."""
+    """Limits for the size of answers, in bytes after decompression."""
 
     delivery: int = 8 << 20
     artifact: int = 64 << 20
@@ -38,7 +38,7 @@ class ByteLimits(NamedTuple):
 
 
 class ClientSettings(NamedTuple):
-    """The options of a client, checked.  Times are seconds here."""
+    """The parsed options of a client. Times are in seconds."""
 
     client: str
     organization_id: str
@@ -83,17 +83,17 @@ class ClientSettings(NamedTuple):
     client_cert: "ClientCert" = None
     max_response_bytes: ByteLimits = ByteLimits()
     shutdown_timeout: float = 2.0
-    #: The query of every call, with ``{}`` where the session id goes.
+    #: The query of every call, with ``{}`` in place of the session id.
     query: str = ""
-    #: Keeps the TLS context that the options were checked with until a connection uses it.
+    #: The TLS contexts that the options were checked with. Connections use them, too.
     tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:
         return f"ClientSettings({self.client})"  # the others may hold secrets
 
     def transport(self) -> "TransportSettings":
-        """The part that opening connections is about."""
-        from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
+        """Return the settings for opening connections."""
+        from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - imported with the first client
 
         return TransportSettings(
             verify_ssl=self.verify_ssl,
@@ -110,13 +110,13 @@ class ClientSettings(NamedTuple):
 
 
 def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSettings:
-    """The settings of a client; raises ``OptionError`` for the first option that cannot be used."""
+    """Return the settings of a client. Raises ``OptionError`` for the first invalid option."""
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     given = parse.drop_empty(options)
     for name, least in (("timeout", 1), ("maximum_wait_ready", 0)):
         if parse.is_number_below(least, given.get(name)):
-            del given[name]  # 1.1.0 took 0 for "not given", and has a constant of -1
+            del given[name]  # 1.1.0 accepted 0, and the constant -1, for "not given"
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
@@ -130,12 +130,12 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
         settings = settings._replace(proxy=settings.proxy._replace(headers=settings.proxy_headers or {}))
     settings = settings._replace(tls=_checked_tls(settings, log))
     if not settings.verify_ssl and settings.secure:
-        log.warning("verify_ssl is False: anybody between here and the edge can read and change what is sent")
+        log.warning("verify_ssl is False: requests and answers can be read and changed on the way")
     return settings
 
 
 def _query(settings: ClientSettings) -> str:
-    query = "imsOrgId={}&sessionId={{}}".format(quote(settings.organization_id, ""))
+    query = f"imsOrgId={quote(settings.organization_id, '')}&sessionId={{}}"
     return query if settings.version is None else query + "&version=" + quote(settings.version, "")
 
 
@@ -158,7 +158,7 @@ def _retry_total(retry: urllib3.Retry) -> int:
 
 
 def _proxy(option: str, value: Any) -> "Proxy":
-    from target_tools.http.proxies import parse_proxy  # noqa: PLC0415 - as above
+    from target_tools.http.proxies import parse_proxy  # noqa: PLC0415 - imported with the first client
 
     expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
     try:
@@ -166,8 +166,8 @@ def _proxy(option: str, value: Any) -> "Proxy":
     except ValueError:
         parse.reject(option, expected, value)
     if proxy.scheme != "http":
-        from target_tools.http.pool_managers import new_manager  # noqa: PLC0415 - as above
-        from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - as above
+        from target_tools.http.pool_managers import new_manager  # noqa: PLC0415 - imported with the first client
+        from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - imported with the first client
 
         new_manager(proxy, TlsContexts(False, None, None))  # raises if PySocks is not installed
     return proxy
@@ -221,7 +221,7 @@ def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
 def _headers(option: str, value: Any) -> "Headers":
     if callable(value):
         return cast("Headers", value)
-    from target_tools.http.headers import check_headers  # noqa: PLC0415 - as above
+    from target_tools.http.headers import check_headers  # noqa: PLC0415 - imported with the first client
 
     is_dict = isinstance(value, Mapping)
     return check_headers({plain(name): plain(item) for name, item in value.items()} if is_dict else value)
@@ -231,7 +231,7 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
     """Return the TLS contexts of a client with certificate files.  Raises ``OptionError`` if one cannot be loaded."""
     if not settings.secure or (settings.ca_certs is None and settings.client_cert is None):
         return None
-    from target_tools.http.tls import CertificateFileError, TlsContexts  # noqa: PLC0415 - as above
+    from target_tools.http.tls import CertificateFileError, TlsContexts  # noqa: PLC0415 - imported with the first client
 
     contexts = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert, log)
     try:
@@ -286,5 +286,5 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "client_cert": parse.certificate,
     "max_response_bytes": _byte_limits,
     "shutdown_timeout": parse.milliseconds(0),
-    "internal": lambda option, value: value,  # 1.1.0's mark of a client made by ``create``
+    "internal": lambda option, value: value,  # set by 1.1.0's ``create``
 }

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.cookies import (
-    PARSED_LENGTH,
-    WRITTEN_LENGTH,
+    MAX_PARSED_LENGTH,
+    MAX_WRITTEN_LENGTH,
     location_hint_cookie,
     parse_target_cookie,
     target_cookie,
@@ -47,7 +47,7 @@ def test_the_cookie_reads_as_it_is_documented():
         ("|||session#abc#4000000000|||", {"session": "abc"}),
         ("check#true#4000000000|disable#x#4000000000", {"check": "true", "disable": "x"}),
         ("|".join(["x#y#4000000000"] * 10 + ["session#late#4000000000"]), {"x": "y"}),
-        ("x" * PARSED_LENGTH + "|session#late#4000000000", {}),
+        ("x" * MAX_PARSED_LENGTH + "|session#late#4000000000", {}),
     ],
 )
 def test_what_makes_no_sense_is_not_there(text, parts):
@@ -83,7 +83,7 @@ def test_the_hint_cookie_lives_as_long_as_a_session():
 
 def test_a_cookie_no_browser_would_keep_is_not_written():
     cookie = target_cookie("abc", "x" * 5000, NOW)
-    assert len(cookie["value"]) <= WRITTEN_LENGTH
+    assert len(cookie["value"]) <= MAX_WRITTEN_LENGTH
     assert cookie["value"].startswith("session#abc#")
 
 
