@@ -1,6 +1,6 @@
 """A Flask application as users of 1.1.0 have it: with 1.1.0's names, in each of the ways its documentation shows.
 
-It knows nothing that is newer than 1.1.0, and is not to learn it.
+It uses only names of 1.1.0, and must not use newer ones.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ VIEW = "checkout"
 
 
 class Shop:
-    """What the views of the application share."""
+    """State that the views of the application share."""
 
     def __init__(self, options: Dict[str, Any]) -> None:
         self.events: List[Any] = []
@@ -50,7 +50,7 @@ class Shop:
         self.client = TargetClient.create({**options, "events": {"client_ready": self.events.append}})
 
     def context(self) -> Context:
-        """The page and the browser, as far as the request tells of them."""
+        """Return page and browser from the headers of the request."""
         return Context(
             channel=ChannelType.WEB,
             address=Address(url=request.url, referring_url=request.referrer),
@@ -79,7 +79,7 @@ class Shop:
         self.results[request_id] = {"error": str(error)}
 
     def waited(self, request_id: str, async_result: Any) -> Any:
-        """What the callbacks kept of a call."""
+        """Return the arguments that the callbacks received."""
         async_result.wait()
         return self.results.pop(request_id)
 
@@ -105,7 +105,7 @@ def answered(envelope: Any) -> Any:
 
 
 def notification(told: Dict[str, Any]) -> Notification:
-    """What a page has told, as Target is told it."""
+    """Return the notification for a report of the page."""
     mbox: Optional[Dict[str, Any]] = told.get("mbox")
     view: Optional[Dict[str, Any]] = told.get("view")
     return Notification(

@@ -195,7 +195,7 @@ SIGNATURES = {
 
 
 def found(path):
-    """What a dotted name below the package is."""
+    """Return the object with a dotted name below the package."""
     *modules, last = path.split(".")
     for taken in range(len(modules), -1, -1):
         try:
@@ -643,7 +643,7 @@ def test_a_pool_manager_that_cannot_send_is_named():
 
 
 def test_a_configuration_that_was_made_without_a_pool_manager_serves(engine_of):
-    """As one that 1.1.0 pickled."""
+    """As in a pickle of 1.1.0."""
     config = config_for(**deciding_by(builders.artifact(home=[builders.rule("ours")])))
     del config.pool_manager
     engine = TargetDecisioningEngine(config)
@@ -718,7 +718,7 @@ def test_initialize_waits_no_longer_than_it_is_told_in_seconds():
 
 
 def test_b44_times_are_seconds(engine_of):
-    """1.1.0's words for "not given" are understood, and what is no time is an error that names it."""
+    """1.1.0's values for "not given" are accepted; another value that is not a time is an error that names it."""
     document = artifact()
     for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last are milliseconds, by mistake
         engine_of(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
@@ -762,7 +762,7 @@ def test_an_emitter_that_raises_harms_nobody(engine_of, caplog):
         assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
 
 
-# What the edge is to hear of
+# Notifications
 
 
 def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
@@ -917,7 +917,7 @@ def test_an_engine_that_nobody_holds_lets_its_thread_go():
         assert eventually(lambda: not threads_of("held"))
 
 
-#: What a script does that uses an engine; ``sys.argv`` names the CDN.
+#: A script that uses an engine; ``sys.argv`` names the CDN.
 SCRIPT = (
     "import sys, time\n"
     "from target_decisioning_engine import TargetDecisioningEngine\n"

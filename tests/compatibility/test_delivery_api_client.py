@@ -380,7 +380,7 @@ def test_values_by_the_name_of_their_type(data, kind, value):
     ],
 )
 def test_the_wrong_structure_is_said(data, kind):
-    if kind == "object":  # bounds of JSON hold, and what is no JSON is text where a text will do
+    if kind == "object":  # JSON's limits apply; other values become text if text is accepted
         assert deserialized(data, kind) == data
     else:
         with pytest.raises(InvalidResponse):
@@ -862,7 +862,7 @@ def test_calls_that_cannot_be_made():
 def test_one_request_and_its_answer(edge, client, method):
     url = f"http://{edge.domain}/q?x=1"
     keywords = {"body": {"a": 1}} if method in ("POST", "PUT", "PATCH", "DELETE") else {}
-    if method == "HEAD":  # whose answer has no body
+    if method == "HEAD":  # an answer to HEAD has no body
         with SocketServer(lambda one: one.read_request() and one.send(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
             assert client.rest_client.HEAD("http://" + server.domain).data == ""
         return
@@ -1000,7 +1000,7 @@ def test_the_pool_does_what_an_application_gives_it():
     with ApiClient() as client:
         pool = client.pool
         assert client.pool is pool
-        assert pool.apply_async(divmod, (7,), {}).get  # a result, whatever comes of it
+        assert pool.apply_async(divmod, (7,), {}).get  # a result, even if the call fails
         assert pool.apply_async(int, ("12",), {"base": 8}, callback=told.append).get(5) == 10
         failed = pool.apply_async(int, ("x",), error_callback=lambda error: told.append(type(error)))
         with pytest.raises(ValueError, match="invalid literal"):
@@ -1012,7 +1012,7 @@ def test_the_pool_does_what_an_application_gives_it():
         pool.join()
         with pytest.raises(ApiValueError, match="Pool not running"):
             pool.apply_async(int)
-    assert client.pool is not pool  # one that was closed opens anew
+    assert client.pool is not pool  # a closed client creates a new pool
     client.close()
 
 

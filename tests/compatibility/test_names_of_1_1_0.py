@@ -8,10 +8,10 @@ import pytest
 from tests.compatibility.test_old_names import OF_1_1_0
 from tests.conftest import SHARED
 
-#: A name in the list, and what stands in brackets behind it.
+#: A name in the list, and the text in brackets after it.
 CALL = re.compile(r"(?<![\w\"'@/])([A-Za-z_][\w.]*)((?:\((?:[^()]|\([^()]*\))*\))*)")
 
-#: What is between backticks in the list of 1.1.0's names, and is not one of them.
+#: Words in backticks in the list of 1.1.0's names that are not names.
 NO_NAMES = re.findall(
     r"\w+",
     """
@@ -53,7 +53,7 @@ def _expanded(text: str) -> List[str]:
     if braces is None:
         return [text]
     before, inner, after = braces.groups()
-    if before.endswith("SCHEME"):  # whose keys these are
+    if before.endswith("SCHEME"):  # the keys of a scheme
         return [before + after]
     return [part for each in inner.split(",") for part in _expanded(before + each.strip() + after)]
 

@@ -1,4 +1,4 @@
-"""The page of old names: what it says of a name is so, and it says something of every name there was."""
+"""``docs/old-names.md`` is correct, and lists every name of 1.1.0."""
 
 import enum
 import importlib
@@ -31,7 +31,7 @@ class Name(NamedTuple):
 
     @property
     def whole(self) -> str:
-        """Where it was."""
+        """The dotted name in 1.1.0."""
         return f"{self.module}.{self.name}"
 
 
@@ -64,7 +64,7 @@ INSTANCES: Dict[str, Callable[[], Any]] = {
 
 
 def found(module: str, name: str) -> Any:
-    """The object of that name; ``ImportError`` or ``AttributeError`` where there is none."""
+    """Return the object of that name. Raises ``ImportError`` or ``AttributeError`` if it does not exist."""
     value: Any = importlib.import_module(module)
     for part in name.split("."):
         if inspect.isclass(value) and not hasattr(value, part) and value.__name__ in INSTANCES:
@@ -74,7 +74,7 @@ def found(module: str, name: str) -> Any:
 
 
 def signature_of(value: Any) -> str:
-    """The parameters by name, with their defaults; nothing for what is not called, or is an enumeration."""
+    """Return the parameters with their defaults; an empty text for enumerations and objects that are not callable."""
     if not callable(value) or (inspect.isclass(value) and issubclass(value, enum.Enum)):
         return ""
     parameters = inspect.signature(value).parameters.values()
@@ -96,14 +96,14 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 @pytest.mark.parametrize("name", OFFERED, ids=lambda name: name.whole)
 def test_a_name_that_is_offered_imports_with_its_signature(name: Name) -> None:
-    """Works and kept; what is the same object as its new home shows its signature there."""
+    """For the classes "works" and "kept". A row about the same object as a new name has no signature."""
     value = found(name.module, name.name)
     if not name.note.startswith("The same object"):
         assert signature_of(value) == name.signature
 
 
 def test_a_class_is_the_same_object_as_its_new_home() -> None:
-    """Where a row says so: ``isinstance`` and ``except`` hold for either name."""
+    """If a row says "the same object", ``isinstance`` and ``except`` work with either name."""
     same = [name for name in OFFERED if name.note.startswith("The same object")]
     for name in same:
         home = re.findall(r"`([^`]+)`", name.note)[0]
@@ -114,7 +114,7 @@ def test_a_class_is_the_same_object_as_its_new_home() -> None:
 
 @pytest.mark.parametrize("name", NOT_OFFERED, ids=lambda name: name.whole)
 def test_a_name_that_is_not_offered_does_not_import(name: Name) -> None:
-    """And the row says what to use instead."""
+    """The row names the replacement."""
     with pytest.raises((ImportError, AttributeError)):
         found(name.module, name.name)
     assert len(name.note) > 20

@@ -208,7 +208,7 @@ def test_notifications_of_decisions_made_here_are_sent_by_it():
 
 
 class Canned(DeliveryApi):
-    """What a test may put in the place of the class."""
+    """A class with which a test replaces the original."""
 
     def execute(self, ims_org_id, session_id, delivery_request, **kwargs):
         return DeliveryResponse(status=200, client="canned")

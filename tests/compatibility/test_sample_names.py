@@ -1,4 +1,4 @@
-"""An application that was written for 1.1.0 serves browsers as it stands: see ``sample_application``."""
+"""An application that was written for 1.1.0 works unchanged; see ``sample_application``."""
 
 import ast
 import importlib
@@ -46,13 +46,13 @@ class Browser:
             return text
 
     def decisions(self, path: str, told: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        """The same, of which ``to_str`` made a text."""
+        """Return the value of a text that ``to_str`` created."""
         found: Dict[str, Any] = ast.literal_eval(self.open(path, told))
         return found
 
     @property
     def cookies(self) -> Dict[str, Any]:
-        """What it was given, by name."""
+        """Return the arguments by name."""
         return {cookie.name: cookie for cookie in self.jar}
 
 
@@ -70,13 +70,13 @@ class Served:
 
     @property
     def deliveries(self) -> List[Any]:
-        """What was asked of the edge, apart from the artifact and the location hint."""
+        """Return the requests to the edge, except those for the artifact and the location hint."""
         return [asked for asked in self.edge.requests if asked.method == "POST" and len(asked.body) > 2]
 
 
 @pytest.fixture
 def method() -> str:
-    """Who decides, where a test does not say otherwise."""
+    """The decisioning method, unless a test sets it."""
     return "server-side"
 
 
@@ -99,12 +99,12 @@ def served(method: str) -> Iterator[Served]:
 
 
 def named(element: Dict[str, Any]) -> Any:
-    """What the first option of an element holds."""
+    """Return the content of the first option of an element."""
     return element["options"][0]["content"]
 
 
 def test_a_page_load_is_decided(served: Served) -> None:
-    """Actions for the page, None and all as ``to_str`` shows them; the edge hears of page and browser."""
+    """The page gets all actions as ``to_str`` shows them, including None; the edge gets page and browser."""
     found = served.browser().decisions("/page-load")
 
     assert (found["status"], found["prefetch"], found["execute"]["mboxes"]) == (200, None, None)
@@ -119,7 +119,7 @@ def test_a_page_load_is_decided(served: Served) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_mboxes_are_decided_in_every_way_alike(served: Served, method: str) -> None:
-    """Blocking, and with callbacks: the same visitor gets the same, whoever decides (B7)."""
+    """With blocking calls and callbacks, a visitor gets the same experience with each decisioning method (B7)."""
     browser = served.browser()
     first = browser.decisions("/mboxes")
     again = browser.decisions("/mboxes-by-callback")
@@ -250,7 +250,7 @@ def test_a_mistake_has_the_text_that_it_had(served: Served) -> None:
 
 
 def test_an_edge_that_is_gone_is_an_error_and_not_the_end(served: Served) -> None:
-    """``err_callback`` hears of it, ``wait`` comes back, and the next page is served when the edge is there again."""
+    """``err_callback`` receives the error, ``wait`` returns, and the next page is served when the edge works again."""
     served.edge.stop()
     with pytest.raises(urllib.error.HTTPError) as raised:
         served.browser().open("/mboxes-by-callback")

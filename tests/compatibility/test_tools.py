@@ -1,4 +1,4 @@
-"""The small old doors: modules of ``target_tools`` and ``target_python_sdk``, and what a client shows of itself.
+"""The small modules of 1.1.0 in ``target_tools`` and ``target_python_sdk``, and the attributes of a client.
 
 Every value beside a call is what 1.1.0 gave, read off by running it; where ours is another on purpose, the test says
 so.
@@ -139,7 +139,7 @@ def test_a_cookie_lives_as_long_as_its_last_part(stopped_clock: None) -> None:
 
 
 def test_what_is_written_the_client_reads(stopped_clock: None) -> None:
-    """The old door and the client agree on a cookie."""
+    """1.1.0's function and the client parse a cookie alike."""
     written = helper.get_target_cookie("s x", VisitorId(tnt_id="d.35_0"))
     parts = cookies.parse_cookies(written["value"])
     assert written == {
@@ -201,7 +201,7 @@ def test_the_cookie_of_a_cluster() -> None:
 
 
 def test_a_session_is_the_cookies_then_the_callers_then_a_new_one() -> None:
-    """An empty one is none."""
+    """An empty value counts as missing."""
     cookie = {"session": {"name": "session", "value": "s", "expires": 1}}
     assert helper.get_session_id(cookie, "mine", lambda: "new") == "s"
     assert helper.get_session_id({}, "mine", lambda: "new") == "mine"
@@ -348,7 +348,7 @@ CLIENT_OPTIONS: List[Tuple[Any, Any]] = [
 
 @pytest.mark.parametrize("options, wrong", CLIENT_OPTIONS)
 def test_the_options_of_a_client_are_checked(options: Any, wrong: Any) -> None:
-    """By the text for what is wrong, or None; the client refuses the same."""
+    """The result is the error text or None; the client refuses the same options."""
     assert validators.validate_client_options(options) == (wrong and messages.MESSAGES[wrong])
     if wrong and options != {"internal": True}:
         with pytest.raises(OptionError) as raised:
@@ -480,7 +480,7 @@ def test_the_property_of_a_request_or_of_the_client() -> None:
 
 
 def test_who_decides_and_whether_it_is_ready() -> None:
-    """The engine itself where it is, else None."""
+    """Return the engine if it exists, else None."""
     methods = ("on-device", "hybrid", "server-side", "x", None)
     assert [utils.requires_decisioning_engine(each) for each in methods] == [True, True, False, False, False]
     ready = SimpleNamespace(is_ready=lambda: True)
@@ -598,7 +598,7 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
     (APPLE.format("Macintosh; Intel Mac OS X 10_15_7", ""), "Safari", 17, "mac", "Mac"),
     (APPLE.format("iPhone; CPU iPhone OS 17_1 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPhone"),
     (APPLE.format("iPad; CPU OS 16_6 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPad"),
-    # What 1.1.0 called Chrome Mobile is Chrome; its device is named alike.
+    # 1.1.0's Chrome Mobile is Chrome; the device has the same name.
     (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 Chrome/120.0.0.0 Mobile Safari/537.36",
         "Chrome", 120, "Android", "Pixel 8",
@@ -659,7 +659,7 @@ def test_offers_are_indexed_by_a_response() -> None:
 
 
 def test_b14_a_logger_is_the_one_that_is_given() -> None:
-    """Whatever was asked for before, and no level is set."""
+    """Also after other loggers were used; no level is set."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG
     assert logger.get_logger(own) is own
@@ -679,7 +679,7 @@ def test_constants_of_the_tools() -> None:
 
 @pytest.mark.parametrize("module", ["target_tools.constants", "target_python_sdk"])
 def test_b22_an_empty_request_stays_empty(module: str) -> None:
-    """Whoever adds to it adds to their own."""
+    """Each access returns a new object."""
     home: Any = importlib.import_module(module)
     utils.add_mboxes_to_request(["a"], home.EMPTY_REQUEST)
     afterwards: DeliveryRequest = home.EMPTY_REQUEST
@@ -752,7 +752,7 @@ class Point(LimitedKeyDict):
 
 
 def test_a_dict_with_a_fixed_set_of_keys() -> None:
-    """Others are dropped when it is made, and refused when they are set; a dict's own methods ask nobody."""
+    """Other keys are dropped by the constructor and refused by assignment; other methods of dict do not check keys."""
     point = Point(x=1, z=3)
     assert point == {"x": 1}
     with pytest.raises(KeyError) as raised:
@@ -778,11 +778,11 @@ def test_a_dict_with_no_set_of_keys_cannot_be_made() -> None:
         LimitedKeyDict._get_valid_keys(Point())
 
 
-# What a client shows of itself
+# Attributes of a client
 
 
 def test_the_config_of_a_client_has_the_old_keys() -> None:
-    """What was given, over what 1.1.0 added; read-only, and current."""
+    """The options override 1.1.0's defaults; the view is read-only and current."""
     with TargetClient.create({"client": "acme", "organization_id": "1@A", "secure": False}) as client:
         assert client.config == {
             "internal": True,
@@ -859,7 +859,7 @@ def test_a_star_brings_no_old_name_along() -> None:
     ],
 )
 def test_old_modules_are_attributes_of_their_packages(package: str, names: List[str]) -> None:
-    """Whoever imported the package had them; unknown ones are an AttributeError."""
+    """Importing the package makes them available; unknown names raise ``AttributeError``."""
     script = "import {0} as package; print([getattr(package, name).__name__ for name in {1}], hasattr(package, 'x'))"
     done = subprocess.run(
         [sys.executable, "-c", script.format(package, names)], capture_output=True, text=True, timeout=60, check=True

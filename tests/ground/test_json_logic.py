@@ -1,4 +1,4 @@
-"""Rules evaluate to what json-logic-js gives: a table that it computed, and what is ours to decide."""
+"""Rules give the results of json-logic-js, which computed a table, and have our own limits."""
 
 import contextlib
 import json
@@ -137,7 +137,7 @@ def test_b51_a_missing_variable_does_not_equal_the_text_none():
             assert compile_condition(rule)({"mbox": {}}) is False
 
 
-# What is ours: rules that are refused
+# Our own: refused rules
 
 
 @pytest.mark.parametrize("name", ["method", "log", "nope", "", "var.length", "constructor", "x" * 1000])
@@ -199,7 +199,7 @@ def test_literal_objects_are_handed_on_as_they_are():
     assert compile_rule({"if": [{"var": "x"}, 1, literal]})({}) is literal
 
 
-# What is ours: evaluations that end
+# Our own: limits of an evaluation
 
 
 def doubling(body, start):
@@ -257,7 +257,7 @@ def test_a_loop_over_what_a_visitor_may_have_is_within_the_budget():
     assert compile_condition(rule)({"cart": cart}) is True
 
 
-# What is ours: what rules have in common
+# Our own: shared parts of rules
 
 
 def test_every_case_of_the_table_evaluates_to_the_same_when_all_of_them_share_a_shelf():
@@ -319,7 +319,7 @@ def test_a_range_counts_as_its_two_bounds_do():
             compile_rule(rule)
 
 
-# What is ours: data
+# Our own: data
 
 
 def test_a_look_up_is_a_plain_one_so_that_values_may_be_worked_out_when_asked_for():
