@@ -1,7 +1,7 @@
 """The client of Adobe Target."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar, overload
 
 from target_python_sdk.delivery.call_options import (
     Call,
@@ -9,6 +9,7 @@ from target_python_sdk.delivery.call_options import (
     call_options,
     check_notifications,
     check_offers,
+    merge_options,
     parse_mbox_names,
     with_mboxes,
 )
@@ -33,13 +34,19 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         AttributesCallbackOptions,
         AttributesOptions,
         CallbackOptions,
+        CallKeywords,
         CallOptions,
+        ClientKeywords,
         ClientOptions,
     )
     from target_python_sdk.runtime import Runtime
     from target_tools.concurrency.async_result import AsyncResult
+    from target_tools.typing_compat import Unpack
 
 ResultT = TypeVar("ResultT")
+
+#: The default of ``create``. Its type is not Optional, so that type checkers name a misspelled option.
+_NO_OPTIONS: Any = None
 
 
 class AuthState:
@@ -83,14 +90,14 @@ class TargetClient:
         self._ready: Optional[ReadyEvent] = None
 
     @staticmethod
-    def create(options: Optional["ClientOptions"] = None) -> "TargetClient":
+    def create(options: "ClientOptions" = _NO_OPTIONS, **keywords: "Unpack[ClientKeywords]") -> "TargetClient":
         """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
 
-        Raises :class:`~target_python_sdk.errors.OptionError`, which names the option, for an invalid value. An
-        unknown option is logged and has no effect.
+        Options are a dict, keyword arguments, or both. Raises :class:`~target_python_sdk.errors.OptionError`, which
+        names the option, for an invalid value. An unknown option is logged and has no effect.
         """
-        given: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
-        client = TargetClient({**given, "internal": True})
+        given = merge_options(options, keywords)
+        client = TargetClient({**(given if isinstance(given, Mapping) else {}), "internal": True})
         client._wait_until_ready()
         return client
 
@@ -100,24 +107,41 @@ class TargetClient:
         return VISITOR_COOKIE_PREFIX + organization_id
 
     @overload
+    def get_offers(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
+
+    @overload
+    def get_offers(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
+
+    @overload
     def get_offers(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
 
     @overload
     def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
-    def get_offers(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
-        """Return the offers for ``options["request"]``, with the cookies to set.
+    def get_offers(self, options: Any = None, **keywords: Any) -> Any:
+        """Return the offers for a request, with the cookies to set.
+
+        Options are a dict, keyword arguments, or both: ``get_offers({"request": request})``,
+        ``get_offers(request=request, timeout=500)``. The request is a ``DeliveryRequest`` or a dict.
 
         ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
         ``timeout``. With a ``callback`` it returns an
         :class:`~target_tools.concurrency.async_result.AsyncResult` at once. Raises ``OptionError`` before anything
         is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
         """
-        return self._execute(self._offers_call(options), _identity)
+        return self._execute(self._offers_call(merge_options(options, keywords)), _identity)
 
-    async def get_offers_async(self, options: "CallOptions") -> TargetDeliveryResponse:
+    async def get_offers_async(
+        self, options: "CallOptions" = _NO_OPTIONS, **keywords: "Unpack[CallKeywords]"
+    ) -> TargetDeliveryResponse:
         """Return the offers without blocking the event loop. A worker executes the call."""
-        return await self._execute_async(self._offers_call(options), _identity)
+        return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    def send_notifications(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
+
+    @overload
+    def send_notifications(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
 
     @overload
     def send_notifications(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
@@ -125,16 +149,28 @@ class TargetClient:
     @overload
     def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
-    def send_notifications(self, options: "Union[CallbackOptions, CallOptions]") -> Any:
+    def send_notifications(self, options: Any = None, **keywords: Any) -> Any:
         """Report displays and clicks to the edge. The answer names the notifications that it accepted.
 
         Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
         """
-        return self._execute(self._notifications_call(options), _identity)
+        return self._execute(self._notifications_call(merge_options(options, keywords)), _identity)
 
-    async def send_notifications_async(self, options: "CallOptions") -> TargetDeliveryResponse:
+    async def send_notifications_async(
+        self, options: "CallOptions" = _NO_OPTIONS, **keywords: "Unpack[CallKeywords]"
+    ) -> TargetDeliveryResponse:
         """Report displays and clicks without blocking the event loop."""
-        return await self._execute_async(self._notifications_call(options), _identity)
+        return await self._execute_async(self._notifications_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], **options: "Unpack[AttributesCallbackOptions]"
+    ) -> "AsyncResult[AttributesProvider]": ...
+
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], **options: "Unpack[AttributesOptions]"
+    ) -> AttributesProvider: ...
 
     @overload
     def get_attributes(
@@ -146,23 +182,23 @@ class TargetClient:
         self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
     ) -> AttributesProvider: ...
 
-    def get_attributes(
-        self,
-        mbox_names: Sequence[str],
-        options: "Union[AttributesCallbackOptions, AttributesOptions, None]" = None,
-    ) -> Any:
+    def get_attributes(self, mbox_names: Sequence[str], options: Any = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
 
         Names that the request does not ask for yet are added to ``execute`` in a copy of it.
         Waits, returns and raises as :meth:`get_offers` does.
         """
-        return self._execute(self._attributes_call(mbox_names, options), AttributesProvider)
+        return self._execute(self._attributes_call(mbox_names, merge_options(options, keywords)), AttributesProvider)
 
     async def get_attributes_async(
-        self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
+        self,
+        mbox_names: Sequence[str],
+        options: "AttributesOptions" = _NO_OPTIONS,
+        **keywords: "Unpack[AttributesOptions]",
     ) -> AttributesProvider:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
-        return await self._execute_async(self._attributes_call(mbox_names, options), AttributesProvider)
+        call = self._attributes_call(mbox_names, merge_options(options, keywords))
+        return await self._execute_async(call, AttributesProvider)
 
     @property
     def config(self) -> "ClientConfig":

@@ -7,8 +7,8 @@ so only interpreters that need it import it.
 import sys
 
 if sys.version_info >= (3, 11):
-    from typing import Annotated, Literal, NotRequired, TypedDict, dataclass_transform
+    from typing import Annotated, Literal, NotRequired, TypedDict, Unpack, dataclass_transform
 else:
-    from typing_extensions import Annotated, Literal, NotRequired, TypedDict, dataclass_transform
+    from typing_extensions import Annotated, Literal, NotRequired, TypedDict, Unpack, dataclass_transform
 
-__all__ = ["Annotated", "Literal", "NotRequired", "TypedDict", "dataclass_transform"]
+__all__ = ["Annotated", "Literal", "NotRequired", "TypedDict", "Unpack", "dataclass_transform"]

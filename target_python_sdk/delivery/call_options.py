@@ -56,8 +56,8 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     if request is None and isinstance(get("events"), DeliveryRequest):
         log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
         request = get("events")
-    if not isinstance(request, DeliveryRequest):
-        raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest")
+    if not isinstance(request, DeliveryRequest) and not (request and isinstance(request, Mapping)):
+        raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest or a dict")
     _check_call(given, log)
     timeout, method = get("timeout"), get("decisioning_method")
     consumer, customers = get("consumer_id"), get("customer_ids")
@@ -74,6 +74,18 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
         get("callback"),
         get("err_callback"),
     )
+
+
+def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """Return the options of a dict and of keyword arguments. Raises ``OptionError`` for an option that is in both."""
+    if options is None:
+        return keywords or None
+    if not keywords or not isinstance(options, Mapping):
+        return options
+    for name in keywords:
+        if options.get(name) is not None:
+            raise OptionError(f"Invalid option '{name}': given both in the dict and as a keyword argument", name)
+    return {**options, **keywords}
 
 
 def check_offers(request: DeliveryRequest) -> None:

@@ -10,7 +10,7 @@ import datetime
 import enum
 import functools
 import math
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, cast, get_args, get_origin
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union, cast, get_args, get_origin
 
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
@@ -65,13 +65,14 @@ class _NotConvertible(Exception):
         return OptionError(text, place, self.expected)
 
 
-def convert_request(request: DeliveryRequest) -> DeliveryRequest:
+def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> DeliveryRequest:
     """Return ``request`` with a model for each part and a JSON value for each value.
 
-    Raises ``OptionError``, which names the place, for a part of another type and for values that JSON cannot hold.
+    A dict is read as the Delivery API writes it, or with the names of the attributes. Raises ``OptionError``, which
+    names the place, for a part of another type and for values that JSON cannot hold.
     """
     try:
-        return _convert_model(request)  # type: ignore[no-any-return]
+        return cast(DeliveryRequest, _convert_part(DeliveryRequest, request))
     except _NotConvertible as error:
         raise error.as_option_error("request") from None
 

@@ -132,9 +132,7 @@ def instance_of(kind: Type[Any], expected: str) -> Parser:
 
 def has_methods(*names: str) -> Parser:
     """Return a parser that accepts objects with the given methods."""
-    expected = (
-        f"an object with the methods {' and '.join(names)}" if len(names) > 1 else f"an object with a method {names[0]}"
-    )
+    expected = f"an object with {'a method' if len(names) == 1 else 'the methods'} {' and '.join(names)}"
 
     def parse(option: str, value: Any) -> Any:
         if not all(callable(getattr(value, name, None)) for name in names):

@@ -1,12 +1,14 @@
 """The options of a client and of a call as TypedDicts, for the type checkers of applications."""
 
-from typing import Any, Callable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 from target_python_sdk.types import CustomerId, DeliveryRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.typing_compat import TypedDict
 
 Text = Union[str, bytes]
+#: A request as a dict, as the Delivery API writes it or with the names of the attributes.
+RequestDict = Dict[str, Any]
 #: Customer ids as models, or by integration code: the id, or ``{"id": …, "authState": 0, 1 or 2}``.
 CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str, Any]]
 
@@ -19,8 +21,8 @@ class _RequiredOptions(TypedDict):
     """The Experience Cloud organization id, such as ``1234567890@AdobeOrg``."""
 
 
-class ClientOptions(_RequiredOptions, total=False):
-    """The options of ``TargetClient.create``. None means "not given"."""
+class _OptionalOptions(TypedDict, total=False):
+    """The options of ``TargetClient.create`` that have a default. None means "not given"."""
 
     timeout: Optional[float]
     """The time limit of a call in milliseconds, including retries and delays. Default: 3000."""
@@ -146,6 +148,20 @@ class ClientOptions(_RequiredOptions, total=False):
     """The time in milliseconds that an exiting process waits for calls in progress."""
 
 
+class ClientOptions(_RequiredOptions, _OptionalOptions):
+    """The options of ``TargetClient.create`` as a dict."""
+
+
+class ClientKeywords(_OptionalOptions, total=False):
+    """The options of ``TargetClient.create`` as keyword arguments, beside a dict or instead of one."""
+
+    client: str
+    """The client code, which is the first label of the delivery host."""
+
+    organization_id: str
+    """The Experience Cloud organization id, such as ``1234567890@AdobeOrg``."""
+
+
 class _CommonCallOptions(TypedDict, total=False):
     """The options of every method. None means "not given"."""
 
@@ -181,7 +197,7 @@ class _CommonCallOptions(TypedDict, total=False):
 
 
 class _RequestOption(TypedDict):
-    request: DeliveryRequest
+    request: Union[DeliveryRequest, RequestDict]
     """The request."""
 
 
@@ -197,6 +213,13 @@ class CallOptions(_CommonCallOptions, _RequestOption, total=False):
     """None: the call blocks."""
 
 
+class CallKeywords(_CommonCallOptions, total=False):
+    """The options of an awaited call as keyword arguments, beside a dict or instead of one."""
+
+    request: Union[DeliveryRequest, RequestDict]
+    """The request, as a model or a dict."""
+
+
 class CallbackOptions(_CommonCallOptions, _RequestOption, _CallbackOption):
     """The options of a call that returns an ``AsyncResult`` at once."""
 
@@ -204,7 +227,7 @@ class CallbackOptions(_CommonCallOptions, _RequestOption, _CallbackOption):
 class AttributesOptions(_CommonCallOptions, total=False):
     """The options of ``get_attributes``."""
 
-    request: Optional[DeliveryRequest]
+    request: Union[DeliveryRequest, RequestDict, None]
     """A request to which the mboxes are added."""
 
     callback: None
@@ -214,5 +237,5 @@ class AttributesOptions(_CommonCallOptions, total=False):
 class AttributesCallbackOptions(_CommonCallOptions, _CallbackOption, total=False):
     """The options of a call that returns an ``AsyncResult`` at once."""
 
-    request: Optional[DeliveryRequest]
+    request: Union[DeliveryRequest, RequestDict, None]
     """A request to which the mboxes are added."""

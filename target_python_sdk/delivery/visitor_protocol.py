@@ -19,12 +19,15 @@ class Visitor(Protocol):
 
     def get_visitor_values(self) -> Mapping[str, Any]:
         """Return MCMID, MCAAMLH and MCAAMB."""
+        ...
 
     def get_state(self) -> Mapping[str, Any]:
         """Return the state that the page's VisitorAPI.js takes over."""
+        ...
 
     def get_supplemental_data_id(self, consumer_id: str) -> str:
         """Return the id that joins the hits of Analytics to the call."""
+        ...
 
 
 class VisitorValues(TypedDict, total=False):

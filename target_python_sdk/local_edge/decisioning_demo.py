@@ -51,12 +51,13 @@ def _measure(client: TargetClient, method: str, location: str) -> MethodResult:
         id=VisitorId(tnt_id=f"{VISITOR}.35_0"), prefetch=PrefetchRequest(mboxes=[MboxRequest(name=location)])
     )
     call: Any = {"request": request, "decisioning_method": method}
-    durations = []
+    durations: List[float] = []
+    envelopes: List[TargetDeliveryResponse] = []
     for _ in range(CALLS):
         started = time.perf_counter()
-        envelope = client.get_offers(call)
+        envelopes.append(client.get_offers(call))
         durations.append(1000 * (time.perf_counter() - started))
-    return MethodResult(method, location, *_experience_and_decider(envelope), milliseconds=median(durations))
+    return MethodResult(method, location, *_experience_and_decider(envelopes[-1]), milliseconds=median(durations))
 
 
 def _experience_and_decider(envelope: TargetDeliveryResponse) -> Tuple[str, str]:

@@ -97,17 +97,17 @@ class Transport:
         manager = self._settings.pool_manager
         if manager is None:
             manager = self._replacements.manager(proxy, self._tls)
-        send: Callable[[HttpRequest, Deadline, Any], HttpReply] = self._send_managed
-        route: Any = manager
         in_helper_thread = in_main_thread()
         if manager is None:
-            send, route = self._send_pooled, proxy
+            send = functools.partial(self._send_pooled, request, deadline, proxy)
             in_helper_thread = in_helper_thread and _URLLIB3_LOG.isEnabledFor(logging.DEBUG)
+        else:
+            send = functools.partial(self._send_managed, request, deadline, manager)
         if not in_helper_thread:
-            return send(request, deadline, route)
+            return send()
         # Pool managers and log handlers take locks, which an exception of a signal handler could leave locked.
-        act = functools.partial(contextvars.copy_context().run, send, request, deadline, route)
-        return self._helper_threads.call(act, deadline, lambda: None, wait_for_thread_exit=True)
+        context = contextvars.copy_context()
+        return self._helper_threads.call(lambda: context.run(send), deadline, lambda: None, wait_for_thread_exit=True)
 
     def close(self) -> None:
         """Close idle connections and abort background requests.  Connections in use close after their reply."""

@@ -423,3 +423,17 @@ def around() -> None:
         assert_type(edge.domain, str)
         assert_type(server.requests, List[bytes])
         assert_type(edge.notifications, List[Dict[str, Any]])
+
+
+def keyword_arguments(request: DeliveryRequest, options: Dict[str, Any]) -> None:
+    """Options as keyword arguments, a request as a dict, and options that were built step by step."""
+    client = TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", timeout=1)
+    assert_type(client.get_offers(request=request, timeout=5), TargetDeliveryResponse)
+    assert_type(client.get_offers({"request": {"execute": {}}}), TargetDeliveryResponse)
+    assert_type(client.get_offers(request=request, callback=print), AsyncResult[TargetDeliveryResponse])
+    assert_type(client.send_notifications(request=request), TargetDeliveryResponse)
+    assert_type(client.get_attributes(["a"], request=request), AttributesProvider)
+    assert_type(client.get_attributes(["a"], callback=print), AsyncResult[AttributesProvider])
+    TargetClient.create(**options)
+    client.get_offers(**options)
+    client.get_attributes(["a"], **options)

@@ -17,12 +17,12 @@ async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None
 
 def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     """One mistake in each line."""
-    TargetClient.create({"client": "acmeclient"})  # expected: arg-type
-    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: arg-type
-    TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: arg-type
-    TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: arg-type
+    TargetClient.create({"client": "acmeclient"})  # expected: typeddict-item
+    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: typeddict-unknown-key
+    TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: typeddict-item
+    TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: typeddict-item
     client.get_offers({})  # expected: call-overload
-    client.get_offers({"request": {}})  # expected: call-overload
+    client.get_offers({"request": 5})  # expected: call-overload
     client.get_offers({"request": request, "callback": 1})  # expected: call-overload
     client.get_offers({"request": request, "callback": no_parameter})  # expected: call-overload
     client.get_offers({"request": request, "callback": print}).copy()  # expected: attr-defined
@@ -32,6 +32,8 @@ def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     client.get_attributes(["a"], {"callback": "print"})  # expected: call-overload
     client.get_attributes(["a"], {"callback": print}).get_value("a", "b")  # expected: attr-defined
     client.get_offers_async({"request": request}).copy()  # expected: attr-defined
+    TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-arg
+    client.get_offers(request=request, timout=1)  # expected: call-overload
     client.flush("1")  # expected: arg-type
     client.close(b"1")  # expected: arg-type
     client.get_attributes([1])  # expected: list-item

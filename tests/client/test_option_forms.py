@@ -1,0 +1,90 @@
+"""Options as a dict, as keyword arguments, or both; a request as a model or a dict."""
+
+import asyncio
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.errors import OptionError
+from target_python_sdk.testing import SocketServer, answer
+from tests.support import ANSWER_BYTES, body_of, content, offers, options_for
+
+pytestmark = pytest.mark.server
+
+REQUEST = offers()["request"]
+CUSTOMER = {"customer_ids": [{"id": "c-1", "integrationCode": "crm"}]}
+
+
+@pytest.fixture
+def server():
+    with SocketServer(answer(ANSWER_BYTES)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with TargetClient.create(**options_for(server)) as made:
+        yield made
+
+
+FORMS = {
+    "a dict": lambda call, request, **more: call({"request": request, **more}),
+    "keywords": lambda call, request, **more: call(request=request, **more),
+    "both": lambda call, request, **more: call({"request": request}, **more),
+}
+REQUESTS = {
+    "a model": REQUEST,
+    "a dict as on the wire": {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}},
+    "a dict of models": {"context": REQUEST.context, "execute": REQUEST.execute},
+}
+
+
+@pytest.mark.parametrize("request_form", REQUESTS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_sends_the_same_request(form, request_form, client, server):
+    async def awaited():
+        return await FORMS[form](client.get_offers_async, REQUESTS[request_form], **CUSTOMER)
+
+    envelopes = [
+        FORMS[form](client.get_offers, REQUESTS[request_form], **CUSTOMER),
+        FORMS[form](client.get_offers, REQUESTS[request_form], callback=str, **CUSTOMER).get(),
+        asyncio.run(awaited()),
+    ]
+    assert [content(envelope) for envelope in envelopes] == ["<b>A</b>"] * 3
+    bodies = [body_of(raw) for raw in server.requests]
+    for body in bodies:
+        assert body.pop("requestId")
+        assert body["context"].pop("timeOffsetInMinutes") is not None
+    assert bodies == [bodies[0]] * 3
+    assert bodies[0]["execute"] == {"mboxes": [{"index": 0, "name": "home"}]}
+    assert bodies[0]["id"]["customerIds"][0]["id"] == "c-1"
+
+
+def test_attributes_and_notifications_take_keywords(client, server):
+    assert client.get_attributes(["flags"], session_id="s-1").indexed == {"home": {}}
+    notification = {"id": "n-1", "type": "display", "timestamp": 1, "mbox": {"name": "home"}, "tokens": ["t"]}
+    client.send_notifications(request={"context": {"channel": "web"}, "notifications": [notification]})
+    assert body_of(server.requests[0])["execute"]["mboxes"][0]["name"] == "flags"
+    assert body_of(server.requests[1])["notifications"][0]["id"] == "n-1"
+
+
+def test_an_option_given_twice_is_an_error(client):
+    with pytest.raises(OptionError, match="Invalid option 'timeout': given both in the dict and as a keyword"):
+        client.get_offers({"request": REQUEST, "timeout": 5}, timeout=6)
+    with pytest.raises(OptionError, match="Invalid option 'client': given both"):
+        TargetClient.create({"client": "a", "organization_id": "b"}, client="c")
+
+
+@pytest.mark.parametrize("request_value", [None, {}, [], "home", 5])
+def test_a_request_that_is_none_is_an_error(request_value, client):
+    with pytest.raises(OptionError) as caught:
+        client.get_offers(request=request_value)
+    assert caught.value.option == "request"
+    assert caught.value.expected == "a DeliveryRequest or a dict"
+
+
+def test_a_dict_with_a_part_of_the_wrong_type_names_the_place(client):
+    with pytest.raises(OptionError) as caught:
+        client.get_offers(request={"execute": {"mboxes": [5]}})
+    assert caught.value.option.startswith("request")
+    assert "execute" in str(caught.value)
