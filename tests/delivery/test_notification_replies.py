@@ -1,4 +1,4 @@
-"""What the edge is told in the background: its answer is checked, and read no further than to the cluster."""
+"""The reply to notifications is checked, but only its cluster and the number of attempts are used."""
 
 import json
 
@@ -16,34 +16,34 @@ from target_tools.logger import Log
 from tests.support import ANSWER, offers
 
 SETTINGS = client_settings({"client": "acme", "organization_id": "1@AdobeOrg"}, Log())
-OWED = prepare_request(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
+PENDING = prepare_request(call_options(offers(), SETTINGS, Log()), SETTINGS, None, Log())
 
 
 def reply(body, status=200):
     return HttpReply(status, "OK", {}, body, Timings(), 2)
 
 
-def told(turn):
+def reply_to_notifications(turn):
     def send(request, deadline):
-        assert json.loads(request.body)["requestId"] == OWED.request.request_id
+        assert json.loads(request.body)["requestId"] == PENDING.request.request_id
         if isinstance(turn, DeliveryError):
             raise turn
         return turn
 
-    return send_notifications(OWED, delivery_request(OWED, SETTINGS), send, Deadline.after(60))
+    return send_notifications(PENDING, delivery_request(PENDING, SETTINGS), send, Deadline.after(60))
 
 
 @pytest.mark.parametrize(
     ("edge_host", "cluster"),
     [("mboxedge35.tt.omtrdc.net", "35"), ("evil.example.com", None), (None, None), (5, None), ([], None)],
 )
-def test_the_cluster_and_the_attempts_are_heard(edge_host, cluster):
-    assert told(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
+def test_the_cluster_and_the_attempts_are_returned(edge_host, cluster):
+    assert reply_to_notifications(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, b""), (202, b""), (204, b"anything"), (200, b"{}")])
 def test_an_answer_of_no_content_is_one(status, body):
-    assert told(reply(body, status)) == (None, 2)
+    assert reply_to_notifications(reply(body, status)) == (None, 2)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_what_is_no_answer_to_a_call_is_none_here(status, body):
     with pytest.raises(DeliveryError) as wanted:
         delivery_response(reply(body, status))
     with pytest.raises(type(wanted.value)) as caught:
-        told(reply(body, status))
+        reply_to_notifications(reply(body, status))
     assert str(caught.value) == str(wanted.value)
-    assert caught.value.request is OWED.request
+    assert caught.value.request is PENDING.request
     assert (caught.value.status, caught.value.attempts) == (status, 2)
 
 
 def test_an_error_on_the_way_names_the_request():
     error = ConnectionFailed("refused")
     with pytest.raises(ConnectionFailed) as caught:
-        told(error)
+        reply_to_notifications(error)
     assert caught.value is error
-    assert error.request is OWED.request
+    assert error.request is PENDING.request
     assert error.status is None
 
 
@@ -72,4 +72,4 @@ def test_parts_that_a_call_would_refuse_are_not_looked_at():
     body = b'{"execute": [], "notifications": "x", "edgeHost": "mboxedge35.tt.omtrdc.net"}'
     with pytest.raises(DeliveryError):
         delivery_response(reply(body))
-    assert told(reply(body)).edge_cluster == "35"
+    assert reply_to_notifications(reply(body)).edge_cluster == "35"
