@@ -113,7 +113,7 @@ class ApiClient:
         Invalid arguments raise here, before anything is sent. Later failures are raised by the ``AsyncResult``.
         """
         if files:
-            raise ApiValueError("files cannot be sent: no call of the Delivery API takes one")
+            raise ApiValueError("files cannot be sent: the Delivery API accepts none")
         formats = collection_formats or {}
         headers: Dict[str, Any] = {**(header_params or {}), **self.default_headers}
         if self.cookie:
@@ -265,7 +265,7 @@ class _ResponseFormat(NamedTuple):
             return empty_value(type_name)
         data = parse_body(body, type_name)
         if data is None:
-            raise InvalidResponse("the answer is null, where a value was expected")
+            raise InvalidResponse("the answer is null; expected a value")
         return data
 
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, domain
 from target_python_sdk.delivery.options import ByteLimits
 from target_python_sdk.protocol import SDK_HEADERS
+from target_tools.error_text import invalid
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
 from target_tools.http.bodies import render_json
 from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin
@@ -66,9 +67,11 @@ def seconds(timeout: Timeout) -> float:
     if timeout is None or timeout == 0:  # as 1.1.0
         return DEFAULT_SECONDS
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
-        raise ApiTypeError("_request_timeout: seconds, or a pair of them, were expected")
+        expected = "a number of seconds or a pair of them"
+        raise ApiTypeError(invalid("Invalid argument '_request_timeout'", expected=expected, got=timeout))
     if not timeout > 0:
-        raise ApiValueError(f"_request_timeout: a number of seconds above 0 was expected, not {timeout}")
+        expected = "a number of seconds above 0"
+        raise ApiValueError(invalid("Invalid argument '_request_timeout'", expected=expected, got=timeout))
     return min(MAX_MILLISECONDS / 1000, float(timeout))
 
 
@@ -77,7 +80,7 @@ def _split_url(url: str, query_params: Pairs) -> Tuple[Origin, str]:
     parts = urllib.parse.urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS or not re.fullmatch(r"[\x21-\x7e]*", url):
-        raise ApiValueError("host: a URL that begins with http:// or https:// was expected")
+        raise ApiValueError("Invalid host: expected a URL that begins with http:// or https://")
     host, port = domain("host", parts.netloc)
     query = "&".join(filter(None, (parts.query, urllib.parse.urlencode(pairs_of(query_params)))))
     target = (parts.path or "/") + ("?" + query if query else "")
@@ -98,10 +101,10 @@ def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
             fields[name.lower()] = (name, str(value))
     host = fields.pop("host", ("Host", origin.host_header))[1]
     if host != origin.host_header:
-        raise ApiValueError("headers: Host must be that of the URL")
+        raise ApiValueError("Invalid headers: Host must match the URL")
     for name, text in fields.values():
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", text):
-            raise ApiValueError("headers: a name and a value without line breaks and control characters were expected")
+            raise ApiValueError("Invalid headers: names must be tokens, and values must not contain control characters")
     return dict(fields.values())
 
 
@@ -113,13 +116,13 @@ def _body(content_type: str, body: Any, post_params: Pairs) -> bytes:
         return urllib.parse.urlencode(pairs_of(post_params)).encode("ascii")
     if isinstance(body, (str, bytes)):
         return body.encode("utf-8") if isinstance(body, str) else body
-    raise ApiException(status=0, reason=f"a body of the type {content_type} can be text or bytes only")
+    raise ApiException(status=0, reason=f"a body with the content type {content_type} can be text or bytes only")
 
 
 def _render_json(value: Any) -> bytes:
     try:
         return render_json(value)
     except TypeError as error:
-        raise ApiTypeError(f"values that JSON can hold were expected ({error})") from error
+        raise ApiTypeError(f"the body cannot be represented in JSON ({error})") from error
     except (ValueError, RecursionError) as error:
-        raise ApiValueError(f"values that JSON can hold were expected ({error})") from error
+        raise ApiValueError(f"the body cannot be represented in JSON ({error})") from error

@@ -49,11 +49,8 @@ def _convert(value: Any) -> Any:
         attributes = ((wire_name, getattr(value, name)) for name, wire_name in value.attribute_map.items())
         plain = {wire_name: _convert(attribute) for wire_name, attribute in attributes if attribute is not None}
     elif value is not None and not isinstance(value, (float, bool, bytes, str, int)):
-        raise ApiTypeError(f"a {type(value).__name__} cannot be sent: models, dicts, lists, text and numbers can")
+        raise ApiTypeError(f"a {type(value).__name__} cannot be sent; expected a model, dict, list, text or number")
     return plain
-
-
-
 
 
 def parse_body(body: Union[str, bytes], type_name: TypeName) -> Any:
@@ -103,7 +100,7 @@ def _load_scalar_or_model(value: Any, type_name: TypeName) -> Any:
     try:
         return cls(value)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidResponse(f"{cls.__name__} was expected, not this {type(value).__name__}") from None
+        raise InvalidResponse(f"expected {cls.__name__}, got {type(value).__name__}") from None
 
 
 def empty_value(type_name: TypeName) -> Any:
@@ -119,13 +116,13 @@ def _resolve(type_name: TypeName) -> Type[Any]:
     if isinstance(type_name, str):
         cls = PRIMITIVES.get(type_name) or MODELS.get(type_name)
     if not isinstance(cls, type):
-        raise ApiTypeError(f"`{type_name}` is no type of the API")
+        raise ApiTypeError(f"unknown type `{type_name}`")
     return cls
 
 
 def _expect(cls: Type[Any], value: Any, type_name: TypeName) -> Any:
     if not isinstance(value, cls):
-        raise InvalidResponse(f"{type_name} was expected, not a {type(value).__name__}")
+        raise InvalidResponse(f"expected {type_name}, got {type(value).__name__}")
     return value
 
 

@@ -82,22 +82,22 @@ def valid_notification(notification: Notification) -> bool:
 def get_session_id(
     cookies: Cookies, user_session_id: Optional[str], uuid_method: Callable[[], str] = create_uuid
 ) -> str:
-    """Return the session id: of the cookie, else ``user_session_id``, else a new one."""
+    """Return the session id in the cookie, else ``user_session_id``, else a new one."""
     return cookies.get(service.SESSION_ID_COOKIE, {}).get("value") or user_session_id or uuid_method()
 
 
 def get_device_id(cookies: Cookies) -> Optional[str]:
-    """Return the device id of the cookie."""
+    """Return the device id in the cookie, or None."""
     return cookies.get(service.DEVICE_ID_COOKIE, {}).get("value")
 
 
 def extract_cluster_from_device_id(_id: Optional[str]) -> Optional[str]:
-    """Return the ``35`` of ``abc.35_0``."""
+    """Return the cluster in a device id, such as ``35`` in ``abc.35_0``, or None."""
     return cluster_of_id(_id)
 
 
 def extract_cluster_from_edge_host(host: Optional[str]) -> Optional[str]:
-    """Return the ``35`` of ``mboxedge35.tt.omtrdc.net``, or None for any other host."""
+    """Return the cluster in a host name, such as ``35`` in ``mboxedge35.tt.omtrdc.net``, or None."""
     return cluster_of_edge_host(host)
 
 
@@ -109,9 +109,10 @@ def get_cluster(device_id: Optional[str], cluster: Optional[str]) -> Optional[st
 def get_target_host(
     server_domain: Optional[str], cluster: Optional[str], client: str, secure: Optional[bool]
 ) -> str:
-    """Return the scheme and host of ``cluster``, else ``server_domain``, else the client's own host.
+    """Return the scheme and host: that of ``cluster``, else ``server_domain``, else the general host of the client.
 
-    A cluster that cannot be part of a host name is ignored. ``TargetClient`` differs: it prefers ``server_domain``.
+    A cluster that is invalid in a host name is ignored. ``TargetClient``, unlike this function, prefers
+    ``server_domain``.
     """
     scheme = SCHEME["HTTP" if secure is False else "HTTPS"]
     hint = valid_hint(cluster) if cluster else None
@@ -121,7 +122,7 @@ def get_target_host(
 
 
 def get_location_hint(location_hint_string: Any) -> Optional[int]:
-    """Return a location hint of Audience Manager as a number."""
+    """Return a location hint of Audience Manager as an integer, or None."""
     return parse_int(location_hint_string)
 
 
@@ -163,7 +164,7 @@ def get_customer_ids(customer_ids: Optional[List[CustomerId]], visitor: Any) -> 
 
 
 def get_analytics_from_object(_object: Any) -> Optional[List[AnalyticsResponse]]:
-    """Return the Analytics payload of an mbox, view or page load in a list, or None."""
+    """Return a list with the Analytics payload of an mbox, view or page load, or None."""
     return [_object.analytics] if _object and _object.analytics else None
 
 
@@ -178,7 +179,7 @@ def get_analytics_details(response: DeliveryResponse) -> Optional[List[Analytics
 
 
 def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
-    """Return the trace of an mbox, view or page load in a list, or None."""
+    """Return a list with the trace of an mbox, view or page load, or None."""
     return [_object.trace] if _object and _object.trace else None
 
 

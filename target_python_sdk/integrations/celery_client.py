@@ -1,8 +1,8 @@
-"""The client of one worker process of Celery.
+"""The client of one Celery worker process.
 
-Celery kills a child of ``prefork`` that takes too long to start, and then its replacement.  So a separate thread
-creates the client, and the start of the process waits for it only for a limited time.  The first task that needs the
-client waits for that thread.
+Celery kills a ``prefork`` child process that takes too long to start, and its replacement would be killed, too.  So a
+separate thread creates the client, and the start of the process waits for it only for a limited time.  The first task
+that needs the client waits for that thread.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log
 
-#: The share of the closing time in which calls can end.  In the rest, callbacks for dropped calls run.
+#: The share of the closing time that is available to running calls.  In the rest, callbacks for dropped calls run.
 _FLUSH_SHARE = 0.8
 #: Seconds between two checks for new calls made by callbacks.
 _POLL_INTERVAL = 0.001
@@ -26,29 +26,29 @@ _POLL_INTERVAL = 0.001
 class ProcessClient:
     """The client of this process, and the threads that publish its messages.
 
-    It takes no lock, which the exception of a soft time limit could leave locked.
+    It uses no lock, because the exception that Celery raises at a soft time limit could leave one locked.
     """
 
     def __init__(self, factory: Callable[[], TargetClient], log: Log) -> None:
         self._factory = factory
         self._log = log
-        #: The first item is the client.  Further ones were created at the same time, and are closed.
+        #: The first item is the client.  Other items were created concurrently and are closed.
         self._clients: List[TargetClient] = []
         #: The client that a thread is creating.
         self._starting: Optional[AsyncResult[TargetClient]] = None
         self._is_late = self._is_over = False
-        #: The helper threads that wait for the broker.  A forked child has its own, since it inherits no threads.
+        #: The helper threads that wait for the broker.  A forked child has new ones, because it inherits no threads.
         self.publishing = HelperThreads()
 
     def get(self) -> TargetClient:
-        """Return the client; wait for the thread that creates it, or create it here.  Raises the factory's errors."""
+        """Return the client.  Wait for the thread that creates it, or create it here.  Raises the factory's errors."""
         if self._clients:
             return self._clients[0]
         starting = self._starting
         return self._store(self._factory()) if starting is None else starting.get()
 
     def start(self, seconds: float) -> None:
-        """Create the client, and wait for it up to ``seconds``.  Raises an error that the factory raises by then."""
+        """Create the client in a thread; wait up to ``seconds``.  Raises the factory's error if it fails in time."""
         if self._clients:
             return
         starting = self._starting or self._start_thread()
@@ -76,13 +76,13 @@ class ProcessClient:
             client = self._store(self._factory())
         except BaseException as raised:  # noqa: BLE001 - the waiting thread raises it
             error = raised
-            if self._is_late:  # perhaps no thread waits
+            if self._is_late:  # perhaps no thread waits for the result
                 self._log.error("The client could not be created (%s)", type(error).__name__)
         self._starting = None  # the next access calls the factory again
         starting.complete(client, error)
 
     def _store(self, client: TargetClient) -> TargetClient:
-        """Return the client of this process; close ``client`` if another thread was faster."""
+        """Store ``client`` and return it.  If another thread was faster, close it and return the other one."""
         self._clients.append(client)
         first = self._clients[0]
         if first is not client or self._is_over:
@@ -96,7 +96,7 @@ class ProcessClient:
             return None
         client = self._clients[0]
         with contextlib.suppress(DeadlineExceeded):
-            # In a helper thread, because callbacks for dropped calls can take any time.
+            # In a helper thread, because callbacks for dropped calls can run for an unlimited time.
             flushing = seconds * _FLUSH_SHARE
             HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds), lambda: None)
         return client.stats()

@@ -1,15 +1,15 @@
-"""urllib3's pools and connections, made safe against signals, forks and slow servers.
+"""Extends urllib3's pools and connections, so that signals, forks and slow servers do no harm.
 
 Requests go through the public ``HTTPConnectionPool.urlopen``, so that code which hooks this function, or
 ``http.client``, sees them.  The changes use extension points of urllib3:
 
 * ``QueueCls``: idle connections are kept in a ``deque``, whose operations no signal handler can interrupt half-way.
-  One in six exceptions that a handler raises within ``queue.LifoQueue`` leaves it locked for ever.
+  One in six exceptions that a handler raises within ``queue.LifoQueue`` leaves it locked forever.
 * ``ConnectionCls``: connections open within the deadline, and send the head and body of a request together.
 * ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.replies`.
 
-The transport, not the pool, decides whether a connection is kept: only once the reply is complete and belongs to
-its request.
+The transport, not the pool, decides whether to keep a connection.  It keeps it only if the reply is complete and
+belongs to its request.
 """
 
 import contextlib
@@ -57,11 +57,11 @@ class PooledConnection(_Plain):  # type: ignore[misc]
 
     exchange: Optional[Exchange] = None
     idle_since = 0.0
-    #: Seconds after which the server closes the idle connection, if it sent a hint.
+    #: Seconds for which the connection may be idle, if the server sent a ``Keep-Alive`` header.
     keep_alive: Optional[float] = None
     #: Whether TLS is used.
     is_tls = False
-    #: Whether every thread opens it in a helper thread, because the code that opens it does not check the deadline.
+    #: Whether it is always opened in a helper thread, because the code that opens it does not check the deadline.
     opens_in_helper_thread = False
     #: The functions that opened the connection.  It is closed if a test has replaced one of them since.
     opened_with: Tuple[Any, ...] = ()
@@ -92,13 +92,13 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             scope.untrack_socket(id(self))
 
     def connect(self) -> None:
-        """Open the connection, within the exchange's deadline for that."""
+        """Open the connection, within the exchange's deadline for connecting."""
         exchange = self.exchange
         if exchange is None:
             self._open()
             return
         exchange.reused = False
-        # If the caller leaves the helper thread behind, it must not close the socket that this thread uses.
+        # If the caller stops waiting for the helper thread, the caller must not close the socket that the thread uses.
         self._opening = True
         self.opened_with = connect_functions()
         try:
@@ -120,8 +120,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         _Plain.connect(self)
 
     def _new_conn(self) -> socket.socket:
-        # Overrides a private function of urllib3, the same in 1.26.11 to 2.8.0.  The original can neither limit the
-        # time of a look-up nor try a second address while the first one does not answer.
+        # Overrides a private function of urllib3; it is the same in 1.26.11 to 2.8.0.  The original can neither limit
+        # the time of a look-up nor try a second address while the first one does not answer.
         exchange = self.exchange
         if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
@@ -211,7 +211,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
 def _header_lines(headers: Any) -> Optional[bytes]:
     """Return the lines of ``headers``, or None if urllib3 must add them one by one.
 
-    That is so for headers that are no mapping, that have unusual values, or that affect the framing.
+    It must do so if ``headers`` is not a mapping, if a value is unusual, or if a header affects the framing.
     """
     try:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
@@ -236,7 +236,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
             _Tls.connect(self)
         if exchange is not None:
             exchange.tls = (monotonic() - began) * 1000 - (exchange.dns or 0.0) - (exchange.connect or 0.0)
-        # Prevents a warning of urllib3 at each request.  If verification is disabled, the client has logged that.
+        # Prevents a warning of urllib3 at each request.  If verification is disabled, the client has logged a warning.
         self.is_verified = True
 
     def send(self, data: Any) -> None:
@@ -247,15 +247,15 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
             super().send(data)
 
     def _tunnel(self) -> None:
-        # Overrides http.client's function that sends CONNECT, private but the same in Python 3.8 to 3.14.  The proxy
-        # has used some of the time, and the handshake that follows sets no time-out.
+        # Overrides the private function of http.client that sends CONNECT; it is the same in Python 3.8 to 3.14.
+        # The time-out must be reduced by the time that the proxy took, because the TLS handshake sets none.
         _Tls._tunnel(self)
         if self.exchange is not None:
             set_socket_timeout(self.sock, self.exchange.opening)
 
 
 class IdleConnections:
-    """The idle connections of a pool.  Replaces its ``queue.LifoQueue``, and takes no lock."""
+    """The idle connections of a pool.  Replaces its ``queue.LifoQueue`` and uses no lock."""
 
     #: Maximum number of idle connections, and seconds to keep them.  The transport sets both.
     limit = 256
@@ -268,7 +268,7 @@ class IdleConnections:
     def get(self, block: bool = True, timeout: Optional[float] = None) -> PooledConnection:
         """Return the connection that was used last.
 
-        If it is too old, or a test has replaced the functions that opened it, close it; it opens again.
+        If it is too old, or a test has replaced the functions that opened it, close it first; urllib3 opens it again.
         """
         if self.closed:  # urllib3 empties a pool when it is garbage-collected, in any thread
             self.drop()
@@ -343,7 +343,7 @@ def _socks_pools() -> Tuple[Any, Any]:
 
     class PooledSocksConnection(PooledConnection, SOCKSConnection):  # type: ignore[misc]
         opens_in_helper_thread = True  # PySocks does not check the deadline
-        _new_conn = SOCKSConnection._new_conn  # private, see above: PySocks connects
+        _new_conn = SOCKSConnection._new_conn  # private, as in PooledConnection; PySocks connects
 
     class PooledSocksTlsConnection(PooledTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
         opens_in_helper_thread = True

@@ -1,4 +1,4 @@
-"""The schema of the Delivery API as JSON Schema that allows no other fields."""
+"""The schema of the Delivery API as JSON Schema. Unlike the original, it rejects unknown fields."""
 
 from pathlib import Path
 from typing import Any, Dict
@@ -7,8 +7,8 @@ import pytest
 
 from tests.support import installing
 
-#: In the schema, the values are objects; according to its description and the service, they are strings or numbers.
-FREE = ("ResponseTokens", "TraceResponse")
+#: Objects with arbitrary values. The schema declares the values as objects, but the service sends strings and numbers.
+UNRESTRICTED = ("ResponseTokens", "TraceResponse")
 
 
 class Schema:
@@ -45,13 +45,13 @@ class Schema:
         return node
 
     def _resolve_reference(self, reference: str, path: Path) -> Any:
-        name, _, inside = reference.partition("#/")
+        name, _, component = reference.partition("#/")
         path = (path.parent / name).resolve() if name else path
         if path not in self._files:
             self._files[path] = self._yaml.safe_load(path.read_text("utf-8"))
-        found = self._files[path]
-        for step in inside.split("/"):
-            found = found[step]
-        if inside in FREE:
+        node = self._files[path]
+        for key in component.split("/"):
+            node = node[key]
+        if component in UNRESTRICTED:
             return {"type": "object"}
-        return self._resolve(found, path)
+        return self._resolve(node, path)

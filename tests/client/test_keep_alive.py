@@ -46,44 +46,44 @@ def test_b1_two_clients_never_share_connections():
     one = answer(json.dumps({**ANSWER, "client": "one"}).encode())
     two = answer(json.dumps({**ANSWER, "client": "two"}).encode())
     with SocketServer(one) as first, SocketServer(two) as second:
-        with client_of(first) as ours, client_of(second) as theirs:
+        with client_of(first) as first_client, client_of(second) as second_client:
             for _ in range(20):
-                assert ours.get_offers(offers())["response"].client == "one"
-                assert theirs.get_offers(offers())["response"].client == "two"
+                assert first_client.get_offers(offers())["response"].client == "one"
+                assert second_client.get_offers(offers())["response"].client == "two"
         assert (len(first.requests), len(second.requests)) == (20, 20)
 
 
 def test_a_connection_that_the_server_closed_while_idle_is_not_used():
-    def closes_after_one(connection):
+    def close_after_one_reply(connection):
         connection.read_request()
         connection.send(response())
         connection.close()
 
-    with SocketServer(closes_after_one) as server, client_of(server) as client:
+    with SocketServer(close_after_one_reply) as server, client_of(server) as client:
         for _ in range(20):
             assert client.get_offers(offers())["response"].status == 200
         assert len(server.requests) == 20
 
 
-def test_a_kept_alive_connection_dropped_during_a_request_is_replaced():
-    def drops_the_second(connection):
+def test_a_request_is_retried_if_the_server_drops_its_reused_connection():
+    def drop_the_second_request(connection):
         connection.read_request()
         connection.send(response())
         if connection.read_request():
             connection.reset()
 
-    with SocketServer(drops_the_second) as server, client_of(server) as client:
+    with SocketServer(drop_the_second_request) as server, client_of(server) as client:
         for _ in range(10):
             assert client.get_offers(offers())["response"].status == 200
         assert client.stats()["retries"] == server.connections - 1
 
 
-def test_a_connection_dropped_in_its_first_exchange_is_not_retried():
-    def drops(connection):
+def test_a_request_is_not_retried_if_the_server_drops_its_new_connection():
+    def drop(connection):
         connection.read_request()
         connection.reset()
 
-    with SocketServer(drops) as server, client_of(server) as client:
+    with SocketServer(drop) as server, client_of(server) as client:
         with pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
         assert caught.value.attempts == 1
@@ -91,13 +91,13 @@ def test_a_connection_dropped_in_its_first_exchange_is_not_retried():
 
 
 def test_bytes_after_an_answer_are_not_part_of_the_next_one():
-    other = json.dumps({**ANSWER, "client": "somebody else's"}).encode()
+    other = json.dumps({**ANSWER, "client": "another"}).encode()
 
-    def says_more(connection):
+    def send_two_replies(connection):
         while connection.read_request():
             connection.send(response() + response(other))
 
-    with SocketServer(says_more) as server, client_of(server) as client:
+    with SocketServer(send_two_replies) as server, client_of(server) as client:
         for _ in range(5):
             assert client.get_offers(offers())["response"].client == "acmeclient"
         assert server.connections == 5
@@ -111,18 +111,18 @@ def test_a_connection_is_closed_if_the_server_requests_it():
 
 
 def test_a_body_without_a_length_is_read_to_its_end():
-    def http_1_0(connection):
+    def reply_as_http_1_0(connection):
         connection.read_request()
         connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER_BYTES)
         connection.close()
 
-    with SocketServer(http_1_0) as server, client_of(server) as client:
+    with SocketServer(reply_as_http_1_0) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 1
 
 
 def test_chunked_answers_keep_the_connection():
-    def chunked(connection):
+    def reply_in_chunks(connection):
         while connection.read_request():
             connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             for start in range(0, len(ANSWER_BYTES), 50):
@@ -130,7 +130,7 @@ def test_chunked_answers_keep_the_connection():
                 connection.send(b"%x\r\n%s\r\n" % (len(part), part))
             connection.send(b"0\r\nX-Trailer: 1\r\n\r\n")
 
-    with SocketServer(chunked) as server, client_of(server) as client:
+    with SocketServer(reply_in_chunks) as server, client_of(server) as client:
         for _ in range(5):
             assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 1
@@ -139,12 +139,12 @@ def test_chunked_answers_keep_the_connection():
 def test_close_closes_the_connections():
     closed = threading.Event()
 
-    def waits_for_the_end(connection):
+    def serve_until_closed(connection):
         while connection.read_request():
             connection.send(response())
         closed.set()
 
-    with SocketServer(waits_for_the_end) as server:
+    with SocketServer(serve_until_closed) as server:
         client = client_of(server)
         client.get_offers(offers())
         client.close()

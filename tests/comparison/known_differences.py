@@ -1550,7 +1550,7 @@ STRICTER: List[D] = [
         "result",
         "An unknown type is an error that names it; 1.1.0 returned the JSON.",
         exactly('{"a": 1}'),
-        parts('{"caught as": ["ApiTypeError"', "`Nobody` is no type of the API"),
+        parts('{"caught as": ["ApiTypeError"', "unknown type `Nobody`"),
     ),
     D(
         "Errors: new cases",

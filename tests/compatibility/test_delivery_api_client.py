@@ -1,4 +1,4 @@
-"""1.1.0's generated client: its names are our objects, its calls go over our transport."""
+"""``delivery_api_client``: the generated client of 1.1.0, with this SDK's models and transport."""
 
 import base64
 import contextvars
@@ -54,7 +54,7 @@ from tests.client.conftest import Authority
 from tests.faults import FAULTS
 from tests.support import ANSWER, ANSWER_BYTES, LONG, body_of, eventually, head_of, in_a_child, run_python
 
-#: Each class of 1.1.0's ``delivery_api_client.Model`` under the name of its module.
+#: The modules of 1.1.0's ``delivery_api_client.Model``, and the class that each defines.
 MODELS = {
     "action": "Action",
     "address": "Address",
@@ -119,7 +119,7 @@ MODELS = {
 }
 ERRORS = ("ApiException", "ApiKeyError", "ApiTypeError", "ApiValueError", "OpenApiException")
 
-# A request, and one object of each class in the order of their names, pickled by 1.1.0 in Python 3.11:
+# A request, and one object of each class in alphabetical order, pickled by 1.1.0 in Python 3.11:
 #   base64.b64encode(zlib.compress(pickle.dumps([request, [Action(), Address(), ...]], protocol=4), 9))
 PICKLE_OF_1_1_0 = """
 eNqVWetuHLcVtqqbdbGktZUaTeA4RtM4dmLJTpoGCFC0G8ltA0u0WjuXJnDZ2R3uktLszGSGo0uAAi3aPwH4r9N36Uv0SdpfeYIeHnI43F1rZm1As+QZ
@@ -163,7 +163,7 @@ def client_of(server, **attributes):
     return ApiClient(configuration)
 
 
-def ask(client, **keywords):
+def execute(client, **keywords):
     return DeliveryApi(client).execute("1@AdobeOrg", "session", request(), **keywords)
 
 
@@ -198,27 +198,27 @@ def authority(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("module", "name"), MODELS.items())
-def test_each_model_has_its_module(module, name):
-    home = getattr(target_python_sdk.types, name)
-    if name == "DecisioningMethod":  # an enumeration elsewhere
-        home = delivery_api_client.models.DecisioningMethod
-    assert getattr(importlib.import_module("delivery_api_client.Model." + module), name) is home
-    assert getattr(delivery_api_client.Model, name) is getattr(delivery_api_client, name) is home
-    assert getattr(getattr(delivery_api_client.Model, module), name) is home
+def test_each_model_is_importable_from_its_own_module(module, name):
+    expected = getattr(target_python_sdk.types, name)
+    if name == "DecisioningMethod":  # target_python_sdk.types has an enumeration of this name
+        expected = delivery_api_client.models.DecisioningMethod
+    assert getattr(importlib.import_module("delivery_api_client.Model." + module), name) is expected
+    assert getattr(delivery_api_client.Model, name) is getattr(delivery_api_client, name) is expected
+    assert getattr(getattr(delivery_api_client.Model, module), name) is expected
 
 
-def test_the_models_are_those_of_1_1_0():
+def test_the_model_names_are_those_of_1_1_0():
     assert len(MODELS) == 60
     assert sorted(delivery_api_client.Model.__all__) == sorted([*MODELS, *MODELS.values()])
     assert set(delivery_api_client.Model.__all__) <= set(dir(delivery_api_client.Model))
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_each_exception_has_its_module(name):
+def test_exceptions_are_importable_from_each_module(name):
     assert getattr(delivery_api_client.exceptions, name) is getattr(delivery_api_client, name) is getattr(errors, name)
 
 
-def test_the_rest_has_its_modules():
+def test_other_classes_are_importable_from_their_modules():
     assert delivery_api_client.api.DeliveryApi is delivery_api_client.api.delivery_api.DeliveryApi is DeliveryApi
     assert delivery_api_client.DeliveryApi is DeliveryApi
     assert delivery_api_client.ApiClient is delivery_api_client.api_client.ApiClient is ApiClient
@@ -228,19 +228,19 @@ def test_the_rest_has_its_modules():
     assert {"ApiClient", "Model", "rest", "Option"} <= set(dir(delivery_api_client))
 
 
-@pytest.mark.parametrize("door", [delivery_api_client, delivery_api_client.Model])
-def test_a_name_that_nobody_has_is_an_error(door):
+@pytest.mark.parametrize("package", [delivery_api_client, delivery_api_client.Model])
+def test_an_unknown_name_raises_attribute_error(package):
     with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
-        door.Nonsense  # noqa: B018 - looking is the test
+        package.Nonsense  # noqa: B018 - the access is the test
 
 
 @pytest.mark.process
-def test_importing_reads_the_types_and_nothing_that_sends():
+def test_importing_does_not_load_the_transport():
     program = (
         "import sys, delivery_api_client, delivery_api_client.Model;"
-        "read = [name for name, module in sys.modules.items() if getattr(module, '__file__', None)"
+        "loaded = [name for name, module in sys.modules.items() if getattr(module, '__file__', None)"
         " and name.startswith(('delivery_api_client.', 'target_tools.http.transport'))];"
-        "assert read == ['delivery_api_client.models', 'delivery_api_client.Model'], read;"
+        "assert loaded == ['delivery_api_client.models', 'delivery_api_client.Model'], loaded;"
         "from delivery_api_client import *; ApiClient(Configuration()), DeliveryApi();"
         "assert 'target_tools.http.transport' not in sys.modules;"
         "assert 'target_tools.concurrency.task_workers' not in sys.modules;"
@@ -250,7 +250,7 @@ def test_importing_reads_the_types_and_nothing_that_sends():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_pickles_of_1_1_0_load_by_their_old_modules():
+def test_pickles_of_1_1_0_can_be_loaded():
     old_request, one_of_each = pickle.loads(zlib.decompress(base64.b64decode(PICKLE_OF_1_1_0)))
     models = target_python_sdk.types
     visitor = models.CustomerId(id="c", integration_code="i", authenticated_state="authenticated")
@@ -267,7 +267,7 @@ def test_pickles_of_1_1_0_load_by_their_old_modules():
     assert all(type(model).from_dict(model.to_dict()) == model for model in one_of_each)
 
 
-def test_every_model_pickles_here_too():
+def test_every_model_can_be_pickled():
     for name in MODELS.values():
         model = getattr(delivery_api_client.Model, name).from_dict({})
         assert pickle.loads(pickle.dumps(model)) == copy.deepcopy(model) == model
@@ -303,25 +303,25 @@ SANITIZED = [
 
 
 @pytest.mark.parametrize(("value", "plain"), SANITIZED)
-def test_values_as_they_are_sent(value, plain):
+def test_values_are_converted_for_sending(value, plain):
     sanitized = ApiClient().sanitize_for_serialization(value)
     assert sanitized == plain
     assert type(sanitized) is type(plain)
 
 
-def test_a_model_is_sent_as_it_says_of_itself():
+def test_a_model_is_sent_as_its_to_dict_returns_it():
     order = TYPES.Order(id="1", time=NOON, purchased_product_ids=("a", "b"))
     plain = ApiClient().sanitize_for_serialization(order)
     assert {**plain, "purchasedProductIds": ["a", "b"]} == order.to_dict(by_alias=True, exclude_none=True)
 
 
-def test_values_that_cannot_be_sent():
-    itself = []
-    itself.append(itself)
+def test_values_that_json_cannot_represent_are_refused():
+    recursive = []
+    recursive.append(recursive)
     with pytest.raises(ApiTypeError, match="a set cannot be sent"):
         ApiClient().sanitize_for_serialization([{1, 2}])
     with pytest.raises(ApiValueError, match="contains itself"):
-        ApiClient().sanitize_for_serialization(itself)
+        ApiClient().sanitize_for_serialization(recursive)
 
 
 def deserialized(data, kind):
@@ -357,9 +357,9 @@ LOADED = [
 
 
 @pytest.mark.parametrize(("data", "kind", "value"), LOADED)
-def test_values_by_the_name_of_their_type(data, kind, value):
+def test_values_are_parsed_by_the_name_of_their_type(data, kind, value):
     loaded = deserialized(data, kind)
-    if value == {"tnt_id": "x" * 130}:  # B18: an answer is not checked again
+    if value == {"tnt_id": "x" * 130}:  # B18: an answer is not validated
         loaded = {"tnt_id": loaded.id.tnt_id}
     if value == 3:
         loaded = content(loaded)
@@ -379,16 +379,16 @@ def test_values_by_the_name_of_their_type(data, kind, value):
         ("[" * 200 + "]" * 200, "object"),
     ],
 )
-def test_the_wrong_structure_is_said(data, kind):
-    if kind == "object":  # JSON's limits apply; other values become text if text is accepted
+def test_a_wrong_structure_raises_invalid_response(data, kind):
+    if kind == "object":  # nested too deeply for JSON, so the text is returned as it is
         assert deserialized(data, kind) == data
     else:
         with pytest.raises(InvalidResponse):
             deserialized(data, kind)
 
 
-def test_types_that_nobody_has():
-    with pytest.raises(ApiTypeError, match="`file` is no type of the API"):
+def test_unknown_types_and_invalid_dates_are_refused():
+    with pytest.raises(ApiTypeError, match="unknown type `file`"):
         deserialized('"x"', "file")
     with pytest.raises(ApiException, match="Failed to parse `bla` as datetime object"):
         deserialized('"bla"', "datetime")
@@ -396,7 +396,7 @@ def test_types_that_nobody_has():
         deserialized('"bla"', "date")
 
 
-def test_parameters_become_pairs_in_their_format():
+def test_lists_are_formatted_by_their_collection_format():
     lists = {name: [1, 2] for name in ("multi", "csv", "ssv", "tsv", "pipes")}
     pairs = ApiClient().parameters_to_tuples({**lists, "one": "x"}, {name: name for name in lists})
     assert pairs == [
@@ -410,7 +410,7 @@ def test_parameters_become_pairs_in_their_format():
     ]
 
 
-def test_headers_are_chosen_as_1_1_0_did():
+def test_accept_and_content_type_are_chosen_as_in_1_1_0():
     client = ApiClient()
     assert client.select_header_accept([]) is None
     assert client.select_header_accept(["a", "Application/JSON"]) == "application/json"
@@ -422,7 +422,7 @@ def test_headers_are_chosen_as_1_1_0_did():
 # Configuration
 
 
-def test_what_a_configuration_begins_with():
+def test_the_defaults_of_a_configuration():
     configuration = Configuration()
     assert (configuration.host, configuration.verify_ssl, configuration.debug) == (
         "https://.tt.omtrdc.net",
@@ -438,24 +438,24 @@ def test_what_a_configuration_begins_with():
     assert configuration.logger["urllib3_logger"].name == "urllib3"
 
 
-def test_keys_and_passwords():
+def test_api_keys_and_basic_auth():
     configuration = Configuration(api_key={"a": "k"}, api_key_prefix={"a": "Bearer"}, username="u", password="p")
     assert configuration.get_api_key_with_prefix("a") == "Bearer k"
     assert configuration.get_api_key_with_prefix("b") is None
     assert configuration.get_basic_auth_token() == "Basic dTpw"
 
 
-def test_the_debug_report_names_what_a_bug_report_should():
+def test_the_debug_report_contains_the_versions():
     lines = Configuration().to_debug_report().split("\n")
     assert lines[0] == "Python SDK Debug Report:"
     assert [line.partition(":")[0] for line in lines[1:3]] == ["OS", "Python Version"]
     assert lines[-2:] == ["Version of the API: 1.0.0", "SDK Package Version: " + __version__]
 
 
-def test_host_settings_take_the_client_code():
+def test_the_host_settings_are_completed_with_the_client_code():
     configuration = Configuration()
-    described = {"url": "https://{clientCode}.tt.omtrdc.net/", "description": "No description provided"}
-    assert configuration.get_host_settings() == [described]
+    setting = {"url": "https://{clientCode}.tt.omtrdc.net/", "description": "No description provided"}
+    assert configuration.get_host_settings() == [setting]
     assert configuration.get_host_from_settings(0, {"clientCode": "acme"}) == "https://acme.tt.omtrdc.net/"
     with pytest.raises(ApiKeyError):
         configuration.get_host_from_settings(0)
@@ -463,7 +463,7 @@ def test_host_settings_take_the_client_code():
         configuration.get_host_from_settings(5)
 
 
-def test_b1_the_host_of_one_configuration_is_not_anothers():
+def test_b1_configurations_share_no_state():
     first, second = Configuration(host="http://first"), Configuration(host="http://second")
     assert (first.host, second.host, Configuration().host) == (
         "http://first",
@@ -474,7 +474,7 @@ def test_b1_the_host_of_one_configuration_is_not_anothers():
     assert second.api_key == Configuration().api_key == {}
 
 
-def test_b1_defaults_are_copied_and_freeze_no_host(no_default):
+def test_b1_the_default_configuration_is_copied_and_its_host_can_be_overridden(no_default):
     default = Configuration(host="http://first", api_key={"a": "k"})
     default.proxy = "http://127.0.0.1:1"
     Configuration.set_default(default)
@@ -489,7 +489,7 @@ def test_b1_defaults_are_copied_and_freeze_no_host(no_default):
     assert (Configuration().host, Configuration().proxy) == ("https://.tt.omtrdc.net", None)
 
 
-def test_a_configuration_is_copied_and_pickled():
+def test_a_configuration_can_be_copied_and_pickled():
     configuration = Configuration(host="http://first", api_key={"a": "k"})
     configuration.debug = True
     copies = [copy.copy(configuration), copy.deepcopy(configuration), pickle.loads(pickle.dumps(configuration))]
@@ -500,22 +500,22 @@ def test_a_configuration_is_copied_and_pickled():
 
 
 @pytest.mark.server
-def test_b12_debug_touches_no_level_and_shows_what_is_sent(edge, caplog):
+def test_b12_debug_logs_payloads_and_changes_no_logger(edge, caplog):
     loggers = [logging.getLogger(name) for name in ("", "urllib3", "http.client")]
     before = [(logger.level, logger.handlers[:]) for logger in loggers]
     client = client_of(edge)
     with caplog.at_level(logging.DEBUG, "delivery_api_client"):
-        ask(client)
+        execute(client)
         assert '"name": "home"' in caplog.text
         assert "visitor.35_0" not in caplog.text
         client.configuration.debug = True
-        ask(client)
+        execute(client)
     assert "visitor.35_0" in caplog.text
     assert [(logger.level, logger.handlers[:]) for logger in loggers] == before
 
 
 @pytest.mark.server
-def test_lines_go_to_a_file_that_was_asked_for(edge, tmp_path, caplog):
+def test_logger_file_receives_the_log_lines(edge, tmp_path, caplog):
     configuration = Configuration(host="http://" + edge.domain)
     logger = configuration.logger["package_logger"]
     handlers = logger.handlers[:]
@@ -524,7 +524,7 @@ def test_lines_go_to_a_file_that_was_asked_for(edge, tmp_path, caplog):
     configuration.logger_format = "shown as %(message)s"
     assert logger.handlers == [*handlers, configuration.logger_file_handler]
     with caplog.at_level(logging.DEBUG, "delivery_api_client"):
-        ask(ApiClient(configuration))
+        execute(ApiClient(configuration))
     assert (configuration.logger_file, configuration.logger_format) == (
         str(tmp_path / "two.log"),
         "shown as %(message)s",
@@ -539,7 +539,7 @@ def test_lines_go_to_a_file_that_was_asked_for(edge, tmp_path, caplog):
 
 
 @pytest.mark.server
-def test_what_goes_over_the_wire(edge, client):
+def test_the_request_line_headers_and_body_that_are_sent(edge, client):
     api = DeliveryApi(client)
     result = api.execute("1@AdobeOrg", "s e/s?&ü", request(), version="1.2", headers={"X-EXC-SDK": "mine"})
     assert type(result) is DeliveryResponse
@@ -552,31 +552,31 @@ def test_what_goes_over_the_wire(edge, client):
 
 
 @pytest.mark.server
-def test_a_local_edge_answers_it():
+def test_a_call_to_the_local_edge():
     with LocalEdge() as edge, client_of(edge) as client:
         mboxes = [delivery_api_client.MboxRequest(name=name, index=0) for name in ["a1-serverside-ab"]]
-        asked = DeliveryRequest(
+        delivery_request = DeliveryRequest(
             context=delivery_api_client.Context(channel="web"),
             execute=delivery_api_client.ExecuteRequest(mboxes=mboxes),
         )
-        result = DeliveryApi(client).execute("1234567890@AdobeOrg", "session", asked)
+        result = DeliveryApi(client).execute("1234567890@AdobeOrg", "session", delivery_request)
     assert result.status == 200
     assert result.execute.mboxes[0].name == "a1-serverside-ab"
 
 
 @pytest.mark.server
-def test_the_same_with_status_and_headers(client):
+def test_execute_with_http_info_returns_status_and_headers(client):
     api = DeliveryApi(client)
     data, status, headers = api.execute_with_http_info("1@AdobeOrg", "session", request())
     assert (content(data), status, headers["content-type"]) == ("<b>A</b>", 200, "application/json;charset=UTF-8")
     alone = api.execute_with_http_info("1@AdobeOrg", "session", request(), _return_http_data_only=True)
-    assert content(alone) == content(ask(client, _return_http_data_only=False)) == "<b>A</b>"
+    assert content(alone) == content(execute(client, _return_http_data_only=False)) == "<b>A</b>"
     assert (client.last_response.status, client.last_response.data) == (200, ANSWER_BYTES.decode())
 
 
 @pytest.mark.server
-def test_an_answer_that_is_not_preloaded_is_urllib3s(client):
-    raw = ask(client, _preload_content=False)
+def test_without_preload_content_the_urllib3_response_is_returned(client):
+    raw = execute(client, _preload_content=False)
     assert isinstance(raw, urllib3.HTTPResponse)
     assert (raw.status, raw.reason, raw.headers["Content-Type"]) == (200, "OK", "application/json;charset=UTF-8")
     assert raw.read() == ANSWER_BYTES
@@ -584,14 +584,14 @@ def test_an_answer_that_is_not_preloaded_is_urllib3s(client):
 
 
 @pytest.mark.parametrize("method", ["execute", "execute_with_http_info"])
-def test_an_unknown_keyword_is_refused_in_1_1_0s_words(method):
+def test_an_unknown_keyword_is_refused_with_the_message_of_1_1_0(method):
     with pytest.raises(ApiTypeError) as caught:
         getattr(DeliveryApi(), method)("1@AdobeOrg", "session", request(), x=1)
     assert str(caught.value) == "Got an unexpected keyword argument 'x' to method execute"
 
 
 @pytest.mark.server
-def test_missing_arguments_are_looked_for_where_that_was_asked_for(edge, client):
+def test_client_side_validation_refuses_missing_arguments(edge, client):
     assert content(DeliveryApi(client).execute(None, None, None)) == "<b>A</b>"
     assert head_of(edge.requests[0])[""] == "POST /rest/v1/delivery HTTP/1.1"
     client.client_side_validation = True
@@ -606,11 +606,11 @@ def test_missing_arguments_are_looked_for_where_that_was_asked_for(edge, client)
 
 
 @pytest.mark.server
-def test_headers_of_the_client_go_before_those_of_the_call(edge):
+def test_headers_of_the_client_override_those_of_the_call(edge):
     client = ApiClient(Configuration(host="http://" + edge.domain), "X-H", "h", cookie="a=b")
     client.set_default_header("X-D", "d")
     client.user_agent = "mine"
-    ask(client, headers={"x-d": "other", "X-C": "c", "Accept-Encoding": "br"})
+    execute(client, headers={"x-d": "other", "X-C": "c", "Accept-Encoding": "br"})
     head = head_of(edge.requests[0])
     sent = [head[name] for name in ("x-h", "x-d", "x-c", "cookie", "user-agent", "accept-encoding")]
     assert sent == ["h", "d", "c", "a=b", "mine", "gzip"]
@@ -618,23 +618,23 @@ def test_headers_of_the_client_go_before_those_of_the_call(edge):
 
 
 @pytest.mark.parametrize("header", [("X-A", "1\r\nX-B: 2"), ("X-A\r\n", "1"), ("Host", "other"), ("X-A", "\u20ac")])
-def test_a_header_that_would_be_more_than_one_is_refused(header):
+def test_invalid_headers_are_refused(header):
     with pytest.raises(ApiValueError, match="headers"):
-        ask(ApiClient(Configuration(host="http://127.0.0.1:9")), headers=dict([header]))
+        execute(ApiClient(Configuration(host="http://127.0.0.1:9")), headers=dict([header]))
 
 
 @pytest.mark.server
-def test_security_schemes_of_the_caller(edge, client):
-    for place in ("header", "query", "cookie"):
-        ask(client, _request_auth={"type": "api_key", "in": place, "key": "x-key", "value": "v"})
+def test_request_auth_of_a_call(edge, client):
+    for location in ("header", "query", "cookie"):
+        execute(client, _request_auth={"type": "api_key", "in": location, "key": "x-key", "value": "v"})
     assert head_of(edge.requests[0])["x-key"] == "v"
     assert head_of(edge.requests[1])[""].endswith("sessionId=session&x-key=v HTTP/1.1")
     assert head_of(edge.requests[2])["cookie"] == "v"
     with pytest.raises(ApiValueError, match="Authentication token must be in `query` or `header`"):
-        ask(client, _request_auth={"in": "body", "key": "x", "value": "v"})
+        execute(client, _request_auth={"in": "body", "key": "x", "value": "v"})
 
 
-def test_security_schemes_of_the_configuration():
+def test_auth_settings_of_the_configuration():
     class Secured(Configuration):
         def auth_settings(self):
             return {"key": {"type": "api_key", "in": "header", "key": "X-Key", "value": self.api_key["a"]}}
@@ -654,7 +654,7 @@ def test_security_schemes_of_the_configuration():
         (response({"status": 206}, 206), DeliveryResponse(status=206)),
     ],
 )
-def test_b5_every_2xx_is_an_answer(reply, expected):
+def test_b5_every_2xx_status_is_a_success(reply, expected):
     with SocketServer(replies(reply)) as server, client_of(server) as client:
         data, status, _ = DeliveryApi(client).execute_with_http_info("1@AdobeOrg", "session", request())
     assert data == expected
@@ -662,13 +662,13 @@ def test_b5_every_2xx_is_an_answer(reply, expected):
 
 
 @pytest.mark.server
-def test_an_error_is_of_both_trees():
+def test_an_error_is_an_api_exception_and_an_http_status_error():
     body = {"status": 400, "message": "bad"}
     with SocketServer(answer(body, 400, {"X-Y": "z", "Set-Cookie": "a=b"})) as server, client_of(server) as client:
         with pytest.raises(delivery_api_client.ApiException) as caught:
-            ask(client)
+            execute(client)
         with pytest.raises(HttpStatusError):
-            ask(client, _preload_content=False)
+            execute(client, _preload_content=False)
     error = caught.value
     assert isinstance(error, HttpStatusError)
     assert (error.status, error.reason, error.headers["x-y"]) == (400, "Bad Request", "z")
@@ -683,41 +683,41 @@ def test_an_error_is_of_both_trees():
 def test_a_redirect_is_not_followed():
     with SocketServer(answer(None, 301, {"Location": "/x"})) as server, client_of(server) as client:
         with pytest.raises(RedirectRefused):
-            ask(client)
+            execute(client)
         assert len(server.requests) == 1
 
 
 @pytest.mark.server
-def test_a_503_is_asked_about_once_as_in_1_1_0():
+def test_a_503_is_not_retried_as_in_1_1_0():
     with SocketServer(answer(None, 503)) as server, client_of(server) as client:
         with pytest.raises(ApiException, match="503"):
-            ask(client)
+            execute(client)
         assert len(server.requests) == 1
 
 
 @pytest.mark.server
-def test_a_retry_of_urllib3_says_what_is_asked_about_again():
+def test_a_urllib3_retry_selects_the_statuses_to_retry():
     retry = urllib3.Retry(2, status_forcelist=[503], backoff_factor=0)
     with SocketServer(replies(response(None, 503), response(None, 503), response(ANSWER))) as server:
-        assert content(ask(client_of(server, retries=retry))) == "<b>A</b>"
+        assert content(execute(client_of(server, retries=retry))) == "<b>A</b>"
 
 
 @pytest.mark.server
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 4), (False, 1), (0, 1), (1, 2), (urllib3.Retry(1), 2)])
-def test_connecting_is_tried_again(retries, attempts):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and does not listen
-        configuration = Configuration(host=f"http://127.0.0.1:{taken.getsockname()[1]}")
+def test_failed_connects_are_retried(retries, attempts):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # reserves a port on which no server listens
+        configuration = Configuration(host=f"http://127.0.0.1:{bound.getsockname()[1]}")
         configuration.retries = retries
         with pytest.raises(ConnectionFailed) as caught:
-            ask(ApiClient(configuration))
+            execute(ApiClient(configuration))
     assert caught.value.attempts == attempts
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("timeout", [0.2, (0.1, 0.1)])
-def test_b2_the_request_timeout_is_kept_in_seconds(timeout):
+def test_b2_request_timeout_limits_the_whole_call_in_seconds(timeout):
     def drip(connection):
         connection.read_request()
         connection.send_slowly(response(ANSWER), 0.05)
@@ -725,39 +725,39 @@ def test_b2_the_request_timeout_is_kept_in_seconds(timeout):
     with SocketServer(drip) as server, client_of(server) as client:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded) as caught:
-            ask(client, _request_timeout=timeout)
+            execute(client, _request_timeout=timeout)
     assert 0.15 < time.monotonic() - began < LONG / 1000
     assert isinstance(caught.value, urllib3.exceptions.TimeoutError)
 
 
 @pytest.mark.server
-def test_b2_so_is_that_of_one_request(edge, client):
+def test_b2_request_timeout_applies_to_single_requests_and_async_calls(edge, client):
     with SocketServer(lambda connection: connection.hang()) as server:
         with pytest.raises(DeadlineExceeded):
             client.request("GET", "http://" + server.domain, _request_timeout=0.1)
         with pytest.raises(DeadlineExceeded):
-            ask(client_of(server), async_req=True, _request_timeout=0.1).get(5)
+            execute(client_of(server), async_req=True, _request_timeout=0.1).get(5)
 
 
 @pytest.mark.parametrize(
     ("timeout", "kind"), [("1", ApiTypeError), (True, ApiTypeError), (-1, ApiValueError), (float("nan"), ApiValueError)]
 )
-def test_a_timeout_that_is_none_is_refused(timeout, kind):
+def test_an_invalid_timeout_is_refused(timeout, kind):
     with pytest.raises(kind, match="_request_timeout"):
-        ask(ApiClient(Configuration(host="http://127.0.0.1:9")), _request_timeout=timeout)
+        execute(ApiClient(Configuration(host="http://127.0.0.1:9")), _request_timeout=timeout)
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("timeout", [None, 0, (None, 5), 1000000000, float("inf")])
-def test_a_timeout_that_is_longer_than_anything_is_one(client, timeout):
-    assert content(ask(client, _request_timeout=timeout)) == "<b>A</b>"
+def test_unlimited_and_very_long_timeouts_are_accepted(client, timeout):
+    assert content(execute(client, _request_timeout=timeout)) == "<b>A</b>"
 
 
 @pytest.mark.server
 def test_an_answer_that_is_too_large_is_refused():
     with SocketServer(answer(b"[" + b"1," * (5 << 20) + b"1]")) as server, client_of(server) as client:
         with pytest.raises(ResponseTooLarge):
-            ask(client)
+            execute(client)
 
 
 @pytest.mark.server
@@ -765,19 +765,19 @@ def test_a_compressed_answer_is_read():
     zipped = zlib.compressobj(wbits=31)
     body = zipped.compress(ANSWER_BYTES) + zipped.flush()
     with SocketServer(answer(body, 200, {"Content-Encoding": "gzip"})) as server, client_of(server) as client:
-        assert content(ask(client)) == "<b>A</b>"
-        assert ask(client, _preload_content=False).data == ANSWER_BYTES
+        assert content(execute(client)) == "<b>A</b>"
+        assert execute(client, _preload_content=False).data == ANSWER_BYTES
 
 
 @pytest.mark.parametrize(
     "host", ["https://.tt.omtrdc.net", "ftp://x", "http://a@b", "http://x y", "http://x\r\nX: y", ""]
 )
-def test_a_host_that_is_none_is_refused_before_anything_is_sent(host):
+def test_an_invalid_host_is_refused_before_anything_is_sent(host):
     with pytest.raises(ValueError, match="host"):
-        ask(ApiClient(Configuration(host=host or "nothing")))
+        execute(ApiClient(Configuration(host=host or "nothing")))
 
 
-def test_a_body_that_json_cannot_hold_is_refused():
+def test_a_body_that_json_cannot_represent_is_refused():
     client = ApiClient(Configuration(host="http://127.0.0.1:9"))
     for body, kind in [({"a": float("nan")}, ApiValueError), ({"a": b"x"}, ApiTypeError)]:
         with pytest.raises(kind, match="JSON"):
@@ -785,36 +785,36 @@ def test_a_body_that_json_cannot_hold_is_refused():
 
 
 @pytest.mark.server
-def test_b1_calls_go_to_the_host_of_their_own_configuration(no_default):
+def test_b1_each_call_goes_to_the_host_of_its_client(no_default):
     first_answer, second_answer = response({"client": "first"}), response({"client": "second"})
     with SocketServer(replies(first_answer)) as one, SocketServer(replies(second_answer, second_answer)) as two:
         Configuration.set_default(Configuration(host="http://" + one.domain))
         second = client_of(two)
-        assert ask(second).client == "second"
-        assert ask(ApiClient()).client == "first"
+        assert execute(second).client == "second"
+        assert execute(ApiClient()).client == "first"
         second.configuration.host = f"http://localhost:{two.port}"
-        assert ask(second).client == "second"
+        assert execute(second).client == "second"
         assert (one.connections, two.connections) == (1, 2)
 
 
 @pytest.mark.server
-def test_b3_a_connection_is_kept(edge, client):
+def test_b3_a_connection_is_reused_until_the_client_is_closed(edge, client):
     for _ in range(5):
-        ask(client)
+        execute(client)
     assert edge.connections == 1
     client.close()
-    ask(client)
+    execute(client)
     assert edge.connections == 2
 
 
-# Calls of any kind
+# Other methods and paths
 
 
 ANY = {200: "object"}
 
 
 @pytest.mark.server
-def test_any_call_of_the_api(edge, client):
+def test_call_api_sends_any_method_path_and_body(edge, client):
     data, status, _ = client.call_api(
         "/a/{id}/b",
         "GET",
@@ -843,7 +843,7 @@ def test_any_call_of_the_api(edge, client):
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_calls_that_cannot_be_made():
+def test_invalid_calls_are_refused():
     client = ApiClient(Configuration(host="http://127.0.0.1:9"))
     with pytest.raises(ApiValueError, match="http method must be `GET`"):
         client.call_api("/a", "BREW")
@@ -859,25 +859,25 @@ def test_calls_that_cannot_be_made():
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
-def test_one_request_and_its_answer(edge, client, method):
+def test_a_single_request_with_each_http_method(edge, client, method):
     url = f"http://{edge.domain}/q?x=1"
     keywords = {"body": {"a": 1}} if method in ("POST", "PUT", "PATCH", "DELETE") else {}
     if method == "HEAD":  # an answer to HEAD has no body
         with SocketServer(lambda one: one.read_request() and one.send(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
             assert client.rest_client.HEAD("http://" + server.domain).data == ""
         return
-    asked = client.request(method, url, query_params=[("y", "2")], headers={"X-A": 1}, **keywords)
-    again = getattr(RESTClientObject(client.configuration), method)(url, {"X-A": "1"}, [("y", "2")], **keywords)
-    assert type(asked) is type(again) is RESTResponse
-    assert (asked.status, asked.reason, asked.data) == (200, "OK", ANSWER_BYTES.decode())
-    assert asked.getheader("content-length") == str(len(ANSWER_BYTES))
-    assert (asked.getheader("X-None"), asked.getheader("X-None", "d")) == (None, "d")
+    first = client.request(method, url, query_params=[("y", "2")], headers={"X-A": 1}, **keywords)
+    second = getattr(RESTClientObject(client.configuration), method)(url, {"X-A": "1"}, [("y", "2")], **keywords)
+    assert type(first) is type(second) is RESTResponse
+    assert (first.status, first.reason, first.data) == (200, "OK", ANSWER_BYTES.decode())
+    assert first.getheader("content-length") == str(len(ANSWER_BYTES))
+    assert (first.getheader("X-None"), first.getheader("X-None", "d")) == (None, "d")
     assert edge.requests[0] == edge.requests[1]
     assert head_of(edge.requests[0])[""] == f"{method} /q?x=1&y=2 HTTP/1.1"
     assert isinstance(client.request(method, url, _preload_content=False), urllib3.HTTPResponse)
 
 
-def test_an_exception_is_made_of_an_answer():
+def test_an_exception_can_be_created_from_a_response():
     raw = urllib3.HTTPResponse(io.BytesIO(b"x"), {"A": "b"}, 418, reason="Teapot", preload_content=False)
     error = ApiException(http_resp=RESTResponse(raw))
     assert (error.status, error.reason, error.body, error.headers["a"]) == (418, "Teapot", "x", "b")
@@ -887,8 +887,8 @@ def test_an_exception_is_made_of_an_answer():
 
 
 @pytest.mark.server
-def test_a_call_with_async_req_gives_a_result(client):
-    result = ask(client, async_req=True)
+def test_async_req_returns_a_result_object(client):
+    result = execute(client, async_req=True)
     assert content(result.get(5)) == "<b>A</b>"
     assert result.ready() and result.successful()
     api = DeliveryApi(client)
@@ -898,45 +898,45 @@ def test_a_call_with_async_req_gives_a_result(client):
 
 @pytest.mark.server
 def test_callbacks_get_the_answer_or_the_error(client):
-    told, page = [], contextvars.ContextVar("page")
+    received, page = [], contextvars.ContextVar("page")
     page.set("/checkout")
 
-    def tell(data):
-        told.append((page.get(), content(data)))
+    def succeed(data):
+        received.append((page.get(), content(data)))
 
-    result = ask(client, async_req=True, callback=tell, err_callback=told.append)
+    result = execute(client, async_req=True, callback=succeed, err_callback=received.append)
     result.wait(5)
-    assert told == [("/checkout", "<b>A</b>")]
+    assert received == [("/checkout", "<b>A</b>")]
     with SocketServer(answer(None, 500)) as server:
-        failed = ask(client_of(server), async_req=True, callback=told.append, err_callback=told.append)
+        failed = execute(client_of(server), async_req=True, callback=received.append, err_callback=received.append)
         failed.wait(5)
         assert not failed.successful()
         with pytest.raises(ApiException):
             failed.get(5)
-    assert [type(each) for each in told[1:]] == [HttpStatusError]
+    assert [type(each) for each in received[1:]] == [HttpStatusError]
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("name", ["callback", "err_callback"])
-def test_a_callback_alone_makes_no_asynchronous_call_as_in_1_1_0(client, name):
-    told = []
-    assert content(ask(client, **{name: told.append})) == "<b>A</b>"
-    assert told == []
+def test_a_callback_without_async_req_is_ignored_as_in_1_1_0(client, name):
+    received = []
+    assert content(execute(client, **{name: received.append})) == "<b>A</b>"
+    assert received == []
 
 
 @pytest.mark.server
-def test_b6_a_callback_that_raises_ends_nothing(client, caplog):
-    result = ask(client, async_req=True, callback=lambda _: 1 / 0)
+def test_b6_an_exception_of_a_callback_is_logged_and_later_calls_work(client, caplog):
+    result = execute(client, async_req=True, callback=lambda _: 1 / 0)
     assert content(result.get(5)) == "<b>A</b>"
     assert "ZeroDivisionError" in caplog.text
-    assert content(ask(client, async_req=True).get(5)) == "<b>A</b>"
+    assert content(execute(client, async_req=True).get(5)) == "<b>A</b>"
 
 
-def test_what_is_wrong_with_a_call_raises_where_it_is_made():
-    told = []
+def test_an_invalid_argument_raises_and_calls_no_callback():
+    received = []
     with pytest.raises(ApiTypeError):
-        DeliveryApi(ApiClient()).execute("o", "s", {1, 2}, callback=told.append, err_callback=told.append)
-    assert told == []
+        DeliveryApi(ApiClient()).execute("o", "s", {1, 2}, callback=received.append, err_callback=received.append)
+    assert received == []
 
 
 def workers():
@@ -945,17 +945,17 @@ def workers():
 
 @pytest.mark.server
 def test_b4_a_client_per_call_leaks_no_thread(edge):
-    before = workers()  # of other tests
+    before = workers()  # that other tests have left
     for _ in range(20):
-        assert content(ask(client_of(edge), async_req=True).get(5)) == "<b>A</b>"
+        assert content(execute(client_of(edge), async_req=True).get(5)) == "<b>A</b>"
     assert edge.connections == 20
-    # Sooner than an idle worker leaves by itself, and without a collector.
+    # Earlier than the idle time-out of workers, and without the garbage collector.
     assert eventually(lambda: workers() <= before, 2)
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("threads", [1, 3])
-def test_pool_threads_is_how_many_calls_are_under_way(threads):
+def test_pool_threads_limits_the_concurrent_calls(threads):
     running, most, lock = [0], [0], threading.Lock()
 
     def serve(connection):
@@ -970,19 +970,19 @@ def test_pool_threads_is_how_many_calls_are_under_way(threads):
 
     with SocketServer(serve) as server:
         with ApiClient(Configuration(host="http://" + server.domain), pool_threads=threads) as client:
-            results = [ask(client, async_req=True) for _ in range(9)]
-        assert all(result.ready() for result in results)  # leaving the block has waited
+            results = [execute(client, async_req=True) for _ in range(9)]
+        assert all(result.ready() for result in results)  # the end of the block waits for them
     assert most[0] == threads
 
 
 @pytest.mark.server
-def test_b4_many_threads_share_a_client(edge, client):
+def test_b4_threads_can_share_a_client(edge, client):
     failures = []
 
     def work():
         try:
             for _ in range(10):
-                assert content(ask(client)) == content(ask(client, async_req=True).get(10)) == "<b>A</b>"
+                assert content(execute(client)) == content(execute(client, async_req=True).get(10)) == "<b>A</b>"
         except Exception as error:  # noqa: BLE001 - raised again below
             failures.append(error)
 
@@ -995,17 +995,17 @@ def test_b4_many_threads_share_a_client(edge, client):
     assert edge.connections <= 9  # one for each thread, and one for the worker
 
 
-def test_the_pool_does_what_an_application_gives_it():
-    told = []
+def test_an_application_can_use_the_pool():
+    received = []
     with ApiClient() as client:
         pool = client.pool
         assert client.pool is pool
-        assert pool.apply_async(divmod, (7,), {}).get  # a result, even if the call fails
-        assert pool.apply_async(int, ("12",), {"base": 8}, callback=told.append).get(5) == 10
-        failed = pool.apply_async(int, ("x",), error_callback=lambda error: told.append(type(error)))
+        assert pool.apply_async(divmod, (7,), {}).get  # returns a result object although the call fails
+        assert pool.apply_async(int, ("12",), {"base": 8}, callback=received.append).get(5) == 10
+        failed = pool.apply_async(int, ("x",), error_callback=lambda error: received.append(type(error)))
         with pytest.raises(ValueError, match="invalid literal"):
             failed.get(5)
-        assert told == [10, ValueError]
+        assert received == [10, ValueError]
         with pytest.raises(ApiValueError, match="still running"):
             pool.join()
         pool.close()
@@ -1016,7 +1016,7 @@ def test_the_pool_does_what_an_application_gives_it():
     client.close()
 
 
-def test_a_pool_that_is_terminated_ends_what_waits():
+def test_terminating_the_pool_cancels_waiting_calls():
     client, begun, hold = ApiClient(), threading.Event(), threading.Event()
     first = client.pool.apply_async(lambda: (begun.set(), hold.wait(5)))
     assert begun.wait(5)
@@ -1029,14 +1029,14 @@ def test_a_pool_that_is_terminated_ends_what_waits():
     client.close()
 
 
-def test_a_pool_takes_no_more_than_it_can_hold(monkeypatch):
+def test_a_full_pool_refuses_calls(monkeypatch):
     monkeypatch.setattr("delivery_api_client.pool.MAX_PENDING", 1)
-    client, begun, hold, told = ApiClient(), threading.Event(), threading.Event(), []
+    client, begun, hold, received = ApiClient(), threading.Event(), threading.Event(), []
     busy = client.pool.apply_async(lambda: (begun.set(), hold.wait(5)))
     assert begun.wait(5)
     waiting = client.pool.apply_async(int)
-    full = client.pool.apply_async(int, error_callback=told.append)
-    assert [type(error) for error in told] == [QueueFull]
+    full = client.pool.apply_async(int, error_callback=received.append)
+    assert [type(error) for error in received] == [QueueFull]
     hold.set()
     assert (busy.get(5), waiting.get(5)) == ((None, True), 0)
     with pytest.raises(QueueFull):
@@ -1044,7 +1044,7 @@ def test_a_pool_takes_no_more_than_it_can_hold(monkeypatch):
     client.close()
 
 
-def test_what_ends_a_thread_ends_its_call():
+def test_system_exit_in_a_worker_fails_only_its_call():
     with ApiClient() as client:
         result = client.pool.apply_async(sys.exit, (3,))
         with pytest.raises(SystemExit):
@@ -1054,14 +1054,14 @@ def test_what_ends_a_thread_ends_its_call():
 
 @pytest.mark.server
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_has_connections_and_workers_of_its_own(edge, client):
-    ask(client)
-    ask(client, async_req=True).get(5)
+def test_a_forked_child_opens_new_connections_and_starts_new_workers(edge, client):
+    execute(client)
+    execute(client, async_req=True).get(5)
     hold = threading.Event()
     pending = client.pool.apply_async(hold.wait, (5,))
 
     def in_the_child():
-        assert content(ask(client)) == content(ask(client, async_req=True).get(5)) == "<b>A</b>"
+        assert content(execute(client)) == content(execute(client, async_req=True).get(5)) == "<b>A</b>"
         try:
             pending.get(5)
         except CallLost:
@@ -1072,26 +1072,26 @@ def test_a_forked_child_has_connections_and_workers_of_its_own(edge, client):
     assert in_a_child(in_the_child)
     hold.set()
     assert pending.get(5) is True
-    assert content(ask(client)) == "<b>A</b>"
+    assert content(execute(client)) == "<b>A</b>"
     assert edge.connections == 2  # the parent's and the child's
 
 
-# The way there
+# Proxies and TLS
 
 
 @pytest.mark.server
-def test_a_proxy_is_gone_through():
+def test_calls_go_through_a_proxy():
     with SocketServer(answer(ANSWER_BYTES)) as proxy:
         configuration = Configuration(host="http://acmeclient.tt.omtrdc.net")
         configuration.proxy, configuration.proxy_headers = "http://user:word@" + proxy.domain, {"X-P": "p"}
-        assert content(ask(ApiClient(configuration))) == "<b>A</b>"
+        assert content(execute(ApiClient(configuration))) == "<b>A</b>"
         head = head_of(proxy.requests[0])
     assert head[""].startswith("POST http://acmeclient.tt.omtrdc.net:80/rest/v1/delivery?")
     assert (head["host"], head["x-p"]) == ("acmeclient.tt.omtrdc.net", "p")
     assert head["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
 
 
-def test_a_proxy_that_is_none_is_refused():
+def test_an_invalid_proxy_is_refused():
     configuration = Configuration()
     configuration.proxy = "http://"
     with pytest.raises(OptionError, match="proxy"):
@@ -1099,46 +1099,46 @@ def test_a_proxy_that_is_none_is_refused():
 
 
 @pytest.mark.server
-def test_tls_options_act_on_our_transport(authority):
+def test_ssl_ca_cert_and_verify_ssl_apply_to_calls(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("localhost")) as server:
         configuration = Configuration(host=f"https://localhost:{server.port}")
         with pytest.raises(TlsError):
-            ask(ApiClient(configuration))
+            execute(ApiClient(configuration))
         configuration.ssl_ca_cert = authority.ca_file
-        assert content(ask(ApiClient(configuration))) == "<b>A</b>"
+        assert content(execute(ApiClient(configuration))) == "<b>A</b>"
         configuration.ssl_ca_cert, configuration.verify_ssl = None, False
-        assert content(ask(ApiClient(configuration))) == "<b>A</b>"
+        assert content(execute(ApiClient(configuration))) == "<b>A</b>"
 
 
 @pytest.mark.server
-def test_a_client_certificate_is_shown(authority):
+def test_a_client_certificate_is_sent(authority):
     context = authority.trust(authority.server_context("localhost"))
     with SocketServer(answer(ANSWER_BYTES), tls=context) as server:
         configuration = Configuration(host=f"https://localhost:{server.port}")
         configuration.ssl_ca_cert = authority.ca_file
         with pytest.raises((TlsError, ConnectionFailed)):
-            ask(ApiClient(configuration))
+            execute(ApiClient(configuration))
         configuration.cert_file, configuration.key_file = authority.client_files()
-        assert content(ask(ApiClient(configuration))) == "<b>A</b>"
+        assert content(execute(ApiClient(configuration))) == "<b>A</b>"
 
 
 @pytest.mark.server
-def test_a_certificate_for_another_name_is_taken_where_that_is_said(authority):
+def test_assert_hostname_accepts_a_certificate_for_another_name(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context("edge.example")) as server:
         configuration = Configuration(host=f"https://localhost:{server.port}")
         configuration.ssl_ca_cert = authority.ca_file
         for assert_hostname in (None, "other.example"):
             configuration.assert_hostname = assert_hostname
             with pytest.raises(TlsError):
-                ask(ApiClient(configuration), _request_timeout=5)
+                execute(ApiClient(configuration), _request_timeout=5)
         for assert_hostname in ("edge.example", False):
             configuration.assert_hostname = assert_hostname
-            assert content(ask(ApiClient(configuration))) == "<b>A</b>"
+            assert content(execute(ApiClient(configuration))) == "<b>A</b>"
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.harmless], ids=str)
-def test_every_fault_is_an_error_of_our_tree(fault):
+def test_every_fault_raises_a_delivery_error(fault):
     with SocketServer(fault.handler()) as server, client_of(server) as client:
         with pytest.raises(errors.DeliveryError):
-            ask(client, _request_timeout=0.5)
+            execute(client, _request_timeout=0.5)

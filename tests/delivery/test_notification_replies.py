@@ -23,12 +23,14 @@ def reply(body, status=200):
     return HttpReply(status, "OK", {}, body, Timings(), 2)
 
 
-def reply_to_notifications(turn):
+def send_and_reply(result):
+    """Send notifications; the transport returns or raises ``result``."""
+
     def send(request, deadline):
         assert json.loads(request.body)["requestId"] == PENDING.request.request_id
-        if isinstance(turn, DeliveryError):
-            raise turn
-        return turn
+        if isinstance(result, DeliveryError):
+            raise result
+        return result
 
     return send_notifications(PENDING, delivery_request(PENDING, SETTINGS), send, Deadline.after(60))
 
@@ -37,39 +39,39 @@ def reply_to_notifications(turn):
     ("edge_host", "cluster"),
     [("mboxedge35.tt.omtrdc.net", "35"), ("evil.example.com", None), (None, None), (5, None), ([], None)],
 )
-def test_the_cluster_and_the_attempts_are_returned(edge_host, cluster):
-    assert reply_to_notifications(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
+def test_the_cluster_and_the_number_of_attempts_are_returned(edge_host, cluster):
+    assert send_and_reply(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, b""), (202, b""), (204, b"anything"), (200, b"{}")])
-def test_an_answer_of_no_content_is_one(status, body):
-    assert reply_to_notifications(reply(body, status)) == (None, 2)
+def test_replies_without_content_are_accepted(status, body):
+    assert send_and_reply(reply(body, status)) == (None, 2)
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b""), (200, b"<html>"), (200, b"[]"), (302, b"{}"), (400, b"{}"), (503, b"")]
 )
-def test_what_is_no_answer_to_a_call_is_none_here(status, body):
-    with pytest.raises(DeliveryError) as wanted:
+def test_the_same_replies_are_refused_as_for_calls_with_offers(status, body):
+    with pytest.raises(DeliveryError) as expected:
         delivery_response(reply(body, status))
-    with pytest.raises(type(wanted.value)) as caught:
-        reply_to_notifications(reply(body, status))
-    assert str(caught.value) == str(wanted.value)
+    with pytest.raises(type(expected.value)) as caught:
+        send_and_reply(reply(body, status))
+    assert str(caught.value) == str(expected.value)
     assert caught.value.request is PENDING.request
     assert (caught.value.status, caught.value.attempts) == (status, 2)
 
 
-def test_an_error_on_the_way_names_the_request():
+def test_an_error_of_the_transport_refers_to_the_request():
     error = ConnectionFailed("refused")
     with pytest.raises(ConnectionFailed) as caught:
-        reply_to_notifications(error)
+        send_and_reply(error)
     assert caught.value is error
     assert error.request is PENDING.request
     assert error.status is None
 
 
-def test_parts_that_a_call_would_refuse_are_not_looked_at():
+def test_other_fields_of_the_reply_are_not_validated():
     body = b'{"execute": [], "notifications": "x", "edgeHost": "mboxedge35.tt.omtrdc.net"}'
     with pytest.raises(DeliveryError):
         delivery_response(reply(body))
-    assert reply_to_notifications(reply(body)).edge_cluster == "35"
+    assert send_and_reply(reply(body)).edge_cluster == "35"

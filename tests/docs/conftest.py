@@ -1,4 +1,4 @@
-"""An edge for the examples, and clients that call it although the page names no server."""
+"""A local edge for the examples, and clients that call it although the examples name no server."""
 
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -12,22 +12,22 @@ Create = Callable[[Dict[str, Any]], TargetClient]
 
 @pytest.fixture
 def edge() -> Iterator[LocalEdge]:
-    """A Target edge on this machine, with its sample activities."""
+    """A local edge with the sample activities."""
     with LocalEdge() as edge:
         yield edge
 
 
 @pytest.fixture
 def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
-    """``TargetClient.create`` with the edge's address, unless the options have one. Closes the clients afterwards."""
-    made: List[TargetClient] = []
+    """``TargetClient.create`` with the edge's address as the default. Closes the clients afterwards."""
+    clients: List[TargetClient] = []
     create = TargetClient.create
 
     def create_at_edge(options: Dict[str, Any]) -> TargetClient:
         address = {} if "server_domain" in options else {"server_domain": edge.domain, "secure": False}
-        made.append(create({**options, **address}))
-        return made[-1]
+        clients.append(create({**options, **address}))
+        return clients[-1]
 
     yield create_at_edge
-    for client in made:
+    for client in clients:
         client.close()

@@ -8,7 +8,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 
 def run_block(example: Example) -> None:
-    """Execute one block in the namespace of its page. A traceback shows the line number on the page."""
+    """Execute one block in the namespace of its page. Line numbers in a traceback are those of the page."""
     text = "\n" * (example.line + example.parsed.line_offset) + example.parsed
     exec(compile(text, example.path, "exec"), example.namespace)
 

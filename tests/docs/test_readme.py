@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.pages import fenced_after
 
-MARKER = "<!-- what make demo prints; a test compares it with a run -->"
+MARKER = "<!-- The output of make demo; a test compares it with a run. -->"
 
 #: Values that differ between two runs, and their placeholders.
 VARIABLE = [
@@ -23,9 +23,9 @@ VARIABLE = [
 
 
 def masked(text: str) -> str:
-    """Replace ports, ids and times by placeholders."""
-    for pattern, word in VARIABLE:
-        text = re.sub(pattern, word, text)
+    """Replace ports, ids and times with placeholders."""
+    for pattern, placeholder in VARIABLE:
+        text = re.sub(pattern, placeholder, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 

@@ -1,10 +1,10 @@
-"""A test for runs of pytest with pytest-recording inside the process of a double; no part of the suite."""
+"""A test that ``phases.replayed_by_plugin`` runs with pytest-recording; not part of the suite."""
 
 from typing import Any, Callable
 
 import pytest
 
-#: Set by the process before each run.
+#: The call to record or replay, and the folder of the cassettes.  Set before each run.
 ACT: Callable[[], Any] = list
 FOLDER = ""
 

@@ -124,7 +124,7 @@ def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within,
     error = failed("opening")
     error.within = within
     sender = Sender(cluster=error, general=REPLY)
-    sender.send = FailoverSender(sender._send, sender.lost.append, shortest=0.3)
+    sender.send = FailoverSender(sender._send, sender.lost.append, min_connect_seconds=0.3)
     assert sender.send(REQUEST, DEADLINE).status == 200
     assert sender.hosts() == ["cluster", "general"]
     assert sender.lost == ([CLUSTER] if lost else [])

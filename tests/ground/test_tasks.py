@@ -1,4 +1,4 @@
-"""Tasks: one outcome, one callback, and a result in time whatever the workers do."""
+"""Each task has one outcome, calls one callback, and ends in time even if no worker is free."""
 
 import asyncio
 import contextvars
@@ -43,7 +43,7 @@ class Call:
             return self._expire()
         raise LATE
 
-    def in_a_worker(self):
+    def run_in_thread(self):
         thread = threading.Thread(target=self.task.run)
         thread.start()
         return thread
@@ -61,29 +61,29 @@ def awaited(result):
     return asyncio.run(wait())
 
 
-#: The ways to wait for a result without a timeout.
+#: The functions that wait for a result without a timeout.
 WAYS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
-BY_EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+IN_EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
-@BY_EVERY_WAY
-def test_a_call_that_no_worker_begins_expires(way):
+@IN_EVERY_WAY
+def test_a_call_that_no_worker_starts_expires(way):
     call, deadline = Call(waiting=SOON), Deadline.after(SOON)
     with pytest.raises(DeadlineExceeded) as caught:
         way(call.result)
     assert caught.value is LATE
     assert deadline.remaining() <= 0
     assert (call.expired, call.runs, call.outcomes) == ([False], 0, [])
-    call.task.run()  # a worker is free at last; it only calls the callback
+    call.task.run()  # a worker becomes free and only calls the callback
     assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
-@BY_EVERY_WAY
+@IN_EVERY_WAY
 def test_a_call_that_takes_too_long_expires(way, monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.01)
     go, begun = threading.Event(), threading.Event()
     call = Call(lambda: begun.set() or (go.wait(WAIT) and "late"), running=SOON)
-    worker = call.in_a_worker()
+    worker = call.run_in_thread()
     assert begun.wait(WAIT)
     with pytest.raises(DeadlineExceeded):
         way(call.result)
@@ -95,16 +95,16 @@ def test_a_call_that_takes_too_long_expires(way, monkeypatch):
         call.result.get(0)
 
 
-@BY_EVERY_WAY
+@IN_EVERY_WAY
 def test_a_call_that_ends_in_time_does_not_expire(way):
     call = Call()
-    worker = call.in_a_worker()
+    worker = call.run_in_thread()
     assert way(call.result) == "value"
     worker.join(WAIT)
     assert (call.expired, call.runs, call.outcomes) == ([], 1, ["value"])
 
 
-@BY_EVERY_WAY
+@IN_EVERY_WAY
 def test_expire_may_return_a_value_instead_of_raising(way):
     call = Call(waiting=SOON, expire=lambda: "no offers")
     assert way(call.result) == "no offers"
@@ -112,9 +112,9 @@ def test_expire_may_return_a_value_instead_of_raising(way):
     assert (call.expired, call.outcomes) == ([False], ["no offers"])
 
 
-@BY_EVERY_WAY
-def test_a_worker_that_begins_too_late_does_not_call_the_function(way):
-    """Even if no thread waited for the call in the meantime."""
+@IN_EVERY_WAY
+def test_a_worker_that_starts_too_late_does_not_call_the_function(way):
+    """This holds even if no thread has waited for the call."""
     call = Call(waiting=-1.0)
     call.task.run()
     with pytest.raises(DeadlineExceeded):
@@ -170,11 +170,11 @@ def test_many_waiters_get_one_outcome():
     assert call.outcomes == [LATE]
 
 
-def test_a_worker_and_a_waiting_thread_at_the_same_time_produce_one_outcome():
+def test_a_race_between_a_worker_and_a_waiting_thread_has_one_outcome():
     """The waiting thread expires the call while the worker runs it. The first outcome counts for both."""
     for _ in range(50):
         call = Call(waiting=0.0005)
-        worker = call.in_a_worker()
+        worker = call.run_in_thread()
         try:
             outcome = call.result.get()
         except DeadlineExceeded as error:
@@ -212,11 +212,11 @@ def test_functions_and_callbacks_run_in_the_callers_context():
     variable.set("mine")
     seen = []
 
-    def look(_=None):
+    def record(_=None):
         seen.append((variable.get(None), threading.current_thread() is threading.main_thread()))
         variable.set("set by the task")
 
-    task = CallbackTask(look, look, None, Log(None))
+    task = CallbackTask(record, record, None, Log(None))
     variable.set("changed later")
     worker = threading.Thread(target=task.run)
     worker.start()
@@ -225,7 +225,7 @@ def test_functions_and_callbacks_run_in_the_callers_context():
     assert variable.get() == "changed later"
 
 
-def test_a_call_does_not_expire_after_its_end():
+def test_a_call_that_has_ended_does_not_expire():
     call = Call(waiting=SOON)
     call.task.run()
     begun = monotonic()
@@ -235,8 +235,8 @@ def test_a_call_does_not_expire_after_its_end():
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), SystemExit(3)], ids=repr)
-def test_foreign_errors_are_raised_in_the_thread_that_ran_the_task(error):
-    """``inline`` means that this is the application's thread. ``SystemExit`` is raised in workers, too."""
+def test_unexpected_exceptions_are_raised_in_the_thread_that_ran_the_task(error):
+    """``inline`` means that this is an application's thread. A worker raises only those that end a thread."""
 
     def fail():
         raise error

@@ -1,4 +1,4 @@
-"""Figures with their targets, counts for short and long runs, and other interpreters.
+"""Shared code: measurements with their targets, counts for short and long runs, and other interpreters.
 
 Tests report measurements with the fixture ``figure``; the table is printed at the end of the run.
 ``scaled`` returns the full count in the long run and a smaller one in the suite.
@@ -19,7 +19,7 @@ import pytest
 import urllib3
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Option values that make sure that no call is refused or expires.
+#: Whether this is the long run (``make soak``).
 SOAK = bool(os.environ.get("SOAK"))
 #: Interpreters to test the SDK on. The last one is built without a global lock.
 WANTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
@@ -28,7 +28,7 @@ _FIGURES = []
 
 
 class Quiet(SimpleNamespace):
-    """A logger that keeps nothing. The suite's own logger would keep the messages of ten thousand calls."""
+    """A logger that discards its messages. The logger of the test suite would keep those of ten thousand calls."""
 
     def __init__(self):
         super().__init__(debug=self.ignore, error=self.ignore, isEnabledFor=lambda level: False)
@@ -64,7 +64,7 @@ def figure(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the table of figures and the list of missing interpreters. Once, as tests/servers has this hook, too."""
+    """Print the table of measurements and the missing interpreters, once: tests/servers registers this hook, too."""
     if not _FIGURES:
         return
     lines = [("T", "test", "figure", "target")]
@@ -77,7 +77,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
     missing = [version for version in WANTED if interpreter(version) is None]
     if missing:
-        terminalreporter.write_line("not run, for this machine has no such Python: {}".format(", ".join(missing)))
+        terminalreporter.write_line("not run, because these Pythons are missing: " + ", ".join(missing))
 
 
 # Processes

@@ -1,4 +1,4 @@
-"""Brokers for the Celery tests: a separate Redis, or a folder if Redis is missing."""
+"""Message brokers for the Celery tests: a Redis server, or a folder if Redis is missing."""
 
 import importlib.util
 import itertools
@@ -9,12 +9,12 @@ import time
 from tests.servers.processes import Process, free_port, listens
 from tests.support import installing
 
-#: Databases of one Redis; each worker configuration gets an empty one.
+#: The number of databases in the Redis server. Each call of ``new_settings`` takes the next one.
 _DATABASES = 500
 
 
-def why_no_redis():
-    """Return why Redis cannot be used here, or an empty string."""
+def redis_problem():
+    """Return the reason why Redis cannot be used, or an empty string."""
     if shutil.which("redis-server") is None:
         return "redis-server is not installed: apt-get install redis-server"
     if importlib.util.find_spec("redis") is None:
@@ -25,11 +25,11 @@ def why_no_redis():
 class Redis:
     """A ``redis-server`` on a free local port, without files."""
 
-    #: The name in the table of figures.
+    #: The name in the table of measurements.
     name = "Redis"
-    #: Whether an unacknowledged message is delivered again.
+    #: Whether messages of a killed worker are delivered again.
     redelivers = True
-    #: Whether each child has separate pipes. If not, a terminated child may leave the shared lock taken.
+    #: Whether each child process has separate pipes. If not, a terminated child may leave a shared lock locked.
     separate_pipes = True
 
     def __init__(self):
@@ -45,17 +45,18 @@ class Redis:
             self.stop()
             raise
 
-    def empty(self, visibility_timeout=3600):
-        """Return Celery's settings for a broker without messages.
+    def new_settings(self, visibility_timeout=3600):
+        """Return the settings of Celery for an empty queue.
 
         A message that is not acknowledged within ``visibility_timeout`` seconds is delivered again.
         """
         options = {
             "visibility_timeout": visibility_timeout,
-            # The client looks for such messages every second. The default is a hundred seconds.
+            # The client looks for unacknowledged messages every second; the default is every hundred seconds.
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            # The search takes a lock, and a killed worker leaves it taken for this time. The default is five minutes.
+            # The search takes a lock. If a worker is killed meanwhile, the lock expires after this time; the default is
+            # five minutes.
             "unacked_mutex_expire": 2,
         }
         number = next(self._numbers) % _DATABASES
@@ -71,17 +72,17 @@ class Redis:
 
 
 class Folder:
-    """Messages as files in a folder. It needs no server, and loses the messages that a killed worker had taken."""
+    """Stores messages as files in a folder. Needs no server, but loses the messages that a killed worker had taken."""
 
     redelivers = False
     separate_pipes = False
 
     def __init__(self, reason):
-        self.name = f"a folder, as {reason}"
+        self.name = f"a folder, because {reason}"
         self._folder = tempfile.mkdtemp(prefix="broker-")
 
-    def empty(self, visibility_timeout=None):
-        """Return Celery's settings for a broker without messages."""
+    def new_settings(self, visibility_timeout=None):
+        """Return the settings of Celery for an empty queue."""
         folder = tempfile.mkdtemp(dir=self._folder)
         folders = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
         return {"broker_url": "filesystem://", "broker_transport_options": {**folders, "polling_interval": 0.05}}
@@ -94,6 +95,6 @@ class Folder:
 
 
 def start_broker():
-    """Start a broker: Redis if possible."""
-    reason = why_no_redis()
+    """Start Redis if it is installed, otherwise use a folder."""
+    reason = redis_problem()
     return Folder(reason) if reason else Redis()

@@ -1,4 +1,4 @@
-"""The table of figures of the reliability tests, and a broker for all tests."""
+"""Shared fixtures: the table of measurements of the reliability tests, and one message broker for the session."""
 
 import pytest
 
@@ -10,7 +10,7 @@ __all__ = ["broker", "figure", "pytest_terminal_summary"]
 
 @pytest.fixture(scope="session")
 def broker():
-    """A separate Redis, or a folder if Redis is missing."""
+    """A Redis server started for the tests, or a folder if Redis is missing."""
     running = start_broker()
     yield running
     running.stop()

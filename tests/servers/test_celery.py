@@ -66,7 +66,7 @@ def fire(worker, count):
 @pytest.mark.parametrize("most", [1, 2, 5, 10])
 def test_t16_calls_without_a_wait_complete_although_their_child_ends(most, count, broker, figure):
     with Edge(pause=0.2) as edge:
-        with Worker(broker.empty(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
+        with Worker(broker.new_settings(), edge, "--max-tasks-per-child", str(most), concurrency=8) as worker:
             fire(worker, count)
             # Celery may wait thirty seconds for a task that begins during the stop.
             worker.until_recorded(count, "ran")
@@ -86,7 +86,7 @@ def test_t16_without_the_integration_calls_are_lost_and_children_end_at_once(mos
         flags = ["--max-tasks-per-child", str(most)]
         # A child that waited for its calls would run longer than the test waits.
         client = {"timeout": ENDLESS, "shutdown_timeout": ENDLESS}
-        with Worker(broker.empty(), edge, *flags, concurrency=8, install=None, **client) as worker:
+        with Worker(broker.new_settings(), edge, *flags, concurrency=8, install=None, **client) as worker:
             begun = time.monotonic()
             fire(worker, count)
             tasks_took = time.monotonic() - begun
@@ -108,7 +108,7 @@ def test_t16_without_the_integration_calls_are_lost_and_children_end_at_once(mos
 @pytest.mark.parametrize("pool", POOLS)
 def test_t16_each_pool_uses_new_artifacts(pool, broker, figure):
     with Edge(pause=0.05) as edge:
-        with Worker(broker.empty(), edge, pool=pool, concurrency=3, **on_device(edge)) as worker:
+        with Worker(broker.new_settings(), edge, pool=pool, concurrency=3, **on_device(edge)) as worker:
             changes(worker, edge, 3 if pool == "prefork" else 1)
             fire(worker, 200)
             worker.until_recorded(200, "ran")
@@ -144,7 +144,7 @@ def by_version(worker, version):
 def limits(broker):
     """A worker with eight children, a working edge and a server that hangs."""
     with Edge() as edge, SocketServer(hang) as hung:
-        with Worker(broker.empty(), edge, concurrency=8, hung=hung.domain, **on_device(edge)) as worker:
+        with Worker(broker.new_settings(), edge, concurrency=8, hung=hung.domain, **on_device(edge)) as worker:
             yield worker
 
 
@@ -237,7 +237,7 @@ def test_t19_a_queue_is_delivered_in_warm_shutdown(pool, broker, figure):
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
         # The limit is long enough for a busy machine. The table has the actual time.
         install = {"flush_timeout": ENDLESS}
-        with Worker(broker.empty(), edge, pool=pool, concurrency=2, install=install, **client) as worker:
+        with Worker(broker.new_settings(), edge, pool=pool, concurrency=2, install=install, **client) as worker:
             owe(worker, edge)
             waiting = answers_in_the_end(worker, edge)
             took = worker.shut_down()
@@ -256,7 +256,7 @@ def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
     with Edge() as edge:
         # One call at a time. The first has a longer limit than the test.
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
-        with Worker(broker.empty(), edge, pool=pool, concurrency=2, **client) as worker:
+        with Worker(broker.new_settings(), edge, pool=pool, concurrency=2, **client) as worker:
             owe(worker, edge)
             took = worker.shut_down()
             seconds, stats = closing(worker)
@@ -307,7 +307,7 @@ COUNT = 50
 def test_a_killed_child_leaves_its_notifications_to_the_next(broker, figure):
     with Edge() as edge:
         edge.answering.clear()
-        with Worker(broker.empty(), edge, concurrency=4, timeout=60000) as worker:
+        with Worker(broker.new_settings(), edge, concurrency=4, timeout=60000) as worker:
             with notifying(worker) as send:
                 send(range(COUNT))
             worker.until(lambda: len(edge.reached) >= 4, what="4 requests")
@@ -333,7 +333,7 @@ def test_a_killed_worker_leaves_its_notifications_to_the_next(broker, figure):
         pytest.skip(f"no broker that hands out again what nobody confirmed: {broker.name}")
     with Edge() as edge:
         edge.answering.clear()
-        settings = broker.empty(visibility_timeout=2)
+        settings = broker.new_settings(visibility_timeout=2)
         with Worker(settings, edge, concurrency=4, timeout=60000) as worker:
             with notifying(worker) as send:
                 send(range(COUNT))

@@ -111,7 +111,7 @@ class Sender(Celery):
 
 
 class Worker(Process):
-    """``with Worker(broker.empty(), edge) as worker:`` runs a worker that is ready for tasks.
+    """``with Worker(broker.new_settings(), edge) as worker:`` runs a worker that is ready for tasks.
 
     ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install`` has the arguments
     of the integration's ``install``; None means a client at module level. ``hung`` is a server that never answers.
