@@ -100,6 +100,40 @@ def in_threads(count: int, act: Callable[[int], Any]) -> None:
         raise failures[0]
 
 
+class Interrupt(Exception):
+    """Raised by ``interrupt``, in place of a signal handler."""
+
+
+def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
+    """Call ``act`` and raise at an instruction of the code in ``folder``, counted from 0. Return whether it came to it.
+
+    Code that runs in other threads is not interrupted, as signal handlers run in the main thread only.
+    """
+    left = instruction
+
+    def trace(frame: types.FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if Path(frame.f_code.co_filename).parent != folder:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == -1:
+                raise Interrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks only in ``settrace`` whether a frame wants opcodes
+    sys.settrace(trace)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
 @contextlib.contextmanager
 def switching_often() -> Iterator[None]:
     """Let Python switch between threads as often as possible.

@@ -40,12 +40,15 @@ class Latch:
         return self._is_set
 
     def set(self) -> None:
-        """Wake all current and future waiters. Takes no lock, so a finalizer may call it."""
+        """Wake all current and future waiters. Takes no lock, so a finalizer may call it.
+
+        If a signal handler interrupts the call, a second call wakes the waiters that are left.
+        """
         self._is_set = True
-        while self._waiters:
+        for lock in self._waiters.copy():  # each waiter removes its own lock
             try:
-                self._waiters.pop().release()
-            except (IndexError, RuntimeError):  # the waiter gave up in the meantime
+                lock.release()
+            except RuntimeError:  # it was released before
                 continue
 
     def wait(self, seconds: float = math.inf) -> bool:

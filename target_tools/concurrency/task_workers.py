@@ -5,10 +5,12 @@ The pool lives in the application's process and keeps its footprint small:
 * Workers are daemon threads. They start on demand, at most ``max_workers`` of them, and
   exit after a few idle seconds. A worker that is ``blocking`` does not count.
 * Submitting a task never blocks. If the queue is full, ``submit`` drops the task with ``QueueFull``.
-* There is no shared lock. Pending tasks and idle workers are kept in two deques, and each
-  idle worker waits on its own latch. A signal handler that raises inside ``submit``
-  therefore cannot leave a lock held. At worst a wake-up is lost; idle workers check the
-  queue periodically, and so does the next ``submit`` or ``flush``.
+* There is no shared lock. Pending tasks are kept in a deque and idle workers in a list, and
+  each idle worker waits on its own latch. A signal handler that raises inside ``submit``
+  therefore cannot leave a lock held. At worst no worker is woken for the task; the next
+  ``submit`` or ``flush`` does that, and idle workers check the queue periodically.
+* A worker stays in the list of idle workers until its latch is set. If a signal handler
+  interrupts the caller before that, the next caller finds the worker there and wakes it.
 * Idle workers are woken one at a time. No second wake-up is sent while the first is on
   its way: the woken worker finds all pending tasks and wakes the next worker if needed.
 * Nothing survives a fork. A child process creates its own pool.
@@ -80,8 +82,8 @@ class WorkerPool:
         self._pending: Deque[Task] = deque()
         #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
         self._unfinished: Dict[int, Task] = {}
-        #: One entry per idle worker.
-        self._idle: Deque[_WakeUp] = deque()
+        #: One entry per idle worker. Whoever wakes the worker removes it afterwards, and so does the worker itself.
+        self._idle: List[_WakeUp] = []
         #: The wake-up that was sent last.
         self._last_wake_up: Optional[_WakeUp] = None
         #: All workers in the order they were started. The value is the start time until the thread runs, then None.
@@ -213,11 +215,8 @@ class WorkerPool:
     def release_idle(self) -> None:
         """Wake all idle workers so that they can exit."""
         self._stopped = True
-        while True:
-            try:
-                self._idle.pop().set()
-            except IndexError:
-                return
+        for wake_up in self._idle.copy():
+            wake_up.set()
 
     def drain(self, exit_began: float) -> None:
         """Flush for ``shutdown_timeout`` after ``exit_began``, then drop the tasks that no worker has begun."""
@@ -259,13 +258,16 @@ class WorkerPool:
 
     def _wake_or_start_worker(self) -> None:
         try:
-            wake_up = self._idle.pop()
+            wake_up = self._idle[-1]
         except IndexError:
             self._start_worker()
             return
         wake_up.set()
-        # Not before the signal is sent: if a signal handler prevents that, no worker is on its way.
+        # Not before the signal is sent: if a signal handler prevents that, no worker is on its way, and the next
+        # caller has to find this one in the list.
         self._last_wake_up = wake_up
+        with contextlib.suppress(ValueError):  # another caller woke the same worker, or the worker was faster
+            self._idle.remove(wake_up)
 
     def _wake_more_workers(self) -> None:
         """Bring in workers for the rest of the queue, before this worker begins a task."""
@@ -373,12 +375,10 @@ class WorkerPool:
         wake_up = _WakeUp()
         self._idle.append(wake_up)
         nothing_to_do = not self._pending and not self._stopped
-        if nothing_to_do and wake_up.wait(IDLE_SECONDS):
-            return True
         try:
-            self._idle.remove(wake_up)
-        except ValueError:
-            # Another thread took the object and is about to send. It never will if a signal handler interrupted it.
-            wake_up.wait(1.0)
-            return True
-        return bool(self._pending)
+            is_woken = wake_up.wait(IDLE_SECONDS if nothing_to_do else 0.0)
+        finally:
+            with contextlib.suppress(ValueError):  # whoever woke this worker was faster
+                self._idle.remove(wake_up)
+        # Look at the queue last: until the object is removed, other threads may count on this worker.
+        return is_woken or bool(self._pending)

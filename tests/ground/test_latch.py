@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 import types
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,10 @@ from target_tools.concurrency import latch as latch_module
 from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.latch import Latch
-from tests.support import LONG, eventually
+from tests.support import LONG, eventually, interrupt
 
 WAIT = LONG / 1000
+CONCURRENCY = Path(latch_module.__file__).parent
 
 
 def test_a_latch_is_not_set_until_set_is_called():
@@ -66,6 +68,23 @@ def test_a_latch_may_be_set_twice():
     latch.set()
     latch.set()
     assert latch.wait(0)
+
+
+def test_a_second_set_wakes_the_waiters_that_an_interrupted_set_left():
+    """Raise at each instruction of ``set``. A waiter must wake after the second call, whatever the first one did."""
+    instruction, is_interrupted = 0, True
+    while is_interrupted:
+        latch, results = Latch(), []
+        threads = [threading.Thread(target=lambda one=latch, all_=results: all_.append(one.wait())) for _ in "ab"]
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
+        assert eventually(lambda one=latch: len(one._waiters) == 2)
+        is_interrupted = interrupt(latch.set, instruction, CONCURRENCY)
+        latch.set()
+        assert eventually(lambda all_=results: all_ == [True, True]), instruction
+        instruction += 1
+    assert instruction > 15
 
 
 def replace_lock(monkeypatch, acquire):

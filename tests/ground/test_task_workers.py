@@ -5,6 +5,8 @@ import gc
 import threading
 import time
 import weakref
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,10 @@ from target_tools.concurrency.counter import Counter
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import Task
 from target_tools.errors import ClientClosed, QueueFull
-from tests.support import eventually
+from tests.support import eventually, interrupt
 
 LONG = 20
+CONCURRENCY = Path(task_workers.__file__).parent
 
 
 class FunctionTask(Task):
@@ -252,6 +255,48 @@ def test_a_lost_wake_up_does_not_prevent_another(pool, monkeypatch):
     workers._last_wake_up = lost
     assert submitted(workers).wait(LONG)
     lost.set()
+
+
+@pytest.mark.parametrize("operation", ["submit", "flush"])
+@pytest.mark.parametrize("is_warm", [True, False], ids=["idle worker", "no worker"])
+def test_a_signal_at_any_instruction_does_not_keep_the_next_task_waiting(operation, is_warm, pool, monkeypatch):
+    """Raise at each instruction of ``submit`` or ``flush``. The next ``submit`` must wake or start the only worker."""
+    monkeypatch.setattr(task_workers, "IDLE_SECONDS", 50 * LONG)  # an idle worker does not check the queue by itself
+    instruction, is_interrupted = 0, True
+    while is_interrupted:
+        workers = pool(max_workers=1)
+        if is_warm:
+            idle(workers, 1)
+            assert eventually(lambda one=workers: one._idle[0]._waiters)
+        first = FunctionTask()
+        if operation == "flush":  # as if submit had been interrupted before it woke a worker
+            workers._pending.append(first)
+            workers._unfinished[id(first)] = first
+        act = partial(workers.submit, first) if operation == "submit" else partial(workers.flush, LONG)
+        is_interrupted = interrupt(act, instruction, CONCURRENCY)
+        assert submitted(workers).wait(LONG), instruction
+        assert first.runs <= 1
+        workers.stop()
+        instruction += 1
+    assert instruction > 60
+
+
+@pytest.mark.parametrize("next_step", ["stop", "close"])
+def test_a_signal_at_any_instruction_of_stop_does_not_keep_idle_workers(next_step, pool, monkeypatch):
+    """Raise at each instruction of ``stop``. All workers must exit once it is called again."""
+    monkeypatch.setattr(task_workers, "IDLE_SECONDS", 50 * LONG)
+    instruction, is_interrupted = 0, True
+    while is_interrupted:
+        workers = pool(max_workers=2)
+        idle(workers, 2)
+        is_interrupted = interrupt(workers.stop, instruction, CONCURRENCY)
+        if next_step == "stop":
+            workers.stop()
+        else:
+            assert workers.close(LONG, ClientClosed("closed"))
+        assert eventually(lambda one=workers: not one.threads()), instruction
+        instruction += 1
+    assert instruction > 30
 
 
 def test_flush_wakes_a_worker_even_if_another_is_on_its_way(pool):
