@@ -1,4 +1,4 @@
-"""``get_offers``, compared with raw urllib3, which sends the same bytes, and with 1.1.0."""
+"""Compares ``get_offers`` with 1.1.0, and with raw urllib3 that sends the same request."""
 
 import importlib
 import sys
@@ -22,37 +22,37 @@ Rates = Dict[str, Tuple[float, ...]]
 
 
 class Setting(NamedTuple):
-    """A port of the server, and the certificates to trust."""
+    """The transport to measure (``plain`` or ``TLS``), the server's port for it, and the certificates to trust."""
 
-    wire: str
+    transport: str
     port: int
     ca_certs: str
 
     def worker(self, kind: str, **more: Any) -> Message:
-        """Return the settings of a worker."""
+        """Return the settings of a worker process of this ``kind``."""
         address = f"127.0.0.1:{self.port}"
-        settings = {"kind": kind, "address": address, "tls": self.wire == "TLS", "ca_certs": self.ca_certs}
+        settings = {"kind": kind, "address": address, "tls": self.transport == "TLS", "ca_certs": self.ca_certs}
         return dict(settings, threads=max(_THREADS), **more)
 
 
 def figures(plan: Plan) -> Section:
-    """Measure the calls per second, with and without TLS, on one thread and on several."""
+    """Measure the calls per second of one thread and of several, with and without TLS."""
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
         certificate, ca_certs = _certificates(Path(folder))
         with LineProcess(sys.executable, "benchmarks.server", {"certificate": certificate}) as server:
-            for wire in _SCHEMES:
-                if wire in server.ready["ports"]:
-                    part = _over(Setting(wire, server.ready["ports"][wire], ca_certs), server, plan)
+            for transport in _SCHEMES:
+                if transport in server.ready["ports"]:
+                    part = _measure(Setting(transport, server.ready["ports"][transport], ca_certs), server, plan)
                 else:
-                    part = Section(_not_run(wire, "trustme is not installed"), [])
+                    part = Section(_not_run(transport, "trustme is not installed"), [])
                 section.figures.extend(part.figures)
                 section.notes.extend(part.notes)
     return section
 
 
 def _certificates(folder: Path) -> Tuple[str, str]:
-    """Return the paths of the server's certificate and of its authority, or two empty strings without ``trustme``."""
+    """Return the paths of the server's certificate and the CA certificate, or two empty strings without ``trustme``."""
     try:
         trustme = importlib.import_module("trustme")
     except ImportError:
@@ -64,7 +64,7 @@ def _certificates(folder: Path) -> Tuple[str, str]:
     return str(server), str(trusted)
 
 
-def _over(setting: Setting, server: LineProcess, plan: Plan) -> Section:
+def _measure(setting: Setting, server: LineProcess, plan: Plan) -> Section:
     section = Section([], [])
     with ExitStack() as stack:
         ours = stack.enter_context(LineProcess(sys.executable, "benchmarks.worker", setting.worker("sdk")))
@@ -76,17 +76,17 @@ def _over(setting: Setting, server: LineProcess, plan: Plan) -> Section:
         for threads in _THREADS:
             rates = _interleaved(peers, threads, plan, server)
             reason = old.reason if isinstance(old, NotRun) else ""
-            section.figures.extend(_compared(_name(setting.wire, threads), rates, _GOALS[threads], reason))
-            section.notes.extend(_old_compared_with_raw(_name(setting.wire, threads), rates))
-        section.notes.append(_server_alone(setting.wire, server, raw))
+            section.figures.extend(_compared(_name(setting.transport, threads), rates, _GOALS[threads], reason))
+            section.notes.extend(_old_compared_with_raw(_name(setting.transport, threads), rates))
+        section.notes.append(_server_alone(setting.transport, server, raw))
     return section
 
 
 def _raw(setting: Setting, server: LineProcess) -> LineProcess:
-    """Start urllib3 with the last request of the SDK: the same request line, headers and body."""
+    """Start a worker that sends the SDK's last request (request line, headers, body) with urllib3 alone."""
     sent = server.ask()["request"]
     target = sent["line"].split(" ")[1]
-    url = f"{_SCHEMES[setting.wire]}://127.0.0.1:{setting.port}{target}"
+    url = f"{_SCHEMES[setting.transport]}://127.0.0.1:{setting.port}{target}"
     settings = setting.worker("raw", url=url, headers=sent["headers"], body=sent["body"])
     raw = LineProcess(sys.executable, "benchmarks.worker", settings)
     if _parts(server.ask()["request"]) != _parts(sent):
@@ -96,7 +96,7 @@ def _raw(setting: Setting, server: LineProcess) -> LineProcess:
 
 
 def _parts(request: Message) -> Tuple[str, List[List[str]], str]:
-    """Return the request with sorted headers, because urllib3 changes their order."""
+    """Return the parts of a request to compare. Headers are sorted because urllib3 changes their order."""
     return request["line"], sorted(request["headers"]), request["body"]
 
 
@@ -110,11 +110,11 @@ def _old(setting: Setting, plan: Plan) -> Union[LineProcess, NotRun]:
 
 
 def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server: LineProcess) -> Rates:
-    """Return the calls per second of every peer and round. Each peer has one turn in a round.
+    """Return the calls per second of every peer in every round. Each peer has one turn in a round.
 
     Raises ``ProcessFailed`` if a peer did not make exactly one request per call.
     """
-    calls = {name: plan.calls or _calls_in(plan.seconds, peer, threads) for name, peer in peers.items()}
+    calls = {name: plan.calls or _estimate_calls(plan.seconds, peer, threads) for name, peer in peers.items()}
     rates: Dict[str, List[float]] = {name: [] for name in peers}
     for _ in range(plan.rounds):
         for name, peer in peers.items():
@@ -126,15 +126,15 @@ def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server
     return {name: tuple(values) for name, values in rates.items()}
 
 
-def _calls_in(seconds: float, peer: LineProcess, threads: int) -> int:
-    """Return about how many calls ``peer`` makes in ``seconds``. Measuring it also warms the peer up."""
+def _estimate_calls(seconds: float, peer: LineProcess, threads: int) -> int:
+    """Estimate how many calls ``peer`` makes in ``seconds``. The measurement also warms up the peer."""
     calls = 20 + 4 * threads
     rate = calls / peer.ask(calls=calls, threads=threads)["seconds"]
     return max(2 * threads, int(rate * seconds))
 
 
-def _name(wire: str, threads: int) -> str:
-    return f"get_offers: {wire}, {threads} thread{'' if threads == 1 else 's'}"
+def _name(transport: str, threads: int) -> str:
+    return f"get_offers: {transport}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _compared(name: str, rates: Rates, goal: Goal, reason: str) -> List[Figure]:
@@ -144,11 +144,11 @@ def _compared(name: str, rates: Rates, goal: Goal, reason: str) -> List[Figure]:
     return [compared_with_raw, Figure(name, "calls/s", OLD, not_run=reason)]
 
 
-def _not_run(wire: str, reason: str) -> List[Figure]:
+def _not_run(transport: str, reason: str) -> List[Figure]:
     return [
-        Figure(_name(wire, threads), "calls/s", peer, goal=_GOALS[threads] if peer == RAW else None, not_run=reason)
+        Figure(_name(transport, threads), "calls/s", peer, goal=goal, not_run=reason)
         for threads in _THREADS
-        for peer in (RAW, OLD)
+        for peer, goal in ((RAW, _GOALS[threads]), (OLD, None))
     ]
 
 
@@ -159,10 +159,11 @@ def _old_compared_with_raw(name: str, rates: Rates) -> List[str]:
     return [f"{name}: {OLD} reaches {ratio:.3f} x raw urllib3."]
 
 
-def _server_alone(wire: str, server: LineProcess, raw: LineProcess) -> str:
-    """Return a note on the speed of the server, measured with the requests of raw urllib3."""
+def _server_alone(transport: str, server: LineProcess, raw: LineProcess) -> str:
+    """Return a note on the server's own CPU time, so that readers can see whether the server limits the results."""
     before = server.ask()
     raw.ask(calls=200, threads=1)
     after = server.ask()
-    each = (after["cpu_seconds"] - before["cpu_seconds"]) / (after["served"] - before["served"])
-    return f"The server spends {each * 1e6:.0f} us of CPU on an answer ({wire}): at most {1 / each:,.0f} per second."
+    cpu_seconds = (after["cpu_seconds"] - before["cpu_seconds"]) / (after["served"] - before["served"])
+    microseconds, most = f"{cpu_seconds * 1e6:.0f}", f"{1 / cpu_seconds:,.0f}"
+    return f"The server needs {microseconds} us of CPU per answer ({transport}): at most {most} answers per second."

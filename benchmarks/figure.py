@@ -1,4 +1,4 @@
-"""The results of a benchmark: figures, and their table."""
+"""The results of a benchmark: measured figures, and the table that shows them."""
 
 from statistics import median
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -8,7 +8,7 @@ _HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "")
 
 
 class Goal(NamedTuple):
-    """The intended result of a comparison. It is printed and never asserted."""
+    """The intended result of a comparison. It is printed; missing it is not an error."""
 
     limit: float
     at_least: bool
@@ -19,7 +19,7 @@ class Goal(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A quantity of this checkout and of a peer, measured in alternating rounds of one run."""
+    """A quantity measured for this checkout (``ours``) and for a peer (``theirs``), which take turns in every round."""
 
     name: str
     unit: str
@@ -29,12 +29,12 @@ class Figure(NamedTuple):
     goal: Optional[Goal] = None
     #: Compare by the difference, ours minus theirs, instead of the ratio.
     by_difference: bool = False
-    #: The reason why the peer has no values.
+    #: The reason why the peer was not measured.
     not_run: str = ""
 
     @property
     def comparisons(self) -> List[float]:
-        """The ratios or differences of the rounds, one for each, so that a slow round cancels out."""
+        """The ratio or difference of each round. Comparing within a round cancels out a temporarily slow machine."""
         pairs = zip(self.ours, self.theirs)
         return [ours - theirs if self.by_difference else ours / theirs for ours, theirs in pairs]
 
@@ -45,7 +45,7 @@ class Figure(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The text that says whether the goal is reached."""
+        """``reached``, ``NOT reached``, or nothing without a goal or a peer."""
         if self.not_run or self.goal is None:
             return ""
         return "reached" if self.goal.reached(self.comparison) else "NOT reached"
@@ -56,25 +56,25 @@ class Figure(NamedTuple):
         if self.not_run:
             ours = show(median(self.ours)) if self.ours else ""
             return self.name, ours, self.peer, "not run", self._goal_cell(), self.not_run
-        compared = self._compared
+        format_ = self._format_comparison
         return (
             self.name,
             show(median(self.ours)),
             f"{self.peer} {show(median(self.theirs))}",
-            f"{compared(self.comparison)} [{compared(min(self.comparisons))} .. {compared(max(self.comparisons))}]",
+            f"{format_(self.comparison)} [{format_(min(self.comparisons))} .. {format_(max(self.comparisons))}]",
             self._goal_cell(),
             self.verdict,
         )
 
     def as_json(self) -> Dict[str, Any]:
         """Return the figure with the values of all rounds."""
-        found = self._asdict()
-        found["goal"] = self._goal_cell()
-        found["comparison"] = None if self.not_run else self.comparison
-        found["verdict"] = self.verdict
-        return dict(found)
+        values = self._asdict()
+        values["goal"] = self._goal_cell()
+        values["comparison"] = None if self.not_run else self.comparison
+        values["verdict"] = self.verdict
+        return dict(values)
 
-    def _compared(self, value: float) -> str:
+    def _format_comparison(self, value: float) -> str:
         if self.by_difference:
             return f"{value:+.1f} {self.unit}"
         return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
@@ -82,7 +82,7 @@ class Figure(NamedTuple):
     def _goal_cell(self) -> str:
         if self.goal is None:
             return ""
-        return f"{'>=' if self.goal.at_least else '<='} {self._compared(self.goal.limit)}"
+        return f"{'>=' if self.goal.at_least else '<='} {self._format_comparison(self.goal.limit)}"
 
 
 class Section(NamedTuple):

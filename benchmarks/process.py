@@ -1,4 +1,4 @@
-"""Starts processes, and exchanges messages with them in the line protocol."""
+"""Starts processes, and exchanges messages with them through their stdin and stdout."""
 
 import contextlib
 import json
@@ -14,10 +14,10 @@ from benchmarks.line_protocol import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Seconds until a process that does not answer is killed.
+#: Seconds after which a process that does not answer is killed.
 ANSWER_TIMEOUT = 60.0
 
-#: Variables that change which modules are found, or whether bytecode is written.
+#: Environment variables that would distort a measurement: they change which modules are found, and how imports behave.
 _REMOVED = (
     "PYTHONPATH",
     "PYTHONHOME",
@@ -29,20 +29,20 @@ _REMOVED = (
 
 
 class ProcessFailed(Exception):
-    """A process that ended, was too slow, or answered with an error."""
+    """Raised if a process ends, does not answer in time, or answers with an error."""
 
 
 def clean_environment() -> Dict[str, str]:
-    """Return the environment without the variables that change how modules are imported."""
+    """Return this process's environment variables without those that would distort a measurement."""
     return {name: value for name, value in os.environ.items() if name not in _REMOVED}
 
 
 class LineProcess:
-    """A process, ``python -m module`` or ``node script.js``, for a ``with`` block. ``ready`` is its first message."""
+    """Runs ``python -m module`` or ``node script.js`` during a ``with`` block. ``ready`` is its first message."""
 
     def __init__(self, interpreter: str, module: str, settings: Optional[Message] = None) -> None:
         self.name = module
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end(); an unread pipe would fill up
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end(); a file, because an unread pipe would fill up
         program = [module] if module.endswith(".js") else ["-m", module]
         command: List[str] = [interpreter, *program, json.dumps(settings or {})]
         self._process = subprocess.Popen(
@@ -73,11 +73,11 @@ class LineProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process."""
+        """The process id."""
         return self._process.pid
 
     def ask(self, **question: Any) -> Message:
-        """Send ``question`` and return the answer. Raises :class:`ProcessFailed`."""
+        """Send ``question`` and return the answer. Raises :class:`ProcessFailed` if there is none."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
@@ -119,4 +119,4 @@ class LineProcess:
     def _last_error(self) -> str:
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "no message"
+        return lines[-1] if lines else "nothing on stderr"

@@ -1,4 +1,4 @@
-"""The measured call: its request and the answer of the edge."""
+"""The call that the benchmarks measure: its request and the server's answer."""
 
 import importlib
 import json
@@ -50,7 +50,7 @@ _ANSWER = {
 
 _BODY = json.dumps(_ANSWER).encode("ascii")
 
-#: The answer with its headers.
+#: The HTTP response: status line, headers and body.
 ANSWER = (
     b"HTTP/1.1 200 OK\r\n"
     b"date: Mon, 06 Jan 2025 10:00:00 GMT\r\n"
@@ -65,7 +65,7 @@ ANSWER = (
 
 
 def delivery_request() -> Any:
-    """Return a request for two mboxes with parameters, made of the classes of the installed release."""
+    """Return a request for two mboxes with parameters, built with the classes of the installed release."""
     types = importlib.import_module("delivery_api_client")
     parameters = {"category": "shoes", "page": "home", "stock": "17"}
     return types.DeliveryRequest(

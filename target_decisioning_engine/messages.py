@@ -4,12 +4,12 @@ from typing import Any, Dict
 
 
 def error_max_retry(num_retries: object, err_string: object) -> str:
-    """Return the message about an artifact that could not be downloaded."""
+    """Return the message about an artifact that could not be downloaded after several attempts."""
     return f"Unable to retrieve artifact after {num_retries} retries: {err_string}"
 
 
 def artifact_version_unsupported(artifact_version: object, supported_major_version: object) -> str:
-    """Return the message about an unsupported version."""
+    """Return the message about an artifact with an unsupported version."""
     return (
         f"The decisioning artifact version ({artifact_version}) is not supported. "
         f"This library is compatible with this major version: {supported_major_version}"
@@ -17,12 +17,12 @@ def artifact_version_unsupported(artifact_version: object, supported_major_versi
 
 
 def artifact_fetch_error(reason: object) -> str:
-    """Return the message about a failed download."""
+    """Return the message about a failed download of an artifact."""
     return f"Failed to retrieve artifact: {reason}"
 
 
 def invalid_environment(expected_environment: object, default_environment: object) -> str:
-    """Return 1.1.0's message about an unknown environment. This SDK accepts any name."""
+    """Return the message about an unknown environment. The SDK no longer logs it, because it accepts any name."""
     return f"'{expected_environment}' is not a valid target environment, defaulting to '{default_environment}'."
 
 

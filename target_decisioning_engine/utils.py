@@ -1,6 +1,6 @@
 """1.1.0's helper functions for configurations, artifacts and URLs.
 
-They import the SDK's modules on first use, because those are larger than this package.
+The SDK's modules are imported on first use, because they are larger than this package.
 """
 
 from typing import Any, Dict, Mapping, Optional
@@ -15,7 +15,7 @@ def get_rule_key(rule: Mapping[str, Any]) -> Any:
 
 
 def parse_url(url: Optional[str]) -> Dict[str, Optional[str]]:
-    """Return the parts of a URL by their names in conditions."""
+    """Return the parts of a URL, by the names that the conditions of rules use."""
     from target_tools.page_url import PageUrl  # noqa: PLC0415 - see above
 
     page_url = PageUrl(url)
@@ -31,22 +31,22 @@ def parse_url(url: Optional[str]) -> Dict[str, Optional[str]]:
 
 
 def match_major_version(semantic_version: str, major_version: int) -> bool:
-    """Return whether a version such as ``2.1.0`` has that major version."""
+    """Return whether a version such as ``2.1.0`` has the given major version."""
     return semantic_version.partition(".")[0] == str(major_version)
 
 
 def get_valid_environment(environment_name: Optional[str]) -> str:
-    """Return the environment in lower case, by default ``production``."""
+    """Return the name of the environment in lower case, by default ``production``."""
     return (environment_name or ENVIRONMENT_PROD).lower()
 
 
 def get_target_environment(config: DecisioningConfig) -> str:
-    """Return the environment whose artifact an engine uses."""
+    """Return the name of the environment whose artifact the engine uses."""
     return get_valid_environment(config.environment)
 
 
 def get_cdn_environment(config: DecisioningConfig) -> str:
-    """Return the environment of the CDN."""
+    """Return the name of the CDN's environment."""
     return get_valid_environment(config.cdn_environment)
 
 

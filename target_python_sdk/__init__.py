@@ -9,8 +9,8 @@
 
 from typing import TYPE_CHECKING, Any, List
 
-# Imported first, although nothing here uses it: since Python 3.11 an import takes longer the deeper it is nested, and
-# urllib3 below five of our modules takes a tenth longer.
+# Imported first to save time, although this module does not use it: since Python 3.11, nested imports are slower, and
+# importing urllib3 from five levels of our modules takes 10 % longer.
 import urllib3  # noqa: F401
 
 from target_python_sdk.client import AuthState, TargetClient
@@ -45,7 +45,7 @@ __all__ = [
 # 1.1.0's names
 DEFAULT_TIMEOUT = 3000
 DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
-#: Importing 1.1.0 also imported these.
+#: Submodules that 1.1.0 imported together with the package. Here they are imported on first use.
 _OLD_MODULES = ("cookies", "helper", "messages", "validators")
 
 if TYPE_CHECKING:
@@ -59,27 +59,27 @@ if TYPE_CHECKING:
     from target_python_sdk.types import DeliveryRequest
     from target_tools.concurrency.async_result import AsyncResult
 
-    #: An empty request.
+    #: A request without mboxes, views and notifications, for the channel ``web``.
     EMPTY_REQUEST: DeliveryRequest
-else:  # hidden from type checkers, which would accept any name
+else:  # hidden from type checkers, which would otherwise accept any attribute name
 
     def __getattr__(name: str) -> Any:
         """Import types for annotations, and modules of 1.1.0, on first use."""
-        if name == "EMPTY_REQUEST":  # a new one each time, so changes affect only that object
-            from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - 1.1.0's users alone
+        if name == "EMPTY_REQUEST":  # a new object each time, so that changes affect no other caller
+            from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - only 1.1.0's users need it
 
             return DeliveryRequest(context=Context(channel="web"))
         if name in _OLD_MODULES:
-            from importlib import import_module  # noqa: PLC0415 - only users of 1.1.0 need it
+            from importlib import import_module  # noqa: PLC0415 - only 1.1.0's users need it
 
             return import_module(f"{__name__}.{name}")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "AsyncResult":
-            from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - as below
+            from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - only annotations need it
 
             return AsyncResult
-        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - a twentieth of our import time
+        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - saves 5 % of the import time
 
         return getattr(option_types, name)
 

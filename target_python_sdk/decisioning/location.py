@@ -1,4 +1,4 @@
-"""A location that offers are decided for: the data that its conditions read, and the rules that match."""
+"""A location for which offers are decided: the data that conditions read, and the search for matching rules."""
 
 from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Set, Union
 
@@ -17,7 +17,7 @@ def _from_request(name: str) -> Callable[[Any], Any]:
 
 
 class Location(LazyDict):
-    """A page load, an mbox or a view. The dict contains the data that conditions read."""
+    """A page load, an mbox or a view, as a dict of the data that conditions read."""
 
     def __init__(
         self, request_context: RequestContext, details: Details, property_token: Optional[str], log: Log
@@ -28,7 +28,7 @@ class Location(LazyDict):
         self._log = log
         #: The activity of the rule that is being evaluated.
         self._activity: Optional[BucketedActivity] = None
-        #: Set if the request asks for a trace.
+        #: None unless the request asks for a trace.
         self.trace: Optional[LocationTrace] = None
 
     def trace_as_dict(self) -> Optional[Dict[str, Any]]:
@@ -36,7 +36,7 @@ class Location(LazyDict):
         return None if self.trace is None else self.trace.as_dict()
 
     def first_match(self, rules: Sequence[CompiledRule]) -> List[CompiledRule]:
-        """Return the first rule that matches, in a list, or an empty list. Rules are in order of priority."""
+        """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
         for rule in rules:
             if self._matches(rule):
                 return [rule]
@@ -55,7 +55,7 @@ class Location(LazyDict):
         tokens, activity = rule.property_tokens, rule.activity
         if tokens is not None and self._property not in tokens:
             return False
-        if activity is not self._activity:  # each activity has its own allocation
+        if activity is not self._activity:  # allocation is computed for each activity
             self._activity = activity
             self.pop("allocation", None)
         try:
@@ -73,7 +73,7 @@ class Location(LazyDict):
         return None if self._activity is None else self.request_context.allocation(self._activity)
 
     def _page(self, name: str) -> PageVariables:
-        """Return the page of this location, by default that of the request."""
+        """Return the ``page`` or ``referring`` page of this location, by default that of the request."""
         address = self._details.address
         if address is None:
             page: PageVariables = self.request_context[name]

@@ -12,7 +12,7 @@
 
 Tasks run in child processes with the ``prefork`` pool, and in the main process with other pools.  Each process that
 runs tasks creates a client at its start and closes it at its end.  Child processes end by ``os._exit``, which runs no
-exit handlers, so this module waits for outstanding calls in a handler of Celery's shutdown signal.
+exit handlers, so this module waits for outstanding calls when Celery sends its shutdown signal.
 """
 
 import contextvars
@@ -63,25 +63,26 @@ _TASK: Dict[str, Any] = {
     "retry_backoff": 1,
     "retry_backoff_max": 600,
     "retry_jitter": True,
-    # Celery logs these briefly; this module logs the error.
+    # Celery logs these errors in one line, without a traceback; this module logs the cause.
     "throws": (TargetError,),
 }
 
-#: Seconds in which a child process must be up: the default of ``worker_proc_alive_timeout``.
+#: Seconds within which a child process must have started; Celery's default for ``worker_proc_alive_timeout``.
 _DEFAULT_ALIVE_TIMEOUT = 4.0
-#: Seconds for which ``resend`` does not try a broker that has failed.
+#: Seconds for which ``resend`` does not use a broker that has failed.
 _BROKER_RETRY_DELAY = 1.0
 #: Minimum number of seconds between two log lines about lost notifications.
 _LOG_INTERVAL = 10.0
-#: ``resend`` retries once, for a stale connection.  It must be quick, because other calls wait for its thread.
+#: ``resend`` retries only once, in case a connection was stale.  It must be quick, because it runs in a thread that
+#: other calls need.
 _SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 class _Installations:
-    """The latest installation of each task.  Celery has one task for each name."""
+    """The latest installation of each task.  Celery keeps one task per name."""
 
     def __init__(self) -> None:
-        #: By the name of the task and the id of its application, which is None for a shared task.
+        #: The keys are the task's name and the ``id()`` of its application, or None for a shared task.
         self.by_task: Dict[Tuple[str, Optional[int]], CeleryTarget] = {}
 
     def find(self, task: Any) -> "Optional[CeleryTarget]":
@@ -106,7 +107,7 @@ def install(
     :mod:`target_python_sdk.integrations.celery_late_install`.
 
     :param client_factory: Creates the client.  It runs in the process that uses the client, in a separate thread.
-        The process waits for it at most half as long as Celery lets a child take to start.
+        The start of the process waits for it for at most half of Celery's ``worker_proc_alive_timeout``.
     :param app: The application of the task.  Without it, the task is shared by all applications.
     :param name: The name of the task, for the installation of a second client.
     :param flush_timeout: Milliseconds for which closing the client may delay the end of a process.
@@ -116,7 +117,7 @@ def install(
         reject("client_factory", "a callable that returns a TargetClient", client_factory)
     flushing = float(milliseconds(0)("flush_timeout", flush_timeout))
     publishing = float(milliseconds(1)("publish_timeout", publish_timeout))
-    app = getattr(app, "_get_current_object", lambda: app)()  # the id of a proxy differs
+    app = getattr(app, "_get_current_object", lambda: app)()  # a proxy has a different id
     key = (name, None if app is None else id(app))
     target = CeleryTarget(client_factory, app, name, flushing, publishing)
     if key not in INSTALLATIONS.by_task:
@@ -158,7 +159,7 @@ class CeleryTarget:
         self._broker_paused_until = 0.0
         self._log_paused_until = 0.0
         self._sent, self._resent, self._lost = Counter(), Counter(), Counter()
-        #: The resent requests that were still waiting when their process ended.
+        #: The resent requests that had not ended when the client was closed.
         self._rescued = Counter()
         make = shared_task if app is None else app.task
         #: The task itself, for routing and canvas.
@@ -175,34 +176,34 @@ class CeleryTarget:
         """
         return self._processes.get().get()
 
-    def send_notifications(self, options: "CallOptions", **sending: Any) -> "AsyncResult":
+    def send_notifications(self, options: "CallOptions", **apply_options: Any) -> "AsyncResult":
         """Publish a message with the options of ``TargetClient.send_notifications``, except callbacks.
 
-        All ids and times are determined here, so that the edge counts a repeated task once.  ``sending`` are
+        All ids and times are determined here, so that the edge counts a repeated task once.  ``apply_options`` are
         arguments of ``apply_async``, such as ``queue``, ``priority`` and ``countdown``.  Raises ``OptionError`` before
         anything is sent, and Celery's ``OperationalError`` if no broker accepts the message in time.
         """
-        sent = self._publish(message_from_options(options, self._log), **sending)
+        sent = self._publish(message_from_options(options, self._log), **apply_options)
         self._sent.add()
         return sent
 
-    def _publish(self, message: Dict[str, Any], **sending: Any) -> Any:
-        """Publish a message, in a helper thread, because some broker clients have no time-out.
+    def _publish(self, message: Dict[str, Any], **apply_options: Any) -> Any:
+        """Publish a message in a helper thread, because some broker clients have no time-out.
 
-        ``argsrepr`` replaces the arguments in Celery's logs and events, since they contain ids of visitors.
+        ``argsrepr`` replaces the arguments in Celery's logs and events, because they contain visitor ids.
         """
         app = self.task.app
         serializer = serializer_of(app.conf)
-        if sending.get("serializer", serializer) != serializer:
-            reject("serializer", repr(serializer), sending["serializer"])
+        if apply_options.get("serializer", serializer) != serializer:
+            reject("serializer", repr(serializer), apply_options["serializer"])
         ids = _parent_task_ids(app.current_worker_task)
-        sending = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **sending}
+        apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
         if app.conf.task_always_eager:  # the task runs here and has no time limit
-            return self.task.apply_async((message,), **sending)
+            return self.task.apply_async((message,), **apply_options)
         run = contextvars.copy_context().run
         try:
             return self._processes.get().publishing.call(
-                lambda: run(lambda: self.task.apply_async((message,), **sending)),
+                lambda: run(lambda: self.task.apply_async((message,), **apply_options)),
                 Deadline.after(self._publish_seconds),
                 lambda: None,
             )
@@ -221,7 +222,7 @@ class CeleryTarget:
             self._resent.add()
             if ended_with_its_client:
                 self._rescued.add()
-        elif not ended_with_its_client:  # _on_shutdown counts those
+        elif not ended_with_its_client:  # otherwise _on_shutdown counts it
             self._lost.add()
             self._log_lost()
 
@@ -259,21 +260,21 @@ class CeleryTarget:
         error = self._deliver(args, kwargs)
         if error is None:
             return
-        # Raise outside of an except block: Celery would log a chained error, too, with the answer that it quotes.
+        # Raised outside an except block, so that Celery does not log a chained error, which could quote the answer.
         if not _should_retry(task, error):
             attempts = task.request.retries + 1
             self._log.error("Notifications were not delivered (%s); attempts: %d", error_name(error), attempts)
             raise error
         try:
-            # A retryable error means that options_from_message accepted the arguments, which are one message.
+            # The error is retryable, so options_from_message accepted the arguments, which are exactly one message.
             message = next(iter((*args, *kwargs.values())))
             options = {"argsrepr": describe_message(message), "serializer": serializer_of(task.app.conf)}
             raise task.retry(exc=error, countdown=_retry_delay(task), **options)
-        except Reject as rejected:  # the broker refuses the new message; keep the first one
+        except Reject as rejected:  # the new message was not accepted; return the current one to the queue
             raise Reject(rejected.reason, requeue=True) from None
 
     def _deliver(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
-        """Send the notifications; return the error if that fails, without data of the visitor."""
+        """Send the notifications; return the error if that fails.  SDK errors are returned without visitor data."""
         try:
             options = options_from_message(args, kwargs, self._log)
             error = self.client.send_notifications(options).error
@@ -309,10 +310,10 @@ class CeleryTarget:
         """Create the client.  Celery logs an error of the factory; the first task that needs the client tries again."""
         app: Any = self._app or current_app
         seconds = app.conf.worker_proc_alive_timeout or _DEFAULT_ALIVE_TIMEOUT
-        self._processes.get().start(seconds / 2)  # the rest is for the other steps of the start
+        self._processes.get().start(seconds / 2)  # the rest of the time is for Celery's own start
 
     def _on_shutdown(self, **_: Any) -> None:
-        """Handle the end of this process: wait until its client has finished, up to the time-out."""
+        """Handle the end of this process: close its client, which takes at most ``flush_timeout``."""
         process = self._processes.current()
         if process is None:
             return
@@ -323,7 +324,7 @@ class CeleryTarget:
         self._processes.pop()  # last, because callbacks may use the client
 
     def _add_lost(self, counts: Dict[str, int], rescued: int) -> None:
-        """Count the calls that were lost with the client."""
+        """Count and log the calls that had not ended when the client was closed."""
         lost = counts["dropped"] + counts["pending"] + counts["running"] - rescued
         if lost > 0:
             self._lost.add(lost)
@@ -335,7 +336,7 @@ def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
     """Send notifications to the edge.  This is the function of the task.
 
     It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError.  All installations
-    share it, because Celery keeps the first function of a task and warns of a different one.
+    share it, because Celery keeps the first function of a task and warns about a different one.
     """
     target = INSTALLATIONS.find(task)
     assert target is not None
@@ -343,21 +344,21 @@ def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _parent_task_ids(parent: Any) -> Dict[str, str]:
-    """Return the ids of the publishing task.  Celery cannot determine it, because a helper thread publishes."""
+    """Return the ids of the task that publishes.  Celery cannot find it, because a helper thread publishes."""
     if parent is None:
         return {}
     return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
 def _should_retry(task: Any, error: BaseException) -> bool:
-    """Return whether to run the task again later.  A task whose caller waits for it is not repeated."""
+    """Return whether to run the task again later.  It is not repeated if its caller waits for it."""
     if task.request.is_eager or task.request.called_directly or not is_retryable(error):
         return False
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
 def _retry_delay(task: Any) -> int:
-    """Return the seconds until the next attempt, by the options of Celery's own automatic retries."""
+    """Return the seconds until the next attempt, computed like Celery's own automatic retries."""
     seconds: int = get_exponential_backoff_interval(
         factor=int(task.retry_backoff),
         retries=task.request.retries,
@@ -370,7 +371,7 @@ def _retry_delay(task: Any) -> int:
 def _is_prefork(pool: Any) -> bool:
     """Return whether ``pool`` runs tasks in child processes.
 
-    It imports nothing, because at this time applications may not have applied gevent's patches yet.
+    It does not import Celery's pool, because the application may not have applied gevent's patches yet.
     """
     if isinstance(pool, str):
         return pool == "processes" or "prefork" in pool

@@ -17,7 +17,7 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 class Connection:
     """A client's connection. ``number`` counts the connections of a server from 1.
 
-    The methods raise ``ConnectionError`` if the client has gone or the server is stopped,
+    The methods raise ``ConnectionError`` if the client has disconnected or the server was stopped,
     which ends a handler that does not catch it. Use ``socket`` for everything else.
     """
 
@@ -48,13 +48,13 @@ class Connection:
         self.socket.sendall(data)
 
     def send_slowly(self, data: bytes, every: float) -> None:
-        """Send ``data`` byte by byte, and wait ``every`` seconds after each."""
+        """Send ``data`` byte by byte, and wait ``every`` seconds after each byte."""
         for position in range(len(data)):
             self.send(data[position : position + 1])
             self.wait(every)
 
     def wait(self, seconds: float) -> None:
-        """Wait that long."""
+        """Wait for ``seconds``."""
         if self._stopped.wait(seconds):
             raise ConnectionAbortedError("the server was stopped")
 
@@ -93,7 +93,7 @@ class Connection:
     def reset(self) -> None:
         """Reset the connection: the client receives RST instead of the end of the stream."""
         self.is_closed = True
-        with contextlib.suppress(OSError):  # the client may already have gone
+        with contextlib.suppress(OSError):  # the client may already have disconnected
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.socket.close()
 

@@ -2,21 +2,21 @@
 
 ::
 
-    def half_an_answer(connection):
+    def truncated_answer(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n{")
         connection.reset()
 
-    with SocketServer(half_an_answer) as server:
+    with SocketServer(truncated_answer) as server:
         client = TargetClient.create({..., "server_domain": server.domain, "secure": False})
         with pytest.raises(ConnectionFailed):
             client.get_offers({"request": request})
     assert server.connections == 1
 
-The handler is called once for each connection, in a separate thread. Its exceptions,
-including a failed ``assert``, are raised again at the end of the ``with`` block, except
-for a lost connection. ``answer``, ``replies`` and ``sequence`` return handlers for common
-cases.
+The handler is called once for each connection, in a separate thread. The first exception
+of a handler, such as a failed ``assert``, is raised again at the end of the ``with`` block,
+unless the block itself raises. A lost connection is not an error. ``answer``, ``replies``
+and ``sequence`` return handlers for common cases.
 """
 
 import socket
@@ -31,8 +31,8 @@ from target_python_sdk.testing.handlers import Handler
 class SocketServer:
     """Listens on a free port of 127.0.0.1 and calls ``handler`` with each connection.
 
-    ``tls`` is an ``ssl.SSLContext`` with a certificate; with it, connections are encrypted,
-    and ``failed_handshakes`` counts the handshakes that failed.
+    If ``tls`` is given, connections are encrypted. It is an ``ssl.SSLContext`` with a certificate.
+    ``failed_handshakes`` counts the handshakes that failed.
     """
 
     def __init__(self, handler: Handler, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -49,7 +49,7 @@ class SocketServer:
         self.failed_handshakes = 0
         #: The requests that handlers have read, from the request line to the end of the body.
         self.requests: List[bytes] = []
-        #: The exceptions of handlers.
+        #: The exceptions that handlers raised, without those of lost connections.
         self.failures: List[BaseException] = []
 
     @property
@@ -65,7 +65,7 @@ class SocketServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and all connections, and interrupt their handlers."""
+        """Close the port and all connections, which interrupts their handlers."""
         self._stopped.set()
         if self._listener is not None:
             _interrupt_accept(self._listener)
@@ -108,10 +108,10 @@ class SocketServer:
 
     def _serve(self, connection: Connection) -> None:
         try:
-            if self._tls is None or self._encrypted(connection, self._tls):
+            if self._tls is None or self._encrypt(connection, self._tls):
                 self._handler(connection)
         except (ConnectionError, ssl.SSLError):
-            pass  # the client has gone, or the server is stopped
+            pass  # the client has disconnected, or the server was stopped
         except BaseException as error:  # noqa: BLE001 - raised again by __exit__
             if not (isinstance(error, OSError) and connection.is_closed):
                 self.failures.append(error)
@@ -120,7 +120,7 @@ class SocketServer:
             with self._lock:
                 self._open.discard(connection)
 
-    def _encrypted(self, connection: Connection, tls: ssl.SSLContext) -> bool:
+    def _encrypt(self, connection: Connection, tls: ssl.SSLContext) -> bool:
         try:
             connection.encrypt(tls)
         except OSError:

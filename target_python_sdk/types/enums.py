@@ -1,8 +1,8 @@
 """The enumerations of the Delivery API, as classes of ``str`` constants.
 
-They are not ``enum.Enum`` because 1.1.0's were not: a constant is the text that
-is sent. Members of the application's own enumerations are accepted instead of the
-text.
+They are not subclasses of ``enum.Enum``, because 1.1.0's were not: each constant is the
+string that is sent. Members of the application's own ``Enum`` classes are accepted, too,
+if their values are these strings.
 """
 
 import enum
@@ -18,7 +18,7 @@ class AuthenticatedState(Model):
     """Whether the visitor has signed in under a customer id."""
 
     UNKNOWN = "unknown"
-    """Unknown."""
+    """It is not known whether the visitor has signed in."""
 
     AUTHENTICATED = "authenticated"
     """Signed in."""
@@ -28,7 +28,7 @@ class AuthenticatedState(Model):
 
 
 class ChannelType(Model):
-    """The channel that shows the content; activities for the other channel are skipped."""
+    """The channel that shows the content. Activities for the other channel are skipped."""
 
     MOBILE = "mobile"
     """In a native app."""
@@ -38,7 +38,7 @@ class ChannelType(Model):
 
 
 class DeviceType(Model):
-    """The size of a mobile device; activities without one accept both."""
+    """The type of a mobile device."""
 
     PHONE = "phone"
     """A phone."""
@@ -48,27 +48,27 @@ class DeviceType(Model):
 
 
 class ExecutionMode(Model):
-    """The place where the request of a telemetry entry was answered."""
+    """Where the request of a telemetry entry was answered."""
 
     EDGE = "edge"
-    """On the edge."""
+    """By the edge."""
 
     LOCAL = "local"
-    """In this process."""
+    """On-device, in the application's process."""
 
 
 class LoggingType(Model):
-    """The side that sends the hit to Adobe Analytics."""
+    """Which side sends the hit to Adobe Analytics."""
 
     SERVER_SIDE = "server_side"
-    """The edge, by the supplemental data id."""
+    """The edge; the supplemental data id links the hit to the visitor's other hits."""
 
     CLIENT_SIDE = "client_side"
-    """The caller, with the payload of the response."""
+    """The caller, who sends the payload that the response contains."""
 
 
 class MetricType(Model):
-    """An event of a visitor."""
+    """The kind of event that a metric or a notification is about."""
 
     CLICK = "click"
     """A click on the content."""
@@ -78,7 +78,7 @@ class MetricType(Model):
 
 
 class MobilePlatformType(Model):
-    """The operating system of a mobile device; activities for the other one are skipped."""
+    """The operating system of a mobile device."""
 
     ANDROID = "android"
     """Android."""
@@ -107,10 +107,10 @@ class OptionType(Model):
 
 
 class ScreenOrientationType(Model):
-    """The orientation of the screen; activities for the other orientation are skipped."""
+    """The orientation of the screen."""
 
     PORTRAIT = "portrait"
-    """Upright."""
+    """Taller than wide."""
 
     LANDSCAPE = "landscape"
-    """Across."""
+    """Wider than tall."""

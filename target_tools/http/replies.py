@@ -2,9 +2,9 @@
 
 ``http.client`` reads the body.  This module adds:
 
-* The time-out of each read is the time left for the call.  A socket's time-out starts again with each byte, so a
-  slow server could extend it.
-* Interim replies (RFC 9110, section 15.2) are skipped; ``http.client`` skips only 100.
+* The time-out of each read is the time left for the call.  A constant socket time-out would start again with each
+  read, so a slow server could make a call last for ever.
+* Interim replies (RFC 9110, section 15.2) are skipped; ``http.client`` skips only status 100.
 * Ambiguous framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
 * Headers are parsed strictly; ``http.client`` uses the parser for e-mail.
 """
@@ -19,7 +19,7 @@ from target_tools.clock import Deadline, monotonic
 
 #: Maximum number of interim replies before the final one.
 INTERIM_LIMIT = 100
-#: Maximum number of header lines, and bytes of a line.
+#: Maximum number of header lines, and maximum number of bytes of a line.
 HEADER_LIMIT = 100
 LINE_LIMIT = 65536
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -28,9 +28,9 @@ _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def set_socket_timeout(sock: socket.socket, deadline: Deadline) -> None:
-    """Set the time-out of the next operation on ``sock`` to the time left.
+    """Set the time-out of the next operation on ``sock`` to the time left.  Raises ``socket.timeout`` if none is left.
 
-    Setting it is a system call, so a time-out that is at most 5 ms too long is left as it is.
+    Setting it is a system call, so a time-out that is less than 5 ms too long is not changed.
     """
     remaining = deadline.remaining()
     if remaining <= 0:
@@ -84,7 +84,7 @@ class DeadlineReader(io.RawIOBase):
         return count
 
     def stop(self) -> None:
-        """Read no more from the socket; ``readinto`` returns None from now on."""
+        """Stop reading from the socket; from now on ``readinto`` returns None."""
         self._stopped = True
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class ReplyFile(io.BufferedReader):
     def read(self, size: Optional[int] = -1) -> bytes:
         # http.client accepts a negative chunk size, and would then read until the connection closes.
         if size is None or size < 0:
-            raise http.client.HTTPException("a size below zero")
+            raise http.client.HTTPException("negative size")
         return super().read(size)
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class StrictResponse(http.client.HTTPResponse):
 
     #: The file of the reply, which stays available after ``http.client`` has closed it.
     file: ReplyFile
-    #: Seconds for which the server keeps the idle connection, from its Keep-Alive header.
+    #: Seconds for which the server keeps an idle connection open, from its Keep-Alive header.
     keep_alive: Optional[float] = None
 
     def __init__(self, reader: DeadlineReader, *arguments: Any, **options: Any) -> None:
@@ -134,7 +134,7 @@ class StrictResponse(http.client.HTTPResponse):
             version, status, reason = self._read_status()  # type: ignore[attr-defined]
             headers = read_headers(self.fp)
             if status == 101:
-                raise http.client.HTTPException("the server switched protocols, unasked")
+                raise http.client.HTTPException("the server switched protocols although the request did not ask for it")
             if status >= 200:
                 break
         else:
@@ -171,7 +171,7 @@ class StrictResponse(http.client.HTTPResponse):
         return int(found.group(1), 16)
 
     def is_complete(self) -> bool:
-        """Return whether the reply was read to its declared end, and no bytes follow."""
+        """Return whether the connection can be reused: the body has been read to its end, and no bytes follow."""
         return self.isclosed() and not self.will_close and not self.file.leftover
 
     def _frame(self) -> None:
@@ -195,7 +195,7 @@ class StrictResponse(http.client.HTTPResponse):
             if len(set(lengths)) > 1 or not _DIGITS.fullmatch(lengths[0]):
                 raise http.client.HTTPException("an invalid Content-Length")
             self.length = int(lengths[0])
-            if len(lengths) > 1:  # several equal lengths: urllib3 and monitors expect one number
+            if len(lengths) > 1:  # several equal lengths: urllib3 and monitoring tools expect one number
                 del headers["Content-Length"]
                 headers["Content-Length"] = lengths[0]
         # _method, private and the same in Python 3.8 to 3.14, is the method of the request.
@@ -236,11 +236,11 @@ def read_headers(file: Any) -> http.client.HTTPMessage:
 
 
 def _items(values: Optional[List[str]]) -> List[str]:
-    """Return the lower-case items of a header, whose values can be lists and which can be repeated."""
+    """Return the items of a header in lower case.  Each of its values can be a comma-separated list."""
     return [item.strip().lower() for value in values or () for item in value.split(",")]
 
 
 def _keep_alive(value: Optional[str]) -> Optional[float]:
-    """Return the seconds of a value such as ``timeout=5``, or None if it has no time-out."""
+    """Return the seconds of a Keep-Alive header such as ``timeout=5``, or None if it has no ``timeout``."""
     found = re.search(r"timeout\s*=\s*\"?([0-9]{1,6})", value or "", re.ASCII | re.IGNORECASE)
     return None if found is None else float(found.group(1))

@@ -1,7 +1,7 @@
 """JSON-logic's operators. Each returns a closure over the closures of its arguments.
 
-Most operators are functions of values, which ``_unary`` and similar functions convert. The others evaluate only some of
-their arguments, or read the data.
+Most operators are plain functions of values; ``_unary`` and similar functions turn them into operators. The others
+evaluate only some of their arguments, or read the data.
 """
 
 import math
@@ -35,12 +35,12 @@ Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
 
 
-#: The most closures that a cache keeps. The least recently used are dropped.
+#: Maximum number of closures in a cache. The least recently used are dropped.
 MAX_CACHED = 4096
 
 
 class ClosureCache:
-    """Caches closures, so that rules share them. Closures have no state."""
+    """Caches closures. Rules can share them because they have no state."""
 
     __slots__ = ("get",)
 
@@ -60,22 +60,22 @@ def constant(value: Any) -> Evaluate:
 
 
 def pad_arguments(arguments: Arguments, count: int) -> List[Evaluate]:
-    """Return the first ``count`` arguments. Missing ones are undefined, as in JavaScript."""
+    """Return exactly ``count`` arguments. Missing ones are undefined, as in JavaScript; surplus ones are dropped."""
     return [*arguments[:count], *[constant(UNDEFINED)] * (count - len(arguments))]
 
 
 def is_truthy(value: Any) -> bool:
-    """Return whether JSON-logic treats ``value`` as true: as JavaScript, but an empty array is false."""
+    """Return whether JSON-logic treats ``value`` as true: like JavaScript, except that an empty array is false."""
     return to_boolean(value) and not (is_array(value) and not value)
 
 
-# From functions of values to operators
+# Operators made from functions of values
 
 
 def _unary(function: Callable[[Any], Any]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
-        (only,) = pad_arguments(arguments, 1)
-        return lambda data: function(only(data))
+        (operand,) = pad_arguments(arguments, 1)
+        return lambda data: function(operand(data))
 
     return operator
 
@@ -178,17 +178,17 @@ def _if(terms: Arguments) -> Evaluate:
 # Data
 
 
-def resolve_path(data: Any, path: Sequence[str], absent: Any) -> Any:
-    """Return the value at ``path`` in the data, or ``absent``."""
+def resolve_path(data: Any, path: Sequence[str], default: Any) -> Any:
+    """Return the value at ``path`` in the data, or ``default`` if there is none."""
     for key in path:
         data = get_property(data, key)
         if data is UNDEFINED:
-            return absent
+            return default
     return data
 
 
 def get_variable(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
-    """Return a variable. Dots separate levels; an empty name returns the data itself."""
+    """Return the variable ``name``, in which dots separate levels. An empty name returns the data itself."""
     if name is None or name is UNDEFINED or (isinstance(name, str) and not name):
         return data
     return resolve_path(data, to_string(name).split("."), None if default is UNDEFINED else default)
@@ -207,30 +207,30 @@ def _missing(arguments: Arguments) -> Evaluate:
 
 
 def missing_variables(names: Any, data: Any) -> List[Any]:
-    """Return the names of the variables that are null or empty text."""
+    """Return those of ``names`` whose variables are missing, null or an empty string."""
     if names and is_array(names[0]):
         names = names[0]
     return [name for name in names if _is_absent(data, name)]
 
 
 def _is_absent(data: Any, name: Any) -> bool:
-    # An array contains the arguments of ``var``: a name and a default, or neither for the data itself.
+    # An array holds arguments for ``var``: a name and an optional default; if it is empty, ``var`` returns the data.
     value = get_variable(data, *(name[:2] or [UNDEFINED])) if is_array(name) else get_variable(data, name)
     return value is None or (isinstance(value, str) and not value)
 
 
 def _missing_some(arguments: Arguments) -> Evaluate:
     if len(arguments) < 2:
-        raise InvalidRule("missing_some needs a number and names")
+        raise InvalidRule("missing_some needs two arguments: a number and names")
     needed, names = pad_arguments(arguments, 2)
 
     def names_if_too_few(data: Any) -> Any:
-        count, among = needed(data), names(data)
-        if among is None or among is UNDEFINED:
+        minimum, candidates = needed(data), names(data)
+        if candidates is None or candidates is UNDEFINED:
             return None
-        absent = missing_variables(among if is_array(among) else [among], data)
-        size = _length(among)
-        return [] if less_or_equal(count, size - len(absent)) else absent
+        missing = missing_variables(candidates if is_array(candidates) else [candidates], data)
+        size = _length(candidates)
+        return [] if less_or_equal(minimum, size - len(missing)) else missing
 
     return names_if_too_few
 
@@ -262,12 +262,12 @@ def _is_in(item: Any, container: Any) -> bool:
 
 
 def _sum(values: List[Any]) -> float:
-    return reduce(add, map(parse_float, values), 0.0)  # not sum(), which is more exact than JavaScript
+    return reduce(add, map(parse_float, values), 0.0)  # sum() is more precise than JavaScript since Python 3.12
 
 
 def _product(arguments: Arguments) -> Evaluate:
     if not arguments:
-        raise InvalidRule("a product needs factors")
+        raise InvalidRule("operator * needs at least one argument")
 
     def product(data: Any) -> Any:
         factors = [argument(data) for argument in arguments]
@@ -304,7 +304,7 @@ def _substr(text: Any, start: Any, length: Any) -> str:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
     if less_than(length, 0):
-        return ""  # a negative length as text
+        return ""  # the length is a string such as "-1"
     return substr(source, start, length)
 
 
@@ -339,5 +339,5 @@ OPERATORS: Dict[str, Operator] = {
 
 
 def operator_evaluator(name: str, *arguments: Evaluate) -> Evaluate:
-    """Return the closure of an operator and its arguments."""
+    """Return the closure that applies the operator ``name`` to ``arguments``."""
     return OPERATORS[name](arguments)

@@ -286,7 +286,7 @@ def test_the_edges_own_answer_moves_the_client_and_a_visitors_hint_does_not():
 
 
 @pytest.mark.parametrize("hint", ["@localhost:{port}/", "evil.com#", b"\xff", 35, None])
-def test_a_hostile_hint_reaches_nobody_now_or_later(hint):
+def test_a_hostile_location_hint_is_never_used(hint):
     with SocketServer(answer({**ANSWER, "edgeHost": None})) as server, SocketServer(answer(ANSWER)) as evil:
         if isinstance(hint, str):
             hint = hint.format(port=evil.port)
@@ -300,7 +300,7 @@ def test_a_hostile_hint_reaches_nobody_now_or_later(hint):
 
 
 @pytest.mark.parametrize("edge_host", ["mboxedge35.evil.com", "evil.com", 7, "mboxedge@x.tt.omtrdc.net", ""])
-def test_an_answer_that_names_no_edge_moves_nobody(edge_host):
+def test_an_invalid_edge_host_in_an_answer_is_ignored(edge_host):
     with SocketServer(answer({**ANSWER, "edgeHost": edge_host})) as server, client_of(server) as client:
         for _ in range(2):
             assert "target_location_hint_cookie" not in client.get_offers(offers())
@@ -352,7 +352,7 @@ def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
     assert secret in caplog.text
 
 
-def test_b15_nothing_is_rendered_for_lines_that_nobody_reads(edge, monkeypatch):
+def test_b15_nothing_is_rendered_for_disabled_log_levels(edge, monkeypatch):
     monkeypatch.setattr(payload_log, "_redacted_body", lambda body: pytest.fail("rendered"))
     logger = logging.getLogger("a.quiet.one")
     logger.setLevel(logging.INFO)

@@ -96,7 +96,7 @@ def test_calls_at_the_same_time_keep_their_contexts(edge, seen):
     assert sorted(span for _, span in seen) == list(range(20))
 
 
-def test_what_the_sending_thread_sets_stays_in_it(edge):
+def test_context_variables_set_by_the_sending_thread_do_not_reach_the_caller(edge):
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
     def changing(pool, *arguments, **given):
@@ -111,7 +111,7 @@ def test_what_the_sending_thread_sets_stays_in_it(edge):
 
 
 @pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
-def test_so_it_is_where_a_connection_is_opened(way, edge):
+def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
     """It is opened by a helper thread."""
     found = []
     real = urllib3.util.connection.create_connection
@@ -127,7 +127,7 @@ def test_so_it_is_where_a_connection_is_opened(way, edge):
     assert found == ["mine"] * 2
 
 
-def test_a_pool_manager_is_called_in_it_too(edge, seen):
+def test_a_pool_manager_is_called_in_the_context_of_the_caller(edge, seen):
     SPAN.set("mine")
     with urllib3.PoolManager() as manager, client_of(edge, pool_manager=manager, max_workers=1) as client:
         for way in (blocking, by_callback, awaited):

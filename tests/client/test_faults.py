@@ -1,4 +1,4 @@
-"""Whatever a server does, the call returns an answer or raises one error of the SDK without ids of visitors (T5)."""
+"""Any faulty reply leads to an answer, or to one SDK error whose text contains no visitor id (T5)."""
 
 import contextlib
 import gc
@@ -25,7 +25,7 @@ from tests.support import ANSWER, ANSWER_BYTES, SHORT, client_of, content, offer
 
 pytestmark = pytest.mark.server
 
-SECRET = "somebody-17"
+SECRET = "visitor-17"
 
 
 def secret_offers():
@@ -37,7 +37,7 @@ def secret_offers():
 
 
 def text_of(error):
-    """Return the text of an error in a log line with a traceback."""
+    """Return the texts that a logged traceback of ``error`` would contain."""
     shown = ""
     while error is not None:
         shown += f"{error} {error!r}\n"
@@ -46,7 +46,7 @@ def text_of(error):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_every_fault_is_one_error_or_an_answer(fault):
+def test_every_fault_leads_to_one_error_or_an_answer(fault):
     limits = {"timeout": 2 * SHORT} if fault.endless else {}
     with SocketServer(fault.handler()) as server, client_of(server, retries=1, **limits) as client:
         if fault.harmless:
@@ -58,29 +58,29 @@ def test_every_fault_is_one_error_or_an_answer(fault):
     assert SECRET not in text_of(error)
     assert error.request.id.tnt_id == SECRET
     assert error.attempts == 1
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.request) == (type(error), None)
-    assert SECRET not in text_of(again)
+    unpickled = pickle.loads(pickle.dumps(error))
+    assert (type(unpickled), unpickled.request) == (type(error), None)
+    assert SECRET not in text_of(unpickled)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.endless], ids=str)
 def test_the_client_works_after_every_fault(fault):
-    misbehave = fault.handler()
+    faulty = fault.handler()
 
-    def first_connection_only(connection):
+    def faulty_first_connection(connection):
         if connection.number == 1:
             with contextlib.suppress(AssertionError):
-                misbehave(connection)
+                faulty(connection)
             connection.close()
         else:
             answer(ANSWER_BYTES)(connection)
 
-    with SocketServer(first_connection_only) as server, client_of(server, retries=1) as client:
+    with SocketServer(faulty_first_connection) as server, client_of(server, retries=1) as client:
         with contextlib.suppress(DeliveryError):
             client.get_offers(offers())
         for pools in client._processes.get().transport._pools.values():
             for pool in pools.values():
-                pool.pool.drop()  # a connection whose first answer was valid would otherwise be used again
+                pool.pool.drop()  # otherwise the first connection is reused if its answer was valid
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
@@ -201,7 +201,7 @@ def test_unusual_values_are_passed_on(changed):
     ],
     ids=str,
 )
-def test_an_invalid_structure_is_one_error(changed):
+def test_an_invalid_structure_raises_one_error(changed):
     with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse):
             client.get_offers(offers())
@@ -228,13 +228,13 @@ def test_invalid_json_is_refused(body):
 
 
 @pytest.mark.parametrize("body", [b"\xef\xbb\xbf{}", b' {"a": ' + b"[" * 98 + b"]" * 98 + b"}\n", b'{"a": 1, "a": 2}'])
-def test_unusual_but_valid_json_is_read(body):
+def test_unusual_but_valid_json_is_accepted(body):
     with SocketServer(answer(body)) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"] == DeliveryResponse()
 
 
 def test_a_failure_leaves_no_objects_behind():
-    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the logger of the tests keeps every line
+    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the tests' own logger keeps every record
     options = {"retries": 1, "logger": quiet, "circuit_breaker": False}
     with SocketServer(answer(b"{", 500)) as server, client_of(server, **options) as client:
 
@@ -256,13 +256,13 @@ def test_a_failure_leaves_no_objects_behind():
 
 @pytest.mark.parametrize("size", [b"-1", b"-5", b"-0x5"])
 def test_a_chunk_of_negative_size_does_not_bypass_the_limit(size):
-    def lies(connection):
+    def send_negative_chunk(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
         for _ in range(64):
             connection.send(b"x" * (1 << 20))
 
-    with SocketServer(lies) as server, client_of(server, max_response_bytes=1 << 20) as client:
+    with SocketServer(send_negative_chunk) as server, client_of(server, max_response_bytes=1 << 20) as client:
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(DeliveryError):
@@ -271,15 +271,15 @@ def test_a_chunk_of_negative_size_does_not_bypass_the_limit(size):
     assert grown < 16 << 20
 
 
-def test_an_answer_that_comes_before_the_request_is_read_is_used():
-    def has_enough(connection):
+def test_an_answer_sent_before_the_request_is_read_is_used():
+    def answer_early(connection):
         connection.socket.recv(1000)
         connection.send(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         connection.close()
 
     large = offers()
     large["request"].execute.mboxes[0].parameters = {"p": "x" * (6 << 20)}
-    with SocketServer(has_enough) as server, client_of(server, retries=1) as client:
+    with SocketServer(answer_early) as server, client_of(server, retries=1) as client:
         with pytest.raises(DeliveryError) as caught:
             client.get_offers(large)
     # If the reset arrives before the answer, the connection counts as dropped.
@@ -290,11 +290,11 @@ def test_hostile_reasons_and_headers_are_truncated_and_escaped():
     head = b"HTTP/1.1 500 Bad\x1b[31m\x85" + b"y" * 50000 + b"\r\n"
     head += b"".join(b"X-%d: \x1b[31m%s\r\n" % (number, b"z" * 60000) for number in range(90))
 
-    def shouts(connection):
+    def send_long_head(connection):
         connection.read_request()
         connection.send(head + b"Content-Length: 0\r\n\r\n")
 
-    with SocketServer(shouts) as server, client_of(server) as client, pytest.raises(HttpStatusError) as caught:
+    with SocketServer(send_long_head) as server, client_of(server) as client, pytest.raises(HttpStatusError) as caught:
         client.get_offers(offers())
     assert len(str(caught.value)) < 12000
     assert "\x1b" not in str(caught.value)

@@ -677,7 +677,7 @@ def test_an_engine_takes_over_a_newer_artifact_until_it_is_stopped(engine_of):
 
 @server
 @pytest.mark.parametrize("status", [403, 404])
-def test_b41_a_first_download_that_fails_is_told_and_tried_again(engine_of, status):
+def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
     heard = []
     with Cdn(response(b"no", status=status)) as cdn:
         engine = TargetDecisioningEngine(
@@ -751,7 +751,7 @@ def test_a_configuration_that_cannot_be_used(name):
 
 
 @server
-def test_an_emitter_that_raises_harms_nobody(engine_of, caplog):
+def test_an_exception_of_the_event_emitter_is_logged_and_ignored(engine_of, caplog):
     def raises(name, payload):
         raise ValueError("mine")
 
@@ -905,7 +905,7 @@ def test_a_child_lets_go_of_its_parents_connections():
 
 
 @server
-def test_an_engine_that_nobody_holds_lets_its_thread_go():
+def test_the_thread_of_a_garbage_collected_engine_ends():
     with Cdn() as cdn:
         engine = TargetDecisioningEngine(config_for(cdn, "held"))
         engine.initialize()

@@ -207,16 +207,15 @@ def test_what_a_page_tells_reaches_the_edge(served: Served, method: str, path: s
     assert before - 1 <= shown["timestamp"] <= time.time() * 1000 + 1
 
 
-def test_a_view_is_told_of(served: Served) -> None:
-    """By name, key and state."""
+def test_a_view_notification_has_name_key_and_state(served: Served) -> None:
     browser = served.browser()
     (view,) = browser.decisions("/views")["prefetch"]["views"]
-    told = {"name": view["name"], "key": view["key"], "state": view["state"]}
+    shown = {"name": view["name"], "key": view["key"], "state": view["state"]}
     tokens = [view["options"][0]["event_token"]]
-    browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": told, "tokens": tokens}]})
+    browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": shown, "tokens": tokens}]})
 
     (seen,) = served.edge.notifications
-    assert seen["view"] == {name: value for name, value in told.items() if value is not None}
+    assert seen["view"] == {name: value for name, value in shown.items() if value is not None}
 
 
 def test_many_browsers_at_once_get_each_their_own(served: Served) -> None:

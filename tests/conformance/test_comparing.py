@@ -43,7 +43,7 @@ def test_what_is_expected_is_not_there(expected, actual):
     assert differences(expected, actual) != []
 
 
-def test_a_placeholder_that_nobody_knows_is_no_text_to_compare_with():
+def test_an_unknown_placeholder_raises():
     with pytest.raises(AssertionError, match="no placeholder"):
         differences({"a": "expect.something(else)"}, {"a": "expect.something(else)"})
 

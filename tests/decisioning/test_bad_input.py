@@ -107,7 +107,7 @@ def test_an_artifact_that_cannot_be_used_leaves_a_hybrid_client_to_the_edge(body
 
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_artifact_that_cannot_be_used_does_not_replace_one_that_can(body):
+def test_an_unusable_artifact_does_not_replace_a_usable_one(body):
     download = Download()
     with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
         options = downloading(cdn, edge, download, artifact_payload=GOOD, polling_interval=100)
@@ -118,7 +118,7 @@ def test_an_artifact_that_cannot_be_used_does_not_replace_one_that_can(body):
 
 
 @pytest.mark.parametrize("body", ["[]", '{"version": "2.0.0"}'])
-def test_a_payload_that_cannot_be_used_is_told_of_and_raises_nothing(body):
+def test_an_unusable_payload_emits_an_event_and_raises_nothing(body):
     download = Download()
     payload = json.loads(body) or {}
     with SocketServer(answer(ANSWER_BYTES)) as edge:
@@ -146,7 +146,7 @@ def warnings_in(caplog):
 
 @pytest.mark.parametrize("trace", [None, {}], ids=["plain", "traced"])
 @pytest.mark.parametrize("strange", STRANGE_RULES.values(), ids=STRANGE_RULES)
-def test_a_strange_rule_raises_nothing_and_moves_nobody(strange, trace, edge, caplog):
+def test_an_unusual_rule_raises_nothing_and_changes_no_other_decision(strange, trace, edge, caplog):
     mboxes = {"good": halves(1, "good"), "home": [strange, rule("fallback", False, 2)], GLOBAL: [strange]}
     document = artifact(mboxes, {"start": [strange]})
     with client_of(document, edge) as client:
@@ -166,7 +166,7 @@ def test_a_strange_rule_raises_nothing_and_moves_nobody(strange, trace, edge, ca
 
 
 @pytest.mark.parametrize("rules", [None, {}, "x", 5, True], ids=str)
-def test_rules_of_the_wrong_type_make_their_mbox_the_edge_s(rules, edge, caplog):
+def test_rules_of_the_wrong_type_make_their_mbox_remote(rules, edge, caplog):
     with client_of(artifact({"good": halves(1, "good"), "home": rules}), edge) as client:
         envelope = decide(client, wanted(mboxes=["home", "good"]))
         assert everybody(client) == EXPECTED
@@ -175,7 +175,7 @@ def test_rules_of_the_wrong_type_make_their_mbox_the_edge_s(rules, edge, caplog)
     assert len(warnings_in(caplog)) == 1
 
 
-def test_a_thousand_rules_that_nobody_understands_do_not_fill_the_log(edge, caplog):
+def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
     rules = [rule("x", {"regex": [number]}) for number in range(1000)]
     with client_of(artifact(good=halves(1, "good"), home=rules), edge) as client:
         for _ in range(3):
@@ -239,7 +239,7 @@ ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("parameters", ALL_PARAMETERS.values(), ids=ALL_PARAMETERS)
-def test_a_strange_parameter_raises_nothing_and_moves_nobody(parameters, mode, edge, caplog):
+def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(parameters, mode, edge, caplog):
     names = ["good", *CURIOUS_ARTIFACT["localMboxes"]]
     before, parameters = repr(parameters), copy.deepcopy(parameters)
     with client_of(CURIOUS_ARTIFACT, edge) as client:
@@ -258,7 +258,7 @@ def test_a_strange_parameter_raises_nothing_and_moves_nobody(parameters, mode, e
 
 
 @pytest.mark.parametrize("count", [1500, pytest.param(100000, marks=pytest.mark.fuzz)])
-def test_mutated_requests_are_answered_or_refused_with_an_error_of_ours(count, edge):
+def test_mutated_requests_are_answered_or_raise_an_sdk_error(count, edge):
     chance = random.Random(SEED)
     seen = {"answered": 0, "refused": 0}
     with client_of(FULL, edge) as client:
@@ -302,7 +302,7 @@ def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
     assert (len(seen) == 1) == knows
 
 
-def test_customer_ids_as_an_option_do_the_same(edge):
+def test_a_visitor_with_only_the_option_customer_ids_gets_one_tnt_id(edge):
     with client_of(artifact(home=halves()), edge) as client:
         ids = {"crm": {"id": "4711", "authState": 1}}
         answers = [decide(client, wanted(visitor=None), customer_ids=ids)["response"] for _ in range(5)]
@@ -318,7 +318,7 @@ URLS = [
 
 
 @pytest.mark.parametrize("url", URLS, ids=lambda url: ascii(url)[:30])
-def test_a_strange_address_raises_nothing_and_moves_nobody(url, edge):
+def test_an_unusual_url_raises_nothing_and_changes_no_decision(url, edge):
     parts = ["url", "domain", "subdomain", "topLevelDomain", "path", "query", "fragment", "domain_lc"]
     names = [f"{page}.{part}" for page in ("page", "referring") for part in parts]
     asked = [rule("x", {"==": [{"var": name}, "?"]}, 9, "good") for name in names]
@@ -335,7 +335,7 @@ AGENTS = ["", " ", "Mozilla/5.0", "Chrome/", "Chrome/x", "Chrome/" + "9" * 5000,
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: ascii(agent)[:20])
-def test_a_strange_browser_raises_nothing_and_moves_nobody(agent, edge):
+def test_an_unusual_user_agent_raises_nothing_and_changes_no_decision(agent, edge):
     asked = [{"==": [{"var": "user." + part}, "x"]} for part in ("browserType", "platform", "browserVersion", "locale")]
     document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
     hints = {"platform": agent, "browserUAWithMajorVersion": agent, "browserUAWithFullVersion": agent}
@@ -349,7 +349,7 @@ NAMES = ["", " ", "x" * 5000, "\ud800", "__class__", "a.b", "\0", "home\n"]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
-def test_a_strange_name_raises_nothing_and_moves_nobody(name, edge):
+def test_an_unusual_name_raises_nothing_and_changes_no_other_decision(name, edge):
     with client_of(GOOD, edge) as client:
         for visitor, expected in zip(VISITORS[:4], EXPECTED):
             request = wanted("execute", ["good", name], visitor)
@@ -360,7 +360,7 @@ def test_a_strange_name_raises_nothing_and_moves_nobody(name, edge):
 
 
 @pytest.mark.parametrize("name", [5, True, ["start"], {"start": 1}], ids=str)
-def test_a_view_whose_name_is_no_text_is_no_view_of_the_artifact_s(name, edge):
+def test_a_view_name_that_is_not_a_string_matches_no_view_of_the_artifact(name, edge):
     document = artifact(good=halves(1, "good"), views={"start": [rule("x", place="start", activity=3)]})
     with client_of(document, edge) as client:
         envelope = decide(client, wanted(mboxes=["good"], visitor=VISITORS[0], views=[{"name": name}]))
@@ -379,7 +379,7 @@ GEO_ANSWERS = {
 
 
 @pytest.mark.parametrize("found", GEO_ANSWERS.values(), ids=GEO_ANSWERS)
-def test_a_strange_place_raises_nothing_and_moves_nobody(found):
+def test_an_unusual_geo_answer_raises_nothing_and_changes_no_decision(found):
     asked = [{"==": [{"var": "geo." + part}, "?"]} for part in ("latitude", "longitude", "city", "country", "region")]
     document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
     context = {"geo": {"ipAddress": "192.0.2.7"}}
@@ -389,7 +389,7 @@ def test_a_strange_place_raises_nothing_and_moves_nobody(found):
     assert len(service.requests) == 4
 
 
-def test_a_property_that_is_no_text_matches_no_rule(edge):
+def test_an_invalid_property_token_matches_no_rule(edge):
     rules = [rule("bound", propertyTokens=["p"]), rule("free", activity=2)]
     with client_of(artifact(home=rules), edge) as client:
         for token in ("", "p ", "x" * 5000, 5, True, ["p"], {"p": "p"}):
@@ -397,7 +397,7 @@ def test_a_property_that_is_no_text_matches_no_rule(edge):
         assert shown(client, wanted(property={"token": "p"})) == "bound"
 
 
-def test_what_a_call_does_raise_is_of_our_own_tree(edge):
+def test_an_on_device_call_without_an_engine_raises_target_error(edge):
     made = on_device(None, edge)
     del made["artifact_payload"]
     with TargetClient.create({**made, "decisioning_method": "server-side"}) as client:
@@ -405,7 +405,7 @@ def test_what_a_call_does_raise_is_of_our_own_tree(edge):
             decide(client, decisioning_method="on-device")
 
 
-def test_a_rule_that_asks_for_a_parameter_is_the_same_for_all_spellings_of_nothing(edge):
+def test_a_missing_or_null_parameter_matches_no_rule(edge):
     with client_of(artifact(home=yes_or_no(parameter("foo", "bar"))), edge) as client:
         for box in ({}, {"parameters": None}, {"parameters": {}}, {"parameters": {"foo": None}}):
             assert shown(client, wanted(mboxes=[{"name": "home", **box}])) == "no"

@@ -73,32 +73,32 @@ GEO_FAILURES = {
 
 
 @pytest.mark.parametrize("failure", GEO_FAILURES.values(), ids=GEO_FAILURES)
-def test_b34_a_geo_look_up_that_fails_ends_with_the_call_and_costs_no_offer(failure):
+def test_b34_a_failing_geo_look_up_ends_with_the_call_and_offers_are_decided_without_it(failure):
     with SocketServer(failure) as geo, client_of(artifact(home=yes_or_no(IN_US)), geo.domain, timeout=SHORT) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "no"
         assert geo.requests
 
 
-def test_b34_a_geo_service_that_is_not_there_costs_no_offer():
+def test_b34_offers_are_decided_without_a_reachable_geo_service():
     with client_of(artifact(home=yes_or_no(IN_US)), "127.0.0.1:1", timeout=SHORT) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "no"
 
 
 @pytest.mark.parametrize("geo", [None, {}, {"countryCode": "DE"}, {"countryCode": "DE", "ipAddress": "192.0.2.7"}])
-def test_b35_nobody_is_looked_up_who_gave_no_address_or_more_than_one(geo):
+def test_b35_no_geo_look_up_without_an_ip_address_or_with_other_geo_fields(geo):
     context = {} if geo is None else {"geo": geo}
     with SocketServer(answer(PLACE)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=context)) == "no"
         assert service.requests == []
 
 
-def test_b35_a_visitor_is_looked_up_by_the_address_that_was_given():
+def test_b35_the_geo_look_up_uses_the_ip_address_of_the_request():
     with SocketServer(answer(PLACE)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "yes"
         assert [head_of(raw)["x-forwarded-for"] for raw in service.requests] == ["192.0.2.7"]
 
 
-def test_b36_a_look_up_that_fails_leaves_the_caller_s_geo_as_it_is():
+def test_b36_a_failing_geo_look_up_does_not_change_the_geo_of_the_request():
     with SocketServer(answer(status=404)) as service, client_of(artifact(home=halves()), service.domain) as client:
         envelope = decide(client, wanted(context={"geo": {"ipAddress": "192.0.2.7", "zip": "89501"}}))
     assert envelope["request"].context.geo.to_dict(by_alias=True, exclude_none=True) == {
@@ -107,14 +107,14 @@ def test_b36_a_look_up_that_fails_leaves_the_caller_s_geo_as_it_is():
     }
 
 
-def test_b37_several_addresses_in_the_answer_of_the_geo_service_harm_nothing():
+def test_b37_a_geo_answer_with_several_ip_addresses_is_accepted():
     two = {**PLACE, "x-forwarded-for": "192.0.2.7, 203.0.113.4"}
     with SocketServer(answer(two)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "yes"
 
 
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
-def test_b38_a_page_load_is_decided_and_reported_only_if_it_was_asked_for(mode):
+def test_b38_a_page_load_is_decided_and_reported_only_if_requested(mode):
     document = artifact({GLOBAL: [rule("page", place=GLOBAL, activity=2)]}, home=[rule("home")])
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
         response = decide(client, wanted(mode))["response"].to_dict(by_alias=True, exclude_none=True)
@@ -125,7 +125,7 @@ def test_b38_a_page_load_is_decided_and_reported_only_if_it_was_asked_for(mode):
     assert reported == (["home"] if mode == "execute" else [])
 
 
-def test_b39_a_page_load_is_as_remote_as_the_global_mbox():
+def test_b39_a_page_load_is_remote_if_the_global_mbox_is():
     document = artifact(ours=[rule("page", place="ours")], changes={"globalMbox": "ours", "remoteMboxes": ["ours"]})
     with client_of(document) as client:
         envelope = decide(client, wanted(mboxes=(), pageLoad={}))
@@ -133,7 +133,7 @@ def test_b39_a_page_load_is_as_remote_as_the_global_mbox():
     assert envelope["meta"]["remote_mboxes"] == ["ours"]
 
 
-def test_b39_a_hybrid_client_leaves_a_remote_page_load_to_the_edge():
+def test_b39_a_hybrid_client_sends_a_remote_page_load_to_the_edge():
     document = artifact({GLOBAL: [rule("page", place=GLOBAL)]}, changes={"remoteMboxes": [GLOBAL]})
     with SocketServer(answer(ANSWER_BYTES)) as edge:
         with client_of(document, edge.domain, decisioning_method="hybrid") as client:
@@ -142,7 +142,7 @@ def test_b39_a_hybrid_client_leaves_a_remote_page_load_to_the_edge():
     assert envelope["meta"]["decisioning_method"] == "server-side"
 
 
-def test_b40_a_hybrid_client_without_an_artifact_asks_the_edge_once_and_raises_nothing():
+def test_b40_a_hybrid_client_without_an_artifact_sends_one_request_to_the_edge():
     with SocketServer(answer(ANSWER_BYTES)) as edge, SocketServer(answer(status=404)) as cdn:
         options = {**on_device(None, edge.domain), "decisioning_method": "hybrid", "retries": 1}
         del options["artifact_payload"]
@@ -166,7 +166,7 @@ def test_b44_a_polling_interval_is_in_milliseconds():
 
 
 @pytest.mark.parametrize("kept", [[], [{"type": "click", "eventToken": "c", "selector": "#a"}]])
-def test_b45_metrics_of_displays_are_not_handed_out_where_something_is_executed(kept):
+def test_b45_an_execute_response_contains_no_display_metrics(kept):
     metrics = [{"type": "display", "eventToken": "d"}, *kept]
     document = artifact(
         {GLOBAL: [rule("y", activity=2, place=GLOBAL, consequence={"metrics": metrics})]},
@@ -180,7 +180,7 @@ def test_b45_metrics_of_displays_are_not_handed_out_where_something_is_executed(
 
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize(("kind", "content"), [("html", ""), ("json", {}), ("json", []), ("actions", []), ("json", 0)])
-def test_b46_content_that_is_empty_is_content(mode, kind, content):
+def test_b46_empty_content_is_returned(mode, kind, content):
     document = artifact(home=[rule("x", consequence={"options": [option(content, kind)]})])
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
         answered = decide(client, wanted(mode))
@@ -188,7 +188,7 @@ def test_b46_content_that_is_empty_is_content(mode, kind, content):
     assert (found.type, found.content) == (kind, content)
 
 
-def test_b46_an_option_without_type_and_content_stays_where_it_was_prefetched_only():
+def test_b46_an_option_without_type_and_content_is_returned_by_prefetch_only():
     document = artifact(home=[rule("x", consequence={"options": [{"eventToken": "default"}]})])
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
         prefetched = decide(client)["response"].prefetch.mboxes[0].options
@@ -197,7 +197,7 @@ def test_b46_an_option_without_type_and_content_stays_where_it_was_prefetched_on
     assert not executed
 
 
-def test_b47_every_place_is_of_its_own_class_and_actions_are_what_the_artifact_holds():
+def test_b47_every_location_has_its_own_class_and_actions_are_those_of_the_artifact():
     actions = [{"type": "setHtml", "selector": "#a", "content": "x"}]
     document = artifact(
         {GLOBAL: [rule("y", activity=2, place=GLOBAL, consequence={"state": "of-the-page"})]},
@@ -217,7 +217,7 @@ def test_b47_every_place_is_of_its_own_class_and_actions_are_what_the_artifact_h
     assert (prefetch.views[0].state, prefetch.views[0].key) == ("of-the-view", "k")
 
 
-def test_b48_a_trace_of_what_was_executed_is_plain_json():
+def test_b48_the_trace_of_an_executed_location_is_plain_json():
     document = artifact({GLOBAL: halves(2, GLOBAL)}, home=halves())
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
         envelope = decide(client, wanted("execute", pageLoad={}, trace={}))
@@ -234,7 +234,7 @@ def by_customer_id(client, number):
     return contents(envelope), envelope["response"].id.tnt_id
 
 
-def test_b50_a_visitor_known_by_a_customer_id_only_falls_into_one_share():
+def test_b50_a_visitor_with_only_a_customer_id_always_gets_the_same_experience():
     document = artifact(home=halves(), again=halves(1, "again"), third=halves(1, "third"))
     with client_of(document) as client:
         seen = {str(number): by_customer_id(client, str(number)) for number in range(40)}
@@ -246,7 +246,7 @@ def test_b50_a_visitor_known_by_a_customer_id_only_falls_into_one_share():
     assert len({tnt_id for _, tnt_id in seen.values()}) == 40
 
 
-def test_b50_the_id_that_was_made_is_told_in_answer_and_cookie_and_keeps_the_share():
+def test_b50_a_generated_id_is_in_response_and_cookie_and_keeps_the_experience():
     with client_of(artifact(home=halves())) as client:
         for _ in range(20):
             envelope = decide(client, wanted(visitor=None))
@@ -273,7 +273,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("condition", "value", "expected"), NUMBERS)
-def test_b51_no_parameter_gets_an_error_out_of_a_rule_or_a_match_that_is_none(condition, value, expected):
+def test_b51_unusual_parameters_neither_raise_nor_match_by_mistake(condition, value, expected):
     with client_of(artifact(home=yes_or_no(condition))) as client:
         assert shown(client, wanted(mboxes=[{"name": "home", "parameters": {"age": value}}])) == expected
 
@@ -286,7 +286,7 @@ PLATFORMS = {
 
 
 @pytest.mark.parametrize(("platform", "agent"), PLATFORMS.items())
-def test_b52_audiences_of_operating_systems_match(platform, agent):
+def test_b52_operating_system_audiences_match(platform, agent):
     condition = {"==": [{"var": "user.platform"}, platform]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
         assert shown(client, wanted(context={"userAgent": agent})) == "yes"
@@ -303,13 +303,13 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("url", "name", "expected"), ADDRESSES)
-def test_b53_the_parts_of_an_address_are_what_audiences_mean(url, name, expected):
+def test_b53_url_parts_have_the_values_that_audiences_expect(url, name, expected):
     condition = {"==": [{"var": "page." + name}, expected]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
         assert shown(client, wanted(context={"address": {"url": url}})) == "yes"
 
 
-def test_b54_the_referring_page_of_an_mbox_is_its_referring_page():
+def test_b54_the_referring_url_of_an_mbox_is_used_for_its_referring_page():
     address = {"url": "https://hooli.com/", "referringUrl": "https://search.org/"}
     condition = {"==": [{"var": "referring.domain"}, "search.org"]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
@@ -320,7 +320,7 @@ def test_b54_the_referring_page_of_an_mbox_is_its_referring_page():
 THEN = 1585098300.123
 
 
-def test_b55_the_clock_of_decisions_has_no_steps_of_a_second(monkeypatch):
+def test_b55_the_current_timestamp_has_millisecond_resolution(monkeypatch):
     condition = {"<=": [int(THEN * 1000), {"var": "current_timestamp"}]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
         for moment, expected in ((THEN - 0.001, "no"), (THEN, "yes"), (THEN + 0.001, "yes")):
@@ -328,7 +328,7 @@ def test_b55_the_clock_of_decisions_has_no_steps_of_a_second(monkeypatch):
             assert shown(client) == expected
 
 
-def test_b56_the_time_of_a_display_is_not_rounded_up_to_the_next_second(monkeypatch):
+def test_b56_the_timestamp_of_a_display_has_millisecond_resolution(monkeypatch):
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(artifact(home=halves()), edge.domain) as client:
         monkeypatch.setattr("time.time", lambda: THEN)
         decide(client, wanted("execute"))
@@ -336,7 +336,7 @@ def test_b56_the_time_of_a_display_is_not_rounded_up_to_the_next_second(monkeypa
         assert [one["timestamp"] for one in body_of(edge.requests[0])["notifications"]] == [1585098300123]
 
 
-def test_b58_a_report_that_fails_is_told_to_those_who_listen():
+def test_b58_a_failed_display_notification_emits_an_event():
     told = []
     events = {"send_notification_error": told.append}
     with SocketServer(answer({"status": 400, "message": "no"}, 400)) as edge:
@@ -349,7 +349,7 @@ def test_b58_a_report_that_fails_is_told_to_those_who_listen():
     assert event.notification.notifications[0].tokens == ["token-x"]
 
 
-def test_b59_a_report_belongs_to_the_session_and_the_circumstances_of_its_call():
+def test_b59_a_display_notification_has_the_session_and_settings_of_its_call():
     request = wanted(
         "execute", property={"token": "p"}, environmentId=3, qaMode={"token": "qa"}, trace={"authorizationToken": "t"}
     )
@@ -375,14 +375,14 @@ MACROS = {
 
 
 @pytest.mark.parametrize(("text", "expected"), MACROS.items())
-def test_b60_macros_are_filled_from_the_activity_and_the_request_and_nothing_else(text, expected):
+def test_b60_macros_are_replaced_only_by_fields_of_the_activity_and_the_request(text, expected):
     with client_of(artifact(home=[rule(text)])) as client:
         assert shown(client) == expected
 
 
 @pytest.mark.parametrize("trace", [{}, None])
 @pytest.mark.parametrize("without", ["meta", "responseTokens", "remoteMboxes", "localViews", "globalMbox"])
-def test_b61_an_artifact_may_lack_what_only_describes_it(without, trace):
+def test_b61_an_artifact_without_optional_metadata_is_accepted(without, trace):
     bare = {key: value for key, value in rule("x").items() if key != "meta"}
     other = {**rule("y", place="other"), "meta": {"activity.id": 1, "audience.ids": None}}
     document = artifact(home=[bare], other=[other], without=(without,))
@@ -402,7 +402,7 @@ def grown(client, visitors):
     return tracemalloc.get_traced_memory()[0] - before
 
 
-def test_b64_visitors_leave_nothing_behind():
+def test_b64_memory_does_not_grow_with_the_number_of_visitors():
     document = artifact(home=halves(), other=yes_or_no({"==": [{"var": "user.browserType"}, "ie"]}, "other", 2))
     with client_of(document) as client:
         tracemalloc.start()
@@ -413,7 +413,7 @@ def test_b64_visitors_leave_nothing_behind():
             tracemalloc.stop()
 
 
-def test_b65_ids_are_hashed_by_their_utf_16_units():
+def test_b65_ids_are_hashed_by_utf_16_code_units():
     with client_of(artifact(home=halves())) as client:
         for number in range(40):
             visitor = f"\U0001f600\u00fc-{number}"
@@ -421,7 +421,7 @@ def test_b65_ids_are_hashed_by_their_utf_16_units():
             assert shown(client, wanted(visitor={"thirdPartyId": visitor})) == expected
 
 
-def test_b66_zero_degrees_are_a_place():
+def test_b66_latitude_and_longitude_0_are_valid():
     condition = {"and": [{"===": [{"var": "geo.latitude"}, 0]}, {"===": [{"var": "geo.longitude"}, 0]}]}
     geo = {"latitude": 0, "longitude": 0, "ipAddress": "192.0.2.7"}
     document = artifact(home=yes_or_no(condition))
@@ -433,7 +433,7 @@ def test_b66_zero_degrees_are_a_place():
     assert (tokens["geo.latitude"], tokens["geo.longitude"]) == (0, 0)
 
 
-def test_b69_no_call_uses_what_python_is_going_to_drop():
+def test_b69_a_call_raises_no_python_warning():
     body = json.dumps(artifact(home=yes_or_no({"<": [1, {"var": "current_day"}]})))
     with SocketServer(lambda connection: served(connection, body)) as server, warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -454,7 +454,7 @@ def served(connection, body):
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_b70_an_empty_list_of_views_asks_for_no_view(method):
+def test_b70_an_empty_list_of_views_requests_no_view(method):
     views = {"start": [rule("view", place="start", activity=2)]}
     document = artifact(home=[rule("x")], views=views, changes={"remoteViews": ["cart"], "remoteMboxes": ["there"]})
     with client_of(document, decisioning_method=method) as client:
@@ -466,7 +466,7 @@ def test_b70_an_empty_list_of_views_asks_for_no_view(method):
     assert envelope["meta"]["remote_views"] == []
 
 
-def test_the_caller_s_request_and_payload_are_never_written_to():
+def test_the_request_and_the_artifact_payload_are_not_modified():
     document = artifact(home=yes_or_no({"and": [share(0, 100), parameter("a.b", "x")]}))
     before = json.dumps(document)
     parameters = {"a.b": "x", "c": {"d": "E"}, "c.f": "g"}

@@ -190,7 +190,7 @@ def decisions(envelope):
 
 @PROPERTY
 @given(ARTIFACTS, REQUESTS)
-def test_no_artifact_and_no_request_gets_an_error_out_of_a_call(edge, document, request):
+def test_no_combination_of_artifact_and_request_makes_a_call_raise(edge, document, request):
     with client_at(edge, document) as client:
         envelope = decide(client, request)
     assert envelope["response"].status in (200, 206)
@@ -213,7 +213,7 @@ def test_equal_visitors_get_equal_answers_from_any_client(edge, document, reques
 
 @PROPERTY
 @given(ARTIFACTS, REQUESTS)
-def test_a_place_gets_one_experience_of_an_activity_at_most(edge, document, request):
+def test_a_location_gets_at_most_one_experience_of_an_activity(edge, document, request):
     for places in document["rules"].values():
         for rules in places.values():
             for at, one in enumerate(rules):
@@ -243,7 +243,7 @@ def tiles(cuts, audience=True):
 @PROPERTY
 @given(st.sets(st.integers(1, 9999), max_size=9), KNOWN, st.booleans())
 @example({5000}, {"thirdPartyId": "\U0001f600"}, True)
-def test_shares_that_cover_everybody_give_everybody_one_experience_and_the_right_one(edge, cuts, visitor, matches):
+def test_shares_that_add_up_to_100_give_every_visitor_the_right_experience(edge, cuts, visitor, matches):
     rules, ends = tiles(cuts, parameter("foo", "bar"))
     parameters = {"foo": "bar" if matches else "cow"}
     boxes = [{"name": name, "parameters": parameters} for name in ("home", "target-global-mbox")]

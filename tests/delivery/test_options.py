@@ -477,7 +477,7 @@ BAD_PARTS = [
 
 
 @pytest.mark.parametrize(("part", "place"), BAD_PARTS)
-def test_a_part_of_the_request_that_is_something_else_is_named_before_anything_is_sent(part, place):
+def test_an_invalid_part_of_the_request_is_named_before_anything_is_sent(part, place):
     request = DeliveryRequest(**part)
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
         with pytest.raises(OptionError) as caught:
@@ -490,7 +490,7 @@ def test_a_part_of_the_request_that_is_something_else_is_named_before_anything_i
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"bytes"])
-def test_what_json_cannot_hold_is_named_before_anything_is_sent(value):
+def test_a_value_that_json_cannot_represent_is_named_before_anything_is_sent(value):
     execute = ExecuteRequest(mboxes=[MboxRequest(name="home", parameters={"x": value})])
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
         with pytest.raises(OptionError) as caught:

@@ -57,16 +57,16 @@ def executing(*mboxes):
 # The visitor's session
 
 
-def test_a_live_session_in_the_cookie_counts_first():
+def test_a_current_session_in_the_cookie_has_priority():
     session = prepared(target_cookie="session#cookie#4000000000", session_id="option").session
     assert session.session_id == "cookie"
 
 
-def test_then_the_callers_session():
+def test_without_a_current_cookie_the_option_sets_the_session():
     assert prepared(target_cookie="session#cookie#1", session_id="option").session.session_id == "option"
 
 
-def test_else_a_new_one():
+def test_without_cookie_and_option_a_session_is_generated():
     first, second = prepared().session.session_id, prepared().session.session_id
     assert first != second
     assert len(first) == 36
@@ -74,7 +74,7 @@ def test_else_a_new_one():
 
 
 @pytest.mark.parametrize("session", ["a b", "a/b", "a?b", "x" * 129, "a\x00b", "a\nb", "\ud800", "a\u2028b", "\u202e"])
-def test_a_session_that_the_api_would_refuse_gets_a_stable_stand_in(session, caplog):
+def test_an_invalid_session_id_is_replaced_by_the_same_uuid_each_time(session, caplog):
     caplog.set_level(logging.INFO)
     first, second = (prepared(session_id=session).session.session_id for _ in range(2))
     assert first == second
@@ -85,12 +85,12 @@ def test_a_session_that_the_api_would_refuse_gets_a_stable_stand_in(session, cap
 
 
 @pytest.mark.parametrize("session", ["a", "x" * 128, "Sitzung-ä", "!#$%&'()*+,-.:;<=>@[]^_`{|}~"])
-def test_a_session_that_the_api_takes_is_kept(session):
+def test_a_valid_session_id_is_kept(session):
     assert prepared(session_id=session).session.session_id == session
 
 
 @pytest.mark.parametrize(("given_", "meant"), [(b"bytes", "bytes"), (12, "12")])
-def test_legacy_code_hands_over_bytes_and_numbers(given_, meant):
+def test_a_session_id_may_be_bytes_or_a_number(given_, meant):
     assert prepared(session_id=given_).session.session_id == meant
 
 
@@ -102,27 +102,27 @@ def test_a_cookie_in_bytes_is_read():
 # The visitor's ids
 
 
-def test_the_device_in_the_cookie_is_the_visitor():
+def test_the_device_id_in_the_cookie_sets_tnt_id_and_cluster():
     assert sent(target_cookie="PC#device.28_0#4000000000").id.tnt_id == "device.28_0"
     assert prepared(target_cookie="PC#device.28_0#4000000000").cluster == "28"
 
 
-def test_the_callers_tnt_id_counts_first():
+def test_the_tnt_id_of_the_request_has_priority():
     request = DeliveryRequest(id=VisitorId(tnt_id="own.31_0"))
     assert sent(request, target_cookie="PC#device#4000000000").id.tnt_id == "own.31_0"
 
 
 @pytest.mark.parametrize("device", ["x" * 129, "a b", "a%0D%0Ab", "%00", "%ED%A0%80"])
-def test_a_hostile_device_in_the_cookie_is_nobody(device):
+def test_an_invalid_device_id_in_the_cookie_is_ignored(device):
     assert sent(target_cookie=f"PC#{device}#4000000000").id is None
 
 
-def test_b29_nobody_is_not_sent_as_an_empty_id():
+def test_b29_a_request_without_visitor_ids_has_no_id_object():
     assert "id" not in wire()
     assert "id" not in wire(DeliveryRequest(id=VisitorId()))
 
 
-def test_b21_one_request_serves_many_visitors():
+def test_b21_one_request_object_can_be_used_for_many_visitors():
     request = executing(MboxRequest(name="home"))
     request.id, request.context = VisitorId(third_party_id="x"), Context(channel="web")
     before = copy.deepcopy(request)
@@ -132,7 +132,7 @@ def test_b21_one_request_serves_many_visitors():
     assert request == before
 
 
-def test_b21_nothing_of_the_callers_is_changed():
+def test_b21_arguments_of_the_caller_are_not_modified():
     request = DeliveryRequest(
         id=VisitorId(customer_ids=[CustomerId(id="1", integration_code="c", authenticated_state="unknown")]),
         context=Context(channel="desktop"),
@@ -163,7 +163,7 @@ def test_b21_nothing_of_the_callers_is_changed():
         {"crm": {"id": 77, "auth_state": 1}},
     ],
 )
-def test_b25_customer_ids_reach_the_request_and_the_state(given_):
+def test_b25_customer_ids_are_in_the_request_and_in_the_visitor_state(given_):
     call = prepared(customer_ids=given_)
     assert [one.to_dict() for one in call.request.id.customer_ids] == [
         {"id": "77", "integration_code": "crm", "authenticated_state": "authenticated"}
@@ -171,12 +171,12 @@ def test_b25_customer_ids_reach_the_request_and_the_state(given_):
     assert call.visitor_state == {ORGANIZATION: {"customerIDs": {"crm": {"id": "77", "authState": 1}}}}
 
 
-def test_b25_a_bare_customer_id_is_in_a_state_nobody_knows():
+def test_b25_a_customer_id_without_a_state_is_sent_as_unknown():
     (one,) = sent(customer_ids={"crm": "77"}).id.customer_ids
     assert one.authenticated_state == AuthenticatedState.UNKNOWN
 
 
-def test_b25_customer_ids_of_option_and_request_are_both_sent():
+def test_b25_customer_ids_of_the_option_and_of_the_request_are_sent():
     own = CustomerId(id="1", integration_code="own", authenticated_state="unknown")
     ids = sent(DeliveryRequest(id=VisitorId(customer_ids=[own])), customer_ids={"crm": "77"}).id.customer_ids
     assert [one.integration_code for one in ids] == ["crm", "own"]
@@ -196,7 +196,7 @@ def test_b25_customer_ids_of_option_and_request_are_both_sent():
         {"c" * 51: "77"},
     ],
 )
-def test_customer_ids_that_are_none_are_refused(given_):
+def test_invalid_customer_ids_are_refused(given_):
     with pytest.raises(OptionError) as caught:
         prepared(customer_ids=given_)
     assert caught.value.option.startswith("customer_ids")
@@ -223,7 +223,7 @@ class Visitor:
         return "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_a_visitor_fills_in_its_ids():
+def test_a_visitor_object_adds_its_ids():
     call = prepared(visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
     assert call.request.id.marketing_cloud_visitor_id == "mid"
     assert [one.id for one in call.request.id.customer_ids] == ["77"]
@@ -241,7 +241,7 @@ def test_a_visitor_fills_in_its_ids():
         None,
     ],
 )
-def test_what_a_visitors_cookie_says_in_vain_is_not_there(values):
+def test_invalid_values_of_a_visitor_object_are_ignored(values):
     visitor = Visitor()
     visitor.values = values
     visitor.get_supplemental_data_id = lambda consumer: "short"
@@ -257,7 +257,7 @@ def test_ids_in_a_dict_are_sent_as_they_are(identity):
     assert sent(DeliveryRequest(id=identity), target_cookie="PC#x#4000000000").id.tnt_id in (5, "x" * 200)
 
 
-def test_the_callers_own_ids_count_before_the_visitors():
+def test_ids_in_the_request_have_priority_over_a_visitor_object():
     request = DeliveryRequest(
         id=VisitorId(marketing_cloud_visitor_id="own"),
         experience_cloud=ExperienceCloud(audience_manager=AudienceManager(location_hint=1, blob="own")),
@@ -276,21 +276,21 @@ def test_b20_the_callers_supplemental_data_id_is_kept(visitor):
 
 
 @pytest.mark.parametrize(("given_", "asked"), [(None, "target-global-mbox"), ("checkout", "checkout")])
-def test_b27_the_consumer_is_the_global_mbox_unless_named(given_, asked):
+def test_b27_the_default_consumer_is_the_global_mbox(given_, asked):
     visitor = Visitor()
     out = sent(visitor=visitor, consumer_id=given_)
     assert visitor.asked == [asked]
     assert out.experience_cloud.analytics.supplemental_data_id == "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_analytics_is_logged_by_the_server_unless_the_caller_wants_otherwise():
+def test_analytics_logging_is_server_side_by_default():
     assert wire()["experienceCloud"] == {"analytics": {"logging": "server_side"}}
 
 
 # Defaults
 
 
-def test_b24_what_the_caller_gave_is_kept():
+def test_b24_given_values_are_kept():
     request = DeliveryRequest(
         request_id="own", environment_id=7, context=Context(channel="mobile", time_offset_in_minutes=-330)
     )
@@ -299,25 +299,25 @@ def test_b24_what_the_caller_gave_is_kept():
     assert out.context.channel == "mobile"
 
 
-def test_b24_what_the_caller_left_open_is_filled():
+def test_b24_missing_values_are_filled_in():
     out = sent(client_options={"environment_id": 9})
     assert len(out.request_id) == 36
     assert out.environment_id == 9
     assert isinstance(out.context.time_offset_in_minutes, (int, float))
 
 
-def test_b24_an_offset_of_zero_is_an_offset():
+def test_b24_a_utc_offset_of_0_is_kept():
     request = DeliveryRequest(context=Context(channel="web", time_offset_in_minutes=0), environment_id=0)
     out = sent(request, client_options={"environment_id": 9})
     assert (out.context.time_offset_in_minutes, out.environment_id) == (0, 0)
 
 
-def test_d10_a_request_without_context_is_of_the_web():
+def test_d10_the_default_channel_is_web():
     assert wire()["context"]["channel"] == "web"
     assert wire()["context"]["beacon"] is False
 
 
-def test_an_unknown_channel_is_the_web():
+def test_an_unknown_channel_is_sent_as_web():
     assert sent(DeliveryRequest(context=Context(channel="telepathy"))).context.channel == "web"
 
 
@@ -325,7 +325,7 @@ def test_an_unknown_channel_is_the_web():
     ("own", "default", "token"),
     [(None, None, None), (None, "client", "client"), ("own", "client", "own"), ("own", None, "own")],
 )
-def test_the_property_is_the_requests_then_the_clients(own, default, token):
+def test_the_property_of_the_request_has_priority_over_that_of_the_client(own, default, token):
     request = DeliveryRequest(_property=None if own is None else ModelProperty(token=own))
     out = sent(request, client_options={"property_token": default})
     assert (out._property.token if out._property else None) == token
@@ -338,17 +338,17 @@ def indexes(request):
     return [mbox.index for mbox in sent(request).execute.mboxes]
 
 
-def test_b26_mboxes_without_an_index_are_counted():
+def test_b26_mboxes_without_an_index_are_numbered():
     assert indexes(executing(MboxRequest(name="a"), MboxRequest(name="b"))) == [0, 1]
 
 
-def test_b26_past_the_highest_given():
+def test_b26_numbering_starts_after_the_highest_given_index():
     mboxes = [MboxRequest(name="a"), MboxRequest(name="b", index=5), MboxRequest(name="c")]
     assert indexes(executing(*mboxes)) == [6, 5, 7]
     assert indexes(executing(MboxRequest(name="a", index=0), MboxRequest(name="b"))) == [0, 1]
 
 
-def test_b26_each_list_is_counted_by_itself():
+def test_b26_each_list_is_numbered_separately():
     request = DeliveryRequest(
         execute=ExecuteRequest(mboxes=[MboxRequest(name="a")]), prefetch=PrefetchRequest(mboxes=[MboxRequest(name="a")])
     )
@@ -363,13 +363,13 @@ def test_an_mbox_without_a_name_is_left_out_and_logged(caplog):
     assert "secret" not in caplog.text
 
 
-def test_mboxes_that_are_all_bad_leave_nothing_to_execute():
+def test_execute_without_any_valid_mbox_is_removed():
     assert sent(executing(MboxRequest())).execute is None
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()], page_load=RequestDetails()))
     assert sent(request).execute.to_dict(by_alias=True, exclude_none=True) == {"pageLoad": {}}
 
 
-def test_b30_holes_in_lists_are_ignored():
+def test_b30_none_in_lists_is_ignored():
     request = DeliveryRequest(
         execute=ExecuteRequest(mboxes=[None, MboxRequest(name="a"), None]),
         notifications=[None, Notification(id="1", type="click", timestamp=1)],
@@ -392,13 +392,13 @@ def test_b30_holes_in_lists_are_ignored():
         ({"id": "1", "timestamp": 1}, False),
     ],
 )
-def test_b30_a_notification_has_id_type_and_a_timestamp_that_is_a_number(fields, good, caplog):
+def test_b30_a_notification_without_valid_id_type_and_timestamp_is_left_out(fields, good, caplog):
     out = sent(DeliveryRequest(notifications=[Notification(mbox=NotificationMbox(name="a"), **fields)]))
     assert (out.notifications is not None) is good
     assert ("Notification validation failed for: " in caplog.text) is not good
 
 
-def test_parts_may_be_dicts_in_wire_names():
+def test_parts_of_a_request_may_be_dicts_with_wire_names():
     request = DeliveryRequest()
     request.context = {"channel": "mobile", "userAgent": "x"}
     request.execute = {"mboxes": [{"name": "a"}]}
@@ -407,7 +407,7 @@ def test_parts_may_be_dicts_in_wire_names():
 
 
 @given(st.text() | st.binary())
-def test_whatever_a_cookie_says_the_call_goes_on(cookie):
+def test_no_cookie_makes_a_call_fail(cookie):
     text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
     for given_ in (cookie, f"session#{text}#4000000000|PC#{text}#4000000000"):
         call = prepared(target_cookie=given_, target_location_hint=cookie)

@@ -1,4 +1,4 @@
-"""Doubles that answer requests themselves. Each is a context manager for the server at ``domain``."""
+"""Mocks that answer requests instead of the server at ``domain``: libraries, and patches of urllib3."""
 
 import contextlib
 import io
@@ -42,7 +42,7 @@ def urllib3_mock(_: str) -> Iterator[None]:
 def httpretty(domain: str) -> Iterator[None]:
     import httpretty as library  # noqa: PLC0415
 
-    # Without real sockets httpretty 1.1.4 raises inside urllib3 2.3 and newer, which read ``sock.shutdown``.
+    # httpretty 1.1.4 without real sockets raises inside urllib3 2.3 and newer, which read ``sock.shutdown``.
     with library.enabled(allow_net_connect=True):
         library.register_uri(library.POST, url_at(domain), body=BODY, adding_headers=JSON_HEADERS)
         yield
@@ -83,7 +83,8 @@ def patched_manager(_: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patched_manager_of_rest(_: str) -> Iterator[None]:
-    # The control does not import the module, whose ``urllib3`` is the package itself.
+    # Imported here because calls with plain urllib3, the control, do not import it. The module's ``urllib3`` is the
+    # package itself, so the patch affects the control, too.
     import delivery_api_client.rest  # noqa: F401, PLC0415
 
     with mock.patch("delivery_api_client.rest.urllib3.PoolManager") as manager:
@@ -101,18 +102,18 @@ def patched_pool_urlopen(_: str) -> Iterator[None]:
 def patched_create_connection(_: str) -> Iterator[None]:
     """Connect to a thread of this process that answers one request and closes."""
 
-    def serve(end: socket.socket) -> None:
+    def serve(connection: socket.socket) -> None:
         received = b""
         while not received.rstrip().endswith(b"}"):
-            received += end.recv(65536)
+            received += connection.recv(65536)
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
-        end.sendall(head.encode() + BODY)
-        end.close()
+        connection.sendall(head.encode() + BODY)
+        connection.close()
 
     def connect(*_: Any, **__: Any) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        threading.Thread(target=serve, args=(theirs,), daemon=True).start()
-        return ours
+        client_end, server_end = socket.socketpair()
+        threading.Thread(target=serve, args=(server_end,), daemon=True).start()
+        return client_end
 
     with mock.patch("urllib3.util.connection.create_connection", side_effect=connect):
         yield

@@ -1,4 +1,4 @@
-"""A fork waits for threads that are inside OpenSSL or exit, and such threads wait for a fork."""
+"""A fork waits for threads that are inside OpenSSL or exiting. Threads do not enter OpenSSL during a fork."""
 
 import _thread
 import gc
@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from target_tools.concurrency import fork_safety as forks
+from target_tools.concurrency import fork_safety
 from target_tools.concurrency.fork_safety import FORK_GUARD, MAX_WAIT, OpenSSLSection, native_thread_id
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.threads import start_thread
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists the threads of a process")
 
-#: Seconds; a wait that should not happen takes this long.
+#: Seconds: the length of a wait that should not happen.
 LONG = 10.0
 
 
@@ -38,17 +38,18 @@ def clean_guard():
 
 
 @pytest.fixture
-def patient(monkeypatch):
-    monkeypatch.setattr(forks, "MAX_WAIT", LONG)
+def long_max_wait(monkeypatch):
+    """Raise MAX_WAIT, so that a wait that should not happen is noticed."""
+    monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
 
 
 class SectionThread:
     """A thread that stays inside an OpenSSLSection until the ``with`` block ends, or for ``seconds``."""
 
     def __init__(self, seconds=LONG):
-        self._inside, self._go_on = threading.Event(), threading.Event()
+        self._inside, self._leave = threading.Event(), threading.Event()
         self._seconds = seconds
-        self.over = []
+        self.finished = []
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
@@ -57,21 +58,21 @@ class SectionThread:
         return self
 
     def __exit__(self, *_):
-        self._go_on.set()
+        self._leave.set()
         self._thread.join(LONG)
 
     def _run(self):
         with OpenSSLSection():
             self._inside.set()
-            self._go_on.wait(self._seconds)
-            self.over.append(True)
+            self._leave.wait(self._seconds)
+            self.finished.append(True)
 
 
-def child_sees(question):
-    """Fork, and return whether ``question`` is true in the child."""
+def child_sees(condition):
+    """Fork, and return whether ``condition()`` is true in the child."""
 
     def act():
-        assert question()
+        assert condition()
 
     return in_a_child(act)
 
@@ -81,12 +82,12 @@ def fork_is_immediate():
     return child_sees(lambda: True) and time.monotonic() - began < LONG / 2
 
 
-def test_a_fork_waits_for_another_thread_in_a_section(patient):
+def test_a_fork_waits_for_another_thread_in_a_section(long_max_wait):
     with SectionThread(0.1) as thread:
-        assert child_sees(lambda: thread.over)
+        assert child_sees(lambda: thread.finished)
 
 
-def test_a_fork_does_not_wait_for_its_own_thread(patient):
+def test_a_fork_does_not_wait_for_its_own_thread(long_max_wait):
     with OpenSSLSection():
         assert fork_is_immediate()
 
@@ -94,23 +95,23 @@ def test_a_fork_does_not_wait_for_its_own_thread(patient):
 def test_a_fork_waits_no_longer_than_max_wait():
     with SectionThread() as thread:
         began = time.monotonic()
-        assert child_sees(lambda: not thread.over)
+        assert child_sees(lambda: not thread.finished)
         assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
 def test_a_fork_in_a_child_does_not_wait_for_threads_of_the_parent(monkeypatch):
     def forks_immediately():
-        monkeypatch.setattr(forks, "MAX_WAIT", LONG)
+        monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
         return fork_is_immediate()
 
     with SectionThread():
         assert child_sees(forks_immediately)
 
 
-def test_nor_if_no_hook_removed_the_sections_of_the_parent(monkeypatch):
+def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_hook_removed(monkeypatch):
     def forks_immediately():
-        FORK_GUARD.open_sections[id(section)] = forks.weakref.ref(section)
-        monkeypatch.setattr(forks, "MAX_WAIT", LONG)
+        FORK_GUARD.open_sections[id(section)] = fork_safety.weakref.ref(section)
+        monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
         return fork_is_immediate()
 
     section = OpenSSLSection()
@@ -119,15 +120,15 @@ def test_nor_if_no_hook_removed_the_sections_of_the_parent(monkeypatch):
     assert child_sees(forks_immediately)
 
 
-def test_a_fork_in_a_child_waits_for_threads_of_the_child(patient):
+def test_a_fork_in_a_child_waits_for_threads_of_the_child(long_max_wait):
     def waits():
         with SectionThread(0.1) as thread:
-            return child_sees(lambda: thread.over)
+            return child_sees(lambda: thread.finished)
 
     assert child_sees(waits)
 
 
-def test_a_fork_does_not_wait_for_a_section_that_was_never_unregistered(patient):
+def test_a_fork_does_not_wait_for_a_section_that_was_never_unregistered(long_max_wait):
     thread = threading.Thread(target=lambda: OpenSSLSection().__enter__())
     thread.start()
     thread.join(LONG)
@@ -136,7 +137,7 @@ def test_a_fork_does_not_wait_for_a_section_that_was_never_unregistered(patient)
     assert not FORK_GUARD.open_sections
 
 
-def test_no_section_begins_during_a_fork(patient):
+def test_no_section_begins_during_a_fork(long_max_wait):
     entered = []
 
     def enter_section():
@@ -166,14 +167,15 @@ def test_a_section_waits_no_longer_than_max_wait_for_a_fork():
         assert MAX_WAIT <= time.monotonic() - began < LONG / 2
 
 
-def test_a_section_does_not_wait_for_a_fork_whose_time_is_over(patient):
+def test_a_section_does_not_wait_for_a_fork_that_exceeded_max_wait(long_max_wait):
     FORK_GUARD.forking[native_thread_id() + 1] = time.monotonic()
     began = time.monotonic()
     with OpenSSLSection():
         assert time.monotonic() - began < LONG / 2
 
 
-#: Runs in a separate process, because such handlers leave locks of the standard library locked by its fork hooks.
+#: Runs in a separate process, because an exception in the middle of the standard library's fork hooks leaves its locks
+#: locked.
 INTERRUPTED = """
     import os, random, signal, sys
     from target_tools.concurrency.fork_safety import FORK_GUARD
@@ -210,25 +212,25 @@ def test_signal_handlers_that_raise_around_forks_leave_no_entry_behind(root):
 
 
 @on_linux
-def test_a_fork_waits_for_a_thread_that_exits(patient):
-    # A thread that announces its exit too early stands for a thread that is slow to exit.
-    announced, over = threading.Event(), []
+def test_a_fork_waits_for_a_thread_that_exits(long_max_wait):
+    # A thread that announces its exit too early simulates a thread that is slow to exit.
+    announced, finished = threading.Event(), []
 
     def exit_slowly():
         FORK_GUARD.announce_exit()
         announced.set()
         time.sleep(0.1)
-        over.append(True)
+        finished.append(True)
 
     thread = threading.Thread(target=exit_slowly)
     thread.start()
     assert announced.wait(LONG)
-    assert child_sees(lambda: over)
+    assert child_sees(lambda: finished)
     thread.join(LONG)
 
 
 @on_linux
-def test_an_exiting_thread_and_a_fork_do_not_wait_for_each_other(patient):
+def test_an_exiting_thread_and_a_fork_do_not_wait_for_each_other(long_max_wait):
     def leave_section_and_exit():
         with OpenSSLSection():
             inside.set()
@@ -243,8 +245,8 @@ def test_an_exiting_thread_and_a_fork_do_not_wait_for_each_other(patient):
     thread.join(LONG)
 
 
-def test_a_fork_does_not_wait_for_a_reused_thread_id(patient, monkeypatch):
-    monkeypatch.setattr(forks, "EXIT_SECONDS", 0.0)
+def test_a_fork_does_not_wait_for_a_reused_thread_id(long_max_wait, monkeypatch):
+    monkeypatch.setattr(fork_safety, "EXIT_SECONDS", 0.0)
     FORK_GUARD.announce_exit()  # for the main thread, which does not exit
     assert fork_is_immediate()
 
@@ -265,23 +267,23 @@ def test_a_greenlet_announces_no_exit(monkeypatch):
 
 @on_linux
 @pytest.mark.parametrize("fails", [False, True])
-def test_wait_for_thread_exit_returns_after_the_thread_has_exited(fails, patient, monkeypatch):
-    ids, end = [], FORK_GUARD.announce_exit
+def test_wait_for_thread_exit_returns_after_the_thread_has_exited(fails, long_max_wait, monkeypatch):
+    ids, announce_exit = [], FORK_GUARD.announce_exit
 
-    def slowly():
+    def announce_late():
         time.sleep(0.1)
-        end()
+        announce_exit()
 
     def act():
         ids.append(native_thread_id())
         if fails:
             raise KeyError(1)
 
-    monkeypatch.setattr(FORK_GUARD, "announce_exit", slowly)
-    call = (act, forks.Deadline.after(LONG), lambda: None)
+    monkeypatch.setattr(FORK_GUARD, "announce_exit", announce_late)
+    call = (act, fork_safety.Deadline.after(LONG), lambda: None)
     if fails:
         with pytest.raises(KeyError):
             HelperThreads().call(*call, wait_for_thread_exit=True)
     else:
         HelperThreads().call(*call, wait_for_thread_exit=True)
-    assert not forks.thread_exists(ids[0])
+    assert not fork_safety.thread_exists(ids[0])

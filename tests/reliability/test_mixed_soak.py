@@ -1,4 +1,4 @@
-"""Calls of all kinds for a long time, with occasional forks (make soak)."""
+"""Many blocking, callback and asyncio calls at the same time, with a fork every half second (``make soak``)."""
 
 import json
 import subprocess
@@ -18,9 +18,9 @@ from tests.support import content, offers
 
 domain, count = sys.argv[1], int(sys.argv[2])
 client = make_client(domain, max_workers=16, max_pending=10 ** 6)
-seen = {"sync": 0, "called_back": 0, "awaited": 0, "errors": [], "children": 0}
+seen = {"sync": 0, "called_back": 0, "awaited": 0, "errors": [], "failed_children": 0}
 lock = threading.Lock()
-tenth = count // 10
+tenth = count // 10  # each of the ten threads makes a tenth of the calls
 
 
 def add(name):
@@ -28,13 +28,13 @@ def add(name):
         seen[name] += 1
 
 
-def sync():
+def call_and_wait():
     for _ in range(tenth):
         content(client.get_offers(offers()))
         add("sync")
 
 
-def back():
+def call_with_callback():
     results = []
     for _ in range(tenth):
         results.append(client.get_offers({**offers(), "callback": lambda envelope: add("called_back")}))
@@ -46,28 +46,29 @@ def back():
         result.get(60)
 
 
-def awaited():
-    async def all_of_them():
+def call_in_asyncio():
+    async def gather_all():
         for _ in range(tenth // 20):
             for envelope in await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(20))):
                 add("awaited")
 
-    asyncio.run(all_of_them())
+    asyncio.run(gather_all())
 
 
-def guarded(act):
+def collect_errors(act):
     try:
         act()
     except Exception as error:
         seen["errors"].append(repr(error))
 
 
-threads = [threading.Thread(target=guarded, args=(act,)) for act in [sync] * 3 + [back] * 4 + [awaited] * 3]
+acts = [call_and_wait] * 3 + [call_with_callback] * 4 + [call_in_asyncio] * 3
+threads = [threading.Thread(target=collect_errors, args=(act,)) for act in acts]
 for thread in threads:
     thread.start()
 while any(thread.is_alive() for thread in threads):
     threads[0].join(0.5)
-    seen["children"] += not ended(fork(lambda: check(client)))
+    seen["failed_children"] += not ended(fork(lambda: check(client)))
 seen["flushed"] = client.flush(60000)
 seen["threads"] = client.stats()["threads"]
 seen["descriptors"] = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
@@ -84,10 +85,10 @@ def test_t31_mixed_calls_and_forks(count):
     assert done.returncode == 0, done.stderr[-4000:]
     seen = json.loads(done.stdout)
     assert seen["errors"] == []
-    assert seen["children"] == 0, "children that failed"
+    assert seen["failed_children"] == 0
     assert (seen["sync"], seen["called_back"], seen["awaited"]) == (count * 3 // 10, count * 4 // 10, count * 3 // 10)
     assert seen["flushed"]
     assert seen["closed"]
     assert seen["threads"] <= 16
-    # One connection for each caller and each worker, and the descriptors that each process has.
+    # One connection for each calling thread and each worker, and those that any process has open.
     assert seen["descriptors"] <= 70

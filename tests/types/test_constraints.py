@@ -119,7 +119,7 @@ def test_what_has_no_length_is_a_type_error_as_in_1_1_0():
         Application(id=5)
 
 
-def test_nothing_else_about_a_type_is_checked():
+def test_only_the_declared_constraints_are_checked():
     assert Order(duplicate="yes", time=5).time == 5
 
 
@@ -133,6 +133,6 @@ def test_a_member_of_an_enum_is_measured_by_its_value():
         Application(id=Names.LONG)
 
 
-def test_replacing_does_not_ask_again_about_what_stays():
+def test_replacing_does_not_check_unchanged_fields_again():
     geo = Geo.from_dict({"city": "x" * 51})
     assert geo.replace(zip="1").city == "x" * 51

@@ -170,7 +170,7 @@ def test_the_tables_are_made_when_one_of_them_is_first_looked_at():
     assert vars(Late)["attribute_map"] == {"name": "name"}
 
 
-def test_whoever_comes_first_finds_the_same():
+def test_a_class_works_whatever_uses_it_first():
     uses = [
         lambda cls: cls("x").to_dict(),
         lambda cls: cls.from_dict({"name": "x"}).to_dict(),
@@ -184,7 +184,7 @@ def test_whoever_comes_first_finds_the_same():
         assert use(Late) == {"name": "x"}
 
 
-def test_assignment_is_checked_before_anything_else_was_used():
+def test_assignment_is_checked_on_the_first_use_of_a_class():
     class Late(Model):
         name: Annotated[Optional[str], MaxLength(1)] = None
 

@@ -104,7 +104,7 @@ def test_a_click_carries_the_token_of_the_click_metric(made):
     assert notification.mbox.name == "hero"
 
 
-def test_mboxes_of_one_name_are_told_apart_by_index():
+def test_mboxes_with_the_same_name_are_distinguished_by_index():
     contents = [{"options": [{"type": "html", "content": content}]} for content in ("0", "1")]
     mboxes = [{"index": index, "name": "hero", **content} for index, content in enumerate(contents)]
     envelope = answer(execute={"mboxes": mboxes})

@@ -1,4 +1,4 @@
-"""The classes have the fields, types and limits of the table of schema facts."""
+"""The model classes have the fields, types and limits listed in ``schema_facts.json``."""
 
 import pytest
 
@@ -6,8 +6,6 @@ import target_python_sdk.types
 from target_tools.schema.model import Model
 
 from .facts import CLASSES, DEVIATIONS, ENUMS, PARTS, PLAIN_ENUMS, enforced, fields_of, type_named
-
-# The classes say what the table says
 
 
 def test_every_row_has_a_class_and_every_class_a_row():
@@ -35,19 +33,19 @@ def test_an_enum_has_the_constants_of_the_table(name):
 
 
 @pytest.mark.parametrize("name", [*CLASSES, *PARTS])
-def test_what_is_newer_than_1_1_0_comes_last(name):
+def test_fields_newer_than_1_1_0_come_last(name):
     newer = ["since" in row for row in fields_of(name)]
     assert newer == sorted(newer)
 
 
 def test_every_limit_that_is_not_enforced_is_a_deviation_with_a_reason():
-    let_through = {
+    not_enforced = {
         (name, row["name"], limit)
         for name in CLASSES
         for row in fields_of(name)
         for limit in row.get("schema", {})
         if limit not in enforced(row)
     }
-    excused = {(row["class"], row["field"], row["limit"]) for row in DEVIATIONS if "limit" in row and "field" in row}
-    assert let_through == excused
+    deviations = {(row["class"], row["field"], row["limit"]) for row in DEVIATIONS if "limit" in row and "field" in row}
+    assert not_enforced == deviations
     assert all(row["why"] for row in DEVIATIONS)
