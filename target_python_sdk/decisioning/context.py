@@ -19,7 +19,7 @@ from target_tools.page_url import PageUrl
 _SALT = ".0"
 
 
-#: The most names in the path of a nested parameter.
+#: Maximum number of names in the path of a nested parameter.
 MAX_STEPS = 32
 
 #: Functions that compute the values of a ``LazyDict``, by key.

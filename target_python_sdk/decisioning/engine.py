@@ -204,7 +204,7 @@ class _DecisionBuilder:
         return response
 
     def _views(self, requested: Sequence[ViewRequest]) -> List[View]:
-        """Decide views. A request without a name stands for all views."""
+        """Decide views. A request without a name means all views."""
         views: Dict[str, View] = {}
         decided: Dict[str, Set[Any]] = {}
         for details in requested:

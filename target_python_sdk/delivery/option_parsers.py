@@ -44,7 +44,7 @@ def text(option: str, value: Any) -> str:
 
 
 def text_or_integer(option: str, value: Any) -> str:
-    """Parse text; an integer stands for its digits."""
+    """Parse text; an integer is converted to its digits."""
     value = plain(value)
     return text(option, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
@@ -58,7 +58,7 @@ def boolean(option: str, value: Any) -> bool:
 
 
 def _parse_number_text(value: Any) -> Any:
-    """Return the number that text stands for, as in environment variables; any other value is made plain."""
+    """Convert text to a number, because environment variables are text; reduce other values to plain types."""
     value = plain(value)
     if isinstance(value, str):
         with contextlib.suppress(ValueError):

@@ -153,7 +153,7 @@ class ClientOptions(_RequiredOptions, _OptionalOptions):
 
 
 class ClientKeywords(_OptionalOptions, total=False):
-    """The options of ``TargetClient.create`` as keyword arguments, beside a dict or instead of one."""
+    """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""
 
     client: str
     """The client code, which is the first label of the delivery host."""
@@ -214,7 +214,7 @@ class CallOptions(_CommonCallOptions, _RequestOption, total=False):
 
 
 class CallKeywords(_CommonCallOptions, total=False):
-    """The options of an awaited call as keyword arguments, beside a dict or instead of one."""
+    """The options of an awaited call as keyword arguments, in addition to a dict or instead of one."""
 
     request: Union[DeliveryRequest, RequestDict]
     """The request, as a model or a dict."""

@@ -47,7 +47,7 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy:
-    """Parse the URL of a proxy; ``host:port`` stands for an HTTP proxy.  Raises ValueError for other text."""
+    """Parse the URL of a proxy; ``host:port`` means an HTTP proxy.  Raises ValueError for other text."""
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""

@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Match, Tuple
 
 from target_tools.errors import InvalidRule
 
-#: The most values in an array, including nested ones, that is converted to text.
+#: Maximum number of values, including nested ones, in an array that is converted to text.
 MAX_ITEMS = 1000000
 
 #: Up to this value every int has an exact double.

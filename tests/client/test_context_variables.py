@@ -112,7 +112,7 @@ def test_context_variables_set_by_the_sending_thread_do_not_reach_the_caller(edg
 
 @pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
 def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
-    """It is opened by a helper thread."""
+    """A helper thread opens it, in a copy of the caller's context."""
     found = []
     real = urllib3.util.connection.create_connection
 

@@ -76,7 +76,7 @@ def test_an_option_given_twice_is_an_error(client):
 
 
 @pytest.mark.parametrize("request_value", [None, {}, [], "home", 5])
-def test_a_request_that_is_none_is_an_error(request_value, client):
+def test_an_invalid_request_is_an_option_error(request_value, client):
     with pytest.raises(OptionError) as caught:
         client.get_offers(request=request_value)
     assert caught.value.option == "request"

@@ -551,7 +551,7 @@ def test_nothing_happens_before_initialize():
     assert threads_of("nothing") == []
 
 
-def test_what_is_remote(engine_of):
+def test_remote_mboxes_and_views(engine_of):
     document = artifact(remoteMboxes=["away"], remoteViews=["cart"], globalMbox="away")
     engine = engine_of(**deciding_by(document))
     here = engine.has_remote_dependency(asked("home").request)
@@ -656,7 +656,7 @@ def test_a_configuration_that_was_made_without_a_pool_manager_serves(engine_of):
 
 
 @server
-def test_an_engine_takes_over_a_newer_artifact_until_it_is_stopped(engine_of):
+def test_an_engine_uses_newer_artifacts_until_polling_is_stopped(engine_of):
     with Cdn(good("one")) as cdn:
         engine = engine_of(cdn, "newer", polling_interval=0.02)
         assert shown(engine.get_offers(asked("home"))) == "one"
@@ -707,7 +707,7 @@ def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
 
 
 @server
-def test_initialize_waits_no_longer_than_it_is_told_in_seconds():
+def test_initialize_waits_at_most_maximum_wait_ready_seconds():
     with Cdn(hangs) as cdn:
         engine = TargetDecisioningEngine(config_for(cdn, maximum_wait_ready=0.2))
         began = time.monotonic()
@@ -732,7 +732,7 @@ def test_b44_times_are_seconds(engine_of):
             TargetDecisioningEngine(config_for(**{name: "soon"})).initialize()
 
 
-def test_a_payload_of_another_version_is_no_artifact():
+def test_a_payload_of_another_major_version_is_refused():
     engine = TargetDecisioningEngine(config_for(**deciding_by(artifact(version="2.0.0"))))
     with pytest.raises(ArtifactNotAvailable) as raised:
         engine.initialize()
@@ -812,7 +812,7 @@ def test_notifications_are_handed_over_ready_to_be_sent(edge, engine_of):
 
 
 @pytest.mark.parametrize("telemetry", [True, False])
-def test_prefetching_tells_of_telemetry_only_and_only_where_it_is_wanted(engine_of, telemetry):
+def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(engine_of, telemetry):
     told = []
     engine = engine_of(**deciding_by(artifact(), send_notification_func=told.append, telemetry_enabled=telemetry))
     prefetched = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home")]))
@@ -826,7 +826,7 @@ def test_prefetching_tells_of_telemetry_only_and_only_where_it_is_wanted(engine_
     assert [one["request"].telemetry is not None for one in told] == [telemetry] * wanted
 
 
-def test_what_the_function_does_is_its_own_affair(engine_of, caplog):
+def test_send_notification_func_neither_delays_nor_fails_a_decision(engine_of, caplog):
     release = threading.Event()
 
     def raises(owed):
@@ -842,7 +842,7 @@ def test_what_the_function_does_is_its_own_affair(engine_of, caplog):
     assert shown(engine.get_offers(asked("home"))) == "A"
 
 
-def test_what_cannot_be_handed_over_is_in_the_log(caplog):
+def test_a_dropped_notification_is_logged(caplog):
     telling = _NotificationCall(print, {}, Log())
     assert not telling.is_done()
     with caplog.at_level(logging.ERROR):
@@ -856,7 +856,7 @@ def test_what_cannot_be_handed_over_is_in_the_log(caplog):
 
 
 @server
-def test_a_child_goes_on_with_its_parents_artifact():
+def test_a_child_uses_and_refreshes_the_artifact_of_its_parent():
     with Cdn(good("one")) as cdn:
         engine = TargetDecisioningEngine(config_for(cdn, "parent", polling_interval=0.05))
         engine.initialize()
@@ -883,7 +883,7 @@ def test_a_child_goes_on_with_its_parents_artifact():
 
 
 @server
-def test_a_child_lets_go_of_its_parents_connections():
+def test_a_child_closes_connections_of_its_parent():
     def sockets():
         found = 0
         for descriptor in range(256):

@@ -120,7 +120,7 @@ def test_a_name_that_is_not_offered_does_not_import(name: Name) -> None:
     assert len(name.note) > 20
 
 
-def test_what_a_row_names_instead_is_there() -> None:
+def test_every_replacement_named_in_a_note_exists() -> None:
     """A dotted name in a note leads somewhere."""
     for note in {name.note for name in NOT_OFFERED}:
         for text in re.findall(r"`(target_\w+(?:\.\w+)+)`", note):

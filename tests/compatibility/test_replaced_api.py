@@ -149,7 +149,7 @@ def test_another_exception_is_the_cause_of_one_of_the_tree(form, error, client):
 
 
 @pytest.mark.parametrize("returned", [None, {"status": 200}, mock.Mock()])
-def test_what_is_no_response_is_an_error_of_the_tree(returned, client):
+def test_an_unexpected_return_value_raises_transport_error(returned, client):
     with mock.patch.object(DeliveryApi, "execute", return_value=returned):
         with pytest.raises(TransportError, match="expected a DeliveryResponse"):
             client.get_offers(offers())

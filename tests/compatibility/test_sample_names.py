@@ -181,7 +181,7 @@ def test_attributes_come_by_callback(served: Served) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", ["/notifications", "/notifications-by-callback"])
-def test_what_a_page_tells_reaches_the_edge(served: Served, method: str, path: str) -> None:
+def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, path: str) -> None:
     """A prefetched offer is displayed, then clicked: the JSON that the browser posts, as notifications."""
     browser = served.browser()
     offers: List[Any] = []

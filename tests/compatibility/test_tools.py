@@ -138,7 +138,7 @@ def test_a_cookie_lives_as_long_as_its_last_part(stopped_clock: None) -> None:
     assert made == {"name": "mbox", "value": "session#x%20y#1700001000|PC#d#5", "maxAge": 999, "max_age": 999}
 
 
-def test_what_is_written_the_client_reads(stopped_clock: None) -> None:
+def test_the_client_reads_a_cookie_written_by_the_helper(stopped_clock: None) -> None:
     """1.1.0's function and the client parse a cookie alike."""
     written = helper.get_target_cookie("s x", VisitorId(tnt_id="d.35_0"))
     parts = cookies.parse_cookies(written["value"])
@@ -254,8 +254,8 @@ def test_the_customer_ids_of_a_visitor() -> None:
     assert helper.get_marketing_cloud_visitor_id(None) is None
 
 
-def test_what_hangs_on_an_answer() -> None:
-    """Place by place: page loads, mboxes, views."""
+def test_the_parts_of_an_answer_are_found_in_every_location() -> None:
+    """Page loads, mboxes and views."""
     told = [AnalyticsResponse(payload=AnalyticsPayload(pe="tnt", tnta=str(number))) for number in range(5)]
 
     def shown(number: int) -> Dict[str, Any]:
@@ -437,8 +437,7 @@ def test_objects_as_dicts_by_the_names_on_the_wire() -> None:
         assert utils.to_dict(plain) == plain
 
 
-def test_what_a_request_asks_for() -> None:
-    """The names of its mboxes and views."""
+def test_the_names_of_requested_mboxes_and_views() -> None:
     prefetch = PrefetchRequest(mboxes=[MboxRequest(name="c")], views=[ViewRequest(name="v"), ViewRequest()])
     request = request_for("a", "b", prefetch=prefetch)
     assert utils.get_mbox_names(request) == utils.get_names_for_requested("mboxes", request) == {"a", "b", "c"}
@@ -479,8 +478,8 @@ def test_the_property_of_a_request_or_of_the_client() -> None:
     assert utils.get_property({"property_token": ""}, plain) is utils.get_property(None, plain) is None
 
 
-def test_who_decides_and_whether_it_is_ready() -> None:
-    """Return the engine if it exists, else None."""
+def test_methods_that_require_an_engine_and_whether_it_is_ready() -> None:
+    """``decisioning_engine_ready`` returns the engine if it is ready, else None."""
     methods = ("on-device", "hybrid", "server-side", "x", None)
     assert [utils.requires_decisioning_engine(each) for each in methods] == [True, True, False, False, False]
     ready = SimpleNamespace(is_ready=lambda: True)

@@ -34,12 +34,12 @@ OTHERWISE = [
 
 
 @pytest.mark.parametrize(("expected", "actual"), SAME)
-def test_what_is_expected_is_there(expected, actual):
+def test_matching_values_have_no_differences(expected, actual):
     assert differences(expected, actual) == []
 
 
 @pytest.mark.parametrize(("expected", "actual"), OTHERWISE)
-def test_what_is_expected_is_not_there(expected, actual):
+def test_other_values_have_differences(expected, actual):
     assert differences(expected, actual) != []
 
 

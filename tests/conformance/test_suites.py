@@ -59,7 +59,7 @@ def reports_differ(expected, reported):
     return differences([] if expected is None else [expected], sent, "reported")
 
 
-def test_there_are_more_than_a_hundred_cases_of_ours():
+def test_there_are_more_than_a_hundred_of_our_own_cases():
     assert len(OURS) >= 130
 
 

@@ -77,7 +77,7 @@ class Download:
 
     def wait(self):
         """Wait for the first failure."""
-        assert self._came.wait(PATIENCE), "nobody was told of the download"
+        assert self._came.wait(PATIENCE), "the download emitted no event"
 
     def _note(self, event):
         self.failed.append(event)

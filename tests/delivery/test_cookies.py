@@ -50,7 +50,7 @@ def test_the_cookie_reads_as_it_is_documented():
         ("x" * MAX_PARSED_LENGTH + "|session#late#4000000000", {}),
     ],
 )
-def test_what_makes_no_sense_is_not_there(text, parts):
+def test_invalid_parts_of_a_cookie_are_ignored(text, parts):
     assert parse_target_cookie(text, NOW) == parts
 
 
@@ -89,7 +89,7 @@ def test_a_cookie_no_browser_would_keep_is_not_written():
 
 @pytest.mark.slow
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
-def test_what_is_written_reads_back(session, device):
+def test_a_written_cookie_can_be_parsed(session, device):
     written = target_cookie(session, device, NOW)
     expected = {"session": session, "PC": device}
     if len(written["value"]) < 1500:

@@ -122,7 +122,7 @@ def outcome(body, status=200):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [3000, pytest.param(100000, marks=pytest.mark.fuzz)])
-def test_mutated_answers_are_an_envelope_or_one_of_our_errors(count):
+def test_mutated_answers_become_an_envelope_or_an_sdk_error(count):
     chance = random.Random(SEED)
     seen = {"envelopes": 0, "errors": 0}
     for _ in range(count):

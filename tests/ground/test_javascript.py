@@ -40,12 +40,12 @@ class Text(str):
 
 
 @pytest.mark.parametrize("value", [True, 1, -0.5, HUGE, "0", "false", [], {}, (), [0], object(), math.inf])
-def test_what_is_true(value):
+def test_true_values(value):
     assert to_boolean(value) is True
 
 
 @pytest.mark.parametrize("value", [False, 0, -0.0, math.nan, "", None, UNDEFINED])
-def test_what_is_false(value):
+def test_false_values(value):
     assert to_boolean(value) is False
 
 
@@ -84,7 +84,7 @@ def test_other_values_as_text(value, text):
         (None, 0), (True, 1), (False, 0), ([], 0), (["7"], 7), (HUGE, math.inf), (-HUGE, -math.inf),
     ],
 )  # fmt: skip
-def test_what_is_a_number(value, number):
+def test_values_that_convert_to_a_number(value, number):
     assert to_number(value) == number
 
 
@@ -92,7 +92,7 @@ def test_what_is_a_number(value, number):
     "value",
     ["abc", "12px", "1 2", "1_000", "-0x1", "0x", "inf", "nan", "\x1c5", "١", UNDEFINED, {}, [1, 2]],
 )
-def test_what_is_no_number(value):
+def test_values_that_convert_to_nan(value):
     assert math.isnan(to_number(value))
 
 
@@ -135,7 +135,7 @@ def test_dividing_never_fails():
         (["0x10"], 16),
     ],
 )  # fmt: skip
-def test_what_is_loosely_equal(left, right):
+def test_loosely_equal_values(left, right):
     assert loosely_equal(left, right) is True
     assert loosely_equal(right, left) is True
 
@@ -148,7 +148,7 @@ def test_what_is_loosely_equal(left, right):
         ([], []), ({}, {}), ("1", "1.0"), ({}, 0), ("a", "A"),
     ],
 )  # fmt: skip
-def test_what_is_not(left, right):
+def test_loosely_unequal_values(left, right):
     assert loosely_equal(left, right) is False
     assert loosely_equal(right, left) is False
 
@@ -164,7 +164,7 @@ def test_strict_equality_asks_for_one_kind_and_for_the_same_object():
 
 
 @pytest.mark.parametrize("value", ["abc", math.nan, UNDEFINED, {}, [1, 2], "1,5"])
-def test_what_is_no_number_is_neither_below_nor_above_nor_equal(value):
+def test_comparisons_with_nan_are_false(value):
     for compare in (less_than, less_or_equal):
         assert compare(value, 5) is False
         assert compare(5, value) is False

@@ -115,7 +115,7 @@ def test_the_table_would_notice_a_wrong_result():
 
 
 @pytest.mark.parametrize("parameter", ["abc", "", "1e3", "5", "4", None, [], {}, "٣", "Infinity"])
-def test_b51_a_parameter_that_is_no_number_is_compared_and_raises_nothing(parameter):
+def test_b51_a_parameter_that_is_not_a_number_is_compared_and_raises_nothing(parameter):
     above_five = compile_condition({"<": [5, {"var": "mbox.age"}]})
     assert above_five({"mbox": {"age": parameter}}) is (parameter in ("1e3", "Infinity"))
 
@@ -352,7 +352,7 @@ def test_a_look_up_is_a_plain_one_so_that_values_may_be_worked_out_when_asked_fo
     assert data.asked == ("user",)
 
 
-def test_what_working_out_a_value_raises_is_not_swallowed():
+def test_an_exception_while_computing_a_variable_is_raised():
     class Broken(dict):
         def __missing__(self, key):
             raise TypeError("a mistake in the context")
@@ -362,7 +362,7 @@ def test_what_working_out_a_value_raises_is_not_swallowed():
             compile_rule(rule)(Broken())
 
 
-def test_a_missing_name_that_is_an_empty_array_stands_for_the_data():
+def test_an_empty_array_as_a_name_means_the_data_itself():
     assert compile_rule({"var": []})({"a": 1}) == {"a": 1}
     assert compile_rule({"missing": [[[], "b"]]})({"a": 1}) == ["b"]
     assert compile_rule({"missing": [[[]]]})({"a": 1}) == []

@@ -104,7 +104,7 @@ def test_an_ip_address_is_accepted(address):
 
 
 @pytest.mark.parametrize("address", ["", "1.2.3", "256.1.1.1", "localhost", "1::2::3"])
-def test_what_is_no_ip_address_is_refused(address):
+def test_an_invalid_ip_address_is_refused(address):
     with pytest.raises(ValueError, match=r"^Invalid value for `ip_address`, must be a follow pattern"):
         Geo(ip_address=address)
 
@@ -114,7 +114,7 @@ def test_a_country_by_its_name_is_let_through(country):
     assert Geo(country_code=country, state_code="CALIFORNIA").country_code == country
 
 
-def test_what_has_no_length_is_a_type_error_as_in_1_1_0():
+def test_a_value_without_a_length_raises_type_error_as_in_1_1_0():
     with pytest.raises(TypeError):
         Application(id=5)
 

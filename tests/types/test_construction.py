@@ -210,12 +210,12 @@ def test_every_protocol_pickles_a_checked_model(protocol):
     assert pickle.loads(pickle.dumps(customer, protocol)) == customer
 
 
-def test_what_the_wire_brought_pickles_without_a_check():
+def test_a_parsed_model_is_pickled_and_copied_without_checks():
     geo = Geo.from_dict({"city": "x" * 51})
     assert pickle.loads(pickle.dumps(geo)) == copy.copy(geo) == geo
 
 
-def test_a_deep_copy_shares_nothing_and_a_shallow_one_all(option):
+def test_a_deep_copy_shares_no_values_and_a_shallow_copy_shares_all(option):
     assert copy.copy(option).content is option.content
     assert copy.deepcopy(option).content[0] is not option.content[0]
 

@@ -66,7 +66,7 @@ def test_nested_models_are_dicts_in_lists_and_dicts():
     assert Option(content={"a": Action(type="setHtml")}).to_dict()["content"]["a"]["css_selector"] is None
 
 
-def test_what_is_sent_has_wire_names_and_no_unset_field():
+def test_the_dict_to_send_has_wire_names_and_no_unset_fields():
     request = DeliveryRequest(
         id=VisitorId(tnt_id="t1"),
         context=Context(channel="web", browser=Browser(web_gl_renderer="x"), time_offset_in_minutes=0),
@@ -133,7 +133,7 @@ def test_a_moment_is_sent_as_text_and_one_without_a_zone_is_utc(moment, text):
     assert order.to_dict(by_alias=True, exclude_none=True) == {"time": text}
 
 
-def test_an_attribute_that_is_no_field_is_not_sent():
+def test_an_attribute_that_is_not_a_field_is_not_sent():
     geo = Geo(city="Basel")
     geo.note = "x"
     assert "note" not in geo.to_dict()
@@ -158,7 +158,7 @@ def test_wire_names_and_python_names_are_both_read():
 
 
 @pytest.mark.parametrize("wire", ["w", None])
-def test_the_wire_name_wins_whatever_the_order(wire):
+def test_the_wire_name_has_priority_in_any_order(wire):
     assert VisitorId.from_dict({"tntId": wire, "tnt_id": "p"}).tnt_id == wire
     assert VisitorId.from_dict({"tnt_id": "p", "tntId": wire}).tnt_id == wire
 

@@ -81,7 +81,7 @@ def test_a_model_comes_back_from_json(model):
 
 @relaxed
 @given(any_model)
-def test_what_is_sent_is_the_whole_dict_without_unset_fields(model):
+def test_the_dict_to_send_is_the_full_dict_without_unset_fields(model):
     whole, sent = model.to_dict(by_alias=True), model.to_dict(by_alias=True, exclude_none=True)
     assert list(whole) == list(model.attribute_map.values())
     assert list(sent) == [key for key, value in whole.items() if value is not None]
