@@ -40,7 +40,7 @@ def test_the_sample_has_the_mboxes_of_the_documentation() -> None:
     )
 
 
-def test_a_file_and_a_mapping_are_read_alike(tmp_path: Path) -> None:
+def test_a_file_and_a_mapping_give_the_same_activities(tmp_path: Path) -> None:
     path = tmp_path / "activities.json"
     path.write_text("\ufeff" + json.dumps(one()), encoding="utf-8")
     assert read_activities(path) == read_activities(str(path)) == read_activities(one())

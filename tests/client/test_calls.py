@@ -360,7 +360,7 @@ def test_b15_nothing_is_rendered_for_disabled_log_levels(edge, monkeypatch):
         client.get_offers(ab())
 
 
-def test_b12_the_applications_loggers_are_left_alone(edge):
+def test_b12_the_loggers_of_the_application_are_not_changed(edge):
     names = ("", "urllib3", "delivery_api_client", "adobe", "adobe.target")
     before = [(logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names]
     http.client.HTTPConnection.debuglevel = 0
@@ -385,7 +385,7 @@ def test_b16_options_are_kept_as_they_are(edge):
         assert client.get_offers(ab())["response"].status == 200
 
 
-def test_b17_a_closed_client_says_so(edge):
+def test_b17_a_closed_client_raises_client_closed(edge):
     with client_of(edge) as client:
         client.get_offers(ab())
     assert "closed" in repr(client)

@@ -782,7 +782,7 @@ def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
 
 
 @server
-def test_notifications_are_handed_over_ready_to_be_sent(edge, engine_of):
+def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine_of):
     """B59: they keep session, property and environment."""
     told, visitor = [], object()
     engine = engine_of(edge, send_notification_func=told.append)
@@ -947,6 +947,6 @@ def test_t7_a_script_that_stops_nothing_ends_at_once(edge):
 
 
 @server
-def test_an_exit_waits_for_what_is_handed_over(edge):
+def test_the_exit_of_the_process_waits_for_send_notification_func(edge):
     done = run_python("-c", SCRIPT, edge.domain, "0.3")
     assert (done.returncode, done.stdout) == (0, "told\n")

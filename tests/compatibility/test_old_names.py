@@ -138,7 +138,7 @@ def found_somewhere(module: str, name: str) -> bool:
     return True
 
 
-def test_no_name_stands_in_two_rows() -> None:
+def test_no_name_is_in_two_rows() -> None:
     """A name is one thing."""
     whole = [name.whole for name in NAMES]
     assert sorted(whole) == sorted(set(whole))

@@ -169,8 +169,8 @@ def test_a_failed_replacement_is_answered_by_default_where_that_was_asked_for(se
 
 
 @every_form
-def test_execute_runs_where_the_exchange_would_have(form, client):
-    """In the caller's thread for a call that waits, else in a worker; in the caller's context either way."""
+def test_a_replaced_execute_runs_in_the_usual_thread_and_context(form, client):
+    """A blocking call runs in the caller's thread, others in a worker; all run in the caller's context."""
     seen = []
 
     def execute(*_, **__):
@@ -282,7 +282,7 @@ def test_a_replacement_that_calls_the_original_asks_the_same_host(client, server
     assert [one["name"] for one in body_of(server.requests[0])["execute"]["mboxes"]] == ["home"]
 
 
-def test_an_api_client_of_its_own_honours_a_replaced_request(server):
+def test_a_separate_api_client_uses_a_replaced_request(server):
     """Whether the class or one client is patched; with ``async_req`` and ``execute_with_http_info``, too."""
     reply = rest_response(status=200, client="from-request")
     with ApiClient(delivery_api_client.Configuration(host=f"http://{server.domain}")) as api_client:

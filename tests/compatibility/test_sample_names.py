@@ -118,7 +118,7 @@ def test_a_page_load_is_decided(served: Served) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_mboxes_are_decided_in_every_way_alike(served: Served, method: str) -> None:
+def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: str) -> None:
     """With blocking calls and callbacks, a visitor gets the same experience with each decisioning method (B7)."""
     browser = served.browser()
     first = browser.decisions("/mboxes")
@@ -271,7 +271,7 @@ def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, capl
     assert "'target_location_hint'" in line.getMessage()
 
 
-def test_the_event_comes_to_a_subscriber_with_one_parameter(served: Served) -> None:
+def test_a_subscriber_with_one_parameter_receives_the_event(served: Served) -> None:
     """``client_ready``, as the documentation's last page has it."""
     assert eventually(lambda: len(served.shop.events) == 1)
     assert served.shop.events[0]["type"] == "client_ready"

@@ -162,15 +162,15 @@ CLUSTERS: List[Tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize("device_id, cluster", CLUSTERS)
-def test_a_cluster_stands_behind_a_device_id(device_id: Any, cluster: Any) -> None:
-    """Else it is the one that was known."""
+def test_the_cluster_is_a_suffix_of_the_device_id(device_id: Any, cluster: Any) -> None:
+    """Without a suffix, ``get_cluster`` returns its second argument."""
     assert helper.extract_cluster_from_device_id(device_id) == cluster
     assert helper.get_cluster(device_id, "7") == (cluster or "7")
     assert helper.get_cluster(device_id, None) == cluster
 
 
-def test_a_cluster_stands_in_the_name_of_an_edge_only() -> None:
-    """1.1.0 took the first label of any host under that domain for one."""
+def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
+    """1.1.0 returned the first label of any host in that domain."""
     known = {"mboxedge35.tt.omtrdc.net": "35", "mboxedgeabc.tt.omtrdc.net": "abc"}
     for host, cluster in known.items():
         assert helper.extract_cluster_from_edge_host(host) == cluster
@@ -807,8 +807,8 @@ def test_the_config_tells_no_secrets() -> None:
 
 
 @pytest.mark.server
-def test_the_config_knows_the_cluster() -> None:
-    """The one it was given, then the one the edge said last."""
+def test_the_config_contains_the_current_cluster() -> None:
+    """At first that of the option, then that of the latest answer."""
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, target_location_hint="28") as client:
         config = client.config
         assert config["target_location_hint"] == "28"

@@ -240,7 +240,7 @@ def test_a_value_that_json_cannot_hold_is_an_error_that_names_the_place(value, p
 
 @by_method
 @pytest.mark.parametrize("value", [*TEXTS, "gold"], ids=lambda value: type(value).__name__)
-def test_a_call_sees_the_same_value_whichever_method_decides(value, method):
+def test_a_value_is_converted_alike_for_every_decisioning_method(value, method):
     client, pool_manager = client_by(method)
     request = executing(parameters={value: value, "plan": value}, profile_parameters={"plan": value})
     options = {
@@ -491,7 +491,7 @@ def test_an_error_says_what_was_expected_and_shows_no_personal_data(request_, me
     assert str(caught.value) == message
 
 
-def test_attributes_of_a_subclass_are_left_alone():
+def test_attributes_of_a_subclass_are_not_converted():
     class Marked(MboxRequest):
         def __init__(self, mark, **fields):
             super().__init__(**fields)

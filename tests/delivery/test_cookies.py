@@ -81,7 +81,7 @@ def test_the_hint_cookie_lives_as_long_as_a_session():
     assert location_hint_cookie("35") == {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
 
 
-def test_a_cookie_no_browser_would_keep_is_not_written():
+def test_a_cookie_that_browsers_would_reject_is_not_written():
     cookie = target_cookie("abc", "x" * 5000, NOW)
     assert len(cookie["value"]) <= MAX_WRITTEN_LENGTH
     assert cookie["value"].startswith("session#abc#")

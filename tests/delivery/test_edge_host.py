@@ -92,7 +92,7 @@ def test_a_hint_is_a_short_run_of_letters_and_digits(hint):
         (5, None),
     ],
 )
-def test_the_cluster_stands_behind_the_device_id(device_id, cluster):
+def test_the_cluster_is_a_suffix_of_the_device_id(device_id, cluster):
     assert cluster_of_id(device_id) == cluster
 
 

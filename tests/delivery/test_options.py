@@ -301,7 +301,7 @@ def test_every_option_is_tried():
         ),
     ],
 )
-def test_1_1_0s_words_for_bad_client_options(options, message):
+def test_invalid_client_options_raise_with_the_messages_of_1_1_0(options, message):
     with pytest.raises(OptionError) as caught:
         TargetClient.create(options)
     assert str(caught.value) == message
@@ -314,7 +314,7 @@ def test_only_create_makes_clients(options):
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
-def test_a_call_is_decided_as_its_client_is_unless_it_says_otherwise(method):
+def test_the_decisioning_method_of_a_call_overrides_that_of_its_client(method):
     log, chosen = Log(), settings(decisioning_method=method)
     assert call_options(offers(), chosen, log).decisioning_method is DecisioningMethod(method)
     for other in DecisioningMethod:
@@ -404,7 +404,7 @@ def test_options_of_a_call_are_required(value):
         ),
     ],
 )
-def test_1_1_0s_words_for_a_request_that_asks_for_nothing(request_, message):
+def test_an_empty_request_raises_with_the_message_of_1_1_0(request_, message):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_offers({"request": request_})
     assert str(caught.value) == message

@@ -153,7 +153,7 @@ def test_loosely_unequal_values(left, right):
     assert loosely_equal(right, left) is False
 
 
-def test_strict_equality_asks_for_one_kind_and_for_the_same_object():
+def test_strictly_equal_values_have_one_type_and_objects_are_identical():
     items = [1]
     assert strictly_equal(items, items)
     assert strictly_equal(1, 1.0)

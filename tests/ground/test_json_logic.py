@@ -90,14 +90,14 @@ def test_where_json_logic_js_throws_a_rule_is_refused_or_evaluates_to_nothing():
     assert set(outcomes.values()) == {InvalidRule}
 
 
-def test_the_table_says_what_computed_it_and_has_every_operator():
+def test_the_table_names_its_source_and_covers_every_operator():
     version = json.loads((Path(__file__).parent / "json_logic" / "package.json").read_text())["dependencies"]
     assert TABLE["computed_by"] == "json-logic-js {}".format(version["json-logic-js"])
     assert len(TABLE["cases"]) >= 2000
     assert {*OPERATORS, *LOOP_OPERATORS, *GROWING_OPERATORS} <= {operator_of(rule) for rule, _, _ in cases()}
 
 
-def test_the_table_would_notice_a_wrong_result():
+def test_the_comparison_with_the_table_detects_wrong_results():
     for expected, given_value in (
         (1, True),
         (0, {"$": "-0"}),

@@ -170,7 +170,7 @@ def test_attributes_of_a_users_own_count():
     assert RequestWithATenant("acme") != RequestWithATenant("other")
 
 
-def test_a_model_leaves_the_comparison_to_what_knows_better():
+def test_comparing_with_another_type_uses_its_own_comparison():
     assert Geo() == mock.ANY
 
 

@@ -141,7 +141,7 @@ def test_a_file_of_types_with_postponed_annotations_is_refused():
         exec(textwrap.dedent(POSTPONED).format("planet: Optional[str] = None"), {"__name__": "places"})
 
 
-def test_a_subclass_there_may_annotate_what_belongs_to_the_class():
+def test_a_subclass_with_postponed_annotations_may_declare_class_variables():
     namespace: Dict[str, Any] = {"__name__": "places"}
     exec(textwrap.dedent(POSTPONED).format('planet: ClassVar[str] = "Mars"'), namespace)
     assert namespace["Place"](city="Basel").to_dict() == Geo(city="Basel").to_dict()

@@ -232,7 +232,7 @@ def test_a_time_that_cannot_be_read_stays_as_it_is(text):
     assert Order.from_dict({"time": text}).time == text
 
 
-def test_a_moment_that_is_one_already_stays():
+def test_a_datetime_is_kept():
     now = datetime.datetime(2024, 1, 1)
     assert Order.from_dict({"time": now}).time is now
 
