@@ -28,7 +28,7 @@ from target_tools.clock import Deadline
 from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.tasks import CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import DeadlineExceeded, DeliveryError
+from target_tools.errors import DeadlineExceeded, DeliveryError, HttpStatusError
 from target_tools.http.messages import HttpRequest
 from target_tools.schema.model import deep_copy
 
@@ -73,6 +73,10 @@ class PreparedCall(Generic[ResultT]):
             result = self._decide_on_device() if self._http is None else self._request_edge(self._http)
         except DeliveryError as error:
             self._count_failure(error)
+            if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
+                from target_python_sdk.delivery.personal_data import personal_values  # noqa: PLC0415 - failures only
+
+                error.mask(personal_values(self._prepared))
             if runtime.settings.on_error == "raise":
                 raise
             return self._default_result(error)

@@ -31,7 +31,7 @@ All errors can be pickled. A pickle contains no request, no body and nothing els
 
 # The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
 
 import urllib3.exceptions
 
@@ -163,20 +163,18 @@ class ApiException(OpenApiException):
         return http_message(self.status, self.reason, self.headers, self.body)
 
 
-#: Headers that may contain ids of a visitor.
-_PRIVATE_HEADERS = frozenset({"set-cookie", "location"})
-#: Number of other headers that a message shows.
-_MAX_SHOWN_HEADERS = 20
+#: The headers that a message shows. Others may contain ids of a visitor.
+_SHOWN_HEADERS = frozenset({"content-type", "retry-after"})
 
 
 def http_message(
     status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
 ) -> str:
-    """Return 1.1.0's message for a failed request, without cookies, and with the body truncated and escaped."""
+    """Return 1.1.0's message for a failed request, with few headers, and with the body truncated and escaped."""
     lines = [f"({status})", f"Reason: {None if reason is None else escape_text(reason)}"]
     if headers:
-        pairs = [(name, value) for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS]
-        shown = {escape_text(name): escape_text(value) for name, value in pairs[:_MAX_SHOWN_HEADERS]}
+        pairs = [(name, value) for name, value in headers.items() if name.lower() in _SHOWN_HEADERS]
+        shown = {escape_text(name): escape_text(value) for name, value in pairs}
         lines.append(f"HTTP response headers: {shown}")
     if body:
         lines.append(f"HTTP response body: {escape_text(body)}")
@@ -296,6 +294,14 @@ class HttpStatusError(DeliveryError, ApiException):
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))
         self.status, self.reason, self.headers, self.body = status, reason, headers, body
+
+    def mask(self, values: Iterable[str]) -> None:
+        """Replace ``values`` in the message by asterisks. The attribute ``body`` keeps them."""
+        body = self.body or ""
+        for value in sorted(values, key=len, reverse=True):
+            body = body.replace(value, "***")
+        self.message = http_message(self.status, self.reason, self.headers, body)
+        self.args = (self.message,)
 
     def _pickled_message(self) -> str:
         return http_message(self.status, self.reason, None, None)

@@ -71,8 +71,22 @@ class Log:
         for name in names:
             method: Callable[..., object] = getattr(self.logger, name, None)  # type: ignore[assignment]
             if method is not None:
-                method(message, *arguments)
+                if isinstance(self.logger, (logging.Logger, logging.LoggerAdapter)):
+                    method(message, *arguments)
+                else:
+                    self._write_text(method, message % arguments if arguments else message)
                 return
+
+    @staticmethod
+    def _write_text(method: Callable[..., object], text: str) -> None:
+        """Pass rendered text to a logger of another kind. A call must not fail because its logger raises."""
+        try:
+            method(text)
+        except Exception as error:
+            from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - only a failing logger needs it
+
+            if is_foreign(error):
+                raise
 
 
 class LazyText:

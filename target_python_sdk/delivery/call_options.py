@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
+_EXPECTED_COOKIE = "the value of the cookie as text, or the dict that an answer contains"
+
+
 class Call(NamedTuple):
     """The options of one call, parsed. Times are in seconds; the request consists of models and JSON values."""
 
@@ -63,9 +66,9 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     consumer, customers = get("consumer_id"), get("customer_ids")
     return Call(
         convert_request(request),
-        settings.timeout if timeout is None or parse.is_number_below(1, timeout) else _call_timeout("timeout", timeout),
+        settings.timeout if timeout is None or parse.is_zero(timeout) else parse.time_limit("timeout", timeout, log),
         settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
-        text_or_none(get("target_cookie")) or None,
+        _target_cookie(get("target_cookie"), log),
         hint_text(get("target_location_hint")),
         None if consumer is None else parse.text("consumer_id", consumer),
         None if customers is None else convert_customer_ids(customers),
@@ -150,14 +153,25 @@ def _check_call(options: Mapping[str, Any], log: Log) -> None:
             raise OptionError(INVALID_CALLBACK, name, "a callable")
 
 
+def _target_cookie(value: Any, log: Log) -> Optional[str]:
+    """Parse the value of the cookie, or the dict that the envelope contains."""
+    if value is None:
+        return None
+    found = text_or_none(value.get("value") if isinstance(value, Mapping) else value)
+    if found is None:
+        text = invalid("Invalid option 'target_cookie'", expected=_EXPECTED_COOKIE, got=value, secret=True)
+        raise OptionError(text, "target_cookie", _EXPECTED_COOKIE)
+    if found and "#" not in found and "%23" not in found and log.first_time("unreadable cookie"):
+        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
+    return found or None
+
+
 def _session_id(value: Any) -> Optional[str]:
     if value is None:
         return None
     text = text_or_none(value)
     return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
-
-_call_timeout = parse.milliseconds(1)
 
 _CALL_OPTIONS = dict.fromkeys(
     (

@@ -39,9 +39,10 @@ def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
     """Return the values of the parts that have not expired by name. The last of two equal names wins."""
     if not value:
         return {}
-    parts = [
-        _part(text) for text in value[:MAX_PARSED_LENGTH].strip('"').split("|", MAX_PARSED_PARTS)[:MAX_PARSED_PARTS]
-    ]
+    whole = value[:MAX_PARSED_LENGTH].strip('"')
+    if "#" not in whole:
+        whole = unquote(whole)  # some frameworks percent-encode the whole value of a cookie
+    parts = [_part(text) for text in whole.split("|", MAX_PARSED_PARTS)[:MAX_PARSED_PARTS]]
     return {name: value for name, value, expires in filter(None, parts) if math.ceil(now) <= expires}
 
 

@@ -17,6 +17,8 @@ Parser = Callable[[str, Any], Any]
 
 #: One week. A longer time is a mistake, and the system's clocks end not far beyond.
 MAX_MILLISECONDS = 7 * 86400 * 1000.0
+#: A shorter time limit than this is logged once.
+SUSPICIOUS_MILLISECONDS = 20
 #: Options whose values are not shown, because they may contain credentials or personal data.
 SECRET_OPTIONS = frozenset(
     ["client_cert", "customer_ids", "headers", "property_token", "proxy", "proxy_headers", "session_id"]
@@ -66,10 +68,10 @@ def _parse_number_text(value: Any) -> Any:
     return value
 
 
-def is_number_below(limit: float, value: Any) -> bool:
-    """Return whether ``value`` is a number less than ``limit``; 1.1.0 accepted such numbers for "not given"."""
+def is_zero(value: Any) -> bool:
+    """Return whether ``value`` is the number 0, which 1.1.0 accepted for "not given"."""
     found = _parse_number_text(value)
-    return isinstance(found, (int, float)) and found < limit
+    return isinstance(found, (int, float)) and found == 0
 
 
 def number(unit: str, minimum: float, maximum: float) -> Parser:
@@ -90,6 +92,14 @@ def milliseconds(minimum: float) -> Parser:
     """Return a parser that accepts up to a week of milliseconds and returns seconds."""
     parse_number = number("milliseconds", minimum, MAX_MILLISECONDS)
     return lambda option, value: parse_number(option, value) / 1000
+
+
+def time_limit(option: str, value: Any, log: Log) -> float:
+    """Parse a time limit in milliseconds and return seconds. A few milliseconds are probably meant as seconds."""
+    seconds: float = milliseconds(1)(option, value)
+    if seconds * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", option)):
+        log.warning("The option %r is %g milliseconds; is it meant in seconds?", option, seconds * 1000)
+    return seconds
 
 
 def integer(what: str, minimum: Optional[int] = None) -> Parser:

@@ -114,14 +114,19 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     given = parse.drop_empty(options)
-    for name, least in (("timeout", 1), ("maximum_wait_ready", 0)):
-        if parse.is_number_below(least, given.get(name)):
-            del given[name]  # 1.1.0 accepted 0, and the constant -1, for "not given"
+    for name in _TIME_LIMITS:
+        if name in given and parse.is_zero(given[name]):
+            del given[name]  # 1.1.0 accepted 0 for "not given"
+    if given.get("maximum_wait_ready") == DEFAULT_MAXIMUM_WAIT_READY:
+        del given["maximum_wait_ready"]
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
         raise OptionError(ORG_ID_REQUIRED, "organization_id", "the organization id")
     parse.warn_unknown(given, _CLIENT_OPTIONS, log)
+    for name in _TIME_LIMITS:
+        if name in given:
+            parse.time_limit(name, given[name], log)
     values = {name: parser(name, given[name]) for name, parser in _CLIENT_OPTIONS.items() if name in given}
     values.pop("internal", None)
     settings = ClientSettings(**values)
@@ -241,6 +246,10 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
         raise OptionError(message, error.option, error.expected) from error
     return contexts
 
+
+#: 1.1.0's constant for "not given".
+DEFAULT_MAXIMUM_WAIT_READY = -1
+_TIME_LIMITS = ("timeout", "maximum_wait_ready", "queue_timeout", "shutdown_timeout")
 
 _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "client": parse.client_code,

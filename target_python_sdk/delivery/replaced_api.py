@@ -77,7 +77,7 @@ def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: 
 
 def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "PreparedRequest") -> Any:
     from target_python_sdk.delivery.envelope import build_envelope  # noqa: PLC0415 - only tests come here
-    from target_tools.http.failures import is_foreign  # noqa: PLC0415 - as above
+    from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - as above
 
     try:
         response = call(arguments)

@@ -1,17 +1,13 @@
 """Converts exceptions of the network, TLS, HTTP and replaced functions to those of the SDK."""
 
 import http.client
-import signal
 import socket
 import traceback
-import types
-from functools import partial
-from typing import Any, Iterator, Optional, Set, Tuple, Type
+from typing import Iterator, Optional, Set, Tuple, Type
 
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -23,6 +19,7 @@ from target_tools.errors import (
     TransportError,
     escape_text,
 )
+from target_tools.foreign_errors import is_foreign
 from target_tools.http.exchanges import Exchange
 from target_tools.http.messages import HttpReply, HttpRequest
 from target_tools.http.tls import CertificateFileError
@@ -35,13 +32,6 @@ except ImportError:  # Pyodide has no such module until a program loads it
 else:
     _UNTRUSTED += (SSLError,)
 
-#: The top-level modules whose code a request runs.
-_LIBRARIES = frozenset(
-    (
-        *("builtins", "contextvars", "encodings", "http", "io", "logging", "queue", "selectors", "socket", "ssl"),
-        *("threading", "gevent", "eventlet", "socks", "urllib3", "target_tools"),
-    )
-)
 #: Errors of urllib3 that wrap another one, as their last argument.
 _WRAPPERS = (urllib3_errors.ProtocolError, urllib3_errors.ProxyError, urllib3_errors.SSLError)
 #: urllib3's errors about the framing and the encoding of a reply.
@@ -61,40 +51,6 @@ def status_error(reply: HttpReply) -> HttpStatusError:
     kind = RedirectRefused if 300 <= reply.status < 400 else HttpStatusError
     text = reply.body[:ERROR_BODY_SIZE].decode("utf-8", "replace")
     return kind(reply.status, reply.reason, reply.headers, text)
-
-
-def is_foreign(error: Exception) -> bool:
-    """Return whether ``error`` belongs to the application and must be raised unchanged.
-
-    Such errors come from signal handlers, or were raised into this thread from outside, as job queues do to end a
-    job in time.  Errors of replaced functions and of pool managers do not count.
-    """
-    if isinstance(error, (MemoryError, RecursionError)):
-        return True
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if in_main_thread():
-        handlers = _signal_handlers()
-        if any(frame.f_code in handlers for frame in frames):
-            return True
-    kind = type(error).__module__.partition(".")[0]
-    raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0] if frames else ""
-    return raised_in in _LIBRARIES and kind not in _LIBRARIES
-
-
-def _signal_handlers() -> Set[types.CodeType]:
-    """Return the code objects of all installed signal handlers."""
-    codes: Set[types.CodeType] = set()
-    for number in signal.valid_signals():
-        handler: Any = signal.getsignal(number)
-        while isinstance(handler, partial):
-            handler = handler.func
-        call = getattr(type(handler), "__call__", None)  # noqa: B004 - its code is wanted
-        methods = (getattr(handler, "__func__", None), call)
-        for function in (handler, *methods):
-            code = getattr(function, "__code__", None)
-            if isinstance(code, types.CodeType):
-                codes.add(code)
-    return codes
 
 
 def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 
 from target_tools.errors import OptionError
-from target_tools.http.failures import is_foreign
+from target_tools.foreign_errors import is_foreign
 from target_tools.http.messages import HttpRequest, Send
 
 #: Headers that frame a message, choose its encoding, or change the kind of answer.

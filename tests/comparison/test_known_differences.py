@@ -89,11 +89,12 @@ UNSENT = {
     "deciding: on-device, not a page's audience",
     "deciding: on-device, telemetry on",
     "odd answers: another host",
-    "options and events: options, customer_ids are a text",
     "options and events: options of get_attributes: a callback that is none",
     "options and events: options of get_attributes: names are a text",
     "options and events: options of get_offers: an err_callback that is none",
     "options and events: options of get_offers: another decisioning method",
+    "options and events: options, a negative timeout",
+    "options and events: options, customer_ids are a text",
 }
 
 

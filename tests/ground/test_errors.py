@@ -99,12 +99,14 @@ def test_an_api_exception_reads_a_response():
         status, reason, data = 400, "Bad", "why"
 
         def getheaders(self):
-            return {"X": "y"}
+            return {"X": "y", "Retry-After": "5"}
 
     error = errors.ApiException(http_resp=Response())
-    assert (error.status, error.reason, error.body, error.headers) == (400, "Bad", "why", {"X": "y"})
+    assert (error.status, error.reason, error.body, error.headers) == (
+        400, "Bad", "why", {"X": "y", "Retry-After": "5"}
+    )
     assert str(error) == (
-        "(400)\nReason: Bad\nHTTP response headers: {'X': 'y'}\nHTTP response body: why\n"
+        "(400)\nReason: Bad\nHTTP response headers: {'Retry-After': '5'}\nHTTP response body: why\n"
     )
 
 

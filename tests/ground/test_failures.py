@@ -15,6 +15,7 @@ import weakref
 import pytest
 import urllib3.exceptions as urllib3_errors
 
+from target_tools import foreign_errors
 from target_tools.clock import Deadline
 from target_tools.errors import ConnectionFailed, DeadlineExceeded, InvalidResponse, TlsError, TransportError
 from target_tools.http import failures
@@ -419,4 +420,4 @@ def test_an_error_with_cleared_frames_is_freed_without_a_collection():
 
 def test_modules_that_requests_run_are_libraries():
     for module in (urllib3_errors, failures, http.client, socket, ssl, threading):
-        assert module.__name__.partition(".")[0] in failures._LIBRARIES
+        assert module.__name__.partition(".")[0] in foreign_errors._LIBRARIES

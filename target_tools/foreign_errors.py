@@ -1,0 +1,51 @@
+"""Tells errors of the application from those of the libraries that the SDK calls."""
+
+import signal
+import traceback
+import types
+from functools import partial
+from typing import Any, Set
+
+from target_tools.concurrency.threads import in_main_thread
+
+#: The top-level modules whose code a request runs.
+_LIBRARIES = frozenset(
+    (
+        *("builtins", "contextvars", "encodings", "http", "io", "logging", "queue", "selectors", "socket", "ssl"),
+        *("threading", "gevent", "eventlet", "socks", "urllib3", "target_tools"),
+    )
+)
+
+
+def is_foreign(error: Exception) -> bool:
+    """Return whether ``error`` belongs to the application and must be raised unchanged.
+
+    Such errors come from signal handlers, or were raised into this thread from outside, as job queues do to end a
+    job in time.  Errors of replaced functions and of pool managers do not count.
+    """
+    if isinstance(error, (MemoryError, RecursionError)):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if in_main_thread():
+        handlers = _signal_handlers()
+        if any(frame.f_code in handlers for frame in frames):
+            return True
+    kind = type(error).__module__.partition(".")[0]
+    raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0] if frames else ""
+    return raised_in in _LIBRARIES and kind not in _LIBRARIES
+
+
+def _signal_handlers() -> Set[types.CodeType]:
+    """Return the code objects of all installed signal handlers."""
+    codes: Set[types.CodeType] = set()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        while isinstance(handler, partial):
+            handler = handler.func
+        call = getattr(type(handler), "__call__", None)  # noqa: B004 - its code is wanted
+        methods = (getattr(handler, "__func__", None), call)
+        for function in (handler, *methods):
+            code = getattr(function, "__code__", None)
+            if isinstance(code, types.CodeType):
+                codes.add(code)
+    return codes
