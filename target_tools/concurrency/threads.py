@@ -6,6 +6,7 @@ gevent and eventlet replace it.
 """
 
 import _thread
+import contextlib
 import os
 import sys
 import threading
@@ -38,16 +39,18 @@ def _run(starter: int, function: Callable[..., object], arguments: Tuple[Any, ..
 def _install_trace_functions() -> None:
     """Install the functions passed to ``threading.settrace`` and ``threading.setprofile``, as ``threading`` does.
 
-    Debuggers, profilers and coverage rely on these functions to follow code into new threads.
+    Debuggers, profilers and coverage rely on these functions to follow code into new threads. CPython refuses a
+    function while another thread installs one; then this thread goes on without it.
     """
     if sys.version_info >= (3, 10):
         trace, profile = threading.gettrace(), threading.getprofile()
     else:  # The public functions are missing there; 3.8 and 3.9 keep the values in these private names.
         trace, profile = getattr(threading, "_trace_hook", None), getattr(threading, "_profile_hook", None)
-    if trace is not None:
-        sys.settrace(trace)
-    if profile is not None:
-        sys.setprofile(profile)
+    with contextlib.suppress(RuntimeError):
+        if trace is not None:
+            sys.settrace(trace)
+        if profile is not None:
+            sys.setprofile(profile)
 
 
 def is_about_to_fork() -> bool:

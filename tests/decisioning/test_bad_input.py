@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from target_python_sdk import TargetClient
-from target_python_sdk.errors import ArtifactNotAvailable, InvalidArtifact, InvalidResponse, TargetError
+from target_python_sdk.errors import ArtifactNotAvailable, InvalidArtifact, InvalidResponse, OptionError, TargetError
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest, MboxRequest
 from tests.conformance.buckets import bucket
@@ -237,17 +237,40 @@ CURIOUS_ARTIFACT = artifact(
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
+#: The unusual parameters that JSON cannot hold, or that are not a dict.
+INVALID_PARAMETERS = (
+    *("a list", "a number", "a set", "a text", "an object of Python", "bytes"),
+    *("infinite", "itself", "not a number", "numbers as names"),
+)
+VALID_PARAMETERS = [name for name in ALL_PARAMETERS if name not in INVALID_PARAMETERS]
+
+
+def with_parameters(parameters, mode, names, visitor):
+    """Return a request for mboxes and the page load that all have these parameters."""
+    mboxes = [MboxRequest(name=name, index=at, parameters=parameters) for at, name in enumerate(names)]
+    request = DeliveryRequest.from_dict(wanted(mode, (), visitor, pageLoad={}))
+    part = getattr(request, mode)
+    part.mboxes, part.page_load.parameters = mboxes, parameters
+    return request
+
+
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
-@pytest.mark.parametrize("parameters", ALL_PARAMETERS.values(), ids=ALL_PARAMETERS)
+@pytest.mark.parametrize("name", INVALID_PARAMETERS)
+def test_parameters_that_json_cannot_hold_are_an_error_that_names_the_place(name, mode, edge):
+    with client_of(CURIOUS_ARTIFACT, edge) as client:
+        with pytest.raises(OptionError, match=rf"^request\.{mode}\.page_load\.parameters") as caught:
+            client.get_offers({"request": with_parameters(ALL_PARAMETERS[name], mode, ["good"], VISITORS[0])})
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+@pytest.mark.parametrize("parameters", [ALL_PARAMETERS[name] for name in VALID_PARAMETERS], ids=VALID_PARAMETERS)
 def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(parameters, mode, edge, caplog):
     names = ["good", *CURIOUS_ARTIFACT["localMboxes"]]
     before, parameters = repr(parameters), copy.deepcopy(parameters)
     with client_of(CURIOUS_ARTIFACT, edge) as client:
         for visitor, expected in zip(VISITORS[:4], EXPECTED):
-            mboxes = [MboxRequest(name=name, index=at, parameters=parameters) for at, name in enumerate(names)]
-            request = DeliveryRequest.from_dict(wanted(mode, (), visitor, pageLoad={}))
-            part = getattr(request, mode)
-            part.mboxes, part.page_load.parameters = mboxes, parameters
+            request = with_parameters(parameters, mode, names, visitor)
             found = contents(client.get_offers({"request": request}), mode)
             assert found[0] == [expected]
             assert len(found) >= len(names)

@@ -399,7 +399,7 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figu
 @pytest.mark.parametrize("where", ["look-up", "connect"])
 def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch, figure):
     """While both workers wait for an unreachable cluster, 20 other calls are answered."""
-    cluster, workers, count, timeout = "mboxedge35.tt.omtrdc.net", 2, 20, 9000
+    cluster, workers, count, timeout = "mboxedge35.tt.omtrdc.net", 2, 20, 90000
     go = threading.Event()
 
     def resolve(host, *_, **__):
@@ -421,6 +421,7 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
             assert all(content(result.get(LONG / 1000)) for result in others)
             ready, stats = [result.ready() for result in hung], client.stats()
             go.set()
+            hole.close()
             assert all(content(result.get(LONG / 1000)) for result in hung)  # by the general host
             assert eventually(lambda: client.stats()["threads"] <= workers)
     figure(f"calls answered while both workers wait, {where}", count, count)

@@ -68,7 +68,9 @@ def swallows_connects(family=socket.AF_INET, host="127.0.0.1"):
             filler = fillers.enter_context(socket.socket(family))
             filler.setblocking(False)
             filler.connect_ex(address)
-        yield SimpleNamespace(address=address, port=address[1], domain=f"{host}:{address[1]}")
+        domain = f"{host}:{address[1]}"
+        # After ``close`` the system refuses connects, also those that wait.
+        yield SimpleNamespace(address=address, port=address[1], domain=domain, close=listener.close)
 
 
 def address_info(address, family=socket.AF_INET):
