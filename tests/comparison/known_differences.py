@@ -1378,7 +1378,7 @@ DOORS: List[D] = [
         "result.text",
         "The message says what was expected.",
         "no attribute 'openapi_types'",
-        "models, dicts, lists, text and numbers can",
+        "expected a model, dict, list, text or number",
     ),
     D(
         "Errors: texts",
