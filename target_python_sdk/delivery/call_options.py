@@ -66,7 +66,7 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     consumer, customers = get("consumer_id"), get("customer_ids")
     return Call(
         convert_request(request),
-        settings.timeout if timeout is None or parse.is_zero(timeout) else parse.time_limit("timeout", timeout, log),
+        settings.timeout if timeout is None or parse.is_zero(timeout) else _timeout(timeout, log),
         settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
         _target_cookie(get("target_cookie"), log),
         hint_text(get("target_location_hint")),
@@ -151,6 +151,12 @@ def _check_call(options: Mapping[str, Any], log: Log) -> None:
         value = options.get(name)
         if value is not None and not callable(value):
             raise OptionError(INVALID_CALLBACK, name, "a callable")
+
+
+def _timeout(value: Any, log: Log) -> float:
+    seconds: float = parse.time_limit("timeout", value)
+    parse.warn_if_short("timeout", seconds, log)
+    return seconds
 
 
 def _target_cookie(value: Any, log: Log) -> Optional[str]:

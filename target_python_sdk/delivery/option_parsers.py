@@ -94,12 +94,14 @@ def milliseconds(minimum: float) -> Parser:
     return lambda option, value: parse_number(option, value) / 1000
 
 
-def time_limit(option: str, value: Any, log: Log) -> float:
-    """Parse a time limit in milliseconds and return seconds. A few milliseconds are probably meant as seconds."""
-    seconds: float = milliseconds(1)(option, value)
+#: Parses a time limit. 0 stands for the default, so it is removed before.
+time_limit = milliseconds(1)
+
+
+def warn_if_short(option: str, seconds: float, log: Log) -> None:
+    """Log a time limit of a few milliseconds once, because it is probably meant in seconds."""
     if seconds * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", option)):
         log.warning("The option %r is %g milliseconds; is it meant in seconds?", option, seconds * 1000)
-    return seconds
 
 
 def integer(what: str, minimum: Optional[int] = None) -> Parser:

@@ -124,10 +124,10 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if not given.get("organization_id"):
         raise OptionError(ORG_ID_REQUIRED, "organization_id", "the organization id")
     parse.warn_unknown(given, _CLIENT_OPTIONS, log)
-    for name in _TIME_LIMITS:
-        if name in given:
-            parse.time_limit(name, given[name], log)
     values = {name: parser(name, given[name]) for name, parser in _CLIENT_OPTIONS.items() if name in given}
+    for name in _TIME_LIMITS:
+        if name in values:
+            parse.warn_if_short(name, values[name], log)
     values.pop("internal", None)
     settings = ClientSettings(**values)
     settings = settings._replace(query=_query(settings))
@@ -254,7 +254,7 @@ _TIME_LIMITS = ("timeout", "maximum_wait_ready", "queue_timeout", "shutdown_time
 _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "client": parse.client_code,
     "organization_id": parse.text,
-    "timeout": parse.milliseconds(1),
+    "timeout": parse.time_limit,
     "server_domain": parse.domain,
     "secure": parse.boolean,
     "logger": _logger,
@@ -267,7 +267,7 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "events": parse.subscribers,
     "telemetry_enabled": parse.boolean,
     "polling_interval": parse.milliseconds(0),
-    "maximum_wait_ready": parse.milliseconds(0),
+    "maximum_wait_ready": parse.time_limit,
     "artifact_location": parse.url,
     "artifact_payload": convert_object,
     "artifact_format": parse.one_of("json", "bin"),
@@ -279,7 +279,7 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "on_device_all_matching_rules_mboxes": parse.name_set,
     "max_workers": parse.integer("a number of threads", 1),
     "max_pending": parse.integer("a number of calls", 1),
-    "queue_timeout": parse.milliseconds(1),
+    "queue_timeout": parse.time_limit,
     "retries": _retries,
     "circuit_breaker": _breaker,
     "on_error": parse.one_of("raise", "default"),
@@ -294,6 +294,6 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "ca_certs": parse.path,
     "client_cert": parse.certificate,
     "max_response_bytes": _byte_limits,
-    "shutdown_timeout": parse.milliseconds(0),
+    "shutdown_timeout": parse.time_limit,
     "internal": lambda option, value: value,  # set by 1.1.0's ``create``
 }
