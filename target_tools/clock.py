@@ -6,9 +6,10 @@ deadline.
 
 import datetime
 import functools
+import re
 import time
 import types
-from typing import Callable, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Tuple
 
 
 def _real_monotonic() -> Callable[[], float]:
@@ -21,6 +22,9 @@ def _real_monotonic() -> Callable[[], float]:
         return functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     return functools.partial(time.monotonic)
 
+
+#: Compiled on first use; few programs parse a datetime.
+_ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d))?"
 
 #: Seconds on the monotonic clock.
 monotonic = _real_monotonic()
@@ -57,6 +61,21 @@ def iso_8601(milliseconds: float) -> str:
 def as_utc(moment: datetime.datetime) -> datetime.datetime:
     """Return ``moment`` with a time zone: UTC if it has none."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.timezone.utc)
+
+
+def parse_iso_8601(value: Any) -> Any:
+    """Parse ISO 8601 text as a datetime. Any other value is returned unchanged."""
+    match = re.fullmatch(_ISO_8601, value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    day, time, fraction, zulu, hours, minutes = match.groups()
+    zone = "+00:00" if zulu else f"{hours}:{minutes}" if hours else ""
+    # The only form that Python 3.8 parses: six fractional digits and an offset with a colon.
+    text = f"{day}T{time}.{(fraction or '')[:6].ljust(6, '0')}{zone}"
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:  # such as the 30th of February
+        return value
 
 
 class Deadline(NamedTuple):

@@ -3,6 +3,7 @@
 from typing import List, Optional
 
 from target_python_sdk.types import CustomerId, VisitorId
+from target_tools.schema.model import copy_with
 from target_tools.uuids import random_uuid, uuid_from_text
 
 
@@ -17,7 +18,7 @@ def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[st
         return identity
     device_id = _derive_device_id(identity.customer_ids, client) or random_uuid()
     suffix = "" if cluster is None else f".{cluster}_0"
-    return identity.replace(tnt_id=device_id.replace("-", "") + suffix)
+    return copy_with(identity, tnt_id=device_id.replace("-", "") + suffix)
 
 
 def _derive_device_id(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:

@@ -16,8 +16,7 @@ from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequ
 from target_tools.clock import as_utc
 from target_tools.error_text import OMITTED, invalid, shown
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.schema.fields import declared_fields
-from target_tools.schema.model import Model, copy_with
+from target_tools.schema.model import Model, copy_with, fields_of
 
 Converter = Callable[[Any], Any]
 
@@ -244,8 +243,7 @@ class _Schema:
     """The fields of one class of model: which parts they hold, and how other values are converted."""
 
     def __init__(self, cls: Type[Model]) -> None:
-        models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
-        kinds = {field.name: field.kind for base in models for field in declared_fields(base)}
+        kinds = {name: field.kind for name, field in fields_of(cls).items()}
         #: The class of each field that holds one model.
         self.parts = {name: kind for name, kind in kinds.items() if _is_model(kind)}
         self.converters = {name: _converter_of(kind) for name, kind in kinds.items()}

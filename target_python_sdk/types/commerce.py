@@ -3,7 +3,7 @@
 import datetime
 from typing import List, Optional
 
-from target_tools.schema.constraints import Maximum, MaxLength, Minimum
+from target_tools.schema.fields import Maximum, MaxLength, Minimum
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 

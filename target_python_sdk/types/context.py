@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from target_tools.schema.constraints import JsonName, MaxLength, Pattern, Required
+from target_tools.schema.fields import JsonName, MaxLength, Pattern, Required
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from target_tools.schema.constraints import MaxLength, Minimum, MinLength
+from target_tools.schema.fields import MaxLength, Minimum, MinLength
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 

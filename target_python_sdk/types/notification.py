@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from target_tools.schema.constraints import MaxLength
+from target_tools.schema.fields import MaxLength
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Optional
 
-from target_tools.schema.constraints import MaxLength, Minimum, Required
+from target_tools.schema.fields import MaxLength, Minimum, Required
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 

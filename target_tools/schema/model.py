@@ -1,21 +1,4 @@
-"""Base class of the Delivery API's types.
-
-A type is declared as a class body of annotated fields. The annotation holds everything the
-schema says about a field, so readers, type checkers and this base class all use the same
-line::
-
-    class CustomerId(Model):
-        id: Annotated[Optional[str], Required, MaxLength(128)] = None
-
-        authenticated_state: Annotated[Optional[Choice], AuthenticatedState, Required] = None
-
-The annotation may contain:
-
-* ``Required``: the field must not be ``None``. Every field still has a default, because
-  1.1.0's constructors accept their arguments by position as well.
-* Constraints such as ``MaxLength`` and ``Pattern``.
-* A class of constants: the values the field accepts.
-* ``JsonName``: the name in JSON, if it is not the camelCase form of the Python name.
+"""Base class of the Delivery API's types. :mod:`target_tools.schema.fields` describes how their fields are declared.
 
 Values that application code sets are validated, on construction and on assignment. Values
 that a server sends are not validated, so that older clients keep working when the API
@@ -24,18 +7,38 @@ grows; only objects and lists must be where the schema has them.
 
 import datetime
 import enum
-from typing import Any, Callable, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, get_args, get_origin
 
-from target_tools.clock import as_utc
+from target_tools.clock import as_utc, parse_iso_8601
+from target_tools.error_text import invalid
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.schema.fields import Load, SchemaMismatch, declared_fields, field_hints
+from target_tools.schema.fields import Field, declared_fields, field_hints, generate_constructor
 from target_tools.typing_compat import dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
 Check = Callable[[Any], None]
+Load = Callable[[Any], Any]
 
 #: Types that need no conversion between Python and JSON.
 _LEAVES = frozenset([str, int, float, bool, type(None)])
+
+
+class SchemaMismatch(Exception):
+    """JSON that does not match the schema. Each level prepends its step to ``path`` while the error propagates."""
+
+    def __init__(self, expected: str, found: Any) -> None:
+        super().__init__()
+        self.problem = invalid("", expected=expected, got=found, secret=True)
+        self.path = ""
+
+    def prefixed(self, step: str) -> "SchemaMismatch":
+        """Prepend ``step`` to the path and return the error."""
+        self.path = step + self.path
+        return self
+
+    def message(self, root: str) -> str:
+        """Return the message, with the path or the name of the root."""
+        return f"{self.path.lstrip('.') or root}: {self.problem}"
 
 
 class _BuiltOnFirstUse:
@@ -77,7 +80,6 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
     _checks: ClassVar[Dict[str, Check]] = {}
-    _acceptance: ClassVar[Dict[str, str]] = {}
     _by_wire_name: ClassVar[Dict[str, Tuple[str, Optional[Load]]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -256,17 +258,20 @@ def _deep_copy(value: Any) -> Any:
     return value
 
 
-def _build_tables(cls: Type[Model]) -> None:
-    """Build the field tables of ``cls`` from its own fields and those of its bases."""
+def fields_of(cls: Type[Model]) -> Dict[str, Field]:
+    """Return the fields of ``cls`` and of its bases, by name."""
     models = [base for base in reversed(cls.__mro__) if issubclass(base, Model)]
-    fields = {field.name: field for model in models for field in declared_fields(model)}
+    return {field.name: field for model in models for field in declared_fields(model)}
+
+
+def _build_tables(cls: Type[Model]) -> None:
+    fields = fields_of(cls)
     cls.openapi_types = {name: field.type_name for name, field in fields.items()}
     cls.attribute_map = {name: field.wire_name for name, field in fields.items()}
     cls._names = {name: name for name in fields}
     cls._defaults = {name: field.default for name, field in fields.items()}
-    cls._checks = {name: field.check for name, field in fields.items() if field.required or field.constraints}
-    cls._acceptance = {name: field.validation_expression for name, field in fields.items()}
-    cls._by_wire_name = {field.wire_name: (name, field.load) for name, field in fields.items()}
+    cls._checks = {name: field.check for name, field in fields.items() if field.is_checked}
+    cls._by_wire_name = {field.wire_name: (name, _loader(field.kind)) for name, field in fields.items()}
 
 
 def _build_setattr(cls: Type[Model]) -> None:
@@ -282,21 +287,8 @@ def _validating_setattr(self: Model, name: str, value: Any) -> None:
 
 
 def _build_init(cls: Type[Model]) -> None:
-    """Generate the constructor of ``cls``: one parameter per field, validation, plain assignments."""
-    parameters = ", ".join(f"{name}=None" for name in cls._defaults)
-    lines = [f"def __init__(self, {parameters}):"]
-    lines += [f"    if not ({cls._acceptance[name]}): _check_{name}({name})" for name in cls._checks]
-    if cls.__setattr__ is not object.__setattr__:  # bypass it: the values have just been validated
-        lines += ["    __dict__ = self.__dict__"]
-        lines += [f"    __dict__['{name}'] = {name}" for name in cls._defaults]
-    else:
-        lines += [f"    self.{name} = {name}" for name in cls._defaults]
-    scope: Dict[str, Any] = {"_check_" + name: check for name, check in cls._checks.items()}
-    exec(compile("\n".join(lines), f"<constructor of {cls.__qualname__}>", "exec"), scope)
-    init = scope["__init__"]
-    init.__defaults__ = tuple(cls._defaults.values())
-    init.__module__, init.__qualname__ = cls.__module__, cls.__qualname__ + ".__init__"
-    cls.__init__ = init  # type: ignore[method-assign]
+    # Bypass a validating ``__setattr__``: the values have just been validated.
+    cls.__init__ = generate_constructor(cls, fields_of(cls), cls.__setattr__ is not object.__setattr__)  # type: ignore[method-assign]
 
 
 #: The attributes that each class with fields gets, and the function that builds each.
@@ -306,11 +298,46 @@ _BUILDERS = {
     "_names": _build_tables,
     "_defaults": _build_tables,
     "_checks": _build_tables,
-    "_acceptance": _build_tables,
     "_by_wire_name": _build_tables,
     "__setattr__": _build_setattr,
     "__init__": _build_init,
 }
+
+
+# Loading from JSON
+
+
+def _loader(kind: Any) -> Optional[Load]:
+    """Return the function that loads JSON values of type ``kind``; None if they stay as they are."""
+    origin = get_origin(kind)
+    if origin is list:
+        return _list_loader(_loader(get_args(kind)[0]))
+    if origin is dict:
+        return _load_object
+    if kind is datetime.datetime:
+        return parse_iso_8601
+    return kind._loaded if isinstance(kind, type) and issubclass(kind, Model) else None
+
+
+def _list_loader(load: Optional[Load]) -> Load:
+    def load_list(items: Any) -> List[Any]:
+        if not isinstance(items, (list, tuple)):
+            raise SchemaMismatch("a list", items)
+        loaded: List[Any] = []
+        try:
+            for item in items:
+                loaded.append(item if load is None or item is None else load(item))
+        except SchemaMismatch as mismatch:
+            raise mismatch.prefixed(f"[{len(loaded)}]") from None
+        return loaded
+
+    return load_list
+
+
+def _load_object(value: Any) -> Any:
+    if not isinstance(value, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
+        raise SchemaMismatch("an object", value)
+    return value
 
 
 # Conversion to JSON

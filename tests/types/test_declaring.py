@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Dict, List, Optional
 import pytest
 
 from target_python_sdk.types import Geo
-from target_tools.schema.constraints import JsonName, Maximum, MaxLength, Minimum, MinLength, OneOf, Pattern, Required
+from target_tools.schema.fields import JsonName, Maximum, MaxLength, Minimum, MinLength, OneOf, Pattern, Required
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Annotated
 
