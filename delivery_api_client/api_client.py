@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple
 from urllib.parse import quote
 
 from delivery_api_client.configuration import Configuration
-from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, http_request, pairs_of, seconds
+from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, pairs_of, seconds
 from delivery_api_client.replacements import WATCHED
-from delivery_api_client.rest import RESTClientObject, RESTResponse, as_urllib3
+from delivery_api_client.rest import RESTClientObject, RESTResponse
 from delivery_api_client.wire_values import TypeName, empty_value, parse_body, to_json_value
 from target_tools.clock import Deadline
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import ApiValueError, DeadlineExceeded, InvalidResponse
-from target_tools.http.messages import HttpRequest
 from target_tools.logger import Log
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class ApiClient:
     ) -> "Union[Any, AsyncResult[Any]]":
         """Make a call and return ``(data, status, headers)``, or ``data`` alone; with ``async_req`` an ``AsyncResult``.
 
-        Invalid arguments raise here, before anything is sent. Later failures are raised by the ``AsyncResult``.
+        Values that cannot be sent and invalid time limits raise here. The ``AsyncResult`` raises all other errors.
         """
         if files:
             raise ApiValueError("files cannot be sent: the Delivery API accepts none")
@@ -121,23 +120,19 @@ class ApiClient:
         query = self.parameters_to_tuples(to_json_value(query_params or []), formats)
         self.update_params_for_auth(headers, query, auth_settings, _request_auth)
         url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
-        form = self.parameters_to_tuples(to_json_value(post_params), formats) if post_params else None
         content: Dict[str, Any] = {
             "query_params": query,
             "headers": to_json_value(headers),
-            "post_params": form,
+            "post_params": self.parameters_to_tuples(to_json_value(post_params), formats),
             "body": to_json_value(body),
         }
         wanted = _ResponseFormat(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
-        if getattr(self.request, "__func__", None) is _GENUINE_REQUEST:
-            send = partial(self._send, http_request(method, url, **content), seconds(_request_timeout), wanted)
-        else:  # replaced by a subclass or a test
-            options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
-            request = partial(self.request, method, url, **content, **options)
-            send = partial(self._send_with_replaced_request, request, wanted)
+        options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
+        send = partial(self.request, method, url, **content, **options)
+        call = partial(self._call, send, seconds(_request_timeout), wanted)
         if async_req:  # a callback alone does not make a call asynchronous, as in 1.1.0
-            return self.pool.apply_async(send, (), {}, callback, err_callback)
-        return send()
+            return self.pool.apply_async(call, (), {}, callback, err_callback)
+        return call()
 
     def request(  # noqa: PLR0917 - 1.1.0's order
         self,
@@ -152,14 +147,7 @@ class ApiClient:
     ) -> Any:
         """Send a request to ``url`` and return its response."""
         return self.rest_client.request(
-            method,
-            url,
-            query_params=query_params,
-            headers=headers,
-            post_params=post_params,
-            body=body,
-            _preload_content=_preload_content,
-            _request_timeout=_request_timeout,
+            method, url, query_params, headers, body, post_params, _preload_content, _request_timeout
         )
 
     def sanitize_for_serialization(self, obj: Any) -> Any:
@@ -226,26 +214,16 @@ class ApiClient:
             resource_path = resource_path.replace("{%s}" % name, quote(str(value), safe))
         return resource_path
 
-    def _send(self, request: HttpRequest, timeout: float, wanted: "_ResponseFormat") -> Any:
-        """Send a request and return the result of the call. Runs in the calling thread or in a worker."""
+    def _call(self, send: Callable[[], Any], timeout: float, wanted: "_ResponseFormat") -> Any:
+        """Return the result of a call. Runs in the calling thread or in a worker."""
         deadline = Deadline.after(timeout)
-        reply = self.rest_client.send(request, timeout)
-        raw = as_urllib3(reply)
-        if not wanted.preloaded:
-            self.last_response = raw
-            return raw
-        self.last_response = RESTResponse(raw)
-        data = wanted.data_of(reply.status, reply.body)
-        if deadline.remaining() <= 0:  # parsing a large answer takes time, too
-            raise DeadlineExceeded(f"the answer was not read within {timeout * 1000:.0f} ms")
-        return data if wanted.data_only else (data, reply.status, raw.headers)
-
-    def _send_with_replaced_request(self, request: Callable[[], Any], wanted: "_ResponseFormat") -> Any:
-        """Return the result of a call whose ``request`` method was replaced."""
-        response = self.last_response = request()
+        response = self.last_response = send()
         if not wanted.preloaded:
             return response
-        data = wanted.data_of(response.status, response.data)
+        body = response.urllib3_response.data if isinstance(response, RESTResponse) else response.data
+        data = wanted.data_of(response.status, body)
+        if deadline.remaining() <= 0:  # parsing a large answer takes time, too
+            raise DeadlineExceeded(f"the answer was not read within {timeout * 1000:.0f} ms")
         return data if wanted.data_only else (data, response.status, response.getheaders())
 
 
@@ -275,5 +253,4 @@ def _create_pool(threads: int, log: Log) -> "Pool":
     return Pool(threads, log)
 
 
-_GENUINE_REQUEST = ApiClient.request
 WATCHED.watch(ApiClient, "call_api", "request")

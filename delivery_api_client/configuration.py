@@ -10,7 +10,6 @@ from target_tools.errors import ApiKeyError, ApiValueError
 
 #: 1.1.0's default, which reaches no server because the client code is missing.
 DEFAULT_HOST = "https://.tt.omtrdc.net"
-_LINE_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 class Configuration:
@@ -22,7 +21,7 @@ class Configuration:
 
     _default: ClassVar[Optional["Configuration"]] = None
 
-    host: str
+    host: str = DEFAULT_HOST
     """Scheme and host of every call, optionally with a port and a path. Read at each call."""
 
     api_key: Dict[str, str]
@@ -31,46 +30,54 @@ class Configuration:
     api_key_prefix: Dict[str, str]
     """Prefixes of the API keys, by security scheme."""
 
-    username: str
-    password: str
+    username: str = ""
+    password: str = ""
 
-    verify_ssl: bool
+    verify_ssl: bool = True
     """False disables the verification of certificates."""
 
-    ssl_ca_cert: Optional[str]
+    ssl_ca_cert: Optional[str] = None
     """A file or folder of certificate authorities that replaces the default ones."""
 
-    cert_file: Optional[str]
+    cert_file: Optional[str] = None
     """The client certificate, as PEM. ``key_file`` is its key, if that is in a separate file."""
 
-    key_file: Optional[str]
+    key_file: Optional[str] = None
 
-    assert_hostname: Any
+    assert_hostname: Any = None
     """The host name expected in the server's certificate; by default that of the URL. False accepts any."""
 
-    proxy: Optional[str]
+    proxy: Optional[str] = None
     """``[scheme://][user:password@]host:port`` with the scheme http, https or socks5."""
 
-    proxy_headers: Optional[Mapping[str, str]]
+    proxy_headers: Optional[Mapping[str, str]] = None
 
-    retries: Any
+    retries: Any = None
     """The number of retries, a ``urllib3.Retry``, or None for urllib3's default, as in 1.1.0."""
 
-    connection_pool_maxsize: int
+    connection_pool_maxsize: int = (os.cpu_count() or 1) * 5
     """No effect: the pool keeps as many connections as there were concurrent calls."""
 
-    temp_folder_path: Optional[str]
+    temp_folder_path: Optional[str] = None
     """No effect: the Delivery API returns no files."""
 
-    safe_chars_for_path_param: str
+    safe_chars_for_path_param: str = ""
     """Characters of a path parameter that are not percent-encoded."""
+
+    debug: bool = False
+    """Whether DEBUG log lines show requests and responses unredacted, including visitor ids.
+
+    The lines appear only if the application sets the level of the ``delivery_api_client`` logger to DEBUG.
+    """
 
     logger: Dict[str, logging.Logger]
     """The loggers of this package and of urllib3."""
 
     logger_formatter: logging.Formatter
-    logger_stream_handler: Optional[logging.Handler]
-    logger_file_handler: Optional[logging.Handler]
+    logger_stream_handler: Optional[logging.Handler] = None
+    logger_file_handler: Optional[logging.Handler] = None
+    _logger_file: Optional[str] = None
+    _logger_format = "%(asctime)s %(levelname)s %(message)s"
 
     def __init__(
         self,
@@ -80,8 +87,13 @@ class Configuration:
         username: str = "",
         password: str = "",
     ) -> None:
-        default = Configuration._default
-        self.__dict__.update(_default_attributes() if default is None else _copy_attributes(default))
+        if Configuration._default is None:
+            self.api_key, self.api_key_prefix = {}, {}
+            loggers = {"package_logger": "delivery_api_client", "urllib3_logger": "urllib3"}
+            self.logger = {key: logging.getLogger(name) for key, name in loggers.items()}
+            self.logger_formatter = logging.Formatter(self._logger_format)
+        else:
+            self.__dict__.update(vars(Configuration._default.__copy__()))
         if host != DEFAULT_HOST:
             self.host = host
         self.api_key.update(api_key)
@@ -103,29 +115,17 @@ class Configuration:
 
     def __copy__(self) -> "Configuration":
         copy = self.__class__.__new__(self.__class__)
-        copy.__dict__.update(_copy_attributes(self))
+        for name, value in vars(self).items():
+            copy.__dict__[name] = dict(value) if isinstance(value, dict) else value
         return copy
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Configuration":
         return self.__copy__()  # share loggers and handlers; all other mutable values are flat
 
     @property
-    def debug(self) -> bool:
-        """Whether DEBUG log lines show requests and responses unredacted, including visitor ids.
-
-        The lines appear only if the application sets the level of the ``delivery_api_client`` logger to DEBUG.
-        """
-        return bool(self.__dict__["_debug"])
-
-    @debug.setter
-    def debug(self, value: bool) -> None:
-        self.__dict__["_debug"] = bool(value)
-
-    @property
     def logger_file(self) -> Optional[str]:
         """A file to which the ``delivery_api_client`` logger writes in addition to its other handlers."""
-        file: Optional[str] = self.__dict__["_logger_file"]
-        return file
+        return self._logger_file
 
     @logger_file.setter
     def logger_file(self, value: Optional[str]) -> None:
@@ -133,7 +133,7 @@ class Configuration:
         if self.logger_file_handler is not None:
             logger.removeHandler(self.logger_file_handler)
             self.logger_file_handler.close()
-        self.logger_file_handler, self.__dict__["_logger_file"] = None, value
+        self.logger_file_handler, self._logger_file = None, value
         if value:
             self.logger_file_handler = logging.FileHandler(value, delay=True)
             self.logger_file_handler.setFormatter(self.logger_formatter)
@@ -142,11 +142,11 @@ class Configuration:
     @property
     def logger_format(self) -> str:
         """The format of the lines in that file, for ``logging.Formatter``."""
-        return str(self.__dict__["_logger_format"])
+        return self._logger_format
 
     @logger_format.setter
     def logger_format(self, value: str) -> None:
-        self.__dict__["_logger_format"] = value
+        self._logger_format = value
         self.logger_formatter = logging.Formatter(value)
         if self.logger_file_handler is not None:
             self.logger_file_handler.setFormatter(self.logger_formatter)
@@ -186,41 +186,3 @@ class Configuration:
             return str(servers[index]["url"]).format(**variables)
         except KeyError as error:
             raise ApiKeyError(f"variables lack {error}") from None
-
-
-def _default_attributes() -> Dict[str, Any]:
-    """Return the attributes of a new configuration."""
-    return {
-        "host": DEFAULT_HOST,
-        "temp_folder_path": None,
-        "api_key": {},
-        "api_key_prefix": {},
-        "username": "",
-        "password": "",
-        "logger": {
-            "package_logger": logging.getLogger("delivery_api_client"),
-            "urllib3_logger": logging.getLogger("urllib3"),
-        },
-        "logger_formatter": logging.Formatter(_LINE_FORMAT),
-        "logger_stream_handler": None,
-        "logger_file_handler": None,
-        "_logger_format": _LINE_FORMAT,
-        "_logger_file": None,
-        "_debug": False,
-        "verify_ssl": True,
-        "ssl_ca_cert": None,
-        "cert_file": None,
-        "key_file": None,
-        "assert_hostname": None,
-        "connection_pool_maxsize": (os.cpu_count() or 1) * 5,
-        "proxy": None,
-        "proxy_headers": None,
-        "safe_chars_for_path_param": "",
-        "retries": None,
-    }
-
-
-def _copy_attributes(configuration: Configuration) -> Dict[str, Any]:
-    """Return the attributes of ``configuration``, with copies of its dicts."""
-    attributes = vars(configuration).items()
-    return {name: dict(value) if isinstance(value, dict) else value for name, value in attributes}

@@ -2,7 +2,8 @@
 
 import re
 import urllib.parse
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from functools import partial
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, domain
 from target_python_sdk.delivery.options import ByteLimits
@@ -32,6 +33,8 @@ def http_request(
     method: str, url: str, *, query_params: Pairs, headers: Headers, body: Any, post_params: Pairs
 ) -> HttpRequest:
     """Build a request. Raises ``ApiValueError`` or ``ApiTypeError`` for invalid arguments."""
+    from target_python_sdk.delivery.exchange import is_answer  # noqa: PLC0415 - imported with the first request
+
     method = method.upper()
     if method not in METHODS:
         raise ApiValueError("http method must be `GET`, `HEAD`, `OPTIONS`, `POST`, `PATCH`, `PUT` or `DELETE`.")
@@ -49,15 +52,8 @@ def http_request(
         (*fields.items(), ("Accept-Encoding", "gzip")),
         content,
         ByteLimits().delivery,
-        is_answered_by=None if request_id is None else _response_check(request_id),
+        is_answered_by=None if request_id is None else partial(is_answer, request_id),
     )
-
-
-def _response_check(request_id: Any) -> Callable[[bytes], bool]:
-    """Return a function that checks whether a response body belongs to the request with that id."""
-    from target_python_sdk.delivery.exchange import is_answer  # noqa: PLC0415 - imported with the first request
-
-    return lambda body: is_answer(request_id, body)
 
 
 def seconds(timeout: Timeout) -> float:

@@ -13,7 +13,7 @@ from target_python_sdk.delivery.payload_log import PayloadLogger
 from target_tools.clock import Deadline
 from target_tools.concurrency.per_process import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
-from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.messages import HttpReply
 from target_tools.http.policies import RetryPolicy
 from target_tools.http.proxies import Proxy, parse_proxy
 from target_tools.http.retries import RetryingSender
@@ -53,8 +53,6 @@ def _verb(method: str) -> Callable[..., Any]:
     ) -> Any:
         return self.request(method, url, query_params, headers, **options)
 
-    send.__name__, send.__qualname__ = method, f"RESTClientObject.{method}"
-    send.__doc__ = f"Send a {method} request."
     return send
 
 
@@ -64,12 +62,7 @@ class RESTClientObject:
     ``pools_size`` and ``maxsize`` have no effect.
     """
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        pools_size: int = 4,
-        maxsize: Optional[int] = None,
-    ) -> None:
+    def __init__(self, configuration: Configuration, pools_size: int = 4, maxsize: Optional[int] = None) -> None:
         self._configuration = configuration
         self._log = Log(configuration.logger["package_logger"])
         policy = retry_policy(configuration.retries)
@@ -99,18 +92,13 @@ class RESTClientObject:
         prepared = http_request(
             method, url, query_params=query_params, headers=headers, body=body, post_params=post_params
         )
-        raw = as_urllib3(self.send(prepared, seconds(_request_timeout)))
-        return RESTResponse(raw) if _preload_content else raw
-
-    def send(self, request: HttpRequest, timeout: float) -> HttpReply:
-        """Send a validated request and return its reply, with a 2xx status, within ``timeout`` seconds."""
-        logged = PayloadLogger(self._transports.get().send, self._log, self._configuration.debug)
-        reply = logged(request, Deadline.after(timeout))
+        send = PayloadLogger(self._transports.get().send, self._log, self._configuration.debug)
+        reply = send(prepared, Deadline.after(seconds(_request_timeout)))
+        raw = as_urllib3(reply)
         if not 200 <= reply.status < 300:
-            refused = RESTResponse(as_urllib3(reply))
             error_type = RedirectRefused if 300 <= reply.status < 400 else HttpStatusError
-            raise error_type(reply.status, reply.reason, refused.getheaders(), refused.data)
-        return reply
+            raise error_type(reply.status, reply.reason, raw.headers, RESTResponse(raw).data)
+        return RESTResponse(raw) if _preload_content else raw
 
     def close(self) -> None:
         """Close the connections. A later request opens new ones."""

@@ -6,7 +6,8 @@ Types have the schema's names, as in ``openapi_types``: ``DeliveryResponse``, ``
 
 import datetime
 import enum
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Type, Union
+import re
+from typing import Any, Dict, Mapping, Optional, Type, Union
 
 from delivery_api_client.models import MODELS
 from target_python_sdk.types import Order
@@ -18,9 +19,14 @@ from target_tools.schema.model import Model
 #: The name of a type, or the class itself.
 TypeName = Union[str, Type[Any]]
 
-PRIMITIVES: Dict[str, Type[Any]] = {"int": int, "long": int, "float": float, "str": str, "bool": bool}
-#: Types whose values are returned as parsed.
-ANYTHING: FrozenSet[TypeName] = frozenset({"object", object, "dict", dict, "list", list, "bytes", bytes})
+#: The types whose values are returned as parsed.
+_ANYTHING = (object, dict, list, bytes)
+_TYPES: Dict[str, Type[Any]] = {
+    **{cls.__name__: cls for cls in (*_ANYTHING, int, float, str, bool, datetime.datetime, datetime.date)},
+    "long": int,
+    **MODELS,
+}
+_CONTAINER = re.compile(r"list\[(.+)\]|dict\([^,]*, *(.+)\)")
 
 
 def to_json_value(value: Any) -> Any:
@@ -63,7 +69,7 @@ def parse_body(body: Union[str, bytes], type_name: TypeName) -> Any:
     try:
         value = parse_json(raw)
     except InvalidResponse:
-        if type_name not in {*ANYTHING, *_DATE_LOADERS, *PRIMITIVES, *PRIMITIVES.values()}:
+        if _container(type_name) or issubclass(_class_of(type_name), Model):
             raise
         value = raw.decode("utf-8", "replace")
     return load_value(value, type_name)
@@ -71,78 +77,54 @@ def parse_body(body: Union[str, bytes], type_name: TypeName) -> Any:
 
 def load_value(value: Any, type_name: TypeName) -> Any:
     """Convert a parsed JSON value to a type. None stays None."""
-    if value is None or type_name in ANYTHING:
+    if value is None:
+        return None
+    container = _container(type_name)
+    if container is None:
+        return _load_scalar_or_model(value, _class_of(type_name))
+    items, entries = container.groups()
+    if items and isinstance(value, list):
+        return [load_value(item, items) for item in value]
+    if entries and isinstance(value, dict):
+        return {name: load_value(item, entries) for name, item in value.items()}
+    raise InvalidResponse(f"expected {type_name}, got {type(value).__name__}")
+
+
+def _load_scalar_or_model(value: Any, cls: Type[Any]) -> Any:
+    if cls in _ANYTHING:
         return value
-    items = _inner_type("list[", type_name, "]")
-    if items:
-        return [load_value(item, items) for item in _expect(list, value, type_name)]
-    entries = _inner_type("dict(", type_name, ")").partition(",")[2].lstrip()
-    if entries:
-        return {name: load_value(item, entries) for name, item in _expect(dict, value, type_name).items()}
-    return _load_scalar_or_model(value, type_name)
-
-
-def _inner_type(before: str, type_name: TypeName, after: str) -> str:
-    """Return the part of a type name between ``before`` and ``after``, or an empty text."""
-    if isinstance(type_name, str) and type_name.startswith(before) and type_name.endswith(after):
-        return type_name[len(before) : -len(after)]
-    return ""
-
-
-def _load_scalar_or_model(value: Any, type_name: TypeName) -> Any:
-    """Load a model, a primitive value or a date."""
-    load_date = _DATE_LOADERS.get(type_name)
-    if load_date is not None:
-        return load_date(value)
-    cls = _resolve(type_name)
     if issubclass(cls, Model):
         return cls.from_dict(value) if cls.attribute_map else value  # enumerations have no fields
+    if issubclass(cls, datetime.date):
+        return _load_time(value, cls)
     try:
         return cls(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidResponse(f"expected {cls.__name__}, got {type(value).__name__}") from None
 
 
+def _load_time(value: Any, cls: Type[datetime.date]) -> datetime.date:
+    """Parse a datetime, or the day of a date."""
+    text = str(value) if cls is datetime.datetime else f"{value!s:.10}T00:00:00"
+    time = Order.from_dict({"time": text}).time
+    if not isinstance(time, datetime.datetime):
+        raise ApiException(status=0, reason=f"Failed to parse `{value}` as {cls.__name__} object")
+    return time if cls is datetime.datetime else time.date()
+
+
 def empty_value(type_name: TypeName) -> Any:
     """Return the value for a missing body: an empty model, or None."""
-    try:
-        return _resolve(type_name)() if isinstance(type_name, type) or type_name[:1].isupper() else None
-    except ValueError:  # the model has required fields
-        return None
+    cls = None if _container(type_name) else _class_of(type_name)
+    return cls.from_dict({}) if cls is not None and issubclass(cls, Model) else None
 
 
-def _resolve(type_name: TypeName) -> Type[Any]:
-    cls: Any = type_name
-    if isinstance(type_name, str):
-        cls = PRIMITIVES.get(type_name) or MODELS.get(type_name)
-    if not isinstance(cls, type):
+def _container(type_name: TypeName) -> "Optional[re.Match[str]]":
+    """Match the name of a list or dict type; the first or the second group is the type of its items."""
+    return _CONTAINER.fullmatch(type_name) if isinstance(type_name, str) else None
+
+
+def _class_of(type_name: TypeName) -> Type[Any]:
+    cls = _TYPES.get(type_name) if isinstance(type_name, str) else type_name
+    if cls is None:
         raise ApiTypeError(f"unknown type `{type_name}`")
     return cls
-
-
-def _expect(cls: Type[Any], value: Any, type_name: TypeName) -> Any:
-    if not isinstance(value, cls):
-        raise InvalidResponse(f"expected {type_name}, got {type(value).__name__}")
-    return value
-
-
-def _load_datetime(value: Any) -> datetime.datetime:
-    time = Order.from_dict({"time": value}).time
-    if not isinstance(time, datetime.datetime):
-        raise ApiException(status=0, reason=f"Failed to parse `{value}` as datetime object")
-    return time
-
-
-def _load_date(value: Any) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(str(value)[:10])
-    except ValueError:
-        raise ApiException(status=0, reason=f"Failed to parse `{value}` as date object") from None
-
-
-_DATE_LOADERS: Dict[TypeName, Callable[[Any], Any]] = {
-    "datetime": _load_datetime,
-    datetime.datetime: _load_datetime,
-    "date": _load_date,
-    datetime.date: _load_date,
-}

@@ -24,7 +24,7 @@ from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
 from target_tools.concurrency.per_process import PerProcess
-from target_tools.concurrency.tasks import ContextTask
+from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
@@ -132,7 +132,17 @@ class EngineRuntime:
         if function is None:
             return
         payload = {"request": owed.request, "visitor": visitor, "session_id": owed.session.session_id}
-        self._processes.get().workers.submit(_NotificationCall(function, payload, self._log))
+        call = partial(self._call_send_notification_func, function, payload)
+        self._processes.get().workers.submit(CallbackTask(call, None, self._log_dropped, self._log))
+
+    def _call_send_notification_func(self, function: Callable[[Any], object], payload: Dict[str, Any]) -> None:
+        try:
+            function(payload)
+        except Exception:  # noqa: BLE001 - an application's callback may raise anything
+            self._log.exception("send_notification_func raised")
+
+    def _log_dropped(self, error: Exception) -> None:
+        self._log.error("Notifications were not handed to send_notification_func (%s)", type(error).__name__)
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
         """Do not poll in the child of a process whose polling was stopped."""
@@ -146,7 +156,6 @@ class _Events(EventProvider):
     def __init__(self, config: DecisioningConfig, log: Log) -> None:
         super().__init__(log=log)
         self._config = config
-        self._emitter_log = log
 
     def has_subscriber(self, event_name: str) -> bool:
         return self._config.event_emitter is not ignore_event
@@ -155,35 +164,7 @@ class _Events(EventProvider):
         try:
             self._config.event_emitter(event_name, payload)
         except Exception:  # noqa: BLE001 - an application's callback may raise anything
-            self._emitter_log.exception("event_emitter raised for the event %s", event_name)
-
-
-class _NotificationCall(ContextTask):
-    """One call of ``send_notification_func``."""
-
-    def __init__(self, function: Callable[[Any], object], payload: Dict[str, Any], log: Log) -> None:
-        super().__init__()
-        self._function = function
-        self._payload = payload
-        self._log = log
-
-    def _run(self, inline: bool) -> None:
-        try:
-            self._function(self._payload)
-        except Exception:  # noqa: BLE001 - an application's callback may raise anything
-            self._log.exception("send_notification_func raised")
-        finally:
-            self._end()
-
-    def _drop(self, error: Exception) -> None:
-        try:
-            self._log.error("Notifications were not handed to send_notification_func (%s)", type(error).__name__)
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self.result.complete(None, None)
-        del self._function, self._payload, self._context
+            self._log.exception("event_emitter raised for the event %s", event_name)
 
 
 def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
@@ -223,15 +204,7 @@ def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -
 
 
 def _response(answer: CallResult) -> DecisionProviderResponse:
-    response, meta = answer.envelope["response"], answer.envelope["meta"]
-    return DecisionProviderResponse(
-        remote_mboxes=meta["remote_mboxes"],
-        remote_views=meta["remote_views"],
-        status=response.status,
-        request_id=response.request_id,
-        _id=response.id,
-        client=response.client,
-        edge_host=response.edge_host,
-        execute=response.execute,
-        prefetch=response.prefetch,
-    )
+    meta = answer.envelope["meta"]
+    response = DecisionProviderResponse(meta["remote_mboxes"], meta["remote_views"])
+    vars(response).update(vars(answer.envelope["response"]))
+    return response

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 from target_python_sdk import protocol as service
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge_host import cluster_of_edge_host, cluster_of_id, valid_hint
+from target_python_sdk.delivery.envelope import locations
 from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
 from target_python_sdk.types import (
     AnalyticsResponse,
@@ -106,9 +107,7 @@ def get_cluster(device_id: Optional[str], cluster: Optional[str]) -> Optional[st
     return cluster_of_id(device_id) or cluster
 
 
-def get_target_host(
-    server_domain: Optional[str], cluster: Optional[str], client: str, secure: Optional[bool]
-) -> str:
+def get_target_host(server_domain: Optional[str], cluster: Optional[str], client: str, secure: Optional[bool]) -> str:
     """Return the scheme and host: that of ``cluster``, else ``server_domain``, else the general host of the client.
 
     A cluster that is invalid in a host name is ignored. ``TargetClient``, unlike this function, prefers
@@ -175,7 +174,7 @@ def get_analytics_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Ana
 
 def get_analytics_details(response: DeliveryResponse) -> Optional[List[AnalyticsResponse]]:
     """Return all Analytics payloads of an answer, or None."""
-    return get_analytics_from_list(_mboxes_and_views(response))
+    return get_analytics_from_list(locations(response))
 
 
 def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
@@ -190,7 +189,7 @@ def get_trace_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[st
 
 def get_trace_details(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
     """Return all traces of an answer, or None."""
-    return get_trace_from_list(_mboxes_and_views(response))
+    return get_trace_from_list(locations(response))
 
 
 def get_response_tokens_from_object(_object: Any) -> List[Dict[str, Any]]:
@@ -206,17 +205,8 @@ def get_response_tokens_from_list(_list: Optional[Iterable[Any]]) -> Optional[Li
 
 def get_response_tokens(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
     """Return all response tokens of an answer, or None."""
-    return get_response_tokens_from_list(_mboxes_and_views(response))
+    return get_response_tokens_from_list(locations(response))
 
 
 def _flatten(lists: Iterable[Optional[List[Any]]]) -> Optional[List[Any]]:
     return flatten_list([each for each in lists if each]) or None
-
-
-def _mboxes_and_views(response: DeliveryResponse) -> List[Any]:
-    """Return the page loads, mboxes and views of an answer."""
-    execute, prefetch = response.execute, response.prefetch
-    found: List[Any] = [] if execute is None else [execute.page_load, *(execute.mboxes or ())]
-    if prefetch is not None:
-        found += [prefetch.page_load, *(prefetch.views or ()), *(prefetch.mboxes or ())]
-    return found

@@ -5,14 +5,7 @@ The SDK itself uses ``from_dict`` of the models instead.
 
 from typing import Any, List, Mapping, Optional
 
-from target_python_sdk.types import (
-    Action,
-    AnalyticsPayload,
-    AnalyticsResponse,
-    MboxResponse,
-    Metric,
-    Option,
-)
+from target_python_sdk.types import Action, AnalyticsResponse, MboxResponse, Metric, Option
 
 #: An mbox, an option or an action in the form of an artifact.
 Part = Mapping[str, Any]
@@ -20,47 +13,25 @@ Part = Mapping[str, Any]
 
 def create_action(_action: Optional[Part]) -> Optional[Action]:
     """Return one change of a page, or None for an empty ``_action``."""
-    if not _action:
-        return None
-    return Action(
-        type=_action.get("type"),
-        selector=_action.get("selector"),
-        css_selector=_action.get("cssSelector"),
-        content=_action.get("content"),
-    )
+    return Action.from_dict(_action) if _action else None
 
 
 def create_options(mbox: Optional[Part]) -> Optional[List[Option]]:
     """Return the options of an mbox with unchanged content, or None for an empty ``mbox``."""
-    if not mbox:
-        return None
-    return [
-        Option(
-            type=option.get("type"),
-            content=option.get("content"),
-            event_token=option.get("eventToken"),
-            response_tokens=option.get("responseTokens"),
-        )
-        for option in mbox.get("options") or ()
-    ]
+    return [Option.from_dict(option) for option in mbox.get("options") or ()] if mbox else None
 
 
 def create_metrics(mbox: Optional[Part]) -> Optional[List[Metric]]:
     """Return the metrics of an mbox without their analytics, or None for an empty ``mbox``."""
     if not mbox:
         return None
-    return [
-        Metric(type=metric.get("type"), selector=metric.get("selector"), event_token=metric.get("eventToken"))
-        for metric in mbox.get("metrics") or ()
-    ]
+    return [Metric.from_dict({**metric, "analytics": None}) for metric in mbox.get("metrics") or ()]
 
 
 def create_analytics_response(mbox: Optional[Part]) -> Optional[AnalyticsResponse]:
     """Return the analytics payload of an mbox, or None if it has none."""
     payload = ((mbox or {}).get("analytics") or {}).get("payload")
-    if not payload:
-        return None
-    return AnalyticsResponse(payload=AnalyticsPayload(pe=payload.get("pe"), tnta=payload.get("tnta")))
+    return AnalyticsResponse.from_dict({"payload": payload}) if payload else None
 
 
 def create_mbox_response(consequence: Part) -> MboxResponse:

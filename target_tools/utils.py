@@ -145,16 +145,17 @@ def is_int(value: Any) -> bool:
 
 def parse_int(value: Any) -> Optional[int]:
     """Return ``int(value)``, or None if ``value`` is not a number."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    return _parse(int, value)
 
 
 def parse_float(value: Any) -> Optional[float]:
     """Return ``float(value)``, or None if ``value`` is not a number."""
+    return _parse(float, value)
+
+
+def _parse(number_type: Callable[[Any], ResultT], value: Any) -> Optional[ResultT]:
     try:
-        return float(value)
+        return number_type(value)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -1,6 +1,6 @@
 """1.1.0's class for the one call of the Delivery API."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 from delivery_api_client.api_client import ApiClient
 from delivery_api_client.replacements import WATCHED
@@ -50,35 +50,20 @@ class DeliveryApi:
             if name not in KEYWORDS:
                 raise ApiTypeError(f"Got an unexpected keyword argument '{name}' to method execute")
         required = {"ims_org_id": ims_org_id, "session_id": session_id, "delivery_request": delivery_request}
-        if self.api_client.client_side_validation:
-            _check_given(required)
-        query = {"imsOrgId": ims_org_id, "sessionId": session_id, "version": kwargs.get("version")}
+        missing = [name for name, value in required.items() if value is None]
+        if missing and self.api_client.client_side_validation:
+            raise ApiValueError(f"Missing the required parameter `{missing[0]}` when calling `execute`")
+        headers, version = kwargs.pop("headers", None) or {}, kwargs.pop("version", None)
+        query = {"imsOrgId": ims_org_id, "sessionId": session_id, "version": version}
         return self.api_client.call_api(
             DELIVERY_PATH,
             "POST",
             query_params=[(name, value) for name, value in query.items() if value is not None],
-            header_params={
-                **(kwargs.get("headers") or {}),
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-            },
+            header_params={**headers, "Accept": "application/json", "Content-Type": "application/json"},
             body=delivery_request,
             response_types_map={200: "DeliveryResponse"},
-            auth_settings=[],
-            async_req=kwargs.get("async_req"),
-            _return_http_data_only=kwargs.get("_return_http_data_only"),
-            _preload_content=kwargs.get("_preload_content", True),
-            _request_timeout=kwargs.get("_request_timeout"),
-            _request_auth=kwargs.get("_request_auth"),
-            callback=kwargs.get("callback"),
-            err_callback=kwargs.get("err_callback"),
+            **kwargs,
         )
-
-
-def _check_given(required: Dict[str, Any]) -> None:
-    for name, value in required.items():
-        if value is None:
-            raise ApiValueError(f"Missing the required parameter `{name}` when calling `execute`")
 
 
 WATCHED.watch(DeliveryApi, "execute", "execute_with_http_info")

@@ -20,14 +20,6 @@ class DecisionProviderResponse(DeliveryResponse):
         execute: Optional[ExecuteResponse] = None,
         prefetch: Optional[PrefetchResponse] = None,
     ) -> None:
-        super().__init__(
-            status=status,
-            request_id=request_id,
-            id=_id,
-            client=client,
-            edge_host=edge_host,
-            execute=execute,
-            prefetch=prefetch,
-        )
+        super().__init__(status, request_id, _id, client, edge_host, execute, prefetch)
         self.remote_mboxes = remote_mboxes
         self.remote_views = remote_views

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, List, Mapping, Optional, Tuple
 from target_tools.types.limited_key_dict import LimitedKeyDict
 
 
-class _ArtifactDict(LimitedKeyDict):
+class ArtifactDict(LimitedKeyDict):
     """Copies its keys from a dict and ignores all others."""
 
     _keys: ClassVar[Tuple[str, ...]] = ()
@@ -17,7 +17,7 @@ class _ArtifactDict(LimitedKeyDict):
         return list(self._keys)
 
 
-class RuleMeta(_ArtifactDict):
+class RuleMeta(ArtifactDict):
     """The activity, experience and offer of a rule."""
 
     _keys = (
@@ -38,25 +38,25 @@ class RuleMeta(_ArtifactDict):
     )
 
 
-class Rule(_ArtifactDict):
+class Rule(ArtifactDict):
     """A condition and its offer."""
 
     _keys = ("ruleKey", "propertyTokens", "seed", "condition", "consequence")
 
 
-class DecisioningArtifactMeta(_ArtifactDict):
+class DecisioningArtifactMeta(ArtifactDict):
     """The metadata of an artifact."""
 
     _keys = ("generatedAt", "organizationId", "clientCode", "workspace", "environment")
 
 
-class DecisioningArtifactRules(_ArtifactDict):
+class DecisioningArtifactRules(ArtifactDict):
     """The rules by mbox or view."""
 
     _keys = ("mboxes", "views")
 
 
-class DecisioningArtifact(_ArtifactDict):
+class DecisioningArtifact(ArtifactDict):
     """A rule artifact."""
 
     _keys = (

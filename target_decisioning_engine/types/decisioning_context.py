@@ -1,20 +1,15 @@
 """The data that conditions read, as dicts with a fixed set of keys."""
 
-from typing import Any, ClassVar, List, Tuple
+from typing import Any
 
-from target_tools.types.limited_key_dict import LimitedKeyDict
+from target_decisioning_engine.types.decisioning_artifact import ArtifactDict
 
 
-class _ContextDict(LimitedKeyDict):
+class _ContextDict(ArtifactDict):
     """Copies its keys from keyword arguments and ignores all others."""
 
-    _keys: ClassVar[Tuple[str, ...]] = ()
-
     def __init__(self, **kwargs: Any) -> None:
-        self._validate_kwargs_and_update(kwargs)
-
-    def _get_valid_keys(self) -> List[str]:
-        return list(self._keys)
+        super().__init__(kwargs)
 
 
 class GeoContext(_ContextDict):
@@ -32,21 +27,10 @@ class UserContext(_ContextDict):
 class PageContext(_ContextDict):
     """The parts of a page's URL, as written and in lower case."""
 
-    _keys = (
-        "url",
-        "url_lc",
-        "path",
-        "path_lc",
-        "domain",
-        "domain_lc",
-        "subdomain",
-        "subdomain_lc",
-        "topLevelDomain",
-        "topLevelDomain_lc",
-        "query",
-        "query_lc",
-        "fragment",
-        "fragment_lc",
+    _keys = tuple(
+        part + suffix
+        for part in ("url", "path", "domain", "subdomain", "topLevelDomain", "query", "fragment")
+        for suffix in ("", "_lc")
     )
 
 
@@ -59,14 +43,4 @@ class TimingContext(_ContextDict):
 class DecisioningContext(_ContextDict):
     """All data of a request."""
 
-    _keys = (
-        "allocation",
-        "current_timestamp",
-        "current_time",
-        "current_day",
-        "user",
-        "page",
-        "referring",
-        "mbox",
-        "geo",
-    )
+    _keys = ("allocation", *TimingContext._keys, "user", "page", "referring", "mbox", "geo")

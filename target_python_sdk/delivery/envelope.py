@@ -50,7 +50,7 @@ def build_envelope(
     analytics: List[AnalyticsResponse] = []
     traces: List[Dict[str, Any]] = []
     tokens: List[Dict[str, Any]] = []
-    for location in _locations(response):
+    for location in locations(response):
         if location is None:  # an answer can contain null
             continue
         if location.analytics is not None:
@@ -81,7 +81,7 @@ def _device_id(response: DeliveryResponse, request: DeliveryRequest) -> Optional
     return device_id if device_id and isinstance(device_id, str) else None
 
 
-def _locations(response: DeliveryResponse) -> List[Any]:
+def locations(response: DeliveryResponse) -> List[Any]:
     """Return the mboxes, views and page loads of a response, in the order in which 1.1.0 lists their details."""
     execute, prefetch = response.execute, response.prefetch
     found: List[Any] = []
