@@ -16,7 +16,7 @@ def valid_tnt_id(tnt_id: Any = None) -> Optional[str]:
 
 def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
     """Return the id that the visitor is bucketed by, or a new random id if there is none."""
-    from target_python_sdk.decisioning.bucketing import bucketing_id  # noqa: PLC0415 - see above
+    from target_python_sdk.decisioning.context import bucketing_id  # noqa: PLC0415 - see above
     from target_tools.uuids import random_uuid  # noqa: PLC0415 - see above
 
     return (bucketing_id(visitor_id) if visitor_id is not None else "") or random_uuid()

@@ -11,7 +11,7 @@ from target_decisioning_engine.types.decision_provider_response import DecisionP
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig, ignore_event
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.decisioning.dependency import remote_parts
+from target_python_sdk.decisioning.engine import remote_parts
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup

@@ -7,7 +7,7 @@ blocking calls, calls with a callback and awaited calls, and for both the edge a
 from typing import Callable, Generic, Optional, TypeVar
 
 from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
+from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup

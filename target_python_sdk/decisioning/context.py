@@ -1,4 +1,4 @@
-"""The data that conditions read, computed on first use.
+"""The data that conditions read, computed on first use, and the visitor id that determines the bucket.
 
 Conditions read names such as ``user.browserType``, ``page.path_lc``, ``mbox.colour`` and ``allocation``. The dicts of
 this module compute a value when it is first read. So rules that only read the allocation cost one hash: no User-Agent
@@ -6,24 +6,38 @@ is parsed for them and the Public Suffix List is not loaded.
 """
 
 import time
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Union
 
 from target_python_sdk.decisioning.rule import BucketedActivity
-from target_python_sdk.types import Address, ChannelType, ClientHints, Context, DeliveryRequest, Geo
+from target_python_sdk.types import (
+    Address,
+    ChannelType,
+    ClientHints,
+    Context,
+    CustomerId,
+    DeliveryRequest,
+    Geo,
+    MboxRequest,
+    ViewRequest,
+    VisitorId,
+)
 from target_tools.client_info import parse_client_info
 from target_tools.clock import epoch_milliseconds
 from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
+from target_tools.schema.model import copy_with
+from target_tools.uuids import random_uuid, uuid_from_text
 
 #: The salt of the allocation hash.
 _SALT = ".0"
-
 
 #: Maximum number of names in the path of a nested parameter.
 MAX_STEPS = 32
 
 #: Functions that compute the values of a ``LazyDict``, by key.
 Getters = Mapping[str, Callable[[Any], Any]]
+#: A requested location. A page load is requested as its global mbox.
+Details = Union[MboxRequest, ViewRequest]
 
 
 class LazyDict(Dict[str, Any]):
@@ -155,6 +169,51 @@ class RequestContext(LazyDict):
     }
 
 
+def _from_request(name: str) -> Callable[[Any], Any]:
+    return lambda self: self._request_context[name]
+
+
+class LocationContext(LazyDict):
+    """The data of one location: a page load, an mbox or a view."""
+
+    def __init__(self, request_context: RequestContext, details: Details) -> None:
+        self._request_context = request_context
+        self._details = details
+        self._activity: Optional[BucketedActivity] = None
+
+    def enter_activity(self, activity: BucketedActivity) -> None:
+        """Let ``allocation`` be the visitor's bucket in ``activity``."""
+        if activity is not self._activity:
+            self._activity = activity
+            self.pop("allocation", None)
+
+    def _allocation(self) -> Optional[float]:
+        return None if self._activity is None else self._request_context.allocation(self._activity)
+
+    def _page(self, name: str) -> PageVariables:
+        """Return the ``page`` or ``referring`` page of this location, by default that of the request."""
+        address = self._details.address
+        if address is None:
+            page: PageVariables = self._request_context[name]
+            return page
+        return self._request_context.page(name, address)
+
+    def _parameters(self) -> Dict[str, Any]:
+        parameters = self._details.parameters
+        return nest_parameters(parameters) if isinstance(parameters, Mapping) else {}
+
+    getters: ClassVar[Getters] = {
+        **{name: _from_request(name) for name in RequestContext.getters},
+        "page": lambda self: self._page("page"),
+        "referring": lambda self: self._page("referring"),
+        "mbox": _parameters,
+        "allocation": _allocation,
+    }
+
+
+# Nested parameters
+
+
 class _ParameterLevel(Dict[str, Any]):
     """A level of nested parameters, as opposed to a dict that the caller passed as a value."""
 
@@ -199,3 +258,33 @@ def _insert(levels: List[_ParameterLevel], steps: List[str], value: Any) -> None
             return
         level = inner
     level.setdefault(steps[-1], value)
+
+
+# The visitor id
+
+
+def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:
+    """Return ``given``, with a new device id (``tnt_id``) if it has no id to bucket the visitor by.
+
+    The device id is derived from the first customer id, if any. So a visitor with a customer id gets the same
+    experience on every visit, even without a cookie.
+    """
+    identity = VisitorId() if given is None else given
+    if bucketing_id(identity):
+        return identity
+    device_id = _derive_device_id(identity.customer_ids, client) or random_uuid()
+    suffix = "" if cluster is None else f".{cluster}_0"
+    return copy_with(identity, tnt_id=device_id.replace("-", "") + suffix)
+
+
+def _derive_device_id(customers: Optional[List[CustomerId]], client: str) -> Optional[str]:
+    for customer in customers or ():
+        if customer is not None and customer.id:
+            return uuid_from_text(f"{client}.{customer.integration_code}.{customer.id}")
+    return None
+
+
+def bucketing_id(identity: VisitorId) -> str:
+    """Return the first of Experience Cloud id, device id (without its location hint) and third-party id, or ""."""
+    known = identity.marketing_cloud_visitor_id or str(identity.tnt_id or "").partition(".")[0]
+    return str(known or identity.third_party_id or "")

@@ -3,13 +3,25 @@
 The engine does no I/O. It returns the notifications about displayed offers; the caller sends them.
 """
 
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Type, TypeVar
+from typing import (
+    AbstractSet,
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Type,
+    TypeVar,
+)
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.context import RequestContext
-from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
-from target_python_sdk.decisioning.display_notifications import DisplayNotifications
-from target_python_sdk.decisioning.location import Details, Location
+from target_python_sdk.decisioning.context import Details, LocationContext, RequestContext
 from target_python_sdk.decisioning.offer import (
     EXECUTE,
     PREFETCH,
@@ -21,7 +33,7 @@ from target_python_sdk.decisioning.offer import (
     unique_by_token,
 )
 from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
-from target_python_sdk.decisioning.trace import Tracer
+from target_python_sdk.decisioning.trace import LocationTrace, Tracer
 from target_python_sdk.types import (
     DeliveryRequest,
     DeliveryResponse,
@@ -30,7 +42,9 @@ from target_python_sdk.types import (
     Geo,
     MboxRequest,
     MboxResponse,
+    MetricType,
     Notification,
+    NotificationMbox,
     Option,
     PageLoadResponse,
     PrefetchMboxResponse,
@@ -41,6 +55,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with, deep_copy
 from target_tools.uuids import UuidGenerator
@@ -49,6 +64,8 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
+#: The data that the conditions of a location read, and its trace if the request asks for traces.
+_Location = Tuple[LocationContext, Optional[LocationTrace]]
 
 
 class EngineContext(NamedTuple):
@@ -62,12 +79,25 @@ class EngineContext(NamedTuple):
     retrieval: Callable[[], Mapping[str, Any]] = dict
 
 
+class RemoteParts(NamedTuple):
+    """The mboxes and views that only the edge can decide, by name."""
+
+    mboxes: List[str]
+    views: List[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.mboxes or self.views)
+
+
+NO_REMOTE_PARTS = RemoteParts([], [])
+
+
 class DecisionRequest(NamedTuple):
     """One request to decide."""
 
     request: DeliveryRequest
     session_id: str
-    #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.bucketing.bucketing_id`.
+    #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.context.bucketing_id`.
     bucketing_id: str
     #: Creates the ids of notifications.
     ids: UuidGenerator
@@ -82,6 +112,31 @@ class Decision(NamedTuple):
 
     response: DeliveryResponse
     notifications: List[Notification]
+
+
+def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
+    """Return the mboxes and views of ``request`` that ``artifact`` cannot decide. A page load is its global mbox."""
+    mboxes: List[str] = []
+    views: List[str] = []
+    for requested in (request.execute, request.prefetch):
+        if requested is not None:
+            if requested.page_load is not None:
+                mboxes.append(artifact.global_mbox)
+            if requested.mboxes:
+                mboxes += [str(mbox.name) for mbox in requested.mboxes]
+    if request.prefetch is not None and request.prefetch.views:
+        for view in request.prefetch.views:
+            views += [str(view.name)] if view.name else artifact.remote_views
+    if artifact.decidable_mboxes.issuperset(mboxes) and artifact.decidable_views.issuperset(views):
+        return NO_REMOTE_PARTS
+    return RemoteParts(
+        _not_decidable(mboxes, artifact.decidable_mboxes), _not_decidable(views, artifact.decidable_views)
+    )
+
+
+def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
+    """Return the names that are not in ``decidable``, each once."""
+    return [name for name in dict.fromkeys(names) if name not in decidable]
 
 
 def decide(artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> Decision:
@@ -117,16 +172,13 @@ class _DecisionBuilder:
         self._tokens = None if geo is None else geo_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, decision_request, context)
         self._ids = decision_request.ids
-        self._displays: Optional[DisplayNotifications] = None
-
-    @property
-    def notifications(self) -> List[Notification]:
-        """The notifications about displayed offers."""
-        return [] if self._displays is None else self._displays.notifications
+        #: The notifications about displayed offers.
+        self.notifications: List[Notification] = []
+        #: The mboxes and event tokens in ``notifications``.
+        self._displayed: Set[Tuple[str, str]] = set()
 
     def execute(self, requested: ExecuteRequest) -> ExecuteResponse:
         """Decide an execute request."""
-        self._displays = DisplayNotifications(self._request_context, self._ids)
         return ExecuteResponse(
             page_load=None if requested.page_load is None else self._page_load(requested.page_load, EXECUTE),
             mboxes=self._mboxes(requested.mboxes, EXECUTE, MboxResponse) if requested.mboxes else None,
@@ -140,33 +192,85 @@ class _DecisionBuilder:
             mboxes=self._mboxes(requested.mboxes, PREFETCH, PrefetchMboxResponse) if requested.mboxes else None,
         )
 
-    def _location(self, location_type: str, details: Details, mode: DecisionMode) -> Location:
-        location = Location(self._request_context, details, self._property, self._context.log)
-        if self._tracer is not None:
-            location.trace = self._tracer.location_trace(location_type, details, mode.name, location)
-        return location
+    def _location(self, location_type: str, details: Details, mode: DecisionMode) -> _Location:
+        context = LocationContext(self._request_context, details)
+        if self._tracer is None:
+            return context, None
+        return context, self._tracer.location_trace(location_type, details, mode.name, context["page"])
+
+    def _first_match(self, rules: Sequence[CompiledRule], location: _Location) -> List[CompiledRule]:
+        """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
+        for rule in rules:
+            if self._matches(rule, location):
+                return [rule]
+        return []
+
+    def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
+        """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
+        matches = []
+        for rule in rules:
+            if rule.key not in decided and self._matches(rule, location):
+                decided.add(rule.key)
+                matches.append(rule)
+        return matches
+
+    def _matches(self, rule: CompiledRule, location: _Location) -> bool:
+        if rule.property_tokens is not None and self._property not in rule.property_tokens:
+            return False
+        context, trace = location
+        context.enter_activity(rule.activity)
+        try:
+            matched = rule.condition(context)
+        except InvalidRule as error:
+            matched = False
+            log = self._context.log
+            if log.first_time(("rule", rule.key)):
+                activity_id = escape_text(rule.activity.id, 40)
+                log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
+        if trace is not None:
+            trace.add_rule(rule, matched, context)
+        return matched
 
     def _options(
-        self, rule: CompiledRule, details: Details, mode: DecisionMode, mbox: str, location: Location
+        self, rule: CompiledRule, details: Details, mode: DecisionMode, mbox: str, trace: Optional[LocationTrace]
     ) -> List[Option]:
         """Return the options of a matched rule. The offers of an execute request are reported as displayed."""
-        displayed = [] if self._displays is None or not mode.reports_display else self._displays.add(mbox, rule)
-        if location.trace is not None:
-            location.trace.add_winner(rule, displayed)
+        displayed = self._report_display(mbox, rule) if mode.reports_display else []
+        if trace is not None:
+            trace.add_winner(rule, displayed)
         return mode.options(rule, details, self._tokens)
+
+    def _report_display(self, mbox: str, rule: CompiledRule) -> List[Notification]:
+        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new notification, if any."""
+        tokens = [option.event_token for option in rule.options if option.event_token]
+        new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
+        if not new:
+            return []
+        self._displayed.update((mbox, token) for token in new)
+        notification = Notification(
+            id=self._ids.next(),
+            impression_id=self._ids.next(),
+            timestamp=self._request_context.now,
+            type=MetricType.DISPLAY,
+            mbox=NotificationMbox.from_dict({"name": mbox}),  # from_dict: the name may be too long
+            tokens=new,
+        )
+        self.notifications.append(notification)
+        return [notification]
 
     def _page_load(self, requested: RequestDetails, mode: DecisionMode) -> PageLoadResponse:
         mbox = self._artifact.global_mbox
         details = copy_with(MboxRequest(), **{**requested.__dict__, "name": mbox})
         location = self._location("mbox", details, mode)
-        rules = location.all_matches(self._artifact.mboxes.get(mbox, ()), set())
-        options = [option for rule in rules for option in self._options(rule, details, mode, mbox, location)]
+        _, trace = location
+        rules = self._all_matches(self._artifact.mboxes.get(mbox, ()), location, set())
+        options = [option for rule in rules for option in self._options(rule, details, mode, mbox, trace)]
         return PageLoadResponse(
             options=options,
             metrics=unique_by_token([metric for rule in rules for metric in mode.metrics(rule) or ()]) or None,
             analytics=next(filter(None, map(analytics, rules)), None),
             state=None if mode is EXECUTE else next(filter(None, map(notification_state, rules)), None),
-            trace=location.trace_as_dict(),
+            trace=None if trace is None else trace.as_dict(),
         )
 
     def _mboxes(self, requested: Sequence[MboxRequest], mode: DecisionMode, response_type: Type[MboxT]) -> List[MboxT]:
@@ -176,26 +280,32 @@ class _DecisionBuilder:
         for mbox in requested:
             name = str(mbox.name)
             location = self._location("mbox", mbox, mode)
+            _, trace = location
             rules = rules_of.get(name, ())
             shows_all = name == self._artifact.global_mbox or name in all_matching
-            matches = location.all_matches(rules, set()) if shows_all else location.first_match(rules)
-            decided = [self._mbox_response(rule, mbox, mode, response_type, location) for rule in matches]
+            matches = self._all_matches(rules, location, set()) if shows_all else self._first_match(rules, location)
+            decided = [self._mbox_response(rule, mbox, mode, response_type, trace) for rule in matches]
             if not decided:
                 decided.append(response_type(index=mbox.index, name=name))
-            if location.trace is not None:  # complete only after all responses
+            if trace is not None:  # complete only after all responses
                 for response in decided:
-                    response.trace = location.trace_as_dict()
+                    response.trace = trace.as_dict()
             responses += decided
         return responses
 
     def _mbox_response(
-        self, rule: CompiledRule, mbox: MboxRequest, mode: DecisionMode, response_type: Type[MboxT], location: Location
+        self,
+        rule: CompiledRule,
+        mbox: MboxRequest,
+        mode: DecisionMode,
+        response_type: Type[MboxT],
+        trace: Optional[LocationTrace],
     ) -> MboxT:
         """Return the response of an mbox that shows the offer of ``rule``."""
         response = response_type(
             index=mbox.index,
             name=mbox.name,
-            options=self._options(rule, mbox, mode, str(mbox.name), location),
+            options=self._options(rule, mbox, mode, str(mbox.name), trace),
             metrics=mode.metrics(rule),
             analytics=analytics(rule),
         )
@@ -214,15 +324,16 @@ class _DecisionBuilder:
 
     def _add_view(self, name: str, details: ViewRequest, views: Dict[str, View], decided: Set[Any]) -> None:
         location = self._location("view", details, PREFETCH)
-        for rule in location.all_matches(self._artifact.views.get(name, ()), decided):
+        _, trace = location
+        for rule in self._all_matches(self._artifact.views.get(name, ()), location, decided):
             view = views.get(name)
             if view is None:
                 # from_dict: the artifact's name and key may be longer than allowed.
                 view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
                 view.analytics, view.state = analytics(rule), notification_state(rule)
-            view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, location)]
+            view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
             view.metrics = [*(view.metrics or ()), *metrics(rule)]
-            view.trace = location.trace_as_dict()
+            view.trace = None if trace is None else trace.as_dict()
 
 
 def _tracer(artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> Tracer:

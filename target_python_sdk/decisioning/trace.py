@@ -3,8 +3,7 @@
 from typing import Any, Dict, List, Mapping, Sequence
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.bucketing import location_hint_of
-from target_python_sdk.decisioning.context import LazyDict
+from target_python_sdk.decisioning.context import LazyDict, PageVariables
 from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import DeliveryRequest, Notification
 from target_tools.errors import OptionError
@@ -28,9 +27,8 @@ class Tracer:
         self._session_id = session_id
         self._profile = _profile(request)
 
-    def location_trace(self, location_type: str, details: Model, mode: str, variables: LazyDict) -> "LocationTrace":
+    def location_trace(self, location_type: str, details: Model, mode: str, page: PageVariables) -> "LocationTrace":
         """Return a new trace for a location, an ``mbox`` or a ``view``."""
-        page = variables["page"]
         location = {**_as_sent(details), "type": mode}
         request = {"sessionId": self._session_id, "pageURL": page["url"], "host": page.host, location_type: location}
         trace = {"clientCode": self._client, "artifact": self._artifact, "profile": self._profile, "request": request}
@@ -119,7 +117,7 @@ def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
 def _profile(request: DeliveryRequest) -> Json:
     identity = request.id
     ids = {} if identity is None else _as_sent(identity)
-    location = location_hint_of(identity)
-    if location is not None:
-        ids = {**ids, "tntId": str(ids["tntId"]).partition(".")[0], "profileLocation": location}
+    device_id, _, location = str(ids.get("tntId", "")).partition(".")
+    if location:  # a hint such as 28_0, which names the cluster with the visitor's profile
+        ids = {**ids, "tntId": device_id, "profileLocation": location}
     return {"visitorId": ids}

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Type, TypeVar
 
-from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts
+from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts
 from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
 from target_python_sdk.delivery.edge_host import cluster_of_edge_host
 from target_python_sdk.delivery.prepare import PreparedRequest

@@ -4,9 +4,15 @@ from typing import Callable, List, NamedTuple, Optional, Tuple, TypeVar
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
-from target_python_sdk.decisioning.dependency import NO_REMOTE_PARTS, RemoteParts, remote_parts
-from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
+from target_python_sdk.decisioning.context import bucketing_id, with_device_id
+from target_python_sdk.decisioning.engine import (
+    NO_REMOTE_PARTS,
+    DecisionRequest,
+    EngineContext,
+    RemoteParts,
+    decide,
+    remote_parts,
+)
 from target_python_sdk.delivery.edge_host import cluster_of_edge_host
 from target_python_sdk.delivery.envelope import build_envelope, empty_response
 from target_python_sdk.delivery.exchange import NotificationReply, delivery_response, notification_reply

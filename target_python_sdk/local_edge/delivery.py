@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.bucketing import bucketing_id, with_device_id
+from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
 from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, experience_of, make_token
 from target_python_sdk.local_edge.content import EdgeContent

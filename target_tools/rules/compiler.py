@@ -18,17 +18,16 @@ results are those of json-logic-js, without ``log``. Three differences protect a
 
 Pass the same ``ClosureCache`` for all rules of an artifact, so that common parts are compiled once.
 
-``operators`` contains the operators, and ``loop_operators`` those that loop or grow a value. ``fast_paths`` and
-``number_ranges`` compile the forms that most rules have to faster closures.
+``operators`` contains the operators, and ``loop_operators`` those that loop or grow a value. ``fast_paths`` compiles
+the forms that most rules have to faster closures.
 """
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from target_tools.errors import InvalidRule, escape_text
-from target_tools.rules.fast_paths import FAST_PATHS
+from target_tools.rules.fast_paths import FAST_PATHS, compile_range
 from target_tools.rules.javascript import to_boolean
 from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
-from target_tools.rules.number_ranges import COMPARISON_FAST_PATHS, compile_range
 from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
 
 #: The maximum nesting of a rule.
@@ -41,7 +40,6 @@ MAX_NODES = 10000
 _BOOLEAN = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
 #: Operators that evaluate to one of their arguments.
 _SHORT_CIRCUIT = frozenset({"and", "or"})
-_FAST_PATHS = {**FAST_PATHS, **COMPARISON_FAST_PATHS}
 
 
 def compile_rule(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], Any]:
@@ -108,7 +106,7 @@ class _RuleCompiler:
 
     def _compile_operation(self, rule: Any, depth: int) -> Evaluate:
         name, arguments = _operator_and_arguments(rule)
-        fast_path = _FAST_PATHS.get(name)
+        fast_path = FAST_PATHS.get(name)
         evaluate = (
             self._compile_range(name, arguments, depth) if fast_path is None else fast_path(arguments, self.cache)
         )

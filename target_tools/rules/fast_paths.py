@@ -8,9 +8,17 @@ A variable is read as ``data[key]``, because the data may be a dict that compute
 The rules of an artifact read the same few variables, so closures come from the ``ClosureCache``.
 """
 
-from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
+from operator import ge, gt, le, lt
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
-from target_tools.rules.javascript import loosely_equal
+from target_tools.rules.javascript import (
+    MAX_SAFE_INTEGER,
+    greater_or_equal,
+    greater_than,
+    less_or_equal,
+    less_than,
+    loosely_equal,
+)
 from target_tools.rules.operators import ClosureCache, Evaluate, resolve_path
 
 FastPath = Callable[[Sequence[Any], ClosureCache], Optional[Evaluate]]
@@ -156,9 +164,111 @@ def _is_member(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
     return is_one
 
 
+# Comparison of a variable with one or two constant numbers
+#
+# Activities allocate visitors this way: each experience gets those whose allocation is in a range. No other condition
+# is evaluated as often.
+
+Compare = Callable[[Any, Any], bool]
+
+#: Python's operator for two numbers, and the same comparison with JavaScript's conversions.
+_COMPARISONS: Dict[str, Tuple[Compare, Compare]] = {
+    "<": (lt, less_than),
+    "<=": (le, less_or_equal),
+    ">": (gt, greater_than),
+    ">=": (ge, greater_or_equal),
+}
+#: The operators that mean the same if the arguments are swapped.
+_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class _Comparison(NamedTuple):
+    """``number operator variable``."""
+
+    operator: str
+    number: float
+    key: str
+
+
+def _parse_comparison(operator: str, arguments: Sequence[Any]) -> Optional[_Comparison]:
+    if len(arguments) != 2:
+        return None
+    number, variable = arguments
+    if not _is_number(number):
+        number, variable, operator = variable, number, _SWAPPED[operator]
+        if not _is_number(number):
+            return None
+    key = constant_variable_name(variable)
+    return None if key is None or "." in key else _Comparison(operator, number, key)
+
+
+def _is_number(rule: Any) -> bool:
+    """Return whether the rule is a number that Python and JavaScript compare in the same way."""
+    return (rule.__class__ is int or rule.__class__ is float) and -MAX_SAFE_INTEGER <= rule <= MAX_SAFE_INTEGER
+
+
+def _comparison(operator: str) -> FastPath:
+    def fast_path(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+        comparison = _parse_comparison(operator, arguments)
+        return None if comparison is None else cache.get(_compare, *comparison)
+
+    return fast_path
+
+
+def _compare(operator: str, number: float, key: str) -> Evaluate:
+    compare, compare_converted = _COMPARISONS[operator]
+
+    def evaluate(data: Any) -> bool:
+        try:
+            value = data[key]
+        except (KeyError, TypeError):
+            value = resolve_path(data, (key,), None)
+        is_number = value.__class__ is float or value.__class__ is int
+        return compare(number, value) if is_number else compare_converted(number, value)
+
+    return evaluate
+
+
+def compile_range(rules: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+    """Compile the rules of an ``and`` if they are a lower and an upper bound of one variable, else return None."""
+    if len(rules) != 2:
+        return None
+    low, high = _comparison_in(rules[0]), _comparison_in(rules[1])
+    if low is None or high is None or low.key != high.key:
+        return None
+    if low.operator not in ("<", "<=") or high.operator != ">=":
+        return None
+    return cache.get(_between, low.operator, low.number, high.number, low.key)
+
+
+def _comparison_in(rule: Any) -> Optional[_Comparison]:
+    if isinstance(rule, dict) and len(rule) == 1:
+        ((operator, arguments),) = rule.items()
+        if operator in _COMPARISONS and isinstance(arguments, (list, tuple)):
+            return _parse_comparison(operator, arguments)
+    return None
+
+
+def _between(operator: str, low: float, high: float, key: str) -> Evaluate:
+    """``low < variable``, or ``<=``, and ``variable <= high``."""
+    compare, compare_converted = _COMPARISONS[operator]
+
+    def evaluate(data: Any) -> bool:
+        try:
+            value = data[key]
+        except (KeyError, TypeError):
+            value = resolve_path(data, (key,), None)
+        if value.__class__ is float or value.__class__ is int:
+            return compare(low, value) and value <= high
+        return compare_converted(low, value) and less_or_equal(value, high)
+
+    return evaluate
+
+
 FAST_PATHS: Dict[str, FastPath] = {
     "var": _variable,
     "==": _equality,
     "!=": _inequality,
     "in": _membership,
+    **{operator: _comparison(operator) for operator in _COMPARISONS},
 }

@@ -304,6 +304,16 @@ def less_or_equal(left: Any, right: Any) -> bool:
     return bool(low <= high)
 
 
+def greater_than(left: Any, right: Any) -> bool:
+    """Return ``left > right``. False if one of them is not a number, unless both are text."""
+    return less_than(right, left)
+
+
+def greater_or_equal(left: Any, right: Any) -> bool:
+    """Return ``left >= right``. False if one of them is not a number, unless both are text."""
+    return less_or_equal(right, left)
+
+
 def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
     """Convert the values to two texts in code units, or to two numbers."""
     types = type_of(left), type_of(right)

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from target_python_sdk.decisioning.bucketing import with_device_id
+from target_python_sdk.decisioning.context import with_device_id
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import build_response
 from target_python_sdk.local_edge.explanations import (

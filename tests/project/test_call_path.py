@@ -18,7 +18,7 @@ from tests.support import ROOT, offers
 
 #: The number of modules whose functions run during a call.
 MAX_SERVER_SIDE = 31
-MAX_ON_DEVICE = 36
+MAX_ON_DEVICE = 32
 #: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
 MAX_UNTYPED = 18.6
 
