@@ -31,12 +31,14 @@ demo-wsgi: $(call with,servers) ## run a WSGI application under each installed s
 demo-celery: $(call with,servers) ## run Celery tasks that make decisions and send notifications
 	@$(PY) samples/celery/demo.py
 
-test: $(call with,test) ## run the test suite
-	$(PY) -m pytest
+# The tests of faults, signals and servers depend on timing, so they run without a trace function.
+UNMEASURED := tests/reliability tests/servers
 
-# Without the tests that depend on threads and time: CPython 3.11 cannot trace some of them reliably.
-coverage: $(call with,test) ## run most tests and measure their coverage
-	$(PY) -m pytest -q --cov --cov-report=term --ignore=tests/reliability --ignore=tests/servers --ignore=tests/compatibility
+test: coverage ## run the test suite
+	$(PY) -m pytest $(UNMEASURED)
+
+coverage: $(call with,test) ## run the tests that are measured for coverage, and print it
+	$(PY) -m pytest --cov $(UNMEASURED:%=--ignore=%)
 
 quick: $(call with,test) ## run the tests that need neither sockets nor processes; takes seconds
 	$(PY) -m pytest -q -m "not (server or process or slow)"

@@ -902,7 +902,7 @@ def test_displays_that_wait_when_a_process_ends_are_published(app, edge):
             target.client.get_offers(offers("a1-serverside-ab"))
         assert eventually(lambda: server.requests)
         signals.worker_shutdown.send(sender=None)
-        assert waiting(app) == 4
+        assert eventually(lambda: waiting(app) == 4)
         assert target.stats() == {"sent": 0, "resent": 4, "lost": 1}
 
 

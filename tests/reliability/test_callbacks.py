@@ -502,7 +502,6 @@ def test_b4_a_burst_from_many_threads_does_not_exceed_max_workers(server):
     assert max(most) <= 3
 
 
-@pytest.mark.no_cover
 def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
     """Each queued call has an outcome, no matter when the signal arrives."""
     class Limit(Exception):
