@@ -1,7 +1,7 @@
 """The offers of an answer for one mbox, one view or the page load, for templates."""
 
 import itertools
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from target_python_sdk.types.enums import MetricType, OptionType
 from target_python_sdk.types.notification import Notification, NotificationMbox, NotificationPageLoad, NotificationView
@@ -124,26 +124,19 @@ class Offer:
         Raises ``OptionError`` if there is nothing to report: no content, or content that was executed and not
         prefetched, whose display was counted with the call.
         """
-        for part in self._parts:
-            options = [option for option in part.options or () if option is not None]
-            tokens = [option.event_token for option in options if option.event_token]
-            if tokens:
-                return self._notification(MetricType.DISPLAY, tokens, part)
+        tokens = [(option.event_token, part) for part in self._parts for option in part.options or () if option]
         reason = "it was not prefetched, so its display was counted with the call" if self else "there is no content"
-        raise OptionError(f"No display of {self._label} can be reported: {reason}")
+        return self._notification(MetricType.DISPLAY, tokens, f"No display of {self._label} can be reported: {reason}")
 
     def click(self) -> Notification:
         """Return the notification that this offer was clicked, with an id and the present time.
 
         Raises ``OptionError`` if no activity measures clicks on it.
         """
-        for part in self._parts:
-            metrics = [metric for metric in part.metrics or () if metric is not None]
-            tokens = [metric.event_token for metric in metrics if metric.type == MetricType.CLICK]
-            known = [token for token in tokens if token]
-            if known:
-                return self._notification(MetricType.CLICK, known, part)
-        raise OptionError(f"No click on {self._label} can be reported: no activity measures clicks on it")
+        metrics = [(metric, part) for part in self._parts for metric in part.metrics or () if metric]
+        tokens = [(metric.event_token, part) for metric, part in metrics if metric.type == MetricType.CLICK]
+        reason = "no activity measures clicks on it"
+        return self._notification(MetricType.CLICK, tokens, f"No click on {self._label} can be reported: {reason}")
 
     @property
     def _label(self) -> str:
@@ -162,9 +155,14 @@ class Offer:
         value = next((tokens[name] for name in names if tokens.get(name) is not None), None)
         return None if value is None else str(value)
 
-    def _notification(self, type_: str, tokens: List[str], part: Part) -> Notification:
-        state = getattr(part, "state", None)
-        made = Notification(id=random_uuid(), type=type_, timestamp=epoch_milliseconds(), tokens=tokens)
+    def _notification(self, type_: str, tokens: Sequence[Tuple[Optional[str], Part]], problem: str) -> Notification:
+        """Return a notification with the tokens. ``problem`` is the text of the error if there are none."""
+        known = [(token, part) for token, part in tokens if token]
+        if not known:
+            raise OptionError(problem)
+        state = getattr(known[0][1], "state", None)
+        unique = list(dict.fromkeys(token for token, _ in known))
+        made = Notification(id=random_uuid(), type=type_, timestamp=epoch_milliseconds(), tokens=unique)
         if self.kind == "mbox":
             made.mbox = NotificationMbox(name=self.name, state=state)
         elif self.kind == "view":

@@ -44,9 +44,9 @@ class PreparedCall(Generic[ResultT]):
         self._convert = convert
         #: Emptied when the failure of the call is counted.
         self._uncounted = [True]
+        prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         counters = runtime.counters
         counters.calls.add()
-        prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
         #: The request to the edge; None for an on-device decision.

@@ -40,6 +40,14 @@ def epoch_milliseconds() -> int:
     return int(time.time() * 1000)
 
 
+def looks_like_seconds(timestamp: float) -> bool:
+    """Return whether a timestamp that should be in milliseconds is one in seconds: read as milliseconds, it is in 1970.
+
+    Smaller numbers are not the present time in either unit.
+    """
+    return 1e8 <= timestamp < 3.1536e10
+
+
 def utc_offset_minutes() -> float:
     """Return the current offset of local time from UTC in minutes, positive east of Greenwich."""
     return _utc_offset_minutes(time.time() // 900, time.tzname)

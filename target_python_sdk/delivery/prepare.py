@@ -4,7 +4,7 @@ The caller's objects are not changed: each part that needs a default is copied.
 """
 
 import re
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.conversion import AUTH_STATES
@@ -37,7 +37,9 @@ from target_python_sdk.types import (
     PrefetchRequest,
     VisitorId,
 )
-from target_tools.clock import epoch_seconds, utc_offset_minutes
+from target_tools.clock import epoch_milliseconds, epoch_seconds, looks_like_seconds, utc_offset_minutes
+from target_tools.error_text import invalid
+from target_tools.errors import OptionError
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 from target_tools.uuids import UuidGenerator, uuid_from_text
@@ -47,8 +49,6 @@ _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
 #: The API accepts session ids of 1 to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")
 _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
-
-ItemT = TypeVar("ItemT", MboxRequest, Notification)
 
 
 class SessionIdentity(NamedTuple):
@@ -96,7 +96,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
         execute=None if given.execute is None else _execute(given.execute, log),
         prefetch=None if given.prefetch is None else _prefetch(given.prefetch, log),
-        notifications=None if given.notifications is None else _notifications(given.notifications, log),
+        notifications=_notifications(given, ids, log) if given.notifications else None,
     )
     # The page takes over the visitor's own state, else the customer ids of the call.
     state: Optional[Mapping[str, Any]] = None
@@ -219,7 +219,12 @@ def _mboxes(given: Optional[List[MboxRequest]], log: Log) -> Optional[List[MboxR
     """Return the mboxes that have a name. Those without an index get the next ones after the highest given."""
     if not given:
         return None
-    named = _drop_invalid(given, _has_name, MBOX_INVALID, log)
+    named = []
+    for mbox in given:
+        if mbox.name:
+            named.append(mbox)
+        else:  # left out, as in 1.1.0; nothing else is logged, because it may be the visitor's
+            log.error("%s\n%s", MBOX_INVALID, {"name": mbox.name, "index": mbox.index})
     indexes = [mbox.index for mbox in named if isinstance(mbox.index, int)]
     if len(indexes) < len(named):
         following = max(indexes, default=-1) + 1
@@ -230,31 +235,42 @@ def _mboxes(given: Optional[List[MboxRequest]], log: Log) -> Optional[List[MboxR
     return named or None
 
 
-def _has_name(mbox: MboxRequest) -> bool:
-    return bool(mbox.name)
+def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Optional[List[Notification]]:
+    """Return the notifications that can be sent, with the id and the timestamp that they lack.
+
+    The others are logged and left out, as in 1.1.0. Raises ``OptionError`` if that leaves nothing to send.
+    """
+    sent, errors = [], []
+    for position, notification in enumerate(request.notifications or ()):
+        error = _notification_error(notification, f"request.notifications[{position}]")
+        if error is not None:
+            errors.append(error)
+            continue
+        time = epoch_milliseconds() if notification.timestamp is None else notification.timestamp
+        if looks_like_seconds(time) and log.first_time("timestamp in seconds"):
+            log.warning("The timestamp of a notification is in 1970; is it meant in milliseconds?")
+        is_complete = notification.id and notification.timestamp is not None
+        own_id = notification.id or ids.next()
+        sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
+    if errors and not sent and request.execute is None and request.prefetch is None:
+        raise errors[0]
+    for error in errors:
+        log.error("%s\n%s", NOTIFICATION_INVALID, error)
+    return sent or None
 
 
-def _notifications(given: List[Notification], log: Log) -> Optional[List[Notification]]:
-    return _drop_invalid(given, _is_complete, NOTIFICATION_INVALID, log) or None
+def _notification_error(notification: Notification, place: str) -> Optional[OptionError]:
+    """Return the error about a notification that the API would refuse."""
+    own_id: object = notification.id
+    time: object = notification.timestamp
+    if own_id is not None and not isinstance(own_id, str):
+        return _invalid_part(f"{place}.id", "text", own_id)
+    if notification.type not in _METRICS:
+        return _invalid_part(f"{place}.type", "'click' or 'display'", notification.type)
+    if time is not None and (isinstance(time, bool) or not isinstance(time, (int, float))):
+        return _invalid_part(f"{place}.timestamp", "milliseconds since 1970", time)
+    return None
 
 
-def _is_complete(notification: Notification) -> bool:
-    timestamp = notification.timestamp
-    return (
-        isinstance(notification.id, str)
-        and isinstance(timestamp, (int, float))
-        and not isinstance(timestamp, bool)
-        and notification.type in _METRICS
-    )
-
-
-def _drop_invalid(items: Sequence[ItemT], is_valid: Callable[[ItemT], bool], text: str, log: Log) -> List[ItemT]:
-    """Return a new list of the valid items. The others are logged and left out, as in 1.1.0."""
-    valid = []
-    for item in items:
-        if is_valid(item):
-            valid.append(item)
-        else:
-            # Nothing else is logged: it may be the visitor's.
-            log.error("%s\n%s", text, {"name": getattr(item, "name", None), "index": getattr(item, "index", None)})
-    return valid
+def _invalid_part(place: str, expected: str, got: object) -> OptionError:
+    return OptionError(invalid(place, expected=expected, got=got, secret=True), place, expected)

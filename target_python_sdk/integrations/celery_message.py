@@ -52,7 +52,6 @@ def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
         reject("callback", "None", problem="a message cannot contain a callback")
     check_notifications(call.request)
     prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
-    check_notifications(prepared.request)  # prepare_request has removed the invalid ones
     message = message_from_request(prepared.request, prepared.session.session_id)
     if prepared.cluster is not None:
         message["location_hint"] = prepared.cluster

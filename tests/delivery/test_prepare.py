@@ -2,6 +2,8 @@
 
 import copy
 import logging
+import time
+import uuid
 
 import pytest
 from hypothesis import given
@@ -36,10 +38,10 @@ ORGANIZATION = "1234567890@AdobeOrg"
 LOG = Log()
 
 
-def prepared(request=None, *, hint=None, client_options=None, **options):
-    settings = client_settings({"client": "acme", "organization_id": ORGANIZATION, **(client_options or {})}, LOG)
-    call = call_options({"request": request or DeliveryRequest(), **options}, settings, LOG)
-    return prepare_request(call, settings, hint, LOG)
+def prepared(request=None, *, hint=None, client_options=None, log=LOG, **options):
+    settings = client_settings({"client": "acme", "organization_id": ORGANIZATION, **(client_options or {})}, log)
+    call = call_options({"request": request or DeliveryRequest(), **options}, settings, log)
+    return prepare_request(call, settings, hint, log)
 
 
 def sent(request=None, **options):
@@ -378,24 +380,64 @@ def test_b30_none_in_lists_is_ignored():
     assert ([mbox.name for mbox in out.execute.mboxes], [one.id for one in out.notifications]) == (["a"], ["1"])
 
 
-@pytest.mark.parametrize(
-    ("fields", "good"),
-    [
-        ({"id": "1", "type": "click", "timestamp": 1}, True),
-        ({"id": "1", "type": "display", "timestamp": 1.5}, True),
-        ({"id": "1", "type": "click", "timestamp": "1"}, False),
-        ({"id": "1", "type": "click", "timestamp": True}, False),
-        ({"id": "1", "type": "click"}, False),
-        ({"id": ["1"], "type": "click", "timestamp": 1}, False),
-        ({"type": "click", "timestamp": 1}, False),
-        ({"id": "1", "type": "hover", "timestamp": 1}, False),
-        ({"id": "1", "timestamp": 1}, False),
+UNSENDABLE = {
+    "type": [
+        ({"type": "hover"}, "expected 'click' or 'display', got a str (value not shown)"),
+        ({"type": None}, "expected 'click' or 'display', got None"),
     ],
+    "timestamp": [
+        ({"timestamp": "1"}, "expected milliseconds since 1970, got a str (value not shown)"),
+        ({"timestamp": True}, "expected milliseconds since 1970, got True"),
+    ],
+    "id": [
+        ({"id": ["1"]}, "expected text, got a list of 1 item"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "problem"), [(field, *case) for field, cases in UNSENDABLE.items() for case in cases]
 )
-def test_b30_a_notification_without_valid_id_type_and_timestamp_is_left_out(fields, good, caplog):
-    out = sent(DeliveryRequest(notifications=[Notification(mbox=NotificationMbox(name="a"), **fields)]))
-    assert (out.notifications is not None) is good
-    assert ("Notification validation failed for: " in caplog.text) is not good
+def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field, fields, problem, caplog):
+    bad = Notification(**{"id": "bad", "type": "click", "timestamp": 1, **fields})
+    text = f"request.notifications[0].{field}: {problem}"
+    with pytest.raises(OptionError) as caught:
+        sent(DeliveryRequest(notifications=[bad]))
+    assert str(caught.value) == text
+    assert not caplog.records
+
+    out = sent(DeliveryRequest(notifications=[bad, Notification(id="good", type="click", timestamp=1)]))
+    assert [one.id for one in out.notifications] == ["good"]
+    out = sent(DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()), notifications=[bad]))
+    assert out.notifications is None
+    assert [record.getMessage() for record in caplog.records] == [f"Notification validation failed for: \n{text}"] * 2
+
+
+@pytest.mark.parametrize("timestamp", [0, -5, 1.5, 1, 1700000000000])
+def test_a_notification_is_sent_as_it_is(timestamp):
+    given = Notification(id="1", type="display", timestamp=timestamp, mbox=NotificationMbox(name="a"))
+    (out,) = sent(DeliveryRequest(notifications=[given])).notifications
+    assert out is given
+
+
+def test_a_missing_id_and_timestamp_are_filled_in():
+    given = [Notification(type="click"), Notification(type="display", id="", tokens=["t"]), Notification(type="click")]
+    before = int(time.time() * 1000)
+    out = sent(DeliveryRequest(notifications=given)).notifications
+    assert all(before <= one.timestamp <= time.time() * 1000 for one in out)
+    assert len({uuid.UUID(one.id) for one in out}) == 3
+    assert [one.type for one in out] == ["click", "display", "click"]
+    assert out[1].tokens == ["t"]
+    assert [(one.id, one.timestamp) for one in given] == [(None, None), ("", None), (None, None)]
+
+
+def test_a_timestamp_in_seconds_is_logged_once(caplog):
+    log = Log()
+    for _ in range(2):
+        sent(DeliveryRequest(notifications=[Notification(id="1", type="click", timestamp=1700000000)]), log=log)
+    assert [record.getMessage() for record in caplog.records] == [
+        "The timestamp of a notification is in 1970; is it meant in milliseconds?"
+    ]
 
 
 def test_parts_of_a_request_may_be_dicts_with_wire_names():

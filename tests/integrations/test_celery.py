@@ -509,13 +509,20 @@ def test_the_message_has_all_ids_and_times():
     assert request == DeliveryRequest(notifications=notified()["request"].notifications)
 
 
+def test_the_message_has_ids_and_times_of_notifications_that_lack_them():
+    request = DeliveryRequest(notifications=[Notification(type="click", tokens=["t"])])
+    first, second = (message_from_options({"request": request}, Log())["request"]["notifications"] for _ in range(2))
+    assert first[0]["id"] != second[0]["id"]
+    assert abs(first[0]["timestamp"] - time.time() * 1000) < 60000
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {},
         {"request": {}},
         {"request": DeliveryRequest()},
-        {"request": DeliveryRequest(notifications=[{"id": "no time", "type": "display"}])},
+        {"request": DeliveryRequest(notifications=[{"id": "of no type", "tokens": ["t"]}])},
         {**notified(), "callback": print},
         {**notified(), "err_callback": print},
         {**notified(), "timeout": "soon"},

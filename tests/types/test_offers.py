@@ -113,6 +113,17 @@ def test_mboxes_with_the_same_name_are_distinguished_by_index():
     assert not envelope.offer("hero", index=2)
 
 
+def test_an_mbox_with_several_activities_reports_all_of_them():
+    mboxes = [
+        {"name": "hero", "options": [HERO], "metrics": [CLICK], "state": "s-1"},
+        {"name": "hero", "options": [HERO, FLAGS], "metrics": [CLICK, {"type": "click", "eventToken": "clicked-2"}]},
+        {"name": "hero"},
+    ]
+    offer = answer(prefetch={"mboxes": mboxes}).offer("hero")
+    assert (offer.display().tokens, offer.display().mbox.state) == (["shown-1", "shown-2"], "s-1")
+    assert (offer.click().tokens, offer.click().mbox.state) == (["clicked-1", "clicked-2"], "s-1")
+
+
 def test_a_view_has_an_offer():
     views = [
         {"name": "cart", "key": key, "options": [{**HERO, "content": key}], "metrics": [CLICK], "state": f"s-{key}"}
