@@ -10,13 +10,13 @@ from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse
 from delivery_api_client.wire_values import TypeName, empty_value, parse_body, to_json_value
 from target_tools.clock import Deadline
-from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.lock_free import PerProcess
 from target_tools.errors import ApiValueError, DeadlineExceeded, InvalidResponse
 from target_tools.logger import Log
 
 if TYPE_CHECKING:
     from delivery_api_client.pool import Pool
-    from target_tools.concurrency.async_result import AsyncResult
+    from target_tools.concurrency.tasks import AsyncResult
 
 #: The separators of list parameters, by collection format.
 SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}

@@ -10,8 +10,7 @@ from target_python_sdk.delivery.options import ByteLimits
 from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.error_text import invalid
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
-from target_tools.http.bodies import render_json
-from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin
+from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin, render_json
 
 #: Seconds that a call without ``_request_timeout`` may take. 1.1.0 waited without a limit.
 DEFAULT_SECONDS = 60.0

@@ -3,9 +3,8 @@
 import weakref
 from typing import Any, Callable, Mapping, Sequence
 
-from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.task_workers import WorkerPool
-from target_tools.concurrency.tasks import Callback, CallbackTask
+from target_tools.concurrency.tasks import AsyncResult, Callback, CallbackTask
 from target_tools.errors import ApiValueError, ClientClosed
 from target_tools.logger import Log
 

@@ -11,7 +11,7 @@ from delivery_api_client.http_request import Headers, Pairs, Timeout, http_reque
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
 from target_python_sdk.delivery.payload_log import PayloadLogger
 from target_tools.clock import Deadline
-from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.lock_free import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply
 from target_tools.http.policies import RetryPolicy

@@ -13,7 +13,7 @@ from delivery_api_client.models import MODELS
 from target_python_sdk.types import Order
 from target_tools.clock import as_utc
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError, InvalidResponse
-from target_tools.http.bodies import parse_json
+from target_tools.http.messages import parse_json
 from target_tools.schema.model import Model
 
 #: The name of a type, or the class itself.

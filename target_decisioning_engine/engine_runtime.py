@@ -23,7 +23,7 @@ from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
-from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.lock_free import PerProcess
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider

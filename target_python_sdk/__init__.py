@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         ClientOptions,
     )
     from target_python_sdk.types import DeliveryRequest
-    from target_tools.concurrency.async_result import AsyncResult
+    from target_tools.concurrency.tasks import AsyncResult
 
     #: A request without mboxes, views and notifications, for the channel ``web``.
     EMPTY_REQUEST: DeliveryRequest
@@ -76,7 +76,7 @@ else:  # hidden from type checkers, which would otherwise accept any attribute n
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "AsyncResult":
-            from target_tools.concurrency.async_result import AsyncResult  # noqa: PLC0415 - only annotations need it
+            from target_tools.concurrency.tasks import AsyncResult  # noqa: PLC0415 - only annotations need it
 
             return AsyncResult
         from target_python_sdk.delivery import option_types  # noqa: PLC0415 - saves 5 % of the import time

@@ -22,7 +22,7 @@ from target_python_sdk.ready_event import ReadyEvent
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
-from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.lock_free import PerProcess
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, OptionError
 from target_tools.event_provider import EventProvider
@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         ClientOptions,
     )
     from target_python_sdk.runtime import Runtime
-    from target_tools.concurrency.async_result import AsyncResult
+    from target_tools.concurrency.tasks import AsyncResult
     from target_tools.typing_compat import Unpack
 
 ResultT = TypeVar("ResultT")
@@ -126,7 +126,7 @@ class TargetClient:
 
         ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
         ``timeout``. With a ``callback`` it returns an
-        :class:`~target_tools.concurrency.async_result.AsyncResult` at once. Raises ``OptionError`` before anything
+        :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` before anything
         is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
         """
         return self._execute(self._offers_call(merge_options(options, keywords)), _identity)

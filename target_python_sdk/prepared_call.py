@@ -25,8 +25,7 @@ from target_python_sdk.notifications import queue_notifications
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.clock import Deadline
-from target_tools.concurrency.async_result import AsyncResult
-from target_tools.concurrency.tasks import CallbackTask, TimeLimit
+from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeadlineExceeded, DeliveryError, HttpStatusError
 from target_tools.http.messages import HttpRequest

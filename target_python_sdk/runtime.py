@@ -20,17 +20,16 @@ from target_python_sdk.delivery.payload_log import PayloadLogger
 from target_python_sdk.delivery.pipeline import CallResult, OnDeviceContext
 from target_python_sdk.location_hint import request_location_hint
 from target_tools.clock import monotonic
-from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitBreaker
-from target_tools.http.failover import FailoverSender
 from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
-from target_tools.http.retries import RetryingSender
+from target_tools.http.retries import FailoverSender, RetryingSender
 from target_tools.http.transport import Transport
 from target_tools.logger import Log
 

@@ -34,7 +34,7 @@ class DeliveryApi:
 
         :param version: The caller's version.
         :param headers: Additional headers.
-        :param async_req: If True, return an :class:`~target_tools.concurrency.async_result.AsyncResult` at once, and
+        :param async_req: If True, return an :class:`~target_tools.concurrency.tasks.AsyncResult` at once, and
             call ``callback`` or ``err_callback`` later.
         :param _request_timeout: Seconds for the whole call.
         :param _preload_content: If False, return a urllib3 response.

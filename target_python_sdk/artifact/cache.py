@@ -20,7 +20,7 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import Deadline, epoch_seconds, monotonic
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.errors import DeadlineExceeded, OptionError
-from target_tools.http.bodies import parse_json, render_json
+from target_tools.http.messages import parse_json, render_json
 from target_tools.logger import Log
 
 #: Maximum age of a cached artifact in seconds: thirty days.

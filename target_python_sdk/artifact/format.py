@@ -8,7 +8,7 @@ import hashlib
 from typing import Any
 
 from target_tools.errors import InvalidArtifact, InvalidResponse
-from target_tools.http.bodies import MAX_BRACKETS, parse_json, render_json
+from target_tools.http.messages import MAX_BRACKETS, parse_json, render_json
 
 _MAGIC = b"ATOD:001"
 _KEY_SIZE = 32

@@ -11,9 +11,8 @@ from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.protocol import DELIVERY_PATH, SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.http.bodies import parse_json, render_json
 from target_tools.http.failures import status_error
-from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.messages import HttpReply, HttpRequest, parse_json, render_json
 
 _REQUEST_ID = re.compile(rb'"requestId"\s*:\s*"([^"]*)"')
 

@@ -13,8 +13,7 @@ from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import DeliveryRequest, Geo
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError
-from target_tools.http.bodies import parse_json
-from target_tools.http.messages import HttpRequest, Send
+from target_tools.http.messages import HttpRequest, Send, parse_json
 
 #: The fields that a look-up fills in.
 _LOOKED_UP = ("latitude", "longitude", "country_code", "state_code", "city")

@@ -39,8 +39,7 @@ from target_python_sdk.integrations.celery_message import (
     serializer_of,
 )
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.counter import Counter
-from target_tools.concurrency.per_process import PerProcess
+from target_tools.concurrency.lock_free import Counter, PerProcess
 from target_tools.errors import ClientClosed, ConnectionFailed, DeadlineExceeded, TargetError
 from target_tools.logger import Log
 

@@ -11,8 +11,8 @@ from typing import Callable, Dict, List, Optional
 
 from target_python_sdk.client import TargetClient
 from target_tools.clock import Deadline
-from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.tasks import AsyncResult
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log

@@ -18,7 +18,7 @@ from target_tools.errors import (
     QueueFull,
     TargetError,
 )
-from target_tools.http.bodies import parse_json, render_json
+from target_tools.http.messages import parse_json, render_json
 from target_tools.logger import Log
 
 #: Errors after which the same request may succeed later, besides the statuses 429 and 5xx.

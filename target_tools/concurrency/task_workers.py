@@ -28,12 +28,11 @@ from functools import partial
 from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.async_result import AsyncResult
-from target_tools.concurrency.counter import Counter
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR
-from target_tools.concurrency.tasks import CallbackTask, Task
+from target_tools.concurrency.tasks import AsyncResult, CallbackTask, Task
 from target_tools.concurrency.threads import ThreadName, start_thread
 from target_tools.errors import CallLost, QueueFull
 

@@ -13,10 +13,10 @@ signal handler that raises leaves the circuit usable.
 
 import functools
 import random
-from typing import Callable, Dict, Generic, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.lock_free import BoundedTable, Counter, Once
 from target_tools.errors import (
     CircuitOpen,
     ConnectionFailed,
@@ -26,7 +26,6 @@ from target_tools.errors import (
     TlsError,
 )
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
-from target_tools.http.origins import OriginTable
 from target_tools.http.policies import BreakerPolicy
 
 #: Statuses by which a gateway reports that the origin is down.
@@ -36,7 +35,6 @@ PROBE_SECONDS = 1.0
 #: The number of windows that the breaker looks back if there were few calls.
 _OLDEST_WINDOW = 6
 
-ValueT = TypeVar("ValueT")
 #: Receives the outcome of a call: the cause of a failure, or None if the origin answered.
 _Report = Callable[[Optional[str]], None]
 
@@ -54,23 +52,6 @@ class CircuitChange(NamedTuple):
     cause: str
     #: The time that the circuit was open; None at its opening.
     seconds: Optional[float] = None
-
-
-class _Once(Generic[ValueT]):
-    """A value that can be set once; the first of several threads wins."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self) -> None:
-        self._values: Dict[None, ValueT] = {}
-
-    def set(self, value: ValueT) -> bool:
-        """Set the value; return False if it was set before."""
-        return self._values.setdefault(None, value) is value
-
-    def get(self) -> Optional[ValueT]:
-        """Return the value, or None before it is set."""
-        return self._values.get(None)
 
 
 class _Half:
@@ -132,8 +113,8 @@ class _Circuit:
 
     def __init__(self) -> None:
         self._halves: Dict[int, _Half] = {}
-        self.opened: _Once[_Outage] = _Once()
-        self.closed: _Once[CircuitChange] = _Once()
+        self.opened: Once[_Outage] = Once()
+        self.closed: Once[CircuitChange] = Once()
 
     def half(self, number: int) -> _Half:
         """Return the counts of the half-window ``number``."""
@@ -182,7 +163,7 @@ class CircuitBreaker:
         self._patience = patience
         self._on_change = on_change
         self._half_seconds = policy.window / 2
-        self._circuits: OriginTable[_Circuit] = OriginTable(lambda origin: _Circuit())
+        self._circuits: BoundedTable[Origin, _Circuit] = BoundedTable(lambda origin: _Circuit())
         # The random module's own generator has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
 

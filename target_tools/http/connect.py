@@ -1,13 +1,18 @@
-"""Opens a TCP connection to the first of several addresses that answers (RFC 8305)."""
+"""Opens connections: in a thread that can be left behind, to the first of several addresses that answers (RFC 8305)."""
 
 import contextlib
+import contextvars
 import os
 import selectors
 import socket
 from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Optional
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.http.dns import AddressInfo
+from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.threads import in_main_thread
+from target_tools.errors import DeadlineExceeded
+from target_tools.http.dns import AddressInfo, Resolver
+from target_tools.http.tls import TlsContexts
 
 #: Seconds after which the next address is tried while the earlier attempts go on.
 ATTEMPT_SECONDS = 0.25
@@ -22,6 +27,39 @@ SOCKET_OPTIONS = (
         if hasattr(socket, name)
     ),
 )
+
+
+class ConnectionOpener:
+    """The resources for opening connections, shared by the pools of one client in one process."""
+
+    def __init__(self, tls: TlsContexts, blocking: Callable[[], ContextManager[object]]) -> None:
+        self.tls = tls
+        self.resolver = Resolver(blocking)
+        #: Entered by a thread that begins a long wait for a look-up or a connection.
+        self.blocking = blocking
+        self._helper_threads = HelperThreads()
+
+    def run(self, act: Callable[[], None], undo: Callable[[], object], deadline: Deadline, in_thread: bool) -> None:
+        """Call ``act``, which opens a connection: in this thread, or in a helper thread that can be left behind.
+
+        The main thread always uses a helper thread.  Name look-ups, TLS and urllib3 take locks, which an exception
+        raised by a signal handler could leave locked.  ``in_thread`` requires one in other threads, too.  ``undo``
+        is called if the connection is opened after the deadline.
+        """
+        if not in_thread and not in_main_thread():
+            act()
+            return
+        run = contextvars.copy_context().run
+        try:
+            # Wait until the thread has exited: uWSGI without threads lets none exit between requests.
+            with self.blocking():
+                self._helper_threads.call(lambda: run(act), deadline, undo, wait_for_thread_exit=True)
+        except DeadlineExceeded:  # perhaps of the opening only: another host can be tried
+            raise socket.timeout("the connection attempt timed out") from None
+
+    def abandoned(self) -> int:
+        """Return the number of running look-ups and connection attempts that no call waits for."""
+        return self.resolver.abandoned() + self._helper_threads.abandoned()
 
 
 class Connected(NamedTuple):

@@ -16,10 +16,9 @@ from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import ConnectionFailed, escape_text
-from target_tools.http.messages import Origin
-from target_tools.http.origins import OriginTable
 
 #: One address from ``getaddrinfo``: family, kind, protocol, canonical name, socket address.
 AddressInfo = Tuple[Any, ...]
@@ -80,7 +79,7 @@ class Resolver:
 
     def __init__(self, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext) -> None:
         self._blocking = blocking
-        self._cache: OriginTable[_CacheEntry] = OriginTable(lambda origin: _CacheEntry(), limit=MAX_CACHED_HOSTS)
+        self._cache: BoundedTable[Key, _CacheEntry] = BoundedTable(lambda key: _CacheEntry(), limit=MAX_CACHED_HOSTS)
         #: The latest look-up of each host.
         self._running: Dict[Key, _LookUp] = {}
         #: All look-ups whose threads run.
@@ -99,7 +98,7 @@ class Resolver:
         literal = _literal(host, port) if resolve.__module__ == "socket" else None  # pass all hosts to a replacement
         if literal is not None:
             return [literal]
-        cached = self._cache.get(_table_key(key))
+        cached = self._cache.get(key)
         fresh = cached.usable(FRESH_SECONDS)
         if fresh and cached.resolve is resolve:
             return fresh
@@ -127,17 +126,17 @@ class Resolver:
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:
         """Put ``address`` first, because a connection to it was opened."""
-        cached = self._cache.peek(_table_key((host, port)))
+        cached = self._cache.peek((host, port))
         if cached is not None:
             cached.addresses = _with_first(cached.addresses, address)
 
     def forget(self, host: str, port: int) -> None:
         """Drop the cached addresses of ``host``."""
-        self._cache.drop(_table_key((host, port)))
+        self._cache.drop((host, port))
 
     def expire(self, host: str, port: int) -> None:
         """Look up ``host`` again at its next use; the cached addresses are used only if that fails."""
-        cached = self._cache.peek(_table_key((host, port)))
+        cached = self._cache.peek((host, port))
         if cached is not None:
             cached.found_at = min(cached.found_at, monotonic() - FRESH_SECONDS)
 
@@ -193,7 +192,7 @@ class Resolver:
 
     def _remember(self, look_up: _LookUp) -> None:
         """Cache the addresses.  The previously preferred one stays first if it is still among them."""
-        cached = self._cache.get(_table_key(look_up.key))
+        cached = self._cache.get(look_up.key)
         if cached.addresses:
             look_up.addresses = _with_first(look_up.addresses, cached.addresses[0])
         cached.addresses, cached.found_at, cached.resolve = look_up.addresses, monotonic(), look_up.resolve
@@ -203,11 +202,6 @@ def _is_lost(look_up: _LookUp) -> bool:
     """Return whether to start another look-up, because the thread never began or the resolver hangs."""
     age = monotonic() - look_up.made_at
     return age > HANGING_SECONDS or (age > START_SECONDS and not look_up.begun)
-
-
-def _table_key(key: Key) -> Origin:
-    """Return a key for the table of origins.  It has no scheme, since the addresses are the same for all schemes."""
-    return Origin("", *key)
 
 
 def _with_first(addresses: List[AddressInfo], first: AddressInfo) -> List[AddressInfo]:

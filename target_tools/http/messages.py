@@ -1,15 +1,36 @@
-"""HTTP requests and replies as values.
+"""HTTP requests and replies as values, and the bodies of replies: read, decompressed and parsed under a size limit.
 
 ``Send`` is the type of a function that sends a request within a deadline and returns the reply.  Logging, retries
 and the circuit breaker wrap such a function, and tests replace it.
+
+urllib3 does not limit the size of a body in every supported version: 2.6 and 2.7 added limits, 1.26 has none.  A body
+of 300 KB can decompress to 300 MB.
 """
 
-from typing import Callable, Mapping, NamedTuple, Optional, Tuple
+import http.client
+import json
+import math
+import re
+import zlib
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_tools.clock import Deadline
+from target_tools.errors import InvalidResponse, ResponseTooLarge
 
 #: The port that each scheme implies.
 DEFAULT_PORTS = {"http": 80, "https": 443}
+#: Bytes to read at once.
+READ_SIZE = 65536
+#: Maximum nesting depth of an answer.
+MAX_DEPTH = 100
+#: Maximum number of lists and objects in an answer.  An empty one takes 2 bytes of text and 100 bytes of memory.
+MAX_BRACKETS = 200000
+#: Maximum number of values for each allowed list or object.  A number takes 2 bytes of text and 40 bytes of memory.
+VALUES_PER_BRACKET = 2
+#: Maximum number of concatenated gzip members; real servers send one.
+MAX_MEMBERS = 16
+#: Maximum number of digits in an integer; parsing takes quadratic time.
+MAX_DIGITS = 400
 
 
 class Origin(NamedTuple):
@@ -91,3 +112,140 @@ class HttpReply(NamedTuple):
 
 
 Send = Callable[[HttpRequest, Deadline], HttpReply]
+
+
+def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """Return the body, still encoded.  Raises what ``http.client`` raises for a truncated one."""
+    if response.length is not None:
+        if response.length > max_bytes:
+            raise too_large(max_bytes)
+        return response.read()
+    parts: List[bytes] = []
+    size = 0
+    while True:
+        part = response.read(READ_SIZE)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise too_large(max_bytes)
+
+
+def decode_body(body: bytes, encoding: Optional[str], max_bytes: int) -> bytes:
+    """Return ``body`` without its Content-Encoding, which must be gzip, identity or None."""
+    name = (encoding or "").strip().lower()
+    if name in ("identity", ""):
+        return body
+    if name not in ("gzip", "x-gzip"):
+        raise InvalidResponse("the answer has a content encoding that was not asked for")
+    return _gunzip(body, max_bytes)
+
+
+def _gunzip(body: bytes, max_bytes: int) -> bytes:
+    parts: List[bytes] = []
+    left = max_bytes
+    while body:
+        if len(parts) == MAX_MEMBERS:
+            raise InvalidResponse("the answer has too many gzip members")
+        member = zlib.decompressobj(31)
+        try:
+            # Allow one more byte, to distinguish "just fits" from "too large".
+            parts.append(member.decompress(body, left + 1))
+        except zlib.error:
+            raise InvalidResponse("the answer is not the gzip it says it is") from None
+        left -= len(parts[-1])
+        if left < 0:
+            raise too_large(max_bytes)
+        if not member.eof:
+            raise InvalidResponse("the answer ends in the middle of its gzip")
+        body = member.unused_data
+    return b"".join(parts)
+
+
+def too_large(max_bytes: int) -> ResponseTooLarge:
+    """Return the error for a body of more than ``max_bytes``."""
+    return ResponseTooLarge(f"the answer is larger than {max_bytes} bytes")
+
+
+def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
+    """Return the value of a UTF-8 JSON document.
+
+    The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
+    result takes at most a small multiple of the memory of its text.  Raises ``InvalidResponse`` for other encodings,
+    NaN and Infinity, numbers with hundreds of digits, and nesting that could exceed the recursion limit elsewhere.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+        brackets = text.count("[") + text.count("{")
+        if brackets > max_brackets:
+            raise InvalidResponse("the answer holds too many lists and objects")
+        most = max_brackets * VALUES_PER_BRACKET
+        # Count all commas first, which is fast; exclude those within strings only if there are very many.
+        if text.count(",") + brackets > most and _count_values(text) > most:
+            raise InvalidResponse("the answer holds too many values")
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise InvalidResponse("the answer is nested too deeply") from None
+    except InvalidResponse:
+        raise
+    except ValueError as error:
+        # Do not chain the error: it holds the document, which must not get into a pickle or a log.
+        raise InvalidResponse(f"the answer is not JSON: {_json_error_text(error)}") from None
+    # The number of brackets limits the depth, so most answers need no second pass.
+    if brackets > MAX_DEPTH and _nesting_depth(text) > MAX_DEPTH:
+        raise InvalidResponse("the answer is nested too deeply")
+    return value
+
+
+def _json_error_text(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    return str(error)
+
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+def _count_values(text: str) -> int:
+    """Return the number of values in a JSON text, to within one for each list or object."""
+    bare = _STRING.sub("", text)
+    return bare.count(",") + bare.count("[") + bare.count("{")
+
+
+def _nesting_depth(text: str) -> int:
+    """Return the nesting depth of valid JSON."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _reject_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _parse_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("a number has too many digits")
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def render_json(value: Any) -> bytes:
+    """Return ``value`` as compact JSON.  Raises ValueError or TypeError if JSON cannot represent it."""
+    return _ENCODER.encode(value).encode("ascii")

@@ -1,31 +1,27 @@
-"""urllib3's pool managers, and functions of urllib3 that a test or a monitor has replaced.
+"""Creates pools and pool managers, and handles those of the application and those with replaced parts of urllib3.
 
 An application can supply a pool manager.  Most replaced functions take effect anyway, since our pools and
 connections derive from urllib3's.  A replaced ``PoolManager`` or connection class would not, because our own
 transport does not use it; requests then go through a pool manager made of the replacements.
 """
 
-import os
-import socket
-import types
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 import urllib3
-from urllib3 import poolmanager
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidResponse, OptionError
-from target_tools.http.bodies import READ_SIZE, decode_body, too_large
-from target_tools.http.messages import HttpReply, HttpRequest, Timings
+from target_tools.http.messages import READ_SIZE, HttpReply, HttpRequest, Origin, Timings, decode_body, too_large
+from target_tools.http.pools import (
+    ConnectionPool,
+    PooledConnection,
+    PooledTlsConnection,
+    TlsConnectionPool,
+    is_own_function,
+)
 from target_tools.http.proxies import Proxy
 from target_tools.http.tls import TlsContexts
 
-_URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
-#: Libraries whose sockets are real ones.
-_SOCKET_MODULES = ("socket", "gevent", "eventlet")
 #: The first bytes of every gzip stream.
 _GZIP = b"\x1f\x8b"
 
@@ -34,15 +30,15 @@ class Urllib3Replacements:
     """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not."""
 
     def __init__(self) -> None:
-        #: The parts that were last found to be urllib3's own.  Not those at import time, when a patch may be active.
-        self._own: Tuple[Any, ...] = ()
-        #: The parts at the last call that found a replacement, and a manager made of them for each proxy.
+        #: The parts if they were urllib3's own at the last check.  Not those at import, when a patch may be active.
+        self.own: Tuple[Any, ...] = ()
+        #: The parts if one of them was replaced at the last check, and a manager made of them for each proxy.
         self._replaced: Tuple[Any, ...] = ()
         self._managers: Dict[str, Any] = {}
 
-    def manager(self, proxy: Optional[Proxy], tls: TlsContexts) -> Any:
-        """Return a pool manager made of the replaced classes, or None if nothing is replaced."""
-        replaced = self.found()
+    def manager(self, parts: Tuple[Any, ...], proxy: Optional[Proxy], tls: TlsContexts) -> Any:
+        """Return a pool manager made of ``parts`` if any of them is replaced, else None."""
+        replaced = self.found(parts)
         if self._replaced != replaced:
             self._replaced, self._managers = replaced, {}
         if not replaced:
@@ -53,24 +49,11 @@ class Urllib3Replacements:
             manager = managers[name] = new_manager(proxy, tls)
         return manager
 
-    def found(self) -> Tuple[Any, ...]:
-        """Return the current parts if any of them is replaced, else an empty tuple."""
-        manager = urllib3.PoolManager
-        found: Tuple[Any, ...] = (
-            HTTPConnectionPool.ConnectionCls,
-            HTTPSConnectionPool.ConnectionCls,
-            *poolmanager.pool_classes_by_scheme.values(),
-            manager,
-            getattr(manager, "urlopen", None),
-            getattr(manager, "request", None),
-            getattr(manager, "connection_from_host", None),
-        )
-        if found == self._own:
-            return ()
-        if all(map(_is_own_class, found[:-3])) and all(map(_is_own_function, found[-3:])):
-            self._own = found
-            return ()
-        return found
+    def found(self, parts: Tuple[Any, ...]) -> Tuple[Any, ...]:
+        """Return ``parts`` if any of them is replaced, else an empty tuple."""
+        is_own = all(map(_is_own_class, parts[:-3])) and all(map(is_own_function, parts[-3:]))
+        self.own = parts if is_own else ()
+        return () if is_own else parts
 
     def close(self) -> None:
         """Close the idle connections of the managers."""
@@ -80,32 +63,8 @@ class Urllib3Replacements:
                 clear()
 
 
-def connect_functions() -> Tuple[Any, ...]:
-    """Return the functions that connections are opened with; a comparison shows whether one was replaced."""
-    return socket.socket, socket.socket.connect, socket.getaddrinfo, urllib3_connection.create_connection
-
-
-def are_connects_replaced() -> bool:
-    """Return whether sockets come from other code than urllib3, the standard library, gevent or eventlet."""
-    return not (
-        _is_own_function(urllib3_connection.create_connection)
-        and _is_own_function(own_class(HTTPConnection)._new_conn)  # private, and only compared
-        and socket.socket.__module__.partition(".")[0] in _SOCKET_MODULES
-    )
-
-
-def own_class(kind: Any) -> Any:
-    """Return urllib3's class behind ``kind``: inside a vcrpy cassette, an import returns a derived class."""
-    return next((one for one in kind.__mro__ if one.__module__ == "urllib3.connection"), kind)
-
-
 def _is_own_class(kind: Any) -> bool:
     return isinstance(kind, type) and kind.__module__.startswith("urllib3.")
-
-
-def _is_own_function(function: Any) -> bool:
-    """Return whether urllib3 defines ``function``.  A wrapper can copy the name of a function, but not its code."""
-    return type(function) is types.FunctionType and function.__code__.co_filename.startswith(_URLLIB3)
 
 
 def new_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
@@ -127,6 +86,44 @@ def new_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
         extra = "pip install target-python-sdk[socks]"
         raise OptionError(f"Invalid option 'proxy': a SOCKS proxy needs PySocks: {extra}", "proxy", extra) from None
     return SOCKSProxyManager(proxy.url, ssl_context=context)
+
+
+def _socks_pools() -> Tuple[Any, Any]:
+    """Return the classes of pools through a SOCKS proxy, without and with TLS."""
+    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - needs an extra
+
+    class PooledSocksConnection(PooledConnection, SOCKSConnection):  # type: ignore[misc]
+        opens_in_helper_thread = True  # PySocks does not check the deadline
+        _new_conn = SOCKSConnection._new_conn  # private, as in PooledConnection; PySocks connects
+
+    class PooledSocksTlsConnection(PooledTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
+        opens_in_helper_thread = True
+        _new_conn = SOCKSConnection._new_conn
+
+    class SocksConnectionPool(ConnectionPool):
+        ConnectionCls = PooledSocksConnection
+
+    class SocksTlsConnectionPool(TlsConnectionPool):
+        ConnectionCls = PooledSocksTlsConnection
+
+    return SocksConnectionPool, SocksTlsConnectionPool
+
+
+def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> Any:
+    """Return a pool of connections to ``origin``, directly or through ``proxy``.
+
+    Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
+    """
+    options: Dict[str, Any] = {}
+    if origin.scheme == "https":
+        options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
+    if proxy is None:
+        return (TlsConnectionPool if options else ConnectionPool)(origin.host, origin.port, maxsize=0, **options)
+    # Create a manager for each pool: an exception of a signal handler could leave its lock locked.
+    manager = new_manager(proxy, tls)
+    pools: Tuple[Any, Any] = _socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
+    manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
+    return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)
 
 
 def read_response(response: Any, request: HttpRequest, deadline: Deadline, began: float) -> HttpReply:

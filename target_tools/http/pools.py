@@ -6,7 +6,7 @@ Requests go through the public ``HTTPConnectionPool.urlopen``, so that code whic
 * ``QueueCls``: idle connections are kept in a ``deque``, whose operations no signal handler can interrupt half-way.
   One in six exceptions that a handler raises within ``queue.LifoQueue`` leaves it locked forever.
 * ``ConnectionCls``: connections open within the deadline, and send the head and body of a request together.
-* ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.replies`.
+* ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.exchanges`.
 
 The transport, not the pool, decides whether to keep a connection.  It keeps it only if the reply is complete and
 belongs to its request.
@@ -17,28 +17,30 @@ import encodings.idna  # imported early: a process forked during the import in a
 import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
 import encodings.utf_16_le  # noqa: F401
 import http.client
+import os
 import queue
 import re
 import socket
+import types
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, List, Optional, Tuple
 
+import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
+from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
 from target_tools.concurrency.fork_safety import OpenSSLSection
 from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.connect import connect
-from target_tools.http.exchanges import EXCHANGE, Exchange
-from target_tools.http.messages import Origin
-from target_tools.http.pool_managers import are_connects_replaced, connect_functions, new_manager, own_class
-from target_tools.http.proxies import Proxy
-from target_tools.http.replies import DeadlineReader, StrictResponse, set_socket_timeout
-from target_tools.http.tls import TlsContexts
+from target_tools.http.exchanges import EXCHANGE, DeadlineReader, Exchange, StrictResponse, set_socket_timeout
 
+_URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
+#: Libraries whose sockets are real ones.
+_SOCKET_MODULES = ("socket", "gevent", "eventlet")
 #: Bytes to send at once: one TLS record, so that the deadline is checked between records.
 SEND_SIZE = 16384
 
@@ -47,6 +49,31 @@ SKIPPED_HEADERS = ("Host", "User-Agent", "Accept-Encoding")
 _EMPTY_LINE = b"\r\n"
 #: Headers by which urllib3 chooses the framing of the body.
 _FRAMING = re.compile(rb"^(content-length|transfer-encoding):", re.IGNORECASE | re.MULTILINE)
+
+
+def connect_functions() -> Tuple[Any, ...]:
+    """Return the functions that connections are opened with; a comparison shows whether one was replaced."""
+    return socket.socket, socket.socket.connect, socket.getaddrinfo, urllib3_connection.create_connection
+
+
+def are_connects_replaced() -> bool:
+    """Return whether sockets come from other code than urllib3, the standard library, gevent or eventlet."""
+    return not (
+        is_own_function(urllib3_connection.create_connection)
+        and is_own_function(own_class(HTTPConnection)._new_conn)  # private, and only compared
+        and socket.socket.__module__.partition(".")[0] in _SOCKET_MODULES
+    )
+
+
+def own_class(kind: Any) -> Any:
+    """Return urllib3's class behind ``kind``: inside a vcrpy cassette, an import returns a derived class."""
+    return next((one for one in kind.__mro__ if one.__module__ == "urllib3.connection"), kind)
+
+
+def is_own_function(function: Any) -> bool:
+    """Return whether urllib3 defines ``function``.  A wrapper can copy the name of a function, but not its code."""
+    return type(function) is types.FunctionType and function.__code__.co_filename.startswith(_URLLIB3)
+
 
 _Plain: Any = own_class(HTTPConnection)
 _Tls: Any = own_class(HTTPSConnection)
@@ -102,7 +129,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         self._opening = True
         self.opened_with = connect_functions()
         try:
-            exchange.opener.run(self._open_or_close, self, exchange.opening)
+            exchange.opener.run(self._open_or_close, self.close, exchange.opening, self.opens_in_helper_thread)
         except (BrokenPipeError, ConnectionResetError) as error:
             # urlopen ignores these errors, because the server may have replied before it closed the connection.
             raise ConnectionFailed(f"no connection to {self.host}: {escape_text(error)}", "opening") from error
@@ -335,41 +362,3 @@ class TlsConnectionPool(HTTPSConnectionPool):
     QueueCls = IdleConnections  # type: ignore[assignment]
     ConnectionCls = PooledTlsConnection
     pool: IdleConnections  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-def _socks_pools() -> Tuple[Any, Any]:
-    """Return the classes of pools through a SOCKS proxy, without and with TLS."""
-    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - needs an extra
-
-    class PooledSocksConnection(PooledConnection, SOCKSConnection):  # type: ignore[misc]
-        opens_in_helper_thread = True  # PySocks does not check the deadline
-        _new_conn = SOCKSConnection._new_conn  # private, as in PooledConnection; PySocks connects
-
-    class PooledSocksTlsConnection(PooledTlsConnection, SOCKSHTTPSConnection):  # type: ignore[misc]
-        opens_in_helper_thread = True
-        _new_conn = SOCKSConnection._new_conn
-
-    class SocksConnectionPool(ConnectionPool):
-        ConnectionCls = PooledSocksConnection
-
-    class SocksTlsConnectionPool(TlsConnectionPool):
-        ConnectionCls = PooledSocksTlsConnection
-
-    return SocksConnectionPool, SocksTlsConnectionPool
-
-
-def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> Any:
-    """Return a pool of connections to ``origin``, directly or through ``proxy``.
-
-    Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
-    """
-    options: Dict[str, Any] = {}
-    if origin.scheme == "https":
-        options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
-    if proxy is None:
-        return (TlsConnectionPool if options else ConnectionPool)(origin.host, origin.port, maxsize=0, **options)
-    # Create a manager for each pool: an exception of a signal handler could leave its lock locked.
-    manager = new_manager(proxy, tls)
-    pools: Tuple[Any, Any] = _socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
-    manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
-    return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)

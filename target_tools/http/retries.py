@@ -1,4 +1,4 @@
-"""Sends a request again after certain failures.
+"""Sends a request again after certain failures, to the same host or to another one.
 
 The edge counts impressions, so a request is sent again only if the server cannot have processed it: no connection was
 opened, a kept-alive connection was closed before a byte of the answer arrived, or the status is 429, 502, 503 or
@@ -12,10 +12,13 @@ import time
 from typing import Callable, Optional
 
 from target_tools.clock import Deadline, epoch_seconds
-from target_tools.errors import ConnectionFailed, DeliveryError
-from target_tools.http.messages import HttpReply, HttpRequest, Send
-from target_tools.http.origins import OriginTable
+from target_tools.concurrency.lock_free import BoundedTable
+from target_tools.errors import ConnectionFailed, DeliveryError, TlsError
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 from target_tools.http.policies import RetryPolicy
+
+#: Values of an error's ``phase`` that mean that no part of the request was sent.
+UNSENT_PHASES = frozenset({"opening", "refused"})
 
 
 class RetryBudget:
@@ -50,7 +53,7 @@ class RetryingSender:
         self._send = send
         self._policy = policy
         # One budget per origin, so that a location hint that names a dead host cannot use up the budget of the others.
-        self._budgets: OriginTable[RetryBudget] = OriginTable(lambda origin: RetryBudget())
+        self._budgets: BoundedTable[Origin, RetryBudget] = BoundedTable(lambda origin: RetryBudget())
         # The random module's own generator has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
         self._sleep: Callable[[float], None] = time.sleep
@@ -103,6 +106,36 @@ class RetryingSender:
         if seconds > 0:
             self._sleep(seconds)
         return True
+
+
+class FailoverSender:
+    """Wraps a ``Send`` and sends to ``request.alternative`` if the origin cannot be reached.
+
+    It does so only if no part of the request was sent: the connection failed, the certificate was not trusted, or
+    the circuit is open.  ``on_unreachable`` is called with the origin, unless the call had fewer than
+    ``min_connect_seconds`` to open a connection: a failure in such a short time does not show that the origin is down.
+    """
+
+    def __init__(
+        self, send: Send, on_unreachable: Callable[[Origin], object], min_connect_seconds: float = 0.0
+    ) -> None:
+        self._send = send
+        self._on_unreachable = on_unreachable
+        self._min_connect_seconds = min_connect_seconds
+
+    def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        if request.alternative is None:
+            return self._send(request, deadline)
+        try:
+            return self._send(request, deadline)
+        except (ConnectionFailed, TlsError) as error:
+            if error.phase not in UNSENT_PHASES:
+                raise
+            attempts, connect_seconds = error.attempts, getattr(error, "within", None)
+        if connect_seconds is None or connect_seconds >= self._min_connect_seconds:
+            self._on_unreachable(request.origin)
+        reply = self._send(request._replace(origin=request.alternative, alternative=None), deadline)
+        return reply._replace(attempts=reply.attempts + attempts)
 
 
 def parse_retry_after(text: Optional[str]) -> Optional[float]:

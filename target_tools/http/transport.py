@@ -10,22 +10,24 @@ import contextvars
 import functools
 import logging
 import os
-from typing import Any, Callable, ContextManager, Dict, Mapping, NamedTuple, Optional, cast
+from typing import Any, Callable, ContextManager, Dict, Mapping, NamedTuple, Optional, Tuple, cast
 
+import urllib3
+from urllib3 import poolmanager
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
 from target_tools.concurrency.helper_thread import HelperThreads
+from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import ConnectionFailed, InvalidResponse, TargetError
-from target_tools.http.bodies import decode_body, read_body, too_large
-from target_tools.http.exchanges import EXCHANGE, ConnectionOpener, Exchange
+from target_tools.http.connect import ConnectionOpener
+from target_tools.http.exchanges import EXCHANGE, Exchange
 from target_tools.http.failures import clear_frames, to_target_error
-from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
-from target_tools.http.origins import OriginTable
-from target_tools.http.pool_managers import Urllib3Replacements, read_response
-from target_tools.http.pools import new_pool
+from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings, decode_body, read_body, too_large
+from target_tools.http.pool_managers import Urllib3Replacements, new_pool, read_response
 from target_tools.http.proxies import Proxy, proxy_from_environment
 from target_tools.http.tls import ClientCert, TlsContexts
 from target_tools.logger import Log
@@ -81,7 +83,7 @@ class Transport:
         self._opener = ConnectionOpener(self._tls, blocking)
         self._helper_threads = HelperThreads()
         #: For each origin, the pools by proxy URL.
-        self._pools: OriginTable[Dict[str, Any]] = OriginTable(lambda origin: {}, _close_pools)
+        self._pools: BoundedTable[Origin, Dict[str, Any]] = BoundedTable(lambda origin: {}, _close_pools)
         self._replacements = Urllib3Replacements()
         #: The requests of background threads, which ``close`` aborts.
         self._abort_scopes: Dict[int, AbortScope] = {}
@@ -96,7 +98,9 @@ class Transport:
         proxy = self._proxy(request.origin)
         manager = self._settings.pool_manager
         if manager is None:
-            manager = self._replacements.manager(proxy, self._tls)
+            parts = urllib3_parts()
+            if parts != self._replacements.own:
+                manager = self._replacements.manager(parts, proxy, self._tls)
         in_helper_thread = in_main_thread()
         if manager is None:
             send = functools.partial(self._send_pooled, request, deadline, proxy)
@@ -240,6 +244,20 @@ class Transport:
         if self._settings.proxy is None and self._settings.trust_env:
             return proxy_from_environment(origin, self._settings.proxy_headers)
         return self._settings.proxy
+
+
+def urllib3_parts() -> Tuple[Any, ...]:
+    """Return the parts of urllib3 that 1.1.0's requests passed through and ours do not: classes, then functions."""
+    manager = urllib3.PoolManager
+    return (
+        HTTPConnectionPool.ConnectionCls,
+        HTTPSConnectionPool.ConnectionCls,
+        *poolmanager.pool_classes_by_scheme.values(),
+        manager,
+        getattr(manager, "urlopen", None),
+        getattr(manager, "request", None),
+        getattr(manager, "connection_from_host", None),
+    )
 
 
 def _options(request: HttpRequest) -> Dict[str, Any]:

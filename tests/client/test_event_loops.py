@@ -8,7 +8,7 @@ import pytest
 from target_python_sdk.errors import OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import DeliveryRequest
-from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.tasks import AsyncResult
 from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server

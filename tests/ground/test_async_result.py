@@ -14,7 +14,7 @@ import weakref
 
 import pytest
 
-from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.tasks import AsyncResult
 from target_tools.errors import CallLost, ConnectionFailed, OptionError
 
 LONG = 20

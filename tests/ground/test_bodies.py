@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_tools.errors import InvalidResponse, ResponseTooLarge
-from target_tools.http.bodies import MAX_DEPTH, decode_body, parse_json, render_json
+from target_tools.http.messages import MAX_DEPTH, decode_body, parse_json, render_json
 
 PLAIN = b'{"a": 1}'
 json_values = st.recursive(

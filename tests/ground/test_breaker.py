@@ -7,11 +7,11 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
+from target_tools.concurrency.lock_free import MAX_ENTRIES
 from target_tools.errors import CircuitOpen, ConnectionFailed, DeadlineExceeded, InvalidResponse, OptionError, TlsError
 from target_tools.http import breaker
 from target_tools.http.breaker import BreakerPolicy, CircuitBreaker, CircuitChange
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
-from target_tools.http.origins import MAX_ORIGINS
 from tests.support import eventually, in_threads, switching_often
 
 ORIGIN = Origin("https", "edge.example.com", 443)
@@ -478,12 +478,12 @@ def test_64_threads_open_and_close_the_circuit_once(changes):
 
 def test_the_least_recently_used_circuit_is_evicted(breaking):
     down(breaking)
-    for number in range(2 * MAX_ORIGINS):
+    for number in range(2 * MAX_ENTRIES):
         down(breaking, origin=Origin("https", f"edge{number}", 443))
         refused(breaking)  # this counts as a use
-    assert len(breaking._circuits.values()) == MAX_ORIGINS
+    assert len(breaking._circuits.values()) == MAX_ENTRIES
     assert not breaking.is_open(Origin("https", "edge0", 443))
-    assert breaking.is_open(Origin("https", f"edge{2 * MAX_ORIGINS - 1}", 443))
+    assert breaking.is_open(Origin("https", f"edge{2 * MAX_ENTRIES - 1}", 443))
 
 
 def test_a_subscriber_may_call_and_raise(edge, clock):

@@ -11,8 +11,8 @@ from target_tools.errors import (
     TlsError,
     TransportError,
 )
-from target_tools.http.failover import FailoverSender
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
+from target_tools.http.retries import FailoverSender
 
 CLUSTER, GENERAL = Origin("http", "cluster", 80), Origin("http", "general", 80)
 REQUEST = HttpRequest("POST", CLUSTER, "/", (), b"body", 1000, alternative=GENERAL)

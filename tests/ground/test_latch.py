@@ -10,9 +10,9 @@ import pytest
 
 from target_tools.clock import Deadline
 from target_tools.concurrency import latch as latch_module
-from target_tools.concurrency.async_result import AsyncResult
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.tasks import AsyncResult
 from tests.support import LONG, eventually, interrupt
 
 WAIT = LONG / 1000

@@ -11,7 +11,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import connection as urllib3_connection
 
-from target_tools.http.pool_managers import Urllib3Replacements, are_connects_replaced, connect_functions, own_class
+from target_tools.http.pool_managers import Urllib3Replacements
+from target_tools.http.pools import are_connects_replaced, connect_functions, own_class
+from target_tools.http.transport import urllib3_parts
 
 
 def wrapper(function):
@@ -61,14 +63,14 @@ WATCHED = {
 def test_a_replacement_is_found_while_it_lasts(what, first):
     replacements = Urllib3Replacements()
     if first == "before":
-        assert replacements.found() == ()
+        assert replacements.found(urllib3_parts()) == ()
     with WATCHED[what]():
-        found = replacements.found()
+        found = replacements.found(urllib3_parts())
         assert found
-        assert replacements.found() == found  # stays equal, so that a manager can be kept for it
-    assert replacements.found() == ()
+        assert replacements.found(urllib3_parts()) == found  # stays equal, so that a manager can be kept for it
+    assert replacements.found(urllib3_parts()) == ()
     with WATCHED[what]():
-        assert replacements.found()
+        assert replacements.found(urllib3_parts())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_replacement_is_found_while_it_lasts(what, first):
 )
 def test_replaced_functions_that_our_connections_call_need_no_manager(place):
     with mock.patch(place):
-        assert Urllib3Replacements().found() == ()
+        assert Urllib3Replacements().found(urllib3_parts()) == ()
 
 
 # How connections are opened

@@ -7,16 +7,16 @@ import time
 import pytest
 
 from target_tools.clock import Deadline
-from target_tools.http.bodies import read_body
-from target_tools.http.replies import (
+from target_tools.http.exchanges import (
     HEADER_LIMIT,
     INTERIM_LIMIT,
     LINE_LIMIT,
     DeadlineReader,
-    ReplyProgress,
+    Exchange,
     StrictResponse,
     set_socket_timeout,
 )
+from target_tools.http.messages import read_body
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -39,8 +39,8 @@ class Received:
         self.far.sendall(data)
         if ends:
             self.far.shutdown(socket.SHUT_WR)
-        self.progress = ReplyProgress(Deadline.after(seconds))
-        self.reply = StrictResponse(DeadlineReader(self.near, self.progress), method=method)
+        self.exchange = Exchange(Deadline.after(seconds), None)
+        self.reply = StrictResponse(DeadlineReader(self.near, self.exchange), method=method)
 
     def __enter__(self):
         return self
@@ -123,7 +123,7 @@ def test_the_deadline_applies_to_all_interim_replies_together():
     with Received(CONTINUE * 3, seconds=0.05, ends=False) as received:
         with pytest.raises(socket.timeout):
             received.begin()
-        assert received.progress.deadline.remaining() <= 0
+        assert received.exchange.deadline.remaining() <= 0
 
 
 # Header lines
@@ -392,15 +392,15 @@ def test_the_bytes_of_a_reply_are_counted_and_the_first_one_timed():
     began = time.monotonic()
     with Received(HINTS + FINAL) as received:
         read_body(received.begin(), 100)
-        assert received.progress.received == len(HINTS + FINAL)
-        assert began <= received.progress.first_byte_at <= time.monotonic()
+        assert received.exchange.received == len(HINTS + FINAL)
+        assert began <= received.exchange.first_byte_at <= time.monotonic()
 
 
 def test_nothing_is_read_after_the_deadline():
     with Received(FINAL, seconds=-1) as received:
         with pytest.raises(socket.timeout):
             received.begin()
-        assert received.progress.received == 0
+        assert received.exchange.received == 0
 
 
 def test_a_time_out_that_is_slightly_too_long_is_kept_but_no_shorter_one():

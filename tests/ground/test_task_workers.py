@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from target_tools.concurrency import task_workers
-from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import Task
 from target_tools.errors import ClientClosed, QueueFull

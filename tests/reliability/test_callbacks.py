@@ -14,7 +14,7 @@ from target_python_sdk.errors import ClientClosed, DeadlineExceeded, HttpStatusE
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, Notification
-from target_tools.concurrency.async_result import AsyncResult
+from target_tools.concurrency.tasks import AsyncResult
 from tests.reliability.conftest import Quiet
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, in_threads, offers, switching_often
 

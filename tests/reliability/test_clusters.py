@@ -12,7 +12,7 @@ from target_python_sdk.delivery import edge_host
 from target_python_sdk.testing import SocketServer
 from target_python_sdk.types import VisitorId
 from target_tools.clock import monotonic
-from target_tools.concurrency.counter import Counter
+from target_tools.concurrency.lock_free import Counter
 from target_tools.http import breaker, dns, pools
 from tests.reliability.conftest import Quiet
 from tests.reliability.visitors import address_info, answer_to, belongs_to, swallows_connects

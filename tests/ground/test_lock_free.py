@@ -1,12 +1,12 @@
-"""The bounded table of values by origin."""
+"""The bounded table of values by key."""
 
 import sys
 
 import pytest
 
-from target_tools.http import origins
+from target_tools.concurrency import lock_free
+from target_tools.concurrency.lock_free import MAX_ENTRIES, BoundedTable
 from target_tools.http.messages import Origin
-from target_tools.http.origins import MAX_ORIGINS, OriginTable
 from tests.support import in_threads, switching_often
 
 
@@ -23,12 +23,12 @@ def clock(monkeypatch):
         now[0] += 1
         return now[0]
 
-    monkeypatch.setattr(origins, "monotonic", tick)
+    monkeypatch.setattr(lock_free, "monotonic", tick)
     return now
 
 
 def test_a_value_is_created_once_for_each_origin(clock):
-    table = OriginTable(lambda key: [key.host])
+    table = BoundedTable(lambda key: [key.host])
     first = table.get(origin(1))
     assert first == ["edge1.example.com"]
     assert table.get(origin(1)) is first
@@ -39,7 +39,7 @@ def test_a_value_is_created_once_for_each_origin(clock):
 
 def test_the_least_recently_used_entry_is_evicted(clock):
     evicted = []
-    table = OriginTable(lambda key: key, evicted.append, limit=3)
+    table = BoundedTable(lambda key: key, evicted.append, limit=3)
     for number in (1, 2, 3, 1, 4):
         table.get(origin(number))
     assert evicted == [origin(2)]
@@ -50,17 +50,17 @@ def test_the_least_recently_used_entry_is_evicted(clock):
 
 
 def test_invented_hosts_do_not_displace_an_origin_in_use(clock):
-    table = OriginTable(lambda key: object())
+    table = BoundedTable(lambda key: object())
     ours = table.get(origin("general"))
     for number in range(1000):
         table.get(origin(number))
         assert table.get(origin("general")) is ours
-    assert len(table.values()) == MAX_ORIGINS
+    assert len(table.values()) == MAX_ENTRIES
 
 
 def test_a_stopped_clock_evicts_the_older_entry(monkeypatch):
-    monkeypatch.setattr(origins, "monotonic", lambda: 5.0)
-    table = OriginTable(lambda key: key, limit=2)
+    monkeypatch.setattr(lock_free, "monotonic", lambda: 5.0)
+    table = BoundedTable(lambda key: key, limit=2)
     for number in range(10):
         assert table.get(origin(number)) == origin(number)
     assert table.values() == [origin(8), origin(9)]
@@ -68,7 +68,7 @@ def test_a_stopped_clock_evicts_the_older_entry(monkeypatch):
 
 def test_drop_removes_the_value_and_reports_it(clock):
     evicted = []
-    table = OriginTable(lambda key: [], evicted.append)
+    table = BoundedTable(lambda key: [], evicted.append)
     first = table.get(origin(1))
     table.drop(origin(1))
     table.drop(origin(1))
@@ -88,7 +88,7 @@ def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
             table.get(key)  # like another thread that is faster
         return value
 
-    table = OriginTable(make, evicted.append)
+    table = BoundedTable(make, evicted.append)
     assert table.get(origin(1)) == [1]
     assert evicted == [[0]]
 
@@ -102,13 +102,13 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
     lines = 0
     while True:
         evicted = []
-        table = OriginTable(lambda key: key, evicted.append, limit=3)
+        table = BoundedTable(lambda key: key, evicted.append, limit=3)
         for number in range(3):
             table.get(origin(number))
         left = [lines]
 
         def trace(frame, event, argument, left=left):
-            if frame.f_code.co_filename != origins.__file__:
+            if frame.f_code.co_filename != lock_free.__file__:
                 return None
             if event == "line":
                 if left[0] == 0:
@@ -144,18 +144,18 @@ def test_threads_share_one_value_for_each_origin():
         made.append(value)
         return value
 
-    table = OriginTable(make, evicted.append)
+    table = BoundedTable(make, evicted.append)
 
     def work(_):
         for _ in range(50):
-            for number in range(MAX_ORIGINS):
+            for number in range(MAX_ENTRIES):
                 seen.append(id(table.get(origin(number))))
 
     with switching_often():
         in_threads(16, work)
     assert set(seen) == {id(value) for value in table.values()}
-    assert len(table.values()) == MAX_ORIGINS
-    assert len(made) == len(evicted) + MAX_ORIGINS
+    assert len(table.values()) == MAX_ENTRIES
+    assert len(made) == len(evicted) + MAX_ENTRIES
 
 
 def test_threads_that_insert_beyond_the_limit_lose_no_value():
@@ -166,7 +166,7 @@ def test_threads_that_insert_beyond_the_limit_lose_no_value():
         made.append(value)
         return value
 
-    table = OriginTable(make, evicted.append, limit=8)
+    table = BoundedTable(make, evicted.append, limit=8)
 
     def work(thread):
         for number in range(7 * thread, 7 * thread + 500):

@@ -1,0 +1,170 @@
+"""Values that threads share without locks.
+
+A lock can stay locked for ever if a signal handler raises while it is held, or if the process forks then.  Every
+change of these values is one atomic dict operation instead.
+"""
+
+import _thread
+import os
+from typing import Callable, Dict, Generic, Hashable, List, Optional, TypeVar
+
+from target_tools.clock import monotonic
+
+#: The number of entries that a table keeps by default.
+MAX_ENTRIES = 32
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+
+class Counter:
+    """A count. Each thread adds to a separate number, so that no count is lost."""
+
+    def __init__(self) -> None:
+        self._by_thread: Dict[int, int] = {}
+
+    def add(self, count: int = 1) -> None:
+        """Add ``count``."""
+        thread = _thread.get_ident()
+        self._by_thread[thread] = self._by_thread.get(thread, 0) + count
+
+    def __int__(self) -> int:
+        return sum(list(self._by_thread.values()))
+
+
+class Once(Generic[ValueT]):
+    """A value that can be set once; the first of several threads wins."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: Dict[None, ValueT] = {}
+
+    def set(self, value: ValueT) -> bool:
+        """Set the value. Return False if it was set before."""
+        return self._values.setdefault(None, value) is value
+
+    def get(self) -> Optional[ValueT]:
+        """Return the value, or None before it is set."""
+        return self._values.get(None)
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+class PerProcess(Generic[ValueT]):
+    """A value that each process creates on first use, so that a forked child uses no lock and no socket of its parent.
+
+    Values are stored by process id. A child finds no value under its own id and creates one, whether or not fork hooks
+    ran; in a default uWSGI none run.
+
+    ``create`` gets the parent's value, or None. ``begin`` is called with the new value; it may be called more than
+    once, because a signal handler can interrupt ``get``. ``abandon`` is called with each inherited value.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[Optional[ValueT]], ValueT],
+        begin: Callable[[ValueT], object] = _ignore,
+        abandon: Callable[[ValueT], object] = _ignore,
+    ) -> None:
+        self._create = create
+        self._begin = begin
+        self._abandon = abandon
+        self._by_pid: Dict[int, ValueT] = {}
+
+    def get(self) -> ValueT:
+        """Return the value of this process. Creates it if necessary."""
+        pid = os.getpid()
+        return self._by_pid.get(pid) or self._create_for(pid)
+
+    def current(self) -> Optional[ValueT]:
+        """Return the value of this process if it exists."""
+        return self._by_pid.get(os.getpid())
+
+    def pop(self) -> Optional[ValueT]:
+        """Remove the value of this process and return it if it existed. The next ``get`` creates another."""
+        return self._by_pid.pop(os.getpid(), None)
+
+    def _create_for(self, pid: int) -> ValueT:
+        inherited: List[ValueT] = [value for other, value in list(self._by_pid.items()) if other != pid]
+        created = self._create(inherited[-1] if inherited else None)
+        value = self._by_pid.setdefault(pid, created)
+        self._begin(value)
+        # Inherited values stay referenced, so that no finalizer of the parent's objects runs here.
+        for each in inherited:
+            self._abandon(each)
+        return value
+
+
+class _Entry(Generic[KeyT, ValueT]):
+    """A value and the time of its last use."""
+
+    __slots__ = ("key", "used_at", "value")
+
+    def __init__(self, key: KeyT, value: ValueT) -> None:
+        self.key = key
+        self.value = value
+        self.used_at = monotonic()
+
+
+class BoundedTable(Generic[KeyT, ValueT]):
+    """Map each key to a value that ``make`` creates on first use; evict the least recently used beyond ``limit``.
+
+    It is used for hosts. The location hint in a visitor's cookie can name any cluster, so the number of hosts has no
+    natural limit, but invented hosts must not displace the ones in use.
+
+    An interrupted insertion can leave one entry too many until the next insertion. Threads that insert at the same
+    time can evict one entry more than necessary; its value is created again on its next use.
+
+    ``on_evict`` receives each value that leaves the table, also a value that lost the race for its place.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[KeyT], ValueT],
+        on_evict: Callable[[ValueT], object] = _ignore,
+        limit: int = MAX_ENTRIES,
+    ) -> None:
+        self._make = make
+        self._on_evict = on_evict
+        self._limit = limit
+        self._entries: Dict[KeyT, _Entry[KeyT, ValueT]] = {}
+
+    def get(self, key: KeyT) -> ValueT:
+        """Return the value of ``key`` and mark it as used."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return self._insert(key)
+        entry.used_at = monotonic()
+        return entry.value
+
+    def peek(self, key: KeyT) -> Optional[ValueT]:
+        """Return the value of ``key`` if it is in the table. Does not mark it as used."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def drop(self, key: KeyT) -> None:
+        """Remove ``key``. The next ``get`` creates a new value."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._on_evict(entry.value)
+
+    def values(self) -> List[ValueT]:
+        """Return the current values."""
+        return [entry.value for entry in self._snapshot()]
+
+    def _insert(self, key: KeyT) -> ValueT:
+        mine = _Entry(key, self._make(key))
+        entry = self._entries.setdefault(key, mine)
+        if entry is not mine:
+            self._on_evict(mine.value)
+        while len(self._entries) > self._limit:
+            oldest = min(self._snapshot(), key=lambda candidate: candidate.used_at, default=mine)
+            self.drop(oldest.key)
+        return entry.value
+
+    def _snapshot(self) -> List[_Entry[KeyT, ValueT]]:
+        # list() of dict values is atomic: it allocates no objects, so no collector and no other thread runs in it.
+        return list(self._entries.values())
