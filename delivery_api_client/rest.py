@@ -8,8 +8,8 @@ import urllib3
 
 from delivery_api_client.configuration import Configuration
 from delivery_api_client.http_request import Headers, Pairs, Timeout, http_request, seconds
+from target_python_sdk.delivery.exchange import PayloadLogger
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
-from target_python_sdk.delivery.payload_log import PayloadLogger
 from target_tools.clock import Deadline
 from target_tools.concurrency.lock_free import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused

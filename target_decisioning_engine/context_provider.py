@@ -42,10 +42,9 @@ def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """Return the data of a request, without ``mbox`` and ``allocation``, which vary by mbox and activity."""
     from target_python_sdk.delivery.conversion import convert_request  # noqa: PLC0415 - see above
-    from target_python_sdk.delivery.geo import geo_from_request  # noqa: PLC0415 - see above
 
     request = convert_request(delivery_request)
-    values = _request_context(request, geo_from_request(request)).as_dict()
+    values = _request_context(request, None if request.context is None else request.context.geo).as_dict()
     values["user"] = UserContext(**values["user"])
     for name, context_type in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
         values[name] = context_type(**values[name])

@@ -14,10 +14,9 @@ from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import remote_parts
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
+from target_python_sdk.delivery.on_device import Decision, decide_on_device
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
-from target_python_sdk.delivery.pipeline import CallResult, decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime
@@ -101,22 +100,16 @@ class EngineRuntime:
         sends_telemetry = self._config.telemetry_enabled
         if sends_telemetry:  # notify the application even if no offer was displayed
             prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
-        answer = self._decide(prepared, artifact, deadline)
-        if answer.geo is not None:
-            updated: GeoLocationUpdated = {"geo_context": answer.geo}
+        context = self._processes.get().on_device_context
+        decision = decide_on_device(prepared, artifact, context, deadline.remaining())
+        if decision.geo is not None:
+            updated: GeoLocationUpdated = {"geo_context": decision.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)
-        if answer.pending_notifications is not None:
+        if decision.pending_notifications is not None:
             if sends_telemetry:
-                _add_entry(answer.pending_notifications.request, prepared.request.request_id, began)
-            self._submit_notifications(answer.pending_notifications, options["visitor"])
-        return _response(answer)
-
-    def _decide(self, prepared: PreparedRequest, artifact: CurrentArtifact, deadline: Deadline) -> CallResult:
-        runtime, geo = self._processes.get(), geo_from_request(prepared.request)
-        looked_up = None
-        if geo is not None and artifact.artifact.geo_targeting_enabled and needs_lookup(geo):
-            looked_up = look_up(geo, runtime.on_device_context.geo_service, runtime.send, deadline)
-        return decide_on_device(prepared, artifact, runtime.on_device_context, geo, looked_up)
+                _add_entry(decision.pending_notifications.request, prepared.request.request_id, began)
+            self._submit_notifications(decision.pending_notifications, options["visitor"])
+        return _response(decision)
 
     def _current_artifact(self, seconds: float) -> CurrentArtifact:
         """Return the newest artifact. Waits for the first one, unless an earlier wait has timed out."""
@@ -203,8 +196,7 @@ def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -
     owed.telemetry = Telemetry(entries=[*(_telemetry(owed).entries or ()), entry])
 
 
-def _response(answer: CallResult) -> DecisionProviderResponse:
-    meta = answer.envelope["meta"]
-    response = DecisionProviderResponse(meta["remote_mboxes"], meta["remote_views"])
-    vars(response).update(vars(answer.envelope["response"]))
+def _response(decision: Decision) -> DecisionProviderResponse:
+    response = DecisionProviderResponse([*decision.remote.mboxes], [*decision.remote.views])
+    vars(response).update(vars(decision.response))
     return response

@@ -3,10 +3,15 @@
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from target_python_sdk import protocol as service
-from target_python_sdk.delivery.cookies import location_hint_cookie, target_cookie
-from target_python_sdk.delivery.edge_host import cluster_of_edge_host, cluster_of_id, valid_hint
-from target_python_sdk.delivery.envelope import locations
+from target_python_sdk.delivery.cookies import (
+    cluster_of_edge_host,
+    cluster_of_id,
+    location_hint_cookie,
+    target_cookie,
+    valid_hint,
+)
 from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
+from target_python_sdk.prepared_call import locations_of
 from target_python_sdk.types import (
     AnalyticsResponse,
     AuthenticatedState,
@@ -174,7 +179,7 @@ def get_analytics_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Ana
 
 def get_analytics_details(response: DeliveryResponse) -> Optional[List[AnalyticsResponse]]:
     """Return all Analytics payloads of an answer, or None."""
-    return get_analytics_from_list(locations(response))
+    return get_analytics_from_list(locations_of(response))
 
 
 def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
@@ -189,7 +194,7 @@ def get_trace_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[st
 
 def get_trace_details(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
     """Return all traces of an answer, or None."""
-    return get_trace_from_list(locations(response))
+    return get_trace_from_list(locations_of(response))
 
 
 def get_response_tokens_from_object(_object: Any) -> List[Dict[str, Any]]:
@@ -205,7 +210,7 @@ def get_response_tokens_from_list(_list: Optional[Iterable[Any]]) -> Optional[Li
 
 def get_response_tokens(response: DeliveryResponse) -> Optional[List[Dict[str, Any]]]:
     """Return all response tokens of an answer, or None."""
-    return get_response_tokens_from_list(locations(response))
+    return get_response_tokens_from_list(locations_of(response))
 
 
 def _flatten(lists: Iterable[Optional[List[Any]]]) -> Optional[List[Any]]:

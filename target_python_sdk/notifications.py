@@ -4,8 +4,7 @@ A worker sends them like any call of the client: with its retries, its circuit b
 ``close`` and the exit of the process wait for them. A failure is logged and emitted as ``send_notification_error``.
 """
 
-from target_python_sdk.delivery.exchange import delivery_request
-from target_python_sdk.delivery.pipeline import send_notifications
+from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
 from target_python_sdk.runtime import Runtime
@@ -32,7 +31,7 @@ class NotificationTask(ContextTask):
         try:
             request = delivery_request(self._prepared, settings)
             deadline = Deadline.after(settings.timeout)
-            runtime.learn(send_notifications(self._prepared, request, runtime.send, deadline))
+            runtime.learn(request_edge(self._prepared, request, runtime.send, deadline, notification_response))
         except TargetError as error:
             self._report_failure(error)
         except Exception as error:

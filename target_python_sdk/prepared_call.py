@@ -1,37 +1,48 @@
-"""One call with a prepared request, executed in the caller's thread or by a worker.
+"""One call with a prepared request: it is executed in the caller's thread or by a worker, and returns an envelope.
 
 Errors in the options are raised while the call is prepared, in the caller's thread. The rest is the same for
 blocking calls, calls with a callback and awaited calls, and for both the edge and on-device decisions.
+
+The envelope contains the response, the cookies to set, and details for Analytics and the page.
 """
 
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Optional, Type, TypeVar
 
 from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts
+from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts, remote_parts
 from target_python_sdk.delivery.call_options import Call
-from target_python_sdk.delivery.exchange import delivery_request
-from target_python_sdk.delivery.geo import geo_from_request, look_up, needs_lookup
-from target_python_sdk.delivery.pipeline import (
-    CallResult,
-    artifact_not_available,
-    decide_on_device,
-    default_envelope,
-    parts_for_the_edge,
-    request_edge,
-)
-from target_python_sdk.delivery.prepare import prepare_request
+from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
+from target_python_sdk.delivery.exchange import delivery_request, request_edge
+from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
+from target_python_sdk.delivery.on_device import decide_on_device
+from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
+from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.notifications import queue_notifications
 from target_python_sdk.runtime import Runtime
-from target_python_sdk.types import TargetDeliveryResponse
-from target_tools.clock import Deadline
+from target_python_sdk.types import (
+    AnalyticsResponse,
+    DeliveryRequest,
+    DeliveryResponse,
+    ExecuteResponse,
+    MboxRequest,
+    MboxResponse,
+    PageLoadResponse,
+    PrefetchMboxResponse,
+    PrefetchResponse,
+    RequestDetails,
+    ResponseMeta,
+    TargetDeliveryResponse,
+)
+from target_tools.clock import Deadline, epoch_seconds
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import DeadlineExceeded, DeliveryError, HttpStatusError
+from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError, HttpStatusError
 from target_tools.http.messages import HttpRequest
 from target_tools.schema.model import deep_copy
 
 ResultT = TypeVar("ResultT")
+MboxT = TypeVar("MboxT", bound=MboxResponse)
 
 
 class PreparedCall(Generic[ResultT]):
@@ -48,66 +59,75 @@ class PreparedCall(Generic[ResultT]):
         counters.calls.add()
         if prepared.refused_hints:
             counters.invalid_hints.add(prepared.refused_hints)
-        #: The request to the edge; None for an on-device decision.
-        self._http: Optional[HttpRequest] = None
         #: The artifact of an on-device decision, if it is available yet.
         self._artifact: Optional[CurrentArtifact] = None
         self._remote = self._parts_for_the_edge(call.decisioning_method)
+        #: The request to the edge; None for an on-device decision.
+        self._http: Optional[HttpRequest] = None
         if self._remote is not None:
             self._http = delivery_request(prepared, runtime.settings)
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
-        """Return the parts for which the edge is needed; None for an on-device decision."""
+        """Return the parts that cannot be decided on-device if the edge decides; None for an on-device decision.
+
+        In a hybrid call, the edge decides if it is needed for any part. It also decides without an artifact, and for a
+        preview or QA mode.
+        """
         if method is DecisioningMethod.SERVER_SIDE:
             return NO_REMOTE_PARTS
         current = self._artifact = self._runtime.current_artifact()
         if method is DecisioningMethod.ON_DEVICE:
             return None
-        return parts_for_the_edge(self._prepared.request, None if current is None else current.artifact)
+        if current is None:
+            return NO_REMOTE_PARTS
+        request = self._prepared.request
+        remote = remote_parts(current.artifact, request)
+        return remote if remote or request.qa_mode is not None or request.preview is not None else None
 
     def execute(self) -> ResultT:
         """Return the result of the call. Its timeout begins now."""
         runtime = self._runtime
         try:
-            result = self._decide_on_device() if self._http is None else self._request_edge(self._http)
+            envelope = self._decide_on_device() if self._http is None else self._request_edge(self._http)
         except DeliveryError as error:
             self._count_failure(error)
             if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
-                from target_python_sdk.delivery.personal_data import personal_values  # noqa: PLC0415 - failures only
-
                 error.mask(personal_values(self._prepared))
             if runtime.settings.on_error == "raise":
                 raise
             return self._default_result(error)
-        if result.geo is not None:
-            updated: GeoLocationUpdated = {"geo_context": result.geo}
-            runtime.events.emit(GEO_LOCATION_UPDATED, updated)
-        if result.pending_notifications is not None:
-            queue_notifications(result.pending_notifications, runtime)
-        return self._convert(result.envelope)
+        return self._convert(envelope)
 
-    def _decide_on_device(self) -> CallResult:
+    def _decide_on_device(self) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
-        current, deadline = self._artifact, None
+        current, timeout = self._artifact, self._call.timeout
         if current is None:
-            deadline = Deadline.after(self._call.timeout)
-            current = runtime.first_artifact(deadline.remaining())
-        if current is None:
-            raise artifact_not_available(prepared) from runtime.last_download_error()
-        geo = geo_from_request(prepared.request)
-        looked_up = None
-        if geo is not None and current.artifact.geo_targeting_enabled and needs_lookup(geo):
-            deadline = deadline or Deadline.after(self._call.timeout)
-            looked_up = look_up(geo, runtime.on_device_context.geo_service, runtime.send, deadline)
-        return decide_on_device(prepared, current, runtime.on_device_context, geo, looked_up)
+            deadline = Deadline.after(timeout)
+            current = runtime.first_artifact(timeout)
+            if current is None:
+                raise self._not_available() from runtime.last_download_error()
+            timeout = deadline.remaining()
+        decision = decide_on_device(prepared, current, runtime.on_device_context, timeout)
+        if decision.geo is not None:
+            updated: GeoLocationUpdated = {"geo_context": decision.geo}
+            runtime.events.emit(GEO_LOCATION_UPDATED, updated)
+        if decision.pending_notifications is not None:
+            queue_notifications(decision.pending_notifications, runtime)
+        return build_envelope(
+            decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale
+        )
 
-    def _request_edge(self, http: HttpRequest) -> CallResult:
-        runtime, remote = self._runtime, self._remote
-        deadline = Deadline.after(self._call.timeout)
-        remote = NO_REMOTE_PARTS if remote is None else remote
-        result = request_edge(self._prepared, http, runtime.send, deadline, remote)
-        runtime.learn(result)
-        return result
+    def _not_available(self) -> ArtifactNotAvailable:
+        error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
+        error.request = self._prepared.request
+        return error
+
+    def _request_edge(self, http: HttpRequest) -> TargetDeliveryResponse:
+        runtime, prepared = self._runtime, self._prepared
+        answer = request_edge(prepared, http, runtime.send, Deadline.after(self._call.timeout))
+        runtime.learn(answer)
+        remote = NO_REMOTE_PARTS if self._remote is None else self._remote
+        return build_envelope(prepared, answer.response, DecisioningMethod.SERVER_SIDE, remote)
 
     def _count_failure(self, error: DeliveryError) -> None:
         """Count the failure once: a waiter can expire a call that a worker still executes."""
@@ -120,10 +140,12 @@ class PreparedCall(Generic[ResultT]):
         counters.retries.add(max(0, error.attempts - 1))
 
     def _default_result(self, error: DeliveryError) -> ResultT:
-        """Return the result of a failed call for a client with ``on_error="default"``."""
+        """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
         self._runtime.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
         method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
-        return self._convert(default_envelope(self._prepared, error, method))
+        envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
+        envelope.error = error
+        return self._convert(envelope)
 
     def _expire(self, begun: bool) -> ResultT:
         """End a call that no worker has answered in time."""
@@ -150,3 +172,100 @@ class PreparedCall(Generic[ResultT]):
         limit = TimeLimit(runtime.settings.queue_timeout, call.timeout, self._expire)
         task = CallbackTask(self.execute, call.callback, call.err_callback, runtime.log, limit)
         return runtime.workers.submit_call(task)
+
+
+# The envelope
+
+
+def build_envelope(
+    prepared: PreparedRequest,
+    response: DeliveryResponse,
+    method: DecisioningMethod,
+    remote: RemoteParts = NO_REMOTE_PARTS,
+    stale: bool = False,
+) -> TargetDeliveryResponse:
+    """Return the envelope of a call that was decided by ``method``.
+
+    ``remote`` names the parts that could not be decided on-device. ``stale`` means that the artifact is a cached
+    copy that no download has confirmed yet.
+    """
+    request, session = prepared.request, prepared.session
+    cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
+    meta: ResponseMeta = {
+        "decisioning_method": method.value,
+        "remote_mboxes": [*remote.mboxes],
+        "remote_views": [*remote.views],
+    }
+    if stale:
+        meta["stale"] = True
+    analytics: List[AnalyticsResponse] = []
+    traces: List[Dict[str, Any]] = []
+    tokens: List[Dict[str, Any]] = []
+    for location in locations_of(response):
+        if location is None:  # an answer can contain null
+            continue
+        if location.analytics is not None:
+            analytics.append(location.analytics)
+        if location.trace:
+            traces.append(location.trace)
+        if location.options:
+            tokens += [option.response_tokens for option in location.options if option and option.response_tokens]
+    return TargetDeliveryResponse(
+        visitor_state=prepared.visitor_state,
+        request=request,
+        target_cookie=target_cookie(session.session_id, _device_id(response, request), epoch_seconds()),
+        target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
+        analytics_details=analytics or None,
+        trace=traces or None,
+        response_tokens=tokens or None,
+        meta=meta,
+        response=response,
+        session_id=session.session_id,
+    )
+
+
+def _device_id(response: DeliveryResponse, request: DeliveryRequest) -> Optional[str]:
+    """Return the device id from the response, else from the request."""
+    device_id = None if response.id is None else response.id.tnt_id
+    if not (device_id and isinstance(device_id, str)) and request.id is not None:
+        device_id = request.id.tnt_id
+    return device_id if device_id and isinstance(device_id, str) else None
+
+
+def locations_of(response: DeliveryResponse) -> List[Any]:
+    """Return the mboxes, views and page loads of a response, in the order in which 1.1.0 lists their details."""
+    execute, prefetch = response.execute, response.prefetch
+    found: List[Any] = []
+    if execute is not None:
+        found.append(execute.page_load)
+        found += execute.mboxes or ()
+    if prefetch is not None:
+        found.append(prefetch.page_load)
+        found += prefetch.views or ()
+        found += prefetch.mboxes or ()
+    return found
+
+
+def _empty_response(request: DeliveryRequest) -> DeliveryResponse:
+    """Return the response to ``request`` of an edge that has no offer for it."""
+    response = DeliveryResponse()
+    execute, prefetch = request.execute, request.prefetch
+    if execute is not None:
+        response.execute = ExecuteResponse(
+            page_load=_empty_page_load(execute.page_load), mboxes=_without_options(execute.mboxes, MboxResponse)
+        )
+    if prefetch is not None:
+        response.prefetch = PrefetchResponse(
+            views=[] if prefetch.views else None,
+            page_load=_empty_page_load(prefetch.page_load),
+            mboxes=_without_options(prefetch.mboxes, PrefetchMboxResponse),
+        )
+    return response
+
+
+def _without_options(mboxes: Optional[List[MboxRequest]], kind: Type[MboxT]) -> Optional[List[MboxT]]:
+    return None if mboxes is None else [kind(index=mbox.index, name=mbox.name) for mbox in mboxes]
+
+
+def _empty_page_load(requested: Optional[RequestDetails]) -> Optional[PageLoadResponse]:
+    return None if requested is None else PageLoadResponse(options=[])

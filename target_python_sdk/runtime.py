@@ -5,28 +5,37 @@ There is one object per process, created on first use, so that a forked child sh
 
 import weakref
 from functools import partial
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional
 
 from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.circuit_events import circuit_reporter
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import EngineContext
-from target_python_sdk.delivery.edge_host import ClusterMemory, valid_hint
-from target_python_sdk.delivery.exchange import NotificationReply
+from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.cookies import valid_hint
+from target_python_sdk.delivery.exchange import (
+    ClusterMemory,
+    EdgeAnswer,
+    PayloadLogger,
+    delivery_request,
+    request_edge,
+)
 from target_python_sdk.delivery.geo import GeoService, geo_url
+from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.payload_log import PayloadLogger
-from target_python_sdk.delivery.pipeline import CallResult, OnDeviceContext
-from target_python_sdk.location_hint import request_location_hint
+from target_python_sdk.delivery.prepare import prepare_request
+from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClosed, CircuitOpened
+from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import monotonic
+from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.lock_free import Counter
+from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed
+from target_tools.errors import ClientClosed, TargetError
 from target_tools.event_provider import EventProvider
-from target_tools.http.breaker import CircuitBreaker
+from target_tools.http.breaker import CircuitBreaker, CircuitChange
 from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import FailoverSender, RetryingSender
@@ -71,7 +80,7 @@ class Runtime:
         self.counters = Counters()
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
-            on_change = circuit_reporter(events, log)
+            on_change = partial(_report_circuit_change, events, log)
             breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, on_change)
             self.send, circuit_is_open = breaking, breaking.is_open
         hint = self._initial_location_hint() if inherited is None else inherited.location_hint
@@ -100,7 +109,7 @@ class Runtime:
         all_matching = settings.on_device_all_matching_rules_mboxes
         trace_details = dict if source is None else source.trace_details
         engine = EngineContext(settings.client, self.log, all_matching, trace_details)
-        return OnDeviceContext(engine, GeoService(url, settings.max_response_bytes.geo))
+        return OnDeviceContext(engine, GeoService(url, settings.max_response_bytes.geo), self.send)
 
     def _initial_location_hint(self) -> Optional[str]:
         """Return the hint from the client's options if it is valid."""
@@ -111,7 +120,13 @@ class Runtime:
         return hint
 
     def _request_location_hint(self) -> None:
-        """Request the hint, unless another thread does or this process must not start a thread yet."""
+        """Request the hint in the background.
+
+        Device ids that this process creates contain the cluster that will store the visitor's profile. An on-device
+        client never calls the edge, so it would not learn a cluster. Therefore it makes one request per process. No
+        call waits for the answer: closing the client, or the end of the process, aborts the request. Without a hint in
+        the device id, the edge still finds the profile.
+        """
         if is_about_to_fork():
             return
         try:
@@ -119,8 +134,12 @@ class Runtime:
         except IndexError:
             return
         if self.location_hint is None:
-            send = with_headers(self.transport.send, self.settings.headers)
-            request_location_hint(self.settings, send, self, self.log)
+            settings, scope = self.settings, AbortScope()
+            send = with_headers(self.transport.send, settings.headers)
+            # A weak reference, so that a server that does not answer cannot keep an unused client alive.
+            request = partial(_request_location_hint, settings, send, weakref.ref(self), self.log, scope)
+            # If no thread can be started, the hint is not worth waiting for in this one.
+            Poller(request, f"target-{settings.client}-hint", scope).start()
 
     def start(self) -> None:
         """Start the polling of the artifact and the request for a location hint. May be called again."""
@@ -184,7 +203,7 @@ class Runtime:
         self._no_warning_until = now + WARNING_INTERVAL
         return True
 
-    def learn(self, answer: Union[CallResult, NotificationReply]) -> None:
+    def learn(self, answer: EdgeAnswer) -> None:
         """Count the retries of an answer, and remember the cluster that it names."""
         if answer.attempts > 1:
             self.counters.retries.add(answer.attempts - 1)
@@ -208,3 +227,35 @@ class Runtime:
             "dropped": int(workers.dropped),
             "abandoned": self.transport.abandoned(),
         }
+
+
+def _request_location_hint(
+    settings: ClientSettings, send: Send, reference: "weakref.ref[Runtime]", log: Log, scope: AbortScope
+) -> None:
+    """Request the cluster and store it. Returns None, so that the poller calls this once."""
+    try:
+        call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)
+        prepared = prepare_request(call, settings, None, log)
+        request = delivery_request(prepared, settings)
+        answer = request_edge(prepared, request, send, scope.deadline(settings.timeout))
+        runtime = reference()
+        if runtime is not None and runtime.location_hint is None:
+            runtime.learn(answer)
+    except TargetError as error:
+        log.debug("Unable to retrieve location hint cookie. (%s)", type(error).__name__)
+    except Exception:  # noqa: BLE001 - a custom pool manager may raise anything, and no call waits for the answer
+        log.exception_safely("Unable to retrieve location hint cookie.")
+
+
+def _report_circuit_change(events: EventProvider, log: Log, change: CircuitChange) -> None:
+    """Report a circuit that opens or closes by one log line and one event."""
+    origin, _, failures, calls, cause, seconds = change
+    opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}
+    if seconds is None:
+        text = "Circuit of %s opened after %d failures in %d calls; the last was %s"
+        log.warning(text, origin, failures, calls, cause)
+        events.emit(CIRCUIT_OPENED, opened)
+    else:
+        log.info("Circuit of %s closed after %.1f s", origin, seconds)
+        closed: CircuitClosed = {**opened, "open_seconds": seconds}
+        events.emit(CIRCUIT_CLOSED, closed)

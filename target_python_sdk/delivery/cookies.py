@@ -1,18 +1,24 @@
-"""The ``mbox`` cookie: ``session#<id>#<expires>|PC#<device id>#<expires>``.
+"""The visitor's cookies, and the edge cluster that they name.
 
-Names and values are percent-encoded like ``encodeURIComponent`` does, because at.js reads the same cookie.
-``expires`` is in seconds since 1970. A cookie from a browser is parsed under limits and never raises an error;
-invalid parts are ignored.
+The ``mbox`` cookie is ``session#<id>#<expires>|PC#<device id>#<expires>``. Names and values are percent-encoded like
+``encodeURIComponent`` does, because at.js reads the same cookie. ``expires`` is in seconds since 1970. A cookie from a
+browser is parsed under limits and never raises an error; invalid parts are ignored.
+
+The device id and the ``mboxEdgeCluster`` cookie name the cluster that stores the visitor's profile. This hint is
+untrusted text on its way into a host name. It must be a short run of letters, digits and inner hyphens; any other
+hint is ignored and counted.
 """
 
 import math
 import re
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.protocol import (
     DEVICE_ID_COOKIE,
     DEVICE_ID_MAX_AGE,
+    EDGE_CLUSTER_PREFIX,
+    EDGE_HOST_SUFFIX,
     LOCATION_HINT_COOKIE,
     LOCATION_HINT_MAX_AGE,
     SESSION_ID_COOKIE,
@@ -30,8 +36,9 @@ MAX_WRITTEN_LENGTH = 4096
 SAFE_CHARACTERS = "!*'()"
 #: Most ids need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_HINT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,18}[A-Za-z0-9])?")
 
-#: One part of the cookie: its name, its value, and its expiry in seconds since 1970.
+#: One part of the ``mbox`` cookie: its name, its value, and its expiry in seconds since 1970.
 Part = Tuple[str, str, float]
 
 
@@ -91,3 +98,51 @@ def _serialize_part(name: str, value: str, expires: int) -> str:
 def _cookie(name: str, value: str, max_age: int) -> TargetCookie:
     # The documentation says ``max_age``, 1.1.0 and every sample ``maxAge``.
     return {"name": name, "value": value, "maxAge": max_age, "max_age": max_age}
+
+
+# The edge cluster
+
+
+def choose_cluster(
+    cookie_id: Optional[str], request_id: Optional[str], call_hint: Optional[str]
+) -> Tuple[Optional[str], int]:
+    """Return the cluster that holds the visitor's profile, and the number of invalid hints that were ignored.
+
+    The device id in the cookie names it, else the device id in the request, else the hint of the call.
+    """
+    refused = 0
+    own_id = None if request_id == cookie_id else request_id
+    if cookie_id is not None or call_hint is not None or (isinstance(own_id, str) and "." in own_id):
+        for hint in (cluster_of_id(cookie_id), cluster_of_id(own_id), call_hint):
+            if not hint:
+                continue
+            valid = valid_hint(hint)
+            if valid is not None:
+                return valid, refused
+            refused += 1
+    return None, refused
+
+
+def valid_hint(hint: Optional[str]) -> Optional[str]:
+    """Return ``hint`` if it can be part of a host name."""
+    return hint if hint and _HINT.fullmatch(hint) else None
+
+
+def cluster_of_id(device_id: Any) -> Optional[str]:
+    """Return the ``35`` of ``abc.35_0``."""
+    if not isinstance(device_id, str) or "." not in device_id:
+        return None
+    suffix = device_id.partition(".")[2]
+    if "." in suffix or suffix.count("_") != 1:
+        return None
+    return suffix.partition("_")[0] or None
+
+
+def cluster_of_edge_host(edge_host: Any) -> Optional[str]:
+    """Return the ``35`` of ``mboxedge35.tt.omtrdc.net``; None for a host of another form."""
+    if not isinstance(edge_host, str):
+        return None
+    label, dot, suffix = edge_host.partition(".")
+    if not label.startswith(EDGE_CLUSTER_PREFIX) or dot + suffix != "." + EDGE_HOST_SUFFIX:
+        return None
+    return valid_hint(label[len(EDGE_CLUSTER_PREFIX) :])

@@ -1,22 +1,95 @@
-"""Converts a prepared request to an HTTP request, and an HTTP reply to the edge's answer."""
+"""The exchange with the edge: its host, the HTTP request, the answer, and their log lines.
+
+The host of a request depends on the cluster that stores the visitor's profile. A visitor's hint is used for that call
+only. The client itself remembers only clusters that the edge has named.
+
+At DEBUG level, the log shows the structure of requests and answers. Values that may identify a visitor are shown only
+with ``log_payloads``. Bodies are formatted only if the line is logged.
+"""
 
 import re
 from functools import partial
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 from urllib.parse import quote
 
-from target_python_sdk.delivery.edge_host import cluster_of_edge_host, delivery_origin
+from target_python_sdk.delivery.cookies import cluster_of_edge_host
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import PreparedRequest
-from target_python_sdk.protocol import DELIVERY_PATH, SDK_HEADERS
+from target_python_sdk.delivery.redaction import MAX_LOGGED_LENGTH, redacted_body
+from target_python_sdk.delivery.replaced_api import REPLACEMENTS, replaced_response
+from target_python_sdk.protocol import DELIVERY_PATH, EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX, SDK_HEADERS
 from target_python_sdk.types import DeliveryResponse
-from target_tools.errors import InvalidResponse, OptionError
+from target_tools.clock import Deadline, monotonic
+from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, OptionError, escape_text
 from target_tools.http.failures import status_error
-from target_tools.http.messages import HttpReply, HttpRequest, parse_json, render_json
+from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json, render_json
+from target_tools.logger import LazyText, Log
 
+#: Seconds for which a cluster that could not be reached is not remembered again.
+QUARANTINE_SECONDS = 5.0
 _REQUEST_ID = re.compile(rb'"requestId"\s*:\s*"([^"]*)"')
-
 _HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"), *SDK_HEADERS)
+
+
+# The host
+
+
+def delivery_origin(settings: ClientSettings, cluster: Optional[str]) -> Origin:
+    """Return the origin of deliveries: the server domain if configured, else the cluster, else the client's host."""
+    scheme = "https" if settings.secure else "http"
+    if settings.server_domain is not None:
+        host, port = settings.server_domain
+        return Origin(scheme, host, port or DEFAULT_PORTS[scheme])
+    label = settings.client if cluster is None else EDGE_CLUSTER_PREFIX + cluster
+    return Origin(scheme, f"{label}.{EDGE_HOST_SUFFIX}", DEFAULT_PORTS[scheme])
+
+
+class ClusterMemory:
+    """Remembers the cluster that the edge named last, until it cannot be reached.
+
+    It learns only from answers to calls that no visitor steered: one visitor's cookie or hint must not choose the
+    host of the others.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        hint: Optional[str],
+        circuit_is_open: Optional[Callable[[Origin], bool]] = None,
+    ) -> None:
+        self.hint = hint
+        self._settings = settings
+        self._circuit_is_open = circuit_is_open
+        self._lost: Optional[str] = None
+        self._lost_until = 0.0
+
+    def learn(self, cluster: Optional[str]) -> None:
+        """Remember ``cluster``, unless it was lost a moment ago or its circuit is open."""
+        if cluster is None or cluster == self.hint:
+            return
+        is_lost = cluster == self._lost and monotonic() < self._lost_until
+        is_open = self._circuit_is_open
+        if not is_lost and not (is_open is not None and is_open(delivery_origin(self._settings, cluster))):
+            self.hint = cluster
+
+    def lose(self, origin: Origin) -> None:
+        """Forget the remembered cluster if it is at ``origin``, which could not be reached."""
+        hint = self.hint
+        if hint is not None and delivery_origin(self._settings, hint) == origin:
+            self._lost, self._lost_until = hint, monotonic() + QUARANTINE_SECONDS
+            self.hint = None
+
+
+# The request and its answer
+
+
+class EdgeAnswer(NamedTuple):
+    """The edge's answer, and what the client learns from it."""
+
+    response: DeliveryResponse
+    #: The cluster that answered; None if the visitor chose it.
+    edge_cluster: Optional[str]
+    attempts: int
 
 
 def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> HttpRequest:
@@ -57,16 +130,9 @@ def delivery_response(reply: HttpReply) -> DeliveryResponse:
     return DeliveryResponse.from_dict(_json_body(reply))
 
 
-class NotificationReply(NamedTuple):
-    """The facts that a client learns from an answer to notifications."""
-
-    edge_cluster: Optional[str]
-    attempts: int
-
-
-def notification_reply(reply: HttpReply) -> NotificationReply:
-    """Return the cluster that answered. Raises an error for any other status or body."""
-    return NotificationReply(cluster_of_edge_host(_json_body(reply).get("edgeHost")), reply.attempts)
+def notification_response(reply: HttpReply) -> DeliveryResponse:
+    """Return the edge's answer to notifications. Only its host is read, so the other fields need not be valid."""
+    return DeliveryResponse(edge_host=_json_body(reply).get("edgeHost"))
 
 
 def _json_body(reply: HttpReply) -> Dict[str, Any]:
@@ -78,3 +144,71 @@ def _json_body(reply: HttpReply) -> Dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidResponse("the answer is JSON, but not an object")
     return content
+
+
+def request_edge(
+    prepared: PreparedRequest,
+    request: HttpRequest,
+    send: Send,
+    deadline: Deadline,
+    read: Callable[[HttpReply], DeliveryResponse] = delivery_response,
+) -> EdgeAnswer:
+    """Return the edge's answer. ``read`` converts the reply. Raises ``DeliveryError``."""
+    response = None if REPLACEMENTS.find is None else replaced_response(prepared, request, deadline)
+    attempts = 1
+    if response is None:
+        reply = None
+        try:
+            reply = send(request, deadline)
+            response, attempts = read(reply), reply.attempts
+            if deadline.remaining() <= 0:  # parsing a large answer takes time, too
+                raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
+        except DeliveryError as error:
+            error.request = prepared.request
+            if reply is not None:
+                error.status, error.attempts = reply.status, reply.attempts
+            raise
+    cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
+    return EdgeAnswer(response, cluster, attempts)
+
+
+# The log
+
+
+class PayloadLogger:
+    """A ``send`` function that logs each request and its reply."""
+
+    def __init__(self, send: Send, log: Log, log_payloads: bool) -> None:
+        self._send = send
+        self._log = log
+        self._log_payloads = log_payloads
+
+    def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        reply = self._send_and_log(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
+        if not reply.is_matched and self._log.first_time("requestId"):
+            self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
+        return reply
+
+    def _send_and_log(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
+        path = request.target.partition("?")[0]
+        place = f"{request.origin}{path}"
+        self._log.debug("Request sent to %s: %s", place, self._body(request.body))
+        try:
+            reply = self._send(request, deadline)
+        except DeliveryError as error:
+            self._log.debug("No response from %s: %s", place, type(error).__name__)
+            raise
+        self._log.debug(
+            "Response received from %s: %d, first byte after %.1f ms, attempt %d: %s",
+            place,
+            reply.status,
+            reply.timings.first_byte,
+            reply.attempts,
+            self._body(reply.body),
+        )
+        return reply
+
+    def _body(self, body: bytes) -> LazyText:
+        # A log record that is kept must not keep the client, so the function does not refer to it.
+        is_shown = self._log_payloads
+        return LazyText(lambda: escape_text(body, MAX_LOGGED_LENGTH) if is_shown else redacted_body(body))

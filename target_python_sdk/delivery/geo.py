@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from target_python_sdk.artifact.location import ParsedUrl, cdn_url, parse_url
 from target_python_sdk.protocol import SDK_HEADERS
-from target_python_sdk.types import DeliveryRequest, Geo
+from target_python_sdk.types import Geo
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError
 from target_tools.http.messages import HttpRequest, Send, parse_json
@@ -29,12 +29,6 @@ class GeoService(NamedTuple):
 def geo_url(cdn_base_path: str, secure: bool) -> ParsedUrl:
     """Return the URL of the CDN's geo service."""
     return parse_url(cdn_url(cdn_base_path, secure, "/v1/geo"), "cdn_base_path")
-
-
-def geo_from_request(request: DeliveryRequest) -> Optional[Geo]:
-    """Return the geo of the request's context, if it has one."""
-    context = request.context
-    return None if context is None else context.geo
 
 
 def needs_lookup(geo: Geo) -> bool:

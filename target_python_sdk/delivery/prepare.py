@@ -8,8 +8,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional
 
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.conversion import AUTH_STATES
-from target_python_sdk.delivery.cookies import parse_target_cookie
-from target_python_sdk.delivery.edge_host import choose_cluster
+from target_python_sdk.delivery.cookies import choose_cluster, parse_target_cookie
 from target_python_sdk.delivery.legacy_messages import MBOX_INVALID, NOTIFICATION_INVALID
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.visitor_protocol import (

@@ -4,13 +4,13 @@
 import ``delivery_api_client``; that package sets ``REPLACEMENTS.find`` when its ``api_client`` is imported.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional
 from urllib.parse import parse_qs, urlsplit
 
-from target_tools.clock import Deadline, monotonic
-from target_tools.enums import DecisioningMethod
+from target_python_sdk.offers import offers_of
+from target_tools.clock import Deadline
 from target_tools.errors import ApiException, DeliveryError, HttpStatusError, TransportError
-from target_tools.http.messages import HttpReply, HttpRequest, Timings
+from target_tools.http.messages import HttpRequest
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.prepare import PreparedRequest
@@ -40,10 +40,10 @@ class Replacements:
 REPLACEMENTS = Replacements()
 
 
-def replaced_exchange(
+def replaced_response(
     prepared: "PreparedRequest", request: HttpRequest, deadline: Deadline
-) -> "Optional[Tuple[HttpReply, DeliveryResponse]]":
-    """Return an empty reply and the response of a replaced method; None if no method is replaced.
+) -> "Optional[DeliveryResponse]":
+    """Return the response of a replaced method; None if no method is replaced.
 
     The response is what the method returned: a ``DeliveryResponse``, or a double with its attributes.
     Raises ``HttpStatusError``, which is an ``ApiException``, for an ``ApiException`` of the method, and
@@ -53,14 +53,11 @@ def replaced_exchange(
     call = None if find is None else find()
     if call is None:
         return None
-    began = monotonic()
     try:
-        response = _response(call, _replaced_call(prepared, request, deadline), prepared)
+        return _response(call, _replaced_call(prepared, request, deadline))
     except DeliveryError as error:
         error.request = prepared.request
         raise
-    took = (monotonic() - began) * 1000
-    return HttpReply(200, "", {}, b"", Timings(first_byte=took)), response
 
 
 def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: Deadline) -> ReplacedCall:
@@ -75,12 +72,11 @@ def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: 
     )
 
 
-def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prepared: "PreparedRequest") -> Any:
-    from target_python_sdk.delivery.envelope import build_envelope  # noqa: PLC0415 - only tests come here
-    from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - as above
+def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall) -> "DeliveryResponse":
+    from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - only tests come here
 
     try:
-        response = call(arguments)
+        response: DeliveryResponse = call(arguments)
     except DeliveryError:
         raise
     except ApiException as error:
@@ -90,7 +86,7 @@ def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall, prep
             raise
         raise TransportError(f"the replacement of DeliveryApi raised {type(error).__name__}") from error
     try:
-        build_envelope(prepared, response, DecisioningMethod.SERVER_SIDE)
+        _ = response.id, response.edge_host, [offer.options for offer in offers_of(response)]
     except Exception as error:
         kind = type(response).__name__
         raise TransportError(f"the replacement of DeliveryApi returned {kind}, expected a DeliveryResponse") from error

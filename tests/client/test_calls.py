@@ -15,7 +15,7 @@ import time
 import pytest
 
 from target_python_sdk import AuthState, TargetClient, TargetDeliveryResponse
-from target_python_sdk.delivery import payload_log
+from target_python_sdk.delivery import exchange
 from target_python_sdk.errors import AttributeNotFound, ClientClosed
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
@@ -353,7 +353,7 @@ def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
 
 
 def test_b15_nothing_is_rendered_for_disabled_log_levels(edge, monkeypatch):
-    monkeypatch.setattr(payload_log, "_redacted_body", lambda body: pytest.fail("rendered"))
+    monkeypatch.setattr(exchange, "redacted_body", lambda body: pytest.fail("rendered"))
     logger = logging.getLogger("a.quiet.one")
     logger.setLevel(logging.INFO)
     with client_of(edge, logger=logger) as client:

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from target_python_sdk.delivery import edge_host
-from target_python_sdk.delivery.edge_host import QUARANTINE_SECONDS, ClusterMemory, delivery_origin
+from target_python_sdk.delivery import exchange
+from target_python_sdk.delivery.exchange import QUARANTINE_SECONDS, ClusterMemory, delivery_origin
 from target_python_sdk.delivery.options import client_settings
 from target_tools import clock
 from target_tools.logger import Log
@@ -20,7 +20,7 @@ def origin(cluster):
 @pytest.fixture
 def now(monkeypatch):
     moved = SimpleNamespace(by=0.0)
-    monkeypatch.setattr(edge_host, "monotonic", lambda: clock.monotonic() + moved.by)
+    monkeypatch.setattr(exchange, "monotonic", lambda: clock.monotonic() + moved.by)
     return moved
 
 

@@ -295,15 +295,15 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, mo
 
 def late_reading(monkeypatch, until, seconds=WAIT):
     """Let reading an answer wait for the event ``until``."""
-    from target_python_sdk.delivery import pipeline  # noqa: PLC0415 - changed only here
+    from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
 
-    read = pipeline.delivery_response
+    parse = exchange.parse_json
 
-    def slowly(reply):
+    def slowly(body):
         until.wait(seconds)
-        return read(reply)
+        return parse(body)
 
-    monkeypatch.setattr(pipeline, "delivery_response", slowly)
+    monkeypatch.setattr(exchange, "parse_json", slowly)
 
 
 def test_the_deadline_covers_reading_the_answer(monkeypatch):

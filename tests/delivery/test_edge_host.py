@@ -5,13 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.conversion import hint_text
-from target_python_sdk.delivery.edge_host import (
-    choose_cluster,
-    cluster_of_edge_host,
-    cluster_of_id,
-    delivery_origin,
-    valid_hint,
-)
+from target_python_sdk.delivery.cookies import choose_cluster, cluster_of_edge_host, cluster_of_id, valid_hint
+from target_python_sdk.delivery.exchange import delivery_origin
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_tools.logger import Log
 

@@ -7,14 +7,15 @@ import random
 import pytest
 
 from target_python_sdk.delivery.call_options import call_options
-from target_python_sdk.delivery.exchange import delivery_request
+from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.pipeline import request_edge
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import DeliveryError
+from target_python_sdk.prepared_call import build_envelope
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.clock import Deadline
+from target_tools.enums import DecisioningMethod
 from target_tools.http.messages import HttpReply, Timings
 from target_tools.logger import Log
 from tests.support import ANSWER, offers
@@ -117,7 +118,8 @@ def outcome(body, status=200):
     reply = HttpReply(status, "OK", {}, body, Timings())
     prepared = prepare_request(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)
-    return request_edge(prepared, request, lambda *_: reply, Deadline.after(60)).envelope
+    response = request_edge(prepared, request, lambda *_: reply, Deadline.after(60)).response
+    return build_envelope(prepared, response, DecisioningMethod.SERVER_SIDE)
 
 
 @pytest.mark.slow

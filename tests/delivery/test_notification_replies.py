@@ -5,9 +5,13 @@ import json
 import pytest
 
 from target_python_sdk.delivery.call_options import call_options
-from target_python_sdk.delivery.exchange import delivery_request, delivery_response
+from target_python_sdk.delivery.exchange import (
+    delivery_request,
+    delivery_response,
+    notification_response,
+    request_edge,
+)
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.pipeline import send_notifications
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import ConnectionFailed, DeliveryError
 from target_tools.clock import Deadline
@@ -32,7 +36,8 @@ def send_and_reply(result):
             raise result
         return result
 
-    return send_notifications(PENDING, delivery_request(PENDING, SETTINGS), send, Deadline.after(60))
+    request, deadline = delivery_request(PENDING, SETTINGS), Deadline.after(60)
+    return request_edge(PENDING, request, send, deadline, notification_response)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +45,14 @@ def send_and_reply(result):
     [("mboxedge35.tt.omtrdc.net", "35"), ("evil.example.com", None), (None, None), (5, None), ([], None)],
 )
 def test_the_cluster_and_the_number_of_attempts_are_returned(edge_host, cluster):
-    assert send_and_reply(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode())) == (cluster, 2)
+    answer = send_and_reply(reply(json.dumps({**ANSWER, "edgeHost": edge_host}).encode()))
+    assert (answer.edge_cluster, answer.attempts) == (cluster, 2)
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, b""), (202, b""), (204, b"anything"), (200, b"{}")])
 def test_replies_without_content_are_accepted(status, body):
-    assert send_and_reply(reply(body, status)) == (None, 2)
+    answer = send_and_reply(reply(body, status))
+    assert (answer.edge_cluster, answer.attempts) == (None, 2)
 
 
 @pytest.mark.parametrize(

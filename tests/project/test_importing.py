@@ -47,7 +47,7 @@ def test_importing_loads_nothing_that_only_a_call_needs() -> None:
         "client.TargetClient.create(dict(client='a', organization_id='b')).close();"
         "sys.exit(', '.join(late) or 'target_python_sdk.runtime' not in sys.modules and 'not loaded by create' or 0)"
     )
-    late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.pipeline", "target_tools.http.transport"]
+    late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.exchange", "target_tools.http.transport"]
     done = run_python("-c", program.format([*late, "target_python_sdk.delivery.option_types"]))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

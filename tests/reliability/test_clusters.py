@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from target_python_sdk import TargetClient
-from target_python_sdk.delivery import edge_host
+from target_python_sdk.delivery import exchange
 from target_python_sdk.testing import SocketServer
 from target_python_sdk.types import VisitorId
 from target_tools.clock import monotonic
@@ -149,7 +149,7 @@ def test_t30_the_main_thread_falls_back_to_the_general_host_too(ask, edge):
 def test_t30_a_cluster_is_not_learned_while_its_circuit_is_open(edge, monkeypatch, figure):
     """The client does not try to connect to it, either. It learns the cluster again once the cluster answers."""
     # An unreachable cluster is also quarantined. The test switches that off, so that only the circuit has an effect.
-    monkeypatch.setattr(edge_host, "QUARANTINE_SECONDS", 0.0)
+    monkeypatch.setattr(exchange, "QUARANTINE_SECONDS", 0.0)
     server, calls, hints = edge.server, 20, set()
     options = {**edge.options, "timeout": 600, "circuit_breaker": {"cooldown": 60000}}
     with TargetClient.create(options) as client:

@@ -1,0 +1,71 @@
+"""Decides a prepared request on-device."""
+
+from typing import List, NamedTuple, Optional
+
+from target_python_sdk.artifact.update import CurrentArtifact
+from target_python_sdk.decisioning.context import bucketing_id, with_device_id
+from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, RemoteParts, decide, remote_parts
+from target_python_sdk.delivery.geo import GeoService, look_up, needs_lookup
+from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.types import DeliveryResponse, Geo, Notification
+from target_tools.clock import Deadline
+from target_tools.http.messages import Send
+from target_tools.schema.model import copy_with, deep_copy
+
+
+class OnDeviceContext(NamedTuple):
+    """The values that all on-device decisions of a client share."""
+
+    engine: EngineContext
+    geo_service: GeoService
+    send: Send
+
+
+class Decision(NamedTuple):
+    """The response of an on-device decision, and what else the client does after it."""
+
+    #: The request with the device id that was created for a new visitor.
+    prepared: PreparedRequest
+    response: DeliveryResponse
+    #: The parts that could not be decided.
+    remote: RemoteParts
+    #: A request that reports the decision to the edge. It is sent in the background.
+    pending_notifications: Optional[PreparedRequest]
+    #: The visitor's location, if it was looked up.
+    geo: Optional[Geo]
+
+
+def decide_on_device(
+    prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, timeout: float
+) -> Decision:
+    """Decide a request. A look-up of the visitor's location may take ``timeout`` seconds."""
+    artifact, request, engine = current.artifact, prepared.request, context.engine
+    geo = None if request.context is None else request.context.geo
+    looked_up = None
+    if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
+        looked_up = look_up(geo, context.geo_service, context.send, Deadline.after(timeout))
+    visitor = "" if request.id is None else bucketing_id(request.id)
+    if not visitor:
+        identity = with_device_id(request.id, engine.client, prepared.cluster)
+        visitor, request = bucketing_id(identity), copy_with(request, id=identity)
+        prepared = prepared._replace(request=request)
+    remote = remote_parts(artifact, request)
+    session_id = prepared.session.session_id
+    decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote)
+    response, displays = decide(artifact, decision_request, engine)
+    is_reported = displays or request.notifications or request.telemetry is not None
+    pending = notification_request(prepared, displays) if is_reported else None
+    return Decision(prepared, response, remote, pending, looked_up)
+
+
+def notification_request(prepared: PreparedRequest, displays: List[Notification]) -> PreparedRequest:
+    """Return the request that reports ``displays``, and the notifications and telemetry of the caller.
+
+    It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
+    is sent later, so it shares no object with the caller, who may change the request by then.
+    Raises ``OptionError`` for a part that contains itself.
+    """
+    request = prepared.request
+    pending = deep_copy(copy_with(request, request_id=prepared.ids.next(), execute=None, prefetch=None))
+    pending.notifications = [*(pending.notifications or ()), *displays]
+    return prepared._replace(request=pending)

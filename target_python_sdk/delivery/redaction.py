@@ -1,0 +1,76 @@
+"""Finds the values of requests and answers that log lines and messages of errors must not show."""
+
+import json
+from typing import Any, Iterator, List, Set
+
+from target_python_sdk.delivery.prepare import PreparedRequest
+from target_tools.errors import escape_text
+
+#: Fields whose values cannot identify a visitor.
+UNREDACTED_FIELDS = frozenset(
+    {
+        "channel",
+        "client",
+        "decisioningMethod",
+        "edgeHost",
+        "index",
+        "logging",
+        "name",
+        "requestId",
+        "status",
+        "timestamp",
+        "type",
+    }
+)
+#: Fields that contain the application's own names: a parameter may be called "name".
+FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
+#: The longest body that a line shows, in characters.
+MAX_LOGGED_LENGTH = 16384
+#: Parts of a request whose texts may identify the visitor.
+_PERSONAL_PARTS = frozenset({"address", "geo", "id", "parameters", "profileParameters"})
+#: Shorter texts are masked nowhere, because they occur in ordinary words.
+_MIN_LENGTH = 4
+
+
+def redacted_body(body: bytes) -> str:
+    """Return the text of a body for the log, without the values that may identify a visitor."""
+    try:
+        return escape_text(json.dumps(_redacted(json.loads(body), "")), MAX_LOGGED_LENGTH)
+    except (ValueError, RecursionError):
+        return f"{len(body)} bytes"
+
+
+def _redacted(value: Any, field: str, free: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {name: _redacted(item, name, free or name in FREE_FORM_FIELDS) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item, field, free) for item in value]
+    if value is None or (field in UNREDACTED_FIELDS and not free):
+        return value
+    return "***"
+
+
+def personal_values(prepared: PreparedRequest) -> Set[str]:
+    """Return the session id, the visitor's ids, addresses and parameters of a request."""
+    found = {prepared.session.session_id}
+    parts: List[Any] = [prepared.request.to_dict(by_alias=True, exclude_none=True)]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            for name, value in part.items():
+                if name in _PERSONAL_PARTS:
+                    found.update(_texts_of(value))
+                else:
+                    parts.append(value)
+    return {text for text in found if len(text) >= _MIN_LENGTH}
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    """Return all texts inside a JSON value, without the keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts_of(item)
