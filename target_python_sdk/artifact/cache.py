@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import stat
-from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Tuple, Type, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Protocol, Union
 
 from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.delivery.options import ClientSettings
@@ -86,11 +86,7 @@ class ArtifactCache:
 
     def load(self) -> Optional[CachedArtifact]:
         """Return the cached artifact, if there is a usable one."""
-        try:
-            packed = self._call_store(lambda: self._store.get(self._key))
-        except self._store_errors as error:
-            self._log_failure("read", error)
-            return None
+        packed = self._try_store("read", lambda: self._store.get(self._key))
         if packed is None:
             return None
         try:
@@ -105,10 +101,7 @@ class ArtifactCache:
         self.saved_at = monotonic()
         rest = render_json({"key": self._key, "etag": etag, "stored_at": epoch_seconds()}) + b"\n" + body
         packed = _MAGIC + hashlib.sha256(rest).hexdigest().encode("ascii") + b"\n" + rest
-        try:
-            self._call_store(lambda: self._store.set(self._key, packed))
-        except self._store_errors as error:
-            self._log_failure("written", error)
+        self._try_store("written", lambda: self._store.set(self._key, packed))
 
     def renew(self) -> None:
         """Save the cached artifact again, once a day, because it is still the newest."""
@@ -119,17 +112,23 @@ class ArtifactCache:
         if cached is not None:
             self.save(cached.etag, cached.body)
 
-    @property
-    def _store_errors(self) -> Tuple[Type[Exception], ...]:
-        """The exceptions of a store to catch."""
-        return (OSError,) if self.interruptible else (Exception,)
-
-    def _call_store(self, function: Callable[[], Any]) -> Any:
-        """Call the store. An application's store runs in a helper thread, because it may hang."""
-        if self._is_file:
-            return function()
-        if self.interruptible:
+    def _try_store(self, action: str, function: Callable[[], Any]) -> Any:
+        """Return the result of ``function``, or None if it raises, which is logged."""
+        if self.interruptible and not self._is_file:
             return None
+        errors = OSError if self.interruptible else Exception
+        try:
+            return function() if self._is_file else self._call_in_helper_thread(function)
+        except errors as error:
+            if all(self._log.first_time(("artifact_cache", key)) for key in (action, str(error))):
+                if self._is_file:
+                    self._log.warning("artifact_cache cannot be %s: %s", action, error)
+                else:
+                    self._log.exception("artifact_cache cannot be %s", action)
+            return None
+
+    def _call_in_helper_thread(self, function: Callable[[], Any]) -> Any:
+        """Call an application's store, which may hang."""
         if self._pending_calls:
             raise TimeoutError("the previous call has not returned yet")
         self._pending_calls.append(function)
@@ -164,14 +163,6 @@ class ArtifactCache:
         if epoch_seconds() - fields["stored_at"] > MAX_AGE:
             raise ValueError(f"it is older than {MAX_AGE / 86400:.0f} days")
         return CachedArtifact(fields.get("etag"), body)
-
-    def _log_failure(self, action: str, error: Exception) -> None:
-        if not all(self._log.first_time(("artifact_cache", key)) for key in (action, str(error))):
-            return
-        if self._is_file:
-            self._log.warning("artifact_cache cannot be %s: %s", action, error)
-        else:
-            self._log.exception("artifact_cache cannot be %s", action)
 
 
 def open_cache(settings: ClientSettings, location: ArtifactLocation, log: Log) -> Optional[ArtifactCache]:

@@ -11,7 +11,7 @@ from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError, InvalidArtifact
 from target_tools.http.failures import status_error
-from target_tools.http.messages import HttpRequest, Send, Timings
+from target_tools.http.messages import HttpRequest, Send
 
 #: An ETag that can be sent back unchanged.
 _ETAG = r"[\x21-\x7e][\x20-\x7e]{0,1023}"
@@ -27,7 +27,6 @@ class DownloadedArtifact(NamedTuple):
     etag: Optional[str]
     #: The location of this machine according to the CDN, if it sent one.
     geo: Optional[Dict[str, Any]]
-    timings: Timings
 
 
 def fetch_artifact(
@@ -50,7 +49,7 @@ def fetch_artifact(
         error.status, error.attempts = reply.status, reply.attempts
         raise
     new_etag = usable_etag(reply.headers.get("ETag"))
-    return DownloadedArtifact(document, reply.body, new_etag, geo_from_headers(reply.headers), reply.timings)
+    return DownloadedArtifact(document, reply.body, new_etag, geo_from_headers(reply.headers))
 
 
 def usable_etag(etag: Any) -> Optional[str]:

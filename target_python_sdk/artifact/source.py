@@ -15,7 +15,7 @@ import random
 import weakref
 from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, Mapping, Optional, Sequence
+from typing import Any, Callable, Deque, Mapping, Optional, Sequence, Tuple
 
 from target_python_sdk.artifact.cache import open_cache
 from target_python_sdk.artifact.download import DownloadedArtifact
@@ -50,9 +50,6 @@ from target_tools.http.messages import Send
 from target_tools.http.retries import parse_retry_after
 from target_tools.logger import Log
 
-#: The kinds of polling iterations.
-_PAYLOAD, _CACHE, _NETWORK = "payload", "cache", "network"
-
 #: Seconds for one download, including retries. Allows for large artifacts on slow connections.
 DOWNLOAD_TIMEOUT = 30.0
 #: Seconds to wait after the first failure. Doubles with each failure, up to the polling interval.
@@ -63,6 +60,11 @@ JITTER = 0.1
 MIN_POLLING_INTERVAL = 300.0
 #: Number of skipped rules to log.
 MAX_LOGGED_RULES = 20
+
+
+#: Processes the outcome of a job. Returns the seconds until the next iteration, or None to stop.
+Handler = Callable[["ArtifactSource", PollOutcome], Optional[float]]
+Step = Tuple[Callable[[], PollOutcome], Handler]
 
 
 class ArtifactSource:
@@ -87,7 +89,6 @@ class ArtifactSource:
         self._log = log
         self._events = events
         self._location = artifact_location(settings, log)
-        self._timeout = DOWNLOAD_TIMEOUT
         #: The artifact's URL without credentials and query.
         self.shown_url = self._location.parsed_url.redacted
         #: Seconds between two downloads; 0 downloads only once.
@@ -110,14 +111,11 @@ class ArtifactSource:
         self._unread_cache = self._cache if self.artifact is None else None
         #: Why ``artifact_payload`` is invalid, until that has been reported.
         self._payload_error: Optional[InvalidArtifact] = None
-        self._iteration = _NETWORK
         self._failures = 0
         self._skipped_rules: Sequence[str] = ()
         self._started = False
-        #: True if no polling thread could be started.
-        self._without_thread = False
-        #: Monotonic time of the next attempt to start a thread.
-        self._next_thread_start = 0.0
+        #: Monotonic time of the next attempt to start a thread; None unless an earlier attempt failed.
+        self._next_thread_start: Optional[float] = None
         #: Set when waiting for the first artifact makes no sense any more: it is there, or the first download failed.
         self._first_attempt_done = Latch()
         self._ready_callbacks: Deque[Callable[[], object]] = deque()
@@ -140,7 +138,7 @@ class ArtifactSource:
     @property
     def polling_halted(self) -> bool:
         """True if no further downloads will be made."""
-        return not self.interval or self._without_thread or self._poller.stopped
+        return not self.interval or self._next_thread_start is not None or self._poller.stopped
 
     def trace_details(self) -> Mapping[str, Any]:
         """Return the artifact's part of a trace."""
@@ -160,14 +158,18 @@ class ArtifactSource:
         """
         if self._started or self._poller.stopped:
             return
-        if self._without_thread:
-            self._retry_thread_start()
-            return
-        if self.artifact is None and self._settings.artifact_payload is not None:
+        is_retry = self._next_thread_start is not None
+        if self._next_thread_start is not None:
+            now = monotonic()
+            if now < self._next_thread_start:
+                return
+            self._next_thread_start = now + INITIAL_RETRY_DELAY
+        elif self.artifact is None and self._settings.artifact_payload is not None:
             self._use_payload(self._settings.artifact_payload)
         if self._needs_no_download() or self._poller.start(self._initial_delay()):
+            self._next_thread_start = None
             self._started = True  # not earlier: a signal handler may have raised
-        else:
+        elif not is_retry:
             self._download_inline()
 
     def stop(self) -> None:
@@ -228,64 +230,47 @@ class ArtifactSource:
     def _download_inline(self) -> None:
         """Download once in the calling thread, because no thread can be started."""
         self._next_thread_start = math.inf
-        self._without_thread = True
         # A server that is about to fork needs no warning: its workers will poll.
         log = self._log.debug if is_about_to_fork() else self._log.warning
         log("Cannot start a thread; the rule artifact will not be updated until one can be started")
-        self._timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
+        timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
         if self._cache is not None:
             self._cache.interruptible = in_main_thread()
         delay = 0.0 if self._due is None else None
         try:
             while delay == 0.0 and not self._poller.stopped:
+                job, handle = self._next_step(timeout)
                 try:
-                    outcome = self._next_job()()
+                    outcome = job()
                 except TargetError as error:
                     outcome = PollOutcome(error=error)
-                delay = self._handle(outcome)
+                delay = handle(self, outcome)
         finally:
             if self._cache is not None:
                 self._cache.interruptible = False
-            self._timeout = DOWNLOAD_TIMEOUT
             self._next_thread_start = monotonic() + INITIAL_RETRY_DELAY
-
-    def _retry_thread_start(self) -> None:
-        """Try again to start the polling thread."""
-        now = monotonic()
-        if now < self._next_thread_start:
-            return
-        self._next_thread_start = now + INITIAL_RETRY_DELAY
-        if self._needs_no_download() or self._poller.start(self._initial_delay()):
-            self._without_thread = False
-            self._started = True
 
     # In the polling thread
 
-    def _next_job(self) -> Callable[[], PollOutcome]:
-        """Return the job for this iteration. The job does not reference the source."""
+    def _next_step(self, timeout: float) -> Step:
+        """Return the job of this iteration, and the method that handles its outcome. Neither refers to the source."""
         if self._payload_error is not None:
-            self._iteration = _PAYLOAD
-            return partial(PollOutcome, error=self._payload_error)
+            return partial(PollOutcome, error=self._payload_error), ArtifactSource._handle_invalid_payload
         if self._unread_cache is not None:
-            self._iteration = _CACHE
-            return partial(load_from_cache, self._unread_cache, self._location, self._compile, self._log)
-        self._iteration = _NETWORK
-        deadline = partial(self._poller.scope.deadline, self._timeout)
+            job = partial(load_from_cache, self._unread_cache, self._location, self._compile, self._log)
+            return job, ArtifactSource._handle_cached
+        deadline = partial(self._poller.scope.deadline, timeout)
         etag = None if self.current is None else self.current.etag
-        return partial(download_and_compile, self._location, etag, self._compile, self._send, deadline)
+        job = partial(download_and_compile, self._location, etag, self._compile, self._send, deadline)
+        return job, ArtifactSource._handle_download
 
-    def _handle(self, outcome: PollOutcome) -> Optional[float]:
-        """Process ``outcome``. Return the seconds until the next iteration, or None to stop."""
-        if self._iteration == _CACHE:
-            return self._handle_cached(outcome)
-        if self._iteration == _PAYLOAD:
-            return self._handle_invalid_payload()
+    def _handle_download(self, outcome: PollOutcome) -> Optional[float]:
         delay = self._handle_success(outcome) if outcome.error is None else self._handle_failure(outcome.error)
         self._due = None if delay is None else monotonic() + delay
         return delay
 
-    def _handle_invalid_payload(self) -> Optional[float]:
-        error, self._payload_error = self._payload_error, None
+    def _handle_invalid_payload(self, outcome: PollOutcome) -> Optional[float]:
+        error, self._payload_error = outcome.error, None
         assert error is not None
         self.last_error = error
         if not self.interval:
@@ -414,13 +399,10 @@ def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callab
         source = reference()
         if source is None:
             return None
-        job = source._next_job()
-        del source
-        return _handle_outcome(reference, run_safely(job, log))
-
-    def poll_safely() -> Optional[float]:
         try:
-            return poll()
+            job, handle = source._next_step(DOWNLOAD_TIMEOUT)
+            del source
+            return _handle_outcome(reference, handle, run_safely(job, log))
         except BaseException as error:  # the polling thread must survive any exception
             if is_greenlet_exit(error):
                 raise
@@ -428,14 +410,16 @@ def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callab
         source = reference()
         return None if source is None else source._delay()
 
-    return poll_safely
+    return poll
 
 
-def _handle_outcome(reference: "weakref.ref[ArtifactSource]", outcome: PollOutcome) -> Optional[float]:
+def _handle_outcome(
+    reference: "weakref.ref[ArtifactSource]", handle: Handler, outcome: PollOutcome
+) -> Optional[float]:
     """Pass ``outcome`` to the source, if it still exists.
 
     A separate function, because an exception's traceback references the frame that it was raised in. A local variable
     of that frame would keep the source alive.
     """
     source = reference()
-    return None if source is None or source._poller.stopped else source._handle(outcome)
+    return None if source is None or source._poller.stopped else handle(source, outcome)

@@ -813,7 +813,6 @@ def test_starting_a_thread_is_retried_once_per_second_at_most(cdn, sources, monk
     source.start()
     assert not source.polling_halted
     assert eventually(lambda: shown(source) == "newer")
-    assert source._timeout == artifact_source.DOWNLOAD_TIMEOUT
 
 
 @pytest.mark.parametrize("main", [True, False], ids=["main thread", "another thread"])
