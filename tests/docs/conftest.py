@@ -1,13 +1,13 @@
 """A local edge for the examples, and clients that call it although the examples name no server."""
 
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Iterator, List, Mapping, Optional
 
 import pytest
 
 from target_python_sdk import TargetClient
 from target_python_sdk.local_edge import LocalEdge
 
-Create = Callable[[Dict[str, Any]], TargetClient]
+Create = Callable[..., TargetClient]
 
 
 @pytest.fixture
@@ -23,9 +23,10 @@ def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
     clients: List[TargetClient] = []
     create = TargetClient.create
 
-    def create_at_edge(options: Dict[str, Any]) -> TargetClient:
-        address = {} if "server_domain" in options else {"server_domain": edge.domain, "secure": False}
-        clients.append(create({**options, **address}))
+    def create_at_edge(options: Optional[Mapping[str, Any]] = None, **keywords: Any) -> TargetClient:
+        given: Any = {**(options or {}), **keywords}
+        address = {} if "server_domain" in given else {"server_domain": edge.domain, "secure": False}
+        clients.append(create({**given, **address}))
         return clients[-1]
 
     yield create_at_edge

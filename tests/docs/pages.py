@@ -6,6 +6,10 @@ from typing import Dict, List
 from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
 
 def run_block(example: Example) -> None:
     """Execute one block in the namespace of its page. Line numbers in a traceback are those of the page."""
@@ -26,6 +30,13 @@ def run_page(page: Path, info: str = "python") -> Dict[str, object]:
         namespace = example.namespace
         example.evaluate()
     return namespace
+
+
+def write_program(page: Path, folder: Path) -> Path:
+    """Write the blocks of the page into one file, in order; return its path."""
+    program = folder / f"page_{page.stem.replace('-', '_').replace('.', '_').lower()}.py"
+    program.write_text("\n\n".join(block.parsed for block in python_blocks(page)), encoding="utf-8")
+    return program
 
 
 def fenced_after(page: Path, marker: str) -> str:

@@ -1,7 +1,9 @@
 """Every Python example of the README and of ``docs/`` runs, and the tables are complete."""
 
 import inspect
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, List
@@ -9,21 +11,47 @@ from typing import Any, List
 import pytest
 
 from target_python_sdk import CallOptions, ClientOptions, TargetClient, errors
-from tests.conftest import ROOT
 from tests.docs.conftest import Create
-from tests.docs.pages import python_blocks, run_page
+from tests.docs.page_process import EDGES, MATCHING
+from tests.docs.pages import PAGES, python_blocks, run_page, write_program
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_EXAMPLES = [page for page in PAGES if python_blocks(page)]
+#: A line that prints something, and in its comment the output.
+PRINTING = re.compile(r"^.*\bprint\(.*\),?  # (.+)$", re.MULTILINE)
+#: The page whose example measures calls that succeed.
+MEASURING = "internals.md"
+RUNS = [(page, edge) for page in WITH_EXAMPLES for edge in EDGES if page.name != MEASURING or edge == MATCHING]
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
-def test_the_examples_run(page: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each block runs after the earlier blocks of its page."""
+@pytest.mark.parametrize(("page", "edge"), RUNS, ids=[f"{page.name}-{edge}" for page, edge in RUNS])
+def test_the_blocks_run_as_one_program(page: Path, edge: str, root: Path, tmp_path: Path) -> None:
+    """In a new process, with an edge that has activities, with one that has none, and without an edge.
+
+    With activities, the output contains what the comments after ``print(…)`` say.
+    """
+    program = write_program(page, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.page_process", edge, str(program)],
+        cwd=str(tmp_path), env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    if edge == MATCHING:
+        printed = done.stdout.splitlines()
+        documented = PRINTING.findall(program.read_text(encoding="utf-8"))
+        assert [line for line in documented if line not in printed] == [], done.stdout
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("page", [page for page in WITH_EXAMPLES if page.name != MEASURING], ids=lambda page: page.name)
+def test_the_first_block_runs_alone(
+    page: Path, create_at_edge: Create, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
     monkeypatch.chdir(tmp_path)
-    run_page(page)
+    python_blocks(page)[0].evaluate()
 
 
 def test_the_main_pages_have_examples() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import target_python_sdk
 from tests.docs.pages import fenced_after
 
+PAGES_ON_INSTALLATION = ["README.md", "docs/getting-started.md"]
 MARKER = "<!-- The output of make demo; a test compares it with a run. -->"
 
 #: Values that differ between two runs, and their placeholders.
@@ -42,3 +44,10 @@ def test_only_variable_values_are_replaced() -> None:
     """Different experiences remain different."""
     assert masked("ada  127.0.0.1:4711  blue  12.5 ms") == masked("ada  127.0.0.1:80  blue  3 ms")
     assert masked("ada  blue") != masked("ada  green")
+
+
+@pytest.mark.parametrize("page", PAGES_ON_INSTALLATION)
+def test_the_installation_shows_the_version(root: Path, page: str) -> None:
+    """Adobe's 1.1.0 has the same name, so readers compare the version."""
+    shown = (root / page).read_text(encoding="utf-8").split('print(target_python_sdk.__version__)"\n', 1)[1]
+    assert shown.splitlines()[0] == target_python_sdk.__version__

@@ -1,0 +1,58 @@
+"""Run the examples of a page as one program: ``python -m tests.docs.page_process EDGE PROGRAM``.
+
+EDGE decides what every ``LocalEdge`` of the program, and every client without an address, leads to:
+
+* ``matching``: the activities that the program names, or else the sample activities. The functions that the program
+  names ``test_…`` run afterwards.
+* ``empty``: an edge without activities
+* ``down``: a port on which no server listens
+"""
+
+import runpy
+import socket
+import sys
+from typing import Any, Dict
+
+from target_python_sdk import TargetClient
+from target_python_sdk.local_edge import LocalEdge
+
+MATCHING, EMPTY, DOWN = EDGES = ("matching", "empty", "down")
+#: The time in milliseconds that a client waits for a rule artifact if the edge is down. The default is 10 seconds.
+SHORT_WAIT = 100
+
+
+def replace_edges(edge: str, closed_port: int) -> None:
+    """Replace the activities or the address of every local edge, and the address of clients that have none."""
+    if edge == EMPTY:
+        load = LocalEdge.load
+        LocalEdge.load = lambda self, activities: load(self, {"activities": []})  # type: ignore[method-assign]
+    if edge == DOWN:
+        LocalEdge.domain = property(lambda self: f"127.0.0.1:{closed_port}")  # type: ignore[method-assign, assignment]
+    default_edge = LocalEdge().start()
+    create = TargetClient.create
+
+    def create_here(options: Any = None, **keywords: Any) -> TargetClient:
+        given: Dict[str, Any] = {**(options or {}), **keywords}
+        if "server_domain" not in given:
+            given.update(server_domain=default_edge.domain, secure=False)
+            given.setdefault("cdn_base_path", "http://" + default_edge.domain)
+        if edge == DOWN:
+            given["maximum_wait_ready"] = SHORT_WAIT
+        return create(given)  # type: ignore[arg-type]
+
+    TargetClient.create = staticmethod(create_here)  # type: ignore[method-assign, assignment]
+
+
+def main(edge: str, program: str) -> None:
+    """Run the program."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # reserves the port
+        replace_edges(edge, closed.getsockname()[1])
+        names = runpy.run_path(program, run_name="__main__")
+        if edge == MATCHING:
+            for name in [name for name in names if name.startswith("test_")]:
+                names[name]()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
