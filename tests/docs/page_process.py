@@ -40,7 +40,7 @@ def replace_edges(edge: str, closed_port: int) -> None:
             given["maximum_wait_ready"] = SHORT_WAIT
         return create(given)  # type: ignore[arg-type]
 
-    TargetClient.create = staticmethod(create_here)  # type: ignore[method-assign, assignment]
+    TargetClient.create = staticmethod(create_here)  # type: ignore[method-assign]
 
 
 def main(edge: str, program: str) -> None:
