@@ -22,11 +22,11 @@ Pass the same ``ClosureCache`` for all rules of an artifact, so that common part
 the forms that most rules have to faster closures.
 """
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, cast
 
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.rules.fast_paths import FAST_PATHS, compile_range
-from target_tools.rules.javascript import to_boolean
+from target_tools.rules.javascript import Value, to_boolean
 from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
 from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
 
@@ -36,13 +36,16 @@ MAX_DEPTH = 100
 #: sixteenth; text counts one more per 1,024 characters.
 MAX_NODES = 10000
 
+#: Evaluates a condition for some data.
+Condition = Callable[[Any], bool]
+
 #: Operators that always evaluate to a bool.
 _BOOLEAN = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in", "all", "none", "some"})
 #: Operators that evaluate to one of their arguments.
 _SHORT_CIRCUIT = frozenset({"and", "or"})
 
 
-def compile_rule(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], Any]:
+def compile_rule(rule: Value, cache: Optional[ClosureCache] = None) -> Evaluate:
     """Return a function that evaluates ``rule`` for some data.
 
     The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. It raises
@@ -51,15 +54,15 @@ def compile_rule(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[A
     return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 
 
-def compile_condition(rule: Any, cache: Optional[ClosureCache] = None) -> Callable[[Any], bool]:
+def compile_condition(rule: Value, cache: Optional[ClosureCache] = None) -> Condition:
     """Return a function that evaluates ``rule`` to a bool, as JavaScript's ``if`` converts the result."""
     evaluate = compile_rule(rule, cache)
     if _is_boolean(rule):
-        return evaluate
+        return cast("Condition", evaluate)
     return lambda data: to_boolean(evaluate(data))
 
 
-def _is_boolean(rule: Any) -> bool:
+def _is_boolean(rule: Value) -> bool:
     """Return whether the rule always evaluates to a bool and needs no conversion."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return isinstance(rule, bool)
@@ -67,7 +70,7 @@ def _is_boolean(rule: Any) -> bool:
     return name in _BOOLEAN or (name in _SHORT_CIRCUIT and bool(arguments) and all(map(_is_boolean, arguments)))
 
 
-def _operator_and_arguments(rule: Any) -> Tuple[Any, Sequence[Any]]:
+def _operator_and_arguments(rule: Mapping[str, Value]) -> Tuple[str, Sequence[Value]]:
     """Return the operator and its arguments. A single argument need not be in an array."""
     ((name, arguments),) = rule.items()
     return name, arguments if isinstance(arguments, (list, tuple)) else (arguments,)
@@ -83,11 +86,11 @@ class _RuleCompiler:
         self.nodes = 0
         self.budget: Optional[Budget] = None
 
-    def compile_rule(self, rule: Any) -> Evaluate:
+    def compile_rule(self, rule: Value) -> Evaluate:
         evaluate = self.compile(rule, 0)
         return evaluate if self.budget is None else self.budget.wrap(evaluate)
 
-    def compile(self, rule: Any, depth: int) -> Evaluate:
+    def compile(self, rule: Value, depth: int) -> Evaluate:
         if not isinstance(rule, (dict, list, tuple)):
             return self._compile_constant(rule)
         if depth > MAX_DEPTH:
@@ -97,14 +100,14 @@ class _RuleCompiler:
         self._count_nodes(1)
         return self._compile_operation(rule, depth) if len(rule) == 1 else constant(rule)
 
-    def _compile_constant(self, value: Any) -> Evaluate:
+    def _compile_constant(self, value: Value) -> Evaluate:
         if not isinstance(value, str):
             self._count_nodes(1)
             return constant(value)
         self._count_nodes(1 + len(value) // 1024)
         return self.cache.get(constant, value) if value.__class__ is str else constant(value)
 
-    def _compile_operation(self, rule: Any, depth: int) -> Evaluate:
+    def _compile_operation(self, rule: Mapping[str, Value], depth: int) -> Evaluate:
         name, arguments = _operator_and_arguments(rule)
         fast_path = FAST_PATHS.get(name)
         evaluate = (
@@ -120,7 +123,7 @@ class _RuleCompiler:
             return self._compile_loop(name, arguments, depth)
         raise InvalidRule(f"a rule has an unknown operator: {escape_text(name, 40)}")
 
-    def _compile_range(self, name: str, arguments: Sequence[Any], depth: int) -> Optional[Evaluate]:
+    def _compile_range(self, name: str, arguments: Sequence[Value], depth: int) -> Optional[Evaluate]:
         if name != "and" or depth == MAX_DEPTH:
             return None
         evaluate = compile_range(arguments, self.cache)
@@ -128,13 +131,13 @@ class _RuleCompiler:
             self._count_nodes(2)  # one for each comparison
         return evaluate
 
-    def _compile_loop(self, name: str, arguments: Sequence[Any], depth: int) -> Evaluate:
+    def _compile_loop(self, name: str, arguments: Sequence[Value], depth: int) -> Evaluate:
         around = self._compile_all([*arguments[:1], *arguments[2:]], depth)
         before = self.nodes
         body = self._compile_all(arguments[1:2], depth)
         return LOOP_OPERATORS[name](self._budget(), self.nodes - before, [*around[:1], *body, *around[1:]])
 
-    def _compile_array(self, items: Sequence[Any], depth: int) -> Evaluate:
+    def _compile_array(self, items: Sequence[Value], depth: int) -> Evaluate:
         if any(isinstance(item, (dict, list, tuple)) for item in items):
             self._count_nodes(1)
             evaluations = self._compile_all(items, depth)
@@ -142,7 +145,7 @@ class _RuleCompiler:
         self._count_nodes(1 + len(items) // 16)
         return lambda data: list(items)
 
-    def _compile_all(self, rules: Sequence[Any], depth: int) -> List[Evaluate]:
+    def _compile_all(self, rules: Sequence[Value], depth: int) -> List[Evaluate]:
         return [self.compile(rule, depth + 1) for rule in rules]
 
     def _count_nodes(self, nodes: int) -> None:

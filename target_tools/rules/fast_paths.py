@@ -9,10 +9,11 @@ The rules of an artifact read the same few variables, so closures come from the 
 """
 
 from operator import ge, gt, le, lt
-from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from target_tools.rules.javascript import (
     MAX_SAFE_INTEGER,
+    Value,
     greater_or_equal,
     greater_than,
     less_or_equal,
@@ -21,13 +22,15 @@ from target_tools.rules.javascript import (
 )
 from target_tools.rules.operators import ClosureCache, Evaluate, resolve_path
 
-FastPath = Callable[[Sequence[Any], ClosureCache], Optional[Evaluate]]
+FastPath = Callable[[Sequence[Value], ClosureCache], Optional[Evaluate]]
+#: The data of most rules. For data of another type, the closures handle the ``TypeError``.
+Variables = Mapping[str, Any]
 
 
 # Variables
 
 
-def constant_variable_name(rule: Any) -> Optional[str]:
+def constant_variable_name(rule: Value) -> Optional[str]:
     """Return the name of a variable if it is constant and there is no default, else None. Dots separate levels."""
     if isinstance(rule, dict) and len(rule) == 1 and "var" in rule:
         name = rule["var"]
@@ -38,7 +41,7 @@ def constant_variable_name(rule: Any) -> Optional[str]:
     return None
 
 
-def _variable(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+def _variable(arguments: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
     if len(arguments) == 1:
         name = constant_variable_name({"var": arguments[0]})
         if name is not None:
@@ -54,7 +57,7 @@ def _variable_reader(name: str) -> Evaluate:
 
 
 def _read_key(key: str) -> Evaluate:
-    def read(data: Any) -> Any:
+    def read(data: Variables) -> Any:
         try:
             return data[key]
         except KeyError:
@@ -66,7 +69,7 @@ def _read_key(key: str) -> Evaluate:
 
 
 def _read_two_keys(first: str, second: str) -> Evaluate:
-    def read(data: Any) -> Any:
+    def read(data: Variables) -> Any:
         try:
             return data[first][second]
         except KeyError:
@@ -78,7 +81,7 @@ def _read_two_keys(first: str, second: str) -> Evaluate:
 
 
 def _read_path(path: Sequence[str]) -> Evaluate:
-    def read(data: Any) -> Any:
+    def read(data: Variables) -> Any:
         value = data
         try:
             for key in path:
@@ -95,22 +98,20 @@ def _read_path(path: Sequence[str]) -> Evaluate:
 # Comparison of a variable with a constant text
 
 
-def _equality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
-    text_and_name = _text_and_name(arguments)
-    return None if text_and_name is None else cache.get(_equal, *text_and_name)
+def _text_comparison(make: Callable[[str, str], Evaluate]) -> FastPath:
+    def fast_path(arguments: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
+        text_and_name = _text_and_name(arguments)
+        return None if text_and_name is None else cache.get(make, *text_and_name)
+
+    return fast_path
 
 
-def _inequality(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
-    text_and_name = _text_and_name(arguments)
-    return None if text_and_name is None else cache.get(_unequal, *text_and_name)
-
-
-def _text_and_name(arguments: Sequence[Any]) -> Optional[Tuple[str, str]]:
+def _text_and_name(arguments: Sequence[Value]) -> Optional[Tuple[str, str]]:
     if len(arguments) != 2:
         return None
     text, variable = arguments if arguments[0].__class__ is str else reversed(arguments)
     name = constant_variable_name(variable)
-    return None if name is None or text.__class__ is not str else (text, name)
+    return None if name is None or text.__class__ is not str else (str(text), name)
 
 
 def _equal(text: str, name: str) -> Evaluate:
@@ -124,7 +125,7 @@ def _unequal(text: str, name: str) -> Evaluate:
 
 
 def _equal_two(text: str, first: str, second: str) -> Evaluate:
-    def equal(data: Any) -> bool:
+    def equal(data: Variables) -> bool:
         try:
             value = data[first][second]
         except KeyError:
@@ -137,7 +138,7 @@ def _equal_two(text: str, first: str, second: str) -> Evaluate:
 
 
 def _equal_any(text: str, read: Evaluate) -> Evaluate:
-    def equal(data: Any) -> bool:
+    def equal(data: Variables) -> bool:
         value = read(data)
         return value == text if value.__class__ is str else loosely_equal(value, text)
 
@@ -147,7 +148,7 @@ def _equal_any(text: str, read: Evaluate) -> Evaluate:
 # Membership of a variable in a list of constant texts
 
 
-def _membership(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+def _membership(arguments: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
     if len(arguments) != 2:
         return None
     name, texts = constant_variable_name(arguments[0]), arguments[1]
@@ -157,7 +158,7 @@ def _membership(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evalu
 
 
 def _is_member(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
-    def is_one(data: Any) -> bool:
+    def is_one(data: Variables) -> bool:
         value = read(data)
         return isinstance(value, str) and value in texts
 
@@ -190,25 +191,21 @@ class _Comparison(NamedTuple):
     key: str
 
 
-def _parse_comparison(operator: str, arguments: Sequence[Any]) -> Optional[_Comparison]:
+def _parse_comparison(operator: str, arguments: Sequence[Value]) -> Optional[_Comparison]:
     if len(arguments) != 2:
         return None
     number, variable = arguments
-    if not _is_number(number):
+    if isinstance(number, dict):
         number, variable, operator = variable, number, _SWAPPED[operator]
-        if not _is_number(number):
-            return None
     key = constant_variable_name(variable)
-    return None if key is None or "." in key else _Comparison(operator, number, key)
-
-
-def _is_number(rule: Any) -> bool:
-    """Return whether the rule is a number that Python and JavaScript compare in the same way."""
-    return (rule.__class__ is int or rule.__class__ is float) and -MAX_SAFE_INTEGER <= rule <= MAX_SAFE_INTEGER
+    if key is None or "." in key or isinstance(number, bool) or not isinstance(number, (int, float)):
+        return None
+    # Python and JavaScript compare larger numbers differently.
+    return _Comparison(operator, number, key) if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER else None
 
 
 def _comparison(operator: str) -> FastPath:
-    def fast_path(arguments: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+    def fast_path(arguments: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
         comparison = _parse_comparison(operator, arguments)
         return None if comparison is None else cache.get(_compare, *comparison)
 
@@ -218,18 +215,18 @@ def _comparison(operator: str) -> FastPath:
 def _compare(operator: str, number: float, key: str) -> Evaluate:
     compare, compare_converted = _COMPARISONS[operator]
 
-    def evaluate(data: Any) -> bool:
+    def evaluate(data: Variables) -> bool:
         try:
             value = data[key]
         except (KeyError, TypeError):
             value = resolve_path(data, (key,), None)
-        is_number = value.__class__ is float or value.__class__ is int
+        is_number = type(value) is float or type(value) is int
         return compare(number, value) if is_number else compare_converted(number, value)
 
     return evaluate
 
 
-def compile_range(rules: Sequence[Any], cache: ClosureCache) -> Optional[Evaluate]:
+def compile_range(rules: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
     """Compile the rules of an ``and`` if they are a lower and an upper bound of one variable, else return None."""
     if len(rules) != 2:
         return None
@@ -241,7 +238,7 @@ def compile_range(rules: Sequence[Any], cache: ClosureCache) -> Optional[Evaluat
     return cache.get(_between, low.operator, low.number, high.number, low.key)
 
 
-def _comparison_in(rule: Any) -> Optional[_Comparison]:
+def _comparison_in(rule: Value) -> Optional[_Comparison]:
     if isinstance(rule, dict) and len(rule) == 1:
         ((operator, arguments),) = rule.items()
         if operator in _COMPARISONS and isinstance(arguments, (list, tuple)):
@@ -253,12 +250,12 @@ def _between(operator: str, low: float, high: float, key: str) -> Evaluate:
     """``low < variable``, or ``<=``, and ``variable <= high``."""
     compare, compare_converted = _COMPARISONS[operator]
 
-    def evaluate(data: Any) -> bool:
+    def evaluate(data: Variables) -> bool:
         try:
             value = data[key]
         except (KeyError, TypeError):
             value = resolve_path(data, (key,), None)
-        if value.__class__ is float or value.__class__ is int:
+        if type(value) is float or type(value) is int:
             return compare(low, value) and value <= high
         return compare_converted(low, value) and less_or_equal(value, high)
 
@@ -267,8 +264,8 @@ def _between(operator: str, low: float, high: float, key: str) -> Evaluate:
 
 FAST_PATHS: Dict[str, FastPath] = {
     "var": _variable,
-    "==": _equality,
-    "!=": _inequality,
+    "==": _text_comparison(_equal),
+    "!=": _text_comparison(_unequal),
     "in": _membership,
     **{operator: _comparison(operator) for operator in _COMPARISONS},
 }

@@ -17,7 +17,7 @@ Objects have no inherited properties such as ``toString`` and ``constructor``. T
 
 import math
 import re
-from typing import Any, Dict, List, Match, Tuple
+from typing import List, Mapping, Match, Optional, Sequence, Tuple, Union
 
 from target_tools.errors import InvalidRule
 
@@ -56,57 +56,38 @@ class Undefined:
 #: The value of a missing argument. JSON has no such value.
 UNDEFINED = Undefined()
 
+#: A value of JavaScript. Objects of other types may appear, too; they have no properties.
+Value = Union[None, bool, int, float, str, Sequence["Value"], Mapping[str, "Value"], Undefined]
+
 # Types
 
-NULL, BOOLEAN, NUMBER, STRING, OBJECT = "null", "boolean", "number", "string", "object"
-_TYPES: Dict[type, str] = {
-    Undefined: "undefined",
-    type(None): NULL,
-    bool: BOOLEAN,
-    int: NUMBER,
-    float: NUMBER,
-    str: STRING,
-    list: OBJECT,
-    dict: OBJECT,
-}
+#: The types that are arrays.
+ARRAY = (list, tuple)
+_PRIMITIVE = (int, float, str, type(None), Undefined)
 
 
-def type_of(value: Any) -> str:
-    """Return the JavaScript type of the value, as ``typeof`` does, but ``null`` for None."""
-    type_ = _TYPES.get(type(value))
-    if type_ is not None:
-        return type_
-    if isinstance(value, str):
-        return STRING
-    return NUMBER if isinstance(value, (int, float)) else OBJECT
+def is_object(value: Value) -> bool:
+    """Return whether the value is an object, such as an array."""
+    return not isinstance(value, _PRIMITIVE)
 
 
-def is_array(value: Any) -> bool:
-    """Return whether the value is an array."""
-    return isinstance(value, (list, tuple))
-
-
-def to_boolean(value: Any) -> bool:
+def to_boolean(value: Value) -> bool:
     """Convert the value to a bool, as ``if (value)`` does. All objects are true, also empty ones; NaN is false."""
-    type_ = type_of(value)
-    return type_ is OBJECT or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
+    return is_object(value) or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
 
 
 # Numbers
 
 
-def to_number(value: Any) -> float:
+def to_number(value: Value) -> float:
     """Convert the value to a number, or NaN."""
-    type_ = type_of(value)
-    if type_ is NUMBER:
+    if isinstance(value, (int, float)):  # includes bool
         return _double(value)
-    if type_ is STRING:
+    if isinstance(value, str):
         return _text_to_number(value)
-    if type_ is BOOLEAN:
-        return 1.0 if value else 0.0
-    if type_ is OBJECT:
-        return _text_to_number(to_string(value))
-    return 0.0 if type_ is NULL else math.nan
+    if value is None:
+        return 0.0
+    return math.nan if isinstance(value, Undefined) else _text_to_number(to_string(value))
 
 
 def _double(number: float) -> float:
@@ -127,15 +108,15 @@ def _text_to_number(text: str) -> float:
     return math.nan
 
 
-def parse_float(value: Any) -> float:
+def parse_float(value: Value) -> float:
     """Return the number at the start of the value's text, or NaN."""
-    if type_of(value) is NUMBER:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _double(value) + 0.0  # the text of -0 is "0"
     number = _DECIMAL.match(to_string(value).lstrip(WHITE_SPACE))
     return float(number.group()) if number else math.nan
 
 
-def divide(left: Any, right: Any) -> float:
+def divide(left: Value, right: Value) -> float:
     """Return ``left / right``."""
     dividend, divisor = to_number(left), to_number(right)
     if divisor:
@@ -145,7 +126,7 @@ def divide(left: Any, right: Any) -> float:
     return math.copysign(math.inf, dividend) * math.copysign(1.0, divisor)
 
 
-def remainder(left: Any, right: Any) -> float:
+def remainder(left: Value, right: Value) -> float:
     """Return ``left % right``, with the sign of ``left``."""
     dividend, divisor = to_number(left), to_number(right)
     if not divisor or math.isinf(dividend):
@@ -156,18 +137,19 @@ def remainder(left: Any, right: Any) -> float:
 # Text
 
 
-def to_string(value: Any) -> str:
+def to_string(value: Value) -> str:
     """Convert the value to text: numbers as JavaScript prints them, arrays joined by commas."""
-    type_ = type_of(value)
-    if type_ is STRING:
+    if isinstance(value, str):
         return str.__str__(value)  # str() of an Enum member is its name
-    if type_ is NUMBER:
-        return _number_to_text(value)
-    if type_ is BOOLEAN:
+    if isinstance(value, bool):
         return "true" if value else "false"
-    if type_ is OBJECT:
-        return _array_to_text(value) if is_array(value) else "[object Object]"
-    return type_
+    if isinstance(value, (int, float)):
+        return _number_to_text(value)
+    if isinstance(value, ARRAY):
+        return _array_to_text(value)
+    if value is None:
+        return "null"
+    return "undefined" if isinstance(value, Undefined) else "[object Object]"
 
 
 def _number_to_text(number: float) -> str:
@@ -204,20 +186,16 @@ def _with_decimal_point(digits: str, point: int) -> str:
     return f"{mantissa}e{point - 1:+d}"
 
 
-def _array_to_text(array: Any) -> str:
+def _array_to_text(array: Sequence[Value]) -> str:
     # Nested arrays are flattened; an empty array counts as an empty text.
     pieces: List[str] = []
-    waiting: List[Any] = [array]
+    waiting: List[Value] = [array]
     for _ in range(MAX_ITEMS):
         value = waiting.pop()
-        if value is None or value is UNDEFINED:
-            pieces.append("")
-        elif not is_array(value):
-            pieces.append(to_string(value))
-        elif value:
+        if isinstance(value, ARRAY) and value:
             waiting.extend(reversed(value))
         else:
-            pieces.append("")
+            pieces.append("" if isinstance(value, ARRAY) or is_nullish(value) else to_string(value))
         if not waiting:
             return ",".join(pieces)
     raise InvalidRule("an array holds too much to be turned into text")
@@ -247,7 +225,7 @@ def contains(text: str, part: str) -> bool:
     return code_units(part) in code_units(text)
 
 
-def substr(text: str, start: Any, length: Any = UNDEFINED) -> str:
+def substr(text: str, start: Value, length: Value = UNDEFINED) -> str:
     """Return ``length`` code units from ``start``, by default all. A negative ``start`` counts from the end."""
     units = code_units(text)
     size = len(units)
@@ -257,7 +235,7 @@ def substr(text: str, start: Any, length: Any = UNDEFINED) -> str:
     return from_code_units(units[begin : begin + count])
 
 
-def _to_integer(value: Any, size: int) -> int:
+def _to_integer(value: Value, size: int) -> int:
     """Convert the value to an int between ``-size`` and ``size``, and NaN to 0."""
     number = to_number(value)
     return 0 if math.isnan(number) else int(max(-size, min(size, number)))
@@ -266,82 +244,86 @@ def _to_integer(value: Any, size: int) -> int:
 # Comparison
 
 
-def strictly_equal(left: Any, right: Any) -> bool:
+def is_nullish(value: Value) -> bool:
+    """Return whether the value is null or undefined."""
+    return value is None or value is UNDEFINED
+
+
+def strictly_equal(left: Value, right: Value) -> bool:
     """Return ``left === right``: same type and equal value, or the same object."""
-    type_ = type_of(left)
-    if type_ is not type_of(right):
-        return False
-    if type_ is OBJECT:
+    if isinstance(left, str) and isinstance(right, str):
+        return bool(left == right)
+    if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    if type_ is NUMBER:
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return _double(left) == _double(right)
-    return bool(left == right)
+    return left is right
 
 
-def loosely_equal(left: Any, right: Any) -> bool:
+def loosely_equal(left: Value, right: Value) -> bool:
     """Return ``left == right``. Values of different types are compared as numbers, objects as text."""
-    types = type_of(left), type_of(right)
-    if types[0] is types[1]:
-        return strictly_equal(left, right)
-    if left is None or left is UNDEFINED or right is None or right is UNDEFINED:
-        return (left is None or left is UNDEFINED) and (right is None or right is UNDEFINED)
-    if types == (OBJECT, STRING):
-        return bool(to_string(left) == right)
-    if types == (STRING, OBJECT):
-        return bool(left == to_string(right))
-    return to_number(left) == to_number(right)
+    if is_nullish(left) or is_nullish(right):
+        return is_nullish(left) and is_nullish(right)
+    if is_object(left) and is_object(right):
+        return left is right
+    texts = _texts(left, right)
+    return to_number(left) == to_number(right) if texts is None else texts[0] == texts[1]
 
 
-def less_than(left: Any, right: Any) -> bool:
+def less_than(left: Value, right: Value) -> bool:
     """Return ``left < right``. False if one of them is not a number, unless both are text."""
-    low, high = _comparable(left, right)
-    return bool(low < high)
+    texts = _texts(left, right)
+    if texts is None:
+        return to_number(left) < to_number(right)
+    return code_units(texts[0]) < code_units(texts[1])
 
 
-def less_or_equal(left: Any, right: Any) -> bool:
+def less_or_equal(left: Value, right: Value) -> bool:
     """Return ``left <= right``. False if one of them is not a number, unless both are text."""
-    low, high = _comparable(left, right)
-    return bool(low <= high)
+    texts = _texts(left, right)
+    if texts is None:
+        return to_number(left) <= to_number(right)
+    return code_units(texts[0]) <= code_units(texts[1])
 
 
-def greater_than(left: Any, right: Any) -> bool:
+def greater_than(left: Value, right: Value) -> bool:
     """Return ``left > right``. False if one of them is not a number, unless both are text."""
     return less_than(right, left)
 
 
-def greater_or_equal(left: Any, right: Any) -> bool:
+def greater_or_equal(left: Value, right: Value) -> bool:
     """Return ``left >= right``. False if one of them is not a number, unless both are text."""
     return less_or_equal(right, left)
 
 
-def _comparable(left: Any, right: Any) -> Tuple[Any, Any]:
-    """Convert the values to two texts in code units, or to two numbers."""
-    types = type_of(left), type_of(right)
-    if types == (NUMBER, NUMBER):
-        return _double(left), _double(right)
-    left = to_string(left) if types[0] is OBJECT else left
-    right = to_string(right) if types[1] is OBJECT else right
-    if isinstance(left, str) and isinstance(right, str):
-        return code_units(left), code_units(right)
-    return to_number(left), to_number(right)
+def _texts(left: Value, right: Value) -> Optional[Tuple[str, str]]:
+    """Return the text of both values if each is text or an object, else None: they are compared as numbers."""
+    if _is_text_or_object(left) and _is_text_or_object(right):
+        return to_string(left), to_string(right)
+    return None
+
+
+def _is_text_or_object(value: Value) -> bool:
+    return isinstance(value, str) or is_object(value)
 
 
 # Properties
 
 
-def get_property(value: Any, key: str) -> Any:
+def get_property(value: Value, key: str) -> Value:
     """Return ``value[key]``: a dict's value, an item or the ``length`` of an array or a string, else UNDEFINED."""
     if isinstance(value, dict):
         try:
-            return value[key]
+            item: Value = value[key]
+            return item
         except KeyError:
             return UNDEFINED
     if isinstance(value, str):
         return _item(code_units(value), key)
-    return _item(value, key) if is_array(value) else UNDEFINED
+    return _item(value, key) if isinstance(value, ARRAY) else UNDEFINED
 
 
-def _item(items: Any, key: str) -> Any:
+def _item(items: Sequence[Value], key: str) -> Value:
     if key == "length":
         return len(items)
     if _INDEX.fullmatch(key) and int(key) < len(items):

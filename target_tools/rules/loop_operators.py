@@ -6,10 +6,10 @@ item costs a step, and more if the item is large. Rules without these operators 
 """
 
 import threading
-from typing import Any, Callable, Dict, List
+from typing import Callable, Dict, List, Sequence
 
 from target_tools.errors import InvalidRule
-from target_tools.rules.javascript import UNDEFINED, from_code_units, is_array, to_string
+from target_tools.rules.javascript import ARRAY, Value, from_code_units, is_nullish, to_string
 from target_tools.rules.operators import Arguments, Evaluate, constant, is_truthy, pad_arguments
 
 #: The steps of one evaluation.
@@ -26,7 +26,7 @@ class Budget(threading.local):
     def wrap(self, evaluate: Evaluate) -> Evaluate:
         """Return a closure that resets the budget before each evaluation."""
 
-        def bounded(data: Any) -> Any:
+        def bounded(data: Value) -> Value:
             self.left = MAX_STEPS
             return evaluate(data)
 
@@ -38,19 +38,15 @@ class Budget(threading.local):
         if self.left < 0:
             raise InvalidRule(f"the evaluation of a rule takes more than {MAX_STEPS} steps")
 
-    def cost_of(self, value: Any) -> int:
+    def cost_of(self, value: Value) -> int:
         """Return the steps for ``value``, by its length and items. Stops counting when the budget is spent."""
-        if isinstance(value, str):
-            return len(value) // CHARACTERS_PER_STEP
-        if not is_array(value):
-            return 0
         total = 0
-        waiting = [value]
+        waiting: List[Value] = [value]
         while waiting and total <= self.left:
             item = waiting.pop()
             if isinstance(item, str):
                 total += len(item) // CHARACTERS_PER_STEP
-            elif is_array(item):
+            elif isinstance(item, ARRAY):
                 total += len(item)
                 waiting.extend(item)
         return total
@@ -63,52 +59,29 @@ GrowingOperator = Callable[[Budget, Arguments], Evaluate]
 def _metered(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
     """Return the closure of a loop's body that spends steps for each item."""
 
-    def evaluate(item: Any) -> Any:
+    def evaluate(item: Value) -> Value:
         budget.spend(parts * (1 + budget.cost_of(item)))
         return body(item)
 
     return evaluate
 
 
-def _as_array(value: Any) -> Any:
-    return value if is_array(value) else ()
+def _as_array(value: Value) -> Sequence[Value]:
+    return value if isinstance(value, ARRAY) else ()
 
 
 # Loops: the body is evaluated for each item, with the item as its data
 
 
-def _map(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = pad_arguments(arguments, 2)
-    body = _metered(budget, parts, body)
-    return lambda data: [body(item) for item in _as_array(source(data))]
+def _loop(function: Callable[[Sequence[Value], Evaluate], Value]) -> Loop:
+    """Return the operator that passes the items and the body of a loop to ``function``."""
 
+    def operator(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
+        source, body = pad_arguments(arguments, 2)
+        metered = _metered(budget, parts, body)
+        return lambda data: function(_as_array(source(data)), metered)
 
-def _filter(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = pad_arguments(arguments, 2)
-    body = _metered(budget, parts, body)
-    return lambda data: [item for item in _as_array(source(data)) if is_truthy(body(item))]
-
-
-def _some(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = pad_arguments(arguments, 2)
-    body = _metered(budget, parts, body)
-    return lambda data: any(is_truthy(body(item)) for item in _as_array(source(data)))
-
-
-def _none(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    some = _some(budget, parts, arguments)
-    return lambda data: not some(data)
-
-
-def _all(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
-    source, body = pad_arguments(arguments, 2)
-    body = _metered(budget, parts, body)
-
-    def all_of_some(data: Any) -> bool:
-        items = _as_array(source(data))
-        return bool(items) and all(is_truthy(body(item)) for item in items)
-
-    return all_of_some
+    return operator
 
 
 def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
@@ -116,7 +89,7 @@ def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
     if len(arguments) < 3:
         initial = constant(None)
 
-    def reduced(data: Any) -> Any:
+    def reduced(data: Value) -> Value:
         items, accumulator = _as_array(source(data)), initial(data)
         for item in items:
             budget.spend(parts * (1 + budget.cost_of(item) + budget.cost_of(accumulator)))
@@ -131,7 +104,7 @@ def _reduce(budget: Budget, parts: int, arguments: Arguments) -> Evaluate:
 
 
 def _cat(budget: Budget, arguments: Arguments) -> Evaluate:
-    def joined(data: Any) -> str:
+    def joined(data: Value) -> str:
         pieces = [_text_of(argument(data)) for argument in arguments]
         budget.spend(sum(map(len, pieces)) // CHARACTERS_PER_STEP)
         return from_code_units("".join(pieces))
@@ -139,16 +112,16 @@ def _cat(budget: Budget, arguments: Arguments) -> Evaluate:
     return joined
 
 
-def _text_of(value: Any) -> str:
-    return "" if value is None or value is UNDEFINED else to_string(value)
+def _text_of(value: Value) -> str:
+    return "" if is_nullish(value) else to_string(value)
 
 
 def _merge(budget: Budget, arguments: Arguments) -> Evaluate:
-    def merged(data: Any) -> List[Any]:
-        whole: List[Any] = []
+    def merged(data: Value) -> List[Value]:
+        whole: List[Value] = []
         for argument in arguments:
             value = argument(data)
-            items = value if is_array(value) else [value]
+            items = value if isinstance(value, ARRAY) else [value]
             budget.spend(len(items))
             whole.extend(items)
         return whole
@@ -157,11 +130,11 @@ def _merge(budget: Budget, arguments: Arguments) -> Evaluate:
 
 
 LOOP_OPERATORS: Dict[str, Loop] = {
-    "map": _map,
-    "filter": _filter,
+    "map": _loop(lambda items, body: [body(item) for item in items]),
+    "filter": _loop(lambda items, body: [item for item in items if is_truthy(body(item))]),
     "reduce": _reduce,
-    "all": _all,
-    "none": _none,
-    "some": _some,
+    "all": _loop(lambda items, body: bool(items) and all(is_truthy(body(item)) for item in items)),
+    "none": _loop(lambda items, body: not any(is_truthy(body(item)) for item in items)),
+    "some": _loop(lambda items, body: any(is_truthy(body(item)) for item in items)),
 }
 GROWING_OPERATORS: Dict[str, GrowingOperator] = {"cat": _cat, "merge": _merge}

@@ -7,18 +7,20 @@ evaluate only some of their arguments, or read the data.
 import math
 from functools import lru_cache, reduce
 from operator import add
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Sequence, Tuple
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import (
+    ARRAY,
     UNDEFINED,
+    Value,
     code_units,
     contains,
     divide,
     get_property,
     greater_or_equal,
     greater_than,
-    is_array,
+    is_nullish,
     less_or_equal,
     less_than,
     loosely_equal,
@@ -29,10 +31,10 @@ from target_tools.rules.javascript import (
     to_boolean,
     to_number,
     to_string,
-    type_of,
 )
 
-Evaluate = Callable[[Any], Any]
+#: Evaluates a compiled rule for some data.
+Evaluate = Callable[[Any], Value]
 Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
 
@@ -52,11 +54,11 @@ class ClosureCache:
         self.get = lru_cache(MAX_CACHED, typed=True)(_call)
 
 
-def _call(make: Callable[..., Evaluate], *arguments: Any) -> Evaluate:
+def _call(make: Callable[..., Evaluate], *arguments: Hashable) -> Evaluate:
     return make(*arguments)
 
 
-def constant(value: Any) -> Evaluate:
+def constant(value: Value) -> Evaluate:
     """Return a closure that returns ``value``."""
     return lambda data: value
 
@@ -66,15 +68,15 @@ def pad_arguments(arguments: Arguments, count: int) -> List[Evaluate]:
     return [*arguments[:count], *[constant(UNDEFINED)] * (count - len(arguments))]
 
 
-def is_truthy(value: Any) -> bool:
+def is_truthy(value: Value) -> bool:
     """Return whether JSON-logic treats ``value`` as true: like JavaScript, except that an empty array is false."""
-    return to_boolean(value) and not (is_array(value) and not value)
+    return to_boolean(value) and not (isinstance(value, ARRAY) and not value)
 
 
 # Operators made from functions of values
 
 
-def _unary(function: Callable[[Any], Any]) -> Operator:
+def _unary(function: Callable[[Value], Value]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
         (operand,) = pad_arguments(arguments, 1)
         return lambda data: function(operand(data))
@@ -82,7 +84,7 @@ def _unary(function: Callable[[Any], Any]) -> Operator:
     return operator
 
 
-def _binary(function: Callable[[Any, Any], Any]) -> Operator:
+def _binary(function: Callable[[Value, Value], Value]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
         left, right = pad_arguments(arguments, 2)
         return lambda data: function(left(data), right(data))
@@ -90,7 +92,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Operator:
     return operator
 
 
-def _ternary(function: Callable[[Any, Any, Any], Any]) -> Operator:
+def _ternary(function: Callable[[Value, Value, Value], Value]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
         first, second, third = pad_arguments(arguments, 3)
         return lambda data: function(first(data), second(data), third(data))
@@ -98,7 +100,7 @@ def _ternary(function: Callable[[Any, Any, Any], Any]) -> Operator:
     return operator
 
 
-def _variadic(function: Callable[[List[Any]], Any]) -> Operator:
+def _variadic(function: Callable[[List[Value]], Value]) -> Operator:
     def operator(arguments: Arguments) -> Evaluate:
         return lambda data: function([argument(data) for argument in arguments])
 
@@ -108,67 +110,32 @@ def _variadic(function: Callable[[List[Any]], Any]) -> Operator:
 # Operators that evaluate only the arguments they need
 
 
-def _and(terms: Arguments) -> Evaluate:
-    if len(terms) < 2:
-        return terms[0] if terms else constant(UNDEFINED)
-    *before, last = terms
-    return _and_of_two(before[0], last) if len(terms) == 2 else _first_false(before, last)
+def _short_circuit(stop: bool) -> Operator:
+    """Return the operator that evaluates to its first term that is true, or false, as ``stop``, else to its last."""
 
+    def operator(terms: Arguments) -> Evaluate:
+        if len(terms) < 2:
+            return terms[0] if terms else constant(UNDEFINED)
+        *before, last = terms
 
-def _and_of_two(first: Evaluate, last: Evaluate) -> Evaluate:
-    def both(data: Any) -> Any:
-        value = first(data)
-        if value is True or is_truthy(value):
+        def first_or_last(data: Value) -> Value:
+            for term in before:
+                value = term(data)
+                if value is stop or (value is not go_on and is_truthy(value) is stop):
+                    return value
             return last(data)
-        return value
 
-    return both
+        return first_or_last
 
-
-def _first_false(before: Arguments, last: Evaluate) -> Evaluate:
-    def first_false_or_last(data: Any) -> Any:
-        for term in before:
-            value = term(data)
-            if value is not True and not is_truthy(value):
-                return value
-        return last(data)
-
-    return first_false_or_last
-
-
-def _or(terms: Arguments) -> Evaluate:
-    if len(terms) < 2:
-        return terms[0] if terms else constant(UNDEFINED)
-    *before, last = terms
-    return _or_of_two(before[0], last) if len(terms) == 2 else _first_true(before, last)
-
-
-def _or_of_two(first: Evaluate, last: Evaluate) -> Evaluate:
-    def either(data: Any) -> Any:
-        value = first(data)
-        if value is False or not is_truthy(value):
-            return last(data)
-        return value
-
-    return either
-
-
-def _first_true(before: Arguments, last: Evaluate) -> Evaluate:
-    def first_true_or_last(data: Any) -> Any:
-        for term in before:
-            value = term(data)
-            if value is not False and is_truthy(value):
-                return value
-        return last(data)
-
-    return first_true_or_last
+    go_on = not stop
+    return operator
 
 
 def _if(terms: Arguments) -> Evaluate:
     branches = list(zip(terms[:-1:2], terms[1::2]))
     otherwise = terms[-1] if len(terms) % 2 else constant(None)
 
-    def chosen(data: Any) -> Any:
+    def chosen(data: Value) -> Value:
         for condition, consequence in branches:
             if is_truthy(condition(data)):
                 return consequence(data)
@@ -180,7 +147,7 @@ def _if(terms: Arguments) -> Evaluate:
 # Data
 
 
-def resolve_path(data: Any, path: Sequence[str], default: Any) -> Any:
+def resolve_path(data: Value, path: Sequence[str], default: Value) -> Value:
     """Return the value at ``path`` in the data, or ``default`` if there is none."""
     for key in path:
         data = get_property(data, key)
@@ -189,9 +156,9 @@ def resolve_path(data: Any, path: Sequence[str], default: Any) -> Any:
     return data
 
 
-def get_variable(data: Any, name: Any, default: Any = UNDEFINED) -> Any:
+def get_variable(data: Value, name: Value, default: Value = UNDEFINED) -> Value:
     """Return the variable ``name``, in which dots separate levels. An empty name returns the data itself."""
-    if name is None or name is UNDEFINED or (isinstance(name, str) and not name):
+    if is_nullish(name) or (isinstance(name, str) and not name):
         return data
     return resolve_path(data, to_string(name).split("."), None if default is UNDEFINED else default)
 
@@ -202,22 +169,22 @@ def _var(arguments: Arguments) -> Evaluate:
 
 
 def _missing(arguments: Arguments) -> Evaluate:
-    def names_without_value(data: Any) -> List[Any]:
+    def names_without_value(data: Value) -> List[Value]:
         return missing_variables([argument(data) for argument in arguments], data)
 
     return names_without_value
 
 
-def missing_variables(names: Any, data: Any) -> List[Any]:
+def missing_variables(names: Sequence[Value], data: Value) -> List[Value]:
     """Return those of ``names`` whose variables are missing, null or an empty string."""
-    if names and is_array(names[0]):
+    if names and isinstance(names[0], ARRAY):
         names = names[0]
     return [name for name in names if _is_absent(data, name)]
 
 
-def _is_absent(data: Any, name: Any) -> bool:
+def _is_absent(data: Value, name: Value) -> bool:
     # An array holds arguments for ``var``: a name and an optional default; if it is empty, ``var`` returns the data.
-    value = get_variable(data, *(name[:2] or [UNDEFINED])) if is_array(name) else get_variable(data, name)
+    value = get_variable(data, *name[:2] or [UNDEFINED]) if isinstance(name, ARRAY) else get_variable(data, name)
     return value is None or (isinstance(value, str) and not value)
 
 
@@ -226,44 +193,44 @@ def _missing_some(arguments: Arguments) -> Evaluate:
         raise InvalidRule("missing_some needs two arguments: a number and names")
     needed, names = pad_arguments(arguments, 2)
 
-    def names_if_too_few(data: Any) -> Any:
+    def names_if_too_few(data: Value) -> Value:
         minimum, candidates = needed(data), names(data)
-        if candidates is None or candidates is UNDEFINED:
+        if is_nullish(candidates):
             return None
-        missing = missing_variables(candidates if is_array(candidates) else [candidates], data)
+        missing = missing_variables(candidates if isinstance(candidates, ARRAY) else [candidates], data)
         size = _length(candidates)
         return [] if less_or_equal(minimum, size - len(missing)) else missing
 
     return names_if_too_few
 
 
-def _length(value: Any) -> float:
+def _length(value: Value) -> float:
     if isinstance(value, str):
         return len(code_units(value))
-    return len(value) if is_array(value) else to_number(get_property(value, "length"))
+    return len(value) if isinstance(value, ARRAY) else to_number(get_property(value, "length"))
 
 
 # Comparison
 
 
-def _less(low: Any, middle: Any, high: Any) -> bool:
+def _less(low: Value, middle: Value, high: Value) -> bool:
     return less_than(low, middle) and (high is UNDEFINED or less_than(middle, high))
 
 
-def _at_most(low: Any, middle: Any, high: Any) -> bool:
+def _at_most(low: Value, middle: Value, high: Value) -> bool:
     return less_or_equal(low, middle) and (high is UNDEFINED or less_or_equal(middle, high))
 
 
-def _is_in(item: Any, container: Any) -> bool:
+def _is_in(item: Value, container: Value) -> bool:
     if isinstance(container, str):
         return bool(container) and contains(container, to_string(item))
-    return is_array(container) and any(strictly_equal(item, each) for each in container)
+    return isinstance(container, ARRAY) and any(strictly_equal(item, each) for each in container)
 
 
 # Numbers
 
 
-def _sum(values: List[Any]) -> float:
+def _sum(values: List[Value]) -> float:
     return reduce(add, map(parse_float, values), 0.0)  # sum() is more precise than JavaScript since Python 3.12
 
 
@@ -271,23 +238,27 @@ def _product(arguments: Arguments) -> Evaluate:
     if not arguments:
         raise InvalidRule("operator * needs at least one argument")
 
-    def product(data: Any) -> Any:
+    def product(data: Value) -> Value:
         factors = [argument(data) for argument in arguments]
-        return reduce(lambda left, right: parse_float(left) * parse_float(right), factors)
+        return reduce(_multiply, factors)
 
     return product
 
 
-def _difference(left: Any, right: Any) -> float:
+def _multiply(left: Value, right: Value) -> Value:
+    return parse_float(left) * parse_float(right)
+
+
+def _difference(left: Value, right: Value) -> float:
     return -to_number(left) if right is UNDEFINED else to_number(left) - to_number(right)
 
 
-def _max(values: List[Any]) -> float:
+def _max(values: List[Value]) -> float:
     numbers = [to_number(value) for value in values]
     return math.nan if any(map(math.isnan, numbers)) else max(numbers, key=_sort_key, default=-math.inf)
 
 
-def _min(values: List[Any]) -> float:
+def _min(values: List[Value]) -> float:
     numbers = [to_number(value) for value in values]
     return math.nan if any(map(math.isnan, numbers)) else min(numbers, key=_sort_key, default=math.inf)
 
@@ -300,9 +271,9 @@ def _sort_key(number: float) -> Tuple[float, float]:
 # Text
 
 
-def _substr(text: Any, start: Any, length: Any) -> str:
+def _substr(text: Value, start: Value, length: Value) -> str:
     source = to_string(text)
-    if type_of(length) == "number" and length < 0:
+    if isinstance(length, (int, float)) and length < 0:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
     if less_than(length, 0):
@@ -314,8 +285,8 @@ OPERATORS: Dict[str, Operator] = {
     "var": _var,
     "missing": _missing,
     "missing_some": _missing_some,
-    "and": _and,
-    "or": _or,
+    "and": _short_circuit(stop=False),
+    "or": _short_circuit(stop=True),
     "if": _if,
     "?:": _if,
     "!": _unary(lambda value: not is_truthy(value)),
