@@ -1,14 +1,20 @@
-"""Names of ``typing`` that Python 3.8 lacks.
+"""Names of ``typing`` that Python 3.8 lacks, and the type of JSON values.
 
-They come from ``typing`` if it has them. Importing ``typing_extensions`` takes a fifth of the time that urllib3 takes,
-so only interpreters that need it import it.
+The names come from ``typing`` if it has them. Importing ``typing_extensions`` takes a fifth of the time that urllib3
+takes, so only interpreters that need it import it.
 """
 
 import sys
+from typing import Any, Dict, Mapping, Sequence, Union
 
 if sys.version_info >= (3, 11):
     from typing import Annotated, Literal, NotRequired, TypedDict, Unpack, dataclass_transform
 else:
     from typing_extensions import Annotated, Literal, NotRequired, TypedDict, Unpack, dataclass_transform
 
-__all__ = ["Annotated", "Literal", "NotRequired", "TypedDict", "Unpack", "dataclass_transform"]
+__all__ = ["Annotated", "Json", "JsonObject", "Literal", "NotRequired", "TypedDict", "Unpack", "dataclass_transform"]
+
+#: A parsed JSON document, or a part of one.
+Json = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]
+#: A JSON object that is being built.
+JsonObject = Dict[str, Any]

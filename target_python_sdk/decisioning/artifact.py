@@ -10,6 +10,7 @@ from typing import Any, Dict, FrozenSet, KeysView, List, Mapping, NamedTuple, No
 from target_python_sdk.decisioning.rule import ArtifactRuleCompiler, CompiledRule
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact, escape_text
+from target_tools.typing_compat import Json
 
 #: The supported major version of artifacts.
 SUPPORTED_MAJOR = "1"
@@ -44,7 +45,7 @@ class Artifact(NamedTuple):
     skipped_rules: Tuple[str, ...]
 
     @classmethod
-    def compile(cls, document: Any, client: str) -> "Artifact":
+    def compile(cls, document: Json, client: str) -> "Artifact":
         """Compile ``document`` for the client with that code. Raises ``InvalidArtifact``."""
         if not isinstance(document, Mapping):
             _raise_invalid("a rule artifact must be an object")
@@ -79,7 +80,7 @@ class Artifact(NamedTuple):
         return f"<Artifact version {self.version}, {len(self.mboxes)} mboxes, {len(self.views)} views>"
 
 
-def _version(value: Any) -> str:
+def _version(value: Json) -> str:
     if not isinstance(value, str) or value.partition(".")[0] != SUPPORTED_MAJOR:
         _raise_invalid(
             f"The decisioning artifact version ({escape_text(value, 40)}) is not supported. "

@@ -6,8 +6,9 @@ is parsed for them and the Public Suffix List is not loaded.
 """
 
 import time
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
 
+from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import BucketedActivity
 from target_python_sdk.types import (
     Address,
@@ -17,8 +18,6 @@ from target_python_sdk.types import (
     CustomerId,
     DeliveryRequest,
     Geo,
-    MboxRequest,
-    ViewRequest,
     VisitorId,
 )
 from target_tools.client_info import parse_client_info
@@ -26,6 +25,7 @@ from target_tools.clock import epoch_milliseconds
 from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
 from target_tools.schema.model import copy_with
+from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid, uuid_from_text
 
 #: The salt of the allocation hash.
@@ -36,8 +36,6 @@ MAX_STEPS = 32
 
 #: Functions that compute the values of a ``LazyDict``, by key.
 Getters = Mapping[str, Callable[[Any], Any]]
-#: A requested location. A page load is requested as its global mbox.
-Details = Union[MboxRequest, ViewRequest]
 
 
 class LazyDict(Dict[str, Any]):
@@ -238,7 +236,7 @@ def nest_parameters(parameters: Mapping[str, Any]) -> Dict[str, Any]:
     return root
 
 
-def _split_path(name: Any) -> List[str]:
+def _split_path(name: str) -> List[str]:
     """Split a dotted name. Any other name, and a path that is too long, is a single step."""
     if not isinstance(name, str) or "." not in name:
         return [name]
@@ -246,7 +244,7 @@ def _split_path(name: Any) -> List[str]:
     return steps if all(steps) and len(steps) <= MAX_STEPS else [name]
 
 
-def _insert(levels: List[_ParameterLevel], steps: List[str], value: Any) -> None:
+def _insert(levels: List[_ParameterLevel], steps: List[str], value: Json) -> None:
     """Insert ``value`` at the end of ``steps``, unless a parameter with a value is on the way."""
     level = levels[0]
     for step in steps[:-1]:

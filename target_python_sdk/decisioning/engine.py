@@ -21,7 +21,8 @@ from typing import (
 )
 
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.context import Details, LocationContext, RequestContext
+from target_python_sdk.decisioning.context import LocationContext, RequestContext
+from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.offer import (
     EXECUTE,
     PREFETCH,

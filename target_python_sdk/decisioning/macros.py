@@ -7,10 +7,12 @@ Unknown macros are kept.
 """
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
 
+from target_python_sdk.types import MboxRequest, ViewRequest
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import to_string
+from target_tools.typing_compat import Json
 
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
 _DEPRECATED_NAMES = {"campaign": "activity", "recipe": "experience"}
@@ -18,13 +20,15 @@ _LOCATION_NAMES = ("mbox.name", "view.name")
 #: Attributes of a requested location that macros can name.
 _DETAILS = ("name", "index", "key")
 
+#: A requested location. A page load is requested as its global mbox.
+Details = Union[MboxRequest, ViewRequest]
 
-#: Returns the content of an option, given the ``meta`` of its rule and the requested mbox, view or page load. Each call
-#: returns new objects, because the application may modify them.
-Content = Callable[[Mapping[str, Any], Any], Any]
+#: Returns the content of an option, given the ``meta`` of its rule and the requested location. Each call returns new
+#: objects, because the application may modify them.
+Content = Callable[[Mapping[str, Json], Details], Json]
 
 
-def content_renderer(option_type: Optional[str], content: Any) -> Content:
+def content_renderer(option_type: Optional[str], content: Json) -> Content:
     """Return the function that renders the content of an option."""
     if option_type == "html" and isinstance(content, str):
         return _text(content)
@@ -35,7 +39,7 @@ def content_renderer(option_type: Optional[str], content: Any) -> Content:
     return lambda meta, details: copy()
 
 
-def compile_template(value: Any) -> Callable[[], Any]:
+def compile_template(value: Json) -> Callable[[], Any]:
     """Return a function that returns a new copy of the JSON value ``value``."""
     if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
         return value.copy
@@ -44,16 +48,16 @@ def compile_template(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
-def copy_json(value: Any) -> Any:
+def copy_json(value: Json) -> Any:
     """Return a deep copy of a JSON value."""
-    if value.__class__ is dict:
+    if isinstance(value, dict):
         return {key: copy_json(item) if item.__class__ in (dict, list) else item for key, item in value.items()}
-    if value.__class__ is list:
+    if isinstance(value, list):
         return [copy_json(item) if item.__class__ in (dict, list) else item for item in value]
     return value
 
 
-def _action(action: Any) -> Content:
+def _action(action: Json) -> Content:
     """Return the renderer of one action, whose text may contain macros."""
     text = action.get("content") if isinstance(action, dict) else None
     if not isinstance(text, str) or not _MACRO.search(text):
@@ -67,7 +71,7 @@ def _text(text: str) -> Content:
     if not names:
         return lambda meta, details: text
 
-    def fill(meta: Mapping[str, Any], details: Any) -> str:
+    def fill(meta: Mapping[str, Json], details: Details) -> str:
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:]):
             parts += [_replacement(name, _value(name, meta, details)), literal]
@@ -76,7 +80,7 @@ def _text(text: str) -> Content:
     return fill
 
 
-def _replacement(name: str, value: Any) -> str:
+def _replacement(name: str, value: Json) -> str:
     """Return the text that replaces a macro, or the macro itself if it has no value."""
     try:
         text = None if value is None else to_string(value)
@@ -91,13 +95,13 @@ def _split_macros(text: str) -> Tuple[List[str], List[str]]:
     return parts[::2], parts[1::2]
 
 
-def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
+def _value(name: str, meta: Mapping[str, Json], details: Details) -> Any:
     """Return the value of a macro, or None."""
     parts = name.split(".")[-2:]
     parts[0] = _DEPRECATED_NAMES.get(parts[0].lower(), parts[0])
     key = ".".join(parts)
     if key in _LOCATION_NAMES:
-        named = getattr(details, "name", None)
+        named = details.name
         return meta.get("location.name") if named is None else named
     key = ".".join(part for part in parts if part != "mbox")
     if key in meta:
@@ -105,5 +109,5 @@ def _value(name: str, meta: Mapping[str, Any], details: Any) -> Any:
     value = getattr(details, key, None) if key in _DETAILS else None
     if value is not None:
         return value
-    parameters: Optional[Dict[str, Any]] = getattr(details, "parameters", None)
+    parameters = details.parameters
     return parameters.get(key) if isinstance(parameters, Mapping) and key else None

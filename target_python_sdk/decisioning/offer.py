@@ -2,9 +2,11 @@
 
 from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
 from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
 from target_tools.errors import InvalidResponse
+from target_tools.typing_compat import Json
 
 Tokens = Mapping[str, Any]
 
@@ -24,7 +26,7 @@ def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
     return {token: value for token, value in tokens.items() if value is not None}
 
 
-def execute_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
+def execute_options(rule: CompiledRule, details: Details, geo: Optional[Tokens]) -> List[Option]:
     """Return the options for an execute request. Default content, which has no type and content, is left out."""
     return [
         Option(type=option.type, content=option.content(rule.meta, details), response_tokens=_tokens(rule, geo))
@@ -33,7 +35,7 @@ def execute_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> 
     ]
 
 
-def prefetch_options(rule: CompiledRule, details: Any, geo: Optional[Tokens]) -> List[Option]:
+def prefetch_options(rule: CompiledRule, details: Details, geo: Optional[Tokens]) -> List[Option]:
     """Return the options for a prefetch request, including default content, each with its event token."""
     return [
         Option(
@@ -82,8 +84,8 @@ def analytics(rule: CompiledRule) -> Optional[AnalyticsResponse]:
     return _analytics(rule.consequence.get("analytics"))
 
 
-def _analytics(document: Any) -> Optional[AnalyticsResponse]:
-    if document is None:
+def _analytics(document: Json) -> Optional[AnalyticsResponse]:
+    if document is None or not isinstance(document, Mapping):  # isinstance is slow for abstract classes
         return None
     try:
         return AnalyticsResponse.from_dict(document)
@@ -107,7 +109,7 @@ class DecisionMode(NamedTuple):
     """How the offers of execute and prefetch requests differ."""
 
     name: str
-    options: Callable[[CompiledRule, Any, Optional[Tokens]], List[Option]]
+    options: Callable[[CompiledRule, Details, Optional[Tokens]], List[Option]]
     metrics: Callable[[CompiledRule], Optional[List[Metric]]]
     #: Whether the engine reports the offers as displayed.
     reports_display: bool

@@ -11,9 +11,13 @@ from target_tools.errors import InvalidRule, escape_text
 from target_tools.hashing import HashPrefix
 from target_tools.rules.compiler import compile_condition
 from target_tools.rules.operators import ClosureCache
+from target_tools.typing_compat import Json
 
 #: The response token of every on-device decision.
 ON_DEVICE_TOKENS = {"activity.decisioningMethod": "on-device"}
+
+#: The types of objects. ``isinstance`` is slow for abstract classes, so dict is first.
+_OBJECT = (dict, Mapping)
 
 
 class BucketedActivity(NamedTuple):
@@ -107,7 +111,7 @@ class ArtifactRuleCompiler:
         #: One message per rule that cannot be used.
         self.skipped_rules: List[str] = []
 
-    def compile_rules(self, location: str, documents: Any) -> Tuple[CompiledRule, ...]:
+    def compile_rules(self, location: str, documents: Json) -> Tuple[CompiledRule, ...]:
         """Compile the rules of an mbox or a view, and return the usable ones in order."""
         if not isinstance(documents, (list, tuple)):
             self.skipped_rules.append(f"the rules of {escape_text(location, 80)}: expected a list")
@@ -120,8 +124,8 @@ class ArtifactRuleCompiler:
                 self.skipped_rules.append(f"rule {index} of {escape_text(location, 80)}: {error}")
         return tuple(rules)
 
-    def _rule(self, document: Any) -> CompiledRule:
-        if not _is_object(document):
+    def _rule(self, document: Json) -> CompiledRule:
+        if not isinstance(document, _OBJECT):
             raise InvalidRule("expected an object")
         number = document.get("activityId")
         if isinstance(number, float) and number.is_integer():
@@ -142,8 +146,8 @@ def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
     return key
 
 
-def _is_object(value: Any) -> bool:
-    return value.__class__ is dict or isinstance(value, Mapping)  # isinstance is slow for abstract classes
+def _is_object(value: Json) -> bool:
+    return isinstance(value, _OBJECT)
 
 
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -183,6 +187,6 @@ def _option(option: Mapping[str, Any], index: int, metrics: List[Mapping[str, An
     return RuleOption(type_, content_renderer(type_, content), is_default, text_or_none(token))
 
 
-def text_or_none(value: Any) -> Optional[str]:
+def text_or_none(value: Json) -> Optional[str]:
     """Return ``value`` if it is text, else None."""
     return value if isinstance(value, str) else None

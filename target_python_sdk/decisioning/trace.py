@@ -8,8 +8,7 @@ from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import DeliveryRequest, Notification
 from target_tools.errors import OptionError
 from target_tools.schema.model import Model
-
-Json = Dict[str, Any]
+from target_tools.typing_compat import Json, JsonObject
 
 #: The depth up to which traces contain conditions and the caller's values.
 MAX_LEVELS = 120
@@ -19,7 +18,7 @@ class Tracer:
     """Creates the traces of one call."""
 
     def __init__(
-        self, artifact: Artifact, request: DeliveryRequest, client: str, session_id: str, retrieval: Json
+        self, artifact: Artifact, request: DeliveryRequest, client: str, session_id: str, retrieval: JsonObject
     ) -> None:
         self._client = client
         self._environment = artifact.meta.get("environment")
@@ -38,11 +37,11 @@ class Tracer:
 class LocationTrace:
     """The trace of one location."""
 
-    def __init__(self, common: Json, environment: Any) -> None:
+    def __init__(self, common: JsonObject, environment: Json) -> None:
         self._common = common
         self._environment = environment
-        self._campaigns: Dict[Any, Json] = {}
-        self._targets: Dict[Any, Json] = {}
+        self._campaigns: Dict[Any, JsonObject] = {}
+        self._targets: Dict[Any, JsonObject] = {}
 
     def add_rule(self, rule: CompiledRule, matched: bool, variables: LazyDict) -> None:
         """Record that ``rule`` was evaluated with ``variables``."""
@@ -79,9 +78,9 @@ class LocationTrace:
             reported = [notification.to_dict(by_alias=True, exclude_none=True) for notification in notifications]
             campaign.setdefault("notifications", []).extend(reported)
 
-    def as_dict(self) -> Json:
+    def as_dict(self) -> JsonObject:
         """Return a copy of the trace."""
-        result: Json = _json(
+        result: JsonObject = _json(
             {
                 **self._common,
                 "campaigns": list(self._campaigns.values()),
@@ -95,7 +94,7 @@ def _extend(items: List[Any], more: List[Any]) -> None:
     items.extend(item for item in more if item not in items)
 
 
-def _as_sent(model: Model) -> Json:
+def _as_sent(model: Model) -> JsonObject:
     """Return ``model`` as JSON, or an empty object if it is nested too deeply."""
     try:
         return model.to_dict(by_alias=True, exclude_none=True)
@@ -103,7 +102,7 @@ def _as_sent(model: Model) -> Json:
         return {}
 
 
-def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
+def _json(value: Json, levels: int = MAX_LEVELS) -> Any:
     """Return ``value`` as a copy in JSON. Parameters may be any object, and may contain themselves."""
     if isinstance(value, (str, int, float)) or value is None:
         return value
@@ -114,7 +113,7 @@ def _json(value: Any, levels: int = MAX_LEVELS) -> Any:
     return f"({type(value).__name__})"
 
 
-def _profile(request: DeliveryRequest) -> Json:
+def _profile(request: DeliveryRequest) -> JsonObject:
     identity = request.id
     ids = {} if identity is None else _as_sent(identity)
     device_id, _, location = str(ids.get("tntId", "")).partition(".")
