@@ -15,7 +15,7 @@ CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str,
 
 class _RequiredOptions(TypedDict):
     client: str
-    """The client code, which is the first label of the delivery host."""
+    """The client code: a DNS label, because the delivery host begins with it."""
 
     organization_id: str
     """The Experience Cloud organization id, such as ``1234567890@AdobeOrg``."""
@@ -25,127 +25,137 @@ class _OptionalOptions(TypedDict, total=False):
     """The options of ``TargetClient.create`` that have a default. None means "not given"."""
 
     timeout: Optional[float]
-    """The time limit of a call in milliseconds, including retries and delays. Default: 3000."""
+    """The time limit of a whole call in milliseconds. For every time limit, 0 means the default, other values below 1
+    are an error, and a limit below 20 is logged, because it is probably meant in seconds.
+    """
 
     server_domain: Optional[str]
-    """``host[:port]`` for all deliveries, instead of the edge's hosts."""
+    """``host[:port]`` of every delivery, instead of the edge's hosts."""
 
     secure: Optional[bool]
-    """False: http instead of https for delivery, artifact and geo requests."""
+    """False: use http instead of https for delivery, artifact and geo requests."""
 
     logger: Any
-    """An object with ``debug`` and ``error``, instead of the ``adobe.target`` logger."""
+    """An object with ``debug`` and ``error``, instead of the logger ``adobe.target``."""
 
     log_payloads: Optional[bool]
     """True: log ids and bodies unredacted at DEBUG level."""
 
     target_location_hint: Optional[Text]
-    """The initial edge cluster."""
+    """The edge cluster to start with, until an answer names another one or it cannot be reached."""
 
     property_token: Optional[str]
-    """The property for requests that do not name one."""
+    """The property of every request that names none."""
 
     environment_id: Optional[int]
-    """The environment for requests that do not name one."""
+    """The environment of every request that names none."""
 
     version: Optional[str]
-    """The version of at.js on the page."""
+    """The version of at.js on the page, sent as the query parameter ``version``."""
 
     decisioning_method: Union[str, DecisioningMethod, None]
-    """``server-side``, ``on-device``, or ``hybrid``: on-device if possible, else by the edge."""
+    """Who decides, unless a call names another method: ``server-side``, ``on-device`` or ``hybrid``, which is on-device
+    if possible.
+    """
 
     events: Optional[Mapping[str, Callable[..., object]]]
     """Subscribers by event name. Each takes the event or no argument."""
 
     telemetry_enabled: Optional[bool]
-    """Whether to send timings of calls to the edge."""
+    """No effect yet: for timings of calls, which are not sent yet."""
 
     polling_interval: Optional[float]
-    """Milliseconds between two requests for a new artifact. 0: no polling."""
+    """Milliseconds between two downloads of the artifact, at least 300000 except on loopback. 0: download only once."""
 
     maximum_wait_ready: Optional[float]
-    """The time in milliseconds that ``create`` waits for the first artifact."""
+    """How many milliseconds ``create`` waits for the first artifact with ``on-device``. ``hybrid`` does not wait."""
 
     artifact_location: Optional[str]
-    """The URL of the artifact, instead of the default one."""
+    """The URL of the artifact, instead of the computed one."""
 
     artifact_payload: Optional[Mapping[str, Any]]
-    """The initial artifact."""
+    """The artifact to start with."""
 
     artifact_format: Optional[str]
-    """``json`` or ``bin``."""
+    """``json``: plain, or ``bin``: masked. By default ``bin`` if ``artifact_location`` ends with it, else ``json``."""
 
     artifact_cache: Any
     """A path, or an object with ``get`` and ``set``, that stores the last good artifact."""
 
     artifact_bypass_cache: Optional[bool]
-    """Whether artifact requests bypass caches."""
+    """True: caches and proxies must not answer artifact requests."""
 
     environment: Optional[str]
-    """The environment of the artifact."""
+    """The environment of the artifact; any name, in lower case."""
 
     cdn_environment: Optional[str]
-    """No effect; 1.1.0 had this option."""
+    """No effect. 1.1.0 had it; there is only one CDN, and ``cdn_base_path`` selects another."""
 
     cdn_base_path: Optional[str]
-    """The host of the CDN, with an optional scheme and port."""
+    """``[scheme://]host[:port][/path]`` of the artifact and of geo look-ups."""
 
     on_device_all_matching_rules_mboxes: Optional[Sequence[str]]
-    """Mboxes that get the options of all matching rules, not only of the first one."""
+    """Mboxes that get the offers of all matching rules, not only of the first one."""
 
     max_workers: Optional[int]
-    """The maximum number of threads for calls with a callback."""
+    """The largest number of threads for calls with a callback and awaited calls."""
 
     max_pending: Optional[int]
-    """The maximum number of calls that wait for such a thread."""
+    """How many such calls may wait for a thread."""
 
     queue_timeout: Optional[float]
-    """Milliseconds after which a queued call fails unsent."""
+    """How many milliseconds such a call may wait for a thread; then it fails unsent."""
 
     retries: Any
-    """The total number of attempts, or a ``urllib3.Retry``."""
+    """The number of attempts in all, or a ``urllib3.Retry``."""
 
     circuit_breaker: Union[bool, Mapping[str, Any], None]
-    """Whether calls fail at once while the edge is down, or the settings of the circuit breaker."""
+    """Whether calls fail at once while the edge is down; or its settings ``failures``, ``rate``, ``window`` and
+    ``cooldown`` in milliseconds, and ``probes``.
+    """
 
     on_error: Optional[str]
     """``raise``, or ``default``: return an answer without offers instead of raising an error."""
 
     headers: Union[Mapping[str, str], Callable[[Any], Mapping[str, str]], None]
-    """Headers to add to every request, or a callable that returns them for a request."""
+    """Headers for every request, or a callable that returns them for a request."""
 
     max_connections: Optional[int]
-    """The maximum number of idle connections per host."""
+    """The largest number of idle connections that are kept for each host between calls."""
 
     keep_alive: Optional[float]
-    """Milliseconds for which an idle connection is kept. 0: close each connection after its answer."""
+    """How many milliseconds an idle connection is kept. 0: close each connection after its answer."""
 
     pool_manager: Any
-    """A ``urllib3.PoolManager``, or an object with its ``request`` method, for every request."""
+    """A ``urllib3.PoolManager``, or an object with its method ``request``, that sends every request."""
 
     proxy: Optional[str]
-    """``[scheme://][user:password@]host:port``; http, https, or with an extra socks5."""
+    """``[scheme://][user:password@]host:port`` with the scheme http, https, or with an extra socks5."""
 
     proxy_headers: Optional[Mapping[str, str]]
     """Headers that are sent to the proxy only."""
 
     trust_env: Optional[bool]
-    """Whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY are used."""
+    """Whether the variables ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` count."""
 
     verify_ssl: Optional[bool]
-    """False: do not check certificates. For tests only."""
+    """False: do not check certificates. For tests only; logs one warning."""
 
     ca_certs: Any
-    """A file or folder of certificate authorities, instead of the system's or certifi's."""
+    """A file or folder of certificate authorities. By default the system's, and certifi's if it is installed."""
 
     client_cert: Any
     """A PEM file with certificate and key, ``(certificate, key)``, or ``(certificate, key, password)``."""
 
     max_response_bytes: Union[int, Mapping[str, int], None]
-    """The largest answer in bytes after decompression: one limit, or by ``delivery``, ``artifact``, ``geo``."""
+    """The largest answer in bytes that is read, after decompression: one limit, or limits for ``delivery``,
+    ``artifact`` and ``geo``.
+    """
 
     shutdown_timeout: Optional[float]
-    """The time in milliseconds that an exiting process waits for calls in progress."""
+    """How many milliseconds ``close()`` and an exiting process wait for outstanding calls, and for a pending
+    ``client_ready``.
+    """
 
 
 class ClientOptions(_RequiredOptions, _OptionalOptions):
@@ -165,45 +175,53 @@ class ClientKeywords(_OptionalOptions, total=False):
 class _CommonCallOptions(TypedDict, total=False):
     """The options of every method. None means "not given"."""
 
-    target_cookie: Optional[Text]
-    """The value of the visitor's ``mbox`` cookie."""
+    target_cookie: Union[Text, Mapping[str, Any], None]
+    """The value of the visitor's ``mbox`` cookie, or the dict ``answer.target_cookie``. A value that is percent-encoded
+    as a whole is decoded.
+    """
 
     target_location_hint: Optional[Text]
-    """The value of the visitor's ``mboxEdgeCluster`` cookie."""
+    """The value of the visitor's ``mboxEdgeCluster`` cookie: the cluster for this call."""
 
     consumer_id: Optional[str]
-    """The consumer of the supplemental data id, if a page makes several calls."""
+    """The consumer of the supplemental data id, for several calls that share one Analytics hit. By default
+    ``target-global-mbox``.
+    """
 
     customer_ids: Optional[CustomerIds]
-    """The visitor's ids in the customer's systems."""
+    """The visitor's ids in your own systems, added to those of the request. As a dict: integration code to id, or to
+    ``{"id": …, "authState": …}``.
+    """
 
     session_id: Any
-    """The session id, used if the cookie has no live session."""
+    """Links the calls of one session if the visitor has no cookie with a session."""
 
     visitor: Any
-    """An Experience Cloud visitor with 1.1.0's methods."""
+    """An Experience Cloud visitor, with 1.1.0's methods."""
 
     visitor_cookie: Optional[Text]
-    """The value of the visitor's ``AMCV_…`` cookie."""
+    """The value of the visitor's ``AMCV_…`` cookie. No effect yet."""
 
     decisioning_method: Union[str, DecisioningMethod, None]
-    """The decisioning method of this call."""
+    """Who decides this call, instead of the client's option. ``send_notifications`` always goes to the edge."""
 
     timeout: Optional[float]
-    """The time limit of this call in milliseconds."""
+    """The time limit of this call in milliseconds, instead of the client's."""
 
     err_callback: Optional[Callable[[Any], object]]
-    """Called with the error of a call that has a ``callback``. A call without one raises the error."""
+    """Receives the error of a call with a ``callback``. A call without one raises it."""
 
 
 class _RequestOption(TypedDict):
     request: Union[DeliveryRequest, RequestDict]
-    """The request."""
+    """The content of the call. A dict has the field names of the Delivery API or of the model. ``get_attributes`` needs
+    none.
+    """
 
 
 class _CallbackOption(TypedDict):
     callback: Callable[[Any], object]
-    """Called once by a worker thread, with the envelope or the attributes."""
+    """Receives the answer in a worker thread; the call returns an ``AsyncResult`` at once."""
 
 
 class CallOptions(_CommonCallOptions, _RequestOption, total=False):

@@ -25,8 +25,9 @@ def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
 
     def create_at_edge(options: Optional[Mapping[str, Any]] = None, **keywords: Any) -> TargetClient:
         given: Any = {**(options or {}), **keywords}
-        address = {} if "server_domain" in given else {"server_domain": edge.domain, "secure": False}
-        clients.append(create({**given, **address}))
+        if "server_domain" not in given:
+            given.update(server_domain=edge.domain, secure=False)
+        clients.append(create(given))
         return clients[-1]
 
     yield create_at_edge

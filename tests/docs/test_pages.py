@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def first_cells(page: Path) -> List[str]:
 
 
 def _first_cells_in(text: str) -> List[str]:
-    return re.findall(r"^\| `(\w+)", text, re.MULTILINE)
+    return re.findall(r"^\| \[?`(\w+)", text, re.MULTILINE)
 
 
 def _section(page: Path, title: str) -> str:
@@ -88,8 +89,18 @@ def _section(page: Path, title: str) -> str:
 def test_every_client_option_is_in_a_table(root: Path) -> None:
     """The tables have no other names and no name twice."""
     page = root / "docs" / "client.md"
-    named = _first_cells_in(_section(page, "Options") + _section(page, "Options without effect"))
+    named = _first_cells_in(_section(page, "Options"))
     assert sorted(named) == sorted(ClientOptions.__annotations__)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="ast.unparse exists since Python 3.9")
+@pytest.mark.parametrize("page", ["client.md", "calls.md"])
+def test_the_tables_of_options_are_generated_from_the_code(root: Path, page: str) -> None:
+    """After a change of an option, run ``scripts/make_option_tables.py``."""
+    script = runpy.run_path(str(root / "scripts" / "make_option_tables.py"))
+    text = (root / "docs" / page).read_text(encoding="utf-8")
+    assert script["BEGIN"] in text
+    assert script["with_table"](page, text) == text
 
 
 def test_every_counter_is_in_the_table(root: Path) -> None:
