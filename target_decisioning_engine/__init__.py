@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from target_decisioning_engine import timings as timings
     from target_decisioning_engine import types as types
     from target_decisioning_engine import utils as utils
+    from target_decisioning_engine.constants import SUPPORTED_ARTIFACT_MAJOR_VERSION as SUPPORTED_ARTIFACT_MAJOR_VERSION
+    from target_decisioning_engine.context_provider import create_decisioning_context as create_decisioning_context
     from target_decisioning_engine.engine import TargetDecisioningEngine as TargetDecisioningEngine
+    from target_decisioning_engine.messages import MESSAGES as MESSAGES
+    from target_decisioning_engine.utils import match_major_version as match_major_version
 else:  # type checkers would accept every name because of __getattr__
     #: The modules that 1.1.0's package imported.
     _MODULES = (
@@ -35,10 +39,19 @@ else:  # type checkers would accept every name because of __getattr__
         "utils",
     )
 
+    #: Names of 1.1.0's package, and the modules that define them.
+    _HOMES = {
+        "MESSAGES": "messages",
+        "SUPPORTED_ARTIFACT_MAJOR_VERSION": "constants",
+        "TargetDecisioningEngine": "engine",
+        "create_decisioning_context": "context_provider",
+        "match_major_version": "utils",
+    }
+
     def __getattr__(name: str) -> Any:
-        """Import the engine or a module on first use."""
-        if name == "TargetDecisioningEngine":
-            return import_module("target_decisioning_engine.engine").TargetDecisioningEngine
+        """Import the engine, a name or a module on first use."""
+        if name in _HOMES:
+            return getattr(import_module("target_decisioning_engine." + _HOMES[name]), name)
         if name in _MODULES:
             return import_module("target_decisioning_engine." + name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
     from target_python_sdk.decisioning.context import bucketing_id  # noqa: PLC0415 - see above
     from target_tools.uuids import random_uuid  # noqa: PLC0415 - see above
 
-    return (bucketing_id(visitor_id) if visitor_id is not None else "") or random_uuid()
+    return (bucketing_id(visitor_id) if visitor_id else "") or random_uuid()
 
 
 def compute_allocation(client_id: str, activity_id: object, visitor_id: Any, salt: str = CAMPAIGN_BUCKET_SALT) -> float:

@@ -97,7 +97,8 @@ class EngineRuntime:
         options = {name: getattr(delivery_request, name) for name in _CALL_OPTIONS}
         artifact = self._current_artifact(deadline.remaining())
         prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
-        sends_telemetry = self._config.telemetry_enabled
+        enabled = self._config.telemetry_enabled
+        sends_telemetry = enabled is None or enabled  # None is the default, as in 1.1.0
         if sends_telemetry:  # notify the application even if no offer was displayed
             prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context

@@ -47,6 +47,16 @@ DEFAULT_TIMEOUT = 3000
 DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
 #: Submodules that 1.1.0 imported together with the package. Here they are imported on first use.
 _OLD_MODULES = ("cookies", "helper", "messages", "validators")
+#: Further names of 1.1.0's package, and the modules that define them.
+_HOMES = {
+    "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
+    "MESSAGES": "target_python_sdk.messages",
+    "TargetDecisioningEngine": "target_decisioning_engine.engine",
+    "get_logger": "target_tools.logger",
+    "validate_client_options": "target_python_sdk.validators",
+    "validate_get_offers_options": "target_python_sdk.validators",
+    "validate_send_notifications_options": "target_python_sdk.validators",
+}
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.option_types import (
@@ -69,10 +79,11 @@ else:  # hidden from type checkers, which would otherwise accept any attribute n
             from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - only 1.1.0's users need it
 
             return DeliveryRequest(context=Context(channel="web"))
-        if name in _OLD_MODULES:
+        if name in _OLD_MODULES or name in _HOMES:
             from importlib import import_module  # noqa: PLC0415 - only 1.1.0's users need it
 
-            return import_module(f"{__name__}.{name}")
+            home = _HOMES.get(name)
+            return import_module(f"{__name__}.{name}") if home is None else getattr(import_module(home), name)
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "AsyncResult":

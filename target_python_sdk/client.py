@@ -17,6 +17,7 @@ from target_python_sdk.delivery.legacy_messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
+from target_python_sdk.overridden_methods import attributes_function, callback_task
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
 from target_python_sdk.types import TargetDeliveryResponse
@@ -39,6 +40,8 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         ClientKeywords,
         ClientOptions,
     )
+    from target_python_sdk.overridden_methods import Method
+    from target_python_sdk.prepared_call import PreparedCall
     from target_python_sdk.runtime import Runtime
     from target_tools.concurrency.tasks import AsyncResult
     from target_tools.typing_compat import Unpack
@@ -188,7 +191,13 @@ class TargetClient:
         Names that the request does not ask for yet are added to ``execute`` in a copy of it.
         Waits, returns and raises as :meth:`get_offers` does.
         """
-        return self._execute(self._attributes_call(mbox_names, merge_options(options, keywords)), AttributesProvider)
+        merged = merge_options(options, keywords)
+        call = self._attributes_call(mbox_names, merged)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        if get_offers is None:
+            return self._execute(call, AttributesProvider)
+        function = attributes_function(get_offers, merged, call)
+        return function() if call.callback is None else self._submit(function, call)
 
     async def get_attributes_async(
         self,
@@ -197,8 +206,12 @@ class TargetClient:
         **keywords: "Unpack[AttributesOptions]",
     ) -> AttributesProvider:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
-        call = self._attributes_call(mbox_names, merge_options(options, keywords))
-        return await self._execute_async(call, AttributesProvider)
+        merged = merge_options(options, keywords)
+        call = self._attributes_call(mbox_names, merged)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        if get_offers is None:
+            return await self._execute_async(call, AttributesProvider)
+        return await self._submit(attributes_function(get_offers, merged, call), call)
 
     @property
     def config(self) -> "ClientConfig":
@@ -340,12 +353,31 @@ class TargetClient:
 
     def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
         """Return the result of a call; with a callback, the ``AsyncResult`` that will hold it."""
-        prepared = self._call_class(call, self._processes.get(), convert)
+        prepared = self._prepare(call, convert)
         return prepared.execute() if call.callback is None else prepared.submit()
 
     async def _execute_async(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
         running_loop()  # raises if there is no event loop, before anything is sent
-        return await self._call_class(call, self._processes.get(), convert).submit()
+        return await self._prepare(call, convert).submit()
+
+    def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> "PreparedCall[ResultT]":
+        send_notifications = None
+        if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
+            send_notifications = _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
+        return self._call_class(call, self._processes.get(), convert, send_notifications)
+
+    def _submit(self, function: Callable[[], ResultT], call: Call) -> "AsyncResult[ResultT]":
+        """Let a worker call ``function`` and the callbacks of ``call``."""
+        return self._processes.get().workers.submit_call(callback_task(function, call, self._log))
+
+
+#: The methods that a subclass or a test may replace.
+_GET_OFFERS, _SEND_NOTIFICATIONS = TargetClient.get_offers, TargetClient.send_notifications
+
+
+def _overridden(method: Any, genuine: Callable[..., Any]) -> "Optional[Method]":
+    """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
+    return None if getattr(method, "__func__", None) is genuine else method
 
 
 def _location_hint(settings: ClientSettings, processes: "PerProcess[Runtime]") -> Optional[str]:

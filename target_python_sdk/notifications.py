@@ -4,34 +4,44 @@ A worker sends them like any call of the client: with its retries, its circuit b
 ``close`` and the exit of the process wait for them. A failure is logged and emitted as ``send_notification_error``.
 """
 
+from functools import partial
+from typing import Any, Callable, Optional
+
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
+from target_python_sdk.overridden_methods import Method, notification_options
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import ContextTask
 from target_tools.errors import TargetError
 
 
-def queue_notifications(prepared: PreparedRequest, runtime: Runtime) -> None:
-    """Let a worker send the notifications. If the queue is full, they are dropped at once."""
-    runtime.workers.submit(NotificationTask(prepared, runtime))
+def queue_notifications(
+    prepared: PreparedRequest, runtime: Runtime, replaced_send: Optional[Method] = None, visitor: Any = None
+) -> None:
+    """Let a worker send the notifications, by ``replaced_send`` if the client's ``send_notifications`` was replaced.
+
+    If the queue is full, they are dropped at once.
+    """
+    send = None if replaced_send is None else partial(replaced_send, notification_options(prepared, visitor))
+    runtime.workers.submit(NotificationTask(prepared, runtime, send))
 
 
 class NotificationTask(ContextTask):
     """One request with notifications."""
 
-    def __init__(self, prepared: PreparedRequest, runtime: Runtime) -> None:
+    def __init__(
+        self, prepared: PreparedRequest, runtime: Runtime, replaced_send: Optional[Callable[[], object]] = None
+    ) -> None:
         super().__init__()
         self._prepared = prepared
         self._runtime = runtime
+        self._send = self._send_to_edge if replaced_send is None else replaced_send
 
     def _run(self, inline: bool) -> None:
-        runtime, settings = self._runtime, self._runtime.settings
         try:
-            request = delivery_request(self._prepared, settings)
-            deadline = Deadline.after(settings.timeout)
-            runtime.learn(request_edge(self._prepared, request, runtime.send, deadline, notification_response))
+            self._send()
         except TargetError as error:
             self._report_failure(error)
         except Exception as error:
@@ -40,6 +50,12 @@ class NotificationTask(ContextTask):
                 raise  # a signal handler of the application may have raised it
         finally:
             self._complete()
+
+    def _send_to_edge(self) -> None:
+        runtime, settings = self._runtime, self._runtime.settings
+        request = delivery_request(self._prepared, settings)
+        deadline = Deadline.after(settings.timeout)
+        runtime.learn(request_edge(self._prepared, request, runtime.send, deadline, notification_response))
 
     def _drop(self, error: Exception) -> None:
         try:
@@ -62,4 +78,4 @@ class NotificationTask(ContextTask):
 
     def _complete(self) -> None:
         self.result.complete(None, None)
-        del self._prepared, self._runtime, self._context
+        del self._prepared, self._runtime, self._send, self._context

@@ -19,6 +19,7 @@ from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.notifications import queue_notifications
+from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import (
     AnalyticsResponse,
@@ -48,10 +49,18 @@ MboxT = TypeVar("MboxT", bound=MboxResponse)
 class PreparedCall(Generic[ResultT]):
     """A call that is ready to be executed. ``convert`` turns its envelope into the result of the method."""
 
-    def __init__(self, call: Call, runtime: Runtime, convert: Callable[[TargetDeliveryResponse], ResultT]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        runtime: Runtime,
+        convert: Callable[[TargetDeliveryResponse], ResultT],
+        send_notifications: Optional[Method] = None,
+    ) -> None:
         self._call = call
         self._runtime = runtime
         self._convert = convert
+        #: The client's ``send_notifications``, if a subclass or a test has replaced it.
+        self._send_notifications = send_notifications
         #: Emptied when the failure of the call is counted.
         self._uncounted = [True]
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
@@ -112,7 +121,7 @@ class PreparedCall(Generic[ResultT]):
             updated: GeoLocationUpdated = {"geo_context": decision.geo}
             runtime.events.emit(GEO_LOCATION_UPDATED, updated)
         if decision.pending_notifications is not None:
-            queue_notifications(decision.pending_notifications, runtime)
+            queue_notifications(decision.pending_notifications, runtime, self._send_notifications, self._call.visitor)
         return build_envelope(
             decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale
         )

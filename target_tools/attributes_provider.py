@@ -37,7 +37,7 @@ class AttributesProvider:
             raise AttributeNotFound(attribute_not_exist(key, mbox_name)) from None
 
     def as_object(self, mbox_name: Optional[str] = None) -> Dict[str, Any]:
-        """Return a copy of the values of one mbox, ``{}`` for an unknown one. Without a name, return all by mbox."""
+        """Return a copy of the values of one mbox, ``{}`` if it has none. Without a name, return all by mbox."""
         if mbox_name is not None:
             return dict(self.indexed.get(mbox_name, {}))
         return {name: dict(offers) for name, offers in self.indexed.items()}
@@ -52,17 +52,20 @@ class AttributesProvider:
 
 
 def index_offers(envelope: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-    """Return the values of the JSON offers of an envelope by mbox name. Offers that are not objects are skipped."""
+    """Return the values of the JSON offers of an envelope by mbox name.
+
+    Offers that are not objects are skipped, and so are mboxes without a value, as in 1.1.0.
+    """
     indexed: Dict[str, Dict[str, Any]] = {}
     response = envelope.get("response")
     for part in (getattr(response, "prefetch", None), getattr(response, "execute", None)):
         for mbox in getattr(part, "mboxes", None) or ():
             if mbox is None or not isinstance(mbox.name, str):
                 continue  # responses are not validated, so a name may be missing or have another type
-            offers = indexed.setdefault(mbox.name, {})
             for option in mbox.options or ():
-                if option is not None and option.type == "json" and isinstance(option.content, dict):
-                    offers.update(option.content)
+                content = option.content if option is not None and option.type == "json" else None
+                if content and isinstance(content, dict):
+                    indexed.setdefault(mbox.name, {}).update(content)
     return indexed
 
 

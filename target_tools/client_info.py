@@ -15,7 +15,7 @@ There are thousands of browsers, but only these names. The rules are:
   version.
 - An iPad that requests desktop pages claims to be a Mac, so it is safari on mac.
 - The old browsers of Android, BlackBerry and others, which only resemble a mobile Safari, are unknown.
-- The version of Internet Explorer is that of its engine, even in a compatibility mode.
+- The version of Internet Explorer is that of its engine, even in a compatibility mode, and at most 11, the last one.
 - Windows Phone and Xbox are windows. Chrome OS, and televisions whose User-Agent contains Linux, are linux.
 """
 
@@ -118,7 +118,7 @@ def _browser(text: str, platform: str) -> Tuple[str, int]:
 def _version(text: str, token: str) -> int:
     if token == "Trident/":
         engine = _number_after(text, token)
-        return engine + 4 if engine >= 0 else _number_after(text, "MSIE ")
+        return min(engine + 4, 11) if engine >= 0 else _number_after(text, "MSIE ")
     if token == "Opera/" and "Version/" in text:
         # From version 10 on, Opera/ is always followed by 9.80.
         token = "Version/"
@@ -196,7 +196,7 @@ def device_type_from_user_agent(user_agent: Optional[str]) -> str:
     text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
     platform = _platform(text)
     if platform == "ios":
-        return next(name for name in ("iPad", "iPhone", "iPod") if name in text)
+        return next(name for name in ("iPad", "iPod", "iPhone") if name in text)
     if platform == "android":
         return _model(text)
     return "Mac" if platform == "mac" else DESKTOP

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, 
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, ModelProperty, PrefetchRequest
 from target_tools.clock import as_utc, epoch_milliseconds, epoch_seconds, utc_offset_minutes
 from target_tools.enums import DecisioningMethod
+from target_tools.logger import get_logger as get_logger  # noqa: PLC0414 - exported, as in 1.1.0
 from target_tools.schema.model import Model
 from target_tools.uuids import random_uuid
 

@@ -25,7 +25,7 @@ class DecisioningConfig:
         cdn_environment: Optional[str] = None,
         cdn_base_path: Optional[str] = None,
         send_notification_func: Optional[Callable[[Any], object]] = None,
-        telemetry_enabled: bool = True,
+        telemetry_enabled: Optional[bool] = True,
         event_emitter: Optional[Callable[[str, Any], object]] = None,
         maximum_wait_ready: Optional[float] = None,
         property_token: Optional[str] = None,

@@ -122,10 +122,20 @@ def artifact_location(settings: ClientSettings, log: Log) -> ArtifactLocation:
 
 
 def artifact_url(
-    *, client: str, environment: str, property_token: Optional[str], obfuscated: bool, cdn_base_path: str, secure: bool
+    *,
+    client: Optional[str],
+    environment: str,
+    property_token: Optional[str],
+    obfuscated: bool,
+    cdn_base_path: str,
+    secure: bool,
 ) -> str:
-    """Return the default URL of a client's artifact. Raises ``OptionError`` for an unusable path segment."""
-    segments = [_path_segment("client", client), _path_segment("environment", environment), "v1"]
+    """Return the default URL of a client's artifact. Raises ``OptionError`` for an unusable path segment.
+
+    Without a client, return 1.1.0's URL, which leads to no artifact.
+    """
+    segments = [_path_segment("client", client)] if client else []
+    segments += [_path_segment("environment", environment), "v1"]
     if property_token:
         segments.append(_path_segment("property_token", property_token))
     path = "".join("/" + segment for segment in segments)

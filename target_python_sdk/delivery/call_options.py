@@ -101,14 +101,21 @@ def check_offers(request: DeliveryRequest) -> None:
 
 
 def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
-    """Return a copy of ``request`` that also executes each mbox of ``names`` that it does not ask for yet."""
+    """Return a copy of ``request`` that also executes each mbox of ``names`` that it does not ask for yet.
+
+    Indexes continue those of the request, and start at 1, as in 1.1.0. If an mbox has none, ``prepare`` numbers all.
+    """
     execute, prefetch = request.execute or ExecuteRequest(), request.prefetch or PrefetchRequest()
     executed = execute.mboxes or []
     known = {str(mbox.name) for mbox in (*executed, *(prefetch.mboxes or ()))}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return request
-    mboxes = [*executed, *(MboxRequest(name=name) for name in missing)]
+    indexes = [mbox.index for mbox in executed if isinstance(mbox.index, int)]
+    first = max(indexes, default=0) + 1 if len(indexes) == len(executed) else None
+    mboxes = list(executed)
+    for position, name in enumerate(missing):
+        mboxes.append(MboxRequest(name=name, index=None if first is None else first + position))
     return copy_with(request, execute=copy_with(execute, mboxes=mboxes))
 
 

@@ -18,7 +18,7 @@ from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.delivery.redaction import MAX_LOGGED_LENGTH, redacted_body
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS, replaced_response
 from target_python_sdk.protocol import DELIVERY_PATH, EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX, SDK_HEADERS
-from target_python_sdk.types import DeliveryResponse
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, OptionError, escape_text
 from target_tools.http.failures import status_error
@@ -95,7 +95,7 @@ class EdgeAnswer(NamedTuple):
 def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> HttpRequest:
     """Return the HTTP request for the edge. Raises ``OptionError`` if it is nested too deeply."""
     try:
-        body = render_json(prepared.request.to_dict(by_alias=True, exclude_none=True))
+        body = render_json(wire_request(prepared.request))
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
     session_id = quote(prepared.session.session_id, "")
@@ -110,6 +110,14 @@ def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> Htt
         alternative=None if is_general else delivery_origin(settings, None),
         is_answered_by=partial(is_answer, prepared.request.request_id),
     )
+
+
+def wire_request(request: DeliveryRequest) -> Dict[str, Any]:
+    """Return the JSON object for a prepared request. An empty visitor id is left out, because the API refuses it."""
+    wire = request.to_dict(by_alias=True, exclude_none=True)
+    if not wire.get("id"):
+        wire.pop("id", None)
+    return wire
 
 
 def is_answer(request_id: Optional[str], body: bytes) -> bool:

@@ -83,8 +83,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = _visitor_id(given.id, session.cookie_id, values.get("MCMID"), known)
-    request_id = None if identity is None else identity.tnt_id
-    cluster, refused_hints = choose_cluster(session.cookie_id, request_id, call.target_location_hint)
+    cluster, refused_hints = choose_cluster(session.cookie_id, identity.tnt_id, call.target_location_hint)
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),
@@ -132,16 +131,14 @@ def _valid_session_id(session: str, log: Log) -> str:
 
 def _visitor_id(
     given: Optional[VisitorId], cookie_id: Optional[str], cloud_id: Optional[str], customers: List[CustomerId]
-) -> Optional[VisitorId]:
-    """Return the caller's id, completed from the cookie and the visitor. None for an unknown visitor."""
+) -> VisitorId:
+    """Return the caller's id, completed from the cookie and the visitor. It is empty for an unknown visitor."""
     if given is None and cloud_id is None and not customers:
-        return None if cookie_id is None else VisitorId(tnt_id=cookie_id)
+        return VisitorId(tnt_id=cookie_id)
     own = VisitorId() if given is None else given
     ids = [*customers, *(own.customer_ids or ())]
     device_id = own.tnt_id or cookie_id
     cloud_id = own.marketing_cloud_visitor_id or cloud_id
-    if device_id is None and cloud_id is None and own.third_party_id is None and not ids:
-        return None
     if own is given and device_id is own.tnt_id and cloud_id is own.marketing_cloud_visitor_id and not ids:
         return own if own.customer_ids is None else copy_with(own, customer_ids=None)
     return copy_with(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)

@@ -52,7 +52,7 @@ class Origin(NamedTuple):
         return self.netloc.rpartition(":")[0] if implied else self.netloc
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.netloc}"
+        return f"{self.scheme}://{self.host_header}"
 
 
 class HttpRequest(NamedTuple):

@@ -155,10 +155,11 @@ class Transport:
 
     def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
         pool = self._pool(request.origin, proxy)
+        is_forwarded = proxy is not None and request.origin.scheme == "http"
         began = monotonic()
         response = pool.urlopen(
             request.method,
-            request.url if proxy is not None and request.origin.scheme == "http" else request.target,
+            f"http://{request.origin.netloc}{request.target}" if is_forwarded else request.target,
             headers={"Host": request.origin.host_header, **dict(request.headers)},
             timeout=Timeout(connect=_positive(exchange.opening), read=_positive(exchange.deadline)),
             assert_same_host=False,

@@ -61,7 +61,7 @@ def test_every_form_sends_the_same_request(form, request_form, client, server):
 
 
 def test_attributes_and_notifications_take_keywords(client, server):
-    assert client.get_attributes(["flags"], session_id="s-1").indexed == {"home": {}}
+    assert client.get_attributes(["flags"], session_id="s-1").indexed == {}
     notification = {"id": "n-1", "type": "display", "timestamp": 1, "mbox": {"name": "home"}, "tokens": ["t"]}
     client.send_notifications(request={"context": {"channel": "web"}, "notifications": [notification]})
     assert body_of(server.requests[0])["execute"]["mboxes"][0]["name"] == "flags"

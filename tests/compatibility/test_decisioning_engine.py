@@ -387,8 +387,9 @@ def test_the_id_that_decides():
     assert chosen(VisitorId(**known)) == "m"
     assert chosen(VisitorId(tnt_id="a.35_0", third_party_id="t")) == "a"
     assert chosen(VisitorId(third_party_id="t")) == "t"
-    made = {chosen(None), chosen(VisitorId()), chosen(VisitorId(customer_ids=[CustomerId("c", "i", "unknown")]))}
-    assert [len(one) for one in made] == [36] * 3
+    only_customers = VisitorId(customer_ids=[CustomerId("c", "i", "unknown")])
+    made = {chosen(None), chosen(""), chosen(VisitorId()), chosen(only_customers)}
+    assert [len(one) for one in made] == [36] * 4
 
 
 def test_rules_of_a_property():
@@ -451,6 +452,8 @@ def test_addresses_and_versions():
     assert utils.get_geo_lookup_path(config) == "https://assets.adobetarget.com/v1/geo"
     location = "https://assets.adobetarget.com/acmeclient/production/v1/rules.json"
     assert utils.determine_artifact_location(config) == location
+    no_client = DecisioningConfig("", ORGANIZATION)
+    assert utils.determine_artifact_location(no_client) == "https://assets.adobetarget.com/production/v1/rules.json"
     of_a_property = config_for(cdn_base_path="cdn.x", property_token="tok", environment="Staging")
     there = "https://cdn.x/acmeclient/staging/v1/tok/rules.json"
     assert utils.determine_artifact_location(of_a_property) == there
@@ -808,7 +811,7 @@ def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine
     assert edge.requests[-1].query["sessionId"] == "the-session"
 
 
-@pytest.mark.parametrize("telemetry", [True, False])
+@pytest.mark.parametrize("telemetry", [True, False, None])
 def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(engine_of, telemetry):
     told = []
     engine = engine_of(**deciding_by(artifact(), send_notification_func=told.append, telemetry_enabled=telemetry))
@@ -817,10 +820,11 @@ def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(engine_of, telemetr
     document = builders.artifact(home=[builders.rule("A")])
     executing = engine_of(**deciding_by(document, send_notification_func=told.append, telemetry_enabled=telemetry))
     executing.get_offers(asked("home"))
-    wanted = 2 if telemetry else 1
+    is_enabled = telemetry is not False  # None is the default
+    wanted = 2 if is_enabled else 1
     assert eventually(lambda: len(told) == wanted)
     assert sorted(len(one["request"].notifications or ()) for one in told) == [0, 1][-wanted:]
-    assert [one["request"].telemetry is not None for one in told] == [telemetry] * wanted
+    assert [one["request"].telemetry is not None for one in told] == [is_enabled] * wanted
 
 
 def test_send_notification_func_neither_delays_nor_fails_a_decision(engine_of, caplog):

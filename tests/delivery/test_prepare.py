@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.exchange import wire_request
 from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.delivery.prepare import SessionIdentity, prepare_request
 from target_python_sdk.errors import OptionError
@@ -49,7 +50,7 @@ def sent(request=None, **options):
 
 
 def wire(request=None, **options):
-    return sent(request, **options).to_dict(by_alias=True, exclude_none=True)
+    return wire_request(sent(request, **options))
 
 
 def executing(*mboxes):
@@ -116,10 +117,11 @@ def test_the_tnt_id_of_the_request_has_priority():
 
 @pytest.mark.parametrize("device", ["x" * 129, "a b", "a%0D%0Ab", "%00", "%ED%A0%80"])
 def test_an_invalid_device_id_in_the_cookie_is_ignored(device):
-    assert sent(target_cookie=f"PC#{device}#4000000000").id is None
+    assert sent(target_cookie=f"PC#{device}#4000000000").id == VisitorId()
 
 
-def test_b29_a_request_without_visitor_ids_has_no_id_object():
+def test_b29_an_empty_id_is_in_the_envelope_but_not_sent():
+    assert sent().id == sent(DeliveryRequest(id=VisitorId())).id == VisitorId()
     assert "id" not in wire()
     assert "id" not in wire(DeliveryRequest(id=VisitorId()))
 
@@ -249,7 +251,7 @@ def test_invalid_values_of_a_visitor_object_are_ignored(values):
     visitor.get_supplemental_data_id = lambda consumer: "short"
     visitor.get_state = dict
     out = sent(visitor=visitor)
-    assert out.id is None
+    assert out.id == VisitorId()
     assert out.experience_cloud.audience_manager is None
     assert out.experience_cloud.analytics.supplemental_data_id is None
 

@@ -27,7 +27,7 @@ from tests.support import LONG
 
 WAIT = LONG / 1000
 REQUEST = HttpRequest("POST", Origin("https", "edge.example", 443), "/secret", (), b"", 100)
-PLACE = "https://edge.example:443"
+PLACE = "https://edge.example"
 
 
 class HookError(Exception):

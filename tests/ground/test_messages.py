@@ -5,7 +5,7 @@ from target_tools.http.messages import HttpRequest, Origin
 
 def test_the_host_header_has_the_port_only_if_the_scheme_does_not_imply_it():
     origin = Origin("https", "edge.example.com", 443)
-    assert HttpRequest("POST", origin, "/1", (), b"", 100).url == "https://edge.example.com:443/1"
+    assert HttpRequest("POST", origin, "/1", (), b"", 100).url == "https://edge.example.com/1"
     assert origin.host_header == "edge.example.com"
     assert Origin("http", "edge.example.com", 443).host_header == "edge.example.com:443"
     assert Origin("http", "::1", 80).host_header == "[::1]"
