@@ -552,9 +552,9 @@ ATTRIBUTES: List[D] = [
         "B49",
         "deciding: *attributes of one nobody knows",
         "result",
-        "And so is an unknown mbox.",
+        "An unknown mbox has no attributes.",
         "'NoneType' object is not iterable",
-        exactly("{}"),
+        exactly('{"all": {}}'),
     ),
     D(
         "Calls: get_attributes",

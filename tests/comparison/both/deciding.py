@@ -112,7 +112,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
         env.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
     ),
     "attributes of one nobody knows": lambda env: as_json(
-        env.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()
+        {"all": env.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()}
     ),
     "notifications go to the edge": lambda env: env.on_device().send_notifications(
         {
