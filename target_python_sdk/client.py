@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_tools.typing_compat import Unpack
 
 ResultT = TypeVar("ResultT")
+Options = Optional[Mapping[str, Any]]
 
 #: The default of ``create``. Its type is not Optional, so that type checkers name a misspelled option.
 _NO_OPTIONS: Any = None
@@ -121,7 +122,7 @@ class TargetClient:
     @overload
     def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
-    def get_offers(self, options: Any = None, **keywords: Any) -> Any:
+    def get_offers(self, options: Options = None, **keywords: Any) -> Any:
         """Return the offers for a request, with the cookies to set.
 
         Options are a dict, keyword arguments, or both: ``get_offers({"request": request})``,
@@ -152,7 +153,7 @@ class TargetClient:
     @overload
     def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
 
-    def send_notifications(self, options: Any = None, **keywords: Any) -> Any:
+    def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
         """Report displays and clicks to the edge. The answer names the notifications that it accepted.
 
         Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
@@ -185,7 +186,7 @@ class TargetClient:
         self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
     ) -> AttributesProvider: ...
 
-    def get_attributes(self, mbox_names: Sequence[str], options: Any = None, **keywords: Any) -> Any:
+    def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
 
         Names that the request does not ask for yet are added to ``execute`` in a copy of it.
@@ -314,10 +315,12 @@ class TargetClient:
 
     def _on_ready(self, act: Callable[[], object]) -> None:
         """Call ``act`` when calls can be answered. Only an on-device client has to wait for that."""
-        if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
-            self._processes.get().on_ready(act)
-        else:
+        is_on_device = self._settings.decisioning_method is DecisioningMethod.ON_DEVICE
+        source = self._processes.get().artifacts if is_on_device else None
+        if source is None:
             act()
+        else:
+            source.on_ready(act)
 
     def _ensure_ready_event(self, event: ReadyEvent) -> None:
         """Emit ``client_ready`` if a fork or a lack of threads has prevented it."""
@@ -327,24 +330,24 @@ class TargetClient:
         else:
             event.emit_if_overdue()
 
-    def _offers_call(self, options: Any) -> Call:
+    def _offers_call(self, options: Options) -> Call:
         call = self._parse_call(options)
         check_offers(call.request)
         return call
 
-    def _notifications_call(self, options: Any) -> Call:
+    def _notifications_call(self, options: Options) -> Call:
         call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
         check_notifications(call.request)
         return call
 
-    def _attributes_call(self, mbox_names: Any, options: Any) -> Call:
+    def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
         names = parse_mbox_names(mbox_names)
         call = self._parse_call(attributes_options(options))
         call = call._replace(request=with_mboxes(call.request, names))
         check_offers(call.request)
         return call
 
-    def _parse_call(self, options: Any) -> Call:
+    def _parse_call(self, options: Options) -> Call:
         if self._is_closed:
             raise ClientClosed("the client was closed")
         if self._ready is not None:

@@ -1,11 +1,11 @@
 """1.1.0's functions for the ``mbox`` cookie, in the format that at.js and ``TargetClient`` read and write."""
 
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 from urllib.parse import quote, unquote
 
 from target_python_sdk import protocol as service
-from target_python_sdk.delivery.cookies import MAX_PARSED_LENGTH, MAX_PARSED_PARTS, SAFE_CHARACTERS
+from target_python_sdk.delivery.cookies import MAX_PARSED_LENGTH, MAX_PARSED_PARTS, SAFE_CHARACTERS, parse_expiry
 from target_python_sdk.types import TargetCookie
 from target_tools.clock import epoch_seconds
 
@@ -31,18 +31,12 @@ def get_internal_cookies(cookie_value: str) -> List[str]:
 def deserialize_cookie(string: str) -> Optional[InternalCookie]:
     """Parse a part of the cookie. Returns None if it is malformed."""
     fields = string.split("#")
-    expires = _time(fields[2]) if len(fields) > 2 else None
-    return None if expires is None else create_internal_cookie(unquote(fields[0]), unquote(fields[1]), expires)
-
-
-def _time(text: str) -> Union[int, float, None]:
-    try:
-        seconds = float(text)
-    except ValueError:
+    expires = parse_expiry(fields[2]) if len(fields) > 2 else None
+    if expires is None:
         return None
-    if not math.isfinite(seconds):
-        return None
-    return int(seconds) if seconds.is_integer() else seconds
+    return create_internal_cookie(
+        unquote(fields[0]), unquote(fields[1]), int(expires) if expires.is_integer() else expires
+    )
 
 
 def serialize_cookie(cookie: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The functions of 1.1.0's ``helper`` that applications may call: cookies, clusters, ids and parts of an answer."""
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
 from target_python_sdk import protocol as service
 from target_python_sdk.delivery.cookies import (
@@ -10,7 +10,13 @@ from target_python_sdk.delivery.cookies import (
     target_cookie,
     valid_hint,
 )
-from target_python_sdk.delivery.visitor_protocol import visitor_customer_ids, visitor_state, visitor_values
+from target_python_sdk.delivery.visitor_protocol import (
+    Visitor,
+    visitor_customer_ids,
+    visitor_state,
+    visitor_values,
+)
+from target_python_sdk.offers import Part
 from target_python_sdk.prepared_call import locations_of
 from target_python_sdk.types import (
     AnalyticsResponse,
@@ -69,7 +75,7 @@ def create_headers(uuid_method: Callable[[], str] = create_uuid) -> Dict[str, st
     }
 
 
-def set_channel(channel: object) -> str:
+def set_channel(channel: Optional[str]) -> str:
     """Return ``channel`` if it is valid, otherwise ``web``."""
     return str(channel) if channel in CHANNEL_TYPES else ChannelType.WEB
 
@@ -128,7 +134,7 @@ def get_target_host(server_domain: Optional[str], cluster: Optional[str], client
     return scheme + (server_domain or f"{client}.{HOST}")
 
 
-def get_location_hint(location_hint_string: Any) -> Optional[int]:
+def get_location_hint(location_hint_string: Union[str, int, None]) -> Optional[int]:
     """Return a location hint of Audience Manager as an integer, or None."""
     return parse_int(location_hint_string)
 
@@ -149,19 +155,21 @@ def get_target_location_hint_cookie(
 # Visitor
 
 
-def get_marketing_cloud_visitor_id(visitor: Any) -> Any:
+def get_marketing_cloud_visitor_id(visitor: Optional[Visitor]) -> Any:
     """Return the visitor's Experience Cloud id."""
     return visitor_values(visitor).get("MCMID") if visitor else None
 
 
-def get_visitor_customer_ids(visitor: Any) -> Any:
+def get_visitor_customer_ids(visitor: Optional[Visitor]) -> Any:
     """Return the customer ids in a visitor's state, unchanged."""
     state = visitor_state(visitor) if visitor else None
     first: Mapping[str, Any] = next(iter((state or {}).values()), {})
     return first.get("customerIDs", first.get("customer_ids"))
 
 
-def get_customer_ids(customer_ids: Optional[List[CustomerId]], visitor: Any) -> Optional[List[CustomerId]]:
+def get_customer_ids(
+    customer_ids: Optional[List[CustomerId]], visitor: Optional[Visitor]
+) -> Optional[List[CustomerId]]:
     """Return the visitor's customer ids, followed by those of the request."""
     known = visitor_customer_ids(visitor) if visitor else []
     return [*known, *(customer_ids or ())] if known else customer_ids
@@ -170,12 +178,12 @@ def get_customer_ids(customer_ids: Optional[List[CustomerId]], visitor: Any) -> 
 # Parts of an answer
 
 
-def get_analytics_from_object(_object: Any) -> Optional[List[AnalyticsResponse]]:
+def get_analytics_from_object(_object: Optional[Part]) -> Optional[List[AnalyticsResponse]]:
     """Return a list with the Analytics payload of an mbox, view or page load, or None."""
     return [_object.analytics] if _object and _object.analytics else None
 
 
-def get_analytics_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[AnalyticsResponse]]:
+def get_analytics_from_list(_list: Optional[Iterable[Optional[Part]]]) -> Optional[List[AnalyticsResponse]]:
     """Return the Analytics payloads of a list of mboxes, views or page loads, or None."""
     return _flatten(map(get_analytics_from_object, _list or ()))
 
@@ -185,12 +193,12 @@ def get_analytics_details(response: DeliveryResponse) -> Optional[List[Analytics
     return get_analytics_from_list(locations_of(response))
 
 
-def get_trace_from_object(_object: Any) -> Optional[List[Dict[str, Any]]]:
+def get_trace_from_object(_object: Optional[Part]) -> Optional[List[Dict[str, Any]]]:
     """Return a list with the trace of an mbox, view or page load, or None."""
     return [_object.trace] if _object and _object.trace else None
 
 
-def get_trace_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
+def get_trace_from_list(_list: Optional[Iterable[Optional[Part]]]) -> Optional[List[Dict[str, Any]]]:
     """Return the traces of a list of mboxes, views or page loads, or None."""
     return _flatten(map(get_trace_from_object, _list or ()))
 
@@ -200,13 +208,13 @@ def get_trace_details(response: DeliveryResponse) -> Optional[List[Dict[str, Any
     return get_trace_from_list(locations_of(response))
 
 
-def get_response_tokens_from_object(_object: Any) -> List[Dict[str, Any]]:
+def get_response_tokens_from_object(_object: Optional[Part]) -> List[Dict[str, Any]]:
     """Return the response tokens of an mbox, view or page load, one dict per option."""
     options = (_object.options if _object else None) or ()
     return [option.response_tokens for option in options if option.response_tokens]
 
 
-def get_response_tokens_from_list(_list: Optional[Iterable[Any]]) -> Optional[List[Dict[str, Any]]]:
+def get_response_tokens_from_list(_list: Optional[Iterable[Optional[Part]]]) -> Optional[List[Dict[str, Any]]]:
     """Return the response tokens of a list of mboxes, views or page loads, or None."""
     return _flatten(map(get_response_tokens_from_object, _list or ()))
 

@@ -163,13 +163,6 @@ class Runtime:
         """Forget the connections of a parent process without closing them."""
         self.transport.discard_inherited()
 
-    def on_ready(self, act: Callable[[], object]) -> None:
-        """Call ``act`` when the first artifact is available."""
-        if self.artifacts is None:
-            act()
-        else:
-            self.artifacts.on_ready(act)
-
     def current_artifact(self) -> Optional[CurrentArtifact]:
         """Return the current artifact, if there is one."""
         source = self.artifacts

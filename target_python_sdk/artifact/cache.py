@@ -68,9 +68,10 @@ class ArtifactCache:
     def __init__(
         self, store: "Union[str, os.PathLike[str], ArtifactStore]", owner: str, max_bytes: int, log: Log
     ) -> None:
-        self._is_file = isinstance(store, (str, os.PathLike))
-        file_or_object: Any = FileStore(_to_path(store), max_bytes + _HEADER_SIZE) if self._is_file else store
-        self._store: ArtifactStore = file_or_object
+        self._store: ArtifactStore = (
+            FileStore(_to_path(store), max_bytes + _HEADER_SIZE) if isinstance(store, (str, os.PathLike)) else store
+        )
+        self._is_file = isinstance(self._store, FileStore)
         self._helper_threads = HelperThreads()
         #: The calls of an application's store that have not returned yet.
         self._pending_calls: List[object] = []
@@ -144,7 +145,7 @@ class ArtifactCache:
         except DeadlineExceeded:
             raise TimeoutError(f"no answer within {STORE_TIMEOUT:.0f} s") from None
 
-    def _unpack(self, packed: Any) -> CachedArtifact:
+    def _unpack(self, packed: bytes) -> CachedArtifact:
         """Return the artifact in a stored value. Raises ``ValueError`` with the reason if it is unusable."""
         if not isinstance(packed, (bytes, bytearray, memoryview)):
             raise ValueError(f"expected bytes, got {type(packed).__name__}")
@@ -218,7 +219,7 @@ class FileStore:
         return os.path.join(self._path, key) if is_folder else self._path
 
 
-def _to_path(value: Any) -> str:
+def _to_path(value: "Union[str, os.PathLike[str]]") -> str:
     """Return the path in ``artifact_cache`` as text. Raises ``OptionError``."""
     expected = "a path of a file or a folder"
     try:

@@ -52,7 +52,7 @@ def fetch_artifact(
     return DownloadedArtifact(document, reply.body, new_etag, geo_from_headers(reply.headers))
 
 
-def usable_etag(etag: Any) -> Optional[str]:
+def usable_etag(etag: Optional[str]) -> Optional[str]:
     """Return ``etag`` if it can be sent as a header, otherwise None."""
     return etag if isinstance(etag, str) and re.fullmatch(_ETAG, etag) is not None else None
 

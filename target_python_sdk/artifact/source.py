@@ -203,7 +203,7 @@ class ArtifactSource:
             if self._cache is not None and parent._cache is not None:
                 self._cache.saved_at = parent._cache.saved_at
 
-    def _use_payload(self, payload: Any) -> None:
+    def _use_payload(self, payload: Mapping[str, Any]) -> None:
         try:
             self.current = CurrentArtifact(self._compile(parse_payload(payload)))
         except InvalidArtifact as error:

@@ -1,6 +1,6 @@
 """Parses and validates the options of a call, before anything is sent."""
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import convert_customer_ids, convert_request, hint_text, plain, text_or_none
@@ -125,7 +125,7 @@ def check_notifications(request: DeliveryRequest) -> None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
 
 
-def attributes_options(options: Any) -> Dict[str, Any]:
+def attributes_options(options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     """Return the options of ``get_attributes`` with a request, which the caller may leave out."""
     if options is not None and not isinstance(options, Mapping):
         raise _invalid_argument("options", "a dict", options)
@@ -135,7 +135,7 @@ def attributes_options(options: Any) -> Dict[str, Any]:
     return given
 
 
-def parse_mbox_names(mbox_names: Any) -> List[str]:
+def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     """Return the argument ``mbox_names`` of ``get_attributes`` as a list of text."""
     expected = "a list of mbox names"
     if not isinstance(mbox_names, Iterable) or isinstance(mbox_names, (str, bytes, Mapping)):
@@ -160,13 +160,13 @@ def _check_call(options: Mapping[str, Any], log: Log) -> None:
             raise OptionError(INVALID_CALLBACK, name, "a callable")
 
 
-def _timeout(value: Any, log: Log) -> float:
+def _timeout(value: Union[float, str], log: Log) -> float:
     seconds: float = parse.time_limit("timeout", value)
     parse.warn_if_short("timeout", seconds, log)
     return seconds
 
 
-def _target_cookie(value: Any, log: Log) -> Optional[str]:
+def _target_cookie(value: Union[str, bytes, Mapping[str, Any], None], log: Log) -> Optional[str]:
     """Parse the value of the cookie, or the dict that the envelope contains."""
     if value is None:
         return None
@@ -186,20 +186,5 @@ def _session_id(value: Any) -> Optional[str]:
     return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
 
-_CALL_OPTIONS = dict.fromkeys(
-    (
-        "request",
-        "target_cookie",
-        "target_location_hint",
-        "consumer_id",
-        "customer_ids",
-        "session_id",
-        "callback",
-        "err_callback",
-        "visitor",
-        "visitor_cookie",
-        "decisioning_method",
-        "timeout",
-        "events",
-    )
-)
+#: 1.1.0 accepted the last two.
+_CALL_OPTIONS = frozenset([*Call._fields, "visitor_cookie", "events"])

@@ -11,7 +11,7 @@ hint is ignored and counted.
 
 import math
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.protocol import (
@@ -55,15 +55,17 @@ def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
 
 def _part(text: str) -> Optional[Part]:
     fields = text.split("#")
-    if len(fields) < 3 or not fields[0] or not fields[1]:
-        return None
+    expires = parse_expiry(fields[2]) if len(fields) > 2 and fields[0] and fields[1] else None
+    return None if expires is None else (unquote(fields[0]), unquote(fields[1]), expires)
+
+
+def parse_expiry(text: str) -> Optional[float]:
+    """Return the expiry of a part in seconds since 1970, or None if it is no number."""
     try:
-        expires = float(fields[2])
+        seconds = float(text)
     except ValueError:
         return None
-    if not math.isfinite(expires):
-        return None
-    return unquote(fields[0]), unquote(fields[1]), expires
+    return seconds if math.isfinite(seconds) else None
 
 
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
@@ -128,7 +130,7 @@ def valid_hint(hint: Optional[str]) -> Optional[str]:
     return hint if hint and _HINT.fullmatch(hint) else None
 
 
-def cluster_of_id(device_id: Any) -> Optional[str]:
+def cluster_of_id(device_id: Optional[str]) -> Optional[str]:
     """Return the ``35`` of ``abc.35_0``."""
     if not isinstance(device_id, str) or "." not in device_id:
         return None
@@ -138,7 +140,7 @@ def cluster_of_id(device_id: Any) -> Optional[str]:
     return suffix.partition("_")[0] or None
 
 
-def cluster_of_edge_host(edge_host: Any) -> Optional[str]:
+def cluster_of_edge_host(edge_host: Optional[str]) -> Optional[str]:
     """Return the ``35`` of ``mboxedge35.tt.omtrdc.net``; None for a host of another form."""
     if not isinstance(edge_host, str):
         return None

@@ -14,6 +14,7 @@ from target_python_sdk.types import Geo
 from target_tools.clock import Deadline
 from target_tools.errors import DeliveryError
 from target_tools.http.messages import HttpRequest, Send, parse_json
+from target_tools.typing_compat import Json
 
 #: The fields that a look-up fills in.
 _LOOKED_UP = ("latitude", "longitude", "country_code", "state_code", "city")
@@ -73,13 +74,13 @@ def geo_from_headers(headers: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
     return geo if is_known else None
 
 
-def _text(value: Any) -> Optional[str]:
+def _text(value: Json) -> Optional[str]:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _degrees(value: Any) -> Optional[float]:
+def _degrees(value: Json) -> Optional[float]:
     try:
-        degrees = float(value)
-    except (TypeError, ValueError):
+        degrees = float(value) if isinstance(value, (str, int, float)) else math.nan
+    except (ValueError, OverflowError):
         return None
     return degrees if math.isfinite(degrees) else None

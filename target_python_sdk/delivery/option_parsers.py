@@ -4,7 +4,20 @@ import contextlib
 import enum
 import os
 import re
-from typing import Any, Callable, Collection, Dict, FrozenSet, Mapping, NoReturn, Optional, Sequence, Tuple, Type
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    FrozenSet,
+    Mapping,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.legacy_messages import DECISIONING_METHOD_INVALID
@@ -13,7 +26,9 @@ from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError
 from target_tools.logger import Log
 
-Parser = Callable[[str, Any], Any]
+ResultT = TypeVar("ResultT")
+#: Returns the parsed value of an option, given its name and its value, or raises ``OptionError``.
+Parser = Callable[[str, Any], ResultT]
 
 #: One week. A longer time is a mistake, and the system's clocks end not far beyond.
 MAX_MILLISECONDS = 7 * 86400 * 1000.0
@@ -37,58 +52,54 @@ def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "") 
     raise OptionError(text, option, expected)
 
 
-def text(option: str, value: Any) -> str:
-    """Parse text that is not empty and that UTF-8 can encode."""
-    value = plain(value)
-    if not isinstance(value, str) or not value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        reject(option, "text that is not empty", value)
-    return value
+def parser(expected: str, convert: Callable[[Any], Optional[ResultT]]) -> Parser[ResultT]:
+    """Return a parser that reduces a value to a plain type and converts it. It rejects those that become None."""
 
-
-def text_or_integer(option: str, value: Any) -> str:
-    """Parse text; an integer is converted to its digits."""
-    value = plain(value)
-    return text(option, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
-
-
-def boolean(option: str, value: Any) -> bool:
-    """Parse True, False, 1 or 0. Text is rejected, because it may say "false"."""
-    value = plain(value)
-    if not isinstance(value, int) or value not in (0, 1):
-        reject(option, "True or False", value)
-    return bool(value)
-
-
-def _parse_number_text(value: Any) -> Any:
-    """Convert text to a number, because environment variables are text; reduce other values to plain types."""
-    value = plain(value)
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            return float(value) if "." in value else int(value)
-    return value
-
-
-def is_zero(value: Any) -> bool:
-    """Return whether ``value`` is the number 0, which 1.1.0 accepted for "not given"."""
-    found = _parse_number_text(value)
-    return isinstance(found, (int, float)) and found == 0
-
-
-def number(unit: str, minimum: float, maximum: float) -> Parser:
-    """Return a parser that accepts numbers, also as text."""
-    expected = f"{unit} between {minimum:.10g} and {maximum:.10g}"
-
-    def parse(option: str, value: Any) -> float:
-        parsed = _parse_number_text(value)
-        is_number = isinstance(parsed, (int, float)) and not isinstance(parsed, bool)
-        if not is_number or not minimum <= parsed <= maximum:
-            reject(option, expected, value)
-        return float(parsed)
+    def parse(option: str, value: Any) -> ResultT:
+        value = plain(value)
+        converted = convert(value)
+        return reject(option, expected, value) if converted is None else converted
 
     return parse
 
 
-def milliseconds(minimum: float) -> Parser:
+def _text(value: Any) -> Optional[str]:
+    is_text = isinstance(value, str) and value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return value if is_text else None
+
+
+def _number(value: Any) -> Union[int, float, None]:
+    """Return a number. It may be given as text, because environment variables are text."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value) if "." in value else int(value)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+#: Parses text that is not empty and that UTF-8 can encode.
+text = parser("text that is not empty", _text)
+#: Parses text; an integer is converted to its digits.
+text_or_integer = parser("text that is not empty", lambda value: str(value) if type(value) is int else _text(value))
+#: Parses True, False, 1 or 0. Text is rejected, because it may say "false".
+boolean = parser("True or False", lambda value: bool(value) if isinstance(value, int) and value in (0, 1) else None)
+
+
+def is_zero(value: Any) -> bool:
+    """Return whether ``value`` is the number 0, which 1.1.0 accepted for "not given"."""
+    return _number(plain(value)) == 0
+
+
+def number(unit: str, minimum: float, maximum: float) -> Parser[float]:
+    """Return a parser that accepts numbers, also as text."""
+
+    def convert(value: Any) -> Optional[float]:
+        found = _number(value)
+        return float(found) if found is not None and minimum <= found <= maximum else None
+
+    return parser(f"{unit} between {minimum:.10g} and {maximum:.10g}", convert)
+
+
+def milliseconds(minimum: float) -> Parser[float]:
     """Return a parser that accepts up to a week of milliseconds and returns seconds."""
     parse_number = number("milliseconds", minimum, MAX_MILLISECONDS)
     return lambda option, value: parse_number(option, value) / 1000
@@ -104,45 +115,22 @@ def warn_if_short(option: str, seconds: float, log: Log) -> None:
         log.warning("The option %r is %g milliseconds; is it meant in seconds?", option, seconds * 1000)
 
 
-def integer(what: str, minimum: Optional[int] = None) -> Parser:
+def integer(what: str, minimum: Optional[int] = None) -> Parser[int]:
     """Return a parser that accepts integers, also as text."""
-    expected = what if minimum is None else f"{what} of at least {minimum}"
 
-    def parse(option: str, value: Any) -> int:
-        parsed = _parse_number_text(value)
-        is_integer = isinstance(parsed, int) and not isinstance(parsed, bool)
-        if not is_integer or (minimum is not None and parsed < minimum):
-            reject(option, expected, value)
-        return int(parsed)
+    def convert(value: Any) -> Optional[int]:
+        found = _number(value)
+        return found if isinstance(found, int) and (minimum is None or found >= minimum) else None
 
-    return parse
+    return parser(what if minimum is None else f"{what} of at least {minimum}", convert)
 
 
-def one_of(*allowed: str) -> Parser:
+def one_of(*allowed: str) -> Parser[str]:
     """Return a parser that accepts one of the given strings."""
-    expected = " or ".join(map(repr, allowed))
-
-    def parse(option: str, value: Any) -> str:
-        value = plain(value)
-        if value not in allowed:
-            reject(option, expected, value)
-        return str(value)
-
-    return parse
+    return parser(" or ".join(map(repr, allowed)), lambda value: str(value) if value in allowed else None)
 
 
-def instance_of(kind: Type[Any], expected: str) -> Parser:
-    """Return a parser that accepts instances of a class unchanged."""
-
-    def parse(option: str, value: Any) -> Any:
-        if not isinstance(value, kind):
-            reject(option, expected, value)
-        return value
-
-    return parse
-
-
-def has_methods(*names: str) -> Parser:
+def has_methods(*names: str) -> Parser[Any]:
     """Return a parser that accepts objects with the given methods."""
     expected = f"an object with {'a method' if len(names) == 1 else 'the methods'} {' and '.join(names)}"
 
@@ -168,45 +156,38 @@ def client_code(option: str, value: Any) -> str:
     return value
 
 
-def cdn(option: str, value: Any) -> str:
-    """Parse a host with an optional path, scheme and port."""
-    value = plain(value)
-    if not isinstance(value, str) or re.fullmatch(_CDN, value) is None:
-        reject(option, "a host, with an optional scheme and port", value)
-    return value
-
-
-def domain(option: str, value: Any) -> Tuple[str, Optional[int]]:
-    """Parse ``host[:port]`` into host and port. An IPv6 address stands in brackets."""
-    value = plain(value)
-    expected = "host or host:port, without scheme, path and user"
+def _domain(value: Any) -> Optional[Tuple[str, Optional[int]]]:
     found = re.fullmatch(_DOMAIN, value) if isinstance(value, str) else None
     if found is None or ".." in value or any(len(label) > 63 for label in found["host"].split(".")):
-        reject(option, expected, value)
+        return None
     port = int(found["port"]) if found["port"] else None
-    if port is not None and not 0 < port < 65536:
-        reject(option, expected, value)
-    return found["host"].strip("[]"), port
+    return (found["host"].strip("[]"), port) if port is None or 0 < port < 65536 else None
+
+
+#: Parses ``host[:port]`` into host and port. An IPv6 address stands in brackets.
+domain = parser("host or host:port, without scheme, path and user", _domain)
+#: Parses a host with an optional path, scheme and port.
+cdn = parser(
+    "a host, with an optional scheme and port",
+    lambda value: value if isinstance(value, str) and re.fullmatch(_CDN, value) else None,
+)
 
 
 def url(option: str, value: Any) -> str:
     """Parse an http or https URL."""
     value = plain(value)
     if not isinstance(value, str) or re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is None:
-        reject(option, "an http or https URL without credentials", OMITTED if _has_credentials(value) else value)
+        has_credentials = isinstance(value, str) and "@" in value
+        reject(option, "an http or https URL without credentials", OMITTED if has_credentials else value)
     return value
 
 
-def _has_credentials(value: Any) -> bool:
-    return isinstance(value, str) and "@" in value
+def _path(value: Any) -> Optional[str]:
+    return os.fspath(value) if isinstance(value, (str, os.PathLike)) and os.path.exists(value) else None
 
 
-def path(option: str, value: Any) -> str:
-    """Parse the path of an existing file or folder."""
-    value = plain(value)
-    if not isinstance(value, (str, os.PathLike)) or not os.path.exists(value):
-        reject(option, "the path of a file or folder that exists", value)
-    return os.fspath(value)
+#: Parses the path of an existing file or folder.
+path = parser("the path of a file or folder that exists", _path)
 
 
 def certificate(option: str, value: Any) -> Any:
@@ -237,24 +218,25 @@ def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:
     return named
 
 
-def headers(option: str, value: Any) -> Mapping[str, str]:
-    """Parse a dict of header names and values, which must not contain line breaks."""
-    expected = "a dict of printable ASCII text"
+def _headers(value: Any) -> Optional[Mapping[str, str]]:
     if not isinstance(value, Mapping):
-        reject(option, expected, value)
+        return None
     named = {plain(name): plain(item) for name, item in value.items()}
-    if not all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in (*named, *named.values())):
-        reject(option, expected, value)
-    return named
+    parts = (*named, *named.values())
+    return named if all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in parts) else None
 
 
-def name_set(option: str, value: Any) -> FrozenSet[str]:
-    """Parse a list of names, whose order does not matter."""
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    named = frozenset(plain(name) for name in value) if is_list else frozenset()
-    if not is_list or not all(isinstance(name, str) for name in named):
-        reject(option, "a list of names", value)
-    return named
+def _name_set(value: Any) -> Optional[FrozenSet[str]]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return None
+    names = frozenset(map(plain, value))
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+#: Parses a dict of header names and values, which must not contain line breaks.
+headers = parser("a dict of printable ASCII text", _headers)
+#: Parses a list of names, whose order does not matter.
+name_set = parser("a list of names", _name_set)
 
 
 def drop_empty(options: Mapping[str, Any]) -> Dict[str, Any]:

@@ -85,7 +85,7 @@ class ClientSettings(NamedTuple):
     shutdown_timeout: float = 2.0
     #: The query of every call, with ``{}`` in place of the session id.
     query: str = ""
-    #: The TLS contexts that the options were checked with. Connections use them, too.
+    #: The TLS contexts that the options were checked with. While they exist, connections use them, too.
     tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:
@@ -114,6 +114,7 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     given = parse.drop_empty(options)
+    given.pop("internal", None)  # set by 1.1.0's ``create``
     for name in _TIME_LIMITS:
         if name in given and parse.is_zero(given[name]):
             del given[name]  # 1.1.0 accepted 0 for "not given"
@@ -128,7 +129,6 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     for name in _TIME_LIMITS:
         if name in values:
             parse.warn_if_short(name, values[name], log)
-    values.pop("internal", None)
     settings = ClientSettings(**values)
     settings = settings._replace(query=_query(settings))
     if settings.proxy is not None:
@@ -186,17 +186,13 @@ def _byte_limits(option: str, value: Any) -> ByteLimits:
     return ByteLimits(**_parse_each(option, value, dict.fromkeys(ByteLimits._fields, count)))
 
 
-def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, parse.Parser]) -> Dict[str, Any]:
+def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, parse.Parser[Any]]) -> Dict[str, Any]:
     """Parse a dict of settings by name. Raises ``OptionError`` for an unknown name."""
     for name in value:
         if name not in parsers:
             problem = f"unknown name {name!r}{suggestion(name, parsers)}"
             parse.reject(option, "one of " + ", ".join(parsers), problem=problem)
     return {name: parsers[name](f"{option}.{name}", item) for name, item in value.items()}
-
-
-def _logger(option: str, value: Any) -> Any:
-    return parse.has_methods("debug", "error")(option, value)
 
 
 def _location_hint(option: str, value: Any) -> str:
@@ -213,7 +209,7 @@ def _cache(option: str, value: Any) -> Any:
 def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     if not isinstance(value, Mapping):
         return BreakerPolicy() if parse.boolean(option, value) else None
-    parsers: Dict[str, parse.Parser] = {
+    parsers: Dict[str, parse.Parser[Any]] = {
         "failures": parse.integer("a number of failures", 1),
         "cooldown": parse.milliseconds(1),
         "rate": parse.number("failures per call", 0, 1),
@@ -251,13 +247,13 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
 DEFAULT_MAXIMUM_WAIT_READY = -1
 _TIME_LIMITS = ("timeout", "maximum_wait_ready", "queue_timeout", "shutdown_timeout")
 
-_CLIENT_OPTIONS: Dict[str, parse.Parser] = {
+_CLIENT_OPTIONS: Dict[str, parse.Parser[Any]] = {
     "client": parse.client_code,
     "organization_id": parse.text,
     "timeout": parse.time_limit,
     "server_domain": parse.domain,
     "secure": parse.boolean,
-    "logger": _logger,
+    "logger": parse.has_methods("debug", "error"),
     "log_payloads": parse.boolean,
     "target_location_hint": _location_hint,
     "property_token": parse.text_or_integer,
@@ -295,5 +291,4 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser] = {
     "client_cert": parse.certificate,
     "max_response_bytes": _byte_limits,
     "shutdown_timeout": parse.time_limit,
-    "internal": lambda option, value: value,  # set by 1.1.0's ``create``
 }

@@ -4,7 +4,7 @@ The caller's objects are not changed: each part that needs a default is copied.
 """
 
 import re
-from typing import Any, List, Mapping, NamedTuple, Optional
+from typing import Any, List, Mapping, NamedTuple, Optional, TypeVar
 
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.conversion import AUTH_STATES
@@ -50,6 +50,9 @@ _SESSION = re.compile(r"[^\s?/]{1,128}")
 _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
+PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
+
+
 class SessionIdentity(NamedTuple):
     """The session and the device of a visitor."""
 
@@ -92,8 +95,8 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         _property=_property(given._property, settings.property_token),
         context=_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
-        execute=None if given.execute is None else _execute(given.execute, log),
-        prefetch=None if given.prefetch is None else _prefetch(given.prefetch, log),
+        execute=None if given.execute is None else _with_valid_mboxes(given.execute, log),
+        prefetch=None if given.prefetch is None else _with_valid_mboxes(given.prefetch, log),
         notifications=_notifications(given, ids, log) if given.notifications else None,
     )
     # The page takes over the visitor's own state, else the customer ids of the call.
@@ -200,14 +203,9 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
     return copy_with(own, location_hint=hint, blob=blob) if hint is not None or blob else None
 
 
-def _execute(given: ExecuteRequest, log: Log) -> Optional[ExecuteRequest]:
+def _with_valid_mboxes(given: PartT, log: Log) -> Optional[PartT]:
     mboxes = _mboxes(given.mboxes, log)
-    return copy_with(given, mboxes=mboxes) if mboxes or given.page_load is not None else None
-
-
-def _prefetch(given: PrefetchRequest, log: Log) -> Optional[PrefetchRequest]:
-    mboxes = _mboxes(given.mboxes, log)
-    is_kept = mboxes or given.page_load is not None or given.views
+    is_kept = mboxes or given.page_load is not None or (isinstance(given, PrefetchRequest) and given.views)
     return copy_with(given, mboxes=mboxes) if is_kept else None
 
 

@@ -1,10 +1,11 @@
 """Finds the values of requests and answers that log lines and messages of errors must not show."""
 
 import json
-from typing import Any, Iterator, List, Set
+from typing import Iterator, Set
 
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_tools.errors import escape_text
+from target_tools.typing_compat import Json
 
 #: Fields whose values cannot identify a visitor.
 UNREDACTED_FIELDS = frozenset(
@@ -40,7 +41,7 @@ def redacted_body(body: bytes) -> str:
         return f"{len(body)} bytes"
 
 
-def _redacted(value: Any, field: str, free: bool = False) -> Any:
+def _redacted(value: Json, field: str, free: bool = False) -> Json:
     if isinstance(value, dict):
         return {name: _redacted(item, name, free or name in FREE_FORM_FIELDS) for name, item in value.items()}
     if isinstance(value, list):
@@ -52,25 +53,17 @@ def _redacted(value: Any, field: str, free: bool = False) -> Any:
 
 def personal_values(prepared: PreparedRequest) -> Set[str]:
     """Return the session id, the visitor's ids, addresses and parameters of a request."""
-    found = {prepared.session.session_id}
-    parts: List[Any] = [prepared.request.to_dict(by_alias=True, exclude_none=True)]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, list):
-            parts += part
-        elif isinstance(part, dict):
-            for name, value in part.items():
-                if name in _PERSONAL_PARTS:
-                    found.update(_texts_of(value))
-                else:
-                    parts.append(value)
-    return {text for text in found if len(text) >= _MIN_LENGTH}
+    texts = [prepared.session.session_id, *_personal_texts(prepared.request.to_json(), False)]
+    return {text for text in texts if len(text) >= _MIN_LENGTH}
 
 
-def _texts_of(value: Any) -> Iterator[str]:
-    """Return all texts inside a JSON value, without the keys."""
-    if isinstance(value, str):
+def _personal_texts(value: Json, is_personal: bool) -> Iterator[str]:
+    """Return the texts inside the personal parts of a JSON value, without the keys."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _personal_texts(item, is_personal or name in _PERSONAL_PARTS)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _personal_texts(item, is_personal)
+    elif is_personal and isinstance(value, str):
         yield value
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts_of(item)
