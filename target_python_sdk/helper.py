@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
 from target_python_sdk import protocol as service
+from target_python_sdk.delivery.conversion import AUTH_STATES
 from target_python_sdk.delivery.cookies import (
     cluster_of_edge_host,
     cluster_of_id,
@@ -20,7 +21,6 @@ from target_python_sdk.offers import Part
 from target_python_sdk.prepared_call import locations_of
 from target_python_sdk.types import (
     AnalyticsResponse,
-    AuthenticatedState,
     ChannelType,
     CustomerId,
     DeliveryResponse,
@@ -39,11 +39,7 @@ from target_tools.utils import create_uuid, flatten_list, is_int, parse_int
 
 SDK_VERSION = __version__
 SCHEME = {"HTTP": "http://", "HTTPS": "https://"}
-AUTH_STATE = {
-    "0": AuthenticatedState.UNKNOWN,
-    "1": AuthenticatedState.AUTHENTICATED,
-    "2": AuthenticatedState.LOGGED_OUT,
-}
+AUTH_STATE = {str(number): state for number, state in AUTH_STATES.items()}
 HOST = service.EDGE_HOST_SUFFIX
 SESSION_ID_COOKIE = service.SESSION_ID_COOKIE
 DEVICE_ID_COOKIE = service.DEVICE_ID_COOKIE
@@ -157,7 +153,7 @@ def get_target_location_hint_cookie(
 
 def get_marketing_cloud_visitor_id(visitor: Optional[Visitor]) -> Any:
     """Return the visitor's Experience Cloud id."""
-    return visitor_values(visitor).get("MCMID") if visitor else None
+    return visitor_values(visitor).cloud_id if visitor else None
 
 
 def get_visitor_customer_ids(visitor: Optional[Visitor]) -> Any:

@@ -20,7 +20,7 @@ from target_python_sdk.delivery.exchange import (
     delivery_request,
     request_edge,
 )
-from target_python_sdk.delivery.geo import GeoService, geo_url
+from target_python_sdk.delivery.geo import geo_service
 from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
@@ -105,11 +105,10 @@ class Runtime:
 
     def _on_device_context(self) -> OnDeviceContext:
         settings, source = self.settings, self.artifacts
-        url = geo_url(settings.cdn_base_path, settings.secure)
         all_matching = settings.on_device_all_matching_rules_mboxes
         trace_details = dict if source is None else source.trace_details
         engine = EngineContext(settings.client, self.log, all_matching, trace_details)
-        return OnDeviceContext(engine, GeoService(url, settings.max_response_bytes.geo), self.send)
+        return OnDeviceContext(engine, geo_service(settings), self.send)
 
     def _initial_location_hint(self) -> Optional[str]:
         """Return the hint from the client's options if it is valid."""

@@ -15,36 +15,27 @@ import random
 import weakref
 from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Mapping, Optional, Tuple
 
 from target_python_sdk.artifact.cache import open_cache
-from target_python_sdk.artifact.download import DownloadedArtifact
-from target_python_sdk.artifact.format import parse_artifact, parse_payload
+from target_python_sdk.artifact.format import parse_payload
 from target_python_sdk.artifact.location import artifact_location
+from target_python_sdk.artifact.report import ArtifactReporter
 from target_python_sdk.artifact.update import (
     CurrentArtifact,
     PollOutcome,
     download_and_compile,
-    drop_tracebacks,
     is_greenlet_exit,
     load_from_cache,
     run_safely,
 )
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.events import (
-    ARTIFACT_DOWNLOAD_FAILED,
-    ARTIFACT_DOWNLOAD_SUCCEEDED,
-    GEO_LOCATION_UPDATED,
-    ArtifactDownloadFailed,
-    ArtifactDownloadSucceeded,
-    GeoLocationUpdated,
-)
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.threads import in_main_thread, is_about_to_fork
-from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError, escape_text
+from target_tools.errors import HttpStatusError, InvalidArtifact, TargetError
 from target_tools.event_provider import EventProvider
 from target_tools.http.messages import Send
 from target_tools.http.retries import parse_retry_after
@@ -58,9 +49,6 @@ INITIAL_RETRY_DELAY = 1.0
 JITTER = 0.1
 #: Shortest polling interval in seconds: artifacts change once a minute at most. Loopback servers are exempt.
 MIN_POLLING_INTERVAL = 300.0
-#: Number of skipped rules to log.
-MAX_LOGGED_RULES = 20
-
 
 #: Processes the outcome of a job. Returns the seconds until the next iteration, or None to stop.
 Handler = Callable[["ArtifactSource", PollOutcome], Optional[float]]
@@ -87,8 +75,8 @@ class ArtifactSource:
         self._compile = compile_artifact
         self._send = send
         self._log = log
-        self._events = events
         self._location = artifact_location(settings, log)
+        self._report = ArtifactReporter(self._location, events, log)
         #: The artifact's URL without credentials and query.
         self.shown_url = self._location.parsed_url.redacted
         #: Seconds between two downloads; 0 downloads only once.
@@ -112,7 +100,6 @@ class ArtifactSource:
         #: Why ``artifact_payload`` is invalid, until that has been reported.
         self._payload_error: Optional[InvalidArtifact] = None
         self._failures = 0
-        self._skipped_rules: Sequence[str] = ()
         self._started = False
         #: Monotonic time of the next attempt to start a thread; None unless an earlier attempt failed.
         self._next_thread_start: Optional[float] = None
@@ -205,13 +192,14 @@ class ArtifactSource:
 
     def _use_payload(self, payload: Mapping[str, Any]) -> None:
         try:
-            self.current = CurrentArtifact(self._compile(parse_payload(payload)))
+            artifact = self._compile(parse_payload(payload))
         except InvalidArtifact as error:
             self._payload_error = error  # reported by the polling thread: subscribers must not run in this one
         else:
+            self.current = CurrentArtifact(artifact)
             self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
-            self._log_skipped_rules()
+            self._report.skipped_rules(artifact.skipped_rules)
             self._first_attempt_done.set()
             self._run_ready_callbacks()
 
@@ -275,8 +263,7 @@ class ArtifactSource:
         self.last_error = error
         if not self.interval:
             self._first_attempt_done.set()
-        self._log.error("Invalid artifact_payload: %s", escape_text(error))
-        self._emit_failure(error)
+        self._report.invalid_payload(error)
         # A client with a payload and no polling must not use the network.
         return 0.0 if self.interval else None
 
@@ -304,7 +291,7 @@ class ArtifactSource:
             else:
                 self._cache.save(download.etag, download.body)
         if download is not None:
-            self._emit_success(download)  # last, because a subscriber may raise or block
+            self._report.success(download)  # last, because a subscriber may raise or block
         return self._delay()
 
     def _delay(self) -> Optional[float]:
@@ -317,8 +304,7 @@ class ArtifactSource:
         self._failures += 1
         self.last_error = error
         self._first_attempt_done.set()
-        self._log_failure(error)
-        self._emit_failure(error)
+        self._report.failure(error, has_artifact=self.artifact is not None)
         longest = self.interval or MIN_POLLING_INTERVAL
         delay = min(longest, INITIAL_RETRY_DELAY * 2.0 ** min(self._failures - 1, 20)) * self._uniform(0.5, 1)
         headers = error.headers if isinstance(error, HttpStatusError) else None
@@ -330,7 +316,7 @@ class ArtifactSource:
         self.current = current
         self._first_attempt_done.set()
         self._release_parents()
-        self._log_skipped_rules()
+        self._report.skipped_rules(current.artifact.skipped_rules)
 
     def _release_parents(self) -> None:
         """Drop the artifacts of parent processes, which are unused here."""
@@ -348,48 +334,6 @@ class ArtifactSource:
             except IndexError:
                 return
             callback()
-
-    def _emit_failure(self, error: BaseException) -> None:
-        try:
-            failed: ArtifactDownloadFailed = {"artifact_location": self._location.url, "error": error}
-            self._events.emit(ARTIFACT_DOWNLOAD_FAILED, failed)
-        finally:
-            drop_tracebacks(error)
-
-    def _emit_success(self, download: DownloadedArtifact) -> None:
-        self._log.debug("The rule artifact was downloaded from %s: %d bytes", self.shown_url, len(download.body))
-        location = self._location
-        if self._events.has_subscriber(ARTIFACT_DOWNLOAD_SUCCEEDED):
-            # Subscribers get a separate copy, because they may modify it.
-            document = parse_artifact(download.body, location.obfuscated, location.organization_id)
-            succeeded: ArtifactDownloadSucceeded = {"artifact_location": location.url, "artifact_payload": document}
-            self._events.emit(ARTIFACT_DOWNLOAD_SUCCEEDED, succeeded)
-        if download.geo is not None:
-            updated: GeoLocationUpdated = {"geo_context": download.geo}
-            self._events.emit(GEO_LOCATION_UPDATED, updated)
-
-    def _log_failure(self, error: BaseException) -> None:
-        """Log a failed download: a warning if an older artifact stays in use, otherwise an error."""
-        reason = escape_text(error)
-        if isinstance(error, HttpStatusError):
-            hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
-            reason = f"{error.status} {escape_text(error.reason)}{hint}"
-        if self.artifact is None:
-            log, effect = self._log.error, "on-device decisions are not possible yet"
-        else:
-            log, effect = self._log.warning, "the previous one stays in use"
-        log("Could not download the rule artifact from %s: %s; %s", self.shown_url, reason, effect)
-
-    def _log_skipped_rules(self) -> None:
-        """Log the rules that could not be compiled, unless the previous artifact had the same ones."""
-        skipped = () if self.artifact is None else self.artifact.skipped_rules
-        if skipped == self._skipped_rules:
-            return
-        self._skipped_rules = skipped
-        for text in skipped[:MAX_LOGGED_RULES]:
-            self._log.warning("Skipped a rule of the artifact: %s", escape_text(text))
-        if len(skipped) > MAX_LOGGED_RULES:
-            self._log.warning("Skipped %d more rules of the artifact", len(skipped) - MAX_LOGGED_RULES)
 
 
 def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callable[[], Optional[float]]:

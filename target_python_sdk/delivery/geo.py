@@ -9,6 +9,7 @@ import math
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from target_python_sdk.artifact.location import ParsedUrl, cdn_url, parse_url
+from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import Geo
 from target_tools.clock import Deadline
@@ -27,9 +28,10 @@ class GeoService(NamedTuple):
     max_bytes: int
 
 
-def geo_url(cdn_base_path: str, secure: bool) -> ParsedUrl:
-    """Return the URL of the CDN's geo service."""
-    return parse_url(cdn_url(cdn_base_path, secure, "/v1/geo"), "cdn_base_path")
+def geo_service(settings: ClientSettings) -> GeoService:
+    """Return the CDN's geo service."""
+    url = cdn_url(settings.cdn_base_path, settings.secure, "/v1/geo")
+    return GeoService(parse_url(url, "cdn_base_path"), settings.max_response_bytes.geo)
 
 
 def needs_lookup(geo: Geo) -> bool:

@@ -82,10 +82,10 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     given, visitor = call.request, call.visitor
     ids = UuidGenerator()
     session = resolve_session(call, ids, log)
-    values: VisitorValues = {} if visitor is None else visitor_values(visitor)
+    values = VisitorValues() if visitor is None else visitor_values(visitor)
     customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
-    identity = _visitor_id(given.id, session.cookie_id, values.get("MCMID"), known)
+    identity = _visitor_id(given.id, session.cookie_id, values.cloud_id, known)
     cluster, refused_hints = choose_cluster(session.cookie_id, identity.tnt_id, call.target_location_hint)
     request = copy_with(
         given,
@@ -195,11 +195,9 @@ def _analytics(given: Optional[AnalyticsRequest], call: Call) -> AnalyticsReques
 
 
 def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -> Optional[AudienceManager]:
-    if given is None and not values:
-        return None
     own = given or AudienceManager()
-    hint = values.get("MCAAMLH") if own.location_hint is None else own.location_hint
-    blob = values.get("MCAAMB") if own.blob is None else own.blob
+    hint = values.location_hint if own.location_hint is None else own.location_hint
+    blob = values.blob if own.blob is None else own.blob
     return copy_with(own, location_hint=hint, blob=blob) if hint is not None or blob else None
 
 

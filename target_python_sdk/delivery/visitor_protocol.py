@@ -3,12 +3,11 @@
 Any object with 1.1.0's methods can be passed; each method may be missing.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Protocol
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol
 
 from target_python_sdk.delivery.conversion import convert_customer_ids, plain
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
-from target_tools.typing_compat import TypedDict
 
 #: Sixteen hexadecimal digits, a hyphen, sixteen more.
 SDID_LENGTH = 33
@@ -30,29 +29,21 @@ class Visitor(Protocol):
         ...
 
 
-class VisitorValues(TypedDict, total=False):
-    """The valid values of a visitor."""
+class VisitorValues(NamedTuple):
+    """The valid values of a visitor: MCMID, MCAAMLH and MCAAMB."""
 
-    MCMID: str
-    MCAAMLH: int
-    MCAAMB: str
+    cloud_id: Optional[str] = None
+    location_hint: Optional[int] = None
+    blob: Optional[str] = None
 
 
 def visitor_values(visitor: Visitor) -> VisitorValues:
     """Return the values of ``visitor`` that the API accepts. They come from a cookie, so invalid ones are left out."""
     values = _call(visitor, "get_visitor_values")
     if not isinstance(values, Mapping):
-        return {}
-    found: VisitorValues = {}
+        return VisitorValues()
     cloud_id, hint, blob = (plain(values.get(name)) for name in ("MCMID", "MCAAMLH", "MCAAMB"))
-    if isinstance(cloud_id, str) and 0 < len(cloud_id) <= 128:
-        found["MCMID"] = cloud_id
-    number = _positive_int(hint)
-    if number is not None:
-        found["MCAAMLH"] = number
-    if isinstance(blob, str) and 0 < len(blob) <= 1024:
-        found["MCAAMB"] = blob
-    return found
+    return VisitorValues(_text_up_to(128, cloud_id), _positive_int(hint), _text_up_to(1024, blob))
 
 
 def visitor_customer_ids(visitor: Visitor) -> List[CustomerId]:
@@ -77,6 +68,10 @@ def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Option
     """Return the supplemental data id for ``consumer_id``, or for the global mbox."""
     data_id = plain(_call(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX))
     return data_id if isinstance(data_id, str) and len(data_id) == SDID_LENGTH else None
+
+
+def _text_up_to(longest: int, value: Any) -> Optional[str]:
+    return value if isinstance(value, str) and 0 < len(value) <= longest else None
 
 
 def _positive_int(value: Any) -> Optional[int]:

@@ -10,9 +10,7 @@ from tests.project.source import PACKAGES, Module, calls_in, dotted
 
 MAX_LINES = 400
 #: Modules that may be longer, each with the reason.
-LONGER_MODULES: Dict[str, str] = {
-    "target_python_sdk.artifact.source": "one class, whose methods are the states of one polling loop",
-}
+LONGER_MODULES: Dict[str, str] = {}
 
 #: Programs, which may print and change global state.
 PROGRAMS = ("target_python_sdk.__main__", "target_python_sdk.local_edge.demo")
