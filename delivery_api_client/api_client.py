@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple
 from urllib.parse import quote
 
 from delivery_api_client.configuration import Configuration
-from delivery_api_client.http_request import USER_AGENT, Headers, Pairs, Timeout, pairs_of, seconds
+from delivery_api_client.http_request import USER_AGENT, Body, Headers, Pairs, Timeout, pairs_of, seconds
 from delivery_api_client.replacements import WATCHED
 from delivery_api_client.rest import RESTClientObject, RESTResponse
 from delivery_api_client.wire_values import TypeName, empty_value, parse_body, to_json_value
@@ -17,6 +17,7 @@ from target_tools.logger import Log
 if TYPE_CHECKING:
     from delivery_api_client.pool import Pool
     from target_tools.concurrency.tasks import AsyncResult
+    from target_tools.schema.model import Model
 
 #: The separators of list parameters, by collection format.
 SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
@@ -92,7 +93,7 @@ class ApiClient:
         path_params: Pairs = None,
         query_params: Pairs = None,
         header_params: Headers = None,
-        body: Any = None,
+        body: Union[Body, "Model"] = None,
         post_params: Pairs = None,
         files: None = None,
         response_types_map: Optional[Mapping[int, Optional[TypeName]]] = None,
@@ -141,7 +142,7 @@ class ApiClient:
         query_params: Pairs = None,
         headers: Headers = None,
         post_params: Pairs = None,
-        body: Any = None,
+        body: Body = None,
         _preload_content: bool = True,
         _request_timeout: Timeout = None,
     ) -> Any:

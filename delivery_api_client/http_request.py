@@ -11,6 +11,7 @@ from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.error_text import invalid
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError
 from target_tools.http.messages import DEFAULT_PORTS, HttpRequest, Origin, render_json
+from target_tools.typing_compat import Json
 
 #: Seconds that a call without ``_request_timeout`` may take. 1.1.0 waited without a limit.
 DEFAULT_SECONDS = 60.0
@@ -24,12 +25,14 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 Headers = Optional[Mapping[str, Any]]
+#: The body of a request: text, bytes, or a value that is converted to JSON.
+Body = Union[Json, bytes]
 Pairs = Union[None, Dict[str, Any], Iterable[Tuple[str, Any]]]
 Timeout = Union[None, float, Tuple[Optional[float], Optional[float]]]
 
 
 def http_request(
-    method: str, url: str, *, query_params: Pairs, headers: Headers, body: Any, post_params: Pairs
+    method: str, url: str, *, query_params: Pairs, headers: Headers, body: Body, post_params: Pairs
 ) -> HttpRequest:
     """Build a request. Raises ``ApiValueError`` or ``ApiTypeError`` for invalid arguments."""
     from target_python_sdk.delivery.exchange import is_answer  # noqa: PLC0415 - imported with the first request
@@ -51,7 +54,7 @@ def http_request(
         (*fields.items(), ("Accept-Encoding", "gzip")),
         content,
         ByteLimits().delivery,
-        is_answered_by=None if request_id is None else partial(is_answer, request_id),
+        is_answered_by=partial(is_answer, request_id) if isinstance(request_id, str) else None,
     )
 
 
@@ -103,7 +106,7 @@ def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
     return dict(fields.values())
 
 
-def _body(content_type: str, body: Any, post_params: Pairs) -> bytes:
+def _body(content_type: str, body: Body, post_params: Pairs) -> bytes:
     """Encode ``body`` as ``content_type``."""
     if re.search("json", content_type, re.IGNORECASE):
         return b"" if body is None else _render_json(body)
@@ -114,7 +117,7 @@ def _body(content_type: str, body: Any, post_params: Pairs) -> bytes:
     raise ApiException(status=0, reason=f"a body with the content type {content_type} can be text or bytes only")
 
 
-def _render_json(value: Any) -> bytes:
+def _render_json(value: Body) -> bytes:
     try:
         return render_json(value)
     except TypeError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 import urllib3
 
 from delivery_api_client.configuration import Configuration
-from delivery_api_client.http_request import Headers, Pairs, Timeout, http_request, seconds
+from delivery_api_client.http_request import Body, Headers, Pairs, Timeout, http_request, seconds
 from target_python_sdk.delivery.exchange import PayloadLogger
 from target_python_sdk.delivery.option_parsers import headers as parse_headers
 from target_tools.clock import Deadline
@@ -79,7 +79,7 @@ class RESTClientObject:
         url: str,
         query_params: Pairs = None,
         headers: Headers = None,
-        body: Any = None,
+        body: Body = None,
         post_params: Pairs = None,
         _preload_content: bool = True,
         _request_timeout: Timeout = None,

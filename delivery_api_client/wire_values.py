@@ -15,6 +15,7 @@ from target_tools.clock import as_utc
 from target_tools.errors import ApiException, ApiTypeError, ApiValueError, InvalidResponse
 from target_tools.http.messages import parse_json
 from target_tools.schema.model import Model
+from target_tools.typing_compat import Json
 
 #: The name of a type, or the class itself.
 TypeName = Union[str, Type[Any]]
@@ -75,7 +76,7 @@ def parse_body(body: Union[str, bytes], type_name: TypeName) -> Any:
     return load_value(value, type_name)
 
 
-def load_value(value: Any, type_name: TypeName) -> Any:
+def load_value(value: Json, type_name: TypeName) -> Any:
     """Convert a parsed JSON value to a type. None stays None."""
     if value is None:
         return None
@@ -103,7 +104,7 @@ def _load_scalar_or_model(value: Any, cls: Type[Any]) -> Any:
         raise InvalidResponse(f"expected {cls.__name__}, got {type(value).__name__}") from None
 
 
-def _load_time(value: Any, cls: Type[datetime.date]) -> datetime.date:
+def _load_time(value: Json, cls: Type[datetime.date]) -> datetime.date:
     """Parse a datetime, or the day of a date."""
     text = str(value) if cls is datetime.datetime else f"{value!s:.10}T00:00:00"
     time = Order.from_dict({"time": text}).time

@@ -1,6 +1,6 @@
 """1.1.0's functions that compute the bucket of a visitor. They import the decisioning modules on first use."""
 
-from typing import Any, Optional
+from typing import Optional, Union
 
 from target_decisioning_engine.constants import CAMPAIGN_BUCKET_SALT
 from target_python_sdk.types import VisitorId
@@ -9,7 +9,7 @@ TOTAL_BUCKETS = 10000
 MAX_PERCENTAGE = 100
 
 
-def valid_tnt_id(tnt_id: Any = None) -> Optional[str]:
+def valid_tnt_id(tnt_id: Optional[str] = None) -> Optional[str]:
     """Return a device id without its location hint; None if it is not text or empty."""
     return tnt_id.partition(".")[0] if tnt_id and isinstance(tnt_id, str) else None
 
@@ -22,7 +22,9 @@ def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
     return (bucketing_id(visitor_id) if visitor_id else "") or random_uuid()
 
 
-def compute_allocation(client_id: str, activity_id: object, visitor_id: Any, salt: str = CAMPAIGN_BUCKET_SALT) -> float:
+def compute_allocation(
+    client_id: str, activity_id: Union[int, str], visitor_id: Union[VisitorId, str], salt: str = CAMPAIGN_BUCKET_SALT
+) -> float:
     """Return the bucket of a visitor or a visitor's id in an activity, from 0.00 to 99.99."""
     from target_tools.hashing import bucket  # noqa: PLC0415 - see above
 

@@ -18,6 +18,7 @@ from target_python_sdk.delivery.on_device import Decision, decide_on_device
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
+from target_python_sdk.delivery.visitor_protocol import Visitor
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
@@ -120,7 +121,7 @@ class EngineRuntime:
             raise not_available() from runtime.last_download_error()
         return current
 
-    def _submit_notifications(self, owed: PreparedRequest, visitor: Any) -> None:
+    def _submit_notifications(self, owed: PreparedRequest, visitor: Optional[Visitor]) -> None:
         """Let a worker thread pass notifications to the application."""
         function = self._config.send_notification_func
         if function is None:
@@ -174,7 +175,7 @@ def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     return client_settings(options, log)
 
 
-def _milliseconds(option: str, seconds: Any) -> Optional[float]:
+def _milliseconds(option: str, seconds: Optional[float]) -> Optional[float]:
     """Convert seconds to milliseconds, at most a week."""
     if seconds is None:
         return None

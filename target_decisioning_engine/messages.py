@@ -3,12 +3,12 @@
 from typing import Any, Dict
 
 
-def error_max_retry(num_retries: object, err_string: object) -> str:
+def error_max_retry(num_retries: int, err_string: str) -> str:
     """Return the message about an artifact that could not be downloaded after several attempts."""
     return f"Unable to retrieve artifact after {num_retries} retries: {err_string}"
 
 
-def artifact_version_unsupported(artifact_version: object, supported_major_version: object) -> str:
+def artifact_version_unsupported(artifact_version: str, supported_major_version: str) -> str:
     """Return the message about an artifact with an unsupported version."""
     return (
         f"The decisioning artifact version ({artifact_version}) is not supported. "
@@ -16,12 +16,12 @@ def artifact_version_unsupported(artifact_version: object, supported_major_versi
     )
 
 
-def artifact_fetch_error(reason: object) -> str:
+def artifact_fetch_error(reason: str) -> str:
     """Return the message about a failed download of an artifact."""
     return f"Failed to retrieve artifact: {reason}"
 
 
-def invalid_environment(expected_environment: object, default_environment: object) -> str:
+def invalid_environment(expected_environment: str, default_environment: str) -> str:
     """Return the message about an unknown environment. The SDK no longer logs it, because it accepts any name."""
     return f"'{expected_environment}' is not a valid target environment, defaulting to '{default_environment}'."
 

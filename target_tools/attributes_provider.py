@@ -7,7 +7,7 @@ from target_tools.errors import AttributeNotFound
 _MISSING: Any = object()
 
 
-def attribute_not_exist(key_name: object, mbox_name: object) -> str:
+def attribute_not_exist(key_name: str, mbox_name: str) -> str:
     """Return the message of ``AttributeNotFound``."""
     return f"Attribute '{key_name}' does not exist for mbox '{mbox_name}'"
 
@@ -20,7 +20,7 @@ class AttributesProvider:
     envelope they were read from.
     """
 
-    def __init__(self, offers_response: Any) -> None:
+    def __init__(self, offers_response: Mapping[str, Any]) -> None:
         self.offers_response = offers_response
         self.indexed = index_offers(offers_response)
 
@@ -46,7 +46,7 @@ class AttributesProvider:
         """Return the same as ``as_object()``. Target's SDKs for other languages have this name."""
         return self.as_object()
 
-    def get_response(self) -> Any:
+    def get_response(self) -> Mapping[str, Any]:
         """Return the envelope, as ``get_offers`` returns it."""
         return self.offers_response
 
@@ -77,6 +77,6 @@ def create_indexed(response: Any) -> Dict[str, Dict[str, Any]]:
     return index_offers({"response": response})
 
 
-def get_attributes_callback(get_offers_resp: Any) -> AttributesProvider:
+def get_attributes_callback(get_offers_resp: Mapping[str, Any]) -> AttributesProvider:
     """Return the JSON offers of an envelope as plain values."""
     return AttributesProvider(get_offers_resp)

@@ -5,7 +5,7 @@ they are logged.
 """
 
 import logging
-from typing import Any, Callable, Set, Tuple
+from typing import Any, Callable, Hashable, Set, Tuple
 
 LOGGER_NAME = "adobe.target"
 #: Number of keys for ``Log.first_time``, so that invented names do not fill the log or the memory.
@@ -26,9 +26,9 @@ class Log:
 
     def __init__(self, logger: Any = None) -> None:
         self.logger = default_logger() if logger is None else logger
-        self._once_keys: Set[object] = set()
+        self._once_keys: Set[Hashable] = set()
 
-    def first_time(self, key: object) -> bool:
+    def first_time(self, key: Hashable) -> bool:
         """Return whether this is the first call with ``key``, for messages that should be logged only once."""
         if key in self._once_keys or len(self._once_keys) >= MAX_ONCE_KEYS:
             return False

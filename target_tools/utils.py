@@ -10,6 +10,7 @@ from target_tools.clock import as_utc, epoch_milliseconds, epoch_seconds, utc_of
 from target_tools.enums import DecisioningMethod
 from target_tools.logger import get_logger as get_logger  # noqa: PLC0414 - exported, as in 1.1.0
 from target_tools.schema.model import Model
+from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid
 
 ResultT = TypeVar("ResultT")
@@ -139,22 +140,22 @@ def is_string(value: object) -> bool:
     return isinstance(value, str)
 
 
-def is_int(value: Any) -> bool:
+def is_int(value: Json) -> bool:
     """Return whether ``int`` accepts ``value``."""
     return parse_int(value) is not None
 
 
-def parse_int(value: Any) -> Optional[int]:
+def parse_int(value: Json) -> Optional[int]:
     """Return ``int(value)``, or None if ``value`` is not a number."""
     return _parse(int, value)
 
 
-def parse_float(value: Any) -> Optional[float]:
+def parse_float(value: Json) -> Optional[float]:
     """Return ``float(value)``, or None if ``value`` is not a number."""
     return _parse(float, value)
 
 
-def _parse(number_type: Callable[[Any], ResultT], value: Any) -> Optional[ResultT]:
+def _parse(number_type: Callable[[Any], ResultT], value: Json) -> Optional[ResultT]:
     try:
         return number_type(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,10 +1,11 @@
 """1.1.0's class for the one call of the Delivery API."""
 
-from typing import Any, Optional
+from typing import Any, Mapping, Optional, Union
 
 from delivery_api_client.api_client import ApiClient
 from delivery_api_client.replacements import WATCHED
 from target_python_sdk.protocol import DELIVERY_PATH
+from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import ApiTypeError, ApiValueError
 
 #: Further keyword arguments of :meth:`DeliveryApi.execute`.
@@ -29,7 +30,13 @@ class DeliveryApi:
     def __init__(self, api_client: Optional[ApiClient] = None) -> None:
         self.api_client = ApiClient() if api_client is None else api_client
 
-    def execute(self, ims_org_id: str, session_id: str, delivery_request: Any, **kwargs: Any) -> Any:
+    def execute(
+        self,
+        ims_org_id: str,
+        session_id: str,
+        delivery_request: Union[DeliveryRequest, Mapping[str, Any]],
+        **kwargs: Any,
+    ) -> Any:
         """Send a request and return its ``DeliveryResponse``.
 
         :param version: The caller's version.
@@ -44,7 +51,13 @@ class DeliveryApi:
             ims_org_id, session_id, delivery_request, **{**kwargs, "_return_http_data_only": True}
         )
 
-    def execute_with_http_info(self, ims_org_id: str, session_id: str, delivery_request: Any, **kwargs: Any) -> Any:
+    def execute_with_http_info(
+        self,
+        ims_org_id: str,
+        session_id: str,
+        delivery_request: Union[DeliveryRequest, Mapping[str, Any]],
+        **kwargs: Any,
+    ) -> Any:
         """Send a request and return ``(DeliveryResponse, status, headers)``. Takes the arguments of ``execute``."""
         for name in kwargs:
             if name not in KEYWORDS:

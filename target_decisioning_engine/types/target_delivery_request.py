@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 if TYPE_CHECKING:
+    from target_python_sdk.delivery.visitor_protocol import Visitor
     from target_python_sdk.types import DeliveryRequest
 
 
@@ -17,8 +18,8 @@ class TargetDeliveryRequest:
         consumer_id: Optional[str] = None,
         customer_ids: Optional[Mapping[str, Any]] = None,
         session_id: Optional[str] = None,
-        visitor: Any = None,
-        trace: Any = None,
+        visitor: "Optional[Visitor]" = None,
+        trace: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.request = request
         self.target_cookie = target_cookie

@@ -9,6 +9,7 @@ from typing import Any
 
 from target_tools.errors import InvalidArtifact, InvalidResponse
 from target_tools.http.messages import MAX_BRACKETS, parse_json, render_json
+from target_tools.typing_compat import Json
 
 _MAGIC = b"ATOD:001"
 _KEY_SIZE = 32
@@ -25,7 +26,7 @@ def parse_artifact(body: bytes, obfuscated: bool, organization_id: str) -> Any:
         raise InvalidArtifact(f"Unable to read artifact JSON: {error}") from None
 
 
-def parse_payload(payload: Any) -> Any:
+def parse_payload(payload: Json) -> Any:
     """Return ``artifact_payload`` as if it had been downloaded: a copy, in types of JSON only.
 
     Raises ``InvalidArtifact``.

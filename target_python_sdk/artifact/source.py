@@ -357,9 +357,7 @@ def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callab
     return poll
 
 
-def _handle_outcome(
-    reference: "weakref.ref[ArtifactSource]", handle: Handler, outcome: PollOutcome
-) -> Optional[float]:
+def _handle_outcome(reference: "weakref.ref[ArtifactSource]", handle: Handler, outcome: PollOutcome) -> Optional[float]:
     """Pass ``outcome`` to the source, if it still exists.
 
     A separate function, because an exception's traceback references the frame that it was raised in. A local variable

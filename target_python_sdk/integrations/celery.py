@@ -17,7 +17,7 @@ exit handlers, so this module waits for outstanding calls when Celery sends its 
 
 import contextvars
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
 
 from celery import current_app, shared_task, signals
 from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
@@ -42,6 +42,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.lock_free import Counter, PerProcess
 from target_tools.errors import ClientClosed, ConnectionFailed, DeadlineExceeded, TargetError
 from target_tools.logger import Log
+from target_tools.typing_compat import Json
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -77,6 +78,19 @@ _LOG_INTERVAL = 10.0
 _SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
+class _Task(Protocol):
+    """The attributes of a Celery task that this module uses."""
+
+    name: str
+    app: Any
+    request: Any
+    max_retries: Optional[int]
+    retry: Callable[..., BaseException]
+    retry_backoff: int
+    retry_backoff_max: int
+    retry_jitter: bool
+
+
 class _Installations:
     """The latest installation of each task.  Celery keeps one task per name."""
 
@@ -84,7 +98,7 @@ class _Installations:
         #: The keys are the task's name and the ``id()`` of its application, or None for a shared task.
         self.by_task: Dict[Tuple[str, Optional[int]], CeleryTarget] = {}
 
-    def find(self, task: Any) -> "Optional[CeleryTarget]":
+    def find(self, task: "_Task") -> "Optional[CeleryTarget]":
         """Return the installation of ``task``."""
         return self.by_task.get((task.name, id(task.app))) or self.by_task.get((task.name, None))
 
@@ -254,7 +268,7 @@ class CeleryTarget:
         """Return the numbers of requests that this process has ``sent``, ``resent`` and ``lost``."""
         return {"sent": int(self._sent), "resent": int(self._resent), "lost": int(self._lost)}
 
-    def _run(self, task: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+    def _run(self, task: "_Task", args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         """Run the task."""
         error = self._deliver(args, kwargs)
         if error is None:
@@ -283,16 +297,16 @@ class CeleryTarget:
             return raised
         return redacted_error(error) if isinstance(error, TargetError) else error
 
-    def _on_process_init(self, **_: Any) -> None:
+    def _on_process_init(self, **_: object) -> None:
         """Handle the start of a child of prefork, or of the main process with the ``solo`` pool."""
         self._start_client()
 
-    def _on_worker_init(self, sender: Any = None, **_: Any) -> None:
+    def _on_worker_init(self, sender: Any = None, **_: object) -> None:
         """Handle the start of a worker.  With prefork, its main process needs no client."""
         if not _is_prefork(getattr(sender, "pool_cls", None)):
             self._start_client()
 
-    def _on_task_unknown(self, sender: Any = None, message: Any = None, name: str = "", **_: Any) -> None:
+    def _on_task_unknown(self, sender: Any = None, message: Any = None, name: str = "", **_: object) -> None:
         """Deliver a message that this worker rejected, because ``install`` was called after the worker's start."""
         task = sender.app.tasks.get(name)
         if task is None or INSTALLATIONS.find(task) is not self:
@@ -311,7 +325,7 @@ class CeleryTarget:
         seconds = app.conf.worker_proc_alive_timeout or _DEFAULT_ALIVE_TIMEOUT
         self._processes.get().start(seconds / 2)  # the rest of the time is for Celery's own start
 
-    def _on_shutdown(self, **_: Any) -> None:
+    def _on_shutdown(self, **_: object) -> None:
         """Handle the end of this process: close its client, which takes at most ``flush_timeout``."""
         process = self._processes.current()
         if process is None:
@@ -331,7 +345,7 @@ class CeleryTarget:
             self._log.error("%d calls had not ended %.0f ms after Celery stopped this process", lost, timeout)
 
 
-def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
+def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
     """Send notifications to the edge.  This is the function of the task.
 
     It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError.  All installations
@@ -342,21 +356,21 @@ def send_notifications(task: Any, *args: Any, **kwargs: Any) -> None:
     target._run(task, args, kwargs)
 
 
-def _parent_task_ids(parent: Any) -> Dict[str, str]:
+def _parent_task_ids(parent: "Optional[_Task]") -> Dict[str, str]:
     """Return the ids of the task that publishes.  Celery cannot find it, because a helper thread publishes."""
     if parent is None:
         return {}
     return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
-def _should_retry(task: Any, error: BaseException) -> bool:
+def _should_retry(task: "_Task", error: BaseException) -> bool:
     """Return whether to run the task again later.  It is not repeated if its caller waits for it."""
     if task.request.is_eager or task.request.called_directly or not is_retryable(error):
         return False
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
-def _retry_delay(task: Any) -> int:
+def _retry_delay(task: "_Task") -> int:
     """Return the seconds until the next attempt, computed like Celery's own automatic retries."""
     seconds: int = get_exponential_backoff_interval(
         factor=int(task.retry_backoff),
@@ -367,7 +381,7 @@ def _retry_delay(task: Any) -> int:
     return seconds
 
 
-def _is_prefork(pool: Any) -> bool:
+def _is_prefork(pool: Union[str, type, None]) -> bool:
     """Return whether ``pool`` runs tasks in child processes.
 
     It does not import Celery's pool, because the application may not have applied gevent's patches yet.

@@ -3,11 +3,15 @@
 A worker determines at its start which tasks it can run.  It rejects messages for other tasks, and they are lost.
 """
 
-from typing import Any, Callable, Dict
+from typing import TYPE_CHECKING, Any, Callable, Dict
 
 from billiard.process import current_process
 
 from target_tools.logger import Log
+
+if TYPE_CHECKING:
+    from celery.worker.consumer import Consumer
+    from kombu.message import Message
 
 _IN_A_CHILD = (
     "install was called in a child process of a Celery worker. Unless it is also called in the worker's main process"
@@ -25,7 +29,7 @@ def warn_in_a_child(task_name: str, log: Log) -> None:
         log.error(_IN_A_CHILD, task_name)
 
 
-def learn_task(consumer: Any, task_name: str, children: bool, log: Log) -> bool:
+def learn_task(consumer: "Consumer", task_name: str, children: bool, log: Log) -> bool:
     """Let the consumer of a running worker determine its tasks again; return whether it can run this one now.
 
     ``children`` is True if tasks run in child processes.  They were forked before the task existed, and cannot run it.
@@ -37,7 +41,7 @@ def learn_task(consumer: Any, task_name: str, children: bool, log: Log) -> bool:
     return True
 
 
-def send_again(message: Any, publish: Callable[..., Any]) -> None:
+def send_again(message: "Message", publish: Callable[..., Any]) -> None:
     """Put a rejected message on the broker again, as the same task with the same arguments."""
     payload, headers = message.payload, message.headers or {}
     is_protocol_1 = isinstance(payload, dict)  # version 1 of Celery's message protocol has no headers

@@ -1,6 +1,6 @@
 """Converts notifications to messages for a broker and back, and classifies the errors of sending them."""
 
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple, Union
 
 from target_python_sdk.delivery.call_options import call_options, check_notifications
 from target_python_sdk.delivery.exchange import wire_request
@@ -21,6 +21,11 @@ from target_tools.errors import (
 )
 from target_tools.http.messages import parse_json, render_json
 from target_tools.logger import Log
+
+if TYPE_CHECKING:
+    from celery.app.utils import Settings
+
+    from target_python_sdk.delivery.option_types import CallOptions
 
 #: Errors after which the same request may succeed later, besides the statuses 429 and 5xx.
 _TRANSIENT_ERRORS = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
@@ -46,7 +51,7 @@ _FIELDS: Dict[str, Tuple[Tuple[type, ...], str]] = {
 _UNUSABLE = (TargetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def message_from_options(options: Any, log: Log) -> Dict[str, Any]:
+def message_from_options(options: "Union[CallOptions, Mapping[str, Any]]", log: Log) -> Dict[str, Any]:
     """Return the message for the options of ``send_notifications``: JSON values with all ids and times."""
     call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:
@@ -75,7 +80,7 @@ def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str,
     return {"request": wire, "session_id": session_id}
 
 
-def serializer_of(settings: Any) -> str:
+def serializer_of(settings: "Settings") -> str:
     """Return the name of the serializer for messages, given the settings of a Celery application.
 
     It is JSON even if ``task_serializer`` is pickle, which would execute the code in a forged message.  It is "auth" if

@@ -34,6 +34,7 @@ from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import Context, DeliveryRequest
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.logger import default_logger
+from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
         AttributesOptions,
         CallbackOptions,
         CallOptions,
+        _CommonCallOptions,
     )
+    from target_tools.typing_compat import Unpack
 
 AnswerT = TypeVar("AnswerT")
 Header = Tuple[str, str]
@@ -144,19 +147,23 @@ class WsgiVisit:
 
     @overload
     def options(
-        self, request: DeliveryRequest, *, callback: Callable[[Any], object], **more: Any
+        self, request: DeliveryRequest, *, callback: Callable[[Any], object], **more: "Unpack[_CommonCallOptions]"
     ) -> "CallbackOptions": ...
 
     @overload
-    def options(self, request: DeliveryRequest, *, callback: None = None, **more: Any) -> "CallOptions": ...
+    def options(
+        self, request: DeliveryRequest, *, callback: None = None, **more: "Unpack[_CommonCallOptions]"
+    ) -> "CallOptions": ...
 
     @overload
     def options(
-        self, request: None = None, *, callback: Callable[[Any], object], **more: Any
+        self, request: None = None, *, callback: Callable[[Any], object], **more: "Unpack[_CommonCallOptions]"
     ) -> "AttributesCallbackOptions": ...
 
     @overload
-    def options(self, request: None = None, *, callback: None = None, **more: Any) -> "AttributesOptions": ...
+    def options(
+        self, request: None = None, *, callback: None = None, **more: "Unpack[_CommonCallOptions]"
+    ) -> "AttributesOptions": ...
 
     def options(
         self,
@@ -259,7 +266,7 @@ class TargetMiddleware:
         return self._application(environ, start)
 
 
-def _valid_cookie(cookie: Any) -> Optional[Tuple[str, int]]:
+def _valid_cookie(cookie: Json) -> Optional[Tuple[str, int]]:
     """Return the value and the age of a cookie from an answer, or None if a header cannot contain them."""
     if not isinstance(cookie, Mapping):
         return None

@@ -6,7 +6,7 @@ that clients send back, and the reason for each decision.
 
 import logging
 import uuid
-from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
@@ -120,7 +120,7 @@ class _AnswerDetails(NamedTuple):
             else:
                 target["reason"] = explain_no_match(visitor_bucket, map(experience_of, metas))
 
-    def _bucket(self, activity: object) -> float:
+    def _bucket(self, activity: Union[int, str]) -> float:
         return bucket(f"{self.content.client}.{activity}.{self.visitor}.0")
 
 

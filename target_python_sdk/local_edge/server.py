@@ -3,13 +3,14 @@
 import gzip
 import json
 import os
+import socket
 import socketserver
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from logging import getLogger
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 from urllib.parse import parse_qsl, urlsplit
 
 logger = getLogger("adobe.target.local_edge")
@@ -49,6 +50,10 @@ def error_reply(status: int, message: str) -> Reply:
     return Reply(status, {"status": status, "message": message})
 
 
+#: What ``socketserver`` calls a request: the socket of a connection, or the packet and the socket of a datagram.
+_Request = Union[socket.socket, Tuple[bytes, socket.socket]]
+
+
 class HttpServer(socketserver.ThreadingTCPServer):
     """Answers requests with the replies of ``respond``. Each connection has a daemon thread."""
 
@@ -65,21 +70,21 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self._changed = threading.Condition()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
         """Count the connection and start its thread."""
         with self._changed:
             self.accepted += 1
             self.numbers[request] = self.accepted
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: _Request) -> None:
         """Close the connection and notify ``close_connections``."""
         super().shutdown_request(request)
         with self._changed:
             self.numbers.pop(request, None)
             self._changed.notify_all()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: _Request, client_address: Tuple[str, int]) -> None:
         """Log an error. A lost connection is normal; anything else is a defect."""
         if isinstance(sys.exc_info()[1], OSError):
             logger.debug("Connection lost", exc_info=True)

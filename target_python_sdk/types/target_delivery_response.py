@@ -1,14 +1,15 @@
 """The envelope that a call returns: the edge's answer, and what the page has to know besides."""
 
-from typing import Any, Dict, Generic, List, Optional, TypeVar, Union, overload
+from typing import Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union, overload
 
 from target_python_sdk.offers import Cookie, Offer, mbox_offer, offers_of, page_load_offer, view_offer
 from target_tools.schema.model import to_json
-from target_tools.typing_compat import TypedDict
+from target_tools.typing_compat import Json, TypedDict
 
 from .experience_cloud import AnalyticsResponse
 from .request import DeliveryRequest
 from .response import DeliveryResponse
+from .visitor import CustomerId
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
     def __init__(
         self,
         *,
-        visitor_state: Any = None,
+        visitor_state: Union[Mapping[str, Any], List[CustomerId], None] = None,
         request: Optional[DeliveryRequest] = None,
         target_cookie: Optional[TargetCookie] = None,
         target_location_hint_cookie: Optional[TargetCookie] = None,
@@ -174,8 +175,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
     def cookies(self, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
         """Return the cookies to set on the response to the visitor's browser::
 
-            for cookie in answer.cookies(secure=True):
-                response.set_cookie(**cookie.as_kwargs())
+        for cookie in answer.cookies(secure=True):
+            response.set_cookie(**cookie.as_kwargs())
         """
         return [
             Cookie(cookie["name"], cookie["value"], cookie["max_age"], path, same_site, secure)
@@ -200,7 +201,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         return {"title": cls.__name__, "type": "object"}
 
     @classmethod
-    def _from_json(cls, value: Any) -> "TargetDeliveryResponse":
+    def _from_json(cls, value: Json) -> "TargetDeliveryResponse":
         raise ValueError("expected a TargetDeliveryResponse, as get_offers returns it")
 
     def __repr__(self) -> str:

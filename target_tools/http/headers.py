@@ -2,7 +2,7 @@
 
 import re
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
+from typing import Callable, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 
 from target_tools.errors import OptionError
 from target_tools.foreign_errors import is_foreign
@@ -37,7 +37,7 @@ HeadersCallable = Callable[[OutgoingRequest], Mapping[str, str]]
 Headers = Union[Mapping[str, str], HeadersCallable]
 
 
-def check_headers(headers: Any, source: str = "") -> Dict[str, str]:
+def check_headers(headers: Mapping[str, str], source: str = "") -> Dict[str, str]:
     """Return a copy of ``headers``.  Raises ``OptionError`` for a name or value that must not be sent.
 
     ``source`` is put in front of the problem if the headers are not the option itself.

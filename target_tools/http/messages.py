@@ -16,6 +16,7 @@ from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 
 from target_tools.clock import Deadline
 from target_tools.errors import InvalidResponse, ResponseTooLarge
+from target_tools.typing_compat import Json
 
 #: The port that each scheme implies.
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -246,6 +247,6 @@ _DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_parse_in
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
-def render_json(value: Any) -> bytes:
+def render_json(value: Json) -> bytes:
     """Return ``value`` as compact JSON.  Raises ValueError or TypeError if JSON cannot represent it."""
     return _ENCODER.encode(value).encode("ascii")

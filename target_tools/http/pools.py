@@ -202,7 +202,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
                 raise
             exchange.broken = True
 
-    def send(self, data: Any) -> None:
+    def send(self, data: bytes) -> None:
         """Send ``data``, one TLS record at a time, each within the deadline."""
         if self._outgoing is not None:
             self._outgoing.append(data)
@@ -217,7 +217,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             super().send(data[start : start + SEND_SIZE])
         exchange.sent += len(data)
 
-    def response_class(self, sock: Any, *arguments: Any, **options: Any) -> Any:
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> Any:
         """Return the object that ``http.client`` reads a reply with, including a proxy's reply to CONNECT."""
         exchange = self.exchange
         if exchange is None:
@@ -266,7 +266,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
         # Prevents a warning of urllib3 at each request.  If verification is disabled, the client has logged a warning.
         self.is_verified = True
 
-    def send(self, data: Any) -> None:
+    def send(self, data: bytes) -> None:
         if self._outgoing is not None:
             self._outgoing.append(data)
             return
