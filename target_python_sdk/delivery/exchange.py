@@ -95,7 +95,7 @@ class EdgeAnswer(NamedTuple):
 def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> HttpRequest:
     """Return the HTTP request for the edge. Raises ``OptionError`` if it is nested too deeply."""
     try:
-        body = render_json(wire_request(prepared.request))
+        body = render_json(wire_request(prepared.request, settings.logger))
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
     session_id = quote(prepared.session.session_id, "")
@@ -112,10 +112,16 @@ def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> Htt
     )
 
 
-def wire_request(request: DeliveryRequest) -> Dict[str, Any]:
-    """Return the JSON object for a prepared request. An empty visitor id is left out, because the API refuses it."""
+def wire_request(request: DeliveryRequest, logger: Any) -> Dict[str, Any]:
+    """Return the JSON object for a prepared request.
+
+    The API refuses an empty visitor id, and customer ids without an Experience Cloud id, so these are left out.
+    """
     wire = request.to_dict(by_alias=True, exclude_none=True)
-    if not wire.get("id"):
+    visitor_id = wire.get("id")
+    if visitor_id and not visitor_id.get("marketingCloudVisitorId") and visitor_id.pop("customerIds", None):
+        Log(logger).debug("Customer ids are not sent, because the visitor has no Experience Cloud id")
+    if not visitor_id:
         wire.pop("id", None)
     return wire
 

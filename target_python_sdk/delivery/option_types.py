@@ -189,7 +189,8 @@ class _CommonCallOptions(TypedDict, total=False):
     """
 
     customer_ids: Optional[CustomerIds]
-    """The visitor's ids in your own systems, added to those of the request. As a dict: integration code to id, or to
+    """The visitor's ids in your own systems, added to those of the request, and sent only together with an Experience
+    Cloud id. As a dict: integration code to id, or to
     ``{"id": …, "authState": …}``.
     """
 

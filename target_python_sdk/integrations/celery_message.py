@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple, Union
 
 from target_python_sdk.delivery.call_options import call_options, check_notifications
-from target_python_sdk.delivery.exchange import wire_request
 from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.delivery.options import ByteLimits, ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
@@ -69,7 +68,7 @@ def message_from_options(options: "Union[CallOptions, Mapping[str, Any]]", log: 
 def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str, Any]:
     """Return the message for a request that has all ids and times."""
     try:
-        body = render_json(wire_request(request))
+        body = render_json(request.to_dict(by_alias=True, exclude_none=True))
         wire = parse_json(body)
     except (TypeError, ValueError, RecursionError):
         expected = "values that JSON can represent"

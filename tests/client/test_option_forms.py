@@ -57,7 +57,7 @@ def test_every_form_sends_the_same_request(form, request_form, client, server):
         assert body["context"].pop("timeOffsetInMinutes") is not None
     assert bodies == [bodies[0]] * 3
     assert bodies[0]["execute"] == {"mboxes": [{"index": 0, "name": "home"}]}
-    assert bodies[0]["id"]["customerIds"][0]["id"] == "c-1"
+    assert [envelope.request.id.customer_ids[0].id for envelope in envelopes] == ["c-1"] * 3
 
 
 def test_attributes_and_notifications_take_keywords(client, server):

@@ -131,12 +131,10 @@ def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: st
     assert served.shop.results == {}
 
 
-def test_the_customer_ids_reach_the_edge(served: Served) -> None:
-    """With the words of their state."""
+def test_customer_ids_without_an_experience_cloud_id_are_not_sent(served: Served) -> None:
+    """The API refuses them."""
     served.browser().open("/mboxes")
-    assert served.deliveries[0].body["id"]["customerIds"] == [
-        {"id": "67312378756723456", "integrationCode": "A", "authenticatedState": "authenticated"}
-    ]
+    assert "id" not in served.deliveries[0].body
 
 
 def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) -> None:

@@ -243,6 +243,7 @@ def test_a_value_that_json_cannot_hold_is_an_error_that_names_the_place(value, p
 def test_a_value_is_converted_alike_for_every_decisioning_method(value, method):
     client, pool_manager = client_by(method)
     request = executing(parameters={value: value, "plan": value}, profile_parameters={"plan": value})
+    request.id = VisitorId(marketing_cloud_visitor_id="4" * 38)  # without it, customer ids are not sent
     options = {
         "session_id": value,
         "customer_ids": {value: {"id": value, "authState": Level(150) - 149}},

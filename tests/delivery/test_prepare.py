@@ -50,7 +50,7 @@ def sent(request=None, **options):
 
 
 def wire(request=None, **options):
-    return wire_request(sent(request, **options))
+    return wire_request(sent(request, **options), None)
 
 
 def executing(*mboxes):
@@ -173,6 +173,17 @@ def test_b25_customer_ids_are_in_the_request_and_in_the_visitor_state(given_):
         {"id": "77", "integration_code": "crm", "authenticated_state": "authenticated"}
     ]
     assert call.visitor_state == {ORGANIZATION: {"customerIDs": {"crm": {"id": "77", "authState": 1}}}}
+
+
+def test_customer_ids_without_an_experience_cloud_id_are_not_sent(caplog):
+    own = CustomerId(id="1", integration_code="own", authenticated_state="unknown")
+    with caplog.at_level(logging.DEBUG, LOG.logger.name):
+        assert "id" not in wire(customer_ids={"crm": "77"})
+        assert wire(DeliveryRequest(id=VisitorId(tnt_id="a", customer_ids=[own])))["id"] == {"tntId": "a"}
+        known = VisitorId(marketing_cloud_visitor_id="4" * 38, customer_ids=[own])
+        assert len(wire(DeliveryRequest(id=known))["id"]["customerIds"]) == 1
+    assert [record.levelname for record in caplog.records] == ["DEBUG", "DEBUG"]
+    assert "the visitor has no Experience Cloud id" in caplog.text
 
 
 def test_b25_a_customer_id_without_a_state_is_sent_as_unknown():
