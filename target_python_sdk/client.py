@@ -378,7 +378,7 @@ class TargetClient:
 _GET_OFFERS, _SEND_NOTIFICATIONS = TargetClient.get_offers, TargetClient.send_notifications
 
 
-def _overridden(method: Any, genuine: Callable[..., Any]) -> "Optional[Method]":
+def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> "Optional[Method]":
     """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
     return None if getattr(method, "__func__", None) is genuine else method
 

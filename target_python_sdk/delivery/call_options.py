@@ -179,7 +179,7 @@ def _target_cookie(value: Union[str, bytes, Mapping[str, Any], None], log: Log) 
     return found or None
 
 
-def _session_id(value: Any) -> Optional[str]:
+def _session_id(value: parse.OptionValue) -> Optional[str]:
     if value is None:
         return None
     text = text_or_none(value)

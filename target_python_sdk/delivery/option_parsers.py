@@ -29,6 +29,11 @@ from target_tools.logger import Log
 ResultT = TypeVar("ResultT")
 #: Returns the parsed value of an option, given its name and its value, or raises ``OptionError``.
 Parser = Callable[[str, Any], ResultT]
+#: The types of values that options can have. A user may pass any other object, which the parsers then reject.
+OptionValue = Union[
+    None, bool, int, float, str, bytes, "os.PathLike[str]", enum.Enum, Sequence[Any], Mapping[Any, Any],
+    Callable[..., Any],
+]  # fmt: skip
 
 #: One week. A longer time is a mistake, and the system's clocks end not far beyond.
 MAX_MILLISECONDS = 7 * 86400 * 1000.0
@@ -55,7 +60,7 @@ def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "") 
 def parser(expected: str, convert: Callable[[Any], Optional[ResultT]]) -> Parser[ResultT]:
     """Return a parser that reduces a value to a plain type and converts it. It rejects those that become None."""
 
-    def parse(option: str, value: Any) -> ResultT:
+    def parse(option: str, value: OptionValue) -> ResultT:
         value = plain(value)
         converted = convert(value)
         return reject(option, expected, value) if converted is None else converted
@@ -63,12 +68,13 @@ def parser(expected: str, convert: Callable[[Any], Optional[ResultT]]) -> Parser
     return parse
 
 
-def _text(value: Any) -> Optional[str]:
-    is_text = isinstance(value, str) and value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-    return value if is_text else None
+def _text(value: OptionValue) -> Optional[str]:
+    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+        return None
+    return value or None
 
 
-def _number(value: Any) -> Union[int, float, None]:
+def _number(value: OptionValue) -> Union[int, float, None]:
     """Return a number. It may be given as text, because environment variables are text."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
@@ -84,7 +90,7 @@ text_or_integer = parser("text that is not empty", lambda value: str(value) if t
 boolean = parser("True or False", lambda value: bool(value) if isinstance(value, int) and value in (0, 1) else None)
 
 
-def is_zero(value: Any) -> bool:
+def is_zero(value: OptionValue) -> bool:
     """Return whether ``value`` is the number 0, which 1.1.0 accepted for "not given"."""
     return _number(plain(value)) == 0
 
@@ -92,7 +98,7 @@ def is_zero(value: Any) -> bool:
 def number(unit: str, minimum: float, maximum: float) -> Parser[float]:
     """Return a parser that accepts numbers, also as text."""
 
-    def convert(value: Any) -> Optional[float]:
+    def convert(value: OptionValue) -> Optional[float]:
         found = _number(value)
         return float(found) if found is not None and minimum <= found <= maximum else None
 
@@ -118,7 +124,7 @@ def warn_if_short(option: str, seconds: float, log: Log) -> None:
 def integer(what: str, minimum: Optional[int] = None) -> Parser[int]:
     """Return a parser that accepts integers, also as text."""
 
-    def convert(value: Any) -> Optional[int]:
+    def convert(value: OptionValue) -> Optional[int]:
         found = _number(value)
         return found if isinstance(found, int) and (minimum is None or found >= minimum) else None
 
@@ -134,7 +140,7 @@ def has_methods(*names: str) -> Parser[Any]:
     """Return a parser that accepts objects with the given methods."""
     expected = f"an object with {'a method' if len(names) == 1 else 'the methods'} {' and '.join(names)}"
 
-    def parse(option: str, value: Any) -> Any:
+    def parse(option: str, value: OptionValue) -> Any:
         if not all(callable(getattr(value, name, None)) for name in names):
             reject(option, expected, value)
         return value
@@ -148,7 +154,7 @@ def is_label(name: str, longest: int) -> bool:
     return len(name) <= longest and letters.isalnum() and letters.isascii() and name == name.strip("-")
 
 
-def client_code(option: str, value: Any) -> str:
+def client_code(option: str, value: OptionValue) -> str:
     """Parse a client code. It is the first label of a host name, and may contain underscores."""
     value = plain(value)
     if not isinstance(value, str) or not is_label(value.replace("_", "0"), 63):
@@ -156,8 +162,10 @@ def client_code(option: str, value: Any) -> str:
     return value
 
 
-def _domain(value: Any) -> Optional[Tuple[str, Optional[int]]]:
-    found = re.fullmatch(_DOMAIN, value) if isinstance(value, str) else None
+def _domain(value: OptionValue) -> Optional[Tuple[str, Optional[int]]]:
+    if not isinstance(value, str):
+        return None
+    found = re.fullmatch(_DOMAIN, value)
     if found is None or ".." in value or any(len(label) > 63 for label in found["host"].split(".")):
         return None
     port = int(found["port"]) if found["port"] else None
@@ -173,7 +181,7 @@ cdn = parser(
 )
 
 
-def url(option: str, value: Any) -> str:
+def url(option: str, value: OptionValue) -> str:
     """Parse an http or https URL."""
     value = plain(value)
     if not isinstance(value, str) or re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is None:
@@ -182,7 +190,7 @@ def url(option: str, value: Any) -> str:
     return value
 
 
-def _path(value: Any) -> Optional[str]:
+def _path(value: OptionValue) -> Optional[str]:
     return os.fspath(value) if isinstance(value, (str, os.PathLike)) and os.path.exists(value) else None
 
 
@@ -190,7 +198,7 @@ def _path(value: Any) -> Optional[str]:
 path = parser("the path of a file or folder that exists", _path)
 
 
-def certificate(option: str, value: Any) -> Any:
+def certificate(option: str, value: OptionValue) -> Any:
     """Parse a PEM path, ``(certificate, key)`` or ``(certificate, key, password)``; key None: in the same file."""
     if not isinstance(value, (tuple, list)):
         return path(option, value)
@@ -205,7 +213,7 @@ def certificate(option: str, value: Any) -> Any:
     return path(option, value[0]), key, password
 
 
-def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:
+def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., object]]:
     """Parse a dict from event name to subscriber."""
     if not value:
         return {}
@@ -218,7 +226,7 @@ def subscribers(option: str, value: Any) -> Mapping[str, Callable[..., object]]:
     return named
 
 
-def _headers(value: Any) -> Optional[Mapping[str, str]]:
+def _headers(value: OptionValue) -> Optional[Mapping[str, str]]:
     if not isinstance(value, Mapping):
         return None
     named = {plain(name): plain(item) for name, item in value.items()}
@@ -226,7 +234,7 @@ def _headers(value: Any) -> Optional[Mapping[str, str]]:
     return named if all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in parts) else None
 
 
-def _name_set(value: Any) -> Optional[FrozenSet[str]]:
+def _name_set(value: OptionValue) -> Optional[FrozenSet[str]]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None
     names = frozenset(map(plain, value))
@@ -248,7 +256,7 @@ def drop_empty(options: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
-def check_picklable(option: str, value: Any) -> None:
+def check_picklable(option: str, value: OptionValue) -> None:
     """Raise ``OptionError`` for an option that prevents a client from being pickled."""
     import pickle  # noqa: PLC0415 - only pickling needs it
 
@@ -260,7 +268,7 @@ def check_picklable(option: str, value: Any) -> None:
         raise OptionError(text, option, expected) from error
 
 
-def decisioning_method(option: str, value: Any) -> DecisioningMethod:
+def decisioning_method(option: str, value: OptionValue) -> DecisioningMethod:
     """Parse a decisioning method from its text or from a member of an Enum."""
     try:
         return DecisioningMethod(value.value if isinstance(value, enum.Enum) else plain(value))

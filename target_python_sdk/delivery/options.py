@@ -4,7 +4,7 @@ All later code uses the frozen values that this module and :mod:`~target_python_
 return, and never reads a dict of options. The user's dicts, requests and models are never changed.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union, cast
 from urllib.parse import quote
 
 import urllib3
@@ -144,7 +144,7 @@ def _query(settings: ClientSettings) -> str:
     return query if settings.version is None else query + "&version=" + quote(settings.version, "")
 
 
-def _retries(option: str, value: Any) -> RetryPolicy:
+def _retries(option: str, value: Union[parse.OptionValue, urllib3.Retry]) -> RetryPolicy:
     if isinstance(value, urllib3.Retry):
         return RetryPolicy(
             attempts=_retry_total(value) + 1,
@@ -162,7 +162,7 @@ def _retry_total(retry: urllib3.Retry) -> int:
     return 0 if retry.total is False else max(0, min(numbers, default=RetryPolicy().attempts - 1))
 
 
-def _proxy(option: str, value: Any) -> "Proxy":
+def _proxy(option: str, value: parse.OptionValue) -> "Proxy":
     from target_tools.http.proxies import parse_proxy  # noqa: PLC0415 - imported with the first client
 
     expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
@@ -178,7 +178,7 @@ def _proxy(option: str, value: Any) -> "Proxy":
     return proxy
 
 
-def _byte_limits(option: str, value: Any) -> ByteLimits:
+def _byte_limits(option: str, value: parse.OptionValue) -> ByteLimits:
     count = parse.integer("a number of bytes", 1)
     if not isinstance(value, Mapping):
         limit = count(option, value)
@@ -195,18 +195,18 @@ def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, par
     return {name: parsers[name](f"{option}.{name}", item) for name, item in value.items()}
 
 
-def _location_hint(option: str, value: Any) -> str:
+def _location_hint(option: str, value: parse.OptionValue) -> str:
     text = text_or_none(value)
     return parse.reject(option, "text", value) if text is None else text
 
 
-def _cache(option: str, value: Any) -> Any:
+def _cache(option: str, value: parse.OptionValue) -> Any:
     value = plain(value)
     is_path = isinstance(value, str) or hasattr(value, "__fspath__")
     return value if is_path else parse.has_methods("get", "set")(option, value)
 
 
-def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
+def _breaker(option: str, value: parse.OptionValue) -> Optional[BreakerPolicy]:
     if not isinstance(value, Mapping):
         return BreakerPolicy() if parse.boolean(option, value) else None
     parsers: Dict[str, parse.Parser[Any]] = {
@@ -219,13 +219,14 @@ def _breaker(option: str, value: Any) -> Optional[BreakerPolicy]:
     return BreakerPolicy(**_parse_each(option, value, parsers))
 
 
-def _headers(option: str, value: Any) -> "Headers":
+def _headers(option: str, value: parse.OptionValue) -> "Headers":
     if callable(value):
         return cast("Headers", value)
     from target_tools.http.headers import check_headers  # noqa: PLC0415 - imported with the first client
 
-    is_dict = isinstance(value, Mapping)
-    return check_headers({plain(name): plain(item) for name, item in value.items()} if is_dict else value)
+    if isinstance(value, Mapping):
+        return check_headers({plain(name): plain(item) for name, item in value.items()})
+    return check_headers(cast("Dict[str, str]", value))  # raises
 
 
 def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":

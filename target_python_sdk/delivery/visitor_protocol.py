@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol
 from target_python_sdk.delivery.conversion import convert_customer_ids, plain
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
+from target_tools.typing_compat import Json
 
 #: Sixteen hexadecimal digits, a hyphen, sixteen more.
 SDID_LENGTH = 33
@@ -70,14 +71,14 @@ def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Option
     return data_id if isinstance(data_id, str) and len(data_id) == SDID_LENGTH else None
 
 
-def _text_up_to(longest: int, value: Any) -> Optional[str]:
+def _text_up_to(longest: int, value: Json) -> Optional[str]:
     return value if isinstance(value, str) and 0 < len(value) <= longest else None
 
 
-def _positive_int(value: Any) -> Optional[int]:
+def _positive_int(value: Json) -> Optional[int]:
     try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
+        number = int(value) if isinstance(value, (str, int, float)) else 0
+    except (ValueError, OverflowError):
         return None
     return number if number > 0 else None
 
