@@ -1,6 +1,6 @@
 """The models of the Delivery API as ``delivery_api_client`` exports them."""
 
-from typing import Dict, Iterator, Type
+from typing import Dict, Type
 
 from target_python_sdk import types
 from target_tools import enums
@@ -15,12 +15,8 @@ class DecisioningMethod(Model):
     HYBRID = enums.DecisioningMethod.HYBRID.value
 
 
-def _models() -> Iterator[Type[Model]]:
-    for name in types.__all__:
-        value = getattr(types, name)
-        if isinstance(value, type) and issubclass(value, Model):
-            yield value
-
-
 #: The models by name.
-MODELS: Dict[str, Type[Model]] = {model.__name__: model for model in (*_models(), DecisioningMethod)}
+MODELS: Dict[str, Type[Model]] = {
+    **{name: cls for name, cls in vars(types).items() if isinstance(cls, type) and issubclass(cls, Model)},
+    "DecisioningMethod": DecisioningMethod,
+}

@@ -70,7 +70,8 @@ class RESTClientObject:
         if not configuration.verify_ssl:
             self._log.warning("verify_ssl is False: anyone on the network can read and change what is sent")
         self._transports = PerProcess(
-            lambda _: _ProcessTransport(configuration, policy), abandon=_ProcessTransport.abandon
+            lambda _: _ProcessTransport(configuration, policy),
+            abandon=lambda inherited: inherited.transport.discard_inherited(),
         )
 
     def request(  # noqa: PLR0917 - 1.1.0's order
@@ -125,10 +126,6 @@ class _ProcessTransport:
         self.send = RetryingSender(self.transport.send, policy)
         # Close the connections of a client that was not closed when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
-
-    def abandon(self) -> None:
-        """Discard the parent's sockets in a forked child."""
-        self.transport.discard_inherited()
 
 
 def transport_settings(configuration: Configuration) -> "TransportSettings":

@@ -49,6 +49,7 @@ DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
 _OLD_MODULES = ("cookies", "helper", "messages", "validators")
 #: Further names of 1.1.0's package, and the modules that define them.
 _HOMES = {
+    "EMPTY_REQUEST": "target_tools.constants",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
     "MESSAGES": "target_python_sdk.messages",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
@@ -75,10 +76,6 @@ else:  # hidden from type checkers, which would otherwise accept any attribute n
 
     def __getattr__(name: str) -> Any:
         """Import types for annotations, and modules of 1.1.0, on first use."""
-        if name == "EMPTY_REQUEST":  # a new object each time, so that changes affect no other caller
-            from target_python_sdk.types import Context, DeliveryRequest  # noqa: PLC0415 - only 1.1.0's users need it
-
-            return DeliveryRequest(context=Context(channel="web"))
         if name in _OLD_MODULES or name in _HOMES:
             from importlib import import_module  # noqa: PLC0415 - only 1.1.0's users need it
 

@@ -16,7 +16,10 @@ class _PerfTool:
 
     def time_start(self, _id: str, increment_timer: bool = False) -> str:
         """Start or restart the stopwatch ``_id``, or a new one with a number appended. Return its name."""
-        name = self._get_unique_timing_id(_id) if increment_timer else _id
+        name = _id
+        if increment_timer:
+            number = self.timing_ids[_id] = self.timing_ids.get(_id, 0) + 1
+            name = f"{_id}{number}"
         self.start_times[name] = monotonic()
         return name
 
@@ -39,10 +42,6 @@ class _PerfTool:
     def get_timings(self) -> Dict[str, float]:
         """Return the last results of ``time_end`` by name."""
         return self.timings
-
-    def _get_unique_timing_id(self, _id: str) -> str:
-        self.timing_ids[_id] = self.timing_ids.get(_id, 0) + 1
-        return f"{_id}{self.timing_ids[_id]}"
 
 
 @functools.lru_cache(maxsize=None)

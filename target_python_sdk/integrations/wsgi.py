@@ -185,7 +185,7 @@ class WsgiVisit:
             "target_location_hint": self.target_location_hint,
         }
         if callback is not None:
-            options["callback"] = self._wrap_callback(callback)
+            options["callback"] = lambda answer: callback(self.remember(answer))
         return {**options, **more}
 
     def remember(self, answer: AnswerT) -> AnswerT:
@@ -228,9 +228,6 @@ class WsgiVisit:
             return request
         missing = [name for name in ("address", "geo", "user_agent") if getattr(given, name) is None]
         return request.replace(context=given.replace(**{name: getattr(ours, name) for name in missing}))
-
-    def _wrap_callback(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
-        return lambda answer: callback(self.remember(answer))
 
 
 class TargetMiddleware:

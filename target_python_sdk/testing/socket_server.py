@@ -19,6 +19,7 @@ unless the block itself raises. A lost connection is not an error. ``answer``, `
 and ``sequence`` return handlers for common cases.
 """
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -68,7 +69,8 @@ class SocketServer:
         """Close the port and all connections, which interrupts their handlers."""
         self._stopped.set()
         if self._listener is not None:
-            _interrupt_accept(self._listener)
+            with contextlib.suppress(OSError):  # fails on systems where closing interrupts accept()
+                self._listener.shutdown(socket.SHUT_RDWR)  # on Linux, only this does
             self._listener.close()
         with self._lock:
             connections, threads = list(self._open), list(self._threads)
@@ -127,11 +129,3 @@ class SocketServer:
             self.failed_handshakes += 1
             return False
         return True
-
-
-def _interrupt_accept(listener: socket.socket) -> None:
-    # On Linux, closing a socket does not interrupt accept(). On other systems it does, and shutdown() fails.
-    try:
-        listener.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return

@@ -82,9 +82,11 @@ class Api:
                 yield from self._entry(name, self._find(module, name))
 
     def _names(self, module: Module) -> List[str]:
-        """Return the names of ``__all__``, or else those that the module defines."""
+        """Return the names of ``__all__``, or else those that the module defines or imports as themselves."""
         own: List[str] = []
         for node in module.tree.body:
+            if isinstance(node, ast.ImportFrom):
+                own += [alias.name for alias in node.names if alias.name == alias.asname]
             for name in _defined(node):
                 if name == "__all__" and isinstance(node, ast.Assign):
                     return sorted(ast.literal_eval(node.value))
