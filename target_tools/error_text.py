@@ -20,7 +20,7 @@ def invalid(
     expected: str = "",
     got: object = OMITTED,
     secret: bool = False,
-    name: object = "",
+    name: str = "",
     known: Collection[str] = (),
 ) -> str:
     """Return the text of an error about an invalid value.
@@ -41,7 +41,7 @@ def invalid(
     return text + suggestion(name, known)
 
 
-def suggestion(name: object, known: Collection[str]) -> str:
+def suggestion(name: str, known: Collection[str]) -> str:
     """Return ``; did you mean 'timeout'?`` for a misspelled name; empty if no known name is close."""
     if not name:
         return ""

@@ -10,14 +10,31 @@ import datetime
 import enum
 import functools
 import math
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union, cast, get_args, get_origin
+import os
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Type,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
 from target_tools.error_text import OMITTED, invalid, shown
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.schema.model import Model, copy_with, fields_of
+from target_tools.typing_compat import Json
 
+#: A value as an application passes it: JSON, or a value of another type that stands for JSON.
+Given = Union[Json, bytes, enum.Enum, datetime.datetime, Model, "os.PathLike[str]"]
 Converter = Callable[[Any], Any]
 
 #: How deep a value of a request may be nested; the same as for the edge's answers.
@@ -76,7 +93,7 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
         raise error.as_option_error("request") from None
 
 
-def convert_customer_ids(given: Any) -> List[CustomerId]:
+def convert_customer_ids(given: Given) -> List[CustomerId]:
     """Return the option ``customer_ids`` as models. It is a list of ids or a dict by integration code."""
     try:
         if isinstance(given, Mapping):
@@ -88,7 +105,7 @@ def convert_customer_ids(given: Any) -> List[CustomerId]:
         raise error.as_option_error("customer_ids") from None
 
 
-def _customer_id(code: Any, value: Any) -> CustomerId:
+def _customer_id(code: Given, value: Given) -> CustomerId:
     """Return the customer id that ``{"id": …, "authState": …}`` or a bare id describes."""
     code, place = plain(code), f"[{shown(code)}]"
     fields = value if isinstance(value, Mapping) else {"id": value}
@@ -106,7 +123,7 @@ def _customer_id(code: Any, value: Any) -> CustomerId:
         raise _NotConvertible(expected, value).prefixed(place) from None
 
 
-def convert_object(option: str, value: Any) -> Mapping[str, Any]:
+def convert_object(option: str, value: Given) -> Mapping[str, Any]:
     """Return a dict of JSON values. Raises ``OptionError``, which names the place inside ``option``."""
     try:
         return _convert_object(value)
@@ -167,7 +184,7 @@ def text_or_none(value: Any) -> Optional[str]:
     return text if isinstance(text, str) else None
 
 
-def hint_text(value: Any) -> Optional[str]:
+def hint_text(value: Given) -> Optional[str]:
     """Return a location hint as text. An invalid text replaces a value of another type, so that it is counted."""
     text = text_or_none(value)
     return _UNREADABLE_HINT if text is None and value is not None else text
@@ -214,7 +231,7 @@ def _json_object(value: Mapping[Any, Any], depth: int = 0) -> Mapping[str, Any]:
     return converted
 
 
-def _json_key(key: Any) -> str:
+def _json_key(key: Given) -> str:
     """Return the text that ``json`` writes for a key of a dict."""
     name = plain(key)
     if isinstance(name, str):
@@ -226,7 +243,7 @@ def _json_key(key: Any) -> str:
     raise _NotConvertible("text as a key", name)
 
 
-def _json_array(value: Any, depth: int) -> List[Any]:
+def _json_array(value: Sequence[Given], depth: int) -> List[Any]:
     converted = []
     for item in value:
         try:
@@ -297,13 +314,13 @@ def _converter_of(kind: Any) -> Converter:
     return functools.partial(_convert_part, kind) if _is_model(kind) else json_value
 
 
-def _convert_object(value: Any) -> Mapping[str, Any]:
-    if value.__class__ is not dict and not isinstance(value, Mapping):
+def _convert_object(value: Given) -> Mapping[str, Any]:
+    if not isinstance(value, (dict, Mapping)):
         raise _NotConvertible("a dict", value)
     return _json_object(value)
 
 
-def _convert_datetime(value: Any) -> Any:
+def _convert_datetime(value: Given) -> Any:
     return value if isinstance(value, datetime.datetime) else json_value(value)
 
 
@@ -324,7 +341,7 @@ def _convert_part(kind: Type[Model], value: Any) -> Any:
 def _list_converter(kind: Type[Model]) -> Converter:
     """Return a function that converts a list of models. It drops None, as 1.1.0 did."""
 
-    def convert(items: Any) -> List[Any]:
+    def convert(items: Given) -> List[Any]:
         if not isinstance(items, (list, tuple)):
             raise _NotConvertible(f"a list of {kind.__name__}", items)
         converted, is_changed = [], items.__class__ is not list

@@ -47,6 +47,8 @@ from target_tools.typing_compat import Json
 if TYPE_CHECKING:
     from celery import Celery
     from celery.result import AsyncResult
+    from celery.worker import WorkController
+    from kombu.message import Message
 
     from target_python_sdk.delivery.option_types import CallOptions
 
@@ -301,12 +303,12 @@ class CeleryTarget:
         """Handle the start of a child of prefork, or of the main process with the ``solo`` pool."""
         self._start_client()
 
-    def _on_worker_init(self, sender: Any = None, **_: object) -> None:
+    def _on_worker_init(self, sender: "Optional[WorkController]" = None, **_: object) -> None:
         """Handle the start of a worker.  With prefork, its main process needs no client."""
         if not _is_prefork(getattr(sender, "pool_cls", None)):
             self._start_client()
 
-    def _on_task_unknown(self, sender: Any = None, message: Any = None, name: str = "", **_: object) -> None:
+    def _on_task_unknown(self, sender: Any, message: "Message", name: str, **_: object) -> None:
         """Deliver a message that this worker rejected, because ``install`` was called after the worker's start."""
         task = sender.app.tasks.get(name)
         if task is None or INSTALLATIONS.find(task) is not self:

@@ -23,7 +23,7 @@ import re
 import socket
 import types
 from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -65,12 +65,12 @@ def are_connects_replaced() -> bool:
     )
 
 
-def own_class(kind: Any) -> Any:
+def own_class(kind: type) -> Any:
     """Return urllib3's class behind ``kind``: inside a vcrpy cassette, an import returns a derived class."""
     return next((one for one in kind.__mro__ if one.__module__ == "urllib3.connection"), kind)
 
 
-def is_own_function(function: Any) -> bool:
+def is_own_function(function: Callable[..., Any]) -> bool:
     """Return whether urllib3 defines ``function``.  A wrapper can copy the name of a function, but not its code."""
     return type(function) is types.FunctionType and function.__code__.co_filename.startswith(_URLLIB3)
 

@@ -19,13 +19,14 @@ The annotation may contain:
 * ``OneOf``: the JSON types of free-form content.
 """
 
+import datetime
 import enum
 import re
 import sys
 import types
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Tuple, Union, get_args, get_origin
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sized, Tuple, Union, get_args, get_origin
 
-from target_tools.typing_compat import Annotated
+from target_tools.typing_compat import Annotated, Json
 
 _UNIONS = (Union, getattr(types, "UnionType", Union))
 _ANNOTATED: Any = type(Annotated[int, "a note"])
@@ -50,13 +51,11 @@ class Constraint:
     """A limit for values that application code sets. ``requirement`` is 1.1.0's wording of it."""
 
     requirement: ClassVar[str]
+    #: Returns whether a value violates the limit.
+    rejects: Callable[[Any], bool]
 
-    def __init__(self, limit: Any) -> None:
-        self.limit = limit
-
-    def rejects(self, value: Any) -> bool:
-        """Return whether ``value`` violates the limit."""
-        raise NotImplementedError
+    def __init__(self, limit: Union[str, float]) -> None:
+        self.limit: Any = limit
 
     def __str__(self) -> str:
         return f"{self.requirement} `{self.limit}`"
@@ -75,8 +74,8 @@ class MaxLength(Constraint):
 
     requirement = "length must be less than or equal to"
 
-    def rejects(self, value: Any) -> bool:
-        return len(value) > self.limit  # type: ignore[no-any-return]
+    def rejects(self, value: Sized) -> bool:
+        return bool(len(value) > self.limit)
 
 
 class MinLength(Constraint):
@@ -84,8 +83,8 @@ class MinLength(Constraint):
 
     requirement = "length must be greater than or equal to"
 
-    def rejects(self, value: Any) -> bool:
-        return len(value) < self.limit  # type: ignore[no-any-return]
+    def rejects(self, value: Sized) -> bool:
+        return bool(len(value) < self.limit)
 
 
 class Maximum(Constraint):
@@ -93,8 +92,8 @@ class Maximum(Constraint):
 
     requirement = "must be a value less than or equal to"
 
-    def rejects(self, value: Any) -> bool:
-        return value > self.limit  # type: ignore[no-any-return]
+    def rejects(self, value: float) -> bool:
+        return bool(value > self.limit)
 
 
 class Minimum(Constraint):
@@ -102,8 +101,8 @@ class Minimum(Constraint):
 
     requirement = "must be a value greater than or equal to"
 
-    def rejects(self, value: Any) -> bool:
-        return value < self.limit  # type: ignore[no-any-return]
+    def rejects(self, value: float) -> bool:
+        return bool(value < self.limit)
 
 
 class Pattern(Constraint):
@@ -111,7 +110,7 @@ class Pattern(Constraint):
 
     requirement = "must be a follow pattern or equal to"
 
-    def rejects(self, value: Any) -> bool:
+    def rejects(self, value: str) -> bool:
         return re.search(self.limit, value) is None
 
     def __str__(self) -> str:
@@ -121,7 +120,7 @@ class Pattern(Constraint):
 class Field:
     """One field of a model class."""
 
-    def __init__(self, name: str, hint: Any, default: Any) -> None:
+    def __init__(self, name: str, hint: Any, default: Json) -> None:
         self.name = name
         self.default = default
         self.wire_name = _camel_case(name)
@@ -162,7 +161,7 @@ class Field:
             quick = "False"
         return (quick if self.required else "{0} is None or " + quick).format(self.name)
 
-    def check(self, value: Any) -> None:
+    def check(self, value: Union[Json, enum.Enum, datetime.datetime]) -> None:
         """Raise 1.1.0's ``ValueError`` if ``value`` is invalid for the field."""
         if value is None:
             if self.required:

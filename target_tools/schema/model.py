@@ -7,15 +7,31 @@ grows; only objects and lists must be where the schema has them.
 
 import datetime
 import enum
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, get_args, get_origin
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from target_tools.clock import as_utc, parse_iso_8601
 from target_tools.error_text import invalid
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.schema.fields import Field, declared_fields, field_hints, generate_constructor
-from target_tools.typing_compat import dataclass_transform
+from target_tools.typing_compat import Json, dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
+#: A value of a field, or a part of one.
+Value = Union[Json, datetime.datetime, enum.Enum, "Model", List["Model"]]
 Check = Callable[[Any], None]
 Load = Callable[[Any], Any]
 
@@ -26,7 +42,7 @@ _LEAVES = frozenset([str, int, float, bool, type(None)])
 class SchemaMismatch(Exception):
     """JSON that does not match the schema. Each level prepends its step to ``path`` while the error propagates."""
 
-    def __init__(self, expected: str, found: Any) -> None:
+    def __init__(self, expected: str, found: "Union[Json, Model]") -> None:
         super().__init__()
         self.problem = invalid("", expected=expected, got=found, secret=True)
         self.path = ""
@@ -103,8 +119,8 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
             raise InvalidResponse(mismatch.message(cls.__name__)) from None
 
     @classmethod
-    def _loaded(cls: Type[ModelT], data: Any) -> ModelT:
-        if data.__class__ is not dict:
+    def _loaded(cls: Type[ModelT], data: "Union[Json, Model]") -> ModelT:
+        if not isinstance(data, dict):
             if isinstance(data, cls):
                 return data
             if not isinstance(data, Mapping):
@@ -279,7 +295,7 @@ def _build_setattr(cls: Type[Model]) -> None:
     cls.__setattr__ = _validating_setattr if cls._checks else super(cls, cls).__setattr__  # type: ignore[method-assign,assignment]
 
 
-def _validating_setattr(self: Model, name: str, value: Any) -> None:
+def _validating_setattr(self: Model, name: str, value: Value) -> None:
     check = self._checks.get(name)
     if check is not None:
         check(value)
@@ -291,14 +307,10 @@ def _build_init(cls: Type[Model]) -> None:
     cls.__init__ = generate_constructor(cls, fields_of(cls), cls.__setattr__ is not object.__setattr__)  # type: ignore[method-assign]
 
 
+_TABLES = ("openapi_types", "attribute_map", "_names", "_defaults", "_checks", "_by_wire_name")
 #: The attributes that each class with fields gets, and the function that builds each.
 _BUILDERS = {
-    "openapi_types": _build_tables,
-    "attribute_map": _build_tables,
-    "_names": _build_tables,
-    "_defaults": _build_tables,
-    "_checks": _build_tables,
-    "_by_wire_name": _build_tables,
+    **dict.fromkeys(_TABLES, _build_tables),
     "__setattr__": _build_setattr,
     "__init__": _build_init,
 }
@@ -320,7 +332,7 @@ def _loader(kind: Any) -> Optional[Load]:
 
 
 def _list_loader(load: Optional[Load]) -> Load:
-    def load_list(items: Any) -> List[Any]:
+    def load_list(items: Json) -> List[Any]:
         if not isinstance(items, (list, tuple)):
             raise SchemaMismatch("a list", items)
         loaded: List[Any] = []
@@ -334,7 +346,7 @@ def _list_loader(load: Optional[Load]) -> Load:
     return load_list
 
 
-def _load_object(value: Any) -> Any:
+def _load_object(value: Json) -> Mapping[str, Any]:
     if not isinstance(value, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
         raise SchemaMismatch("an object", value)
     return value
@@ -358,12 +370,12 @@ def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str
     return plain
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Value) -> Any:
     """Convert a value that may contain models to JSON."""
     return _to_plain(value, True, True)
 
 
-def _to_plain(value: Any, by_alias: bool, exclude_none: bool) -> Any:
+def _to_plain(value: Value, by_alias: bool, exclude_none: bool) -> Any:
     """Convert ``value`` to dicts, lists and JSON scalars."""
     if value.__class__ in _LEAVES:
         plain = value

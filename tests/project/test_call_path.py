@@ -20,7 +20,7 @@ from tests.support import ROOT, offers
 MAX_SERVER_SIDE = 21
 MAX_ON_DEVICE = 27
 #: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
-MAX_UNTYPED = 7.5
+MAX_UNTYPED = 6.0
 
 
 def modules_used_by(call: Callable[[], object]) -> Set[str]:
