@@ -7,7 +7,7 @@ Types have the schema's names, as in ``openapi_types``: ``DeliveryResponse``, ``
 import datetime
 import enum
 import re
-from typing import Any, Dict, Mapping, Optional, Type, Union
+from typing import Any, Dict, Mapping, Match, Optional, Type, Union
 
 from delivery_api_client.models import MODELS
 from target_python_sdk.types import Order
@@ -119,7 +119,7 @@ def empty_value(type_name: TypeName) -> Any:
     return cls.from_dict({}) if cls is not None and issubclass(cls, Model) else None
 
 
-def _container(type_name: TypeName) -> "Optional[re.Match[str]]":
+def _container(type_name: TypeName) -> Optional[Match[str]]:
     """Match the name of a list or dict type; the first or the second group is the type of its items."""
     return _CONTAINER.fullmatch(type_name) if isinstance(type_name, str) else None
 

@@ -8,6 +8,8 @@ from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import ApiTypeError, ApiValueError
 
+#: The model, or its JSON object.
+Request = Union[DeliveryRequest, Mapping[str, Any]]
 #: Further keyword arguments of :meth:`DeliveryApi.execute`.
 KEYWORDS = frozenset(
     {
@@ -30,13 +32,7 @@ class DeliveryApi:
     def __init__(self, api_client: Optional[ApiClient] = None) -> None:
         self.api_client = ApiClient() if api_client is None else api_client
 
-    def execute(
-        self,
-        ims_org_id: str,
-        session_id: str,
-        delivery_request: Union[DeliveryRequest, Mapping[str, Any]],
-        **kwargs: Any,
-    ) -> Any:
+    def execute(self, ims_org_id: str, session_id: str, delivery_request: Request, **kwargs: Any) -> Any:
         """Send a request and return its ``DeliveryResponse``.
 
         :param version: The caller's version.
@@ -51,13 +47,7 @@ class DeliveryApi:
             ims_org_id, session_id, delivery_request, **{**kwargs, "_return_http_data_only": True}
         )
 
-    def execute_with_http_info(
-        self,
-        ims_org_id: str,
-        session_id: str,
-        delivery_request: Union[DeliveryRequest, Mapping[str, Any]],
-        **kwargs: Any,
-    ) -> Any:
+    def execute_with_http_info(self, ims_org_id: str, session_id: str, delivery_request: Request, **kwargs: Any) -> Any:
         """Send a request and return ``(DeliveryResponse, status, headers)``. Takes the arguments of ``execute``."""
         for name in kwargs:
             if name not in KEYWORDS:

@@ -21,11 +21,10 @@ def response(
     fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
     if status == 204:  # has no body
         fields = {}
-    for name, value in (headers or {}).items():
-        for usual in [one for one in fields if one.lower() == name.lower()]:
-            del fields[usual]
-        fields[name] = value
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items())]
+    given = headers or {}
+    replaced = {name.lower() for name in given}
+    usual = {name: value for name, value in fields.items() if name.lower() not in replaced}
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in {**usual, **given}.items())]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload
 
 
