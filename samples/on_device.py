@@ -1,34 +1,34 @@
 # ruff: noqa: T201 - a sample prints its results
 """Decide for one visitor with an on-device and with a hybrid client.
 
-In one terminal, start a Target edge on this machine, which also serves the rule artifact::
+Run the sample::
 
-    python -m target_python_sdk edge --port 8642
+    python samples/on_device.py
 
-In another terminal, run the sample::
+It starts a Target edge on this machine. To use an edge that runs already, add its address::
 
     python samples/on_device.py 127.0.0.1:8642
 
-Without the address, the sample uses Adobe's CDN, which has no artifact for ``acmeclient``.
-Enter your client code and organization below.
+To use your account, enter your client code and organization below, and remove the options for a local edge.
 """
 
 import sys
 
 from target_python_sdk import ClientOptions, TargetClient, TargetDeliveryResponse
+from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, VisitorId
 
+domain = sys.argv[1] if len(sys.argv) > 1 else LocalEdge().start().domain
 client_options: ClientOptions = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
     "events": {"artifact_download_failed": lambda event: print(event.error, file=sys.stderr)},
     "on_error": "default",  # without an artifact, show the default content
+    # For a local edge, which also serves the rule artifact:
+    "server_domain": domain,
+    "cdn_base_path": "http://" + domain,
+    "secure": False,
 }
-if len(sys.argv) > 1:
-    client_options["server_domain"] = sys.argv[1]
-    client_options["cdn_base_path"] = "http://" + sys.argv[1]
-    client_options["secure"] = False
-
 request = DeliveryRequest(
     id=VisitorId(tnt_id="visitor-3.35_0"),
     execute=ExecuteRequest(

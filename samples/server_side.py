@@ -1,21 +1,21 @@
 # ruff: noqa: T201 - a sample prints its results
 """Get offers and attributes from the edge, as in the documented examples.
 
-In one terminal, start a Target edge on this machine::
+Run the sample::
 
-    python -m target_python_sdk edge --port 8642
+    python samples/server_side.py
 
-In another terminal, run the sample::
+It starts a Target edge on this machine. To use an edge that runs already, add its address::
 
     python samples/server_side.py 127.0.0.1:8642
 
-Without the address, the sample uses Adobe's edge, which has no client ``acmeclient``. Enter
-your client code and organization below.
+To use your account, enter your client code and organization below, and remove the options for a local edge.
 """
 
 import sys
 
 from target_python_sdk import AttributesOptions, ClientOptions, TargetClient
+from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import ChannelType, Context, DeliveryRequest, ExecuteRequest, MboxRequest
 
 
@@ -48,9 +48,9 @@ client_options: ClientOptions = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
     "events": {"client_ready": client_ready_callback},
+    # For a local edge:
+    "server_domain": sys.argv[1] if len(sys.argv) > 1 else LocalEdge().start().domain,
+    "secure": False,
 }
-if len(sys.argv) > 1:
-    client_options["server_domain"] = sys.argv[1]
-    client_options["secure"] = False
 
 target_client = TargetClient.create(client_options)

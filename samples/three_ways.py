@@ -1,25 +1,31 @@
 # ruff: noqa: T201 - a sample prints its results
 """Get the same offer with a blocking call, with a callback, and with await.
 
-In one terminal, start a Target edge on this machine::
+Run the sample::
 
-    python -m target_python_sdk edge --port 8642
+    python samples/three_ways.py
 
-In another terminal, run the sample::
+It starts a Target edge on this machine. To use an edge that runs already, add its address::
 
     python samples/three_ways.py 127.0.0.1:8642
+
+To use your account, enter your client code and organization below, and remove the options for a local edge.
 """
 
 import asyncio
 import sys
 
 from target_python_sdk import CallbackOptions, CallOptions, ClientOptions, TargetClient, TargetDeliveryResponse
+from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, VisitorId
 
-client_options: ClientOptions = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
-if len(sys.argv) > 1:
-    client_options["server_domain"] = sys.argv[1]
-    client_options["secure"] = False
+client_options: ClientOptions = {
+    "client": "acmeclient",
+    "organization_id": "1234567890@AdobeOrg",
+    # For a local edge:
+    "server_domain": sys.argv[1] if len(sys.argv) > 1 else LocalEdge().start().domain,
+    "secure": False,
+}
 
 request = DeliveryRequest(
     id=VisitorId(tnt_id="visitor-2.35_0"),

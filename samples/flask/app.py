@@ -22,13 +22,13 @@ import functools
 import inspect
 import os
 import textwrap
-import time
 import uuid
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from flask import Flask, abort, jsonify, render_template, request
 
-from target_python_sdk import ClientOptions, TargetClient
+from target_python_sdk import ClientOptions, Offer, TargetClient
+from target_python_sdk.errors import OptionError
 from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, WsgiVisit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
@@ -50,12 +50,21 @@ greeting_request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(na
 products_request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS)]))
 
 
+class Products(NamedTuple):
+    """Prefetched products, and the tokens with which the browser reports that it shows them, and a click on one."""
+
+    content: Dict[str, Any]
+    display_tokens: List[str]
+    click_tokens: List[str]
+    state: str
+
+
 class PageContent(NamedTuple):
     """The decisions that a page shows. The defaults are the content without Target."""
 
     greeting: str = "Good to have you here."
     shipping: str = "Delivery in two to four days."
-    products: Optional[Dict[str, Any]] = None
+    products: Optional[Products] = None
     decided_by: str = "none"
 
 
@@ -115,14 +124,9 @@ class Shop:
         self.results[call] = None
 
     def notify(self, visit: WsgiVisit, event: Dict[str, Any]) -> None:
-        """Report a display or a click of the browser, in the background."""
-        notification = Notification(
-            id=uuid.uuid4().hex,
-            type=event["type"],
-            timestamp=int(time.time() * 1000),
-            mbox=NotificationMbox(name=PRODUCTS, state=event["state"]),
-            tokens=[event["token"]],
-        )
+        """Report a display or a click of the browser, in the background. The SDK adds an id and the time."""
+        mbox = NotificationMbox(name=PRODUCTS, state=event["state"] or None)
+        notification = Notification(type=event["type"], mbox=mbox, tokens=event["tokens"])
         notification_request = DeliveryRequest(notifications=[notification])
         self.client.send_notifications(visit.options(notification_request, callback=lambda envelope: None))
 
@@ -131,22 +135,25 @@ def content_of(envelope: Any, flags: Any = None) -> PageContent:
     """Return the content of a page, with defaults for everything that Target did not decide."""
     found = PageContent()
     if envelope is not None and envelope.error is None:
-        found = found._replace(decided_by=envelope.meta["decisioning_method"])
-        for _, option in options_of(envelope.response.execute):
-            found = found._replace(greeting=option.content)
-        for mbox, option in options_of(envelope.response.prefetch):
-            found = found._replace(products={**option.content, "token": option.event_token, "state": mbox.state})
+        products = envelope.offer(PRODUCTS)
+        found = found._replace(
+            greeting=envelope.offer(GREETING).html or found.greeting,
+            products=products_of(products) if products else None,
+            decided_by=envelope.meta["decisioning_method"],
+        )
     if flags is not None:
         found = found._replace(shipping=flags.as_object(SHIPPING).get("text", found.shipping))
     return found
 
 
-def options_of(part: Any) -> Iterator[Tuple[Any, Any]]:
-    """Yield every option with content, with its mbox, in a part of the answer."""
-    for mbox in (part and part.mboxes) or []:
-        for option in mbox.options or []:
-            if option.content:
-                yield mbox, option
+def products_of(offer: Offer) -> Products:
+    """Return the products of a prefetched offer."""
+    display = offer.display()
+    try:
+        clicks = offer.click().tokens
+    except OptionError:  # no activity measures clicks on it
+        clicks = []
+    return Products(offer.json, display.tokens or [], clicks or [], (display.mbox and display.mbox.state) or "")
 
 
 def create_application(edge: Optional[LocalEdge] = None) -> Flask:
@@ -175,10 +182,7 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
     @application.post("/notify")
     def notify() -> Any:
         body = request.get_json()
-        # A browser can send anything.
-        keys = ("type", "token", "state")
-        is_valid = isinstance(body, dict) and all(isinstance(body.get(key), str) for key in keys)
-        if not is_valid or body["type"] not in (MetricType.DISPLAY, MetricType.CLICK):
+        if not is_event(body):  # a browser can send anything
             abort(400)
         shop.notify(visit(), body)
         return "", 204
@@ -188,6 +192,15 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
         return jsonify([] if edge is None else edge.notifications[-8:])
 
     return application
+
+
+def is_event(body: Any) -> bool:
+    """Return whether a browser has sent a display or a click as ``notify.js`` does."""
+    if not isinstance(body, dict) or body.get("type") not in (MetricType.DISPLAY, MetricType.CLICK):
+        return False
+    tokens = body.get("tokens")
+    are_tokens = isinstance(tokens, list) and tokens and all(isinstance(token, str) for token in tokens)
+    return bool(are_tokens) and isinstance(body.get("state"), str)
 
 
 def visit() -> WsgiVisit:

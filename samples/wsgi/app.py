@@ -1,24 +1,28 @@
 """A WSGI application of a shop that uses callbacks, like many existing applications.
 
-It runs under any WSGI server; see serve.py. Environment variables configure it:
+It runs under any WSGI server; see serve.py. ``python samples/wsgi/app.py`` serves it with the server of Python's
+standard library, and with a Target edge on this machine. Environment variables configure it:
 
     TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
     TARGET_DECISIONING_METHOD            server-side, on-device or hybrid
     TARGET_SERVER_DOMAIN                 host:port of a Target edge on this machine, used with http
     TARGET_POLLING_INTERVAL              milliseconds between checks for a new rule artifact
     TARGET_TRUSTED_PROXIES               the number of your proxies in front of the server
+    PORT                                 the port for ``python samples/wsgi/app.py``; default: 5000
 """
 
 import html
 import logging
 import os
-import time
 import uuid
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, Optional
 from urllib.parse import parse_qs
+from wsgiref.simple_server import make_server
 
-from target_python_sdk import ClientOptions, TargetClient
+from target_python_sdk import ClientOptions, Offer, TargetClient
+from target_python_sdk.errors import OptionError
 from target_python_sdk.integrations.wsgi import TargetMiddleware, WsgiVisit
+from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
     ExecuteRequest,
@@ -94,15 +98,10 @@ def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
     return flags
 
 
-def notify(visit: WsgiVisit, kind: str, token: str) -> None:
-    """Report a display or a click of products, in the background."""
-    notification = Notification(
-        id=uuid.uuid4().hex,
-        type=kind,
-        timestamp=int(time.time() * 1000),
-        mbox=NotificationMbox(name=PRODUCTS),
-        tokens=[token],
-    )
+def notify(visit: WsgiVisit, event: Dict[str, str]) -> None:
+    """Report a display or a click of products, in the background. The SDK adds an id and the time."""
+    mbox = NotificationMbox(name=PRODUCTS, state=event.get("state"))
+    notification = Notification(type=event["type"], mbox=mbox, tokens=event["tokens"].split())
     request = DeliveryRequest(notifications=[notification])
     target_client.send_notifications(visit.options(request, callback=on_notified, err_callback=on_error))
 
@@ -118,7 +117,7 @@ def on_error(error: BaseException) -> None:
 
 
 def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Serve the page at ``GET /``, and the click on its button at ``POST /clicked``."""
+    """Serve the page at ``GET /``. Its script posts displays and clicks to ``/notify``."""
     visit: WsgiVisit = environ["adobe.target"]
     route = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO') or '/'}"
     # Only the demo needs the process id.
@@ -127,11 +126,12 @@ def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
         body = page(visit)
         start_response("200 OK", [*headers, ("Content-Length", str(len(body))), ("Cache-Control", "no-store")])
         return [body]
-    if route == "POST /clicked":
-        token = form(environ).get("token")
-        if token:
-            notify(visit, MetricType.CLICK, token)
-        start_response("303 See Other", [*headers, ("Content-Length", "0"), ("Location", ".")])
+    if route == "POST /notify":
+        event = form(environ)
+        is_valid = event.get("type") in (MetricType.DISPLAY, MetricType.CLICK) and event.get("tokens")
+        if is_valid:  # a browser can send anything
+            notify(visit, event)
+        start_response("204 No Content" if is_valid else "400 Bad Request", [*headers, ("Content-Length", "0")])
         return [b""]
     start_response("404 Not Found", [*headers, ("Content-Length", "0")])
     return [b""]
@@ -151,43 +151,49 @@ def page(visit: WsgiVisit) -> bytes:
     """Render the page for this visitor."""
     envelope = get_offers(visit)
     flags = get_flags(visit)
-    greeting = "<div>Welcome</div>"
-    products = ""
-    if envelope is not None:
-        response = envelope["response"]
-        for option in first_options(response.execute):
-            greeting = option.content  # HTML by the author of the activity
-        for option in first_options(response.prefetch):
-            products = product_list(option)
-            notify(visit, MetricType.DISPLAY, option.event_token)
+    greeting = None if envelope is None else envelope.offer(GREETING).html  # HTML by the author of the activity
+    products = None if envelope is None else envelope.offer(PRODUCTS)
     return PAGE.format(
-        greeting=greeting,
-        products=products or "<p>There are no recommendations today.</p>",
+        greeting=greeting or "<div>Welcome</div>",
+        products=product_list(products) if products else "<p>There are no recommendations today.</p>",
         provider=html.escape(str(flags.get("searchProviderId", "default"))),
         method=html.escape(envelope["meta"]["decisioning_method"] if envelope else "none"),
         process=os.getpid(),
     ).encode()
 
 
-def first_options(part: Any) -> List[Any]:
-    """Return the options with content of the first mbox in a part of the answer."""
-    mboxes = (part and part.mboxes) or []
-    return [option for option in (mboxes[0].options or [] if mboxes else []) if option.content]
-
-
-def product_list(option: Any) -> str:
-    """Render the recommended products of a JSON offer."""
+def product_list(offer: Offer) -> str:
+    """Render the recommended products of a JSON offer, with the tokens that the script reports."""
     rows = [
         f"<li><b>{html.escape(product['name'])}</b> <span>{product['price']:.2f}</span></li>"
-        for product in option.content["products"]
+        for product in offer.get("products", [])
     ]
-    title, token = html.escape(option.content["title"]), html.escape(option.event_token)
-    return PRODUCT_LIST.format(title=title, rows="".join(rows), token=token)
+    display = offer.display()
+    try:
+        clicks = offer.click().tokens
+    except OptionError:  # no activity measures clicks on it
+        clicks = []
+    attributes = {
+        "display": " ".join(display.tokens or []),
+        "click": " ".join(clicks or []),
+        "state": (display.mbox and display.mbox.state) or "",
+    }
+    data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in attributes.items())
+    return PRODUCT_LIST.format(title=html.escape(offer.get("title", "")), rows="".join(rows), data=data) + SCRIPT
 
 
-PRODUCT_LIST = """<h2>{title}</h2><ul>{rows}</ul>
-<form method="post" action="clicked"><input type="hidden" name="token" value="{token}">
-<button>Show me more</button></form>"""
+PRODUCT_LIST = """<div id="offer" {data}><h2>{title}</h2><ul>{rows}</ul><button>Show me more</button></div>"""
+
+SCRIPT = """<script>
+const offer = document.getElementById("offer");
+function notify(type) {
+  const tokens = offer.dataset[type];
+  const body = new URLSearchParams({type, tokens, state: offer.dataset.state});
+  if (tokens) fetch("notify", {method: "POST", body, keepalive: true});
+}
+offer.querySelector("button").addEventListener("click", () => notify("click"));
+notify("display");
+</script>"""
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -208,6 +214,9 @@ footer {{ color: #6b675f; font-size: 14px; text-align: center }}
 </main></body></html>
 """
 
+if __name__ == "__main__" and not os.environ.get("TARGET_SERVER_DOMAIN"):
+    os.environ["TARGET_SERVER_DOMAIN"] = LocalEdge().start().domain  # it runs until the end of this process
+
 # Created at import. The server can import the module before it forks, or in each worker.
 target_client = TargetClient.create(client_options())
 try:
@@ -217,3 +226,11 @@ except ImportError:
 else:  # with --gevent or --skip-atexit-teardown, uWSGI runs only this exit handler
     uwsgi.atexit = target_client.close  # type: ignore[attr-defined,unused-ignore]
 application = TargetMiddleware(shop, trusted_proxies=int(os.environ.get("TARGET_TRUSTED_PROXIES", "0")))
+
+if __name__ == "__main__":
+    with make_server("127.0.0.1", int(os.environ.get("PORT", "5000")), application) as server:
+        print(f"http://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201 - the address to open
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            target_client.close()

@@ -39,7 +39,7 @@ TIMEOUT = 20.0
 STOP_LIMIT = 2.0
 
 _GREETING = re.compile(r'id="greeting"><div>(.*?)</div>')
-_TOKEN = re.compile(r'name="token" value="(.*?)"')
+_REPORTS = re.compile(r'data-display="(.*?)" data-click="(.*?)" data-state="(.*?)"')
 
 
 class DemoFailed(Exception):
@@ -51,7 +51,10 @@ class Page(NamedTuple):
 
     process: int
     greeting: str
-    token: str
+    #: The tokens of a display and of a click on the products, and their state.
+    display: str
+    click: str
+    state: str
 
 
 class Visitor:
@@ -64,17 +67,22 @@ class Visitor:
         self._port = port
 
     def open_page(self) -> Page:
-        """Open the page."""
+        """Open the page, whose script reports that it shows the products."""
         process, text = self._request("GET", "/")
-        greeting, token = _GREETING.search(text), _TOKEN.search(text)
-        if greeting is None or token is None:
+        greeting, reports = _GREETING.search(text), _REPORTS.search(text)
+        if greeting is None or reports is None:
             raise DemoFailed(f"{self.name} got a page without an offer")
         self.greetings.add(greeting.group(1))
-        return Page(process, greeting.group(1), token.group(1))
+        page = Page(process, greeting.group(1), *reports.groups())
+        self._notify("display", page.display, page.state)
+        return page
 
     def click(self, page: Page) -> None:
         """Click the button on the page."""
-        self._request("POST", "/clicked", urlencode({"token": page.token}))
+        self._notify("click", page.click, page.state)
+
+    def _notify(self, kind: str, tokens: str, state: str) -> None:
+        self._request("POST", "/notify", urlencode({"type": kind, "tokens": tokens, "state": state}))
 
     def _request(self, method: str, path: str, form: str = "") -> "tuple[int, str]":
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
@@ -85,7 +93,7 @@ class Visitor:
             text = answer.read().decode()
         finally:
             connection.close()
-        if answer.status not in (200, 303):
+        if answer.status not in (200, 204):
             raise DemoFailed(f"{method} {path}: status {answer.status}")
         for header in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = header.partition(";")[0].partition("=")
@@ -210,10 +218,11 @@ def activities(*greetings: str) -> Dict[str, Any]:
         ("Products", "product-recommendations", [{"name": "All visitors", "offer": {"json": products}}]),
         ("Flags", "demo-engineering-flags", [{"name": "All visitors", "offer": {"json": {"searchProviderId": 143}}}]),
     ]
+    clicks = {"metrics": [{"type": "click", "selector": "#offer button"}]}
     return {
         "client": "acmeclient",
         "activities": [
-            {"id": 1000 + number, "name": name, "locations": [location], "experiences": experiences}
+            {"id": 1000 + number, "name": name, "locations": [location], "experiences": experiences, **clicks}
             for number, (name, location, experiences) in enumerate(locations)
         ],
     }

@@ -3,7 +3,8 @@
 
     python samples/wsgi/serve.py gunicorn
     python samples/wsgi/serve.py uwsgi --lazy-apps
-    python samples/wsgi/serve.py            # lists the servers
+    python samples/wsgi/serve.py            # the first of the installed servers
+    python samples/wsgi/serve.py --help     # lists the servers
 
 Arguments after the name of the server are passed to it unchanged. Unless ``TARGET_SERVER_DOMAIN`` is set, it also
 starts a Target edge on this machine, with the built-in sample activities. Ctrl+C stops both.
@@ -163,9 +164,13 @@ def _edge() -> Iterator[str]:
 def main(arguments: List[str]) -> int:
     """Serve until interrupted, and return the exit code."""
     parser = argparse.ArgumentParser(description="Run the sample application under a WSGI server.")
-    parser.add_argument("server", choices=list(SERVERS))
+    installed = next((server for server in SERVERS if not missing(server)), None)
+    parser.add_argument("server", nargs="?", choices=list(SERVERS), default=installed, help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="default: 0, which selects a free port")
     chosen, extra = parser.parse_known_args(arguments)
+    if chosen.server is None:
+        print("No server is installed: pip install gunicorn\nWithout one, run app.py itself", file=sys.stderr)
+        return 2
     if missing(chosen.server):
         print(missing(chosen.server), file=sys.stderr)
         return 2

@@ -28,6 +28,7 @@ from target_python_sdk.decisioning.offer import (
     PREFETCH,
     DecisionMode,
     analytics,
+    click_metrics,
     geo_tokens,
     metrics,
     notification_state,
@@ -268,7 +269,7 @@ class _DecisionBuilder:
         options = [option for rule in rules for option in self._options(rule, details, mode, mbox, trace)]
         return PageLoadResponse(
             options=options,
-            metrics=unique_by_token([metric for rule in rules for metric in mode.metrics(rule) or ()]) or None,
+            metrics=unique_by_token([metric for rule in rules for metric in click_metrics(rule) or ()]) or None,
             analytics=next(filter(None, map(analytics, rules)), None),
             state=None if mode is EXECUTE else next(filter(None, map(notification_state, rules)), None),
             trace=None if trace is None else trace.as_dict(),
@@ -307,7 +308,7 @@ class _DecisionBuilder:
             index=mbox.index,
             name=mbox.name,
             options=self._options(rule, mbox, mode, str(mbox.name), trace),
-            metrics=mode.metrics(rule),
+            metrics=click_metrics(rule),
             analytics=analytics(rule),
         )
         if isinstance(response, PrefetchMboxResponse):
@@ -333,7 +334,7 @@ class _DecisionBuilder:
                 view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
                 view.analytics, view.state = analytics(rule), notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)]
+            view.metrics = [*(view.metrics or ()), *metrics(rule)] or None
             view.trace = None if trace is None else trace.as_dict()
 
 

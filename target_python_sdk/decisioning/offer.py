@@ -60,9 +60,11 @@ def metrics(rule: CompiledRule) -> List[Metric]:
     return [_metric(document) for document in rule.metrics]
 
 
-def click_metrics(rule: CompiledRule) -> List[Metric]:
-    """Return the click metrics of the offer. The engine itself reports displays of an execute request."""
-    return [_metric(document) for document in rule.metrics if document.get("type") == "click"] if rule.metrics else []
+def click_metrics(rule: CompiledRule) -> Optional[List[Metric]]:
+    """Return the click metrics of the offer, or None. Options have their own tokens for displays."""
+    if not rule.metrics:
+        return None
+    return [_metric(document) for document in rule.metrics if document.get("type") == "click"] or None
 
 
 def _metric(document: Mapping[str, Any]) -> Metric:
@@ -101,20 +103,14 @@ def unique_by_token(metrics: List[Metric]) -> List[Metric]:
     return list(by_token.values())
 
 
-def _no_metrics(rule: CompiledRule) -> None:
-    return None
-
-
 class DecisionMode(NamedTuple):
     """How the offers of execute and prefetch requests differ."""
 
     name: str
     options: Callable[[CompiledRule, Details, Optional[Tokens]], List[Option]]
-    metrics: Callable[[CompiledRule], Optional[List[Metric]]]
     #: Whether the engine reports the offers as displayed.
     reports_display: bool
 
 
-EXECUTE = DecisionMode("execute", execute_options, click_metrics, True)
-#: Prefetched options have their own event tokens, so only views contain metrics.
-PREFETCH = DecisionMode("prefetch", prefetch_options, _no_metrics, False)
+EXECUTE = DecisionMode("execute", execute_options, True)
+PREFETCH = DecisionMode("prefetch", prefetch_options, False)

@@ -17,7 +17,7 @@ decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
         })
         ...
         edge.requests[-1].body      # the request that the client sent
-        edge.notifications          # the displays and clicks reported so far
+        edge.displays, edge.clicks  # the experiences that were displayed and clicked
         edge.load("other.json")     # serve other activities from now on
 
 The shell command ``python -m target_python_sdk edge [activities.json]`` starts the same
@@ -26,6 +26,16 @@ edge.
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities
 from target_python_sdk.local_edge.edge import LocalEdge
+from target_python_sdk.local_edge.events import RecordedEvent
 from target_python_sdk.local_edge.server import RecordedRequest
 
-__all__ = ["Activities", "Activity", "Experience", "LocalEdge", "Offer", "RecordedRequest", "read_activities"]
+__all__ = [
+    "Activities",
+    "Activity",
+    "Experience",
+    "LocalEdge",
+    "Offer",
+    "RecordedEvent",
+    "RecordedRequest",
+    "read_activities",
+]

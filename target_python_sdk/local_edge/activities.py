@@ -17,9 +17,11 @@ a single-page application. Visitors outside the shares get no offer. Without any
 ``offer`` shows the default content.
 
 Optional keys of an activity are ``audience``, the JSON-logic condition that its visitors
-must match; ``property``, the token of the only property it runs in; and ``remote``: only
-the edge decides it. The document can also contain ``geo``: the location of every visitor,
-with the keys of the API's ``context.geo``.
+must match; ``property``, the token of the only property it runs in; ``remote``: only the
+edge decides it; and ``metrics``, the clicks that it measures, such as
+``[{"type": "click", "selector": "#buy"}]``, where the selector is optional. The document can
+also contain ``geo``: the location of every visitor, with the keys of the API's
+``context.geo``.
 """
 
 import contextlib
@@ -39,10 +41,12 @@ from target_python_sdk.local_edge.validation import (
     check_text,
     error_at,
 )
+from target_python_sdk.types import MetricType
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
-ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "experiences")
+ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "metrics", "experiences")
+METRIC_KEYS = ("type", "selector")
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
@@ -85,6 +89,8 @@ class Activity(NamedTuple):
     property_token: Optional[str] = None
     #: Whether only the edge decides it.
     is_remote: bool = False
+    #: The clicks that it measures, with the keys of the API's metrics.
+    metrics: Tuple[Mapping[str, str], ...] = ()
 
 
 class Activities(NamedTuple):
@@ -173,7 +179,16 @@ def _activity(value: JsonValue, place: str) -> Activity:
         _audience(value.get("audience"), f"{place}.audience"),
         None if value.get("property") is None else check_text(value["property"], f"{place}.property"),
         check_boolean(value.get("remote", False), f"{place}.remote"),
+        tuple(
+            _metric(metric, at) for at, metric in check_objects(value.get("metrics"), f"{place}.metrics", METRIC_KEYS)
+        ),
     )
+
+
+def _metric(metric: Mapping[str, Any], place: str) -> Mapping[str, str]:
+    if metric.get("type") != MetricType.CLICK:
+        raise error_at(f"{place}.type", "'click'", metric.get("type"))
+    return {key: check_text(value, f"{place}.{key}") for key, value in metric.items()}
 
 
 def _audience(condition: JsonValue, place: str) -> JsonValue:

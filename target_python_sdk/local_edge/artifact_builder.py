@@ -100,13 +100,17 @@ def _rule(activity: Activity, location: _ActivityLocation, index: int, experienc
     if experience.offer is not None:
         option["type"], option["content"] = experience.offer
     option["eventToken"] = make_token("display", activity.id, index, location.name)
+    metrics = [
+        {**metric, "eventToken": make_token("click", activity.id, index, location.name, number)}
+        for number, metric in enumerate(activity.metrics)
+    ]
     rule = {
         # A page load shows only one rule of each key, so each activity shows one experience.
         "ruleKey": f"{activity.id}-{location.number}",
         "activityId": activity.id,
         "meta": _meta(activity, location, index, experience),
         "condition": _condition(activity, experience),
-        "consequence": {"name": location.name, "options": [option], "metrics": []},
+        "consequence": {"name": location.name, "options": [option], "metrics": metrics},
     }
     return rule if activity.property_token is None else {**rule, "propertyTokens": [activity.property_token]}
 

@@ -15,6 +15,7 @@ from target_python_sdk.local_edge.activities import (
     read_document,
 )
 from target_python_sdk.local_edge.artifact_builder import build_artifact, compile_edge_artifact
+from target_python_sdk.local_edge.events import events_by_token
 from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, check_text
 
 logger = getLogger("adobe.target.local_edge")
@@ -50,41 +51,42 @@ class EdgeContent:
         geo: Optional[Mapping[str, Any]] = None,
         client: Optional[str] = None,
     ) -> None:
-        if client is not None:
-            check_text(client, "client")
+        overrides: Json = {
+            **({} if client is None else {"client": check_text(client, "client")}),
+            **({} if geo is None else {"geo": parse_geo(geo)}),
+        }
         document = read_document(source)
         with prefix_errors_with(source):
-            #: None if the source is a rule artifact.
-            self.activities: Optional[Activities] = None
             if is_artifact(document):
-                self._load_artifact(document, geo, client)
+                activities, rules, edge_rules = None, document, document
+                code = check_object(document.get("meta") or {}, "meta").get("clientCode", "acmeclient")
+                settings = {"client": check_text(code, "meta.clientCode"), "geo": {}, **overrides}
             else:
-                self._load_activities(parse_activities(document), geo, client)
+                activities = parse_activities(document)._replace(**overrides)
+                rules, edge_rules = build_artifact(activities), build_artifact(activities, include_remote=True)
+                settings = {"client": activities.client, "geo": activities.geo}
+            self.client: str = settings["client"]
+            self.geo: Mapping[str, Any] = settings["geo"]
+            #: The artifact that the edge decides with.
+            self.artifact = compile_edge_artifact(edge_rules, self.client)
+        #: None if the source is a rule artifact.
+        self.activities: Optional[Activities] = activities
+        #: The artifact for clients.
+        self.rules: Json = rules
+        for reason in self.artifact.skipped_rules:
+            logger.warning("Skipped a rule: %s", reason)
+        #: The events that clients can report.
+        self.events = events_by_token(self.artifact)
         body = json.dumps(self.rules, separators=(",", ":")).encode("ascii")
         self.json = _artifact_file(body, "application/json;charset=UTF-8")
         self.bin = _artifact_file(obfuscate(body, organization_id), "application/octet-stream")
 
-    def _load_artifact(self, document: Json, geo: Optional[Mapping[str, Any]], client: Optional[str]) -> None:
-        meta = check_object(document.get("meta") or {}, "meta")
-        self.client = client or check_text(meta.get("clientCode", "acmeclient"), "meta.clientCode")
-        self.geo = parse_geo(geo)
-        #: The artifact for clients, and the one that the edge decides with.
-        self.rules, self.artifact = document, compile_edge_artifact(document, self.client)
-        for reason in self.artifact.skipped_rules:
-            logger.warning("Skipped a rule: %s", reason)
-
-    def _load_activities(self, activities: Activities, geo: Optional[Mapping[str, Any]], client: Optional[str]) -> None:
-        activities = activities._replace(client=client or activities.client)
-        if geo is not None:
-            activities = activities._replace(geo=parse_geo(geo))
-        self.activities, self.client, self.geo = activities, activities.client, dict(activities.geo)
-        self.rules = build_artifact(activities)
-        self.artifact = compile_edge_artifact(build_artifact(activities, include_remote=True), self.client)
-
     def summary_lines(self) -> List[str]:
         """Return one line for each activity, or for each location of a rule artifact."""
         if self.activities is None:
-            return _summarize_rules(self.rules)
+            mboxes, views = self.artifact.mboxes, self.artifact.views
+            lines = [f"{name}: {len(rules)} rules" for name, rules in mboxes.items()]
+            return [*lines, *(f"view {name}: {len(rules)} rules" for name, rules in views.items())]
         lines = []
         for activity in self.activities.activities:
             where = ", ".join(activity.locations + tuple(f"view {name}" for name in activity.views))
@@ -97,11 +99,3 @@ class EdgeContent:
 def is_artifact(document: JsonValue) -> bool:
     """Return whether the document is a rule artifact and not a file of activities."""
     return isinstance(document, Mapping) and "rules" in document and "version" in document
-
-
-def _summarize_rules(artifact: Json) -> List[str]:
-    lines = []
-    for kind, prefix in (("mboxes", ""), ("views", "view ")):
-        rules = check_object(check_object(artifact["rules"], "rules").get(kind) or {}, f"rules.{kind}")
-        lines += [f"{prefix}{name}: {len(found or ())} rules" for name, found in rules.items()]
-    return lines

@@ -5,7 +5,6 @@ that clients send back, and the reason for each decision.
 """
 
 import logging
-import uuid
 from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
@@ -13,14 +12,15 @@ from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
 from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, experience_of, make_token
 from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.events import RecordedEvent
 from target_python_sdk.local_edge.explanations import explain_match, explain_no_match
-from target_python_sdk.local_edge.request_validation import optional_object, validate_request
-from target_python_sdk.local_edge.validation import Json, JsonValue
+from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, check_text, error_at
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
-from target_python_sdk.types import DeliveryRequest, Geo
+from target_python_sdk.types import ChannelType, DeliveryRequest, Geo, LoggingType, VisitorId
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.hashing import bucket
 from target_tools.logger import Log
+from target_tools.schema.model import copy_with
 from target_tools.uuids import UuidGenerator
 
 #: The cluster in the answers, and at the end of the tntIds that this edge creates.
@@ -29,44 +29,61 @@ EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
 logger = logging.getLogger("adobe.target.local_edge")
 
 
-def build_response(content: EdgeContent, request: JsonValue, session_id: str) -> Json:
-    """Return the delivery response. Raises ``OptionError`` for a request that the API would reject."""
-    request = validate_request(request)
+class EdgeAnswer(NamedTuple):
+    """The answer to a delivery request, and the displays that it counts: those of executed offers."""
+
+    response: Json
+    displays: List[RecordedEvent]
+
+
+def parse_request(body: JsonValue) -> DeliveryRequest:
+    """Return the model of a request. Raises ``OptionError``, which names the place, if the API would reject it."""
     try:
-        model = DeliveryRequest.from_dict(request)
+        request: DeliveryRequest = DeliveryRequest.from_dict(check_object(body, "request"))
     except InvalidResponse as error:
         raise OptionError(str(error)) from error
+    channel = None if request.context is None else request.context.channel
+    if channel not in (ChannelType.WEB, ChannelType.MOBILE):
+        raise error_at("context.channel", "'web' or 'mobile'", channel)
+    ids = (request.id or VisitorId()).to_dict(by_alias=True, exclude_none=True)
+    for key in {"tntId", "thirdPartyId", "marketingCloudVisitorId"}.intersection(ids):
+        check_text(ids[key], f"id.{key}")
+    for mode, part in (("execute", request.execute), ("prefetch", request.prefetch)):
+        for index, mbox in enumerate((part and part.mboxes) or ()):
+            check_text(None if mbox is None else mbox.name, f"{mode}.mboxes[{index}].name")
+    for index, view in enumerate((request.prefetch and request.prefetch.views) or ()):
+        check_text((view and view.name) or "all", f"prefetch.views[{index}].name")
+    return request
+
+
+def build_response(content: EdgeContent, request: DeliveryRequest, session_id: str) -> EdgeAnswer:
+    """Return the answer to a request of ``parse_request``."""
+    ids = UuidGenerator()
     # As on-device, a tntId is created only if no id can bucket the visitor. A tntId next to a
     # thirdPartyId would return in the cookie, and decide from then on.
-    identity = with_device_id(model.id, content.client, CLUSTER)
+    identity = with_device_id(request.id, content.client, CLUSTER)
     visitor = bucketing_id(identity)
-    decision_request = DecisionRequest(
-        model.replace(id=identity), session_id, visitor, UuidGenerator(), _geo(request, content.geo)
-    )
+    asked = copy_with(request, id=identity, request_id=request.request_id or ids.next())
+    decision_request = DecisionRequest(asked, session_id, visitor, ids, _geo(request, content.geo))
     decision = decide(content.artifact, decision_request, EngineContext(content.client, Log(logger)))
-    decided = decision.response.to_dict(by_alias=True, exclude_none=True)
-    analytics = optional_object(optional_object(request, "experienceCloud"), "analytics")
-    details = _AnswerDetails(content, visitor, analytics.get("logging") == "client_side")
-    response: Json = {
-        "status": 200,
-        "requestId": request.get("requestId") or str(uuid.uuid4()),
-        "client": content.client,
-        "id": identity.to_dict(by_alias=True, exclude_none=True),
-        "edgeHost": EDGE_HOST,
-    }
+    response: Json = {**decision.response.to_dict(by_alias=True, exclude_none=True), "edgeHost": EDGE_HOST}
+    analytics = request.experience_cloud and request.experience_cloud.analytics
+    logging_type = analytics and analytics.logging
+    details = _AnswerDetails(content, visitor, logging_type == LoggingType.CLIENT_SIDE)
     for mode in ("execute", "prefetch"):
-        if request.get(mode) is not None:
-            response[mode] = details.with_edge_fields(decided.get(mode, {}), mode)
-    if request.get("notifications") is not None:
-        response["notifications"] = [{"id": notification["id"]} for notification in request["notifications"]]
-    return response
+        details.add_edge_fields(response.get(mode, {}), mode)
+    if request.notifications is not None:
+        response["notifications"] = [{"id": notification.id} for notification in request.notifications]
+    tokens = [token for notification in decision.notifications for token in notification.tokens or ()]
+    return EdgeAnswer(response, [content.events[token] for token in tokens])
 
 
-def _geo(request: Json, default: Mapping[str, Any]) -> Optional[Geo]:
+def _geo(request: DeliveryRequest, default: Mapping[str, Any]) -> Optional[Geo]:
     """Return the visitor's location from the request, or the edge's own if the request has none."""
-    requested = optional_object(request["context"], "geo")
-    geo = {key: value for key, value in requested.items() if key != "ipAddress"} or dict(default)
-    return Geo.from_dict(geo) if geo else None
+    requested = None if request.context is None else request.context.geo
+    if requested is not None and requested != Geo(ip_address=requested.ip_address):
+        return requested
+    return Geo.from_dict(default) if default else None
 
 
 class _AnswerDetails(NamedTuple):
@@ -77,8 +94,8 @@ class _AnswerDetails(NamedTuple):
     visitor: str
     is_logged_client_side: bool
 
-    def with_edge_fields(self, decided: Json, mode: str) -> Json:
-        """Complete one mode of the answer, in place, and return it."""
+    def add_edge_fields(self, decided: Json, mode: str) -> None:
+        """Complete one mode of the answer."""
         for kind, location in _locations(decided):
             options: List[Json] = location.get("options") or []
             if options:
@@ -88,11 +105,8 @@ class _AnswerDetails(NamedTuple):
                     tokens = [option.get("responseTokens", {}) for option in options]
                     location["analytics"] = {"payload": {"pe": "tnt", "tnta": _tnta(tokens)}}
                 location["options"] = [self._option(option) for option in options]
-            if mode == "execute" and not location.get("metrics", True):
-                del location["metrics"]  # an edge leaves out an empty list
             if "trace" in location:
                 self._explain(location["trace"])
-        return decided
 
     def _option(self, option: Json) -> Json:
         tokens = option.get("responseTokens", {})

@@ -7,13 +7,14 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
 from target_python_sdk.local_edge.content import EdgeContent
-from target_python_sdk.local_edge.delivery import build_response
-from target_python_sdk.local_edge.request_validation import request_notifications
+from target_python_sdk.local_edge.delivery import build_response, parse_request
+from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, error_reply
 from target_python_sdk.protocol import DELIVERY_PATH
-from target_tools.errors import OptionError
+from target_python_sdk.types import MetricType
+from target_tools.errors import OptionError, TargetError
 
-#: The largest number of requests, and of notifications, that an edge keeps.
+#: The largest number of requests, of notifications and of events that an edge keeps.
 MAX_RECORDED = 10000
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
@@ -61,6 +62,8 @@ class LocalEdge:
         self._geo = geo
         self._organization_id = organization_id
         self._client = client
+        #: The events of all activities so far: a page may report offers that were replaced in the meantime.
+        self._known_events: Dict[str, RecordedEvent] = {}
         self.load(activities)
         self.host = host
         #: The port. If it is 0, ``start`` replaces it with a free one.
@@ -70,10 +73,12 @@ class LocalEdge:
         self._earlier_connections = 0
         self._requests: Deque[RecordedRequest] = collections.deque(maxlen=MAX_RECORDED)
         self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=MAX_RECORDED)
+        self._events: Deque[RecordedEvent] = collections.deque(maxlen=MAX_RECORDED)
 
     def load(self, activities: ActivitiesSource) -> None:
         """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
         self._content = EdgeContent(activities, self._organization_id, self._geo, self._client)
+        self._known_events.update(self._content.events)
 
     @property
     def activities(self) -> Optional[Activities]:
@@ -87,7 +92,12 @@ class LocalEdge:
 
     @property
     def domain(self) -> str:
-        """``host:port`` for the option ``server_domain``; it requires ``secure=False``."""
+        """``host:port`` for the option ``server_domain``; it requires ``secure=False``.
+
+        Raises ``TargetError`` before the first ``start``, which selects a free port.
+        """
+        if not self.port:
+            raise TargetError("The local edge has no port yet. Call start() first, or use it in a with block")
         return f"{self.host}:{self.port}"
 
     @property
@@ -99,6 +109,16 @@ class LocalEdge:
     def notifications(self) -> List[Dict[str, Any]]:
         """The notifications received so far, oldest first."""
         return list(self._notifications)
+
+    @property
+    def displays(self) -> List[RecordedEvent]:
+        """The offers that were executed by the edge, or reported as displayed, oldest first."""
+        return [event for event in list(self._events) if event.type == MetricType.DISPLAY]
+
+    @property
+    def clicks(self) -> List[RecordedEvent]:
+        """The clicks that were reported, oldest first."""
+        return [event for event in list(self._events) if event.type == MetricType.CLICK]
 
     @property
     def connections(self) -> int:
@@ -134,7 +154,7 @@ class LocalEdge:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<LocalEdge {self.domain} {'stopped' if self._server is None else 'serving'}>"
+        return f"<LocalEdge {self.host}:{self.port} {'stopped' if self._server is None else 'serving'}>"
 
     def _respond(self, request: RecordedRequest) -> Reply:
         if request.path not in PAGES:
@@ -163,13 +183,14 @@ class LocalEdge:
             if not request.query.get(name):
                 return error_reply(400, f"missing query parameter {name!r}")
         try:
-            response = build_response(self._content, request.body, request.query["sessionId"])
+            delivery = parse_request(request.body)
+            reported = reported_events(delivery.notifications or (), self._known_events)
         except OptionError as error:
             return error_reply(400, str(error))
-        self._notifications.extend(request_notifications(request.body))
-        if request.body["context"].get("beacon") is True:
-            return Reply(204)
-        return Reply(200, response)
+        answer = build_response(self._content, delivery, request.query["sessionId"])
+        self._notifications.extend(request.body.get("notifications") or ())
+        self._events.extend([*answer.displays, *reported])
+        return Reply(204) if request.body["context"].get("beacon") is True else Reply(200, answer.response)
 
     def _serve_artifact(self, request: RecordedRequest) -> Reply:
         artifact = self._content.bin if request.path.endswith(".bin") else self._content.json

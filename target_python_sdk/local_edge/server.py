@@ -160,14 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
         """Send an error for invalid HTTP as JSON, and close the connection, because its rest cannot be parsed."""
-        self.close_connection = True
-        body = json.dumps({"status": code, "message": message or self.responses[code][0]}).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json;charset=UTF-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
+        reply = error_reply(code, message or self.responses[code][0])
+        self._send(reply._replace(headers={"Connection": "close"}))
 
     def handle_expect_100(self) -> bool:
         """Send ``100 Continue`` at once, although replies are buffered."""

@@ -80,10 +80,15 @@ WRONG = [
     (
         one(xyzzy=1),
         "activities[0]: unknown key 'xyzzy'; expected one of id, "
-        "name, locations, views, audience, property, remote, experiences",
+        "name, locations, views, audience, property, remote, metrics, experiences",
     ),
     (one(remote="yes"), "activities[0].remote: expected true or false, got 'yes'"),
     (one(property=""), "activities[0].property: expected a non-empty string, got ''"),
+    (one(metrics={}), "activities[0].metrics: expected a list, got an empty dict"),
+    (one(metrics=["click"]), "activities[0].metrics[0]: expected an object, got 'click'"),
+    (one(metrics=[{"type": "display"}]), "activities[0].metrics[0].type: expected 'click', got 'display'"),
+    (one(metrics=[{"type": "click", "selector": ""}]), "metrics[0].selector: expected a non-empty string, got ''"),
+    (one(metrics=[{"type": "click", "token": "t"}]), "activities[0].metrics[0]: unknown key 'token'; expected one of"),
     (one(audience={"method": []}), "activities[0].audience: "),
     (one(audience="all"), "activities[0].audience: expected an object, got 'all'"),
     ({"activities": [], "geo": {"contry": "US"}}, "geo: unknown key 'contry'; did you mean 'countryCode'?"),

@@ -62,14 +62,16 @@ def shape(value: Any, path: str = "") -> Set[str]:
 
 
 #: Paths of real artifacts that the sample does not have: it has no remote activities, properties or audiences.
-ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[]")
+ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[].selector")
+#: The metrics of mboxes are those of views.
+METRICS = (".rules.mboxes.*[].consequence.metrics[]", ".rules.views.*[].consequence.metrics[]")
 
 
 def test_a_built_artifact_has_the_structure_of_a_real_one(shared: Path) -> None:
     real: Set[str] = set()
     for path in (shared / "conformance" / "artifacts").glob("*.json"):
         real |= shape(json.loads(path.read_text("utf-8")))
-    ours = shape(build_artifact(read_activities()))
+    ours = {place.replace(*METRICS) for place in shape(build_artifact(read_activities()))}
     assert ours - real == set()
     assert [place for place in real - ours if not any(part in place for part in ABSENT)] == []
 
@@ -120,6 +122,14 @@ def test_an_audience_is_combined_with_the_share() -> None:
     (rule,) = rules({}, audience=IN_THE_US)
     assert rule["condition"] == {"and": [{"and": [{"<=": [0, ALLOCATION]}, {">=": [100, ALLOCATION]}]}, IN_THE_US]}
     assert rule["meta"]["audience.ids"] == [7]
+
+
+def test_metrics_become_click_tokens() -> None:
+    found = rules({}, {}, metrics=[{"type": "click", "selector": "#buy"}, {"type": "click"}])
+    metrics = [metric for rule in found for metric in rule["consequence"]["metrics"]]
+    assert [(metric["type"], metric.get("selector")) for metric in metrics] == [("click", "#buy"), ("click", None)] * 2
+    tokens = [metric["eventToken"] for metric in metrics]
+    assert len({*tokens, *(rule["consequence"]["options"][0]["eventToken"] for rule in found)}) == 6
 
 
 def test_a_property_becomes_a_token_of_the_rule() -> None:

@@ -175,8 +175,9 @@ get_attributes_async, awaited: demo-engineering-flags
    hasLegacyAccess    False
 
 send_notifications: received by the edge
-   id                  type      mbox                      at (ms since 1970)
-   demo-notification   display   product-recommendations   TIME
+   type      mbox                      at (ms since 1970)
+   display   product-recommendations   TIME
+   click     product-recommendations   TIME
 
 The edge answered 8 requests; calls: 8, failures: 0.
 
@@ -211,6 +212,13 @@ def test_a_failing_demo_prints_the_reason(
         monkeypatch.setattr(LocalEdge, "domain", unused)
         assert run_demo(show=lambda _: None) == 1
     assert capsys.readouterr().err.startswith("error: the demo failed: ")
+
+
+@pytest.mark.parametrize("name", ["server_side.py", "three_ways.py", "on_device.py"])
+def test_a_sample_runs_without_arguments(root: Path, name: str) -> None:
+    done = run(root, sys.executable, f"samples/{name}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " from experience " in done.stdout
 
 
 def test_the_server_side_sample(root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from target_python_sdk.decisioning.context import with_device_id
 from target_python_sdk.local_edge.content import EdgeContent
-from target_python_sdk.local_edge.delivery import build_response
+from target_python_sdk.local_edge.delivery import build_response, parse_request
 from target_python_sdk.local_edge.explanations import (
     ExperienceShare,
     Share,
@@ -37,11 +37,16 @@ def with_shares(*values: float) -> Json:
     return {"experiences": [{"share": share} for share in values]}
 
 
+def responded(contents: EdgeContent, request: Json) -> Json:
+    """Return the answer to a request."""
+    return build_response(contents, parse_request(request), "s").response
+
+
 def executed(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
     """Return the mbox ``m`` of an answer."""
     asked = {"mboxes": [{"index": 0, "name": "m"}]}
     whole: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": asked, **request}
-    (mbox,) = build_response(contents, whole, "s")["execute"]["mboxes"]
+    (mbox,) = responded(contents, whole)["execute"]["mboxes"]
     assert isinstance(mbox, dict)
     return mbox
 
@@ -182,7 +187,7 @@ def test_the_order_of_the_bucketing_ids(ids: Json, decides: str) -> None:
 def ids_in_answer(ids: Optional[Json], **document: Any) -> Json:
     """Return the visitor's ids in the answer to a request with these ids."""
     request = {"context": {"channel": "web"}, "id": ids}
-    found = build_response(content_with({"experiences": [{}]}, **document), request, "s")["id"]
+    found = responded(content_with({"experiences": [{}]}, **document), request)["id"]
     assert isinstance(found, dict)
     return found
 
@@ -236,7 +241,7 @@ def test_the_client_option_overrides_the_client_code_of_the_source(
     contents = EdgeContent(SOURCES[kind], "1234567890@AdobeOrg", client=given)
     (target,) = executed(contents, trace={})["trace"]["evaluatedCampaignTargets"]
     assert target["bucket"] == bucket(f"{counts}.1.visitor.0")
-    assert contents.client == build_response(contents, {"context": {"channel": "web"}}, "s")["client"] == counts
+    assert contents.client == responded(contents, {"context": {"channel": "web"}})["client"] == counts
     # Activities become an artifact of that client; an artifact is not changed.
     assert contents.rules["meta"]["clientCode"] == (counts if kind == "activities" else "mine")
 

@@ -11,7 +11,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 import pytest
 
+from target_python_sdk.errors import TargetError
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.local_edge.artifact_builder import make_token
 from tests.around.openapi import Schema
 
 pytestmark = pytest.mark.server
@@ -73,7 +75,12 @@ def mbox(name: str, index: int = 0) -> Dict[str, Any]:
     return {"mboxes": [{"index": index, "name": name}]}
 
 
-NOTIFICATIONS = [{"id": "n1", "type": "display", "timestamp": 1700000000000, "tokens": ["t"]}]
+#: The tokens of displays and clicks of the experience "Bestsellers" of the recommendations.
+DISPLAY, CLICK = (
+    make_token("display", 1114, 0, "product-recommendations"),
+    make_token("click", 1114, 0, "product-recommendations", 0),
+)
+NOTIFICATIONS = [{"id": "n1", "type": "display", "timestamp": 1700000000000, "tokens": [DISPLAY]}]
 EVERYTHING: Dict[str, Any] = {
     "requestId": "r-1",
     "id": {"tntId": IN_A, "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "unknown"}]},
@@ -224,6 +231,56 @@ def test_notifications_are_answered_recorded_and_listed(edge: LocalEdge, caller:
     assert caller.ask("GET", "/notifications").json == {"notifications": sent}
 
 
+def test_displays_and_clicks_are_recorded_with_their_experience(edge: LocalEdge, caller: Caller) -> None:
+    click = {"id": "n2", "type": "click", "timestamp": 1700000000000, "tokens": [CLICK]}
+    caller.deliver(notifications=[*NOTIFICATIONS, click, {**click, "id": "profile update", "tokens": None}])
+    event = ("product-recommendations", "Product recommendations", "Bestsellers")
+    assert (edge.displays, edge.clicks) == ([("display", *event)], [("click", *event)])
+
+    caller.deliver(id={"tntId": IN_A}, execute={"pageLoad": {}, **mbox("a1-serverside-ab")}, prefetch=mbox("unknown"))
+    assert [(shown.location, shown.experience) for shown in edge.displays[1:]] == [
+        ("target-global-mbox", "Summer"),
+        ("a1-serverside-ab", "A"),
+    ]
+    assert len(edge.clicks) == 1
+
+
+REPORTS = [
+    ({"tokens": ["t"]}, "notifications[0].tokens[0]: unknown token; this edge has not sent it"),
+    ({"tokens": [None]}, "notifications[0].tokens[0]: expected a non-empty string, got None"),
+    ({"tokens": "t"}, "notifications[0].tokens: expected a list"),
+    (
+        {"type": "click"},
+        "tokens[0]: this is a display token of product-recommendations, but the notification is of type 'click'",
+    ),
+    (
+        {"tokens": [DISPLAY, CLICK]},
+        "tokens[1]: this is a click token of product-recommendations, but the notification is of type 'display'",
+    ),
+    (
+        {"timestamp": 1700000000},
+        "notifications[0].timestamp: the timestamp is in 1970; expected milliseconds since 1970, got 1700000000, which",
+    ),
+    ({"timestamp": 1700000000.5}, "notifications[0].timestamp: expected milliseconds since 1970, got 1700000000.5"),
+    ({"timestamp": True}, "notifications[0].timestamp: expected milliseconds since 1970, got True"),
+    ({"id": ""}, "notifications[0].id: expected a non-empty string, got ''"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REPORTS)
+def test_a_wrong_report_is_rejected(edge: LocalEdge, caller: Caller, changes: Dict[str, Any], message: str) -> None:
+    answer = caller.ask("POST", PATH, {"context": CONTEXT, "notifications": [{**NOTIFICATIONS[0], **changes}]})
+    assert answer.status == 400
+    assert message in answer.json["message"]
+    assert (edge.notifications, edge.displays, edge.clicks) == ([], [], [])
+
+
+def test_tokens_of_earlier_activities_stay_known(edge: LocalEdge, caller: Caller) -> None:
+    edge.load({"activities": []})
+    caller.deliver(notifications=NOTIFICATIONS)
+    assert [shown.experience for shown in edge.displays] == ["Bestsellers"]
+
+
 def test_a_beacon_is_recorded_and_answered_without_a_body(edge: LocalEdge, caller: Caller) -> None:
     body = {"context": {"channel": "web", "beacon": True}, "notifications": NOTIFICATIONS}
     answer = caller.ask("POST", PATH, body)
@@ -237,15 +294,15 @@ REJECTED = [
     (PATH, b"[]", "request: expected an object, got an empty list"),
     (PATH, b'{"id": "\xff"}', "request: expected an object, got None"),
     (PATH, b"[" * 100000, "request: expected an object, got None"),
-    (PATH, {}, "context: expected an object, got None"),
+    (PATH, {}, "context.channel: expected 'web' or 'mobile', got None"),
     (PATH, {"context": {}}, "context.channel: expected 'web' or 'mobile'"),
     (PATH, {"context": CONTEXT, "id": []}, "id: expected an object, got an empty list"),
     (PATH, {"context": CONTEXT, "id": {"tntId": 7}}, "id.tntId: expected a non-empty string, got 7"),
     (PATH, {"context": CONTEXT, "execute": []}, "execute: expected an object, got an empty list"),
     (PATH, {"context": CONTEXT, "execute": {"mboxes": {}}}, "execute.mboxes: expected a list, got an empty dict"),
-    (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0]: expected an object, got None"),
+    (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0].name: expected a non-empty string"),
     (PATH, {"context": CONTEXT, "prefetch": {"mboxes": [{}]}}, "prefetch.mboxes[0].name: expected a non-empty string"),
-    (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: expected an object, got 1"),
+    (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: expected an object, got an int"),
     (
         PATH,
         {"context": CONTEXT, "prefetch": {"views": [{"name": [1]}]}},
@@ -258,7 +315,7 @@ REJECTED = [
         "notifications[0].type: expected 'click' or",
     ),
     (PATH, {"context": CONTEXT, "notifications": [{"id": "n", "type": "click"}]}, "notifications[0].timestamp: "),
-    (PATH, {"context": CONTEXT, "experienceCloud": 1}, "experienceCloud: expected an object, got 1"),
+    (PATH, {"context": CONTEXT, "experienceCloud": 1}, "experienceCloud: expected an object, got an int"),
     ("/rest/v1/delivery?sessionId=s", {"context": CONTEXT}, "missing query parameter 'imsOrgId'"),
     ("/rest/v1/delivery?imsOrgId=o&sessionId=", {"context": CONTEXT}, "missing query parameter 'sessionId'"),
 ]
@@ -402,6 +459,17 @@ def test_two_edges_share_nothing() -> None:
         caller.deliver()
         caller.connection.close()
         assert (len(first.requests), len(second.requests)) == (1, 0)
+
+
+def test_an_edge_has_no_address_before_it_starts() -> None:
+    edge = LocalEdge()
+    assert repr(edge) == "<LocalEdge 127.0.0.1:0 stopped>"
+    with pytest.raises(TargetError, match=r"^The local edge has no port yet\. Call start\(\) first, or use"):
+        _ = edge.domain
+    with edge:
+        domain = edge.domain
+    assert edge.domain == domain
+    assert LocalEdge(port=8080).domain == "127.0.0.1:8080"
 
 
 def test_a_port_in_use_is_an_error(edge: LocalEdge) -> None:

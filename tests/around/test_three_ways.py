@@ -1,13 +1,15 @@
 """Server-side, on-device and hybrid decide alike with the same activities."""
 
 import random
+import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
 from target_python_sdk import TargetClient
+from target_python_sdk.errors import HttpStatusError, OptionError
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.local_edge.decisioning_demo import CASES, compare_methods
+from target_python_sdk.local_edge.demo import CASES, compare_methods
 from target_python_sdk.types import (
     CustomerId,
     DeliveryRequest,
@@ -191,6 +193,72 @@ def test_displays_decided_on_device_are_reported_to_the_edge() -> None:
         assert len(edge.notifications) == 1
 
 
+MEASURED: Any = {
+    "metrics": [{"type": "click", "selector": "#buy"}, {"type": "click"}],
+    "experiences": [{"name": "A", "offer": {"html": "a"}}],
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
+    activities = [
+        {"id": 1, "name": "Mbox", "locations": ["m"], **MEASURED},
+        {"id": 2, "name": "Page", "locations": ["target-global-mbox"], **MEASURED},
+        {"id": 3, "name": "View", "views": ["v"], **MEASURED},
+        {"id": 4, "name": "Unmeasured", "locations": ["n"], "experiences": [{"offer": {"html": "n"}}]},
+    ]
+    requested = {"mboxes": [MboxRequest(name="m"), MboxRequest(name="n")], "page_load": RequestDetails()}
+    mboxes = [("target-global-mbox", "Page", "A"), ("m", "Mbox", "A"), ("n", "Unmeasured", "A")]
+    with LocalEdge({"activities": activities}) as edge, at_edge(edge, decisioning_method=method) as client:
+        if mode == "execute":
+            answer = client.get_offers(request=DeliveryRequest(execute=ExecuteRequest(**requested)))
+            notifications, expected = [], [mboxes]
+        else:
+            prefetch = PrefetchRequest(views=[ViewRequest(name="v")], **requested)
+            answer = client.get_offers(request=DeliveryRequest(prefetch=prefetch))
+            shown = [answer.page_load, answer.offer("m"), answer.offer("n"), answer.view("v")]
+            notifications, expected = [offer.display() for offer in shown], [[*mboxes, ("v", "View", "A")]]
+        clicked = [answer.page_load, answer.offer("m"), *([answer.view("v")] if mode == "prefetch" else [])]
+        notifications += [offer.click() for offer in clicked]
+        with pytest.raises(OptionError, match="no activity measures clicks on it"):
+            answer.offer("n").click()
+        report = client.send_notifications(request=DeliveryRequest(notifications=notifications))
+        assert client.flush(10000)
+    assert [each.id for each in report.response.notifications or ()] == [each.id for each in notifications]
+    assert sorted(event[1:] for event in edge.displays) == sorted(expected[0])
+    clicks = [event[1:] for event in edge.clicks]
+    assert clicks == [event for event in [mboxes[0], mboxes[1], ("v", "View", "A")][: len(clicked)] for _ in range(2)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_an_offer_whose_clicks_are_not_measured_has_no_metrics(client: TargetClient, method: str, mode: str) -> None:
+    body: Any = {mode: {"mboxes": [{"name": "a1-serverside-ab"}], "pageLoad": {}}}
+    if mode == "prefetch":
+        body[mode]["views"] = [{"name": "checkout"}]
+    answer: Any = client.get_offers(request=body, decisioning_method=method)
+    part = getattr(answer.response, mode)
+    assert [each.metrics for each in (*part.mboxes, part.page_load, *(getattr(part, "views", None) or ()))] == [
+        None
+    ] * len([*body[mode]["mboxes"], *body[mode].get("views", ()), "page load"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_edge_explains_a_wrong_report(client: TargetClient, method: str) -> None:
+    body: Any = {"prefetch": {"mboxes": [{"name": "product-recommendations"}]}, "id": {"tntId": "visitor-2.35_0"}}
+    offer = client.get_offers(request=body, decisioning_method=method).offer("product-recommendations")
+    wrong = [
+        (offer.display().replace(type="click"), "this is a display token"),
+        (offer.click().replace(type="display"), "this is a click token"),
+        (offer.display().replace(tokens=["no token"]), "unknown token"),
+        (offer.display().replace(timestamp=int(time.time())), "timestamp is in 1970"),
+    ]
+    for notification, text in wrong:
+        with pytest.raises(HttpStatusError, match=text):
+            client.send_notifications(request=DeliveryRequest(notifications=[notification]))
+
+
 def test_a_polling_client_uses_new_activities() -> None:
     def activities(content: str) -> Dict[str, Any]:
         return {"activities": [{"id": 1, "locations": ["m"], "experiences": [{"offer": {"html": content}}]}]}
@@ -206,7 +274,7 @@ def test_a_polling_client_uses_new_activities() -> None:
 def test_the_demo_decides_where_it_reports() -> None:
     with LocalEdge() as edge:
         results = compare_methods(edge)
-    assert [(result.method, result.location) for result in results] == list(CASES)
-    assert [result.decided for result in results] == ["by the edge", "on-device", "on-device", "by the edge"]
-    assert len({result.experience for result in results[:3]}) == 1
-    assert all(result.milliseconds > 0 for result in results)
+    assert [(method, mbox) for method, mbox, *_ in results] == list(CASES)
+    assert [decided for *_, decided, _ in results] == ["by the edge", "on-device", "on-device", "by the edge"]
+    assert len({experience for _, _, experience, _, _ in results[:3]}) == 1
+    assert all(milliseconds > 0 for *_, milliseconds in results)

@@ -58,6 +58,14 @@ EVERYWHERE: List[D] = [
     ),
     D("B11", "*", "requests.*.headers.x-exc-sdk-version", "And with its version.", ABSENT, exactly('"<version>"')),
     D("B29", "*", "requests.*.body.id", "An empty id is not sent.", exactly("{}"), ABSENT),
+    D(
+        "On-device: metrics",
+        "deciding: *|get offers: *view*|get offers: everything at once",
+        "result.response.*.metrics",
+        "Without metrics, there is no list.",
+        exactly("[]"),
+        ABSENT,
+    ),
     D("D1", "*", "result*.max_age", "The documented spelling is there, too.", ABSENT, r"^\d+$"),
 ]
 
@@ -743,10 +751,18 @@ DECIDING: List[D] = [
     D(
         "B45",
         "deciding: on-device, display metrics, executed",
-        "result.response.execute.mboxes.0.metrics.0",
+        "result.response.execute.mboxes.0.metrics",
         "Executed options have tokens of click metrics only.",
-        exactly('{"event_token": "display-token", "is": "Metric", "type": "display"}'),
+        exactly('[{"event_token": "display-token", "is": "Metric", "type": "display"}]'),
         ABSENT,
+    ),
+    D(
+        "On-device: metrics",
+        "deciding: on-device, click metrics, prefetched|deciding: on-device, page load, prefetched",
+        "result.response.prefetch.mboxes.0.metrics|result.response.prefetch.page_load.metrics",
+        "Prefetched offers have the tokens of clicks, too.",
+        ABSENT,
+        exactly('[{"event_token": "click-token", "is": "Metric", "selector": "#buy", "type": "click"}]'),
     ),
     D(
         "B46",
@@ -851,14 +867,6 @@ DECIDING: List[D] = [
         "The option is returned.",
         ABSENT,
         parts('[{"content": "linux", "is": "Option", "response_tokens": {', '"activity.id": 16'),
-    ),
-    D(
-        "B52",
-        "deciding: *a platform's audience",
-        "result.response.execute.mboxes.0.metrics",
-        "It has no click metrics.",
-        ABSENT,
-        exactly("[]"),
     ),
     D(
         "B52",

@@ -53,10 +53,32 @@ def by_scenario(requests: List[Request]) -> Dict[str, List[Dict[str, Any]]]:
     return found
 
 
+#: An artifact with the tokens in the notifications of these tests.
+REPORTED = {
+    "version": "1.0.0",
+    "rules": {
+        "mboxes": {
+            "home": [
+                {
+                    "activityId": 1,
+                    "condition": True,
+                    "consequence": {
+                        "options": [{"eventToken": "t-1"}, {"eventToken": "t-2"}],
+                        "metrics": [{"type": "click", "eventToken": "t"}],
+                    },
+                }
+            ]
+        }
+    },
+}
+
+
 @contextlib.contextmanager
 def edge() -> Iterator[Server]:
-    """Start the local edge with the activities of these tests."""
-    with LocalEdge(str(GIVEN / "activities.json")) as local:
+    """Start the local edge with the activities of these tests. It also knows the tokens that they report."""
+    with LocalEdge(REPORTED) as local:
+        for name in ("artifact.json", "activities.json"):
+            local.load(GIVEN / name)
         yield Server(local.domain, lambda: [Request(*one[:5]) for one in local.requests])
 
 

@@ -4,15 +4,12 @@ import ast
 import importlib
 import json
 import logging
-import re
-import runpy
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
@@ -190,13 +187,14 @@ def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, pat
     assert served.edge.notifications == []
 
     before = time.time() * 1000
-    told = {"mbox": {"name": mbox["name"], "state": mbox["state"]}, "tokens": [offers[0]["event_token"]]}
-    answer = browser.decisions(
-        path, {"notifications": [{"id": "shown-1", **told}, {"id": "clicked-1", "type": "click", **told}]}
-    )
+    place = {"mbox": {"name": mbox["name"], "state": mbox["state"]}}
+    shown = {"id": "shown-1", **place, "tokens": [offers[0]["event_token"]]}
+    clicked = {"id": "clicked-1", "type": "click", **place, "tokens": [mbox["metrics"][0]["event_token"]]}
+    answer = browser.decisions(path, {"notifications": [shown, clicked]})
 
     assert [each["id"] for each in answer["notifications"]] == ["shown-1", "clicked-1"]
     assert eventually(lambda: len(served.edge.notifications) == 2)
+    assert (len(served.edge.displays), len(served.edge.clicks)) == (1, 1)
     shown, clicked = served.edge.notifications
     assert (shown["id"], shown["type"], clicked["id"], clicked["type"]) == ("shown-1", "display", "clicked-1", "click")
     assert shown["tokens"] == [offers[0]["event_token"]]
@@ -273,25 +271,3 @@ def test_a_subscriber_with_one_parameter_receives_the_event(served: Served) -> N
     """``client_ready``, as the documentation's last page has it."""
     assert eventually(lambda: len(served.shop.events) == 1)
     assert served.shop.events[0]["type"] == "client_ready"
-
-
-def test_our_own_sample_for_flask_serves_each_of_its_pages(root: Path) -> None:
-    """``samples/flask``: four ways to ask, and what the browser tells reaches the edge."""
-    pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
-    folder = root / "samples" / "flask"
-    program = runpy.run_path(str(folder / "app.py"))
-    with LocalEdge(str(folder / "activities.json")) as edge:
-        application = program["create_application"](edge)
-        try:
-            browser = application.test_client()
-            pages = [browser.get(path).get_data(as_text=True) for path in ("/", "/callbacks", "/await", "/prefetch")]
-            greetings = {re.findall(r'id="greeting">(.*?)</section>', page)[0] for page in pages[:3]}
-            token, state = re.findall(r'data-token="(.*?)" data-state="(.*?)"', pages[3])[0]
-            told = browser.post("/notify", json={"type": "display", "token": token, "state": state})
-            nonsense = browser.post("/notify", json={"type": "display"})
-        finally:
-            application.extensions["shop"].client.close()
-
-    assert len(greetings) == 1 and "<em>" in greetings.pop()
-    assert (told.status_code, nonsense.status_code) == (204, 400)
-    assert [each["tokens"] for each in edge.notifications] == [[token]]

@@ -124,7 +124,7 @@ def test_the_page_recognizes_the_visitor_and_reports_displays_and_clicks(shop: S
     requests = browser.requests_of(again)
     assert [browser.open(**request)[0] for request in requests] == [204] * len(requests)
     reported = json.loads(browser.open(shop.reported)[1])["notifications"][-len(requests) :]
-    assert [(each["type"], each["mbox"]["name"]) for each in reported] == [("display", "hero")]
+    assert [(each["type"], each["mbox"]["name"]) for each in reported] == [("display", "hero"), ("click", "hero")]
     assert all(each["tokens"] and each["timestamp"] > 1.7e12 for each in reported)
 
 

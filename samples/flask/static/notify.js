@@ -2,7 +2,11 @@
 const offer = document.getElementById("offer");
 
 async function notify(type) {
-  const body = JSON.stringify({ type, token: offer.dataset.token, state: offer.dataset.state });
+  const tokens = JSON.parse(offer.dataset[type]);
+  if (!tokens.length) {
+    return; // no activity measures clicks
+  }
+  const body = JSON.stringify({ type, tokens, state: offer.dataset.state });
   await fetch("/notify", { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true });
   setTimeout(showRecorded, 300);
 }

@@ -1,0 +1,75 @@
+"""Displays and clicks: the tokens with which clients report them, and the notifications that the edge accepts."""
+
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.local_edge.validation import check_text, error_at
+from target_python_sdk.types import MetricType, Notification
+from target_tools.clock import looks_like_seconds
+
+
+class RecordedEvent(NamedTuple):
+    """A display or a click of an experience. ``location`` is the name of an mbox or a view.
+
+    That of the page load is ``target-global-mbox``.
+    """
+
+    type: str
+    location: str
+    activity: str
+    experience: str
+
+
+def events_by_token(artifact: Artifact) -> Dict[str, RecordedEvent]:
+    """Return the events that clients can report, by event token."""
+    events: Dict[str, RecordedEvent] = {}
+    for locations in (artifact.mboxes, artifact.views):
+        for location, rules in locations.items():
+            for rule in rules:
+                activity = str(rule.meta.get("activity.name", rule.activity.id))
+                experience = str(rule.meta.get("experience.name", rule.meta.get("experience.id")))
+                tokens: List[Tuple[object, object]] = [(MetricType.DISPLAY, each.event_token) for each in rule.options]
+                tokens += [(metric.get("type"), metric.get("eventToken")) for metric in rule.metrics]
+                for type_, token in tokens:
+                    if isinstance(token, str):
+                        events[token] = RecordedEvent(str(type_), location, activity, experience)
+    return events
+
+
+def reported_events(notifications: Sequence[Notification], known: Mapping[str, RecordedEvent]) -> List[RecordedEvent]:
+    """Return the events that notifications report.
+
+    Raises ``OptionError`` for a notification that the API would reject, or that reports nothing.
+    """
+    events = []
+    for index, notification in enumerate(notifications):
+        place = f"notifications[{index}]"
+        if notification is None:
+            raise error_at(place, "an object", None)
+        check_text(notification.id, f"{place}.id")
+        if notification.type not in (MetricType.CLICK, MetricType.DISPLAY):
+            raise error_at(f"{place}.type", "'click' or 'display'", notification.type)
+        _check_timestamp(notification.timestamp, f"{place}.timestamp")
+        for position, token in enumerate(notification.tokens or ()):
+            events.append(_event(notification.type, token, f"{place}.tokens[{position}]", known))
+    return events
+
+
+def _check_timestamp(timestamp: object, place: str) -> None:
+    expected = "milliseconds since 1970"
+    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
+        raise error_at(place, expected, timestamp)
+    if looks_like_seconds(timestamp):
+        problem = f"the timestamp is in 1970; expected {expected}, got {timestamp}, which may be seconds"
+        raise error_at(place, expected, problem=problem)
+
+
+def _event(type_: str, token: str, place: str, known: Mapping[str, RecordedEvent]) -> RecordedEvent:
+    event = known.get(check_text(token, place))
+    expected = f"the token of a {type_}"
+    if event is None:
+        raise error_at(place, expected, problem="unknown token; this edge has not sent it")
+    if event.type != type_:
+        problem = f"this is a {event.type} token of {event.location}, but the notification is of type {type_!r}"
+        raise error_at(place, expected, problem=problem)
+    return event
