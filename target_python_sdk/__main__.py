@@ -33,7 +33,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if chosen.command == "edge":
         return _serve(chosen)
     if chosen.command == "demo":
-        return _run_demo()
+        from target_python_sdk.local_edge.demo import run_demo  # noqa: PLC0415 - as in _serve
+
+        return run_demo()
     parser.print_help(sys.stderr)
     return 2
 
@@ -63,12 +65,6 @@ def _serve(chosen: argparse.Namespace) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror or error}")
-
-
-def _run_demo() -> int:
-    from target_python_sdk.local_edge.demo import run_demo  # noqa: PLC0415 - as above
-
-    return run_demo()
 
 
 def _fail(message: str) -> int:

@@ -1,6 +1,5 @@
 """The offers of an answer for one mbox, one view or the page load, for templates."""
 
-import itertools
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from target_python_sdk.types.enums import MetricType, OptionType
@@ -174,41 +173,33 @@ class Offer:
 
 def mbox_offer(response: Optional[DeliveryResponse], name: str, index: Optional[int] = None) -> Offer:
     """Return the offer for the mbox ``name``; if several have the name, for all of them or for the given ``index``."""
-    parts = [
-        mbox
-        for mbox in itertools.chain(_of(response, "prefetch", "mboxes"), _of(response, "execute", "mboxes"))
-        if mbox is not None and mbox.name == name and index in (None, mbox.index)
-    ]
-    return Offer("mbox", name, parts)
+    mboxes = _parts(response, "mboxes")
+    return Offer("mbox", name, [mbox for mbox in mboxes if mbox.name == name and index in (None, mbox.index)])
 
 
 def view_offer(response: Optional[DeliveryResponse], name: str, key: Optional[str] = None) -> Offer:
     """Return the offer for the view ``name``, and if given with that ``key``."""
-    parts = [
-        view
-        for view in _of(response, "prefetch", "views")
-        if view is not None and view.name == name and key in (None, view.key)
-    ]
-    return Offer("view", name, parts, key or (parts[0].key if parts else None))
+    views = [view for view in _parts(response, "views") if view.name == name and key in (None, view.key)]
+    return Offer("view", name, views, key or (views[0].key if views else None))
 
 
 def page_load_offer(response: Optional[DeliveryResponse]) -> Offer:
     """Return the offer for the page load."""
-    found = (getattr(getattr(response, part, None), "page_load", None) for part in ("prefetch", "execute"))
-    return Offer("page_load", None, [part for part in found if part is not None])
+    return Offer("page_load", None, _parts(response, "page_load"))
 
 
 def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
     """Return the offers of everything that the response names, once each."""
-    mboxes = itertools.chain(_of(response, "prefetch", "mboxes"), _of(response, "execute", "mboxes"))
-    views = _of(response, "prefetch", "views")
     page_load = page_load_offer(response)
     return [
         *([page_load] if page_load.is_answered else []),
-        *(mbox_offer(response, name) for name in dict.fromkeys(mbox.name for mbox in mboxes if mbox is not None)),
-        *(view_offer(response, name) for name in dict.fromkeys(view.name for view in views if view is not None)),
+        *(mbox_offer(response, name) for name in dict.fromkeys(mbox.name for mbox in _parts(response, "mboxes"))),
+        *(view_offer(response, name) for name in dict.fromkeys(view.name for view in _parts(response, "views"))),
     ]
 
 
-def _of(response: Optional[DeliveryResponse], part: str, name: str) -> List[Any]:
-    return getattr(getattr(response, part, None), name, None) or []
+def _parts(response: Optional[DeliveryResponse], name: str) -> List[Any]:
+    """Return the mboxes, the views or the page loads of a response, prefetched ones first."""
+    found = [getattr(getattr(response, mode, None), name, None) for mode in ("prefetch", "execute")]
+    parts = [part for each in found for part in (each if isinstance(each, (list, tuple)) else [each])]
+    return [part for part in parts if part is not None]

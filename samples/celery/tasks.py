@@ -11,12 +11,12 @@ There is one client in each worker process, and one task that sends notification
 
 import os
 import uuid
-from typing import Any, Dict
+from typing import Any, List, Optional
 
 from celery import Celery
 from celery.utils.log import get_task_logger
 
-from target_python_sdk import TargetClient
+from target_python_sdk import Offer, TargetClient
 from target_python_sdk.integrations.celery import install
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -26,7 +26,6 @@ from target_python_sdk.types import (
     PrefetchRequest,
     VisitorId,
 )
-from target_tools.clock import epoch_milliseconds
 
 MBOX = "product-recommendations"
 
@@ -68,28 +67,20 @@ def send_mail(visitor: str) -> None:
     target.client.get_offers(
         {
             "request": request,
-            "callback": lambda envelope: send(visitor, envelope.response.prefetch.mboxes[0]),
+            "callback": lambda envelope: send(visitor, envelope.offer(MBOX)),
             "err_callback": lambda error: log.error("%s gets the usual mail: %s", visitor, type(error).__name__),
         }
     )
 
 
-def send(visitor: str, mbox: Any) -> None:
-    """Send the mail, and report through the broker which offers it displays."""
-    shown = [option.response_tokens["experience.name"] for option in mbox.options or []]
-    log.info("%s gets %s from %d", visitor, ", ".join(shown) or "the usual mail", os.getpid())
-    if shown:
-        tokens = [option.event_token for option in mbox.options]
-        target.send_notifications({"request": display_request(visitor, tokens)})
+def send(visitor: str, offer: Offer) -> None:
+    """Send the mail, and report through the broker which offer it displays."""
+    log.info("%s gets %s from %d", visitor, offer.experience or "the usual mail", os.getpid())
+    if offer:
+        target.send_notifications({"request": display_request(visitor, offer.display().tokens)})
 
 
-def display_request(visitor: str, tokens: Any = None) -> DeliveryRequest:
-    """Return a request with one display notification."""
-    notification: Dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "type": "display",
-        "timestamp": epoch_milliseconds(),
-        "mbox": NotificationMbox(name=MBOX),
-        "tokens": tokens,
-    }
-    return DeliveryRequest(id=VisitorId(tnt_id=visitor), notifications=[Notification(**notification)])
+def display_request(visitor: str, tokens: Optional[List[str]] = None) -> DeliveryRequest:
+    """Return a request with one display notification. Its id is that in the edge's answer."""
+    shown = Notification(id=str(uuid.uuid4()), type="display", mbox=NotificationMbox(name=MBOX), tokens=tokens)
+    return DeliveryRequest(id=VisitorId(tnt_id=visitor), notifications=[shown])

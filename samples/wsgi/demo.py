@@ -112,7 +112,7 @@ class Shop:
         os.chmod(folder, 0o755)
         extra = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
         self.command = serve.command(server, port, "app", *serve.ADVISED.get(server, ()), *extra)
-        self.workers = 1 if server == "waitress" else 2
+        self.workers = 1 if server in ("waitress", "wsgiref") else 2
         self._seen: Dict[int, str] = {}
         self._pages = self._clicks = 0
         self._lock = threading.Lock()

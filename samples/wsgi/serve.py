@@ -3,7 +3,7 @@
 
     python samples/wsgi/serve.py gunicorn
     python samples/wsgi/serve.py uwsgi --lazy-apps
-    python samples/wsgi/serve.py            # the first of the installed servers
+    python samples/wsgi/serve.py            # the first of the installed servers, or Python's own
     python samples/wsgi/serve.py --help     # lists the servers
 
 Arguments after the name of the server are passed to it unchanged. Unless ``TARGET_SERVER_DOMAIN`` is set, it also
@@ -34,6 +34,7 @@ SERVERS: Dict[str, Tuple[str, str]] = {
     "uwsgi-gevent": ("uwsgi", "uwsgi gevent"),
     "waitress": ("waitress-serve", "waitress"),
     "mod_wsgi": ("mod_wsgi-express", "mod_wsgi  (first install Apache: apt-get install apache2 apache2-dev)"),
+    "wsgiref": ("python3", ""),  # the server of Python's standard library, for development
 }
 #: Recommended flags for production, in addition to those of ``command``. docs/wsgi.md explains them.
 ADVISED: Dict[str, Tuple[str, ...]] = {
@@ -71,6 +72,8 @@ def command(server: str, port: int, module: str, *extra: str) -> List[str]:
         served = ["--application-type", "module", module, "--working-directory", "."]
         host = ["--host", "127.0.0.1", "--port", str(port), "--locale", "C.UTF-8", "--log-to-terminal"]
         return [*start_apache, "start-server", *served, *host, "--processes", "2", "--threads", "4", *user, *extra]
+    if server == "wsgiref":
+        return ["env", f"PORT={port}", start, f"{module}.py", *extra]
     raise ValueError(f"unknown server: {server!r}")
 
 
@@ -81,8 +84,8 @@ def executable(server: str) -> Optional[str]:
 
 
 def stop_signal(server: str) -> "signal.Signals":
-    """Return the signal for a graceful stop. Waitress does not handle SIGTERM; it would exit without exit handlers."""
-    return signal.SIGINT if server == "waitress" else signal.SIGTERM
+    """Return the signal for a graceful stop. Without a handler for SIGTERM, a server exits without exit handlers."""
+    return signal.SIGINT if server in ("waitress", "wsgiref") else signal.SIGTERM
 
 
 def _apache(start: str) -> Tuple[List[str], List[str]]:
@@ -164,13 +167,10 @@ def _edge() -> Iterator[str]:
 def main(arguments: List[str]) -> int:
     """Serve until interrupted, and return the exit code."""
     parser = argparse.ArgumentParser(description="Run the sample application under a WSGI server.")
-    installed = next((server for server in SERVERS if not missing(server)), None)
+    installed = next(server for server in SERVERS if not missing(server))
     parser.add_argument("server", nargs="?", choices=list(SERVERS), default=installed, help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="default: 0, which selects a free port")
     chosen, extra = parser.parse_known_args(arguments)
-    if chosen.server is None:
-        print("No server is installed: pip install gunicorn\nWithout one, run app.py itself", file=sys.stderr)
-        return 2
     if missing(chosen.server):
         print(missing(chosen.server), file=sys.stderr)
         return 2

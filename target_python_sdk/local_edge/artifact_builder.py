@@ -9,6 +9,7 @@ import base64
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience
 from target_python_sdk.local_edge.explanations import ExperienceShare, Share, share_from_condition
 from target_python_sdk.local_edge.validation import Json, JsonValue, error_at
@@ -153,13 +154,13 @@ def compile_edge_artifact(document: Mapping[str, Any], client: str) -> Artifact:
     Raises ``OptionError`` if no client could use the artifact.
     """
     try:
-        Artifact.compile(document, client)
-        rules: Mapping[str, Any] = document.get("rules") or {}
-        edge_rules = {kind: _edge_rules(rules.get(kind) or {}) for kind in ("mboxes", "views")}
-        tokens = [*(document.get("responseTokens") or ()), *_EDGE_TOKENS]
-        return Artifact.compile({**document, "rules": edge_rules, "responseTokens": tokens}, client)
+        artifact = Artifact.compile(document, client)
     except InvalidArtifact as error:
         raise error_at("", "a rule artifact", problem=f"not a rule artifact: {error}") from error
+    rules = {"mboxes": _edge_rules(artifact.mboxes), "views": _edge_rules(artifact.views)}
+    tokens = [*artifact.response_tokens, *_EDGE_TOKENS]
+    edge_artifact = Artifact.compile({**document, "rules": rules, "responseTokens": tokens}, client)
+    return edge_artifact._replace(skipped_rules=artifact.skipped_rules)
 
 
 def experience_of(meta: Mapping[str, Any]) -> ExperienceShare:
@@ -169,30 +170,17 @@ def experience_of(meta: Mapping[str, Any]) -> ExperienceShare:
     return ExperienceShare(name, None if share is None else Share(*share))
 
 
-def _edge_rules(locations: Mapping[str, Any]) -> Json:
-    return {
-        name: [_edge_rule(rule) for rule in rules] if isinstance(rules, list) else rules
-        for name, rules in locations.items()
-    }
+def _edge_rules(locations: Mapping[str, Sequence[CompiledRule]]) -> Json:
+    return {name: [_edge_rule(rule) for rule in rules] for name, rules in locations.items()}
 
 
-def _edge_rule(rule: JsonValue) -> JsonValue:
-    if not isinstance(rule, dict):
-        return rule
-    meta, consequence = rule.get("meta") or {}, rule.get("consequence") or {}
-    if not isinstance(meta, dict) or not isinstance(consequence, dict):
-        return rule
-    meta = {"activity.id": rule.get("activityId"), "experience.id": 0, **meta}
-    share = share_from_condition(rule.get("condition"))
+def _edge_rule(rule: CompiledRule) -> Json:
+    meta = {"activity.id": rule.activity.id, "experience.id": 0, **rule.meta}
+    share = share_from_condition(rule.document.get("condition"))
     if share is not None:
         meta[SHARE_TOKEN] = list(share)
-    options = consequence.get("options")
-    if isinstance(options, list):
-        consequence = {**consequence, "options": [_edge_option(option) for option in options]}
-    return {**rule, "meta": meta, "consequence": consequence}
-
-
-def _edge_option(option: JsonValue) -> JsonValue:
-    if not isinstance(option, dict) or option.get("type") is not None or option.get("content") is not None:
-        return option
-    return {**option, "content": NO_CONTENT}
+    options = [
+        {**option, "content": NO_CONTENT} if option.get("type") is None and option.get("content") is None else option
+        for option in rule.consequence.get("options") or ()
+    ]
+    return {**rule.document, "meta": meta, "consequence": {**rule.consequence, "options": options}}

@@ -2,7 +2,7 @@
 
 import collections
 import re
-import threading
+from logging import getLogger
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
@@ -13,6 +13,8 @@ from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Rep
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.types import MetricType
 from target_tools.errors import OptionError, TargetError
+
+logger = getLogger("adobe.target.local_edge")
 
 #: The largest number of requests, of notifications and of events that an edge keeps.
 MAX_RECORDED = 10000
@@ -69,7 +71,6 @@ class LocalEdge:
         #: The port. If it is 0, ``start`` replaces it with a free one.
         self.port = port
         self._server: Optional[HttpServer] = None
-        self._thread: Optional[threading.Thread] = None
         self._earlier_connections = 0
         self._requests: Deque[RecordedRequest] = collections.deque(maxlen=MAX_RECORDED)
         self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=MAX_RECORDED)
@@ -130,22 +131,15 @@ class LocalEdge:
         if self._server is None:
             server = self._server = HttpServer((self.host, self.port), self._respond)
             self.port = int(server.server_address[1])
-            self._thread = threading.Thread(
-                target=server.serve_forever, args=(0.05,), name="target-local-edge", daemon=True
-            )
-            self._thread.start()
+            server.start()
         return self
 
     def stop(self) -> None:
         """Close the port and all connections, and wait until they are closed."""
-        server, thread = self._server, self._thread
-        if server is not None and thread is not None:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-            server.close_connections()
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
             self._earlier_connections += server.accepted
-        self._server = self._thread = None
 
     def __enter__(self) -> "LocalEdge":
         return self.start()
@@ -186,6 +180,7 @@ class LocalEdge:
             delivery = parse_request(request.body)
             reported = reported_events(delivery.notifications or (), self._known_events)
         except OptionError as error:
+            logger.warning("Rejected a delivery request: %s", error)
             return error_reply(400, str(error))
         answer = build_response(self._content, delivery, request.query["sessionId"])
         self._notifications.extend(request.body.get("notifications") or ())

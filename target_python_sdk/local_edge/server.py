@@ -58,7 +58,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
     """Answers requests with the replies of ``respond``. Each connection has a daemon thread."""
 
     daemon_threads = True
-    block_on_close = False  # close_connections ends the threads and waits for them
+    block_on_close = False  # stop() ends the threads and waits for them
     request_queue_size = 128
     # On Windows, this would allow two servers on one port.
     allow_reuse_address = os.name == "posix"
@@ -68,6 +68,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.accepted = 0
         self.numbers: Dict[Any, int] = {}
         self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="target-local-edge", daemon=True)
         super().__init__(address, _Handler)
 
     def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
@@ -78,7 +79,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: _Request) -> None:
-        """Close the connection and notify ``close_connections``."""
+        """Close the connection and notify ``stop``."""
         super().shutdown_request(request)
         with self._changed:
             self.numbers.pop(request, None)
@@ -91,8 +92,15 @@ class HttpServer(socketserver.ThreadingTCPServer):
         else:
             logger.exception("Unexpected error while handling a request")
 
-    def close_connections(self) -> None:
-        """Close the open connections, and wait for their threads."""
+    def start(self) -> None:
+        """Serve in a background thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port and the open connections, and wait for their threads."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
         with self._changed:
             for request in self.numbers:
                 try:
