@@ -200,6 +200,7 @@ def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
 
 def _parts(response: Optional[DeliveryResponse], name: str) -> List[Any]:
     """Return the mboxes, the views or the page loads of a response, prefetched ones first."""
-    found = [getattr(getattr(response, mode, None), name, None) for mode in ("prefetch", "execute")]
+    modes = ("prefetch",) if name == "views" else ("prefetch", "execute")
+    found = [getattr(getattr(response, mode, None), name, None) for mode in modes]
     parts = [part for each in found for part in (each if isinstance(each, (list, tuple)) else [each])]
     return [part for part in parts if part is not None]

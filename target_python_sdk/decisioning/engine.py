@@ -334,7 +334,7 @@ class _DecisionBuilder:
                 view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
                 view.analytics, view.state = analytics(rule), notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)] or None
+            view.metrics = [*(view.metrics or ()), *metrics(rule)]
             view.trace = None if trace is None else trace.as_dict()
 
 

@@ -105,6 +105,8 @@ class _AnswerDetails(NamedTuple):
                     tokens = [option.get("responseTokens", {}) for option in options]
                     location["analytics"] = {"payload": {"pe": "tnt", "tnta": _tnta(tokens)}}
                 location["options"] = [self._option(option) for option in options]
+            if not location.get("metrics", True):
+                del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
             if "trace" in location:
                 self._explain(location["trace"])
 
