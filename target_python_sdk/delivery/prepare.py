@@ -253,16 +253,15 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
 
 def _notification_error(notification: Notification, place: str) -> Optional[OptionError]:
     """Return the error about a notification that the API would refuse."""
-    own_id: object = notification.id
-    time: object = notification.timestamp
-    if own_id is not None and not isinstance(own_id, str):
-        return _invalid_part(f"{place}.id", "text", own_id)
-    if notification.type not in _METRICS:
-        return _invalid_part(f"{place}.type", "'click' or 'display'", notification.type)
-    if time is not None and (isinstance(time, bool) or not isinstance(time, (int, float))):
-        return _invalid_part(f"{place}.timestamp", "milliseconds since 1970", time)
+    own_id, time = notification.id, notification.timestamp
+    is_time = time is None or (isinstance(time, (int, float)) and not isinstance(time, bool))
+    checks = (
+        ("id", "text", own_id is None or isinstance(own_id, str)),
+        ("type", "'click' or 'display'", notification.type in _METRICS),
+        ("timestamp", "milliseconds since 1970", is_time),
+    )
+    for name, expected, is_valid in checks:
+        if not is_valid:
+            text = invalid(f"{place}.{name}", expected=expected, got=getattr(notification, name), secret=True)
+            return OptionError(text, f"{place}.{name}", expected)
     return None
-
-
-def _invalid_part(place: str, expected: str, got: object) -> OptionError:
-    return OptionError(invalid(place, expected=expected, got=got, secret=True), place, expected)

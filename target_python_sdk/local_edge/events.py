@@ -1,6 +1,6 @@
 """Displays and clicks: the tokens with which clients report them, and the notifications that the edge accepts."""
 
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.local_edge.validation import check_text, error_at
@@ -55,7 +55,7 @@ def reported_events(notifications: Sequence[Notification], known: Mapping[str, R
     return events
 
 
-def _check_timestamp(timestamp: object, place: str) -> None:
+def _check_timestamp(timestamp: Optional[int], place: str) -> None:
     expected = "milliseconds since 1970"
     if not isinstance(timestamp, int) or isinstance(timestamp, bool):
         raise error_at(place, expected, timestamp)
