@@ -18,12 +18,13 @@ Then open the address that it prints. It starts a Target edge on this machine wi
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import os
 import textwrap
 import uuid
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from flask import Flask, abort, jsonify, render_template, request
 
@@ -54,9 +55,9 @@ class Products(NamedTuple):
     """Prefetched products, and the tokens with which the browser reports that it shows them, and a click on one."""
 
     content: Dict[str, Any]
-    display_tokens: List[str]
-    click_tokens: List[str]
-    state: str
+    display_tokens: Sequence[str] = ()
+    click_tokens: Sequence[str] = ()
+    state: str = ""
 
 
 class PageContent(NamedTuple):
@@ -148,12 +149,13 @@ def content_of(envelope: Any, flags: Any = None) -> PageContent:
 
 def products_of(offer: Offer) -> Products:
     """Return the products of a prefetched offer."""
-    display = offer.display()
-    try:
-        clicks = offer.click().tokens
-    except OptionError:  # no activity measures clicks on it
-        clicks = []
-    return Products(offer.json, display.tokens or [], clicks or [], (display.mbox and display.mbox.state) or "")
+    products = Products(offer.json)
+    with contextlib.suppress(OptionError):  # there is nothing to report
+        shown = offer.display()
+        products = products._replace(display_tokens=shown.tokens or [], state=(shown.mbox and shown.mbox.state) or "")
+    with contextlib.suppress(OptionError):  # no activity measures clicks on it
+        products = products._replace(click_tokens=offer.click().tokens or [])
+    return products
 
 
 def create_application(edge: Optional[LocalEdge] = None) -> Flask:

@@ -11,6 +11,7 @@ standard library, and with a Target edge on this machine. Environment variables 
     PORT                                 the port for ``python samples/wsgi/app.py``; default: 5000
 """
 
+import contextlib
 import html
 import logging
 import os
@@ -100,7 +101,7 @@ def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
 
 def notify(visit: WsgiVisit, event: Dict[str, str]) -> None:
     """Report a display or a click of products, in the background. The SDK adds an id and the time."""
-    mbox = NotificationMbox(name=PRODUCTS, state=event.get("state"))
+    mbox = NotificationMbox(name=PRODUCTS, state=event.get("state") or None)
     notification = Notification(type=event["type"], mbox=mbox, tokens=event["tokens"].split())
     request = DeliveryRequest(notifications=[notification])
     target_client.send_notifications(visit.options(request, callback=on_notified, err_callback=on_error))
@@ -168,17 +169,13 @@ def product_list(offer: Offer) -> str:
         f"<li><b>{html.escape(product['name'])}</b> <span>{product['price']:.2f}</span></li>"
         for product in offer.get("products", [])
     ]
-    display = offer.display()
-    try:
-        clicks = offer.click().tokens
-    except OptionError:  # no activity measures clicks on it
-        clicks = []
-    attributes = {
-        "display": " ".join(display.tokens or []),
-        "click": " ".join(clicks or []),
-        "state": (display.mbox and display.mbox.state) or "",
-    }
-    data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in attributes.items())
+    reports = {"display": "", "click": "", "state": ""}
+    for kind, report in (("display", offer.display), ("click", offer.click)):
+        with contextlib.suppress(OptionError):  # there is nothing to report: no activity measures clicks on it
+            notification = report()
+            reports[kind] = " ".join(notification.tokens or [])
+            reports["state"] = (notification.mbox and notification.mbox.state) or ""
+    data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in reports.items())
     return PRODUCT_LIST.format(title=html.escape(offer.get("title", "")), rows="".join(rows), data=data) + SCRIPT
 
 

@@ -5,9 +5,9 @@ import sys
 import threading
 import time
 from statistics import median
-from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List, Sequence, Tuple
 
-from target_python_sdk import TargetClient
+from target_python_sdk import ClientOptions, TargetClient
 from target_python_sdk.local_edge.edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -20,6 +20,10 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_tools.errors import TargetError
+
+if TYPE_CHECKING:
+    from target_python_sdk.delivery.option_types import ClientKeywords
+    from target_tools.typing_compat import Unpack
 
 FLAGS, GREETING, PRODUCTS = "demo-engineering-flags", "a1-serverside-ab", "product-recommendations"
 #: A visitor in experience A, one in B, and one outside the shares of the recommendations.
@@ -53,7 +57,7 @@ def _run(edge: LocalEdge, show: Print) -> None:
         if not ready.wait(READY_TIMEOUT):
             raise TargetError(f"client_ready was not emitted within {READY_TIMEOUT} seconds")
         show("The client has emitted client_ready.")
-        executed = [client.get_offers(request=_request(visitor, execute=_greeting())) for visitor in VISITORS]
+        executed = [client.get_offers(request=_request(visitor).replace(execute=_greeting())) for visitor in VISITORS]
         _show_decisions(show, f"get_offers, three blocking calls: execute {GREETING}", executed)
         show(f"   TCP connections: {edge.connections}")
         prefetched, callbacks = _prefetch(client)
@@ -72,16 +76,21 @@ def _run(edge: LocalEdge, show: Print) -> None:
     _show_table(show, f"{VISITORS[1]} with each decisioning method", [header, *rows])
 
 
-def _create_client(edge: LocalEdge, **options: Any) -> TargetClient:
+def _create_client(edge: LocalEdge, **options: "Unpack[ClientKeywords]") -> TargetClient:
     """Create a client of the edge, which also serves the rule artifact."""
-    account = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
-    address = {"server_domain": edge.domain, "cdn_base_path": f"http://{edge.domain}", "secure": False}
-    return TargetClient.create({**account, **address, **options})  # type: ignore[typeddict-item]
+    account: ClientOptions = {
+        "client": "acmeclient",
+        "organization_id": "1234567890@AdobeOrg",
+        "server_domain": edge.domain,
+        "cdn_base_path": f"http://{edge.domain}",
+        "secure": False,
+    }
+    return TargetClient.create(account, **options)
 
 
-def _request(visitor: str, **parts: Any) -> DeliveryRequest:
+def _request(visitor: str) -> DeliveryRequest:
     trace = Trace(authorization_token="a local edge accepts any")
-    return DeliveryRequest(id=VisitorId(tnt_id=f"{visitor}.35_0"), trace=trace, **parts)
+    return DeliveryRequest(id=VisitorId(tnt_id=f"{visitor}.35_0"), trace=trace)
 
 
 def _greeting() -> ExecuteRequest:
@@ -93,7 +102,7 @@ def _prefetch(client: TargetClient) -> Tuple[List[TargetDeliveryResponse], int]:
     prefetch = PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS, index=1)], views=[ViewRequest(name="checkout")])
     received: List[TargetDeliveryResponse] = []
     results = [
-        client.get_offers({"request": _request(visitor, prefetch=prefetch), "callback": received.append})
+        client.get_offers({"request": _request(visitor).replace(prefetch=prefetch), "callback": received.append})
         for visitor in VISITORS
     ]
     return [result.get() for result in results], len(received)
@@ -145,7 +154,7 @@ def _show_cookies(show: Print, answer: TargetDeliveryResponse) -> None:
 
 
 def _show_attributes(show: Print, client: TargetClient) -> None:
-    request = _request(VISITORS[0], execute=_greeting())
+    request = _request(VISITORS[0]).replace(execute=_greeting())
     attributes = asyncio.run(client.get_attributes_async([FLAGS], request=request))
     rows = [(name, repr(attributes.get_value(FLAGS, name))) for name in attributes.as_object(FLAGS)]
     _show_table(show, f"get_attributes_async, awaited: {FLAGS}", rows)
@@ -153,7 +162,8 @@ def _show_attributes(show: Print, client: TargetClient) -> None:
 
 def _show_notifications(show: Print, client: TargetClient, edge: LocalEdge, answer: TargetDeliveryResponse) -> None:
     offer = answer.offer(PRODUCTS)
-    client.send_notifications(request=_request(VISITORS[0], notifications=[offer.display(), offer.click()]))
+    notifications = [offer.display(), offer.click()]
+    client.send_notifications(request=_request(VISITORS[0]).replace(notifications=notifications))
     rows = [("type", "mbox", "at (ms since 1970)")]
     for received in edge.notifications:
         rows.append((received["type"], received["mbox"]["name"], str(received["timestamp"])))
