@@ -52,7 +52,9 @@ def test_the_first_block_runs_alone(
 ) -> None:
     monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
     monkeypatch.chdir(tmp_path)
-    python_blocks(page)[0].evaluate()
+    first = python_blocks(page)[0]
+    first.namespace["__name__"] = "__main__"
+    first.evaluate()
 
 
 def test_the_main_pages_have_examples() -> None:
