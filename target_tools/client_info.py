@@ -36,41 +36,36 @@ class ClientInfo(NamedTuple):
     platform: str
 
 
-# The first match counts. Browsers whose User-Agent also contains the tokens of others come before those.
-_USER_AGENT_TOKENS: Tuple[Tuple[str, str], ...] = (
-    ("Edg/", "edge"),
-    ("Edge/", "edge"),
-    ("EdgA/", "edge"),
-    ("EdgiOS/", "edge"),
-    ("OPR/", "opera"),
-    ("Opera Mini/", "opera"),
-    ("OPiOS/", "opera"),
-    ("OPT/", "opera"),
-    ("OPX/", "opera"),
-    ("Opera/", "opera"),
-    ("Opera ", "opera"),
-    ("Trident/", "ie"),
-    ("MSIE ", "ie"),
-    ("Firefox/", "firefox"),
-    ("FxiOS/", "firefox"),
-    ("Chrome/", "chrome"),
-    ("CriOS/", "chrome"),
-    ("Chromium/", "chrome"),
-)
+def _by_token(names: Dict[str, Tuple[str, ...]]) -> Tuple[Tuple[str, str], ...]:
+    """Return the tokens in their order, each with the browser or platform that it identifies."""
+    return tuple((token, name) for name, tokens in names.items() for token in tokens)
 
-# Brands as in a client hint without spaces. The comma excludes parts of longer names. Chromium is in most lists, so it
-# is last.
-_BRANDS: Tuple[Tuple[str, str], ...] = (
-    (',"MicrosoftEdge";v="', "edge"),
-    (',"Opera";v="', "opera"),
-    (',"OperaGX";v="', "opera"),
-    (',"OperaMobile";v="', "opera"),
-    (',"OperaMini";v="', "opera"),
-    (',"OperaMiniAndroid";v="', "opera"),
-    (',"GoogleChrome";v="', "chrome"),
-    (',"HeadlessChrome";v="', "chrome"),
-    (',"Chromium";v="', "chrome"),
-)
+
+# The first match counts. Browsers whose User-Agent also contains the tokens of others come before those.
+_USER_AGENT_TOKENS = _by_token({
+    "edge": ("Edg/", "Edge/", "EdgA/", "EdgiOS/"),
+    "opera": ("OPR/", "Opera Mini/", "OPiOS/", "OPT/", "OPX/", "Opera/", "Opera "),
+    "ie": ("Trident/", "MSIE "),
+    "firefox": ("Firefox/", "FxiOS/"),
+    "chrome": ("Chrome/", "CriOS/", "Chromium/"),
+})  # fmt: skip
+
+# The User-Agent of Windows Phone contains Android and iPhone, that of an iPhone contains Mac OS.
+_PLATFORM_TOKENS = _by_token({
+    "windows": ("Windows",),
+    "android": ("Android",),
+    "ios": ("iPhone", "iPad", "iPod"),
+    "mac": ("Macintosh", "Mac OS"),
+    "linux": ("Linux", "LINUX", "CrOS"),
+})  # fmt: skip
+
+_BRANDS = _by_token({
+    "edge": ("MicrosoftEdge",),
+    "opera": ("Opera", "OperaGX", "OperaMobile", "OperaMini", "OperaMiniAndroid"),
+    "chrome": ("GoogleChrome", "HeadlessChrome", "Chromium"),  # Chromium is in most lists, so it is last
+})  # fmt: skip
+# Brands as in a client hint without spaces. The comma excludes parts of longer names.
+_BRAND_TOKENS = tuple((f',"{brand}";v="', browser) for brand, browser in _BRANDS)
 
 _HINTED_PLATFORMS = {
     "windows": "windows",
@@ -127,22 +122,13 @@ def _version(text: str, token: str) -> int:
 
 def _platform(text: str) -> str:
     """Return the platform in a User-Agent."""
-    # The User-Agent of Windows Phone contains Android and iPhone, that of an iPhone contains Mac OS.
-    if "Windows" in text:
-        return "windows"
-    if "Android" in text:
-        return "android"
-    if "iPhone" in text or "iPad" in text or "iPod" in text:
-        return "ios"
-    if "Macintosh" in text or "Mac OS" in text:
-        return "mac"
-    return "linux" if "Linux" in text or "LINUX" in text or "CrOS" in text else "unknown"
+    return next((platform for token, platform in _PLATFORM_TOKENS if token in text), "unknown")
 
 
 def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
     """Return the browser and version in a list of brands, or None."""
     text = "," + brands[:MAX_USER_AGENT].replace(" ", "") if isinstance(brands, str) else ""
-    for token, browser in _BRANDS:
+    for token, browser in _BRAND_TOKENS:
         version = _number_after(text, token)
         if version >= 0:
             return browser, version
