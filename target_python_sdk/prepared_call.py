@@ -201,7 +201,7 @@ def build_envelope(
     request, session = prepared.request, prepared.session
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     meta: ResponseMeta = {
-        "decisioning_method": method.value,
+        "decisioning_method": method._value_,  # `value` is a Python function
         "remote_mboxes": [*remote.mboxes],
         "remote_views": [*remote.views],
     }

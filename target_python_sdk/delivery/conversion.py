@@ -39,7 +39,8 @@ Converter = Callable[[Any], Any]
 
 #: How deep a value of a request may be nested; the same as for the edge's answers.
 MAX_DEPTH = 100
-_PLAIN_INTEGERS = 1 << 64
+#: Smaller numbers are neither infinite nor too long.
+_PLAIN_NUMBERS = 1 << 64
 #: The longest place that an error names, in characters.
 MAX_PLACE = 200
 #: Python refuses to print longer integers.
@@ -87,10 +88,13 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
     A dict is read as the Delivery API writes it, or with the names of the attributes. Raises ``OptionError``, which
     names the place, for a part of another type and for values that JSON cannot hold.
     """
+    if request.__class__ is DeliveryRequest and _plain_check(DeliveryRequest)(request):
+        return request  # as in most calls
     try:
-        return cast(DeliveryRequest, _convert_part(DeliveryRequest, request))
+        converted: DeliveryRequest = _convert_part(DeliveryRequest, request)
     except _NotConvertible as error:
         raise error.as_option_error("request") from None
+    return converted
 
 
 def convert_customer_ids(given: Given) -> List[CustomerId]:
@@ -256,46 +260,61 @@ def _json_array(value: Sequence[Given], depth: int) -> List[Any]:
 # Models
 
 
-class _Schema:
-    """The fields of one class of model: which parts they hold, and how other values are converted."""
-
-    def __init__(self, cls: Type[Model]) -> None:
-        kinds = {name: field.kind for name, field in fields_of(cls).items()}
-        #: The class of each field that holds one model.
-        self.parts = {name: kind for name, kind in kinds.items() if _is_model(kind)}
-        self.converters = {name: _converter_of(kind) for name, kind in kinds.items()}
-        #: The fields that hold no single text or number.
-        self.containers = frozenset(name for name, converter in self.converters.items() if converter is not json_value)
-
-
-@functools.lru_cache(maxsize=256)
-def _schema_of(cls: Type[Model]) -> _Schema:
-    return _Schema(cls)
-
-
 def _convert_model(model: Any) -> Any:
     """Return ``model``, or a copy with the parts that were converted."""
-    schema = _schema_of(model.__class__)
-    parts, containers = schema.parts, schema.containers
-    changes: Optional[Dict[str, Any]] = None
+    converters = _converters(model.__class__)
+    changes: Dict[str, Any] = {}
     for name, value in model.__dict__.items():
-        # This is the hot path: the values of most fields are None, or need no converter.
-        if value is None:
-            continue
-        kind = value.__class__
-        if kind is str or kind is bool or (kind is int and -_PLAIN_INTEGERS < value < _PLAIN_INTEGERS):
-            if name not in containers:
-                continue
-        elif name not in schema.converters:  # an attribute of a subclass
+        if value is None or name not in converters:  # an attribute of a subclass is no field
             continue
         try:
-            converted = _convert_model(value) if parts.get(name) is kind else schema.converters[name](value)
+            converted = converters[name](value)
         except _NotConvertible as error:
             raise error.prefixed("." + name) from None
         if converted is not value:
-            changes = changes or {}
             changes[name] = converted
-    return model if changes is None else copy_with(model, **changes)
+    return copy_with(model, **changes) if changes else model
+
+
+@functools.lru_cache(maxsize=256)
+def _converters(cls: Type[Model]) -> Dict[str, Converter]:
+    """Return the function that converts the values of each field."""
+    return {name: _converter_of(field.kind) for name, field in fields_of(cls).items()}
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_check(cls: Any) -> Callable[[Any], bool]:
+    """Generate a function that returns whether a model needs no conversion, because it has only the usual values.
+
+    It takes part in every call, so it reads each field by name and calls nothing but the checks of nested models.
+    It may return False for a model that needs no conversion.
+    """
+    scope: Dict[str, Any] = {"LIMIT": _PLAIN_NUMBERS}
+    lines = ["def is_plain(model):", "  try:", "    fields = model.__dict__"]
+    for name, field in fields_of(cls).items():
+        value, kind, origin = f"fields['{name}']", field.kind, get_origin(field.kind)
+        part = get_args(kind)[0] if origin is list else kind
+        item = value if origin is None else "item"
+        if _is_model(part):
+            scope.update({f"class_{name}": part, f"is_plain_{name}": _plain_check(part)})
+            odd = f"{item}.__class__ is not class_{name} or not is_plain_{name}({item})"
+        elif kind in (int, float):
+            odd = f"{value}.__class__ is not int and {value}.__class__ is not float or not -LIMIT < {value} < LIMIT"
+        else:
+            odd = f"{item}.__class__ is not {'bool' if kind is bool else 'str'}"
+        lines.append(f"    if {value} is not None:")
+        if origin is None:
+            lines.append(f"      if {odd}: return False")
+        elif origin is list:
+            lines.append(f"      if {value}.__class__ is not list: return False")
+            lines.append(f"      for item in {value}:\n        if {odd}: return False")
+        else:
+            lines.append(f"      if {value}.__class__ is not dict: return False")
+            lines.append(f"      for key, item in {value}.items():")
+            lines.append(f"        if key.__class__ is not str or {odd}: return False")
+    lines += ["  except KeyError: return False", "  return True"]  # an application can delete attributes
+    exec(compile("\n".join(lines), f"<check of {cls.__qualname__}>", "exec"), scope)
+    return cast("Callable[[Any], bool]", scope["is_plain"])
 
 
 def _is_model(kind: Any) -> bool:
@@ -333,7 +352,8 @@ def _convert_part(kind: Type[Model], value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise _NotConvertible(expected, value)
     try:
-        return _convert_model(kind.from_dict(value))
+        model: Any = kind.from_dict(value)
+        return model if _plain_check(model.__class__)(model) else _convert_model(model)
     except InvalidResponse as error:
         raise _NotConvertible(expected, problem=str(error)) from None
 

@@ -10,7 +10,7 @@ from .commerce import Order, Product
 from .context import Address
 
 
-class RequestDetails(Model):
+class RequestDetails(Model, is_read_as_dict=True):
     """The details of one location. By itself it requests the page load."""
 
     address: Optional[Address] = None

@@ -67,7 +67,7 @@ class QAMode(Model):
     """The experiences to show. If given, the list must not be empty."""
 
 
-class ExecuteRequest(Model):
+class ExecuteRequest(Model, is_read_as_dict=True):
     """The offers to show now. The request counts the impression."""
 
     page_load: Optional[RequestDetails] = None
@@ -77,7 +77,7 @@ class ExecuteRequest(Model):
     """The mboxes to request, except the global mbox."""
 
 
-class PrefetchRequest(Model):
+class PrefetchRequest(Model, is_read_as_dict=True):
     """The offers to show later. A notification counts the impression."""
 
     views: Optional[List[ViewRequest]] = None

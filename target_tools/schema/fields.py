@@ -24,7 +24,7 @@ import enum
 import re
 import sys
 import types
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sized, Tuple, Union, get_args, get_origin
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sized, Tuple, Union, get_args, get_origin
 
 from target_tools.typing_compat import Annotated, Json
 
@@ -229,17 +229,19 @@ def _type_name(kind: Any) -> str:
     return "object" if kind is Any else str(kind.__name__)
 
 
-def generate_constructor(cls: type, fields: Mapping[str, Field], bypass_setattr: bool) -> Callable[..., None]:
-    """Return an ``__init__`` for ``cls``: one parameter per field, validation, plain assignments."""
+def generate_constructor(
+    cls: type, fields: Mapping[str, Field], set_fields: Optional[Callable[[Any, Dict[str, Any]], None]]
+) -> Callable[..., None]:
+    """Return an ``__init__`` for ``cls``: one parameter per field, validation, and assignments or ``set_fields``."""
     checked = [field for field in fields.values() if field.is_checked]
     lines = [f"def __init__(self, {', '.join(f'{name}=None' for name in fields)}):"]
     lines += [f"    if not ({field.validation_expression}): _check_{field.name}({field.name})" for field in checked]
-    if bypass_setattr:
-        lines += ["    __dict__ = self.__dict__"]
-        lines += [f"    __dict__['{name}'] = {name}" for name in fields]
-    else:
+    if set_fields is None:
         lines += [f"    self.{name} = {name}" for name in fields]
+    else:
+        lines += [f"    _set_fields(self, {{{', '.join(f'{name!r}: {name}' for name in fields)}}})"]
     scope: Dict[str, Any] = {"_check_" + field.name: field.check for field in checked}
+    scope["_set_fields"] = set_fields
     exec(compile("\n".join(lines), f"<constructor of {cls.__qualname__}>", "exec"), scope)
     init: Callable[..., None] = scope["__init__"]
     init.__defaults__ = tuple(field.default for field in fields.values())

@@ -93,13 +93,19 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
+    #: Whether each call reads the ``__dict__`` of its instances, as it does for requests. Python is faster if the
+    #: constructor creates that dict, and slower for instances whose attributes are read only.
+    _is_read_as_dict: ClassVar[bool] = False
+
     _names: ClassVar[Dict[str, str]] = {}
     _defaults: ClassVar[Dict[str, Any]] = {}
     _checks: ClassVar[Dict[str, Check]] = {}
     _by_wire_name: ClassVar[Dict[str, Tuple[str, Optional[Load]]]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, is_read_as_dict: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if is_read_as_dict:
+            cls._is_read_as_dict = True
         if field_hints(cls) or sum(issubclass(base, Model) for base in cls.__bases__) > 1:
             for name, build in _BUILDERS.items():
                 if name not in cls.__dict__:
@@ -240,7 +246,7 @@ def _create(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
     return model
 
 
-def copy_with(model: ModelT, **changes: Any) -> ModelT:
+def copy_with(model: ModelT, /, **changes: Any) -> ModelT:
     """Return a copy with ``changes``, without validating them."""
     cls = model.__class__
     copy = cls.__new__(cls)
@@ -303,8 +309,9 @@ def _validating_setattr(self: Model, name: str, value: Value) -> None:
 
 
 def _build_init(cls: Type[Model]) -> None:
-    # Bypass a validating ``__setattr__``: the values have just been validated.
-    cls.__init__ = generate_constructor(cls, fields_of(cls), cls.__setattr__ is not object.__setattr__)  # type: ignore[method-assign]
+    # Setting all fields at once also bypasses a validating ``__setattr__``: the values have just been validated.
+    sets_dict = cls._is_read_as_dict or cls.__setattr__ is not object.__setattr__
+    cls.__init__ = generate_constructor(cls, fields_of(cls), _set_fields if sets_dict else None)  # type: ignore[method-assign]
 
 
 _TABLES = ("openapi_types", "attribute_map", "_names", "_defaults", "_checks", "_by_wire_name")
