@@ -283,7 +283,7 @@ def _converters(cls: Type[Model]) -> Dict[str, Converter]:
 
 
 @functools.lru_cache(maxsize=256)
-def _plain_check(cls: Any) -> Callable[[Any], bool]:
+def _plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
     """Generate a function that returns whether a model needs no conversion, because it has only the usual values.
 
     It takes part in every call, so it reads each field by name and calls nothing but the checks of nested models.
