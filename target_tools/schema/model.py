@@ -93,8 +93,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
-    #: Whether each call reads the ``__dict__`` of its instances, as it does for requests. Python is faster if the
-    #: constructor creates that dict, and slower for instances whose attributes are read only.
+    #: Whether the constructor creates the ``__dict__``, which is faster for models that each call reads as a dict.
     _is_read_as_dict: ClassVar[bool] = False
 
     _names: ClassVar[Dict[str, str]] = {}
@@ -310,8 +309,8 @@ def _validating_setattr(self: Model, name: str, value: Value) -> None:
 
 def _build_init(cls: Type[Model]) -> None:
     # Setting all fields at once also bypasses a validating ``__setattr__``: the values have just been validated.
-    sets_dict = cls._is_read_as_dict or cls.__setattr__ is not object.__setattr__
-    cls.__init__ = generate_constructor(cls, fields_of(cls), _set_fields if sets_dict else None)  # type: ignore[method-assign]
+    set_fields = _set_fields if cls._is_read_as_dict or cls.__setattr__ is not object.__setattr__ else None
+    cls.__init__ = generate_constructor(cls, fields_of(cls), set_fields)  # type: ignore[method-assign]
 
 
 _TABLES = ("openapi_types", "attribute_map", "_names", "_defaults", "_checks", "_by_wire_name")
@@ -321,9 +320,6 @@ _BUILDERS = {
     "__setattr__": _build_setattr,
     "__init__": _build_init,
 }
-
-
-# Loading from JSON
 
 
 def _loader(kind: Any) -> Optional[Load]:
@@ -357,9 +353,6 @@ def _load_object(value: Json) -> Mapping[str, Any]:
     if not isinstance(value, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
         raise SchemaMismatch("an object", value)
     return value
-
-
-# Conversion to JSON
 
 
 def _model_to_dict(model: Model, by_alias: bool, exclude_none: bool) -> Dict[str, Any]:
