@@ -15,7 +15,7 @@ from target_tools.concurrency.lock_free import PerProcess
 from target_tools.errors import HttpStatusError, OptionError, RedirectRefused
 from target_tools.http.messages import HttpReply
 from target_tools.http.policies import RetryPolicy
-from target_tools.http.proxies import Proxy, parse_proxy
+from target_tools.http.proxies import EXPECTED, Proxy, parse_proxy
 from target_tools.http.retries import RetryingSender
 from target_tools.logger import Log
 
@@ -150,8 +150,7 @@ def _proxy(configuration: Configuration) -> Optional[Proxy]:
     try:
         return parse_proxy(configuration.proxy, headers)
     except (TypeError, ValueError):
-        expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
-        raise OptionError(f"Invalid option 'proxy': expected {expected}", "proxy", expected) from None
+        raise OptionError(f"Invalid option 'proxy': expected {EXPECTED}", "proxy", EXPECTED) from None
 
 
 def retry_policy(retries: Any) -> RetryPolicy:
@@ -160,14 +159,7 @@ def retry_policy(retries: Any) -> RetryPolicy:
         return RETRIES_OF_1_1_0
     if not isinstance(retries, urllib3.Retry):
         return RETRIES_OF_1_1_0._replace(attempts=int(retries) + 1)
-    numbers = [number for number in (retries.total, retries.connect) if isinstance(number, int)]
-    return RetryPolicy(
-        attempts=max(0, min(numbers, default=3)) + 1,
-        statuses=frozenset(retries.status_forcelist or ()),
-        initial_delay=float(retries.backoff_factor),
-        max_delay=float(getattr(retries, "backoff_max", 120.0)),
-        respect_retry_after=retries.respect_retry_after_header,
-    )
+    return RETRIES_OF_1_1_0._replace(max_delay=120.0).with_urllib3(retries, (retries.total, retries.connect))
 
 
 def as_urllib3(reply: HttpReply) -> urllib3.HTTPResponse:

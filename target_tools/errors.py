@@ -111,7 +111,15 @@ class OpenApiException(Exception):
     """The base class of 1.1.0's errors."""
 
 
-class ApiTypeError(OpenApiException, TypeError):
+class _ApiPathError(OpenApiException):
+    """An error whose message ends with the place in the document."""
+
+    def __init__(self, msg: str, path_to_item: Optional[List[Union[str, int]]] = None) -> None:
+        self.path_to_item = path_to_item
+        super().__init__(f"{msg} at {render_path(path_to_item)}" if path_to_item else msg)
+
+
+class ApiTypeError(_ApiPathError, TypeError):
     """The value at ``path_to_item`` has the wrong type."""
 
     def __init__(
@@ -121,26 +129,17 @@ class ApiTypeError(OpenApiException, TypeError):
         valid_classes: Optional[Tuple[type, ...]] = None,
         key_type: Optional[bool] = None,
     ) -> None:
-        self.path_to_item = path_to_item
         self.valid_classes = valid_classes
         self.key_type = key_type
-        super().__init__(_at_path(msg, path_to_item))
+        super().__init__(msg, path_to_item)
 
 
-class ApiValueError(OpenApiException, ValueError):
+class ApiValueError(_ApiPathError, ValueError):
     """The value at ``path_to_item`` is not allowed."""
 
-    def __init__(self, msg: str, path_to_item: Optional[List[Union[str, int]]] = None) -> None:
-        self.path_to_item = path_to_item
-        super().__init__(_at_path(msg, path_to_item))
 
-
-class ApiKeyError(OpenApiException, KeyError):
+class ApiKeyError(_ApiPathError, KeyError):
     """The key at ``path_to_item`` is missing."""
-
-    def __init__(self, msg: str, path_to_item: Optional[List[Union[str, int]]] = None) -> None:
-        self.path_to_item = path_to_item
-        super().__init__(_at_path(msg, path_to_item))
 
 
 class ApiException(OpenApiException):
@@ -184,10 +183,6 @@ def http_message(
 def render_path(path_to_item: List[Union[str, int]]) -> str:
     """Format a path into a document, such as ``['a'][0]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f"['{part}']" for part in path_to_item)
-
-
-def _at_path(msg: str, path_to_item: Optional[List[Union[str, int]]]) -> str:
-    return f"{msg} at {render_path(path_to_item)}" if path_to_item else msg
 
 
 class InvalidRule(TargetError, ValueError):
@@ -275,9 +270,6 @@ class DeadlineExceeded(
 
     pool: Any = None
     url: Any = None
-
-    def __init__(self, message: str = "") -> None:
-        DeliveryError.__init__(self, message)
 
     @property
     def reason(self) -> Any:  # type: ignore[override]

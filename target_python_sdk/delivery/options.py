@@ -146,30 +146,17 @@ def _query(settings: ClientSettings) -> str:
 
 def _retries(option: str, value: Union[parse.OptionValue, urllib3.Retry]) -> RetryPolicy:
     if isinstance(value, urllib3.Retry):
-        return RetryPolicy(
-            attempts=_retry_total(value) + 1,
-            statuses=frozenset(value.status_forcelist or RetryPolicy().statuses),
-            initial_delay=float(value.backoff_factor),
-            max_delay=float(getattr(value, "backoff_max", RetryPolicy().max_delay)),
-            respect_retry_after=value.respect_retry_after_header,
-        )
+        return RetryPolicy().with_urllib3(value, (value.total, value.connect, value.status))
     return RetryPolicy(attempts=parse.integer("a number of attempts", 1)(option, value))
 
 
-def _retry_total(retry: urllib3.Retry) -> int:
-    """Return the number of retries that a ``urllib3.Retry`` allows: the smallest of its numbers."""
-    numbers = [number for number in (retry.total, retry.connect, retry.status) if isinstance(number, int)]
-    return 0 if retry.total is False else max(0, min(numbers, default=RetryPolicy().attempts - 1))
-
-
 def _proxy(option: str, value: parse.OptionValue) -> "Proxy":
-    from target_tools.http.proxies import parse_proxy  # noqa: PLC0415 - imported with the first client
+    from target_tools.http.proxies import EXPECTED, parse_proxy  # noqa: PLC0415 - imported with the first client
 
-    expected = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
     try:
         proxy = parse_proxy(parse.text(option, value))
     except ValueError:
-        parse.reject(option, expected, value)
+        parse.reject(option, EXPECTED, value)
     if proxy.scheme != "http":
         from target_tools.http.pool_managers import new_manager  # noqa: PLC0415 - imported with the first client
         from target_tools.http.tls import TlsContexts  # noqa: PLC0415 - imported with the first client

@@ -4,25 +4,24 @@ Like worker threads, the thread is a daemon that starts late, shares no lock, do
 child, and does not delay the exit of the process.
 """
 
-import os
 from typing import Callable, List, Optional
 
 from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.latch import Latch
-from target_tools.concurrency.shutdown import EXIT_COORDINATOR
+from target_tools.concurrency.shutdown import EXIT_COORDINATOR, ExitParticipant
 from target_tools.concurrency.threads import ThreadName, start_thread
 
 
-class Poller:
+class Poller(ExitParticipant):
     """Calls ``poll`` and waits as many seconds as it returned, until that is None or ``stop`` is called.
 
     ``poll`` must not raise. It must not refer to the owner of the poller, or neither is garbage-collected.
     """
 
     def __init__(self, poll: Callable[[], Optional[float]], name: str, scope: Optional[AbortScope] = None) -> None:
+        super().__init__()
         self._poll = poll
         self._name = name
-        self._pid = os.getpid()
         self._stop = Latch()
         #: Emptied by the thread that polls. A start that a signal handler interrupted can lead to a second thread.
         self._unclaimed: List[bool] = [True]
@@ -57,14 +56,8 @@ class Poller:
         self._stop.set()
         self.scope.abort()
 
-    release_idle = stop
-
-    def created_in_this_process(self) -> bool:
-        """Return whether the poller belongs to this process and was not inherited through a fork."""
-        return self._pid == os.getpid()
-
-    def drain(self, exit_began: float) -> None:
-        """Do nothing: the exit does not wait for ``poll``."""
+    def release_idle(self) -> None:
+        self.stop()
 
     def threads(self) -> int:
         """Return the number of threads, 0 or 1."""

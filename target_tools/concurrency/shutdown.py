@@ -1,10 +1,11 @@
 """Finishes calls in progress when the process exits, and lets idle threads end."""
 
 import atexit
+import os
 import sys
 import time
 import weakref
-from typing import Dict, Protocol
+from typing import Dict
 
 from target_tools.clock import Deadline, monotonic
 
@@ -12,28 +13,30 @@ from target_tools.clock import Deadline, monotonic
 IDLE_EXIT_SECONDS = 0.5
 
 
-class ExitParticipant(Protocol):
+class ExitParticipant:
     """A set of threads that the exit of the process waits for."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
 
     def created_in_this_process(self) -> bool:
         """Return whether the threads belong to this process, not to the parent of a fork."""
-        ...
+        return self._pid == os.getpid()
 
     def drain(self, exit_began: float) -> None:
-        """Finish pending work within the time allowed after ``exit_began``, and drop the rest."""
-        ...
+        """Finish pending work within the time allowed after ``exit_began``. By default, do nothing."""
 
     def release_idle(self) -> None:
         """Wake all idle threads so that they end."""
-        ...
+        raise NotImplementedError
 
     def threads(self) -> int:
         """Return the number of threads."""
-        ...
+        raise NotImplementedError
 
     def running(self) -> int:
         """Return the number of tasks in progress."""
-        ...
+        raise NotImplementedError
 
 
 class _ExitCoordinator:

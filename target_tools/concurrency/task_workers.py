@@ -22,7 +22,6 @@ import _thread
 import contextlib
 import itertools
 import math
-import os
 from collections import deque
 from functools import partial
 from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
@@ -31,8 +30,8 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.lock_free import Counter
-from target_tools.concurrency.shutdown import EXIT_COORDINATOR
-from target_tools.concurrency.tasks import AsyncResult, CallbackTask, Task
+from target_tools.concurrency.shutdown import EXIT_COORDINATOR, ExitParticipant
+from target_tools.concurrency.tasks import AsyncResult, CallbackTask
 from target_tools.concurrency.threads import ThreadName, start_thread
 from target_tools.errors import CallLost, QueueFull
 
@@ -68,19 +67,19 @@ class _WakeUp(Latch):
         return not self._received and monotonic() - self._sent_at < START_SECONDS
 
 
-class WorkerPool:
+class WorkerPool(ExitParticipant):
     """A bounded set of threads with a bounded queue, for one client in one process."""
 
     def __init__(self, max_workers: int, max_pending: int, shutdown_timeout: float, name: str) -> None:
+        super().__init__()
         self._max_workers = max_workers
         self._max_pending = max_pending
         self._shutdown_timeout = shutdown_timeout
         self._name = name
         self._numbers = itertools.count(1)
-        self._pid = os.getpid()
-        self._pending: Deque[Task] = deque()
+        self._pending: Deque[CallbackTask] = deque()
         #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
-        self._unfinished: Dict[int, Task] = {}
+        self._unfinished: Dict[int, CallbackTask] = {}
         #: One entry per idle worker. Whoever wakes the worker removes it afterwards, and so does the worker itself.
         self._idle: List[_WakeUp] = []
         #: The wake-up that was sent last.
@@ -89,7 +88,7 @@ class WorkerPool:
         self._workers: Dict[object, Optional[float]] = {}
         #: The tasks that each running worker has begun, by thread id. A callback that waits for another call may run
         #: that call's task, so there can be several.
-        self._running: Dict[int, Tuple[Task, ...]] = {}
+        self._running: Dict[int, Tuple[CallbackTask, ...]] = {}
         #: Workers that are ``blocking``, by thread id.
         self._blocked: Dict[int, bool] = {}
         #: Workers whose callback is inside ``flush``.
@@ -99,7 +98,7 @@ class WorkerPool:
         self.dropped = Counter()
         EXIT_COORDINATOR.register(self)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: CallbackTask) -> None:
         """Queue ``task`` for a worker.
 
         If there is no worker and no thread can be started, run the task in the calling thread.
@@ -125,10 +124,6 @@ class WorkerPool:
         result.before_wait(task.run_while_waiting)
         self.submit(task)
         return result
-
-    def created_in_this_process(self) -> bool:
-        """Return whether the pool belongs to this process and was not inherited through a fork."""
-        return self._pid == os.getpid()
 
     def is_worker(self) -> bool:
         """Return whether the current thread is one of the pool's workers."""
@@ -169,7 +164,7 @@ class WorkerPool:
         finally:
             self._blocked.pop(thread, None)
 
-    def run_inline(self, task: Task) -> None:
+    def run_inline(self, task: CallbackTask) -> None:
         """Run ``task`` in the current thread if that is a worker and the task is still pending.
 
         Without this, a callback that waits for another call would deadlock in a pool of one worker.
@@ -223,7 +218,7 @@ class WorkerPool:
             self.flush(max(0.0, exit_began + self._shutdown_timeout - monotonic()))
             self._drop_pending(CallLost("the process exited before a worker started the call"))
 
-    def _tasks_to_flush(self, thread: int) -> List[Task]:
+    def _tasks_to_flush(self, thread: int) -> List[CallbackTask]:
         """Return the tasks that ``thread`` has to wait for in ``flush``."""
         skipped = set(self._flushing) if thread in self._flushing else ()
         running = [tasks for worker, tasks in list(self._running.items()) if worker in skipped]
@@ -239,14 +234,17 @@ class WorkerPool:
             helper.call(lambda: self._drop_pending(error), Deadline.after(math.inf), lambda: None)
 
     def _drop_pending(self, error: Exception) -> None:
-        while True:
-            try:
-                task = self._pending.popleft()
-            except IndexError:
-                return
+        while (task := self._take()) is not None:
             self.dropped.add()
             task.drop(error)
             self._unfinished.pop(id(task), None)
+
+    def _take(self) -> Optional[CallbackTask]:
+        """Return the next pending task, or None if there is none."""
+        try:
+            return self._pending.popleft()
+        except IndexError:
+            return None
 
     def _ensure_wake_up(self) -> None:
         """Wake a worker unless one is already on its way."""
@@ -316,11 +314,7 @@ class WorkerPool:
 
     def _run_pending_inline(self) -> None:
         """Run pending tasks in the current thread, because no worker can be started."""
-        while True:
-            try:
-                task = self._pending.popleft()
-            except IndexError:
-                return
+        while (task := self._take()) is not None:
             self._unfinished.pop(id(task), None)
             task.run(inline=True)
 
@@ -349,14 +343,12 @@ class WorkerPool:
             return False  # a callback forked and returned in the child; the queue is the parent's
         if len(self._pending) > 1:
             self._wake_more_workers()  # before taking a task, so that no task is lost if this raises
-        try:
-            task = self._pending.popleft()
-        except IndexError:
-            return False
-        self._run_task(task)
-        return True
+        task = self._take()
+        if task is not None:
+            self._run_task(task)
+        return task is not None
 
-    def _run_task(self, task: Task) -> None:
+    def _run_task(self, task: CallbackTask) -> None:
         thread = _thread.get_ident()
         outer = self._running.get(thread, ())
         self._running[thread] = (*outer, task)

@@ -183,57 +183,6 @@ def _complete_future(future: Any) -> None:
         future.set_result(None)
 
 
-class Task:
-    """A unit of work.
-
-    The pool calls either ``run`` or ``drop``, exactly once. Neither may raise, and ``result`` is ready afterwards.
-    Read ``result`` before you submit the task.
-    """
-
-    def __init__(self) -> None:
-        self.result: AsyncResult[Any] = AsyncResult()
-
-    def run(self, inline: bool = False) -> None:
-        """Do the work.
-
-        ``inline`` is True in the application's own thread, if no worker thread was available.
-        """
-        raise NotImplementedError
-
-    def drop(self, error: Exception) -> None:
-        """End the task with ``error`` without running it."""
-        raise NotImplementedError
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until the task has run or was dropped. Return False on timeout."""
-        self.result.wait(seconds)
-        return self.is_done()
-
-    def is_done(self) -> bool:
-        """Return whether the task has run or was dropped."""
-        return self.result.ready()
-
-
-class ContextTask(Task):
-    """A task that runs, or is dropped, in a copy of the context in which it was created."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._context = contextvars.copy_context()
-
-    def run(self, inline: bool = False) -> None:
-        self._context.run(self._run, inline)
-
-    def drop(self, error: Exception) -> None:
-        self._context.run(self._drop, error)
-
-    def _run(self, inline: bool) -> None:
-        raise NotImplementedError
-
-    def _drop(self, error: Exception) -> None:
-        raise NotImplementedError
-
-
 #: Replaces the result of a task that is done. The task's own result would keep an error alive as long as the task.
 _DONE: "AsyncResult[Any]" = AsyncResult()
 _DONE.complete(None, None)
@@ -255,8 +204,11 @@ class _Outcome(NamedTuple):
     error: Optional[BaseException]
 
 
-class CallbackTask(ContextTask):
-    """Calls a function and then one of two callbacks.
+class CallbackTask:
+    """A unit of work: calls a function and then one of two callbacks, in the context in which the task was created.
+
+    The pool calls either ``run`` or ``drop``, exactly once. Neither raises, and ``result`` is ready afterwards.
+    Read ``result`` before you submit the task.
 
     With a ``limit``, the result is ready in time even if no worker is free or if the function overruns its
     deadline: threads that wait for the result expire the call. Its callback then runs on the next free worker.
@@ -270,7 +222,8 @@ class CallbackTask(ContextTask):
         log: Log,
         limit: Optional[TimeLimit] = None,
     ) -> None:
-        super().__init__()
+        self.result: AsyncResult[Any] = AsyncResult()
+        self._context = contextvars.copy_context()
         self._function, self._callback, self._err_callback, self._log = function, callback, err_callback, log
         self._limit = limit
         self._created_at = monotonic()
@@ -283,8 +236,24 @@ class CallbackTask(ContextTask):
         if limit is not None:
             self.result.expire_by(self._check_time)
 
+    def run(self, inline: bool = False) -> None:
+        """Do the work.
+
+        ``inline`` is True in the application's own thread, if no worker thread was available. Only then an error is
+        raised: a signal handler of the application may have raised it.
+        """
+        self._context.run(self._run, inline)
+
+    def drop(self, error: Exception) -> None:
+        """End the task with ``error`` without running it."""
+        self._outcomes.setdefault(None, _Outcome(None, error))
+        self._context.run(self._run_callback)
+
     def wait(self, seconds: float) -> bool:
-        """Wait until the callback has returned. If the call expired, that is after its result is ready."""
+        """Wait until the task was dropped or its callback has returned. Return False on timeout.
+
+        If the call expired, its callback runs after its result is ready.
+        """
         deadline = Deadline.after(seconds)
         self.result.wait(seconds)
         if deadline.remaining() > 0 and not self.is_done():
@@ -292,11 +261,8 @@ class CallbackTask(ContextTask):
         return self._callback_done.wait(deadline.remaining())
 
     def is_done(self) -> bool:
+        """Return whether the task was dropped or its callback has returned."""
         return self._callback_done.is_set()
-
-    def _drop(self, error: Exception) -> None:
-        self._outcomes.setdefault(None, _Outcome(None, error))
-        self._run_callback()
 
     def _run(self, inline: bool) -> None:
         self._begun_at = monotonic()

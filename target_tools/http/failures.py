@@ -15,6 +15,7 @@ from target_tools.errors import (
     HttpStatusError,
     InvalidResponse,
     RedirectRefused,
+    TargetError,
     TlsError,
     TransportError,
     escape_text,
@@ -56,14 +57,14 @@ def status_error(reply: HttpReply) -> HttpStatusError:
 def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
     """Return the error to raise instead of ``error``.
 
-    It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped.  An error of the application is
-    returned as it is.  ``managed`` is True if a pool manager sent the request.
+    It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped.  Errors of the SDK and of the application
+    are returned as they are.  ``managed`` is True if a pool manager sent the request.
     """
     bare = _unwrapped(error)
     if is_foreign(bare):
         return bare
     clear_frames(error)
-    if isinstance(bare, DeliveryError):
+    if isinstance(bare, TargetError):
         return bare
     found = _to_delivery_error(bare, request, exchange, managed)
     if isinstance(found, TlsError) and (managed or exchange.sent_at):

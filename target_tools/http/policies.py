@@ -3,7 +3,10 @@
 They are separate from the code that uses them, so that parsing the options does not import that code.
 """
 
-from typing import FrozenSet, NamedTuple
+from typing import TYPE_CHECKING, FrozenSet, Iterable, NamedTuple
+
+if TYPE_CHECKING:
+    import urllib3
 
 #: Statuses that mean that the server did not process the request.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
@@ -19,6 +22,17 @@ class RetryPolicy(NamedTuple):
     initial_delay: float = 0.1
     max_delay: float = 2.0
     respect_retry_after: bool = True
+
+    def with_urllib3(self, retry: "urllib3.Retry", limits: Iterable[object]) -> "RetryPolicy":
+        """Return the policy of urllib3's settings: the smallest number in ``limits`` is the number of retries."""
+        numbers = [limit for limit in limits if isinstance(limit, int)]
+        return RetryPolicy(
+            attempts=max(0, min(numbers, default=self.attempts - 1)) + 1,
+            statuses=frozenset(retry.status_forcelist or self.statuses),
+            initial_delay=float(retry.backoff_factor),
+            max_delay=float(getattr(retry, "backoff_max", self.max_delay)),
+            respect_retry_after=retry.respect_retry_after_header,
+        )
 
 
 class BreakerPolicy(NamedTuple):

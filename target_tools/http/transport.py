@@ -22,10 +22,10 @@ from target_tools.concurrency.abort import AbortableDeadline, AbortScope
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.concurrency.threads import in_main_thread
-from target_tools.errors import ConnectionFailed, InvalidResponse, TargetError
+from target_tools.errors import ConnectionFailed, InvalidResponse
 from target_tools.http.connect import ConnectionOpener
 from target_tools.http.exchanges import EXCHANGE, Exchange
-from target_tools.http.failures import clear_frames, to_target_error
+from target_tools.http.failures import to_target_error
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings, decode_body, read_body, too_large
 from target_tools.http.pool_managers import Urllib3Replacements, new_pool, read_response
 from target_tools.http.proxies import Proxy, proxy_from_environment
@@ -101,15 +101,11 @@ class Transport:
             parts = urllib3_parts()
             if parts != self._replacements.own:
                 manager = self._replacements.manager(parts, proxy, self._tls)
-        in_helper_thread = in_main_thread()
-        if manager is None:
-            send = functools.partial(self._send_pooled, request, deadline, proxy)
-            in_helper_thread = in_helper_thread and _URLLIB3_LOG.isEnabledFor(logging.DEBUG)
-        else:
-            send = functools.partial(self._send_managed, request, deadline, manager)
-        if not in_helper_thread:
-            return send()
+        send = functools.partial(self._send, request, deadline, proxy, manager)
         # Pool managers and log handlers take locks, which an exception of a signal handler could leave locked.
+        takes_locks = manager is not None or _URLLIB3_LOG.isEnabledFor(logging.DEBUG)
+        if not (takes_locks and in_main_thread()):
+            return send()
         context = contextvars.copy_context()
         return self._helper_threads.call(lambda: context.run(send), deadline, lambda: None, wait_for_thread_exit=True)
 
@@ -134,8 +130,8 @@ class Transport:
         """Return the number of running look-ups, connection attempts and pool manager calls that no call waits for."""
         return self._opener.abandoned() + self._helper_threads.abandoned()
 
-    def _send_pooled(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy]) -> HttpReply:
-        """Send over a pooled connection."""
+    def _send(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy], manager: Any) -> HttpReply:
+        """Send through ``manager``, or over own connections if it is None.  Raise each error as a ``TargetError``."""
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
         if isinstance(deadline, AbortableDeadline):
             self._abort_scopes[id(deadline.scope)] = deadline.scope
@@ -146,12 +142,24 @@ class Transport:
             before = None
         EXCHANGE.set(exchange)
         try:
-            return self._translate_errors(self._over_pool, request, exchange, proxy)
+            if manager is None:
+                return self._over_pool(request, exchange, proxy)
+            return self._over_manager(request, exchange, manager)
+        except Exception as error:  # noqa: BLE001 - raised below, or an error in its place
+            failure = to_target_error(error, request, exchange, manager is not None)
         finally:
             EXCHANGE.set(before)
             _close_unless_kept(exchange)
             exchange.connection = exchange.reply = None  # break the reference cycles
             exchange.is_over = True
+        if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
+            # The server closed an idle connection, and so probably the others, too.
+            for pool in self._pools.get(request.origin).values():
+                pool.pool.drop()
+        try:
+            raise failure  # outside the handler, which would chain urllib3's error
+        finally:
+            del failure  # break the reference cycle of error, traceback and frame
 
     def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
         pool = self._pool(request.origin, proxy)
@@ -172,11 +180,6 @@ class Transport:
         self._keep(exchange, pool, reply)
         return reply
 
-    def _send_managed(self, request: HttpRequest, deadline: Deadline, manager: Any) -> HttpReply:
-        """Send through a pool manager."""
-        exchange = Exchange(deadline, self._opener, _opening(request, deadline))
-        return self._translate_errors(self._over_manager, request, exchange, manager)
-
     def _over_manager(self, request: HttpRequest, exchange: Exchange, manager: Any) -> HttpReply:
         began = monotonic()
         response = manager.request(
@@ -188,30 +191,6 @@ class Transport:
             **_options(request),
         )
         return read_response(response, request, exchange.deadline, began)
-
-    def _translate_errors(
-        self, send: Callable[..., HttpReply], request: HttpRequest, exchange: Exchange, route: Any
-    ) -> HttpReply:
-        """Call ``send``; raise every error as a ``TargetError``."""
-        try:
-            return send(request, exchange, route)
-        except TargetError as error:
-            clear_frames(error)
-            self._drop_stale(error, request.origin)
-            raise
-        except Exception as error:  # noqa: BLE001 - raised below, or an error in its place
-            failure = to_target_error(error, request, exchange, send == self._over_manager)
-        self._drop_stale(failure, request.origin)
-        try:
-            raise failure  # outside the handler, which would chain urllib3's error
-        finally:
-            del failure  # break the reference cycle of error, traceback and frame
-
-    def _drop_stale(self, error: Exception, origin: Origin) -> None:
-        """Close all idle connections to ``origin`` if the server closed one: it probably closed the others, too."""
-        if isinstance(error, ConnectionFailed) and error.phase == "reuse":
-            for pool in self._pools.get(origin).values():
-                pool.pool.drop()
 
     def _keep(self, exchange: Exchange, pool: Any, reply: HttpReply) -> None:
         """Keep the connection of ``exchange``, unless it may have more bytes to read."""

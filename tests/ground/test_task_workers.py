@@ -13,7 +13,7 @@ import pytest
 from target_tools.concurrency import task_workers
 from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.task_workers import WorkerPool
-from target_tools.concurrency.tasks import Task
+from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ClientClosed, QueueFull
 from tests.support import eventually, interrupt
 
@@ -21,7 +21,7 @@ LONG = 20
 CONCURRENCY = Path(task_workers.__file__).parent
 
 
-class FunctionTask(Task):
+class FunctionTask(CallbackTask):
     """A task that calls a function."""
 
     def __init__(self, function=lambda: None):
