@@ -141,7 +141,7 @@ class ArtifactCache:
                 self._pending_calls.clear()
 
         try:
-            return self._helper_threads.call(run, Deadline.after(STORE_TIMEOUT), lambda: None)
+            return self._helper_threads.call(run, Deadline.after(STORE_TIMEOUT))
         except DeadlineExceeded:
             raise TimeoutError(f"no answer within {STORE_TIMEOUT:.0f} s") from None
 

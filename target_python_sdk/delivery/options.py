@@ -132,7 +132,8 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     settings = ClientSettings(**values)
     settings = settings._replace(query=_query(settings))
     if settings.proxy is not None:
-        settings = settings._replace(proxy=settings.proxy._replace(headers=settings.proxy_headers or {}))
+        headers = tuple((settings.proxy_headers or {}).items())
+        settings = settings._replace(proxy=settings.proxy._replace(headers=headers))
     settings = settings._replace(tls=_checked_tls(settings, log))
     if not settings.verify_ssl and settings.secure:
         log.warning("verify_ssl is False: requests and answers can be read and changed on the way")

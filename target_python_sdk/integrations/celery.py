@@ -15,8 +15,8 @@ runs tasks creates a client at its start and closes it at its end.  Child proces
 exit handlers, so this module waits for outstanding calls when Celery sends its shutdown signal.
 """
 
-import contextvars
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
 
 from celery import current_app, shared_task, signals
@@ -215,13 +215,9 @@ class CeleryTarget:
         apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
         if app.conf.task_always_eager:  # the task runs here and has no time limit
             return self.task.apply_async((message,), **apply_options)
-        run = contextvars.copy_context().run
+        publish = partial(self.task.apply_async, (message,), **apply_options)
         try:
-            return self._processes.get().publishing.call(
-                lambda: run(lambda: self.task.apply_async((message,), **apply_options)),
-                Deadline.after(self._publish_seconds),
-                lambda: None,
-            )
+            return self._processes.get().publishing.call(publish, Deadline.after(self._publish_seconds))
         except (DeadlineExceeded, ConnectionFailed):
             timeout = f"{self._publish_seconds * 1000:.0f} ms"
             raise OperationalError(f"the broker did not accept the message within {timeout}") from None

@@ -98,7 +98,7 @@ class ProcessClient:
         with contextlib.suppress(DeadlineExceeded):
             # In a helper thread, because callbacks for dropped calls can run for an unlimited time.
             flushing = seconds * _FLUSH_SHARE
-            HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds), lambda: None)
+            HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds))
         return client.stats()
 
 

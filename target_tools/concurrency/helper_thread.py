@@ -6,6 +6,7 @@ does neither: it passes the function to a helper thread and waits on a latch, wh
 signal ends cleanly.
 """
 
+import contextvars
 from typing import Any, Callable, Dict, Generic, Optional, TypeVar
 
 from target_tools.clock import Deadline, monotonic
@@ -27,6 +28,7 @@ class _Job(Generic[ResultT]):
 
     def __init__(self, function: Callable[[], ResultT], undo: Callable[[], object]) -> None:
         self._function = function
+        self._context = contextvars.copy_context()
         self._undo = undo
         self._result: Optional[ResultT] = None
         self._error: Optional[BaseException] = None
@@ -43,7 +45,7 @@ class _Job(Generic[ResultT]):
         self._begun = True
         self._thread = native_thread_id()
         try:
-            self._result = self._function()
+            self._result = self._context.run(self._function)
         except BaseException as error:  # noqa: BLE001 - raised in the caller
             self._error = error
         self._finished = True
@@ -53,12 +55,15 @@ class _Job(Generic[ResultT]):
             self._undo()
         self._done.set()
 
-    def result(self, deadline: Deadline, wait_for_thread_exit: bool) -> ResultT:
-        """Wait for the result of the function, or raise its exception."""
+    def result(self, deadline: Deadline) -> ResultT:
+        """Wait for the result of the function, or raise its exception.
+
+        The thread has exited then: a thread that has used TLS holds an OpenSSL lock for a moment when it exits, and a
+        fork at that moment would leave the child with the lock.
+        """
         if not self._done.wait(deadline.remaining()):
             raise DeadlineExceeded(f"no answer within {deadline.seconds * 1000:.0f} ms")
-        if wait_for_thread_exit:
-            FORK_GUARD.wait_for_exit(self._thread)
+        FORK_GUARD.wait_for_exit(self._thread)
         if self._error is not None:
             try:
                 raise self._error
@@ -83,52 +88,35 @@ class _Job(Generic[ResultT]):
 class HelperThreads:
     """Runs each function in a new thread, unless too many abandoned ones hang."""
 
-    def __init__(self, may_run_inline: Callable[[], bool] = lambda: False) -> None:
-        #: Returns whether the current thread may run the function itself, as workers may.
-        self._may_run_inline = may_run_inline
+    def __init__(self) -> None:
         self._abandoned_jobs: Dict[int, _Job[Any]] = {}
 
     def abandoned(self) -> int:
         """Return the number of functions that still run although no caller waits for them."""
-        self._discard_failed_starts()
+        for key, job in list(self._abandoned_jobs.items()):
+            if job.never_began():  # a signal handler raised during its start
+                self._abandoned_jobs.pop(key, None)
         return len(self._abandoned_jobs)
 
     def call(
-        self,
-        function: Callable[[], ResultT],
-        deadline: Deadline,
-        undo: Callable[[], object],
-        wait_for_thread_exit: bool = False,
+        self, function: Callable[[], ResultT], deadline: Deadline, undo: Callable[[], object] = lambda: None
     ) -> ResultT:
         """Return the result of ``function``, or raise ``DeadlineExceeded``.
 
-        If the function returns after its caller has stopped waiting, ``undo`` is called. If no thread can be
-        started (at interpreter shutdown, in a sub-interpreter, in a uWSGI process before it forks), the function
-        runs in the current thread.
-
-        Set ``wait_for_thread_exit`` for functions that use TLS: a thread that exits holds an OpenSSL lock for
-        a moment, and a fork at that moment would leave the child with the lock.
+        The function runs in a copy of the caller's context. If it returns after its caller has stopped waiting,
+        ``undo`` is called. If no thread can be started (at interpreter shutdown, in a sub-interpreter, in a uWSGI
+        process before it forks), the function runs in the current thread.
         """
-        if self._may_run_inline():
-            return function()
-        if len(self._abandoned_jobs) >= MAX_ABANDONED:
-            self._discard_failed_starts()
-        if len(self._abandoned_jobs) >= MAX_ABANDONED:
+        if self.abandoned() >= MAX_ABANDONED:
             raise ConnectionFailed(f"{MAX_ABANDONED} attempts to connect hang already", "refused")
         job = _Job(function, undo)
         try:
             if self._start(job):
-                return job.result(deadline, wait_for_thread_exit)
+                return job.result(deadline)
         except BaseException:  # the function raised, the deadline passed, or a signal handler raised
             job.abandon(self._abandoned_jobs)
             raise
         return function()
-
-    def _discard_failed_starts(self) -> None:
-        """Discard jobs whose thread never began, because a signal handler raised during its start."""
-        for key, job in list(self._abandoned_jobs.items()):
-            if job.never_began():
-                self._abandoned_jobs.pop(key, None)
 
     def _start(self, job: "_Job[ResultT]") -> bool:
         """Return whether a thread was started for ``job``."""

@@ -11,7 +11,7 @@ Celery's soft time limits do. Two problems follow for a thread that waits:
   time limit was delayed by the ten seconds of a call's timeout. So the main thread waits in short steps.
 
 All waits of the SDK go through a latch. The exceptions are ``fork_safety``, which polls, and
-``threads.ThreadName``, which waits for a lock of ``threading``.
+``threads.thread_name``, which waits for a lock of ``threading``.
 """
 
 import _thread

@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR, ExitParticipant
-from target_tools.concurrency.threads import ThreadName, start_thread
+from target_tools.concurrency.threads import start_thread, thread_name
 
 
 class Poller(ExitParticipant):
@@ -74,15 +74,14 @@ class Poller(ExitParticipant):
             return
         self._has_thread = True
         EXIT_COORDINATOR.register(self)  # a concurrent start that failed may have unregistered it
-        name = ThreadName(self._name)
         try:
-            next_delay: Optional[float] = delay
-            while next_delay is not None and not self._wait_for_stop(next_delay):
-                self._is_busy = True
-                next_delay = self._poll()
-                self._is_busy = False
+            with thread_name(self._name):
+                next_delay: Optional[float] = delay
+                while next_delay is not None and not self._wait_for_stop(next_delay):
+                    self._is_busy = True
+                    next_delay = self._poll()
+                    self._is_busy = False
         finally:
-            name.remove()
             EXIT_COORDINATOR.unregister(self)
             self._has_thread = self._is_busy = False
 

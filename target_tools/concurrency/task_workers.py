@@ -32,7 +32,7 @@ from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR, ExitParticipant
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask
-from target_tools.concurrency.threads import ThreadName, start_thread
+from target_tools.concurrency.threads import start_thread, thread_name
 from target_tools.errors import CallLost, QueueFull
 
 #: Seconds after which an idle worker checks the queue, and exits if it is empty.
@@ -230,8 +230,10 @@ class WorkerPool(ExitParticipant):
     def _drop_pending_uninterrupted(self, error: Exception) -> None:
         """Drop pending tasks in a helper thread, where no signal handler can interrupt between dequeue and drop."""
         if self._pending:
-            helper = HelperThreads(self.is_worker)
-            helper.call(lambda: self._drop_pending(error), Deadline.after(math.inf), lambda: None)
+            if self.is_worker():
+                self._drop_pending(error)
+            else:
+                HelperThreads().call(lambda: self._drop_pending(error), Deadline.after(math.inf))
 
     def _drop_pending(self, error: Exception) -> None:
         while (task := self._take()) is not None:
@@ -324,12 +326,9 @@ class WorkerPool(ExitParticipant):
         self._running[thread] = ()
         self._workers[key] = None
         try:
-            name = ThreadName(f"{self._name}-{next(self._numbers)}")
-            try:
+            with thread_name(f"{self._name}-{next(self._numbers)}"):
                 while not self._is_surplus(key) and (self._run_next() or self._wait_for_task()):
                     pass
-            finally:
-                name.remove()
         finally:
             self._running.pop(thread, None)
             self._workers.pop(key, None)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import threading
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 from target_tools.concurrency.fork_safety import FORK_GUARD, native_thread_id
 
@@ -72,23 +72,21 @@ def is_about_to_fork() -> bool:
     return bool(master == os.getpid())
 
 
-class ThreadName:
-    """Names the current thread for debuggers and log lines, until ``remove`` is called.
+@contextlib.contextmanager
+def thread_name(name: str) -> Iterator[None]:
+    """Name the current thread for debuggers and log lines during the block.
 
     ``threading`` creates an entry for each thread that calls ``current_thread``. For threads that it did not
-    start, the entry is never removed, so the thread must do that before it exits.
+    start, the entry is never removed, so this removes it at the end.
     """
-
-    def __init__(self, name: str) -> None:
-        self._thread = _thread.get_ident()
-        # current_thread() takes a lock of threading. After a fork without hooks, or on Python 3.8 after a signal
-        # inside Thread.start, that lock may stay locked forever. Then the thread gets no name.
-        lock = getattr(threading, "_active_limbo_lock", None)
-        if lock is not None and lock.acquire(True, 0.1):
-            lock.release()
-            threading.current_thread().name = name
-
-    def remove(self) -> None:
-        """Remove the entry of the thread."""
+    # current_thread() takes a lock of threading. After a fork without hooks, or on Python 3.8 after a signal
+    # inside Thread.start, that lock may stay locked forever. Then the thread gets no name.
+    lock = getattr(threading, "_active_limbo_lock", None)
+    if lock is not None and lock.acquire(True, 0.1):
+        lock.release()
+        threading.current_thread().name = name
+    try:
+        yield
+    finally:
         active: Dict[int, object] = getattr(threading, "_active", {})
-        active.pop(self._thread, None)
+        active.pop(_thread.get_ident(), None)

@@ -82,14 +82,12 @@ class _Outage:
     def begin_probe(self, now: float, limit: int) -> Optional[_Probe]:
         """Reserve one of ``limit`` slots; return None if all are in use."""
         for slot in range(limit):
-            mine = _Probe(slot, now + 2 * PROBE_SECONDS)
-            current = self._probes.setdefault(slot, mine)
-            if current is mine:
-                return mine
-            if current.expires_at < now:
+            current = self._probes.get(slot)
+            if current is not None and current.expires_at < now:
                 self.end_probe(current)
-                if self._probes.setdefault(slot, mine) is mine:
-                    return mine
+            mine = _Probe(slot, now + 2 * PROBE_SECONDS)
+            if self._probes.setdefault(slot, mine) is mine:
+                return mine
         return None
 
     def end_probe(self, probe: _Probe) -> None:

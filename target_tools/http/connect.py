@@ -1,11 +1,10 @@
 """Opens connections: in a thread that can be left behind, to the first of several addresses that answers (RFC 8305)."""
 
 import contextlib
-import contextvars
 import os
 import selectors
 import socket
-from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, ContextManager, List, NamedTuple, Optional
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.helper_thread import HelperThreads
@@ -37,7 +36,8 @@ class ConnectionOpener:
         self.resolver = Resolver(blocking)
         #: Entered by a thread that begins a long wait for a look-up or a connection.
         self.blocking = blocking
-        self._helper_threads = HelperThreads()
+        #: The threads that open connections or make whole requests.
+        self.helper_threads = HelperThreads()
 
     def run(self, act: Callable[[], None], undo: Callable[[], object], deadline: Deadline, in_thread: bool) -> None:
         """Call ``act``, which opens a connection: in this thread, or in a helper thread that can be left behind.
@@ -49,17 +49,16 @@ class ConnectionOpener:
         if not in_thread and not in_main_thread():
             act()
             return
-        run = contextvars.copy_context().run
         try:
             # Wait until the thread has exited: uWSGI without threads lets none exit between requests.
             with self.blocking():
-                self._helper_threads.call(lambda: run(act), deadline, undo, wait_for_thread_exit=True)
+                self.helper_threads.call(act, deadline, undo)
         except DeadlineExceeded:  # perhaps of the opening only: another host can be tried
             raise socket.timeout("the connection attempt timed out") from None
 
     def abandoned(self) -> int:
-        """Return the number of running look-ups and connection attempts that no call waits for."""
-        return self.resolver.abandoned() + self._helper_threads.abandoned()
+        """Return the number of running look-ups and functions in helper threads that no call waits for."""
+        return self.resolver.abandoned() + self.helper_threads.abandoned()
 
 
 class Connected(NamedTuple):
@@ -92,7 +91,6 @@ class _Race:
         self._deadline = deadline
         self._register = register
         self._selector = selectors.DefaultSelector()
-        self._waiting: Dict[Any, AddressInfo] = {}
         self._failure: Optional[OSError] = None
 
     def run(self, addresses: List[AddressInfo], blocking: Callable[[], ContextManager[object]]) -> Connected:
@@ -102,7 +100,7 @@ class _Race:
             if connected is not None:
                 return connected
         with blocking():
-            while self._waiting:
+            while self._selector.get_map():
                 connected = self._wait(monotonic() + _left(self._deadline))
                 if connected is not None:
                     return connected
@@ -123,8 +121,7 @@ class _Race:
             sock.setblocking(False)
             sock.connect(address[4])
         except BlockingIOError:
-            self._waiting[sock] = address  # close() closes it from here on
-            self._selector.register(sock, selectors.EVENT_WRITE)
+            self._selector.register(sock, selectors.EVENT_WRITE, address)  # close() closes it from here on
             self._register(sock)
         except OSError as error:
             self._failure = error
@@ -138,16 +135,15 @@ class _Race:
 
     def _wait(self, until: float) -> Optional[Connected]:
         """Wait until an attempt succeeds; return None at ``until``, or when an attempt fails."""
-        while self._waiting:
+        while self._selector.get_map():
             seconds = min(until - monotonic(), self._deadline.remaining())
             events = self._selector.select(max(0.0, seconds))
             for key, _ in events:
                 sock: Any = key.fileobj
                 self._selector.unregister(sock)
-                address = self._waiting.pop(sock)
                 number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not number:
-                    return Connected(sock, address)
+                    return Connected(sock, key.data)
                 sock.close()
                 self._failure = OSError(number, os.strerror(number))
             if events or monotonic() >= until:
@@ -157,7 +153,8 @@ class _Race:
 
     def close(self) -> None:
         """Close the sockets of the other attempts."""
-        for sock in list(self._waiting):
+        for key in list(self._selector.get_map().values()):
+            sock: Any = key.fileobj
             sock.close()
         self._selector.close()
 

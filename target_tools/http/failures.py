@@ -86,11 +86,10 @@ def _to_delivery_error(error: Exception, request: HttpRequest, exchange: Exchang
 
 def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
     """Return the error for a time-out, and for any failure after the deadline."""
-    if exchange.deadline.remaining() <= 0:
-        return DeadlineExceeded(f"no answer from {place} within {exchange.deadline.seconds * 1000:.0f} ms")
-    if not _is_timeout(error):
+    is_over = exchange.deadline.remaining() <= 0
+    if not is_over and not _is_timeout(error):
         return None
-    if is_opening and exchange.opening is not exchange.deadline:
+    if not is_over and is_opening and exchange.opening is not exchange.deadline:
         failed = ConnectionFailed(f"no connection to {place} within {exchange.opening.seconds * 1000:.0f} ms")
         failed.within = exchange.opening.seconds
         return failed

@@ -34,7 +34,7 @@ class Urllib3Replacements:
         self.own: Tuple[Any, ...] = ()
         #: The parts if one of them was replaced at the last check, and a manager made of them for each proxy.
         self._replaced: Tuple[Any, ...] = ()
-        self._managers: Dict[str, Any] = {}
+        self._managers: Dict[Optional[Proxy], Any] = {}
 
     def manager(self, parts: Tuple[Any, ...], proxy: Optional[Proxy], tls: TlsContexts) -> Any:
         """Return a pool manager made of ``parts`` if any of them is replaced, else None."""
@@ -43,10 +43,10 @@ class Urllib3Replacements:
             self._replaced, self._managers = replaced, {}
         if not replaced:
             return None
-        managers, name = self._managers, "" if proxy is None else proxy.url
-        manager = managers.get(name)
+        managers = self._managers
+        manager = managers.get(proxy)
         if manager is None:
-            manager = managers[name] = new_manager(proxy, tls)
+            manager = managers[proxy] = new_manager(proxy, tls)
         return manager
 
     def found(self, parts: Tuple[Any, ...]) -> Tuple[Any, ...]:

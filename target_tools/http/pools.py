@@ -314,10 +314,6 @@ class IdleConnections:
     def put(self, connection: Optional[PooledConnection], block: bool = True, timeout: Optional[float] = None) -> None:
         """Do nothing.  urllib3 returns a connection once its body is read; the transport calls ``keep`` later."""
 
-    def qsize(self) -> int:
-        """Return the number of idle connections."""
-        return len(self._connections)
-
     def keep(self, connection: PooledConnection) -> None:
         """Keep ``connection`` for the next request."""
         idle = self._connections

@@ -28,7 +28,7 @@ class Proxy(NamedTuple):
     port: int
     #: ``user:password``, or None.
     credentials: Optional[str]
-    headers: Mapping[str, str]
+    headers: Tuple[Tuple[str, str], ...]
 
     @property
     def url(self) -> str:
@@ -58,7 +58,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
     urllib.parse.unquote(credentials or "").encode("latin-1")  # they must fit into a header
-    return Proxy(scheme, host, parts.port or DEFAULT_PROXY_PORTS[scheme], credentials, dict(headers or {}))
+    return Proxy(scheme, host, parts.port or DEFAULT_PROXY_PORTS[scheme], credentials, tuple((headers or {}).items()))
 
 
 def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:

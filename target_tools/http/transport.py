@@ -6,7 +6,6 @@ connection that it interrupted is closed.
 """
 
 import contextlib
-import contextvars
 import functools
 import logging
 import os
@@ -19,7 +18,6 @@ from urllib3.util import Retry, Timeout
 
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
-from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.concurrency.threads import in_main_thread
 from target_tools.errors import ConnectionFailed, InvalidResponse
@@ -73,17 +71,11 @@ class Transport:
     ) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._tls = TlsContexts(
-            settings.verify_ssl,
-            settings.ca_certs,
-            settings.client_cert,
-            Log(settings.logger),
-            is_private=settings.assert_hostname is not None,
-        )
-        self._opener = ConnectionOpener(self._tls, blocking)
-        self._helper_threads = HelperThreads()
-        #: For each origin, the pools by proxy URL.
-        self._pools: BoundedTable[Origin, Dict[str, Any]] = BoundedTable(lambda origin: {}, _close_pools)
+        log, is_private = Log(settings.logger), settings.assert_hostname is not None
+        tls = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert, log, is_private)
+        self._opener = ConnectionOpener(tls, blocking)
+        make = functools.partial(_new_pool, settings, tls)
+        self._pools: BoundedTable[Tuple[Origin, Optional[Proxy]], Any] = BoundedTable(make, _close_pool)
         self._replacements = Urllib3Replacements()
         #: The requests of background threads, which ``close`` aborts.
         self._abort_scopes: Dict[int, AbortScope] = {}
@@ -100,14 +92,13 @@ class Transport:
         if manager is None:
             parts = urllib3_parts()
             if parts != self._replacements.own:
-                manager = self._replacements.manager(parts, proxy, self._tls)
+                manager = self._replacements.manager(parts, proxy, self._opener.tls)
         send = functools.partial(self._send, request, deadline, proxy, manager)
         # Pool managers and log handlers take locks, which an exception of a signal handler could leave locked.
         takes_locks = manager is not None or _URLLIB3_LOG.isEnabledFor(logging.DEBUG)
         if not (takes_locks and in_main_thread()):
             return send()
-        context = contextvars.copy_context()
-        return self._helper_threads.call(lambda: context.run(send), deadline, lambda: None, wait_for_thread_exit=True)
+        return self._opener.helper_threads.call(send, deadline)
 
     def close(self) -> None:
         """Close idle connections and abort background requests.  Connections in use close after their reply."""
@@ -116,19 +107,18 @@ class Transport:
         self._closed = True
         for scope in list(self._abort_scopes.values()):
             scope.abort()
-        for pools in self._pools.values():
-            _close_pools(pools)
+        for pool in self._pools.values():
+            _close_pool(pool)
         self._replacements.close()
 
     def discard_inherited(self) -> None:
         """Close, in a forked child, its copies of the parent's sockets."""
-        for pools in self._pools.values():
-            for pool in list(pools.values()):
-                pool.pool.discard_inherited()
+        for pool in self._pools.values():
+            pool.pool.discard_inherited()
 
     def abandoned(self) -> int:
         """Return the number of running look-ups, connection attempts and pool manager calls that no call waits for."""
-        return self._opener.abandoned() + self._helper_threads.abandoned()
+        return self._opener.abandoned()
 
     def _send(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy], manager: Any) -> HttpReply:
         """Send through ``manager``, or over own connections if it is None.  Raise each error as a ``TargetError``."""
@@ -154,16 +144,15 @@ class Transport:
             exchange.is_over = True
         if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
             # The server closed an idle connection, and so probably the others, too.
-            for pool in self._pools.get(request.origin).values():
-                pool.pool.drop()
+            self._pools.get((request.origin, proxy)).pool.drop()
         try:
             raise failure  # outside the handler, which would chain urllib3's error
         finally:
             del failure  # break the reference cycle of error, traceback and frame
 
     def _over_pool(self, request: HttpRequest, exchange: Exchange, proxy: Optional[Proxy]) -> HttpReply:
-        pool = self._pool(request.origin, proxy)
         is_forwarded = proxy is not None and request.origin.scheme == "http"
+        pool = self._pools.get((request.origin, proxy))
         began = monotonic()
         response = pool.urlopen(
             request.method,
@@ -195,30 +184,17 @@ class Transport:
     def _keep(self, exchange: Exchange, pool: Any, reply: HttpReply) -> None:
         """Keep the connection of ``exchange``, unless it may have more bytes to read."""
         connection, received = exchange.connection, exchange.reply
-        if connection is None or received is None or exchange.broken or not received.is_complete():
+        if connection is None or connection.sock is None or received is None:
             return
-        sock = connection.sock
-        if sock is None or (connection.is_tls and _has_pending(sock)) or not reply.is_matched:
+        is_clean = reply.is_matched and not exchange.broken and received.is_complete()
+        if self._closed or self._settings.idle_seconds <= 0 or not is_clean:
             return
-        if self._settings.idle_seconds <= 0:
+        if connection.is_tls and _has_pending(connection.sock):
             return
         if received.keep_alive is not None:
             connection.keep_alive = received.keep_alive - min(1.0, received.keep_alive / 2)
         connection.end_exchange()
         pool.pool.keep(connection)
-
-    def _pool(self, origin: Origin, proxy: Optional[Proxy]) -> Any:
-        pools = self._pools.get(origin)
-        name = "" if proxy is None else proxy.url
-        pool = pools.get(name)
-        if pool is None:
-            made = new_pool(origin, proxy, self._tls, self._settings.assert_hostname)
-            made.pool.limit, made.pool.seconds = self._settings.max_idle, self._settings.idle_seconds
-            made.pool.closed = self._closed
-            pool = pools.setdefault(name, made)
-            if self._pools.peek(origin) is not pools:  # the table has evicted them in the meantime
-                pool.pool.closed = True
-        return pool
 
     def _proxy(self, origin: Origin) -> Optional[Proxy]:
         if self._settings.proxy is None and self._settings.trust_env:
@@ -311,7 +287,13 @@ def _close_unless_kept(exchange: Exchange) -> None:
         connection.end_exchange()
 
 
-def _close_pools(pools: Dict[str, Any]) -> None:
-    for pool in list(pools.values()):
-        pool.pool.closed = True
-        pool.pool.drop()
+def _new_pool(settings: TransportSettings, tls: TlsContexts, key: Tuple[Origin, Optional[Proxy]]) -> Any:
+    """Return the pool of an origin and a proxy."""
+    pool = new_pool(*key, tls, settings.assert_hostname)
+    pool.pool.limit, pool.pool.seconds = settings.max_idle, settings.idle_seconds
+    return pool
+
+
+def _close_pool(pool: Any) -> None:
+    pool.pool.closed = True
+    pool.pool.drop()

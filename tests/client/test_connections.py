@@ -20,8 +20,8 @@ TIMED_OUT = response({}, 408, {"Connection": "close"})
 
 def idle(client):
     """Return the idle connections of ``client``."""
-    pools_of_origins = client._processes.current().transport._pools.values()
-    return [one for pools in pools_of_origins for pool in pools.values() for one in pool.pool._connections]
+    pools = client._processes.current().transport._pools.values()
+    return [one for pool in pools for one in pool.pool._connections]
 
 
 def age(client, seconds):

@@ -267,7 +267,7 @@ def test_a_greenlet_announces_no_exit(monkeypatch):
 
 @on_linux
 @pytest.mark.parametrize("fails", [False, True])
-def test_wait_for_thread_exit_returns_after_the_thread_has_exited(fails, long_max_wait, monkeypatch):
+def test_a_call_returns_after_its_helper_thread_has_exited(fails, long_max_wait, monkeypatch):
     ids, announce_exit = [], FORK_GUARD.announce_exit
 
     def announce_late():
@@ -280,10 +280,10 @@ def test_wait_for_thread_exit_returns_after_the_thread_has_exited(fails, long_ma
             raise KeyError(1)
 
     monkeypatch.setattr(FORK_GUARD, "announce_exit", announce_late)
-    call = (act, fork_safety.Deadline.after(LONG), lambda: None)
+    call = (act, fork_safety.Deadline.after(LONG))
     if fails:
         with pytest.raises(KeyError):
-            HelperThreads().call(*call, wait_for_thread_exit=True)
+            HelperThreads().call(*call)
     else:
-        HelperThreads().call(*call, wait_for_thread_exit=True)
+        HelperThreads().call(*call)
     assert not fork_safety.thread_exists(ids[0])

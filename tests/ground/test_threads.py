@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from target_tools.concurrency.threads import ThreadName, is_about_to_fork, start_thread
+from target_tools.concurrency.threads import is_about_to_fork, start_thread, thread_name
 from tests.support import uwsgi
 
 ME = os.getpid()
@@ -70,13 +70,12 @@ def test_a_thread_installs_the_trace_functions_of_threading(name):
     assert getattr(sys, name.replace("set", "get"))() is before
 
 
-def test_a_thread_has_its_name_until_it_is_removed():
+def test_a_thread_has_its_name_during_the_block():
     names, done = [], threading.Event()
 
     def function(name):
-        shown = ThreadName(name)
-        names.append(threading.current_thread().name)
-        shown.remove()
+        with thread_name(name):
+            names.append(threading.current_thread().name)
         names.append(threading.get_ident() in threading._active)
         done.set()
 
