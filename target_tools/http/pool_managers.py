@@ -13,6 +13,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidResponse, OptionError
 from target_tools.http.messages import READ_SIZE, HttpReply, HttpRequest, Origin, Timings, decode_body, too_large
 from target_tools.http.pools import (
+    AnyPool,
     ConnectionPool,
     PooledConnection,
     PooledTlsConnection,
@@ -109,7 +110,7 @@ def _socks_pools() -> Tuple[Any, Any]:
     return SocksConnectionPool, SocksTlsConnectionPool
 
 
-def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> Any:
+def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_hostname: Any = None) -> AnyPool:
     """Return a pool of connections to ``origin``, directly or through ``proxy``.
 
     Raises ``OptionError`` for a SOCKS proxy if PySocks is not installed.
@@ -123,7 +124,8 @@ def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_ho
     manager = new_manager(proxy, tls)
     pools: Tuple[Any, Any] = _socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
     manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))
-    return manager.connection_from_host(origin.host, origin.port, origin.scheme, options)
+    pool: AnyPool = manager.connection_from_host(origin.host, origin.port, origin.scheme, options)
+    return pool
 
 
 def read_response(response: Any, request: HttpRequest, deadline: Deadline, began: float) -> HttpReply:

@@ -23,7 +23,7 @@ import re
 import socket
 import types
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple, Union
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -358,3 +358,6 @@ class TlsConnectionPool(HTTPSConnectionPool):
     QueueCls = IdleConnections  # type: ignore[assignment]
     ConnectionCls = PooledTlsConnection
     pool: IdleConnections  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+AnyPool = Union[ConnectionPool, TlsConnectionPool]

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import os
+import socket
 from typing import Any, Callable, ContextManager, Dict, Mapping, NamedTuple, Optional, Tuple, cast
 
 import urllib3
@@ -26,6 +27,7 @@ from target_tools.http.exchanges import EXCHANGE, Exchange
 from target_tools.http.failures import to_target_error
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings, decode_body, read_body, too_large
 from target_tools.http.pool_managers import Urllib3Replacements, new_pool, read_response
+from target_tools.http.pools import AnyPool
 from target_tools.http.proxies import Proxy, proxy_from_environment
 from target_tools.http.tls import ClientCert, TlsContexts
 from target_tools.logger import Log
@@ -75,7 +77,7 @@ class Transport:
         tls = TlsContexts(settings.verify_ssl, settings.ca_certs, settings.client_cert, log, is_private)
         self._opener = ConnectionOpener(tls, blocking)
         make = functools.partial(_new_pool, settings, tls)
-        self._pools: BoundedTable[Tuple[Origin, Optional[Proxy]], Any] = BoundedTable(make, _close_pool)
+        self._pools: BoundedTable[Tuple[Origin, Optional[Proxy]], AnyPool] = BoundedTable(make, _close_pool)
         self._replacements = Urllib3Replacements()
         #: The requests of background threads, which ``close`` aborts.
         self._abort_scopes: Dict[int, AbortScope] = {}
@@ -226,7 +228,7 @@ def _options(request: HttpRequest) -> Dict[str, Any]:
     }
 
 
-def _has_pending(sock: Any) -> bool:
+def _has_pending(sock: socket.socket) -> bool:
     """Return whether decrypted bytes are waiting to be read; False for TLS within TLS, which does not report them."""
     pending = getattr(sock, "pending", None)
     return pending is not None and pending() > 0
@@ -287,13 +289,13 @@ def _close_unless_kept(exchange: Exchange) -> None:
         connection.end_exchange()
 
 
-def _new_pool(settings: TransportSettings, tls: TlsContexts, key: Tuple[Origin, Optional[Proxy]]) -> Any:
+def _new_pool(settings: TransportSettings, tls: TlsContexts, key: Tuple[Origin, Optional[Proxy]]) -> AnyPool:
     """Return the pool of an origin and a proxy."""
     pool = new_pool(*key, tls, settings.assert_hostname)
     pool.pool.limit, pool.pool.seconds = settings.max_idle, settings.idle_seconds
     return pool
 
 
-def _close_pool(pool: Any) -> None:
+def _close_pool(pool: AnyPool) -> None:
     pool.pool.closed = True
     pool.pool.drop()

@@ -193,7 +193,7 @@ def test_t39_32_descriptors_and_64_workers(figure):
     "place",
     [
         "transport.Transport._over_pool",
-        "transport.Transport._pool",
+        "transport.Transport._send",
         "transport.Transport._keep",
         "pools.IdleConnections.get",
         "pools.IdleConnections.keep",
