@@ -5,7 +5,7 @@ takes, so only interpreters that need it import it.
 """
 
 import sys
-from typing import Any, Dict, Mapping, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Union
 
 if sys.version_info >= (3, 11):
     from typing import Annotated, Literal, NotRequired, TypedDict, Unpack, dataclass_transform
@@ -14,7 +14,10 @@ else:
 
 __all__ = ["Annotated", "Json", "JsonObject", "Literal", "NotRequired", "TypedDict", "Unpack", "dataclass_transform"]
 
-#: A parsed JSON document, or a part of one.
-Json = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]
+if TYPE_CHECKING:
+    #: A parsed JSON document, or a part of one.
+    Json = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]
+else:
+    Json = object  # creating the union would slow down the import
 #: A JSON object that is being built.
 JsonObject = Dict[str, Any]
