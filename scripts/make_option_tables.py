@@ -33,6 +33,7 @@ UNCHECKED_TYPES = {
 #: Words for the types of parameters and of options.
 TYPES = {
     "Text": "str",
+    "FilePath": "URL or path",
     "float": "number",
     "Mapping": "dict",
     "Sequence": "list",

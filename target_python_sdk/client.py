@@ -7,6 +7,7 @@ from target_python_sdk.delivery.call_options import (
     Call,
     attributes_options,
     call_options,
+    check_not_empty,
     check_notifications,
     check_offers,
     merge_options,
@@ -36,9 +37,11 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         AttributesOptions,
         CallbackOptions,
         CallKeywords,
+        CallOptionName,
         CallOptions,
         ClientKeywords,
         ClientOptions,
+        UncheckedT,
     )
     from target_python_sdk.overridden_methods import Method
     from target_python_sdk.prepared_call import PreparedCall
@@ -47,7 +50,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_tools.typing_compat import Unpack
 
 ResultT = TypeVar("ResultT")
-Options = Optional[Mapping[str, Any]]
+Options = Optional[Mapping[Any, Any]]
 
 #: The default of ``create``. Its type is not Optional, so that type checkers name a misspelled option.
 _NO_OPTIONS: Any = None
@@ -112,16 +115,16 @@ class TargetClient:
 
     @overload
     def get_offers(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
-
     @overload
     def get_offers(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
-
     @overload
     def get_offers(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
-
+    @overload
+    def get_offers(self, options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    @overload
+    def get_offers(self, options: "Dict[str, UncheckedT]") -> Any: ...
     @overload
     def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
-
     def get_offers(self, options: Options = None, **keywords: Any) -> Any:
         """Return the offers for a request, with the cookies to set.
 
@@ -143,16 +146,16 @@ class TargetClient:
 
     @overload
     def send_notifications(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
-
     @overload
     def send_notifications(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
-
     @overload
     def send_notifications(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
-
+    @overload
+    def send_notifications(self, options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    @overload
+    def send_notifications(self, options: "Dict[str, UncheckedT]") -> Any: ...
     @overload
     def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
-
     def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
         """Report displays and clicks to the edge. The answer names the notifications that it accepted.
 
@@ -170,22 +173,21 @@ class TargetClient:
     def get_attributes(
         self, mbox_names: Sequence[str], **options: "Unpack[AttributesCallbackOptions]"
     ) -> "AsyncResult[AttributesProvider]": ...
-
-    @overload
-    def get_attributes(
-        self, mbox_names: Sequence[str], **options: "Unpack[AttributesOptions]"
-    ) -> AttributesProvider: ...
-
     @overload
     def get_attributes(
         self, mbox_names: Sequence[str], options: "AttributesCallbackOptions"
     ) -> "AsyncResult[AttributesProvider]": ...
-
+    @overload
+    def get_attributes(self, mbox_names: Sequence[str], options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    @overload
+    def get_attributes(self, mbox_names: Sequence[str], options: "Dict[str, UncheckedT]") -> Any: ...
     @overload
     def get_attributes(
-        self, mbox_names: Sequence[str], options: "Optional[AttributesOptions]" = None
+        self,
+        mbox_names: Sequence[str],
+        options: "Optional[AttributesOptions]" = None,
+        **keywords: "Unpack[AttributesOptions]",
     ) -> AttributesProvider: ...
-
     def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
 
@@ -333,6 +335,7 @@ class TargetClient:
     def _offers_call(self, options: Options) -> Call:
         call = self._parse_call(options)
         check_offers(call.request)
+        check_not_empty(call.request)
         return call
 
     def _notifications_call(self, options: Options) -> Call:
@@ -345,6 +348,7 @@ class TargetClient:
         call = self._parse_call(attributes_options(options))
         call = call._replace(request=with_mboxes(call.request, names))
         check_offers(call.request)
+        check_not_empty(call.request)
         return call
 
     def _parse_call(self, options: Options) -> Call:

@@ -19,6 +19,16 @@ CIRCUIT_OPENED = "circuit_opened"
 CIRCUIT_CLOSED = "circuit_closed"
 SEND_NOTIFICATION_ERROR = "send_notification_error"
 
+EVENT_NAMES = (
+    CLIENT_READY,
+    ARTIFACT_DOWNLOAD_SUCCEEDED,
+    ARTIFACT_DOWNLOAD_FAILED,
+    GEO_LOCATION_UPDATED,
+    CIRCUIT_OPENED,
+    CIRCUIT_CLOSED,
+    SEND_NOTIFICATION_ERROR,
+)
+
 
 class ArtifactDownloadSucceeded(TypedDict):
     """A new rule artifact is in use."""

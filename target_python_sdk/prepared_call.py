@@ -39,6 +39,7 @@ from target_tools.clock import Deadline, epoch_seconds
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError, HttpStatusError
+from target_tools.http.breaker import is_outage
 from target_tools.http.messages import HttpRequest
 from target_tools.schema.model import deep_copy
 
@@ -150,7 +151,12 @@ class PreparedCall(Generic[ResultT]):
 
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
-        self._runtime.log.warning("A call failed (%s); it is answered without offers", type(error).__name__)
+        runtime = self._runtime
+        # An outage is reported when the circuit opens and closes, not by each call.
+        is_reported = runtime.settings.circuit_breaker is not None and is_outage(error)
+        write = runtime.log.debug if is_reported else runtime.log.warning
+        text = "A call failed (%s, request %s); it is answered without offers"
+        write(text, type(error).__name__, self._prepared.request.request_id)
         method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
         envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
         envelope.error = error
@@ -165,6 +171,7 @@ class PreparedCall(Generic[ResultT]):
             text = f"the call waited longer than {settings.queue_timeout * 1000:.0f} ms for a worker"
         error = DeadlineExceeded(text)
         error.attempts, error.request = int(begun), self._prepared.request
+        error.request_id = error.request.request_id
         self._count_failure(error)
         if settings.on_error == "default":
             return self._default_result(error)

@@ -75,7 +75,7 @@ class Runtime:
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, f"target-{settings.client}"
         )
         self.transport = Transport(settings.transport(), self.workers.blocking)
-        retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries)
+        retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries, log)
         self.send: Send = PayloadLogger(retrying, log, settings.log_payloads)
         self.counters = Counters()
         circuit_is_open: Optional[Callable[[Origin], bool]] = None

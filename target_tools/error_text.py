@@ -22,6 +22,7 @@ def invalid(
     secret: bool = False,
     name: str = "",
     known: Collection[str] = (),
+    hint: str = "",
 ) -> str:
     """Return the text of an error about an invalid value.
 
@@ -31,6 +32,7 @@ def invalid(
     :param got: The value that was received.
     :param secret: Show the type of text and numbers only, because they may be credentials or personal data.
     :param name: A misspelled name. The text suggests the closest of the ``known`` names.
+    :param hint: Advice at the end of the text.
     """
     text = problem or f"expected {expected}"
     if subject:
@@ -38,7 +40,7 @@ def invalid(
     if got is not OMITTED:
         is_hidden = secret and isinstance(got, (str, bytes, int, float)) and not isinstance(got, bool)
         text += f", got {_type_of(got)} (value not shown)" if is_hidden else f", got {shown(got)}"
-    return text + suggestion(name, known)
+    return text + suggestion(name, known) + (f"; {hint}" if hint else "")
 
 
 def suggestion(name: str, known: Collection[str]) -> str:

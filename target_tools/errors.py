@@ -31,7 +31,9 @@ All errors can be pickled. A pickle contains no request, no body and nothing els
 
 # The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
+import json
 from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
+from urllib.parse import quote
 
 import urllib3.exceptions
 
@@ -167,7 +169,11 @@ _SHOWN_HEADERS = frozenset({"content-type", "retry-after"})
 
 
 def http_message(
-    status: Optional[int], reason: Optional[str], headers: Optional[Mapping[str, str]], body: Optional[str]
+    status: Optional[int],
+    reason: Optional[str],
+    headers: Optional[Mapping[str, str]],
+    body: Optional[str],
+    request_id: Optional[str] = None,
 ) -> str:
     """Return 1.1.0's message for a failed request, with few headers, and with the body truncated and escaped."""
     lines = [f"({status})", f"Reason: {None if reason is None else escape_text(reason)}"]
@@ -177,7 +183,13 @@ def http_message(
         lines.append(f"HTTP response headers: {shown}")
     if body:
         lines.append(f"HTTP response body: {escape_text(body)}")
+    if request_id is not None:
+        lines.append(_request_line(request_id))
     return "\n".join(lines) + "\n"
+
+
+def _request_line(request_id: str) -> str:
+    return f"Request id: {escape_text(request_id)}"
 
 
 def render_path(path_to_item: List[Union[str, int]]) -> str:
@@ -198,14 +210,18 @@ class InvalidRule(TargetError, ValueError):
 class DeliveryError(TargetError):
     """The edge sent no usable response.
 
-    ``request`` is the request, ``status`` the HTTP status of the response or None, and ``attempts`` the number of
-    attempts.
+    ``request`` is the request, ``request_id`` its id, which the message names, ``status`` the HTTP status of the
+    response or None, and ``attempts`` the number of attempts.
     """
 
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "request_id")
     request: Any = None
+    request_id: Optional[str] = None
     status: Optional[int] = None
     attempts: int = 1
+
+    def __str__(self) -> str:
+        return self.message if self.request_id is None else f"{self.message} (request {escape_text(self.request_id)})"
 
 
 class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
@@ -219,7 +235,7 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     * ``exchange``: the connection broke later, so the server may have processed the request.
     """
 
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "phase")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "request_id", "phase")
     pool: Any = None
     url: Any = None
     #: The time limit in seconds, if opening the connection timed out.
@@ -250,14 +266,14 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
 
     status: Optional[int] = 0
     phase = "opening"
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts", "request_id")
 
     def __init__(self, message: str) -> None:
         DeliveryError.__init__(self, message)
         self.status, self.reason = 0, message
 
     def __str__(self) -> str:
-        return http_message(0, self.message, None, None)
+        return http_message(0, self.message, None, None, self.request_id)
 
 
 class DeadlineExceeded(
@@ -281,17 +297,21 @@ class HttpStatusError(DeliveryError, ApiException):
     """The server returned an error status (4xx or 5xx) or a redirect."""
 
     status: Optional[int] = None
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts")
+    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts", "request_id")
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))
         self.status, self.reason, self.headers, self.body = status, reason, headers, body
 
+    def __str__(self) -> str:
+        return self.message if self.request_id is None else f"{self.message}{_request_line(self.request_id)}\n"
+
     def mask(self, values: Iterable[str]) -> None:
-        """Replace ``values`` in the message by asterisks. The attribute ``body`` keeps them."""
+        """Replace ``values``, also as JSON and URLs quote them, in the message. The attribute ``body`` keeps them."""
         body = self.body or ""
-        for value in sorted(values, key=len, reverse=True):
-            body = body.replace(value, "***")
+        forms = {form for value in values for form in (value, json.dumps(value)[1:-1], quote(value, ""))}
+        for form in sorted(forms, key=len, reverse=True):
+            body = body.replace(form, "***")
         self.message = http_message(self.status, self.reason, self.headers, body)
         self.args = (self.message,)
 

@@ -10,6 +10,7 @@ does not poll until they return.
 import itertools
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from target_tools.callables import accepts
 from target_tools.logger import Log
 
 Subscriber = Callable[..., object]
@@ -74,17 +75,7 @@ class EventProvider:
 
 def accepts_event(subscriber: Subscriber) -> bool:
     """Return whether ``subscriber`` takes an event. Target's documentation shows subscribers with and without."""
-    import inspect  # noqa: PLC0415 - slow to import, and few clients have subscribers
-
-    try:
-        signature = inspect.signature(subscriber)
-    except (TypeError, ValueError):  # a built-in without a signature
-        return True
-    try:
-        signature.bind(None)
-    except TypeError:
-        return False
-    return True
+    return accepts(subscriber, 1)
 
 
 def target_event(event_type: str, payload: Optional[Mapping[str, Any]] = None) -> Event:

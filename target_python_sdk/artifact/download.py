@@ -1,6 +1,7 @@
 """Downloads a rule artifact with a conditional GET: a server answers 304 if the ETag has not changed."""
 
 import base64
+import os
 import re
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
@@ -9,7 +10,7 @@ from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.delivery.geo import geo_from_headers
 from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.clock import Deadline
-from target_tools.errors import DeliveryError, InvalidArtifact
+from target_tools.errors import DeliveryError, InvalidArtifact, ResponseTooLarge
 from target_tools.http.failures import status_error
 from target_tools.http.messages import HttpRequest, Send
 
@@ -32,10 +33,12 @@ class DownloadedArtifact(NamedTuple):
 def fetch_artifact(
     location: ArtifactLocation, etag: Optional[str], send: Send, deadline: Deadline
 ) -> Optional[DownloadedArtifact]:
-    """Download the artifact, or return None if it still has this ETag.
+    """Download the artifact, or read its file. Return None if it still has this ETag.
 
     Raises a ``DeliveryError``: ``HttpStatusError``, ``RedirectRefused``, ``InvalidArtifact``, or an error of ``send``.
     """
+    if location.parsed_url.is_file:
+        return _read_file(location, etag)
     reply = send(_build_request(location, etag), deadline)
     try:
         if reply.status == 304 and etag is not None:
@@ -50,6 +53,23 @@ def fetch_artifact(
         raise
     new_etag = usable_etag(reply.headers.get("ETag"))
     return DownloadedArtifact(document, reply.body, new_etag, geo_from_headers(reply.headers))
+
+
+def _read_file(location: ArtifactLocation, etag: Optional[str]) -> Optional[DownloadedArtifact]:
+    """Read the artifact from its file. The time and the size of the file take the place of an ETag."""
+    try:
+        with open(location.parsed_url.target, "rb") as file:
+            status = os.fstat(file.fileno())
+            new_etag = f"{status.st_mtime_ns}-{status.st_size}"
+            if new_etag == etag:
+                return None
+            body = file.read(location.max_bytes + 1)
+    except OSError as error:
+        raise InvalidArtifact(f"Unable to read the file: {error.strerror}") from error
+    if len(body) > location.max_bytes:
+        raise ResponseTooLarge(f"the artifact is larger than {location.max_bytes} bytes")
+    document = parse_artifact(body, location.obfuscated, location.organization_id)
+    return DownloadedArtifact(document, body, new_etag, None)
 
 
 def usable_etag(etag: Optional[str]) -> Optional[str]:

@@ -1,5 +1,6 @@
 """The URLs of the content delivery network: parsing them, and finding a client's rule artifact."""
 
+import os
 import re
 from typing import NamedTuple, Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -12,6 +13,8 @@ from target_tools.logger import Log
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 #: The maximum lengths of a DNS name and of one label.
 _MAX_NAME, _MAX_LABEL = 253, 63
+#: The scheme of artifacts that are read from a file.
+FILE = "file"
 _LOOPBACK = r"localhost|127(\.[0-9]{1,3}){3}|::1"
 #: Characters of a path and a query that stay as they are; a percent sign begins an existing escape.
 _SAFE = "/%:@!$&'()*+,;=~-._?"
@@ -33,17 +36,27 @@ class ParsedUrl(NamedTuple):
 
     @property
     def redacted(self) -> str:
-        """The URL without credentials and query, for logs and traces."""
-        return f"{self.origin.scheme}://{self.origin.host_header}{self.path}"
+        """The URL without credentials and query, for logs and traces; the path of a file."""
+        return self.target if self.is_file else f"{self.origin.scheme}://{self.origin.host_header}{self.path}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether ``target`` is the path of a file on this machine."""
+        return self.origin.scheme == FILE
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is a loopback address."""
-        return re.fullmatch(_LOOPBACK, self.origin.host) is not None
+        """Whether the host is a loopback address, or the artifact is a file."""
+        return self.is_file or re.fullmatch(_LOOPBACK, self.origin.host) is not None
 
 
 def parse_url(url: str, option: str) -> ParsedUrl:
-    """Parse ``url``, the value of ``option``. Raises ``OptionError`` if a request cannot be sent to it."""
+    """Parse ``url``, the value of ``option``. Raises ``OptionError`` if a request cannot be sent to it.
+
+    An absolute path is returned as the ``target`` of a file.
+    """
+    if os.path.isabs(url):
+        return ParsedUrl(Origin(FILE, "", 0), url, None)
     try:
         parts = urlsplit(url)
         return ParsedUrl(_origin(parts), _target(parts), _credentials(parts))

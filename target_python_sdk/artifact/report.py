@@ -6,6 +6,7 @@ from target_python_sdk.artifact.download import DownloadedArtifact
 from target_python_sdk.artifact.format import parse_artifact
 from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.artifact.update import drop_tracebacks
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.events import (
     ARTIFACT_DOWNLOAD_FAILED,
     ARTIFACT_DOWNLOAD_SUCCEEDED,
@@ -25,7 +26,8 @@ MAX_LOGGED_RULES = 20
 class ArtifactReporter:
     """Logs and emits what happens to the artifact of one client."""
 
-    def __init__(self, location: ArtifactLocation, events: EventProvider, log: Log) -> None:
+    def __init__(self, client: str, location: ArtifactLocation, events: EventProvider, log: Log) -> None:
+        self._client = client
         self._location = location
         self._events = events
         self._log = log
@@ -71,7 +73,14 @@ class ArtifactReporter:
         finally:
             drop_tracebacks(error)
 
-    def skipped_rules(self, skipped: Sequence[str]) -> None:
+    def use_of(self, artifact: Artifact) -> None:
+        """Log the rules that could not be compiled, and an artifact that was made for another client code."""
+        self._log_skipped_rules(artifact.skipped_rules)
+        named, own = artifact.meta.get("clientCode"), self._client
+        if isinstance(named, str) and named.lower() != own.lower() and self._log.first_time("artifact of a client"):
+            self._log.warning("The rule artifact is that of the client %r, not of %r", escape_text(named, 63), own)
+
+    def _log_skipped_rules(self, skipped: Sequence[str]) -> None:
         """Log the rules that could not be compiled, unless the previous artifact had the same ones."""
         if skipped == self._skipped_rules:
             return

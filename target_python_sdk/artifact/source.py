@@ -76,7 +76,7 @@ class ArtifactSource:
         self._send = send
         self._log = log
         self._location = artifact_location(settings, log)
-        self._report = ArtifactReporter(self._location, events, log)
+        self._report = ArtifactReporter(settings.client, self._location, events, log)
         #: The artifact's URL without credentials and query.
         self.shown_url = self._location.parsed_url.redacted
         #: Seconds between two downloads; 0 downloads only once.
@@ -199,7 +199,7 @@ class ArtifactSource:
             self.current = CurrentArtifact(artifact)
             self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
-            self._report.skipped_rules(artifact.skipped_rules)
+            self._report.use_of(artifact)
             self._first_attempt_done.set()
             self._run_ready_callbacks()
 
@@ -316,7 +316,7 @@ class ArtifactSource:
         self.current = current
         self._first_attempt_done.set()
         self._release_parents()
-        self._report.skipped_rules(current.artifact.skipped_rules)
+        self._report.use_of(current.artifact)
 
     def _release_parents(self) -> None:
         """Drop the artifacts of parent processes, which are unused here."""

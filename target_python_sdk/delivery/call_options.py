@@ -1,12 +1,27 @@
 """Parses and validates the options of a call, before anything is sent."""
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
+import re
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import convert_customer_ids, convert_request, hint_text, plain, text_or_none
 from target_python_sdk.delivery.legacy_messages import (
     EXECUTE_FIELDS_REQUIRED,
-    INVALID_CALLBACK,
     NOTIFICATIONS_REQUIRED,
     OPTIONS_REQUIRED,
     PREFETCH_FIELDS_REQUIRED,
@@ -15,15 +30,17 @@ from target_python_sdk.delivery.legacy_messages import (
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
-from target_tools.error_text import OMITTED, invalid, shown
+from target_tools.error_text import OMITTED, invalid, shown, suggestion
 from target_tools.errors import OptionError
 from target_tools.logger import Log
-from target_tools.schema.model import copy_with
+from target_tools.schema.model import Model, copy_with, fields_of
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
+#: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
+_COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
 _EXPECTED_COOKIE = "the value of the cookie as text, or the dict that an answer contains"
 
 
@@ -52,7 +69,10 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     if len(options) == 1:
         only = options.get("request")
         if isinstance(only, DeliveryRequest):  # as in most calls
-            return Call(convert_request(only), settings.timeout, settings.decisioning_method)
+            converted = convert_request(only)
+            if converted is not only:
+                _warn_unknown_keys(only, log)
+            return Call(converted, settings.timeout, settings.decisioning_method)
     given = parse.drop_empty(options)
     get = given.get
     request = get("request")
@@ -62,18 +82,21 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
     if not isinstance(request, DeliveryRequest) and not (request and isinstance(request, Mapping)):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest or a dict")
     _check_call(given, log)
+    converted = convert_request(request)
+    if converted is not request:  # it is a dict, or has parts that are
+        _warn_unknown_keys(request, log)
     timeout, method = get("timeout"), get("decisioning_method")
     consumer, customers = get("consumer_id"), get("customer_ids")
     return Call(
-        convert_request(request),
+        converted,
         settings.timeout if timeout is None or parse.is_zero(timeout) else _timeout(timeout, log),
-        settings.decisioning_method if method is None else parse.decisioning_method("decisioning_method", method),
+        settings.decisioning_method if method is None else _decisioning_method(method, settings, log),
         _target_cookie(get("target_cookie"), log),
         hint_text(get("target_location_hint")),
         None if consumer is None else parse.text("consumer_id", consumer),
         None if customers is None else convert_customer_ids(customers),
         _session_id(get("session_id")),
-        get("visitor"),
+        _visitor(get("visitor")),
         get("callback"),
         get("err_callback"),
     )
@@ -89,6 +112,13 @@ def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, A
         if options.get(name) is not None:
             raise OptionError(f"Invalid option '{name}': given both in the dict and as a keyword argument", name)
     return {**options, **keywords}
+
+
+def check_not_empty(request: DeliveryRequest) -> None:
+    """Raise ``OptionError`` for a request that asks for nothing."""
+    if not (request.execute or request.prefetch or request.notifications or request.telemetry):
+        expected = "execute, prefetch or notifications"
+        raise OptionError(invalid("request", f"it has no {expected}, so it asks for nothing"), "request", expected)
 
 
 def check_offers(request: DeliveryRequest) -> None:
@@ -154,16 +184,54 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 def _check_call(options: Mapping[str, Any], log: Log) -> None:
     parse.warn_unknown(options, _CALL_OPTIONS, log)
-    for name in ("callback", "err_callback"):
+    for name, argument in (("callback", "the answer"), ("err_callback", "the error")):
         value = options.get(name)
-        if value is not None and not callable(value):
-            raise OptionError(INVALID_CALLBACK, name, "a callable")
+        if value is not None:
+            parse.callback(name, value, argument)
+
+
+def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
+    """Log each key that is not sent once, with the known one that it may be meant for."""
+    for place, key, known in _unknown_keys(request):
+        if log.first_time(("unknown key", key)):
+            log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))
+
+
+def _unknown_keys(
+    value: Any, kind: Any = DeliveryRequest, place: str = "request"
+) -> Iterator[Tuple[str, str, List[str]]]:
+    """Yield the place, the key and the known keys for each key in ``value`` that is no field of its model."""
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _unknown_keys(item, kind, f"{place}[{index}]")
+        return
+    if not isinstance(value, (Mapping, kind)):
+        return
+    fields, wire_names = fields_of(kind), kind.attribute_map
+    python_names = {wire: name for name, wire in wire_names.items()}
+    for key, item in (value.items() if isinstance(value, Mapping) else vars(value).items()):
+        name = key if key in wire_names else python_names.get(key)
+        kind_of_item = fields[name].kind if name in fields else None
+        part = get_args(kind_of_item)[0] if get_origin(kind_of_item) is list else kind_of_item
+        if isinstance(part, type) and issubclass(part, Model):
+            yield from _unknown_keys(item, part, f"{place}.{key}")
+        elif name is None and isinstance(value, Mapping):
+            yield place, str(key), [*python_names, *wire_names]
 
 
 def _timeout(value: Union[float, str], log: Log) -> float:
     seconds: float = parse.time_limit("timeout", value)
     parse.warn_if_short("timeout", seconds, log)
     return seconds
+
+
+def _decisioning_method(value: Union[str, DecisioningMethod], settings: ClientSettings, log: Log) -> DecisioningMethod:
+    method = parse.decisioning_method("decisioning_method", value)
+    server_side = DecisioningMethod.SERVER_SIDE
+    if method is not server_side and settings.decisioning_method is server_side and log.first_time("no artifact"):
+        text = "A call with decisioning_method %r cannot be decided on-device, because its client has no rule artifact"
+        log.warning(text + ": its decisioning_method is %r", method.value, server_side.value)
+    return method
 
 
 def _target_cookie(value: Union[str, bytes, Mapping[str, Any], None], log: Log) -> Optional[str]:
@@ -174,15 +242,23 @@ def _target_cookie(value: Union[str, bytes, Mapping[str, Any], None], log: Log) 
     if found is None:
         text = invalid("Invalid option 'target_cookie'", expected=_EXPECTED_COOKIE, got=value, secret=True)
         raise OptionError(text, "target_cookie", _EXPECTED_COOKIE)
-    if found and "#" not in found and "%23" not in found and log.first_time("unreadable cookie"):
+    if found and _COOKIE_START.match(found) is None and log.first_time("unreadable cookie"):
         log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
     return found or None
+
+
+def _visitor(value: "Optional[Visitor]") -> "Optional[Visitor]":
+    if isinstance(value, (str, bytes, int, float, list, tuple, Mapping)):
+        parse.reject("visitor", "an Experience Cloud visitor with the method get_visitor_values", value)
+    return value
 
 
 def _session_id(value: parse.OptionValue) -> Optional[str]:
     if value is None:
         return None
     text = text_or_none(value)
+    if text is None and isinstance(value, (Mapping, list, tuple, set)):
+        parse.reject("session_id", "text", value)
     return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
 

@@ -29,8 +29,8 @@ from typing import (
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
 from target_tools.error_text import OMITTED, invalid, shown
-from target_tools.errors import InvalidResponse, OptionError
-from target_tools.schema.model import Model, copy_with, fields_of
+from target_tools.errors import OptionError
+from target_tools.schema.model import Model, SchemaMismatch, copy_with, fields_of
 from target_tools.typing_compat import Json
 
 #: A value as an application passes it: JSON, or a value of another type that stands for JSON.
@@ -65,6 +65,7 @@ class _NotConvertible(Exception):
         super().__init__(expected)
         self.expected = expected
         self.path = ""
+        self.hint = ""
         self._got = got
         self._problem = problem
 
@@ -78,7 +79,7 @@ class _NotConvertible(Exception):
         place = root + self.path
         if len(place) > MAX_PLACE:
             place = place[:MAX_PLACE] + "..."
-        text = invalid(place, self._problem, expected=self.expected, got=self._got, secret=True)
+        text = invalid(place, self._problem, expected=self.expected, got=self._got, secret=True, hint=self.hint)
         return OptionError(text, place, self.expected)
 
 
@@ -270,6 +271,9 @@ def _convert_model(model: Any) -> Any:
         try:
             converted = converters[name](value)
         except _NotConvertible as error:
+            if name == "address" and isinstance(value, str):  # the first parameter of the constructor
+                is_name = "name" in converters and model.name is None
+                error.hint = f"did you mean {'name' if is_name else 'url'}=?"
             raise error.prefixed("." + name) from None
         if converted is not value:
             changes[name] = converted
@@ -352,10 +356,10 @@ def _convert_part(kind: Type[Model], value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise _NotConvertible(expected, value)
     try:
-        model: Any = kind.from_dict(value)
-        return model if _plain_check(model.__class__)(model) else _convert_model(model)
-    except InvalidResponse as error:
-        raise _NotConvertible(expected, problem=str(error)) from None
+        model: Any = kind._loaded(value)
+    except SchemaMismatch as mismatch:
+        raise _NotConvertible(expected, problem=mismatch.problem).prefixed(mismatch.path) from None
+    return model if _plain_check(model.__class__)(model) else _convert_model(model)
 
 
 def _list_converter(kind: Type[Model]) -> Converter:

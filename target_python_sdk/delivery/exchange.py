@@ -178,7 +178,7 @@ def request_edge(
             if deadline.remaining() <= 0:  # parsing a large answer takes time, too
                 raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
         except DeliveryError as error:
-            error.request = prepared.request
+            error.request, error.request_id = prepared.request, prepared.request.request_id
             if reply is not None:
                 error.status, error.attempts = reply.status, reply.attempts
             raise

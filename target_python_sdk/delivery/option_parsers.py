@@ -18,9 +18,12 @@ from typing import (
     TypeVar,
     Union,
 )
+from urllib.parse import urlsplit
 
 from target_python_sdk.delivery.conversion import plain
-from target_python_sdk.delivery.legacy_messages import DECISIONING_METHOD_INVALID
+from target_python_sdk.delivery.legacy_messages import DECISIONING_METHOD_INVALID, INVALID_CALLBACK
+from target_python_sdk.events import EVENT_NAMES
+from target_tools.callables import accepts, describe, is_deferred
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError
@@ -41,7 +44,7 @@ MAX_MILLISECONDS = 7 * 86400 * 1000.0
 SUSPICIOUS_MILLISECONDS = 20
 #: Options whose values are not shown, because they may contain credentials or personal data.
 SECRET_OPTIONS = frozenset(
-    ["client_cert", "customer_ids", "headers", "property_token", "proxy", "proxy_headers", "session_id"]
+    ["client_cert", "customer_ids", "headers", "property_token", "proxy", "proxy_headers", "session_id", "visitor"]
 )
 
 # The patterns are text, so that ``re`` compiles them only if their option is used.
@@ -50,10 +53,10 @@ _DOMAIN = rf"(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?"
 _CDN = rf"(?:https?://)?{_HOST}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?"
 
 
-def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "") -> NoReturn:
+def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "", hint: str = "") -> NoReturn:
     """Raise ``OptionError`` for an option whose value is not accepted."""
     is_secret = re.split(r"[.\[]", option, maxsplit=1)[0] in SECRET_OPTIONS
-    text = invalid(f"Invalid option '{option}'", problem, expected=expected, got=value, secret=is_secret)
+    text = invalid(f"Invalid option '{option}'", problem, expected=expected, got=value, secret=is_secret, hint=hint)
     raise OptionError(text, option, expected)
 
 
@@ -158,7 +161,11 @@ def client_code(option: str, value: OptionValue) -> str:
     """Parse a client code. It is the first label of a host name, and may contain underscores."""
     value = plain(value)
     if not isinstance(value, str) or not is_label(value.replace("_", "0"), 63):
-        reject(option, "a client code (letters, digits, '_' and inner '-'; at most 63 characters)", value)
+        hint = ""
+        if isinstance(value, str) and "." in value:
+            label = value.rpartition("://")[2].partition(".")[0]
+            hint = f"did you mean {label!r}? A host is the option 'server_domain'"
+        reject(option, "a client code (letters, digits, '_' and inner '-'; at most 63 characters)", value, hint=hint)
     return value
 
 
@@ -181,13 +188,20 @@ cdn = parser(
 )
 
 
-def url(option: str, value: OptionValue) -> str:
-    """Parse an http or https URL."""
-    value = plain(value)
-    if not isinstance(value, str) or re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is None:
-        has_credentials = isinstance(value, str) and "@" in value
-        reject(option, "an http or https URL without credentials", OMITTED if has_credentials else value)
-    return value
+def url_or_file(option: str, value: OptionValue) -> str:
+    """Parse an http or https URL, a ``file`` URL, or the path of a file. The last two become an absolute path."""
+    expected = "an http or https URL without credentials, or the path of a file that exists"
+    value = os.fspath(value) if isinstance(value, os.PathLike) else plain(value)
+    if isinstance(value, str) and re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is not None:
+        return value
+    local = value
+    if isinstance(value, str) and value.startswith("file:"):
+        from urllib.request import url2pathname  # noqa: PLC0415 - slow to import
+
+        local = url2pathname(urlsplit(value).path)
+    if not isinstance(local, str) or not os.path.isfile(local):
+        reject(option, expected, OMITTED if isinstance(value, str) and "@" in value else value)
+    return os.path.abspath(local)
 
 
 def _path(value: OptionValue) -> Optional[str]:
@@ -223,7 +237,39 @@ def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., o
     for name, subscriber in named.items():
         if not isinstance(name, str) or not callable(subscriber):
             reject(f"{option}.{name}", "a callable", subscriber)
+        _check_runs(f"{option}.{name}", subscriber)
+        if not accepts(subscriber, 1) and not accepts(subscriber, 0):
+            _reject_signature(f"{option}.{name}", subscriber, "the event, or no argument")
     return named
+
+
+def callback(option: str, value: Callable[..., object], argument: str) -> None:
+    """Raise ``OptionError`` for a callback that cannot be called with one argument."""
+    if not callable(value):
+        raise OptionError(INVALID_CALLBACK, option, "a callable")
+    _check_runs(option, value)
+    if not accepts(value, 1):
+        _reject_signature(option, value, f"one argument, {argument}")
+
+
+def _check_runs(option: str, function: Callable[..., object]) -> None:
+    if is_deferred(function):
+        problem = f"{describe(function)} is a coroutine function or a generator, whose body would not run"
+        reject(option, "a function that runs when it is called", problem=problem)
+
+
+def _reject_signature(option: str, function: Callable[..., object], arguments: str) -> NoReturn:
+    expected = f"a callable that takes {arguments}"
+    reject(option, expected, problem=f"expected {expected}, got {describe(function)}")
+
+
+def warn_unknown_events(names: Collection[str], log: Log) -> None:
+    """Log names of events that the SDK does not emit. An application can emit them with ``event_emitter``."""
+    for name in names:
+        if name not in EVENT_NAMES:
+            hint = suggestion(name, EVENT_NAMES)
+            write = log.warning if hint else log.info
+            write("The event %r is unknown; only event_emitter can emit it%s", name, hint)
 
 
 def _headers(value: OptionValue) -> Optional[Mapping[str, str]]:

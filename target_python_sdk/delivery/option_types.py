@@ -1,12 +1,14 @@
 """The options of a client and of a call as TypedDicts, for the type checkers of applications."""
 
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+import os
+from typing import Any, Callable, Dict, Literal, Mapping, Optional, Sequence, TypeVar, Union
 
 from target_python_sdk.types import CustomerId, DeliveryRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.typing_compat import TypedDict
 
 Text = Union[str, bytes]
+FilePath = Union[str, "os.PathLike[str]"]
 #: A request as a dict, as the Delivery API writes it or with the names of the attributes.
 RequestDict = Dict[str, Any]
 #: Customer ids as models, or by integration code: the id, or ``{"id": …, "authState": 0, 1 or 2}``.
@@ -59,7 +61,7 @@ class _OptionalOptions(TypedDict, total=False):
     """
 
     events: Optional[Mapping[str, Callable[..., object]]]
-    """Subscribers by event name. Each takes the event or no argument."""
+    """Subscribers by event name. Each takes the event or no argument. An unknown name is logged."""
 
     telemetry_enabled: Optional[bool]
     """No effect yet: for timings of calls, which are not sent yet."""
@@ -70,8 +72,8 @@ class _OptionalOptions(TypedDict, total=False):
     maximum_wait_ready: Optional[float]
     """How many milliseconds ``create`` waits for the first artifact with ``on-device``. ``hybrid`` does not wait."""
 
-    artifact_location: Optional[str]
-    """The URL of the artifact, instead of the computed one."""
+    artifact_location: Optional[FilePath]
+    """The URL of the artifact, instead of the computed one, or the path of a file."""
 
     artifact_payload: Optional[Mapping[str, Any]]
     """The artifact to start with."""
@@ -223,6 +225,32 @@ class _RequestOption(TypedDict):
 class _CallbackOption(TypedDict):
     callback: Callable[[Any], object]
     """Receives the answer in a worker thread; the call returns an ``AsyncResult`` at once."""
+
+
+#: The names of the options of a call.
+CallOptionName = Literal[
+    "request",
+    "target_cookie",
+    "target_location_hint",
+    "consumer_id",
+    "customer_ids",
+    "session_id",
+    "visitor",
+    "visitor_cookie",
+    "decisioning_method",
+    "timeout",
+    "callback",
+    "err_callback",
+]
+
+
+class _Unchecked:
+    """The type of no value but Any."""
+
+
+#: The type of the values of options in a ``Dict[str, Any]``. Type checkers accept it as a dict of options, and name a
+#: misspelled key of a dict literal, for which they would otherwise only say that no overload matches.
+UncheckedT = TypeVar("UncheckedT", bound=_Unchecked)
 
 
 class CallOptions(_CommonCallOptions, _RequestOption, total=False):

@@ -4,13 +4,14 @@ All later code uses the frozen values that this module and :mod:`~target_python_
 return, and never reads a dict of options. The user's dicts, requests and models are never changed.
 """
 
+import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union, cast
 from urllib.parse import quote
 
 import urllib3
 
 from target_python_sdk.delivery import option_parsers as parse
-from target_python_sdk.delivery.conversion import convert_object, plain, text_or_none
+from target_python_sdk.delivery.conversion import Given, convert_object, plain, text_or_none
 from target_python_sdk.delivery.legacy_messages import (
     CLIENT_REQUIRED,
     OPTIONS_REQUIRED,
@@ -135,6 +136,9 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
         headers = tuple((settings.proxy_headers or {}).items())
         settings = settings._replace(proxy=settings.proxy._replace(headers=headers))
     settings = settings._replace(tls=_checked_tls(settings, log))
+    if "@" not in settings.organization_id:
+        log.warning("The option 'organization_id' is %r, but should end with '@AdobeOrg'", settings.organization_id)
+    parse.warn_unknown_events(settings.events, log)
     if not settings.verify_ssl and settings.secure:
         log.warning("verify_ssl is False: requests and answers can be read and changed on the way")
     return settings
@@ -186,6 +190,12 @@ def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, par
 def _location_hint(option: str, value: parse.OptionValue) -> str:
     text = text_or_none(value)
     return parse.reject(option, "text", value) if text is None else text
+
+
+def _artifact_payload(option: str, value: Given) -> Mapping[str, Any]:
+    if isinstance(value, (str, bytes, os.PathLike)):
+        parse.reject(option, "a dict", value, hint="a path or a URL is the option 'artifact_location'")
+    return convert_object(option, value)
 
 
 def _cache(option: str, value: parse.OptionValue) -> Any:
@@ -253,8 +263,8 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser[Any]] = {
     "telemetry_enabled": parse.boolean,
     "polling_interval": parse.milliseconds(0),
     "maximum_wait_ready": parse.time_limit,
-    "artifact_location": parse.url,
-    "artifact_payload": convert_object,
+    "artifact_location": parse.url_or_file,
+    "artifact_payload": _artifact_payload,
     "artifact_format": parse.one_of("json", "bin"),
     "artifact_cache": _cache,
     "artifact_bypass_cache": parse.boolean,

@@ -87,6 +87,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = _visitor_id(given.id, session.cookie_id, values.cloud_id, known)
     cluster, refused_hints = choose_cluster(session.cookie_id, identity.tnt_id, call.target_location_hint)
+    errors: List[OptionError] = []
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),
@@ -95,8 +96,8 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         _property=_property(given._property, settings.property_token),
         context=_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
-        execute=None if given.execute is None else _with_valid_mboxes(given.execute, log),
-        prefetch=None if given.prefetch is None else _with_valid_mboxes(given.prefetch, log),
+        execute=None if given.execute is None else _with_valid_mboxes(given.execute, "execute", errors, log),
+        prefetch=None if given.prefetch is None else _with_valid_mboxes(given.prefetch, "prefetch", errors, log),
         notifications=_notifications(given, ids, log) if given.notifications else None,
     )
     # The page takes over the visitor's own state, else the customer ids of the call.
@@ -106,6 +107,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     elif customers:
         state = _visitor_api_state(customers, settings.organization_id)
     is_steered = cluster is not None
+    _check_sends_something(request, errors)
     return PreparedRequest(request, session, cluster or client_hint, is_steered, refused_hints, state, ids)
 
 
@@ -201,22 +203,36 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
     return copy_with(own, location_hint=hint, blob=blob) if hint is not None or blob else None
 
 
-def _with_valid_mboxes(given: PartT, log: Log) -> Optional[PartT]:
-    mboxes = _mboxes(given.mboxes, log)
+def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) -> None:
+    """Raise the first of the errors of mboxes that were left out, if the request asks for nothing without them."""
+    if errors and not (request.execute or request.prefetch or request.notifications or request.telemetry):
+        raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
+
+
+def _with_valid_mboxes(given: PartT, part: str, errors: List[OptionError], log: Log) -> Optional[PartT]:
+    mboxes = _mboxes(given.mboxes, f"request.{part}.mboxes", errors, log)
     is_kept = mboxes or given.page_load is not None or (isinstance(given, PrefetchRequest) and given.views)
     return copy_with(given, mboxes=mboxes) if is_kept else None
 
 
-def _mboxes(given: Optional[List[MboxRequest]], log: Log) -> Optional[List[MboxRequest]]:
-    """Return the mboxes that have a name. Those without an index get the next ones after the highest given."""
+def _mboxes(
+    given: Optional[List[MboxRequest]], place: str, errors: List[OptionError], log: Log
+) -> Optional[List[MboxRequest]]:
+    """Return the mboxes that have a name. Those without an index get the next ones after the highest given.
+
+    The others are left out, as in 1.1.0: they are logged, and their errors are added to ``errors``.
+    """
     if not given:
         return None
     named = []
-    for mbox in given:
-        if mbox.name:
+    for position, mbox in enumerate(given):
+        if mbox.name and isinstance(mbox.name, str):
             named.append(mbox)
-        else:  # left out, as in 1.1.0; nothing else is logged, because it may be the visitor's
+        else:  # nothing else is logged, because it may be the visitor's
             log.error("%s\n%s", MBOX_INVALID, {"name": mbox.name, "index": mbox.index})
+            part, expected = f"{place}[{position}].name", "text that is not empty"
+            text = invalid(part, expected=expected, got=mbox.name, secret=True)
+            errors.append(OptionError(text, part, expected))
     indexes = [mbox.index for mbox in named if isinstance(mbox.index, int)]
     if len(indexes) < len(named):
         following = max(indexes, default=-1) + 1
@@ -243,9 +259,12 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
             log.warning("The timestamp of a notification is in 1970; is it meant in milliseconds?")
         is_complete = notification.id and notification.timestamp is not None
         own_id = notification.id or ids.next()
+        has_place = notification.mbox or notification.view or notification.page_load
+        if not has_place and log.first_time("notification of nothing"):
+            log.warning("%s has no mbox, view or page_load; the edge refuses it", f"request.notifications[{position}]")
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
     if errors and not sent and request.execute is None and request.prefetch is None:
-        raise errors[0]
+        raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
     for error in errors:
         log.error("%s\n%s", NOTIFICATION_INVALID, error)
     return sent or None

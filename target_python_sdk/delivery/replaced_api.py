@@ -56,7 +56,7 @@ def replaced_response(
     try:
         return _response(call, _replaced_call(prepared, request, deadline))
     except DeliveryError as error:
-        error.request = prepared.request
+        error.request, error.request_id = prepared.request, prepared.request.request_id
         raise
 
 

@@ -1,8 +1,9 @@
 """The envelope that a call returns: the edge's answer, and what the page has to know besides."""
 
-from typing import Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union, overload
 
 from target_python_sdk.offers import Cookie, Offer, mbox_offer, offers_of, page_load_offer, view_offer
+from target_tools.error_text import invalid
 from target_tools.schema.model import to_json
 from target_tools.typing_compat import Json, TypedDict
 
@@ -215,9 +216,22 @@ class TargetDeliveryResponse(Dict[str, Any]):
             lines.append(f"  {offer!r}")
         return "\n".join(lines)
 
+    if not TYPE_CHECKING:  # type checkers would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            problem = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in DeliveryResponse.attribute_map:
+                raise AttributeError(invalid("", problem, hint=f"did you mean 'response.{name}'?"))
+            known = () if name.startswith("_") else _ATTRIBUTES
+            raise AttributeError(invalid("", problem, name=name, known=known))
+
     def copy(self) -> "TargetDeliveryResponse":
         """A shallow copy, an envelope again."""
         envelope = type(self).__new__(type(self))
         envelope.update(self)
         envelope.__dict__.update(self.__dict__)
         return envelope
+
+
+#: The names to suggest for a misspelled attribute.
+_ATTRIBUTES = [name for name in vars(TargetDeliveryResponse) if not name.startswith("_")]

@@ -250,6 +250,11 @@ class CircuitBreaker:
         return self._policy.cooldown * self._uniform(0.8, 1.2)
 
 
+def is_outage(error: DeliveryError) -> bool:
+    """Return whether a call failed because the origin seems to be down."""
+    return isinstance(error, (ConnectionFailed, DeadlineExceeded, TlsError)) or error.status in FAILING_STATUSES
+
+
 def _is_failure(error: DeliveryError, late_counts: bool) -> bool:
     """Return whether ``error`` shows that the origin is down."""
     if isinstance(error, DeadlineExceeded):

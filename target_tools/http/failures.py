@@ -43,6 +43,11 @@ _MALFORMED = (
     urllib3_errors.ResponseNotChunked,
 )
 
+#: A server that expects TLS answers plain HTTP with an alert, or closes the connection.
+_TLS_ALERT = "\x15\x03"
+_TLS_HINT = "; if the server expects TLS, see the option 'secure'"
+_PLAIN_HTTP_HINT = "; the server seems to expect plain HTTP, see the option 'secure'"
+
 #: Maximum size of the body in an ``HttpStatusError``, in bytes.
 ERROR_BODY_SIZE = 4096
 
@@ -99,11 +104,13 @@ def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) ->
 def _not_understood(error: Exception, place: str) -> Optional[DeliveryError]:
     """Return the error for a failed TLS handshake, and for an answer that is not valid HTTP."""
     if isinstance(error, _UNTRUSTED):
-        return TlsError(f"no trusted TLS connection to {place}: {_text_of(error)}")
+        hint = _PLAIN_HTTP_HINT if "WRONG_VERSION_NUMBER" in str(error) else ""
+        return TlsError(f"no trusted TLS connection to {place}: {_text_of(error)}{hint}")
     is_http = isinstance(error, http.client.HTTPException)
     cut_off = isinstance(error, (http.client.IncompleteRead, ConnectionError))
     if isinstance(error, _MALFORMED) or (is_http and not cut_off):
-        return InvalidResponse(f"the answer of {place} is not valid HTTP ({type(error).__name__})")
+        hint = _TLS_HINT if isinstance(error, http.client.BadStatusLine) and str(error).startswith(_TLS_ALERT) else ""
+        return InvalidResponse(f"the answer of {place} is not valid HTTP ({type(error).__name__}){hint}")
     return None
 
 
@@ -116,7 +123,9 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
     if not isinstance(error, (OSError, urllib3_errors.HTTPError)):
         return None
     if not is_opening:
-        return ConnectionFailed(f"{place} dropped the connection: {_text_of(error)}", "exchange")
+        is_silent = isinstance(error, http.client.RemoteDisconnected) and place.startswith("http:")
+        hint = _TLS_HINT if is_silent else ""
+        return ConnectionFailed(f"{place} dropped the connection: {_text_of(error)}{hint}", "exchange")
     # A proxy that refuses the tunnel will refuse it again.
     refused = str(error).startswith("Tunnel connection failed: 4")
     return ConnectionFailed(f"no connection to {place}: {_text_of(error)}", "refused" if refused else "opening")

@@ -16,6 +16,7 @@ from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.errors import ConnectionFailed, DeliveryError, TlsError
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send
 from target_tools.http.policies import RetryPolicy
+from target_tools.logger import Log
 
 #: Values of an error's ``phase`` that mean that no part of the request was sent.
 UNSENT_PHASES = frozenset({"opening", "refused"})
@@ -49,9 +50,10 @@ class RetryBudget:
 class RetryingSender:
     """Wraps the ``Send`` of the transport, and retries."""
 
-    def __init__(self, send: Send, policy: RetryPolicy) -> None:
+    def __init__(self, send: Send, policy: RetryPolicy, log: Optional[Log] = None) -> None:
         self._send = send
         self._policy = policy
+        self._log = log or Log()
         # One budget per origin, so that a location hint that names a dead host cannot use up the budget of the others.
         self._budgets: BoundedTable[Origin, RetryBudget] = BoundedTable(lambda origin: RetryBudget())
         # The random module's own generator has the same state in every forked child.
@@ -69,6 +71,7 @@ class RetryingSender:
                 error.attempts = attempt
                 if not self._retry_connection(request, error, attempt, deadline, budget):
                     raise
+                reason = str(error)
             except DeliveryError as error:
                 error.attempts = attempt
                 raise
@@ -79,7 +82,9 @@ class RetryingSender:
                     return reply
                 if not self._pause(self._requested_pause(reply, attempt), attempt, deadline, budget):
                     return reply
+                reason = f"status {reply.status}"
             attempt += 1
+            self._log.debug("Attempt %d of %d at %s: %s", attempt, self._policy.attempts, request.origin, reason)
 
     def _retry_connection(
         self, request: HttpRequest, error: ConnectionFailed, attempt: int, deadline: Deadline, budget: RetryBudget

@@ -41,6 +41,7 @@ class Compiled:
         self.document = document
         self.shown = document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"]
         self.skipped_rules = document.get("leftOut", ())
+        self.meta = {}
 
 
 def compile_artifact(document):

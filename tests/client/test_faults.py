@@ -137,7 +137,7 @@ def test_a_long_error_body_is_truncated_and_escaped():
     assert len(str(caught.value)) < 1000
     assert "\x1b" not in str(caught.value)
     assert "faked log line" in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 4
+    assert len(str(caught.value).splitlines()) == 5
     assert len(caught.value.body) == 4096
 
 

@@ -1,18 +1,36 @@
 """Mistakes of applications: a clear error or one log line, in blocking, callback and awaited calls."""
 
 import asyncio
+import contextlib
+import functools
+import json
 import logging
+import pickle
+import re
+import sys
 import time
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
+import target_python_sdk.types
 from target_python_sdk import TargetClient
-from target_python_sdk.errors import HttpStatusError, OptionError
+from target_python_sdk.errors import (
+    ArtifactNotAvailable,
+    ClientClosed,
+    ConnectionFailed,
+    DeliveryError,
+    HttpStatusError,
+    InvalidResponse,
+    OptionError,
+    TlsError,
+)
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.testing import SocketServer, answer, response
-from target_python_sdk.types import CustomerId, VisitorId
-from tests.support import ANSWER_BYTES, client_of, offers, options_for
+from target_python_sdk.testing import SocketServer, answer, replies, response
+from target_python_sdk.types import CustomerId, MboxRequest, VisitorId
+from tests.client.mistakes import CALLS, CLIENT_OPTIONS, LOGGED
+from tests.support import ANSWER_BYTES, body_of, client_of, eventually, offers, options_for
 
 pytestmark = pytest.mark.server
 
@@ -37,34 +55,107 @@ def call(request):
     return FORMS[request.param]
 
 
-COOKIE = "the value of the cookie as text, or the dict that an answer contains"
-BAD_OPTIONS = {
-    "seconds": ({"timeout": 0.5}, "Invalid option 'timeout': expected milliseconds between 1 and 604800000, got 0.5"),
-    "negative": ({"timeout": -1}, "Invalid option 'timeout': expected milliseconds between 1 and 604800000, got -1"),
-    "cookie": (
-        {"target_cookie": 5},
-        f"Invalid option 'target_cookie': expected {COOKIE}, got an int (value not shown)",
-    ),
-    "cookie list": (
-        {"target_cookie": ["a", "b"]},
-        f"Invalid option 'target_cookie': expected {COOKIE}, got a list of 2 items",
-    ),
+def none():
+    """A callback without a parameter."""
+
+
+def two(first, second):
+    """A callback with two parameters."""
+
+
+async def coroutine(answer):
+    """A callback whose body would not run."""
+
+
+def generator(answer):
+    """Another one."""
+    yield answer
+
+
+class Page:
+    """An object with a method as callback."""
+
+    def show(self, first, second):
+        """Take one argument too many."""
+
+
+NAMES = {
+    **vars(target_python_sdk.types),
+    "partial": functools.partial,
+    "none": none,
+    "two": two,
+    "coroutine": coroutine,
+    "generator": generator,
+    "Page": Page,
+    "mbox": MboxRequest(name="home"),
+    "execute": {"mboxes": [{"name": "home"}]},
+    "request": offers()["request"],
+    "displayed": {"notifications": [{"id": "n", "type": "display", "timestamp": 1, "mbox": {"name": "home"}}]},
 }
+METHOD_NAMES = ("get_offers", "get_attributes", "send_notifications")
+OPTION_ROWS = [(kind, code, text) for kind, rows in CLIENT_OPTIONS.items() for code, text in rows]
+CALL_ROWS = [(mistake, form) for mistake in CALLS for form in mistake.forms]
 
 
-@pytest.mark.parametrize("mistake", BAD_OPTIONS)
-def test_a_bad_option_of_a_call_is_an_error_that_says_what_was_expected(mistake, client, call):
-    options, text = BAD_OPTIONS[mistake]
+@pytest.mark.parametrize(("kind", "code", "text"), OPTION_ROWS)
+def test_a_mistake_in_an_option_of_a_client_is_an_error(kind, code, text):
+    options = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", **eval(f"dict({code})", NAMES)}
+    for create in (lambda: TargetClient.create(options), lambda: TargetClient.create(**options)):
+        with pytest.raises(OptionError) as caught:
+            create()
+        assert str(caught.value) == text
+
+
+def in_form(client, form):
+    """Return the methods of ``client`` by name, which make the call in the given form."""
+
+    def bind(name):
+        if form == "blocking":
+            return getattr(client, name)
+        if form == "awaited":
+            method = getattr(client, name + "_async")
+            return lambda *arguments, **options: asyncio.run(method(*arguments, **options))
+        return lambda *arguments, **options: getattr(client, name)(*arguments, **options, callback=str)
+
+    return {name: bind(name) for name in METHOD_NAMES}
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def lasting_client(request):
+    with LocalEdge() as edge:
+        options = {"decisioning_method": request.param, "cdn_base_path": f"http://{edge.domain}"}
+        with client_of(edge, **options) as made:
+            yield made
+
+
+@pytest.mark.parametrize(("mistake", "form"), CALL_ROWS)
+def test_a_mistake_in_a_call_is_an_error(mistake, form, lasting_client):
     with pytest.raises(OptionError) as caught:
-        call(client, {**offers(), **options})
-    assert str(caught.value) == text
+        eval(mistake.code, {**NAMES, **in_form(lasting_client, form)})
+    assert str(caught.value) == mistake.text
 
 
-@pytest.mark.parametrize("name", ["timeout", "maximum_wait_ready", "queue_timeout", "shutdown_timeout"])
-@pytest.mark.parametrize("value", [0.5, -2, "0.25"])
-def test_a_time_limit_of_a_client_in_seconds_is_an_error(name, value):
-    with pytest.raises(OptionError, match=f"Invalid option '{name}': expected milliseconds between 1 and 604800000"):
-        TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", **{name: value})
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("row", LOGGED)
+def test_a_mistake_that_does_no_harm_is_one_line_in_the_log(row, form, caplog):
+    kind, code, level, text = row
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        calls = in_form(client, form)
+        for _ in range(3):
+            with contextlib.suppress(DeliveryError):
+                eval(code, {**NAMES, **calls})
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
+    assert lines == [(level, text)] * (3 if kind == "request as events" else 1)
+
+
+def test_the_table_names_many_mistakes():
+    """Print it with ``pytest -s``."""
+    rows = [(kind, f"create({code})", text) for kind, code, text in OPTION_ROWS]
+    rows += [(mistake.kind, mistake.code, mistake.text) for mistake in CALLS]
+    rows += [(kind, code, f"{level} {text}") for kind, code, level, text in LOGGED]
+    sys.stdout.write("\n" + "".join(f"{kind} | {code} | {text}\n" for kind, code, text in rows))
+    assert len(rows) >= 120
+    assert len({kind for kind, _, _ in rows}) >= 40
 
 
 def test_a_short_time_limit_is_logged_once(caplog):
@@ -87,10 +178,11 @@ def test_a_cookie_means_the_same_in_every_form(client, call):
         assert (envelope.session_id, envelope.request.id.tnt_id) == ("s-1", "visitor-2.35_0")
 
 
-def test_a_cookie_that_is_not_one_of_target_is_logged_once(client, call, caplog):
+@pytest.mark.parametrize("cookie", ["not a cookie", "mbox=session#s-1#9999999999", "a=b; mbox=session#s-1#9999999999"])
+def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(3):
-        assert call(client, {**offers(), "target_cookie": "not a cookie"}).session_id
+        assert call(client, {**offers(), "target_cookie": cookie}).session_id
     lines = [record.getMessage() for record in caplog.records if "target_cookie" in record.getMessage()]
     assert len(lines) == 1
     assert lines[0].startswith("A target_cookie is not a cookie of Target and is ignored.")
@@ -169,3 +261,236 @@ def test_the_message_of_an_error_masks_the_ids_of_the_request(log_payloads, call
         assert not [secret for secret in secrets if secret in shown]
         assert "***" in shown
     assert "visitor-9" in error.body
+
+
+# Artifacts
+
+
+@pytest.fixture
+def artifact_file(tmp_path):
+    with LocalEdge() as edge, urlopen(f"http://{edge.domain}/acmeclient/production/v1/rules.json") as answered:
+        path = tmp_path / "rules.json"
+        path.write_bytes(answered.read())
+    return path
+
+
+def file_client(**options):
+    """Create a client that decides on-device without a server."""
+    account = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "decisioning_method": "on-device"}
+    return TargetClient.create({**account, **options})
+
+
+@pytest.mark.parametrize("form", ["path", "text", "relative", "url"])
+def test_an_artifact_can_be_a_file(form, artifact_file, monkeypatch):
+    monkeypatch.chdir(artifact_file.parent)
+    forms = {"path": artifact_file, "text": str(artifact_file), "relative": "rules.json", "url": artifact_file.as_uri()}
+    with file_client(artifact_location=forms[form]) as client:
+        assert client.decisioning_engine.is_ready()
+
+
+def test_a_file_is_read_again_when_it_has_changed(artifact_file, caplog):
+    with file_client(artifact_location=artifact_file, polling_interval=20) as client:
+        artifact = client.decisioning_engine.get_raw_artifact()
+        time.sleep(0.1)
+        assert client.decisioning_engine.get_raw_artifact() == artifact
+        artifact_file.write_text(json.dumps({**artifact, "globalMbox": "another"}), encoding="utf-8")
+        assert eventually(lambda: client.decisioning_engine.get_raw_artifact()["globalMbox"] == "another")
+        artifact_file.unlink()
+        text = f"Could not download the rule artifact from {artifact_file}: Unable to read the file: No such file"
+        assert eventually(lambda: any(record.getMessage().startswith(text) for record in caplog.records))
+        assert client.decisioning_engine.is_ready()
+
+
+def test_a_file_that_is_larger_than_the_limit_is_refused(artifact_file, caplog):
+    with file_client(artifact_location=artifact_file, max_response_bytes={"artifact": 9}) as client:
+        assert eventually(lambda: "the artifact is larger than 9 bytes" in caplog.text)
+        assert not client.decisioning_engine.is_ready()
+
+
+@pytest.mark.parametrize(("name", "hint"), [("client_redy", "; did you mean 'client_ready'?"), ("mine", "")])
+def test_an_unknown_event_is_logged(name, hint, caplog):
+    with TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", events={name: print}):
+        pass
+    (record,) = [record for record in caplog.records if "event_emitter" in record.getMessage()]
+    assert record.getMessage() == f"The event {name!r} is unknown; only event_emitter can emit it{hint}"
+    assert record.levelno == (logging.WARNING if hint else logging.INFO)
+
+
+def test_an_organization_id_without_its_domain_is_logged(caplog):
+    with TargetClient.create(client="acmeclient", organization_id="1234567890"):
+        pass
+    text = "The option 'organization_id' is '1234567890', but should end with '@AdobeOrg'"
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [text]
+
+
+@pytest.mark.parametrize("method", ["on-device", "hybrid"])
+def test_an_on_device_call_of_a_server_side_client_is_logged_once(method, call, caplog):
+    options = {**offers(), "decisioning_method": method}
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        for _ in range(3):
+            if method == "on-device":
+                with pytest.raises(ArtifactNotAvailable) as caught:
+                    call(client, options)
+                assert str(caught.value) == "Unable to fulfill request; decisioning engine not ready."
+            else:
+                call(client, options)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert line == (
+        f"A call with decisioning_method {method!r} cannot be decided on-device, because its client has no rule "
+        "artifact: its decisioning_method is 'server-side'"
+    )
+
+
+def test_an_artifact_of_another_client_is_logged_once(artifact_file, caplog):
+    with file_client(artifact_location=artifact_file, client="another", polling_interval=20) as client:
+        for _ in range(2):
+            document = client.decisioning_engine.get_raw_artifact()
+            changed = f"{len(caplog.records)}"
+            artifact_file.write_text(json.dumps({**document, "globalMbox": changed}), encoding="utf-8")
+            is_changed = functools.partial(_has_global_mbox, client, changed)
+            assert eventually(is_changed)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines == ["The rule artifact is that of the client 'acmeclient', not of 'another'"]
+
+
+def _has_global_mbox(client, name):
+    return client.decisioning_engine.get_raw_artifact()["globalMbox"] == name
+
+
+# Answers and clients
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("execute", "; did you mean 'response.execute'?"),
+        ("prefetch", "; did you mean 'response.prefetch'?"),
+        ("status", "; did you mean 'response.status'?"),
+        ("ofer", "; did you mean 'offer'?"),
+        ("pageload", "; did you mean 'page_load'?"),
+        ("target_cookies", "; did you mean 'target_cookie'?"),
+        ("nonsense", ""),
+        ("_private", ""),
+    ],
+)
+def test_an_answer_names_the_attribute_that_may_be_meant(name, hint, client, call):
+    envelope = call(client, offers())
+    with pytest.raises(AttributeError) as caught:
+        getattr(envelope, name)
+    assert str(caught.value) == f"'TargetDeliveryResponse' object has no attribute {name!r}{hint}"
+
+
+def test_a_call_of_a_closed_client_is_an_error(client, call):
+    client.close()
+    with pytest.raises(ClientClosed, match=r"^the client was closed$"):
+        call(client, offers())
+
+
+def test_awaiting_a_blocking_call_is_an_error_of_python(client):
+    async def wrong():
+        await client.get_offers(offers())
+
+    with pytest.raises(TypeError, match="TargetDeliveryResponse"):
+        asyncio.run(wrong())
+
+
+@pytest.mark.parametrize("options", [None, {}, {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}])
+def test_the_constructor_of_a_client_is_an_error(options):
+    with pytest.raises(OptionError, match=r"^Please use TargetClient\.create static method instead$"):
+        TargetClient(options)
+
+
+# TLS
+
+
+def test_tls_with_a_server_of_plain_http_names_the_option(call):
+    with SocketServer(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        with client_of(server, secure=True, retries=1) as client, pytest.raises(TlsError) as caught:
+            call(client, offers())
+    assert "; the server seems to expect plain HTTP, see the option 'secure'" in str(caught.value)
+
+
+TLS_SERVERS = {
+    "closes": (lambda connection: connection.read_request(), ConnectionFailed),
+    "alert": (
+        lambda connection: (connection.read_request(), connection.send(b"\x15\x03\x01\x00\x02\x02\x46")),
+        InvalidResponse,
+    ),
+}
+
+
+@pytest.mark.parametrize("server", TLS_SERVERS)
+def test_plain_http_with_a_server_of_tls_names_the_option(server, call):
+    handler, kind = TLS_SERVERS[server]
+    with SocketServer(handler) as running, client_of(running, retries=1) as client:
+        with pytest.raises(kind) as caught:
+            call(client, offers())
+    assert "; if the server expects TLS, see the option 'secure'" in str(caught.value)
+
+
+# The log of an outage
+
+
+@pytest.mark.parametrize("on_error", ["raise", "default"])
+def test_an_outage_is_two_lines(on_error, call, caplog):
+    outage, breaker = [True], {"failures": 5, "cooldown": 20}
+
+    def handle(connection):
+        while connection.read_request():
+            if outage:
+                return
+            connection.send(response(ANSWER_BYTES))
+
+    with SocketServer(handle) as server, client_of(server, on_error=on_error, circuit_breaker=breaker) as client:
+        for _ in range(60):
+            with contextlib.suppress(DeliveryError):
+                call(client, offers())
+        outage.clear()
+
+        def works():
+            with contextlib.suppress(DeliveryError):
+                return call(client, offers()).error is None
+
+        assert eventually(works)
+        origin = f"http://{server.domain}"
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
+    assert [level for level, _ in lines] == ["WARNING", "INFO"]
+    assert lines[0][1] == f"Circuit of {origin} opened after 5 failures in 5 calls; the last was ConnectionFailed"
+    assert re.fullmatch(rf"Circuit of {origin} closed after \d+\.\d s", lines[1][1])
+
+
+def test_a_refused_request_is_logged_by_a_client_that_answers_without_offers(caplog):
+    with SocketServer(answer(b"{}", 400)) as server, client_of(server, on_error="default") as client:
+        request_id = client.get_offers(offers()).request.request_id
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+    assert line == f"A call failed (HttpStatusError, request {request_id}); it is answered without offers"
+
+
+def test_a_retry_is_logged_at_debug_with_its_reason(caplog):
+    handler = replies(response(b"", 503), response(b"", 429, {"Retry-After": "0"}), response(ANSWER_BYTES))
+    with SocketServer(handler) as server, client_of(server) as client:
+        client.get_offers(offers())
+        origin = f"http://{server.domain}"
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [line for line in lines if line[1].startswith("Attempt")] == [
+        ("DEBUG", f"Attempt 2 of 3 at {origin}: status 503"),
+        ("DEBUG", f"Attempt 3 of 3 at {origin}: status 429"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        (answer(b"{}", 400), HttpStatusError),
+        (answer(b"[]"), InvalidResponse),
+        (lambda connection: connection.read_request(), ConnectionFailed),
+    ],
+)
+def test_an_error_names_the_id_of_its_request(handler, kind, call):
+    with SocketServer(handler) as server, client_of(server, retries=1) as client:
+        with pytest.raises(kind) as caught:
+            call(client, offers())
+        error = caught.value
+        assert error.request_id == body_of(server.requests[0])["requestId"]
+        assert error.request_id in str(error)
+        assert str(pickle.loads(pickle.dumps(error))).count(error.request_id) == 1

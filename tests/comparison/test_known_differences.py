@@ -93,6 +93,8 @@ UNSENT = {
     "options and events: options of get_attributes: names are a text",
     "options and events: options of get_offers: an err_callback that is none",
     "options and events: options of get_offers: another decisioning method",
+    "options and events: options of get_offers: mboxes without a name",
+    "options and events: options of get_offers: neither execute nor prefetch",
     "options and events: options, a negative timeout",
     "options and events: options, customer_ids are a text",
 }

@@ -468,7 +468,7 @@ def test_a_value_may_be_nested_deeply():
         ),
         (
             DeliveryRequest(execute={"mboxes": {"name": "home"}}),
-            "request.execute: mboxes: expected a list, got a dict of 1 item",
+            "request.execute.mboxes: expected a list, got a dict of 1 item",
         ),
         (
             DeliveryRequest(execute=ExecuteRequest(mboxes=[["hero"]])),

@@ -204,7 +204,7 @@ BAD = [
     ("telemetry_enabled", "yes"),
     ("polling_interval", -1),
     ("artifact_location", "cdn.example.com/rules.json"),
-    ("artifact_location", "file:///etc/passwd"),
+    ("artifact_location", "file:///missing/rules.json"),
     ("artifact_payload", "{}"),
     ("artifact_format", "xml"),
     ("artifact_cache", 5),
@@ -463,9 +463,9 @@ def test_how_long_to_wait_is_a_number(act, timeout):
 
 
 BAD_PARTS = [
-    ({"execute": {"mboxes": {}}}, "request.execute"),
-    ({"context": {"screen": 5}}, "request.context"),
-    ({"notifications": [{"mbox": 5}]}, "request.notifications[0]"),
+    ({"execute": {"mboxes": {}}}, "request.execute.mboxes"),
+    ({"context": {"screen": 5}}, "request.context.screen"),
+    ({"notifications": [{"mbox": 5}]}, "request.notifications[0].mbox"),
     ({"id": "visitor"}, "request.id"),
     ({"context": ["web"]}, "request.context"),
     ({"experience_cloud": 5}, "request.experience_cloud"),

@@ -378,8 +378,19 @@ def test_an_mbox_without_a_name_is_left_out_and_logged(caplog):
     assert "secret" not in caplog.text
 
 
+@pytest.mark.parametrize("name", [None, "", 5])
+def test_a_request_whose_mboxes_have_no_names_is_an_error(name):
+    mbox = MboxRequest.from_dict({"name": name})
+    with pytest.raises(OptionError, match=r"^request\.execute\.mboxes\[0\]\.name: expected text that is not empty"):
+        sent(executing(mbox))
+    request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[mbox]))
+    with pytest.raises(OptionError, match=r"^request\.prefetch\.mboxes\[0\]\.name: expected text"):
+        sent(request)
+
+
 def test_execute_without_any_valid_mbox_is_removed():
-    assert sent(executing(MboxRequest())).execute is None
+    prefetch = PrefetchRequest(views=[ViewRequest()])
+    assert sent(DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()]), prefetch=prefetch)).execute is None
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()], page_load=RequestDetails()))
     assert sent(request).execute.to_dict(by_alias=True, exclude_none=True) == {"pageLoad": {}}
 
@@ -447,7 +458,8 @@ def test_a_missing_id_and_timestamp_are_filled_in():
 def test_a_timestamp_in_seconds_is_logged_once(caplog):
     log = Log()
     for _ in range(2):
-        sent(DeliveryRequest(notifications=[Notification(id="1", type="click", timestamp=1700000000)]), log=log)
+        clicked = Notification(id="1", type="click", timestamp=1700000000, mbox=NotificationMbox(name="a"))
+        sent(DeliveryRequest(notifications=[clicked]), log=log)
     assert [record.getMessage() for record in caplog.records] == [
         "The timestamp of a notification is in 1970; is it meant in milliseconds?"
     ]

@@ -44,7 +44,7 @@ def test_importing_loads_nothing_that_only_a_call_needs() -> None:
     """The call machinery is loaded with the first client, and six with its first use."""
     program = (
         "import sys, target_python_sdk.client as client; late = [name for name in sys.modules if name in {!r}];"
-        "client.TargetClient.create(dict(client='a', organization_id='b')).close();"
+        "client.TargetClient.create(dict(client='a', organization_id='b@AdobeOrg')).close();"
         "sys.exit(', '.join(late) or 'target_python_sdk.runtime' not in sys.modules and 'not loaded by create' or 0)"
     )
     late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.exchange", "target_tools.http.transport"]

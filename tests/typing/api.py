@@ -436,4 +436,7 @@ def keyword_arguments(request: DeliveryRequest, options: Dict[str, Any]) -> None
     assert_type(client.get_attributes(["a"], callback=print), AsyncResult[AttributesProvider])
     TargetClient.create(**options)
     client.get_offers(**options)
+    client.get_offers(options)
     client.get_attributes(["a"], **options)
+    client.get_attributes(["a"], options)
+    client.send_notifications(options)

@@ -1,4 +1,7 @@
-"""Mistakes that a type checker must report. Each line ends with mypy's error code. Never executed."""
+"""Mistakes that a type checker must report. Each line ends with mypy's error codes. Never executed.
+
+A name in quotes must be in the message of mypy.
+"""
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import DeliveryRequest, MboxRequest
@@ -21,19 +24,24 @@ def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: typeddict-unknown-key
     TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: typeddict-item
     TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: typeddict-item
-    client.get_offers({})  # expected: call-overload
-    client.get_offers({"request": 5})  # expected: call-overload
-    client.get_offers({"request": request, "callback": 1})  # expected: call-overload
-    client.get_offers({"request": request, "callback": no_parameter})  # expected: call-overload
+    client.get_offers({"request": 5})  # expected: type-var
+    client.get_offers({"request": request, "callback": 1})  # expected: type-var
+    client.get_offers({"request": request, "callback": no_parameter})  # expected: type-var
     client.get_offers({"request": request, "callback": print}).copy()  # expected: attr-defined
     client.get_offers({"request": request}).ready()  # expected: attr-defined
-    client.get_offers({"callback": print})  # expected: call-overload
-    client.send_notifications({"request": request, "err_callback": no_parameter})  # expected: call-overload
-    client.get_attributes(["a"], {"callback": "print"})  # expected: call-overload
+    client.get_offers({"callback": print})  # expected: type-var
+    client.send_notifications({"request": request, "err_callback": no_parameter})  # expected: type-var
+    client.get_attributes(["a"], {"callback": "print"})  # expected: type-var
     client.get_attributes(["a"], {"callback": print}).get_value("a", "b")  # expected: attr-defined
     client.get_offers_async({"request": request}).copy()  # expected: attr-defined
-    TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-arg
-    client.get_offers(request=request, timout=1)  # expected: call-overload
+    TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-arg 'timout'
+    client.get_offers(request=request, timout=1)  # expected: call-overload 'timout'
+    client.get_attributes(["a"], timout=1)  # expected: call-overload 'timout'
+    client.send_notifications(request=request, timout=1)  # expected: call-overload 'timout'
+    client.get_offers({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
+    client.get_offers({"request": request, "timout": 1, "callback": print})  # expected: dict-item, type-var 'timout'
+    client.get_attributes(["a"], {"timout": 1})  # expected: dict-item, type-var 'timout'
+    client.send_notifications({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
     client.flush("1")  # expected: arg-type
     client.close(b"1")  # expected: arg-type
     client.get_attributes([1])  # expected: list-item

@@ -4,19 +4,25 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Set, Tuple
+from typing import Set, Tuple, get_args
 
 import pytest
 
+from target_python_sdk.delivery import option_types
 from tests.support import installing
 
 MypyError = Tuple[int, str]
 
 
-def expected_in(text: str) -> Set[MypyError]:
-    """Return the marked line numbers and their codes."""
-    found = ((number, re.search(r"# expected: ([\w-]+)$", line)) for number, line in enumerate(text.splitlines(), 1))
-    return {(number, match.group(1)) for number, match in found if match}
+def expected_in(text: str) -> Tuple[Set[MypyError], Set[MypyError]]:
+    """Return the marked line numbers with their codes, and with the names that a message must contain."""
+    codes, names = set(), set()
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.search(r"# expected: ([\w-]+(?:, [\w-]+)*)(?: '(\w+)')?$", line)
+        if match:
+            codes |= {(number, code) for code in match.group(1).split(", ")}
+            names |= {(number, name) for name in match.groups()[1:] if name}
+    return codes, names
 
 
 @pytest.mark.process
@@ -28,6 +34,15 @@ def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(page)]
     done = subprocess.run(mypy, cwd=str(root), capture_output=True, text=True, check=False, timeout=300)
 
-    found = re.findall(r"misuse\.py:(\d+): error: .*\[([\w-]+)\]$", done.stdout, re.MULTILINE)
-    errors = {(int(line), code) for line, code in found}
-    assert errors == expected_in(page.read_text(encoding="utf-8")), done.stdout + done.stderr
+    found = re.findall(r"misuse\.py:(\d+): error: (.*)\[([\w-]+)\]$", done.stdout, re.MULTILINE)
+    codes, names = expected_in(page.read_text(encoding="utf-8"))
+    assert {(int(line), code) for line, _, code in found} == codes, done.stdout + done.stderr
+    texts = [(int(line), text) for line, text, _ in found]
+    named = {(line, name) for line, name in names for number, text in texts if number == line and name in text}
+    assert named == names, done.stdout
+
+
+def test_the_names_of_the_options_of_a_call_are_complete() -> None:
+    """For the type checkers' messages about misspelled keys."""
+    for options in (option_types.CallOptions, option_types.CallbackOptions, option_types.AttributesOptions):
+        assert set(get_args(option_types.CallOptionName)) == set(options.__annotations__)

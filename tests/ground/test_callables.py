@@ -1,0 +1,108 @@
+"""Checks of callables before they are called."""
+
+import functools
+from unittest import mock
+
+import pytest
+
+from target_tools.callables import accepts, describe, is_deferred
+
+
+class Methods:
+    def none(self):
+        """Take nothing."""
+
+    def one(self, answer):
+        """Take one argument."""
+
+    @staticmethod
+    def static(answer):
+        """Take one argument."""
+
+    @classmethod
+    def of_class(cls, answer, more=None):
+        """Take one argument or two."""
+
+    async def later(self, answer):
+        """Return a coroutine."""
+
+    def __call__(self, answer):
+        """Take one argument."""
+
+
+class Later:
+    async def __call__(self, answer):
+        """Return a coroutine."""
+
+
+def only_keyword(answer, *, needed):
+    """Take a keyword argument."""
+
+
+@functools.wraps(only_keyword)
+def wrapper(*arguments):
+    """Has the signature of another function."""
+
+
+async def coroutine(answer):
+    """Return a coroutine."""
+
+
+async def async_generator(answer):
+    """Return an asynchronous generator."""
+    yield answer
+
+
+@pytest.mark.parametrize(
+    ("function", "counts"),
+    [
+        (lambda: None, {0}),
+        (lambda a: None, {1}),
+        (lambda a=1: None, {0, 1}),
+        (lambda a, b: None, {2}),
+        (lambda *a: None, {0, 1, 2}),
+        (lambda **a: None, {0}),
+        (lambda *, a=1: None, {0}),
+        (only_keyword, set()),
+        (wrapper, {0, 1, 2}),
+        (Methods().none, {0}),
+        (Methods().one, {1}),
+        (Methods.one, {2}),
+        (Methods.static, {1}),
+        (Methods.of_class, {1, 2}),
+        (Methods(), {1}),
+        (functools.partial(Methods.one, None), {1}),
+        ([].append, {1}),
+        (print, {0, 1, 2}),
+        (mock.Mock(), {0, 1, 2}),
+    ],
+)
+def test_a_function_accepts_the_numbers_of_arguments_that_it_can_be_called_with(function, counts):
+    assert {count for count in range(3) if accepts(function, count)} == counts
+
+
+@pytest.mark.parametrize(
+    ("function", "deferred"),
+    [
+        (coroutine, True),
+        (async_generator, True),
+        (Methods().later, True),
+        (Later(), True),
+        (functools.partial(functools.partial(coroutine)), True),
+        (mock.AsyncMock(), True),
+        (mock.Mock(), False),
+        (mock.MagicMock(), False),
+        (Methods(), False),
+        (Methods().one, False),
+        (print, False),
+        (dict, False),
+    ],
+)
+def test_a_coroutine_function_or_a_generator_does_not_run_when_it_is_called(function, deferred):
+    assert is_deferred(function) is deferred
+
+
+def test_a_function_is_described_by_its_name_and_parameters():
+    assert describe(Methods().of_class) == "Methods.of_class(answer, more=None)"
+    assert describe(Later()) == "Later(answer)"
+    assert describe(dict) == "dict"
