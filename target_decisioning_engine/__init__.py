@@ -4,6 +4,7 @@ A ``TargetClient`` with ``decisioning_method`` ``on-device`` or ``hybrid`` inclu
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, List
 
 __all__ = ["TargetDecisioningEngine"]
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from target_decisioning_engine.messages import MESSAGES as MESSAGES
     from target_decisioning_engine.utils import match_major_version as match_major_version
 else:  # type checkers would accept every name because of __getattr__
-    #: The modules that 1.1.0's package imported.
-    _MODULES = (
-        "allocation_provider",
-        "constants",
-        "context_provider",
-        "enums",
-        "events",
-        "filters",
-        "messages",
-        "timings",
-        "types",
-        "utils",
-    )
-
     #: Names of 1.1.0's package, and the modules that define them.
     _HOMES = {
         "MESSAGES": "messages",
@@ -51,10 +38,10 @@ else:  # type checkers would accept every name because of __getattr__
     def __getattr__(name: str) -> Any:
         """Import the engine, a name or a module on first use."""
         if name in _HOMES:
-            return getattr(import_module("target_decisioning_engine." + _HOMES[name]), name)
-        if name in _MODULES:
-            return import_module("target_decisioning_engine." + name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        if find_spec(f"{__name__}.{name}") is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> List[str]:

@@ -1,20 +1,11 @@
-"""1.1.0's functions that compute the data that conditions read.
+"""1.1.0's functions that compute the data that conditions read."""
 
-They import the decisioning modules on first use, because those are larger than this package.
-"""
+from typing import Any, Dict, Optional
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
-
-from target_decisioning_engine.types.decisioning_context import (
-    DecisioningContext,
-    GeoContext,
-    PageContext,
-    UserContext,
-)
+from target_decisioning_engine.types.decisioning_context import DecisioningContext, GeoContext, PageContext, UserContext
+from target_python_sdk.decisioning.context import PageVariables, RequestContext, nest_parameters
+from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.types import Address, ChannelType, Context, DeliveryRequest, Geo, MboxRequest
-
-if TYPE_CHECKING:
-    from target_python_sdk.decisioning.context import RequestContext
 
 
 def create_page_context(address: Optional[Address]) -> PageContext:
@@ -29,8 +20,6 @@ def create_referring_context(address: Optional[Address]) -> PageContext:
 
 def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
     """Return the parameters of an mbox: ``a.b`` as an entry of ``a``, and each text in lower case as well."""
-    from target_python_sdk.decisioning.context import nest_parameters  # noqa: PLC0415 - see above
-
     return nest_parameters((None if mbox_request is None else mbox_request.parameters) or {})
 
 
@@ -41,8 +30,6 @@ def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """Return the data of a request, without ``mbox`` and ``allocation``, which vary by mbox and activity."""
-    from target_python_sdk.delivery.conversion import convert_request  # noqa: PLC0415 - see above
-
     request = convert_request(delivery_request)
     values = _request_context(request, None if request.context is None else request.context.geo).as_dict()
     values["user"] = UserContext(**values["user"])
@@ -69,14 +56,10 @@ def two_digit_string(_value: int) -> str:
 
 
 def _page_context(url: Optional[str]) -> PageContext:
-    from target_python_sdk.decisioning.context import PageVariables  # noqa: PLC0415 - see above
-
     return PageContext(**PageVariables(url).as_dict())
 
 
-def _request_context(request: DeliveryRequest, geo: Optional[Geo]) -> "RequestContext":
-    from target_python_sdk.decisioning.context import RequestContext  # noqa: PLC0415 - see above
-
+def _request_context(request: DeliveryRequest, geo: Optional[Geo]) -> RequestContext:
     if request.context is None:
         request = request.replace(context=Context(channel=ChannelType.WEB))
     return RequestContext(request, "", geo)

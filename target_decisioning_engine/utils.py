@@ -1,12 +1,11 @@
-"""1.1.0's helper functions for configurations, artifacts and URLs.
-
-The SDK's modules are imported on first use, because they are larger than this package.
-"""
+"""1.1.0's helper functions for configurations, artifacts and URLs."""
 
 from typing import Any, Dict, Mapping, Optional
 
 from target_decisioning_engine.constants import CDN_BASE_PROD, ENVIRONMENT_PROD
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig
+from target_python_sdk.artifact.location import artifact_url, cdn_url
+from target_tools.page_url import PageUrl
 
 
 def get_rule_key(rule: Mapping[str, Any]) -> Any:
@@ -16,8 +15,6 @@ def get_rule_key(rule: Mapping[str, Any]) -> Any:
 
 def parse_url(url: Optional[str]) -> Dict[str, Optional[str]]:
     """Return the parts of a URL, by the names that the conditions of rules use."""
-    from target_tools.page_url import PageUrl  # noqa: PLC0415 - see above
-
     page_url = PageUrl(url)
     return {
         "url": url,
@@ -52,8 +49,6 @@ def get_cdn_environment(config: DecisioningConfig) -> str:
 
 def get_cdn_base_path(config: DecisioningConfig) -> str:
     """Return the URL of the CDN."""
-    from target_python_sdk.artifact.location import cdn_url  # noqa: PLC0415 - see above
-
     return cdn_url(config.cdn_base_path or CDN_BASE_PROD, True, "")
 
 
@@ -64,8 +59,6 @@ def get_geo_lookup_path(config: DecisioningConfig) -> str:
 
 def determine_artifact_location(config: DecisioningConfig) -> str:
     """Return the default URL of the artifact, which ``artifact_location`` overrides."""
-    from target_python_sdk.artifact.location import artifact_url  # noqa: PLC0415 - see above
-
     return artifact_url(
         client=config.client,
         environment=get_target_environment(config),

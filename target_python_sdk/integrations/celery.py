@@ -17,7 +17,7 @@ exit handlers, so this module waits for outstanding calls when Celery sends its 
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from celery import current_app, shared_task, signals
 from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
@@ -26,7 +26,7 @@ from celery.utils.time import get_exponential_backoff_interval
 from target_python_sdk.client import TargetClient
 from target_python_sdk.delivery.option_parsers import milliseconds, reject
 from target_python_sdk.integrations.celery_client import ProcessClient
-from target_python_sdk.integrations.celery_late_install import learn_task, send_again, warn_in_a_child
+from target_python_sdk.integrations.celery_late_install import TOO_LATE, send_again, warn_in_a_child
 from target_python_sdk.integrations.celery_message import (
     describe_message,
     error_name,
@@ -45,7 +45,7 @@ from target_tools.logger import Log
 from target_tools.typing_compat import Json
 
 if TYPE_CHECKING:
-    from celery import Celery
+    from celery import Celery, Task
     from celery.result import AsyncResult
     from celery.worker import WorkController
     from kombu.message import Message
@@ -80,19 +80,6 @@ _LOG_INTERVAL = 10.0
 _SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
-class _Task(Protocol):
-    """The attributes of a Celery task that this module uses."""
-
-    name: str
-    app: Any
-    request: Any
-    max_retries: Optional[int]
-    retry: Callable[..., BaseException]
-    retry_backoff: int
-    retry_backoff_max: int
-    retry_jitter: bool
-
-
 class _Installations:
     """The latest installation of each task.  Celery keeps one task per name."""
 
@@ -100,7 +87,7 @@ class _Installations:
         #: The keys are the task's name and the ``id()`` of its application, or None for a shared task.
         self.by_task: Dict[Tuple[str, Optional[int]], CeleryTarget] = {}
 
-    def find(self, task: "_Task") -> "Optional[CeleryTarget]":
+    def find(self, task: "Task") -> "Optional[CeleryTarget]":
         """Return the installation of ``task``."""
         return self.by_task.get((task.name, id(task.app))) or self.by_task.get((task.name, None))
 
@@ -130,8 +117,8 @@ def install(
     """
     if not callable(client_factory):
         reject("client_factory", "a callable that returns a TargetClient", client_factory)
-    flushing = float(milliseconds(0)("flush_timeout", flush_timeout))
-    publishing = float(milliseconds(1)("publish_timeout", publish_timeout))
+    flushing = milliseconds(0)("flush_timeout", flush_timeout)
+    publishing = milliseconds(1)("publish_timeout", publish_timeout)
     app = getattr(app, "_get_current_object", lambda: app)()  # a proxy has a different id
     key = (name, None if app is None else id(app))
     target = CeleryTarget(client_factory, app, name, flushing, publishing)
@@ -139,7 +126,7 @@ def install(
         warn_in_a_child(name, target._log)
     INSTALLATIONS.by_task[key] = target
     for signal, receiver in (
-        (signals.worker_process_init, target._on_process_init),
+        (signals.worker_process_init, target._start_client),
         (signals.worker_init, target._on_worker_init),
         (signals.worker_process_shutdown, target._on_shutdown),
         (signals.worker_shutdown, target._on_shutdown),
@@ -213,9 +200,9 @@ class CeleryTarget:
             reject("serializer", repr(serializer), apply_options["serializer"])
         ids = _parent_task_ids(app.current_worker_task)
         apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
-        if app.conf.task_always_eager:  # the task runs here and has no time limit
-            return self.task.apply_async((message,), **apply_options)
         publish = partial(self.task.apply_async, (message,), **apply_options)
+        if app.conf.task_always_eager:  # the task runs here and has no time limit
+            return publish()
         try:
             return self._processes.get().publishing.call(publish, Deadline.after(self._publish_seconds))
         except (DeadlineExceeded, ConnectionFailed):
@@ -235,13 +222,10 @@ class CeleryTarget:
                 self._rescued.add()
         elif not ended_with_its_client:  # otherwise _on_shutdown counts it
             self._lost.add()
-            self._log_lost()
-
-    def _log_lost(self) -> None:
-        now = monotonic()
-        if now >= self._log_paused_until:
-            self._log_paused_until = now + _LOG_INTERVAL
-            self._log.error("Notifications were lost (%d requests so far)", int(self._lost))
+            now = monotonic()
+            if now >= self._log_paused_until:
+                self._log_paused_until = now + _LOG_INTERVAL
+                self._log.error("Notifications were lost (%d requests so far)", int(self._lost))
 
     def _try_publish(self, event: Mapping[str, Any]) -> bool:
         """Publish the notifications of ``event``; return False if the broker fails or has just failed."""
@@ -266,7 +250,7 @@ class CeleryTarget:
         """Return the numbers of requests that this process has ``sent``, ``resent`` and ``lost``."""
         return {"sent": int(self._sent), "resent": int(self._resent), "lost": int(self._lost)}
 
-    def _run(self, task: "_Task", args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+    def _run(self, task: "Task", args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         """Run the task."""
         error = self._deliver(args, kwargs)
         if error is None:
@@ -286,18 +270,13 @@ class CeleryTarget:
 
     def _deliver(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
         """Send the notifications; return the error if that fails.  SDK errors are returned without visitor data."""
+        error: Optional[Exception]
         try:
             options = options_from_message(args, kwargs, self._log)
             error = self.client.send_notifications(options).error
-        except TargetError as raised:
-            error = raised
         except Exception as raised:  # noqa: BLE001 - a factory can raise any error
-            return raised
+            error = raised
         return redacted_error(error) if isinstance(error, TargetError) else error
-
-    def _on_process_init(self, **_: object) -> None:
-        """Handle the start of a child of prefork, or of the main process with the ``solo`` pool."""
-        self._start_client()
 
     def _on_worker_init(self, sender: "Optional[WorkController]" = None, **_: object) -> None:
         """Handle the start of a worker.  With prefork, its main process needs no client."""
@@ -310,15 +289,20 @@ class CeleryTarget:
         if task is None or INSTALLATIONS.find(task) is not self:
             return
         try:
-            if learn_task(sender, name, _is_prefork(type(sender.pool)), self._log):
+            if not _is_prefork(type(sender.pool)):
+                sender.update_strategies()  # the worker determines its tasks again
                 send_again(message, self._publish)
                 return
+            self._log.error(TOO_LATE, name)
         except Exception as error:  # noqa: BLE001 - broker clients raise errors of many kinds
             self._log.error("A message for %s was lost (%s)", name, type(error).__name__)
         self._lost.add()
 
-    def _start_client(self) -> None:
-        """Create the client.  Celery logs an error of the factory; the first task that needs the client tries again."""
+    def _start_client(self, **_: object) -> None:
+        """Create the client when a child of prefork starts, or a main process that runs tasks.
+
+        Celery logs an error of the factory; the first task that needs the client tries again.
+        """
         app: Any = self._app or current_app
         seconds = app.conf.worker_proc_alive_timeout or _DEFAULT_ALIVE_TIMEOUT
         self._processes.get().start(seconds / 2)  # the rest of the time is for Celery's own start
@@ -328,22 +312,17 @@ class CeleryTarget:
         process = self._processes.current()
         if process is None:
             return
-        rescued = int(self._rescued)
-        counts = process.close(self._flush_seconds)
-        if counts is not None:
-            self._add_lost(counts, int(self._rescued) - rescued)
-        self._processes.pop()  # last, because callbacks may use the client
-
-    def _add_lost(self, counts: Dict[str, int], rescued: int) -> None:
-        """Count and log the calls that had not ended when the client was closed."""
-        lost = counts["dropped"] + counts["pending"] + counts["running"] - rescued
+        rescued_before = int(self._rescued)
+        unfinished = process.close(self._flush_seconds)
+        lost = unfinished - (int(self._rescued) - rescued_before)
+        self._processes.pop()  # after close, because callbacks may use the client
         if lost > 0:
             self._lost.add(lost)
             timeout = self._flush_seconds * 1000
             self._log.error("%d calls had not ended %.0f ms after Celery stopped this process", lost, timeout)
 
 
-def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
+def send_notifications(task: "Task", *args: Json, **kwargs: Json) -> None:
     """Send notifications to the edge.  This is the function of the task.
 
     It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError.  All installations
@@ -354,29 +333,24 @@ def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
     target._run(task, args, kwargs)
 
 
-def _parent_task_ids(parent: "Optional[_Task]") -> Dict[str, str]:
+def _parent_task_ids(parent: "Optional[Task]") -> Dict[str, str]:
     """Return the ids of the task that publishes.  Celery cannot find it, because a helper thread publishes."""
     if parent is None:
         return {}
     return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
-def _should_retry(task: "_Task", error: BaseException) -> bool:
+def _should_retry(task: "Task", error: BaseException) -> bool:
     """Return whether to run the task again later.  It is not repeated if its caller waits for it."""
     if task.request.is_eager or task.request.called_directly or not is_retryable(error):
         return False
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
-def _retry_delay(task: "_Task") -> int:
+def _retry_delay(task: "Task") -> int:
     """Return the seconds until the next attempt, computed like Celery's own automatic retries."""
-    seconds: int = get_exponential_backoff_interval(
-        factor=int(task.retry_backoff),
-        retries=task.request.retries,
-        maximum=int(task.retry_backoff_max),
-        full_jitter=bool(task.retry_jitter),
-    )
-    return seconds
+    factor, maximum, has_jitter = int(task.retry_backoff), int(task.retry_backoff_max), bool(task.retry_jitter)
+    return int(get_exponential_backoff_interval(factor, task.request.retries, maximum, has_jitter))
 
 
 def _is_prefork(pool: Union[str, type, None]) -> bool:

@@ -7,12 +7,12 @@ that needs the client waits for that thread.
 
 import contextlib
 import time
-from typing import Callable, Dict, List, Optional
+from typing import Callable, List, Optional
 
 from target_python_sdk.client import TargetClient
 from target_tools.clock import Deadline
 from target_tools.concurrency.helper_thread import HelperThreads
-from target_tools.concurrency.tasks import AsyncResult
+from target_tools.concurrency.tasks import AsyncResult, CallbackTask
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log
@@ -60,26 +60,24 @@ class ProcessClient:
         self._log.warning("The client was not created within %.1f s; the first task that needs it will wait", seconds)
 
     def _start_thread(self) -> "AsyncResult[TargetClient]":
-        starting: AsyncResult[TargetClient] = AsyncResult()
-        self._starting = starting
+        task = CallbackTask(self._create, None, None, self._log)
+        starting = self._starting = task.result
         try:
-            start_thread(self._create, (starting,))
+            start_thread(task.run)
         except (RuntimeError, MemoryError):  # no thread can be started
-            self._create(starting)
+            task.run()
         return starting
 
-    def _create(self, starting: "AsyncResult[TargetClient]") -> None:
+    def _create(self) -> TargetClient:
         """Create the client.  Runs in the separate thread."""
-        client: Optional[TargetClient] = None
-        error: Optional[BaseException] = None
         try:
-            client = self._store(self._factory())
-        except BaseException as raised:  # noqa: BLE001 - the waiting thread raises it
-            error = raised
+            return self._store(self._factory())
+        except BaseException as error:
             if self._is_late:  # perhaps no thread waits for the result
                 self._log.error("The client could not be created (%s)", type(error).__name__)
-        self._starting = None  # the next access calls the factory again
-        starting.complete(client, error)
+            raise
+        finally:
+            self._starting = None  # the next access calls the factory again
 
     def _store(self, client: TargetClient) -> TargetClient:
         """Store ``client`` and return it.  If another thread was faster, close it and return the other one."""
@@ -89,17 +87,18 @@ class ProcessClient:
             client.close(0)
         return first
 
-    def close(self, seconds: float) -> Optional[Dict[str, int]]:
-        """Close the client, which takes up to ``seconds``; return its statistics, or None if there is no client."""
+    def close(self, seconds: float) -> int:
+        """Close the client, which takes up to ``seconds``; return the number of calls that have not ended."""
         self._is_over = True
         if not self._clients:
-            return None
+            return 0
         client = self._clients[0]
         with contextlib.suppress(DeadlineExceeded):
             # In a helper thread, because callbacks for dropped calls can run for an unlimited time.
             flushing = seconds * _FLUSH_SHARE
             HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds))
-        return client.stats()
+        stats = client.stats()
+        return stats["dropped"] + stats["pending"] + stats["running"]
 
 
 def _flush_and_close(client: TargetClient, seconds: float) -> None:

@@ -10,14 +10,14 @@ from billiard.process import current_process
 from target_tools.logger import Log
 
 if TYPE_CHECKING:
-    from celery.worker.consumer import Consumer
     from kombu.message import Message
 
 _IN_A_CHILD = (
     "install was called in a child process of a Celery worker. Unless it is also called in the worker's main process"
     " before the worker starts, the main process does not know the task %s and discards its messages"
 )
-_TOO_LATE = (
+#: Child processes that were forked before the task existed cannot run it.
+TOO_LATE = (
     "A message was lost: install was called after the Celery worker had started its child processes, which do not"
     " know the task %s. Call install where the application is created"
 )
@@ -27,18 +27,6 @@ def warn_in_a_child(task_name: str, log: Log) -> None:
     """Log an error in a child of the prefork pool, because its main process receives the messages."""
     if current_process().name != "MainProcess":  # billiard gives this name to a process that it did not start
         log.error(_IN_A_CHILD, task_name)
-
-
-def learn_task(consumer: "Consumer", task_name: str, children: bool, log: Log) -> bool:
-    """Let the consumer of a running worker determine its tasks again; return whether it can run this one now.
-
-    ``children`` is True if tasks run in child processes.  They were forked before the task existed, and cannot run it.
-    """
-    if children:
-        log.error(_TOO_LATE, task_name)
-        return False
-    consumer.update_strategies()
-    return True
 
 
 def send_again(message: "Message", publish: Callable[..., Any]) -> None:

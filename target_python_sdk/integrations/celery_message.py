@@ -1,6 +1,6 @@
 """Converts notifications to messages for a broker and back, and classifies the errors of sending them."""
 
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence, Union
 
 from target_python_sdk.delivery.call_options import call_options, check_notifications
 from target_python_sdk.delivery.option_parsers import reject
@@ -38,13 +38,8 @@ MAX_REQUEST_BYTES = ByteLimits().delivery
 #: The MIME types of the serializers that messages are published with.
 _CONTENT_TYPES = {"json": "application/json", "auth": "application/data"}
 
-#: The keys of a message, with the types of the value and their description.
-_FIELDS: Dict[str, Tuple[Tuple[type, ...], str]] = {
-    "request": ((dict,), "a dict"),
-    "session_id": ((str,), "a str"),
-    "location_hint": ((str, type(None)), "a str"),
-    "timeout": ((int, float, type(None)), "a number"),
-}
+#: The keys of a message.
+_KEYS = ("request", "session_id", "location_hint", "timeout")
 
 #: Errors that a forged request can raise in the code that prepares it.
 _UNUSABLE = (TargetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -105,26 +100,17 @@ def options_from_message(args: Sequence[Any], kwargs: Mapping[str, Any], log: Lo
     if len(given) != 1 or not set(kwargs) <= {"message"} or not isinstance(given[0], dict):
         raise _invalid("one dict")
     message = given[0]
-    if not set(message) <= set(_FIELDS):
-        raise _invalid("the keys " + ", ".join(_FIELDS))
-    for name, (kinds, expected) in _FIELDS.items():
-        if not isinstance(message.get(name), kinds) or isinstance(message.get(name), bool):
-            raise _invalid(f"{expected} as {name!r}")
+    if not set(message) <= set(_KEYS):
+        raise _invalid("the keys " + ", ".join(_KEYS))
+    hint = message.get("location_hint")
+    if not isinstance(message.get("session_id"), str) or not (hint is None or isinstance(hint, str)):
+        raise _invalid("a str as 'session_id' and 'location_hint'")
+    options = {"session_id": message["session_id"], "target_location_hint": hint, "timeout": message.get("timeout")}
     try:
-        return _to_options(message, log)
+        options["request"] = DeliveryRequest.from_dict(message["request"])
+        message_from_options(options, log)  # prepares the call, to raise any error here instead of in the client
     except _UNUSABLE as error:  # not SoftTimeLimitExceeded, which is retried
         raise _invalid(f"a request of notifications ({type(error).__name__})") from None
-
-
-def _to_options(message: Mapping[str, Any], log: Log) -> Dict[str, Any]:
-    """Return the options of the call.  Prepares the call once, to raise any error here instead of in the client."""
-    options = {
-        "request": DeliveryRequest.from_dict(message["request"]),
-        "session_id": message["session_id"],
-        "target_location_hint": message.get("location_hint"),
-        "timeout": message.get("timeout"),
-    }
-    message_from_options(options, log)
     return options
 
 

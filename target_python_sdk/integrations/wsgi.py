@@ -12,23 +12,9 @@ and the middleware sets them on the response.
 """
 
 import re
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Tuple,
-    TypeVar,
-    cast,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, overload
 
-from target_python_sdk.delivery.option_parsers import reject
+from target_python_sdk.delivery.option_parsers import ResultT, reject
 from target_python_sdk.integrations.wsgi_environ import ENVIRON_VARIABLES, context, request_cookies, scheme
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import Context, DeliveryRequest
@@ -50,7 +36,6 @@ if TYPE_CHECKING:
     )
     from target_tools.typing_compat import Unpack
 
-AnswerT = TypeVar("AnswerT")
 Header = Tuple[str, str]
 
 #: The key of the visit in the environ.
@@ -188,7 +173,7 @@ class WsgiVisit:
             options["callback"] = lambda answer: callback(self.remember(answer))
         return {**options, **more}
 
-    def remember(self, answer: AnswerT) -> AnswerT:
+    def remember(self, answer: ResultT) -> ResultT:
         """Store the cookies of ``answer`` for the response, and return ``answer``.
 
         ``answer`` is what a call returned, ``get_attributes`` included.  The last of several answers counts.
@@ -221,7 +206,8 @@ class WsgiVisit:
         """Return the request with the visit's context; leave an invalid request for the client to refuse."""
         if not isinstance(request, DeliveryRequest):
             return request
-        ours, given = self.context, cast(Any, request.context)  # the context may be a dict
+        ours = self.context
+        given: Any = request.context  # may be a dict
         if given is None:
             return request.replace(context=ours)
         if not isinstance(given, Context):
