@@ -36,14 +36,7 @@ class Cookie(NamedTuple):
 
     def as_kwargs(self) -> Dict[str, Any]:
         """Return the arguments of ``set_cookie`` of Flask, Django and Starlette responses."""
-        return {
-            "key": self.name,
-            "value": self.value,
-            "max_age": self.max_age,
-            "path": self.path,
-            "samesite": self.same_site,
-            "secure": self.secure,
-        }
+        return dict(zip(("key", "value", "max_age", "path", "samesite", "secure"), self))
 
 
 class Offer:
@@ -95,7 +88,8 @@ class Offer:
     @property
     def json(self) -> Dict[str, Any]:
         """A new dict with the keys of all JSON objects; if two have the same key, the later one counts."""
-        return {key: value for content in self._json_objects() for key, value in content.items()}
+        contents = [option.content for option in self._content_options() if option.type == OptionType.JSON]
+        return {key: value for content in contents if isinstance(content, dict) for key, value in content.items()}
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of ``key`` in :attr:`json`, or ``default``."""
@@ -110,12 +104,12 @@ class Offer:
     @property
     def activity(self) -> Optional[str]:
         """The name of the activity, or its id.  None unless Target adds the response tokens ``activity.…``."""
-        return self._token("activity.name", "activity.id")
+        return self._name_or_id("activity")
 
     @property
     def experience(self) -> Optional[str]:
         """The name of the experience, or its id.  None unless Target adds the response tokens ``experience.…``."""
-        return self._token("experience.name", "experience.id")
+        return self._name_or_id("experience")
 
     def display(self) -> Notification:
         """Return the notification that this prefetched offer was shown, with an id and the present time.
@@ -144,15 +138,10 @@ class Offer:
     def _content_options(self) -> Iterator[Option]:
         return (option for option in self.options if option.content is not None)
 
-    def _json_objects(self) -> Iterator[Dict[str, Any]]:
-        for option in self._content_options():
-            if option.type == OptionType.JSON and isinstance(option.content, dict):
-                yield option.content
-
-    def _token(self, *names: str) -> Optional[str]:
+    def _name_or_id(self, kind: str) -> Optional[str]:
         tokens = self.response_tokens
-        value = next((tokens[name] for name in names if tokens.get(name) is not None), None)
-        return None if value is None else str(value)
+        found = [tokens.get(f"{kind}.{key}") for key in ("name", "id")]
+        return next((str(value) for value in found if value is not None), None)
 
     def _notification(self, type_: str, tokens: Sequence[Tuple[Optional[str], Part]], problem: str) -> Notification:
         """Return a notification with the tokens. ``problem`` is the text of the error if there are none."""

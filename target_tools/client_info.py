@@ -19,12 +19,13 @@ There are thousands of browsers, but only these names. The rules are:
 - Windows Phone and Xbox are windows. Chrome OS, and televisions whose User-Agent contains Linux, are linux.
 """
 
+import re
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 #: The characters of a User-Agent or a client hint that are read. Visitors may send any number.
 MAX_USER_AGENT = 1024
-#: The maximum number of digits in a version.
-MAX_VERSION_DIGITS = 5
+#: A version. Longer numbers are none.
+_VERSION = re.compile(r"[0-9]{1,5}(?![0-9])")
 
 
 class ClientInfo(NamedTuple):
@@ -89,10 +90,16 @@ def parse_client_info(
 
     Valid client hints override the User-Agent.
     """
-    text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
+    text = _limited(user_agent)
     named = _platform(text)
     browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, named)
-    return ClientInfo(browser, version, (_platform_from_hint(platform) if platform else None) or named)
+    hinted = _limited(platform).strip(' "').lower()
+    return ClientInfo(browser, version, _HINTED_PLATFORMS.get(hinted, named))
+
+
+def _limited(text: Optional[str]) -> str:
+    """Return the part of a header that is read. It is empty if the header is not text."""
+    return text[:MAX_USER_AGENT] if isinstance(text, str) else ""
 
 
 def _browser(text: str, platform: str) -> Tuple[str, int]:
@@ -127,7 +134,7 @@ def _platform(text: str) -> str:
 
 def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
     """Return the browser and version in a list of brands, or None."""
-    text = "," + brands[:MAX_USER_AGENT].replace(" ", "") if isinstance(brands, str) else ""
+    text = "," + _limited(brands).replace(" ", "")
     for token, browser in _BRAND_TOKENS:
         version = _number_after(text, token)
         if version >= 0:
@@ -135,22 +142,11 @@ def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
     return None
 
 
-def _platform_from_hint(platform: str) -> Optional[str]:
-    text = platform[:MAX_USER_AGENT] if isinstance(platform, str) else ""
-    return _HINTED_PLATFORMS.get(text.strip(' "').lower())
-
-
 def _number_after(text: str, token: str) -> int:
     """Return the integer right after ``token``, or -1 if there is none or it has too many digits."""
     at = text.find(token)
-    if at < 0:
-        return -1
-    start = end = at + len(token)
-    # Read one digit more than allowed, to detect numbers that are too long.
-    stop = min(len(text), start + MAX_VERSION_DIGITS + 1)
-    while end < stop and "0" <= text[end] <= "9":
-        end += 1
-    return int(text[start:end]) if 0 < end - start <= MAX_VERSION_DIGITS else -1
+    number = _VERSION.match(text, at + len(token)) if at >= 0 else None
+    return int(number.group()) if number else -1
 
 
 # 1.1.0's names
@@ -179,7 +175,7 @@ def operating_system_from_user_agent(user_agent: Optional[str]) -> str:
 
 def device_type_from_user_agent(user_agent: Optional[str]) -> str:
     """Return the device's name in the User-Agent, such as iPhone or Pixel 8; computers are Mac or Desktop."""
-    text = user_agent[:MAX_USER_AGENT] if isinstance(user_agent, str) else ""
+    text = _limited(user_agent)
     platform = _platform(text)
     if platform == "ios":
         return next(name for name in ("iPad", "iPod", "iPhone") if name in text)

@@ -224,7 +224,19 @@ class DeliveryError(TargetError):
         return self.message if self.request_id is None else f"{self.message} (request {escape_text(self.request_id)})"
 
 
-class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
+class _MaxRetryError(urllib3.exceptions.MaxRetryError):
+    """urllib3's error, which code written for 1.1.0 catches, without a pool."""
+
+    pool: Any = None
+    url: Any = None
+
+    @property
+    def reason(self) -> Any:  # type: ignore[override]
+        """The cause, under urllib3's name for it."""
+        return self.__cause__
+
+
+class ConnectionFailed(DeliveryError, _MaxRetryError):
     """The connection was not opened, or it broke.
 
     ``phase`` is one of:
@@ -236,19 +248,12 @@ class ConnectionFailed(DeliveryError, urllib3.exceptions.MaxRetryError):
     """
 
     _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "request_id", "phase")
-    pool: Any = None
-    url: Any = None
     #: The time limit in seconds, if opening the connection timed out.
     within: Optional[float] = None
 
     def __init__(self, message: str, phase: str = "opening") -> None:
-        DeliveryError.__init__(self, message)
+        super().__init__(message)
         self.phase = phase
-
-    @property
-    def reason(self) -> Any:  # type: ignore[override]
-        """The cause, under urllib3's name for it."""
-        return self.__cause__
 
 
 class CircuitOpen(ConnectionFailed):
@@ -276,21 +281,11 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
         return http_message(0, self.message, None, None, self.request_id)
 
 
-class DeadlineExceeded(
-    DeliveryError, urllib3.exceptions.MaxRetryError, urllib3.exceptions.TimeoutError, TimeoutError
-):
+class DeadlineExceeded(DeliveryError, _MaxRetryError, urllib3.exceptions.TimeoutError, TimeoutError):
     """The response was not complete within the ``timeout`` of the call.
 
     This is also urllib3's ``MaxRetryError``, which code written for 1.1.0 catches.
     """
-
-    pool: Any = None
-    url: Any = None
-
-    @property
-    def reason(self) -> Any:  # type: ignore[override]
-        """The cause, under urllib3's name for it."""
-        return self.__cause__
 
 
 class HttpStatusError(DeliveryError, ApiException):
