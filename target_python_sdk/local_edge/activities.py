@@ -215,7 +215,7 @@ def _experiences(value: JsonValue, place: str) -> Tuple[Experience, ...]:
         check_text(entry.get("name", _default_name(index)), f"{at}.name") for index, (at, entry) in enumerate(entries)
     ]
     _check_unique(names, place, "name")
-    limits = _cumulative_shares(_shares(entries), place)
+    limits = _share_limits(entries, place)
     offers = [_offer(entry.get("offer"), f"{at}.offer") for at, entry in entries]
     return tuple(Experience(*parts) for parts in zip(names, limits, limits[1:], offers))
 
@@ -224,18 +224,15 @@ def _default_name(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"Experience {index + 1}"
 
 
-def _shares(experiences: Sequence[Tuple[str, Mapping[str, Any]]]) -> List[float]:
-    if not any("share" in experience for _, experience in experiences):
-        return [100 / len(experiences)] * len(experiences)
-    for place, experience in experiences:
-        if "share" not in experience:
-            raise error_at(place, "a 'share', because other experiences of this activity have one")
-    return [check_number(experience["share"], f"{place}.share", 0, 100) for place, experience in experiences]
-
-
-def _cumulative_shares(shares: Sequence[float], place: str) -> List[float]:
+def _share_limits(experiences: Sequence[Tuple[str, Mapping[str, Any]]], place: str) -> List[float]:
+    """Return 0 and the upper limit of each experience's share."""
+    shares = [check_number(each["share"], f"{at}.share", 0, 100) for at, each in experiences if "share" in each]
+    without_share = [at for at, each in experiences if "share" not in each]
+    if shares and without_share:
+        raise error_at(without_share[0], "a 'share', because other experiences of this activity have one")
+    equal_shares = [100 / len(experiences)] * len(experiences)
     # Rounded, so that 33.3, 33.3 and 33.4 add up to exactly 100.
-    limits = [0.0, *(round(limit, 6) for limit in accumulate(shares))]
+    limits = [round(limit, 6) for limit in accumulate(shares or equal_shares, initial=0.0)]
     if limits[-1] > 100:
         problem = f"the shares add up to {limits[-1]:g}; at most 100 is possible"
         raise error_at(place, "a sum of shares of 100 or less", problem=problem)

@@ -6,7 +6,7 @@ next activity. An experience with an empty share has no rule.
 """
 
 import base64
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.rule import CompiledRule
@@ -31,6 +31,9 @@ SHARE_TOKEN = "local_edge.share"
 _EDGE_TOKENS = ("activity.id", "experience.id", "experience.name", SHARE_TOKEN)
 
 
+_LocationRules = Dict[str, List[Json]]
+
+
 class _ActivityLocation(NamedTuple):
     """A location of an activity: ``kind`` is ``mbox`` or ``view``, ``number`` counts within the activity."""
 
@@ -48,6 +51,7 @@ def build_artifact(activities: Activities, *, include_remote: bool = False) -> J
     """Return the artifact for clients, or, with ``include_remote``, the one with the rules of all activities."""
     remote = [] if include_remote else [activity for activity in activities.activities if activity.is_remote]
     local = [activity for activity in activities.activities if activity not in remote]
+    mboxes, views = _rules_by_location(local)
     uses_geo = bool(activities.geo) or any(_mentions_geo(activity.audience) for activity in local)
     return {
         "version": VERSION,
@@ -59,7 +63,7 @@ def build_artifact(activities: Activities, *, include_remote: bool = False) -> J
         "remoteViews": _names(activity.views for activity in remote),
         "localMboxes": _names(activity.locations for activity in local),
         "localViews": _names(activity.views for activity in local),
-        "rules": {"mboxes": _rules_by_location(local, "mbox"), "views": _rules_by_location(local, "view")},
+        "rules": {"mboxes": mboxes, "views": views},
     }
 
 
@@ -77,30 +81,25 @@ def _mentions_geo(condition: JsonValue) -> bool:
     return isinstance(condition, list) and any(_mentions_geo(part) for part in condition)
 
 
-def _rules_by_location(activities: Sequence[Activity], kind: str) -> Dict[str, List[Json]]:
-    """Return the rules of each mbox, or of each view, in order of priority."""
-    rules: Dict[str, List[Json]] = {}
+def _rules_by_location(activities: Sequence[Activity]) -> Tuple[_LocationRules, _LocationRules]:
+    """Return the rules of each mbox, and those of each view, in order of priority."""
+    mboxes: _LocationRules = {}
+    views: _LocationRules = {}
     for activity in activities:
-        for location in _locations(activity):
-            if location.kind == kind:
-                rules.setdefault(location.name, []).extend(
-                    _rule(activity, location, index, experience)
-                    for index, experience in enumerate(activity.experiences)
-                    if experience.lower < experience.upper
-                )
-    return rules
-
-
-def _locations(activity: Activity) -> List[_ActivityLocation]:
-    named = [("mbox", name) for name in activity.locations] + [("view", name) for name in activity.views]
-    return [_ActivityLocation(kind, name, number) for number, (kind, name) in enumerate(dict.fromkeys(named))]
+        named = [("mbox", name) for name in activity.locations] + [("view", name) for name in activity.views]
+        for number, (kind, name) in enumerate(dict.fromkeys(named)):
+            location = _ActivityLocation(kind, name, number)
+            (mboxes if kind == "mbox" else views).setdefault(name, []).extend(
+                _rule(activity, location, index, experience)
+                for index, experience in enumerate(activity.experiences)
+                if experience.lower < experience.upper
+            )
+    return mboxes, views
 
 
 def _rule(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:
-    option: Json = {}
-    if experience.offer is not None:
-        option["type"], option["content"] = experience.offer
-    option["eventToken"] = make_token("display", activity.id, index, location.name)
+    content = {} if experience.offer is None else experience.offer._asdict()
+    option = {**content, "eventToken": make_token("display", activity.id, index, location.name)}
     metrics = [
         {**metric, "eventToken": make_token("click", activity.id, index, location.name, number)}
         for number, metric in enumerate(activity.metrics)
@@ -117,7 +116,6 @@ def _rule(activity: Activity, location: _ActivityLocation, index: int, experienc
 
 
 def _meta(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:
-    number = index + 2  # Adobe's service numbers options from 2
     meta: Json = {
         "activity.id": activity.id,
         "activity.name": activity.name,
@@ -128,8 +126,8 @@ def _meta(activity: Activity, location: _ActivityLocation, index: int, experienc
         "location.name": location.name,
         "location.type": location.kind,
         "audience.ids": [] if activity.audience is None else [activity.id],
-        "option.id": number,
-        "option.name": f"Offer{number}",
+        "option.id": index + 2,  # Adobe's service numbers options from 2
+        "option.name": f"Offer{index + 2}",
     }
     if experience.offer is not None and location.kind == "mbox":
         meta["offer.id"] = index

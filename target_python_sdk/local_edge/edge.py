@@ -1,6 +1,7 @@
 """The local edge: routes requests to its content, and records them."""
 
 import collections
+import hashlib
 import re
 from logging import getLogger
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
@@ -129,9 +130,8 @@ class LocalEdge:
     def start(self) -> "LocalEdge":
         """Start serving in a background thread. Raises ``OSError`` if the port is in use."""
         if self._server is None:
-            server = self._server = HttpServer((self.host, self.port), self._respond)
-            self.port = int(server.server_address[1])
-            server.start()
+            self._server = HttpServer((self.host, self.port), self._respond)
+            self.port = int(self._server.server_address[1])
         return self
 
     def stop(self) -> None:
@@ -151,26 +151,20 @@ class LocalEdge:
         return f"<LocalEdge {self.host}:{self.port} {'stopped' if self._server is None else 'serving'}>"
 
     def _respond(self, request: RecordedRequest) -> Reply:
-        if request.path not in PAGES:
+        path = request.path
+        if path not in PAGES:
             self._requests.append(request)
-        route = self._route(request.path)
-        if route is None:
-            return error_reply(404, f"{request.path}: not found")
-        method, respond = route
-        if request.method != method:
-            return error_reply(405, f"{request.path}: only {method} is allowed")
-        return respond(request)
-
-    def _route(self, path: str) -> Optional[Route]:
-        if ARTIFACT_PATH.fullmatch(path):
-            return ("GET", self._serve_artifact)
         routes: Dict[str, Route] = {
             DELIVERY_PATH: ("POST", self._serve_delivery),
             GEO_PATH: ("GET", self._serve_geo),
             "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
             "/": ("GET", lambda _: Reply(200, self.description())),
         }
-        return routes.get(path)
+        route = ("GET", self._serve_artifact) if ARTIFACT_PATH.fullmatch(path) else routes.get(path)
+        if route is None:
+            return error_reply(404, f"{path}: not found")
+        method, respond = route
+        return respond(request) if request.method == method else error_reply(405, f"{path}: only {method} is allowed")
 
     def _serve_delivery(self, request: RecordedRequest) -> Reply:
         for name in ("imsOrgId", "sessionId"):
@@ -188,11 +182,16 @@ class LocalEdge:
         return Reply(204) if request.body["context"].get("beacon") is True else Reply(200, answer.response)
 
     def _serve_artifact(self, request: RecordedRequest) -> Reply:
-        artifact = self._content.bin if request.path.endswith(".bin") else self._content.json
-        headers = {"ETag": artifact.etag, "Vary": "Accept-Encoding"}
-        if artifact.matches_etag(request.headers.get("if-none-match")):
+        if request.path.endswith(".bin"):
+            body, content_type = self._content.bin, "application/octet-stream"
+        else:
+            body, content_type = self._content.json, "application/json;charset=UTF-8"
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {"ETag": etag, "Vary": "Accept-Encoding"}
+        known = request.headers.get("if-none-match", "")  # a list of tags, which can be weak: W/"..."
+        if known == "*" or etag in known:
             return Reply(304, headers=headers)
-        return Reply(200, artifact.body, headers, artifact.content_type)
+        return Reply(200, body, {**headers, "Content-Type": content_type})
 
     def _serve_geo(self, request: RecordedRequest) -> Reply:
         geo = {GEO_ANSWER_KEYS[key]: value for key, value in self._content.geo.items()}

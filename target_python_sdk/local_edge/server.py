@@ -35,14 +35,14 @@ class RecordedRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A reply. A body of bytes or text is sent unchanged, None as no body, and anything else as JSON."""
+    """A reply. A body of bytes or text is sent unchanged, None as no body, and anything else as JSON.
+
+    ``headers`` are those besides ``Content-Length`` and the ``Content-Type`` of text and JSON.
+    """
 
     status: int
     body: Any = None
-    #: Headers besides ``Content-Type`` and ``Content-Length``.
     headers: Mapping[str, str] = MappingProxyType({})
-    #: The type of a body of bytes.
-    content_type: str = "application/octet-stream"
 
 
 def error_reply(status: int, message: str) -> Reply:
@@ -55,7 +55,7 @@ _Request = Union[socket.socket, Tuple[bytes, socket.socket]]
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """Answers requests with the replies of ``respond``. Each connection has a daemon thread."""
+    """Answers requests with the replies of ``respond``, in a background thread and one more for each connection."""
 
     daemon_threads = True
     block_on_close = False  # stop() ends the threads and waits for them
@@ -68,8 +68,9 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.accepted = 0
         self.numbers: Dict[Any, int] = {}
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="target-local-edge", daemon=True)
         super().__init__(address, _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="target-local-edge", daemon=True)
+        self._thread.start()
 
     def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
         """Count the connection and start its thread."""
@@ -92,10 +93,6 @@ class HttpServer(socketserver.ThreadingTCPServer):
         else:
             logger.exception("Unexpected error while handling a request")
 
-    def start(self) -> None:
-        """Serve in a background thread."""
-        self._thread.start()
-
     def stop(self) -> None:
         """Close the port and the open connections, and wait for their threads."""
         self.shutdown()
@@ -111,16 +108,11 @@ class HttpServer(socketserver.ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: HttpServer
     protocol_version = "HTTP/1.1"
     server_version = "LocalEdge"
     disable_nagle_algorithm = True
     wbufsize = -1  # send headers and body together
-
-    def setup(self) -> None:
-        super().setup()
-        assert isinstance(self.server, HttpServer)
-        self.number = self.server.numbers[self.request]
-        self.respond = self.server.respond
 
     def _serve(self) -> None:
         raw = self._body()
@@ -129,8 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         query = dict(parse_qsl(address.query, keep_blank_values=True))
-        request = RecordedRequest(self.command, address.path, query, headers, _parse(raw), self.number)
-        self._send(self.respond(request))
+        number = self.server.numbers[self.request]
+        request = RecordedRequest(self.command, address.path, query, headers, _parse(raw), number)
+        self._send(self.server.respond(request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
@@ -148,10 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send(self, reply: Reply) -> None:
-        body, content_type = _encode_body(reply)
-        headers = dict(reply.headers)
-        if content_type:
-            headers["Content-Type"] = content_type
+        body, type_headers = _encode_body(reply.body)
+        headers = {**reply.headers, **type_headers}
         if len(body) > MIN_GZIP_SIZE and _accepts_gzip(self.headers.get("Accept-Encoding", "")):
             body = gzip.compress(body, 5)
             headers["Content-Encoding"] = "gzip"
@@ -182,15 +173,13 @@ class _Handler(BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
 
-def _encode_body(reply: Reply) -> Tuple[bytes, str]:
-    """Return the bytes and the content type of the body."""
-    if reply.body is None:
-        return b"", ""
-    if isinstance(reply.body, bytes):
-        return reply.body, reply.content_type
-    if isinstance(reply.body, str):
-        return reply.body.encode(), "text/plain;charset=UTF-8"
-    return json.dumps(reply.body, ensure_ascii=False).encode(), "application/json;charset=UTF-8"
+def _encode_body(body: Any) -> Tuple[bytes, Dict[str, str]]:
+    """Return the bytes of a body, and the header with the type of text or JSON."""
+    if body is None or isinstance(body, bytes):
+        return body or b"", {}
+    if isinstance(body, str):
+        return body.encode(), {"Content-Type": "text/plain;charset=UTF-8"}
+    return json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json;charset=UTF-8"}
 
 
 def _parse(raw: bytes) -> Any:
