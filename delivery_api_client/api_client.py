@@ -1,7 +1,7 @@
 """1.1.0's generic client: sends calls through the SDK's transport and converts values to JSON and back."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from urllib.parse import quote
 
 from delivery_api_client.configuration import Configuration
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from target_tools.concurrency.tasks import AsyncResult
     from target_tools.schema.model import Model
 
+#: The types of the answers, by status.
+ResponseTypes = Mapping[int, Optional[TypeName]]
 #: The separators of list parameters, by collection format.
 SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 
@@ -96,7 +98,7 @@ class ApiClient:
         body: Union[Body, "Model"] = None,
         post_params: Pairs = None,
         files: None = None,
-        response_types_map: Optional[Mapping[int, Optional[TypeName]]] = None,
+        response_types_map: Optional[ResponseTypes] = None,
         auth_settings: Optional[Sequence[str]] = None,
         async_req: Optional[bool] = None,
         _return_http_data_only: Optional[bool] = None,
@@ -121,16 +123,19 @@ class ApiClient:
         query = self.parameters_to_tuples(to_json_value(query_params or []), formats)
         self.update_params_for_auth(headers, query, auth_settings, _request_auth)
         url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
-        content: Dict[str, Any] = {
-            "query_params": query,
-            "headers": to_json_value(headers),
-            "post_params": self.parameters_to_tuples(to_json_value(post_params), formats),
-            "body": to_json_value(body),
-        }
-        wanted = _ResponseFormat(response_types_map or {}, bool(_preload_content), bool(_return_http_data_only))
-        options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
-        send = partial(self.request, method, url, **content, **options)
-        call = partial(self._call, send, seconds(_request_timeout), wanted)
+        send = partial(
+            self.request,
+            method,
+            url,
+            query_params=query,
+            headers=to_json_value(headers),
+            post_params=self.parameters_to_tuples(to_json_value(post_params), formats),
+            body=to_json_value(body),
+            _preload_content=_preload_content,
+            _request_timeout=_request_timeout,
+        )
+        types = response_types_map or {}
+        call = partial(self._call, send, seconds(_request_timeout), types, _preload_content, _return_http_data_only)
         if async_req:  # a callback alone does not make a call asynchronous, as in 1.1.0
             return self.pool.apply_async(call, (), {}, callback, err_callback)
         return call()
@@ -215,37 +220,37 @@ class ApiClient:
             resource_path = resource_path.replace("{%s}" % name, quote(str(value), safe))
         return resource_path
 
-    def _call(self, send: Callable[[], Any], timeout: float, wanted: "_ResponseFormat") -> Any:
+    def _call(
+        self,
+        send: Callable[[], Any],
+        timeout: float,
+        types: ResponseTypes,
+        is_preloaded: bool,
+        data_only: Optional[bool],
+    ) -> Any:
         """Return the result of a call. Runs in the calling thread or in a worker."""
         deadline = Deadline.after(timeout)
         response = self.last_response = send()
-        if not wanted.preloaded:
+        if not is_preloaded:
             return response
         body = response.urllib3_response.data if isinstance(response, RESTResponse) else response.data
-        data = wanted.data_of(response.status, body)
+        data = _data_of(response.status, body, types)
         if deadline.remaining() <= 0:  # parsing a large answer takes time, too
             raise DeadlineExceeded(f"the answer was not read within {timeout * 1000:.0f} ms")
-        return data if wanted.data_only else (data, response.status, response.getheaders())
+        return data if data_only else (data, response.status, response.getheaders())
 
 
-class _ResponseFormat(NamedTuple):
-    """How a call returns its response."""
-
-    types: Mapping[int, Optional[TypeName]]
-    preloaded: bool
-    data_only: bool
-
-    def data_of(self, status: int, body: Union[str, bytes]) -> Any:
-        """Return the value in the body. A 2xx status that is not in the schema is treated as 200."""
-        type_name = self.types.get(status, self.types.get(200))
-        if type_name is None:
-            return None
-        if not body and status != 200:
-            return empty_value(type_name)
-        data = parse_body(body, type_name)
-        if data is None:
-            raise InvalidResponse("the answer is null; expected a value")
-        return data
+def _data_of(status: int, body: Union[str, bytes], types: ResponseTypes) -> Any:
+    """Return the value in the body. A 2xx status that is not in the schema is treated as 200."""
+    type_name = types.get(status, types.get(200))
+    if type_name is None:
+        return None
+    if not body and status != 200:
+        return empty_value(type_name)
+    data = parse_body(body, type_name)
+    if data is None:
+        raise InvalidResponse("the answer is null; expected a value")
+    return data
 
 
 def _create_pool(threads: int, log: Log) -> "Pool":

@@ -109,18 +109,14 @@ def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
 def _body(content_type: str, body: Body, post_params: Pairs) -> bytes:
     """Encode ``body`` as ``content_type``."""
     if re.search("json", content_type, re.IGNORECASE):
-        return b"" if body is None else _render_json(body)
+        try:
+            return b"" if body is None else render_json(body)
+        except TypeError as error:
+            raise ApiTypeError(f"the body cannot be represented in JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise ApiValueError(f"the body cannot be represented in JSON ({error})") from error
     if content_type == FORM:
         return urllib.parse.urlencode(pairs_of(post_params)).encode("ascii")
     if isinstance(body, (str, bytes)):
         return body.encode("utf-8") if isinstance(body, str) else body
     raise ApiException(status=0, reason=f"a body with the content type {content_type} can be text or bytes only")
-
-
-def _render_json(value: Body) -> bytes:
-    try:
-        return render_json(value)
-    except TypeError as error:
-        raise ApiTypeError(f"the body cannot be represented in JSON ({error})") from error
-    except (ValueError, RecursionError) as error:
-        raise ApiValueError(f"the body cannot be represented in JSON ({error})") from error

@@ -2,7 +2,7 @@
 
 import io
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 import urllib3
 
@@ -18,9 +18,6 @@ from target_tools.http.policies import RetryPolicy
 from target_tools.http.proxies import EXPECTED, Proxy, parse_proxy
 from target_tools.http.retries import RetryingSender
 from target_tools.logger import Log
-
-if TYPE_CHECKING:  # the transport is imported with the first request
-    from target_tools.http.transport import TransportSettings
 
 #: urllib3's defaults, which 1.1.0 used: three retries of failed connections, none because of a status.
 RETRIES_OF_1_1_0 = RetryPolicy(attempts=4, statuses=frozenset())
@@ -120,27 +117,22 @@ class _ProcessTransport:
     """The connections of one process."""
 
     def __init__(self, configuration: Configuration, policy: RetryPolicy) -> None:
-        from target_tools.http.transport import Transport  # noqa: PLC0415 - as above
+        # Imported with the first request.
+        from target_tools.http.transport import Transport, TransportSettings  # noqa: PLC0415
 
-        self.transport = Transport(transport_settings(configuration))
+        cert, key = configuration.cert_file, configuration.key_file
+        settings = TransportSettings(
+            verify_ssl=bool(configuration.verify_ssl),
+            ca_certs=configuration.ssl_ca_cert,
+            client_cert=(cert, key) if cert and key else cert,
+            proxy=_proxy(configuration),
+            logger=configuration.logger["package_logger"],
+            assert_hostname=configuration.assert_hostname,
+        )
+        self.transport = Transport(settings)
         self.send = RetryingSender(self.transport.send, policy)
         # Close the connections of a client that was not closed when it is collected, or at exit.
         weakref.finalize(self, self.transport.close)
-
-
-def transport_settings(configuration: Configuration) -> "TransportSettings":
-    """Return the transport settings of ``configuration``. Raises ``OptionError`` for an invalid proxy."""
-    from target_tools.http.transport import TransportSettings  # noqa: PLC0415 - as above
-
-    cert = configuration.cert_file
-    return TransportSettings(
-        verify_ssl=bool(configuration.verify_ssl),
-        ca_certs=configuration.ssl_ca_cert,
-        client_cert=(cert, configuration.key_file) if cert and configuration.key_file else cert,
-        proxy=_proxy(configuration),
-        logger=configuration.logger["package_logger"],
-        assert_hostname=configuration.assert_hostname,
-    )
 
 
 def _proxy(configuration: Configuration) -> Optional[Proxy]:

@@ -12,7 +12,7 @@ from target_decisioning_engine.types.decisioning_config import DecisioningConfig
 from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import remote_parts
-from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.call_options import Call, call_options
 from target_python_sdk.delivery.conversion import convert_request
 from target_python_sdk.delivery.on_device import Decision, decide_on_device
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
@@ -41,16 +41,6 @@ _OPTIONS = (
     "cdn_base_path",
     "property_token",
 )
-#: Attributes of a request that are options of a call.
-_CALL_OPTIONS = (
-    "request",
-    "target_cookie",
-    "target_location_hint",
-    "consumer_id",
-    "customer_ids",
-    "session_id",
-    "visitor",
-)
 
 
 def not_available() -> ArtifactNotAvailable:
@@ -78,8 +68,8 @@ class EngineRuntime:
         """Stop polling."""
         self.stopped = True
         runtime = self._processes.current()
-        if runtime is not None and runtime.artifacts is not None:
-            runtime.artifacts.stop()
+        if runtime is not None:
+            self._stop_if_stopped(runtime)
 
     def document(self) -> Optional[Mapping[str, Any]]:
         """Return the artifact as downloaded, or None."""
@@ -95,7 +85,7 @@ class EngineRuntime:
         """Decide ``delivery_request``."""
         began, settings = monotonic(), self._settings
         deadline = Deadline.after(settings.timeout)
-        options = {name: getattr(delivery_request, name) for name in _CALL_OPTIONS}
+        options = {name: getattr(delivery_request, name, None) for name in Call._fields}
         artifact = self._current_artifact(deadline.remaining())
         prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
         enabled = self._config.telemetry_enabled

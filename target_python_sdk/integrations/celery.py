@@ -30,7 +30,6 @@ from target_python_sdk.integrations.celery_late_install import TOO_LATE, send_ag
 from target_python_sdk.integrations.celery_message import (
     describe_message,
     error_name,
-    is_retryable,
     is_transient,
     message_from_options,
     message_from_request,
@@ -341,8 +340,12 @@ def _parent_task_ids(parent: "Optional[Task]") -> Dict[str, str]:
 
 
 def _should_retry(task: "Task", error: BaseException) -> bool:
-    """Return whether to run the task again later.  It is not repeated if its caller waits for it."""
-    if task.request.is_eager or task.request.called_directly or not is_retryable(error):
+    """Return whether to run the task again: after a transient error, a soft time limit, or an error of the factory.
+
+    It is not repeated if its caller waits for it.
+    """
+    is_permanent = isinstance(error, TargetError) and not is_transient(error)
+    if task.request.is_eager or task.request.called_directly or is_permanent:
         return False
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 

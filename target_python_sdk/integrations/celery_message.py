@@ -143,8 +143,3 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, HttpStatusError):
         return error.status is not None and (error.status == 429 or error.status >= 500)
     return isinstance(error, _TRANSIENT_ERRORS)
-
-
-def is_retryable(error: BaseException) -> bool:
-    """Return whether to run the task again: after a transient error, a soft time limit, or an error of the factory."""
-    return is_transient(error) or not isinstance(error, TargetError)

@@ -34,11 +34,9 @@ class Connection:
 
     def read_request(self) -> bytes:
         """Return the bytes of the next request, or none if the client has closed the connection."""
-        size = request_size(self._unread)
-        while size is None:
+        while (size := request_size(self._unread)) is None:
             if not self._read_more():
                 return b""
-            size = request_size(self._unread)
         request, self._unread = self._unread[:size], self._unread[size:]
         self._record(request)
         return request
@@ -60,8 +58,7 @@ class Connection:
 
     def hang(self) -> None:
         """Wait until the server is stopped. Never returns."""
-        self._stopped.wait()
-        raise ConnectionAbortedError("the server was stopped")
+        self.wait(threading.TIMEOUT_MAX)
 
     def wait_for_close(self, seconds: float = 5) -> bool:
         """Return whether the client closes the connection within that time. Data that it sends is discarded."""

@@ -15,16 +15,16 @@ def response(
 
     ``headers`` are added to the usual ones, and replace those with the same name.
     """
-    payload = b"" if body is None else body if isinstance(body, bytes) else _as_text(body).encode()
+    text = json.dumps(body) if isinstance(body, Mapping) else body or b""
+    payload = text.encode() if isinstance(text, str) else text
     if reason is None:
         reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unknown"
-    fields = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
-    if status == 204:  # has no body
-        fields = {}
+    usual = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
     given = headers or {}
     replaced = {name.lower() for name in given}
-    usual = {name: value for name, value in fields.items() if name.lower() not in replaced}
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in {**usual, **given}.items())]
+    # 204 has no body.
+    fields = {name: value for name, value in usual.items() if status != 204 and name.lower() not in replaced}
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in {**fields, **given}.items())]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload
 
 
@@ -65,7 +65,3 @@ def _chunked_size(data: bytes) -> Optional[int]:
             return at
         if at > len(data):
             return None
-
-
-def _as_text(body: Union[str, Mapping[str, Any]]) -> str:
-    return body if isinstance(body, str) else json.dumps(body)

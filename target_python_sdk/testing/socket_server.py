@@ -110,8 +110,13 @@ class SocketServer:
 
     def _serve(self, connection: Connection) -> None:
         try:
-            if self._tls is None or self._encrypt(connection, self._tls):
-                self._handler(connection)
+            if self._tls is not None:
+                try:
+                    connection.encrypt(self._tls)
+                except OSError:
+                    self.failed_handshakes += 1
+                    return
+            self._handler(connection)
         except (ConnectionError, ssl.SSLError):
             pass  # the client has disconnected, or the server was stopped
         except BaseException as error:  # noqa: BLE001 - raised again by __exit__
@@ -121,11 +126,3 @@ class SocketServer:
             connection.close()
             with self._lock:
                 self._open.discard(connection)
-
-    def _encrypt(self, connection: Connection, tls: ssl.SSLContext) -> bool:
-        try:
-            connection.encrypt(tls)
-        except OSError:
-            self.failed_handshakes += 1
-            return False
-        return True
