@@ -123,17 +123,14 @@ class ApiClient:
         query = self.parameters_to_tuples(to_json_value(query_params or []), formats)
         self.update_params_for_auth(headers, query, auth_settings, _request_auth)
         url = (_host or self.configuration.host).rstrip("/") + self._path(resource_path, path_params, formats)
-        send = partial(
-            self.request,
-            method,
-            url,
-            query_params=query,
-            headers=to_json_value(headers),
-            post_params=self.parameters_to_tuples(to_json_value(post_params), formats),
-            body=to_json_value(body),
-            _preload_content=_preload_content,
-            _request_timeout=_request_timeout,
-        )
+        content: Dict[str, Any] = {
+            "query_params": query,
+            "headers": to_json_value(headers),
+            "post_params": self.parameters_to_tuples(to_json_value(post_params), formats),
+            "body": to_json_value(body),
+        }
+        options: Dict[str, Any] = {"_preload_content": _preload_content, "_request_timeout": _request_timeout}
+        send = partial(self.request, method, url, **content, **options)
         types = response_types_map or {}
         call = partial(self._call, send, seconds(_request_timeout), types, _preload_content, _return_http_data_only)
         if async_req:  # a callback alone does not make a call asynchronous, as in 1.1.0
@@ -221,17 +218,12 @@ class ApiClient:
         return resource_path
 
     def _call(
-        self,
-        send: Callable[[], Any],
-        timeout: float,
-        types: ResponseTypes,
-        is_preloaded: bool,
-        data_only: Optional[bool],
+        self, send: Callable[[], Any], timeout: float, types: ResponseTypes, preload: bool, data_only: Optional[bool]
     ) -> Any:
         """Return the result of a call. Runs in the calling thread or in a worker."""
         deadline = Deadline.after(timeout)
         response = self.last_response = send()
-        if not is_preloaded:
+        if not preload:
             return response
         body = response.urllib3_response.data if isinstance(response, RESTResponse) else response.data
         data = _data_of(response.status, body, types)

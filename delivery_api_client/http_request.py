@@ -21,7 +21,6 @@ WITH_BODY = frozenset({"DELETE", "POST", "PUT", "PATCH"})
 TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
 USER_AGENT = dict(SDK_HEADERS)["User-Agent"]
 
-JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 Headers = Optional[Mapping[str, Any]]
@@ -93,7 +92,7 @@ def pairs_of(given: Pairs) -> List[Tuple[str, Any]]:
 
 def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
     """Validate headers and add the defaults. Names are compared case-insensitively."""
-    fields = {"content-type": ("Content-Type", JSON), "user-agent": ("User-Agent", USER_AGENT)}
+    fields = {"content-type": ("Content-Type", "application/json"), "user-agent": ("User-Agent", USER_AGENT)}
     for name, value in given.items():
         if value is not None and name.lower() not in TRANSPORT_HEADERS:
             fields[name.lower()] = (name, str(value))

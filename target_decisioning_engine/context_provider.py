@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 from target_decisioning_engine.types.decisioning_context import DecisioningContext, GeoContext, PageContext, UserContext
 from target_python_sdk.decisioning.context import PageVariables, RequestContext, nest_parameters
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.types import Address, ChannelType, Context, DeliveryRequest, Geo, MboxRequest
+from target_python_sdk.types import Address, DeliveryRequest, Geo, MboxRequest
 
 
 def create_page_context(address: Optional[Address]) -> PageContext:
@@ -25,13 +25,13 @@ def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
 
 def create_geo_context(_geo: Optional[Geo] = None) -> GeoContext:
     """Return the known fields of the visitor's location."""
-    return GeoContext(**_request_context(DeliveryRequest(), _geo)["geo"])
+    return GeoContext(**RequestContext(DeliveryRequest(), "", _geo)["geo"])
 
 
 def create_decisioning_context(delivery_request: DeliveryRequest) -> DecisioningContext:
     """Return the data of a request, without ``mbox`` and ``allocation``, which vary by mbox and activity."""
     request = convert_request(delivery_request)
-    values = _request_context(request, None if request.context is None else request.context.geo).as_dict()
+    values = RequestContext(request, "", None if request.context is None else request.context.geo).as_dict()
     values["user"] = UserContext(**values["user"])
     for name, context_type in (("page", PageContext), ("referring", PageContext), ("geo", GeoContext)):
         values[name] = context_type(**values[name])
@@ -57,9 +57,3 @@ def two_digit_string(_value: int) -> str:
 
 def _page_context(url: Optional[str]) -> PageContext:
     return PageContext(**PageVariables(url).as_dict())
-
-
-def _request_context(request: DeliveryRequest, geo: Optional[Geo]) -> RequestContext:
-    if request.context is None:
-        request = request.replace(context=Context(channel=ChannelType.WEB))
-    return RequestContext(request, "", geo)

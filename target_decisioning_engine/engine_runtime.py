@@ -30,18 +30,6 @@ from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 
-#: Attributes of a configuration that are options of a client.
-_OPTIONS = (
-    "client",
-    "organization_id",
-    "artifact_location",
-    "artifact_payload",
-    "environment",
-    "cdn_environment",
-    "cdn_base_path",
-    "property_token",
-)
-
 
 def not_available() -> ArtifactNotAvailable:
     """Return the error of an engine without an artifact."""
@@ -154,12 +142,12 @@ class _Events(EventProvider):
 
 def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     """Return ``config`` as the settings of an on-device client."""
-    options = {name: getattr(config, name) for name in _OPTIONS}
+    options = {name: getattr(config, name, None) for name in ClientSettings._fields}
+    del options["telemetry_enabled"]  # read from the configuration for each decision
     max_wait = config.maximum_wait_ready
     if isinstance(max_wait, (int, float)) and max_wait < 0:  # 1.1.0's default
         max_wait = None
     options["decisioning_method"] = DecisioningMethod.ON_DEVICE
-    options["pool_manager"] = getattr(config, "pool_manager", None)  # missing in a configuration pickled by 1.1.0
     options["polling_interval"] = _milliseconds("polling_interval", config.polling_interval)
     options["maximum_wait_ready"] = _milliseconds("maximum_wait_ready", max_wait)
     return client_settings(options, log)

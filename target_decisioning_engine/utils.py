@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping, Optional
 from target_decisioning_engine.constants import CDN_BASE_PROD, ENVIRONMENT_PROD
 from target_decisioning_engine.types.decisioning_config import DecisioningConfig
 from target_python_sdk.artifact.location import artifact_url, cdn_url
+from target_python_sdk.decisioning.context import URL_PARTS
 from target_tools.page_url import PageUrl
 
 
@@ -16,15 +17,7 @@ def get_rule_key(rule: Mapping[str, Any]) -> Any:
 def parse_url(url: Optional[str]) -> Dict[str, Optional[str]]:
     """Return the parts of a URL, by the names that the conditions of rules use."""
     page_url = PageUrl(url)
-    return {
-        "url": url,
-        "path": page_url.path,
-        "query": page_url.query,
-        "fragment": page_url.fragment,
-        "domain": page_url.domain,
-        "subdomain": page_url.subdomain,
-        "topLevelDomain": page_url.top_level_domain,
-    }
+    return {**{name: getattr(page_url, attribute) for name, attribute in URL_PARTS.items()}, "url": url}
 
 
 def match_major_version(semantic_version: str, major_version: int) -> bool:

@@ -75,7 +75,7 @@ class UserVariables(LazyDict):
 
 
 #: Attributes of ``PageUrl``, by their names in conditions.
-_URL_PARTS = {
+URL_PARTS = {
     "url": "url",
     "path": "path",
     "query": "query",
@@ -106,8 +106,8 @@ class PageVariables(LazyDict):
         return self._url.host
 
     getters: ClassVar[Getters] = {
-        **{name: _url_part(attribute) for name, attribute in _URL_PARTS.items()},
-        **{name + "_lc": _lower_case_url_part(name) for name in _URL_PARTS},
+        **{name: _url_part(attribute) for name, attribute in URL_PARTS.items()},
+        **{name + "_lc": _lower_case_url_part(name) for name in URL_PARTS},
     }
 
 

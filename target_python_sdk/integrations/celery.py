@@ -197,7 +197,10 @@ class CeleryTarget:
         serializer = serializer_of(app.conf)
         if apply_options.get("serializer", serializer) != serializer:
             reject("serializer", repr(serializer), apply_options["serializer"])
-        ids = _parent_task_ids(app.current_worker_task)
+        ids = {}
+        if app.current_worker_task is not None:  # Celery cannot find it, because a helper thread publishes
+            parent = app.current_worker_task.request
+            ids = {"root_id": parent.root_id or parent.id, "parent_id": parent.id}
         apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
         publish = partial(self.task.apply_async, (message,), **apply_options)
         if app.conf.task_always_eager:  # the task runs here and has no time limit
@@ -330,13 +333,6 @@ def send_notifications(task: "Task", *args: Json, **kwargs: Json) -> None:
     target = INSTALLATIONS.find(task)
     assert target is not None
     target._run(task, args, kwargs)
-
-
-def _parent_task_ids(parent: "Optional[Task]") -> Dict[str, str]:
-    """Return the ids of the task that publishes.  Celery cannot find it, because a helper thread publishes."""
-    if parent is None:
-        return {}
-    return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
 
 
 def _should_retry(task: "Task", error: BaseException) -> bool:

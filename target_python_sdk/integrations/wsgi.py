@@ -104,7 +104,8 @@ class WsgiVisit:
         self._environ = {name: environ[name] for name in ENVIRON_VARIABLES if name in environ}
         self._proxies = trusted_proxies
         self._style = cookies
-        self._sent = request_cookies(environ, _COOKIES.values())
+        #: The latest values of the visitor's cookies.
+        self._cookies = request_cookies(environ, _COOKIES.values())
         self._answered: Dict[str, Tuple[str, int]] = {}
         self._headers_sent = False
         #: The session id of the calls for this request, if no cookie contains one.
@@ -113,12 +114,12 @@ class WsgiVisit:
     @property
     def target_cookie(self) -> Optional[str]:
         """Return the value of the ``mbox`` cookie of the latest answer, or else of the request."""
-        return self._latest_cookie(TARGET_COOKIE)
+        return self._cookies.get(TARGET_COOKIE)
 
     @property
     def target_location_hint(self) -> Optional[str]:
         """Return the value of the ``mboxEdgeCluster`` cookie of the latest answer, or else of the request."""
-        return self._latest_cookie(LOCATION_HINT_COOKIE)
+        return self._cookies.get(LOCATION_HINT_COOKIE)
 
     @property
     def https(self) -> bool:
@@ -183,6 +184,7 @@ class WsgiVisit:
             cookie = _valid_cookie(envelope.get(key) if isinstance(envelope, Mapping) else None)
             if cookie is not None:
                 self._answered[name] = cookie
+                self._cookies[name] = cookie[0]
                 if self._headers_sent:
                     default_logger().debug("The cookie %s is not set, because the headers were already sent", name)
         return answer
@@ -197,10 +199,6 @@ class WsgiVisit:
         self._headers_sent = True
         own = {value.partition("=")[0].strip() for name, value in headers if name.lower() == "set-cookie"}
         return headers + [ours for ours in self.cookie_headers() if ours[1].partition("=")[0] not in own]
-
-    def _latest_cookie(self, name: str) -> Optional[str]:
-        answered = self._answered.get(name)
-        return self._sent.get(name) if answered is None else answered[0]
 
     def _with_context(self, request: Any) -> Any:
         """Return the request with the visit's context; leave an invalid request for the client to refuse."""

@@ -1,6 +1,5 @@
 """Handlers of a ``SocketServer`` for common cases."""
 
-import threading
 from typing import Callable, Mapping, Optional
 
 from target_python_sdk.testing.connection import Connection
@@ -25,14 +24,13 @@ def replies(*messages: bytes) -> Handler:
 
     A request after the last message fails the test.
     """
-    remaining, lock = list(messages), threading.Lock()
+    remaining = iter(messages)
 
     def answer_in_turn(connection: Connection) -> None:
         while connection.read_request():
-            with lock:
-                if not remaining:
-                    raise AssertionError(f"expected {len(messages)} requests, got one more")
-                message = remaining.pop(0)
+            message = next(remaining, None)  # atomic: several connections can be served at the same time
+            if message is None:
+                raise AssertionError(f"expected {len(messages)} requests, got one more")
             connection.send(message)
 
     return answer_in_turn
