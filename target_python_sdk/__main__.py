@@ -7,6 +7,8 @@ import sys
 import time
 from typing import List, Optional
 
+from target_python_sdk.local_edge.demo import run_demo
+from target_python_sdk.local_edge.edge import ORGANIZATION_ID, LocalEdge
 from target_tools.errors import OptionError
 
 
@@ -15,26 +17,21 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m target_python_sdk", description="Tools of the Adobe Target SDK.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     edge = commands.add_parser("edge", help="run a Target edge on this machine until interrupted")
-    edge.add_argument(
-        "activities", nargs="?", help="a JSON file of activities, or a rules.json; default: the built-in sample"
-    )
+    edge.add_argument("activities", nargs="?", help="a file of activities, or a rules.json; default: built-in samples")
     edge.add_argument("--port", type=_port, default=0, help="default: 0, which selects a free port")
     edge.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     edge.add_argument(
         "--organization-id",
         metavar="ID",
+        default=ORGANIZATION_ID,
         help="the organization that can read rules.bin; default: that of the documented examples",
     )
-    edge.add_argument(
-        "--client", metavar="CODE", help="the client code that visitors are bucketed with; default: the one in the file"
-    )
+    edge.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
     commands.add_parser("demo", help="run the documented examples against a local edge")
     chosen = parser.parse_args(arguments)
     if chosen.command == "edge":
         return _serve(chosen)
     if chosen.command == "demo":
-        from target_python_sdk.local_edge.demo import run_demo  # noqa: PLC0415 - as in _serve
-
         return run_demo()
     parser.print_help(sys.stderr)
     return 2
@@ -48,27 +45,22 @@ def _port(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - defers the import of http.server
-
     # Ctrl+C and a supervisor's SIGTERM end the process without a traceback.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options = {} if chosen.organization_id is None else {"organization_id": chosen.organization_id}
+    content = {"client": chosen.client, "organization_id": chosen.organization_id}
     try:
-        with LocalEdge(chosen.activities, chosen.port, chosen.host, client=chosen.client, **options) as edge:
+        with LocalEdge(chosen.activities, chosen.port, chosen.host, **content) as edge:
             print(f"http://{edge.domain}", flush=True)
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0
     except OptionError as error:
-        return _fail(str(error))
+        problem = str(error)
     except OSError as error:
-        return _fail(f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror or error}")
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+        problem = f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror or error}"
+    print(f"error: {problem}", file=sys.stderr)
     return 2
 
 

@@ -68,16 +68,13 @@ _BRANDS = _by_token({
 # Brands as in a client hint without spaces. The comma excludes parts of longer names.
 _BRAND_TOKENS = tuple((f',"{brand}";v="', browser) for brand, browser in _BRANDS)
 
-_HINTED_PLATFORMS = {
-    "windows": "windows",
-    "macos": "mac",
-    "mac os x": "mac",
-    "linux": "linux",
-    "chrome os": "linux",
-    "chromium os": "linux",
-    "android": "android",
-    "ios": "ios",
-}
+_HINTED_PLATFORMS = dict(_by_token({
+    "windows": ("windows",),
+    "mac": ("macos", "mac os x"),
+    "linux": ("linux", "chrome os", "chromium os"),
+    "android": ("android",),
+    "ios": ("ios",),
+}))  # fmt: skip
 
 
 def parse_client_info(

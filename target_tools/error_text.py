@@ -6,11 +6,8 @@ from typing import Collection
 MAX_QUOTED = 60
 
 
-class _Omitted:
-    """The default of ``got``: None is a value that can be received."""
-
-
-OMITTED = _Omitted()
+#: The default of ``got``: None is a value that can be received.
+OMITTED = object()
 
 
 def invalid(

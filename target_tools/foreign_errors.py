@@ -42,9 +42,8 @@ def _signal_handlers() -> Set[types.CodeType]:
         handler: Any = signal.getsignal(number)
         while isinstance(handler, partial):
             handler = handler.func
-        call = getattr(type(handler), "__call__", None)  # noqa: B004 - its code is wanted
-        methods = (getattr(handler, "__func__", None), call)
-        for function in (handler, *methods):
+        # The code of a function or a method, or of the method that calls an object of another class.
+        for function in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its code is wanted
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):
                 codes.add(code)

@@ -44,7 +44,9 @@ class PageUrl:
         if scheme in _COMMON_SCHEMES and "\\" not in authority:
             self.path: str = slash + path
         else:
-            authority, self.path = _split_authority(rest)
+            front = _FRONT.match(rest)
+            assert front is not None  # all parts of the pattern are optional
+            authority, self.path = front.group(1) or "", rest[front.end() :]
         self.host: str = _host_in(authority) if authority else ""
         self._names: Optional[Tuple[str, str, str]] = None
 
@@ -76,13 +78,6 @@ class PageUrl:
                 before = before[4:]
             self._names = names = before, domain, suffix
         return names
-
-
-def _split_authority(rest: str) -> Tuple[str, str]:
-    """Return the text between ``//`` and the path, and the path."""
-    front = _FRONT.match(rest)
-    assert front is not None  # all parts of the pattern are optional
-    return front.group(1) or "", rest[front.end() :]
 
 
 def _host_in(authority: str) -> str:

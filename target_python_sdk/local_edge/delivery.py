@@ -5,9 +5,8 @@ that clients send back, and the reason for each decision.
 """
 
 import logging
-from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
 from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, experience_of, make_token
@@ -102,8 +101,9 @@ class _AnswerDetails(NamedTuple):
                 if mode == "prefetch":
                     location["state"] = make_token("state", kind, location.get("name", ""))
                 if self.is_logged_client_side and "analytics" not in location:
-                    tokens = [option.get("responseTokens", {}) for option in options]
-                    location["analytics"] = {"payload": {"pe": "tnt", "tnta": _tnta(tokens)}}
+                    tokens = [option["responseTokens"] for option in options]
+                    shown = dict.fromkeys(f"{each['activity.id']}:{each['experience.id']}:0|2" for each in tokens)
+                    location["analytics"] = {"payload": {"pe": "tnt", "tnta": ",".join(shown)}}
                 location["options"] = [self._option(option) for option in options]
             if not location.get("metrics", True):
                 del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
@@ -111,7 +111,7 @@ class _AnswerDetails(NamedTuple):
                 self._explain(location["trace"])
 
     def _option(self, option: Json) -> Json:
-        tokens = option.get("responseTokens", {})
+        tokens = option["responseTokens"]
         reason = explain_match(self._bucket(tokens["activity.id"]), experience_of(tokens))
         names = self.content.rules.get("responseTokens") or ()
         option["responseTokens"] = {
@@ -125,11 +125,13 @@ class _AnswerDetails(NamedTuple):
     def _explain(self, trace: Json) -> None:
         trace["profile"]["bucketedBy"] = self.visitor
         shown = {campaign["id"]: campaign["branchId"] for campaign in trace["campaigns"]}
-        rules = _rule_metadata(self.content.artifact, trace["request"])
+        artifact, requested = self.content.artifact, trace["request"]
+        kind, locations = ("view", artifact.views) if "view" in requested else ("mbox", artifact.mboxes)
+        rules = locations.get(requested[kind]["name"], ())
         for target in trace["evaluatedCampaignTargets"]:
             number = target["campaignId"]
             visitor_bucket = target["bucket"] = self._bucket(number)
-            metas = [meta for activity, meta in rules if activity == number]
+            metas = [rule.meta for rule in rules if rule.activity.id == number]
             if number in shown:
                 winner = next(meta for meta in metas if meta.get("experience.id") == shown[number])
                 target["reason"] = explain_match(visitor_bucket, experience_of(winner))
@@ -147,15 +149,3 @@ def _locations(decided: Json) -> Iterator[Tuple[str, Json]]:
     for kind, key in (("mbox", "mboxes"), ("view", "views")):
         for location in decided.get(key, ()):
             yield kind, location
-
-
-def _tnta(tokens: Iterable[Json]) -> str:
-    """Return the activities and experiences in the format of Analytics, without duplicates."""
-    shown = [f"{found.get('activity.id')}:{found.get('experience.id')}:0|2" for found in tokens]
-    return ",".join(dict.fromkeys(shown))
-
-
-def _rule_metadata(artifact: Artifact, requested: Mapping[str, Any]) -> List[Tuple[object, Mapping[str, Any]]]:
-    """Return the activity and the ``meta`` of each rule at the location of a trace."""
-    kind, locations = ("view", artifact.views) if "view" in requested else ("mbox", artifact.mboxes)
-    return [(rule.activity.id, rule.meta) for rule in locations.get(requested[kind]["name"], ())]

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a demo prints
 """Runs the documented examples against a local edge, and prints what happens."""
 
 import asyncio
@@ -5,25 +6,13 @@ import sys
 import threading
 import time
 from statistics import median
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from target_python_sdk import ClientOptions, TargetClient
 from target_python_sdk.local_edge.edge import LocalEdge
-from target_python_sdk.types import (
-    DeliveryRequest,
-    ExecuteRequest,
-    MboxRequest,
-    PrefetchRequest,
-    TargetDeliveryResponse,
-    Trace,
-    ViewRequest,
-    VisitorId,
-)
+from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.errors import TargetError
-
-if TYPE_CHECKING:
-    from target_python_sdk.delivery.option_types import ClientKeywords
-    from target_tools.typing_compat import Unpack
+from target_tools.typing_compat import JsonObject
 
 FLAGS, GREETING, PRODUCTS = "demo-engineering-flags", "a1-serverside-ab", "product-recommendations"
 #: A visitor in experience A, one in B, and one outside the shares of the recommendations.
@@ -35,74 +24,70 @@ CALLS = 21
 #: The longest wait for ``client_ready``, in seconds.
 READY_TIMEOUT = 5
 
-Print = Callable[[str], object]
 Row = Tuple[str, ...]
 
 
-def run_demo(show: Print = print) -> int:
+def run_demo() -> int:
     """Run every example and return the exit code."""
     try:
         with LocalEdge() as edge:
-            _run(edge, show)
+            _run(edge)
     except (TargetError, OSError) as error:
         sys.stderr.write(f"error: the demo failed: {str(error).strip()}\n")
         return 1
     return 0
 
 
-def _run(edge: LocalEdge, show: Print) -> None:
-    show(f"A Target edge on this machine: http://{edge.domain}")
+def _run(edge: LocalEdge) -> None:
+    print(f"A Target edge on this machine: http://{edge.domain}")
     ready = threading.Event()
-    with _create_client(edge, events={"client_ready": ready.set}) as client:
+    with TargetClient.create(_account(edge), events={"client_ready": ready.set}) as client:
         if not ready.wait(READY_TIMEOUT):
             raise TargetError(f"client_ready was not emitted within {READY_TIMEOUT} seconds")
-        show("The client has emitted client_ready.")
-        executed = [client.get_offers(request=_request(visitor).replace(execute=_greeting())) for visitor in VISITORS]
-        _show_decisions(show, f"get_offers, three blocking calls: execute {GREETING}", executed)
-        show(f"   TCP connections: {edge.connections}")
+        print("The client has emitted client_ready.")
+        executed = [client.get_offers(request=_request(visitor, execute=_mbox(GREETING))) for visitor in VISITORS]
+        _show_decisions(f"get_offers, three blocking calls: execute {GREETING}", executed)
+        print(f"   TCP connections: {edge.connections}")
         prefetched, callbacks = _prefetch(client)
-        title = f"get_offers, three calls with a callback: prefetch {PRODUCTS} and view checkout"
-        _show_decisions(show, title, prefetched)
-        show(f"   callbacks that ran: {callbacks}")
-        _show_cookies(show, executed[0])
-        _show_attributes(show, client)
-        _show_notifications(show, client, edge, prefetched[0])
+        _show_decisions(f"get_offers, three calls with a callback: prefetch {PRODUCTS} and view checkout", prefetched)
+        print(f"   callbacks that ran: {callbacks}")
+        _show_cookies(executed[0])
+        _show_attributes(client)
+        _show_notifications(client, edge, prefetched[0])
         counts = client.stats()
-    show(
+    print(
         f"\nThe edge answered {len(edge.requests)} requests; calls: {counts['calls']}, failures: {counts['failures']}."
     )
     header = ("decisioning_method", "location", "experience", "decided", f"median of {CALLS} calls")
     rows = [(*case, f"{milliseconds:.3f} ms") for *case, milliseconds in compare_methods(edge)]
-    _show_table(show, f"{VISITORS[1]} with each decisioning method", [header, *rows])
+    _show_table(f"{VISITORS[1]} with each decisioning method", [header, *rows])
 
 
-def _create_client(edge: LocalEdge, **options: "Unpack[ClientKeywords]") -> TargetClient:
-    """Create a client of the edge, which also serves the rule artifact."""
-    account: ClientOptions = {
+def _account(edge: LocalEdge) -> ClientOptions:
+    """Return the options of a client of the edge, which also serves the rule artifact."""
+    return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
         "server_domain": edge.domain,
         "cdn_base_path": f"http://{edge.domain}",
         "secure": False,
     }
-    return TargetClient.create(account, **options)
 
 
-def _request(visitor: str) -> DeliveryRequest:
-    trace = Trace(authorization_token="a local edge accepts any")
-    return DeliveryRequest(id=VisitorId(tnt_id=f"{visitor}.35_0"), trace=trace)
+def _mbox(name: str) -> JsonObject:
+    return {"mboxes": [{"name": name, "index": 1}]}
 
 
-def _greeting() -> ExecuteRequest:
-    return ExecuteRequest(mboxes=[MboxRequest(name=GREETING, index=1)])
+def _request(visitor: str, **parts: JsonObject) -> JsonObject:
+    return {"id": {"tntId": f"{visitor}.35_0"}, "trace": {"authorizationToken": "a local edge accepts any"}, **parts}
 
 
 def _prefetch(client: TargetClient) -> Tuple[List[TargetDeliveryResponse], int]:
     """Make all calls at once, in worker threads. Also return the number of callbacks that ran."""
-    prefetch = PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS, index=1)], views=[ViewRequest(name="checkout")])
+    prefetch = {**_mbox(PRODUCTS), "views": [{"name": "checkout"}]}
     received: List[TargetDeliveryResponse] = []
     results = [
-        client.get_offers({"request": _request(visitor).replace(prefetch=prefetch), "callback": received.append})
+        client.get_offers({"request": _request(visitor, prefetch=prefetch), "callback": received.append})
         for visitor in VISITORS
     ]
     return [result.get() for result in results], len(received)
@@ -113,15 +98,13 @@ def compare_methods(edge: LocalEdge) -> List[Tuple[str, str, str, str, float]]:
 
     Return the method, the mbox, the experience, where it was decided, and the median of milliseconds.
     """
-    with _create_client(edge, decisioning_method="on-device") as client:
+    with TargetClient.create(_account(edge), decisioning_method="on-device") as client:
         return [_measure(client, method, mbox) for method, mbox in CASES]
 
 
 def _measure(client: TargetClient, method: str, mbox: str) -> Tuple[str, str, str, str, float]:
     # A prefetch sends no notification in the background, which would slow down the next call.
-    request = DeliveryRequest(
-        id=VisitorId(tnt_id=f"{VISITORS[1]}.35_0"), prefetch=PrefetchRequest(mboxes=[MboxRequest(name=mbox)])
-    )
+    request = {"id": {"tntId": f"{VISITORS[1]}.35_0"}, "prefetch": _mbox(mbox)}
     durations: List[float] = []
     for _ in range(CALLS):
         started = time.perf_counter()
@@ -131,9 +114,9 @@ def _measure(client: TargetClient, method: str, mbox: str) -> Tuple[str, str, st
     return method, mbox, str(answer.offer(mbox).experience), decided, median(durations)
 
 
-def _show_decisions(show: Print, title: str, answers: Sequence[TargetDeliveryResponse]) -> None:
+def _show_decisions(title: str, answers: Sequence[TargetDeliveryResponse]) -> None:
     rows = [(visitor, *decision) for visitor, answer in zip(VISITORS, answers) for decision in _decisions(answer)]
-    _show_table(show, title, [("visitor", "location", "experience", "reason"), *rows])
+    _show_table(title, [("visitor", "location", "experience", "reason"), *rows])
 
 
 def _decisions(answer: TargetDeliveryResponse) -> Iterator[Row]:
@@ -148,32 +131,28 @@ def _decisions(answer: TargetDeliveryResponse) -> Iterator[Row]:
             yield location["name"], "-", target["reason"]
 
 
-def _show_cookies(show: Print, answer: TargetDeliveryResponse) -> None:
+def _show_cookies(answer: TargetDeliveryResponse) -> None:
     rows = [(cookie.name, f"{cookie.max_age} s", cookie.value) for cookie in answer.cookies()]
-    _show_table(show, f"cookies to set for {VISITORS[0]}", [("cookie", "max age", "value"), *rows])
+    _show_table(f"cookies to set for {VISITORS[0]}", [("cookie", "max age", "value"), *rows])
 
 
-def _show_attributes(show: Print, client: TargetClient) -> None:
-    request = _request(VISITORS[0]).replace(execute=_greeting())
+def _show_attributes(client: TargetClient) -> None:
+    request = _request(VISITORS[0], execute=_mbox(GREETING))
     attributes = asyncio.run(client.get_attributes_async([FLAGS], request=request))
-    rows = [(name, repr(attributes.get_value(FLAGS, name))) for name in attributes.as_object(FLAGS)]
-    _show_table(show, f"get_attributes_async, awaited: {FLAGS}", rows)
+    rows = [(name, repr(value)) for name, value in attributes.as_object(FLAGS).items()]
+    _show_table(f"get_attributes_async, awaited: {FLAGS}", rows)
 
 
-def _show_notifications(show: Print, client: TargetClient, edge: LocalEdge, answer: TargetDeliveryResponse) -> None:
+def _show_notifications(client: TargetClient, edge: LocalEdge, answer: TargetDeliveryResponse) -> None:
     offer = answer.offer(PRODUCTS)
-    notifications = [offer.display(), offer.click()]
-    client.send_notifications(request=_request(VISITORS[0]).replace(notifications=notifications))
-    rows = [("type", "mbox", "at (ms since 1970)")]
-    for received in edge.notifications:
-        rows.append((received["type"], received["mbox"]["name"], str(received["timestamp"])))
-    _show_table(show, "send_notifications: received by the edge", rows)
+    client.send_notifications(request=DeliveryRequest(notifications=[offer.display(), offer.click()]))
+    received = [(sent["type"], sent["mbox"]["name"], str(sent["timestamp"])) for sent in edge.notifications]
+    _show_table("send_notifications: received by the edge", [("type", "mbox", "at (ms since 1970)"), *received])
 
 
-def _show_table(show: Print, title: str, rows: Iterable[Row]) -> None:
-    rows = list(rows)
+def _show_table(title: str, rows: Sequence[Row]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows)]
-    show(f"\n{title}")
+    print(f"\n{title}")
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths)]
-        show("   " + "   ".join(cells).rstrip())
+        print("   " + "   ".join(cells).rstrip())

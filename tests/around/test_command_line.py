@@ -210,7 +210,7 @@ def test_a_failing_demo_prints_the_reason(
         closed_port.bind(("127.0.0.1", 0))
         unused = f"127.0.0.1:{closed_port.getsockname()[1]}"
         monkeypatch.setattr(LocalEdge, "domain", unused)
-        assert run_demo(show=lambda _: None) == 1
+        assert run_demo() == 1
     assert capsys.readouterr().err.startswith("error: the demo failed: ")
 
 
