@@ -89,7 +89,7 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
     A dict is read as the Delivery API writes it, or with the names of the attributes. Raises ``OptionError``, which
     names the place, for a part of another type and for values that JSON cannot hold.
     """
-    if request.__class__ is DeliveryRequest and _plain_check(DeliveryRequest)(request):
+    if type(request) is DeliveryRequest and _plain_check(DeliveryRequest)(request):
         return request  # as in most calls
     try:
         converted: DeliveryRequest = _convert_part(DeliveryRequest, request)

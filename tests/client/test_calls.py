@@ -335,7 +335,7 @@ def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
     caplog.set_level(logging.DEBUG, "adobe.target")
     secret = "somebody-17"
     request = DeliveryRequest(
-        id=VisitorId(tnt_id=secret, third_party_id=secret),
+        id=VisitorId(tnt_id=secret, third_party_id=secret, marketing_cloud_visitor_id=secret),
         context=Context(channel="web", user_agent=secret),
         execute=ExecuteRequest(mboxes=[MboxRequest(name="home", parameters={"name": secret, "email": secret})]),
     )
