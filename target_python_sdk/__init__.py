@@ -15,7 +15,6 @@ import urllib3  # noqa: F401
 
 from target_python_sdk.client import AuthState, TargetClient
 from target_python_sdk.events import CLIENT_READY, CLIENT_READY_DELAY
-from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.version import __version__
 from target_tools.attributes_provider import AttributesProvider
@@ -47,11 +46,19 @@ DEFAULT_TIMEOUT = 3000
 DEFAULT_OPTS = {"internal": True, "decisioning_method": "server-side"}
 #: Submodules that 1.1.0 imported together with the package. Here they are imported on first use.
 _OLD_MODULES = ("cookies", "helper", "messages", "validators")
-#: Further names of 1.1.0's package, and the modules that define them.
+#: Names that are imported on first use, and their modules: names for annotations, and those of 1.1.0's package.
 _HOMES = {
-    "EMPTY_REQUEST": "target_tools.constants",
+    "AsyncResult": "target_tools.concurrency.tasks",
+    "AttributesCallbackOptions": "target_python_sdk.delivery.option_types",
+    "AttributesOptions": "target_python_sdk.delivery.option_types",
+    "CallOptions": "target_python_sdk.delivery.option_types",
+    "CallbackOptions": "target_python_sdk.delivery.option_types",
+    "ClientOptions": "target_python_sdk.delivery.option_types",
+    "Cookie": "target_python_sdk.offers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
+    "EMPTY_REQUEST": "target_tools.constants",
     "MESSAGES": "target_python_sdk.messages",
+    "Offer": "target_python_sdk.offers",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
     "get_logger": "target_tools.logger",
     "validate_client_options": "target_python_sdk.validators",
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
         CallOptions,
         ClientOptions,
     )
+    from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
     from target_tools.concurrency.tasks import AsyncResult
 
@@ -75,21 +83,13 @@ if TYPE_CHECKING:
 else:  # hidden from type checkers, which would otherwise accept any attribute name
 
     def __getattr__(name: str) -> Any:
-        """Import types for annotations, and modules of 1.1.0, on first use."""
-        if name in _OLD_MODULES or name in _HOMES:
-            from importlib import import_module  # noqa: PLC0415 - only 1.1.0's users need it
-
-            home = _HOMES.get(name)
-            return import_module(f"{__name__}.{name}") if home is None else getattr(import_module(home), name)
-        if name not in __all__:
+        """Import a name or a module of 1.1.0 on first use."""
+        if name not in _OLD_MODULES and name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name == "AsyncResult":
-            from target_tools.concurrency.tasks import AsyncResult  # noqa: PLC0415 - only annotations need it
+        from importlib import import_module  # noqa: PLC0415 - few programs need it
 
-            return AsyncResult
-        from target_python_sdk.delivery import option_types  # noqa: PLC0415 - saves 5 % of the import time
-
-        return getattr(option_types, name)
+        home = _HOMES.get(name)
+        return import_module(f"{__name__}.{name}") if home is None else getattr(import_module(home), name)
 
 
 def __dir__() -> List[str]:

@@ -1,4 +1,5 @@
 """The client of Adobe Target."""
+from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar, overload
@@ -85,8 +86,7 @@ class TargetClient:
         self._settings: ClientSettings = client_settings(options, self._log)
         self._options: Dict[str, Any] = dict(options)
         self._events = EventProvider(self._settings.events, self._log)
-        # The code that executes calls is a third of our modules. It is imported with the first client, because
-        # importing this module must be fast, and the first call must not spend its timeout on imports.
+        # A third of our modules. The first call must not spend its timeout on their import.
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
         from target_python_sdk.runtime import Runtime  # noqa: PLC0415
 
@@ -97,11 +97,11 @@ class TargetClient:
         self._ready: Optional[ReadyEvent] = None
 
     @staticmethod
-    def create(options: "ClientOptions" = _NO_OPTIONS, **keywords: "Unpack[ClientKeywords]") -> "TargetClient":
+    def create(options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]) -> TargetClient:
         """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
 
-        Options are a dict, keyword arguments, or both. Raises :class:`~target_python_sdk.errors.OptionError`, which
-        names the option, for an invalid value. An unknown option is logged and has no effect.
+        Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
+        option. An unknown option is logged and has no effect.
         """
         given = merge_options(options, keywords)
         client = TargetClient({**(given if isinstance(given, Mapping) else {}), "internal": True})
@@ -114,17 +114,17 @@ class TargetClient:
         return VISITOR_COOKIE_PREFIX + organization_id
 
     @overload
-    def get_offers(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
+    def get_offers(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def get_offers(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
+    def get_offers(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
     @overload
-    def get_offers(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
+    def get_offers(self, options: CallbackOptions) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def get_offers(self, options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    def get_offers(self, options: Dict[CallOptionName, UncheckedT]) -> Any: ...
     @overload
-    def get_offers(self, options: "Dict[str, UncheckedT]") -> Any: ...
+    def get_offers(self, options: Dict[str, UncheckedT]) -> Any: ...
     @overload
-    def get_offers(self, options: "CallOptions") -> TargetDeliveryResponse: ...
+    def get_offers(self, options: CallOptions) -> TargetDeliveryResponse: ...
     def get_offers(self, options: Options = None, **keywords: Any) -> Any:
         """Return the offers for a request, with the cookies to set.
 
@@ -139,23 +139,23 @@ class TargetClient:
         return self._execute(self._offers_call(merge_options(options, keywords)), _identity)
 
     async def get_offers_async(
-        self, options: "CallOptions" = _NO_OPTIONS, **keywords: "Unpack[CallKeywords]"
+        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
     ) -> TargetDeliveryResponse:
         """Return the offers without blocking the event loop. A worker executes the call."""
         return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
 
     @overload
-    def send_notifications(self, **options: "Unpack[CallbackOptions]") -> "AsyncResult[TargetDeliveryResponse]": ...
+    def send_notifications(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def send_notifications(self, **options: "Unpack[CallOptions]") -> TargetDeliveryResponse: ...
+    def send_notifications(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
     @overload
-    def send_notifications(self, options: "CallbackOptions") -> "AsyncResult[TargetDeliveryResponse]": ...
+    def send_notifications(self, options: CallbackOptions) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def send_notifications(self, options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    def send_notifications(self, options: Dict[CallOptionName, UncheckedT]) -> Any: ...
     @overload
-    def send_notifications(self, options: "Dict[str, UncheckedT]") -> Any: ...
+    def send_notifications(self, options: Dict[str, UncheckedT]) -> Any: ...
     @overload
-    def send_notifications(self, options: "CallOptions") -> TargetDeliveryResponse: ...
+    def send_notifications(self, options: CallOptions) -> TargetDeliveryResponse: ...
     def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
         """Report displays and clicks to the edge. The answer names the notifications that it accepted.
 
@@ -164,29 +164,29 @@ class TargetClient:
         return self._execute(self._notifications_call(merge_options(options, keywords)), _identity)
 
     async def send_notifications_async(
-        self, options: "CallOptions" = _NO_OPTIONS, **keywords: "Unpack[CallKeywords]"
+        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
     ) -> TargetDeliveryResponse:
         """Report displays and clicks without blocking the event loop."""
         return await self._execute_async(self._notifications_call(merge_options(options, keywords)), _identity)
 
     @overload
     def get_attributes(
-        self, mbox_names: Sequence[str], **options: "Unpack[AttributesCallbackOptions]"
-    ) -> "AsyncResult[AttributesProvider]": ...
+        self, mbox_names: Sequence[str], **options: Unpack[AttributesCallbackOptions]
+    ) -> AsyncResult[AttributesProvider]: ...
     @overload
     def get_attributes(
-        self, mbox_names: Sequence[str], options: "AttributesCallbackOptions"
-    ) -> "AsyncResult[AttributesProvider]": ...
+        self, mbox_names: Sequence[str], options: AttributesCallbackOptions
+    ) -> AsyncResult[AttributesProvider]: ...
     @overload
-    def get_attributes(self, mbox_names: Sequence[str], options: "Dict[CallOptionName, UncheckedT]") -> Any: ...
+    def get_attributes(self, mbox_names: Sequence[str], options: Dict[CallOptionName, UncheckedT]) -> Any: ...
     @overload
-    def get_attributes(self, mbox_names: Sequence[str], options: "Dict[str, UncheckedT]") -> Any: ...
+    def get_attributes(self, mbox_names: Sequence[str], options: Dict[str, UncheckedT]) -> Any: ...
     @overload
     def get_attributes(
         self,
         mbox_names: Sequence[str],
-        options: "Optional[AttributesOptions]" = None,
-        **keywords: "Unpack[AttributesOptions]",
+        options: Optional[AttributesOptions] = None,
+        **keywords: Unpack[AttributesOptions],
     ) -> AttributesProvider: ...
     def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
@@ -205,8 +205,8 @@ class TargetClient:
     async def get_attributes_async(
         self,
         mbox_names: Sequence[str],
-        options: "AttributesOptions" = _NO_OPTIONS,
-        **keywords: "Unpack[AttributesOptions]",
+        options: AttributesOptions = _NO_OPTIONS,
+        **keywords: Unpack[AttributesOptions],
     ) -> AttributesProvider:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
         merged = merge_options(options, keywords)
@@ -217,14 +217,14 @@ class TargetClient:
         return await self._submit(attributes_function(get_offers, merged, call), call)
 
     @property
-    def config(self) -> "ClientConfig":
+    def config(self) -> ClientConfig:
         """The options, read-only, with the cluster that the client currently uses."""
         from target_python_sdk.client_views import ClientConfig  # noqa: PLC0415 - few applications use it
 
         return ClientConfig(self._options, partial(_location_hint, self._settings, self._processes))
 
     @property
-    def decisioning_engine(self) -> "Optional[DecisioningEngine]":
+    def decisioning_engine(self) -> Optional[DecisioningEngine]:
         """The state of the rule artifact; None for a server-side client."""
         from target_python_sdk.client_views import DecisioningEngine  # noqa: PLC0415 - few applications use it
 
@@ -279,7 +279,7 @@ class TargetClient:
         runtime = self._processes.current()
         return runtime is None or runtime.close(seconds)
 
-    def __enter__(self) -> "TargetClient":
+    def __enter__(self) -> TargetClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -297,10 +297,10 @@ class TargetClient:
     def __setstate__(self, options: Dict[str, Any]) -> None:
         TargetClient.__init__(self, options)
 
-    def __copy__(self) -> "TargetClient":
+    def __copy__(self) -> TargetClient:
         return type(self)(self._options)
 
-    def __deepcopy__(self, memo: Dict[int, Any]) -> "TargetClient":
+    def __deepcopy__(self, memo: Dict[int, Any]) -> TargetClient:
         return type(self)(self._options)  # the options are never changed, so both clients can share them
 
     def _wait_until_ready(self) -> None:
@@ -367,13 +367,13 @@ class TargetClient:
         running_loop()  # raises if there is no event loop, before anything is sent
         return await self._prepare(call, convert).submit()
 
-    def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> "PreparedCall[ResultT]":
+    def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
         send_notifications = None
         if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
             send_notifications = _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
         return self._call_class(call, self._processes.get(), convert, send_notifications)
 
-    def _submit(self, function: Callable[[], ResultT], call: Call) -> "AsyncResult[ResultT]":
+    def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
         """Let a worker call ``function`` and the callbacks of ``call``."""
         return self._processes.get().workers.submit_call(callback_task(function, call, self._log))
 
@@ -382,12 +382,12 @@ class TargetClient:
 _GET_OFFERS, _SEND_NOTIFICATIONS = TargetClient.get_offers, TargetClient.send_notifications
 
 
-def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> "Optional[Method]":
+def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
     """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
     return None if getattr(method, "__func__", None) is genuine else method
 
 
-def _location_hint(settings: ClientSettings, processes: "PerProcess[Runtime]") -> Optional[str]:
+def _location_hint(settings: ClientSettings, processes: PerProcess[Runtime]) -> Optional[str]:
     runtime = processes.current()
     return settings.target_location_hint if runtime is None else runtime.location_hint
 

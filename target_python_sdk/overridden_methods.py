@@ -3,6 +3,8 @@
 In 1.1.0, ``get_attributes`` called ``get_offers``, and on-device decisions were reported by ``send_notifications``.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
 from target_tools.attributes_provider import AttributesProvider
@@ -18,21 +20,21 @@ Method = Callable[[Dict[str, Any]], Any]
 
 
 def attributes_function(
-    get_offers: Method, options: Optional[Mapping[str, Any]], call: "Call"
+    get_offers: Method, options: Optional[Mapping[str, Any]], call: Call
 ) -> Callable[[], AttributesProvider]:
     """Return a function that passes the options of ``get_attributes``, without callbacks, to ``get_offers``."""
     kept = {name: value for name, value in (options or {}).items() if name not in ("callback", "err_callback")}
     return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
 
 
-def callback_task(function: Callable[[], Any], call: "Call", log: "Log") -> "CallbackTask":
+def callback_task(function: Callable[[], Any], call: Call, log: Log) -> CallbackTask:
     """Return the task that calls ``function`` and then a callback of ``call``."""
     from target_tools.concurrency.tasks import CallbackTask  # noqa: PLC0415 - imported with the first client
 
     return CallbackTask(function, call.callback, call.err_callback, log)
 
 
-def notification_options(prepared: "PreparedRequest", visitor: Any) -> Dict[str, Any]:
+def notification_options(prepared: PreparedRequest, visitor: Any) -> Dict[str, Any]:
     """Return the options of ``send_notifications`` for the notifications of an on-device decision."""
     return {
         "request": prepared.request,

@@ -1,5 +1,7 @@
 """JSON offers as plain values, as ``get_attributes`` returns them."""
 
+from __future__ import annotations
+
 from typing import Any, Dict, Mapping, Optional
 
 from target_tools.errors import AttributeNotFound

@@ -1,5 +1,7 @@
 """Checks callables of the application before they are called in another thread."""
 
+from __future__ import annotations
+
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Callable

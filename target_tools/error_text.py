@@ -1,5 +1,7 @@
 """Builds the texts of errors about invalid options, arguments, keys and fields."""
 
+from __future__ import annotations
+
 from typing import Collection
 
 #: The longest text that an error quotes, in characters.

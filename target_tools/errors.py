@@ -29,6 +29,8 @@ them.
 All errors can be pickled. A pickle contains no request, no body and nothing else that may belong to a visitor.
 """
 
+from __future__ import annotations
+
 # The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
 import json

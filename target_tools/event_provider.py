@@ -7,6 +7,8 @@ Subscribers run in the thread in which the event occurs. For artifact downloads 
 does not poll until they return.
 """
 
+from __future__ import annotations
+
 import itertools
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 

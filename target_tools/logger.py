@@ -4,6 +4,8 @@ This module sets no level and adds no handler; both are up to the application. M
 they are logged.
 """
 
+from __future__ import annotations
+
 import logging
 from typing import Any, Callable, Hashable, Set, Tuple, Union
 
@@ -42,23 +44,23 @@ class Log:
         is_enabled_for = getattr(self.logger, "isEnabledFor", None)
         return True if is_enabled_for is None else bool(is_enabled_for(logging.DEBUG))
 
-    def debug(self, message: str, *arguments: "LogArgument") -> None:
+    def debug(self, message: str, *arguments: LogArgument) -> None:
         """Log a detail of a call."""
         self._write(("debug",), message, arguments)
 
-    def info(self, message: str, *arguments: "LogArgument") -> None:
+    def info(self, message: str, *arguments: LogArgument) -> None:
         """Log a rare event that explains later behaviour."""
         self._write(("info", "debug"), message, arguments)
 
-    def warning(self, message: str, *arguments: "LogArgument") -> None:
+    def warning(self, message: str, *arguments: LogArgument) -> None:
         """Log that something does not work as intended."""
         self._write(("warning", "error"), message, arguments)
 
-    def error(self, message: str, *arguments: "LogArgument") -> None:
+    def error(self, message: str, *arguments: LogArgument) -> None:
         """Log that something was lost."""
         self._write(("error",), message, arguments)
 
-    def exception(self, message: str, *arguments: "LogArgument") -> None:
+    def exception(self, message: str, *arguments: LogArgument) -> None:
         """Log an error with the current exception's traceback, if the logger supports that."""
         self._write(("exception", "error"), message, arguments)
 
@@ -69,7 +71,7 @@ class Log:
         except Exception:  # noqa: BLE001 - a failing logger cannot be reported anywhere
             return
 
-    def _write(self, names: Tuple[str, ...], message: str, arguments: "Tuple[LogArgument, ...]") -> None:
+    def _write(self, names: Tuple[str, ...], message: str, arguments: Tuple[LogArgument, ...]) -> None:
         for name in names:
             method: Callable[..., object] = getattr(self.logger, name, None)  # type: ignore[assignment]
             if method is not None:

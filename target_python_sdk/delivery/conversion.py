@@ -6,6 +6,8 @@ names, so all three decisioning methods see the same values. The caller's object
 whatever needs no conversion is shared with them.
 """
 
+from __future__ import annotations
+
 import datetime
 import enum
 import functools
@@ -69,7 +71,7 @@ class _NotConvertible(Exception):
         self._got = got
         self._problem = problem
 
-    def prefixed(self, step: str) -> "_NotConvertible":
+    def prefixed(self, step: str) -> _NotConvertible:
         """Prepend ``step``, such as ``.mboxes`` or ``[0]``, and return the error."""
         self.path = step + self.path
         return self

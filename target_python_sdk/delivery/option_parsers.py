@@ -1,5 +1,7 @@
 """Parsers for single options: each returns the parsed value or raises ``OptionError``."""
 
+from __future__ import annotations
+
 import contextlib
 import enum
 import os

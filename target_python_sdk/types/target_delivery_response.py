@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union, overload
 
-from target_python_sdk.offers import Cookie, Offer, mbox_offer, offers_of, page_load_offer, view_offer
 from target_tools.error_text import invalid
 from target_tools.schema.model import to_json
 from target_tools.typing_compat import Json, TypedDict
@@ -11,6 +10,9 @@ from .experience_cloud import AnalyticsResponse
 from .request import DeliveryRequest
 from .response import DeliveryResponse
 from .visitor import CustomerId
+
+if TYPE_CHECKING:
+    from target_python_sdk.offers import Cookie, Offer
 
 T = TypeVar("T")
 
@@ -156,29 +158,37 @@ class TargetDeliveryResponse(Dict[str, Any]):
         self.error: Optional[Exception] = None
         """Why there are no offers, where the option ``on_error`` is ``default`` and the call failed."""
 
-    def offer(self, mbox: str, index: Optional[int] = None) -> Offer:
+    def offer(self, mbox: str, index: Optional[int] = None) -> "Offer":
         """Return the offer for an mbox, falsy if there is none.
 
         If several mboxes of the request have the name, the offer has the content of all of them, or of the one with
         the given ``index``.
         """
+        from target_python_sdk.offers import mbox_offer  # noqa: PLC0415 - imported with the first answer that is read
+
         return mbox_offer(self.response, mbox, index)
 
-    def view(self, name: str, key: Optional[str] = None) -> Offer:
+    def view(self, name: str, key: Optional[str] = None) -> "Offer":
         """Return the offer for a view, falsy if there is none."""
+        from target_python_sdk.offers import view_offer  # noqa: PLC0415 - imported with the first answer that is read
+
         return view_offer(self.response, name, key)
 
     @property
-    def page_load(self) -> Offer:
+    def page_load(self) -> "Offer":
         """The offer for the page load, falsy if there is none."""
+        from target_python_sdk.offers import page_load_offer  # noqa: PLC0415 - imported with the first answer that is read
+
         return page_load_offer(self.response)
 
-    def cookies(self, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
+    def cookies(self, path: str = "/", same_site: str = "Lax", secure: bool = False) -> "List[Cookie]":
         """Return the cookies to set on the response to the visitor's browser::
 
         for cookie in answer.cookies(secure=True):
             response.set_cookie(**cookie.as_kwargs())
         """
+        from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
+
         return [
             Cookie(cookie["name"], cookie["value"], cookie["max_age"], path, same_site, secure)
             for cookie in (self.target_cookie, self.target_location_hint_cookie)
@@ -207,6 +217,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
 
     def __repr__(self) -> str:
         """Return what was decided, without the visitor's ids."""
+        from target_python_sdk.offers import offers_of  # noqa: PLC0415 - imported with the first answer that is read
+
         meta, response = self.meta, self.response
         method = "" if meta is None else f" {meta['decisioning_method']}"
         status = "" if response is None else f" status={response.status} request_id={response.request_id!r}"

@@ -24,6 +24,8 @@ An exception that a signal handler raises inside the fork hook is printed and di
 Python, as in any fork hook.
 """
 
+from __future__ import annotations
+
 import _thread
 import contextlib
 import os

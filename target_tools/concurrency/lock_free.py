@@ -4,6 +4,8 @@ A lock can stay locked for ever if a signal handler raises while it is held, or 
 change of these values is one atomic dict operation instead.
 """
 
+from __future__ import annotations
+
 import _thread
 import os
 from typing import Callable, Dict, Generic, Hashable, List, Optional, TypeVar
