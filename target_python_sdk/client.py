@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 
 from target_python_sdk.delivery.call_options import (
     Call,
-    attributes_options,
     call_options,
     check_not_empty,
     check_notifications,
@@ -345,18 +344,18 @@ class TargetClient:
 
     def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
         names = parse_mbox_names(mbox_names)
-        call = self._parse_call(attributes_options(options))
+        call = self._parse_call(options, requires_request=False)
         call = call._replace(request=with_mboxes(call.request, names))
         check_offers(call.request)
         check_not_empty(call.request)
         return call
 
-    def _parse_call(self, options: Options) -> Call:
+    def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
         if self._is_closed:
             raise ClientClosed("the client was closed")
         if self._ready is not None:
             self._ensure_ready_event(self._ready)
-        return call_options(options, self._settings, self._log)
+        return call_options(options, self._settings, self._log, requires_request)
 
     def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
         """Return the result of a call; with a callback, the ``AsyncResult`` that will hold it."""

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 #: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
 _COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
-_EXPECTED_COOKIE = "the value of the cookie as text, or the dict that an answer contains"
 
 
 class Call(NamedTuple):
@@ -60,10 +59,17 @@ class Call(NamedTuple):
     err_callback: Optional[Callable[[BaseException], object]] = None
 
 
-def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings, log: Log) -> Call:
-    """Return the parsed options of a call. Raises ``OptionError``."""
+def call_options(
+    options: Optional[Mapping[str, Any]], settings: ClientSettings, log: Log, requires_request: bool = True
+) -> Call:
+    """Return the parsed options of a call. Raises ``OptionError``.
+
+    If the request is not required, its default is an empty one.
+    """
     if not options:
-        raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
+        if requires_request:
+            raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
+        options = {} if options is None else options
     if options.__class__ is not dict and not isinstance(options, Mapping):  # isinstance of an ABC is slow
         raise _invalid_argument("options", "a dict", options)
     if len(options) == 1:
@@ -74,32 +80,24 @@ def call_options(options: Optional[Mapping[str, Any]], settings: ClientSettings,
                 _warn_unknown_keys(only, log)
             return Call(converted, settings.timeout, settings.decisioning_method)
     given = parse.drop_empty(options)
-    get = given.get
-    request = get("request")
-    if request is None and isinstance(get("events"), DeliveryRequest):
+    request = given.get("request")
+    if request is None and isinstance(given.get("events"), DeliveryRequest):
         log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
-        request = get("events")
+        request = given["events"]
+    if request is None and not requires_request:
+        request = DeliveryRequest()
     if not isinstance(request, DeliveryRequest) and not (request and isinstance(request, Mapping)):
         raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest or a dict")
-    _check_call(given, log)
+    values: Dict[str, Any] = {"timeout": settings.timeout, "decisioning_method": settings.decisioning_method}
+    values.update(parse.parse_options(given, _CALL_OPTIONS, log))
+    _warn_no_artifact(values["decisioning_method"], settings, log)
+    cookie = values.get("target_cookie")
+    if cookie and _COOKIE_START.match(cookie) is None and log.first_time("unreadable cookie"):
+        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
     converted = convert_request(request)
     if converted is not request:  # it is a dict, or has parts that are
         _warn_unknown_keys(request, log)
-    timeout, method = get("timeout"), get("decisioning_method")
-    consumer, customers = get("consumer_id"), get("customer_ids")
-    return Call(
-        converted,
-        settings.timeout if timeout is None or parse.is_zero(timeout) else _timeout(timeout, log),
-        settings.decisioning_method if method is None else _decisioning_method(method, settings, log),
-        _target_cookie(get("target_cookie"), log),
-        hint_text(get("target_location_hint")),
-        None if consumer is None else parse.text("consumer_id", consumer),
-        None if customers is None else convert_customer_ids(customers),
-        _session_id(get("session_id")),
-        _visitor(get("visitor")),
-        get("callback"),
-        get("err_callback"),
-    )
+    return Call(converted, **values)
 
 
 def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
@@ -155,16 +153,6 @@ def check_notifications(request: DeliveryRequest) -> None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
 
 
-def attributes_options(options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    """Return the options of ``get_attributes`` with a request, which the caller may leave out."""
-    if options is not None and not isinstance(options, Mapping):
-        raise _invalid_argument("options", "a dict", options)
-    given: Dict[str, Any] = dict(options or {})
-    if given.get("request") is None and not isinstance(given.get("events"), DeliveryRequest):
-        given["request"] = DeliveryRequest()
-    return given
-
-
 def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     """Return the argument ``mbox_names`` of ``get_attributes`` as a list of text."""
     expected = "a list of mbox names"
@@ -180,14 +168,6 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
 
 def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "") -> OptionError:
     return OptionError(invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got), name, expected)
-
-
-def _check_call(options: Mapping[str, Any], log: Log) -> None:
-    parse.warn_unknown(options, _CALL_OPTIONS, log)
-    for name, argument in (("callback", "the answer"), ("err_callback", "the error")):
-        value = options.get(name)
-        if value is not None:
-            parse.callback(name, value, argument)
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
@@ -209,7 +189,7 @@ def _unknown_keys(
         return
     fields, wire_names = fields_of(kind), kind.attribute_map
     python_names = {wire: name for name, wire in wire_names.items()}
-    for key, item in (value.items() if isinstance(value, Mapping) else vars(value).items()):
+    for key, item in value.items() if isinstance(value, Mapping) else vars(value).items():
         name = key if key in wire_names else python_names.get(key)
         kind_of_item = fields[name].kind if name in fields else None
         part = get_args(kind_of_item)[0] if get_origin(kind_of_item) is list else kind_of_item
@@ -219,48 +199,45 @@ def _unknown_keys(
             yield place, str(key), [*python_names, *wire_names]
 
 
-def _timeout(value: Union[float, str], log: Log) -> float:
-    seconds: float = parse.time_limit("timeout", value)
-    parse.warn_if_short("timeout", seconds, log)
-    return seconds
-
-
-def _decisioning_method(value: Union[str, DecisioningMethod], settings: ClientSettings, log: Log) -> DecisioningMethod:
-    method = parse.decisioning_method("decisioning_method", value)
+def _warn_no_artifact(method: DecisioningMethod, settings: ClientSettings, log: Log) -> None:
     server_side = DecisioningMethod.SERVER_SIDE
     if method is not server_side and settings.decisioning_method is server_side and log.first_time("no artifact"):
         text = "A call with decisioning_method %r cannot be decided on-device, because its client has no rule artifact"
         log.warning(text + ": its decisioning_method is %r", method.value, server_side.value)
-    return method
 
 
-def _target_cookie(value: Union[str, bytes, Mapping[str, Any], None], log: Log) -> Optional[str]:
-    """Parse the value of the cookie, or the dict that the envelope contains."""
-    if value is None:
-        return None
-    found = text_or_none(value.get("value") if isinstance(value, Mapping) else value)
-    if found is None:
-        text = invalid("Invalid option 'target_cookie'", expected=_EXPECTED_COOKIE, got=value, secret=True)
-        raise OptionError(text, "target_cookie", _EXPECTED_COOKIE)
-    if found and _COOKIE_START.match(found) is None and log.first_time("unreadable cookie"):
-        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
-    return found or None
+def _cookie_text(value: Union[str, bytes, Mapping[str, Any]]) -> Optional[str]:
+    """Return the value of the cookie. It may be given as the dict that the envelope contains."""
+    return text_or_none(value.get("value") if isinstance(value, Mapping) else value)
 
 
-def _visitor(value: "Optional[Visitor]") -> "Optional[Visitor]":
+def _visitor(option: str, value: "Visitor") -> "Visitor":
     if isinstance(value, (str, bytes, int, float, list, tuple, Mapping)):
-        parse.reject("visitor", "an Experience Cloud visitor with the method get_visitor_values", value)
+        parse.reject(option, "an Experience Cloud visitor with the method get_visitor_values", value)
     return value
 
 
-def _session_id(value: parse.OptionValue) -> Optional[str]:
-    if value is None:
-        return None
+def _session_id(option: str, value: parse.OptionValue) -> str:
     text = text_or_none(value)
     if text is None and isinstance(value, (Mapping, list, tuple, set)):
-        parse.reject("session_id", "text", value)
+        parse.reject(option, "text", value)
     return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
 
-#: 1.1.0 accepted the last two.
-_CALL_OPTIONS = frozenset([*Call._fields, "visitor_cookie", "events"])
+#: The parsers of all options but the request, which is converted separately.
+_CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
+    "request": None,
+    "timeout": parse.time_limit,
+    "decisioning_method": parse.decisioning_method,
+    "target_cookie": parse.parser("the value of the cookie as text, or the dict that an answer contains", _cookie_text),
+    "target_location_hint": lambda _, value: hint_text(value),
+    "consumer_id": parse.text,
+    "customer_ids": lambda _, value: convert_customer_ids(value),
+    "session_id": _session_id,
+    "visitor": _visitor,
+    "callback": parse.callback("the answer"),
+    "err_callback": parse.callback("the error"),
+    # 1.1.0 accepted these
+    "visitor_cookie": None,
+    "events": None,
+}

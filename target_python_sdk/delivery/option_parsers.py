@@ -46,10 +46,11 @@ MAX_MILLISECONDS = 7 * 86400 * 1000.0
 SUSPICIOUS_MILLISECONDS = 20
 #: Options whose values are not shown, because they may contain credentials or personal data.
 SECRET_OPTIONS = frozenset(
-    ["client_cert", "customer_ids", "headers", "property_token", "proxy", "proxy_headers", "session_id", "visitor"]
+    ["client_cert", "headers", "property_token", "proxy", "proxy_headers", "session_id", "target_cookie", "visitor"]
 )
 
 # The patterns are text, so that ``re`` compiles them only if their option is used.
+_CLIENT_CODE = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\])"
 _DOMAIN = rf"(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?"
 _CDN = rf"(?:https?://)?{_HOST}(?::[0-9]{{1,5}})?(?:/[A-Za-z0-9._~/-]*)?"
@@ -95,11 +96,6 @@ text_or_integer = parser("text that is not empty", lambda value: str(value) if t
 boolean = parser("True or False", lambda value: bool(value) if isinstance(value, int) and value in (0, 1) else None)
 
 
-def is_zero(value: OptionValue) -> bool:
-    """Return whether ``value`` is the number 0, which 1.1.0 accepted for "not given"."""
-    return _number(plain(value)) == 0
-
-
 def number(unit: str, minimum: float, maximum: float) -> Parser[float]:
     """Return a parser that accepts numbers, also as text."""
 
@@ -116,14 +112,8 @@ def milliseconds(minimum: float) -> Parser[float]:
     return lambda option, value: parse_number(option, value) / 1000
 
 
-#: Parses a time limit. 0 stands for the default, so it is removed before.
+#: Parses a time limit. ``parse_options`` leaves out 0, which stands for the default.
 time_limit = milliseconds(1)
-
-
-def warn_if_short(option: str, seconds: float, log: Log) -> None:
-    """Log a time limit of a few milliseconds once, because it is probably meant in seconds."""
-    if seconds * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", option)):
-        log.warning("The option %r is %g milliseconds; is it meant in seconds?", option, seconds * 1000)
 
 
 def integer(what: str, minimum: Optional[int] = None) -> Parser[int]:
@@ -153,16 +143,10 @@ def has_methods(*names: str) -> Parser[Any]:
     return parse
 
 
-def is_label(name: str, longest: int) -> bool:
-    """Return whether ``name`` can be a label of a host name: ASCII letters, digits and inner hyphens."""
-    letters = name.replace("-", "")
-    return len(name) <= longest and letters.isalnum() and letters.isascii() and name == name.strip("-")
-
-
 def client_code(option: str, value: OptionValue) -> str:
     """Parse a client code. It is the first label of a host name, and may contain underscores."""
     value = plain(value)
-    if not isinstance(value, str) or not is_label(value.replace("_", "0"), 63):
+    if not isinstance(value, str) or re.fullmatch(_CLIENT_CODE, value) is None:
         hint = ""
         if isinstance(value, str) and "." in value:
             label = value.rpartition("://")[2].partition(".")[0]
@@ -245,13 +229,18 @@ def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., o
     return named
 
 
-def callback(option: str, value: Callable[..., object], argument: str) -> None:
-    """Raise ``OptionError`` for a callback that cannot be called with one argument."""
-    if not callable(value):
-        raise OptionError(INVALID_CALLBACK, option, "a callable")
-    _check_runs(option, value)
-    if not accepts(value, 1):
-        _reject_signature(option, value, f"one argument, {argument}")
+def callback(argument: str) -> Parser[Callable[..., object]]:
+    """Return a parser that accepts callables that take one argument, which the errors call ``argument``."""
+
+    def parse(option: str, value: OptionValue) -> Callable[..., object]:
+        if not callable(value):
+            raise OptionError(INVALID_CALLBACK, option, "a callable")
+        _check_runs(option, value)
+        if not accepts(value, 1):
+            _reject_signature(option, value, f"one argument, {argument}")
+        return value
+
+    return parse
 
 
 def _check_runs(option: str, function: Callable[..., object]) -> None:
@@ -325,8 +314,21 @@ def decisioning_method(option: str, value: OptionValue) -> DecisioningMethod:
         raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
 
 
-def warn_unknown(options: Mapping[str, Any], known: Collection[str], log: Log) -> None:
-    """Log each unknown option once, with the known one that it may be meant for."""
-    for name in options:
-        if name not in known and log.first_time(("unknown option", name)):
-            log.warning("The option %r is unknown and has no effect%s", name, suggestion(name, known))
+def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Parser[Any]]], log: Log) -> Dict[str, Any]:
+    """Return the parsed values of the options that ``parsers`` names. An option with the parser None has no effect.
+
+    Logs what is probably a mistake, once for each option: an unknown name, and a time limit of a few milliseconds.
+    """
+    values: Dict[str, Any] = {}
+    for name, given in options.items():
+        if name not in parsers:
+            if log.first_time(("unknown option", name)):
+                log.warning("The option %r is unknown and has no effect%s", name, suggestion(name, parsers))
+            continue
+        parse = parsers[name]
+        if parse is None or (parse is time_limit and _number(plain(given)) == 0):
+            continue  # 1.1.0 accepted 0 for "not given"
+        value = values[name] = parse(name, given)
+        if parse is time_limit and value * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", name)):
+            log.warning("The option %r is %g milliseconds; is it meant in seconds?", name, value * 1000)
+    return values

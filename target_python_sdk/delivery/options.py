@@ -115,27 +115,17 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if not isinstance(options, Mapping) or not options.keys() - {"internal"}:
         raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
     given = parse.drop_empty(options)
-    given.pop("internal", None)  # set by 1.1.0's ``create``
-    for name in _TIME_LIMITS:
-        if name in given and parse.is_zero(given[name]):
-            del given[name]  # 1.1.0 accepted 0 for "not given"
     if given.get("maximum_wait_ready") == DEFAULT_MAXIMUM_WAIT_READY:
         del given["maximum_wait_ready"]
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
         raise OptionError(ORG_ID_REQUIRED, "organization_id", "the organization id")
-    parse.warn_unknown(given, _CLIENT_OPTIONS, log)
-    values = {name: parser(name, given[name]) for name, parser in _CLIENT_OPTIONS.items() if name in given}
-    for name in _TIME_LIMITS:
-        if name in values:
-            parse.warn_if_short(name, values[name], log)
-    settings = ClientSettings(**values)
-    settings = settings._replace(query=_query(settings))
+    settings = ClientSettings(**parse.parse_options(given, _CLIENT_OPTIONS, log))
+    settings = settings._replace(query=_query(settings), tls=_checked_tls(settings, log))
     if settings.proxy is not None:
         headers = tuple((settings.proxy_headers or {}).items())
         settings = settings._replace(proxy=settings.proxy._replace(headers=headers))
-    settings = settings._replace(tls=_checked_tls(settings, log))
     if "@" not in settings.organization_id:
         log.warning("The option 'organization_id' is %r, but should end with '@AdobeOrg'", settings.organization_id)
     parse.warn_unknown_events(settings.events, log)
@@ -185,11 +175,6 @@ def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, par
             problem = f"unknown name {name!r}{suggestion(name, parsers)}"
             parse.reject(option, "one of " + ", ".join(parsers), problem=problem)
     return {name: parsers[name](f"{option}.{name}", item) for name, item in value.items()}
-
-
-def _location_hint(option: str, value: parse.OptionValue) -> str:
-    text = text_or_none(value)
-    return parse.reject(option, "text", value) if text is None else text
 
 
 def _artifact_payload(option: str, value: Given) -> Mapping[str, Any]:
@@ -244,9 +229,9 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
 
 #: 1.1.0's constant for "not given".
 DEFAULT_MAXIMUM_WAIT_READY = -1
-_TIME_LIMITS = ("timeout", "maximum_wait_ready", "queue_timeout", "shutdown_timeout")
 
-_CLIENT_OPTIONS: Dict[str, parse.Parser[Any]] = {
+_CLIENT_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
+    "internal": None,  # set by 1.1.0's ``create``
     "client": parse.client_code,
     "organization_id": parse.text,
     "timeout": parse.time_limit,
@@ -254,7 +239,7 @@ _CLIENT_OPTIONS: Dict[str, parse.Parser[Any]] = {
     "secure": parse.boolean,
     "logger": parse.has_methods("debug", "error"),
     "log_payloads": parse.boolean,
-    "target_location_hint": _location_hint,
+    "target_location_hint": parse.parser("text", text_or_none),
     "property_token": parse.text_or_integer,
     "environment_id": parse.integer("a whole number"),
     "version": parse.text_or_integer,
