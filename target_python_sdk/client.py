@@ -18,7 +18,7 @@ from target_python_sdk.delivery.legacy_messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
-from target_python_sdk.overridden_methods import attributes_function, callback_task
+from target_python_sdk.overridden_methods import attributes_function
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
 from target_python_sdk.types import TargetDeliveryResponse
@@ -374,7 +374,10 @@ class TargetClient:
 
     def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
         """Let a worker call ``function`` and the callbacks of ``call``."""
-        return self._processes.get().workers.submit_call(callback_task(function, call, self._log))
+        from target_tools.concurrency.tasks import CallbackTask  # noqa: PLC0415 - imported with the first client
+
+        task = CallbackTask(function, call.callback, call.err_callback, self._log)
+        return self._processes.get().workers.submit_call(task)
 
 
 #: The methods that a subclass or a test may replace.

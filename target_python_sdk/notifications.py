@@ -10,7 +10,7 @@ from typing import Any, Optional
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
-from target_python_sdk.overridden_methods import Method, notification_options
+from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
@@ -26,7 +26,8 @@ def queue_notifications(
     if replaced_send is None:
         send = partial(_send_to_edge, prepared, runtime)
     else:
-        send = partial(replaced_send, notification_options(prepared, visitor))
+        options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
+        send = partial(replaced_send, {**options, "target_location_hint": prepared.cluster})
     runtime.workers.submit(CallbackTask(send, None, partial(_report_failure, prepared, runtime), runtime.log))
 
 
@@ -41,9 +42,6 @@ def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exceptio
     if runtime.should_log_warning():
         lost = int(runtime.counters.undelivered)
         runtime.log.error("Notifications were not delivered (%s); so far %d requests", type(error).__name__, lost)
-    failed: SendNotificationError = {
-        "notification": prepared.request,
-        "session_id": prepared.session.session_id,
-        "error": error,
-    }
+    session_id = prepared.session.session_id
+    failed = SendNotificationError(notification=prepared.request, session_id=session_id, error=error)
     runtime.events.emit(SEND_NOTIFICATION_ERROR, failed)

@@ -11,9 +11,6 @@ from target_tools.attributes_provider import AttributesProvider
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.call_options import Call
-    from target_python_sdk.delivery.prepare import PreparedRequest
-    from target_tools.concurrency.tasks import CallbackTask
-    from target_tools.logger import Log
 
 #: A method that takes the options of a call.
 Method = Callable[[Dict[str, Any]], Any]
@@ -25,20 +22,3 @@ def attributes_function(
     """Return a function that passes the options of ``get_attributes``, without callbacks, to ``get_offers``."""
     kept = {name: value for name, value in (options or {}).items() if name not in ("callback", "err_callback")}
     return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
-
-
-def callback_task(function: Callable[[], Any], call: Call, log: Log) -> CallbackTask:
-    """Return the task that calls ``function`` and then a callback of ``call``."""
-    from target_tools.concurrency.tasks import CallbackTask  # noqa: PLC0415 - imported with the first client
-
-    return CallbackTask(function, call.callback, call.err_callback, log)
-
-
-def notification_options(prepared: PreparedRequest, visitor: Any) -> Dict[str, Any]:
-    """Return the options of ``send_notifications`` for the notifications of an on-device decision."""
-    return {
-        "request": prepared.request,
-        "visitor": visitor,
-        "session_id": prepared.session.session_id,
-        "target_location_hint": prepared.cluster,
-    }

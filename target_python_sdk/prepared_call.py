@@ -6,7 +6,7 @@ blocking calls, calls with a callback and awaited calls, and for both the edge a
 The envelope contains the response, the cookies to set, and details for Analytics and the page.
 """
 
-from typing import Any, Callable, Dict, Generic, List, Optional, Type, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Optional, Type, TypeVar, Union
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts, remote_parts
@@ -25,17 +25,19 @@ from target_python_sdk.types import (
     AnalyticsResponse,
     DeliveryRequest,
     DeliveryResponse,
+    ExecuteRequest,
     ExecuteResponse,
-    MboxRequest,
     MboxResponse,
     PageLoadResponse,
     PrefetchMboxResponse,
+    PrefetchRequest,
     PrefetchResponse,
-    RequestDetails,
     ResponseMeta,
     TargetDeliveryResponse,
+    View,
 )
 from target_tools.clock import Deadline, epoch_seconds
+from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ArtifactNotAvailable, DeadlineExceeded, DeliveryError, HttpStatusError
@@ -44,7 +46,6 @@ from target_tools.http.messages import HttpRequest
 from target_tools.schema.model import deep_copy
 
 ResultT = TypeVar("ResultT")
-MboxT = TypeVar("MboxT", bound=MboxResponse)
 
 
 class PreparedCall(Generic[ResultT]):
@@ -119,8 +120,7 @@ class PreparedCall(Generic[ResultT]):
             timeout = deadline.remaining()
         decision = decide_on_device(prepared, current, runtime.on_device_context, timeout)
         if decision.geo is not None:
-            updated: GeoLocationUpdated = {"geo_context": decision.geo}
-            runtime.events.emit(GEO_LOCATION_UPDATED, updated)
+            runtime.events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=decision.geo))
         if decision.pending_notifications is not None:
             queue_notifications(decision.pending_notifications, runtime, self._send_notifications, self._call.visitor)
         return build_envelope(
@@ -141,9 +141,7 @@ class PreparedCall(Generic[ResultT]):
 
     def _count_failure(self, error: DeliveryError) -> None:
         """Count the failure once: a waiter can expire a call that a worker still executes."""
-        try:
-            self._uncounted.pop()
-        except IndexError:
+        if not claim(self._uncounted):
             return
         counters = self._runtime.counters
         counters.failures.add()
@@ -267,21 +265,17 @@ def _empty_response(request: DeliveryRequest) -> DeliveryResponse:
     response = DeliveryResponse()
     execute, prefetch = request.execute, request.prefetch
     if execute is not None:
-        response.execute = ExecuteResponse(
-            page_load=_empty_page_load(execute.page_load), mboxes=_without_options(execute.mboxes, MboxResponse)
-        )
+        response.execute = ExecuteResponse(**_empty_parts(execute, MboxResponse))
     if prefetch is not None:
-        response.prefetch = PrefetchResponse(
-            views=[] if prefetch.views else None,
-            page_load=_empty_page_load(prefetch.page_load),
-            mboxes=_without_options(prefetch.mboxes, PrefetchMboxResponse),
-        )
+        views: Optional[List[View]] = [] if prefetch.views else None
+        response.prefetch = PrefetchResponse(views=views, **_empty_parts(prefetch, PrefetchMboxResponse))
     return response
 
 
-def _without_options(mboxes: Optional[List[MboxRequest]], kind: Type[MboxT]) -> Optional[List[MboxT]]:
-    return None if mboxes is None else [kind(index=mbox.index, name=mbox.name) for mbox in mboxes]
-
-
-def _empty_page_load(requested: Optional[RequestDetails]) -> Optional[PageLoadResponse]:
-    return None if requested is None else PageLoadResponse(options=[])
+def _empty_parts(requested: Union[ExecuteRequest, PrefetchRequest], kind: Type[MboxResponse]) -> Dict[str, Any]:
+    """Return the page load and the mboxes without content."""
+    mboxes = requested.mboxes
+    return {
+        "page_load": None if requested.page_load is None else PageLoadResponse(options=[]),
+        "mboxes": None if mboxes is None else [kind(index=mbox.index, name=mbox.name) for mbox in mboxes],
+    }

@@ -15,6 +15,7 @@ from typing import Callable, List, Optional
 from target_python_sdk.events import CLIENT_READY_DELAY
 from target_tools.clock import Deadline
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.threads import is_about_to_fork, start_thread
 
 
@@ -64,10 +65,9 @@ class ReadyEvent:
 
     def cancel(self) -> None:
         """Do not emit the event, because the client was closed."""
-        if not self._claim():
-            return
-        atexit.unregister(self._at_exit)
-        self._cancelled.set()
+        if claim(self._unclaimed):
+            atexit.unregister(self._at_exit)
+            self._cancelled.set()
 
     def _wait_and_emit(self) -> None:
         self._cancelled.wait(self._due.remaining())
@@ -75,18 +75,11 @@ class ReadyEvent:
 
     def _emit_once(self) -> None:
         try:
-            if self._claim():
+            if claim(self._unclaimed):
                 self._emit()
         finally:
             atexit.unregister(self._at_exit)
             self._emitted.set()
-
-    def _claim(self) -> bool:
-        """Return True to the first caller only."""
-        try:
-            return self._unclaimed.pop()
-        except IndexError:
-            return False
 
     def _at_exit(self) -> None:
         if os.getpid() != self._pid or is_about_to_fork():

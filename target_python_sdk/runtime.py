@@ -20,7 +20,7 @@ from target_python_sdk.delivery.exchange import (
     delivery_request,
     request_edge,
 )
-from target_python_sdk.delivery.geo import geo_service
+from target_python_sdk.delivery.geo import geo_request
 from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
@@ -28,7 +28,7 @@ from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClos
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortScope
-from target_tools.concurrency.lock_free import Counter
+from target_tools.concurrency.lock_free import Counter, claim
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
@@ -83,7 +83,9 @@ class Runtime:
             on_change = partial(_report_circuit_change, events, log)
             breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, on_change)
             self.send, circuit_is_open = breaking, breaking.is_open
-        hint = self._initial_location_hint() if inherited is None else inherited.location_hint
+        hint = valid_hint(settings.target_location_hint) if inherited is None else inherited.location_hint
+        if inherited is None and hint is None and settings.target_location_hint is not None:
+            self.counters.invalid_hints.add()
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
         # Opening a connection to a cluster may take a third of the timeout; after half of that the cluster is lost.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
@@ -98,25 +100,12 @@ class Runtime:
         #: Emptied by the one thread that requests the location hint.
         self._unrequested_hint: List[bool] = [True] if requests_hint else []
         self._no_warning_until = 0.0
-        self.on_device_context = self._on_device_context()
+        trace_details = dict if self.artifacts is None else self.artifacts.trace_details
+        engine = EngineContext(settings.client, log, settings.on_device_all_matching_rules_mboxes, trace_details)
+        self.on_device_context = OnDeviceContext(engine, geo_request(settings), self.send)
         # A client that is not closed stops its threads and closes its connections when it is collected, or at exit.
         weakref.finalize(self, self.workers.stop)
         weakref.finalize(self, self.transport.close)
-
-    def _on_device_context(self) -> OnDeviceContext:
-        settings, source = self.settings, self.artifacts
-        all_matching = settings.on_device_all_matching_rules_mboxes
-        trace_details = dict if source is None else source.trace_details
-        engine = EngineContext(settings.client, self.log, all_matching, trace_details)
-        return OnDeviceContext(engine, geo_service(settings), self.send)
-
-    def _initial_location_hint(self) -> Optional[str]:
-        """Return the hint from the client's options if it is valid."""
-        given = self.settings.target_location_hint
-        hint = valid_hint(given)
-        if hint is None and given is not None:
-            self.counters.invalid_hints.add()
-        return hint
 
     def _request_location_hint(self) -> None:
         """Request the hint in the background.
@@ -126,13 +115,7 @@ class Runtime:
         call waits for the answer: closing the client, or the end of the process, aborts the request. Without a hint in
         the device id, the edge still finds the profile.
         """
-        if is_about_to_fork():
-            return
-        try:
-            self._unrequested_hint.pop()
-        except IndexError:
-            return
-        if self.location_hint is None:
+        if not is_about_to_fork() and claim(self._unrequested_hint) and self.location_hint is None:
             settings, scope = self.settings, AbortScope()
             send = with_headers(self.transport.send, settings.headers)
             # A weak reference, so that a server that does not answer cannot keep an unused client alive.

@@ -41,11 +41,10 @@ class ArtifactReporter:
         if self._events.has_subscriber(ARTIFACT_DOWNLOAD_SUCCEEDED):
             # Subscribers get a separate copy, because they may modify it.
             document = parse_artifact(download.body, location.obfuscated, location.organization_id)
-            succeeded: ArtifactDownloadSucceeded = {"artifact_location": location.url, "artifact_payload": document}
+            succeeded = ArtifactDownloadSucceeded(artifact_location=location.url, artifact_payload=document)
             self._events.emit(ARTIFACT_DOWNLOAD_SUCCEEDED, succeeded)
         if download.geo is not None:
-            updated: GeoLocationUpdated = {"geo_context": download.geo}
-            self._events.emit(GEO_LOCATION_UPDATED, updated)
+            self._events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=download.geo))
 
     def failure(self, error: BaseException, has_artifact: bool) -> None:
         """Report a failed download: a warning if an older artifact stays in use, otherwise an error."""
@@ -68,7 +67,7 @@ class ArtifactReporter:
 
     def _emit_failure(self, error: BaseException) -> None:
         try:
-            failed: ArtifactDownloadFailed = {"artifact_location": self._location.url, "error": error}
+            failed = ArtifactDownloadFailed(artifact_location=self._location.url, error=error)
             self._events.emit(ARTIFACT_DOWNLOAD_FAILED, failed)
         finally:
             drop_tracebacks(error)

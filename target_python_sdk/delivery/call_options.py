@@ -131,7 +131,7 @@ def check_offers(request: DeliveryRequest) -> None:
 def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
     """Return a copy of ``request`` that also executes each mbox of ``names`` that it does not ask for yet.
 
-    Indexes continue those of the request, and start at 1, as in 1.1.0. If an mbox has none, ``prepare`` numbers all.
+    Indexes start at 1, as in 1.1.0. If the request has mboxes, ``prepare`` continues their indexes.
     """
     execute, prefetch = request.execute or ExecuteRequest(), request.prefetch or PrefetchRequest()
     executed = execute.mboxes or []
@@ -139,12 +139,8 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return request
-    indexes = [mbox.index for mbox in executed if isinstance(mbox.index, int)]
-    first = max(indexes, default=0) + 1 if len(indexes) == len(executed) else None
-    mboxes = list(executed)
-    for position, name in enumerate(missing):
-        mboxes.append(MboxRequest(name=name, index=None if first is None else first + position))
-    return copy_with(request, execute=copy_with(execute, mboxes=mboxes))
+    added = [MboxRequest(name=name, index=None if executed else index) for index, name in enumerate(missing, 1)]
+    return copy_with(request, execute=copy_with(execute, mboxes=[*executed, *added]))
 
 
 def check_notifications(request: DeliveryRequest) -> None:

@@ -71,19 +71,14 @@ def parse_expiry(text: str) -> Optional[float]:
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
     """Return the cookie to set. It contains the session and, if known, the device id."""
     started = math.ceil(now)
-    session = _serialize_part(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)
-    if not device_id:
-        return _cookie(TARGET_COOKIE, _part_if_it_fits(session), SESSION_ID_MAX_AGE)
-    device = _serialize_part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE)
-    value = session + "|" + device
+    parts, max_age = [_serialize_part(SESSION_ID_COOKIE, session_id, started + SESSION_ID_MAX_AGE)], SESSION_ID_MAX_AGE
+    if device_id:
+        parts.append(_serialize_part(DEVICE_ID_COOKIE, device_id, started + DEVICE_ID_MAX_AGE))
+        max_age = DEVICE_ID_MAX_AGE
+    value = "|".join(parts)
     if len(value) >= MAX_WRITTEN_LENGTH:
-        value = _part_if_it_fits(session) or _part_if_it_fits(device)
-    return _cookie(TARGET_COOKIE, value, DEVICE_ID_MAX_AGE)
-
-
-def _part_if_it_fits(part: str) -> str:
-    """Return ``part`` if a browser stores it, else an empty text."""
-    return part if len(part) < MAX_WRITTEN_LENGTH else ""
+        value = next((part for part in parts if len(part) < MAX_WRITTEN_LENGTH), "")
+    return _cookie(TARGET_COOKIE, value, max_age)
 
 
 def location_hint_cookie(cluster: str) -> TargetCookie:

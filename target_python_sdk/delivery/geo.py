@@ -6,9 +6,9 @@ and the visitor still gets offers.
 """
 
 import math
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, Optional
 
-from target_python_sdk.artifact.location import ParsedUrl, cdn_url, parse_url
+from target_python_sdk.artifact.location import cdn_url, parse_url
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import SDK_HEADERS
 from target_python_sdk.types import Geo
@@ -21,17 +21,11 @@ from target_tools.typing_compat import Json
 _LOOKED_UP = ("latitude", "longitude", "country_code", "state_code", "city")
 
 
-class GeoService(NamedTuple):
-    """The URL of the geo service, and the largest answer that is read, in bytes."""
-
-    url: ParsedUrl
-    max_bytes: int
-
-
-def geo_service(settings: ClientSettings) -> GeoService:
-    """Return the CDN's geo service."""
-    url = cdn_url(settings.cdn_base_path, settings.secure, "/v1/geo")
-    return GeoService(parse_url(url, "cdn_base_path"), settings.max_response_bytes.geo)
+def geo_request(settings: ClientSettings) -> HttpRequest:
+    """Return the request to the CDN's geo service, without an IP address."""
+    url = parse_url(cdn_url(settings.cdn_base_path, settings.secure, "/v1/geo"), "cdn_base_path")
+    headers = (("Accept", "application/json"), *SDK_HEADERS)
+    return HttpRequest("GET", url.origin, url.target, headers, b"", settings.max_response_bytes.geo)
 
 
 def needs_lookup(geo: Geo) -> bool:
@@ -39,13 +33,12 @@ def needs_lookup(geo: Geo) -> bool:
     return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _LOOKED_UP)
 
 
-def look_up(geo: Geo, service: GeoService, send: Send, deadline: Deadline) -> Optional[Geo]:
+def look_up(geo: Geo, request: HttpRequest, send: Send, deadline: Deadline) -> Optional[Geo]:
     """Return the location of ``geo.ip_address``, or None if the CDN does not know it."""
     ip_address = str(geo.ip_address).strip()
     if not (ip_address.isascii() and ip_address.isprintable()):
         return None
-    headers = (("Accept", "application/json"), *SDK_HEADERS, ("x-forwarded-for", ip_address))
-    request = HttpRequest("GET", service.url.origin, service.url.target, headers, b"", service.max_bytes)
+    request = request._replace(headers=(*request.headers, ("x-forwarded-for", ip_address)))
     try:
         reply = send(request, deadline)
         answer = parse_json(reply.body) if reply.status == 200 else None

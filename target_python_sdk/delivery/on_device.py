@@ -5,11 +5,11 @@ from typing import List, NamedTuple, Optional
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, RemoteParts, decide, remote_parts
-from target_python_sdk.delivery.geo import GeoService, look_up, needs_lookup
+from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.types import DeliveryResponse, Geo, Notification
 from target_tools.clock import Deadline
-from target_tools.http.messages import Send
+from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with, deep_copy
 
 
@@ -17,7 +17,7 @@ class OnDeviceContext(NamedTuple):
     """The values that all on-device decisions of a client share."""
 
     engine: EngineContext
-    geo_service: GeoService
+    geo_request: HttpRequest
     send: Send
 
 
@@ -43,7 +43,7 @@ def decide_on_device(
     geo = None if request.context is None else request.context.geo
     looked_up = None
     if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
-        looked_up = look_up(geo, context.geo_service, context.send, Deadline.after(timeout))
+        looked_up = look_up(geo, context.geo_request, context.send, Deadline.after(timeout))
     visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:
         identity = with_device_id(request.id, engine.client, prepared.cluster)

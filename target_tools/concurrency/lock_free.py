@@ -34,6 +34,14 @@ class Counter:
         return sum(list(self._by_thread.values()))
 
 
+def claim(tokens: List[bool]) -> bool:
+    """Return True to the first caller only. ``tokens`` contains one True, which this removes."""
+    try:
+        return tokens.pop()
+    except IndexError:
+        return False
+
+
 class Once(Generic[ValueT]):
     """A value that can be set once; the first of several threads wins."""
 

@@ -8,6 +8,7 @@ from typing import Callable, List, Optional
 
 from target_tools.concurrency.abort import AbortScope
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR, ExitParticipant
 from target_tools.concurrency.threads import start_thread, thread_name
 
@@ -68,9 +69,7 @@ class Poller(ExitParticipant):
         return int(self._is_busy and not self.stopped)
 
     def _run(self, delay: float) -> None:
-        try:
-            self._unclaimed.pop()
-        except IndexError:
+        if not claim(self._unclaimed):
             return
         self._has_thread = True
         EXIT_COORDINATOR.register(self)  # a concurrent start that failed may have unregistered it
