@@ -11,12 +11,7 @@ from target_python_sdk.delivery.cookies import (
     target_cookie,
     valid_hint,
 )
-from target_python_sdk.delivery.visitor_protocol import (
-    Visitor,
-    visitor_customer_ids,
-    visitor_state,
-    visitor_values,
-)
+from target_python_sdk.delivery.visitor_protocol import Visitor, visitor_customer_ids, visitor_state, visitor_values
 from target_python_sdk.offers import Part
 from target_python_sdk.prepared_call import locations_of
 from target_python_sdk.types import (

@@ -13,13 +13,7 @@ from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import EngineContext
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import valid_hint
-from target_python_sdk.delivery.exchange import (
-    ClusterMemory,
-    EdgeAnswer,
-    PayloadLogger,
-    delivery_request,
-    request_edge,
-)
+from target_python_sdk.delivery.exchange import ClusterMemory, EdgeAnswer, PayloadLogger, delivery_request, request_edge
 from target_python_sdk.delivery.geo import geo_request
 from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings

@@ -12,11 +12,7 @@ import urllib3
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import Given, convert_object, plain, text_or_none
-from target_python_sdk.delivery.legacy_messages import (
-    CLIENT_REQUIRED,
-    OPTIONS_REQUIRED,
-    ORG_ID_REQUIRED,
-)
+from target_python_sdk.delivery.legacy_messages import CLIENT_REQUIRED, OPTIONS_REQUIRED, ORG_ID_REQUIRED
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import suggestion
 from target_tools.errors import OptionError
