@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 from target_python_sdk.delivery.call_options import (
     Call,
     call_options,
-    check_not_empty,
     check_notifications,
     check_offers,
     merge_options,
@@ -334,7 +333,6 @@ class TargetClient:
     def _offers_call(self, options: Options) -> Call:
         call = self._parse_call(options)
         check_offers(call.request)
-        check_not_empty(call.request)
         return call
 
     def _notifications_call(self, options: Options) -> Call:
@@ -347,7 +345,6 @@ class TargetClient:
         call = self._parse_call(options, requires_request=False)
         call = call._replace(request=with_mboxes(call.request, names))
         check_offers(call.request)
-        check_not_empty(call.request)
         return call
 
     def _parse_call(self, options: Options, requires_request: bool = True) -> Call:

@@ -119,10 +119,9 @@ class Runtime:
 
     def start(self) -> None:
         """Start the polling of the artifact and the request for a location hint. May be called again."""
-        if self.artifacts is None:
-            return
-        self.artifacts.start()
-        self._request_location_hint()
+        if self.artifacts is not None:
+            self.artifacts.start()
+            self._request_location_hint()
 
     def close(self, timeout: Optional[float]) -> bool:
         """Stop polling, give the calls in progress ``timeout`` seconds, cancel the others, close the connections.

@@ -6,7 +6,7 @@
 from typing import Any, Callable, Mapping, Optional
 
 from target_python_sdk.delivery import legacy_messages as texts
-from target_python_sdk.delivery.call_options import check_notifications, check_offers
+from target_python_sdk.delivery.call_options import check_notifications, check_parts
 from target_python_sdk.delivery.option_parsers import decisioning_method
 from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import OptionError
@@ -26,7 +26,7 @@ def validate_client_options(options: Optional[Mapping[str, Any]]) -> Optional[st
 
 def validate_get_offers_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:
     """Check the options of ``get_offers``."""
-    return _validate_call(options, check_offers)
+    return _validate_call(options, check_parts)
 
 
 def validate_send_notifications_options(options: Optional[Mapping[str, Any]]) -> Optional[str]:

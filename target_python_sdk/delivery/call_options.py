@@ -112,14 +112,15 @@ def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, A
     return {**options, **keywords}
 
 
-def check_not_empty(request: DeliveryRequest) -> None:
-    """Raise ``OptionError`` for a request that asks for nothing."""
+def check_offers(request: DeliveryRequest) -> None:
+    """Raise ``OptionError`` for a request that asks for nothing, and for an empty ``execute`` or ``prefetch``."""
+    check_parts(request)
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
         expected = "execute, prefetch or notifications"
         raise OptionError(invalid("request", f"it has no {expected}, so it asks for nothing"), "request", expected)
 
 
-def check_offers(request: DeliveryRequest) -> None:
+def check_parts(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for an empty ``execute`` or ``prefetch``."""
     execute, prefetch = request.execute, request.prefetch
     if execute is not None and not (execute.page_load or execute.mboxes):

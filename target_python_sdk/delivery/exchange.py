@@ -168,20 +168,19 @@ def request_edge(
     read: Callable[[HttpReply], DeliveryResponse] = delivery_response,
 ) -> EdgeAnswer:
     """Return the edge's answer. ``read`` converts the reply. Raises ``DeliveryError``."""
-    response = None if REPLACEMENTS.find is None else replaced_response(prepared, request, deadline)
-    attempts = 1
-    if response is None:
-        reply = None
-        try:
+    reply, attempts = None, 1
+    try:
+        response = None if REPLACEMENTS.find is None else replaced_response(prepared, request, deadline)
+        if response is None:
             reply = send(request, deadline)
             response, attempts = read(reply), reply.attempts
             if deadline.remaining() <= 0:  # parsing a large answer takes time, too
                 raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
-        except DeliveryError as error:
-            error.request, error.request_id = prepared.request, prepared.request.request_id
-            if reply is not None:
-                error.status, error.attempts = reply.status, reply.attempts
-            raise
+    except DeliveryError as error:
+        error.request, error.request_id = prepared.request, prepared.request.request_id
+        if reply is not None:
+            error.status, error.attempts = reply.status, reply.attempts
+        raise
     cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
     return EdgeAnswer(response, cluster, attempts)
 

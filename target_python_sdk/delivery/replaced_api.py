@@ -51,13 +51,7 @@ def replaced_response(
     """
     find = REPLACEMENTS.find
     call = None if find is None else find()
-    if call is None:
-        return None
-    try:
-        return _response(call, _replaced_call(prepared, request, deadline))
-    except DeliveryError as error:
-        error.request, error.request_id = prepared.request, prepared.request.request_id
-        raise
+    return None if call is None else _response(call, _replaced_call(prepared, request, deadline))
 
 
 def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: Deadline) -> ReplacedCall:
