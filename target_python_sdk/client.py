@@ -1,4 +1,5 @@
 """The client of Adobe Target."""
+
 from __future__ import annotations
 
 from functools import partial
