@@ -17,7 +17,7 @@ exit handlers, so this module waits for outstanding calls when Celery sends its 
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
 
 from celery import current_app, shared_task, signals
 from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
@@ -44,7 +44,7 @@ from target_tools.logger import Log
 from target_tools.typing_compat import Json
 
 if TYPE_CHECKING:
-    from celery import Celery, Task
+    from celery import Celery
     from celery.result import AsyncResult
     from celery.worker import WorkController
     from kombu.message import Message
@@ -79,6 +79,19 @@ _LOG_INTERVAL = 10.0
 _SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
+class _Task(Protocol):
+    """The attributes of a Celery task that this module uses."""
+
+    name: str
+    app: Any
+    request: Any
+    max_retries: Optional[int]
+    retry: Callable[..., BaseException]
+    retry_backoff: int
+    retry_backoff_max: int
+    retry_jitter: bool
+
+
 class _Installations:
     """The latest installation of each task.  Celery keeps one task per name."""
 
@@ -86,7 +99,7 @@ class _Installations:
         #: The keys are the task's name and the ``id()`` of its application, or None for a shared task.
         self.by_task: Dict[Tuple[str, Optional[int]], CeleryTarget] = {}
 
-    def find(self, task: "Task") -> "Optional[CeleryTarget]":
+    def find(self, task: "_Task") -> "Optional[CeleryTarget]":
         """Return the installation of ``task``."""
         return self.by_task.get((task.name, id(task.app))) or self.by_task.get((task.name, None))
 
@@ -198,7 +211,7 @@ class CeleryTarget:
         if apply_options.get("serializer", serializer) != serializer:
             reject("serializer", repr(serializer), apply_options["serializer"])
         ids = {}
-        if app.current_worker_task is not None:  # Celery cannot find it, because a helper thread publishes
+        if app.current_worker_task is not None:  # Celery does not find it in the helper thread that publishes
             parent = app.current_worker_task.request
             ids = {"root_id": parent.root_id or parent.id, "parent_id": parent.id}
         apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
@@ -252,7 +265,7 @@ class CeleryTarget:
         """Return the numbers of requests that this process has ``sent``, ``resent`` and ``lost``."""
         return {"sent": int(self._sent), "resent": int(self._resent), "lost": int(self._lost)}
 
-    def _run(self, task: "Task", args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+    def _run(self, task: "_Task", args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         """Run the task."""
         error = self._deliver(args, kwargs)
         if error is None:
@@ -324,7 +337,7 @@ class CeleryTarget:
             self._log.error("%d calls had not ended %.0f ms after Celery stopped this process", lost, timeout)
 
 
-def send_notifications(task: "Task", *args: Json, **kwargs: Json) -> None:
+def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
     """Send notifications to the edge.  This is the function of the task.
 
     It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError.  All installations
@@ -335,7 +348,7 @@ def send_notifications(task: "Task", *args: Json, **kwargs: Json) -> None:
     target._run(task, args, kwargs)
 
 
-def _should_retry(task: "Task", error: BaseException) -> bool:
+def _should_retry(task: "_Task", error: BaseException) -> bool:
     """Return whether to run the task again: after a transient error, a soft time limit, or an error of the factory.
 
     It is not repeated if its caller waits for it.
@@ -346,7 +359,7 @@ def _should_retry(task: "Task", error: BaseException) -> bool:
     return task.max_retries is None or bool(task.request.retries < task.max_retries)
 
 
-def _retry_delay(task: "Task") -> int:
+def _retry_delay(task: "_Task") -> int:
     """Return the seconds until the next attempt, computed like Celery's own automatic retries."""
     factor, maximum, has_jitter = int(task.retry_backoff), int(task.retry_backoff_max), bool(task.retry_jitter)
     return int(get_exponential_backoff_interval(factor, task.request.retries, maximum, has_jitter))
