@@ -24,7 +24,7 @@ class AttributesProvider:
 
     def __init__(self, offers_response: Mapping[str, Any]) -> None:
         self.offers_response = offers_response
-        self.indexed = index_offers(offers_response)
+        self.indexed = create_indexed(offers_response.get("response"))
 
     def get_value(self, mbox_name: str, key: str, default: Any = _MISSING) -> Any:
         """Return the value of ``key`` in the offers of ``mbox_name``.
@@ -53,13 +53,12 @@ class AttributesProvider:
         return self.offers_response
 
 
-def index_offers(envelope: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-    """Return the values of the JSON offers of an envelope by mbox name.
+def create_indexed(response: Any) -> Dict[str, Dict[str, Any]]:
+    """Return the values of the JSON offers of a ``DeliveryResponse`` by mbox name.
 
     Offers that are not objects are skipped, and so are mboxes without a value, as in 1.1.0.
     """
     indexed: Dict[str, Dict[str, Any]] = {}
-    response = envelope.get("response")
     for part in (getattr(response, "prefetch", None), getattr(response, "execute", None)):
         for mbox in getattr(part, "mboxes", None) or ():
             if mbox is None or not isinstance(mbox.name, str):
@@ -72,11 +71,6 @@ def index_offers(envelope: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
 
 
 # Names of 1.1.0
-
-
-def create_indexed(response: Any) -> Dict[str, Dict[str, Any]]:
-    """Return the values of the JSON offers of a ``DeliveryResponse`` by mbox name."""
-    return index_offers({"response": response})
 
 
 def get_attributes_callback(get_offers_resp: Mapping[str, Any]) -> AttributesProvider:

@@ -34,7 +34,7 @@ from __future__ import annotations
 # The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
 import json
-from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
 from urllib.parse import quote
 
 import urllib3.exceptions
@@ -50,11 +50,12 @@ def escape_text(value: object, limit: int = MAX_QUOTED_BODY) -> str:
     return cut.encode("unicode_escape").decode("ascii")
 
 
+#: The attributes of errors that a pickle contains.
+_PICKLED_ATTRIBUTES = frozenset({"option", "expected", "status", "reason", "attempts", "request_id", "phase"})
+
+
 class TargetError(Exception):
     """The base class of all errors. ``str()`` returns the message."""
-
-    #: Attributes that a pickle contains.
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ()
 
     def __init__(self, message: str = "") -> None:
         Exception.__init__(self, message)  # not super(), because urllib3's classes take other arguments
@@ -64,7 +65,7 @@ class TargetError(Exception):
         return self.message
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        attributes = {name: getattr(self, name) for name in self._pickled_attributes}
+        attributes = {name: value for name, value in vars(self).items() if name in _PICKLED_ATTRIBUTES}
         return _unpickle_error, (type(self), self._pickled_message(), attributes)
 
     def _pickled_message(self) -> str:
@@ -83,8 +84,6 @@ class OptionError(TargetError, ValueError):
 
     ``option`` is its name, and ``expected`` describes valid values.
     """
-
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("option", "expected")
 
     def __init__(self, message: str, option: Optional[str] = None, expected: Optional[str] = None) -> None:
         super().__init__(message)
@@ -216,7 +215,6 @@ class DeliveryError(TargetError):
     response or None, and ``attempts`` the number of attempts.
     """
 
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "request_id")
     request: Any = None
     request_id: Optional[str] = None
     status: Optional[int] = None
@@ -249,7 +247,6 @@ class ConnectionFailed(DeliveryError, _MaxRetryError):
     * ``exchange``: the connection broke later, so the server may have processed the request.
     """
 
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "attempts", "request_id", "phase")
     #: The time limit in seconds, if opening the connection timed out.
     within: Optional[float] = None
 
@@ -273,7 +270,6 @@ class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
 
     status: Optional[int] = 0
     phase = "opening"
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts", "request_id")
 
     def __init__(self, message: str) -> None:
         DeliveryError.__init__(self, message)
@@ -292,9 +288,6 @@ class DeadlineExceeded(DeliveryError, _MaxRetryError, urllib3.exceptions.Timeout
 
 class HttpStatusError(DeliveryError, ApiException):
     """The server returned an error status (4xx or 5xx) or a redirect."""
-
-    status: Optional[int] = None
-    _pickled_attributes: ClassVar[Tuple[str, ...]] = ("status", "reason", "attempts", "request_id")
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))

@@ -32,7 +32,8 @@ class EventProvider:
     """The subscriptions of one client. ``events`` maps event names to the first subscribers."""
 
     def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
-        #: By id: the name of the event, the subscriber, and whether the subscriber takes an argument.
+        #: By id: the name of the event, the subscriber, and whether the subscriber takes the event. Target's
+        #: documentation shows subscribers with and without an argument.
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
         # A number that was used again would overwrite another subscription.
@@ -50,7 +51,7 @@ class EventProvider:
         subscription = f"{event_name}:{next(self._numbers)}"
         # Inspected here, in the application's thread, because that imports a module. If a process forks while
         # another thread imports a module, the child can never import it.
-        self.subscriptions[subscription] = event_name, callback_func, accepts_event(callback_func)
+        self.subscriptions[subscription] = event_name, callback_func, accepts(callback_func, 1)
         return subscription
 
     def unsubscribe(self, event_id: str) -> None:
@@ -73,11 +74,6 @@ class EventProvider:
                     subscriber()
             except Exception:  # noqa: BLE001 - it is logged, and other subscribers still run
                 self._log.exception("A subscriber of the event %s raised", event_name)
-
-
-def accepts_event(subscriber: Subscriber) -> bool:
-    """Return whether ``subscriber`` takes an event. Target's documentation shows subscribers with and without."""
-    return accepts(subscriber, 1)
 
 
 def target_event(event_type: str, payload: Optional[Mapping[str, Any]] = None) -> Event:

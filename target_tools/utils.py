@@ -88,17 +88,12 @@ def add_mboxes_to_request(
 ) -> DeliveryRequest:
     """Add the mboxes that ``request`` does not contain yet. Return ``request``."""
     existing = get_mbox_names(request)
-    part = getattr(request, request_type)
-    if part is None:
-        part = REQUEST_TYPE_MAP[request_type]()
-        setattr(request, request_type, part)
+    part = getattr(request, request_type) or REQUEST_TYPE_MAP[request_type]()
     mboxes: List[MboxRequest] = list(part.mboxes or ())
-    index = max([mbox.index or 0 for mbox in mboxes], default=0)
-    for name in mbox_names:
-        if name not in existing:
-            index += 1
-            mboxes.append(MboxRequest(index=index, name=name))
-    part.mboxes = mboxes
+    first_index = max([mbox.index or 0 for mbox in mboxes], default=0) + 1
+    names = [name for name in mbox_names if name not in existing]
+    part.mboxes = mboxes + [MboxRequest(index=index, name=name) for index, name in enumerate(names, first_index)]
+    setattr(request, request_type, part)
     return request
 
 

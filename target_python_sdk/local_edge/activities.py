@@ -106,29 +106,22 @@ def read_activities(source: ActivitiesSource = None) -> Activities:
 
     Raises ``OptionError``, which names the place in the document.
     """
-    document = read_document(source)
-    with prefix_errors_with(source):
+    with open_document(source) as document:
         return parse_activities(document)
 
 
 @contextlib.contextmanager
-def prefix_errors_with(source: ActivitiesSource) -> Iterator[None]:
-    """Put the file name in front of an ``OptionError`` raised in the block."""
-    try:
-        yield
-    except OptionError as error:
-        if not isinstance(source, (str, Path)):
-            raise
-        raise OptionError(f"{source}: {error}", error.option, error.expected) from None
+def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
+    """Provide the parsed JSON of a file or of the built-in sample. A mapping is provided as it is.
 
-
-def read_document(source: ActivitiesSource = None) -> Any:
-    """Return the parsed JSON of a file or of the built-in sample. A mapping is returned as it is."""
+    The name of the file is put in front of an ``OptionError`` raised in the block.
+    """
     if source is not None and not isinstance(source, (str, Path)):
-        return source
+        yield source
+        return
     path = Path(__file__).with_name("sample.json") if source is None else Path(source)
     try:
-        return json.loads(path.read_text("utf-8-sig"))
+        document = json.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise error_at(str(path), "a file in UTF-8") from error
     except RecursionError as error:
@@ -138,6 +131,10 @@ def read_document(source: ActivitiesSource = None) -> Any:
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
         raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
+    try:
+        yield document
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}", error.option, error.expected) from None
 
 
 def parse_activities(document: JsonValue) -> Activities:

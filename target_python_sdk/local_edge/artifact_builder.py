@@ -16,8 +16,6 @@ from target_python_sdk.local_edge.validation import Json, JsonValue, error_at
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact
 
-VERSION = "1.0.0"
-ENVIRONMENT = "production"
 #: The tokens of every offer, on-device and from the edge.
 RESPONSE_TOKENS = ("activity.id", "activity.name", "experience.id", "experience.name", "location.name")
 GEO_TOKENS = ("geo.city", "geo.country", "geo.state")
@@ -54,8 +52,8 @@ def build_artifact(activities: Activities, *, include_remote: bool = False) -> J
     mboxes, views = _rules_by_location(local)
     uses_geo = bool(activities.geo) or any(_mentions_geo(activity.audience) for activity in local)
     return {
-        "version": VERSION,
-        "meta": {"clientCode": activities.client, "environment": ENVIRONMENT},
+        "version": "1.0.0",
+        "meta": {"clientCode": activities.client, "environment": "production"},
         "globalMbox": DEFAULT_GLOBAL_MBOX,
         "geoTargetingEnabled": uses_geo,
         "responseTokens": [*RESPONSE_TOKENS, *(GEO_TOKENS if uses_geo else ())],

@@ -8,10 +8,9 @@ from target_python_sdk.artifact.format import obfuscate
 from target_python_sdk.local_edge.activities import (
     Activities,
     ActivitiesSource,
+    open_document,
     parse_activities,
     parse_geo,
-    prefix_errors_with,
-    read_document,
 )
 from target_python_sdk.local_edge.artifact_builder import build_artifact, compile_edge_artifact
 from target_python_sdk.local_edge.events import events_by_token
@@ -37,9 +36,8 @@ class EdgeContent:
             **({} if client is None else {"client": check_text(client, "client")}),
             **({} if geo is None else {"geo": parse_geo(geo)}),
         }
-        document = read_document(source)
-        is_artifact = isinstance(document, Mapping) and "rules" in document and "version" in document
-        with prefix_errors_with(source):
+        with open_document(source) as document:
+            is_artifact = isinstance(document, Mapping) and "rules" in document and "version" in document
             if is_artifact:
                 code = check_object(document.get("meta") or {}, "meta").get("clientCode", "acmeclient")
                 loaded = Activities(check_text(code, "meta.clientCode"), ())._replace(**overrides)
@@ -65,9 +63,8 @@ class EdgeContent:
     def summary_lines(self) -> List[str]:
         """Return one line for each activity, or for each location of a rule artifact."""
         if self.activities is None:
-            mboxes, views = self.artifact.mboxes, self.artifact.views
-            lines = [f"{name}: {len(rules)} rules" for name, rules in mboxes.items()]
-            return [*lines, *(f"view {name}: {len(rules)} rules" for name, rules in views.items())]
+            views = {f"view {name}": rules for name, rules in self.artifact.views.items()}
+            return [f"{name}: {len(rules)} rules" for name, rules in {**self.artifact.mboxes, **views}.items()]
         lines = []
         for activity in self.activities.activities:
             where = ", ".join(activity.locations + tuple(f"view {name}" for name in activity.views))

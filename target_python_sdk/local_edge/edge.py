@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import re
+from functools import partial
 from logging import getLogger
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
@@ -62,9 +63,7 @@ class LocalEdge:
         organization_id: str = ORGANIZATION_ID,
         client: Optional[str] = None,
     ) -> None:
-        self._geo = geo
-        self._organization_id = organization_id
-        self._client = client
+        self._read_content = partial(EdgeContent, organization_id=organization_id, geo=geo, client=client)
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
         self.load(activities)
@@ -79,7 +78,7 @@ class LocalEdge:
 
     def load(self, activities: ActivitiesSource) -> None:
         """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
-        self._content = EdgeContent(activities, self._organization_id, self._geo, self._client)
+        self._content = self._read_content(activities)
         self._known_events.update(self._content.events)
 
     @property

@@ -9,8 +9,6 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from target_python_sdk.local_edge.validation import JsonValue
 
-_LOWER, _UPPER = ("<", "<="), (">", ">=")
-
 
 class Share(NamedTuple):
     """The buckets above ``lower`` and up to ``upper``. Bucket 0 is in the first share."""
@@ -38,10 +36,10 @@ class ExperienceShare(NamedTuple):
 
 def share_from_condition(condition: JsonValue) -> Optional[Share]:
     """Return the share that a condition allocates, or None if it does not depend on the bucket."""
-    limits: Dict[bool, float] = {}
-    for operator, limit in _limits(condition):
-        limits.setdefault(operator in _UPPER, limit)
-    return Share(limits.get(False, 0), limits.get(True, 100)) if limits else None
+    limits: Dict[str, float] = {}
+    for name, limit in _limits(condition):
+        limits.setdefault(name, limit)
+    return Share(limits.get("lower", 0), limits.get("upper", 100)) if limits else None
 
 
 def _limits(condition: JsonValue) -> Iterator[Tuple[str, float]]:
@@ -54,10 +52,10 @@ def _limits(condition: JsonValue) -> Iterator[Tuple[str, float]]:
     if operator == "and":
         for part in values:
             yield from _limits(part)
-    elif operator in _LOWER + _UPPER and len(values) == 2:
+    elif operator in ("<", "<=", ">", ">=") and len(values) == 2:
         limit, compared = values
         if isinstance(limit, (int, float)) and compared == {"var": "allocation"}:
-            yield operator, limit
+            yield "lower" if operator.startswith("<") else "upper", limit
 
 
 def explain_match(bucket: float, experience: ExperienceShare) -> str:

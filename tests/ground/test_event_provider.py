@@ -2,7 +2,8 @@
 
 import pytest
 
-from target_tools.event_provider import Event, EventProvider, accepts_event
+from target_tools.callables import accepts
+from target_tools.event_provider import Event, EventProvider
 
 
 def test_all_subscribers_are_called_in_order():
@@ -110,7 +111,7 @@ class Bound:
     ],
 )
 def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
-    assert accepts_event(subscriber) is takes
+    assert accepts(subscriber, 1) is takes
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
@@ -118,7 +119,7 @@ def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
     events, told = EventProvider(), []
     events.subscribe("ready", lambda: told.append(None))
     events.subscribe("ready", told.append)
-    monkeypatch.setattr("target_tools.event_provider.accepts_event", lambda _: pytest.fail("inspected too late"))
+    monkeypatch.setattr("target_tools.event_provider.accepts", lambda *_: pytest.fail("inspected too late"))
     events.emit("ready")
     assert told == [None, {"type": "ready"}]
 
