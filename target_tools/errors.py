@@ -155,11 +155,10 @@ class ApiException(OpenApiException):
 
     def __init__(self, status: Optional[int] = None, reason: Optional[str] = None, http_resp: Any = None) -> None:
         super().__init__()
+        self.status, self.reason = status, reason
         if http_resp is not None:
             self.status, self.reason = http_resp.status, http_resp.reason
             self.body, self.headers = http_resp.data, http_resp.getheaders()
-        else:
-            self.status, self.reason = status, reason
 
     def __str__(self) -> str:
         return http_message(self.status, self.reason, self.headers, self.body)

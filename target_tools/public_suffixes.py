@@ -95,24 +95,19 @@ def public_suffixes() -> PublicSuffixes:
     return PublicSuffixes(zlib.decompress(packed, 31).decode("utf-8"))
 
 
-def _suffix_of(host: str) -> str:
-    """Return the public suffix of ``host``, or "" if the list cannot be read, e.g. without free file descriptors."""
-    try:
-        return public_suffixes().suffix_of(host)
-    except OSError as error:
-        if error.errno is None:  # raised by a signal handler, such as the TimeoutError of a soft time limit
-            raise
-        default_logger().warning("%s cannot be read: the domain of a page is its whole host", DATA_FILE)
-        return ""
-
-
 def split_host(host: str) -> Tuple[str, str, str]:
     """Return the labels before the registrable domain of ``host``, that domain, and its public suffix.
 
     The domain is the suffix and the label before it. Without such a label or a suffix it is the whole host, such as a
-    name in the local network or an IP address.
+    name in the local network or an IP address. So it is if the list cannot be read, e.g. without free file descriptors.
     """
-    suffix = _suffix_of(host)
+    try:
+        suffix = public_suffixes().suffix_of(host)
+    except OSError as error:
+        if error.errno is None:  # raised by a signal handler, such as the TimeoutError of a soft time limit
+            raise
+        default_logger().warning("%s cannot be read: the domain of a page is its whole host", DATA_FILE)
+        suffix = ""
     if not suffix:
         return "", host, ""
     end = len(host) - len(suffix) - 1

@@ -23,9 +23,7 @@ def create_options(mbox: Optional[Part]) -> Optional[List[Option]]:
 
 def create_metrics(mbox: Optional[Part]) -> Optional[List[Metric]]:
     """Return the metrics of an mbox without their analytics, or None for an empty ``mbox``."""
-    if not mbox:
-        return None
-    return [Metric.from_dict({**metric, "analytics": None}) for metric in mbox.get("metrics") or ()]
+    return [Metric.from_dict({**metric, "analytics": None}) for metric in mbox.get("metrics") or ()] if mbox else None
 
 
 def create_analytics_response(mbox: Optional[Part]) -> Optional[AnalyticsResponse]:

@@ -46,7 +46,6 @@ from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
 ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "metrics", "experiences")
-METRIC_KEYS = ("type", "selector")
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
@@ -167,6 +166,7 @@ def _activity(value: JsonValue, place: str) -> Activity:
     locations, views = _names(value, "locations", place), _names(value, "views", place)
     if not locations and not views:
         raise error_at(place, "at least one name in 'locations' or 'views'")
+    metrics = check_objects(value.get("metrics"), f"{place}.metrics", ("type", "selector"))
     return Activity(
         value["id"],
         check_text(value.get("name", f"Activity {value['id']}"), f"{place}.name"),
@@ -176,9 +176,7 @@ def _activity(value: JsonValue, place: str) -> Activity:
         _audience(value.get("audience"), f"{place}.audience"),
         None if value.get("property") is None else check_text(value["property"], f"{place}.property"),
         check_boolean(value.get("remote", False), f"{place}.remote"),
-        tuple(
-            _metric(metric, at) for at, metric in check_objects(value.get("metrics"), f"{place}.metrics", METRIC_KEYS)
-        ),
+        tuple(_metric(metric, at) for at, metric in metrics),
     )
 
 

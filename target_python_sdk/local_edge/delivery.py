@@ -67,8 +67,7 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
     decision = decide(content.artifact, decision_request, EngineContext(content.client, Log(logger)))
     response: Json = {**decision.response.to_dict(by_alias=True, exclude_none=True), "edgeHost": EDGE_HOST}
     analytics = request.experience_cloud and request.experience_cloud.analytics
-    logging_type = analytics and analytics.logging
-    details = _AnswerDetails(content, visitor, logging_type == LoggingType.CLIENT_SIDE)
+    details = _AnswerDetails(content, visitor, bool(analytics and analytics.logging == LoggingType.CLIENT_SIDE))
     for mode in ("execute", "prefetch"):
         details.add_edge_fields(response.get(mode, {}), mode)
     if request.notifications is not None:
@@ -115,7 +114,7 @@ class _AnswerDetails(NamedTuple):
         reason = explain_match(self._bucket(tokens["activity.id"]), experience_of(tokens))
         names = self.content.rules.get("responseTokens") or ()
         option["responseTokens"] = {
-            # UuidGenerator are strings in an answer, but numbers in an artifact.
+            # Ids are strings in an answer, but numbers in an artifact.
             **{name: str(value) if name.endswith(".id") else value for name, value in tokens.items() if name in names},
             "activity.decisioningMethod": "server-side",
             "experience.reason": reason,

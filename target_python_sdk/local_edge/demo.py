@@ -51,7 +51,8 @@ def _run(edge: LocalEdge) -> None:
         prefetched, callbacks = _prefetch(client)
         _show_decisions(f"get_offers, three calls with a callback: prefetch {PRODUCTS} and view checkout", prefetched)
         print(f"   callbacks that ran: {callbacks}")
-        _show_cookies(executed[0])
+        cookies = [(cookie.name, f"{cookie.max_age} s", cookie.value) for cookie in executed[0].cookies()]
+        _show_table(f"cookies to set for {VISITORS[0]}", [("cookie", "max age", "value"), *cookies])
         _show_attributes(client)
         _show_notifications(client, edge, prefetched[0])
         counts = client.stats()
@@ -130,11 +131,6 @@ def _decisions(answer: TargetDeliveryResponse) -> Iterator[Row]:
             yield location["name"], tokens["experience.name"], tokens["experience.reason"]
         for target in location["trace"]["evaluatedCampaignTargets"] if not options else ():
             yield location["name"], "-", target["reason"]
-
-
-def _show_cookies(answer: TargetDeliveryResponse) -> None:
-    rows = [(cookie.name, f"{cookie.max_age} s", cookie.value) for cookie in answer.cookies()]
-    _show_table(f"cookies to set for {VISITORS[0]}", [("cookie", "max age", "value"), *rows])
 
 
 def _show_attributes(client: TargetClient) -> None:

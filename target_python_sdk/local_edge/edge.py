@@ -36,8 +36,6 @@ GEO_ANSWER_KEYS = {
 #: Pages for people. Requests for them are not recorded.
 PAGES = ("/", "/notifications")
 
-Route = Tuple[str, Callable[[RecordedRequest], Reply]]
-
 
 class LocalEdge:
     """A Target edge on this machine, which also serves the rule artifact.
@@ -153,7 +151,7 @@ class LocalEdge:
         path = request.path
         if path not in PAGES:
             self._requests.append(request)
-        routes: Dict[str, Route] = {
+        routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
             DELIVERY_PATH: ("POST", self._serve_delivery),
             GEO_PATH: ("GET", self._serve_geo),
             "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
