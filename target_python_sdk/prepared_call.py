@@ -74,9 +74,7 @@ class PreparedCall(Generic[ResultT]):
         self._artifact: Optional[CurrentArtifact] = None
         self._remote = self._parts_for_the_edge(call.decisioning_method)
         #: The request to the edge; None for an on-device decision.
-        self._http: Optional[HttpRequest] = None
-        if self._remote is not None:
-            self._http = delivery_request(prepared, runtime.settings)
+        self._http = None if self._remote is None else delivery_request(prepared, runtime.settings)
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
         """Return the parts that cannot be decided on-device if the edge decides; None for an on-device decision.

@@ -52,10 +52,7 @@ class ClusterMemory:
     """
 
     def __init__(
-        self,
-        settings: ClientSettings,
-        hint: Optional[str],
-        circuit_is_open: Optional[Callable[[Origin], bool]] = None,
+        self, settings: ClientSettings, hint: Optional[str], circuit_is_open: Optional[Callable[[Origin], bool]] = None
     ) -> None:
         self.hint = hint
         self._settings = settings
@@ -203,22 +200,16 @@ class PayloadLogger:
         return reply
 
     def _send_and_log(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
-        path = request.target.partition("?")[0]
-        place = f"{request.origin}{path}"
+        place = request.url.partition("?")[0]
         self._log.debug("Request sent to %s: %s", place, self._body(request.body))
         try:
             reply = self._send(request, deadline)
         except DeliveryError as error:
             self._log.debug("No response from %s: %s", place, type(error).__name__)
             raise
-        self._log.debug(
-            "Response received from %s: %d, first byte after %.1f ms, attempt %d: %s",
-            place,
-            reply.status,
-            reply.timings.first_byte,
-            reply.attempts,
-            self._body(reply.body),
-        )
+        text = "Response received from %s: %d, first byte after %.1f ms, attempt %d: %s"
+        first_byte, body = reply.timings.first_byte, self._body(reply.body)
+        self._log.debug(text, place, reply.status, first_byte, reply.attempts, body)
         return reply
 
     def _body(self, body: bytes) -> LazyText:

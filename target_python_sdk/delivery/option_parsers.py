@@ -6,20 +6,7 @@ import contextlib
 import enum
 import os
 import re
-from typing import (
-    Any,
-    Callable,
-    Collection,
-    Dict,
-    FrozenSet,
-    Mapping,
-    NoReturn,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-    Union,
-)
+from typing import Any, Callable, Dict, FrozenSet, Mapping, NoReturn, Optional, Sequence, Tuple, TypeVar, Union
 from urllib.parse import urlsplit
 
 from target_python_sdk.delivery.conversion import plain
@@ -254,9 +241,9 @@ def _reject_signature(option: str, function: Callable[..., object], arguments: s
     reject(option, expected, problem=f"expected {expected}, got {describe(function)}")
 
 
-def warn_unknown_events(names: Collection[str], log: Log) -> None:
+def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -> None:
     """Log names of events that the SDK does not emit. An application can emit them with ``event_emitter``."""
-    for name in names:
+    for name in events:
         if name not in EVENT_NAMES:
             hint = suggestion(name, EVENT_NAMES)
             write = log.warning if hint else log.info
