@@ -90,8 +90,8 @@ def parse_client_info(
     text = _limited(user_agent)
     named = _platform(text)
     browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, named)
-    hinted = _limited(platform).strip(' "').lower()
-    return ClientInfo(browser, version, _HINTED_PLATFORMS.get(hinted, named))
+    hinted = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower()) if platform else None
+    return ClientInfo(browser, version, hinted or named)
 
 
 def _limited(text: Optional[str]) -> str:
