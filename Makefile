@@ -75,7 +75,7 @@ clean: ## remove everything that these commands created
 
 $(INSTALLED): setup.cfg
 	@echo "Creating $(VENV) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --quiet --upgrade pip
 	@$(PIP) install --quiet --editable .
 	@touch $@

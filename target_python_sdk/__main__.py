@@ -42,16 +42,16 @@ def _port(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    # Ctrl+C and a supervisor's SIGTERM end the process without a traceback.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ctrl+C and a supervisor's SIGTERM end the process. An exception of a second signal would interrupt the end.
+    received: List[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: received.append(number))
     content = {"client": chosen.client, "organization_id": chosen.organization_id}
     try:
         with LocalEdge(chosen.activities, chosen.port, chosen.host, **content) as edge:
             print(f"http://{edge.domain}", flush=True)
-            while True:
-                time.sleep(3600)
-    except KeyboardInterrupt:
+            while not received:
+                time.sleep(0.1)
         return 0
     except OptionError as error:
         problem = str(error)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 import pytest
 
@@ -52,8 +52,11 @@ def serving(root: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for a graceful stop")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_edge_without_output(root: Path, tmp_path: Path, number: "signal.Signals") -> None:
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]],
+)
+def test_signals_end_the_edge_without_output(root: Path, tmp_path: Path, signals: "List[signal.Signals]") -> None:
     activities = tmp_path / "mine.json"
     experiences = [{"offer": {"html": "mine"}}]
     activities.write_text(json.dumps({"activities": [{"id": 7, "locations": ["m"], "experiences": experiences}]}))
@@ -67,7 +70,8 @@ def test_a_signal_ends_the_edge_without_output(root: Path, tmp_path: Path, numbe
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert json.load(answer)["execute"]["mboxes"][0]["options"][0]["content"] == "mine"
-        process.send_signal(number)
+        for number in signals:
+            process.send_signal(number)
         assert process.wait(10) == 0
         assert process.stdout.read() == ""
         assert process.stderr is not None
