@@ -288,6 +288,8 @@ class DeadlineExceeded(DeliveryError, _MaxRetryError, urllib3.exceptions.Timeout
 class HttpStatusError(DeliveryError, ApiException):
     """The server returned an error status (4xx or 5xx) or a redirect."""
 
+    status: Optional[int] = None  # both base classes declare it
+
     def __init__(self, status: int, reason: str, headers: Mapping[str, str], body: str) -> None:
         DeliveryError.__init__(self, http_message(status, reason, headers, body))
         self.status, self.reason, self.headers, self.body = status, reason, headers, body

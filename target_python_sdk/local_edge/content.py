@@ -2,7 +2,7 @@
 
 import json
 from logging import getLogger
-from typing import Any, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from target_python_sdk.artifact.format import obfuscate
 from target_python_sdk.local_edge.activities import (
@@ -51,7 +51,7 @@ class EdgeContent:
         #: None if the source is a rule artifact.
         self.activities: Optional[Activities] = None if is_artifact else loaded
         #: The artifact for clients.
-        self.rules: Json = rules
+        self.rules: Dict[str, Any] = dict(rules)
         for reason in self.artifact.skipped_rules:
             logger.warning("Skipped a rule: %s", reason)
         #: The events that clients can report.

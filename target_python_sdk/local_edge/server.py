@@ -108,7 +108,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: HttpServer
+    server: HttpServer  # pyright: ignore[reportIncompatibleVariableOverride] - the only server that uses this class
     protocol_version = "HTTP/1.1"
     server_version = "LocalEdge"
     disable_nagle_algorithm = True
