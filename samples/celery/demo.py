@@ -59,6 +59,9 @@ class DemoFailed(Exception):
 
 def main() -> int:
     """Run the demo and return the exit code."""
+    if importlib.util.find_spec("celery") is None:
+        sys.stderr.write("error: Celery is not installed; run: pip install celery\n")
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all processes are stopped
     try:
         with contextlib.ExitStack() as started:

@@ -20,8 +20,10 @@ Then open the address that it prints. It starts a Target edge on this machine wi
 import asyncio
 import contextlib
 import functools
+import importlib.util
 import inspect
 import os
+import sys
 import textwrap
 import uuid
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
@@ -235,6 +237,8 @@ def client_options(edge: Optional[LocalEdge]) -> ClientOptions:
 
 def main() -> None:
     """Serve until Ctrl+C. Start an edge unless the environment names one."""
+    if importlib.util.find_spec("asgiref") is None:  # the page /await needs it
+        sys.exit('error: asgiref is not installed; run: pip install "flask[async]"')
     port = int(os.environ.get("PORT", "5000"))
     if os.environ.get("TARGET_SERVER_DOMAIN"):
         create_application().run(port=port)

@@ -27,9 +27,7 @@ class _OptionalOptions(TypedDict, total=False):
     """The options of ``TargetClient.create`` that have a default. None means "not given"."""
 
     timeout: Optional[float]
-    """The time limit of a whole call in milliseconds. For every time limit, 0 means the default, other values below 1
-    are an error, and a limit below 20 is logged, because it is probably meant in seconds.
-    """
+    """The time limit of a whole call in milliseconds."""
 
     server_domain: Optional[str]
     """``host[:port]`` of every delivery, instead of the edge's hosts."""
@@ -183,7 +181,9 @@ class _CommonCallOptions(TypedDict, total=False):
     """
 
     target_location_hint: Optional[Text]
-    """The value of the visitor's ``mboxEdgeCluster`` cookie: the cluster for this call."""
+    """The value of the visitor's ``mboxEdgeCluster`` cookie. It names the edge cluster for this call, unless
+    ``target_cookie`` or the request names one.
+    """
 
     consumer_id: Optional[str]
     """The consumer of the supplemental data id, for several calls that share one Analytics hit. By default
