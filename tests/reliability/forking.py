@@ -310,7 +310,7 @@ def a_pool(client, hung):
     replaced, urllib3.PoolManager = urllib3.PoolManager, Replacement
     try:
         check(client)
-        manager = client._processes.current().transport._replacements._managers[""]
+        manager = client._processes.current().transport._replacements._managers[None]
         assert isinstance(manager, Replacement)
         with held(manager.pools.lock):
             yield None  # the child exits like a script, which garbage-collects its objects
