@@ -1,25 +1,17 @@
 """Parses and validates the options of a call, before anything is sent."""
 
 import re
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Tuple,
-    Union,
-    get_args,
-    get_origin,
-)
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
 
 from target_python_sdk.delivery import option_parsers as parse
-from target_python_sdk.delivery.conversion import convert_customer_ids, convert_request, hint_text, plain, text_or_none
+from target_python_sdk.delivery.conversion import (
+    convert_customer_ids,
+    convert_request,
+    hint_text,
+    plain,
+    text_or_none,
+    unknown_keys,
+)
 from target_python_sdk.delivery.legacy_messages import (
     EXECUTE_FIELDS_REQUIRED,
     NOTIFICATIONS_REQUIRED,
@@ -33,7 +25,7 @@ from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, shown, suggestion
 from target_tools.errors import OptionError
 from target_tools.logger import Log
-from target_tools.schema.model import Model, copy_with, fields_of
+from target_tools.schema.model import copy_with
 
 if TYPE_CHECKING:
     from target_python_sdk.delivery.visitor_protocol import Visitor
@@ -169,31 +161,9 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
     """Log each key that is not sent once, with the known one that it may be meant for."""
-    for place, key, known in _unknown_keys(request):
+    for place, key, known in unknown_keys(request):
         if log.first_time(("unknown key", key)):
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))
-
-
-def _unknown_keys(
-    value: Any, kind: Any = DeliveryRequest, place: str = "request"
-) -> Iterator[Tuple[str, str, List[str]]]:
-    """Yield the place, the key and the known keys for each key in ``value`` that is no field of its model."""
-    if isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _unknown_keys(item, kind, f"{place}[{index}]")
-        return
-    if not isinstance(value, (Mapping, kind)):
-        return
-    fields, wire_names = fields_of(kind), kind.attribute_map
-    python_names = {wire: name for name, wire in wire_names.items()}
-    for key, item in value.items() if isinstance(value, Mapping) else vars(value).items():
-        name = key if key in wire_names else python_names.get(key)
-        kind_of_item = fields[name].kind if name in fields else None
-        part = get_args(kind_of_item)[0] if get_origin(kind_of_item) is list else kind_of_item
-        if isinstance(part, type) and issubclass(part, Model):
-            yield from _unknown_keys(item, part, f"{place}.{key}")
-        elif name is None and isinstance(value, Mapping):
-            yield place, str(key), [*python_names, *wire_names]
 
 
 def _warn_no_artifact(method: DecisioningMethod, settings: ClientSettings, log: Log) -> None:

@@ -13,20 +13,7 @@ import enum
 import functools
 import math
 import os
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Type,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-)
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union, cast, get_args, get_origin
 
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
@@ -98,6 +85,26 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
     except _NotConvertible as error:
         raise error.as_option_error("request") from None
     return converted
+
+
+def unknown_keys(value: Any, kind: Any = DeliveryRequest, place: str = "request") -> List[Tuple[str, str, List[str]]]:
+    """Return the place, the key and the known keys for each key in ``value`` that is no field of its model."""
+    if isinstance(value, (list, tuple)):
+        return [found for index, item in enumerate(value) for found in unknown_keys(item, kind, f"{place}[{index}]")]
+    if not isinstance(value, (Mapping, kind)):
+        return []
+    unknown = []
+    fields, wire_names = fields_of(kind), kind.attribute_map
+    python_names = {wire: name for name, wire in wire_names.items()}
+    for key, item in value.items() if isinstance(value, Mapping) else vars(value).items():
+        name = key if key in wire_names else python_names.get(key)
+        kind_of_item = fields[name].kind if name in fields else None
+        part = get_args(kind_of_item)[0] if get_origin(kind_of_item) is list else kind_of_item
+        if isinstance(part, type) and issubclass(part, Model):
+            unknown += unknown_keys(item, part, f"{place}.{key}")
+        elif name is None and isinstance(value, Mapping):
+            unknown.append((place, str(key), [*python_names, *wire_names]))
+    return unknown
 
 
 def convert_customer_ids(given: Given) -> List[CustomerId]:
@@ -250,7 +257,7 @@ def _json_key(key: Given) -> str:
     raise _NotConvertible("text as a key", name)
 
 
-def _json_array(value: Sequence[Given], depth: int) -> List[Any]:
+def _json_array(value: Union[List[Given], Tuple[Given, ...]], depth: int) -> List[Any]:
     converted = []
     for item in value:
         try:
