@@ -5,7 +5,7 @@ and the subject of a decision.
 """
 
 import re
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 from tests.comparison.comparing import KnownDifference as D
 
@@ -1699,3 +1699,59 @@ STRICTER: List[D] = [
 ]
 
 KNOWN_DIFFERENCES = [*EVERYWHERE, *REQUESTS, *ATTRIBUTES, *DECIDING, *REFUSALS, *ANSWERS, *DOORS, *STRICTER]
+
+#: Where ``docs/migrating-from-1.1.md`` describes the differences: its words, by the number or topic of the entries.
+#: Entries with a number ``B…`` that is not here are described where the guide has that number.
+DESCRIBED: Dict[str, Tuple[str, ...]] = {
+    "B15": ("`Object of type datetime is not JSON serializable`", "A value that JSON cannot hold"),
+    "B29": ("An empty `id` is sent", "A request that asks for nothing"),
+    "B30": ("None among mboxes or notifications", "A notification without `id` or `timestamp`"),
+    "B31": ("Cookies with fractions in their ages", "Slashes in the cookie's values are quoted"),
+    "B57": ("The client's `telemetry_enabled` has no effect yet",),
+    "Calls: AsyncResult": ("`AsyncResult.get()` gives the envelope",),
+    "Calls: customer ids": ("Customer ids of a visitor without an Experience Cloud id are not sent",),
+    "Calls: envelope": ("An envelope always has `visitor_state`",),
+    "Calls: get_attributes": ("`get_attributes` accepts names that the request prefetches",),
+    "Calls: hint in a host name": (
+        "A cookie or hint determines the host",
+        "`extract_cluster_from_edge_host` returns None",
+    ),
+    "Calls: redirects": ("Redirects, and answers larger than `max_response_bytes`, are errors",),
+    "Calls: retries": ("A call is sent at most three times",),
+    "Calls: session id": ("A session id that the API would refuse is replaced",),
+    "Cookies in other forms": ("A `target_cookie` that was percent-encoded as a whole is decoded",),
+    "D1": ("the documented `max_age`",),
+    "D7": ("Subscribers may have one parameter, the event, or none",),
+    "D10": ("`context` is optional",),
+    "Errors: HTTP status": ("The text of an `ApiException` leaves `Set-Cookie` out",),
+    "Errors: TLS": ("An untrusted certificate is an `ApiException`",),
+    "Errors: connect": ("`no connection to …` for a refused connection",),
+    "Errors: dropped connection": ("a `DeliveryError` for one that was dropped",),
+    "Errors: new cases": (
+        "Invalid options raise `OptionError`",
+        "A `target_cookie` that is neither text nor the dict of an answer",
+        "A request that asks for nothing",
+        "Text in place of the list of names is an `OptionError`",
+        "`ApiClient.deserialize` with an unknown type raises `ApiTypeError`",
+        "The `KeyError` of `Configuration.get_host_from_settings`",
+    ),
+    "Errors: texts": ("`TargetClient()` without options raises `OptionError`", "`args` of an `ApiException` is empty"),
+    "Errors: wrong structure": ("An answer that is not JSON",),
+    "Notifications": ("A notification without `id` or `timestamp` gets one",),
+    "On-device: artifact version": ("The version of an artifact is checked when it arrives",),
+    "On-device: elements": ("Elements of an on-device answer have the classes of the schema",),
+    "On-device: metrics": ("mboxes and page loads without metrics have None as `metrics`",),
+    "On-device: start-up ping": ("the request for the edge cluster has a random session id",),
+    "Reliability: cookies": ("An unreadable cookie, or a device id that the API would refuse, is ignored",),
+    "Requests as dicts": ("A `request` may be a dict in wire form",),
+    "Time limits in seconds": ("Time limits below zero",),
+    "Types: constructor": ("Constructors accept attributes that the schema has added",),
+    "Types: enumerations": ("`DecisioningMethod` is a `str` enumeration",),
+    "Types: the wire": (
+        "a time without a zone is sent as UTC",
+        "numbers in orders and telemetry keep their type",
+        "are sent in the schema's type",
+    ),
+    "Types: to_dict": ("`to_dict` converts tuples to lists",),
+    "import surface 6.6": ("The payload of an event cannot replace the event's `type`",),
+}

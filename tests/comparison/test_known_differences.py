@@ -8,8 +8,9 @@ import pytest
 
 from tests.comparison import recording
 from tests.comparison.comparing import ABSENT, Difference, KnownDifference
-from tests.comparison.known_differences import KNOWN_DIFFERENCES, MODELS
+from tests.comparison.known_differences import DESCRIBED, KNOWN_DIFFERENCES, MODELS
 from tests.comparison.record import SEED
+from tests.support import ROOT
 
 LISTS = pytest.mark.parametrize(
     "known, known_differences",
@@ -117,6 +118,16 @@ def test_every_entry_describes_both_sides() -> None:
         if not side or re.search(side, '"zzz-mutant"')
     ]
     assert vague == []
+
+
+def test_the_migration_guide_describes_every_entry() -> None:
+    """It has the words, or the number, of each."""
+    guide = " ".join((ROOT / "docs" / "migrating-from-1.1.md").read_text(encoding="utf-8").split())
+    numbers = {entry.number for entry in (*KNOWN_DIFFERENCES, *MODELS)}
+    unexplained = {number for number in numbers - set(DESCRIBED) if not re.search(rf"\b{number}\b", guide)}
+    assert unexplained == set()
+    assert [words for each in DESCRIBED.values() for words in each if words not in guide] == []
+    assert set(DESCRIBED) <= numbers
 
 
 @pytest.mark.slow
