@@ -341,7 +341,7 @@ def test_a_call_that_waits_too_long_for_a_worker_fails_once():
             waiting.get()
         go.set()
         busy.get(WAIT)
-        assert client.flush(WAIT)
+        assert client.flush(LONG)
         assert eventually(lambda: told)
         assert [type(error) for error in told] == [DeadlineExceeded]
         assert client.stats()["failures"] == 1

@@ -163,10 +163,10 @@ def test_places_and_notifications_of_a_call_on_device_are_sent_in_it(way, edge, 
 
     with Cdn(says) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
-        assert client.flush(WAIT)
+        assert client.flush(LONG)
         assert eventually(lambda: sum(url == DELIVERY for url, _ in seen) == 2)  # the first asks for the cluster
         del seen[:]
         SPAN.set("mine")
         way(Located(client))
-        assert client.flush(WAIT)
+        assert client.flush(LONG)
     assert sorted(seen) == [(DELIVERY, "mine"), ("/v1/geo", "mine")]
