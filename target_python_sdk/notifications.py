@@ -9,11 +9,15 @@ from typing import Any, Optional
 
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
 from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
+from target_python_sdk.outages import one_line
 from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
+from target_tools.errors import DeliveryError, HttpStatusError
+from target_tools.http.breaker import is_outage
 
 
 def queue_notifications(
@@ -39,9 +43,15 @@ def _send_to_edge(prepared: PreparedRequest, runtime: Runtime) -> None:
 
 def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exception) -> None:
     runtime.counters.undelivered.add()
-    if runtime.should_log_warning():
+    if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
+        error.mask(personal_values(prepared))
+    if isinstance(error, DeliveryError) and error.origin is not None and is_outage(error):
+        should_log = runtime.outages.is_first(error.origin, error, is_lost=True)
+    else:
+        should_log = runtime.should_log_warning()
+    if should_log:
         lost = int(runtime.counters.undelivered)
-        runtime.log.error("Notifications were not delivered (%s); so far %d requests", type(error).__name__, lost)
+        runtime.log.error("Notifications were not delivered (%s); so far %d requests", one_line(error), lost)
     session_id = prepared.session.session_id
     failed = SendNotificationError(notification=prepared.request, session_id=session_id, error=error)
     runtime.events.emit(SEND_NOTIFICATION_ERROR, failed)

@@ -19,6 +19,7 @@ from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
 from target_python_sdk.notifications import queue_notifications
+from target_python_sdk.outages import one_line
 from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import (
@@ -148,11 +149,11 @@ class PreparedCall(Generic[ResultT]):
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
         runtime = self._runtime
-        # An outage is reported when the circuit opens and closes, not by each call.
-        is_reported = runtime.settings.circuit_breaker is not None and is_outage(error)
-        write = runtime.log.debug if is_reported else runtime.log.warning
-        text = "A call failed (%s, request %s); it is answered without offers"
-        write(text, type(error).__name__, self._prepared.request.request_id)
+        origin = error.origin or (None if self._http is None else str(self._http.origin))
+        is_known = origin is not None and is_outage(error) and not runtime.outages.is_first(origin, error)
+        write = runtime.log.debug if is_known else runtime.log.warning
+        text = "A call failed (request %s); it is answered without offers: %s"
+        write(text, self._prepared.request.request_id, one_line(error))
         method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
         envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
         envelope.error = error

@@ -18,7 +18,7 @@ from target_python_sdk.delivery.geo import geo_request
 from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
-from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClosed, CircuitOpened
+from target_python_sdk.outages import OutageLog
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortScope
@@ -29,7 +29,7 @@ from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, TargetError
 from target_tools.event_provider import EventProvider
-from target_tools.http.breaker import CircuitBreaker, CircuitChange
+from target_tools.http.breaker import CircuitBreaker
 from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import FailoverSender, RetryingSender
@@ -70,12 +70,13 @@ class Runtime:
         )
         self.transport = Transport(settings.transport(), self.workers.blocking)
         retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries, log)
-        self.send: Send = PayloadLogger(retrying, log, settings.log_payloads)
+        self.outages = OutageLog(events, log)
+        self.send: Send = PayloadLogger(retrying, log, settings.log_payloads, self.outages.answered)
         self.counters = Counters()
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
-            on_change = partial(_report_circuit_change, events, log)
-            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, on_change)
+            change_circuit = self.outages.change_circuit
+            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
             self.send, circuit_is_open = breaking, breaking.is_open
         hint = valid_hint(settings.target_location_hint) if inherited is None else inherited.location_hint
         if inherited is None and hint is None and settings.target_location_hint is not None:
@@ -132,6 +133,7 @@ class Runtime:
         if self.artifacts is not None:
             self.artifacts.stop()
         self.transport.close()
+        self.outages.close()
         return done
 
     def discard_inherited(self) -> None:
@@ -213,17 +215,3 @@ def _request_location_hint(
         log.debug("Unable to retrieve location hint cookie. (%s)", type(error).__name__)
     except Exception:  # noqa: BLE001 - a custom pool manager may raise anything, and no call waits for the answer
         log.exception_safely("Unable to retrieve location hint cookie.")
-
-
-def _report_circuit_change(events: EventProvider, log: Log, change: CircuitChange) -> None:
-    """Report a circuit that opens or closes by one log line and one event."""
-    origin, _, failures, calls, cause, seconds = change
-    opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}
-    if seconds is None:
-        text = "Circuit of %s opened after %d failures in %d calls; the last was %s"
-        log.warning(text, origin, failures, calls, cause)
-        events.emit(CIRCUIT_OPENED, opened)
-    else:
-        log.info("Circuit of %s closed after %.1f s", origin, seconds)
-        closed: CircuitClosed = {**opened, "open_seconds": seconds}
-        events.emit(CIRCUIT_CLOSED, closed)

@@ -211,11 +211,12 @@ class DeliveryError(TargetError):
     """The edge sent no usable response.
 
     ``request`` is the request, ``request_id`` its id, which the message names, ``status`` the HTTP status of the
-    response or None, and ``attempts`` the number of attempts.
+    response or None, and ``attempts`` the number of attempts. ``origin`` is the ``scheme://host:port`` of the server.
     """
 
     request: Any = None
     request_id: Optional[str] = None
+    origin: Optional[str] = None
     status: Optional[int] = None
     attempts: int = 1
 

@@ -21,6 +21,7 @@ from target_python_sdk.protocol import DELIVERY_PATH, EDGE_CLUSTER_PREFIX, EDGE_
 from target_python_sdk.types import DeliveryRequest, DeliveryResponse
 from target_tools.clock import Deadline, monotonic
 from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, OptionError, escape_text
+from target_tools.http.breaker import FAILING_STATUSES
 from target_tools.http.failures import status_error
 from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json, render_json
 from target_tools.logger import LazyText, Log
@@ -175,6 +176,7 @@ def request_edge(
                 raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
     except DeliveryError as error:
         error.request, error.request_id = prepared.request, prepared.request.request_id
+        error.origin = error.origin or str(request.origin)
         if reply is not None:
             error.status, error.attempts = reply.status, reply.attempts
         raise
@@ -186,17 +188,29 @@ def request_edge(
 
 
 class PayloadLogger:
-    """A ``send`` function that logs each request and its reply."""
+    """A ``send`` function that logs each request and its reply.
 
-    def __init__(self, send: Send, log: Log, log_payloads: bool) -> None:
+    ``on_answer`` is called after each reply, unless its status means that the origin is down.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        log: Log,
+        log_payloads: bool,
+        on_answer: Callable[[Origin, Deadline], object] = lambda origin, deadline: None,
+    ) -> None:
         self._send = send
         self._log = log
         self._log_payloads = log_payloads
+        self._on_answer = on_answer
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         reply = self._send_and_log(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
         if not reply.is_matched and self._log.first_time("requestId"):
             self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
+        if reply.status not in FAILING_STATUSES:
+            self._on_answer(request.origin, deadline)
         return reply
 
     def _send_and_log(self, request: HttpRequest, deadline: Deadline) -> HttpReply:

@@ -35,8 +35,8 @@ PROBE_SECONDS = 1.0
 #: The number of windows that the breaker looks back if there were few calls.
 _OLDEST_WINDOW = 6
 
-#: Receives the outcome of a call: the cause of a failure, or None if the origin answered.
-_Report = Callable[[Optional[str]], None]
+#: Receives the outcome of a call: the cause of a failure or None if the origin answered, and the text of the cause.
+_Report = Callable[[Optional[str], str], None]
 
 
 class CircuitChange(NamedTuple):
@@ -52,6 +52,8 @@ class CircuitChange(NamedTuple):
     cause: str
     #: The time that the circuit was open; None at its opening.
     seconds: Optional[float] = None
+    #: The message of the last failure; empty for a status.
+    text: str = ""
 
 
 class _Half:
@@ -194,14 +196,14 @@ class CircuitBreaker:
             reply = self._send(request, deadline)
         except DeliveryError as error:
             if isinstance(error, InvalidResponse):
-                report(None)
+                report(None, "")
             elif _is_failure(error, late_counts):
-                report(type(error).__name__)
+                report(type(error).__name__, error.message)
             raise
-        report(str(reply.status) if reply.status in FAILING_STATUSES else None)
+        report(str(reply.status) if reply.status in FAILING_STATUSES else None, "")
         return reply
 
-    def _count(self, circuit: _Circuit, origin: Origin, cause: Optional[str]) -> None:
+    def _count(self, circuit: _Circuit, origin: Origin, cause: Optional[str], text: str) -> None:
         """Count a call through the closed circuit, and open it if too many failed."""
         now = monotonic()
         number = int(now / self._half_seconds)
@@ -214,7 +216,7 @@ class CircuitBreaker:
         if failures < self._policy.failures or failures < self._policy.rate * calls:
             return
         if circuit.opened.get() is None:
-            change = CircuitChange(str(origin), True, failures, calls, cause)
+            change = CircuitChange(str(origin), True, failures, calls, cause, text=text)
             if circuit.opened.set(_Outage(change, now, now + self._cooldown())):
                 self._on_change(change)
 
@@ -235,7 +237,7 @@ class CircuitBreaker:
         finally:
             outage.end_probe(probe)
 
-    def _conclude(self, circuit: _Circuit, outage: _Outage, cause: Optional[str]) -> None:
+    def _conclude(self, circuit: _Circuit, outage: _Outage, cause: Optional[str], text: str) -> None:
         """Close the circuit after a successful probe; renew the cooldown after a failed one."""
         now = monotonic()
         if cause is not None:
@@ -267,4 +269,6 @@ def _is_failure(error: DeliveryError, late_counts: bool) -> bool:
 
 def _refusal(outage: _Outage, outlook: str) -> CircuitOpen:
     change = outage.change
-    return CircuitOpen(f"{change.origin}: circuit open after {change.failures} failures; {outlook}")
+    error = CircuitOpen(f"{change.origin}: circuit open after {change.failures} failures; {outlook}")
+    error.origin = change.origin
+    return error

@@ -123,8 +123,8 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
     if not isinstance(error, (OSError, urllib3_errors.HTTPError)):
         return None
     if not is_opening:
-        is_silent = isinstance(error, http.client.RemoteDisconnected) and place.startswith("http:")
-        hint = _TLS_HINT if is_silent else ""
+        is_silent = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not exchange.received
+        hint = _TLS_HINT if is_silent and place.startswith("http:") else ""
         return ConnectionFailed(f"{place} dropped the connection: {_text_of(error)}{hint}", "exchange")
     # A proxy that refuses the tunnel will refuse it again.
     refused = str(error).startswith("Tunnel connection failed: 4")

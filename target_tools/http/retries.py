@@ -68,12 +68,12 @@ class RetryingSender:
             try:
                 reply = self._send(request, deadline)
             except ConnectionFailed as error:
-                error.attempts = attempt
+                error.attempts, error.origin = attempt, str(request.origin)
                 if not self._retry_connection(request, error, attempt, deadline, budget):
                     raise
                 reason = str(error)
             except DeliveryError as error:
-                error.attempts = attempt
+                error.attempts, error.origin = attempt, str(request.origin)
                 raise
             else:
                 if attempt > 1:

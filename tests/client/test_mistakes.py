@@ -30,7 +30,8 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import CustomerId, MboxRequest, VisitorId
 from tests.client.mistakes import CALLS, CLIENT_OPTIONS, LOGGED
-from tests.support import ANSWER_BYTES, body_of, client_of, eventually, offers, options_for
+from tests.conformance.builders import artifact, rule
+from tests.support import ANSWER_BYTES, LONG, body_of, client_of, eventually, offers, options_for
 
 pytestmark = pytest.mark.server
 
@@ -431,39 +432,145 @@ def test_plain_http_with_a_server_of_tls_names_the_option(server, call):
 # The log of an outage
 
 
-@pytest.mark.parametrize("on_error", ["raise", "default"])
-def test_an_outage_is_two_lines(on_error, call, caplog):
-    outage, breaker = [True], {"failures": 5, "cooldown": 20}
+class Outage:
+    """A handler that drops connections while ``lasts``."""
 
-    def handle(connection):
+    def __init__(self):
+        self.lasts = True
+
+    def __call__(self, connection):
         while connection.read_request():
-            if outage:
+            if self.lasts:
                 return
             connection.send(response(ANSWER_BYTES))
 
-    with SocketServer(handle) as server, client_of(server, on_error=on_error, circuit_breaker=breaker) as client:
-        for _ in range(60):
-            with contextlib.suppress(DeliveryError):
-                call(client, offers())
-        outage.clear()
 
-        def works():
-            with contextlib.suppress(DeliveryError):
-                return call(client, offers()).error is None
+def lines_of(caplog):
+    """Return the level and the text of each line above DEBUG."""
+    return [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
 
-        assert eventually(works)
+
+def deciding_client(method, server, **options):
+    """Create a client whose on-device decisions send notifications to ``server``."""
+    if method != "server-side":
+        options["artifact_payload"] = artifact(home=[rule("A")])
+    return client_of(server, decisioning_method=method, target_location_hint="35", **options)
+
+
+def try_calls(count, client, call):
+    """Call, and wait for the notifications. Return the number of calls that raised or have an error."""
+    failures = 0
+    for _ in range(count):
+        try:
+            failures += call(client, offers()).error is not None
+        except DeliveryError:
+            failures += 1
+        assert client.flush(LONG)
+    return failures
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("on_error", ["raise", "default"])
+def test_an_outage_is_two_lines(on_error, method, call, caplog):
+    outage, breaker = Outage(), {"failures": 5, "cooldown": 20}
+    with SocketServer(outage) as server:
+        with deciding_client(method, server, on_error=on_error, circuit_breaker=breaker) as client:
+            try_calls(20, client, call)
+            outage.lasts = False
+
+            def works():
+                try_calls(1, client, call)
+                return any(level == "INFO" for level, _ in lines_of(caplog))
+
+            assert eventually(works)
+            lost = client.stats()["undelivered"]
         origin = f"http://{server.domain}"
-    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
-    assert [level for level, _ in lines] == ["WARNING", "INFO"]
-    assert lines[0][1] == f"Circuit of {origin} opened after 5 failures in 5 calls; the last was ConnectionFailed"
-    assert re.fullmatch(rf"Circuit of {origin} closed after \d+\.\d s", lines[1][1])
+    (level, first), (info, last) = lines_of(caplog)
+    cause = f"ConnectionFailed: {origin} dropped the connection: Remote end closed connection without response"
+    cause += "; if the server expects TLS, see the option 'secure'"
+    closed = rf"Circuit of {origin} closed after \d+\.\d s"
+    assert info == "INFO"
+    if method != "server-side":
+        assert (level, first) == ("ERROR", f"Notifications were not delivered ({cause}); so far 1 requests")
+        assert re.fullmatch(rf"{closed}; {lost} requests with notifications were lost", last)
+        return
+    assert level == "WARNING"
+    assert re.fullmatch(closed, last)
+    if on_error == "raise":
+        assert first == f"Circuit of {origin} opened after 5 failures in 5 calls; the last was {cause}"
+    else:
+        assert re.fullmatch(
+            rf"A call failed \(request [\w-]+\); it is answered without offers: {re.escape(cause)}", first
+        )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("breaker", [True, False])
+def test_fewer_failures_than_open_the_circuit_are_logged_once(breaker, method, call, caplog):
+    outage = Outage()
+    with SocketServer(outage) as server:
+        with deciding_client(method, server, on_error="default", circuit_breaker=breaker) as client:
+            try_calls(3, client, call)
+            if method == "server-side":
+                (line,) = lines_of(caplog)
+                assert line[0] == "WARNING"
+            outage.lasts = False
+            assert try_calls(1, client, call) == 0
+            outage.lasts = True
+            try_calls(1, client, call)  # a new outage
+            lost = client.stats()["undelivered"]
+    levels = [level for level, _ in lines_of(caplog)]
+    if method == "server-side":
+        assert levels == ["WARNING", "WARNING"]
+    else:
+        assert levels == ["ERROR"] * 4
+        texts = [text for _, text in lines_of(caplog)]
+        assert texts[1] == f"3 requests with notifications were not delivered to http://{server.domain}"
+        assert texts[3] == f"1 requests with notifications were not delivered to http://{server.domain}"
+        assert lost == 4
+
+
+def test_30_failures_without_a_circuit_breaker_are_one_line(call, caplog):
+    with SocketServer(Outage()) as server:
+        with client_of(server, on_error="default", circuit_breaker=False) as client:
+            assert try_calls(30, client, call) == 30
+    assert [level for level, _ in lines_of(caplog)] == ["WARNING"]
+
+
+MISTAKEN_SERVERS = {
+    "nothing listens": ({"server_domain": "127.0.0.1:9"}, "ConnectionFailed: no connection to http://127.0.0.1:9: "),
+    "unknown host": (
+        {"server_domain": "no.such.host.invalid"},
+        "ConnectionFailed: no connection to no.such.host.invalid: ",
+    ),
+    "TLS": ({"secure": True}, "; the server seems to expect plain HTTP, see the option 'secure'"),
+    "slow": ({"timeout": 30, "retries": 1}, "DeadlineExceeded: no answer from "),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKEN_SERVERS)
+def test_a_client_without_any_answer_logs_the_cause_once(mistake, call, caplog):
+    options, cause = MISTAKEN_SERVERS[mistake]
+
+    def bad_request(connection):
+        if mistake == "slow":
+            connection.hang()
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with SocketServer(bad_request) as server:
+        with client_of(server, on_error="default", **options) as client:
+            assert try_calls(3, client, call) == 3
+    ((level, text),) = lines_of(caplog)
+    assert level == "WARNING"
+    assert cause in text
 
 
 def test_a_refused_request_is_logged_by_a_client_that_answers_without_offers(caplog):
     with SocketServer(answer(b"{}", 400)) as server, client_of(server, on_error="default") as client:
         request_id = client.get_offers(offers()).request.request_id
     (line,) = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
-    assert line == f"A call failed (HttpStatusError, request {request_id}); it is answered without offers"
+    text = f"A call failed (request {request_id}); it is answered without offers: HttpStatusError: (400); Reason: "
+    assert line.startswith(text)
 
 
 def test_a_retry_is_logged_at_debug_with_its_reason(caplog):

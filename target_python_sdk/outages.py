@@ -1,0 +1,117 @@
+"""Logs each outage of an origin in two lines, however many calls and notifications fail.
+
+The first failure that has no other report is a line with its cause: a call that is answered without offers, a lost
+notification, or the opening of the circuit. Later failures are details until the origin answers again, except the first
+with another cause while the circuit is closed. The closing of the circuit is the second line. If the circuit did not
+open, there is no second line unless notifications were lost.
+"""
+
+from typing import Dict
+
+from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClosed, CircuitOpened
+from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.lock_free import MAX_ENTRIES, Counter, Once
+from target_tools.errors import CircuitOpen, DeliveryError, HttpStatusError
+from target_tools.event_provider import EventProvider
+from target_tools.http.breaker import CircuitChange
+from target_tools.http.messages import Origin
+from target_tools.logger import Log
+
+
+class _Outage:
+    """The failures of an origin since its last answer."""
+
+    def __init__(self) -> None:
+        self.began_at = monotonic()
+        self.circuit_is_open = False
+        #: Set by the first failure that is logged.
+        self.first: Once[object] = Once()
+        self._causes: Dict[str, object] = {}
+        #: Requests with notifications that were lost.
+        self.lost = Counter()
+
+    def is_new_cause(self, cause: str) -> bool:
+        """Return True to the first caller with this cause."""
+        mine = object()
+        return self._causes.setdefault(cause, mine) is mine
+
+
+class OutageLog:
+    """The outages of one client in one process."""
+
+    def __init__(self, events: EventProvider, log: Log) -> None:
+        self._events = events
+        self._log = log
+        self._outages: Dict[str, _Outage] = {}
+
+    def is_first(self, origin: str, error: DeliveryError, is_lost: bool = False) -> bool:
+        """Return whether to log a failure of ``origin``. ``is_lost`` is True if a notification was lost."""
+        outage = self._outage(origin)
+        if is_lost:
+            outage.lost.add()
+        if isinstance(error, CircuitOpen):
+            return False  # the opening is logged
+        cause = str(error.status) if isinstance(error, HttpStatusError) else type(error).__name__
+        is_new_cause = outage.is_new_cause(cause)
+        return outage.first.set(error) or (is_new_cause and not outage.circuit_is_open)
+
+    def answered(self, origin: Origin, deadline: Deadline) -> None:
+        """End the outage of ``origin``, unless the call began before it or the circuit is open."""
+        if not self._outages:
+            return
+        name = str(origin)
+        outage = self._outages.get(name)
+        if outage is not None and not outage.circuit_is_open and outage.began_at <= deadline.at - deadline.seconds:
+            self._end(name)
+
+    def change_circuit(self, change: CircuitChange) -> None:
+        """Report a circuit that opens or closes by one event, and by one line unless its outage has a line."""
+        origin = change.origin
+        failures, calls, cause = change.failures, change.calls, change.cause
+        opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}
+        if change.seconds is None:
+            outage = self._outage(origin)
+            outage.circuit_is_open = True
+            write = self._log.warning if outage.first.set(change) else self._log.debug
+            text = "Circuit of %s opened after %d failures in %d calls; the last was %s"
+            write(text, origin, failures, calls, f"{cause}: {change.text}" if change.text else cause)
+            self._events.emit(CIRCUIT_OPENED, opened)
+        else:
+            lost = self._take_lost(origin)
+            text = "Circuit of %s closed after %.1f s"
+            if lost:
+                self._log.info(text + "; %d requests with notifications were lost", origin, change.seconds, lost)
+            else:
+                self._log.info(text, origin, change.seconds)
+            closed: CircuitClosed = {**opened, "open_seconds": change.seconds}
+            self._events.emit(CIRCUIT_CLOSED, closed)
+
+    def close(self) -> None:
+        """Report the notifications that were lost in outages that have not ended."""
+        for origin in list(self._outages):
+            self._end(origin)
+
+    def _outage(self, origin: str) -> _Outage:
+        outage = self._outages.get(origin)
+        if outage is None:
+            if len(self._outages) >= MAX_ENTRIES:
+                self._end(next(iter(list(self._outages)), origin))
+            outage = self._outages.setdefault(origin, _Outage())
+        return outage
+
+    def _end(self, origin: str) -> None:
+        lost = self._take_lost(origin)
+        if lost:
+            self._log.error("%d requests with notifications were not delivered to %s", lost, origin)
+
+    def _take_lost(self, origin: str) -> int:
+        """Forget the outage of ``origin``, and return the number of lost requests with notifications."""
+        outage = self._outages.pop(origin, None)
+        return 0 if outage is None else int(outage.lost)
+
+
+def one_line(error: Exception) -> str:
+    """Return the class and the message of an error, for the log."""
+    if not isinstance(error, DeliveryError):
+        return type(error).__name__
+    return f"{type(error).__name__}: {'; '.join(error.message.splitlines())}"
