@@ -75,7 +75,7 @@ SECTIONS = {
 #: The classes with the options of each page.
 CLASSES = {
     "client.md": ("_RequiredOptions", "_OptionalOptions"),
-    "calls.md": ("_RequestOption", "_CommonCallOptions", "_CallbackOption"),
+    "calls.md": ("_RequestOption", "_CommonCallOptions", "_AnswerCallbackOption"),
 }
 
 

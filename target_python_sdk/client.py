@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Type, TypeVar, overload
 
-from target_python_sdk.delivery.call_options import (
-    Call,
-    call_options,
-    check_notifications,
-    check_offers,
-    merge_options,
-    parse_mbox_names,
-    with_mboxes,
-)
+from target_python_sdk.client_calls import ClientCalls, Options
+from target_python_sdk.delivery.call_options import Call, call_options, merge_options
 from target_python_sdk.delivery.legacy_messages import PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
-from target_python_sdk.overridden_methods import attributes_function
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
-from target_python_sdk.types import TargetDeliveryResponse
-from target_tools.attributes_provider import AttributesProvider
-from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.lock_free import PerProcess
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import ClientClosed, OptionError
@@ -32,25 +21,11 @@ from target_tools.logger import Log
 
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
     from target_python_sdk.client_views import ClientConfig, DecisioningEngine
-    from target_python_sdk.delivery.option_types import (
-        AttributesCallbackOptions,
-        AttributesOptions,
-        CallbackOptions,
-        CallKeywords,
-        CallOptionName,
-        CallOptions,
-        ClientKeywords,
-        ClientOptions,
-        UncheckedT,
-    )
-    from target_python_sdk.overridden_methods import Method
-    from target_python_sdk.prepared_call import PreparedCall
+    from target_python_sdk.delivery.option_types import ClientKeywords, ClientOptionName, ClientOptions, UncheckedT
     from target_python_sdk.runtime import Runtime
-    from target_tools.concurrency.tasks import AsyncResult
     from target_tools.typing_compat import Unpack
 
-ResultT = TypeVar("ResultT")
-Options = Optional[Mapping[Any, Any]]
+ClientT = TypeVar("ClientT", bound="TargetClient")
 
 #: The default of ``create``. Its type is not Optional, so that type checkers name a misspelled option.
 _NO_OPTIONS: Any = None
@@ -64,7 +39,7 @@ class AuthState:
     LOGGED_OUT = 2
 
 
-class TargetClient:
+class TargetClient(ClientCalls):
     """A client of Adobe Target for any number of visitors and threads.
 
     Create it once per process or application with :meth:`create`. A call takes no lock, so all threads can share
@@ -95,15 +70,30 @@ class TargetClient:
         self._is_closed = False
         self._ready: Optional[ReadyEvent] = None
 
-    @staticmethod
-    def create(options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]) -> TargetClient:
+    @overload
+    @classmethod
+    def create(
+        cls: Type[ClientT], options: Dict[ClientOptionName, UncheckedT], **keywords: Unpack[ClientKeywords]
+    ) -> ClientT: ...
+    @overload
+    @classmethod
+    def create(
+        cls: Type[ClientT], options: Dict[str, UncheckedT], **keywords: Unpack[ClientKeywords]
+    ) -> ClientT: ...
+    @overload
+    @classmethod
+    def create(
+        cls: Type[ClientT], options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]
+    ) -> ClientT: ...
+    @classmethod
+    def create(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientT:
         """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
 
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.
         """
         given = merge_options(options, keywords)
-        client = TargetClient({**(given if isinstance(given, Mapping) else {}), "internal": True})
+        client = cls({**(given if isinstance(given, Mapping) else {}), "internal": True})
         client._wait_until_ready()
         return client
 
@@ -111,109 +101,6 @@ class TargetClient:
     def get_visitor_cookie_name(organization_id: str) -> str:
         """Return the name of the cookie of the Experience Cloud visitor."""
         return VISITOR_COOKIE_PREFIX + organization_id
-
-    @overload
-    def get_offers(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def get_offers(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
-    @overload
-    def get_offers(self, options: CallbackOptions) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def get_offers(self, options: Dict[CallOptionName, UncheckedT]) -> Any: ...
-    @overload
-    def get_offers(self, options: Dict[str, UncheckedT]) -> Any: ...
-    @overload
-    def get_offers(self, options: CallOptions) -> TargetDeliveryResponse: ...
-    def get_offers(self, options: Options = None, **keywords: Any) -> Any:
-        """Return the offers for a request, with the cookies to set.
-
-        Options are a dict, keyword arguments, or both: ``get_offers({"request": request})``,
-        ``get_offers(request=request, timeout=500)``. The request is a ``DeliveryRequest`` or a dict.
-
-        ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
-        ``timeout``. With a ``callback`` it returns an
-        :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` before anything
-        is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
-        """
-        return self._execute(self._offers_call(merge_options(options, keywords)), _identity)
-
-    async def get_offers_async(
-        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
-    ) -> TargetDeliveryResponse:
-        """Return the offers without blocking the event loop. A worker executes the call."""
-        return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
-
-    @overload
-    def send_notifications(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def send_notifications(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
-    @overload
-    def send_notifications(self, options: CallbackOptions) -> AsyncResult[TargetDeliveryResponse]: ...
-    @overload
-    def send_notifications(self, options: Dict[CallOptionName, UncheckedT]) -> Any: ...
-    @overload
-    def send_notifications(self, options: Dict[str, UncheckedT]) -> Any: ...
-    @overload
-    def send_notifications(self, options: CallOptions) -> TargetDeliveryResponse: ...
-    def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
-        """Report displays and clicks to the edge. The answer names the notifications that it accepted.
-
-        Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
-        """
-        return self._execute(self._notifications_call(merge_options(options, keywords)), _identity)
-
-    async def send_notifications_async(
-        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
-    ) -> TargetDeliveryResponse:
-        """Report displays and clicks without blocking the event loop."""
-        return await self._execute_async(self._notifications_call(merge_options(options, keywords)), _identity)
-
-    @overload
-    def get_attributes(
-        self, mbox_names: Sequence[str], **options: Unpack[AttributesCallbackOptions]
-    ) -> AsyncResult[AttributesProvider]: ...
-    @overload
-    def get_attributes(
-        self, mbox_names: Sequence[str], options: AttributesCallbackOptions
-    ) -> AsyncResult[AttributesProvider]: ...
-    @overload
-    def get_attributes(self, mbox_names: Sequence[str], options: Dict[CallOptionName, UncheckedT]) -> Any: ...
-    @overload
-    def get_attributes(self, mbox_names: Sequence[str], options: Dict[str, UncheckedT]) -> Any: ...
-    @overload
-    def get_attributes(
-        self,
-        mbox_names: Sequence[str],
-        options: Optional[AttributesOptions] = None,
-        **keywords: Unpack[AttributesOptions],
-    ) -> AttributesProvider: ...
-    def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
-        """Return the JSON offers of ``mbox_names`` as plain values.
-
-        Names that the request does not ask for yet are added to ``execute`` in a copy of it.
-        Waits, returns and raises as :meth:`get_offers` does.
-        """
-        merged = merge_options(options, keywords)
-        call = self._attributes_call(mbox_names, merged)
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
-        if get_offers is None:
-            return self._execute(call, AttributesProvider)
-        function = attributes_function(get_offers, merged, call)
-        return function() if call.callback is None else self._submit(function, call)
-
-    async def get_attributes_async(
-        self,
-        mbox_names: Sequence[str],
-        options: AttributesOptions = _NO_OPTIONS,
-        **keywords: Unpack[AttributesOptions],
-    ) -> AttributesProvider:
-        """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
-        merged = merge_options(options, keywords)
-        call = self._attributes_call(mbox_names, merged)
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
-        if get_offers is None:
-            return await self._execute_async(call, AttributesProvider)
-        return await self._submit(attributes_function(get_offers, merged, call), call)
 
     @property
     def config(self) -> ClientConfig:
@@ -331,23 +218,6 @@ class TargetClient:
         else:
             event.emit_if_overdue()
 
-    def _offers_call(self, options: Options) -> Call:
-        call = self._parse_call(options)
-        check_offers(call.request)
-        return call
-
-    def _notifications_call(self, options: Options) -> Call:
-        call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
-        check_notifications(call.request)
-        return call
-
-    def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
-        names = parse_mbox_names(mbox_names)
-        call = self._parse_call(options, requires_request=False)
-        call = call._replace(request=with_mboxes(call.request, names))
-        check_offers(call.request)
-        return call
-
     def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
         if self._is_closed:
             raise ClientClosed("the client was closed")
@@ -355,45 +225,10 @@ class TargetClient:
             self._ensure_ready_event(self._ready)
         return call_options(options, self._settings, self._log, requires_request)
 
-    def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
-        """Return the result of a call; with a callback, the ``AsyncResult`` that will hold it."""
-        prepared = self._prepare(call, convert)
-        return prepared.execute() if call.callback is None else prepared.submit()
-
-    async def _execute_async(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
-        running_loop()  # raises if there is no event loop, before anything is sent
-        return await self._prepare(call, convert).submit()
-
-    def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
-        send_notifications = None
-        if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
-            send_notifications = _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
-        return self._call_class(call, self._processes.get(), convert, send_notifications)
-
-    def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
-        """Let a worker call ``function`` and the callbacks of ``call``."""
-        from target_tools.concurrency.tasks import CallbackTask  # noqa: PLC0415 - imported with the first client
-
-        task = CallbackTask(function, call.callback, call.err_callback, self._log)
-        return self._processes.get().workers.submit_call(task)
-
-
-#: The methods that a subclass or a test may replace.
-_GET_OFFERS, _SEND_NOTIFICATIONS = TargetClient.get_offers, TargetClient.send_notifications
-
-
-def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
-    """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
-    return None if getattr(method, "__func__", None) is genuine else method
-
 
 def _location_hint(settings: ClientSettings, processes: PerProcess[Runtime]) -> Optional[str]:
     runtime = processes.current()
     return settings.target_location_hint if runtime is None else runtime.location_hint
-
-
-def _identity(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
-    return envelope
 
 
 def _to_seconds(timeout: Optional[float]) -> Optional[float]:

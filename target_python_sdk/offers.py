@@ -111,6 +111,11 @@ class Offer:
         """The name of the experience, or its id.  None unless Target adds the response tokens ``experience.…``."""
         return self._name_or_id("experience")
 
+    def to_json(self) -> Dict[str, Any]:
+        """Return the offer as JSON can hold it: ``kind``, ``name``, ``key`` and the options, as the edge sent them."""
+        options = [option.to_json() for option in self.options]
+        return {"kind": self.kind, "name": self.name, "key": self.key, "options": options}
+
     def display(self) -> Notification:
         """Return the notification that this prefetched offer was shown, with an id and the present time.
 

@@ -261,12 +261,12 @@ def locations_of(response: DeliveryResponse) -> List[Any]:
 
 def _empty_response(request: DeliveryRequest) -> DeliveryResponse:
     """Return the response to ``request`` of an edge that has no offer for it."""
-    response = DeliveryResponse()
+    response = DeliveryResponse(request_id=request.request_id)
     execute, prefetch = request.execute, request.prefetch
     if execute is not None:
         response.execute = ExecuteResponse(**_empty_parts(execute, MboxResponse))
     if prefetch is not None:
-        views: Optional[List[View]] = [] if prefetch.views else None
+        views = None if prefetch.views is None else [View(view.name, view.key) for view in prefetch.views if view.name]
         response.prefetch = PrefetchResponse(views=views, **_empty_parts(prefetch, PrefetchMboxResponse))
     return response
 

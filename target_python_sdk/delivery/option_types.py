@@ -1,10 +1,12 @@
 """The options of a client and of a call as TypedDicts, for the type checkers of applications."""
 
 import os
-from typing import Any, Callable, Dict, Literal, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Collection, Dict, Literal, Mapping, Optional, Protocol, Sequence, TypeVar, Union
 
-from target_python_sdk.types import CustomerId, DeliveryRequest
+from target_python_sdk.types import CustomerId, DeliveryRequest, TargetDeliveryResponse
+from target_tools.attributes_provider import AttributesProvider
 from target_tools.enums import DecisioningMethod
+from target_tools.schema.model import Model
 from target_tools.typing_compat import TypedDict
 
 Text = Union[str, bytes]
@@ -13,6 +15,15 @@ FilePath = Union[str, "os.PathLike[str]"]
 RequestDict = Dict[str, Any]
 #: Customer ids as models, or by integration code: the id, or ``{"id": …, "authState": 0, 1 or 2}``.
 CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str, Any]]
+
+class _SupportsCancel(Protocol):
+    """A future, or a handle of an event loop."""
+
+    def cancel(self) -> object: ...
+
+
+#: What a callback may return. It is ignored. The type excludes coroutines, whose bodies would not run.
+CallbackResult = Union[None, complex, str, bytes, Collection[Any], Model, BaseException, _SupportsCancel]
 
 
 class _RequiredOptions(TypedDict):
@@ -211,7 +222,7 @@ class _CommonCallOptions(TypedDict, total=False):
     timeout: Optional[float]
     """The time limit of this call in milliseconds, instead of the client's."""
 
-    err_callback: Optional[Callable[[Any], object]]
+    err_callback: Optional[Callable[[Any], CallbackResult]]
     """Receives the error of a call with a ``callback``. A call without one raises it."""
 
 
@@ -222,10 +233,57 @@ class _RequestOption(TypedDict):
     """
 
 
-class _CallbackOption(TypedDict):
-    callback: Callable[[Any], object]
+class _AnswerCallbackOption(TypedDict):
+    callback: Callable[[TargetDeliveryResponse], CallbackResult]
     """Receives the answer in a worker thread; the call returns an ``AsyncResult`` at once."""
 
+
+#: The names of the options of a client.
+ClientOptionName = Literal[
+    "client",
+    "organization_id",
+    "timeout",
+    "server_domain",
+    "secure",
+    "logger",
+    "log_payloads",
+    "target_location_hint",
+    "property_token",
+    "environment_id",
+    "version",
+    "decisioning_method",
+    "events",
+    "telemetry_enabled",
+    "polling_interval",
+    "maximum_wait_ready",
+    "artifact_location",
+    "artifact_payload",
+    "artifact_format",
+    "artifact_cache",
+    "artifact_bypass_cache",
+    "environment",
+    "cdn_environment",
+    "cdn_base_path",
+    "on_device_all_matching_rules_mboxes",
+    "max_workers",
+    "max_pending",
+    "queue_timeout",
+    "retries",
+    "circuit_breaker",
+    "on_error",
+    "headers",
+    "max_connections",
+    "keep_alive",
+    "pool_manager",
+    "proxy",
+    "proxy_headers",
+    "trust_env",
+    "verify_ssl",
+    "ca_certs",
+    "client_cert",
+    "max_response_bytes",
+    "shutdown_timeout",
+]
 
 #: The names of the options of a call.
 CallOptionName = Literal[
@@ -267,7 +325,18 @@ class CallKeywords(_CommonCallOptions, total=False):
     """The request, as a model or a dict."""
 
 
-class CallbackOptions(_CommonCallOptions, _RequestOption, _CallbackOption):
+class UncheckedKeywords(CallKeywords, total=False):
+    """The options of a call as keyword arguments, in addition to a dict whose keys are not known."""
+
+    callback: Optional[Callable[[Any], CallbackResult]]
+    """Receives the result."""
+
+
+class CallbackKeywords(_CommonCallOptions, _AnswerCallbackOption):
+    """The options of a call with a callback as keyword arguments, in addition to a dict."""
+
+
+class CallbackOptions(_CommonCallOptions, _RequestOption, _AnswerCallbackOption):
     """The options of a call that returns an ``AsyncResult`` at once."""
 
 
@@ -281,7 +350,12 @@ class AttributesOptions(_CommonCallOptions, total=False):
     """None: the call blocks."""
 
 
-class AttributesCallbackOptions(_CommonCallOptions, _CallbackOption, total=False):
+class _AttributesCallbackOption(TypedDict):
+    callback: Callable[[AttributesProvider], CallbackResult]
+    """Receives the attributes in a worker thread; the call returns an ``AsyncResult`` at once."""
+
+
+class AttributesCallbackOptions(_CommonCallOptions, _AttributesCallbackOption, total=False):
     """The options of a call that returns an ``AsyncResult`` at once."""
 
     request: Union[DeliveryRequest, RequestDict, None]

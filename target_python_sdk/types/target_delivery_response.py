@@ -1,6 +1,19 @@
 """The envelope that a call returns: the edge's answer, and what the page has to know besides."""
 
-from typing import TYPE_CHECKING, Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Generic,
+    List,
+    Literal,
+    Mapping,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from target_tools.error_text import invalid
 from target_tools.schema.model import to_json
@@ -9,10 +22,16 @@ from target_tools.typing_compat import Json, TypedDict
 from .experience_cloud import AnalyticsResponse
 from .request import DeliveryRequest
 from .response import DeliveryResponse
-from .visitor import CustomerId
+from .visitor import CustomerId, VisitorId
 
 if TYPE_CHECKING:
     from target_python_sdk.offers import Cookie, Offer
+
+    class SentRequest(DeliveryRequest):
+        """The request of an answer. It always has a visitor."""
+
+        id: VisitorId = VisitorId()  # pyright: ignore[reportIncompatibleVariableOverride]
+
 
 T = TypeVar("T")
 
@@ -86,6 +105,19 @@ class _RequiredKey(_EnvelopeKey[T]):
         return super().__get__(envelope, owner)
 
 
+class _RequestKey(_EnvelopeKey[DeliveryRequest]):
+    """The key ``request``. Its value is typed more precisely than what may be set."""
+
+    @overload
+    def __get__(self, envelope: None, owner: type) -> "_RequestKey": ...
+
+    @overload
+    def __get__(self, envelope: Dict[str, Any], owner: type) -> "SentRequest": ...
+
+    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Any:
+        return super().__get__(envelope, owner)
+
+
 class TargetDeliveryResponse(Dict[str, Any]):
     """The result of a call: a dict whose keys are also attributes.
 
@@ -96,7 +128,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
     visitor_state = _EnvelopeKey[Any]()
     """The state for the visitor object in the page."""
 
-    request = _RequiredKey[DeliveryRequest]()
+    request = _RequestKey()
     """The request that was sent."""
 
     target_cookie = _RequiredKey[TargetCookie]()
@@ -228,14 +260,33 @@ class TargetDeliveryResponse(Dict[str, Any]):
             lines.append(f"  {offer!r}")
         return "\n".join(lines)
 
-    if not TYPE_CHECKING:  # type checkers would accept any name
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: Literal["request"]) -> SentRequest: ...
+        @overload
+        def __getitem__(self, key: Literal["response"]) -> DeliveryResponse: ...
+        @overload
+        def __getitem__(self, key: Literal["target_cookie", "target_location_hint_cookie"]) -> TargetCookie: ...
+        @overload
+        def __getitem__(self, key: Literal["analytics_details"]) -> List[AnalyticsResponse]: ...
+        @overload
+        def __getitem__(self, key: Literal["trace", "response_tokens"]) -> List[Dict[str, Any]]: ...
+        @overload
+        def __getitem__(self, key: Literal["meta"]) -> ResponseMeta: ...
+        @overload
+        def __getitem__(self, key: str) -> Any: ...
+        def __getitem__(self, key: str) -> Any: ...
+
+    else:  # type checkers would accept any name
+
+        def __missing__(self, key: Any) -> Any:
+            is_misspelled = isinstance(key, str) and key not in _KEYS
+            raise KeyError(_not_found(self, "key", key, _KEYS) if is_misspelled else key)
 
         def __getattr__(self, name: str) -> Any:
-            problem = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name in DeliveryResponse.attribute_map:
-                raise AttributeError(invalid("", problem, hint=f"did you mean 'response.{name}'?"))
             known = () if name.startswith("_") else _ATTRIBUTES
-            raise AttributeError(invalid("", problem, name=name, known=known))
+            raise AttributeError(_not_found(self, "attribute", name, known))
 
     def copy(self) -> "TargetDeliveryResponse":
         """A shallow copy, an envelope again."""
@@ -245,5 +296,15 @@ class TargetDeliveryResponse(Dict[str, Any]):
         return envelope
 
 
+def _not_found(envelope: TargetDeliveryResponse, kind: str, name: str, known: Sequence[str]) -> str:
+    """Return the message about an attribute or a key that an envelope does not have."""
+    problem = f"{type(envelope).__name__!r} object has no {kind} {name!r}"
+    if name in DeliveryResponse.attribute_map:
+        return invalid("", problem, hint=f"did you mean 'response.{name}'?")
+    return invalid("", problem, name=name, known=known)
+
+
+#: The names to suggest for a misspelled key.
+_KEYS = [name for name, value in vars(TargetDeliveryResponse).items() if isinstance(value, _EnvelopeKey)]
 #: The names to suggest for a misspelled attribute.
 _ATTRIBUTES = [name for name in vars(TargetDeliveryResponse) if not name.startswith("_")]

@@ -10,6 +10,7 @@ import math
 import os
 from collections import deque
 from functools import partial
+from types import CoroutineType
 from typing import Any, Callable, Deque, Dict, Generator, Generic, List, NamedTuple, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline, monotonic
@@ -141,11 +142,11 @@ class AsyncResult(Generic[ResultT]):
         """
         self._check_time = check
 
-    def run_callback(self, callback: Callable[[], object]) -> None:
-        """Call ``callback``. It must not wait for this result."""
+    def run_callback(self, callback: Callable[[], object]) -> object:
+        """Call ``callback`` and return what it returns. It must not wait for this result."""
         self._callback_thread = _thread.get_ident()
         try:
-            callback()
+            return callback()
         finally:
             self._callback_thread = None
 
@@ -301,7 +302,10 @@ class CallbackTask:
         try:
             if callback is not None:
                 argument: Any = outcome.value if outcome.error is None else outcome.error
-                self.result.run_callback(partial(callback, argument))
+                returned = self.result.run_callback(partial(callback, argument))
+                if type(returned) is CoroutineType:
+                    returned.close()  # otherwise Python warns that it was never awaited
+                    self._log.error("A callback returned a coroutine, which was not run; start it on an event loop")
         except Exception:  # noqa: BLE001 - it is logged; the callback belongs to the application
             self._log.exception("A callback raised")
         finally:

@@ -88,3 +88,26 @@ def test_a_dict_with_a_part_of_the_wrong_type_names_the_place(client):
         client.get_offers(request={"execute": {"mboxes": [5]}})
     assert caught.value.option.startswith("request")
     assert "execute" in str(caught.value)
+
+
+def test_create_returns_the_class_that_it_is_called_of(server):
+    class Subclass(TargetClient):
+        """A client of an application."""
+
+    with Subclass.create(options_for(server)) as client, TargetClient.create(options_for(server)) as plain:
+        assert type(client) is Subclass
+        assert type(plain) is TargetClient
+
+
+def test_the_answer_of_a_failed_call_names_the_request_and_its_parts(server):
+    prefetch = {"mboxes": [{"name": "home"}], "views": [{"name": "cart", "key": "c"}, {}]}
+    with TargetClient.create(options_for(server, on_error="default"), target_location_hint="35") as client:
+        server.stop()
+        failed = client.get_offers(request={"request_id": "r-1", "prefetch": prefetch}, timeout=500)
+    assert failed.error is not None
+    assert failed.response.prefetch.to_dict(by_alias=True, exclude_none=True) == {
+        "mboxes": [{"index": 0, "name": "home"}],
+        "views": [{"name": "cart", "key": "c"}],
+    }
+    assert not failed.view("cart")
+    assert f"request_id={failed.request.request_id!r}" in repr(failed).splitlines()[0]

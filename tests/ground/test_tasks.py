@@ -207,6 +207,19 @@ def test_an_exception_of_a_callback_is_logged_and_does_not_change_the_result(cap
     assert "A callback raised" in caplog.text
 
 
+def test_a_coroutine_that_a_callback_returns_is_closed_and_logged(caplog):
+    async def reported(_):
+        """Does nothing."""
+
+    task = CallbackTask(lambda: "value", lambda value: reported(value), None, Log(logging.getLogger("tests")))  # noqa: PLW0108
+    result = task.result
+    task.run()
+    assert result.get(0) == "value"
+    assert [record.getMessage() for record in caplog.records] == [
+        "A callback returned a coroutine, which was not run; start it on an event loop"
+    ]
+
+
 def test_functions_and_callbacks_run_in_the_callers_context():
     variable = contextvars.ContextVar("variable")
     variable.set("mine")

@@ -44,6 +44,9 @@ LONGEST = 110
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
+#: Classes that no package exports, and whose subclasses are public.
+UNEXPORTED_BASES = frozenset({"ClientCalls"})
+
 
 class Found(NamedTuple):
     """A definition and its module."""
@@ -135,10 +138,10 @@ class Api:
             yield f"    {parameter.name}: {annotated[parameter.name]} = {parameter.default!r}"
 
     def _members(self, found: Found, node: ast.ClassDef, is_model: bool) -> Iterator[str]:
-        """Yield the members inherited from private bases, then those that the class defines."""
+        """Yield the members inherited from private and unexported bases, then those that the class defines."""
         inherited: List[str] = []
         for base in node.bases:
-            if isinstance(base, ast.Name) and base.id.startswith("_"):
+            if isinstance(base, ast.Name) and (base.id.startswith("_") or base.id in UNEXPORTED_BASES):
                 above = self._find(found.module.name, base.id)
                 if isinstance(above.node, ast.ClassDef):
                     inherited.append("# from " + _head(above, above.node))

@@ -100,3 +100,18 @@ def test_an_unknown_key_is_dropped():
 def test_only_keywords_are_taken():
     with pytest.raises(TypeError):
         TargetDeliveryResponse({"visitor_state": None})
+
+
+def test_a_missing_key_is_an_error_with_a_hint():
+    envelope = TargetDeliveryResponse()
+    with pytest.raises(KeyError, match=r"has no key .execute.; did you mean .response\.execute."):
+        envelope["execute"]
+    with pytest.raises(KeyError, match="did you mean 'response_tokens'"):
+        envelope["response_token"]
+
+
+@pytest.mark.parametrize("key", ["trace", 5, None])
+def test_a_documented_key_without_a_value_is_a_plain_key_error(key):
+    with pytest.raises(KeyError) as caught:
+        TargetDeliveryResponse()[key]
+    assert caught.value.args == (key,)

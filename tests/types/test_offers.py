@@ -195,6 +195,13 @@ def test_the_repr_of_an_answer_shows_what_was_decided_and_no_visitor():
     assert repr(TargetDeliveryResponse()) == "<TargetDeliveryResponse>"
 
 
+def test_an_offer_can_be_written_as_json():
+    written = prefetched(HERO).offer("hero").to_json()
+    assert written == {"kind": "mbox", "name": "hero", "key": None, "options": [HERO]}
+    assert json.loads(json.dumps(written)) == written
+    assert executed().offer("other").to_json() == {"kind": "mbox", "name": "other", "key": None, "options": []}
+
+
 def test_an_answer_can_be_written_as_json():
     envelope = executed(HERO)
     envelope["response"].id = VisitorId(tnt_id="v.35_0")
@@ -234,6 +241,16 @@ def test_fastapi_returns_an_answer():
     def page() -> TargetDeliveryResponse:
         return executed(HERO)
 
+    @app.get("/json")
+    def as_json():
+        return executed(HERO).to_json()
+
+    @app.get("/offer")
+    def offer():
+        return executed(HERO).offer("hero").to_json()
+
     client = testclient.TestClient(app)
-    assert client.get("/").json() == json.loads(json.dumps(executed(HERO).to_json()))
+    written = json.loads(json.dumps(executed(HERO).to_json()))
+    assert client.get("/").json() == client.get("/json").json() == written
+    assert client.get("/offer").json()["options"] == written["response"]["execute"]["mboxes"][0]["options"]
     assert client.get("/openapi.json").status_code == 200

@@ -6,7 +6,7 @@ import datetime
 import enum
 import multiprocessing
 import pickle
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import urllib3
 from typing_extensions import assert_type
@@ -33,6 +33,7 @@ from target_python_sdk.cookies import TARGET_COOKIE
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import Connection, SocketServer, response
 from target_python_sdk.types import (
+    AnalyticsResponse,
     AuthenticatedState,
     ChannelType,
     Context,
@@ -216,9 +217,19 @@ def callbacks(client: TargetClient, request: DeliveryRequest) -> None:
 
     seen: List[TargetDeliveryResponse] = []
     page = Page()
-    callables: List[Callable[[Any], object]] = [seen.append, print, page, page.show, lambda envelope: envelope.response]
-    for callback in callables:
-        client.get_offers({"request": request, "callback": callback, "err_callback": on_error})
+    loop = asyncio.new_event_loop()
+    client.get_offers({"request": request, "callback": seen.append, "err_callback": on_error})
+    client.get_offers({"request": request, "callback": print, "err_callback": print})
+    client.get_offers({"request": request, "callback": page, "err_callback": None})
+    client.get_offers({"request": request, "callback": page.show})
+    client.get_offers({"request": request, "callback": lambda envelope: envelope.response})
+    client.get_offers({"request": request, "callback": lambda envelope: loop.call_soon_threadsafe(print, envelope)})
+    client.get_offers({"request": request, "callback": lambda envelope: seen.append(envelope)})  # noqa: PLW0108
+    assert_type(client.get_offers(request=request, callback=seen.append), AsyncResult[TargetDeliveryResponse])
+    assert_type(client.get_offers({"request": request}, callback=print), AsyncResult[TargetDeliveryResponse])
+    client.get_offers(request=request, callback=lambda envelope: {"status": envelope.response.status})
+    client.get_offers(request=request, callback=lambda envelope: envelope.offer("a").html)
+    client.get_offers(request=request, callback=page, err_callback=lambda error: [error])
 
     options: CallbackOptions = {"request": request, "callback": on_envelope, "err_callback": None, "timeout": 200}
     assert_type(client.get_offers(options), AsyncResult[TargetDeliveryResponse])
@@ -268,11 +279,23 @@ def attributes(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def envelope(answer: TargetDeliveryResponse) -> None:
-    """An envelope as a dict, whose values are ``Any``, and with typed attributes."""
-    assert_type(answer["response"], Any)
+    """An envelope as a dict and with attributes, both typed."""
+    assert_type(answer["response"], DeliveryResponse)
+    assert_type(answer["request"].id, VisitorId)
+    assert_type(answer["target_cookie"]["value"], str)
+    assert_type(answer["target_location_hint_cookie"]["maxAge"], int)
+    assert_type(answer["analytics_details"], List[AnalyticsResponse])
+    assert_type(answer["trace"], List[Dict[str, Any]])
+    assert_type(answer["response_tokens"], List[Dict[str, Any]])
+    assert_type(answer["meta"]["remote_mboxes"], List[str])
+    assert_type(answer["visitor_state"], Any)
+    for key in answer:
+        assert_type(answer[key], Any)
     assert_type(answer.get("trace"), Optional[Any])
     assert_type(answer.response, DeliveryResponse)
-    assert_type(answer.request, DeliveryRequest)
+    assert_type(answer.request.id, VisitorId)
+    request: DeliveryRequest = answer.request
+    answer.request = request
     assert_type(answer.target_cookie, TargetCookie)
     assert_type(answer.response_tokens, Optional[List[Dict[str, Any]]])
     assert_type(answer.session_id, Optional[str])
@@ -440,3 +463,30 @@ def keyword_arguments(request: DeliveryRequest, options: Dict[str, Any]) -> None
     client.get_attributes(["a"], **options)
     client.get_attributes(["a"], options)
     client.send_notifications(options)
+    assert_type(TargetClient.create(options), TargetClient)
+    TargetClient.create(options, timeout=500)
+    assert_type(client.get_offers({"request": request}, timeout=500), TargetDeliveryResponse)
+    assert_type(client.send_notifications({"request": request}, timeout=500), TargetDeliveryResponse)
+    assert_type(client.get_attributes(["a"], {"request": request}, timeout=500), AttributesProvider)
+    assert_type(client.get_attributes(["a"], {"callback": print}, timeout=5), AsyncResult[AttributesProvider])
+    assert_type(client.get_attributes(["a"], {"timeout": 5}, callback=print), AsyncResult[AttributesProvider])
+
+
+async def awaited_step_by_step(client: TargetClient, request: DeliveryRequest, options: Dict[str, Any]) -> None:
+    """Options that were built step by step, and a dict with keyword arguments, for awaited calls."""
+    assert_type(await client.get_offers_async(options), TargetDeliveryResponse)
+    assert_type(await client.send_notifications_async(options), TargetDeliveryResponse)
+    assert_type(await client.get_attributes_async(["a"], options), AttributesProvider)
+    assert_type(await client.get_offers_async(options, timeout=500), TargetDeliveryResponse)
+    assert_type(await client.get_offers_async({"request": request}, timeout=500), TargetDeliveryResponse)
+    assert_type(await client.get_offers_async(request=request), TargetDeliveryResponse)
+    await client.get_offers_async(**options)
+
+
+class Subclass(TargetClient):
+    """A client of the application."""
+
+
+def subclasses() -> None:
+    """``create`` returns the class that it is called of."""
+    assert_type(Subclass.create(client="acmeclient", organization_id="1234567890@AdobeOrg"), Subclass)

@@ -11,22 +11,42 @@ def no_parameter() -> None:
     """A callback without a parameter."""
 
 
+async def coroutine(answer: object) -> None:
+    """A callback that would not run."""
+
+
 async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None:
     """An awaited call takes no callback and returns an answer, not an ``AsyncResult``."""
-    await client.get_offers_async({"request": request, "callback": print})  # expected: typeddict-item
-    await client.send_notifications_async({})  # expected: typeddict-item
+    await client.get_offers_async({"request": request, "callback": print})  # expected: type-var
+    await client.send_notifications_async({"timeout": 5})  # expected: type-var
+    await client.get_offers_async({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
+    await client.send_notifications_async({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
+    await client.get_attributes_async(["a"], {"timout": 1})  # expected: dict-item, type-var 'timout'
+    await client.get_offers_async(request=request, timout=1)  # expected: call-overload 'timout'
     (await client.get_attributes_async(["a"])).wait()  # expected: attr-defined
 
 
 def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     """One mistake in each line."""
-    TargetClient.create({"client": "acmeclient"})  # expected: typeddict-item
-    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: typeddict-unknown-key
-    TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: typeddict-item
-    TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: typeddict-item
+    TargetClient.create({"client": "acmeclient"})  # expected: type-var
+    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: dict-item, type-var
+    TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: type-var
+    TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: type-var
     client.get_offers({"request": 5})  # expected: type-var
     client.get_offers({"request": request, "callback": 1})  # expected: type-var
     client.get_offers({"request": request, "callback": no_parameter})  # expected: type-var
+    client.get_offers({"request": request, "callback": coroutine})  # expected: type-var
+    client.get_offers({"request": request, "callback": lambda answer: coroutine(answer.response)})  # expected: type-var
+    client.get_offers({"request": request, "callback": print, "err_callback": coroutine})  # expected: type-var
+    client.get_offers({"request": request}, callback=coroutine)  # expected: arg-type, type-var
+    client.get_offers(request=request, callback=coroutine)  # expected: arg-type
+    client.get_offers(request=request, callback=print, err_callback=coroutine)  # expected: arg-type
+    client.send_notifications(request=request, callback=coroutine)  # expected: arg-type
+    client.get_attributes(["a"], callback=coroutine)  # expected: arg-type
+    client.get_attributes(["a"], {"callback": coroutine})  # expected: type-var
+    client.get_offers({"request": request}, timout=1)  # expected: call-overload 'timout'
+    client.get_offers({"request": request})["response"].execut()  # expected: attr-defined
+    client.get_offers({"request": request})["request"].id.execut()  # expected: attr-defined
     client.get_offers({"request": request, "callback": print}).copy()  # expected: attr-defined
     client.get_offers({"request": request}).ready()  # expected: attr-defined
     client.get_offers({"callback": print})  # expected: type-var
@@ -34,7 +54,7 @@ def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     client.get_attributes(["a"], {"callback": "print"})  # expected: type-var
     client.get_attributes(["a"], {"callback": print}).get_value("a", "b")  # expected: attr-defined
     client.get_offers_async({"request": request}).copy()  # expected: attr-defined
-    TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-arg 'timout'
+    TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-overload 'timout'
     client.get_offers(request=request, timout=1)  # expected: call-overload 'timout'
     client.get_attributes(["a"], timout=1)  # expected: call-overload 'timout'
     client.send_notifications(request=request, timout=1)  # expected: call-overload 'timout'

@@ -1,4 +1,4 @@
-"""mypy reports exactly the lines of ``misuse.py`` that are marked."""
+"""mypy and pyright report exactly the lines of ``misuse.py`` that are marked."""
 
 import re
 import subprocess
@@ -42,7 +42,22 @@ def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:
     assert named == names, done.stdout
 
 
-def test_the_names_of_the_options_of_a_call_are_complete() -> None:
+@pytest.mark.process
+@pytest.mark.slow
+def test_pyright_reports_each_mistake(root: Path) -> None:
+    """With its own codes."""
+    pytest.importorskip("pyright", reason="pyright is not installed: " + installing("lint"))
+    page = root / "tests" / "typing" / "misuse.py"
+    pyright = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(page)]
+    done = subprocess.run(pyright, cwd=str(root), capture_output=True, text=True, check=False, timeout=300)
+
+    found = re.findall(r"misuse\.py:(\d+):\d+ - error: ", done.stdout)
+    codes, _ = expected_in(page.read_text(encoding="utf-8"))
+    assert {int(line) for line in found} == {line for line, _ in codes}, done.stdout + done.stderr
+
+
+def test_the_names_of_the_options_are_complete() -> None:
     """For the type checkers' messages about misspelled keys."""
+    assert set(get_args(option_types.ClientOptionName)) == set(option_types.ClientOptions.__annotations__)
     for options in (option_types.CallOptions, option_types.CallbackOptions, option_types.AttributesOptions):
         assert set(get_args(option_types.CallOptionName)) == set(options.__annotations__)

@@ -1,0 +1,270 @@
+"""The calls of a client: offers, attributes and notifications, blocking, with a callback, or awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
+
+from target_python_sdk.delivery.call_options import (
+    Call,
+    check_notifications,
+    check_offers,
+    merge_options,
+    parse_mbox_names,
+    with_mboxes,
+)
+from target_python_sdk.overridden_methods import attributes_function
+from target_python_sdk.types import TargetDeliveryResponse
+from target_tools.attributes_provider import AttributesProvider
+from target_tools.concurrency.event_loops import running_loop
+from target_tools.enums import DecisioningMethod
+
+if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
+    from target_python_sdk.delivery.option_types import (
+        AttributesCallbackOptions,
+        AttributesOptions,
+        CallbackKeywords,
+        CallbackOptions,
+        CallKeywords,
+        CallOptionName,
+        CallOptions,
+        UncheckedKeywords,
+        UncheckedT,
+    )
+    from target_python_sdk.overridden_methods import Method
+    from target_python_sdk.prepared_call import PreparedCall
+    from target_python_sdk.runtime import Runtime
+    from target_tools.concurrency.lock_free import PerProcess
+    from target_tools.concurrency.tasks import AsyncResult
+    from target_tools.logger import Log
+    from target_tools.typing_compat import Unpack
+
+ResultT = TypeVar("ResultT")
+Options = Optional[Mapping[Any, Any]]
+
+#: The default of awaited calls. Its type is not Optional, so that type checkers name a misspelled option.
+_NO_OPTIONS: Any = None
+
+
+class ClientCalls:
+    """The methods of a client that send requests."""
+
+    _log: Log
+    _processes: PerProcess[Runtime]
+    _call_class: Type[PreparedCall[Any]]
+
+    @overload
+    def get_offers(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def get_offers(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
+    @overload
+    def get_offers(
+        self, options: CallbackOptions, **keywords: Unpack[CallKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def get_offers(
+        self, options: CallOptions, **keywords: Unpack[CallbackKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def get_offers(self, options: Dict[CallOptionName, UncheckedT], **keywords: Unpack[UncheckedKeywords]) -> Any: ...
+    @overload
+    def get_offers(self, options: Dict[str, UncheckedT], **keywords: Unpack[UncheckedKeywords]) -> Any: ...
+    @overload
+    def get_offers(self, options: CallOptions, **keywords: Unpack[CallKeywords]) -> TargetDeliveryResponse: ...
+    def get_offers(self, options: Options = None, **keywords: Any) -> Any:
+        """Return the offers for a request, with the cookies to set.
+
+        Options are a dict, keyword arguments, or both: ``get_offers({"request": request})``,
+        ``get_offers(request=request, timeout=500)``. The request is a ``DeliveryRequest`` or a dict.
+
+        ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
+        ``timeout``. With a ``callback`` it returns an
+        :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` before anything
+        is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
+        """
+        return self._execute(self._offers_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    async def get_offers_async(
+        self, options: Dict[CallOptionName, UncheckedT], **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    @overload
+    async def get_offers_async(
+        self, options: Dict[str, UncheckedT], **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    @overload
+    async def get_offers_async(
+        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    async def get_offers_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
+        """Return the offers without blocking the event loop. A worker executes the call."""
+        return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    def send_notifications(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def send_notifications(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
+    @overload
+    def send_notifications(
+        self, options: CallbackOptions, **keywords: Unpack[CallKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def send_notifications(
+        self, options: CallOptions, **keywords: Unpack[CallbackKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
+    @overload
+    def send_notifications(
+        self, options: Dict[CallOptionName, UncheckedT], **keywords: Unpack[UncheckedKeywords]
+    ) -> Any: ...
+    @overload
+    def send_notifications(self, options: Dict[str, UncheckedT], **keywords: Unpack[UncheckedKeywords]) -> Any: ...
+    @overload
+    def send_notifications(self, options: CallOptions, **keywords: Unpack[CallKeywords]) -> TargetDeliveryResponse: ...
+    def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
+        """Report displays and clicks to the edge. The answer names the notifications that it accepted.
+
+        Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
+        """
+        return self._execute(self._notifications_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    async def send_notifications_async(
+        self, options: Dict[CallOptionName, UncheckedT], **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    @overload
+    async def send_notifications_async(
+        self, options: Dict[str, UncheckedT], **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    @overload
+    async def send_notifications_async(
+        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
+    ) -> TargetDeliveryResponse: ...
+    async def send_notifications_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
+        """Report displays and clicks without blocking the event loop."""
+        return await self._execute_async(self._notifications_call(merge_options(options, keywords)), _identity)
+
+    @overload
+    def get_attributes(
+        self,
+        mbox_names: Sequence[str],
+        options: Optional[AttributesOptions] = None,
+        **keywords: Unpack[AttributesCallbackOptions],
+    ) -> AsyncResult[AttributesProvider]: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], options: AttributesCallbackOptions, **keywords: Unpack[CallKeywords]
+    ) -> AsyncResult[AttributesProvider]: ...
+    @overload
+    def get_attributes(
+        self,
+        mbox_names: Sequence[str],
+        options: Dict[CallOptionName, UncheckedT],
+        **keywords: Unpack[UncheckedKeywords],
+    ) -> Any: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], options: Dict[str, UncheckedT], **keywords: Unpack[UncheckedKeywords]
+    ) -> Any: ...
+    @overload
+    def get_attributes(
+        self,
+        mbox_names: Sequence[str],
+        options: Optional[AttributesOptions] = None,
+        **keywords: Unpack[AttributesOptions],
+    ) -> AttributesProvider: ...
+    def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
+        """Return the JSON offers of ``mbox_names`` as plain values.
+
+        Names that the request does not ask for yet are added to ``execute`` in a copy of it.
+        Waits, returns and raises as :meth:`get_offers` does.
+        """
+        merged = merge_options(options, keywords)
+        call = self._attributes_call(mbox_names, merged)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        if get_offers is None:
+            return self._execute(call, AttributesProvider)
+        function = attributes_function(get_offers, merged, call)
+        return function() if call.callback is None else self._submit(function, call)
+
+    @overload
+    async def get_attributes_async(
+        self,
+        mbox_names: Sequence[str],
+        options: Dict[CallOptionName, UncheckedT],
+        **keywords: Unpack[AttributesOptions],
+    ) -> AttributesProvider: ...
+    @overload
+    async def get_attributes_async(
+        self, mbox_names: Sequence[str], options: Dict[str, UncheckedT], **keywords: Unpack[AttributesOptions]
+    ) -> AttributesProvider: ...
+    @overload
+    async def get_attributes_async(
+        self,
+        mbox_names: Sequence[str],
+        options: AttributesOptions = _NO_OPTIONS,
+        **keywords: Unpack[AttributesOptions],
+    ) -> AttributesProvider: ...
+    async def get_attributes_async(
+        self, mbox_names: Sequence[str], options: Options = None, **keywords: Any
+    ) -> AttributesProvider:
+        """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
+        merged = merge_options(options, keywords)
+        call = self._attributes_call(mbox_names, merged)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        if get_offers is None:
+            return await self._execute_async(call, AttributesProvider)
+        return await self._submit(attributes_function(get_offers, merged, call), call)
+
+    def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
+        raise NotImplementedError
+
+    def _offers_call(self, options: Options) -> Call:
+        call = self._parse_call(options)
+        check_offers(call.request)
+        return call
+
+    def _notifications_call(self, options: Options) -> Call:
+        call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
+        check_notifications(call.request)
+        return call
+
+    def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
+        names = parse_mbox_names(mbox_names)
+        call = self._parse_call(options, requires_request=False)
+        call = call._replace(request=with_mboxes(call.request, names))
+        check_offers(call.request)
+        return call
+
+    def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:
+        """Return the result of a call; with a callback, the ``AsyncResult`` that will hold it."""
+        prepared = self._prepare(call, convert)
+        return prepared.execute() if call.callback is None else prepared.submit()
+
+    async def _execute_async(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
+        running_loop()  # raises if there is no event loop, before anything is sent
+        return await self._prepare(call, convert).submit()
+
+    def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
+        send_notifications = None
+        if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
+            send_notifications = _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
+        return self._call_class(call, self._processes.get(), convert, send_notifications)
+
+    def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
+        """Let a worker call ``function`` and the callbacks of ``call``."""
+        from target_tools.concurrency.tasks import CallbackTask  # noqa: PLC0415 - imported with the first client
+
+        task = CallbackTask(function, call.callback, call.err_callback, self._log)
+        return self._processes.get().workers.submit_call(task)
+
+
+#: The methods that a subclass or a test may replace.
+_GET_OFFERS, _SEND_NOTIFICATIONS = ClientCalls.get_offers, ClientCalls.send_notifications
+
+
+def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
+    """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
+    return None if getattr(method, "__func__", None) is genuine else method
+
+
+def _identity(envelope: TargetDeliveryResponse) -> TargetDeliveryResponse:
+    return envelope
