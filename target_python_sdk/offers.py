@@ -103,12 +103,18 @@ class Offer:
 
     @property
     def activity(self) -> Optional[str]:
-        """The name of the activity, or its id.  None unless Target adds the response tokens ``activity.…``."""
+        """The name of the activity, or its id.
+
+        None if the edge decided, unless Target adds the response tokens ``activity.…``.
+        """
         return self._name_or_id("activity")
 
     @property
     def experience(self) -> Optional[str]:
-        """The name of the experience, or its id.  None unless Target adds the response tokens ``experience.…``."""
+        """The name of the experience, or its id.
+
+        None if the edge decided, unless Target adds the response tokens ``experience.…``.
+        """
         return self._name_or_id("experience")
 
     def to_json(self) -> Dict[str, Any]:
@@ -144,8 +150,8 @@ class Offer:
         return (option for option in self.options if option.content is not None)
 
     def _name_or_id(self, kind: str) -> Optional[str]:
-        tokens = self.response_tokens
-        found = [tokens.get(f"{kind}.{key}") for key in ("name", "id")]
+        rules = [getattr(option, "_rule_meta", {}) for option in reversed(self.options)]  # only on-device
+        found = [source.get(f"{kind}.{key}") for source in (self.response_tokens, *rules) for key in ("name", "id")]
         return next((str(value) for value in found if value is not None), None)
 
     def _notification(self, type_: str, tokens: Sequence[Tuple[Optional[str], Part]], problem: str) -> Notification:

@@ -30,6 +30,7 @@ from target_python_sdk.decisioning.offer import (
     analytics,
     click_metrics,
     geo_tokens,
+    keep_rule_meta,
     metrics,
     notification_state,
     unique_by_token,
@@ -240,7 +241,10 @@ class _DecisionBuilder:
         displayed = self._report_display(mbox, rule) if mode.reports_display else []
         if trace is not None:
             trace.add_winner(rule, displayed)
-        return mode.options(rule, details, self._tokens)
+        options = mode.options(rule, details, self._tokens)
+        for option in options:
+            keep_rule_meta(option, rule.meta)
+        return options
 
     def _report_display(self, mbox: str, rule: CompiledRule) -> List[Notification]:
         """Report that the offer of ``rule`` was displayed, once per mbox, and return the new notification, if any."""

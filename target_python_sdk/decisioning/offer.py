@@ -19,6 +19,9 @@ _GEO_TOKENS = {
     "geo.longitude": "longitude",
 }
 
+#: Keeps the ``meta`` of its rule on an option, for ``Offer``.
+keep_rule_meta: Callable[[Option, Mapping[str, Any]], None] = Option.__dict__["_rule_meta"].__set__
+
 
 def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
     """Return the response tokens in ``wanted`` that describe the visitor's location."""

@@ -31,6 +31,9 @@ class Action(Model):
 class Option(Model):
     """Content to show."""
 
+    __slots__ = ("_rule_meta",)
+    """The ``meta`` of the rule that decided on-device. Not a field: it is not sent, compared, printed or pickled."""
+
     type: Annotated[Optional[str], OptionType] = None
     """The kind of the content."""
 
@@ -42,6 +45,9 @@ class Option(Model):
 
     response_tokens: Optional[Dict[str, Any]] = None
     """Values of the activity and the visitor, by the names chosen in Target."""
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return self.__dict__
 
 
 class Metric(Model):

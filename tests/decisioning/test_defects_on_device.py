@@ -3,8 +3,10 @@
 What is about the download of the artifact has its tests where the download has.
 """
 
+import copy
 import gc
 import json
+import pickle
 import re
 import time
 import tracemalloc
@@ -195,6 +197,20 @@ def test_b46_an_option_without_type_and_content_is_returned_by_prefetch_only():
         executed = decide(client, wanted("execute"))["response"].execute.mboxes[0].options
     assert [one.event_token for one in prefetched] == ["default"]
     assert not executed
+
+
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+@pytest.mark.parametrize("tokens", [{"changes": {"responseTokens": []}}, {"without": ["responseTokens"]}])
+def test_the_rule_names_activity_and_experience_without_response_tokens(mode, tokens):
+    document = artifact(home=[rule("x", experience=3)], **tokens)
+    with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
+        answered = decide(client, wanted(mode))
+    offer = answered.offer("home")
+    assert (offer.activity, offer.experience) == ("Autumn", "3")
+    shown_option = offer.options[0]
+    loaded = pickle.loads(pickle.dumps(shown_option))
+    assert shown_option == loaded == copy.deepcopy(shown_option) == Option.from_dict(shown_option.to_dict())
+    assert "Autumn" not in f"{shown_option!r}{shown_option.to_dict()}{vars(shown_option)}"
 
 
 def test_b47_every_location_has_its_own_class_and_actions_are_those_of_the_artifact():
