@@ -20,6 +20,7 @@ from target_python_sdk.delivery.legacy_messages import (
     REQUEST_REQUIRED,
 )
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.protocol import TARGET_COOKIE
 from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, shown, suggestion
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 
 
 #: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
-_COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
+_COOKIE_START = re.compile(
+    r'"?[A-Za-z0-9_.-]+(?:#|%23)'
+)  #: The beginning of a whole cookie, of which only some parts are read.
+_COOKIE_WITH_NAME = f"{TARGET_COOKIE}="
+#: Parts of a request. As options of a call, they show that the request itself was given as the options.
+_REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
+_REQUEST_HINT = "did you mean request=?"
 
 
 class Call(NamedTuple):
@@ -63,7 +70,9 @@ def call_options(
             raise OptionError(OPTIONS_REQUIRED, "options", "a dict")
         options = {} if options is None else options
     if options.__class__ is not dict and not isinstance(options, Mapping):  # isinstance of an ABC is slow
-        raise _invalid_argument("options", "a dict", options)
+        raise _invalid_argument(
+            "options", "a dict", options, hint=_REQUEST_HINT if isinstance(options, DeliveryRequest) else ""
+        )
     if len(options) == 1:
         only = options.get("request")
         if isinstance(only, DeliveryRequest):  # as in most calls
@@ -78,14 +87,17 @@ def call_options(
         request = given["events"]
     if request is None and not requires_request:
         request = DeliveryRequest()
+    parse.warn_unknown_options(given, _CALL_OPTIONS, log)
     if not isinstance(request, DeliveryRequest) and not (request and isinstance(request, Mapping)):
-        raise OptionError(REQUEST_REQUIRED, "request", "a DeliveryRequest or a dict")
+        is_request = request is None and not given.keys().isdisjoint(_REQUEST_PARTS)
+        text = f"{REQUEST_REQUIRED}; {_REQUEST_HINT}" if is_request else REQUEST_REQUIRED
+        raise OptionError(text, "request", "a DeliveryRequest or a dict")
     values: Dict[str, Any] = {"timeout": settings.timeout, "decisioning_method": settings.decisioning_method}
     values.update(parse.parse_options(given, _CALL_OPTIONS, log))
     _warn_no_artifact(values["decisioning_method"], settings, log)
     cookie = values.get("target_cookie")
-    if cookie and _COOKIE_START.match(cookie) is None and log.first_time("unreadable cookie"):
-        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
+    if cookie and _COOKIE_START.match(cookie) is None:
+        _log_cookie(cookie, log)
     converted = convert_request(request)
     if converted is not request:  # it is a dict, or has parts that are
         _warn_unknown_keys(request, log)
@@ -155,8 +167,9 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     return names
 
 
-def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "") -> OptionError:
-    return OptionError(invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got), name, expected)
+def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "", hint: str = "") -> OptionError:
+    text = invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got, hint=hint)
+    return OptionError(text, name, expected)
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
@@ -173,9 +186,24 @@ def _warn_no_artifact(method: DecisioningMethod, settings: ClientSettings, log: 
         log.warning(text + ": its decisioning_method is %r", method.value, server_side.value)
 
 
-def _cookie_text(value: Union[str, bytes, Mapping[str, Any]]) -> Optional[str]:
-    """Return the value of the cookie. It may be given as the dict that the envelope contains."""
-    return text_or_none(value.get("value") if isinstance(value, Mapping) else value)
+def _target_cookie(option: str, value: Union[str, bytes, Mapping[str, Any]]) -> str:
+    """Return the value of the cookie. It may be given as bytes, or as the dict that the envelope contains."""
+    content = value.get("value") if isinstance(value, Mapping) else value
+    text = text_or_none(content)
+    if text is None:
+        expected = "the value of the cookie as text, or the dict that an answer contains"
+        hint = "did you mean its attribute .value?" if hasattr(value, "value") else ""
+        parse.reject(option, expected, value, hint=hint)
+    return text
+
+
+def _log_cookie(cookie: str, log: Log) -> None:
+    """Log once that a cookie is not the value of a cookie of Target."""
+    if cookie.startswith(_COOKIE_WITH_NAME):
+        if log.first_time("cookie with its name"):
+            log.warning("The option 'target_cookie' begins with 'mbox=': it must be the value of the cookie only")
+    elif log.first_time("unreadable cookie"):
+        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
 
 
 def _visitor(option: str, value: "Visitor") -> "Visitor":
@@ -196,7 +224,7 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "request": None,
     "timeout": parse.time_limit,
     "decisioning_method": parse.decisioning_method,
-    "target_cookie": parse.parser("the value of the cookie as text, or the dict that an answer contains", _cookie_text),
+    "target_cookie": _target_cookie,
     "target_location_hint": lambda _, value: hint_text(value),
     "consumer_id": parse.text,
     "customer_ids": lambda _, value: convert_customer_ids(value),

@@ -15,6 +15,7 @@ import math
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union, cast, get_args, get_origin
 
+from target_python_sdk.delivery.positional_hints import positional_hint
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
 from target_tools.error_text import OMITTED, invalid, shown
@@ -81,10 +82,9 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
     if type(request) is DeliveryRequest and _plain_check(DeliveryRequest)(request):
         return request  # as in most calls
     try:
-        converted: DeliveryRequest = _convert_part(DeliveryRequest, request)
+        return cast("DeliveryRequest", _convert_part(DeliveryRequest, request))
     except _NotConvertible as error:
         raise error.as_option_error("request") from None
-    return converted
 
 
 def unknown_keys(value: Any, kind: Any = DeliveryRequest, place: str = "request") -> List[Tuple[str, str, List[str]]]:
@@ -280,9 +280,7 @@ def _convert_model(model: Any) -> Any:
         try:
             converted = converters[name](value)
         except _NotConvertible as error:
-            if name == "address" and isinstance(value, str):  # the first parameter of the constructor
-                is_name = "name" in converters and model.name is None
-                error.hint = f"did you mean {'name' if is_name else 'url'}=?"
+            error.hint = error.hint or positional_hint(model, name, value)
             raise error.prefixed("." + name) from None
         if converted is not value:
             changes[name] = converted
@@ -339,8 +337,8 @@ def _converter_of(kind: Any) -> Converter:
     if origin is dict:
         return _convert_object
     if origin is list:
-        (item,) = get_args(kind)
-        return _list_converter(item) if _is_model(item) else json_value
+        item = get_args(kind)[0]
+        return _list_converter(item) if _is_model(item) else functools.partial(_convert_array, item)
     if kind is datetime.datetime:
         return _convert_datetime
     return functools.partial(_convert_part, kind) if _is_model(kind) else json_value
@@ -352,6 +350,15 @@ def _convert_object(value: Given) -> Mapping[str, Any]:
     return _json_object(value)
 
 
+def _convert_array(kind: type, value: Given) -> List[Any]:
+    """Return a list of text or of numbers. Their types are not checked, because 1.1.0 sent ids as numbers, too."""
+    if not isinstance(value, (list, tuple)):
+        raise _NotConvertible("a list", value)
+    if None in value:
+        raise _NotConvertible("text" if kind is str else "a number", None).prefixed(f"[{value.index(None)}]")
+    return _json_array(value, 0)
+
+
 def _convert_datetime(value: Given) -> Any:
     return value if isinstance(value, datetime.datetime) else json_value(value)
 
@@ -360,8 +367,7 @@ def _convert_part(kind: Type[Model], value: Any) -> Any:
     """Return a model of ``kind``, or a dict in its place, as a converted model."""
     if isinstance(value, kind):
         return _convert_model(value)
-    article = "an" if kind.__name__[0] in "AEIOU" else "a"
-    expected = f"{article} {kind.__name__} or a dict"
+    expected = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__} or a dict"
     if not isinstance(value, Mapping):
         raise _NotConvertible(expected, value)
     try:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.legacy_messages import DECISIONING_METHOD_INVALID, INVALID_CALLBACK
 from target_python_sdk.events import EVENT_NAMES
+from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_tools.callables import accepts, describe, is_deferred
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, suggestion
@@ -136,8 +137,11 @@ def client_code(option: str, value: OptionValue) -> str:
     if not isinstance(value, str) or re.fullmatch(_CLIENT_CODE, value) is None:
         hint = ""
         if isinstance(value, str) and "." in value:
-            label = value.rpartition("://")[2].partition(".")[0]
-            hint = f"did you mean {label!r}? A host is the option 'server_domain'"
+            host = value.rpartition("://")[2]
+            label = host.partition(".")[0]
+            is_shared = host.startswith((EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX))
+            hint = "a host" if is_shared else f"did you mean {label!r}? A host"
+            hint += " is the option 'server_domain'"
         reject(option, "a client code (letters, digits, '_' and inner '-'; at most 63 characters)", value, hint=hint)
     return value
 
@@ -245,9 +249,22 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
     """Log names of events that the SDK does not emit. An application can emit them with ``event_emitter``."""
     for name in events:
         if name not in EVENT_NAMES:
-            hint = suggestion(name, EVENT_NAMES)
+            hint = _event_suggestion(name)
             write = log.warning if hint else log.info
             write("The event %r is unknown; only event_emitter can emit it%s", name, hint)
+
+
+def _event_suggestion(name: str) -> str:
+    """Return a hint with the two events at most that ``name`` may be meant for; empty for an event of an application.
+
+    The name may be similar to theirs, or one of their words.
+    """
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
+    given = name.lower()
+    meant = difflib.get_close_matches(given, EVENT_NAMES, 2, 0.8)
+    meant = meant or [known for known in EVENT_NAMES if given in known.split("_")]
+    return f"; did you mean {' or '.join(map(repr, meant))}?" if meant else suggestion(given, EVENT_NAMES)
 
 
 def _headers(value: OptionValue) -> Optional[Mapping[str, str]]:
@@ -301,18 +318,21 @@ def decisioning_method(option: str, value: OptionValue) -> DecisioningMethod:
         raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
 
 
+def warn_unknown_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Parser[Any]]], log: Log) -> None:
+    """Log the name of each unknown option once, with the nearest name."""
+    for name in options:
+        if name not in parsers and log.first_time(("unknown option", name)):
+            log.warning("The option %r is unknown and has no effect%s", name, suggestion(name, parsers))
+
+
 def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Parser[Any]]], log: Log) -> Dict[str, Any]:
     """Return the parsed values of the options that ``parsers`` names. An option with the parser None has no effect.
 
-    Logs what is probably a mistake, once for each option: an unknown name, and a time limit of a few milliseconds.
+    Logs a time limit of a few milliseconds, which is probably a mistake, once for each option.
     """
     values: Dict[str, Any] = {}
     for name, given in options.items():
-        if name not in parsers:
-            if log.first_time(("unknown option", name)):
-                log.warning("The option %r is unknown and has no effect%s", name, suggestion(name, parsers))
-            continue
-        parse = parsers[name]
+        parse = parsers.get(name)
         if parse is None or (parse is time_limit and _number(plain(given)) == 0):
             continue  # 1.1.0 accepted 0 for "not given"
         value = values[name] = parse(name, given)

@@ -113,6 +113,7 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     given = parse.drop_empty(options)
     if given.get("maximum_wait_ready") == DEFAULT_MAXIMUM_WAIT_READY:
         del given["maximum_wait_ready"]
+    parse.warn_unknown_options(given, _CLIENT_OPTIONS, log)
     if not given.get("client"):
         raise OptionError(CLIENT_REQUIRED, "client", "the client code")
     if not given.get("organization_id"):
@@ -122,7 +123,7 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
     if settings.proxy is not None:
         headers = tuple((settings.proxy_headers or {}).items())
         settings = settings._replace(proxy=settings.proxy._replace(headers=headers))
-    if "@" not in settings.organization_id:
+    if not settings.organization_id.endswith("@AdobeOrg"):
         log.warning("The option 'organization_id' is %r, but should end with '@AdobeOrg'", settings.organization_id)
     parse.warn_unknown_events(settings.events, log)
     if not settings.verify_ssl and settings.secure:

@@ -228,10 +228,10 @@ def _mboxes(
     for position, mbox in enumerate(given):
         if mbox.name and isinstance(mbox.name, str):
             named.append(mbox)
-        else:  # nothing else is logged, because it may be the visitor's
-            log.error("%s\n%s", MBOX_INVALID, {"name": mbox.name, "index": mbox.index})
+        else:
             part, expected = f"{place}[{position}].name", "text that is not empty"
             text = invalid(part, expected=expected, got=mbox.name, secret=True)
+            log.error("%s%s", MBOX_INVALID, text)
             errors.append(OptionError(text, part, expected))
     indexes = [mbox.index for mbox in named if isinstance(mbox.index, int)]
     if len(indexes) < len(named):
@@ -266,7 +266,7 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
     if errors and not sent and request.execute is None and request.prefetch is None:
         raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
     for error in errors:
-        log.error("%s\n%s", NOTIFICATION_INVALID, error)
+        log.error("%s%s", NOTIFICATION_INVALID, error)
     return sent or None
 
 

@@ -26,6 +26,7 @@ import sys
 import types
 from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sized, Tuple, Union, get_args, get_origin
 
+from target_tools.error_text import invalid
 from target_tools.typing_compat import Annotated, Json
 
 _UNIONS = (Union, getattr(types, "UnionType", Union))
@@ -51,6 +52,8 @@ class Constraint:
     """A limit for values that application code sets. ``requirement`` is 1.1.0's wording of it."""
 
     requirement: ClassVar[str]
+    #: The values that the limit can be applied to.
+    kind: ClassVar[str] = "text"
     #: Returns whether a value violates the limit.
     rejects: Callable[[Any], bool]
 
@@ -91,6 +94,7 @@ class Maximum(Constraint):
     """The maximum of a number."""
 
     requirement = "must be a value less than or equal to"
+    kind = "a number"
 
     def rejects(self, value: float) -> bool:
         return bool(value > self.limit)
@@ -100,6 +104,7 @@ class Minimum(Constraint):
     """The minimum of a number."""
 
     requirement = "must be a value greater than or equal to"
+    kind = "a number"
 
     def rejects(self, value: float) -> bool:
         return bool(value < self.limit)
@@ -170,7 +175,12 @@ class Field:
         if value.__class__ is not str and isinstance(value, enum.Enum):
             value = value.value
         for constraint in self.constraints:
-            if constraint.rejects(value):
+            try:
+                is_rejected = constraint.rejects(value)
+            except TypeError:
+                text = invalid("", expected=constraint.kind, got=value, secret=True)
+                raise ValueError(f"Invalid value for `{self.name}`, {text}") from None
+            if is_rejected:
                 raise ValueError(f"Invalid value for `{self.name}`, {constraint}")
 
 

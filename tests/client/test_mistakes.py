@@ -9,6 +9,7 @@ import pickle
 import re
 import sys
 import time
+from http.cookies import Morsel
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -27,6 +28,7 @@ from target_python_sdk.errors import (
     TlsError,
 )
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.offers import Cookie
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import CustomerId, MboxRequest, VisitorId
 from tests.client.mistakes import CALLS, CLIENT_OPTIONS, LOGGED
@@ -88,6 +90,8 @@ NAMES = {
     "coroutine": coroutine,
     "generator": generator,
     "Page": Page,
+    "Morsel": Morsel,
+    "Cookie": Cookie,
     "mbox": MboxRequest(name="home"),
     "execute": {"mboxes": [{"name": "home"}]},
     "request": offers()["request"],
@@ -179,7 +183,7 @@ def test_a_cookie_means_the_same_in_every_form(client, call):
         assert (envelope.session_id, envelope.request.id.tnt_id) == ("s-1", "visitor-2.35_0")
 
 
-@pytest.mark.parametrize("cookie", ["not a cookie", "mbox=session#s-1#9999999999", "a=b; mbox=session#s-1#9999999999"])
+@pytest.mark.parametrize("cookie", ["not a cookie", "a=b; mbox=session#s-1#9999999999"])
 def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(3):
@@ -187,6 +191,41 @@ def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call,
     lines = [record.getMessage() for record in caplog.records if "target_cookie" in record.getMessage()]
     assert len(lines) == 1
     assert lines[0].startswith("A target_cookie is not a cookie of Target and is ignored.")
+
+
+@pytest.mark.parametrize("method", ["get_offers", "get_attributes"])
+def test_a_cookie_with_its_name_is_logged_once(method, client, caplog):
+    arguments = (["a"],) if method == "get_attributes" else ()
+    cookie = "mbox=session#s-1#9999999999|PC#visitor-2.35_0#9999999999"
+    for _ in range(3):
+        getattr(client, method)(*arguments, **offers(), target_cookie=cookie)
+    lines = [record.getMessage() for record in caplog.records if "target_cookie" in record.getMessage()]
+    assert lines == ["The option 'target_cookie' begins with 'mbox=': it must be the value of the cookie only"]
+
+
+# Models
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: target_python_sdk.types.DeliveryRequest(target_python_sdk.types.ExecuteRequest()),
+            "Invalid value for `request_id`, expected text, got an ExecuteRequest",
+        ),
+        (
+            lambda: setattr(target_python_sdk.types.Notification(), "id", 5),
+            "Invalid value for `id`, expected text, got an int (value not shown)",
+        ),
+        (
+            lambda: target_python_sdk.types.Order(total="first"),
+            "Invalid value for `total`, expected a number, got a str (value not shown)",
+        ),
+    ],
+)
+def test_a_value_of_another_type_names_its_field(make, text):
+    with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
+        make()
 
 
 # Loggers
@@ -308,7 +347,16 @@ def test_a_file_that_is_larger_than_the_limit_is_refused(artifact_file, caplog):
         assert not client.decisioning_engine.is_ready()
 
 
-@pytest.mark.parametrize(("name", "hint"), [("client_redy", "; did you mean 'client_ready'?"), ("mine", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("client_redy", "; did you mean 'client_ready'?"),
+        ("CLIENT_READY", "; did you mean 'client_ready'?"),
+        ("ready", "; did you mean 'client_ready'?"),
+        ("artifact_downloaded", "; did you mean 'artifact_download_failed' or 'artifact_download_succeeded'?"),
+        ("mine", ""),
+    ],
+)
 def test_an_unknown_event_is_logged(name, hint, caplog):
     with TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", events={name: print}):
         pass
@@ -317,10 +365,26 @@ def test_an_unknown_event_is_logged(name, hint, caplog):
     assert record.levelno == (logging.WARNING if hint else logging.INFO)
 
 
-def test_an_organization_id_without_its_domain_is_logged(caplog):
-    with TargetClient.create(client="acmeclient", organization_id="1234567890"):
+@pytest.mark.parametrize(
+    ("options", "name", "missing"),
+    [
+        ({"client": "acmeclient", "organisation_id": "1@AdobeOrg"}, "organization_id", "Organization Id is required"),
+        ({"cilent": "acmeclient", "organization_id": "1@AdobeOrg"}, "client", "Client is required"),
+    ],
+)
+def test_a_misspelled_required_option_is_logged_before_the_error(options, name, missing, caplog):
+    with pytest.raises(OptionError, match=f"^{missing}$"):
+        TargetClient.create(options)
+    (misspelled,) = options.keys() - {"client", "organization_id"}
+    text = f"The option {misspelled!r} is unknown and has no effect; did you mean {name!r}?"
+    assert [record.getMessage() for record in caplog.records] == [text]
+
+
+@pytest.mark.parametrize("given", ["1234567890", "12@adobeorg", "12@AdobeOrg.com", "12@AdobeOrg "])
+def test_an_organization_id_without_its_domain_is_logged(given, caplog):
+    with TargetClient.create(client="acmeclient", organization_id=given):
         pass
-    text = "The option 'organization_id' is '1234567890', but should end with '@AdobeOrg'"
+    text = f"The option 'organization_id' is {given!r}, but should end with '@AdobeOrg'"
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [text]
 
 

@@ -1517,6 +1517,22 @@ MODELS: List[D] = [
         r'^\[(null|{"caught as": \["ValueError"\][^}]*})(, (null|{"caught as": \["ValueError"\][^}]*}))*\]$',
     ),
     D(
+        "Errors: texts",
+        "*",
+        "*caught as",
+        "A value of another type raises the error of the other constraints.",
+        r'^\["TypeError"\]$',
+        r'^\["ValueError"\]$',
+    ),
+    D(
+        "Errors: texts",
+        "*",
+        "*text",
+        "The message names the field and what was expected.",
+        "has no len|expected string or bytes-like object|not supported between instances of",
+        r'^"Invalid value for `\w+`, expected (text|a number), got ',
+    ),
+    D(
         "Types: enumerations",
         "*",
         "made.text",

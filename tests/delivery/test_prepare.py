@@ -434,7 +434,7 @@ def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field,
     assert [one.id for one in out.notifications] == ["good"]
     out = sent(DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()), notifications=[bad]))
     assert out.notifications is None
-    assert [record.getMessage() for record in caplog.records] == [f"Notification validation failed for: \n{text}"] * 2
+    assert [record.getMessage() for record in caplog.records] == [f"Notification validation failed for: {text}"] * 2
 
 
 @pytest.mark.parametrize("timestamp", [0, -5, 1.5, 1, 1700000000000])

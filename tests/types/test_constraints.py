@@ -114,8 +114,8 @@ def test_the_name_of_a_country_is_accepted(country):
     assert Geo(country_code=country, state_code="CALIFORNIA").country_code == country
 
 
-def test_a_value_without_a_length_raises_type_error_as_in_1_1_0():
-    with pytest.raises(TypeError):
+def test_a_value_without_a_length_is_an_error_that_names_the_field():
+    with pytest.raises(ValueError, match=r"^Invalid value for `id`, expected text, got an int \(value not shown\)$"):
         Application(id=5)
 
 
