@@ -43,6 +43,8 @@ class OutageLog:
         self._events = events
         self._log = log
         self._outages: Dict[str, _Outage] = {}
+        #: When the last outage of each origin ended. Calls that began before it can fail after it.
+        self._ended_at: Dict[str, float] = {}
 
     def is_first(self, origin: str, error: DeliveryError, is_lost: bool = False) -> bool:
         """Return whether to log a failure of ``origin``. ``is_lost`` is True if a notification was lost."""
@@ -51,6 +53,8 @@ class OutageLog:
             outage.lost.add()
         if isinstance(error, CircuitOpen):
             return False  # the opening is logged
+        if error.began_at is not None and error.began_at < self._ended_at.get(origin, 0.0):
+            return False  # a late failure of the previous outage
         cause = str(error.status) if isinstance(error, HttpStatusError) else type(error).__name__
         is_new_cause = outage.is_new_cause(cause)
         return outage.first.set(error) or (is_new_cause and not outage.circuit_is_open)
@@ -80,7 +84,8 @@ class OutageLog:
             lost = self._take_lost(origin)
             text = "Circuit of %s closed after %.1f s"
             if lost:
-                self._log.info(text + "; %d requests with notifications were lost", origin, change.seconds, lost)
+                text += "; requests with notifications that were lost: %d"
+                self._log.info(text, origin, change.seconds, lost)
             else:
                 self._log.info(text, origin, change.seconds)
             closed: CircuitClosed = {**opened, "open_seconds": change.seconds}
@@ -102,11 +107,14 @@ class OutageLog:
     def _end(self, origin: str) -> None:
         lost = self._take_lost(origin)
         if lost:
-            self._log.error("%d requests with notifications were not delivered to %s", lost, origin)
+            self._log.error("Requests with notifications that were lost in the outage of %s: %d", origin, lost)
 
     def _take_lost(self, origin: str) -> int:
         """Forget the outage of ``origin``, and return the number of lost requests with notifications."""
         outage = self._outages.pop(origin, None)
+        if len(self._ended_at) >= MAX_ENTRIES:
+            self._ended_at.clear()
+        self._ended_at[origin] = monotonic()
         return 0 if outage is None else int(outage.lost)
 
 

@@ -34,7 +34,8 @@ from __future__ import annotations
 # The codec of escape_text. Python could not import it later if no file descriptor was free.
 import encodings.unicode_escape  # noqa: F401
 import json
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Pattern, Set, Tuple, Type, Union
 from urllib.parse import quote
 
 import urllib3.exceptions
@@ -219,6 +220,8 @@ class DeliveryError(TargetError):
     origin: Optional[str] = None
     status: Optional[int] = None
     attempts: int = 1
+    #: When the call began, on the monotonic clock.
+    began_at: Optional[float] = None
 
     def __str__(self) -> str:
         return self.message if self.request_id is None else f"{self.message} (request {escape_text(self.request_id)})"
@@ -299,16 +302,58 @@ class HttpStatusError(DeliveryError, ApiException):
         return self.message if self.request_id is None else f"{self.message}{_request_line(self.request_id)}\n"
 
     def mask(self, values: Iterable[str]) -> None:
-        """Replace ``values``, also as JSON and URLs quote them, in the message. The attribute ``body`` keeps them."""
-        body = self.body or ""
-        forms = {form for value in values for form in (value, json.dumps(value)[1:-1], quote(value, ""))}
-        for form in sorted(forms, key=len, reverse=True):
-            body = body.replace(form, "***")
-        self.message = http_message(self.status, self.reason, self.headers, body)
+        """Replace ``values``, also as JSON and URLs quote them, in the message. The attribute ``body`` keeps them.
+
+        The keys of a JSON body stay. Values of fewer than four characters are replaced only as whole words.
+        """
+        body, reason = self.body or "", self.reason or ""
+        pattern = _pattern_of(values, f"{reason} {body}")
+        if pattern is not None:
+            body, reason = _mask_body(body, pattern), pattern.sub("***", reason)
+        self.message = http_message(self.status, reason, self.headers, body)
         self.args = (self.message,)
 
     def _pickled_message(self) -> str:
         return http_message(self.status, self.reason, None, None)
+
+
+#: Shorter values are masked only as whole words, because they occur inside ordinary words.
+_MIN_LENGTH_INSIDE_WORDS = 4
+#: A key of a JSON object; or else a text, which may contain what looks like a key.
+_JSON_KEY_OR_TEXT = re.compile(r'([{,]\s*"(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+
+
+def _pattern_of(values: Iterable[str], text: str) -> Optional[Pattern[str]]:
+    """Return the pattern of those quoted forms of ``values`` that ``text`` contains; None if there are none."""
+    lower = text.lower()
+    found = {form for value in values for form in _quoted_forms(value) if form.lower() in lower}
+    if not found:
+        return None
+    forms = []
+    for form in sorted(found, key=len, reverse=True):
+        escaped = re.escape(form)
+        forms.append(escaped if len(form) >= _MIN_LENGTH_INSIDE_WORDS else rf"(?<!\w){escaped}(?!\w)")
+    return re.compile("|".join(forms), re.IGNORECASE)
+
+
+def _quoted_forms(value: str) -> Set[str]:
+    """Return ``value``, and how JSON, JSON inside a JSON text, and URLs quote it."""
+    once = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    twice = {json.dumps(form, ensure_ascii=False)[1:-1] for form in once}
+    in_url = quote(value, "", errors="replace")
+    return {value, *once, *twice, in_url, in_url.replace("%20", "+")}
+
+
+def _mask_body(body: str, pattern: Pattern[str]) -> str:
+    """Mask a body, except the keys if it is JSON. A long body was truncated, so it cannot be parsed."""
+    if not body.lstrip().startswith(("{", "[")):
+        return pattern.sub("***", body)
+    parts, end = [], 0
+    for match in _JSON_KEY_OR_TEXT.finditer(body):
+        if match.group(1) is not None:
+            parts += [pattern.sub("***", body[end : match.start()]), match.group()]
+            end = match.end()
+    return "".join([*parts, pattern.sub("***", body[end:])])
 
 
 class RedirectRefused(HttpStatusError):

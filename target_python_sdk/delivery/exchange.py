@@ -176,7 +176,7 @@ def request_edge(
                 raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
     except DeliveryError as error:
         error.request, error.request_id = prepared.request, prepared.request.request_id
-        error.origin = error.origin or str(request.origin)
+        error.origin, error.began_at = error.origin or str(request.origin), deadline.at - deadline.seconds
         if reply is not None:
             error.status, error.attempts = reply.status, reply.attempts
         raise

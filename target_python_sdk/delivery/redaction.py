@@ -29,8 +29,8 @@ FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "res
 MAX_LOGGED_LENGTH = 16384
 #: Parts of a request whose texts may identify the visitor.
 _PERSONAL_PARTS = frozenset({"address", "geo", "id", "parameters", "profileParameters"})
-#: Shorter texts are masked nowhere, because they occur in ordinary words.
-_MIN_LENGTH = 4
+#: The values of a field inside ``id`` that identify no visitor and are ordinary words.
+_AUTHENTICATED_STATES = frozenset({"authenticated", "logged_out", "unknown"})
 
 
 def redacted_body(body: bytes) -> str:
@@ -54,16 +54,22 @@ def _redacted(value: Json, field: str, free: bool = False) -> Json:
 def personal_values(prepared: PreparedRequest) -> Set[str]:
     """Return the session id, the visitor's ids, addresses and parameters of a request."""
     texts = [prepared.session.session_id, *_personal_texts(prepared.request.to_json(), False)]
-    return {text for text in texts if len(text) >= _MIN_LENGTH}
+    return {text for text in texts if text.strip()}
 
 
 def _personal_texts(value: Json, is_personal: bool) -> Iterator[str]:
-    """Return the texts inside the personal parts of a JSON value, without the keys."""
+    """Return the texts and numbers inside the personal parts of a JSON value, without the keys."""
     if isinstance(value, dict):
         for name, item in value.items():
+            if name == "authenticatedState" and item in _AUTHENTICATED_STATES:
+                continue
+            if name == "tntId" and isinstance(item, str):
+                yield item.partition(".")[0]  # without the cluster
             yield from _personal_texts(item, is_personal or name in _PERSONAL_PARTS)
     elif isinstance(value, list):
         for item in value:
             yield from _personal_texts(item, is_personal)
     elif is_personal and isinstance(value, str):
         yield value
+    elif is_personal and isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield json.dumps(value)

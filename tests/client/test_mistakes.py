@@ -7,7 +7,9 @@ import json
 import logging
 import pickle
 import re
+import socket
 import sys
+import threading
 import time
 from http.cookies import Morsel
 from urllib.parse import quote
@@ -303,6 +305,41 @@ def test_the_message_of_an_error_masks_the_ids_of_the_request(log_payloads, call
     assert "visitor-9" in error.body
 
 
+MASKED_BODIES = [
+    ("customer 77 of crm is unknown", "customer *** of *** is unknown"),
+    ("1770 crmx", "1770 crmx"),
+    ("age: 42, height: 1.85", "age: ***, height: ***"),
+    ("invalid: MAX@X.DE", "invalid: ***"),
+    ("max%40x.de and Anna+Lee and Anna%20Lee", "*** and *** and ***"),
+    ("device abcdef, device abcdef.35_0", "device ***, device ***"),
+    ("not authenticated", "not authenticated"),
+    ('{"message":"J\\u00fcrgen"}', '{"message":"***"}'),
+    ('{"message":"J\\u00FCrgen"}', '{"message":"***"}'),
+    ('{"message":"got {\\"name\\":\\"J\\\\u00fcrgen\\"}"}', '{"message":"got {\\"name\\":\\"***\\"}"}'),
+    ('{"status":400, "message" : "a message, with 77"}', '{"status":400, "message" : "a ***, with ***"}'),
+    ('[{"message":77,"crm":"crm"},"message"]', '[{"message":***,"crm":"***"},"***"]'),
+    ('{"message":"77 cut off', '{"message":"*** cut off'),
+    ('"crm": unknown', '"***": unknown'),
+]
+
+
+@pytest.mark.parametrize(("body", "shown"), MASKED_BODIES)
+def test_values_of_the_request_are_masked_in_the_edges_text(body, shown, call):
+    customer = CustomerId(id="77", integration_code="crm", authenticated_state="authenticated")
+    parameters = {"email": "max@x.de", "first": "J\xfcrgen", "name": "Anna Lee", "text": "message"}
+    parameters.update(age=42, height=1.85)
+    request = {
+        "id": {"tntId": "abcdef.35_0", "marketingCloudVisitorId": "mid-1", "customerIds": [customer]},
+        "execute": {"mboxes": [{"name": "home", "parameters": parameters, "profileParameters": {"empty": ""}}]},
+    }
+    with SocketServer(answer(body.encode(), 400)) as server, client_of(server, retries=1) as client:
+        with pytest.raises(HttpStatusError) as caught:
+            call(client, {"request": request})
+    line = next(line for line in str(caught.value).splitlines() if line.startswith("HTTP response body: "))
+    assert line == "HTTP response body: " + shown.encode("unicode_escape").decode("ascii")
+    assert caught.value.body == body
+
+
 # Artifacts
 
 
@@ -493,6 +530,36 @@ def test_plain_http_with_a_server_of_tls_names_the_option(server, call):
     assert "; if the server expects TLS, see the option 'secure'" in str(caught.value)
 
 
+@pytest.mark.parametrize("on_error", ["raise", "default"])
+def test_plain_http_with_a_real_server_of_tls_names_the_option(on_error, authority, call, caplog):
+    context = authority.server_context()
+
+    def serve(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with contextlib.suppress(OSError), connection:
+                    context.wrap_socket(connection, server_side=True)
+
+    hint = "; if the server expects TLS, see the option 'secure'"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        domain = f"127.0.0.1:{listener.getsockname()[1]}"
+        account = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "server_domain": domain}
+        with TargetClient.create(**account, secure=False, on_error=on_error) as client:
+            if on_error == "raise":
+                with pytest.raises(DeliveryError, match=re.escape(hint)):
+                    call(client, offers())
+            else:
+                assert hint in str(call(client, offers()).error)
+                ((level, text),) = lines_of(caplog)
+                assert level == "WARNING"
+                assert hint in text
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 # The log of an outage
 
 
@@ -556,7 +623,7 @@ def test_an_outage_is_two_lines(on_error, method, call, caplog):
     assert info == "INFO"
     if method != "server-side":
         assert (level, first) == ("ERROR", f"Notifications were not delivered ({cause}); so far 1 requests")
-        assert re.fullmatch(rf"{closed}; {lost} requests with notifications were lost", last)
+        assert re.fullmatch(rf"{closed}; requests with notifications that were lost: {lost}", last)
         return
     assert level == "WARNING"
     assert re.fullmatch(closed, last)
@@ -589,8 +656,8 @@ def test_fewer_failures_than_open_the_circuit_are_logged_once(breaker, method, c
     else:
         assert levels == ["ERROR"] * 4
         texts = [text for _, text in lines_of(caplog)]
-        assert texts[1] == f"3 requests with notifications were not delivered to http://{server.domain}"
-        assert texts[3] == f"1 requests with notifications were not delivered to http://{server.domain}"
+        assert texts[1] == f"Requests with notifications that were lost in the outage of http://{server.domain}: 3"
+        assert texts[3] == f"Requests with notifications that were lost in the outage of http://{server.domain}: 1"
         assert lost == 4
 
 
