@@ -29,7 +29,7 @@ async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None
 def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     """One mistake in each line."""
     TargetClient.create({"client": "acmeclient"})  # expected: type-var
-    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: dict-item, type-var
+    TargetClient.create({"client": "a", "organization_id": "b", "timout": 1})  # expected: dict-item, type-var 'timout'
     TargetClient.create({"client": "a", "organization_id": "b", "timeout": "1"})  # expected: type-var
     TargetClient.create({"client": "a", "organization_id": "b", "max_workers": "8"})  # expected: type-var
     client.get_offers({"request": 5})  # expected: type-var
