@@ -257,7 +257,7 @@ def _json_key(key: Given) -> str:
     raise _NotConvertible("text as a key", name)
 
 
-def _json_array(value: Union[List[Given], Tuple[Given, ...]], depth: int) -> List[Any]:
+def _json_array(value: Union[List[Any], Tuple[Any, ...]], depth: int) -> List[Any]:
     converted = []
     for item in value:
         try:
