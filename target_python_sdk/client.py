@@ -77,9 +77,7 @@ class TargetClient(ClientCalls):
     ) -> ClientT: ...
     @overload
     @classmethod
-    def create(
-        cls: Type[ClientT], options: Dict[str, UncheckedT], **keywords: Unpack[ClientKeywords]
-    ) -> ClientT: ...
+    def create(cls: Type[ClientT], options: Dict[str, UncheckedT], **keywords: Unpack[ClientKeywords]) -> ClientT: ...
     @overload
     @classmethod
     def create(

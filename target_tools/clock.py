@@ -40,12 +40,12 @@ def epoch_milliseconds() -> int:
     return int(time.time() * 1000)
 
 
-def looks_like_seconds(timestamp: float) -> bool:
-    """Return whether a timestamp that should be in milliseconds is one in seconds: read as milliseconds, it is in 1970.
-
-    Smaller numbers are not the present time in either unit.
-    """
-    return 1e8 <= timestamp < 3.1536e10
+def timestamp_problem(timestamp: float) -> str:
+    """Return why a timestamp in milliseconds is wrong: it is in 1970 or earlier. Empty if it is later."""
+    if timestamp >= 3.1536e10:
+        return ""
+    hint = ", which may be seconds" if timestamp >= 1e8 else ""
+    return f"expected milliseconds since 1970, got {timestamp}{hint}"
 
 
 def utc_offset_minutes() -> float:

@@ -236,3 +236,5 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "visitor_cookie": None,
     "events": None,
 }
+
+CALL_OPTION_NAMES = frozenset(_CALL_OPTIONS)

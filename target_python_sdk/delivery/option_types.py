@@ -16,6 +16,7 @@ RequestDict = Dict[str, Any]
 #: Customer ids as models, or by integration code: the id, or ``{"id": …, "authState": 0, 1 or 2}``.
 CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str, Any]]
 
+
 class _SupportsCancel(Protocol):
     """A future, or a handle of an event loop."""
 

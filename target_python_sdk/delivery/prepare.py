@@ -36,7 +36,7 @@ from target_python_sdk.types import (
     PrefetchRequest,
     VisitorId,
 )
-from target_tools.clock import epoch_milliseconds, epoch_seconds, looks_like_seconds, utc_offset_minutes
+from target_tools.clock import epoch_milliseconds, epoch_seconds, timestamp_problem, utc_offset_minutes
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.logger import Log
@@ -250,18 +250,20 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
     """
     sent, errors = [], []
     for position, notification in enumerate(request.notifications or ()):
-        error = _notification_error(notification, f"request.notifications[{position}]")
+        place = f"request.notifications[{position}]"
+        error = _notification_error(notification, place)
         if error is not None:
             errors.append(error)
             continue
-        time = epoch_milliseconds() if notification.timestamp is None else notification.timestamp
-        if looks_like_seconds(time) and log.first_time("timestamp in seconds"):
-            log.warning("The timestamp of a notification is in 1970; is it meant in milliseconds?")
-        is_complete = notification.id and notification.timestamp is not None
+        time = epoch_milliseconds() if notification.timestamp is None else round(notification.timestamp)
+        problem = timestamp_problem(time)
+        if problem and log.first_time("timestamp in 1970"):
+            log.warning("%s.timestamp: %s", place, problem)
+        is_complete = notification.id and isinstance(notification.timestamp, int)
         own_id = notification.id or ids.next()
         has_place = notification.mbox or notification.view or notification.page_load
         if not has_place and log.first_time("notification of nothing"):
-            log.warning("%s has no mbox, view or page_load; the edge refuses it", f"request.notifications[{position}]")
+            log.warning("%s has no mbox, view or page_load; the edge refuses it", place)
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
     if errors and not sent and request.execute is None and request.prefetch is None:
         raise errors.pop(0)  # not in a list of this frame, which the traceback refers to

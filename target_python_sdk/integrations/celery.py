@@ -24,6 +24,7 @@ from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
+from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES, merge_options
 from target_python_sdk.delivery.option_parsers import milliseconds, reject
 from target_python_sdk.integrations.celery_client import ProcessClient
 from target_python_sdk.integrations.celery_late_install import TOO_LATE, send_again, warn_in_a_child
@@ -190,14 +191,18 @@ class CeleryTarget:
         """
         return self._processes.get().get()
 
-    def send_notifications(self, options: "CallOptions", **apply_options: Any) -> "AsyncResult":
+    def send_notifications(self, options: "Optional[CallOptions]" = None, **keywords: Any) -> "AsyncResult":
         """Publish a message with the options of ``TargetClient.send_notifications``, except callbacks.
 
-        All ids and times are determined here, so that the edge counts a repeated task once.  ``apply_options`` are
-        arguments of ``apply_async``, such as ``queue``, ``priority`` and ``countdown``.  Raises ``OptionError`` before
-        anything is sent, and Celery's ``OperationalError`` if no broker accepts the message in time.
+        All ids and times are determined here, so that the edge counts a repeated task once.  Options can be a dict,
+        keyword arguments, or both.  The other keyword arguments are those of ``apply_async``, such as ``queue``,
+        ``priority`` and ``countdown``.  Raises ``OptionError`` before anything is sent, and Celery's
+        ``OperationalError`` if no broker accepts the message in time.
         """
-        sent = self._publish(message_from_options(options, self._log), **apply_options)
+        given = {name: value for name, value in keywords.items() if name in CALL_OPTION_NAMES}
+        apply_options = {name: value for name, value in keywords.items() if name not in CALL_OPTION_NAMES}
+        message = message_from_options(merge_options(options, given), self._log)
+        sent = self._publish(message, **apply_options)
         self._sent.add()
         return sent
 

@@ -45,7 +45,7 @@ _KEYS = ("request", "session_id", "location_hint", "timeout")
 _UNUSABLE = (TargetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def message_from_options(options: "Union[CallOptions, Mapping[str, Any]]", log: Log) -> Dict[str, Any]:
+def message_from_options(options: "Union[CallOptions, Mapping[str, Any], None]", log: Log) -> Dict[str, Any]:
     """Return the message for the options of ``send_notifications``: JSON values with all ids and times."""
     call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:

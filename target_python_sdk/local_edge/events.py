@@ -5,7 +5,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.local_edge.validation import check_text, error_at
 from target_python_sdk.types import MetricType, Notification
-from target_tools.clock import looks_like_seconds
+from target_tools.clock import timestamp_problem
 
 
 class RecordedEvent(NamedTuple):
@@ -50,8 +50,10 @@ def reported_events(notifications: Sequence[Notification], known: Mapping[str, R
         if notification.type not in (MetricType.CLICK, MetricType.DISPLAY):
             raise error_at(f"{place}.type", "'click' or 'display'", notification.type)
         _check_timestamp(notification.timestamp, f"{place}.timestamp")
+        if not (notification.mbox or notification.view or notification.page_load):
+            raise error_at(place, "an mbox, view or page_load", problem="it has no mbox, view or page_load")
         for position, token in enumerate(notification.tokens or ()):
-            events.append(_event(notification.type, token, f"{place}.tokens[{position}]", known))
+            events.append(_event(notification, token, f"{place}.tokens[{position}]", known))
     return events
 
 
@@ -59,17 +61,22 @@ def _check_timestamp(timestamp: Optional[int], place: str) -> None:
     expected = "milliseconds since 1970"
     if not isinstance(timestamp, int) or isinstance(timestamp, bool):
         raise error_at(place, expected, timestamp)
-    if looks_like_seconds(timestamp):
-        problem = f"the timestamp is in 1970; expected {expected}, got {timestamp}, which may be seconds"
-        raise error_at(place, expected, problem=problem)
+    problem = timestamp_problem(timestamp)
+    if problem:
+        year = "in 1970" if timestamp >= 0 else "before 1970"
+        raise error_at(place, expected, problem=f"the timestamp is {year}; {problem}")
 
 
-def _event(type_: str, token: str, place: str, known: Mapping[str, RecordedEvent]) -> RecordedEvent:
-    event = known.get(check_text(token, place))
+def _event(notification: Notification, token: str, place: str, known: Mapping[str, RecordedEvent]) -> RecordedEvent:
+    event, type_ = known.get(check_text(token, place)), notification.type
     expected = f"the token of a {type_}"
     if event is None:
         raise error_at(place, expected, problem="unknown token; this edge has not sent it")
     if event.type != type_:
         problem = f"this is a {event.type} token of {event.location}, but the notification is of type {type_!r}"
         raise error_at(place, expected, problem=problem)
+    for kind, part in (("mbox", notification.mbox), ("view", notification.view)):
+        if part is not None and part.name not in (None, event.location):
+            problem = f"this token is of {event.location!r}, but the notification is of {kind} {part.name!r}"
+            raise error_at(place, expected, problem=problem)
     return event

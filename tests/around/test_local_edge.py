@@ -80,7 +80,15 @@ DISPLAY, CLICK = (
     make_token("display", 1114, 0, "product-recommendations"),
     make_token("click", 1114, 0, "product-recommendations", 0),
 )
-NOTIFICATIONS = [{"id": "n1", "type": "display", "timestamp": 1700000000000, "tokens": [DISPLAY]}]
+NOTIFICATIONS: List[Dict[str, Any]] = [
+    {
+        "id": "n1",
+        "type": "display",
+        "timestamp": 1700000000000,
+        "mbox": {"name": "product-recommendations"},
+        "tokens": [DISPLAY],
+    }
+]
 EVERYTHING: Dict[str, Any] = {
     "requestId": "r-1",
     "id": {"tntId": IN_A, "customerIds": [{"id": "7", "integrationCode": "crm", "authenticatedState": "unknown"}]},
@@ -232,7 +240,7 @@ def test_notifications_are_answered_recorded_and_listed(edge: LocalEdge, caller:
 
 
 def test_displays_and_clicks_are_recorded_with_their_experience(edge: LocalEdge, caller: Caller) -> None:
-    click = {"id": "n2", "type": "click", "timestamp": 1700000000000, "tokens": [CLICK]}
+    click = {**NOTIFICATIONS[0], "id": "n2", "type": "click", "tokens": [CLICK]}
     caller.deliver(notifications=[*NOTIFICATIONS, click, {**click, "id": "profile update", "tokens": None}])
     event = ("product-recommendations", "Product recommendations", "Bestsellers")
     assert (edge.displays, edge.clicks) == ([("display", *event)], [("click", *event)])
@@ -262,6 +270,19 @@ REPORTS = [
         "notifications[0].timestamp: the timestamp is in 1970; expected milliseconds since 1970, got 1700000000, which",
     ),
     ({"timestamp": 1700000000.5}, "notifications[0].timestamp: expected milliseconds since 1970, got 1700000000.5"),
+    (
+        {"timestamp": 1},
+        "notifications[0].timestamp: the timestamp is in 1970; expected milliseconds since 1970, got 1",
+    ),
+    (
+        {"timestamp": -5},
+        "notifications[0].timestamp: the timestamp is before 1970; expected milliseconds since 1970, got -5",
+    ),
+    ({"mbox": None}, "notifications[0]: it has no mbox, view or page_load"),
+    (
+        {"mbox": {"name": "other"}},
+        "tokens[0]: this token is of 'product-recommendations', but the notification is of mbox 'other'",
+    ),
     ({"timestamp": True}, "notifications[0].timestamp: expected milliseconds since 1970, got True"),
     ({"id": ""}, "notifications[0].id: expected a non-empty string, got ''"),
 ]

@@ -384,5 +384,9 @@ LOGGED: List[Tuple[str, str, str, str]] = [
     ("notification of nothing", "send_notifications(request={'notifications': [{'type': 'click', 'tokens': ['t']}]})", "WARNING",
      "request.notifications[0] has no mbox, view or page_load; the edge refuses it"),
     ("timestamp in seconds", "send_notifications(request={'notifications': [{'type': 'click', 'timestamp': 1700000000, 'mbox': {'name': 'a'}}]})", "WARNING",
-     "The timestamp of a notification is in 1970; is it meant in milliseconds?"),
+     "request.notifications[0].timestamp: expected milliseconds since 1970, got 1700000000, which may be seconds"),
+    ("timestamp in 1970", "send_notifications(request={'notifications': [{'type': 'click', 'timestamp': 0, 'mbox': {'name': 'a'}}]})", "WARNING",
+     "request.notifications[0].timestamp: expected milliseconds since 1970, got 0"),
+    ("timestamp in 1970", "send_notifications(request={'notifications': [{'type': 'click', 'timestamp': -5.2, 'mbox': {'name': 'a'}}]})", "WARNING",
+     "request.notifications[0].timestamp: expected milliseconds since 1970, got -5"),
 ]  # fmt: skip

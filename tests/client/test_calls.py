@@ -203,7 +203,7 @@ def test_prefetch_gives_tokens_to_notify_with(edge, client):
 def test_a_beacon_is_answered_with_nothing(client):
     request = DeliveryRequest(
         context=Context(channel="web", beacon=True),
-        notifications=[Notification(id="n2", type="click", timestamp=1)],
+        notifications=[Notification(type="click", mbox=NotificationMbox(name="home"))],
     )
     assert client.send_notifications({"request": request})["response"] == DeliveryResponse()
 

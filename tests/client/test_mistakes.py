@@ -97,7 +97,9 @@ NAMES = {
     "mbox": MboxRequest(name="home"),
     "execute": {"mboxes": [{"name": "home"}]},
     "request": offers()["request"],
-    "displayed": {"notifications": [{"id": "n", "type": "display", "timestamp": 1, "mbox": {"name": "home"}}]},
+    "displayed": {
+        "notifications": [{"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}]
+    },
 }
 METHOD_NAMES = ("get_offers", "get_attributes", "send_notifications")
 OPTION_ROWS = [(kind, code, text) for kind, rows in CLIENT_OPTIONS.items() for code, text in rows]

@@ -430,18 +430,25 @@ def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field,
     assert str(caught.value) == text
     assert not caplog.records
 
-    out = sent(DeliveryRequest(notifications=[bad, Notification(id="good", type="click", timestamp=1)]))
+    good = Notification(id="good", type="click", timestamp=1700000000000, mbox=NotificationMbox(name="a"))
+    out = sent(DeliveryRequest(notifications=[bad, good]))
     assert [one.id for one in out.notifications] == ["good"]
     out = sent(DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()), notifications=[bad]))
     assert out.notifications is None
     assert [record.getMessage() for record in caplog.records] == [f"Notification validation failed for: {text}"] * 2
 
 
-@pytest.mark.parametrize("timestamp", [0, -5, 1.5, 1, 1700000000000])
+@pytest.mark.parametrize("timestamp", [0, -5, 1, 1700000000000])
 def test_a_notification_is_sent_as_it_is(timestamp):
     given = Notification(id="1", type="display", timestamp=timestamp, mbox=NotificationMbox(name="a"))
     (out,) = sent(DeliveryRequest(notifications=[given])).notifications
     assert out is given
+
+
+def test_a_fraction_of_a_millisecond_is_rounded():
+    given = Notification(id="1", type="display", timestamp=1700000000000.7, mbox=NotificationMbox(name="a"))
+    (out,) = sent(DeliveryRequest(notifications=[given])).notifications
+    assert (out.timestamp, type(out.timestamp), given.timestamp) == (1700000000001, int, 1700000000000.7)
 
 
 def test_a_missing_id_and_timestamp_are_filled_in():
@@ -461,7 +468,7 @@ def test_a_timestamp_in_seconds_is_logged_once(caplog):
         clicked = Notification(id="1", type="click", timestamp=1700000000, mbox=NotificationMbox(name="a"))
         sent(DeliveryRequest(notifications=[clicked]), log=log)
     assert [record.getMessage() for record in caplog.records] == [
-        "The timestamp of a notification is in 1970; is it meant in milliseconds?"
+        "request.notifications[0].timestamp: expected milliseconds since 1970, got 1700000000, which may be seconds"
     ]
 
 

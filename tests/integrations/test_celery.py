@@ -1032,3 +1032,16 @@ def test_a_soft_time_limit_in_resend_is_raised_in_the_task(app, factory, monkeyp
     monkeypatch.setattr(target.task, "apply_async", strike)
     with pytest.raises(SoftTimeLimitExceeded):
         target.resend(lost(ConnectionFailed("nobody there")))
+
+
+def test_the_options_can_be_keyword_arguments(app, factory):
+    target = install(factory, app)
+    target.send_notifications(**notified("shown-1"), session_id="s-1", countdown=1)
+    target.send_notifications({"session_id": "s-1"}, **notified("shown-1"))
+    assert waiting(app) == 2
+    with pytest.raises(OptionError, match="given both in the dict and as a keyword argument"):
+        target.send_notifications(notified(), **notified())
+    with pytest.raises(OptionError, match="a message cannot contain a callback"):
+        target.send_notifications(**notified(), callback=print)
+    with pytest.raises(OptionError, match="Options are required"):
+        target.send_notifications(queue="slow")
