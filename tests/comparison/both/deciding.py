@@ -10,6 +10,8 @@ from environment import ORGANIZATION, SESSION, Environment, Visitor, artifact, e
 import delivery_api_client as api
 
 GLOBAL = "target-global-mbox"
+PLACE = api.NotificationMbox(name="home")
+CLICK = api.Notification(id="n", type="click", timestamp=1700000000000, mbox=PLACE)
 
 
 def visitor(tnt_id: Any = "visitor-1.35_0", **ids: Any) -> Any:
@@ -116,7 +118,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     ),
     "notifications go to the edge": lambda env: env.on_device().send_notifications(
         {
-            "request": request(notifications=[api.Notification(id="n", type="click", timestamp=1700000000000)]),
+            "request": request(notifications=[CLICK]),
             "session_id": SESSION,
         }
     ),

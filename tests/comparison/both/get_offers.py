@@ -10,6 +10,8 @@ import delivery_api_client as api
 
 GLOBAL = "target-global-mbox"
 TNT = "visitor-1.35_0"
+PLACE = api.NotificationMbox(name="home")
+CLICK = api.Notification(id="n-1", type="click", timestamp=1700000000000, mbox=PLACE)
 
 
 def visitor(**ids: Any) -> Any:
@@ -224,7 +226,7 @@ REQUESTS: Dict[str, Callable[[Environment], Any]] = {
     ),
     "telemetry in the request": lambda env: env.offers(request(telemetry=telemetry())),
     "notifications in the request": lambda env: env.offers(
-        request(execute=execute(), notifications=[api.Notification(id="n-1", type="click", timestamp=1700000000000)])
+        request(execute=execute(), notifications=[CLICK])
     ),
     "option version": lambda env: env.offers(client=env.client(version="2.8.0")),
     "an option nobody knows": lambda env: env.offers(client=env.client(colour="red"), weather="fine"),

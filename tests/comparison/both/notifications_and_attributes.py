@@ -11,7 +11,9 @@ TIME = 1700000000000
 
 
 def notification(**fields: Any) -> Any:
-    """Return a valid notification with changed fields."""
+    """Return a valid notification with changed fields, of the mbox ``home`` unless they name another location."""
+    if "view" not in fields and "page_load" not in fields:
+        fields.setdefault("mbox", api.NotificationMbox(name="home"))
     return api.Notification(**{"id": "n-1", "type": api.MetricType.CLICK, "timestamp": TIME, **fields})
 
 
