@@ -10,6 +10,7 @@ import pytest
 
 from target_python_sdk.delivery import option_types
 from tests.support import installing
+from tests.typing import needs_current_mypy
 
 MypyError = Tuple[int, str]
 
@@ -25,6 +26,7 @@ def expected_in(text: str) -> Tuple[Set[MypyError], Set[MypyError]]:
     return codes, names
 
 
+@needs_current_mypy
 @pytest.mark.process
 @pytest.mark.slow
 def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.docs.pages import PAGES, python_blocks, write_program
 from tests.support import installing
+from tests.typing import needs_current_mypy
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -31,6 +32,7 @@ def assert_no_error(checker: List[str], programs: Path, root: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@needs_current_mypy
 def test_mypy_finds_no_error(programs: Path, root: Path) -> None:
     """Decorators may be untyped, because Celery has no type hints."""
     assert_no_error(["mypy", "--strict", "--allow-untyped-decorators"], programs, root)
