@@ -12,7 +12,6 @@ from target_python_sdk.delivery.call_options import (
     parse_mbox_names,
     with_mboxes,
 )
-from target_python_sdk.overridden_methods import attributes_function
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
@@ -30,7 +29,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         UncheckedKeywords,
         UncheckedT,
     )
-    from target_python_sdk.overridden_methods import Method
+    from target_python_sdk.notifications import Method
     from target_python_sdk.prepared_call import PreparedCall
     from target_python_sdk.runtime import Runtime
     from target_tools.concurrency.lock_free import PerProcess
@@ -182,7 +181,7 @@ class ClientCalls:
         get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return self._execute(call, AttributesProvider)
-        function = attributes_function(get_offers, merged, call)
+        function = _attributes_function(get_offers, merged, call)
         return function() if call.callback is None else self._submit(function, call)
 
     @overload
@@ -212,7 +211,7 @@ class ClientCalls:
         get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return await self._execute_async(call, AttributesProvider)
-        return await self._submit(attributes_function(get_offers, merged, call), call)
+        return await self._submit(_attributes_function(get_offers, merged, call), call)
 
     def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
         raise NotImplementedError
@@ -259,6 +258,14 @@ class ClientCalls:
 
 #: The methods that a subclass or a test may replace.
 _GET_OFFERS, _SEND_NOTIFICATIONS = ClientCalls.get_offers, ClientCalls.send_notifications
+
+
+def _attributes_function(
+    get_offers: Method, options: Optional[Mapping[str, Any]], call: Call
+) -> Callable[[], AttributesProvider]:
+    """Return a function that passes the options of ``get_attributes``, without callbacks, to ``get_offers``."""
+    kept = {name: value for name, value in (options or {}).items() if name not in ("callback", "err_callback")}
+    return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
 
 
 def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:

@@ -5,19 +5,21 @@ A worker sends them like any call of the client: with its retries, its circuit b
 """
 
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Callable, Dict, Optional
 
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
 from target_python_sdk.outages import one_line
-from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import DeliveryError, HttpStatusError
 from target_tools.http.breaker import is_outage
+
+#: A method of a client that takes the options of a call.
+Method = Callable[[Dict[str, Any]], Any]
 
 
 def queue_notifications(

@@ -18,9 +18,8 @@ from target_python_sdk.delivery.on_device import decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
-from target_python_sdk.notifications import queue_notifications
+from target_python_sdk.notifications import Method, queue_notifications
 from target_python_sdk.outages import one_line
-from target_python_sdk.overridden_methods import Method
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import (
     AnalyticsResponse,

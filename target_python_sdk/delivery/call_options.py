@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 
 #: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
-_COOKIE_START = re.compile(
-    r'"?[A-Za-z0-9_.-]+(?:#|%23)'
-)  #: The beginning of a whole cookie, of which only some parts are read.
+_COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
 _COOKIE_WITH_NAME = f"{TARGET_COOKIE}="
 #: Parts of a request. As options of a call, they show that the request itself was given as the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])

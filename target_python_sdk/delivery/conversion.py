@@ -15,7 +15,6 @@ import math
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union, cast, get_args, get_origin
 
-from target_python_sdk.delivery.positional_hints import positional_hint
 from target_python_sdk.types import AuthenticatedState, CustomerId, DeliveryRequest
 from target_tools.clock import as_utc
 from target_tools.error_text import OMITTED, invalid, shown
@@ -280,6 +279,7 @@ def _convert_model(model: Any) -> Any:
         try:
             converted = converters[name](value)
         except _NotConvertible as error:
+            from target_python_sdk.delivery.positional_hints import positional_hint  # noqa: PLC0415 - for errors only
             error.hint = error.hint or positional_hint(model, name, value)
             raise error.prefixed("." + name) from None
         if converted is not value:
