@@ -213,6 +213,7 @@ class DeliveryError(TargetError):
 
     ``request`` is the request, ``request_id`` its id, which the message names, ``status`` the HTTP status of the
     response or None, and ``attempts`` the number of attempts. ``origin`` is the ``scheme://host:port`` of the server.
+    ``began_at`` is the time at which the call began, in seconds on ``time.monotonic``, or None without a request to the edge.
     """
 
     request: Any = None
@@ -220,7 +221,6 @@ class DeliveryError(TargetError):
     origin: Optional[str] = None
     status: Optional[int] = None
     attempts: int = 1
-    #: When the call began, on the monotonic clock.
     began_at: Optional[float] = None
 
     def __str__(self) -> str:

@@ -77,6 +77,6 @@ def _event(notification: Notification, token: str, place: str, known: Mapping[st
         raise error_at(place, expected, problem=problem)
     for kind, part in (("mbox", notification.mbox), ("view", notification.view)):
         if part is not None and part.name not in (None, event.location):
-            problem = f"this token is of {event.location!r}, but the notification is of {kind} {part.name!r}"
+            problem = f"this token belongs to {event.location!r}, but the notification is of {kind} {part.name!r}"
             raise error_at(place, expected, problem=problem)
     return event

@@ -281,7 +281,7 @@ REPORTS = [
     ({"mbox": None}, "notifications[0]: it has no mbox, view or page_load"),
     (
         {"mbox": {"name": "other"}},
-        "tokens[0]: this token is of 'product-recommendations', but the notification is of mbox 'other'",
+        "tokens[0]: this token belongs to 'product-recommendations', but the notification is of mbox 'other'",
     ),
     ({"timestamp": True}, "notifications[0].timestamp: expected milliseconds since 1970, got True"),
     ({"id": ""}, "notifications[0].id: expected a non-empty string, got ''"),
