@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-from types import FunctionType, MethodType
-from typing import Any, Callable
+from functools import lru_cache, partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, Callable, Optional
 
 #: The flags of ``inspect`` for ``*args``, and for functions whose body does not run when they are called: generators,
 #: coroutine functions and asynchronous generators.
@@ -15,21 +15,43 @@ def accepts(function: Callable[..., object], count: int) -> bool:
     """Return whether ``function`` can be called with ``count`` arguments. True if its signature is unknown."""
     plain: Any = function.__func__ if isinstance(function, MethodType) else function
     if isinstance(plain, FunctionType):  # this is faster than ``inspect``, and needs no import
-        code, given = plain.__code__, count + (plain is not function)
-        required = code.co_argcount - len(plain.__defaults__ or ())
-        fits = required <= given and (given <= code.co_argcount or code.co_flags & _VARIADIC != 0)
-        return fits and code.co_kwonlyargcount == len(plain.__kwdefaults__ or ())
+        return _fits(plain, count + (plain is not function))
+    if isinstance(plain, BuiltinFunctionType):
+        text = plain.__text_signature__ or ""
+        model = _model(text)
+        return model is None or _fits(model, count + ("$" in text))
     import inspect  # noqa: PLC0415 - slow to import, and most callbacks are functions
 
     try:
         signature = inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # a built-in without a signature
+    except (TypeError, ValueError):  # a class without a signature
         return True
     try:
         signature.bind(*[None] * count)
     except TypeError:
         return False
     return True
+
+
+def _fits(function: FunctionType, count: int) -> bool:
+    """Return whether a function, or the function of a method, can be called with ``count`` arguments."""
+    code = function.__code__
+    required = code.co_argcount - len(function.__defaults__ or ())
+    fits = required <= count and (count <= code.co_argcount or code.co_flags & _VARIADIC != 0)
+    return fits and code.co_kwonlyargcount == len(function.__kwdefaults__ or ())
+
+
+@lru_cache(maxsize=64)
+def _model(text: str) -> Optional[FunctionType]:
+    """Return a function with the parameters of a built-in one, such as ``($self, object, /)``. None if unknown.
+
+    ``inspect`` leaves reference cycles behind when it parses such text.
+    """
+    try:
+        model: FunctionType = eval(f"lambda {text.strip('()').replace('$', '')}: None", {})
+    except (SyntaxError, NameError):  # a default may be a name
+        return None
+    return model if text else None
 
 
 def is_deferred(function: Callable[..., object]) -> bool:

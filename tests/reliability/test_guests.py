@@ -33,14 +33,16 @@ CYCLES = """
         return len(os.listdir("/proc/self/task"))
 
     def state():
-        gc.collect()
+        garbage = gc.collect()
         with open("/proc/self/statm") as statm:
             resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        return {"bytes": resident, "descriptors": len(os.listdir("/proc/self/fd")), "objects": len(gc.get_objects())}
+        descriptors = len(os.listdir("/proc/self/fd"))
+        return {"garbage": garbage, "bytes": resident, "descriptors": descriptors, "objects": len(gc.get_objects())}
 
     for _ in range(10):
         cycle("server-side"), cycle("on-device")
     eventually(lambda: threads() == 1)
+    gc.collect()
     before = state()
     gc.disable()
     alive = [cycle(method) for _ in range(count // 2) for method in ("server-side", "on-device")]
@@ -101,11 +103,13 @@ def test_t32_clients_leave_nothing_behind(end, count, figure):
     assert done.returncode == 0, done.stderr
     left = json.loads(done.stdout)
     figure(f"{count} clients {end}: still in memory without a garbage collection", left["kept"], 0)
+    figure(f"{count} clients {end}: objects in reference cycles", left["garbage"], "less than 1 for each")
     figure(f"{count} clients {end}: descriptors left", left["descriptors"], 0)
     figure(f"{count} clients {end}: MB left", left["bytes"] / 1e6, "less than 4")
     figure(f"{count} clients {end}: objects left", left["objects"], "less than 1 for each")
     assert (left["kept"], left["gone"]) == (0, True)
     assert left["descriptors"] <= 0
+    assert left["garbage"] < count
     assert left["objects"] < count
     assert left["bytes"] < 4e6
 
