@@ -35,10 +35,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 65535, got {port}")
-    return port
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _serve(chosen: argparse.Namespace) -> int:
@@ -56,7 +55,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     except OptionError as error:
         problem = str(error)
     except OSError as error:
-        problem = f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror or error}"
+        problem = error.strerror or str(error)
     print(f"error: {problem}", file=sys.stderr)
     return 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Type, 
 
 from target_python_sdk.client_calls import ClientCalls, Options
 from target_python_sdk.delivery.call_options import Call, call_options, merge_options
-from target_python_sdk.delivery.legacy_messages import PRIVATE_CONSTRUCTOR
+from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
@@ -15,6 +15,7 @@ from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISI
 from target_python_sdk.ready_event import ReadyEvent
 from target_tools.concurrency.lock_free import PerProcess
 from target_tools.enums import DecisioningMethod
+from target_tools.error_text import invalid
 from target_tools.errors import ClientClosed, OptionError
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
@@ -90,8 +91,11 @@ class TargetClient(ClientCalls):
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.
         """
-        given = merge_options(options, keywords)
-        client = cls({**(given if isinstance(given, Mapping) else {}), "internal": True})
+        given = {} if options is None and not keywords else merge_options(options, keywords)
+        if not isinstance(given, Mapping):
+            text = invalid("", OPTIONS_REQUIRED, got=given, hint="pass a dict or keyword arguments")
+            raise OptionError(text, "options", "a dict")
+        client = cls({**given, "internal": True})
         client._wait_until_ready()
         return client
 

@@ -17,7 +17,7 @@ def accepts(function: Callable[..., object], count: int) -> bool:
     if isinstance(plain, FunctionType):  # this is faster than ``inspect``, and needs no import
         return _fits(plain, count + (plain is not function))
     if isinstance(plain, BuiltinFunctionType):
-        text = plain.__text_signature__ or ""
+        text = getattr(plain, "__text_signature__", None) or ""
         model = _model(text)
         return model is None or _fits(model, count + ("$" in text))
     import inspect  # noqa: PLC0415 - slow to import, and most callbacks are functions

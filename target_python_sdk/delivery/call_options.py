@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, 
 
 from target_python_sdk.delivery import option_parsers as parse
 from target_python_sdk.delivery.conversion import (
+    Given,
     convert_customer_ids,
     convert_request,
     hint_text,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 #: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
 _COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
-_COOKIE_WITH_NAME = f"{TARGET_COOKIE}="
 #: Parts of a request. As options of a call, they show that the request itself was given as the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
 _REQUEST_HINT = "did you mean request=?"
@@ -87,9 +87,7 @@ def call_options(
         request = DeliveryRequest()
     parse.warn_unknown_options(given, _CALL_OPTIONS, log)
     if not isinstance(request, DeliveryRequest) and not (request and isinstance(request, Mapping)):
-        is_request = request is None and not given.keys().isdisjoint(_REQUEST_PARTS)
-        text = f"{REQUEST_REQUIRED}; {_REQUEST_HINT}" if is_request else REQUEST_REQUIRED
-        raise OptionError(text, "request", "a DeliveryRequest or a dict")
+        raise _invalid_request(request, given)
     values: Dict[str, Any] = {"timeout": settings.timeout, "decisioning_method": settings.decisioning_method}
     values.update(parse.parse_options(given, _CALL_OPTIONS, log))
     _warn_no_artifact(values["decisioning_method"], settings, log)
@@ -165,6 +163,17 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     return names
 
 
+def _invalid_request(request: Given, options: Mapping[str, Any]) -> OptionError:
+    if request is None:
+        hint = "" if options.keys().isdisjoint(_REQUEST_PARTS) else _REQUEST_HINT
+        text = invalid("", REQUEST_REQUIRED, hint=hint)
+    elif isinstance(request, Mapping):  # it is empty
+        text = REQUEST_REQUIRED
+    else:
+        text = invalid("", REQUEST_REQUIRED, got=request, secret=True, hint="a dict is accepted, too")
+    return OptionError(text, "request", "a DeliveryRequest or a dict")
+
+
 def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "", hint: str = "") -> OptionError:
     text = invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got, hint=hint)
     return OptionError(text, name, expected)
@@ -197,9 +206,9 @@ def _target_cookie(option: str, value: Union[str, bytes, Mapping[str, Any]]) -> 
 
 def _log_cookie(cookie: str, log: Log) -> None:
     """Log once that a cookie is not the value of a cookie of Target."""
-    if cookie.startswith(_COOKIE_WITH_NAME):
+    if f"; {TARGET_COOKIE}=" in f"; {cookie}":
         if log.first_time("cookie with its name"):
-            log.warning("The option 'target_cookie' begins with 'mbox=': it must be the value of the cookie only")
+            log.warning("The option 'target_cookie' contains 'mbox=': it must be the value of the cookie only")
     elif log.first_time("unreadable cookie"):
         log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
 

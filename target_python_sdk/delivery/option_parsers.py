@@ -311,11 +311,14 @@ def check_picklable(option: str, value: OptionValue) -> None:
 
 def decisioning_method(option: str, value: OptionValue) -> DecisioningMethod:
     """Parse a decisioning method from its text or from a member of an Enum."""
+    given = value.value if isinstance(value, enum.Enum) else plain(value)
     try:
-        return DecisioningMethod(value.value if isinstance(value, enum.Enum) else plain(value))
+        return DecisioningMethod(given)
     except ValueError:
-        expected = ",".join(method.value for method in DecisioningMethod)
-        raise OptionError(DECISIONING_METHOD_INVALID.format(expected), option, expected) from None
+        known = [method.value for method in DecisioningMethod]
+        expected = ",".join(known)
+        text = DECISIONING_METHOD_INVALID.format(expected)
+        raise OptionError(text + suggestion(str(given), known), option, expected) from None
 
 
 def warn_unknown_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Parser[Any]]], log: Log) -> None:

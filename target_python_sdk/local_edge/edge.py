@@ -14,6 +14,7 @@ from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, error_reply
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.types import MetricType
+from target_tools.error_text import invalid
 from target_tools.errors import OptionError, TargetError
 
 logger = getLogger("adobe.target.local_edge")
@@ -65,6 +66,8 @@ class LocalEdge:
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
         self.load(activities)
+        if not isinstance(port, int) or not 0 <= port <= 65535:
+            raise OptionError(invalid("port", expected="a number from 0 to 65535", got=port), "port", "a port")
         self.host = host
         #: The port. If it is 0, ``start`` replaces it with a free one.
         self.port = port
@@ -127,7 +130,11 @@ class LocalEdge:
     def start(self) -> "LocalEdge":
         """Start serving in a background thread. Raises ``OSError`` if the port is in use."""
         if self._server is None:
-            self._server = HttpServer((self.host, self.port), self._respond)
+            try:
+                self._server = HttpServer((self.host, self.port), self._respond)
+            except OSError as error:
+                problem = f"cannot listen on {self.host}:{self.port}: {error.strerror or error}"
+                raise OSError(error.errno, problem) from error
             self.port = int(self._server.server_address[1])
         return self
 

@@ -215,7 +215,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
 
         return page_load_offer(self.response)
 
-    def cookies(self, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
+    def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
         """Return the cookies to set on the response to the visitor's browser::
 
         for cookie in answer.cookies(secure=True):

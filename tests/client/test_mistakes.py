@@ -23,6 +23,7 @@ from target_python_sdk.errors import (
     ArtifactNotAvailable,
     ClientClosed,
     ConnectionFailed,
+    DeadlineExceeded,
     DeliveryError,
     HttpStatusError,
     InvalidResponse,
@@ -170,7 +171,8 @@ def test_the_table_names_many_mistakes():
 def test_a_short_time_limit_is_logged_once(caplog):
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, shutdown_timeout=5) as client:
         for _ in range(3):
-            client.get_offers(offers(), timeout=19.9)
+            with contextlib.suppress(DeadlineExceeded):  # on a busy machine
+                client.get_offers(offers(), timeout=19.9)
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert lines == [
         "The option 'shutdown_timeout' is 5 milliseconds; is it meant in seconds?",
@@ -187,7 +189,7 @@ def test_a_cookie_means_the_same_in_every_form(client, call):
         assert (envelope.session_id, envelope.request.id.tnt_id) == ("s-1", "visitor-2.35_0")
 
 
-@pytest.mark.parametrize("cookie", ["not a cookie", "a=b; mbox=session#s-1#9999999999"])
+@pytest.mark.parametrize("cookie", ["not a cookie", "a=b; mboxes=session#s-1#9999999999"])
 def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(3):
@@ -197,14 +199,15 @@ def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call,
     assert lines[0].startswith("A target_cookie is not a cookie of Target and is ignored.")
 
 
+@pytest.mark.parametrize("start", ["", "mboxEdgeCluster=35; "])
 @pytest.mark.parametrize("method", ["get_offers", "get_attributes"])
-def test_a_cookie_with_its_name_is_logged_once(method, client, caplog):
+def test_a_cookie_with_its_name_is_logged_once(method, start, client, caplog):
     arguments = (["a"],) if method == "get_attributes" else ()
-    cookie = "mbox=session#s-1#9999999999|PC#visitor-2.35_0#9999999999"
+    cookie = start + "mbox=session#s-1#9999999999|PC#visitor-2.35_0#9999999999"
     for _ in range(3):
         getattr(client, method)(*arguments, **offers(), target_cookie=cookie)
     lines = [record.getMessage() for record in caplog.records if "target_cookie" in record.getMessage()]
-    assert lines == ["The option 'target_cookie' begins with 'mbox=': it must be the value of the cookie only"]
+    assert lines == ["The option 'target_cookie' contains 'mbox=': it must be the value of the cookie only"]
 
 
 # Models

@@ -292,7 +292,8 @@ def test_every_option_is_tried():
     [
         (None, "Options are required"),
         ({}, "Options are required"),
-        ([], "Options are required"),
+        ([], "Options are required, got an empty list; pass a dict or keyword arguments"),
+        ("acmeclient", "Options are required, got 'acmeclient'; pass a dict or keyword arguments"),
         ({"client": ""}, "Client is required"),
         ({"organization_id": "1@AdobeOrg"}, "Client is required"),
         ({"client": "acmeclient"}, "Organization Id is required"),
@@ -382,7 +383,7 @@ def test_the_french_page_calls_the_request_events(caplog):
 def test_a_request_is_a_delivery_request(value):
     with TargetClient.create(REQUIRED) as client:
         for method in (client.get_offers, client.send_notifications):
-            with pytest.raises(OptionError, match=r"^Request object of type DeliveryRequest is required$"):
+            with pytest.raises(OptionError, match=r"^Request object of type DeliveryRequest is required($|, got an? )"):
                 method({"request": value})
 
 

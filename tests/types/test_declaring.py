@@ -5,7 +5,6 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional
 
 import pytest
@@ -145,11 +144,6 @@ def test_a_subclass_with_postponed_annotations_may_declare_class_variables():
     namespace: Dict[str, Any] = {"__name__": "places"}
     exec(textwrap.dedent(POSTPONED).format('planet: ClassVar[str] = "Mars"'), namespace)
     assert namespace["Place"](city="Basel").to_dict() == Geo(city="Basel").to_dict()
-
-
-def test_no_file_of_types_postpones_its_annotations(root: Path):
-    for file in (root / "target_python_sdk" / "types").glob("*.py"):
-        assert "from __future__ import annotations" not in file.read_text(encoding="utf-8"), file.name
 
 
 def test_a_constructor_is_written_when_it_is_first_needed():
