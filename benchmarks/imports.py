@@ -1,4 +1,4 @@
-"""The time and memory of the import, and the time of importing all names of 1.1.0, in new processes."""
+"""Measures the time and memory of the import, and the time to import all modules of 1.1.0, in new processes."""
 
 import re
 import subprocess
@@ -15,13 +15,13 @@ _OLD_NAMES = "import: all names of 1.1.0"
 #: The page with the names of 1.1.0, in a table for each module.
 _OLD_NAMES_PAGE = ROOT / "docs" / "old-names.md"
 
-#: The values that a process prints. Memory is compared by its difference.
+#: The values that a process prints: index, name, unit, goal, and whether the difference is compared, not the ratio.
 _MEASURED = (
     (0, "time", "ms", Goal(1.3, at_least=False), False),
     (1, "resident memory", "MiB", Goal(6.0, at_least=False), True),
 )
 
-#: The checkout is last on the path, so that other modules are found without it.
+#: The checkout comes last on ``sys.path``, so that imports of other modules do not search it.
 _PROGRAM = """
 import os, sys, time
 sys.path.extend(sys.argv[1:])
@@ -49,7 +49,7 @@ class Importing(NamedTuple):
     #: A statement to run before the measurement.
     before: str = ""
 
-    def once(self) -> Tuple[float, float]:
+    def measure(self) -> Tuple[float, float]:
         """Return the milliseconds and the resident MiB of the import in a new process."""
         program = _PROGRAM.format(before=self.before, statement=self.statement)
         done = subprocess.run(
@@ -77,7 +77,7 @@ def old_modules() -> List[str]:
 
 
 def figures(plan: Plan) -> Section:
-    """Compare the import with urllib3's and 1.1.0's, and measure the import of all names of 1.1.0 in addition."""
+    """Compare the import with urllib3's and 1.1.0's, and measure the import of all modules of 1.1.0 after it."""
     here = (str(ROOT),)
     modules = old_modules()
     imports = {
@@ -108,9 +108,9 @@ def _old_names_row(found: Dict[str, List[Tuple[float, float]]]) -> Figure:
 
 def _interleaved(imports: Dict[str, Importing], rounds: int) -> Dict[str, List[Tuple[float, float]]]:
     for importing in imports.values():
-        importing.once()  # writes the bytecode files, and fills the disk cache
+        importing.measure()  # writes the bytecode files, and fills the disk cache
     found: Dict[str, List[Tuple[float, float]]] = {name: [] for name in imports}
     for _ in range(rounds):
         for name, importing in imports.items():
-            found[name].append(importing.once())
+            found[name].append(importing.measure())
     return found

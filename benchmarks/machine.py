@@ -9,7 +9,7 @@ import urllib3._version
 
 
 def machine() -> Dict[str, str]:
-    """Return the facts that the figures depend on."""
+    """Return the properties of the machine and of the software that affect the figures."""
     facts = {
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),

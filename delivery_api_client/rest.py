@@ -43,7 +43,7 @@ class RESTResponse:
 
 
 def _verb(method: str) -> Callable[..., Any]:
-    """Return the method of ``RESTClientObject`` that sends requests with an HTTP method."""
+    """Return a function for ``RESTClientObject`` that sends requests with this HTTP method."""
 
     def send(
         self: "RESTClientObject", url: str, headers: Headers = None, query_params: Pairs = None, **options: Any

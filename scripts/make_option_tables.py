@@ -112,7 +112,7 @@ def type_names(annotation: ast.expr) -> List[str]:
 
 
 def type_of(option: Option) -> str:
-    """Return the type of an option, and its unit.  All numbers that may have a fraction are milliseconds."""
+    """Return the type of an option, and its unit. All numbers that may have a fraction are milliseconds."""
     if ast.unparse(option.annotation) == "Any":
         return UNCHECKED_TYPES[option.name]
     names = type_names(option.annotation)

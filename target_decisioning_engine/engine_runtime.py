@@ -99,12 +99,12 @@ class EngineRuntime:
             raise not_available() from runtime.last_download_error()
         return current
 
-    def _submit_notifications(self, owed: PreparedRequest, visitor: Optional[Visitor]) -> None:
+    def _submit_notifications(self, prepared: PreparedRequest, visitor: Optional[Visitor]) -> None:
         """Let a worker thread pass notifications to the application."""
         function = self._config.send_notification_func
         if function is None:
             return
-        payload = {"request": owed.request, "visitor": visitor, "session_id": owed.session.session_id}
+        payload = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
         call = partial(self._call_send_notification_func, function, payload)
         self._processes.get().workers.submit(CallbackTask(call, None, self._log_dropped, self._log))
 
@@ -165,15 +165,15 @@ def _telemetry(request: DeliveryRequest) -> Telemetry:
     return request.telemetry or Telemetry()
 
 
-def _add_entry(owed: DeliveryRequest, request_id: Optional[str], began: float) -> None:
-    """Add the duration of the decision to the telemetry of ``owed``."""
+def _add_entry(request: DeliveryRequest, request_id: Optional[str], began: float) -> None:
+    """Add the duration of the decision to the telemetry of ``request``."""
     entry = TelemetryEntry(
         request_id=request_id,
         timestamp=epoch_milliseconds(),
         execution=round((monotonic() - began) * 1000, 2),
         features=TelemetryFeatures(decisioning_method=DecisioningMethod.ON_DEVICE),
     )
-    owed.telemetry = Telemetry(entries=[*(_telemetry(owed).entries or ()), entry])
+    request.telemetry = Telemetry(entries=[*(_telemetry(request).entries or ()), entry])
 
 
 def _response(decision: Decision) -> DecisionProviderResponse:

@@ -46,7 +46,7 @@ def get_cdn_base_path(config: DecisioningConfig) -> str:
 
 
 def get_geo_lookup_path(config: DecisioningConfig) -> str:
-    """Return the URL of the geo look-up."""
+    """Return the URL of the geo lookup."""
     return get_cdn_base_path(config) + "/v1/geo"
 
 

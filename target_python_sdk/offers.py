@@ -42,7 +42,7 @@ class Cookie(NamedTuple):
 class Offer:
     """The content for one mbox, one view or the page load.
 
-    An offer is falsy if there is no content: show your default then.  It is never None, so templates can
+    An offer is falsy if there is no content: show your default then. It is never None, so templates can
     read its attributes without a check.
     """
 

@@ -213,7 +213,8 @@ class DeliveryError(TargetError):
 
     ``request`` is the request, ``request_id`` its id, which the message names, ``status`` the HTTP status of the
     response or None, and ``attempts`` the number of attempts. ``origin`` is the ``scheme://host:port`` of the server.
-    ``began_at`` is when the call began, in seconds of ``time.monotonic``; None if the edge was not asked.
+    ``began_at`` is the time at which the call began, in seconds on ``time.monotonic``, or None
+    if no request went to the edge.
     """
 
     request: Any = None
@@ -259,7 +260,7 @@ class ConnectionFailed(DeliveryError, _MaxRetryError):
 
 
 class CircuitOpen(ConnectionFailed):
-    """Most recent calls to the origin failed, so nothing was sent. ``attempts`` is 0."""
+    """Too many recent calls to the origin failed, so nothing was sent. ``attempts`` is 0."""
 
     attempts = 0
 

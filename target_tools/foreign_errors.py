@@ -21,7 +21,7 @@ def is_foreign(error: Exception) -> bool:
     """Return whether ``error`` belongs to the application and must be raised unchanged.
 
     Such errors come from signal handlers, or were raised into this thread from outside, as job queues do to end a
-    job in time.  Errors of replaced functions and of pool managers do not count.
+    job in time. Errors of replaced functions and of pool managers do not count.
     """
     if isinstance(error, (MemoryError, RecursionError)):
         return True

@@ -107,7 +107,7 @@ def _names(document: Mapping[str, Any], key: str, more: Sequence[str] = ()) -> N
 
 
 def _compile_rules(locations: Mapping[str, Any], compiler: ArtifactRuleCompiler) -> Tuple[Dict[str, Rules], List[str]]:
-    """Compile the rules of each mbox or view, and return the names of those with a skipped rule as well."""
+    """Return the compiled rules by mbox or view, and the names of those with a skipped rule."""
     compiled: Dict[str, Rules] = {}
     incomplete: List[str] = []
     for location, documents in locations.items():

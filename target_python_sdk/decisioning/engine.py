@@ -104,7 +104,7 @@ class DecisionRequest(NamedTuple):
     bucketing_id: str
     #: Creates the ids of notifications.
     ids: UuidGenerator
-    #: The visitor's location, from the request or a look-up.
+    #: The visitor's location, from the request or a lookup.
     geo: Optional[Geo] = None
     #: The parts that only the edge can decide.
     remote: RemoteParts = NO_REMOTE_PARTS

@@ -1,1 +1,1 @@
-"""One call, from options to answer: parsed, prepared, exchanged, shaped.  Does no I/O itself."""
+"""One call, from options to answer: parsed, prepared, exchanged, shaped. Does no I/O itself."""

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
-#: The name of the first part of a cookie. Other text is a whole ``Cookie`` header, or a different cookie.
+#: The name of the first part of a cookie. Text that does not match is a whole ``Cookie`` header, or a different cookie.
 _COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
-#: Parts of a request. As options of a call, they show that the request itself was given as the options.
+#: Parts of a request. If they are among the options, the caller passed the request itself instead of the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
 _REQUEST_HINT = "did you mean request=?"
 
 
 class Call(NamedTuple):
-    """The options of one call, parsed. Times are in seconds; the request consists of models and JSON values."""
+    """The parsed options of one call. Times are in seconds; the request consists of models and JSON values."""
 
     request: DeliveryRequest
     timeout: float

@@ -1,9 +1,9 @@
-"""Converts requests to models, and values to what JSON can hold, once for each call.
+"""Converts requests to models, and their values to JSON values, once for each call.
 
 Callers may pass a dict for any part of a request, members of an ``Enum`` or lazy translations for text,
-``Decimal`` or numpy values for numbers. Behind this module each part has the type that its annotation
-names, so all three decisioning methods see the same values. The caller's objects are never changed;
-whatever needs no conversion is shared with them.
+``Decimal`` or numpy values for numbers. After the conversion each part has the type of its annotation,
+so all three decisioning methods see the same values. The caller's objects are never changed; the result
+shares the parts that need no conversion with them.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from target_tools.typing_compat import Json
 Given = Union[Json, bytes, enum.Enum, datetime.datetime, Model, "os.PathLike[str]"]
 Converter = Callable[[Any], Any]
 
-#: How deep a value of a request may be nested; the same as for the edge's answers.
+#: Maximum nesting depth of a value of a request; the same as for the edge's answers.
 MAX_DEPTH = 100
-#: Smaller numbers are neither infinite nor too long.
-_PLAIN_NUMBERS = 1 << 64
-#: The longest place that an error names, in characters.
-MAX_PLACE = 200
-#: Python refuses to print longer integers.
+#: Numbers with a smaller magnitude need no check: they are neither infinite nor too long.
+_UNCHECKED_BELOW = 1 << 64
+#: Maximum length of the path to an invalid value in an error message.
+_MAX_PATH_LENGTH = 200
+#: Maximum size of an integer. Python refuses to convert integers of more than 4300 digits to text, about 14,280 bits.
 MAX_INTEGER_BITS = 13000
 
 _JSON_SCALARS = frozenset([str, int, float, bool, type(None)])
 _STR = frozenset([str])
 _UNREADABLE_HINT = "\ufffd"
 _EXPECTED_JSON = "a value that JSON can hold"
-#: Customer id states as the Experience Cloud visitor numbers them.
+#: The authentication states by their numbers in the Experience Cloud ID service.
 AUTH_STATES = {
     0: AuthenticatedState.UNKNOWN,
     1: AuthenticatedState.AUTHENTICATED,
@@ -64,10 +64,10 @@ class _NotConvertible(Exception):
         return self
 
     def as_option_error(self, root: str) -> OptionError:
-        """Return the error to raise. It shows no text and no number, which may be personal data."""
+        """Return the error to raise. Its message leaves out text and numbers, which may be personal data."""
         place = root + self.path
-        if len(place) > MAX_PLACE:
-            place = place[:MAX_PLACE] + "..."
+        if len(place) > _MAX_PATH_LENGTH:
+            place = place[:_MAX_PATH_LENGTH] + "..."
         text = invalid(place, self._problem, expected=self.expected, got=self._got, secret=True, hint=self.hint)
         return OptionError(text, place, self.expected)
 
@@ -300,7 +300,7 @@ def _plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
     It takes part in every call, so it reads each field by name and calls nothing but the checks of nested models.
     It may return False for a model that needs no conversion.
     """
-    scope: Dict[str, Any] = {"LIMIT": _PLAIN_NUMBERS}
+    scope: Dict[str, Any] = {"LIMIT": _UNCHECKED_BELOW}
     lines = ["def is_plain(model):", "  try:", "    fields = model.__dict__"]
     for name, field in fields_of(cls).items():
         value, kind, origin = f"fields['{name}']", field.kind, get_origin(field.kind)

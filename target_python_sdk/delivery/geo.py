@@ -1,7 +1,7 @@
 """Looks up the location of an IP address at the CDN, for geo targeting.
 
-A look-up is made only if the artifact has rules or tokens about locations and the request's geo
-contains nothing but an IP address. A failed look-up is not an error: the location is then unknown,
+A lookup is made only if the artifact has rules or tokens about locations and the request's geo
+contains nothing but an IP address. A failed lookup is not an error: the location is then unknown,
 and the visitor still gets offers.
 """
 
@@ -17,7 +17,7 @@ from target_tools.errors import DeliveryError
 from target_tools.http.messages import HttpRequest, Send, parse_json
 from target_tools.typing_compat import Json
 
-#: The fields that a look-up fills in.
+#: The fields that a lookup fills in.
 _LOOKED_UP = ("latitude", "longitude", "country_code", "state_code", "city")
 
 

@@ -38,7 +38,7 @@ class Decision(NamedTuple):
 def decide_on_device(
     prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, timeout: float
 ) -> Decision:
-    """Decide a request. A look-up of the visitor's location may take ``timeout`` seconds."""
+    """Decide a request. A lookup of the visitor's location may take ``timeout`` seconds."""
     artifact, request, engine = current.artifact, prepared.request, context.engine
     geo = None if request.context is None else request.context.geo
     looked_up = None

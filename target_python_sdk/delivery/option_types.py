@@ -104,7 +104,7 @@ class _OptionalOptions(TypedDict, total=False):
     """No effect. 1.1.0 had it; there is only one CDN, and ``cdn_base_path`` selects another."""
 
     cdn_base_path: Optional[str]
-    """``[scheme://]host[:port][/path]`` of the artifact and of geo look-ups."""
+    """``[scheme://]host[:port][/path]`` of the artifact and of geo lookups."""
 
     on_device_all_matching_rules_mboxes: Optional[Sequence[str]]
     """Mboxes that get the offers of all matching rules, not only of the first one."""

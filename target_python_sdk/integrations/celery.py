@@ -10,8 +10,8 @@
 
     target.send_notifications({"request": request})  # from a web process: returns when the broker has the message
 
-Tasks run in child processes with the ``prefork`` pool, and in the main process with other pools.  Each process that
-runs tasks creates a client at its start and closes it at its end.  Child processes end by ``os._exit``, which runs no
+Tasks run in child processes with the ``prefork`` pool, and in the main process with other pools. Each process that
+runs tasks creates a client at its start and closes it at its end. Child processes end by ``os._exit``, which runs no
 exit handlers, so this module waits for outstanding calls when Celery sends its shutdown signal.
 """
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 #: The default name of the task.
 TASK_NAME = "target.send_notifications"
 
-#: The options of the task; ``task_annotations`` override them.  Together, the attempts take about 15 minutes.
+#: The options of the task; ``task_annotations`` override them. Together, the attempts take about 15 minutes.
 _TASK: Dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": True,
@@ -75,7 +75,7 @@ _DEFAULT_ALIVE_TIMEOUT = 4.0
 _BROKER_RETRY_DELAY = 1.0
 #: Minimum number of seconds between two log lines about lost notifications.
 _LOG_INTERVAL = 10.0
-#: ``resend`` retries only once, in case a connection was stale.  It must be quick, because it runs in a thread that
+#: ``resend`` retries only once, in case a connection was stale. It must be quick, because it runs in a thread that
 #: other calls need.
 _SINGLE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
@@ -94,7 +94,7 @@ class _Task(Protocol):
 
 
 class _Installations:
-    """The latest installation of each task.  Celery keeps one task per name."""
+    """The latest installation of each task. Celery keeps one task per name."""
 
     def __init__(self) -> None:
         #: The keys are the task's name and the ``id()`` of its application, or None for a shared task.
@@ -118,12 +118,12 @@ def install(
 ) -> "CeleryTarget":
     """Create a client in each worker process, and define the task that sends notifications.
 
-    A later call with the same ``app`` and ``name`` replaces the earlier one.  Call this before the worker starts: see
+    A later call with the same ``app`` and ``name`` replaces the earlier one. Call this before the worker starts: see
     :mod:`target_python_sdk.integrations.celery_late_install`.
 
-    :param client_factory: Creates the client.  It runs in the process that uses the client, in a separate thread.
+    :param client_factory: Creates the client. It runs in the process that uses the client, in a separate thread.
         The start of the process waits for it for at most half of Celery's ``worker_proc_alive_timeout``.
-    :param app: The application of the task.  Without it, the task is shared by all applications.
+    :param app: The application of the task. Without it, the task is shared by all applications.
     :param name: The name of the task, for the installation of a second client.
     :param flush_timeout: Milliseconds for which closing the client may delay the end of a process.
     :param publish_timeout: Milliseconds within which the broker must accept a message.
@@ -185,7 +185,7 @@ class CeleryTarget:
 
     @property
     def client(self) -> TargetClient:
-        """Return the client of this process.  Outside of Celery's workers, the first access creates it.
+        """Return the client of this process. Outside of Celery's workers, the first access creates it.
 
         Raises any error of the factory; the next access calls the factory again.
         """
@@ -194,9 +194,9 @@ class CeleryTarget:
     def send_notifications(self, options: "Optional[CallOptions]" = None, **keywords: Any) -> "AsyncResult":
         """Publish a message with the options of ``TargetClient.send_notifications``, except callbacks.
 
-        All ids and times are determined here, so that the edge counts a repeated task once.  Options can be a dict,
-        keyword arguments, or both.  The other keyword arguments are those of ``apply_async``, such as ``queue``,
-        ``priority`` and ``countdown``.  Raises ``OptionError`` before anything is sent, and Celery's
+        All ids and times are determined here, so that the edge counts a repeated task once. Options can be a dict,
+        keyword arguments, or both. The other keyword arguments are those of ``apply_async``, such as ``queue``,
+        ``priority`` and ``countdown``. Raises ``OptionError`` before anything is sent, and Celery's
         ``OperationalError`` if no broker accepts the message in time.
         """
         given = {name: value for name, value in keywords.items() if name in CALL_OPTION_NAMES}
@@ -207,7 +207,7 @@ class CeleryTarget:
         return sent
 
     def _publish(self, message: Dict[str, Any], **apply_options: Any) -> Any:
-        """Publish a message in a helper thread, because some broker clients have no time-out.
+        """Publish a message in a helper thread, because some broker clients have no timeout.
 
         ``argsrepr`` replaces the arguments in Celery's logs and events, because they contain visitor ids.
         """
@@ -230,9 +230,9 @@ class CeleryTarget:
             raise OperationalError(f"the broker did not accept the message within {timeout}") from None
 
     def resend(self, event: Mapping[str, Any]) -> None:
-        """Publish notifications that a client could not deliver.  Subscribe it to ``send_notification_error``.
+        """Publish notifications that a client could not deliver. Subscribe it to ``send_notification_error``.
 
-        The ids stay the same.  If the broker does not accept the message either, that is counted and logged.  Raises
+        The ids stay the same. If the broker does not accept the message either, that is counted and logged. Raises
         nothing except the exception of a soft time limit, which belongs to the running task.
         """
         ended_with_its_client = isinstance(event["error"], ClientClosed)
@@ -289,7 +289,7 @@ class CeleryTarget:
             raise Reject(rejected.reason, requeue=True) from None
 
     def _deliver(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Optional[Exception]:
-        """Send the notifications; return the error if that fails.  SDK errors are returned without visitor data."""
+        """Send the notifications; return the error if that fails. SDK errors are returned without visitor data."""
         error: Optional[Exception]
         try:
             options = options_from_message(args, kwargs, self._log)
@@ -299,7 +299,7 @@ class CeleryTarget:
         return redacted_error(error) if isinstance(error, TargetError) else error
 
     def _on_worker_init(self, sender: "Optional[WorkController]" = None, **_: object) -> None:
-        """Handle the start of a worker.  With prefork, its main process needs no client."""
+        """Handle the start of a worker. With prefork, its main process needs no client."""
         if not _is_prefork(getattr(sender, "pool_cls", None)):
             self._start_client()
 
@@ -343,9 +343,9 @@ class CeleryTarget:
 
 
 def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
-    """Send notifications to the edge.  This is the function of the task.
+    """Send notifications to the edge. This is the function of the task.
 
-    It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError.  All installations
+    It accepts any arguments, so that a forged message raises ``OptionError`` instead of TypeError. All installations
     share it, because Celery keeps the first function of a task and warns about a different one.
     """
     target = INSTALLATIONS.find(task)

@@ -1,7 +1,7 @@
 """The client of one Celery worker process.
 
-Celery kills a ``prefork`` child process that takes too long to start, and its replacement would be killed, too.  So a
-separate thread creates the client, and the start of the process waits for it only for a limited time.  The first task
+Celery kills a ``prefork`` child process that takes too long to start, and its replacement would be killed, too. So a
+separate thread creates the client, and the start of the process waits for it only for a limited time. The first task
 that needs the client waits for that thread.
 """
 
@@ -17,7 +17,7 @@ from target_tools.concurrency.threads import start_thread
 from target_tools.errors import DeadlineExceeded
 from target_tools.logger import Log
 
-#: The share of the closing time that is available to running calls.  In the rest, callbacks for dropped calls run.
+#: The share of the closing time that is available to running calls. In the rest, callbacks for dropped calls run.
 _FLUSH_SHARE = 0.8
 #: Seconds between two checks for new calls made by callbacks.
 _POLL_INTERVAL = 0.001
@@ -32,23 +32,23 @@ class ProcessClient:
     def __init__(self, factory: Callable[[], TargetClient], log: Log) -> None:
         self._factory = factory
         self._log = log
-        #: The first item is the client.  Other items were created concurrently and are closed.
+        #: The first item is the client. Other items were created concurrently and are closed.
         self._clients: List[TargetClient] = []
         #: The client that a thread is creating.
         self._starting: Optional[AsyncResult[TargetClient]] = None
         self._is_late = self._is_over = False
-        #: The helper threads that wait for the broker.  A forked child has new ones, because it inherits no threads.
+        #: The helper threads that wait for the broker. A forked child has new ones, because it inherits no threads.
         self.publishing = HelperThreads()
 
     def get(self) -> TargetClient:
-        """Return the client.  Wait for the thread that creates it, or create it here.  Raises the factory's errors."""
+        """Return the client. Wait for the thread that creates it, or create it here. Raises the factory's errors."""
         if self._clients:
             return self._clients[0]
         starting = self._starting
         return self._store(self._factory()) if starting is None else starting.get()
 
     def start(self, seconds: float) -> None:
-        """Create the client in a thread; wait up to ``seconds``.  Raises the factory's error if it fails in time."""
+        """Create the client in a thread; wait up to ``seconds``. Raises the factory's error if it fails in time."""
         if self._clients:
             return
         starting = self._starting or self._start_thread()
@@ -69,7 +69,7 @@ class ProcessClient:
         return starting
 
     def _create(self) -> TargetClient:
-        """Create the client.  Runs in the separate thread."""
+        """Create the client. Runs in the separate thread."""
         try:
             return self._store(self._factory())
         except BaseException as error:
@@ -80,7 +80,7 @@ class ProcessClient:
             self._starting = None  # the next access calls the factory again
 
     def _store(self, client: TargetClient) -> TargetClient:
-        """Store ``client`` and return it.  If another thread was faster, close it and return the other one."""
+        """Store ``client`` and return it. If another thread was faster, close it and return the other one."""
         self._clients.append(client)
         first = self._clients[0]
         if first is not client or self._is_over:

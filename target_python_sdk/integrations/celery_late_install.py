@@ -1,6 +1,6 @@
 """Handles a call of ``install`` after the start of a Celery worker.
 
-A worker determines at its start which tasks it can run.  It rejects messages for other tasks, and they are lost.
+A worker determines at its start which tasks it can run. It rejects messages for other tasks, and they are lost.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Dict

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 #: Errors after which the same request may succeed later, besides the statuses 429 and 5xx.
 _TRANSIENT_ERRORS = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueFull, ClientClosed, CallLost)
 
-#: Settings for preparing a message.  The client that sends it adds its own property, environment and time-out.
+#: Settings for preparing a message. The client that sends it adds its own property, environment and timeout.
 _PLACEHOLDER_SETTINGS = ClientSettings("", "", timeout=0)
 
-#: Maximum size of the request in a message, in bytes of JSON.  It equals the maximum size of an answer.
+#: Maximum size of the request in a message, in bytes of JSON. It equals the maximum size of an answer.
 MAX_REQUEST_BYTES = ByteLimits().delivery
 
 #: The MIME types of the serializers that messages are published with.
@@ -77,8 +77,8 @@ def message_from_request(request: DeliveryRequest, session_id: str) -> Dict[str,
 def serializer_of(settings: "Settings") -> str:
     """Return the name of the serializer for messages, given the settings of a Celery application.
 
-    It is JSON even if ``task_serializer`` is pickle, which would execute the code in a forged message.  It is "auth" if
-    the application signs its messages.  Raises ``OptionError`` if ``accept_content`` does not contain the serializer,
+    It is JSON even if ``task_serializer`` is pickle, which would execute the code in a forged message. It is "auth" if
+    the application signs its messages. Raises ``OptionError`` if ``accept_content`` does not contain the serializer,
     because workers would then discard the message and log its content.
     """
     serializer = "auth" if settings.task_serializer == "auth" else "json"
@@ -93,7 +93,7 @@ def serializer_of(settings: "Settings") -> str:
 def options_from_message(args: Sequence[Any], kwargs: Mapping[str, Any], log: Log) -> Any:
     """Return the options of ``send_notifications`` from the arguments of a task.
 
-    The arguments are untrusted, because anyone with access to the broker can send a message.  Raises ``OptionError``
+    The arguments are untrusted, because anyone with access to the broker can send a message. Raises ``OptionError``
     for arguments that :func:`message_from_options` and :func:`message_from_request` do not create.
     """
     given = [*args, *kwargs.values()]

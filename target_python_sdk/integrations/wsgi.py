@@ -7,7 +7,7 @@ Wrap the application, and take the options of a call from the visit of the reque
     visit = environ["adobe.target"]
     target_client.get_offers(visit.options(request, callback=..., err_callback=...))
 
-The visit reads the visitor's cookies, page, browser and address from the request.  It stores the cookies of answers,
+The visit reads the visitor's cookies, page, browser and address from the request. It stores the cookies of answers,
 and the middleware sets them on the response.
 """
 
@@ -53,16 +53,16 @@ _SAME_SITE = ("Lax", "Strict", "None")
 
 
 class CookieOptions(NamedTuple):
-    """The attributes of the visitor's cookies.  Their path is ``/``; names, values and ages come from the answer."""
+    """The attributes of the visitor's cookies. Their path is ``/``; names, values and ages come from the answer."""
 
     domain: Optional[str] = None
     """The domain whose hosts share the cookies; None limits them to the host that sets them."""
 
     same_site: str = "Lax"
-    """``Lax``, ``Strict``, or ``None`` for a page in a frame of another site.  ``None`` requires https."""
+    """``Lax``, ``Strict``, or ``None`` for a page in a frame of another site. ``None`` requires https."""
 
     http_only: bool = False
-    """Whether scripts cannot read the cookies.  at.js needs to read them."""
+    """Whether scripts cannot read the cookies. at.js needs to read them."""
 
     secure: Optional[bool] = None
     """Whether the cookies are sent by https only; None: if the request came by https."""
@@ -91,7 +91,7 @@ DEFAULT_COOKIES = CookieOptions()
 class WsgiVisit:
     """The visitor, page and browser of one request, and the cookies of the answers to it.
 
-    ``trusted_proxies`` is the number of your own proxies in front of the server.  With 0, ``X-Forwarded-…`` headers
+    ``trusted_proxies`` is the number of your own proxies in front of the server. With 0, ``X-Forwarded-…`` headers
     are untrusted and ignored.
 
     Several threads may use a visit; a worker stores the cookies of an answer that is passed to a callback.
@@ -160,8 +160,8 @@ class WsgiVisit:
     ) -> Any:
         """Return the options of a call for this visitor; ``more`` are further options, which take precedence.
 
-        The visit's context fills missing fields of the request's context.  Omit the request for ``get_attributes``.
-        The cookies of an answer are stored before ``callback`` is called.  Pass an answer that a call returns to
+        The visit's context fills missing fields of the request's context. Omit the request for ``get_attributes``.
+        The cookies of an answer are stored before ``callback`` is called. Pass an answer that a call returns to
         :meth:`remember`.
         """
         options: Dict[str, Any] = {
@@ -177,7 +177,7 @@ class WsgiVisit:
     def remember(self, answer: ResultT) -> ResultT:
         """Store the cookies of ``answer`` for the response, and return ``answer``.
 
-        ``answer`` is what a call returned, ``get_attributes`` included.  The last of several answers counts.
+        ``answer`` is the result of any call, including ``get_attributes``. A later answer replaces an earlier one.
         """
         envelope: Any = answer.get_response() if isinstance(answer, AttributesProvider) else answer
         for key, name in _COOKIES.items():
@@ -215,7 +215,7 @@ class WsgiVisit:
 
 
 class TargetMiddleware:
-    """Wraps a WSGI application.  Each request has a :class:`WsgiVisit` at ``environ["adobe.target"]``.
+    """Wraps a WSGI application. Each request has a :class:`WsgiVisit` at ``environ["adobe.target"]``.
 
     The middleware sets the cookies that the visit has stored when the application calls ``start_response``.
     It does not change anything else in the response.

@@ -1,6 +1,6 @@
 """Reads cookies, page, browser and address of a visitor from a WSGI environ.
 
-All values are untrusted.  Invalid values are ignored, long ones are ignored or truncated, and nothing raises.  A value
+All values are untrusted. Invalid values are ignored, long ones are ignored or truncated, and nothing raises. A value
 is text in which each character stands for a byte, as PEP 3333 requires, or bytes, as some servers and tests pass them.
 """
 
@@ -23,7 +23,7 @@ ENVIRON_VARIABLES = (
 _COOKIE_LENGTH = 8192
 #: Maximum length of a URL in the schema.
 _URL_LENGTH = 4096
-#: Longer user agents are truncated.  Browsers send a few hundred characters, and audiences use only those.
+#: Longer user agents are truncated. Browsers send a few hundred characters, and audiences use only those.
 _USER_AGENT_LENGTH = 2048
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 #: Characters that are not quoted in a path, and in a query, which is already quoted.
@@ -36,7 +36,7 @@ _USUAL_PORT = {"http": "80", "https": "443"}
 def request_cookies(environ: Mapping[str, Any], names: Iterable[str]) -> Dict[str, str]:
     """Return the cookies of the request that have one of ``names``.
 
-    If a name occurs twice, return the first, which has the more specific path.  Invalid, empty and long cookies are
+    If a name occurs twice, return the first, which has the more specific path. Invalid, empty and long cookies are
     ignored.
     """
     wanted = frozenset(names)
@@ -69,7 +69,7 @@ def scheme(environ: Mapping[str, Any], proxies: int) -> str:
 
 
 def _bytes(environ: Mapping[str, Any], name: str) -> bytes:
-    """Return the bytes of a value.  In PEP 3333 a value is text in which each character stands for a byte."""
+    """Return the bytes of a value. In PEP 3333 a value is text in which each character stands for a byte."""
     value = environ.get(name)
     if isinstance(value, str):
         return value.encode("latin-1", "replace")

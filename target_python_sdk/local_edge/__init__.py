@@ -2,7 +2,7 @@
 
 It serves the Delivery API from a small file of activities or from a rule artifact. It
 decides which experience a visitor gets, explains the decision, and records the requests
-it receives. It also serves the rule artifact and the geo look-up: for on-device
+it receives. It also serves the rule artifact and the geo lookup: for on-device
 decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
 
     from target_python_sdk import TargetClient

@@ -51,7 +51,7 @@ class TargetCookie(TypedDict):
     """The maximum age, in seconds."""
 
     max_age: int
-    """The maximum age, in seconds, by the documented name."""
+    """The same as ``maxAge``, under the documented name."""
 
 
 class _StaleMeta(TypedDict, total=False):
@@ -108,7 +108,7 @@ class _RequiredKey(_EnvelopeKey[T]):
 
 
 class _RequestKey(_EnvelopeKey[DeliveryRequest]):
-    """The key ``request``. Its value is typed more precisely than what may be set."""
+    """The key ``request``. Reading it returns a more precise type than the one that can be set."""
 
     @overload
     def __get__(self, envelope: None, owner: type) -> _RequestKey: ...
@@ -188,9 +188,9 @@ class TargetDeliveryResponse(Dict[str, Any]):
         if response is not None:
             self["response"] = response
         self.session_id = session_id
-        """The session the call belonged to; no key, because it is in the cookie already."""
+        """The session id of the call. It is only an attribute, because ``target_cookie`` contains it already."""
         self.error: Optional[Exception] = None
-        """Why there are no offers, where the option ``on_error`` is ``default`` and the call failed."""
+        """The reason why there are no offers, if the call failed and the option ``on_error`` is ``default``."""
 
     def offer(self, mbox: str, index: Optional[int] = None) -> Offer:
         """Return the offer for an mbox, falsy if there is none.
@@ -218,8 +218,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
     def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
         """Return the cookies to set on the response to the visitor's browser::
 
-        for cookie in answer.cookies(secure=True):
-            response.set_cookie(**cookie.as_kwargs())
+            for cookie in answer.cookies(secure=True):
+                response.set_cookie(**cookie.as_kwargs())
         """
         from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
 
@@ -230,7 +230,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         ]
 
     def to_json(self) -> Dict[str, Any]:
-        """Return the envelope as JSON can hold it, with models in the form of the Delivery API."""
+        """Return the envelope as JSON values, with models in the form of the Delivery API."""
         return {key: to_json(value) for key, value in self.items()}
 
     @classmethod

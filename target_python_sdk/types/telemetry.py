@@ -35,7 +35,7 @@ class TelemetryRequest(Model):
     """The timings of one HTTP exchange with the edge or the CDN."""
 
     dns: Optional[float] = None
-    """The time of the name look-up, in milliseconds."""
+    """The time of the name lookup, in milliseconds."""
 
     tls: Optional[float] = None
     """The time of the TLS handshake, in milliseconds."""

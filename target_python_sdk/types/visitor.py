@@ -1,4 +1,4 @@
-"""The visitor."""
+"""The ids of a visitor."""
 
 from typing import List, Optional
 
@@ -16,7 +16,7 @@ class CustomerId(Model):
     """The id in that system."""
 
     integration_code: Annotated[Optional[str], Required, MaxLength(50)] = None
-    """The system: the alias of its data source."""
+    """The alias of the system's data source."""
 
     authenticated_state: Annotated[Optional[Choice], AuthenticatedState, Required] = None
     """Whether the visitor has signed in."""
@@ -26,7 +26,7 @@ class VisitorId(Model):
     """The ids of a visitor. A visitor without ids is new and gets a ``tnt_id`` from the edge."""
 
     tnt_id: Annotated[Optional[str], MaxLength(128)] = None
-    """Target's own id.  A suffix such as ``.35_0`` names the edge cluster with the profile; send it unchanged."""
+    """Target's own id. A suffix such as ``.35_0`` names the edge cluster that stores the profile; send it unchanged."""
 
     third_party_id: Annotated[Optional[str], MaxLength(128)] = None
     """The id under which profiles are shared between the visitor's devices (``mbox3rdPartyId``)."""
@@ -35,4 +35,4 @@ class VisitorId(Model):
     """The Experience Cloud id (ECID), common to all Adobe solutions."""
 
     customer_ids: Optional[List[CustomerId]] = None
-    """Ids of the customer's systems. The API accepts up to 50, together with an ECID."""
+    """Ids in the customer's systems. The API accepts up to 50, together with an ECID."""

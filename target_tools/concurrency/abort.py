@@ -15,7 +15,7 @@ class AbortScope:
     that reads from the first one. Only the code that takes a descriptor out of the table closes it: the
     number of a closed descriptor may already belong to another file.
 
-    Name look-ups and requests of a ``pool_manager`` that the application supplied cannot be aborted.
+    Name lookups and requests of a ``pool_manager`` that the application supplied cannot be aborted.
     They end with their deadline.
     """
 

@@ -1,6 +1,6 @@
 """Runs functions that may hang in helper threads, which the caller can leave behind.
 
-A name look-up cannot be interrupted. Opening a connection takes locks inside other libraries,
+A name lookup cannot be interrupted. Opening a connection takes locks inside other libraries,
 and a signal handler that raises while they are held leaves them locked. Therefore the calling thread
 does neither: it passes the function to a helper thread and waits on a latch, which a deadline or a
 signal ends cleanly.

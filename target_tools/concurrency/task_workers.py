@@ -39,7 +39,7 @@ from target_tools.errors import CallLost, QueueFull
 IDLE_SECONDS = 5.0
 #: Seconds a thread may take to start or wake up. A thread that takes longer is considered lost.
 START_SECONDS = 2.0
-#: Number of workers that can be replaced at the same time while they wait for a name look-up or a connection.
+#: Number of workers that can be replaced at the same time while they wait for a name lookup or a connection.
 MAX_BLOCKED = 32
 
 
@@ -142,7 +142,7 @@ class WorkerPool(ExitParticipant):
         return len(self._running)
 
     def blocked(self) -> int:
-        """Return the number of workers that wait for a name look-up or a connection."""
+        """Return the number of workers that wait for a name lookup or a connection."""
         return len(self._blocked)
 
     @contextlib.contextmanager

@@ -1,13 +1,13 @@
 """A circuit breaker per origin: calls fail at once while the origin is down.
 
-The circuit of an origin opens if enough recent calls failed and they are a large enough share.  While it is open,
-calls fail before a socket is touched.  After a cooldown a few calls are let through as probes; the first probe
+The circuit of an origin opens if enough recent calls failed and they are a large enough share. While it is open,
+calls fail before a socket is touched. After a cooldown a few calls are let through as probes; the first probe
 that the origin answers closes the circuit.
 
 Only failures of the origin count: no connection, no trust, no answer in time, and the statuses 502, 503 and 504 of a
-gateway.  A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for others.
+gateway. A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for others.
 
-Nothing here takes a lock.  Every state change is one atomic dict operation, so concurrent threads agree on it, and a
+Nothing here takes a lock. Every state change is one atomic dict operation, so concurrent threads agree on it, and a
 signal handler that raises leaves the circuit usable.
 """
 
@@ -30,7 +30,7 @@ from target_tools.http.policies import BreakerPolicy
 
 #: Statuses by which a gateway reports that the origin is down.
 FAILING_STATUSES = frozenset({502, 503, 504})
-#: The time-out of a probe, in seconds.
+#: The timeout of a probe, in seconds.
 PROBE_SECONDS = 1.0
 #: The number of windows that the breaker looks back if there were few calls.
 _OLDEST_WINDOW = 6
@@ -106,7 +106,7 @@ class _Outage:
 
 
 class _Circuit:
-    """One period of an origin's circuit: closed, perhaps open, closed again.  A new circuit replaces it then.
+    """One period of an origin's circuit: closed, perhaps open, closed again. A new circuit replaces it then.
 
     So calls that began before the circuit closed cannot open it again with their late failures.
     """
@@ -147,7 +147,7 @@ class _Circuit:
 class CircuitBreaker:
     """Wraps a ``Send`` that retries, and refuses calls to an origin that is down.
 
-    A time-out counts as a failure of the origin only if the call had at least ``patience`` seconds.
+    A timeout counts as a failure of the origin only if the call had at least ``patience`` seconds.
     ``on_change`` is called once for each opening and closing, in the thread of the call that caused it.
     """
 
@@ -230,7 +230,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # The time-out of a call in a hurry does not renew the cooldown: others must get their turn.
+            # The timeout of a call in a hurry does not renew the cooldown: others must get their turn.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

@@ -34,7 +34,7 @@ class ConnectionOpener:
     def __init__(self, tls: TlsContexts, blocking: Callable[[], ContextManager[object]]) -> None:
         self.tls = tls
         self.resolver = Resolver(blocking)
-        #: Entered by a thread that begins a long wait for a look-up or a connection.
+        #: Entered by a thread that begins a long wait for a lookup or a connection.
         self.blocking = blocking
         #: The threads that open connections or make whole requests.
         self.helper_threads = HelperThreads()
@@ -42,8 +42,8 @@ class ConnectionOpener:
     def run(self, act: Callable[[], None], undo: Callable[[], object], deadline: Deadline, in_thread: bool) -> None:
         """Call ``act``, which opens a connection: in this thread, or in a helper thread that can be left behind.
 
-        The main thread always uses a helper thread.  Name look-ups, TLS and urllib3 take locks, which an exception
-        raised by a signal handler could leave locked.  ``in_thread`` requires one in other threads, too.  ``undo``
+        The main thread always uses a helper thread. Name lookups, TLS and urllib3 take locks, which an exception
+        raised by a signal handler could leave locked. ``in_thread`` requires one in other threads, too. ``undo``
         is called if the connection is opened after the deadline.
         """
         if not in_thread and not in_main_thread():
@@ -57,7 +57,7 @@ class ConnectionOpener:
             raise socket.timeout("the connection attempt timed out") from None
 
     def abandoned(self) -> int:
-        """Return the number of running look-ups and functions in helper threads that no call waits for."""
+        """Return the number of running lookups and functions in helper threads that no call waits for."""
         return self.resolver.abandoned() + self.helper_threads.abandoned()
 
 

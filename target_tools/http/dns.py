@@ -1,7 +1,7 @@
-"""Name look-ups that end at a deadline.
+"""Name lookups that end at a deadline.
 
-``getaddrinfo`` cannot be interrupted, so each look-up runs in a separate thread.  Calls for the same host share a
-look-up and wait for it until their deadlines.  Addresses are cached briefly.  If the resolver fails or hangs, an
+``getaddrinfo`` cannot be interrupted, so each lookup runs in a separate thread. Calls for the same host share a
+lookup and wait for it until their deadlines. Addresses are cached briefly. If the resolver fails or hangs, an
 older address is used.
 """
 
@@ -24,7 +24,7 @@ from target_tools.errors import ConnectionFailed, escape_text
 AddressInfo = Tuple[Any, ...]
 Key = Tuple[str, int]
 
-#: Seconds for which a cached answer is used without another look-up.
+#: Seconds for which a cached answer is used without another lookup.
 FRESH_SECONDS = 10.0
 #: Seconds for which a cached answer is used if the resolver fails.
 STALE_SECONDS = 3600.0
@@ -32,13 +32,13 @@ STALE_SECONDS = 3600.0
 PATIENCE_SECONDS = 0.5
 #: Seconds after which a waiting thread enters ``blocking``.
 BLOCKING_SECONDS = 0.25
-#: Maximum number of simultaneous look-ups.
-MAX_LOOK_UPS = 32
+#: Maximum number of simultaneous lookups.
+MAX_LOOKUPS = 32
 #: Number of hosts whose addresses are cached.
 MAX_CACHED_HOSTS = 64
-#: Seconds after which a look-up is started again if its thread has not begun.
+#: Seconds after which a lookup is started again if its thread has not begun.
 START_SECONDS = 2.0
-#: Seconds after which a look-up counts as hanging, and another one is started.
+#: Seconds after which a lookup counts as hanging, and another one is started.
 HANGING_SECONDS = 10.0
 
 
@@ -49,7 +49,7 @@ class _CacheEntry:
         #: The addresses, with the preferred one first.
         self.addresses: List[AddressInfo] = []
         self.found_at = 0.0
-        #: The ``getaddrinfo`` that found them.  If a test replaces the function, the addresses are not fresh.
+        #: The ``getaddrinfo`` that found them. If a test replaces the function, the addresses are not fresh.
         self.resolve: Optional[Callable[..., Any]] = None
 
     def usable(self, seconds: float) -> List[AddressInfo]:
@@ -57,7 +57,7 @@ class _CacheEntry:
         return self.addresses if monotonic() - self.found_at < seconds else []
 
 
-class _LookUp:
+class _Lookup:
     """One call of ``getaddrinfo`` in a separate thread."""
 
     def __init__(self, key: Key, resolve: Callable[..., Any]) -> None:
@@ -80,16 +80,16 @@ class Resolver:
     def __init__(self, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext) -> None:
         self._blocking = blocking
         self._cache: BoundedTable[Key, _CacheEntry] = BoundedTable(lambda key: _CacheEntry(), limit=MAX_CACHED_HOSTS)
-        #: The latest look-up of each host.
-        self._running: Dict[Key, _LookUp] = {}
-        #: All look-ups whose threads run.
-        self._threads: Dict[int, _LookUp] = {}
+        #: The latest lookup of each host.
+        self._running: Dict[Key, _Lookup] = {}
+        #: All lookups whose threads run.
+        self._threads: Dict[int, _Lookup] = {}
 
     def addresses(self, host: str, port: int, deadline: Deadline, is_needed: bool = True) -> List[AddressInfo]:
         """Return the addresses of ``host`` in the order in which to try them.
 
-        ``is_needed`` is False if there is another host to try.  Such hosts come from visitors' location hints, which
-        can name any host, so they may use only half of the simultaneous look-ups.
+        ``is_needed`` is False if there is another host to try. Such hosts come from visitors' location hints, which
+        can name any host, so they may use only half of the simultaneous lookups.
 
         Raises ``ConnectionFailed`` if the resolver fails or returns no address, and ``socket.timeout`` if it does not
         answer before the deadline.
@@ -103,26 +103,26 @@ class Resolver:
         if fresh and cached.resolve is resolve:
             return fresh
         older = cached.usable(STALE_SECONDS)
-        look_up = self._look_up(key, resolve, MAX_LOOK_UPS if is_needed else MAX_LOOK_UPS // 2)
-        if look_up is None:
+        lookup = self._lookup(key, resolve, MAX_LOOKUPS if is_needed else MAX_LOOKUPS // 2)
+        if lookup is None:
             if older:
                 return older
-            raise ConnectionFailed(f"no connection to {host}: {MAX_LOOK_UPS} name look-ups are running", "refused")
-        look_up.waiters += 1
+            raise ConnectionFailed(f"no connection to {host}: {MAX_LOOKUPS} name lookups are running", "refused")
+        lookup.waiters += 1
         try:
             left = deadline.remaining()
-            answered = self._wait(look_up, min(left, PATIENCE_SECONDS) if older else left)
+            answered = self._wait(lookup, min(left, PATIENCE_SECONDS) if older else left)
         finally:
-            look_up.waiters -= 1
-        if look_up.addresses:
-            return look_up.addresses
-        if older and not _is_unknown_name(look_up.error):
+            lookup.waiters -= 1
+        if lookup.addresses:
+            return lookup.addresses
+        if older and not _is_unknown_name(lookup.error):
             return older
         if not answered:
-            raise socket.timeout("the name look-up timed out")
+            raise socket.timeout("the name lookup timed out")
         self.forget(host, port)
-        reason = "the resolver knows no address" if look_up.error is None else escape_text(look_up.error)
-        raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from look_up.error
+        reason = "the resolver knows no address" if lookup.error is None else escape_text(lookup.error)
+        raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from lookup.error
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:
         """Put ``address`` first, because a connection to it was opened."""
@@ -141,26 +141,26 @@ class Resolver:
             cached.found_at = min(cached.found_at, monotonic() - FRESH_SECONDS)
 
     def abandoned(self) -> int:
-        """Return the number of running look-ups that no call waits for."""
-        return sum(look_up.waiters <= 0 for look_up in list(self._threads.values()))
+        """Return the number of running lookups that no call waits for."""
+        return sum(lookup.waiters <= 0 for lookup in list(self._threads.values()))
 
-    def _wait(self, look_up: _LookUp, seconds: float) -> bool:
-        """Wait for the look-up; return False if it takes more than ``seconds``."""
+    def _wait(self, lookup: _Lookup, seconds: float) -> bool:
+        """Wait for the lookup; return False if it takes more than ``seconds``."""
         if seconds <= BLOCKING_SECONDS:
-            return look_up.done.wait(seconds)
-        if look_up.done.wait(BLOCKING_SECONDS):
+            return lookup.done.wait(seconds)
+        if lookup.done.wait(BLOCKING_SECONDS):
             return True
         with self._blocking():
-            return look_up.done.wait(seconds - BLOCKING_SECONDS)
+            return lookup.done.wait(seconds - BLOCKING_SECONDS)
 
-    def _look_up(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_LookUp]:
-        """Return the running look-up of ``key``, or start one; return None if too many are running."""
+    def _lookup(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_Lookup]:
+        """Return the running lookup of ``key``, or start one; return None if too many are running."""
         running = self._running.get(key)
         if running is not None and running.resolve is resolve and not _is_lost(running):
             return running
         if len(self._threads) >= limit:
             return running
-        made = _LookUp(key, resolve)
+        made = _Lookup(key, resolve)
         self._running[key] = made
         run = contextvars.copy_context().run
         try:
@@ -172,36 +172,36 @@ class Resolver:
             raise
         return made
 
-    def _resolve(self, look_up: _LookUp) -> None:
-        """Call the system's resolver.  Runs in the look-up's thread."""
-        look_up.begun = True
-        self._threads[id(look_up)] = look_up
-        host, port = look_up.key
+    def _resolve(self, lookup: _Lookup) -> None:
+        """Call the system's resolver. Runs in the lookup's thread."""
+        lookup.begun = True
+        self._threads[id(lookup)] = lookup
+        host, port = lookup.key
         try:
             family = urllib3_connection.allowed_gai_family()
-            found = look_up.resolve(host, port, family, socket.SOCK_STREAM)
-            look_up.addresses = _interleaved([info for info in found if len(info) == 5])
+            found = lookup.resolve(host, port, family, socket.SOCK_STREAM)
+            lookup.addresses = _interleaved([info for info in found if len(info) == 5])
         except BaseException as error:  # noqa: BLE001 - the waiting calls raise it as a cause
-            look_up.error = error.with_traceback(None)
-        if look_up.addresses:
-            self._remember(look_up)
-        self._threads.pop(id(look_up), None)
-        if self._running.get(look_up.key) is look_up:
-            self._running.pop(look_up.key, None)
-        look_up.done.set()
+            lookup.error = error.with_traceback(None)
+        if lookup.addresses:
+            self._remember(lookup)
+        self._threads.pop(id(lookup), None)
+        if self._running.get(lookup.key) is lookup:
+            self._running.pop(lookup.key, None)
+        lookup.done.set()
 
-    def _remember(self, look_up: _LookUp) -> None:
-        """Cache the addresses.  The previously preferred one stays first if it is still among them."""
-        cached = self._cache.get(look_up.key)
+    def _remember(self, lookup: _Lookup) -> None:
+        """Cache the addresses. The previously preferred one stays first if it is still among them."""
+        cached = self._cache.get(lookup.key)
         if cached.addresses:
-            look_up.addresses = _with_first(look_up.addresses, cached.addresses[0])
-        cached.addresses, cached.found_at, cached.resolve = look_up.addresses, monotonic(), look_up.resolve
+            lookup.addresses = _with_first(lookup.addresses, cached.addresses[0])
+        cached.addresses, cached.found_at, cached.resolve = lookup.addresses, monotonic(), lookup.resolve
 
 
-def _is_lost(look_up: _LookUp) -> bool:
-    """Return whether to start another look-up, because the thread never began or the resolver hangs."""
-    age = monotonic() - look_up.made_at
-    return age > HANGING_SECONDS or (age > START_SECONDS and not look_up.begun)
+def _is_lost(lookup: _Lookup) -> bool:
+    """Return whether to start another lookup, because the thread never began or the resolver hangs."""
+    age = monotonic() - lookup.made_at
+    return age > HANGING_SECONDS or (age > START_SECONDS and not lookup.begun)
 
 
 def _with_first(addresses: List[AddressInfo], first: AddressInfo) -> List[AddressInfo]:

@@ -1,8 +1,8 @@
 """One request and its reply on a connection: the state, and reading the reply within the deadline of its call.
 
-``http.client`` reads the body.  This module adds:
+``http.client`` reads the body. This module adds:
 
-* The time-out of each read is the time left for the call.  A constant socket time-out would start again with each
+* The timeout of each read is the time left for the call. A constant socket timeout would start again with each
   read, so a slow server could make a call last for ever.
 * Interim replies (RFC 9110, section 15.2) are skipped; ``http.client`` skips only status 100.
 * Ambiguous framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
@@ -70,18 +70,18 @@ class Exchange:
         self.is_over = False
 
     def reads_until(self) -> Deadline:
-        """Return the deadline for the next read.  A read before the request is sent is a proxy's reply to CONNECT."""
+        """Return the deadline for the next read. A read before the request is sent is a proxy's reply to CONNECT."""
         return self.deadline if self.sent_at else self.opening
 
 
-#: The exchange of the running code.  urllib3 creates or reuses a connection without passing it on.
+#: The exchange of the running code. urllib3 creates or reuses a connection without passing it on.
 EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)
 
 
 def set_socket_timeout(sock: socket.socket, deadline: Deadline) -> None:
-    """Set the time-out of the next operation on ``sock`` to the time left.  Raises ``socket.timeout`` if none is left.
+    """Set the timeout of the next operation on ``sock`` to the time left. Raises ``socket.timeout`` if none is left.
 
-    Setting it is a system call, so a time-out that is less than 5 ms too long is not changed.
+    Setting it is a system call, so a timeout that is less than 5 ms too long is not changed.
     """
     remaining = deadline.remaining()
     if remaining <= 0:
@@ -181,7 +181,7 @@ class StrictResponse(http.client.HTTPResponse):
         self.version = 11 if version.startswith("HTTP/1.") and version != "HTTP/1.0" else 10
         self._frame()
 
-    # The next two methods override private functions of http.client, the same in Python 3.8 to 3.14.  The originals
+    # The next two methods override private functions of http.client, the same in Python 3.8 to 3.14. The originals
     # accept "-5", "+5", "0x5" and "0_5" as a size, and any two bytes after a chunk.
 
     def _get_chunk_left(self) -> Optional[int]:
@@ -213,7 +213,7 @@ class StrictResponse(http.client.HTTPResponse):
     def _frame(self) -> None:
         """Determine where the body ends, and whether the connection can be used afterwards.
 
-        Sets the attributes by which ``http.client`` reads the body.  Raises ``HTTPException`` for ambiguous framing.
+        Sets the attributes by which ``http.client`` reads the body. Raises ``HTTPException`` for ambiguous framing.
         """
         headers = self.headers
         names = [name.lower() for name in headers.keys()]  # noqa: SIM118 - iterating a message yields lines
@@ -246,7 +246,7 @@ class StrictResponse(http.client.HTTPResponse):
 def read_headers(file: Any) -> http.client.HTTPMessage:
     """Read header lines up to the empty line.
 
-    Invalid lines and an early end are errors (RFC 9112, section 5).  This is four times as fast as ``http.client``.
+    Invalid lines and an early end are errors (RFC 9112, section 5). This is four times as fast as ``http.client``.
     """
     pairs: List[Tuple[str, str]] = []
     for _ in range(HEADER_LIMIT + 1):
@@ -272,7 +272,7 @@ def read_headers(file: Any) -> http.client.HTTPMessage:
 
 
 def _items(values: Optional[List[str]]) -> List[str]:
-    """Return the items of a header in lower case.  Each of its values can be a comma-separated list."""
+    """Return the items of a header in lower case. Each of its values can be a comma-separated list."""
     return [item.strip().lower() for value in values or () for item in value.split(",")]
 
 

@@ -62,8 +62,8 @@ def status_error(reply: HttpReply) -> HttpStatusError:
 def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
     """Return the error to raise instead of ``error``.
 
-    It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped.  Errors of the SDK and of the application
-    are returned as they are.  ``managed`` is True if a pool manager sent the request.
+    It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped. Errors of the SDK and of the application
+    are returned as they are. ``managed`` is True if a pool manager sent the request.
     """
     bare = _unwrapped(error)
     if is_foreign(bare):
@@ -90,7 +90,7 @@ def _to_delivery_error(error: Exception, request: HttpRequest, exchange: Exchang
 
 
 def _late(error: Exception, place: str, exchange: Exchange, is_opening: bool) -> Optional[DeliveryError]:
-    """Return the error for a time-out, and for any failure after the deadline."""
+    """Return the error for a timeout, and for any failure after the deadline."""
     is_over = exchange.deadline.remaining() <= 0
     if not is_over and not _is_timeout(error):
         return None
@@ -132,7 +132,7 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
 
 
 def _text_of(error: Exception) -> str:
-    """Return the text of an error if it is safe.  Texts of urllib3 can contain the URL, with ids of the visitor."""
+    """Return the text of an error if it is safe. Texts of urllib3 can contain the URL, with ids of the visitor."""
     known = (OSError, urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError)
     return escape_text(error) if isinstance(error, known) else type(error).__name__
 

@@ -24,7 +24,7 @@ class OutgoingRequest(NamedTuple):
     """The request that a ``headers`` callable is called with."""
 
     method: str
-    #: The whole URL.  It contains ids of the visitor: do not log it.
+    #: The whole URL. It contains ids of the visitor: do not log it.
     url: str
     #: The headers that the SDK sends, read-only.
     headers: Mapping[str, str]
@@ -38,7 +38,7 @@ Headers = Union[Mapping[str, str], HeadersCallable]
 
 
 def check_headers(headers: Mapping[str, str], source: str = "") -> Dict[str, str]:
-    """Return a copy of ``headers``.  Raises ``OptionError`` for a name or value that must not be sent.
+    """Return a copy of ``headers``. Raises ``OptionError`` for a name or value that must not be sent.
 
     ``source`` is put in front of the problem if the headers are not the option itself.
     """
@@ -67,7 +67,7 @@ def _refuse(problem: str) -> NoReturn:
 def with_headers(send: Send, headers: Optional[Headers]) -> Send:
     """Return a ``Send`` that adds ``headers`` to each request; a callable returns them for each request.
 
-    They replace the SDK's headers of the same name.  If the callable raises, the request fails with ``OptionError``.
+    They replace the SDK's headers of the same name. If the callable raises, the request fails with ``OptionError``.
     """
     if callable(headers):
         compute = headers
@@ -92,7 +92,7 @@ def _computed(compute: HeadersCallable, request: HttpRequest) -> Mapping[str, st
 
 
 def _extended(request: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:
-    """Return ``request`` with ``headers``.  Names are compared without case, and the last of equal ones is used."""
+    """Return ``request`` with ``headers``. Names are compared without case, and the last of equal ones is used."""
     added = {name.lower(): (name, value) for name, value in headers.items()}
     kept = [pair for pair in request.headers if pair[0].lower() not in added]
     return request._replace(headers=(*kept, *added.values()))

@@ -1,9 +1,9 @@
 """HTTP requests and replies as values, and the bodies of replies: read, decompressed and parsed under a size limit.
 
-``Send`` is the type of a function that sends a request within a deadline and returns the reply.  Logging, retries
+``Send`` is the type of a function that sends a request within a deadline and returns the reply. Logging, retries
 and the circuit breaker wrap such a function, and tests replace it.
 
-urllib3 does not limit the size of a body in every supported version: 2.6 and 2.7 added limits, 1.26 has none.  A body
+urllib3 does not limit the size of a body in every supported version: 2.6 and 2.7 added limits, 1.26 has none. A body
 of 300 KB can decompress to 300 MB.
 """
 
@@ -24,9 +24,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 READ_SIZE = 65536
 #: Maximum nesting depth of an answer.
 MAX_DEPTH = 100
-#: Maximum number of lists and objects in an answer.  An empty one takes 2 bytes of text and 100 bytes of memory.
+#: Maximum number of lists and objects in an answer. An empty one takes 2 bytes of text and 100 bytes of memory.
 MAX_BRACKETS = 200000
-#: Maximum number of values for each allowed list or object.  A number takes 2 bytes of text and 40 bytes of memory.
+#: Maximum number of values for each allowed list or object. A number takes 2 bytes of text and 40 bytes of memory.
 VALUES_PER_BRACKET = 2
 #: Maximum number of concatenated gzip members; real servers send one.
 MAX_MEMBERS = 16
@@ -74,7 +74,7 @@ class HttpRequest(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the whole URL.  It contains ids of the visitor: do not log it."""
+        """Return the whole URL. It contains ids of the visitor: do not log it."""
         return f"{self.origin}{self.target}"
 
     def matches(self, body: bytes) -> bool:
@@ -116,7 +116,7 @@ Send = Callable[[HttpRequest, Deadline], HttpReply]
 
 
 def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """Return the body, still encoded.  Raises what ``http.client`` raises for a truncated one."""
+    """Return the body, still encoded. Raises what ``http.client`` raises for a truncated one."""
     if response.length is not None:
         if response.length > max_bytes:
             raise too_large(max_bytes)
@@ -173,7 +173,7 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
     """Return the value of a UTF-8 JSON document.
 
     The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
-    result takes at most a small multiple of the memory of its text.  Raises ``InvalidResponse`` for other encodings,
+    result takes at most a small multiple of the memory of its text. Raises ``InvalidResponse`` for other encodings,
     NaN and Infinity, numbers with hundreds of digits, and nesting that could exceed the recursion limit elsewhere.
     """
     try:
@@ -248,5 +248,5 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def render_json(value: Json) -> bytes:
-    """Return ``value`` as compact JSON.  Raises ValueError or TypeError if JSON cannot represent it."""
+    """Return ``value`` as compact JSON. Raises ValueError or TypeError if JSON cannot represent it."""
     return _ENCODER.encode(value).encode("ascii")

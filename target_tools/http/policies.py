@@ -18,7 +18,7 @@ class RetryPolicy(NamedTuple):
     #: The number of attempts, including the first.
     attempts: int = 3
     statuses: FrozenSet[int] = RETRIED_STATUSES
-    #: Maximum of the first pause.  The maximum doubles with each attempt, up to ``max_delay``.
+    #: Maximum of the first pause. The maximum doubles with each attempt, up to ``max_delay``.
     initial_delay: float = 0.1
     max_delay: float = 2.0
     respect_retry_after: bool = True

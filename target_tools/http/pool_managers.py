@@ -1,7 +1,7 @@
 """Creates pools and pool managers, and handles those of the application and those with replaced parts of urllib3.
 
-An application can supply a pool manager.  Most replaced functions take effect anyway, since our pools and
-connections derive from urllib3's.  A replaced ``PoolManager`` or connection class would not, because our own
+An application can supply a pool manager. Most replaced functions take effect anyway, since our pools and
+connections derive from urllib3's. A replaced ``PoolManager`` or connection class would not, because our own
 transport does not use it; requests then go through a pool manager made of the replacements.
 """
 
@@ -31,7 +31,7 @@ class Urllib3Replacements:
     """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not."""
 
     def __init__(self) -> None:
-        #: The parts if they were urllib3's own at the last check.  Not those at import, when a patch may be active.
+        #: The parts if they were urllib3's own at the last check. Not those at import, when a patch may be active.
         self.own: Tuple[Any, ...] = ()
         #: The parts if one of them was replaced at the last check, and a manager made of them for each proxy.
         self._replaced: Tuple[Any, ...] = ()
@@ -131,7 +131,7 @@ def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_ho
 def read_response(response: Any, request: HttpRequest, deadline: Deadline, began: float) -> HttpReply:
     """Return the content of a pool manager's response: urllib3's, or an object with a status, headers and data.
 
-    ``began`` is the time at which the request was passed on.  Raises whatever reading the body raises.
+    ``began`` is the time at which the request was passed on. Raises whatever reading the body raises.
     """
     status = getattr(response, "status", None)
     if not isinstance(status, int) or isinstance(status, bool):

@@ -1,19 +1,19 @@
 """Extends urllib3's pools and connections, so that signals, forks and slow servers do no harm.
 
 Requests go through the public ``HTTPConnectionPool.urlopen``, so that code which hooks this function, or
-``http.client``, sees them.  The changes use extension points of urllib3:
+``http.client``, sees them. The changes use extension points of urllib3:
 
 * ``QueueCls``: idle connections are kept in a ``deque``, whose operations no signal handler can interrupt half-way.
   One in six exceptions that a handler raises within ``queue.LifoQueue`` leaves it locked forever.
 * ``ConnectionCls``: connections open within the deadline, and send the head and body of a request together.
 * ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.exchanges`.
 
-The transport, not the pool, decides whether to keep a connection.  It keeps it only if the reply is complete and
+The transport, not the pool, decides whether to keep a connection. It keeps it only if the reply is complete and
 belongs to its request.
 """
 
 import contextlib
-import encodings.idna  # imported early: a process forked during the import in a look-up could never import it again
+import encodings.idna  # imported early: a process forked during the import in a lookup could never import it again
 import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
 import encodings.utf_16_le  # noqa: F401
 import http.client
@@ -71,7 +71,7 @@ def own_class(kind: type) -> Any:
 
 
 def is_own_function(function: Callable[..., Any]) -> bool:
-    """Return whether urllib3 defines ``function``.  A wrapper can copy the name of a function, but not its code."""
+    """Return whether urllib3 defines ``function``. A wrapper can copy the name of a function, but not its code."""
     return type(function) is types.FunctionType and function.__code__.co_filename.startswith(_URLLIB3)
 
 
@@ -90,7 +90,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
     is_tls = False
     #: Whether it is always opened in a helper thread, because the code that opens it does not check the deadline.
     opens_in_helper_thread = False
-    #: The functions that opened the connection.  It is closed if a test has replaced one of them since.
+    #: The functions that opened the connection. It is closed if a test has replaced one of them since.
     opened_with: Tuple[Any, ...] = ()
     _scope: Optional[AbortScope] = None
     _outgoing: Optional[List[bytes]] = None
@@ -147,8 +147,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         _Plain.connect(self)
 
     def _new_conn(self) -> socket.socket:
-        # Overrides a private function of urllib3; it is the same in 1.26.11 to 2.8.0.  The original can neither limit
-        # the time of a look-up nor try a second address while the first one does not answer.
+        # Overrides a private function of urllib3; it is the same in 1.26.11 to 2.8.0. The original can neither limit
+        # the time of a lookup nor try a second address while the first one does not answer.
         exchange = self.exchange
         if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
@@ -263,7 +263,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
             _Tls.connect(self)
         if exchange is not None:
             exchange.tls = (monotonic() - began) * 1000 - (exchange.dns or 0.0) - (exchange.connect or 0.0)
-        # Prevents a warning of urllib3 at each request.  If verification is disabled, the client has logged a warning.
+        # Prevents a warning of urllib3 at each request. If verification is disabled, the client has logged a warning.
         self.is_verified = True
 
     def send(self, data: bytes) -> None:
@@ -275,16 +275,16 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
 
     def _tunnel(self) -> None:
         # Overrides the private function of http.client that sends CONNECT; it is the same in Python 3.8 to 3.14.
-        # The time-out must be reduced by the time that the proxy took, because the TLS handshake sets none.
+        # The timeout must be reduced by the time that the proxy took, because the TLS handshake sets none.
         _Tls._tunnel(self)
         if self.exchange is not None:
             set_socket_timeout(self.sock, self.exchange.opening)
 
 
 class IdleConnections:
-    """The idle connections of a pool.  Replaces its ``queue.LifoQueue`` and uses no lock."""
+    """The idle connections of a pool. Replaces its ``queue.LifoQueue`` and uses no lock."""
 
-    #: Maximum number of idle connections, and seconds to keep them.  The transport sets both.
+    #: Maximum number of idle connections, and seconds to keep them. The transport sets both.
     limit = 256
     seconds = 60.0
 
@@ -312,7 +312,7 @@ class IdleConnections:
         return connection
 
     def put(self, connection: Optional[PooledConnection], block: bool = True, timeout: Optional[float] = None) -> None:
-        """Do nothing.  urllib3 returns a connection once its body is read; the transport calls ``keep`` later."""
+        """Do nothing. urllib3 returns a connection once its body is read; the transport calls ``keep`` later."""
 
     def keep(self, connection: PooledConnection) -> None:
         """Keep ``connection`` for the next request."""

@@ -21,7 +21,7 @@ DEFAULT_PROXY_PORTS = {**DEFAULT_PORTS, **dict.fromkeys(("socks4", "socks4a", "s
 
 
 class Proxy(NamedTuple):
-    """The address and the headers of a proxy.  ``repr`` leaves out the credentials."""
+    """The address and the headers of a proxy. ``repr`` leaves out the credentials."""
 
     scheme: str
     host: str
@@ -32,7 +32,7 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the URL with the credentials, for opening a connection.  Do not log it."""
+        """Return the URL with the credentials, for opening a connection. Do not log it."""
         user = f"{self.credentials}@" if self.credentials else ""
         return f"{self.scheme}://{user}{Origin(self.scheme, self.host, self.port).netloc}"
 
@@ -50,7 +50,7 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy:
-    """Parse the URL of a proxy; ``host:port`` means an HTTP proxy.  Raises ValueError for other text."""
+    """Parse the URL of a proxy; ``host:port`` means an HTTP proxy. Raises ValueError for other text."""
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
@@ -64,7 +64,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
 def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
     """Return the proxy for ``origin`` by the current HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
 
-    The standard library reads them.  It ignores HTTP_PROXY in a CGI process, where a request could set it.
+    The standard library reads them. It ignores HTTP_PROXY in a CGI process, where a request could set it.
     """
     from urllib.request import getproxies, getproxies_environment, proxy_bypass  # noqa: PLC0415 - slow to import
 
@@ -90,7 +90,7 @@ def is_exempt(origin: Origin, no_proxy: str) -> bool:
     """Return whether NO_PROXY, a list separated by commas or spaces, covers ``origin``.
 
     An entry is a host name, which covers its subdomains too; an IP address; a network such as ``10.0.0.0/8``; or
-    ``*``.  Host names and addresses may have a ``:port``.  Names are not resolved to compare them with networks.
+    ``*``. Host names and addresses may have a ``:port``. Names are not resolved to compare them with networks.
     """
     host = origin.host.lower().rstrip(".")
     address = _address(host)
@@ -112,7 +112,7 @@ def _covers(entry: str, host: str, address: Optional[_Address], port: int) -> bo
 
 
 def _split_port(entry: str) -> Tuple[str, Optional[str]]:
-    """Split ``host:port``.  An IPv6 address has a port only if it is in brackets."""
+    """Split ``host:port``. An IPv6 address has a port only if it is in brackets."""
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
         return name, rest[1:] or None
@@ -121,7 +121,7 @@ def _split_port(entry: str) -> Tuple[str, Optional[str]]:
 
 
 def _address(text: str) -> Optional[_Address]:
-    """Parse an IP address.  An IPv4-mapped IPv6 address becomes IPv4; other text becomes None."""
+    """Parse an IP address. An IPv4-mapped IPv6 address becomes IPv4; other text becomes None."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

@@ -2,8 +2,8 @@
 
 The edge counts impressions, so a request is sent again only if the server cannot have processed it: no connection was
 opened, a kept-alive connection was closed before a byte of the answer arrived, or the status is 429, 502, 503 or
-504.  The ids of a call are created once, so a repeated request counts nothing twice.  Pauses have full jitter and
-end before the deadline.  A budget per origin limits the additional load on a failing edge to a tenth.
+504. The ids of a call are created once, so a repeated request counts nothing twice. Pauses have full jitter and
+end before the deadline. A budget per origin limits the additional load on a failing edge to a tenth.
 """
 
 import email.utils
@@ -23,7 +23,7 @@ UNSENT_PHASES = frozenset({"opening", "refused"})
 
 
 class RetryBudget:
-    """Tokens for retries.  A retry costs one token, and each call adds a tenth of one.
+    """Tokens for retries. A retry costs one token, and each call adds a tenth of one.
 
     The count is not exact if several threads use it, which is enough to limit a rate.
     """
@@ -117,7 +117,7 @@ class FailoverSender:
     """Wraps a ``Send`` and sends to ``request.alternative`` if the origin cannot be reached.
 
     It does so only if no part of the request was sent: the connection failed, the certificate was not trusted, or
-    the circuit is open.  ``on_unreachable`` is called with the origin, unless the call had fewer than
+    the circuit is open. ``on_unreachable`` is called with the origin, unless the call had fewer than
     ``min_connect_seconds`` to open a connection: a failure in such a short time does not show that the origin is down.
     """
 

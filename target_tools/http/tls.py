@@ -1,6 +1,7 @@
 """TLS contexts with the trusted authorities and the client certificate.
 
-Creating a context takes milliseconds, and its authorities take a megabyte, so clients with equal options share one.
+Creating a context takes milliseconds, and its authorities take a megabyte of memory, so clients with equal options
+share one.
 """
 
 import os
@@ -44,8 +45,8 @@ class CertificateFileError(OSError):
 class TlsContexts:
     """The TLS context for one set of options, shared by all clients of a process that have equal options.
 
-    Certificate files are loaded again after a change.  Takes no lock, so two threads may create a context twice.
-    ``is_private`` prevents sharing, because urllib3 changes the context of a connection with ``assert_hostname``.
+    Certificate files are loaded again after a change. Takes no lock, so two threads may create a context twice.
+    ``is_private`` prevents sharing, because urllib3 modifies the context if ``assert_hostname`` is set.
     """
 
     def __init__(
@@ -62,14 +63,14 @@ class TlsContexts:
         self._log = Log() if log is None else log
         self._owner = id(self) if is_private else None
         self._kept: Optional[_CachedContext] = None
-        # A forked child must not free the contexts of its parent, whose locks another thread may have held.
+        # A forked child must not free its parent's contexts: another thread may have held their locks at the fork.
         self._inherited: Tuple[_CachedContext, ...] = ()
         self._has_warned = False
 
     def current(self) -> "ssl.SSLContext":
-        """Return the context for a new connection.  Do not change it, because other clients use it too.
+        """Return the context for a new connection. Do not change it, because other clients use it too.
 
-        If changed files cannot be loaded, return the context of the previous files.  Raises ``CertificateFileError``
+        If changed files cannot be loaded, return the context of the previous files. Raises ``CertificateFileError``
         if there is none, OSError for an SSLKEYLOGFILE that cannot be opened, and ``TlsError`` if this Python has no
         ssl module.
         """
@@ -114,7 +115,7 @@ class TlsContexts:
 
 
 class _ContextKey(NamedTuple):
-    """Identifies a context.  Contexts with equal keys are interchangeable."""
+    """Identifies a context. Contexts with equal keys are interchangeable."""
 
     pid: int
     #: The id of the only user if the context is not shared.
@@ -133,7 +134,7 @@ class _CachedContext(NamedTuple):
     context: "ssl.SSLContext"
 
 
-#: The contexts in use.  Weak, so that a context is freed with the last client that uses it.
+#: The contexts in use. Weak, so that a context is freed with the last client that uses it.
 _SHARED: "weakref.WeakValueDictionary[_ContextKey, ssl.SSLContext]" = weakref.WeakValueDictionary()
 
 
@@ -161,15 +162,15 @@ def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Passw
 def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
     """Create a context for TLS 1.2 and newer that the caller may change.
 
-    ``ca_certs`` is a file or a folder of authorities.  It replaces the default ones, which are the system's, and
-    certifi's if it is installed.  Raises ``CertificateFileError``, an OSError.
+    ``ca_certs`` is a file or a folder of authorities. It replaces the default ones, which are the system's, and
+    certifi's if it is installed. Raises ``CertificateFileError``, an OSError.
     """
     with OpenSSLSection():
         return _context(verify, ca_certs, client_cert)
 
 
 def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
-    # Do not use urllib3's function, which refers to the class at its import.  gevent and eventlet replace the class,
+    # Do not use urllib3's function, which refers to the class at its import. gevent and eventlet replace the class,
     # and the setters of the old one then recurse without end.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
@@ -192,7 +193,7 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
 
 
 def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> None:
-    """Load the client certificate and its key.  Never prompts for a password on the terminal."""
+    """Load the client certificate and its key. Never prompts for a password on the terminal."""
     certificate, key, password = _parts(client_cert)
     assert certificate is not None
     asked = []
@@ -205,7 +206,7 @@ def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> Non
         context.load_cert_chain(certificate, key, answer)
     except (OSError, ValueError) as error:  # ValueError: a password that is too long for OpenSSL
         _refuse_client_cert(error, bool(asked), bool(password))
-    # Allow the server to request the certificate after the handshake (TLS 1.3).  None if OpenSSL does not support it.
+    # Allow the server to request the certificate after the handshake (TLS 1.3). None if OpenSSL does not support it.
     if getattr(context, "post_handshake_auth", None) is not None:
         context.post_handshake_auth = True
 

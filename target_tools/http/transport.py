@@ -1,7 +1,7 @@
 """Sends one request and returns its reply, within the deadline.
 
-Redirects are never followed, and no more is read than the request allows.  Every failure is a
-:class:`~target_tools.errors.DeliveryError`.  An exception that a signal handler raises passes unchanged, and the
+Redirects are never followed, and no more is read than the request allows. Every failure is a
+:class:`~target_tools.errors.DeliveryError`. An exception that a signal handler raises passes unchanged, and the
 connection that it interrupted is closed.
 """
 
@@ -54,7 +54,7 @@ class TransportSettings(NamedTuple):
     assert_hostname: Any = None
     #: Maximum number of idle connections to one origin.
     max_idle: int = 256
-    #: Seconds for which a connection is kept idle.  Load balancers drop idle connections silently.
+    #: Seconds for which a connection is kept idle. Load balancers drop idle connections silently.
     idle_seconds: float = 60.0
     logger: Any = None
 
@@ -63,9 +63,9 @@ class TransportSettings(NamedTuple):
 
 
 class Transport:
-    """Sends requests for one client in one process, and keeps connections.  Takes no lock.
+    """Sends requests for one client in one process, and keeps connections. Takes no lock.
 
-    ``blocking`` is entered by a thread that begins a long wait for a name look-up or a connection.
+    ``blocking`` is entered by a thread that begins a long wait for a name lookup or a connection.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Transport:
         return self._opener.helper_threads.call(send, deadline)
 
     def close(self) -> None:
-        """Close idle connections and abort background requests.  Connections in use close after their reply."""
+        """Close idle connections and abort background requests. Connections in use close after their reply."""
         if os.getpid() != self._pid:
             return  # the connections belong to the parent process
         self._closed = True
@@ -119,11 +119,11 @@ class Transport:
             pool.pool.discard_inherited()
 
     def abandoned(self) -> int:
-        """Return the number of running look-ups, connection attempts and pool manager calls that no call waits for."""
+        """Return the number of running lookups, connection attempts and pool manager calls that no call waits for."""
         return self._opener.abandoned()
 
     def _send(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy], manager: Any) -> HttpReply:
-        """Send through ``manager``, or over own connections if it is None.  Raise each error as a ``TargetError``."""
+        """Send through ``manager``, or over own connections if it is None. Raise each error as a ``TargetError``."""
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
         if isinstance(deadline, AbortableDeadline):
             self._abort_scopes[id(deadline.scope)] = deadline.scope

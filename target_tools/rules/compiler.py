@@ -48,8 +48,9 @@ _SHORT_CIRCUIT = frozenset({"and", "or"})
 def compile_rule(rule: Value, cache: Optional[ClosureCache] = None) -> Evaluate:
     """Return a function that evaluates ``rule`` for some data.
 
-    The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. It raises
-    ``InvalidRule`` if an evaluation exceeds its limits, and nothing else. Raises ``InvalidRule`` for an invalid rule.
+    The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. If an
+    evaluation exceeds its limits, it raises ``InvalidRule``, and no other exception. Raises ``InvalidRule`` for an
+    invalid rule.
     """
     return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 
@@ -77,7 +78,7 @@ def _operator_and_arguments(rule: Mapping[str, Value]) -> Tuple[str, Sequence[Va
 
 
 class _RuleCompiler:
-    """Compiles one rule. Counts its parts and creates the budget of its evaluations, if it needs one."""
+    """Compiles one rule. Counts its nodes, and creates a budget for its evaluations if it needs one."""
 
     __slots__ = ("budget", "cache", "nodes")
 

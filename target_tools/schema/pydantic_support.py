@@ -1,4 +1,4 @@
-"""Lets pydantic, and so FastAPI, validate and serialize our types.  Imported by pydantic only."""
+"""Lets pydantic, and so FastAPI, validate and serialize our types. Imported by pydantic only."""
 
 from typing import Any, Callable
 

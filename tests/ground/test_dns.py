@@ -1,4 +1,4 @@
-"""Name look-ups: shared, within the deadline, cached, and answered from the cache if the resolver fails."""
+"""Name lookups: shared, within the deadline, cached, and answered from the cache if the resolver fails."""
 
 import contextvars
 import socket
@@ -42,10 +42,10 @@ class System:
             self.asked.append((host, port, kind))
             self.begun.release()
             self.go.wait(WAIT)
-            said = list(self.says)
-            if said and isinstance(said[0], BaseException):
-                raise said[0]
-            return said
+            answers = list(self.says)
+            if answers and isinstance(answers[0], BaseException):
+                raise answers[0]
+            return answers
 
         getaddrinfo.__module__ = "socket"
         return getaddrinfo
@@ -93,22 +93,22 @@ def join(threads):
         assert not thread.is_alive()
 
 
-# Shared look-ups
+# Shared lookups
 
 
-def test_many_threads_share_one_look_up(system):
+def test_many_threads_share_one_lookup(system):
     resolver = Resolver()
     system.go.clear()
     threads, results = started(lambda: find(resolver), 32)
-    (look_up,) = eventually(lambda: resolver._running) and resolver._running.values()
-    assert eventually(lambda: look_up.waiters == 32)
+    (lookup,) = eventually(lambda: resolver._running) and resolver._running.values()
+    assert eventually(lambda: lookup.waiters == 32)
     system.go.set()
     join(threads)
     assert results == [[ONE]] * 32
     assert system.asked == [(HOST, PORT, socket.SOCK_STREAM)]
 
 
-def test_all_callers_that_share_a_look_up_get_its_error(system):
+def test_all_callers_that_share_a_lookup_get_its_error(system):
     resolver = Resolver()
     system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     system.go.clear()
@@ -126,7 +126,7 @@ def test_each_caller_waits_until_its_own_deadline(system):
     system.go.clear()
     threads, results = started(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
-    with pytest.raises(socket.timeout, match="look-up timed out"):
+    with pytest.raises(socket.timeout, match="lookup timed out"):
         find(resolver, 0.02)
     system.go.set()
     join(threads)
@@ -252,7 +252,7 @@ def test_any_error_of_the_resolver_becomes_a_failed_connection(error, system):
     with pytest.raises(ConnectionFailed, match=f"no connection to {HOST}") as caught:
         find(Resolver())
     assert caught.value.__cause__ is error
-    assert error.__traceback__ is None  # it would refer to the frames of the look-up's thread
+    assert error.__traceback__ is None  # it would refer to the frames of the lookup's thread
 
 
 @pytest.mark.parametrize("says", [(), ((socket.AF_INET, 1, 6, ""),)], ids=["nothing", "a short tuple"])
@@ -284,7 +284,7 @@ def test_an_answer_of_a_replacement_is_not_used_after_it(system, monkeypatch):
     assert find(resolver) == [ONE]
 
 
-def test_a_look_up_by_one_function_does_not_answer_for_another(system, monkeypatch):
+def test_a_lookup_by_one_function_does_not_answer_for_another(system, monkeypatch):
     resolver = Resolver()
     system.go.clear()
     threads, results = started(lambda: find(resolver), 1)
@@ -351,7 +351,7 @@ def test_the_address_families_alternate(found, expected, system):
     assert find(Resolver()) == expected
 
 
-def test_the_preferred_address_stays_first_after_the_next_look_up(system, now):
+def test_the_preferred_address_stays_first_after_the_next_lookup(system, now):
     system.says = (ONE, TWO, THREE)
     resolver = Resolver()
     find(resolver)
@@ -376,8 +376,8 @@ def test_an_unknown_address_is_not_preferred(system):
 # Limits
 
 
-def test_the_number_of_look_ups_that_hang_is_limited(system, now, monkeypatch):
-    monkeypatch.setattr(dns, "MAX_LOOK_UPS", 3)
+def test_the_number_of_lookups_that_hang_is_limited(system, now, monkeypatch):
+    monkeypatch.setattr(dns, "MAX_LOOKUPS", 3)
     resolver = Resolver()
     find(resolver)
     system.go.clear()
@@ -385,20 +385,20 @@ def test_the_number_of_look_ups_that_hang_is_limited(system, now, monkeypatch):
         with pytest.raises(socket.timeout):
             find(resolver, 0.02, host=f"host{number}.example")
     assert resolver.abandoned() == 3
-    with pytest.raises(ConnectionFailed, match="3 name look-ups are running") as caught:
+    with pytest.raises(ConnectionFailed, match="3 name lookups are running") as caught:
         find(resolver, host="host3.example")
     assert caught.value.phase == "refused"
     now.by = dns.FRESH_SECONDS + 1
     assert find(resolver) == [ONE]  # from the cache
     with pytest.raises(socket.timeout):
-        find(resolver, 0.02, host="host0.example")  # shares a look-up that hangs
+        find(resolver, 0.02, host="host0.example")  # shares a lookup that hangs
     assert len(system.asked) == 4
     system.go.set()
     assert eventually(lambda: resolver.abandoned() == 0)
     assert find(resolver, host="host3.example") == [ONE]
 
 
-def test_a_look_up_with_a_waiting_caller_is_not_abandoned(system):
+def test_a_lookup_with_a_waiting_caller_is_not_abandoned(system):
     resolver = Resolver()
     system.go.clear()
     threads, _ = started(lambda: find(resolver), 2)
@@ -409,7 +409,7 @@ def test_a_look_up_with_a_waiting_caller_is_not_abandoned(system):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
-def test_a_look_up_runs_in_the_calling_thread_if_no_thread_can_be_started(error, system, monkeypatch):
+def test_a_lookup_runs_in_the_calling_thread_if_no_thread_can_be_started(error, system, monkeypatch):
     def refuse(*_):
         raise error("can't start new thread")
 
@@ -419,7 +419,7 @@ def test_a_look_up_runs_in_the_calling_thread_if_no_thread_can_be_started(error,
     assert resolver._running == {}
 
 
-def test_a_signal_during_the_start_of_the_thread_leaves_no_look_up_behind(system, monkeypatch):
+def test_a_signal_during_the_start_of_the_thread_leaves_no_lookup_behind(system, monkeypatch):
     class Signal(BaseException):
         pass
 
@@ -435,7 +435,7 @@ def test_a_signal_during_the_start_of_the_thread_leaves_no_look_up_behind(system
     assert find(resolver) == [ONE]
 
 
-def test_a_look_up_whose_thread_never_begins_is_started_again(system, now, monkeypatch):
+def test_a_lookup_whose_thread_never_begins_is_started_again(system, now, monkeypatch):
     resolver = Resolver()
     with monkeypatch.context() as patch:
         patch.setattr(dns, "start_thread", lambda *_: None)
