@@ -1,4 +1,4 @@
-"""The rule artifact of the local edge, its two formats and its ETag; and the geo look-up."""
+"""The rule artifact of the local edge, its two formats and its ETag; and the geo lookup."""
 
 import gzip
 import http.client
@@ -270,7 +270,7 @@ def test_an_invalid_file_changes_nothing(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_the_geo_look_up_returns_the_geo_of_the_edge() -> None:
+def test_the_geo_lookup_returns_the_geo_of_the_edge() -> None:
     geo = {"city": "SAN FRANCISCO", "countryCode": "US", "stateCode": "CA", "latitude": 37.75, "longitude": -122.4}
     answered = {
         "x-geo-city": "SAN FRANCISCO",

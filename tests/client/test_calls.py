@@ -188,14 +188,14 @@ def test_prefetch_gives_tokens_to_notify_with(edge, client):
     (mbox,) = envelope["response"].prefetch.mboxes
     assert mbox.state
     token = mbox.options[0].event_token
-    told = Notification(
+    notification = Notification(
         id="n1",
         type="display",
         timestamp=int(time.time() * 1000),
         mbox=NotificationMbox(name=mbox.name, state=mbox.state),
         tokens=[token],
     )
-    done = client.send_notifications({"request": DeliveryRequest(notifications=[told])})
+    done = client.send_notifications({"request": DeliveryRequest(notifications=[notification])})
     assert [one.id for one in done["response"].notifications] == ["n1"]
     assert edge.notifications[-1]["tokens"] == [token]
 

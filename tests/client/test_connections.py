@@ -1,4 +1,4 @@
-"""Which connections are kept, for how long, and how many."""
+"""The connections that are kept: for how long, and how many."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def age(client, seconds):
         ("max=100", 50, 1),
     ],
 )
-def test_a_connection_is_not_used_after_the_time_out_of_the_server(hint, seconds, connections):
+def test_a_connection_is_not_used_after_the_timeout_of_the_server(hint, seconds, connections):
     """It is given up slightly earlier, because the server may close it while the request is sent."""
     with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
         client.get_offers(offers())
@@ -129,7 +129,7 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
     sent, go = threading.Event(), threading.Event()
     other = json.dumps({**ANSWER, "client": "another visitor's"}).encode()
 
-    def talks_on(connection):
+    def sends_late_bytes(connection):
         connection.read_request()
         connection.send(response(ANSWER))
         go.wait(WAIT)
@@ -137,7 +137,7 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
         sent.set()
         connection.wait_for_close()
 
-    with SocketServer(talks_on) as server, client_of(server) as client:
+    with SocketServer(sends_late_bytes) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"].client == "acmeclient"
         (kept,) = idle(client)
         go.set()
@@ -152,7 +152,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
     """The connection is closed, and the next call is answered."""
     closed = threading.Event()
 
-    def shifts(connection):
+    def repeats_first_answer(connection):
         first = connection.read_request()
         connection.send(echo(first))
         if connection.number == 1:
@@ -161,7 +161,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
             if connection.wait_for_close():
                 closed.set()
 
-    with SocketServer(shifts) as server, client_of(server) as client:
+    with SocketServer(repeats_first_answer) as server, client_of(server) as client:
         assert content(client.get_offers(offers("first"))) == "first"
         with pytest.raises(InvalidResponse, match="answered another request on this connection") as caught:
             client.get_offers(offers("second"))
@@ -173,7 +173,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
 
 
 def test_an_answer_to_another_request_on_a_fresh_connection_is_logged(caplog):
-    """Recorded answers contain other ids.  The connection is not kept."""
+    """Recorded answers contain the ids of other requests, so the answer is used. The connection is not kept."""
     recorded = response({**ANSWER, "requestId": "recorded"})
 
     def replays(connection):
@@ -317,32 +317,32 @@ def test_the_deadline_covers_reading_the_answer(monkeypatch):
 
 def test_a_call_ends_in_time_while_its_answer_is_read(monkeypatch):
     """The worker continues; the call and its failure are counted once."""
-    go, told = threading.Event(), []
+    go, received = threading.Event(), []
     late_reading(monkeypatch, go)
     with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=SHORT) as client:
-        result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        result = client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})
         assert eventually(lambda: server.requests)  # a worker has begun the call
         with pytest.raises(DeadlineExceeded, match="no answer within 200 ms") as caught:
             result.get()
-        assert told == []
+        assert received == []
         go.set()
-        assert eventually(lambda: told)
-        assert told == [caught.value]
+        assert eventually(lambda: received)
+        assert received == [caught.value]
         assert eventually(lambda: client.stats()["failures"] == 1)
 
 
 def test_a_call_that_waits_too_long_for_a_worker_fails_once():
-    go, told = threading.Event(), []
+    go, received = threading.Event(), []
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, max_workers=1, queue_timeout=SHORT) as client:
         busy = client.get_offers({**offers(), "callback": lambda _: go.wait(WAIT)})
         assert eventually(lambda: server.requests)
-        waiting = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        waiting = client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})
         with pytest.raises(DeadlineExceeded, match="longer than 200 ms for a worker"):
             waiting.get()
         go.set()
         busy.get(WAIT)
         assert client.flush(LONG)
-        assert eventually(lambda: told)
-        assert [type(error) for error in told] == [DeadlineExceeded]
+        assert eventually(lambda: received)
+        assert [type(error) for error in received] == [DeadlineExceeded]
         assert client.stats()["failures"] == 1
         assert len(server.requests) == 1

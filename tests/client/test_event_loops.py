@@ -61,7 +61,7 @@ def test_under_trio_a_call_works_in_a_thread_of_trios(client):
 def test_a_result_awaited_under_trio_ends_properly():
     """The call is submitted before the await fails. The await raises the error, and the call still gets its answer."""
     trio = pytest.importorskip("trio")
-    may_answer, told = threading.Event(), []
+    may_answer, received = threading.Event(), []
 
     def held(connection):
         connection.read_request()
@@ -71,7 +71,7 @@ def test_a_result_awaited_under_trio_ends_properly():
     with SocketServer(held) as server, client_of(server) as client:
 
         async def main():
-            result = client.get_offers({**offers(), "callback": told.append})
+            result = client.get_offers({**offers(), "callback": received.append})
             with pytest.raises(OptionError, match=MESSAGE):
                 await result
             may_answer.set()
@@ -79,7 +79,7 @@ def test_a_result_awaited_under_trio_ends_properly():
 
         result = trio.run(main)
         assert result.get(20)["response"].status == 200
-        assert len(told) == 1
+        assert len(received) == 1
         assert len(result._wake_ups) == 0
 
 

@@ -146,7 +146,7 @@ def test_an_invalid_result_of_the_callable_is_an_error(result, server):
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "text"),
     [
         ({"Host": "x"}, "the SDK sets or forbids the header 'Host'"),
         ({"proxy-authorization": "x"}, "'proxy-authorization'; use proxy_headers"),
@@ -156,10 +156,10 @@ def test_an_invalid_result_of_the_callable_is_an_error(result, server):
         ("X-A: b", "got str"),
     ],
 )
-def test_messages_name_the_header_but_not_the_value(headers, said):
+def test_messages_name_the_header_but_not_the_value(headers, text):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({"client": "a", "organization_id": "1@AdobeOrg", "headers": headers})
-    assert said in str(caught.value)
+    assert text in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -23,7 +23,7 @@ HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 INTERIM = [(CONTINUE,), (PROCESSING,), (HINTS,), (CONTINUE, HINTS, PROCESSING, HINTS), (HINTS,) * 20]
-BY_EVERY_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
+WITH_EACH_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
 
 
 def answering(interim, message=None, separately=True):
@@ -34,8 +34,8 @@ def answering(interim, message=None, separately=True):
             request = connection.read_request()
             if not request:
                 return
-            said = message or echo(request)
-            for part in (*interim, said) if separately else (b"".join(interim) + said,):
+            final = message or echo(request)
+            for part in (*interim, final) if separately else (b"".join(interim) + final,):
                 connection.send(part)
 
     return handle
@@ -49,7 +49,7 @@ def echo(request):
     return response({**ANSWER, "requestId": asked["requestId"], "execute": {"mboxes": [mbox]}})
 
 
-@BY_EVERY_SEQUENCE
+@WITH_EACH_SEQUENCE
 @pytest.mark.parametrize("separately", [True, False], ids=["separately", "together"])
 def test_each_visitor_gets_their_own_offer(interim, separately):
     with SocketServer(answering(interim, separately=separately)) as server, client_of(server) as client:
@@ -129,7 +129,7 @@ def test_a_connection_closed_after_an_interim_reply_is_an_error():
         assert (caught.value.phase, server.connections) == ("exchange", 1)
 
 
-@BY_EVERY_SEQUENCE
+@WITH_EACH_SEQUENCE
 def test_an_artifact_is_read_after_interim_replies(interim):
     def says(head, connection):
         for part in interim:
@@ -154,7 +154,7 @@ def test_a_geo_location_is_read_after_interim_replies():
         execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
         for _ in range(3):
             assert content(client.get_offers({"request": DeliveryRequest(context=context, execute=execute)}))
-        assert cdn.connections <= 2  # one for the artifact and one for geo look-ups; both are kept
+        assert cdn.connections <= 2  # one for the artifact and one for geo lookups; both are kept
     assert [event["geo_context"].city for event in found] == ["SAN FRANCISCO"] * 3
 
 
@@ -169,11 +169,11 @@ def test_notifications_are_sent_despite_interim_replies():
             assert client.flush(LONG)
             assert client.stats()["undelivered"] == 0
         sent = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in edge.requests]
-    told = [body for body in sent if "notifications" in body]
-    assert [body["notifications"][0]["tokens"] for body in told] == [["shown"]] * 3
+    notified = [body for body in sent if "notifications" in body]
+    assert [body["notifications"][0]["tokens"] for body in notified] == [["shown"]] * 3
 
 
-@BY_EVERY_SEQUENCE
+@WITH_EACH_SEQUENCE
 def test_the_generated_client_skips_interim_replies(interim):
     with SocketServer(answering(interim, response({"a": 1}))) as server:
         with ApiClient(Configuration(host="http://" + server.domain)) as client:
@@ -185,7 +185,7 @@ def test_the_generated_client_skips_interim_replies(interim):
 
 @pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
 def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
-    """urllib3 skips only 100 and returns others; the next answer would then be another visitor's."""
+    """urllib3 skips only 100. It returns other interim replies, and the next answer would be another visitor's."""
     with SocketServer(answering((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
         with client_of(server, pool_manager=manager) as client:
             for number in range(4):
@@ -199,13 +199,13 @@ def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
 
 
 def test_the_deadline_includes_interim_replies():
-    def drips(connection):
+    def send_interim_replies(connection):
         connection.read_request()
         while True:
             connection.send(CONTINUE)
             connection.wait(0.02)
 
-    with SocketServer(drips) as server, client_of(server, timeout=150) as client:
+    with SocketServer(send_interim_replies) as server, client_of(server, timeout=150) as client:
         began = time.monotonic()
         with pytest.raises(urllib3.exceptions.TimeoutError):
             client.get_offers(offers())

@@ -190,7 +190,7 @@ def test_a_cookie_means_the_same_in_every_form(client, call):
 
 
 @pytest.mark.parametrize("cookie", ["not a cookie", "a=b; mboxes=session#s-1#9999999999"])
-def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call, caplog):
+def test_a_cookie_that_is_not_from_target_is_logged_once(cookie, client, call, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(3):
         assert call(client, {**offers(), "target_cookie": cookie}).session_id
@@ -201,7 +201,7 @@ def test_a_cookie_that_is_not_one_of_target_is_logged_once(cookie, client, call,
 
 @pytest.mark.parametrize("start", ["", "mboxEdgeCluster=35; "])
 @pytest.mark.parametrize("method", ["get_offers", "get_attributes"])
-def test_a_cookie_with_its_name_is_logged_once(method, start, client, caplog):
+def test_a_cookie_value_that_includes_the_name_is_logged_once(method, start, client, caplog):
     arguments = (["a"],) if method == "get_attributes" else ()
     cookie = start + "mbox=session#s-1#9999999999|PC#visitor-2.35_0#9999999999"
     for _ in range(3):
@@ -230,7 +230,7 @@ def test_a_cookie_with_its_name_is_logged_once(method, start, client, caplog):
         ),
     ],
 )
-def test_a_value_of_another_type_names_its_field(make, text):
+def test_an_error_for_a_value_of_a_wrong_type_names_the_field(make, text):
     with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
         make()
 

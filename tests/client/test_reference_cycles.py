@@ -128,7 +128,7 @@ HANDLERS = {
     "dropped": (drops, {}, "ConnectionFailed"),
     "dropped in the middle": (drops_in_the_middle, {}, "ConnectionFailed"),
     "reset": (resets, {"retries": 1}, "ConnectionFailed"),
-    "time-out": (lambda connection: connection.hang(), {"timeout": 40}, "DeadlineExceeded"),
+    "timeout": (lambda connection: connection.hang(), {"timeout": 40}, "DeadlineExceeded"),
     "hook": (answer(ANSWER_BYTES), {}, "TransportError"),
     "manager": (answer(ANSWER_BYTES), {}, "TransportError"),
 }

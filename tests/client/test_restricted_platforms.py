@@ -53,7 +53,7 @@ def shown(envelope):
     return envelope.response.execute.mboxes[0].options[0].content
 
 
-lost, told = [], []
+lost, received = [], []
 options = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
@@ -66,8 +66,8 @@ request = {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest
 contents = []
 with TargetClient.create(options) as client:
     contents.append(shown(client.get_offers(request)))
-    client.get_offers({**request, "callback": told.append}).get(1)
-    contents += map(shown, told)
+    client.get_offers({**request, "callback": received.append}).get(1)
+    contents += map(shown, received)
     loop = Loop()
     contents.append(shown(loop.run_until_complete(client.get_offers_async(request))))
     loop.close()

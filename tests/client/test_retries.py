@@ -1,4 +1,4 @@
-"""Which requests are retried, how often, and after which pauses (B10, T22, T23)."""
+"""The requests that are retried, how often, and after which pauses (B10, T22, T23)."""
 
 import socket
 import time

@@ -37,7 +37,7 @@ def create(**options):
 
 @pytest.fixture
 def own_ca(authority, tmp_path):
-    """Return a copy of the authority's certificate.  Clients of other tests do not share its context."""
+    """Return a copy of the authority's certificate. Clients of other tests do not share its context."""
     return shutil.copy(authority.ca_file, tmp_path / "own-ca.pem")
 
 
@@ -276,7 +276,7 @@ def test_a_combined_file_without_password_may_be_given_as_a_pair(authority, tmp_
 
 
 @pytest.mark.parametrize(
-    ("password", "said"),
+    ("password", "text"),
     [
         (None, "the private key is encrypted"),
         ("", "the private key is encrypted"),
@@ -285,9 +285,9 @@ def test_a_combined_file_without_password_may_be_given_as_a_pair(authority, tmp_
         ("g" * 5000, "the password does not decrypt the private key"),
     ],
 )
-def test_a_missing_or_wrong_password_is_an_error_of_create(password, said, authority, tmp_path):
+def test_a_missing_or_wrong_password_is_an_error_of_create(password, text, authority, tmp_path):
     certificate, key, _ = authority.write_client_pair(tmp_path, b"secret")
-    with pytest.raises(OptionError, match=said) as caught:
+    with pytest.raises(OptionError, match=text) as caught:
         create(client_cert=(certificate, key, password))
     assert caught.value.option == "client_cert"
     assert "password" in caught.value.expected

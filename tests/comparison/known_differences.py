@@ -617,7 +617,7 @@ DECIDING: List[D] = [
     ),
     D(
         "B50",
-        "deciding: on-device, nobody known",
+        "deciding: on-device, no visitor id",
         "result.request.id.tnt_id",
         "The new device id is in the request, too.",
         ABSENT,
@@ -625,7 +625,7 @@ DECIDING: List[D] = [
     ),
     D(
         "B50",
-        "deciding: on-device, nobody known",
+        "deciding: on-device, no visitor id",
         "result.response.id.tnt_id|result.target_cookie.value",
         "It is the same id.",
         "<uuid of result.response.id.tnt_id>.35_0",
@@ -697,7 +697,7 @@ DECIDING: List[D] = [
     ),
     D(
         "B34",
-        "deciding: *a look-up of the place that fails",
+        "deciding: *a failing geo lookup",
         "result",
         "A call does not wait for a geo lookup without a limit.",
         exactly('"nothing: it hangs"'),
@@ -757,7 +757,7 @@ DECIDING: List[D] = [
     ),
     D(
         "B38",
-        "deciding: on-device, an mbox nobody knows, executed|deciding: on-device, default content, executed"
+        "deciding: on-device, an unknown mbox, executed|deciding: on-device, default content, executed"
         "|deciding: on-device, not a *'s audience|deciding: on-device, empty content, executed",
         "requests.0",
         "No notification is sent if nothing else was displayed.",

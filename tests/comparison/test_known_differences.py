@@ -85,7 +85,7 @@ def test_no_whole_outcome_is_excused() -> None:
 
 #: Scenarios in which 1.1.0 sent a last request and this SDK intentionally does not.
 UNSENT = {
-    "deciding: on-device, an mbox nobody knows, executed",
+    "deciding: on-device, an unknown mbox, executed",
     "deciding: on-device, not a browser's audience",
     "deciding: on-device, not a page's audience",
     "deciding: on-device, telemetry on",

@@ -104,17 +104,17 @@ def answered(envelope: Any) -> Any:
     return response
 
 
-def notification(told: Dict[str, Any]) -> Notification:
+def notification(document: Dict[str, Any]) -> Notification:
     """Return the notification for a report of the page."""
-    mbox: Optional[Dict[str, Any]] = told.get("mbox")
-    view: Optional[Dict[str, Any]] = told.get("view")
+    mbox: Optional[Dict[str, Any]] = document.get("mbox")
+    view: Optional[Dict[str, Any]] = document.get("view")
     return Notification(
-        id=told["id"],
-        type=told.get("type", MetricType.DISPLAY),
+        id=document["id"],
+        type=document.get("type", MetricType.DISPLAY),
         timestamp=get_epoch_time_milliseconds(),
         mbox=mbox and NotificationMbox(name=mbox["name"], state=mbox.get("state")),
         view=view and NotificationView(name=view["name"], key=view.get("key"), state=view.get("state")),
-        tokens=told.get("tokens"),
+        tokens=document.get("tokens"),
     )
 
 
@@ -182,15 +182,15 @@ def create_application(options: Dict[str, Any]) -> Flask:
 
     @application.route("/notifications", methods=["POST"])
     def notifications() -> Any:
-        told = [notification(each) for each in request.get_json()["notifications"]]
-        delivery_request = DeliveryRequest(context=shop.context(), notifications=told)
+        notifications = [notification(each) for each in request.get_json()["notifications"]]
+        delivery_request = DeliveryRequest(context=shop.context(), notifications=notifications)
         return answered(shop.client.send_notifications(shop.options(delivery_request)))
 
     @application.route("/notifications-by-callback", methods=["POST"])
     def notifications_by_callback() -> Any:
         request_id = str(uuid.uuid4())
-        told = [notification(each) for each in request.get_json()["notifications"]]
-        delivery_request = DeliveryRequest(context=shop.context(), notifications=told)
+        notifications = [notification(each) for each in request.get_json()["notifications"]]
+        delivery_request = DeliveryRequest(context=shop.context(), notifications=notifications)
         options = shop.options(delivery_request, **shop.callbacks(request_id))
         return answered(shop.waited(request_id, shop.client.send_notifications(options)))
 

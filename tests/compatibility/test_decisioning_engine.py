@@ -592,16 +592,16 @@ def test_a_property_of_the_configuration_counts_where_the_request_names_none(eng
 
 @server
 def test_the_place_of_an_ip_address_is_looked_up(engine_of):
-    heard = []
+    events = []
     document = builders.artifact(home=builders.yes_or_no({"==": [{"var": "geo.city"}, "PARIS"]}))
     with LocalEdge(geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
-        told = deciding_by(document, event_emitter=lambda name, payload: heard.append((name, payload)))
-        engine = engine_of(cdn, **told)
+        config = deciding_by(document, event_emitter=lambda name, payload: events.append((name, payload)))
+        engine = engine_of(cdn, **config)
         options = asked("home")
         options.request.context.geo = Geo(ip_address="203.0.113.7")
         assert shown(engine.get_offers(options)) == "yes"
     assert shown(engine.get_offers(asked("home"))) == "no"
-    ((name, payload),) = heard
+    ((name, payload),) = events
     assert (name, payload["geo_context"].city) == ("geo_location_updated", "PARIS")
 
 
@@ -678,10 +678,10 @@ def test_an_engine_uses_newer_artifacts_until_polling_is_stopped(engine_of):
 @server
 @pytest.mark.parametrize("status", [403, 404])
 def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
-    heard = []
+    events = []
     with Cdn(response(b"no", status=status)) as cdn:
         engine = TargetDecisioningEngine(
-            config_for(cdn, polling_interval=0.05, event_emitter=lambda name, payload: heard.append((name, payload)))
+            config_for(cdn, polling_interval=0.05, event_emitter=lambda name, payload: events.append((name, payload)))
         )
         try:
             began = time.monotonic()
@@ -699,11 +699,11 @@ def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
             engine.initialize()
         finally:
             engine.stop_polling()
-    name, payload = heard[0]
+    name, payload = events[0]
     assert (name, payload["error"].status) == ("artifact_download_failed", status)
     assert payload["artifact_location"] == f"http://{cdn.domain}/acmeclient/production/v1/rules.json"
-    assert eventually(lambda: heard[-1][0] == "artifact_download_succeeded")
-    assert heard[-1][1]["artifact_payload"] == artifact("late")
+    assert eventually(lambda: events[-1][0] == "artifact_download_succeeded")
+    assert events[-1][1]["artifact_payload"] == artifact("late")
 
 
 @server
@@ -767,70 +767,70 @@ def test_an_exception_of_the_event_emitter_is_logged_and_ignored(engine_of, capl
 
 def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
     page = contextvars.ContextVar("page")
-    told, seen = threading.Event(), []
+    sent, seen = threading.Event(), []
 
     def tell(_):
         seen.append(page.get("none"))
-        told.set()
+        sent.set()
 
     engine = engine_of(**deciding_by(builders.artifact(home=[builders.rule("x")]), send_notification_func=tell))
     token = page.set("home page")
     engine.get_offers(asked("home"))
     page.reset(token)
-    assert told.wait(20)
+    assert sent.wait(20)
     assert seen == ["home page"]
 
 
 @server
 def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine_of):
     """B59: they keep session, property and environment."""
-    told, visitor = [], object()
-    engine = engine_of(edge, send_notification_func=told.append)
+    sent, visitor = [], object()
+    engine = engine_of(edge, send_notification_func=sent.append)
     request = asked(session_id="the-session", visitor=visitor)
     request.request.environment_id = 5
     request.request._property = ModelProperty(token="p")
     answer = engine.get_offers(request)
-    assert eventually(lambda: told)
-    (owed,) = told
-    assert set(owed) == {"request", "visitor", "session_id"}
-    assert owed["visitor"] is visitor
-    assert owed["session_id"] == "the-session"
-    (shown_one,) = owed["request"].notifications
+    assert eventually(lambda: sent)
+    (payload,) = sent
+    assert set(payload) == {"request", "visitor", "session_id"}
+    assert payload["visitor"] is visitor
+    assert payload["session_id"] == "the-session"
+    (shown_one,) = payload["request"].notifications
     assert (shown_one.type, shown_one.mbox.name, len(shown_one.tokens)) == ("display", MBOX, 1)
-    assert owed["request"].id == answer.id
-    assert (owed["request"].environment_id, owed["request"]._property.token) == (5, "p")
-    assert (owed["request"].execute, owed["request"].prefetch) == (None, None)
-    (entry,) = owed["request"].telemetry.entries
+    assert payload["request"].id == answer.id
+    assert (payload["request"].environment_id, payload["request"]._property.token) == (5, "p")
+    assert (payload["request"].execute, payload["request"].prefetch) == (None, None)
+    (entry,) = payload["request"].telemetry.entries
     assert (entry.request_id, entry.features.decisioning_method) == (answer.request_id, "on-device")
     assert 0 <= entry.execution < 20000
 
     sending = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": edge.domain, "secure": False}
     with TargetClient.create(sending) as client:
-        client.send_notifications(owed)
+        client.send_notifications(payload)
     assert edge.notifications[-1]["id"] == shown_one.id
     assert edge.requests[-1].query["sessionId"] == "the-session"
 
 
 @pytest.mark.parametrize("telemetry", [True, False, None])
 def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(engine_of, telemetry):
-    told = []
-    engine = engine_of(**deciding_by(artifact(), send_notification_func=told.append, telemetry_enabled=telemetry))
+    sent = []
+    engine = engine_of(**deciding_by(artifact(), send_notification_func=sent.append, telemetry_enabled=telemetry))
     prefetched = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home")]))
     assert engine.get_offers(TargetDeliveryRequest(prefetched)).prefetch.mboxes[0].options
     document = builders.artifact(home=[builders.rule("A")])
-    executing = engine_of(**deciding_by(document, send_notification_func=told.append, telemetry_enabled=telemetry))
+    executing = engine_of(**deciding_by(document, send_notification_func=sent.append, telemetry_enabled=telemetry))
     executing.get_offers(asked("home"))
     is_enabled = telemetry is not False  # None is the default
     wanted = 2 if is_enabled else 1
-    assert eventually(lambda: len(told) == wanted)
-    assert sorted(len(one["request"].notifications or ()) for one in told) == [0, 1][-wanted:]
-    assert [one["request"].telemetry is not None for one in told] == [is_enabled] * wanted
+    assert eventually(lambda: len(sent) == wanted)
+    assert sorted(len(one["request"].notifications or ()) for one in sent) == [0, 1][-wanted:]
+    assert [one["request"].telemetry is not None for one in sent] == [is_enabled] * wanted
 
 
 def test_send_notification_func_neither_delays_nor_fails_a_decision(engine_of, caplog):
     release = threading.Event()
 
-    def raises(owed):
+    def raises(payload):
         release.wait(20)
         raise ValueError("mine")
 
@@ -925,11 +925,11 @@ SCRIPT = (
     "from target_decisioning_engine.types.decisioning_config import DecisioningConfig\n"
     "from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest\n"
     "from delivery_api_client import Context, DeliveryRequest, ExecuteRequest, MboxRequest\n"
-    "def told(owed):\n"
+    "def sent(payload):\n"
     "    time.sleep(float(sys.argv[2]))\n"
-    "    print('told')\n"
+    "    print('sent')\n"
     "config = DecisioningConfig('acmeclient', '1@AdobeOrg', cdn_base_path='http://' + sys.argv[1],\n"
-    "                           send_notification_func=told)\n"
+    "                           send_notification_func=sent)\n"
     "engine = TargetDecisioningEngine(config)\n"
     "engine.initialize()\n"
     "execute = ExecuteRequest(mboxes=[MboxRequest(name='a1-serverside-ab', index=1)])\n"
@@ -943,12 +943,12 @@ SCRIPT = (
 def test_t7_a_script_that_stops_nothing_ends_at_once(edge):
     done = run_python("-c", SCRIPT, edge.domain, "0")
     took = time.time() - float(done.stderr)
-    assert (done.returncode, done.stdout) == (0, "told\n")
+    assert (done.returncode, done.stdout) == (0, "sent\n")
     print(f"The exit took {took:.3f} s")  # noqa: T201 - the figure of a slow run
-    assert took < 20  # a thread that does not end when it is told to would take all of the 40 s that the script allows
+    assert took < 20  # a thread that does not end on request would take all of the 40 s that the script allows
 
 
 @server
 def test_the_exit_of_the_process_waits_for_send_notification_func(edge):
     done = run_python("-c", SCRIPT, edge.domain, "0.3")
-    assert (done.returncode, done.stdout) == (0, "told\n")
+    assert (done.returncode, done.stdout) == (0, "sent\n")

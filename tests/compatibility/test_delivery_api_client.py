@@ -452,7 +452,7 @@ def test_the_debug_report_contains_the_versions():
     assert lines[-2:] == ["Version of the API: 1.0.0", "SDK Package Version: " + __version__]
 
 
-def test_the_host_settings_are_completed_with_the_client_code():
+def test_the_client_code_is_inserted_into_the_host_settings():
     configuration = Configuration()
     setting = {"url": "https://{clientCode}.tt.omtrdc.net/", "description": "No description provided"}
     assert configuration.get_host_settings() == [setting]
@@ -949,7 +949,7 @@ def test_b4_a_client_per_call_leaks_no_thread(edge):
     for _ in range(20):
         assert content(execute(client_of(edge), async_req=True).get(5)) == "<b>A</b>"
     assert edge.connections == 20
-    # Earlier than the idle time-out of workers, and without the garbage collector.
+    # Earlier than the idle timeout of workers, and without the garbage collector.
     assert eventually(lambda: workers() <= before, 2)
 
 

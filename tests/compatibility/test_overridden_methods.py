@@ -1,4 +1,4 @@
-"""``get_offers`` and ``send_notifications`` of a subclass or of a test are used where 1.1.0 used them."""
+"""``get_offers`` and ``send_notifications`` that are overridden or patched are called wherever 1.1.0 called them."""
 
 import asyncio
 import io

@@ -39,12 +39,12 @@ def blocking(client, method, options):
 
 
 def with_callback(client, method, options):
-    told, failed = [], []
-    result = getattr(client, method)({**options, "callback": told.append, "err_callback": failed.append})
+    received, failed = [], []
+    result = getattr(client, method)({**options, "callback": received.append, "err_callback": failed.append})
     result.wait(20)
     if failed:
         raise failed[0]
-    return told[0]
+    return received[0]
 
 
 def awaited(client, method, options):
@@ -122,11 +122,11 @@ def test_an_api_exception_reaches_the_caller_as_one(form, method, client):
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
         with pytest.raises(ApiException) as caught:
             form(client, method, CALLS[method]())
-    told = caught.value
-    assert isinstance(told, HttpStatusError)
-    assert (told.status, told.reason, told.body, told.headers) == (403, "Forbidden", error.body, error.headers)
-    assert told.__cause__ is error
-    assert told.request is not None
+    raised = caught.value
+    assert isinstance(raised, HttpStatusError)
+    assert (raised.status, raised.reason, raised.body, raised.headers) == (403, "Forbidden", error.body, error.headers)
+    assert raised.__cause__ is error
+    assert raised.request is not None
 
 
 @every_form
@@ -199,8 +199,8 @@ def test_notifications_of_decisions_made_here_are_sent_by_it():
                 client.get_offers(offers())
                 assert client.flush(20000)
                 assert eventually(lambda: client.config["target_location_hint"] == "35")
-        told = [call[0][2].notifications for call in execute.call_args_list if call[0][2].notifications]
-        assert [one.mbox.name for (one,) in told] == ["home"]
+        notified = [call[0][2].notifications for call in execute.call_args_list if call[0][2].notifications]
+        assert [one.mbox.name for (one,) in notified] == ["home"]
         assert edge.notifications == []
 
 

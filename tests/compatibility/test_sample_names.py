@@ -34,17 +34,17 @@ class Browser:
         self._address = address
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
 
-    def open(self, path: str, told: Optional[Dict[str, Any]] = None) -> str:
+    def open(self, path: str, document: Optional[Dict[str, Any]] = None) -> str:
         """The body of a page, or of the answer to JSON that is posted."""
-        body = None if told is None else json.dumps(told).encode()
+        body = None if document is None else json.dumps(document).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 Firefox/130.0"}
         with self._opener.open(urllib.request.Request(self._address + path, body, headers), timeout=20) as answer:
             text: str = answer.read().decode()
             return text
 
-    def decisions(self, path: str, told: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    def decisions(self, path: str, document: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """Return the value of a text that ``to_str`` created."""
-        found: Dict[str, Any] = ast.literal_eval(self.open(path, told))
+        found: Dict[str, Any] = ast.literal_eval(self.open(path, document))
         return found
 
     @property

@@ -256,11 +256,11 @@ def test_the_customer_ids_of_a_visitor() -> None:
 
 def test_the_parts_of_an_answer_are_found_in_every_location() -> None:
     """Page loads, mboxes and views."""
-    told = [AnalyticsResponse(payload=AnalyticsPayload(pe="tnt", tnta=str(number))) for number in range(5)]
+    analytics = [AnalyticsResponse(payload=AnalyticsPayload(pe="tnt", tnta=str(number))) for number in range(5)]
 
     def shown(number: int) -> Dict[str, Any]:
         options = [Option(type="html", content="c", response_tokens={"n": number}), Option(type="html")]
-        return {"options": options, "analytics": told[number], "trace": {"t": number}}
+        return {"options": options, "analytics": analytics[number], "trace": {"t": number}}
 
     response = DeliveryResponse(
         execute=ExecuteResponse(
@@ -272,7 +272,7 @@ def test_the_parts_of_an_answer_are_found_in_every_location() -> None:
             views=[View(name="v", **shown(3))],
         ),
     )
-    assert helper.get_analytics_details(response) == told
+    assert helper.get_analytics_details(response) == analytics
     assert helper.get_trace_details(response) == [{"t": number} for number in range(5)]
     assert helper.get_response_tokens(response) == [{"n": number} for number in range(5)]
     for empty in (DeliveryResponse(), DeliveryResponse(execute=ExecuteResponse())):
@@ -359,7 +359,7 @@ def test_the_options_of_a_client_are_checked(options: Any, wrong: Any) -> None:
 def test_the_options_of_calls_are_checked() -> None:
     """Each text for its mistake, None for none."""
     context = Context(channel="web")
-    told = [Notification(id="1", type="click", timestamp=1)]
+    notifications = [Notification(id="1", type="click", timestamp=1)]
     page_load = DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()))
     views = DeliveryRequest(prefetch=PrefetchRequest(views=[ViewRequest()]))
     empty = DeliveryRequest(prefetch=PrefetchRequest())
@@ -374,7 +374,7 @@ def test_the_options_of_calls_are_checked() -> None:
         ({"request": page_load}, None, "NOTIFICATIONS_REQUIRED"),
         ({"request": empty}, "PREFETCH_FIELDS_REQUIRED", "NOTIFICATIONS_REQUIRED"),
         ({"request": views}, None, "NOTIFICATIONS_REQUIRED"),
-        ({"request": DeliveryRequest(context=context, notifications=told)}, None, None),
+        ({"request": DeliveryRequest(context=context, notifications=notifications)}, None, None),
         ({"request": request_for("a"), "callback": 5}, "INVALID_CALLBACK", "NOTIFICATIONS_REQUIRED"),
         ({"request": request_for("a"), "callback": len}, None, "NOTIFICATIONS_REQUIRED"),
     ]  # fmt: skip
@@ -629,13 +629,13 @@ def test_constants_of_the_client_info() -> None:
 def test_events_of_the_tools() -> None:
     """The third subscriber is ``name:3``; a payload's own type changes nothing."""
     events = event_provider.EventProvider({"a": print, "b": print})
-    told: List[Any] = []
-    third = events.subscribe("a", told.append)
+    received: List[Any] = []
+    third = events.subscribe("a", received.append)
     assert (third, events.subscription_count) == ("a:3", 3)
     events.unsubscribe("a:1")
     assert events.subscription_count == 2
     events.emit("a", {"z": 1})
-    assert told == [{"type": "a", "z": 1}]
+    assert received == [{"type": "a", "z": 1}]
     assert event_provider.target_event("t") == {"type": "t"}
     assert event_provider.target_event("t", {"type": "x", "b": 2}) == {"type": "t", "b": 2}
 
@@ -820,14 +820,14 @@ def test_the_config_contains_the_current_cluster() -> None:
 
 def test_logger_and_events_of_a_client() -> None:
     """The logger it was given, and the way to its subscribers."""
-    told: List[Any] = []
+    received: List[Any] = []
     own = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)
-    options = {"client": "acme", "organization_id": "1@A", "logger": own, "events": {"mine": told.append}}
+    options = {"client": "acme", "organization_id": "1@A", "logger": own, "events": {"mine": received.append}}
     with TargetClient.create(options) as client:  # type: ignore[arg-type]
         assert client.logger is own
         client.event_emitter("mine", {"a": 1})
         client.initialize()
-        assert told == [{"type": "mine", "a": 1}]
+        assert received == [{"type": "mine", "a": 1}]
         assert client.decisioning_engine is None
 
 

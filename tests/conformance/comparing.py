@@ -17,7 +17,7 @@ UNORDERED = ("views",)
 def differences(expected, actual, place=""):
     """Return one line for each expected value that ``actual`` lacks.
 
-    Objects may have more than is expected, lists may not.  A ``null`` expects nothing to be there.
+    Objects may have more than is expected, lists may not. A ``null`` expects nothing to be there.
     """
     if isinstance(expected, str) and expected.startswith("expect."):
         return _kind_differs(expected, actual, place)

@@ -1,9 +1,9 @@
 """Runs one conformance case through the public client, with a CDN and an edge on loopback.
 
 A suite is a JSON file: ``description``, ``artifact`` (a file of ``artifacts/``), ``conf``
-(client options in camelCase) and ``test``, the cases by their keys.  A case has ``input``
+(client options in camelCase) and ``test``, the cases by their keys. A case has ``input``
 (the options of one ``get_offers`` in camelCase), ``output``, ``notificationOutput``,
-``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``.  Ours may also have
+``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``. Ours may also have
 
 =============== ==============================================================================
 ``meta``        what the envelope's ``meta`` must contain

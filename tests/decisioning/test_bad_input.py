@@ -276,8 +276,8 @@ def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(param
             assert len(found) >= len(names)
         client.flush()
     assert ADDRESS.sub("", repr(parameters)) == ADDRESS.sub("", before)
-    said = [line for line in warnings_in(caplog) if "could not be evaluated" in line]
-    assert len(said) == len(set(said))
+    lines = [line for line in warnings_in(caplog) if "could not be evaluated" in line]
+    assert len(lines) == len(set(lines))
 
 
 @pytest.mark.parametrize("count", [1500, pytest.param(100000, marks=pytest.mark.fuzz)])

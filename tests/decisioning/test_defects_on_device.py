@@ -1,6 +1,6 @@
-"""What 1.1.0 did wrong when it decided on-device, through the public client.
+"""Defects of 1.1.0's on-device decisions, tested through the public client.
 
-What is about the download of the artifact has its tests where the download has.
+Defects of the artifact's download are tested with the download.
 """
 
 import copy
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.server
 
 IN_US = {"==": [{"var": "geo.country"}, "US"]}
 BY_ADDRESS = {"geo": {"ipAddress": "192.0.2.7"}}
-PLACE = {"x-geo-country-code": "US", "x-geo-latitude": 37.74, "x-geo-longitude": -122.44, "x-geo-city": "RENO"}
+IN_RENO = {"x-geo-country-code": "US", "x-geo-latitude": 37.74, "x-geo-longitude": -122.44, "x-geo-city": "RENO"}
 
 
 def hang(connection):
@@ -70,12 +70,12 @@ GEO_FAILURES = {
     "garbage": answer("<html>"),
     "a list": answer("[]"),
     "nothing": answer(),
-    "strange values": answer({name: ["x"] for name in PLACE}),
+    "strange values": answer({name: ["x"] for name in IN_RENO}),
 }
 
 
 @pytest.mark.parametrize("failure", GEO_FAILURES.values(), ids=GEO_FAILURES)
-def test_b34_a_failing_geo_look_up_ends_with_the_call_and_offers_are_decided_without_it(failure):
+def test_b34_a_failing_geo_lookup_ends_with_the_call_and_offers_are_decided_without_it(failure):
     with SocketServer(failure) as geo, client_of(artifact(home=yes_or_no(IN_US)), geo.domain, timeout=SHORT) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "no"
         assert geo.requests
@@ -87,20 +87,20 @@ def test_b34_offers_are_decided_without_a_reachable_geo_service():
 
 
 @pytest.mark.parametrize("geo", [None, {}, {"countryCode": "DE"}, {"countryCode": "DE", "ipAddress": "192.0.2.7"}])
-def test_b35_no_geo_look_up_without_an_ip_address_or_with_other_geo_fields(geo):
+def test_b35_no_geo_lookup_without_an_ip_address_or_with_other_geo_fields(geo):
     context = {} if geo is None else {"geo": geo}
-    with SocketServer(answer(PLACE)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
+    with SocketServer(answer(IN_RENO)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=context)) == "no"
         assert service.requests == []
 
 
-def test_b35_the_geo_look_up_uses_the_ip_address_of_the_request():
-    with SocketServer(answer(PLACE)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
+def test_b35_the_geo_lookup_uses_the_ip_address_of_the_request():
+    with SocketServer(answer(IN_RENO)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "yes"
         assert [head_of(raw)["x-forwarded-for"] for raw in service.requests] == ["192.0.2.7"]
 
 
-def test_b36_a_failing_geo_look_up_does_not_change_the_geo_of_the_request():
+def test_b36_a_failing_geo_lookup_does_not_change_the_geo_of_the_request():
     with SocketServer(answer(status=404)) as service, client_of(artifact(home=halves()), service.domain) as client:
         envelope = decide(client, wanted(context={"geo": {"ipAddress": "192.0.2.7", "zip": "89501"}}))
     assert envelope["request"].context.geo.to_dict(by_alias=True, exclude_none=True) == {
@@ -110,7 +110,7 @@ def test_b36_a_failing_geo_look_up_does_not_change_the_geo_of_the_request():
 
 
 def test_b37_a_geo_answer_with_several_ip_addresses_is_accepted():
-    two = {**PLACE, "x-forwarded-for": "192.0.2.7, 203.0.113.4"}
+    two = {**IN_RENO, "x-forwarded-for": "192.0.2.7, 203.0.113.4"}
     with SocketServer(answer(two)) as service, client_of(artifact(home=yes_or_no(IN_US)), service.domain) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "yes"
 
@@ -353,13 +353,13 @@ def test_b56_the_timestamp_of_a_display_has_millisecond_resolution(monkeypatch):
 
 
 def test_b58_a_failed_display_notification_emits_an_event():
-    told = []
-    events = {"send_notification_error": told.append}
+    received = []
+    events = {"send_notification_error": received.append}
     with SocketServer(answer({"status": 400, "message": "no"}, 400)) as edge:
         with client_of(artifact(home=[rule("x")]), edge.domain, events=events) as client:
             assert shown(client, wanted("execute"), "execute") == "x"
             client.flush()
-            (event,) = told
+            (event,) = received
     assert event["type"] == "send_notification_error"
     assert isinstance(event.error, HttpStatusError)
     assert event.notification.notifications[0].tokens == ["token-x"]
@@ -441,7 +441,7 @@ def test_b66_latitude_and_longitude_0_are_valid():
     condition = {"and": [{"===": [{"var": "geo.latitude"}, 0]}, {"===": [{"var": "geo.longitude"}, 0]}]}
     geo = {"latitude": 0, "longitude": 0, "ipAddress": "192.0.2.7"}
     document = artifact(home=yes_or_no(condition))
-    with SocketServer(answer(PLACE)) as service, client_of(document, service.domain) as client:
+    with SocketServer(answer(IN_RENO)) as service, client_of(document, service.domain) as client:
         envelope = decide(client, wanted(context={"geo": geo}))
         assert service.requests == []
     assert contents(envelope) == [["yes"]]

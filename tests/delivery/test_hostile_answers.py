@@ -1,4 +1,4 @@
-"""Whatever an edge answers, a call gives an envelope or one error of our tree (Security, "JSON")."""
+"""For any answer of an edge, a call returns an envelope or raises an SDK error (Security, "JSON")."""
 
 import copy
 import json

@@ -1,6 +1,7 @@
 """The reply to notifications is checked, but only its cluster and the number of attempts are used."""
 
 import json
+import re
 
 import pytest
 
@@ -58,13 +59,13 @@ def test_replies_without_content_are_accepted(status, body):
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b""), (200, b"<html>"), (200, b"[]"), (302, b"{}"), (400, b"{}"), (503, b"")]
 )
-def test_the_same_replies_are_refused_as_for_calls_with_offers(status, body):
+def test_replies_that_get_offers_refuses_are_refused_with_the_same_error(status, body):
     with pytest.raises(DeliveryError) as expected:
         delivery_response(reply(body, status))
     with pytest.raises(type(expected.value)) as caught:
         send_and_reply(reply(body, status))
     assert caught.value.message == expected.value.message
-    assert f"equest {PENDING.request.request_id}" in str(caught.value).replace("equest id:", "equest")
+    assert re.search(f"equest(?: id:)? {PENDING.request.request_id}", str(caught.value))
     assert caught.value.request is PENDING.request
     assert (caught.value.status, caught.value.attempts) == (status, 2)
 

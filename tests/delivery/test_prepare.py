@@ -1,4 +1,4 @@
-"""What goes out: the caller's request with the gaps filled, and the caller's objects as they were (B20 to B32)."""
+"""The request that is sent: missing fields are filled in, and the caller's objects stay unchanged (B20 to B32)."""
 
 import copy
 import logging

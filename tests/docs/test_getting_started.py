@@ -32,7 +32,7 @@ console.log(JSON.stringify(sent));
 
 
 class Browser:
-    """An HTTP client with cookies.  Node.js runs the scripts."""
+    """An HTTP client with cookies. Node.js runs the scripts."""
 
     def __init__(self, address: str) -> None:
         self.cookies = http.cookiejar.CookieJar()
@@ -42,7 +42,7 @@ class Browser:
         )
 
     def open(self, url: str, body: Optional[str] = None) -> Tuple[int, str]:
-        """Return status and body of the response to a GET, or to a POST of ``body``.  The URL may be relative."""
+        """Return status and body of the response to a GET, or to a POST of ``body``. The URL may be relative."""
         data = None if body is None else body.encode()
         request = urllib.request.Request(urllib.parse.urljoin(self._address, url), data, {"Content-Type": "text/plain"})
         with self._opener.open(request, timeout=10) as response:

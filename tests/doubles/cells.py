@@ -210,7 +210,7 @@ def _check_clock(cell: Cell, run: Run) -> None:
     for name in ("passed-1", "passed-2", SLOW, "passed-3"):
         _require(run.report[name].get("content") == _content(name), f"the server did not answer {name}", run)
     if cell.form == PLAIN:
-        _require("ReadTimeoutError" in run.report[HANGING].get("causes", ()), "the time-out did not hold", run)
+        _require("ReadTimeoutError" in run.report[HANGING].get("causes", ()), "the timeout did not hold", run)
         return
     for name in (HANGING, DRIPPING):
         _require(run.report[name].get("error") == "DeadlineExceeded", f"the deadline of {name} did not hold", run)

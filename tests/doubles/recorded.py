@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 import pytest
 
-#: The call to record or replay, and the folder of the cassettes.  Set before each run.
+#: The call to record or replay, and the folder of the cassettes. Set before each run.
 ACT: Callable[[], Any] = list
 FOLDER = ""
 

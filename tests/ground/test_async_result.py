@@ -221,7 +221,7 @@ def test_a_signal_handler_that_raises_in_get_leaves_no_waiter_behind():
         for _ in range(100):
             result = AsyncResult()
             with pytest.raises(Interrupted):
-                signal.setitimer(signal.ITIMER_REAL, 0.002)  # here, as a busy machine may be slow
+                signal.setitimer(signal.ITIMER_REAL, 0.002)  # inside the block, which a busy machine may enter late
                 result.get(LONG)
             assert len(result._done._waiters) == 0
             result.complete(5, None)

@@ -24,7 +24,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity", " Identity "])
-def test_a_body_without_an_encoding_is_returned_as_it_is(encoding):
+def test_a_body_without_an_encoding_is_returned_unchanged(encoding):
     assert decode_body(PLAIN, encoding, 100) == PLAIN
 
 
@@ -42,12 +42,12 @@ def test_an_empty_body_is_empty_whatever_its_encoding():
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100])
-def test_a_body_of_the_maximum_size_is_accepted(size):
+def test_a_body_up_to_the_maximum_size_is_accepted(size):
     assert len(decode_body(gzip.compress(b"x" * size), "gzip", 100)) == size
 
 
 @pytest.mark.parametrize("parts", [[101], [100, 1], [50, 51], [10**7]])
-def test_a_body_of_one_more_byte_is_refused(parts):
+def test_a_body_above_the_maximum_size_is_refused(parts):
     packed = b"".join(gzip.compress(b"x" * size) for size in parts)
     with pytest.raises(ResponseTooLarge, match="larger than 100 bytes"):
         decode_body(packed, "gzip", 100)

@@ -153,7 +153,7 @@ def test_errors_that_do_not_come_from_the_origin_do_not_count(turn, edge, breaki
 
 
 @pytest.mark.parametrize(("timeout", "left"), [(0.4, 0.4), (3.0, 0.2)])
-def test_the_time_out_of_a_call_with_little_time_does_not_count(timeout, left, edge, breaking, clock):
+def test_the_timeout_of_a_call_with_little_time_does_not_count(timeout, left, edge, breaking, clock):
     edge.turn = DeadlineExceeded("late")
     short = Deadline.after(left)._replace(seconds=timeout)
     for _ in range(10):
@@ -301,7 +301,7 @@ def test_the_deadline_of_a_probe_ends_with_its_abort_scope(edge, breaking, clock
     assert limited.remaining() < 0
 
 
-def test_the_time_out_of_a_probe_with_little_time_does_not_renew_the_cooldown(edge, breaking, clock):
+def test_the_timeout_of_a_probe_with_little_time_does_not_renew_the_cooldown(edge, breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
     see(breaking, DeadlineExceeded("late"), seconds=0.1)

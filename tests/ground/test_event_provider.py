@@ -7,25 +7,25 @@ from target_tools.event_provider import Event, EventProvider
 
 
 def test_all_subscribers_are_called_in_order():
-    told = []
-    events = EventProvider({"ready": lambda event: told.append(("first", event.type))})
-    events.subscribe("ready", lambda: told.append("second"))
-    events.subscribe("other", lambda: told.append("never"))
+    received = []
+    events = EventProvider({"ready": lambda event: received.append(("first", event.type))})
+    events.subscribe("ready", lambda: received.append("second"))
+    events.subscribe("other", lambda: received.append("never"))
     events.emit("ready")
-    assert told == [("first", "ready"), "second"]
+    assert received == [("first", "ready"), "second"]
 
 
 def test_b19_an_id_is_never_used_twice():
-    told = []
+    received = []
     events = EventProvider()
-    first = events.subscribe("ready", lambda: told.append("first"))
-    second = events.subscribe("ready", lambda: told.append("second"))
+    first = events.subscribe("ready", lambda: received.append("first"))
+    second = events.subscribe("ready", lambda: received.append("second"))
     events.unsubscribe(first)
-    third = events.subscribe("ready", lambda: told.append("third"))
+    third = events.subscribe("ready", lambda: received.append("third"))
     assert len({first, second, third}) == 3
     assert all(one.startswith("ready:") for one in (first, second, third))
     events.emit("ready")
-    assert told == ["second", "third"]
+    assert received == ["second", "third"]
 
 
 def test_unsubscribing_an_unknown_id_does_nothing():
@@ -46,15 +46,15 @@ def test_an_event_has_items_and_attributes_and_keeps_its_type():
 
 
 def test_an_exception_of_a_subscriber_is_logged_and_the_others_are_called(caplog):
-    told = []
+    received = []
 
     def raises(event):
         raise ValueError("mine")
 
     events = EventProvider({"ready": raises})
-    events.subscribe("ready", lambda: told.append(1))
+    events.subscribe("ready", lambda: received.append(1))
     events.emit("ready")
-    assert told == [1]
+    assert received == [1]
     assert "A subscriber of the event ready raised" in caplog.text
     assert "ValueError: mine" in caplog.text
 
@@ -70,17 +70,17 @@ def test_exceptions_that_end_the_process_propagate(interrupt):
 
 def test_a_subscriber_may_subscribe_and_unsubscribe():
     events = EventProvider()
-    told = []
+    received = []
 
     def first():
-        told.append("first")
+        received.append("first")
         events.unsubscribe(mine)
-        events.subscribe("ready", lambda: told.append("later"))
+        events.subscribe("ready", lambda: received.append("later"))
 
     mine = events.subscribe("ready", first)
     events.emit("ready")
     events.emit("ready")
-    assert told == ["first", "later"]
+    assert received == ["first", "later"]
 
 
 class Bound:
@@ -116,12 +116,12 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
     """Inspecting imports a module. Events are emitted in background threads, and a fork during an import does harm."""
-    events, told = EventProvider(), []
-    events.subscribe("ready", lambda: told.append(None))
-    events.subscribe("ready", told.append)
+    events, received = EventProvider(), []
+    events.subscribe("ready", lambda: received.append(None))
+    events.subscribe("ready", received.append)
     monkeypatch.setattr("target_tools.event_provider.accepts", lambda *_: pytest.fail("inspected too late"))
     events.emit("ready")
-    assert told == [None, {"type": "ready"}]
+    assert received == [None, {"type": "ready"}]
 
 
 def test_an_event_is_a_dict():

@@ -86,7 +86,7 @@ TABLE = [
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), ["reused"], ConnectionFailed, "reuse"),
     (RESET, ["reused, receiving"], ConnectionFailed, "exchange"),
     (http.client.IncompleteRead(b"{", 5), ["reused, receiving"], ConnectionFailed, "exchange"),
-    # time-outs
+    # timeouts
     (socket.timeout("timed out"), ["opening", *SENT, "reused", "reused, receiving"], DeadlineExceeded, None),
     (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), [*SENT, "reused"], DeadlineExceeded, None),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening"], DeadlineExceeded, None),
@@ -171,7 +171,7 @@ def test_a_pool_manager_that_cannot_connect_in_time_allows_another_host():
 
 
 @pytest.mark.parametrize("managed", [False, True])
-def test_a_refused_connection_of_urllib3_1_26_is_not_a_time_out(managed, monkeypatch):
+def test_a_refused_connection_of_urllib3_1_26_is_not_a_timeout(managed, monkeypatch):
     class NewConnectionError(urllib3_errors.ConnectTimeoutError, urllib3_errors.PoolError):
         """The bases of the class in 1.26."""
 
@@ -183,7 +183,7 @@ def test_a_refused_connection_of_urllib3_1_26_is_not_a_time_out(managed, monkeyp
 
 @pytest.mark.parametrize("error", [REFUSED, RESET, HookError("mine"), ssl.SSLError(1, "no"), CLOSED], ids=repr)
 @pytest.mark.parametrize("managed", [False, True])
-def test_after_the_deadline_every_error_is_a_time_out(error, managed):
+def test_after_the_deadline_every_error_is_a_timeout(error, managed):
     found = to_target_error(error, REQUEST, exchange("exchange", -1.0), managed)
     assert type(found) is DeadlineExceeded
     assert found.__cause__ is error

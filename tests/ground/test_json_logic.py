@@ -322,7 +322,7 @@ def test_a_range_counts_as_its_two_bounds_do():
 # Our own: data
 
 
-def test_a_look_up_is_a_plain_one_so_that_values_may_be_worked_out_when_asked_for():
+def test_variables_are_read_by_subscript_only_so_that_data_can_be_lazy():
     class Lazy(dict):
         asked = ()
 
@@ -334,13 +334,13 @@ def test_a_look_up_is_a_plain_one_so_that_values_may_be_worked_out_when_asked_fo
             return self[key]
 
         def get(self, key, default=None):
-            raise AssertionError("a look-up went by get")
+            raise AssertionError("the lookup called get")
 
         def __contains__(self, key):
-            raise AssertionError("a look-up asked whether a key is there")
+            raise AssertionError("the lookup tested whether the key exists")
 
         def __iter__(self):
-            raise AssertionError("a look-up went through the keys")
+            raise AssertionError("the lookup iterated over the keys")
 
     data = Lazy()
     assert compile_condition({"==": [{"var": "user.name"}, "firefox"]})(data) is True

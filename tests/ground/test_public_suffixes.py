@@ -23,7 +23,7 @@ BY_THE_IMPLICIT_RULE = {"example.example", "b.example.example", "a.b.example.exa
 
 SMALL_LIST = """\
 // ===BEGIN ICANN DOMAINS===
-com   // what follows a space is no part of a rule
+com   // text after a space is not part of the rule
 
 *.ck
 !www.ck

@@ -228,7 +228,7 @@ def test_the_connection_is_reusable_after_a_body_with_a_declared_end(lines, body
     assert read(final(*lines, body=body)) == (200, b"{}", True)
 
 
-def test_two_equal_lengths_become_one():
+def test_equal_content_lengths_are_merged():
     """urllib3 and monitors read the header as one number."""
     assert headers_of(b"Content-Length: 0", b"X: 1", b"Content-Length: 0").get_all("Content-Length") == ["0"]
     assert headers_of(b"Content-Length: 0, 0").get_all("Content-Length") == ["0"]
@@ -293,7 +293,7 @@ def test_an_unknown_transfer_encoding_is_an_error(lines):
     ids=repr,
 )
 def test_ambiguous_chunks_are_read_and_close_the_connection(lines, version):
-    """Another reader on the way may have determined another end (RFC 9112, section 6.3)."""
+    """A proxy may have determined a different end of the body (RFC 9112, section 6.3)."""
     assert read(final(*lines, body=CHUNKS, version=version)) == (200, b"{}", False)
 
 
@@ -375,12 +375,12 @@ def test_a_truncated_or_invalid_body_is_an_error(data):
         (b"", None),
     ],
 )
-def test_the_keep_alive_header_gives_the_time_out_of_the_server(value, seconds):
+def test_the_keep_alive_header_contains_the_timeout_of_the_server(value, seconds):
     with Received(final(b"Content-Length: 0", b"Keep-Alive: " + value)) as received:
         assert received.begin().keep_alive == seconds
 
 
-def test_without_the_header_the_time_out_is_unknown():
+def test_without_a_keep_alive_header_the_timeout_is_unknown():
     with Received(FINAL) as received:
         assert received.begin().keep_alive is None
 
@@ -403,7 +403,7 @@ def test_nothing_is_read_after_the_deadline():
         assert received.exchange.received == 0
 
 
-def test_a_time_out_that_is_slightly_too_long_is_kept_but_no_shorter_one():
+def test_a_socket_timeout_that_is_too_short_or_too_long_is_replaced():
     near, far = socket.socketpair()
     with near, far:
         set_socket_timeout(near, Deadline.after(50))
@@ -416,7 +416,7 @@ def test_a_time_out_that_is_slightly_too_long_is_kept_but_no_shorter_one():
         assert 4 < near.gettimeout() <= 5
 
 
-def test_a_time_out_that_was_just_set_is_not_set_again(monkeypatch):
+def test_a_socket_timeout_that_is_at_most_5_ms_too_long_is_kept(monkeypatch):
     class Sock:
         calls = 0
 

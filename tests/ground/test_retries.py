@@ -110,7 +110,7 @@ def test_a_date_far_in_the_future_gives_a_long_pause():
     assert parse_retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 86400 * 365
 
 
-def test_the_budget_is_a_tenth_of_the_calls_and_the_initial_tokens():
+def test_the_budget_is_the_initial_tokens_plus_a_tenth_of_the_calls():
     budget = RetryBudget()
     assert sum(budget.try_spend() for _ in range(50)) == 10
     for _ in range(95):
@@ -130,7 +130,7 @@ def test_a_failed_connection_is_not_retried_if_there_is_an_alternative():
     assert one.pauses == []
 
 
-def test_an_alternative_changes_nothing_once_the_origin_was_reached():
+def test_an_alternative_has_no_effect_if_the_origin_was_reached():
     general = Origin("https", "acmeclient.example.com", 443)
     one = retrying(ConnectionFailed("gone", "reuse"), reply(503), reply(200))
     assert one(REQUEST._replace(alternative=general), LONG).attempts == 3

@@ -19,14 +19,14 @@ SUBSCRIBING = """
     from tests.support import ANSWER, client_of, offers
 
     with SocketServer(answer(ANSWER)) as server:
-        told = []
+        received = []
         client = client_of(server)
         for _ in range(3):
-            client.get_offers({**offers(), "callback": told.append})
+            client.get_offers({**offers(), "callback": received.append})
         print(len(subscribers))
         for subscriber in subscribers:
             subscriber("process_stopping", reason="test")
-            print(len(told), client.stats()["threads"])
+            print(len(received), client.stats()["threads"])
 """
 
 

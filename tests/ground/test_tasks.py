@@ -62,15 +62,15 @@ def awaited(result):
 
 
 #: The functions that wait for a result without a timeout.
-WAYS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
-IN_EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+WAITS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
+WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 
 
-@IN_EVERY_WAY
-def test_a_call_that_no_worker_starts_expires(way):
+@WITH_EACH_WAIT
+def test_a_call_that_no_worker_starts_expires(wait):
     call, deadline = Call(waiting=SOON), Deadline.after(SOON)
     with pytest.raises(DeadlineExceeded) as caught:
-        way(call.result)
+        wait(call.result)
     assert caught.value is LATE
     assert deadline.remaining() <= 0
     assert (call.expired, call.runs, call.outcomes) == ([False], 0, [])
@@ -78,15 +78,15 @@ def test_a_call_that_no_worker_starts_expires(way):
     assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
-@IN_EVERY_WAY
-def test_a_call_that_takes_too_long_expires(way, monkeypatch):
+@WITH_EACH_WAIT
+def test_a_call_that_takes_too_long_expires(wait, monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.01)
     go, begun = threading.Event(), threading.Event()
     call = Call(lambda: begun.set() or (go.wait(WAIT) and "late"), running=SOON)
     worker = call.run_in_thread()
     assert begun.wait(WAIT)
     with pytest.raises(DeadlineExceeded):
-        way(call.result)
+        wait(call.result)
     assert (call.expired, call.outcomes) == ([True], [])
     go.set()
     worker.join(WAIT)
@@ -95,35 +95,35 @@ def test_a_call_that_takes_too_long_expires(way, monkeypatch):
         call.result.get(0)
 
 
-@IN_EVERY_WAY
-def test_a_call_that_ends_in_time_does_not_expire(way):
+@WITH_EACH_WAIT
+def test_a_call_that_ends_in_time_does_not_expire(wait):
     call = Call()
     worker = call.run_in_thread()
-    assert way(call.result) == "value"
+    assert wait(call.result) == "value"
     worker.join(WAIT)
     assert (call.expired, call.runs, call.outcomes) == ([], 1, ["value"])
 
 
-@IN_EVERY_WAY
-def test_expire_may_return_a_value_instead_of_raising(way):
+@WITH_EACH_WAIT
+def test_expire_may_return_a_value_instead_of_raising(wait):
     call = Call(waiting=SOON, expire=lambda: "no offers")
-    assert way(call.result) == "no offers"
+    assert wait(call.result) == "no offers"
     call.task.run()
     assert (call.expired, call.outcomes) == ([False], ["no offers"])
 
 
-@IN_EVERY_WAY
-def test_a_worker_that_starts_too_late_does_not_call_the_function(way):
+@WITH_EACH_WAIT
+def test_a_worker_that_starts_too_late_does_not_call_the_function(wait):
     """This holds even if no thread has waited for the call."""
     call = Call(waiting=-1.0)
     call.task.run()
     with pytest.raises(DeadlineExceeded):
-        way(call.result)
+        wait(call.result)
     assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
 def test_the_timeout_of_get_does_not_end_the_call():
-    from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - named by its only use
+    from multiprocessing import TimeoutError as NotReady  # noqa: PLC0415 - the alias is used only here
 
     call = Call()
     with pytest.raises(NotReady):

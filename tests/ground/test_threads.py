@@ -100,13 +100,13 @@ PREFORKING = """
     edge = LocalEdge(artifact("<b>A</b>")).start()
     def threads():
         return [thread.name for thread in threading.enumerate() if thread.name == "target-acmeclient-artifact"]
-    told = []
+    received = []
     client = TargetClient.create(options(edge, server_domain=edge.domain, polling_interval=20,
                                          decisioning_method="METHOD",
-                                         events={"client_ready": lambda: told.append(os.getpid())}))
+                                         events={"client_ready": lambda: received.append(os.getpid())}))
     time.sleep(0.2)
     # Flushed, because a child would inherit the buffer and write it again.
-    print("master", threads(), content(client.get_offers(offers())), told == [os.getpid()], flush=True)
+    print("master", threads(), content(client.get_offers(offers())), received == [os.getpid()], flush=True)
     pid = os.fork()
     if pid == 0:
         uwsgi.worker = 1

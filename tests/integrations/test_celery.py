@@ -49,11 +49,11 @@ BUSY = response(b"too many of " + SECRET.encode(), 503)
 
 def notified(*ids, **request):
     """Return the options of a call that reports displays."""
-    told = [
+    notifications = [
         Notification(id=one, type="display", timestamp=1700000000000, mbox=NotificationMbox(name="home"))
         for one in ids or ["shown-1"]
     ]
-    return {"request": DeliveryRequest(id=VisitorId(tnt_id=SECRET), notifications=told, **request)}
+    return {"request": DeliveryRequest(id=VisitorId(tnt_id=SECRET), notifications=notifications, **request)}
 
 
 def waiting(app):
@@ -98,7 +98,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def worked():
-    """Return an application with a worker in a thread of this process.  Tests share it, because it stops slowly."""
+    """Return an application with a worker in a thread of this process. Tests share it, because it stops slowly."""
     with app_with_broker("worked") as made:
         with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
             made.worker = worker
@@ -384,15 +384,15 @@ def test_a_child_that_ends_runs_every_callback(app):
             connection.send(OK)
 
     with SocketServer(unhurried) as server:
-        factory, told = Factory(server, max_workers=2), []
+        factory, received = Factory(server, max_workers=2), []
 
         def child():
             target = install(factory, app)
             signals.worker_process_init.send(sender=None)
             for _ in range(10):
-                target.client.get_offers({**offers(), "callback": told.append})
+                target.client.get_offers({**offers(), "callback": received.append})
             signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
-            assert len(told) == 10
+            assert len(received) == 10
             assert target.stats()["lost"] == 0
 
         assert in_a_child(child)
@@ -407,14 +407,14 @@ def test_calls_made_by_callbacks_while_a_child_ends_use_its_client(app):
             connection.send(OK)
 
     with SocketServer(unhurried) as server:
-        factory, told = Factory(server), []
+        factory, received = Factory(server), []
 
         def child():
             target = install(factory, app)
 
             def ask(times):
                 def again(_):
-                    told.append(times)
+                    received.append(times)
                     if times:
                         ask(times - 1)
 
@@ -423,7 +423,7 @@ def test_calls_made_by_callbacks_while_a_child_ends_use_its_client(app):
             for _ in range(5):
                 ask(3)
             signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
-            assert sorted(told) == sorted([3, 2, 1, 0] * 5)
+            assert sorted(received) == sorted([3, 2, 1, 0] * 5)
             assert len(factory.made) == 1
             assert target.stats()["lost"] == 0
 
@@ -449,22 +449,22 @@ def test_callbacks_that_always_make_another_call_do_not_prevent_the_end(app, edg
 
 
 @pytest.mark.parametrize("callback_hangs", [False, True])
-def test_closing_ends_at_its_time_out_and_lost_calls_are_counted(callback_hangs, app, caplog):
+def test_closing_ends_at_its_timeout_and_lost_calls_are_counted(callback_hangs, app, caplog):
     def hang(connection):
         connection.read_request()
         connection.hang()
 
-    told = threading.Event()
+    finish = threading.Event()
     with SocketServer(hang) as server:
         target = install(Factory(server, max_workers=1), app, flush_timeout=500)
         for _ in range(5):
             target.client.get_offers(
-                {**offers(), "callback": print, "err_callback": lambda _: told.wait(10 if callback_hangs else 0)}
+                {**offers(), "callback": print, "err_callback": lambda _: finish.wait(10 if callback_hangs else 0)}
             )
         began = time.monotonic()
         signals.worker_shutdown.send(sender=None)
         took = time.monotonic() - began
-        told.set()
+        finish.set()
     assert 0.3 < took < 3
     assert target.stats()["lost"] == 5
     lines = [record.getMessage() for record in caplog.records if "Celery stopped this process" in record.getMessage()]
@@ -580,7 +580,7 @@ def test_only_transient_errors_are_retried(status, tries, client_options, worked
     assert SECRET not in caplog.text
 
 
-def test_a_time_out_is_retried(worked, caplog):
+def test_a_timeout_is_retried(worked, caplog):
     caplog.set_level(logging.INFO)
     seen = []
 
@@ -769,10 +769,10 @@ FORGED = {
     "a session that is a number": ([forged(session_id=5)], {}),
     "a session that is null": ([forged(session_id=None)], {}),
     "a cluster that is a list": ([forged(location_hint=["35"])], {}),
-    "a time-out that is a text": ([forged(timeout="soon")], {}),
-    "a time-out that is true": ([forged(timeout=True)], {}),
-    "a time-out that is no number": ([forged(timeout=float("nan"))], {}),
-    "a time-out without end": ([forged(timeout=float("inf"))], {}),
+    "a timeout that is a text": ([forged(timeout="soon")], {}),
+    "a timeout that is true": ([forged(timeout=True)], {}),
+    "a timeout that is no number": ([forged(timeout=float("nan"))], {}),
+    "a timeout without end": ([forged(timeout=float("inf"))], {}),
     "a request that is a list": ([forged(request=[SHOWN])], {}),
     "a request of nothing": ([forged(request={})], {}),
     "notifications that are a number": ([forged(request={"notifications": 5})], {}),
@@ -950,7 +950,7 @@ def hung(request):
         yield made
 
 
-def test_publishing_to_a_broker_that_hangs_ends_at_the_time_out(hung, factory):
+def test_publishing_to_a_broker_that_hangs_ends_at_the_timeout(hung, factory):
     target = install(factory, hung, publish_timeout=300)
     began = time.monotonic()
     with pytest.raises(OperationalError, match="within 300 ms"):

@@ -227,10 +227,10 @@ def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str)
 
 
 def test_invalid_values_from_a_trusted_proxy_are_ignored() -> None:
-    """They are an invalid address, an invalid host and an unknown scheme."""
-    said = {"HTTP_X_FORWARDED_FOR": "1.2.3.4, unknown", "HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_HOST": "inner"}
-    assert address_of(1, **said) is None
-    assert url_of(trusted_proxies=1, **said, HTTP_X_FORWARDED_HOST="shop.example, <b>") == "http://inner/"
+    """The values are an invalid address, an invalid host and an unknown scheme."""
+    forwarded = {"HTTP_X_FORWARDED_FOR": "1.2.3.4, unknown", "HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_HOST": "inner"}
+    assert address_of(1, **forwarded) is None
+    assert url_of(trusted_proxies=1, **forwarded, HTTP_X_FORWARDED_HOST="shop.example, <b>") == "http://inner/"
 
 
 anything = st.one_of(
@@ -243,8 +243,8 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
-def test_no_value_of_a_request_raises(environ: Dict[str, Any], proxies: int) -> None:
-    """All results are valid in the schema."""
+def test_no_request_value_causes_an_error(environ: Dict[str, Any], proxies: int) -> None:
+    """All results conform to the schema."""
     visit = WsgiVisit(environ, proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
@@ -254,7 +254,7 @@ def test_no_value_of_a_request_raises(environ: Dict[str, Any], proxies: int) -> 
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_the_schema_accepts_every_address(address: Any) -> None:
+def test_every_address_conforms_to_the_schema(address: Any) -> None:
     """The address is written as the schema's pattern requires."""
     assert address_of(REMOTE_ADDR=str(address))
 
@@ -280,7 +280,7 @@ def test_further_options_take_precedence() -> None:
 
 
 def test_an_invalid_request_is_left_to_the_client() -> None:
-    """The call refuses it, not the visit."""
+    """``options`` returns it unchanged; the call raises the error."""
     visit, request = WsgiVisit(environ_of()), {"execute": {}}
     assert visit.options(request)["request"] is request  # type: ignore[call-overload]
     parts: Any = {"channel": "web"}
@@ -295,7 +295,7 @@ def test_one_request_has_one_session() -> None:
 
 
 def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
-    """So the edge recognizes the visitor."""
+    """This lets the edge recognize the visitor."""
     visit = WsgiVisit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
     visit.remember(envelope_with())
     assert visit.options()["target_cookie"] == MBOX
@@ -457,7 +457,7 @@ def test_an_error_page_has_the_cookies_too() -> None:
         start_response("200 OK", list(PLAIN))
         environ[ENVIRON_KEY].remember(envelope_with())
         try:
-            raise ValueError("after the headers were said")
+            raise ValueError("after the headers were sent")
         except ValueError:
             start_response("500 Oops", list(PLAIN), sys.exc_info())
         return [b"sorry"]

@@ -6,7 +6,7 @@ After a deliberate change, rewrite the file from the checkout::
 
 Commit the difference together with the change, and add it to the changelog.
 
-Everything is read from the source, because the versions of Python print signatures differently.  The names of 1.1.0
+Everything is read from the source, because the versions of Python print signatures differently. The names of 1.1.0
 are listed in ``docs/old-names.md``.
 """
 

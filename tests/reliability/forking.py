@@ -39,7 +39,7 @@ def make_client(domain, ca_file="", **options):
     return TargetClient.create({**given, **({"ca_certs": ca_file} if ca_file else {"secure": False}), **options})
 
 
-def told(number):
+def one_notification(number):
     notification = Notification(id=number, type="click", timestamp=1, tokens=["t"])
     return {"request": DeliveryRequest(notifications=[notification])}
 
@@ -47,10 +47,10 @@ def told(number):
 def check(client):
     """Check that a blocking call and a call with a callback succeed."""
     assert content(client.get_offers(offers())) == "<b>A</b>"
-    said = []
-    result = client.get_offers({**offers(), "callback": said.append})
+    received = []
+    result = client.get_offers({**offers(), "callback": received.append})
     assert content(result.get(STUCK)) == "<b>A</b>"
-    assert len(said) == 1
+    assert len(received) == 1
 
 
 def fork(function, ordinary=False):
@@ -109,13 +109,13 @@ def under_load(domain, forks, callers=8):
     for number in range(forks):
         for part in "ab":
             name = f"parent-{number}-{part}"
-            results.append(client.send_notifications({**told(name), "callback": id}))
+            results.append(client.send_notifications({**one_notification(name), "callback": id}))
         read_end, write_end = os.pipe()
 
         def function(number=number, write_end=write_end):
             began = time.monotonic()
-            client.send_notifications(told(f"child-{number}-a"))
-            client.send_notifications({**told(f"child-{number}-b"), "callback": id}).get(STUCK)
+            client.send_notifications(one_notification(f"child-{number}-a"))
+            client.send_notifications({**one_notification(f"child-{number}-b"), "callback": id}).get(STUCK)
             os.write(write_end, repr(time.monotonic() - began).encode())
 
         pid = fork(function)
@@ -278,19 +278,19 @@ def a_context(client, hung):
 @contextlib.contextmanager
 def a_ready_event(client, hung):
     """``client_ready`` will be emitted soon. The child neither emits it nor waits for it."""
-    heard, parent = [], os.getpid()
-    noticed = make_client(hung, events={"client_ready": lambda: heard.append(os.getpid())})
+    ready_in, parent = [], os.getpid()
+    noticed = make_client(hung, events={"client_ready": lambda: ready_in.append(os.getpid())})
 
     def not_here():
         time.sleep(0.3)
-        assert heard == []
+        assert ready_in == []
         noticed.close()
 
     yield not_here
     end = time.monotonic() + STUCK
-    while not heard and time.monotonic() < end:
+    while not ready_in and time.monotonic() < end:
         time.sleep(0.01)
-    assert heard == [parent]
+    assert ready_in == [parent]
 
 
 @contextlib.contextmanager
@@ -400,9 +400,9 @@ def twice(domain):
 
     first = ended(fork(child))
     os.close(write_end)
-    said = os.read(read_end, 10).decode()
+    status = os.read(read_end, 10).decode()
     check(client)
-    return {"child": first, "grandchild": said}
+    return {"child": first, "grandchild": status}
 
 
 def in_a_callback(domain):
@@ -436,7 +436,7 @@ def out_of_a_callback(domain):
             _thread.start_new_thread(lambda: (time.sleep(1), os._exit(0)), ())
 
     first = client.get_offers({**offers(), "callback": callback})
-    rest = [client.send_notifications({**told(f"queued-{number}"), "callback": id}) for number in range(3)]
+    rest = [client.send_notifications({**one_notification(f"queued-{number}"), "callback": id}) for number in range(3)]
     gate.set()
     first.get(STUCK)
     for result in rest:
@@ -448,7 +448,7 @@ def out_of_a_callback(domain):
 def called_in_another_process(client, answers):
     """Call with a client that was passed to this process as an argument."""
     check(client)
-    client.send_notifications(told("other-process"))
+    client.send_notifications(one_notification("other-process"))
     answers.put(client.stats()["calls"])
 
 

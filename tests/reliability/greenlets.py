@@ -71,7 +71,7 @@ class Pulse:
         return self.longest * 1000
 
 
-def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR0915, PLR0917 - one scenario, told in order
+def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR0915, PLR0917 - one scenario in order
     if when == "before":
         green = {"gevent": Gevent, "eventlet": Eventlet}[library]()
         green.patch()
@@ -93,10 +93,10 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
         seen["answered"] += 1
 
     def back():
-        told = []
-        result = client.get_offers({**offers(), "callback": told.append})
+        received = []
+        result = client.get_offers({**offers(), "callback": received.append})
         assert content(result.get(20)) == "<b>A</b>"
-        assert told == [result.get()]
+        assert received == [result.get()]
         seen["called_back"] += 1
 
     def call_with_callback():

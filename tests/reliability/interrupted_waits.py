@@ -118,7 +118,7 @@ def during_create(domain, count):
     return {"seen": seen, "waits": waits, "foreign": foreign, "next_calls": next_calls >= count}
 
 
-def storm(domain, count, workers):  # noqa: PLR0915 - one scenario, told in order
+def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     """Send signals every 0.2 to 2 ms while calls are submitted and waited for.
 
     Idle workers do not check the queue by themselves here. So a result that no worker was woken for is never ready,

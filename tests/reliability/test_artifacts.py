@@ -112,12 +112,12 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("raises", [False, True], ids=["", "handlers raise"])
+@pytest.mark.parametrize("raises", [False, True], ids=["subscribers return", "subscribers raise"])
 @pytest.mark.parametrize("bad", BAD)
 def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, figure):
-    heard = EventCounter(raises)
+    events = EventCounter(raises)
     given = options(
-        events=heard.options(), polling_interval=SOON, max_response_bytes=1000000, logger=Silent(), retries=1
+        events=events.options(), polling_interval=SOON, max_response_bytes=1000000, logger=Silent(), retries=1
     )
     cycles = CYCLES if not raises else CYCLES // 10
     with Cdn(good("<b>A</b>")) as cdn:
@@ -125,7 +125,7 @@ def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, fig
             assert shown(client) == "<b>A</b>"
             source = source_of(client)
             cdn.reply = BAD[bad]
-            assert eventually(lambda: heard.counts.get("artifact_download_failed", 0) >= cycles, 60)
+            assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= cycles, 60)
             assert shown(client) == "<b>A</b>"
             assert source.last_error is not None
             failures = len(source._first_attempt_done._waiters), source._poller.threads()
@@ -133,11 +133,11 @@ def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, fig
             assert eventually(lambda: shown(client) == "<b>C</b>")
             assert failures == (0, 1)
     if bad == "broken server":
-        figure("failed downloads in a row, last good kept", heard.counts["artifact_download_failed"], cycles)
+        figure("consecutive failed downloads, last artifact kept", events.counts["artifact_download_failed"], cycles)
 
 
 class Silent:
-    """A logger that keeps nothing."""
+    """A logger that discards everything."""
 
     def debug(self, *_):
         pass
@@ -146,15 +146,15 @@ class Silent:
 
 
 def test_t25_each_failed_download_emits_one_event():
-    heard = EventCounter()
+    events = EventCounter()
     with Cdn(response("no", 500)) as cdn:
-        with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
+        with TargetClient.create(options(cdn, events=events.options(), polling_interval=SOON)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
             client.close()
             assert eventually(lambda: source_of(client)._poller.threads() == 0)
             # A download that was in progress when the client was closed emits no event.
-            assert 0 <= len(cdn.request_headers) - heard.counts["artifact_download_failed"] <= 1
-    assert {type(error).__name__ for error in heard.errors} == {"HttpStatusError"}
+            assert 0 <= len(cdn.request_headers) - events.counts["artifact_download_failed"] <= 1
+    assert {type(error).__name__ for error in events.errors} == {"HttpStatusError"}
 
 
 def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
@@ -178,7 +178,7 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
         stop.set()
         for thread in threads:
             thread.join(20)
-    figure("calls beside 20 swaps of the artifact, wrong", len(wrong), 0)
+    figure("wrong answers during 20 replacements of the artifact", len(wrong), 0)
     assert wrong == []
 
 
@@ -278,9 +278,9 @@ def test_t26_a_cache_object_may_be_slow_or_broken():
 
 
 def test_t27_an_unchanged_artifact_is_not_sent_again():
-    heard = EventCounter()
+    events = EventCounter()
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
-        with TargetClient.create(options(cdn, events=heard.options(), polling_interval=SOON)) as client:
+        with TargetClient.create(options(cdn, events=events.options(), polling_interval=SOON)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
             first = source_of(client).artifact
             assert source_of(client).artifact is first
@@ -288,7 +288,7 @@ def test_t27_an_unchanged_artifact_is_not_sent_again():
             assert shown(client) == "<b>A</b>"
     assert "if-none-match" not in cdn.request_headers[0]
     assert {head["if-none-match"] for head in cdn.request_headers[1:]} == {'"1"'}
-    assert heard.counts == {"artifact_download_succeeded": 1}
+    assert events.counts == {"artifact_download_succeeded": 1}
 
 
 def test_t27_without_an_etag_the_artifact_is_sent_each_time():

@@ -65,8 +65,8 @@ def held():
 
 
 def notifications():
-    told = Notification(id="n", type="display", timestamp=1, tokens=["t"])
-    return {"request": DeliveryRequest(notifications=[told])}
+    notification = Notification(id="n", type="display", timestamp=1, tokens=["t"])
+    return {"request": DeliveryRequest(notifications=[notification])}
 
 
 # Callbacks
@@ -105,12 +105,12 @@ def test_b7_all_methods_accept_a_callback(client):
 
 @pytest.mark.parametrize("body", [b"null", b'{"execute": {"mboxes": [{"options": [null]}]}}', b""])
 def test_b6_an_unusual_response_reaches_the_callback(body):
-    told = []
+    received = []
     with SocketServer(answer(body)) as server, client_of(server) as client:
-        result = client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        result = client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})
         result.wait(WAIT)
         assert result.ready()
-    assert len(told) == 1
+    assert len(received) == 1
 
 
 def test_b9_options_can_be_used_again(client):
@@ -125,40 +125,40 @@ def test_b9_options_can_be_used_again(client):
 
 
 def test_b6_an_err_callback_gets_the_error_that_get_raises(refusing):
-    told = []
+    received = []
     with client_of(refusing) as client:
-        options = {"callback": lambda _: told.append("callback"), "err_callback": told.append}
+        options = {"callback": lambda _: received.append("callback"), "err_callback": received.append}
         result = client.get_offers({**offers(), **options})
         with pytest.raises(HttpStatusError) as caught:
             result.get(WAIT)
         assert client.stats()["failures"] == 1
-    assert told == [caught.value]
+    assert received == [caught.value]
     assert not result.successful()
 
 
 def test_without_an_err_callback_the_result_holds_the_error(refusing, caplog):
-    told = []
+    received = []
     with client_of(refusing) as client:
-        result = client.get_offers({**offers(), "callback": told.append})
+        result = client.get_offers({**offers(), "callback": received.append})
         result.wait(WAIT)
         assert not result.successful()
         for _ in range(2):
             with pytest.raises(HttpStatusError):
                 result.get()
-    assert told == []
+    assert received == []
     assert "callback raised" not in caplog.text
 
 
 def test_a_call_with_only_an_err_callback_is_synchronous(server, refusing):
-    told = []
+    received = []
     with client_of(server) as client:
-        assert content(client.get_offers({**offers(), "err_callback": told.append})) == "<b>A</b>"
+        assert content(client.get_offers({**offers(), "err_callback": received.append})) == "<b>A</b>"
         assert client.stats()["threads"] == 0
     with client_of(refusing) as client:
         with pytest.raises(HttpStatusError):
-            client.get_offers({**offers(), "err_callback": told.append})
+            client.get_offers({**offers(), "err_callback": received.append})
         assert client.stats()["threads"] == 0
-    assert told == []
+    assert received == []
 
 
 def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
@@ -222,8 +222,8 @@ def test_the_notification_of_a_decision_is_sent_in_the_context_of_its_call(statu
                 client.get_offers(offers())
                 REQUEST_ID.reset(token)
                 assert client.flush(LONG)
-    told = [[f"mine {number}"] + [f"failed for mine {number}"] * (status != 200) for number in range(2)]
-    assert seen == told[0] + told[1]
+    expected = [[f"mine {number}"] + [f"failed for mine {number}"] * (status != 200) for number in range(2)]
+    assert seen == expected[0] + expected[1]
 
 
 MISTAKES = [
@@ -238,14 +238,14 @@ MISTAKES = [
 
 @pytest.mark.parametrize("options", MISTAKES, ids=range(len(MISTAKES)))
 def test_invalid_options_raise_in_the_callers_thread_before_anything_is_queued(options):
-    told = []
+    received = []
     with SocketServer(answer(ANSWER_BYTES)) as unasked, client_of(unasked) as client:
         with pytest.raises(ValueError):
-            client.get_offers({"err_callback": told.append, "callback": told.append, **options})
+            client.get_offers({"err_callback": received.append, "callback": received.append, **options})
         with pytest.raises(ValueError):
             asyncio.run(client.get_offers_async(options))
         stats = client.stats()
-    assert told == []
+    assert received == []
     assert unasked.requests == []
     assert (stats["pending"], stats["running"], stats["threads"], stats["refused"]) == (0, 0, 0, 0)
 
@@ -260,20 +260,20 @@ def test_a_callback_that_is_not_callable_is_refused(client):
 
 
 def test_a_full_queue_calls_the_err_callback_before_the_call_returns(held):
-    told = []
+    received = []
     with client_of(held, max_workers=1, max_pending=2, logger=Quiet()) as client:
         client.get_offers({**offers(), "callback": str})
         assert eventually(lambda: client.stats()["running"] == 1)
         waiting = [client.get_offers({**offers(), "callback": str}) for _ in range(2)]
         for number in range(1, 6):
-            err_callback = lambda error: told.append((threading.current_thread(), error))  # noqa: E731
+            err_callback = lambda error: received.append((threading.current_thread(), error))  # noqa: E731
             result = client.get_offers({**offers(), "callback": str, "err_callback": err_callback})
-            assert len(told) == number
-            assert told[-1][0] is threading.main_thread()
+            assert len(received) == number
+            assert received[-1][0] is threading.main_thread()
             assert result.ready()
             with pytest.raises(QueueFull) as caught:
                 result.get()
-            assert caught.value is told[-1][1]
+            assert caught.value is received[-1][1]
         with pytest.raises(QueueFull):
             asyncio.run(client.get_offers_async(offers()))
         stats = client.stats()
@@ -285,18 +285,18 @@ def test_a_full_queue_calls_the_err_callback_before_the_call_returns(held):
 
 
 def test_a_call_that_waited_too_long_fails_without_being_sent(held):
-    told = []
+    received = []
     with client_of(held, max_workers=1, queue_timeout=50, logger=Quiet()) as client:
         first = client.get_offers({**offers("first"), "callback": str})
         assert eventually(lambda: len(held.requests) == 1)
-        late = client.get_offers({**offers("late"), "callback": str, "err_callback": told.append})
+        late = client.get_offers({**offers("late"), "callback": str, "err_callback": received.append})
         time.sleep(0.1)
         held.go.set()
         assert first.get(WAIT)
         with pytest.raises(DeadlineExceeded, match="waited longer than 50 ms") as caught:
             late.get(WAIT)
         assert content(client.get_offers({**offers(), "callback": str}).get(WAIT)) == "<b>A</b>"
-    assert told == [caught.value]
+    assert received == [caught.value]
     assert caught.value.attempts == 0
     assert b"late" not in b"".join(held.requests)
     assert len(held.requests) == 2
@@ -317,16 +317,16 @@ def test_the_timeout_of_a_queued_call_starts_when_a_worker_begins_it(held):
 
 
 def test_flush_and_close_return_whether_all_calls_are_done(held):
-    told = []
+    received = []
     client = client_of(held, max_workers=1, logger=Quiet())
     assert client.flush() is True
-    running = client.get_offers({**offers(), "callback": lambda _: told.append("running")})
+    running = client.get_offers({**offers(), "callback": lambda _: received.append("running")})
     assert eventually(lambda: client.stats()["running"] == 1)
-    waiting = [client.get_offers({**offers(), "callback": str, "err_callback": told.append}) for _ in range(3)]
+    waiting = [client.get_offers({**offers(), "callback": str, "err_callback": received.append}) for _ in range(3)]
     assert client.flush(30) is False
     assert client.stats()["pending"] == 3
     assert client.close(30) is False
-    assert [type(error) for error in told] == [ClientClosed] * 3
+    assert [type(error) for error in received] == [ClientClosed] * 3
     for result in waiting:
         with pytest.raises(ClientClosed):
             result.get(0)
@@ -335,7 +335,7 @@ def test_flush_and_close_return_whether_all_calls_are_done(held):
     assert not running.ready()
     held.go.set()
     assert content(running.get(WAIT)) == "<b>A</b>"
-    assert told[3:] == ["running"]
+    assert received[3:] == ["running"]
     assert client.flush(LONG) is True
     assert client.close() is True
     assert eventually(lambda: client.stats()["threads"] == 0)
@@ -343,11 +343,11 @@ def test_flush_and_close_return_whether_all_calls_are_done(held):
 
 
 def test_the_with_block_waits_for_callbacks(server):
-    told = []
+    received = []
     with client_of(server, max_workers=2, logger=Quiet()) as client:
         for _ in range(50):
-            client.get_offers({**offers(), "callback": told.append})
-    assert len(told) == 50
+            client.get_offers({**offers(), "callback": received.append})
+    assert len(received) == 50
 
 
 def test_stats_are_exact(server, refusing):
@@ -466,12 +466,12 @@ def test_awaiting_a_call_does_not_block_the_event_loop(held):
 
 
 def test_a_result_of_a_callback_call_can_be_awaited(client):
-    told = []
+    received = []
 
     async def wait():
-        return await client.get_offers({**offers(), "callback": told.append})
+        return await client.get_offers({**offers(), "callback": received.append})
 
-    assert asyncio.run(wait()) is told[0]
+    assert asyncio.run(wait()) is received[0]
 
 
 def test_a_result_that_is_not_ready(held):
@@ -515,8 +515,8 @@ def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
     try:
         for number in range(100):
             client = client_of(held, max_workers=1, logger=Quiet())
-            told = []
-            options = {**offers(), "callback": told.append, "err_callback": told.append}
+            received = []
+            options = {**offers(), "callback": received.append, "err_callback": received.append}
             first = client.get_offers(options)
             results = [client.get_offers(options) for _ in range(20)]
             try:
@@ -529,7 +529,7 @@ def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
             for result in results:
                 result.wait(WAIT)
             lost += sum(not result.ready() for result in results)
-            assert len(told) in (20, 21) or not first.ready()
+            assert len(received) in (20, 21) or not first.ready()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -44,13 +44,13 @@ MANY_CALLS = """
     if len(sys.argv) > 4:
         socket.getaddrinfo = lambda *given: time.sleep(float(sys.argv[4])) or look_up(*given)
     client = client_of(SimpleNamespace(domain=domain), max_workers=workers, logger=Quiet())
-    told = []
+    received = []
 
     def make(number):
         while number:
             batch = min(number, 250)
             number -= batch
-            results = [client.get_offers({**offers(), "callback": lambda answer: told.append(1)}) for _ in range(batch)]
+            results = [client.get_offers({**offers(), "callback": lambda _: received.append(1)}) for _ in range(batch)]
             for result in results:
                 result.get(60)
 
@@ -64,14 +64,14 @@ MANY_CALLS = """
     before = resident()
     make(count - 1000)
     print(json.dumps({
-        "told": len(told), "workers": most["WorkerPool._work"], "threads": most["all"] + 1,
+        "callbacks": len(received), "workers": most["WorkerPool._work"], "threads": most["all"] + 1,
         "grown": resident() - before,
         "descriptors": len(os.listdir("/proc/self/fd")) - descriptors, "stats": client.stats(),
     }))
 """
 
 
-def test_t2_slow_look_ups_need_no_more_threads(figure):
+def test_t2_slow_lookups_need_no_more_threads(figure):
     workers = 32
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)
@@ -91,7 +91,7 @@ def test_t2_ten_thousand_callbacks_need_few_threads_and_descriptors_and_little_m
     figure(f"threads, {workers} workers, {count} calls", threads, f"{workers + 2} at most")
     figure(f"descriptors, {workers} workers", seen["descriptors"], f"{workers + 5} at most")
     figure(f"memory grown, {workers} workers, MB", seen["grown"] / 1e6, "less than 4")
-    assert seen["told"] == seen["stats"]["calls"] == count
+    assert seen["callbacks"] == seen["stats"]["calls"] == count
     assert threads <= workers + 2
     assert seen["descriptors"] <= workers + 5
     assert seen["grown"] < 4e6

@@ -59,23 +59,23 @@ def test_t6_an_exit_waits_for_a_slow_response():
     body = """
     client = client_of(server, max_workers=1)
     for number in range(3):
-        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write("told\\n")})
+        client.get_offers({**offers(), "callback": lambda answer: sys.stdout.write("received\\n")})
     """
     with SocketServer(slow) as server:
         done = python(HEAD + body, server.domain)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n" * 3, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "received\n" * 3, "")
 
 
 @pytest.mark.parametrize("calls", [0, 1, 100])
 def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure):
     body = """
-    told = []
+    received = []
     client = client_of(server)
     client.get_offers(offers())
     for _ in range(int(sys.argv[2])):
-        client.get_offers({**offers(), "callback": told.append})
+        client.get_offers({**offers(), "callback": received.append})
     client.flush()
-    assert len(told) == int(sys.argv[2])
+    assert len(received) == int(sys.argv[2])
     print(repr(time.time()))
     """
     with SocketServer(answer(ANSWER_BYTES)) as server:
@@ -207,17 +207,17 @@ def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected
             go.wait(20)
             Connection.send(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    told = []
+    received = []
     with SocketServer(patient) as server:
         client = client_of(server)
-        result = client.get_offers({**offers(), "callback": told.append})
+        result = client.get_offers({**offers(), "callback": received.append})
         assert asked.wait(20)
         watched = [weakref.ref(client), weakref.ref(client._processes.get())]
         del client
         gc.collect()
         assert watched[0]() is None
         go.set()
-        assert result.get(20) is told[0]
+        assert result.get(20) is received[0]
         began = time.monotonic()
         assert eventually(lambda: gc.collect() is not None and not workers_alive())
         took = time.monotonic() - began

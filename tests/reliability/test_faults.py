@@ -26,7 +26,7 @@ GOOD = answer(ANSWER_BYTES)
 SLACK = 2.0
 
 
-class Told:
+class CallbackCounter:
     """The callbacks of many calls, with a record of their arguments."""
 
     def __init__(self):
@@ -65,11 +65,11 @@ class Lines:
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
 def test_t4_callbacks_that_raise_lose_no_call(which, figure):
     count = 1000
-    told, lines = Told(), Lines()
+    callbacks, lines = CallbackCounter(), Lines()
     handler = GOOD if which == "callback" else answer(b"{}", 400)
     options = {"logger": lines, "max_workers": 4, "circuit_breaker": False}
     with SocketServer(handler) as server, client_of(server, **options) as client:
-        results = [client.get_offers(told.options(number, raising=ValueError("mine"))) for number in range(count)]
+        results = [client.get_offers(callbacks.options(number, raising=ValueError("mine"))) for number in range(count)]
         for result in results:
             if which == "callback":
                 assert result.get(60)["response"].status == 200
@@ -82,22 +82,22 @@ def test_t4_callbacks_that_raise_lose_no_call(which, figure):
     logged = lines.errors.count("A callback raised")
     figure(f"completed after a raising {which}", completed, count)
     figure(f"lines logged of a raising {which}", logged, count)
-    assert told.times == {(number, which): 1 for number in range(count)}
+    assert callbacks.times == {(number, which): 1 for number in range(count)}
     assert completed == logged == len(lines.errors) == count
     assert 1 <= threads <= 4
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
 def test_t4_a_callback_that_ends_its_thread_loses_no_call(which):
-    told = Told()
+    callbacks = CallbackCounter()
     handler = GOOD if which == "callback" else answer(b"{}", 400)
     options = {"logger": Quiet(), "max_workers": 2, "circuit_breaker": False}
     with SocketServer(handler) as server, client_of(server, **options) as client:
-        results = [client.get_offers(told.options(number, raising=SystemExit())) for number in range(50)]
+        results = [client.get_offers(callbacks.options(number, raising=SystemExit())) for number in range(50)]
         assert client.flush(20000)
         assert client.stats()["running"] == client.stats()["pending"] == 0
     assert all(result.ready() for result in results)
-    assert told.times == {(number, which): 1 for number in range(50)}
+    assert callbacks.times == {(number, which): 1 for number in range(50)}
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])
@@ -150,7 +150,7 @@ def random_faults(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", scaled(50000))
 def test_t5_every_call_ends_once_under_random_faults(count, figure):
-    told = Told()
+    callbacks = CallbackCounter()
     completed = collections.Counter()
     seed = random.randrange(10**6)
     options = {"logger": Quiet(), "max_workers": 16, "circuit_breaker": False, "timeout": 500}
@@ -159,13 +159,13 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
         while number < count:
             batch = {}
             for number in range(number, min(count, number + 500)):  # noqa: B020 - it continues with the last number
-                batch[number] = client.get_offers(told.options(number))
+                batch[number] = client.get_offers(callbacks.options(number))
             for one, result in batch.items():
                 result.wait(60)
                 if not result.ready():
                     continue
                 completed["callback" if result.successful() else "err_callback"] += 1
-                assert told.times[one, "callback" if result.successful() else "err_callback"] == 1
+                assert callbacks.times[one, "callback" if result.successful() else "err_callback"] == 1
                 if not result.successful():
                     with contextlib.suppress(DeliveryError):
                         result.get()
@@ -173,13 +173,13 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
             del server.requests[:]
             server._threads[:] = [thread for thread in server._threads if thread.is_alive()]
         stats = client.stats()
-    by_call = collections.Counter(one for one, _ in told.times.elements())
+    by_call = collections.Counter(one for one, _ in callbacks.times.elements())
     lost = count - len(by_call)
     double = sum(times != 1 for times in by_call.values())
     figure(f"lost of {count} calls under faults (seed {seed})", lost, 0)
-    figure("told twice", double, 0)
+    figure("calls with more than one callback", double, 0)
     assert (lost, double) == (0, 0)
     assert sum(completed.values()) == stats["calls"] == count
     assert stats["failures"] == completed["err_callback"] > count / 10
     assert completed["callback"] > count / 10
-    assert {"ConnectionFailed", "HttpStatusError", "InvalidResponse", "DeadlineExceeded"} <= set(told.errors)
+    assert {"ConnectionFailed", "HttpStatusError", "InvalidResponse", "DeadlineExceeded"} <= set(callbacks.errors)

@@ -64,7 +64,7 @@ GUEST = """
             "signals": [repr(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
             "warnings": repr(warnings.filters),
             "threads": threading.active_count(),
-            "time-out": socket.getdefaulttimeout(),
+            "timeout": socket.getdefaulttimeout(),
             "recursion": sys.getrecursionlimit(),
             "TLS": repr(ssl._create_default_https_context),
             "switching": sys.getswitchinterval(),

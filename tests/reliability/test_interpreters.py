@@ -32,10 +32,10 @@ else:
     from tests.support import content, offers
     options = dict(client="acmeclient", organization_id="1@AdobeOrg", server_domain={domain!r}, timeout=10000)
     client = TargetClient.create(dict(options, secure=False))
-    said = []
+    received = []
     seen["sync"] = content(client.get_offers(offers()))
-    seen["get"] = content(client.get_offers(dict(offers(), callback=said.append)).get(10))
-    seen["told"] = len(said)
+    seen["get"] = content(client.get_offers(dict(offers(), callback=received.append)).get(10))
+    seen["callbacks"] = len(received)
     seen["workers"] = client.stats()["threads"]
     if {close}:
         seen["closed"] = client.close()
@@ -91,7 +91,7 @@ def test_t15_calls_in_a_sub_interpreter(version, kind, server, figure):
     began = time.monotonic()
     seen, done = calls_inside(version, kind, True, server)
     figure("{} {}: threads {}, s".format(version, kind, seen["threads"]), time.monotonic() - began, "works")
-    assert (seen["sync"], seen["get"], seen["told"]) == ("<b>A</b>", "<b>A</b>", 1)
+    assert (seen["sync"], seen["get"], seen["callbacks"]) == ("<b>A</b>", "<b>A</b>", 1)
     assert seen["workers"] == (0 if seen["threads"] == "refused" else 1)
     assert seen["closed"]
     assert done.stdout.splitlines()[1:] == ["destroyed"], done.stderr[-3000:]

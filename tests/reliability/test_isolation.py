@@ -360,8 +360,8 @@ MIX = """
         results = []
         for number in numbers:
             marker = f"v{number}"
-            told = lambda envelope, marker=marker: judge(envelope, marker)
-            results.append(client.get_offers(options_of(marker, callback=told)))
+            received = lambda envelope, marker=marker: judge(envelope, marker)
+            results.append(client.get_offers(options_of(marker, callback=received)))
             if len(results) == 10:
                 for result in results:
                     result.get(60)

@@ -38,13 +38,13 @@ HEAD = """
     def call_every_way(client):
         import asyncio
         count(lambda: client.get_offers(offers()))
-        told = []
-        options = {**offers(), "callback": told.append, "err_callback": told.append}
+        received = []
+        options = {**offers(), "callback": received.append, "err_callback": received.append}
         results = [client.get_offers(options) for _ in range(20)]
         for result in results:
             count(lambda: result.get(30))
         count(lambda: asyncio.run(client.get_offers_async(offers())))
-        assert len(told) == 20, told
+        assert len(received) == 20, received
 """
 EVERY_WAY = 22
 
@@ -148,8 +148,8 @@ def test_t39_no_descriptor_left(first, figure):
             kept.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
         pass
-    told = []
-    for result in [client.get_offers({**offers(), "callback": told.append}) for _ in range(200)]:
+    received = []
+    for result in [client.get_offers({**offers(), "callback": received.append}) for _ in range(200)]:
         count(lambda: result.get(30))
     count(lambda: client.get_offers(offers()))
     refused, seen["errors"] = seen["errors"], []
@@ -227,24 +227,25 @@ def test_t39_no_memory_in_the_transport(place, figure):
     client = client_of(server, max_workers=4, logger=Quiet())
     client.get_offers(offers())
     setattr(owner, name, starved)
-    told = []
+    received = []
     for _ in range(2):
         count(lambda: client.get_offers(offers()))
-    options = {**offers(), "callback": lambda _: told.append("callback"), "err_callback": lambda _: told.append("err")}
+    callbacks = {"callback": lambda _: received.append("callback"), "err_callback": lambda _: received.append("err")}
+    options = {**offers(), **callbacks}
     for result in [client.get_offers(options) for _ in range(10)]:
         count(lambda: result.get(30))
     starving, seen["errors"] = seen["errors"], []
     seen["starving"] = len(starving), sorted(set(starving)), seen["answers"]
-    seen["told"] = {one: told.count(one) for one in set(told)}
+    seen["received"] = {one: received.count(one) for one in set(received)}
     left[0], seen["answers"] = 0, 0
     setattr(owner, name, real)
     call_every_way(client)
     """
     seen = seen_by(body, place, options=())  # a connection that is not returned to its pool emits a warning
     failed, kinds, answered = seen.pop("starving")
-    told = seen.pop("told")
+    received = seen.pop("received")
     figure("calls ended, no memory in {}".format(place.rpartition(".")[2]), failed + answered, 12)
     assert failed + answered == 12
-    assert sum(told.values()) == 10
+    assert sum(received.values()) == 10
     assert kinds in ([], ["MemoryError"])
     assert seen == {"answers": EVERY_WAY, "errors": []}

@@ -32,14 +32,14 @@ IMPORTS = """
     from tests.decisioning.cdn import artifact, options
     from tests.support import content, offers
     from target_python_sdk import TargetClient
-    heard, told = [], []
+    events, received = [], []
 
     class Memory(dict):
         def set(self, key, value):
             self[key] = value
 
     def hear(event):
-        heard.append(event.type)
+        events.append(event.type)
 
     given = json.loads(sys.argv[1])
     if given.pop("memory", False):
@@ -48,14 +48,14 @@ IMPORTS = """
              "send_notification_error")
     client = TargetClient.create(options(None, events=dict.fromkeys(names, hear), polling_interval=10, **given))
     until = time.monotonic() + 20
-    while not set(json.loads(sys.argv[2])) <= set(heard) and time.monotonic() < until:
+    while not set(json.loads(sys.argv[2])) <= set(events) and time.monotonic() < until:
         time.sleep(0.01)
     for _ in range(3):
-        client.get_offers({**offers(), "callback": told.append, "err_callback": told.append})
+        client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})
     client.flush(20000)
     time.sleep(0.1)
     client.close()
-    print(json.dumps([Finder.found, sorted(set(heard)), len(told)]))
+    print(json.dumps([Finder.found, sorted(set(events)), len(received)]))
 """
 
 
@@ -101,9 +101,9 @@ def test_the_sdks_threads_import_no_module(says, given, tmp_path):
         given = {"cdn_base_path": base, "server_domain": "localhost:9", "maximum_wait_ready": 1000, **given}
         done = python(IMPORTS, json.dumps(given), json.dumps(expected), options=())
     assert done.returncode == 0, done.stderr[-3000:]
-    imported, heard, told = json.loads(done.stdout)
+    imported, events, received = json.loads(done.stdout)
     assert imported == []
-    assert set(expected) <= set(heard) and told == 3
+    assert set(expected) <= set(events) and received == 3
 
 
 def test_importing_the_client_does_not_import_inspect():

@@ -40,12 +40,12 @@ def some_subscriber(event):
 
 @BY_EVERY_WAY
 def test_t36_a_client_under_load_is_pickled_without_its_calls(again, server):
-    told = []
+    received = []
     with client_of(server, max_workers=3, events={"client_ready": some_subscriber}) as client:
-        results = [client.get_offers({**offers(), "callback": told.append}) for _ in range(20)]
+        results = [client.get_offers({**offers(), "callback": received.append}) for _ in range(20)]
         with again(client) as other:
             assert other.stats()["calls"] == other.stats()["threads"] == 0
-            result = other.get_offers({**offers(), "callback": told.append})
+            result = other.get_offers({**offers(), "callback": received.append})
             assert content(result.get(20)) == "<b>A</b>"
             assert other.stats()["calls"] == 1
             other.close()

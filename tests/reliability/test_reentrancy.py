@@ -77,21 +77,21 @@ def test_t37_all_callbacks_flush_or_close_at_once(function, count, server):
 
 def test_t37_a_callback_can_flush_the_calls_that_wait_for_its_worker(server):
     """The only worker is inside the callback, so the callback must run the other calls."""
-    told = []
+    received = []
     go = threading.Event()
     with client_of(server, max_workers=1, logger=Quiet()) as client:
 
         def callback(_):
             go.wait(WAIT)
-            told.append(client.flush())
+            received.append(client.flush())
 
         first = client.get_offers({**offers(), "callback": callback})
-        others = [client.get_offers({**offers(), "callback": told.append}) for _ in range(5)]
+        others = [client.get_offers({**offers(), "callback": received.append}) for _ in range(5)]
         go.set()
         first.get(WAIT)
         assert all(other.ready() for other in others)
-    assert told[-1] is True
-    assert len(told) == 6
+    assert received[-1] is True
+    assert len(received) == 6
 
 
 def test_t37_a_flush_in_another_thread_waits_for_a_callback_that_runs_calls(server):
@@ -196,14 +196,14 @@ def test_t37_callbacks_can_be_nested_deeply(client):
 
 
 def test_t37_all_callbacks_can_wait_for_nested_calls_at_once(client):
-    told = []
+    received = []
 
     def callback(_):
-        told.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
+        received.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
 
     for result in [client.get_offers({**offers(), "callback": callback}) for _ in range(50)]:
         result.get(WAIT)
-    assert len(told) == 50
+    assert len(received) == 50
 
 
 def test_t37_waiting_for_the_result_of_its_own_call_raises_in_a_callback(client):
@@ -247,7 +247,7 @@ def test_t37_a_logging_handler_may_call_the_sdk(server):
     logger = logging.getLogger("reliability.reentrant")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    told, inside = [], threading.local()
+    received, inside = [], threading.local()
 
     class Calls(logging.Handler):
         def emit(self, record):
@@ -255,8 +255,8 @@ def test_t37_a_logging_handler_may_call_the_sdk(server):
                 return
             inside.it = True
             try:
-                told.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
-                told.append(client.get_offers(offers()))
+                received.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
+                received.append(client.get_offers(offers()))
             finally:
                 inside.it = False
 
@@ -274,7 +274,7 @@ def test_t37_a_logging_handler_may_call_the_sdk(server):
             assert client.flush(LONG)
     finally:
         logger.removeHandler(handler)
-    assert len(told) >= 4
+    assert len(received) >= 4
 
 
 def test_t37_an_err_callback_of_a_full_queue_may_use_the_client(server):

@@ -148,7 +148,7 @@ def test_t23_the_breaker_limits_the_retries(figure):
         ended_with = collections.Counter(outcome(client) for _ in range(1000))
         seconds = time.perf_counter() - began
     figure("requests of 1000 failing calls with the breaker", len(server.requests), "3 for each call sent")
-    figure("seconds for these", seconds, "-")
+    figure("seconds for 1000 failing calls with the breaker", seconds, "-")
     assert set(ended_with) == {503, "CircuitOpen"}
     assert ended_with[503] >= 5
     assert ended_with["CircuitOpen"] > 900
@@ -166,7 +166,7 @@ def by_host(connection):
 
 @pytest.fixture
 def hinted():
-    """A client without ``server_domain``. A proxy on loopback receives its requests to all hosts."""
+    """Return a client without ``server_domain``, and the local proxy that receives its requests to all hosts."""
     with SocketServer(by_host) as proxy:
         options = {
             "client": "acmeclient",
@@ -275,7 +275,7 @@ def test_t24_the_breaker_helps_a_single_caller_of_a_hung_server_too(figure):
     with SocketServer(lambda connection: connection.hang()) as server:
         with client_of(server, timeout=300, logger=Quiet(), retries=1) as client:
             ended_with = [outcome(client) for _ in range(6)]
-    figure("time-outs of one thread until the circuit opens", ended_with.count("DeadlineExceeded"), 5)
+    figure("timeouts of one thread until the circuit opens", ended_with.count("DeadlineExceeded"), 5)
     assert ended_with == ["DeadlineExceeded"] * 5 + ["CircuitOpen"]
 
 

@@ -170,7 +170,7 @@ EDGE = SimpleNamespace(domain="edge.example:80")
 
 def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging, figure):
     with client_of(EDGE, **IMPATIENT) as client:
-        check_deadline(client, figure, "look-up")
+        check_deadline(client, figure, "lookup")
         assert hanging.asked == ["edge.example"]  # three calls shared it
         assert client.stats()["abandoned"] == 1
         hanging.go.set()
@@ -329,19 +329,19 @@ def test_t21_a_burst_that_exceeds_the_queue(count, figure):
         in_threads(submitters, burst)
         assert answered == []  # no call waited for the server
         assert eventually(lambda: client.stats()["running"] == workers)
-        stats, told = client.stats(), len(refused)
+        stats, errors_raised = client.stats(), len(refused)
         repaired.set()
         assert client.flush(60000)
-        assert len(refused) == told
-    figure(f"{count} calls, room for {capacity}: refused and not told", stats["refused"] - told, 0)
+        assert len(refused) == errors_raised
+    figure(f"{count} calls, room for {capacity}: refused without an error", stats["refused"] - errors_raised, 0)
     figure("calls that wait, at most the room and one for each thread", stats["pending"], capacity + submitters)
     figure("ms of the slowest submit", max(slowest) * 1000, "1 on an idle machine")
     assert {type(error) for error in refused} == {QueueFull}
-    assert stats["refused"] == told
-    assert stats["pending"] + stats["running"] + told == count
+    assert stats["refused"] == errors_raised
+    assert stats["pending"] + stats["running"] + errors_raised == count
     assert capacity - workers <= stats["pending"] <= capacity + submitters
     assert stats["threads"] == workers
-    assert len(answered) == count - told
+    assert len(answered) == count - errors_raised
 
 
 # Blocked workers
@@ -359,7 +359,7 @@ class Threads:
 
 def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
     count, workers, waiting, running = 500, 8, 300, 300
-    most = workers + 2 + MAX_BLOCKED  # workers that wait for the look-up are replaced
+    most = workers + 2 + MAX_BLOCKED  # workers that wait for the lookup are replaced
     ended_with, longest, seen = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 
@@ -396,7 +396,7 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figu
     assert 1 <= seen.most <= most
 
 
-@pytest.mark.parametrize("where", ["look-up", "connect"])
+@pytest.mark.parametrize("where", ["lookup", "connect"])
 def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch, figure):
     """While both workers wait for an unreachable cluster, 20 other calls are answered."""
     cluster, workers, count, timeout = "mboxedge35.tt.omtrdc.net", 2, 20, 90000
@@ -405,7 +405,7 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
     def resolve(host, *_, **__):
         if host != cluster:
             return [address_info(("127.0.0.1", server.port))]
-        if where == "look-up":
+        if where == "lookup":
             go.wait(LONG / 1000)
             raise socket.gaierror(socket.EAI_AGAIN, "too late")
         return [address_info(hole.address)]
@@ -434,14 +434,14 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
 def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
     """The callback of an expired call runs later, once, on the next free worker."""
     workers, waiting, count = 3, 200, 20
-    go, held, told = threading.Event(), [], []
+    go, held, received = threading.Event(), [], []
 
     def holds(_):
         held.append(threading.get_ident())
         go.wait(LONG / 1000)
 
     def err_callback(number):
-        return lambda error: told.append((number, error, threading.get_ident()))
+        return lambda error: received.append((number, error, threading.get_ident()))
 
     seen = Threads()
     with SocketServer(answer(ANSWER_BYTES)) as server:
@@ -457,10 +457,10 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
             errors = [expired(result, how) for result in results]
             took = time.monotonic() - began
             seen.look()
-            assert told == []  # no worker was free
+            assert received == []  # no worker was free
             assert not any(result.ready() for result in holding)
             go.set()
-            assert eventually(lambda: len(told) == count)
+            assert eventually(lambda: len(received) == count)
             assert client.flush(LONG)
             # The server received no expired call. The workers are those that were held, or their replacements.
             assert [result.get(0)["response"].status for result in holding] == [200] * workers
@@ -468,8 +468,8 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
             stats = client.stats()
     figure(f"s of 20 calls without a free worker, {how}", took, waiting / 1000)
     assert took < waiting / 1000 + SLACK
-    assert sorted((number, error) for number, error, _ in told) == list(enumerate(errors))
-    assert {thread for _, _, thread in told} <= set(held)
+    assert sorted((number, error) for number, error, _ in received) == list(enumerate(errors))
+    assert {thread for _, _, thread in received} <= set(held)
     assert stats["failures"] == count
     assert seen.most <= workers + 2 + 1 + workers  # the server has a thread for each connection, and the accepting one
 
@@ -488,7 +488,7 @@ def expired(result, how):
 
 def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
     """The application's pool manager ignores its ``timeout`` argument."""
-    go, told = threading.Event(), []
+    go, received = threading.Event(), []
 
     class Stubborn:
         def request(self, *_, **__):
@@ -499,13 +499,13 @@ def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
 
     options = {"pool_manager": Stubborn(), "timeout": SHORT, "retries": 1, "logger": Quiet(), "max_workers": 1}
     with client_of(EDGE, **options) as client:
-        result = client.get_offers({**offers(), "callback": pytest.fail, "err_callback": told.append})
+        result = client.get_offers({**offers(), "callback": pytest.fail, "err_callback": received.append})
         error, took = ended(result.get)
         figure("s of a call whose worker hangs", took, SHORT / 1000)
         assert type(error) is DeadlineExceeded
-        assert (told, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy
+        assert (received, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy
         go.set()
         assert client.flush(LONG)  # waits for the callback of the expired call, too
-        assert told == [error]
+        assert received == [error]
         assert client.close(LONG)
         assert client.stats()["failures"] == 1

@@ -111,7 +111,7 @@ class Serving:
             connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read()
-        assert answer.status == 200, self.process.told(f"{answer.status} {body}")
+        assert answer.status == 200, self.process.failure(f"{answer.status} {body}")
         return json.loads(body)
 
     def answers(self):

@@ -1,8 +1,12 @@
 """The Celery application under test: ``celery -A tests.servers.tasks worker``.
 
-The variable ``UNDER_TEST`` has a JSON object: ``celery``, settings; ``client``, the options of the client;
-``install``, arguments of the integration, or null for a client at module level; ``records``, a file for events, a line
-of JSON each; ``hung``, a server that never answers.
+The environment variable ``UNDER_TEST`` contains a JSON object with these keys:
+
+* ``celery``: the settings of the application.
+* ``client``: the options of the client.
+* ``install``: the arguments of the integration, or null for a client at module level.
+* ``records``: the file for the events, one line of JSON each.
+* ``hung``: the address of a server that never answers.
 """
 
 import functools
@@ -26,9 +30,9 @@ app = Celery("under_test")
 app.conf.update(GIVEN["celery"])
 
 
-def record(what, **said):
-    """Append a line to the records. It stays whole if other processes write at the same time."""
-    line = json.dumps({"what": what, "pid": os.getpid(), "at": time.monotonic(), **said}) + "\n"
+def record(what, **fields):
+    """Append a line to the records. Lines that other processes write at the same time do not mix with it."""
+    line = json.dumps({"what": what, "pid": os.getpid(), "at": time.monotonic(), **fields}) + "\n"
     file = os.open(GIVEN["records"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(file, line.encode())
@@ -43,20 +47,20 @@ class Clients:
         self._by_pid = {}
 
     def make(self):
-        """Create a client. The integration calls this, or the module."""
+        """Create a client. Called by the integration, or by this module."""
         options = {**GIVEN["client"], "events": {"send_notification_error": self._lost}}
         made = self._by_pid[os.getpid()] = TargetClient.create(options)
         return made
 
     def ended(self, **_):
-        """Record the counters of this process's client, which is closed by now."""
+        """Record the counters of this process's client, which has been closed."""
         if os.getpid() in self._by_pid:
             record("ended", stats=self._by_pid[os.getpid()].stats())
 
     @staticmethod
     def _lost(event):
-        told = [notification.id for notification in event["notification"].notifications]
-        record("lost", error=type(event["error"]).__name__, ids=told)
+        ids = [notification.id for notification in event["notification"].notifications]
+        record("lost", error=type(event["error"]).__name__, ids=ids)
 
 
 def ending(**_):

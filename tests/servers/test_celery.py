@@ -261,7 +261,7 @@ def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
             took = worker.shut_down()
             seconds, stats = closing(worker)
             lost = [one for record in worker.records("lost") for one in record["ids"]]
-            said = "calls had not ended" in worker.log
+            is_reported = "calls had not ended" in worker.log
     under_way = set(ids(edge.reached)) - set(lost)
     figure(f"{pool}: dropped and counted before a hung edge, of 500", len(lost), "499: one is on its way")
     figure(f"{pool}: closing that client, s (whole shutdown: {took:.1f})", seconds, "5 at most")
@@ -269,7 +269,7 @@ def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
     assert len(lost) + len(under_way) == 500
     # Closing did not wait for that call.
     assert len(under_way) == stats["running"] == 1
-    assert said
+    assert is_reported
 
 
 # The ready task

@@ -31,10 +31,10 @@ def schemas(shared: Path) -> Dict[str, Schema]:
 
 
 def test_every_component_is_in_the_table_or_a_deviation(schemas):
-    told = {row["component"] for row in [*CLASSES.values(), *ENUMS.values()]}
+    listed = {row["component"] for row in [*CLASSES.values(), *ENUMS.values()]}
     excused = {row["component"] for row in DEVIATIONS if "component" in row}
-    assert set(schemas) - told == excused - told
-    assert told <= set(schemas)
+    assert set(schemas) - listed == excused - listed
+    assert listed <= set(schemas)
 
 
 @pytest.mark.parametrize("name", list(ENUMS))
@@ -46,14 +46,14 @@ def test_the_values_of_an_enum_are_the_schemas(schemas, name):
 def test_wire_names_types_and_limits_are_the_schemas(schemas, name):
     properties, required = _properties(schemas, schemas[CLASSES[name]["component"]])
     excused = {row["wire"] for row in DEVIATIONS if row.get("class") in (name, "*") and "wire" in row}
-    told = {row["wire"]: (row["type"], row.get("schema", {})) for row in fields_of(name)}
-    said = {
+    listed = {row["wire"]: (row["type"], row.get("schema", {})) for row in fields_of(name)}
+    described = {
         wire: (_type(schema), _limits(schema, wire in required))
         for wire, schema in properties.items()
         if wire not in excused
     }
-    assert told == said
-    assert set(required) <= set(told) | excused
+    assert listed == described
+    assert set(required) <= set(listed) | excused
 
 
 def _properties(schemas: Dict[str, Schema], component: Schema) -> Tuple[Dict[str, Schema], List[str]]:

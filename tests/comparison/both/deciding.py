@@ -10,17 +10,17 @@ from environment import ORGANIZATION, SESSION, Environment, Visitor, artifact, e
 import delivery_api_client as api
 
 GLOBAL = "target-global-mbox"
-PLACE = api.NotificationMbox(name="home")
-CLICK = api.Notification(id="n", type="click", timestamp=1700000000000, mbox=PLACE)
+HOME = api.NotificationMbox(name="home")
+CLICK = api.Notification(id="n", type="click", timestamp=1700000000000, mbox=HOME)
 
 
 def visitor(tnt_id: Any = "visitor-1.35_0", **ids: Any) -> Any:
-    """Return a visitor who is always in the same bucket."""
+    """Return a visitor with a fixed id, and so in a fixed bucket."""
     return api.VisitorId(tnt_id=tnt_id, **ids)
 
 
 def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[Environment], Any]:
-    """Return a scenario of an on-device decision. ``asked`` has the fields of the request, or returns them."""
+    """Return a scenario of an on-device decision. ``asked`` is a dict of request fields, or returns one."""
 
     def scenario(env: Environment) -> Any:
         fields = {"id": visitor(), **((asked() if callable(asked) else asked) or {})}
@@ -30,12 +30,12 @@ def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[
 
 
 def prefetch(*mboxes: Any, **fields: Any) -> Callable[[], Dict[str, Any]]:
-    """Return a function that makes the fields of a request that prefetches."""
+    """Return a function that returns the fields of a prefetch request."""
     return lambda: {"prefetch": api.PrefetchRequest(mboxes=list(mboxes) or None, **fields)}
 
 
 def executed(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
-    """Return a function that makes the fields of a request that executes, in this context."""
+    """Return a function that returns the fields of an execute request with this context."""
     found = {"context": api.Context(channel=api.ChannelType.WEB, **context)} if context else {}
     return lambda: {"execute": execute(*mboxes), **found}
 
@@ -64,7 +64,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "half of the visitors, by cookie": decided(
         lambda: {**prefetch(mbox("split"))(), "id": None}, target_cookie="PC#visitor-1.35_0#4000000000"
     ),
-    "nobody known": decided(lambda: {**prefetch(mbox())(), "id": None}),
+    "no visitor id": decided(lambda: {**prefetch(mbox())(), "id": None}),
     "one mbox, executed": decided(executed(mbox())),
     "two mboxes, executed": decided(executed(mbox(index=1), mbox("flags", index=2))),
     "page load, executed": decided(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
@@ -72,8 +72,8 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "views, prefetched": decided(prefetch(views=[api.ViewRequest()])),
     "one view": decided(prefetch(views=[api.ViewRequest(name="checkout")])),
     "a remote view": decided(prefetch(views=[api.ViewRequest(name="account")])),
-    "an mbox nobody knows": decided(prefetch(mbox("nowhere"))),
-    "an mbox nobody knows, executed": decided(executed(mbox("nowhere"))),
+    "an unknown mbox": decided(prefetch(mbox("nowhere"))),
+    "an unknown mbox, executed": decided(executed(mbox("nowhere"))),
     "a remote mbox": decided(prefetch(mbox("loyalty"))),
     "the global mbox by its name": decided(executed(mbox(GLOBAL))),
     "default content, prefetched": decided(prefetch(mbox("default"))),
@@ -136,7 +136,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "downloaded, with a remote mbox": lambda env: env.offers(
         request(id=visitor(), **prefetch(mbox(index=1), mbox("loyalty", index=2))()), downloading(env)
     ),
-    "a look-up of the place that fails": decided(
+    "a failing geo lookup": decided(
         prefetch(mbox()), {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"}
     ),
     "a maximum_wait_ready that is negative": decided(prefetch(mbox()), {"maximum_wait_ready": -1}),
@@ -175,7 +175,7 @@ HYBRID: Dict[str, Callable[[Environment], Any]] = {
     "a local mbox, executed": hybrid(executed(mbox())),
     "a remote mbox": hybrid(prefetch(mbox("loyalty"))),
     "a local and a remote mbox": hybrid(executed(mbox(index=1), mbox("loyalty", index=2))),
-    "an mbox nobody knows": hybrid(prefetch(mbox("nowhere"))),
+    "an unknown mbox": hybrid(prefetch(mbox("nowhere"))),
     "a local view": hybrid(prefetch(views=[api.ViewRequest(name="checkout")])),
     "a remote view": hybrid(prefetch(views=[api.ViewRequest(name="account")])),
     "all views": hybrid(prefetch(views=[api.ViewRequest()])),

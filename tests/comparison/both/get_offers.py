@@ -10,8 +10,8 @@ import delivery_api_client as api
 
 GLOBAL = "target-global-mbox"
 TNT = "visitor-1.35_0"
-PLACE = api.NotificationMbox(name="home")
-CLICK = api.Notification(id="n-1", type="click", timestamp=1700000000000, mbox=PLACE)
+HOME = api.NotificationMbox(name="home")
+CLICK = api.Notification(id="n-1", type="click", timestamp=1700000000000, mbox=HOME)
 
 
 def visitor(**ids: Any) -> Any:
@@ -162,7 +162,7 @@ REQUESTS: Dict[str, Callable[[Environment], Any]] = {
         request(execute=execute(mbox("home", index=None), mbox("flags", index=None)))
     ),
     "one mbox twice": lambda env: env.offers(request(execute=execute(mbox(index=0), mbox(index=1)))),
-    "an mbox nobody knows": lambda env: env.offers(request(execute=execute(mbox("nowhere")))),
+    "an unknown mbox": lambda env: env.offers(request(execute=execute(mbox("nowhere")))),
     "an mbox without a name": lambda env: env.offers(request(execute=execute(mbox(name=None), mbox("home")))),
     "None among the mboxes": lambda env: env.offers(request(execute=execute(mbox(), None))),
     "an mbox name beyond ASCII": lambda env: env.offers(request(execute=execute(mbox("Übersicht ☃ 😀")))),
