@@ -1000,6 +1000,14 @@ REFUSALS: List[D] = [
         r'^\{("object": "AttributesProvider"|"meta": \{"decisioning_method": "server-side")',
     ),
     D(
+        "Requests as dicts",
+        "options and events: *request is a text",
+        "result.text",
+        "The message says what was received, and that a dict is accepted.",
+        exactly('"Request object of type DeliveryRequest is required"'),
+        parts('"Request object of type DeliveryRequest is required, got a str '),
+    ),
+    D(
         "Time limits in seconds",
         "options and events: options, a negative timeout",
         "requests.0",
