@@ -404,7 +404,9 @@ MIX = """
             add("decided" if right else "decided wrongly")
 
     edge = SimpleNamespace(domain=domain)
-    with client_of(edge, timeout=60000, logger=Quiet()) as client, TargetClient.create(given) as here:
+    # On a busy machine, a connection may be idle for a minute.
+    patient = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
+    with client_of(edge, **patient) as client, TargetClient.create(given) as here:
         in_threads(threads, guarded(ask))
         in_threads(threads, guarded(decide))
     print(json.dumps(seen))
