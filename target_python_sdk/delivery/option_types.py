@@ -77,7 +77,7 @@ class _OptionalOptions(TypedDict, total=False):
     """No effect yet: for timings of calls, which are not sent yet."""
 
     polling_interval: Optional[float]
-    """Milliseconds between two downloads of the artifact, raised to at least 300000 except on loopback. 0: only one."""
+    """Milliseconds between two downloads of the artifact, at least 300000 except on loopback. 0: download only once."""
 
     maximum_wait_ready: Optional[float]
     """How many milliseconds ``create`` waits for the first artifact with ``on-device``. ``hybrid`` does not wait."""
