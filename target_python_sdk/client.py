@@ -192,7 +192,10 @@ class TargetClient(ClientCalls):
         return type(self)(self._options)  # the options are never changed, so both clients can share them
 
     def _wait_until_ready(self) -> None:
-        """Start the downloads. An on-device client waits for its first artifact."""
+        """Start the downloads of the rule artifact and schedule ``client_ready``.
+
+        A server-side client downloads nothing. Only an on-device client waits for its first artifact.
+        """
         method = self._settings.decisioning_method
         if method is not DecisioningMethod.SERVER_SIDE:
             runtime = self._processes.get()

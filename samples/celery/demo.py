@@ -3,8 +3,8 @@
 
     python samples/celery/demo.py
 
-It starts a broker (``redis-server`` if it is installed, otherwise a folder), a Target edge and a Celery worker on this
-machine, and stops them at the end. It prints what it measures. The exit code is 0 if everything worked.
+It starts a broker (``redis-server`` if it is installed, otherwise files in a folder), a Target edge and a Celery worker
+on this machine, and stops them at the end. It prints what it measures. The exit code is 0 if everything worked.
 """
 
 import collections
@@ -33,9 +33,9 @@ VISITORS = 40
 LAST_TASKS = 32
 #: Seconds until the slow edge answers them.
 ANSWER_DELAY = 0.7
-#: Seconds until Celery's main process has received that a task has ended. If it is stopped before it has received
-#: that the task began, the child waits thirty seconds. This happens with all tasks as short as these.
-RECEIVED = 0.1
+#: Seconds in which Celery's children report to its main process that their tasks began and ended. If the main process
+#: is stopped before it knows that a task began, the child waits thirty seconds. Any such short task can cause it.
+REPORT_SECONDS = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
 RECYCLING = ["--max-tasks-per-child", str(TASKS_PER_CHILD)]
@@ -44,7 +44,7 @@ QUIET = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--withou
 TIMEOUT = 30.0
 #: The longest wait until a worker has stopped, including those thirty seconds.
 STOP_TIMEOUT = 75.0
-#: Seconds while the edge is stopped.
+#: Seconds for which the edge is stopped.
 DOWNTIME = 1.0
 
 _SENT = re.compile(r"(visitor-\d+) gets (.*?) from (\d+)$", re.MULTILINE)
@@ -161,7 +161,7 @@ def _show_shutdown(tasks: Any, log: Path, worker: "subprocess.Popen[bytes]") -> 
     for number in range(LAST_TASKS):
         tasks.send_mail.delay(f"visitor-{number}")
     wait_for(lambda: len(_SUCCEEDED.findall(text_of(log))) >= LAST_TASKS, f"{LAST_TASKS} tasks", log, worker)
-    time.sleep(RECEIVED)
+    time.sleep(REPORT_SECONDS)
     before = len(sent_mails(log))
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)

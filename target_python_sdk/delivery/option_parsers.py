@@ -52,7 +52,10 @@ def reject(option: str, expected: str, value: Any = OMITTED, problem: str = "", 
 
 
 def parser(expected: str, convert: Callable[[Any], Optional[ResultT]]) -> Parser[ResultT]:
-    """Return a parser that reduces a value to a plain type and converts it. It rejects those that become None."""
+    """Return a parser that reduces a value to a plain type and passes it to ``convert``.
+
+    The parser rejects the value if ``convert`` returns None.
+    """
 
     def parse(option: str, value: OptionValue) -> ResultT:
         value = plain(value)

@@ -23,10 +23,10 @@ logger = getLogger("adobe.target.local_edge")
 MAX_RECORDED = 10000
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
-#: Client, environment and an optional property. They make no difference.
+#: The client code, the environment and an optional property are ignored: the rules are always the same.
 ARTIFACT_PATH = re.compile(r"/[^/]+/[^/]+/v1/(?:[^/]+/)?rules\.(?:json|bin)")
 GEO_PATH = "/v1/geo"
-#: The keys of ``context.geo``, and the keys of an answer of ``GEO_PATH``.
+#: The key in an answer of ``GEO_PATH`` for each key of ``context.geo``.
 GEO_ANSWER_KEYS = {
     "latitude": "x-geo-latitude",
     "longitude": "x-geo-longitude",
@@ -34,7 +34,7 @@ GEO_ANSWER_KEYS = {
     "stateCode": "x-geo-region-code",
     "city": "x-geo-city",
 }
-#: Pages for people. Requests for them are not recorded.
+#: Pages to read in a browser. Requests for them are not recorded.
 PAGES = ("/", "/notifications")
 
 

@@ -28,7 +28,7 @@ class Trace(Model):
     """A token from Target's administration, which expires after some hours."""
 
     usage: Optional[Dict[str, str]] = None
-    """Values of the SDK that appear in the trace."""
+    """Usage and diagnostic data of the SDK."""
 
 
 class Preview(Model):

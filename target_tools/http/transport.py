@@ -65,7 +65,7 @@ class TransportSettings(NamedTuple):
 class Transport:
     """Sends requests for one client in one process, and keeps connections. Takes no lock.
 
-    ``blocking`` is entered by a thread that begins a long wait for a name lookup or a connection.
+    ``blocking`` returns a context manager. A thread enters it for a long wait for a name lookup or a connection.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Transport:
         manager = self._settings.pool_manager
         if manager is None:
             parts = urllib3_parts()
-            if parts != self._replacements.own:
+            if parts != self._replacements.own:  # a mock, a recorder or an APM tool has replaced parts of urllib3
                 manager = self._replacements.manager(parts, proxy, self._opener.tls)
         send = functools.partial(self._send, request, deadline, proxy, manager)
         # Pool managers and log handlers take locks, which an exception of a signal handler could leave locked.

@@ -132,7 +132,7 @@ def test_an_answer_contains_the_client_the_visitor_and_the_host(caller: Caller) 
     }
 
 
-def test_an_answer_contains_missing_ids(caller: Caller) -> None:
+def test_an_answer_adds_the_ids_that_the_request_lacks(caller: Caller) -> None:
     first, second = caller.deliver(), caller.deliver()
     assert len(first["requestId"]) == 36
     assert first["requestId"] != second["requestId"]

@@ -159,7 +159,7 @@ def test_only_the_edge_decides_remote_activities(client: TargetClient) -> None:
     assert offers(client, request, "hybrid") == offers(client, request, "server-side") == edges
 
 
-def test_the_binary_format_decides_the_same() -> None:
+def test_the_binary_artifact_gives_the_same_offers() -> None:
     request = DeliveryRequest(
         id=VisitorId(tnt_id="visitor-3.35_0"), execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab")])
     )

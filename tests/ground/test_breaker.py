@@ -476,7 +476,7 @@ def test_the_least_recently_used_circuit_is_evicted(breaking):
     assert breaking.is_open(Origin("https", f"edge{2 * MAX_ENTRIES - 1}", 443))
 
 
-def test_a_subscriber_may_call_and_raise(edge, clock):
+def test_a_subscriber_may_query_the_breaker_and_raise(edge, clock):
     """The change is complete before it is reported."""
     seen = []
 

@@ -115,7 +115,7 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
-    """Inspecting imports a module. Events are emitted in background threads, and a fork during an import does harm."""
+    """Inspecting imports a module. If a process forks while a background thread imports it, the child never can."""
     events, received = EventProvider(), []
     events.subscribe("ready", lambda: received.append(None))
     events.subscribe("ready", received.append)

@@ -84,7 +84,7 @@ def test_a_thread_has_its_name_during_the_block():
     assert names == ["target-test", False]
 
 
-# A client in a process that looks like uWSGI's master and forks without hooks.
+# A client in a process that looks like uWSGI's master. Unlike uWSGI, ``os.fork`` calls Python's fork hooks.
 
 PREFORKING = """
     import os, sys, threading, time, types

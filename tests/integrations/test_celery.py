@@ -869,7 +869,7 @@ def test_install_in_a_child_logs_an_error(app, factory, monkeypatch, caplog):
     install(factory, app)
     child = types.SimpleNamespace(name="ForkPoolWorker-1")
     monkeypatch.setattr(celery_late_install, "current_process", lambda: child)
-    install(factory, app)  # the main process has done so too, and knows the task
+    install(factory, app)  # the main process has also called install, so it knows the task
     assert "child process" not in caplog.text
     install(factory, app, name="target.another")
     assert "install was called in a child process" in caplog.text

@@ -8,7 +8,7 @@ PACKAGES = ("target_tools", "target_python_sdk", "delivery_api_client", "target_
 
 
 class Module(NamedTuple):
-    """One source file; ``text`` and ``tree`` are what it holds."""
+    """A source file, with its text and its syntax tree."""
 
     name: str
     path: Path
@@ -26,7 +26,7 @@ class Module(NamedTuple):
         return self.path.name == "__init__.py"
 
     def source_of(self, node: ast.AST) -> str:
-        """Return the text of an expression. ``ast.get_source_segment`` splits the whole module for each."""
+        """Return the text of an expression. ``ast.get_source_segment`` is slower: it splits lines in Python code."""
         start, end = node.lineno - 1, node.end_lineno  # type: ignore[attr-defined]
         lines = [line.encode() for line in self.text.split("\n")[start:end]]
         lines[-1] = lines[-1][: node.end_col_offset]  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def modules_under(root: Path) -> Dict[str, Module]:
 
 
 def imports_of(module: Module, modules: Dict[str, Module]) -> Set[str]:
-    """Return the modules of the packages that ``module`` imports, inside functions as well."""
+    """Return the names of those ``modules`` that ``module`` imports, also inside functions."""
     found = set()
     for node in ast.walk(module.tree):
         for name in _named_by(node, module):

@@ -19,7 +19,7 @@ from tests.support import installing
 REQUIREMENTS = {"urllib3", "six", "typing-extensions"}
 
 
-#: Extras are for users. Contributors install the files in ``requirements/``.
+#: Extras are for users. Contributors install from the files in ``requirements/``.
 EXTRAS = {"socks", "celery"}
 #: Files that the tests, the documentation or the tools need.
 IN_SDIST = (

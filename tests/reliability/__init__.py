@@ -1,1 +1,4 @@
-"""Failures in production, reproduced with real sockets, threads and processes. Test names start with their numbers."""
+"""Failures in production, reproduced with real sockets, threads and processes.
+
+``tests/numbers.md`` explains the numbers in test names.
+"""

@@ -1,4 +1,4 @@
-"""Blocking, callback and awaited calls have the same answers and errors. One callback runs, once."""
+"""Blocking, callback and awaited calls have the same answers and errors. Exactly one callback runs, once."""
 
 import asyncio
 import contextvars

@@ -32,7 +32,7 @@ def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
         first, pids = site.each(), set()
         for _ in range(2):
             pids.update(answer["pid"] for answer in site.get_many(calls // 2, "/fire?count=1&mbox=quick"))
-            site.process.until(lambda: not set(site.workers()) & set(first), what="that the first workers leave")
+            site.process.until(lambda: not set(site.workers()) & set(first), what="the exit of the first workers")
         site.process.until(lambda: len(site.notes("ran")) >= calls, what="every callback")
         ran, failed = len(site.notes("ran")), site.notes("failed")
     figure(f"gunicorn {mode}, max-requests 30: callbacks run, by {len(pids)} workers", ran, calls)
@@ -51,7 +51,7 @@ def test_t14_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, fig
         ran = len(site.notes("ran"))
     name = f"gunicorn {mode}: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, 16 - before)
-    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    figure(name + "stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
     assert before < ran == 16
     assert stop < STOP + SHUTDOWN + SLACK
 

@@ -49,7 +49,7 @@ def test_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure)
         stop = site.stop()
         ran = len(site.notes("ran"))
     figure(mode + ": callbacks run of those outstanding at the stop", ran - before, 16 - before)
-    figure(mode + ": stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    figure(mode + ": stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
     assert before < ran == 16
     assert stop < STOP + SHUTDOWN + SLACK
 

@@ -62,7 +62,7 @@ def test_t13_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, fig
         before, ran, stop = fired_and_stopped(site)
     name = f"uWSGI {mode}: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
-    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    figure(name + "stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
     assert before < ran == FIRED
     assert stop < STOP + SHUTDOWN + SLACK
 
@@ -76,7 +76,7 @@ def test_t13_t6_under_gevent_uwsgi_runs_its_exit_handler_only(mode, figure):
         before, ran, stop = fired_and_stopped(site)
     name = f"uWSGI {mode}, with uwsgi.atexit: "
     figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
-    figure(name + "stop with hung calls, s", stop, "2 and shutdown_timeout, 1")
+    figure(name + "stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
     assert before < ran == FIRED
     assert stop < STOP + SHUTDOWN + SLACK
 

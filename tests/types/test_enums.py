@@ -58,7 +58,7 @@ def test_a_decisioning_method_is_its_text(name, text):
     method = getattr(DecisioningMethod, name)
     assert method == text
     assert {text: "found"}[method] == "found"
-    assert str(method) == f"{method}" == f"{method}" == text
+    assert str(method) == f"{method}" == text
     assert json.dumps(method) == json.dumps(text)
     assert DecisioningMethod(text) is pickle.loads(pickle.dumps(method)) is copy.deepcopy(method) is method
     assert TelemetryFeatures(decisioning_method=method).to_dict() == TelemetryFeatures(text).to_dict()
