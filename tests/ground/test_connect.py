@@ -133,7 +133,7 @@ def test_an_address_that_answers_late_can_still_be_used(refused, monkeypatch):
     with connect([late_address, refused, refused], Deadline.after(WAIT), show).sock as sock, pending.far:
         assert sock is shown[0] is pending
         assert all(one.fileno() < 0 for one in shown[1:])
-    late.join(WAIT)
+        late.join(WAIT)  # it reads from ``pending.far``
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
