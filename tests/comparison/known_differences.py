@@ -1514,14 +1514,14 @@ MODELS: List[D] = [
         "made",
         "The context may be missing.",
         "Invalid value for `context`, must not be `None`",
-        r'^{[^}]*"is": "(DeliveryRequest|ModelProperty)"',
+        r'^{.*"is": "(DeliveryRequest|ModelProperty)"',
     ),
     D(
         "Types: constructor",
         "TelemetryFeatures*|TelemetryEntry*|Context*|DeliveryResponse*",
         "made",
         "Newer attributes come last in the positional order, too.",
-        r"takes from 1 to \d positional arguments but \d were given",
+        r"takes from 1 to \d positional arguments but \d+ were given",
         '^{.*"is": "(TelemetryFeatures|TelemetryEntry|Context|DeliveryResponse)"',
     ),
     D(
@@ -1553,7 +1553,8 @@ MODELS: List[D] = [
         "*",
         "*text",
         "The message names the field and what was expected.",
-        "has no len|expected string or bytes-like object|not supported between instances of",
+        "has no len|expected string or bytes-like object|string pattern on a bytes-like object"
+        "|not supported between instances of",
         r'^"Invalid value for `\w+`, expected (text|a number), got ',
     ),
     D(

@@ -117,6 +117,7 @@ def test_the_recorded_models_are_what_1_1_0_builds(python_1_1_0: str) -> None:
     assert listed(differences(recording.read(recording.MODELS), theirs["built"])) == ""
 
 
+@pytest.mark.process
 @pytest.mark.soak
 def test_many_more_models(python_1_1_0: str) -> None:
     """Compare models from another seed."""
