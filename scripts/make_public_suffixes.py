@@ -64,7 +64,7 @@ def rules_of(text: str) -> Rules:
     wildcards = [line[2:] for line in lines if line.startswith("*.")]
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     suffixes = [line for line in lines if line[0] not in "*!"]
-    # By the list's implicit rule "*", a top-level domain is a suffix even if the list has only its children.
+    # By the list's implicit rule "*", a top-level domain is a suffix even if the list has only a wildcard below it.
     suffixes += [name for name in wildcards if "." not in name]
     return Rules(*(_in_every_spelling(names) for names in (suffixes, wildcards, exceptions)))
 

@@ -1,4 +1,4 @@
-"""The only module that reads the time.
+"""The only module that reads the time, apart from the demo.
 
 The API and cookies get wall-clock time. Waits use the monotonic clock, so that a corrected system clock moves no
 deadline.

@@ -77,7 +77,7 @@ class _ExitCoordinator:
             subscribe(lambda *_, **__: self._drain_all())
 
     def _drain_all(self) -> None:
-        """Drain all participants. Their timeouts run at the same time, from now on."""
+        """Drain all participants. All their timeouts begin now."""
         self.begun = True
         began = monotonic()
         for reference in list(self._participants.values()):

@@ -8,7 +8,7 @@ from target_tools.errors import OptionError
 from target_tools.foreign_errors import is_foreign
 from target_tools.http.messages import HttpRequest, Send
 
-#: Headers that frame a message, choose its encoding, or change the kind of answer.
+#: Headers that frame a message, choose its encoding, change the kind of answer, or are meant for a proxy.
 REFUSED = frozenset({
     "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "if-match",
     "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "proxy-authorization",

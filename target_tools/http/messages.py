@@ -174,7 +174,8 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
 
     The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
     result takes at most a small multiple of the memory of its text. Raises ``InvalidResponse`` for other encodings,
-    NaN and Infinity, numbers with hundreds of digits, and nesting that could exceed the recursion limit elsewhere.
+    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, numbers that a float cannot represent, and nesting
+    that could exceed the recursion limit elsewhere.
     """
     try:
         text = body.decode("utf-8-sig")

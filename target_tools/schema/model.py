@@ -2,7 +2,7 @@
 
 Values that application code sets are validated, on construction and on assignment. Values
 that a server sends are not validated, so that older clients keep working when the API
-grows; only objects and lists must be where the schema has them.
+grows. Only a field that the schema declares as an object or a list must contain one, or null.
 """
 
 import datetime
