@@ -40,7 +40,7 @@ https://publicsuffix.org/list/public_suffix_list.dat.
 
 Changes: comments are removed, rules are sorted into three blocks, and non-ASCII names
 are also written in Punycode. `scripts/make_public_suffixes.py` in the source of this package
-does it. The rest of this package has a different license; see LICENSE.
+makes these changes. The rest of this package has a different license; see LICENSE.
 """
 
 CASES_HEADING = """\
