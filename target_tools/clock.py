@@ -41,7 +41,7 @@ def epoch_milliseconds() -> int:
 
 
 def timestamp_problem(timestamp: float) -> str:
-    """Return why a timestamp in milliseconds is wrong: it is in 1970 or earlier. Empty if it is later."""
+    """Return the problem with a timestamp in milliseconds that is in 1970 or earlier; empty if it is later."""
     if timestamp >= 3.1536e10:
         return ""
     hint = ", which may be seconds" if timestamp >= 1e8 else ""

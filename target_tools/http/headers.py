@@ -92,7 +92,7 @@ def _computed(compute: HeadersCallable, request: HttpRequest) -> Mapping[str, st
 
 
 def _extended(request: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:
-    """Return ``request`` with ``headers``. Names are compared without case, and the last of equal ones is used."""
+    """Return ``request`` with ``headers``. Names are compared case-insensitively; the last of equal names is used."""
     added = {name.lower(): (name, value) for name, value in headers.items()}
     kept = [pair for pair in request.headers if pair[0].lower() not in added]
     return request._replace(headers=(*kept, *added.values()))

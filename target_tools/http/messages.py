@@ -106,7 +106,7 @@ class HttpReply(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     timings: Timings
-    #: The number of times that the request was sent.
+    #: The number of attempts to send the request.
     attempts: int = 1
     #: False if the body names another request, which is accepted only for the first reply on a connection.
     is_matched: bool = True
