@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.callback_worker SETTINGS`` answers ``{"calls": N, "in_flight": M}``
 with ``{"seconds": S, "threads": T}``, where T is the largest number of threads, and
-``{"hand_over": N}`` with the microseconds of a blocking call, and of a call that a worker
-makes and that is waited for.
+``{"hand_over": N}`` with ``{"alone": A, "handed": H}``, the microseconds of a blocking call, and
+of a call that a worker makes while the caller waits for it.
 """
 
 import importlib

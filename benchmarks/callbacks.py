@@ -14,7 +14,7 @@ _IN_FLIGHT = 200
 _DELAY = 0.05
 _NAME = f"callbacks: {_IN_FLIGHT} in flight, {_WORKERS} workers, {_DELAY * 1000:.0f} ms per answer"
 _HAND_OVER = "callbacks: to a worker and back"
-_EXCHANGE = "a call in the caller's thread"
+_BLOCKING_CALL = "a call in the caller's thread"
 
 
 def figures(plan: Plan) -> Section:
@@ -77,5 +77,5 @@ def _hand_over(plan: Plan, section: Section) -> None:
                 alone.append(found["alone"])
                 added.append(max(0.0, found["handed"] - found["alone"]))
     section.figures.append(
-        Figure(_HAND_OVER, "us", _EXCHANGE, tuple(added), tuple(alone), Goal(0.25, at_least=False))
+        Figure(_HAND_OVER, "us", _BLOCKING_CALL, tuple(added), tuple(alone), Goal(0.25, at_least=False))
     )

@@ -205,7 +205,7 @@ def _growth(plan: Plan, folder: Path, large: Path) -> Figure:
 def _compiling(plan: Plan, artifact: Path) -> Figure:
     with LineProcess(sys.executable, "benchmarks.compile_worker", {"artifact": str(artifact)}) as worker:
         worker.ask()  # warm-up
-        turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # seconds each
+        turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # fewer, because each takes seconds
     name = f"artifact: compiling {plan.activities:,} activities"
     ours, theirs = (tuple(turn[what] * 1e3 for turn in turns) for what in ("compile", "loads"))
     return Figure(name, "ms", "json.loads", ours, theirs, Goal(3.0, at_least=False))

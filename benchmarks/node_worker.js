@@ -1,7 +1,7 @@
 /*
  * Decides on-device with the SDK for Node.js, like decision_worker.py with the Python releases.
  *
- * `node node_worker.js SETTINGS` answers {"calls": N, "seed": S} with {"seconds": T, "delivered": D}
+ * `node node_worker.js SETTINGS` answers {"calls": N, "seed": S} with {"seconds": T, "delivered": D},
  * {"visitors": [...]} with {"decisions": [...]} and {"requests": N} with {"seconds": T}; one JSON object per line.
  */
 "use strict";
@@ -52,19 +52,19 @@ for (const rules of Object.values(artifact.rules.mboxes)) {
 }
 
 // Builds a complete request. All its parts are new, so that nothing can be cached.
-function ask(visitor) {
-  const what = {};
+function buildRequest(visitor) {
+  const part = {};
   if (visit.mbox === null) {
-    what.pageLoad = visit.parameters ? { parameters: visit.parameters } : {};
+    part.pageLoad = visit.parameters ? { parameters: visit.parameters } : {};
   } else {
     const mbox = { name: visit.mbox, index: 1 };
     if (visit.parameters) mbox.parameters = visit.parameters;
-    what.mboxes = [mbox];
+    part.mboxes = [mbox];
   }
   return {
     id: { tntId: visitor },
     context: { channel: "web", address: { url: visit.url }, userAgent: visit.user_agent },
-    [visit.mode]: what,
+    [visit.mode]: part,
   };
 }
 
@@ -90,7 +90,7 @@ async function deliver(total) {
 }
 
 async function decide(client, visitor) {
-  return read((await client.getOffers({ request: ask(visitor) })).response);
+  return read((await client.getOffers({ request: buildRequest(visitor) })).response);
 }
 
 async function timed(client, ids) {
@@ -105,14 +105,14 @@ async function timed(client, ids) {
   return { seconds: Number(called - started) / 1e9, delivered: Number(ended - started) / 1e9 };
 }
 
-function asking(ids) {
+function timeBuilding(ids) {
   const started = process.hrtime.bigint();
-  ids.forEach(ask);
+  ids.forEach(buildRequest);
   return Number(process.hrtime.bigint() - started) / 1e9;
 }
 
 async function answer(client, question) {
-  if (question.requests) return { seconds: asking(visitors("asking", question.requests)) };
+  if (question.requests) return { seconds: timeBuilding(visitors("building", question.requests)) };
   if (!question.visitors) return timed(client, visitors(question.seed, question.calls));
   const before = delivered;
   const decisions = [];

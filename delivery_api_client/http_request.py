@@ -61,7 +61,7 @@ def seconds(timeout: Timeout) -> float:
     """Return the time limit of a whole call. A pair, for connecting and for reading, is added up."""
     if isinstance(timeout, tuple) and len(timeout) == 2:
         return min(MAX_MILLISECONDS / 1000, sum(seconds(part) for part in timeout))
-    if timeout is None or timeout == 0:  # as 1.1.0
+    if timeout is None or timeout == 0:  # as in 1.1.0
         return DEFAULT_SECONDS
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         expected = "a number of seconds or a pair of them"

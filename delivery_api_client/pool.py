@@ -21,7 +21,7 @@ class Pool:
         self._workers = WorkerPool(max(1, threads), MAX_PENDING, SHUTDOWN_SECONDS, "delivery-api-client")
         self._log = log
         self._closed = False
-        # Stop the threads of a client that was not closed when it is collected.
+        # If a client was not closed, stop its threads when it is garbage-collected.
         weakref.finalize(self, self._workers.stop)
 
     def apply_async(

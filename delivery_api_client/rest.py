@@ -131,7 +131,7 @@ class _ProcessTransport:
         )
         self.transport = Transport(settings)
         self.send = RetryingSender(self.transport.send, policy)
-        # Close the connections of a client that was not closed when it is collected, or at exit.
+        # If a client was not closed, close its connections when it is garbage-collected, or at exit.
         weakref.finalize(self, self.transport.close)
 
 

@@ -36,7 +36,8 @@ COMMANDS = {
 PACKAGES = ("python3", "python3-venv", "make", "git")
 #: The clone in the root; its parent has no other folder, except with ``--shared``.
 CLONE = "/build/target-python-sdk"
-#: Files that pip and npm read, such as certificates. Copied here, because ca-certificates replaces the originals.
+#: The folder in the root for files that pip and npm read, such as certificates. Not at their own paths, because
+#: installing the package ca-certificates would replace them.
 COPIES = "/host-files"
 
 #: Private propagation hides these mounts from all other namespaces; they end with the last process in this one.

@@ -30,7 +30,7 @@ UNCHECKED_TYPES = {
     "session_id": "str",
     "visitor": "object",
 }
-#: Words for the types of parameters and of options.
+#: Words for the names of types in annotations.
 TYPES = {
     "Text": "str",
     "FilePath": "URL or path",
@@ -43,7 +43,7 @@ TYPES = {
     "DeliveryRequest": "`DeliveryRequest`",
     "DecisioningMethod": "`DecisioningMethod`",
 }
-#: The sections about an option.
+#: The section of the documentation about an option, for each page that lists it.
 SECTIONS = {
     "client.md": {
         "timeout": "transport.md#the-deadline",

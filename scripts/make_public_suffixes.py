@@ -40,7 +40,7 @@ https://publicsuffix.org/list/public_suffix_list.dat.
 
 Changes: comments are removed, rules are sorted into three blocks, and non-ASCII names
 are also written in Punycode. `scripts/make_public_suffixes.py` in the source of this package
-does it. The rest of this package has a different license; see LICENSE.
+makes these changes. The rest of this package has a different license; see LICENSE.
 """
 
 CASES_HEADING = """\
@@ -64,7 +64,7 @@ def rules_of(text: str) -> Rules:
     wildcards = [line[2:] for line in lines if line.startswith("*.")]
     exceptions = [line[1:] for line in lines if line.startswith("!")]
     suffixes = [line for line in lines if line[0] not in "*!"]
-    # By the list's implicit rule "*", a top-level domain is a suffix even if the list has only its children.
+    # By the list's implicit rule "*", a top-level domain is a suffix even if the list has only a wildcard below it.
     suffixes += [name for name in wildcards if "." not in name]
     return Rules(*(_in_every_spelling(names) for names in (suffixes, wildcards, exceptions)))
 

@@ -13,7 +13,7 @@ MAX_PERCENTAGE = 100
 
 
 def valid_tnt_id(tnt_id: Optional[str] = None) -> Optional[str]:
-    """Return a device id without its location hint; None if it is not text or empty."""
+    """Return a device id without its location hint; None if it is empty or not text."""
     return tnt_id.partition(".")[0] if tnt_id and isinstance(tnt_id, str) else None
 
 

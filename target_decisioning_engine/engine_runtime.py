@@ -118,7 +118,7 @@ class EngineRuntime:
         self._log.error("Notifications were not handed to send_notification_func (%s)", type(error).__name__)
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
-        """Do not poll in the child of a process whose polling was stopped."""
+        """Stop polling if the engine was stopped, whether in this process or before a fork."""
         if self.stopped and runtime.artifacts is not None:
             runtime.artifacts.stop()
 

@@ -1,4 +1,4 @@
-"""The foundation: Python, HTTP, threads and the rule language. Independent of clients and of Target's API."""
+"""The foundation: HTTP, threads and the rule language. Independent of clients, except for some modules of 1.1.0."""
 
 from typing import TYPE_CHECKING, Any
 

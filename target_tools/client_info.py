@@ -22,9 +22,9 @@ There are thousands of browsers, but only these names. The rules are:
 import re
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
-#: The characters of a User-Agent or a client hint that are read. Visitors may send any number.
+#: Number of characters of a User-Agent or a client hint that are read. Visitors may send headers of any length.
 MAX_USER_AGENT = 1024
-#: A version. Longer numbers are none.
+#: A version has at most five digits. A longer number is not a version.
 _VERSION = re.compile(r"[0-9]{1,5}(?![0-9])")
 
 
@@ -65,7 +65,7 @@ _BRANDS = _by_token({
     "opera": ("Opera", "OperaGX", "OperaMobile", "OperaMini", "OperaMiniAndroid"),
     "chrome": ("GoogleChrome", "HeadlessChrome", "Chromium"),  # Chromium is in most lists, so it is last
 })  # fmt: skip
-# Brands as in a client hint without spaces. The comma excludes parts of longer names.
+# Brands as they appear in a client hint after its spaces are removed. The comma excludes parts of longer names.
 _BRAND_TOKENS = tuple((f',"{brand}";v="', browser) for brand, browser in _BRANDS)
 
 _HINTED_PLATFORMS = dict(_by_token({

@@ -1,4 +1,4 @@
-"""The only module that reads the time.
+"""The only module that reads the time, apart from the demo.
 
 The API and cookies get wall-clock time. Waits use the monotonic clock, so that a corrected system clock moves no
 deadline.
@@ -41,7 +41,7 @@ def epoch_milliseconds() -> int:
 
 
 def timestamp_problem(timestamp: float) -> str:
-    """Return why a timestamp in milliseconds is wrong: it is in 1970 or earlier. Empty if it is later."""
+    """Return the problem with a timestamp in milliseconds that is in 1970 or earlier; empty if it is later."""
     if timestamp >= 3.1536e10:
         return ""
     hint = ", which may be seconds" if timestamp >= 1e8 else ""

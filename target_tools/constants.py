@@ -7,7 +7,7 @@ from target_python_sdk import protocol
 if TYPE_CHECKING:
     from target_python_sdk.types import DeliveryRequest
 
-    #: A request for nothing.
+    #: A request without mboxes and views.
     EMPTY_REQUEST: DeliveryRequest
 
 DEFAULT_GLOBAL_MBOX = protocol.DEFAULT_GLOBAL_MBOX

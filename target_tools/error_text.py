@@ -27,9 +27,9 @@ def invalid(
 
     :param subject: Where the problem is: ``Invalid option 'timeout'``, ``activities[0].share``; may be empty.
     :param problem: A description of the problem. If empty, the text is built from ``expected`` and ``got``.
-    :param expected: The values that are accepted, as they continue "expected ...".
+    :param expected: The values that are accepted, worded to follow "expected".
     :param got: The value that was received.
-    :param secret: Show the type of text and numbers only, because they may be credentials or personal data.
+    :param secret: Show only the type of text and numbers, because they may be credentials or personal data.
     :param name: A misspelled name. The text suggests the closest of the ``known`` names.
     :param hint: Advice at the end of the text.
     """
@@ -53,7 +53,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Quote short text and numbers; describe everything else by its type and size."""
+    """Quote text, shortened if necessary, and numbers; describe everything else by its type and size."""
     if value is None or isinstance(value, (bool, float)):
         return repr(value)
     if isinstance(value, int):

@@ -11,7 +11,7 @@
     ├── InvalidRule (ValueError)                    a rule of an artifact is invalid; calls never raise this
     └── DeliveryError                               the edge sent no usable response
         ├── ConnectionFailed (MaxRetryError)        the connection was not opened, or it broke
-        │   └── CircuitOpen                         most recent calls to the edge failed; nothing was sent
+        │   └── CircuitOpen                         too many recent calls to the edge failed; nothing was sent
         ├── TlsError (ApiException, HTTPError)      the certificate, the host name or the handshake was rejected
         ├── DeadlineExceeded (TimeoutError)         the call took too long; also urllib3's TimeoutError, MaxRetryError
         ├── HttpStatusError (ApiException)          the server returned an error status

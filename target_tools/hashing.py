@@ -5,8 +5,8 @@ The variant is x86-32 over UTF-16 code units, little-endian, with seed 0. The te
 
 The algorithm mixes each block of four bytes on its own ("premixing" here) before it chains the blocks. All blocks
 are premixed at once in two long integers: every second block occupies a lane of 64 bits, which is wide enough for a
-32-bit product. This halves the time of the textbook loop, in which only the chain remains. For the same reason
-a visitor is premixed only once and an activity chained only once, however often they are combined.
+32-bit product. Only the chaining remains in a loop, which halves the time of the textbook algorithm. To save time,
+a visitor is also premixed only once and an activity chained only once, however often they are combined.
 """
 
 import struct

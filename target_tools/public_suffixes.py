@@ -20,7 +20,7 @@ from target_tools.logger import default_logger
 DATA_FILE = "public_suffixes.txt.gz"
 #: The maximum length of a DNS name. Longer hosts have no suffix.
 MAX_HOST_LENGTH = 253
-#: The labels, from the end of a host, that are compared. No rule has as many.
+#: Number of labels, counted from the end of a host, that are compared. All rules have fewer.
 MAX_LABELS = 10
 
 
@@ -99,7 +99,8 @@ def split_host(host: str) -> Tuple[str, str, str]:
     """Return the labels before the registrable domain of ``host``, that domain, and its public suffix.
 
     The domain is the suffix and the label before it. Without such a label or a suffix it is the whole host, such as a
-    name in the local network or an IP address. So it is if the list cannot be read, e.g. without free file descriptors.
+    name in the local network or an IP address. The same applies if the list cannot be read, such as when no file
+    descriptor is free.
     """
     try:
         suffix = public_suffixes().suffix_of(host)

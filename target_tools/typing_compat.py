@@ -1,7 +1,7 @@
-"""Names of ``typing`` that Python 3.8 lacks, and the type of JSON values.
+"""Names of ``typing`` that are missing or incomplete before Python 3.11, and the type of JSON values.
 
-The names come from ``typing`` if it has them. Importing ``typing_extensions`` takes a fifth of the time that urllib3
-takes, so only interpreters that need it import it.
+From Python 3.11 on, the names come from ``typing``. Importing ``typing_extensions`` takes a fifth of the time that
+urllib3 takes, so only older interpreters import it.
 """
 
 import sys

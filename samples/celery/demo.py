@@ -3,8 +3,9 @@
 
     python samples/celery/demo.py
 
-It starts a broker (``redis-server`` if it is installed, otherwise files in a folder), a Target edge and a Celery worker
-on this machine, and stops them at the end. It prints what it measures. The exit code is 0 if everything worked.
+It starts a broker (``redis-server`` if it and the Python package ``redis`` are installed, otherwise files in a folder),
+a Target edge and a Celery worker on this machine, and stops them at the end. It prints what it measures. The exit code
+is 0 if everything worked.
 """
 
 import collections
@@ -31,10 +32,10 @@ HERE = Path(__file__).resolve().parent
 VISITORS = 40
 #: Tasks whose callbacks have not run yet when the worker is stopped.
 LAST_TASKS = 32
-#: Seconds until the slow edge answers them.
+#: Seconds until the slow edge answers the calls of these tasks.
 ANSWER_DELAY = 0.7
 #: Seconds in which Celery's children report to its main process that their tasks began and ended. If the main process
-#: is stopped before it knows that a task began, the child waits thirty seconds. Any such short task can cause it.
+#: is stopped before it knows that a task began, the child waits thirty seconds. Any short task can cause it.
 REPORT_SECONDS = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
@@ -234,12 +235,12 @@ def running(command: List[str], log: Path) -> "Iterator[subprocess.Popen[bytes]]
 
 
 def wait_for(condition: Callable[[], Any], what: str, log: Any = None, process: Any = None) -> None:
-    """Wait until the condition is true. Raise DemoFailed with the end of the log if it takes too long."""
+    """Wait until the condition is true. After a timeout or the end of the process, raise DemoFailed with the log."""
     end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end or (process is not None and process.poll() is not None):
             output = "" if log is None else f"\n{text_of(log)[-2000:]}"
-            raise DemoFailed(f"waited {TIMEOUT:.0f} s for {what}{output}")
+            raise DemoFailed(f"gave up waiting for {what}{output}")
         time.sleep(0.01)
 
 

@@ -81,6 +81,6 @@ def send(visitor: str, offer: Offer) -> None:
 
 
 def display_request(visitor: str, tokens: Optional[List[str]] = None) -> DeliveryRequest:
-    """Return a request with one display notification. Its id is that in the edge's answer."""
+    """Return a request with one display notification. The edge's answer contains the notification's id."""
     shown = Notification(id=str(uuid.uuid4()), type="display", mbox=NotificationMbox(name=MBOX), tokens=tokens)
     return DeliveryRequest(id=VisitorId(tnt_id=visitor), notifications=[shown])

@@ -54,7 +54,7 @@ products_request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(
 
 
 class Products(NamedTuple):
-    """Prefetched products, and the tokens with which the browser reports that it shows them, and a click on one."""
+    """Prefetched products, and the tokens with which the browser reports a display and a click."""
 
     content: Dict[str, Any]
     display_tokens: Sequence[str] = ()

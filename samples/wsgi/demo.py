@@ -127,11 +127,14 @@ class Shop:
         return {**serve.environment(self.edge.domain), **chosen}
 
     def until(self, condition: Callable[[], bool], what: str) -> float:
-        """Wait until the condition is true, and return the seconds."""
+        """Wait until the condition is true, and return the seconds.
+
+        Raises ``DemoFailed`` after ``TIMEOUT`` seconds, or if the server ends.
+        """
         began = time.monotonic()
         while not condition():
             if self._process.poll() is not None or time.monotonic() - began > TIMEOUT:
-                raise DemoFailed(f"waited too long for {what}\n{self.last_lines()}")
+                raise DemoFailed(f"gave up waiting for {what}\n{self.last_lines()}")
             time.sleep(0.02)
         return time.monotonic() - began
 
@@ -279,7 +282,7 @@ def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description="Run the sample application under every installed server.")
     parser.add_argument("server", nargs="*", choices=[*serve.SERVERS, []], help="default: all installed servers")
     named = parser.parse_args(arguments).server
-    # A shell that starts this in the background ignores SIGINT, and the servers would inherit that.
+    # A shell starts a program in the background with SIGINT ignored, and the servers would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     failed = 0

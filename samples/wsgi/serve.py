@@ -84,7 +84,7 @@ def executable(server: str) -> Optional[str]:
 
 
 def stop_signal(server: str) -> "signal.Signals":
-    """Return the signal for a graceful stop. Without a handler for SIGTERM, a server exits without exit handlers."""
+    """Return the signal for a graceful stop. Servers without a handler for SIGTERM would not run exit handlers."""
     return signal.SIGINT if server in ("waitress", "wsgiref") else signal.SIGTERM
 
 
@@ -153,7 +153,7 @@ def stop(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> boo
 
 @contextlib.contextmanager
 def _edge() -> Iterator[str]:
-    """Return the edge that the environment names, or start one."""
+    """Yield the edge that the environment names, or start one."""
     named = os.environ.get("TARGET_SERVER_DOMAIN")
     if named:
         yield named
@@ -174,7 +174,7 @@ def main(arguments: List[str]) -> int:
     if missing(chosen.server):
         print(missing(chosen.server), file=sys.stderr)
         return 2
-    # A shell that starts this in the background ignores both signals, and the server would inherit that.
+    # A shell starts a program in the background with SIGINT ignored, and the server would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     port = chosen.port or free_port()

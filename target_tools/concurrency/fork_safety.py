@@ -123,12 +123,12 @@ class _ForkGuard:
         self.enter(lambda: self.exiting.append(entry), unregister)
 
     def wait_for_exit(self, thread: int) -> None:
-        """Wait until ``thread`` has exited."""
+        """Wait until ``thread`` has exited, for ``MAX_WAIT`` seconds at most."""
         if thread != native_thread_id():
             _wait_while(lambda: thread_exists(thread), Deadline.after(MAX_WAIT))
 
     def before_fork(self) -> None:
-        """Wait until no other thread could leave the child with a locked OpenSSL lock."""
+        """Wait until no other thread could leave the child with a locked OpenSSL lock, or until ``MAX_WAIT``."""
         deadline = Deadline.after(MAX_WAIT)
         self.forking[native_thread_id()] = deadline.at
         _wait_while(lambda: self._any_thread_exits() or self._any_section_open(), deadline)

@@ -17,7 +17,7 @@ from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 ResultT = TypeVar("ResultT")
 
-#: Number of abandoned jobs that may hang before no more are begun.
+#: Maximum number of abandoned jobs. While this many hang, no further job begins.
 MAX_ABANDONED = 128
 #: Seconds within which a started thread begins. A thread that takes longer never will.
 START_SECONDS = 2.0
@@ -58,8 +58,8 @@ class _Job(Generic[ResultT]):
     def result(self, deadline: Deadline) -> ResultT:
         """Wait for the result of the function, or raise its exception.
 
-        The thread has exited then: a thread that has used TLS holds an OpenSSL lock for a moment when it exits, and a
-        fork at that moment would leave the child with the lock.
+        Before that, wait until the thread has exited. A thread that has used TLS holds an OpenSSL lock for a moment
+        when it exits, and a fork at that moment would leave the child with a locked lock.
         """
         if not self._done.wait(deadline.remaining()):
             raise DeadlineExceeded(f"no answer within {deadline.seconds * 1000:.0f} ms")

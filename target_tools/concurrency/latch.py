@@ -10,8 +10,8 @@ Celery's soft time limits do. Two problems follow for a thread that waits:
   arrives a moment earlier, or in another thread, has no effect until the wait is over: on a busy machine a soft
   time limit was delayed by the ten seconds of a call's timeout. So the main thread waits in short steps.
 
-All waits of the SDK go through a latch. The exceptions are ``fork_safety``, which polls, and
-``threads.thread_name``, which waits for a lock of ``threading``.
+In ``target_tools``, a thread that waits for another one waits on a latch. The exceptions are ``fork_safety`` and
+``shutdown``, which poll, and ``threads.thread_name``, which waits for a lock of ``threading``.
 """
 
 import _thread

@@ -1,7 +1,7 @@
 """Values that threads share without locks.
 
 A lock can stay locked for ever if a signal handler raises while it is held, or if the process forks then. Every
-change of these values is one atomic dict operation instead.
+change of these values is one atomic dict or list operation instead.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Once(Generic[ValueT]):
         self._values: Dict[None, ValueT] = {}
 
     def set(self, value: ValueT) -> bool:
-        """Set the value. Return False if it was set before."""
+        """Set the value. Return False if another value was set before."""
         return self._values.setdefault(None, value) is value
 
     def get(self) -> Optional[ValueT]:

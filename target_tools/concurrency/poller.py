@@ -1,6 +1,6 @@
 """A background thread that calls a function again and again.
 
-Like worker threads, the thread is a daemon that starts late, shares no lock, does not exist in a forked
+Like worker threads, the thread is a daemon that starts on demand, shares no lock, does not exist in a forked
 child, and does not delay the exit of the process.
 """
 
@@ -50,7 +50,7 @@ class Poller(ExitParticipant):
         return True
 
     def stop(self) -> None:
-        """End the thread: at once if it waits, or waits for a server, else when ``poll`` returns.
+        """End the thread: at once if it waits for its next turn or for a server, otherwise when ``poll`` returns.
 
         Takes no lock, because the garbage collector may call it.
         """

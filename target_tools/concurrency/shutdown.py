@@ -47,8 +47,8 @@ class _ExitCoordinator:
         self.begun = False
         self._subscribed = False
         self._participants: Dict[int, weakref.ref[ExitParticipant]] = {}
-        # Exit handlers run in reverse order. The first finalizer registers the exit handler of ``weakref``, so
-        # this one makes it run after ours: other finalizers stop workers and close connections.
+        # Exit handlers run in reverse order. The process's first finalizer registers the exit handler of ``weakref``.
+        # Creating one here makes that handler run after ours: finalizers stop workers and close connections.
         weakref.finalize(self, int)
         atexit.register(self._drain_all)
 
@@ -77,7 +77,7 @@ class _ExitCoordinator:
             subscribe(lambda *_, **__: self._drain_all())
 
     def _drain_all(self) -> None:
-        """Drain all participants. Their timeouts run at the same time, from now on."""
+        """Drain all participants. All their timeouts begin now."""
         self.begun = True
         began = monotonic()
         for reference in list(self._participants.values()):

@@ -15,7 +15,7 @@ The pool lives in the application's process and keeps its footprint small:
   its way: the woken worker finds all pending tasks and wakes the next worker if needed.
 * Nothing survives a fork. A child process creates its own pool.
 * At exit the process waits for unfinished tasks, for ``shutdown_timeout`` at most. Tasks
-  submitted after that run in the calling thread, because no thread would be waited for.
+  submitted once the exit has begun run in the calling thread, because workers may not finish them.
 """
 
 import _thread
@@ -80,7 +80,7 @@ class WorkerPool(ExitParticipant):
         self._pending: Deque[CallbackTask] = deque()
         #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
         self._unfinished: Dict[int, CallbackTask] = {}
-        #: One entry per idle worker. Whoever wakes the worker removes it afterwards, and so does the worker itself.
+        #: One entry per idle worker. The thread that wakes the worker removes it afterwards, and so does the worker.
         self._idle: List[_WakeUp] = []
         #: The wake-up that was sent last.
         self._last_wake_up: Optional[_WakeUp] = None
@@ -368,7 +368,7 @@ class WorkerPool(ExitParticipant):
         try:
             is_woken = wake_up.wait(IDLE_SECONDS if nothing_to_do else 0.0)
         finally:
-            with contextlib.suppress(ValueError):  # whoever woke this worker was faster
+            with contextlib.suppress(ValueError):  # the thread that woke this worker was faster
                 self._idle.remove(wake_up)
         # Look at the queue last: until the object is removed, other threads may count on this worker.
         return is_woken or bool(self._pending)

@@ -35,7 +35,7 @@ def _never() -> float:
 
 
 class AsyncResult(Generic[ResultT]):
-    """The value or the error of one call. It is ready once the callback of the call has returned."""
+    """The value or the error of one call. It is ready once the call's callback has returned or its time is up."""
 
     def __init__(self) -> None:
         self._value: Optional[ResultT] = None
@@ -208,8 +208,9 @@ class _Outcome(NamedTuple):
 class CallbackTask:
     """A unit of work: calls a function and then one of two callbacks, in the context in which the task was created.
 
-    The pool calls either ``run`` or ``drop``, exactly once. Neither raises, and ``result`` is ready afterwards.
-    Read ``result`` before you submit the task.
+    The pool calls either ``run`` or ``drop``, exactly once; ``result`` is ready afterwards. ``drop`` does not raise
+    the error of the call, and ``run`` does so only in the cases that it describes. Read ``result`` before you submit
+    the task.
 
     With a ``limit``, the result is ready in time even if no worker is free or if the function overruns its
     deadline: threads that wait for the result expire the call. Its callback then runs on the next free worker.
@@ -240,8 +241,9 @@ class CallbackTask:
     def run(self, inline: bool = False) -> None:
         """Do the work.
 
-        ``inline`` is True in the application's own thread, if no worker thread was available. Only then an error is
-        raised: a signal handler of the application may have raised it.
+        ``inline`` is True in the application's own thread, if no worker thread was available. In that case an error
+        that is not the SDK's is raised, because a signal handler of the application may have raised it. Anywhere
+        else, only an error that is not an ``Exception`` is raised, such as ``SystemExit``.
         """
         self._context.run(self._run, inline)
 

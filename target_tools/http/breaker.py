@@ -4,8 +4,9 @@ The circuit of an origin opens if enough recent calls failed and they are a larg
 calls fail before a socket is touched. After a cooldown a few calls are let through as probes; the first probe
 that the origin answers closes the circuit.
 
-Only failures of the origin count: no connection, no trust, no answer in time, and the statuses 502, 503 and 504 of a
-gateway. A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for others.
+Only failures of the origin count: no connection, no trusted TLS connection, no answer in time, and the statuses 502,
+503 and 504 of a gateway. A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for
+others.
 
 Nothing here takes a lock. Every state change is one atomic dict operation, so concurrent threads agree on it, and a
 signal handler that raises leaves the circuit usable.
@@ -129,8 +130,8 @@ class _Circuit:
     def totals(self, number: int, enough_calls: int) -> Tuple[int, int]:
         """Return the number of failures and of calls in the window that ends with the half-window ``number``.
 
-        If the window has fewer than ``enough_calls`` it extends into the past: a single thread that waits three
-        seconds for each call makes too few calls for ten seconds.
+        If the window has fewer than ``enough_calls``, it extends into the past: a single thread that waits three
+        seconds for each call makes too few calls in a window of ten seconds.
         """
         failures = calls = 0
         for counted in sorted(self._halves, reverse=True):
@@ -230,7 +231,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # The timeout of a call in a hurry does not renew the cooldown: others must get their turn.
+            # A timeout after less time does not renew the cooldown, because a call with more time might succeed.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

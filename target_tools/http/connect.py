@@ -43,14 +43,15 @@ class ConnectionOpener:
         """Call ``act``, which opens a connection: in this thread, or in a helper thread that can be left behind.
 
         The main thread always uses a helper thread. Name lookups, TLS and urllib3 take locks, which an exception
-        raised by a signal handler could leave locked. ``in_thread`` requires one in other threads, too. ``undo``
+        raised by a signal handler could leave locked. If ``in_thread`` is True, other threads use one, too. ``undo``
         is called if the connection is opened after the deadline.
         """
         if not in_thread and not in_main_thread():
             act()
             return
         try:
-            # Wait until the thread has exited: uWSGI without threads lets none exit between requests.
+            # This also waits until the thread has exited. Without enable-threads, uWSGI may run no thread between
+            # requests, so it could not exit then.
             with self.blocking():
                 self.helper_threads.call(act, deadline, undo)
         except DeadlineExceeded:  # perhaps of the opening only: another host can be tried

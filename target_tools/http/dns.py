@@ -103,11 +103,12 @@ class Resolver:
         if fresh and cached.resolve is resolve:
             return fresh
         older = cached.usable(STALE_SECONDS)
-        lookup = self._lookup(key, resolve, MAX_LOOKUPS if is_needed else MAX_LOOKUPS // 2)
+        limit = MAX_LOOKUPS if is_needed else MAX_LOOKUPS // 2
+        lookup = self._lookup(key, resolve, limit)
         if lookup is None:
             if older:
                 return older
-            raise ConnectionFailed(f"no connection to {host}: {MAX_LOOKUPS} name lookups are running", "refused")
+            raise ConnectionFailed(f"no connection to {host}: {limit} name lookups are running", "refused")
         lookup.waiters += 1
         try:
             left = deadline.remaining()

@@ -8,7 +8,7 @@ from target_tools.errors import OptionError
 from target_tools.foreign_errors import is_foreign
 from target_tools.http.messages import HttpRequest, Send
 
-#: Headers that frame a message, choose its encoding, or change the kind of answer.
+#: Headers that frame a message, choose its encoding, change the kind of answer, or are meant for a proxy.
 REFUSED = frozenset({
     "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "if-match",
     "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "proxy-authorization",
@@ -92,7 +92,7 @@ def _computed(compute: HeadersCallable, request: HttpRequest) -> Mapping[str, st
 
 
 def _extended(request: HttpRequest, headers: Mapping[str, str]) -> HttpRequest:
-    """Return ``request`` with ``headers``. Names are compared without case, and the last of equal ones is used."""
+    """Return ``request`` with ``headers``. Names are compared case-insensitively; the last of equal names is used."""
     added = {name.lower(): (name, value) for name, value in headers.items()}
     kept = [pair for pair in request.headers if pair[0].lower() not in added]
     return request._replace(headers=(*kept, *added.values()))

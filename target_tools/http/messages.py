@@ -106,7 +106,7 @@ class HttpReply(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     timings: Timings
-    #: The number of times that the request was sent.
+    #: The number of attempts to send the request.
     attempts: int = 1
     #: False if the body names another request, which is accepted only for the first reply on a connection.
     is_matched: bool = True
@@ -174,7 +174,8 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
 
     The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
     result takes at most a small multiple of the memory of its text. Raises ``InvalidResponse`` for other encodings,
-    NaN and Infinity, numbers with hundreds of digits, and nesting that could exceed the recursion limit elsewhere.
+    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, numbers that a float cannot represent, and nesting
+    that could exceed the recursion limit elsewhere.
     """
     try:
         text = body.decode("utf-8-sig")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, FrozenSet, Iterable, NamedTuple
 if TYPE_CHECKING:
     import urllib3
 
-#: Statuses that mean that the server did not process the request.
+#: Statuses of an overloaded server, or of a gateway that got no answer. The request was most likely not processed.
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
 

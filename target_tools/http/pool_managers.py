@@ -140,7 +140,7 @@ def read_response(response: Any, request: HttpRequest, deadline: Deadline, began
     complete = False
     try:
         if status < 200:
-            raise InvalidResponse(f"{request.origin} sent only an interim reply ({status}) by the pool manager")
+            raise InvalidResponse(f"{request.origin} sent only an interim reply ({status}) through the pool manager")
         raw, is_preloaded = (b"", False) if 300 <= status < 400 else _body(response, request.max_bytes, deadline)
         complete = True
     finally:

@@ -238,7 +238,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
 def _header_lines(headers: Any) -> Optional[bytes]:
     """Return the lines of ``headers``, or None if urllib3 must add them one by one.
 
-    It must do so if ``headers`` is not a mapping, if a value is unusual, or if a header affects the framing.
+    It must do so if ``headers`` is not a mapping, if one of ``SKIPPED_HEADERS`` is missing, if a value is unusual, or
+    if a header affects the framing.
     """
     try:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")

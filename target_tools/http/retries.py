@@ -1,9 +1,9 @@
 """Sends a request again after certain failures, to the same host or to another one.
 
-The edge counts impressions, so a request is sent again only if the server cannot have processed it: no connection was
-opened, a kept-alive connection was closed before a byte of the answer arrived, or the status is 429, 502, 503 or
-504. The ids of a call are created once, so a repeated request counts nothing twice. Pauses have full jitter and
-end before the deadline. A budget per origin limits the additional load on a failing edge to a tenth.
+The edge counts impressions, so a request is sent again only if the server has most likely not processed it: no
+connection was opened, a kept-alive connection was closed before a byte of the answer arrived, or the status is 429,
+502, 503 or 504. The ids of a call are created once, so a repeated request counts nothing twice. Pauses have full jitter
+and end before the deadline. A budget per origin limits the additional load on a failing edge to a tenth.
 """
 
 import email.utils
@@ -91,7 +91,7 @@ class RetryingSender:
     ) -> bool:
         """Pause and return True if the request may be sent again after ``error``."""
         if error.phase == "reuse":
-            # The server has not seen the request, so this retry needs no pause and no token.
+            # The server has most likely not seen the request, so this retry needs no pause and no token.
             return attempt < self._policy.attempts
         if error.phase != "opening" or request.alternative is not None:
             return False

@@ -170,8 +170,8 @@ def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: Clien
 
 
 def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
-    # Do not use urllib3's function, which refers to the class at its import. gevent and eventlet replace the class,
-    # and the setters of the old one then recurse without end.
+    # Do not use urllib3's function, which uses the class that it found when it was imported. gevent and eventlet
+    # replace the class, and the setters of the old one then recurse without end.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
         context.check_hostname = False  # it checks names itself, and does not pass on IP addresses

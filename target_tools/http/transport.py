@@ -123,7 +123,10 @@ class Transport:
         return self._opener.abandoned()
 
     def _send(self, request: HttpRequest, deadline: Deadline, proxy: Optional[Proxy], manager: Any) -> HttpReply:
-        """Send through ``manager``, or over own connections if it is None. Raise each error as a ``TargetError``."""
+        """Send through ``manager``, or over our own connections if it is None.
+
+        Each error is raised as a ``TargetError``, except those of the application.
+        """
         exchange = Exchange(deadline, self._opener, _opening(request, deadline))
         if isinstance(deadline, AbortableDeadline):
             self._abort_scopes[id(deadline.scope)] = deadline.scope

@@ -227,7 +227,10 @@ def _compare(operator: str, number: float, key: str) -> Evaluate:
 
 
 def compile_range(rules: Sequence[Value], cache: ClosureCache) -> Optional[Evaluate]:
-    """Compile the rules of an ``and`` if they are a lower and an upper bound of one variable, else return None."""
+    """Compile the rules of an ``and`` if they are a lower and an inclusive upper bound of one variable.
+
+    Otherwise return None.
+    """
     if len(rules) != 2:
         return None
     low, high = _comparison_in(rules[0]), _comparison_in(rules[1])
@@ -247,7 +250,7 @@ def _comparison_in(rule: Value) -> Optional[_Comparison]:
 
 
 def _between(operator: str, low: float, high: float, key: str) -> Evaluate:
-    """``low < variable``, or ``<=``, and ``variable <= high``."""
+    """Return the closure for ``low < variable <= high``; ``operator`` is the first one, ``<`` or ``<=``."""
     compare, compare_converted = _COMPARISONS[operator]
 
     def evaluate(data: Variables) -> bool:

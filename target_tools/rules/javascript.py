@@ -1,8 +1,8 @@
 """JavaScript's conversions, equality and order, for JSON values.
 
 Rules are written for JavaScript, where ``"5" == 5`` and ``null < 1`` are true, and both ``"abc" < 5`` and
-``"abc" >= 5`` are false. Each function implements one of its abstract operations (ECMA-262, chapter 7) for these
-types:
+``"abc" >= 5`` are false. The functions implement JavaScript's abstract operations (ECMA-262, chapter 7), its
+operators, and some of its built-in functions, for these types:
 
     undefined   UNDEFINED
     null        None

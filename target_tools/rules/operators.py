@@ -111,7 +111,10 @@ def _variadic(function: Callable[[List[Value]], Value]) -> Operator:
 
 
 def _short_circuit(stop: bool) -> Operator:
-    """Return the operator that evaluates to its first term that is true, or false, as ``stop``, else to its last."""
+    """Return the operator ``or`` if ``stop`` is True, else ``and``.
+
+    It evaluates to its first term that is true (``or``) or false (``and``), otherwise to its last term.
+    """
 
     def operator(terms: Arguments) -> Evaluate:
         if len(terms) < 2:

@@ -111,7 +111,7 @@ class Minimum(Constraint):
 
 
 class Pattern(Constraint):
-    """A regular expression that a text must contain a match of. Compiled on first use."""
+    """A regular expression that must match somewhere in a text. Compiled on first use."""
 
     requirement = "must be a follow pattern or equal to"
 

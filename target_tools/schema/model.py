@@ -2,7 +2,7 @@
 
 Values that application code sets are validated, on construction and on assignment. Values
 that a server sends are not validated, so that older clients keep working when the API
-grows; only objects and lists must be where the schema has them.
+grows. Only a field that the schema declares as an object or a list must contain one, or null.
 """
 
 import datetime
@@ -93,7 +93,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
-    #: Whether the constructor creates the ``__dict__``, which is faster for models that each call reads as a dict.
+    #: Whether the constructor creates the ``__dict__``. That is faster for models that every call reads as a dict.
     _is_read_as_dict: ClassVar[bool] = False
 
     _names: ClassVar[Dict[str, str]] = {}

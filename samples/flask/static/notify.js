@@ -4,7 +4,7 @@ const offer = document.getElementById("offer");
 async function notify(type) {
   const tokens = JSON.parse(offer.dataset[type]);
   if (!tokens.length) {
-    return; // no activity measures clicks
+    return; // nothing to report, for example because no activity measures clicks
   }
   const body = JSON.stringify({ type, tokens, state: offer.dataset.state });
   await fetch("/notify", { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true });
