@@ -86,7 +86,7 @@ class TargetClient(ClientCalls):
     ) -> ClientT: ...
     @classmethod
     def create(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientT:
-        """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
+        """Return a client. ``client_ready`` is emitted 0.1 s later; if it is on-device, 0.1 s after its first artifact.
 
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.
@@ -137,9 +137,10 @@ class TargetClient(ClientCalls):
     def stats(self) -> Dict[str, int]:
         """Return the counters of this process, and its calls in progress.
 
-        ``calls``, ``failures``, ``retries``, ``invalid_hints``; the ``pending`` and ``running`` calls with a
-        callback, the ``threads`` that execute them, and how many such calls were ``refused`` by a full queue or
-        ``dropped`` by ``close``.
+        ``calls``, ``failures``, ``retries``, ``invalid_hints``; ``undelivered`` requests with notifications; the
+        ``pending`` and ``running`` calls with a callback, the ``threads`` that execute them, those of them that are
+        ``blocked`` by a name lookup or a connection, and how many such calls were ``refused`` by a full queue or
+        ``dropped`` by ``close``; the ``abandoned`` network operations that no call waits for any more.
         """
         return self._processes.get().stats()
 

@@ -82,7 +82,8 @@ class Runtime:
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
-        # Opening a connection to a cluster may take a third of the timeout; after half of that the cluster is lost.
+        # Opening a connection to a cluster may take a third of the timeout. A failure of a call that had less than half
+        # of that does not show that the cluster is down.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
         #: The source of the rule artifact; None for a server-side client.
         self.artifacts: Optional[ArtifactSource] = None

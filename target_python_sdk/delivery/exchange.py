@@ -138,7 +138,7 @@ def is_answer(request_id: Optional[str], body: bytes) -> bool:
 
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:
-    """Return the edge's answer. Raises an error for any other status or body."""
+    """Return the edge's answer. Raises an error for a status other than 2xx, and for a body that is not an answer."""
     return DeliveryResponse.from_dict(_json_body(reply))
 
 

@@ -258,7 +258,7 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 
 
 def _event_suggestion(name: str) -> str:
-    """Return a hint with the two events at most that ``name`` may be meant for; empty for an event of an application.
+    """Return a hint that names up to two events that ``name`` may stand for; empty for an event of an application.
 
     The name may be similar to theirs, or one of their words.
     """

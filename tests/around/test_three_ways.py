@@ -155,8 +155,8 @@ def test_only_the_edge_decides_remote_activities(client: TargetClient) -> None:
     answer: Any = client.get_offers(call)
     assert (answer.response.status, answer.meta["remote_mboxes"]) == (206, ["loyalty-offer"])
     assert offers(client, request, "on-device") == {"MboxResponse loyalty-offer": []}
-    edges = {"MboxResponse loyalty-offer": [("html", "<div>We pay the postage</div>")]}
-    assert offers(client, request, "hybrid") == offers(client, request, "server-side") == edges
+    from_the_edge = {"MboxResponse loyalty-offer": [("html", "<div>We pay the postage</div>")]}
+    assert offers(client, request, "hybrid") == offers(client, request, "server-side") == from_the_edge
 
 
 def test_the_binary_artifact_gives_the_same_offers() -> None:

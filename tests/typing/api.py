@@ -488,5 +488,5 @@ class Subclass(TargetClient):
 
 
 def subclasses() -> None:
-    """``create`` returns the class that it is called of."""
+    """``create`` returns an instance of the class that it is called on."""
     assert_type(Subclass.create(client="acmeclient", organization_id="1234567890@AdobeOrg"), Subclass)
