@@ -86,7 +86,7 @@ class TargetClient(ClientCalls):
     ) -> ClientT: ...
     @classmethod
     def create(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientT:
-        """Return a client. ``client_ready`` is emitted 0.1 s later; if it is on-device, 0.1 s after its first artifact.
+        """Return a client. ``client_ready`` is emitted 0.1 s later, but not before an on-device client has an artifact.
 
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.

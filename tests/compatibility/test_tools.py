@@ -598,7 +598,7 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
     (APPLE.format("iPad; CPU OS 16_6 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPad"),
     (APPLE.format("iPod touch; CPU iPhone OS 12_5 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPod"),
     ("Mozilla/5.0 (Windows NT 10.0; Trident/8.0; rv:11.0) like Gecko", "IE", 11, "Windows", "Desktop"),
-    # 1.1.0's Chrome Mobile is Chrome; the device has the same name.
+    # 1.1.0 called this browser Chrome Mobile; the device is the same.
     (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 Chrome/120.0.0.0 Mobile Safari/537.36",
         "Chrome", 120, "Android", "Pixel 8",
