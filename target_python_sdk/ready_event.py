@@ -4,7 +4,7 @@ Adobe's examples use the variable ``target_client`` inside the subscriber, so ``
 the event has a subscriber, a thread waits for that moment.
 
 * If the script ends earlier, the exit waits for the event, for at most ``shutdown_timeout``.
-* A process that is forked earlier emits the event with its first call.
+* A process that is forked earlier emits the event after its first call.
 * If no thread can be started, the first call after that moment emits the event, or else the exit.
 """
 

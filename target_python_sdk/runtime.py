@@ -107,7 +107,7 @@ class Runtime:
         """Request the hint in the background.
 
         Device ids that this process creates contain the cluster that will store the visitor's profile. An on-device
-        client never calls the edge, so it would not learn a cluster. Therefore it makes one request per process. No
+        client decides without the edge, so it would learn no cluster. Therefore it makes one request per process. No
         call waits for the answer: closing the client, or the end of the process, aborts the request. Without a hint in
         the device id, the edge still finds the profile.
         """

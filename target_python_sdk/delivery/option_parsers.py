@@ -159,7 +159,7 @@ def _domain(value: OptionValue) -> Optional[Tuple[str, Optional[int]]]:
     return (found["host"].strip("[]"), port) if port is None or 0 < port < 65536 else None
 
 
-#: Parses ``host[:port]`` into host and port. An IPv6 address stands in brackets.
+#: Parses ``host[:port]`` into host and port. An IPv6 address is written in brackets.
 domain = parser("host or host:port, without scheme, path and user", _domain)
 #: Parses a host with an optional path, scheme and port.
 cdn = parser(

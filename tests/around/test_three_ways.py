@@ -268,7 +268,7 @@ def test_a_polling_client_uses_new_activities() -> None:
         assert eventually(lambda: offers(client, request, "on-device") == two)
 
 
-def test_the_demo_decides_where_it_reports() -> None:
+def test_the_demo_reports_correctly_where_each_case_is_decided() -> None:
     with LocalEdge() as edge:
         results = compare_methods(edge)
     assert [(method, mbox) for method, mbox, *_ in results] == list(CASES)

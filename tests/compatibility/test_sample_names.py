@@ -150,7 +150,7 @@ def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) ->
     assert two.body["id"]["tntId"] == first["id"]["tnt_id"]
 
 
-def test_views_come_by_callback(served: Served) -> None:
+def test_a_callback_receives_views(served: Served) -> None:
     """The callback is a ``functools.partial``; ``wait`` returns after it has stored the answer."""
     (view,) = served.browser().decisions("/views")["prefetch"]["views"]
     assert view["name"] == "checkout"
@@ -167,7 +167,7 @@ def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
     assert named(mbox).startswith("<div>")
 
 
-def test_attributes_come_by_callback(served: Served) -> None:
+def test_a_callback_receives_attributes(served: Served) -> None:
     """``as_object``, ``get_value`` and ``get_response`` of the object that the callback received."""
     flags = json.loads(served.browser().open("/flags"))
     assert flags["all"] == {"cdnHostname": "cdn.cloud.corp.net", "searchProviderId": 143, "hasLegacyAccess": False}

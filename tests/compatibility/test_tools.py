@@ -235,7 +235,7 @@ def test_small_checks_of_the_helper() -> None:
 
 
 def test_the_customer_ids_of_a_visitor() -> None:
-    """In front of those of the request, in either spelling, with the state as a number or as text."""
+    """They precede those of the request. Either spelling is read, and the state as a number or as text."""
     own = [CustomerId(id="z", integration_code="i", authenticated_state="unknown")]
     for key in ("customer_ids", "customerIDs"):
         ids = {"a": {"id": "1", "authState": "1"}, "b": {"id": "2", "authState": 0}, "c": "x"}
