@@ -21,7 +21,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     edge.add_argument("--port", type=_port, default=0, help="default: 0, which selects a free port")
     edge.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     edge.add_argument(
-        "--organization-id", metavar="ID", default=ORGANIZATION_ID, help="can read rules.bin; default: %(default)s"
+        "--organization-id",
+        metavar="ID",
+        default=ORGANIZATION_ID,
+        help="the organization whose clients can read rules.bin; default: %(default)s",
     )
     edge.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
     commands.add_parser("demo", help="run the documented examples against a local edge")

@@ -86,7 +86,7 @@ class TargetClient(ClientCalls):
     ) -> ClientT: ...
     @classmethod
     def create(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientT:
-        """Return a client that is ready for calls. ``client_ready`` is emitted 0.1 s later.
+        """Return a client. ``client_ready`` is emitted 0.1 s later, but not before an on-device client has an artifact.
 
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.
@@ -137,14 +137,15 @@ class TargetClient(ClientCalls):
     def stats(self) -> Dict[str, int]:
         """Return the counters of this process, and its calls in progress.
 
-        ``calls``, ``failures``, ``retries``, ``invalid_hints``; the ``pending`` and ``running`` calls with a
-        callback, the ``threads`` that execute them, and how many such calls were ``refused`` by a full queue or
-        ``dropped`` by ``close``.
+        ``calls``, ``failures``, ``retries``, ``invalid_hints``; ``undelivered`` requests with notifications; the
+        ``pending`` and ``running`` calls of the workers, the number of their ``threads``, those of them that are
+        ``blocked`` by a name lookup or a connection, and how many calls were ``refused`` by a full queue or
+        ``dropped`` by ``close``; the ``abandoned`` network operations that no call waits for any more.
         """
         return self._processes.get().stats()
 
     def flush(self, timeout: Optional[float] = None) -> bool:
-        """Wait until every call with a callback that was made before is done.
+        """Wait until all earlier calls with a callback, awaited calls and background notifications are done.
 
         ``timeout`` is in milliseconds; None waits without a limit. Returns False if some calls were not done in
         time; they continue.

@@ -1,9 +1,9 @@
 """Logs each outage of an origin in two lines, however many calls and notifications fail.
 
-The first failure that has no other report is a line with its cause: a call that is answered without offers, a lost
-notification, or the opening of the circuit. Later failures are details until the origin answers again, except the first
-with another cause while the circuit is closed. The closing of the circuit is the second line. If the circuit did not
-open, there is no second line unless notifications were lost.
+The first line names the cause of the first failure that no exception reports to the application: of a call that is
+answered without offers, a lost notification, or the opening of the circuit. Later failures are details until the
+origin answers again, except the first with another cause while the circuit is closed. The closing of the circuit is
+the second line. If the circuit did not open, there is no second line unless notifications were lost.
 """
 
 from typing import Dict

@@ -77,7 +77,7 @@ class PreparedCall(Generic[ResultT]):
         self._http = None if self._remote is None else delivery_request(prepared, runtime.settings)
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
-        """Return the parts that cannot be decided on-device if the edge decides; None for an on-device decision.
+        """If the edge decides, return the parts that cannot be decided on-device; None for an on-device decision.
 
         In a hybrid call, the edge decides if it is needed for any part. It also decides without an artifact, and for a
         preview or QA mode.

@@ -4,7 +4,7 @@ Adobe's examples use the variable ``target_client`` inside the subscriber, so ``
 the event has a subscriber, a thread waits for that moment.
 
 * If the script ends earlier, the exit waits for the event, for at most ``shutdown_timeout``.
-* A process that is forked earlier emits the event with its first call.
+* A process that is forked earlier emits the event after its first call.
 * If no thread can be started, the first call after that moment emits the event, or else the exit.
 """
 
@@ -22,14 +22,14 @@ from target_tools.concurrency.threads import is_about_to_fork, start_thread
 class ReadyEvent:
     """One ``client_ready`` event.
 
-    ``unclaimed`` is shared by the parent's object and those of forked children in one process.
+    In a forked child, ``unclaimed`` is shared by the inherited object and the one that ``for_this_process`` made.
     """
 
     def __init__(
         self, emit: Callable[[], None], shutdown_timeout: float, unclaimed: Optional[List[bool]] = None
     ) -> None:
         self._emit = emit
-        #: Seconds that the exit waits for a subscriber that runs.
+        #: Seconds that the exit waits for a running subscriber.
         self._exit_wait = self._shutdown_timeout = shutdown_timeout
         self._pid = os.getpid()
         self._due = Deadline.after(CLIENT_READY_DELAY)

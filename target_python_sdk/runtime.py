@@ -82,7 +82,8 @@ class Runtime:
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
-        # Opening a connection to a cluster may take a third of the timeout; after half of that the cluster is lost.
+        # Opening a connection to a cluster may take a third of the timeout. A failure of a call that had less than half
+        # of that does not show that the cluster is down.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
         #: The source of the rule artifact; None for a server-side client.
         self.artifacts: Optional[ArtifactSource] = None
@@ -106,7 +107,7 @@ class Runtime:
         """Request the hint in the background.
 
         Device ids that this process creates contain the cluster that will store the visitor's profile. An on-device
-        client never calls the edge, so it would not learn a cluster. Therefore it makes one request per process. No
+        client decides without the edge, so it would learn no cluster. Therefore it makes one request per process. No
         call waits for the answer: closing the client, or the end of the process, aborts the request. Without a hint in
         the device id, the edge still finds the profile.
         """

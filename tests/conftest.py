@@ -96,7 +96,7 @@ guard = MarkerGuard()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Install the guard, except to measure coverage.
+    """Install the guard, except while coverage is measured.
 
     While an audit hook runs, CPython 3.11 fails to set a trace function in another thread.
     """

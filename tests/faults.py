@@ -121,7 +121,7 @@ def _answers(body: bytes, status: int = 200) -> Callable[[], Handler]:
     return lambda: answer(body, status)
 
 
-#: All faults. The limits in tests are below these sizes: 8 MiB, a hundred headers, depth 64.
+#: All faults. Those about sizes exceed the SDK's limits: 8 MiB, a hundred headers, a nesting depth of 100.
 FAULTS: Tuple[Fault, ...] = (
     # the connection
     Fault("early_close", "closes as soon as the client has connected", _early_close),

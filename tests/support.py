@@ -105,9 +105,10 @@ class Interrupt(Exception):
 
 
 def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
-    """Call ``act`` and raise at an instruction of the code in ``folder``, counted from 0. Return whether it came to it.
+    """Call ``act``, and raise ``Interrupt`` at an instruction, counted from 0, of the code in ``folder``.
 
-    Code that runs in other threads is not interrupted, as signal handlers run in the main thread only.
+    Return whether that instruction was reached. Code in other threads is not interrupted, because signal handlers run
+    in the main thread only.
     """
     left = instruction
 
@@ -123,7 +124,7 @@ def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
         return trace
 
     previous = sys.gettrace()
-    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks only in ``settrace`` whether a frame wants opcodes
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 checks this only in ``settrace``
     sys.settrace(trace)
     try:
         act()

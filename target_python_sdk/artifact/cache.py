@@ -247,7 +247,7 @@ def _remove_temp_files(path: str) -> None:
 
 
 def _check_file_permissions(status: os.stat_result, path: str) -> None:
-    """Raise ``OSError`` for a file that must not decide anything: not regular, not ours, or writable by anyone."""
+    """Raise ``OSError`` for a file not to be trusted: not regular, owned by another user, or writable by anyone."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is not a regular file")
     get_user_id = getattr(os, "geteuid", None)  # file owners work differently on Windows

@@ -47,7 +47,7 @@ DOWNLOAD_TIMEOUT = 30.0
 INITIAL_RETRY_DELAY = 1.0
 #: Relative random variation of the interval, so that processes do not poll at the same time.
 JITTER = 0.1
-#: Shortest polling interval in seconds: artifacts change once a minute at most. Loopback servers are exempt.
+#: Shortest polling interval in seconds. Loopback servers are exempt.
 MIN_POLLING_INTERVAL = 300.0
 
 #: Processes the outcome of a job. Returns the seconds until the next iteration, or None to stop.
@@ -124,7 +124,7 @@ class ArtifactSource:
 
     @property
     def polling_halted(self) -> bool:
-        """True if no further downloads will be made."""
+        """True if polling is off or was stopped, or no thread could be started for it yet."""
         return not self.interval or self._next_thread_start is not None or self._poller.stopped
 
     def trace_details(self) -> Mapping[str, Any]:
@@ -208,7 +208,7 @@ class ArtifactSource:
         return not self.interval and self.artifact is not None and not self.stale
 
     def _initial_delay(self) -> float:
-        """Return the seconds until a forked child's first download: when its parent's was due, or slightly earlier."""
+        """Return the seconds until the first download: 0, or slightly less than a parent or payload has set."""
         if self._due is None or self.stale:
             return 0.0
         # The jitter also spreads the downloads of children that are all late.

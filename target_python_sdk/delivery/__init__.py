@@ -1,1 +1,1 @@
-"""One call, from options to answer: parsed, prepared, exchanged, shaped. Does no I/O itself."""
+"""The steps of a call: parse its options, prepare its request, decide it on-device or send it to the edge."""

@@ -180,7 +180,7 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
-    """Log each key that is not sent once, with the known one that it may be meant for."""
+    """Log, once for each key, that it is unknown and not sent, with the known key that may be meant."""
     for place, key, known in unknown_keys(request):
         if log.first_time(("unknown key", key)):
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))

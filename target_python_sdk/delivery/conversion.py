@@ -204,7 +204,7 @@ def hint_text(value: Given) -> Optional[str]:
 
 
 def json_value(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
-    """Return ``value`` in the types that ``json`` writes. Raises ``_NotConvertible``, or returns ``value`` itself."""
+    """Return ``value`` in the types that ``json`` writes, unchanged if it has them. Raises ``_NotConvertible``."""
     kind = value.__class__
     if kind is str or kind is bool or value is None:
         return value

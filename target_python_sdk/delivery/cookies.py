@@ -43,7 +43,7 @@ Part = Tuple[str, str, float]
 
 
 def parse_target_cookie(value: Optional[str], now: float) -> Dict[str, str]:
-    """Return the values of the parts that have not expired by name. The last of two equal names wins."""
+    """Return, by name, the values of the parts that have not expired. The last of two equal names wins."""
     if not value:
         return {}
     whole = value[:MAX_PARSED_LENGTH].strip('"')

@@ -1,7 +1,7 @@
 """The exchange with the edge: its host, the HTTP request, the answer, and their log lines.
 
 The host of a request depends on the cluster that stores the visitor's profile. A visitor's hint is used for that call
-only. The client itself remembers only clusters that the edge has named.
+only. The client itself remembers only clusters that the edge has named; it starts with the one in its options, if any.
 
 At DEBUG level, the log shows the structure of requests and answers. Values that may identify a visitor are shown only
 with ``log_payloads``. Bodies are formatted only if the line is logged.
@@ -138,7 +138,7 @@ def is_answer(request_id: Optional[str], body: bytes) -> bool:
 
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:
-    """Return the edge's answer. Raises an error for any other status or body."""
+    """Return the edge's answer. Raises an error for a status other than 2xx, and for a body that is not an answer."""
     return DeliveryResponse.from_dict(_json_body(reply))
 
 

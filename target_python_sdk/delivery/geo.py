@@ -1,8 +1,8 @@
 """Looks up the location of an IP address at the CDN, for geo targeting.
 
 A lookup is made only if the artifact has rules or tokens about locations and the request's geo
-contains nothing but an IP address. A failed lookup is not an error: the location is then unknown,
-and the visitor still gets offers.
+has an IP address, but no coordinates, country, state or city. A failed lookup is not an error:
+the location is then unknown, and the visitor still gets offers.
 """
 
 import math
@@ -29,7 +29,7 @@ def geo_request(settings: ClientSettings) -> HttpRequest:
 
 
 def needs_lookup(geo: Geo) -> bool:
-    """Return whether only an IP address is known. A latitude of 0 counts as known."""
+    """Return whether an IP address is known, but no field that a lookup fills in. A latitude of 0 counts as known."""
     return bool(geo.ip_address) and all(getattr(geo, name) in (None, "") for name in _LOOKED_UP)
 
 

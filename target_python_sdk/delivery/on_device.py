@@ -24,7 +24,7 @@ class OnDeviceContext(NamedTuple):
 class Decision(NamedTuple):
     """The response of an on-device decision, and what else the client does after it."""
 
-    #: The request with the device id that was created for a new visitor.
+    #: The request; for a new visitor, with the device id that was created.
     prepared: PreparedRequest
     response: DeliveryResponse
     #: The parts that could not be decided.

@@ -159,7 +159,7 @@ def _domain(value: OptionValue) -> Optional[Tuple[str, Optional[int]]]:
     return (found["host"].strip("[]"), port) if port is None or 0 < port < 65536 else None
 
 
-#: Parses ``host[:port]`` into host and port. An IPv6 address stands in brackets.
+#: Parses ``host[:port]`` into host and port. An IPv6 address is written in brackets.
 domain = parser("host or host:port, without scheme, path and user", _domain)
 #: Parses a host with an optional path, scheme and port.
 cdn = parser(
@@ -170,7 +170,7 @@ cdn = parser(
 
 def url_or_file(option: str, value: OptionValue) -> str:
     """Parse an http or https URL, a ``file`` URL, or the path of a file. The last two become an absolute path."""
-    expected = "an http or https URL without credentials, or the path of a file that exists"
+    expected = "an http or https URL, or the path of a file that exists"
     value = os.fspath(value) if isinstance(value, os.PathLike) else plain(value)
     if isinstance(value, str) and re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is not None:
         return value
@@ -258,7 +258,7 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 
 
 def _event_suggestion(name: str) -> str:
-    """Return a hint with the two events at most that ``name`` may be meant for; empty for an event of an application.
+    """Return a hint that names up to two events that ``name`` may stand for; empty for an event of an application.
 
     The name may be similar to theirs, or one of their words.
     """

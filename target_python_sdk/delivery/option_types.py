@@ -320,7 +320,7 @@ class CallOptions(_CommonCallOptions, _RequestOption, total=False):
 
 
 class CallKeywords(_CommonCallOptions, total=False):
-    """The options of an awaited call as keyword arguments, in addition to a dict or instead of one."""
+    """The options of a call except ``callback`` as keyword arguments, in addition to a dict or instead of one."""
 
     request: Union[DeliveryRequest, RequestDict]
     """The request, as a model or a dict."""

@@ -82,7 +82,7 @@ class ClientSettings(NamedTuple):
     shutdown_timeout: float = 2.0
     #: The query of every call, with ``{}`` in place of the session id.
     query: str = ""
-    #: The TLS contexts that the options were checked with. While they exist, connections use them, too.
+    #: The TLS contexts that the options were checked with. Kept here, so that connections share them.
     tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:

@@ -246,7 +246,7 @@ def _mboxes(
 def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Optional[List[Notification]]:
     """Return the notifications that can be sent, with the id and the timestamp that they lack.
 
-    The others are logged and left out, as in 1.1.0. Raises ``OptionError`` if that leaves nothing to send.
+    The others are logged and left out, as in 1.1.0. Raises ``OptionError`` if none is left and no offers are requested.
     """
     sent, errors = [], []
     for position, notification in enumerate(request.notifications or ()):

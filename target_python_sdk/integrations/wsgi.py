@@ -103,7 +103,7 @@ class WsgiVisit:
         # Copy the values: a reference to the environ, which refers to this object, would create a reference cycle.
         self._environ = {name: environ[name] for name in ENVIRON_VARIABLES if name in environ}
         self._proxies = trusted_proxies
-        self._style = cookies
+        self._cookie_options = cookies
         #: The latest values of the visitor's cookies.
         self._cookies = request_cookies(environ, _COOKIES.values())
         self._answered: Dict[str, Tuple[str, int]] = {}
@@ -192,7 +192,7 @@ class WsgiVisit:
     def cookie_headers(self) -> List[Header]:
         """Return a ``Set-Cookie`` header for each stored cookie."""
         answered = dict(self._answered)  # a copy, because a worker may add a cookie
-        return [self._style.header(name, *cookie, self.https) for name, cookie in answered.items()]
+        return [self._cookie_options.header(name, *cookie, self.https) for name, cookie in answered.items()]
 
     def add_cookies_to(self, headers: List[Header]) -> List[Header]:
         """Return ``headers`` with the cookies, except those that the application sets itself."""

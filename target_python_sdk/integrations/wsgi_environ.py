@@ -23,7 +23,7 @@ ENVIRON_VARIABLES = (
 _COOKIE_LENGTH = 8192
 #: Maximum length of a URL in the schema.
 _URL_LENGTH = 4096
-#: Longer user agents are truncated. Browsers send a few hundred characters, and audiences use only those.
+#: Longer user agents are truncated. Browsers send only a few hundred characters.
 _USER_AGENT_LENGTH = 2048
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 #: Characters that are not quoted in a path, and in a query, which is already quoted.

@@ -39,7 +39,7 @@ def events_by_token(artifact: Artifact) -> Dict[str, RecordedEvent]:
 def reported_events(notifications: Sequence[Notification], known: Mapping[str, RecordedEvent]) -> List[RecordedEvent]:
     """Return the events that notifications report.
 
-    Raises ``OptionError`` for a notification that the API would reject, or that reports nothing.
+    Raises ``OptionError`` for a notification that the API would reject, or whose tokens do not fit it.
     """
     events = []
     for index, notification in enumerate(notifications):

@@ -33,7 +33,7 @@ class Connection:
         self._unread = b""
 
     def read_request(self) -> bytes:
-        """Return the bytes of the next request, or none if the client has closed the connection."""
+        """Return the bytes of the next request, or ``b""`` if the client has closed the connection."""
         while (size := request_size(self._unread)) is None:
             if not self._read_more():
                 return b""

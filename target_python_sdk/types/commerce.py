@@ -18,7 +18,7 @@ class Order(Model):
     """The total, in the currency of the reports."""
 
     purchased_product_ids: Optional[List[str]] = None
-    """The ids of the products: not blank, each up to 50 characters, separated by commas up to 250."""
+    """The ids of the products: not blank, each up to 50 characters, and up to 250 in all when joined by commas."""
 
     time: Optional[datetime.datetime] = None
     """The time of the order; a time without a zone is UTC."""

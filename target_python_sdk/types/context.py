@@ -63,7 +63,7 @@ class Browser(Model):
     """The languages the visitor prefers, as in an ``Accept-Language`` header."""
 
     web_gl_renderer: Annotated[Optional[str], JsonName("webGLRenderer")] = None
-    """WebGL's name of the graphics unit, which helps to identify models of a device."""
+    """The name of the graphics processor, as WebGL reports it. Helps to identify the model of the device."""
 
 
 class ClientHints(Model):
@@ -123,7 +123,7 @@ class MobilePlatform(Model):
     """The device, for the mobile channel."""
 
     device_name: Optional[str] = None
-    """Its model, as the Mobile SDK reports it; which helps to identify models of a device."""
+    """Its model name, as the Mobile SDK reports it. Helps to identify the model of the device."""
 
     device_type: Annotated[Optional[Choice], DeviceType, Required] = None
     """Phone or tablet."""
@@ -148,7 +148,7 @@ class Screen(Model):
     """In bits per pixel."""
 
     pixel_ratio: Optional[float] = None
-    """Device pixels per CSS pixel; which helps to identify models of a device."""
+    """Device pixels per CSS pixel. Helps to identify the model of the device."""
 
     orientation: Annotated[Optional[Choice], ScreenOrientationType] = None
     """The orientation of the screen."""

@@ -66,10 +66,10 @@ class ResponseMeta(_StaleMeta):
     """The method that was used."""
 
     remote_mboxes: List[str]
-    """The mboxes whose rules only the edge can decide."""
+    """The mboxes that only the edge can decide."""
 
     remote_views: List[str]
-    """The views whose rules only the edge can decide."""
+    """The views that only the edge can decide."""
 
 
 class _EnvelopeKey(Generic[T]):
@@ -131,7 +131,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
     """The state for the visitor object in the page."""
 
     request = _RequestKey()
-    """The request that was sent."""
+    """The request that was sent or decided on-device, with its defaults filled in."""
 
     target_cookie = _RequiredKey[TargetCookie]()
     """The cookie with the session and the device id."""

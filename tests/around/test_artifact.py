@@ -63,7 +63,7 @@ def shape(value: Any, path: str = "") -> Set[str]:
 
 #: Paths of real artifacts that the sample does not have: it has no remote activities, properties or audiences.
 ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[].selector")
-#: The metrics of mboxes are those of views.
+#: Mboxes of real artifacts have no metrics, so those of ours are compared with the metrics of views.
 METRICS = (".rules.mboxes.*[].consequence.metrics[]", ".rules.views.*[].consequence.metrics[]")
 
 

@@ -205,7 +205,7 @@ def test_default_content_is_an_option_without_content(caller: Caller) -> None:
     assert list(found["options"][0]) == ["responseTokens"]
 
 
-def test_a_regional_mbox_shows_the_first_activity_and_a_page_load_all() -> None:
+def test_an_mbox_shows_the_first_activity_and_a_page_load_all() -> None:
     activities = [
         {"id": number, "locations": ["m", "target-global-mbox"], "experiences": [{"offer": {"html": str(number)}}]}
         for number in (1, 2)

@@ -155,8 +155,8 @@ def test_only_the_edge_decides_remote_activities(client: TargetClient) -> None:
     answer: Any = client.get_offers(call)
     assert (answer.response.status, answer.meta["remote_mboxes"]) == (206, ["loyalty-offer"])
     assert offers(client, request, "on-device") == {"MboxResponse loyalty-offer": []}
-    edges = {"MboxResponse loyalty-offer": [("html", "<div>We pay the postage</div>")]}
-    assert offers(client, request, "hybrid") == offers(client, request, "server-side") == edges
+    from_the_edge = {"MboxResponse loyalty-offer": [("html", "<div>We pay the postage</div>")]}
+    assert offers(client, request, "hybrid") == offers(client, request, "server-side") == from_the_edge
 
 
 def test_the_binary_artifact_gives_the_same_offers() -> None:
@@ -268,7 +268,7 @@ def test_a_polling_client_uses_new_activities() -> None:
         assert eventually(lambda: offers(client, request, "on-device") == two)
 
 
-def test_the_demo_decides_where_it_reports() -> None:
+def test_the_demo_reports_correctly_where_each_case_is_decided() -> None:
     with LocalEdge() as edge:
         results = compare_methods(edge)
     assert [(method, mbox) for method, mbox, *_ in results] == list(CASES)

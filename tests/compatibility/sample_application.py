@@ -1,4 +1,4 @@
-"""A Flask application as users of 1.1.0 have it: with 1.1.0's names, in each of the ways its documentation shows.
+"""A Flask application like those of 1.1.0's users. It makes calls in each way that 1.1.0's documentation shows.
 
 It uses only names of 1.1.0, and must not use newer ones.
 """
@@ -62,7 +62,7 @@ class Shop:
         )
 
     def options(self, delivery_request: DeliveryRequest, **more: Any) -> Dict[str, Any]:
-        """The options of a call; one of them is a name that the sample had and the SDK never read."""
+        """Return the options of a call. 1.1.0's sample had ``location_hint_cookie``, which the SDK never read."""
         return {
             "request": delivery_request,
             "target_cookie": request.cookies.get(TARGET_COOKIE),
@@ -71,20 +71,20 @@ class Shop:
         }
 
     def on_answer(self, request_id: str, answer: Any) -> None:
-        """Keep what came."""
+        """Store the answer."""
         self.results[request_id] = answer
 
     def on_error(self, request_id: str, error: Any) -> None:
-        """Keep why nothing came."""
+        """Store the error."""
         self.results[request_id] = {"error": str(error)}
 
     def waited(self, request_id: str, async_result: Any) -> Any:
-        """Return the arguments that the callbacks received."""
+        """Wait for a call, and return the answer or error that a callback has stored."""
         async_result.wait()
         return self.results.pop(request_id)
 
     def callbacks(self, request_id: str) -> Dict[str, Any]:
-        """The options that make a call come back at once."""
+        """Return the options with which a call returns at once."""
         return {
             "callback": functools.partial(self.on_answer, request_id),
             "err_callback": functools.partial(self.on_error, request_id),
@@ -92,7 +92,7 @@ class Shop:
 
 
 def answered(envelope: Any) -> Any:
-    """The decisions as a text, with the cookies that belong to them."""
+    """Return the decisions as text, with the cookies to set."""
     if "error" in envelope:
         return envelope["error"], 502
     response = make_response(envelope.get("response").to_str())
@@ -119,7 +119,7 @@ def notification(document: Dict[str, Any]) -> Notification:
 
 
 def create_application(options: Dict[str, Any]) -> Flask:
-    """The application, whose client has these options."""
+    """Return the application. Its client has these options."""
     application = Flask(__name__)
     application.shop = shop = Shop(options)  # type: ignore[attr-defined]
 

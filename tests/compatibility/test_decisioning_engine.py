@@ -85,14 +85,14 @@ def edge():
 
 
 def config_for(cdn=None, client="acmeclient", **options):
-    """A configuration that downloads from ``cdn``, or nothing from anywhere."""
+    """Return a configuration that downloads from ``cdn``. Without one, downloads fail."""
     there = {"cdn_base_path": "http://" + ("127.0.0.1:9" if cdn is None else cdn.domain)}
     return DecisioningConfig(client, ORGANIZATION, **{**there, **options})
 
 
 @pytest.fixture
 def engine_of():
-    """Makes engines that are initialized, and stops them."""
+    """A function that creates and initializes engines, which are stopped afterwards."""
     made = []
 
     def make(cdn=None, client="acmeclient", **options):
@@ -107,12 +107,12 @@ def engine_of():
 
 
 def deciding_by(document, **options):
-    """The options of an engine that decides by ``document`` and downloads nothing."""
+    """Return the options of an engine that decides with ``document`` and downloads nothing."""
     return {"artifact_payload": document, "polling_interval": 0, **options}
 
 
 def asked(*mboxes, **options):
-    """A request that executes these mboxes."""
+    """Return a request that executes these mboxes."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name=name, index=at) for at, name in enumerate(mboxes or [MBOX])])
     request = DeliveryRequest(context=Context(channel="web"), id=VisitorId(tnt_id="visitor-3.35_0"), execute=execute)
     return TargetDeliveryRequest(request, **options)
@@ -212,7 +212,7 @@ def test_signatures_are_those_of_1_1_0(path):
     assert str(inspect.Signature(bare)) == SIGNATURES[path]
 
 
-#: ``vars`` of 1.1.0's modules, but for what the modules imported.
+#: ``vars`` of 1.1.0's modules, without the names that they imported.
 CONSTANTS = {
     constants: {
         "ACTIVITY_DECISIONING_METHOD": "activity.decisioningMethod",
@@ -286,7 +286,7 @@ def test_constants_are_those_of_1_1_0(module):
     assert {name: value for name, value in vars(module).items() if name.isupper()} == CONSTANTS[module]
 
 
-def test_events_have_the_names_that_the_client_tells_of():
+def test_event_names_are_those_of_the_client():
     assert (events.ARTIFACT_DOWNLOAD_SUCCEEDED, events.ARTIFACT_DOWNLOAD_FAILED, events.GEO_LOCATION_UPDATED) == (
         client_events.ARTIFACT_DOWNLOAD_SUCCEEDED,
         client_events.ARTIFACT_DOWNLOAD_FAILED,
@@ -294,7 +294,7 @@ def test_events_have_the_names_that_the_client_tells_of():
     )
 
 
-def test_messages_and_kinds_of_places():
+def test_messages_and_request_types():
     texts = messages.MESSAGES
     assert texts["ARTIFACT_NOT_AVAILABLE"] == "The decisioning artifact is not available"
     assert texts["ERROR_MAX_RETRY"](3, "x") == "Unable to retrieve artifact after 3 retries: x"
@@ -344,7 +344,7 @@ def test_dicts_with_a_fixed_set_of_keys(kind):
     assert type(made.copy()) is dict
 
 
-def test_the_response_is_one_of_the_api_and_a_little_more():
+def test_the_response_is_a_delivery_response_with_remote_parts():
     made = DecisionProviderResponse(["a"], ["b"], 206, "id", VisitorId(tnt_id="x"), "acmeclient", "host")
     assert isinstance(made, DeliveryResponse)
     plain = DeliveryResponse(
@@ -358,7 +358,7 @@ def test_the_response_is_one_of_the_api_and_a_little_more():
     assert DecisionProviderResponse().remote_mboxes is None
 
 
-def test_configurations_and_requests_are_plain_attributes():
+def test_configurations_and_requests_have_plain_attributes():
     config = DecisioningConfig("acmeclient", ORGANIZATION)
     assert config.event_emitter("name", {}) is None
     given = {name: value for name, value in vars(config).items() if value is not None}
@@ -367,7 +367,7 @@ def test_configurations_and_requests_are_plain_attributes():
     assert vars(TargetDeliveryRequest("request", visitor="v"))["visitor"] == "v"
 
 
-# Pure functions, with what 1.1.0 gave
+# Pure functions, with the values that 1.1.0 returned
 
 
 def test_allocation():
@@ -379,7 +379,7 @@ def test_allocation():
     assert (allocation_provider.TOTAL_BUCKETS, allocation_provider.MAX_PERCENTAGE) == (10000, 100)
 
 
-def test_the_id_that_decides():
+def test_the_id_that_buckets_a_visitor():
     ids = [None, "", "abc", "abc.35_0", 5, "."]
     assert [allocation_provider.valid_tnt_id(one) for one in ids] == [None, None, "abc", "abc", None, ""]
     known = {"tnt_id": "a.35_0", "third_party_id": "t", "marketing_cloud_visitor_id": "m"}
@@ -474,16 +474,17 @@ def test_addresses_and_versions():
 
 
 @pytest.mark.process
-def test_importing_reads_nothing_until_something_is_used():
+def test_modules_are_imported_on_first_use():
     program = (
-        "import sys, target_decisioning_engine as door\n"
+        "import sys, target_decisioning_engine as package\n"
         "ours = ('urllib3', 'target_python_sdk', 'target_tools')\n"
         "assert not [name for name in sys.modules if name.startswith(ours)]\n"
-        "assert 'TargetDecisioningEngine' in dir(door) and not hasattr(door, 'artifact_provider')\n"
-        "door.TargetDecisioningEngine(None); door.constants.OK, door.events, door.enums, door.timings, door.messages\n"
+        "assert 'TargetDecisioningEngine' in dir(package) and not hasattr(package, 'artifact_provider')\n"
+        "package.TargetDecisioningEngine(None); package.constants.OK, package.events, package.enums\n"
+        "package.timings, package.messages\n"
         "assert 'urllib3' not in sys.modules\n"
-        "assert door.types.__name__ == 'target_decisioning_engine.types'\n"
-        "assert door.utils.get_rule_key({'ruleKey': 1}) == 1\n"
+        "assert package.types.__name__ == 'target_decisioning_engine.types'\n"
+        "assert package.utils.get_rule_key({'ruleKey': 1}) == 1\n"
     )
     done = run_python("-c", program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -493,7 +494,7 @@ def test_importing_reads_nothing_until_something_is_used():
 
 
 @server
-def test_an_engine_decides_by_what_it_downloads(edge, engine_of):
+def test_an_engine_decides_with_the_artifact_that_it_downloads(edge, engine_of):
     engine = engine_of(edge)
     answer = engine.get_offers(asked(session_id="session"))
     assert isinstance(answer, DecisionProviderResponse)
@@ -514,7 +515,7 @@ def test_an_engine_decides_by_what_it_downloads(edge, engine_of):
 
 
 @server
-def test_an_engine_asks_the_edge_for_nothing(engine_of, monkeypatch):
+def test_an_engine_sends_no_request_to_the_edge(engine_of, monkeypatch):
     started, start = [], Poller.start
 
     def noting(poller, *arguments):
@@ -527,11 +528,11 @@ def test_an_engine_asks_the_edge_for_nothing(engine_of, monkeypatch):
         engine.get_offers(asked())
         assert engine.has_remote_dependency(asked().request)["remote_needed"] is False
         assert [one.path.rpartition("/")[2] for one in cdn.requests] == ["rules.json"]
-    # The cluster would be asked for in a thread, and at a host that is not the CDN.
+    # A location hint would be requested in a thread, from a host other than the CDN.
     assert started == ["target-asksnothing-artifact"]
 
 
-def test_an_engine_decides_by_a_payload_without_a_thread(engine_of):
+def test_an_engine_decides_with_a_payload_without_a_thread(engine_of):
     document = artifact()
     engine = engine_of(client="nothread", **deciding_by(document))
     assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
@@ -567,7 +568,7 @@ def test_remote_mboxes_and_views(engine_of):
     assert engine.has_remote_dependency(page_load)["remote_mboxes"] == ["away"]
 
 
-def test_who_the_visitor_is(engine_of):
+def test_the_visitor_id_comes_from_the_options(engine_of):
     engine = engine_of(**deciding_by(artifact()))
 
     def identity(**options):
@@ -581,7 +582,7 @@ def test_who_the_visitor_is(engine_of):
     assert identity(customer_ids=customer) == identity(customer_ids=customer)
 
 
-def test_a_property_of_the_configuration_counts_where_the_request_names_none(engine_of):
+def test_the_configured_property_applies_if_the_request_has_none(engine_of):
     rules = [builders.rule("ours", propertyTokens=["p"]), builders.rule("all", activity=2)]
     engine = engine_of(**deciding_by(builders.artifact(home=rules), property_token="p"))
     assert shown(engine.get_offers(asked("home"))) == "ours"
@@ -591,7 +592,7 @@ def test_a_property_of_the_configuration_counts_where_the_request_names_none(eng
 
 
 @server
-def test_the_place_of_an_ip_address_is_looked_up(engine_of):
+def test_the_location_of_an_ip_address_is_looked_up(engine_of):
     events = []
     document = builders.artifact(home=builders.yes_or_no({"==": [{"var": "geo.city"}, "PARIS"]}))
     with LocalEdge(geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
@@ -605,8 +606,8 @@ def test_the_place_of_an_ip_address_is_looked_up(engine_of):
     assert (name, payload["geo_context"].city) == ("geo_location_updated", "PARIS")
 
 
-class Counting(urllib3.PoolManager):
-    """A pool manager of the application's that records where requests went."""
+class RecordingPoolManager(urllib3.PoolManager):
+    """An application's pool manager that records the paths of its requests."""
 
     def __init__(self):
         super().__init__()
@@ -619,7 +620,7 @@ class Counting(urllib3.PoolManager):
 
 @server
 def test_a_pool_manager_sends_every_request_of_the_engine(engine_of):
-    manager = Counting()
+    manager = RecordingPoolManager()
     activity = {
         "id": 1,
         "locations": ["home"],
@@ -642,7 +643,7 @@ def test_a_pool_manager_that_cannot_send_is_named():
         TargetDecisioningEngine(config_for(pool_manager=5)).initialize()
 
 
-def test_a_configuration_that_was_made_without_a_pool_manager_serves(engine_of):
+def test_a_configuration_without_the_attribute_pool_manager_works(engine_of):
     """As in a pickle of 1.1.0."""
     config = config_for(**deciding_by(builders.artifact(home=[builders.rule("ours")])))
     del config.pool_manager
@@ -652,7 +653,7 @@ def test_a_configuration_that_was_made_without_a_pool_manager_serves(engine_of):
     engine.stop_polling()
 
 
-# Artifacts that come, and do not
+# Downloads
 
 
 @server
@@ -724,8 +725,8 @@ def test_b44_times_are_seconds(engine_of):
         engine_of(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
     traced = asked("home")
     traced.request = DeliveryRequest.from_dict({**traced.request.to_dict(), "trace": {"authorization_token": "t"}})
-    of_a_day = engine_of(artifact_payload=document, polling_interval=3600)
-    trace = of_a_day.get_offers(traced).execute.mboxes[0].trace
+    hourly = engine_of(artifact_payload=document, polling_interval=3600)
+    trace = hourly.get_offers(traced).execute.mboxes[0].trace
     assert trace["artifact"]["pollingInterval"] == 3600000
     for name in ("polling_interval", "maximum_wait_ready"):
         with pytest.raises(OptionError, match=name):
@@ -742,7 +743,7 @@ def test_a_payload_of_another_major_version_is_refused():
 
 
 @pytest.mark.parametrize("name", ["client", "organization_id"])
-def test_a_configuration_that_cannot_be_used(name):
+def test_an_empty_client_or_organization_is_refused(name):
     config = config_for()
     setattr(config, name, "")
     with pytest.raises(OptionError) as raised:
@@ -916,7 +917,7 @@ def test_the_thread_of_a_garbage_collected_engine_ends():
         assert eventually(lambda: not threads_of("held"))
 
 
-#: A script that uses an engine; ``sys.argv`` names the CDN.
+#: A script that uses an engine. Its arguments are the CDN and the seconds that ``send_notification_func`` takes.
 SCRIPT = (
     "import sys, time\n"
     "from target_decisioning_engine import TargetDecisioningEngine\n"

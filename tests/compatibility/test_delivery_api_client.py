@@ -945,7 +945,7 @@ def workers():
 
 @pytest.mark.server
 def test_b4_a_client_per_call_leaks_no_thread(edge):
-    before = workers()  # that other tests have left
+    before = workers()  # left by other tests
     for _ in range(20):
         assert content(execute(client_of(edge), async_req=True).get(5)) == "<b>A</b>"
     assert edge.connections == 20

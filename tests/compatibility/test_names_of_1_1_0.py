@@ -35,7 +35,7 @@ def sections() -> Dict[str, str]:
 
 
 def listed(section: str) -> Iterator[Tuple[str, str]]:
-    """The names between backticks, with their arguments where those are given; ``a{b,c}`` is two."""
+    """Yield the names in backticks, with their arguments if there are any. ``a{b,c}`` stands for two names."""
     for text in re.findall(r"`([^`(][^`]*)`", section):
         for part in _expanded(text):
             for name, arguments in CALL.findall(_bare(part)):
@@ -43,7 +43,7 @@ def listed(section: str) -> Iterator[Tuple[str, str]]:
 
 
 def _bare(text: str) -> str:
-    """Without values and texts, in which no names are looked for."""
+    """Blank the values and strings in ``text``, so that no names are found in them."""
     text = re.sub(r"\"[^\"]*\"|'[^']*'", '""', text)
     return re.sub(r"(?<=\w)=(?:\{[^}]*\}|\[[^\]]*\]|[^,)\s]+)", "=0", text)
 

@@ -53,7 +53,7 @@ OFFERED = [name for name in NAMES if name.kind != "not offered"]
 NOT_OFFERED = [name for name in NAMES if name.kind == "not offered"]
 
 
-#: How to make what has a name only when it is made.
+#: Create an instance, for names that only instances have.
 INSTANCES: Dict[str, Callable[[], Any]] = {
     "ApiClient": ApiClient,
     "ApiException": lambda: ApiException(status=500, reason="x"),
@@ -96,7 +96,7 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 @pytest.mark.parametrize("name", OFFERED, ids=lambda name: name.whole)
 def test_a_name_that_is_offered_imports_with_its_signature(name: Name) -> None:
-    """For the classes "works" and "kept". A row about the same object as a new name has no signature."""
+    """Rows of the kinds "works" and "kept". A row with the note "The same object" has no signature."""
     value = found(name.module, name.name)
     if not name.note.startswith("The same object"):
         assert signature_of(value) == name.signature
@@ -114,14 +114,14 @@ def test_a_class_is_the_same_object_as_its_new_home() -> None:
 
 @pytest.mark.parametrize("name", NOT_OFFERED, ids=lambda name: name.whole)
 def test_a_name_that_is_not_offered_does_not_import(name: Name) -> None:
-    """The row names the replacement."""
+    """The row has a note about the replacement."""
     with pytest.raises((ImportError, AttributeError)):
         found(name.module, name.name)
     assert len(name.note) > 20
 
 
 def test_every_replacement_named_in_a_note_exists() -> None:
-    """A dotted name in a note leads somewhere."""
+    """Each dotted name in a note can be imported."""
     for note in {name.note for name in NOT_OFFERED}:
         for text in re.findall(r"`(target_\w+(?:\.\w+)+)`", note):
             module, _, own = text.rpartition(".")
@@ -129,7 +129,7 @@ def test_every_replacement_named_in_a_note_exists() -> None:
 
 
 def found_somewhere(module: str, name: str) -> bool:
-    """Whether ``module.name`` is an object, be ``module`` a module or a class in one."""
+    """Return whether ``module.name`` exists. ``module`` may also be a class in a module."""
     try:
         found(module, name)
     except ImportError:
@@ -139,13 +139,13 @@ def found_somewhere(module: str, name: str) -> bool:
 
 
 def test_no_name_is_in_two_rows() -> None:
-    """A name is one thing."""
+    """Each name has one row."""
     whole = [name.whole for name in NAMES]
     assert sorted(whole) == sorted(set(whole))
 
 
-def test_every_constant_dict_of_texts_has_its_keys() -> None:
-    """The keys that a note lists are the keys that are there."""
+def test_each_messages_dict_has_the_keys_in_its_note() -> None:
+    """The note lists all keys of ``MESSAGES``, and no others."""
     for name in OFFERED:
         if name.name == "MESSAGES":
             assert sorted(found(name.module, name.name)) == sorted(re.findall(r"`([A-Z_]+)`", name.note)), name.whole

@@ -112,7 +112,7 @@ def test_on_device_notifications_are_sent_by_a_patched_send_notifications():
     assert (options["session_id"], options["visitor"], options["target_location_hint"]) == ("s-1", None, "35")
 
 
-def test_a_subclass_can_pass_on_device_notifications_on():
+def test_a_subclass_can_forward_on_device_notifications():
     accepted = []
 
     class Recording(TargetClient):

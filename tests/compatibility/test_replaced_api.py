@@ -1,4 +1,4 @@
-"""A test that replaced ``DeliveryApi.execute`` or ``ApiClient.request`` of 1.1.0 goes on working."""
+"""Tests that replace ``DeliveryApi.execute`` or ``ApiClient.request``, as for 1.1.0, still work."""
 
 import asyncio
 import contextvars
@@ -91,7 +91,7 @@ def test_a_replaced_execute_answers(form, method, client, server):
     assert len(server.requests) == 1
 
 
-def test_execute_gets_no_version_where_the_client_has_none(server):
+def test_execute_gets_no_version_if_the_client_has_none(server):
     seen = []
 
     def execute(self, ims_org_id, session_id, delivery_request):
@@ -130,7 +130,7 @@ def test_an_api_exception_reaches_the_caller_as_one(form, method, client):
 
 
 @every_form
-def test_an_error_of_the_tree_is_the_callers_unchanged(form, client):
+def test_an_error_of_the_sdk_reaches_the_caller_unchanged(form, client):
     error = DeadlineExceeded("late")
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
         with pytest.raises(DeadlineExceeded) as caught:
@@ -140,7 +140,7 @@ def test_an_error_of_the_tree_is_the_callers_unchanged(form, client):
 
 @every_form
 @pytest.mark.parametrize("error", [KeyError("somebody-4711"), delivery_api_client.ApiTypeError("wrong")])
-def test_another_exception_is_the_cause_of_one_of_the_tree(form, error, client):
+def test_another_exception_is_the_cause_of_a_transport_error(form, error, client):
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
         with pytest.raises(TransportError, match=type(error).__name__) as caught:
             form(client, "get_offers", offers())
@@ -161,7 +161,7 @@ def test_an_interrupt_passes_unchanged(client):
             client.get_offers(offers())
 
 
-def test_a_failed_replacement_is_answered_by_default_where_that_was_asked_for(server):
+def test_on_error_default_applies_to_a_failed_replacement(server):
     with client_of(server, on_error="default") as client:
         with mock.patch.object(DeliveryApi, "execute", side_effect=ApiException(status=500, reason="down")):
             assert isinstance(client.get_offers(offers()).error, HttpStatusError)
@@ -188,7 +188,7 @@ def test_a_replaced_execute_runs_in_the_usual_thread_and_context(form, client):
     assert (thread == threading.get_ident()) is (form is blocking)
 
 
-def test_notifications_of_decisions_made_here_are_sent_by_it():
+def test_a_replaced_execute_sends_on_device_notifications():
     with LocalEdge(
         {"activities": [{"id": 1, "locations": ["home"], "experiences": [{"offer": {"html": "x"}}]}]}
     ) as edge:
@@ -204,7 +204,7 @@ def test_notifications_of_decisions_made_here_are_sent_by_it():
         assert edge.notifications == []
 
 
-# A class in its place
+# A replacement of the class
 
 
 class Canned(DeliveryApi):
@@ -218,7 +218,7 @@ class Canned(DeliveryApi):
 @pytest.mark.parametrize(
     "place", ["delivery_api_client", "delivery_api_client.api", "delivery_api_client.api.delivery_api"]
 )
-def test_a_class_in_its_place_answers(form, place, client, server, monkeypatch):
+def test_a_replacement_class_answers(form, place, client, server, monkeypatch):
     monkeypatch.setattr(place + ".DeliveryApi", Canned)
     assert form(client, "get_offers", offers())["response"].client == "canned"
     monkeypatch.undo()
@@ -226,7 +226,7 @@ def test_a_class_in_its_place_answers(form, place, client, server, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_a_method_of_a_base_class_in_its_place_answers(client, monkeypatch):
+def test_a_patched_method_of_a_replacement_class_answers(client, monkeypatch):
     monkeypatch.setattr(delivery_api_client, "DeliveryApi", Canned)
     monkeypatch.setattr(Canned, "execute", lambda *_, **__: DeliveryResponse(status=200, client="patched"))
     assert client.get_offers(offers())["response"].client == "patched"
@@ -242,7 +242,7 @@ def rest_response(status=200, **content):
 
 @every_form
 @every_call
-def test_a_replaced_request_is_what_the_genuine_execute_sends_by(form, method, client, server):
+def test_the_original_execute_sends_with_a_replaced_request(form, method, client, server):
     reply = rest_response(status=200, client="from-request")
     with mock.patch.object(ApiClient, "request", return_value=reply) as request:
         envelope = form(client, method, {**CALLS[method](), "session_id": "s1"})
@@ -257,7 +257,7 @@ def test_a_replaced_request_is_what_the_genuine_execute_sends_by(form, method, c
     assert server.requests == []
 
 
-def test_a_request_that_raises_is_explained(client):
+def test_a_replaced_request_that_fails_raises_an_sdk_error(client):
     with mock.patch.object(ApiClient, "request", side_effect=ApiException(status=0, reason="no route")):
         with pytest.raises(ApiException, match="no route"):
             client.get_offers(offers())
@@ -274,7 +274,7 @@ def test_a_replaced_call_api_answers(form, client, server):
     assert server.requests == []
 
 
-def test_a_replacement_that_calls_the_original_asks_the_same_host(client, server):
+def test_a_replacement_that_calls_the_original_uses_the_same_host(client, server):
     original = ApiClient.request
     with mock.patch.object(ApiClient, "request", autospec=True, side_effect=original) as request:
         assert client.get_offers(offers())["response"].status == 200

@@ -27,7 +27,7 @@ METHODS = ("server-side", "on-device", "hybrid")
 
 
 class Browser:
-    """It keeps cookies, and sends them along."""
+    """An HTTP client that stores cookies and sends them, like a browser."""
 
     def __init__(self, address: str) -> None:
         self.jar = CookieJar()
@@ -35,7 +35,7 @@ class Browser:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
 
     def open(self, path: str, document: Optional[Dict[str, Any]] = None) -> str:
-        """The body of a page, or of the answer to JSON that is posted."""
+        """Return the body of a page, or of the answer to posted JSON."""
         body = None if document is None else json.dumps(document).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "Mozilla/5.0 Firefox/130.0"}
         with self._opener.open(urllib.request.Request(self._address + path, body, headers), timeout=20) as answer:
@@ -43,18 +43,18 @@ class Browser:
             return text
 
     def decisions(self, path: str, document: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        """Return the value of a text that ``to_str`` created."""
+        """Return the decisions on a page, parsed from the text that ``to_str`` created."""
         found: Dict[str, Any] = ast.literal_eval(self.open(path, document))
         return found
 
     @property
     def cookies(self) -> Dict[str, Any]:
-        """Return the arguments by name."""
+        """Return the stored cookies by name."""
         return {cookie.name: cookie for cookie in self.jar}
 
 
 class Served:
-    """The application behind a server, and the edge that it asks."""
+    """The running application, and the edge that it calls."""
 
     def __init__(self, edge: LocalEdge, application: Any, port: int) -> None:
         self.edge = edge
@@ -62,7 +62,7 @@ class Served:
         self._address = f"http://127.0.0.1:{port}"
 
     def browser(self) -> Browser:
-        """A visitor who has not been here."""
+        """Return a browser without cookies: a new visitor."""
         return Browser(self._address)
 
     @property
@@ -101,7 +101,7 @@ def named(element: Dict[str, Any]) -> Any:
 
 
 def test_a_page_load_is_decided(served: Served) -> None:
-    """The page gets all actions as ``to_str`` shows them, including None; the edge gets page and browser."""
+    """The page gets the decision as ``to_str`` formats it, including None; the edge gets page and browser."""
     found = served.browser().decisions("/page-load")
 
     assert (found["status"], found["prefetch"], found["execute"]["mboxes"]) == (200, None, None)
@@ -116,7 +116,7 @@ def test_a_page_load_is_decided(served: Served) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: str) -> None:
-    """With blocking calls and callbacks, a visitor gets the same experience with each decisioning method (B7)."""
+    """With each method, a visitor gets the same experience from a blocking call and from a callback (B7)."""
     browser = served.browser()
     first = browser.decisions("/mboxes")
     again = browser.decisions("/mboxes-by-callback")
@@ -135,7 +135,7 @@ def test_customer_ids_without_an_experience_cloud_id_are_not_sent(served: Served
 
 
 def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) -> None:
-    """Their ages are those under ``maxAge``; session and device id come back to the edge."""
+    """Their ages come from ``maxAge``; the next request contains the session and the device id."""
     browser = served.browser()
     first = browser.decisions("/mboxes-by-callback")
     cookies = browser.cookies
@@ -150,8 +150,8 @@ def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) ->
     assert two.body["id"]["tntId"] == first["id"]["tnt_id"]
 
 
-def test_views_come_by_callback(served: Served) -> None:
-    """``functools.partial`` is called, ``wait`` comes back after it, and what it kept is there."""
+def test_a_callback_receives_views(served: Served) -> None:
+    """The callback is a ``functools.partial``; ``wait`` returns after it has stored the answer."""
     (view,) = served.browser().decisions("/views")["prefetch"]["views"]
     assert view["name"] == "checkout"
     assert view["options"][0]["type"] == "actions"
@@ -167,8 +167,8 @@ def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
     assert named(mbox).startswith("<div>")
 
 
-def test_attributes_come_by_callback(served: Served) -> None:
-    """``as_object``, ``get_value`` and ``get_response`` of what the callback was given."""
+def test_a_callback_receives_attributes(served: Served) -> None:
+    """``as_object``, ``get_value`` and ``get_response`` of the object that the callback received."""
     flags = json.loads(served.browser().open("/flags"))
     assert flags["all"] == {"cdnHostname": "cdn.cloud.corp.net", "searchProviderId": 143, "hasLegacyAccess": False}
     assert (flags["provider"], flags["status"]) == (143, 200)
@@ -177,7 +177,7 @@ def test_attributes_come_by_callback(served: Served) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", ["/notifications", "/notifications-by-callback"])
 def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, path: str) -> None:
-    """A prefetched offer is displayed, then clicked: the JSON that the browser posts, as notifications."""
+    """The browser posts the display and the click of a prefetched offer as JSON."""
     browser = served.browser()
     offers: List[Any] = []
     while not offers:  # some visitors are in no share of this activity
@@ -214,8 +214,8 @@ def test_a_view_notification_has_name_key_and_state(served: Served) -> None:
     assert seen["view"] == {name: value for name, value in shown.items() if value is not None}
 
 
-def test_many_browsers_at_once_get_each_their_own(served: Served) -> None:
-    """No answer is popped by a page that it was not made for (B4, B6)."""
+def test_concurrent_browsers_get_their_own_answers(served: Served) -> None:
+    """No page gets the answer to another page's call (B4, B6)."""
     browsers = [served.browser() for _ in range(12)]
     found: Dict[int, Any] = {}
 
@@ -234,8 +234,8 @@ def test_many_browsers_at_once_get_each_their_own(served: Served) -> None:
     assert served.shop.results == {}
 
 
-def test_a_mistake_has_the_text_that_it_had(served: Served) -> None:
-    """``except Exception as error: str(error)``."""
+def test_an_invalid_request_has_the_error_text_of_1_1_0(served: Served) -> None:
+    """As the application reads it: ``str(error)``."""
     with pytest.raises(urllib.error.HTTPError) as raised:
         served.browser().open("/mistake")
     with raised.value as answer:
@@ -244,7 +244,7 @@ def test_a_mistake_has_the_text_that_it_had(served: Served) -> None:
     assert served.deliveries == []
 
 
-def test_an_edge_that_is_gone_is_an_error_and_not_the_end(served: Served) -> None:
+def test_a_stopped_edge_is_an_error_until_it_is_started_again(served: Served) -> None:
     """``err_callback`` receives the error, ``wait`` returns, and the next page is served when the edge works again."""
     served.edge.stop()
     with pytest.raises(urllib.error.HTTPError) as raised:
@@ -258,7 +258,7 @@ def test_an_edge_that_is_gone_is_an_error_and_not_the_end(served: Served) -> Non
 
 
 def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    """``location_hint_cookie``: once it holds something, and one time for all calls (D18)."""
+    """``location_hint_cookie``: when it first has a value, and once for all calls (D18)."""
     browser = served.browser()
     for _ in range(3):
         browser.open("/page-load")
@@ -268,6 +268,6 @@ def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, capl
 
 
 def test_a_subscriber_with_one_parameter_receives_the_event(served: Served) -> None:
-    """``client_ready``, as the documentation's last page has it."""
+    """``client_ready``, subscribed as in 1.1.0's documentation."""
     assert eventually(lambda: len(served.shop.events) == 1)
     assert served.shop.events[0]["type"] == "client_ready"

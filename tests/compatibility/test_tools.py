@@ -1,7 +1,6 @@
 """The small modules of 1.1.0 in ``target_tools`` and ``target_python_sdk``, and the attributes of a client.
 
-Every value beside a call is what 1.1.0 gave, read off by running it; where ours is another on purpose, the test says
-so.
+Each expected value is the one that 1.1.0 returned when it was run. If ours differs on purpose, the test says so.
 """
 
 import copy
@@ -66,12 +65,12 @@ FAR = 4000000000
 
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is always ``NOW``."""
+    """Stop the clock at ``NOW``."""
     monkeypatch.setattr(time, "time", lambda: NOW)
 
 
 def request_for(*names: str, **parts: Any) -> DeliveryRequest:
-    """A request that executes those mboxes, without an index."""
+    """Return a request that executes these mboxes, without an index."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name=name) for name in names])
     return DeliveryRequest(context=Context(channel="web"), execute=execute, **parts)
 
@@ -98,12 +97,12 @@ COOKIE_PARTS: List[Tuple[str, Any]] = [
 
 @pytest.mark.parametrize("text, part", COOKIE_PARTS)
 def test_a_part_of_a_cookie_is_read(text: str, part: Any) -> None:
-    """Name, value, time; or nothing."""
+    """Name, value and expiry, or None."""
     expected = None if part is None else dict(zip(("name", "value", "expires"), part))
     assert cookies.deserialize_cookie(text) == expected
 
 
-def test_a_cookie_may_expire_within_a_second() -> None:
+def test_the_expiry_of_a_part_may_have_a_fraction() -> None:
     """1.1.0 dropped such a part, though at.js writes it (B31)."""
     part = cookies.deserialize_cookie("session#abc#4000000000.5")
     assert part == {"name": "session", "value": "abc", "expires": 4000000000.5}
@@ -119,8 +118,8 @@ def test_a_part_of_a_cookie_is_written() -> None:
     assert cookies.get_internal_cookies("a||b") == ["a", "", "b"]
 
 
-def test_the_living_parts_are_read_by_name(stopped_clock: None) -> None:
-    """The last of two alike; none that is over, none that makes no sense."""
+def test_the_unexpired_parts_are_read_by_name(stopped_clock: None) -> None:
+    """The last of two with one name wins; expired and malformed parts are ignored."""
     session = {"name": "session", "value": "abc", "expires": FAR}
     assert cookies.parse_cookies("session#abc#4000000000|PC#d#1|x#y|||") == {"session": session}
     assert cookies.parse_cookies('"session#abc#4000000000"') == {"session": session}
@@ -131,15 +130,15 @@ def test_the_living_parts_are_read_by_name(stopped_clock: None) -> None:
 
 
 def test_a_cookie_lives_as_long_as_its_last_part(stopped_clock: None) -> None:
-    """In either spelling of the key."""
+    """The age is under ``maxAge`` and under ``max_age``."""
     made = cookies.create_target_cookie(
         [cookies.create_internal_cookie("session", "x y", 1700001000), cookies.create_internal_cookie("PC", "d", 5)]
     )
     assert made == {"name": "mbox", "value": "session#x%20y#1700001000|PC#d#5", "maxAge": 999, "max_age": 999}
 
 
-def test_the_client_reads_a_cookie_written_by_the_helper(stopped_clock: None) -> None:
-    """1.1.0's function and the client parse a cookie alike."""
+def test_a_cookie_written_by_the_helper_is_parsed(stopped_clock: None) -> None:
+    """``parse_cookies`` returns the session and the device id."""
     written = helper.get_target_cookie("s x", VisitorId(tnt_id="d.35_0"))
     parts = cookies.parse_cookies(written["value"])
     assert written == {
@@ -179,13 +178,13 @@ def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
 
 
 def test_the_host_of_a_delivery() -> None:
-    """The cluster's, else the user's own, else the client's."""
+    """That of the cluster, else ``server_domain``, else that of the client."""
     assert helper.get_target_host(None, None, "acme", True) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, None, "acme", None) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, "35", "acme", False) == "http://mboxedge35.tt.omtrdc.net"
     assert helper.get_target_host("my.host:80", None, "acme", False) == "http://my.host:80"
     assert helper.get_target_host("my.host", "35", "acme", True) == "https://mboxedge35.tt.omtrdc.net"
-    # Text of a visitor's cookie that is no cluster; 1.1.0 made a host of it.
+    # Text from a visitor's cookie that is not a cluster; 1.1.0 put it into the host.
     assert helper.get_target_host(None, "35.evil/", "acme", True) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host("my.host", "", "acme", True) == "https://my.host"
 
@@ -236,7 +235,7 @@ def test_small_checks_of_the_helper() -> None:
 
 
 def test_the_customer_ids_of_a_visitor() -> None:
-    """In front of those of the request, in either spelling, with the state as a number or as text."""
+    """They precede those of the request. Either spelling is read, and the state as a number or as text."""
     own = [CustomerId(id="z", integration_code="i", authenticated_state="unknown")]
     for key in ("customer_ids", "customerIDs"):
         ids = {"a": {"id": "1", "authState": "1"}, "b": {"id": "2", "authState": 0}, "c": "x"}
@@ -302,7 +301,7 @@ def test_the_constants_of_the_helper() -> None:
 
 
 def test_the_texts_are_those_of_1_1_0() -> None:
-    """To the letter, and so are those that two packages shared."""
+    """To the letter, including those in ``target_tools.messages``."""
     assert messages.MESSAGES == {
         "PRIVATE_CONSTRUCTOR": "Please use TargetClient.create static method instead",
         "ORG_ID_REQUIRED": "Organization Id is required",
@@ -357,7 +356,7 @@ def test_the_options_of_a_client_are_checked(options: Any, wrong: Any) -> None:
 
 
 def test_the_options_of_calls_are_checked() -> None:
-    """Each text for its mistake, None for none."""
+    """Each mistake has its text; None means that there is no mistake."""
     context = Context(channel="web")
     notifications = [Notification(id="1", type="click", timestamp=1)]
     page_load = DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()))
@@ -367,7 +366,7 @@ def test_the_options_of_calls_are_checked() -> None:
         (None, "OPTIONS_REQUIRED", "OPTIONS_REQUIRED"),
         ({}, "OPTIONS_REQUIRED", "OPTIONS_REQUIRED"),
         ({"request": {}}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),
-        ({"request": 5}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),  # 1.1.0 raised AttributeError for the second
+        ({"request": 5}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),  # the second raised AttributeError in 1.1.0
         ({"request": DeliveryRequest(context=context)}, None, "NOTIFICATIONS_REQUIRED"),
         ({"request": request_for("a")}, None, "NOTIFICATIONS_REQUIRED"),
         ({"request": request_for()}, "EXECUTE_FIELDS_REQUIRED", "NOTIFICATIONS_REQUIRED"),
@@ -388,8 +387,8 @@ def test_the_options_of_calls_are_checked() -> None:
 # target_tools.utils
 
 
-def test_numbers_are_made_of_what_they_can_be_made_of() -> None:
-    """As ``int`` and ``float`` do it."""
+def test_values_are_parsed_as_numbers() -> None:
+    """As ``int`` and ``float`` parse them."""
     whole = {"1": 1, "-1": -1, " 1 ": 1, "1_000": 1000, "٣": 3, True: 1, 1.5: 1, b"1": 1, 10**30: 10**30}
     for value, number in whole.items():
         assert utils.parse_int(value) == number
@@ -402,8 +401,8 @@ def test_numbers_are_made_of_what_they_can_be_made_of() -> None:
     assert utils.parse_int(float("inf")) is None  # 1.1.0 raised OverflowError
 
 
-def test_kinds_of_values() -> None:
-    """Text, dict, list, nothing."""
+def test_types_of_values_are_recognized() -> None:
+    """Text, dicts, lists and empty values."""
     assert [utils.is_string(each) for each in ("", "a", b"a", 1, None)] == [True, True, False, False, False]
     assert [utils.is_dict(each) for each in ({}, [], None)] == [True, False, False]
     assert [utils.is_list(each) for each in ([], (), {})] == [True, False, False]
@@ -413,7 +412,7 @@ def test_kinds_of_values() -> None:
 
 
 def test_lists_and_dicts_of_the_tools() -> None:
-    """Flattened, cleaned, looked into."""
+    """Flatten a list, remove None, read a key or an attribute."""
     assert utils.flatten_list([[1], [2, [3]]]) == [1, 2, [3]]
     assert utils.flatten_list([]) == utils.flatten_list(None) == []
     assert utils.remove_empty_values({"a": None, "b": "", "c": 0, "d": []}) == {"b": "", "c": 0, "d": []}
@@ -424,7 +423,7 @@ def test_lists_and_dicts_of_the_tools() -> None:
 
 
 def test_objects_as_dicts_by_the_names_on_the_wire() -> None:
-    """Models with their None, in lists and dicts, and other objects."""
+    """Models with their fields that are None, in lists and dicts, and other objects."""
     mbox = MboxRequest(name="a", address=Address(url="x"))
     expected = {
         "address": {"url": "x", "referringUrl": None}, "parameters": None, "profileParameters": None, "order": None,
@@ -450,7 +449,7 @@ def test_the_names_of_requested_mboxes_and_views() -> None:
 
 
 def test_mboxes_are_added_to_the_request_itself() -> None:
-    """Those that it did not ask for, with the next numbers; 1.1.0's began at 1."""
+    """Those that it lacks, with the next indexes; 1.1.0's always began at 1."""
     request = DeliveryRequest(context=Context(channel="web"))
     assert utils.add_mboxes_to_request(["z", "a"], request) is request
     assert request.execute is not None
@@ -462,7 +461,7 @@ def test_mboxes_are_added_to_the_request_itself() -> None:
         utils.add_mboxes_to_request(["q"], request, "x")
 
 
-def test_mboxes_without_an_index_get_company() -> None:
+def test_an_mbox_is_added_to_mboxes_without_an_index() -> None:
     """1.1.0 compared None with a number there (B26)."""
     request = utils.add_mboxes_to_request(["n"], request_for("a"))
     assert request.execute is not None
@@ -470,7 +469,7 @@ def test_mboxes_without_an_index_get_company() -> None:
 
 
 def test_the_property_of_a_request_or_of_the_client() -> None:
-    """The request's counts more."""
+    """The request's takes precedence."""
     own, plain = DeliveryRequest(_property=ModelProperty(token="t")), DeliveryRequest()
     assert utils.get_property_token() is None
     assert utils.get_property({"property_token": "c"}, own) == ModelProperty(token="t")
@@ -488,8 +487,8 @@ def test_methods_that_require_an_engine_and_whether_it_is_ready() -> None:
     assert utils.decisioning_engine_ready(None) is None
 
 
-def test_a_memoized_function_is_asked_once() -> None:
-    """By all its arguments, or by what the resolver makes of them."""
+def test_a_memoized_function_is_called_once() -> None:
+    """For each set of arguments, or for each key that the resolver returns."""
     asked: List[Any] = []
 
     def ask(*args: Any, **kwargs: Any) -> int:
@@ -511,8 +510,8 @@ def test_b64_a_memoized_function_of_the_tools_forgets() -> None:
     assert len(memoized.__closure__[-1].cell_contents) <= utils.MAX_MEMOIZED  # type: ignore[attr-defined]
 
 
-def test_functions_of_functions() -> None:
-    """The outer one gets what the inner one makes."""
+def test_functions_are_composed() -> None:
+    """The outer function receives the result of the inner one. ``noop`` accepts any arguments."""
     assert utils.compose_functions(lambda made: made * 2, lambda a, b: a + b)(1, 2) == 6
     utils.noop(1, a=2)
 
@@ -531,7 +530,7 @@ def test_times_of_the_tools(stopped_clock: None) -> None:
 
 @pytest.mark.process
 def test_the_offset_of_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ahead of UTC counts up."""
+    """In minutes; negative behind UTC."""
     monkeypatch.setenv("TZ", "Etc/GMT+5")
     program = "from target_tools.utils import get_timezone_offset; print(get_timezone_offset())"
     assert run_python("-c", program).stdout.strip() == "-300"
@@ -568,7 +567,7 @@ def test_texts_hash_as_they_did() -> None:
 
 
 def test_arithmetic_of_32_bits() -> None:
-    """As JavaScript has it."""
+    """As in JavaScript, except that ``char_code_at`` returns whole code points."""
     signed = {2**31: -(2**31), 2**31 - 1: 2**31 - 1, 2**32: 0, 2**32 - 1: -1, -(2**32) - 5: -5, 2**40 + 3: 3}
     assert {number: hashing.int32(number) for number in signed} == signed
     assert hashing.mul32(123456789, 2**31 - 1) == 2024026859
@@ -599,7 +598,7 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
     (APPLE.format("iPad; CPU OS 16_6 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPad"),
     (APPLE.format("iPod touch; CPU iPhone OS 12_5 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPod"),
     ("Mozilla/5.0 (Windows NT 10.0; Trident/8.0; rv:11.0) like Gecko", "IE", 11, "Windows", "Desktop"),
-    # 1.1.0's Chrome Mobile is Chrome; the device has the same name.
+    # 1.1.0 called this browser Chrome Mobile; the device is the same.
     (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 Chrome/120.0.0.0 Mobile Safari/537.36",
         "Chrome", 120, "Android", "Pixel 8",
@@ -641,7 +640,7 @@ def test_events_of_the_tools() -> None:
 
 
 def test_offers_are_indexed_by_a_response() -> None:
-    """Executed over prefetched, options in order."""
+    """Executed offers override prefetched ones, and later options earlier ones."""
 
     def options(*contents: Dict[str, int]) -> List[Option]:
         return [Option(type="json", content=content) for content in contents]
@@ -690,7 +689,7 @@ def test_b22_an_empty_request_stays_empty(module: str) -> None:
 
 
 def test_stop_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By name, by number, less an offset; -1 for what never started."""
+    """Timers have a name and optionally a number. ``time_end`` subtracts an offset; -1 means that none was started."""
     seconds = [0.0]
     monkeypatch.setattr(perf_tool, "monotonic", lambda: seconds[0])
     tool = perf_tool._PerfTool()
@@ -718,7 +717,7 @@ def test_b55_a_stop_watch_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_offers_of_an_artifact_as_models() -> None:
-    """Options, metrics without their analytics, analytics; nothing of nothing."""
+    """Options, metrics without their analytics, and analytics; None for an empty consequence."""
     payload = {"payload": {"pe": "p", "tnta": "q"}}
     consequence = {
         "index": 1,
@@ -798,8 +797,8 @@ def test_the_config_of_a_client_has_the_old_keys() -> None:
             client.config["timeout"] = 5  # type: ignore[index]
 
 
-def test_the_config_tells_no_secrets() -> None:
-    """Its text has the names of options only."""
+def test_the_repr_of_the_config_shows_no_secrets() -> None:
+    """It has the names of options only."""
     secret = {"proxy": "http://user:pa55word@127.0.0.1:1", "proxy_headers": {"X": "t0ken"}}
     with TargetClient.create({"client": "acme", "organization_id": "1@A", "timeout": 100, **secret}) as client:
         assert repr(client.config) == (
@@ -819,7 +818,7 @@ def test_the_config_contains_the_current_cluster() -> None:
 
 
 def test_logger_and_events_of_a_client() -> None:
-    """The logger it was given, and the way to its subscribers."""
+    """The logger from the options; ``event_emitter`` calls the subscribers."""
     received: List[Any] = []
     own = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)
     options = {"client": "acme", "organization_id": "1@A", "logger": own, "events": {"mine": received.append}}
@@ -833,7 +832,7 @@ def test_logger_and_events_of_a_client() -> None:
 
 @pytest.mark.server
 def test_the_engine_of_a_client() -> None:
-    """Whether there is an artifact, and which; asking for no newer one does no harm."""
+    """It is ready and has the artifact, also after polling was stopped."""
     with LocalEdge() as edge:
         options = {"decisioning_method": "on-device", "artifact_payload": edge.rules}
         with client_of(edge, **options) as client:
@@ -845,8 +844,8 @@ def test_the_engine_of_a_client() -> None:
             assert engine.is_ready()
 
 
-def test_a_star_brings_no_old_name_along() -> None:
-    """The old names of the package are there for those who ask."""
+def test_a_star_import_has_no_old_names() -> None:
+    """``__all__`` does not contain them."""
     home: Any = sys.modules["target_python_sdk"]
     assert not {"EMPTY_REQUEST", "DEFAULT_OPTS", "DEFAULT_TIMEOUT"} & set(home.__all__)
 

@@ -1,9 +1,9 @@
 """Run the examples of a page as one program: ``python -m tests.docs.page_process EDGE PROGRAM``.
 
-EDGE decides what every ``LocalEdge`` of the program, and every client without an address, leads to:
+EDGE selects the edge behind every ``LocalEdge`` of the program and every client without a ``server_domain``:
 
-* ``matching``: the activities that the program names, or else the sample activities. The functions that the program
-  names ``test_…`` run afterwards.
+* ``matching``: an edge with the activities that the program names, or else the sample activities. The program's
+  functions ``test_…`` run afterwards.
 * ``empty``: an edge without activities
 * ``down``: a port on which no server listens
 """

@@ -54,7 +54,7 @@ class Caller:
         from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest  # noqa: PLC0415
 
         request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name=mbox, index=0)]))
-        # Cassettes compare the query, and the session id stands in it.
+        # Cassettes compare the query, which contains the session id.
         options: Dict[str, Any] = {"request": request, "session_id": "0123456789abcdef", "timeout": timeout}
         if self._client is None:
             self._client = self._new_client()

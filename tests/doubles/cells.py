@@ -62,7 +62,7 @@ def started(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]]":
 
 
 def run(cell: Cell) -> None:
-    """Raise ``CellFailed`` unless the double does with calls of this form what it is for."""
+    """Raise ``CellFailed`` unless the double has its effect on calls of this form."""
     check = {
         ANSWERS: _check_answers,
         BLOCKS: _check_blocks,
@@ -152,7 +152,7 @@ def _content(name: str) -> str:
 def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of the package that it is in
+    except ModuleNotFoundError:  # its parent package is not installed
         return False
 
 

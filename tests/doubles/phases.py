@@ -17,7 +17,7 @@ from tests.doubles.payload import DRIPPING, FAILING, HANGING, SLOW
 #: How each call ended, by name: ``content``, or ``error`` and the names of the exceptions behind it.
 Report = Dict[str, Any]
 Switch = Callable[[str], "contextlib.AbstractContextManager[Any]"]
-#: Frozen calls that end by the clock end after this many milliseconds.
+#: The timeout in milliseconds of calls that must end although the clock is frozen.
 SHORT = 300
 
 
@@ -32,7 +32,7 @@ def outcome(call: Caller, name: str, **options: Any) -> Report:
 
 
 def switched(call: Caller, switch: Switch) -> Report:
-    """Call with the double on and off in turn; idle connections of one turn are there in the next."""
+    """Call with the double on and off in turn; idle connections stay open from one turn to the next."""
     report: Report = {}
     for number in (1, 2):
         with switch(call.domain) as seen:

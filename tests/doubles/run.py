@@ -10,7 +10,7 @@ from typing import List
 from tests.doubles.calls import Caller
 from tests.doubles.catalog import BY_NAME
 
-#: Before the report on standard output, where doubles print as well.
+#: Marks the line with the report on standard output, because doubles print there, too.
 MARK = "report: "
 STOP = "stop the server"
 #: Whether the SDK has been imported and used when the double is switched on.

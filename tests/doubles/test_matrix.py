@@ -1,4 +1,4 @@
-"""Every double and monitor, with every form of call, in a process for each."""
+"""Every double and monitor with every form of call, each combination in a separate process."""
 
 from concurrent.futures import Future
 from pathlib import Path

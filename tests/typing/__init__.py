@@ -1,4 +1,4 @@
-"""Code for type checkers. Only the test is executed."""
+"""Code for type checkers, and the tests that run the checkers. Only the tests are executed."""
 
 import sys
 

@@ -77,7 +77,7 @@ def with_event(event: Dict[str, Any]) -> None:
 
 
 def clients() -> None:
-    """Options as a literal, as a typed dict, and all options at once."""
+    """Options as a literal, as a typed dict, and most options at once."""
     least = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"})
     assert_type(least, TargetClient)
     least.close()
@@ -488,5 +488,5 @@ class Subclass(TargetClient):
 
 
 def subclasses() -> None:
-    """``create`` returns the class that it is called of."""
+    """``create`` returns an instance of the class that it is called on."""
     assert_type(Subclass.create(client="acmeclient", organization_id="1234567890@AdobeOrg"), Subclass)
