@@ -113,7 +113,7 @@ def test_a_signal_at_any_instruction_leaves_the_table_usable():
 
 
 def test_threads_share_one_value_for_each_origin():
-    """Below the limit no value is lost, duplicated or evicted, except those that lost a race."""
+    """Up to the limit, no value is lost, duplicated or evicted, except those that lost a race."""
     made, evicted, seen = [], [], []
 
     def make(key):
