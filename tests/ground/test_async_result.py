@@ -172,15 +172,15 @@ def test_a_closed_event_loop_does_not_prevent_completion():
     async def wait():
         task = asyncio.ensure_future(result_of())
         await asyncio.sleep(0.01)
-        watchers = list(result._wake_ups)
+        wake_ups = list(result._wake_ups)
         task.cancel()
-        return watchers
+        return wake_ups
 
     async def result_of():
         return await result
 
-    watchers = asyncio.run(wait())
-    result._wake_ups.extend(watchers)  # as if the await had not been cancelled before the loop was closed
+    wake_ups = asyncio.run(wait())
+    result._wake_ups.extend(wake_ups)  # as if the await had not been cancelled before the loop was closed
     result.complete(5, None)
     assert result.get() == 5
 

@@ -23,7 +23,7 @@ from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from tests.support import eventually, in_threads, switching_often
 
 ORIGIN = Origin("https", "edge.example.com", 443)
-#: Longer than any jittered cooldown of the default policy, shorter than two.
+#: Longer than any jittered cooldown of the default policy, shorter than two of them.
 AFTER_COOLDOWN = 1.3
 
 
@@ -350,8 +350,8 @@ class Caller(threading.Thread):
             self.outcome = error
 
 
-def probing(breaking, count):
-    """Return ``count`` threads, each inside a probe."""
+def calls_at_gate(breaking, count):
+    """Return a gate and ``count`` threads, each with a call that waits at it."""
     gate = breaking._send = Gate()
     callers = []
     for _ in range(count):
@@ -363,7 +363,7 @@ def probing(breaking, count):
 def test_there_are_at_most_three_simultaneous_probes(breaking, changes, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
-    gate, callers = probing(breaking, 3)
+    gate, callers = calls_at_gate(breaking, 3)
     assert str(refused(breaking)).endswith("open after 5 failures; waiting for the attempts under way")
     assert breaking.is_open(ORIGIN)
     for _ in callers:
@@ -377,7 +377,7 @@ def test_there_are_at_most_three_simultaneous_probes(breaking, changes, clock):
 def test_a_probe_that_ends_allows_the_next(breaking, clock):
     down(breaking)
     clock[0] += AFTER_COOLDOWN
-    gate, callers = probing(breaking, 3)
+    gate, callers = calls_at_gate(breaking, 3)
     gate.end(ConnectionFailed("x", "refused"))  # shows nothing about the origin
     callers[0].join()
     callers.append(Caller(breaking))
@@ -391,7 +391,7 @@ def test_a_probe_that_ends_allows_the_next(breaking, clock):
 
 
 def test_calls_from_before_the_circuit_closed_cannot_open_it_again(breaking, changes, clock):
-    gate, late = probing(breaking, 20)
+    gate, late = calls_at_gate(breaking, 20)
     for _ in range(5):
         gate.end(DeadlineExceeded("late"))
     for caller in late[:5]:

@@ -113,7 +113,7 @@ def test_the_check_of_a_built_in_function_leaves_no_garbage():
         (dict, False),
     ],
 )
-def test_a_coroutine_function_or_a_generator_does_not_run_when_it_is_called(function, deferred):
+def test_coroutine_functions_and_asynchronous_generators_are_deferred(function, deferred):
     assert is_deferred(function) is deferred
 
 

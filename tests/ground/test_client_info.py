@@ -17,7 +17,7 @@ from tests.support import installing
 
 BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
-#: A comment above each row gives the reason.
+#: A comment above each group of rows gives the reason.
 DIFFERENCES = TABLE.with_name("differences.tsv")
 UNKNOWN = ClientInfo("unknown", -1, "unknown")
 
@@ -82,7 +82,7 @@ def test_the_table_matches_the_output_of_its_script() -> None:
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(RULES_PACKAGE, installing("test")))
     if made_by != here:
-        pytest.skip(f"the table was made with {made_by[2:]}, which must be installed; here is {here[2:]}")
+        pytest.skip(f"the table was made with {made_by[2:]}; {here[2:]} is installed")
     assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
 
 

@@ -60,12 +60,12 @@ class Registered(list):
 
 
 def opened(addresses, seconds=WAIT):
-    """Connect; return the address that answered and the number of registered sockets."""
-    shown = Registered()
-    sock, address = connect(addresses, Deadline.after(seconds), shown)
+    """Connect; return the address that answered. Check that no other socket stays open."""
+    registered = Registered()
+    sock, address = connect(addresses, Deadline.after(seconds), registered)
     with sock:
         assert sock.getpeername() == address[4]
-    assert all(one.fileno() < 0 for one in shown)  # the test has closed the connected one
+    assert all(one.fileno() < 0 for one in registered)  # the block has closed the connected one
     return address
 
 
@@ -83,13 +83,13 @@ def test_a_refused_attempt_starts_the_next_at_once(before, good, refused, monkey
     assert opened([*[refused] * before, good]) == good
 
 
-def test_an_address_that_does_not_answer_delays_only_briefly(good, silent):
+def test_the_next_address_is_tried_after_attempt_seconds_without_an_answer(good, silent):
     began = monotonic()
     assert opened([silent, good]) == good
     assert monotonic() - began >= connecting.ATTEMPT_SECONDS * 0.9
 
 
-def test_a_refused_attempt_starts_the_next_at_once_while_another_waits(good, refused, silent, monkeypatch):
+def test_attempts_that_wait_or_are_refused_do_not_prevent_the_next(good, refused, silent, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.05)
     assert opened([silent, refused, silent, good]) == good
 
@@ -122,47 +122,47 @@ def test_an_address_that_answers_late_can_still_be_used(refused, monkeypatch):
     new_socket = connecting._new_socket
     monkeypatch.setattr(connecting, "_new_socket", lambda address: next(made, None) or new_socket(address))
     late = threading.Timer(0.05, pending.answer)
-    shown = Registered()
+    registered = Registered()
 
-    def show(sock):
-        shown(sock)
+    def register(sock):
+        registered(sock)
         if sock is pending:
             late.start()
 
     late_address = info(("192.0.2.1", 80))
-    with connect([late_address, refused, refused], Deadline.after(WAIT), show).sock as sock, pending.far:
-        assert sock is shown[0] is pending
-        assert all(one.fileno() < 0 for one in shown[1:])
+    with connect([late_address, refused, refused], Deadline.after(WAIT), register).sock as sock, pending.far:
+        assert sock is registered[0] is pending
+        assert all(one.fileno() < 0 for one in registered[1:])
         late.join(WAIT)  # it reads from ``pending.far``
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_last_error_is_raised_if_all_addresses_refuse(count, refused):
-    shown = Registered()
+    registered = Registered()
     with pytest.raises(OSError, match="refused") as caught:
-        connect([refused] * count, Deadline.after(WAIT), shown)
+        connect([refused] * count, Deadline.after(WAIT), registered)
     assert caught.value.errno == errno.ECONNREFUSED
-    assert all(one.fileno() < 0 for one in shown)
+    assert all(one.fileno() < 0 for one in registered)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_deadline_ends_all_attempts(count, silent, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.02)
-    shown = Registered()
+    registered = Registered()
     deadline = Deadline.after(0.15)
     with pytest.raises(socket.timeout):
-        connect([silent] * count, deadline, shown)
+        connect([silent] * count, deadline, registered)
     assert deadline.remaining() <= 0.01
-    assert len(shown) == count
-    assert all(one.fileno() < 0 for one in shown)
+    assert len(registered) == count
+    assert all(one.fileno() < 0 for one in registered)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_nothing_is_connected_to_after_the_deadline(count, good):
-    shown = Registered()
+    registered = Registered()
     with pytest.raises(socket.timeout, match="timed out"):
-        connect([good] * count, Deadline.after(-1), shown)
-    assert shown == []
+        connect([good] * count, Deadline.after(-1), registered)
+    assert registered == []
 
 
 def test_an_empty_list_of_addresses_is_an_error():
@@ -175,15 +175,15 @@ def test_sockets_are_closed_when_a_signal_handler_raises(count, silent):
     class Signal(BaseException):
         pass
 
-    shown = []
+    registered = []
 
-    def show(sock):
-        shown.append(sock)
+    def register(sock):
+        registered.append(sock)
         raise Signal
 
     with pytest.raises(Signal):
-        connect([silent] * count, Deadline.after(WAIT), show)
-    assert [one.fileno() for one in shown] == [-1]
+        connect([silent] * count, Deadline.after(WAIT), register)
+    assert [one.fileno() for one in registered] == [-1]
 
 
 def test_an_address_of_an_unknown_family_is_skipped(good):

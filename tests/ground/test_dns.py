@@ -61,7 +61,7 @@ def system(monkeypatch):
 
 @pytest.fixture
 def now(monkeypatch):
-    """Return a clock that tests set; only the cache uses it."""
+    """Return an offset for the clock by which the resolver measures ages. Deadlines use the real clock."""
     moved = SimpleNamespace(by=0.0)
     monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + moved.by)
     return moved

@@ -115,7 +115,7 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
-    """Inspecting imports a module. If a process forks while a background thread imports it, the child never can."""
+    """Inspecting imports a module. If a process forks during this import in a thread, the child can never import it."""
     events, received = EventProvider(), []
     events.subscribe("ready", lambda: received.append(None))
     events.subscribe("ready", received.append)

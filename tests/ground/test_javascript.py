@@ -1,4 +1,4 @@
-"""JavaScript's value semantics, as ECMA-262 has them; the table of JSON-logic cases comes from a real engine."""
+"""Conversions and comparisons of values as in ECMA-262. ``test_json_logic`` has the results of a real engine."""
 
 import math
 from enum import IntEnum
@@ -27,7 +27,7 @@ from target_tools.rules.javascript import (
     to_string,
 )
 
-#: Far beyond every double.
+#: Larger than any double.
 HUGE = 10**400
 
 
@@ -96,7 +96,7 @@ def test_values_that_convert_to_nan(value):
     assert math.isnan(to_number(value))
 
 
-def test_numbers_of_thousands_of_digits_are_read_and_printed():
+def test_numbers_of_thousands_of_digits_count_as_infinity():
     for huge in (10**5000, "9" * 5000, "0x" + "f" * 5000):
         assert to_number(huge) == math.inf
         assert to_string(to_number(huge)) == to_string([10**5000]) == "Infinity"
@@ -106,7 +106,7 @@ def test_numbers_of_thousands_of_digits_are_read_and_printed():
     assert less_than(1, 10**5000)
 
 
-def test_a_float_is_read_from_the_front_of_a_text():
+def test_parse_float_reads_the_number_at_the_start_of_a_text():
     assert [parse_float(text) for text in ("12px", " 1.5.5", "1e", "-Infinity!", "0x10", [3, 4])] == [
         12, 1.5, 1, -math.inf, 0, 3,
     ]  # fmt: skip
@@ -170,7 +170,7 @@ def test_comparisons_with_nan_are_false(value):
         assert compare(5, value) is False
 
 
-def test_texts_are_ordered_by_code_units_and_with_numbers_as_numbers():
+def test_texts_are_compared_by_code_units_and_with_numbers_as_numbers():
     assert less_than("10", "9")
     assert less_than("10", 9) is False
     assert less_than(9, "10")
@@ -199,7 +199,7 @@ def test_code_units_are_utf16(text):
     assert from_code_units(units).encode("utf-16-le", "surrogatepass") == text.encode("utf-16-le", "surrogatepass")
 
 
-def test_objects_have_what_they_hold_and_arrays_their_items_and_length():
+def test_only_items_and_lengths_of_arrays_and_keys_of_objects_can_be_read():
     assert get_property([10, 20], "1") == 20
     assert get_property([10, 20], "length") == 2
     assert get_property({"length": 5}, "length") == 5
@@ -210,7 +210,7 @@ def test_objects_have_what_they_hold_and_arrays_their_items_and_length():
         assert get_property(value, key) is UNDEFINED
 
 
-def test_a_dict_that_works_out_its_values_is_asked_as_python_asks():
+def test_a_dict_may_compute_a_missing_value():
     class Lazy(dict):
         def __missing__(self, key):
             return key * 2
@@ -218,14 +218,14 @@ def test_a_dict_that_works_out_its_values_is_asked_as_python_asks():
     assert get_property(Lazy(), "ab") == "abab"
 
 
-def test_arrays_in_arrays_without_an_end_are_refused():
+def test_an_array_that_contains_itself_is_refused():
     endless = []
     endless.append(endless)
     with pytest.raises(InvalidRule):
         to_string(endless)
 
 
-def test_arrays_nested_deeper_than_any_stack_are_text_like_others():
+def test_arrays_nested_deeper_than_the_stack_are_converted_to_text():
     deep = ["x"]
     for _ in range(50000):
         deep = [deep]
@@ -242,7 +242,7 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING, ANYTHING)
-def test_nothing_raises_and_comparisons_hang_together(left, right):
+def test_no_value_raises_and_comparisons_are_consistent(left, right):
     assert loosely_equal(left, right) is loosely_equal(right, left)
     assert not (strictly_equal(left, right) and not loosely_equal(left, right))
     assert not (less_than(left, right) and less_than(right, left))
@@ -254,5 +254,5 @@ def test_nothing_raises_and_comparisons_hang_together(left, right):
 
 
 @given(st.floats(allow_nan=False))
-def test_a_number_survives_being_text(number):
+def test_a_number_converted_to_text_and_back_is_unchanged(number):
     assert to_number(to_string(number)) == number

@@ -1,4 +1,4 @@
-"""Rules give the results of json-logic-js, which computed a table, and have our own limits."""
+"""Rules have the results of json-logic-js, from which the table of cases comes, and limits of our own."""
 
 import contextlib
 import json
@@ -30,13 +30,13 @@ def operator_of(rule):
 
 
 def cases():
-    """Rule, data and result of every case."""
+    """Yield the rule, the data and the result of each case."""
     for rule, data, result in TABLE["cases"]:
         yield rule, TABLE["shared_data"] if data == {"$": "shared"} else data, result
 
 
 def same(expected, given_value):
-    """Whether a result is the expected one, and of its kind: 1 is not true and -0 is not 0."""
+    """Return whether a result has the expected value and type: 1 differs from True, and -0 from 0."""
     if is_marked(expected):
         expected = MARKED[expected["$"]]
     if isinstance(expected, list):
@@ -56,29 +56,29 @@ def same(expected, given_value):
 
 
 def wrong(evaluated, agrees):
-    """The cases of which that does not hold, as text."""
+    """Yield a text for each case whose result does not agree with the table."""
     for rule, data, result in cases():
         if result != ERROR:
             value = evaluated(rule)(data)
             if not agrees(result, value):
-                yield f"{json.dumps(rule)} of {json.dumps(data)[:200]}: {result} expected, {value!r} given"
+                yield f"{json.dumps(rule)} of {json.dumps(data)[:200]}: expected {result}, got {value!r}"
 
 
 # The table
 
 
-def test_every_case_of_the_table_evaluates_to_what_json_logic_js_gave():
+def test_each_case_has_the_result_of_json_logic_js():
     assert list(wrong(compile_rule, same)) == []
 
 
-def test_every_case_as_a_condition_is_what_javascripts_if_makes_of_it():
+def test_each_case_as_a_condition_is_converted_as_by_javascripts_if():
     def agrees(expected, given_value):
         return given_value is to_boolean(MARKED[expected["$"]] if is_marked(expected) else expected)
 
     assert list(wrong(compile_condition, agrees)) == []
 
 
-def test_where_json_logic_js_throws_a_rule_is_refused_or_evaluates_to_nothing():
+def test_a_rule_for_which_json_logic_js_throws_is_refused_or_evaluates_to_none():
     outcomes = {}
     for rule, data, result in cases():
         if result == ERROR:
@@ -137,11 +137,11 @@ def test_b51_a_missing_variable_does_not_equal_the_text_none():
             assert compile_condition(rule)({"mbox": {}}) is False
 
 
-# Our own: refused rules
+# Refused rules
 
 
 @pytest.mark.parametrize("name", ["method", "log", "nope", "", "var.length", "constructor", "x" * 1000])
-def test_an_unknown_operator_is_refused_when_compiling_wherever_it_stands(name):
+def test_an_unknown_operator_anywhere_in_a_rule_is_refused_at_compile_time(name):
     unknown = {name: [1]}
     for rule in (
         unknown,
@@ -172,14 +172,14 @@ def nested(levels, around):
         lambda rule: {"cat": [rule, "x"]},
     ],
 )
-def test_a_rule_has_a_hundred_levels_and_no_more(around):
+def test_a_rule_may_have_100_levels(around):
     compile_condition(nested(MAX_DEPTH, around))({"a": 1})
     for levels in (MAX_DEPTH + 1, 3000):
         with pytest.raises(InvalidRule, match="nested"):
             compile_condition(nested(levels, around))
 
 
-def test_a_rule_has_ten_thousand_parts_and_no_more():
+def test_a_rule_may_have_10000_parts():
     compile_rule({"or": [{"!": [0]}] * (MAX_NODES // 2 - 1)})
     for rule in ({"or": [{"!": [0]}] * MAX_NODES}, [[[{}] * 100] * 100], {"cat": ["x" * 1024 * MAX_NODES]}):
         with pytest.raises(InvalidRule, match="parts"):
@@ -192,14 +192,14 @@ def test_a_long_list_of_plain_values_is_a_small_rule():
     assert compile_condition({"in": [{"var": ["zip", 1]}, places]})({"zip": "99999"})
 
 
-def test_literal_objects_are_handed_on_as_they_are():
+def test_literal_objects_are_returned_unchanged():
     literal = {"a": {"no such operator": 1}, "b": [{"deep": {}}]}
     assert compile_rule(literal)({}) is literal
     assert compile_rule({})(None) == {}
     assert compile_rule({"if": [{"var": "x"}, 1, literal]})({}) is literal
 
 
-# Our own: limits of an evaluation
+# Limits of an evaluation
 
 
 def doubling(body, start):
@@ -226,12 +226,12 @@ RANGE = list(range(300))
         {"map": [RANGE, {"cat": ["x" * 100000]}]},
     ],
 )
-def test_a_rule_that_multiplies_ends_soon(rule):
+def test_a_rule_whose_work_multiplies_is_stopped(rule):
     with pytest.raises(InvalidRule, match="steps"):
         compile_rule(rule)({"long": "x" * 100000})
 
 
-def test_each_evaluation_and_each_thread_has_a_budget_of_its_own():
+def test_each_evaluation_in_each_thread_has_a_separate_budget():
     total = compile_rule({"reduce": [{"var": "items"}, {"+": [ACCUMULATOR, CURRENT]}, 0]})
     data, wrong_results = {"items": [1] * 2000}, []
 
@@ -251,21 +251,21 @@ def test_each_evaluation_and_each_thread_has_a_budget_of_its_own():
     assert total(data) == 2000
 
 
-def test_a_loop_over_what_a_visitor_may_have_is_within_the_budget():
+def test_a_loop_over_a_cart_of_500_items_is_within_the_budget():
     cart = [{"id": str(number), "price": number, "tags": ["a", "b"]} for number in range(500)]
     rule = {"some": [{"var": "cart"}, {"and": [{">": [{"var": "price"}, 498]}, {"in": ["b", {"var": "tags"}]}]}]}
     assert compile_condition(rule)({"cart": cart}) is True
 
 
-# Our own: shared parts of rules
+# Shared parts of rules
 
 
-def test_every_case_of_the_table_evaluates_to_the_same_when_all_of_them_share_a_shelf():
+def test_each_case_has_the_same_result_if_all_cases_share_a_cache():
     cache = ClosureCache()
     assert list(wrong(lambda rule: compile_rule(rule, cache), same)) == []
 
 
-def test_values_that_are_equal_in_python_only_are_not_taken_for_one_another():
+def test_the_cache_distinguishes_values_that_are_equal_only_in_python():
     cache = ClosureCache()
     alike = [1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", "", None]
     data = {"a": 1, "b": {"c": "1"}}
@@ -284,7 +284,7 @@ def test_values_that_are_equal_in_python_only_are_not_taken_for_one_another():
             assert repr(given_value) == repr(expected)
 
 
-def test_a_shelf_keeps_a_bounded_number_of_evaluations_and_gives_what_is_asked_for():
+def test_a_cache_keeps_a_bounded_number_of_closures_and_returns_the_right_ones():
     cache = ClosureCache()
     conditions = [compile_condition({"==": [str(at), {"var": "a.b"}]}, cache) for at in range(2 * MAX_CACHED)]
     assert cache.get.cache_info().currsize == MAX_CACHED
@@ -294,7 +294,7 @@ def test_a_shelf_keeps_a_bounded_number_of_evaluations_and_gives_what_is_asked_f
     assert compile_condition({"==": ["0", {"var": "a.b"}]}) is not compile_condition({"==": ["0", {"var": "a.b"}]})
 
 
-def test_rules_that_share_a_shelf_share_no_result_and_no_budget():
+def test_rules_that_share_a_cache_share_neither_results_nor_budgets():
     cache = ClosureCache()
     first, second = (compile_rule({"if": [True, [1, {"var": "a"}]]}, cache) for _ in range(2))
     first({}).append("mine")
@@ -306,7 +306,7 @@ def test_rules_that_share_a_shelf_share_no_result_and_no_budget():
     assert second({"items": [1] * 2000}) == 2001
 
 
-def test_a_range_counts_as_its_two_bounds_do():
+def test_a_range_counts_like_its_two_comparisons():
     share = {"and": [{"<": [0, {"var": "a"}]}, {">=": [50, {"var": "a"}]}]}
     assert compile_rule({"or": [share] * (MAX_NODES // 3)})({"a": 50}) is True
     with pytest.raises(InvalidRule, match="parts"):
@@ -319,7 +319,7 @@ def test_a_range_counts_as_its_two_bounds_do():
             compile_rule(rule)
 
 
-# Our own: data
+# Data
 
 
 def test_variables_are_read_by_subscript_only_so_that_data_can_be_lazy():
@@ -380,7 +380,7 @@ def test_data_is_never_run_as_a_rule_and_inherits_nothing():
         assert compile_rule({"missing": [name]})(data) == [name]
 
 
-def test_data_and_rules_stay_as_they_are():
+def test_data_and_rules_are_not_changed():
     rule = {"merge": [[1, 2], {"var": "items"}, {"map": [{"var": "items"}, [{"var": ""}]]}]}
     data = {"items": [3]}
     before = json.dumps([rule, data])
@@ -390,7 +390,7 @@ def test_data_and_rules_stay_as_they_are():
     assert json.dumps([rule, data]) == before
 
 
-# Anything
+# Random rules and data
 
 
 HUGE = 10**400
@@ -438,11 +438,11 @@ def test_no_rule_and_no_data_raise_anything_but_invalid_rule(rule, data):
     st.booleans(),
     DATA,
 )
-def test_a_shortcut_evaluates_to_what_the_general_way_does(name, path, other, turned, data):
+def test_a_fast_path_has_the_result_of_the_general_closure(name, path, other, turned, data):
     def rule(variable):
         return {name: [other, variable] if turned else [variable, other]}
 
-    # A default that is null changes nothing, but no shortcut knows it.
+    # A null default does not change the result, but no fast path applies to it.
     assert compile_rule(rule({"var": path}))(data) is compile_rule(rule({"var": [path, None]}))(data)
 
 
@@ -450,7 +450,7 @@ BOUNDS = st.integers(-2, 101) | st.floats() | st.sampled_from([0, 50.0, -0.0, Tr
 
 
 @given(st.tuples(*[st.sampled_from(["<", "<=", ">", ">="]), BOUNDS, st.booleans()] * 2), BOUNDS | DATA, DATA)
-def test_two_bounds_of_a_variable_hold_where_each_of_them_does(bounds, value, other):
+def test_the_fast_path_of_a_range_has_the_result_of_the_general_closure(bounds, value, other):
     def both(variable):
         pairs = (bounds[:3], bounds[3:])
         return {"and": [{name: [variable, at] if turned else [at, variable]} for name, at, turned in pairs]}
@@ -459,12 +459,12 @@ def test_two_bounds_of_a_variable_hold_where_each_of_them_does(bounds, value, ot
         assert compile_rule(both({"var": "a"}))(data) is compile_rule(both({"var": ["a", None]}))(data)
 
 
-def test_data_nested_deeper_than_any_stack_raises_nothing_else():
+def test_data_nested_deeper_than_the_stack_raises_nothing_but_invalid_rule():
     lists, dicts = [], {}
     for _ in range(50000):
         lists, dicts = [lists], {"a": dicts}
     for data in (lists, dicts):
         for name in ("==", "<", "+", "cat", "substr", "in", "merge", "missing", "!", "max"):
             compile_rule({name: [{"var": ""}, "a"]})(data)
-            with contextlib.suppress(InvalidRule):  # it is more than a loop may handle
+            with contextlib.suppress(InvalidRule):  # the loop takes too many steps
                 compile_rule({"map": [[{"var": ""}], {name: [{"var": ""}, "a"]}]})(data)

@@ -169,7 +169,7 @@ def test_only_the_main_thread_waits_in_short_steps(in_main_thread, monkeypatch):
 # Signals that another thread receives while the main thread waits
 
 needs_pthread_kill = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no pthread_kill")
-#: Seconds after which a wait ends that its signal did not end.
+#: Seconds after which a wait ends if its signal has not ended it.
 FAR = 20
 
 
@@ -179,7 +179,7 @@ class Limit(Exception):
 
 @pytest.fixture
 def latch():
-    """Yield a latch that is set after ``FAR`` seconds. Create it before the signal, which could interrupt the start."""
+    """Yield a latch that is set after ``FAR`` seconds. Request it first: a signal could interrupt its creation."""
     latch = Latch()
     rescue = threading.Timer(FAR, latch.set)
     rescue.start()

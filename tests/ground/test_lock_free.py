@@ -136,7 +136,7 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
 
 
 def test_threads_share_one_value_for_each_origin():
-    """Below the limit no value is lost, duplicated or evicted, except those that lost a race."""
+    """Up to the limit, no value is lost, duplicated or evicted, except those that lost a race."""
     made, evicted, seen = [], [], []
 
     def make(key):

@@ -16,7 +16,7 @@ PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top
 #: The names of the parts in the context of a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
-#: Pages as traces contain them, and the traces of the SDK's family if they are present.
+#: Files with pages as traces contain them: ours, and one of the shared conformance cases if they are present.
 TRACES = [
     suite
     for suite in (

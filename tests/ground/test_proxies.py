@@ -1,4 +1,4 @@
-"""The proxy for an origin by the environment, and the exemptions of NO_PROXY."""
+"""The proxy that the environment sets for an origin, and the exemptions of NO_PROXY."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from target_tools.http.proxies import is_exempt, proxy_from_environment
 
 EDGE = "acmeclient.tt.omtrdc.net"
 
-#: NO_PROXY, the host, whether it goes past the proxy.
+#: The value of NO_PROXY, a host, and whether the host bypasses the proxy.
 ROWS = [
     ("", EDGE, False),
     (",, ,", EDGE, False),
@@ -70,7 +70,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("no_proxy", "host", "exempt"), ROWS)
-def test_no_proxy_exempts(no_proxy, host, exempt):
+def test_no_proxy_exempts_the_hosts_that_it_lists(no_proxy, host, exempt):
     assert is_exempt(Origin("https", host, 443), no_proxy) is exempt
 
 

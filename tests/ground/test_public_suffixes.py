@@ -72,7 +72,7 @@ def test_no_test_case_of_the_list_is_missing():
 
 
 def by_the_book(host):
-    """Return the labels of the suffix, found with the list's published algorithm."""
+    """Return the number of labels in the suffix, found with the list's published algorithm."""
     _, (suffixes, wildcards, exceptions) = blocks()
     labels = host.split(".")
 
@@ -195,9 +195,9 @@ def test_threads_that_load_the_list_at_the_same_time_all_get_it():
 
 @pytest.fixture
 def reading(monkeypatch):
-    """Set the outcome of the next read of the file. The list is read again before and after the test."""
+    """Return a function that sets the outcome of reading the file. The list is loaded again afterwards."""
 
-    def meet(outcome):
+    def set_outcome(outcome):
         def get_data(package, resource):
             assert (package, resource) == ("target_tools", module.DATA_FILE)
             if isinstance(outcome, BaseException):
@@ -207,7 +207,7 @@ def reading(monkeypatch):
         monkeypatch.setattr(module.pkgutil, "get_data", get_data)
         public_suffixes.cache_clear()
 
-    yield meet
+    yield set_outcome
     public_suffixes.cache_clear()
 
 

@@ -45,7 +45,7 @@ class Pool(HTTPConnectionPool):
 WATCHED = {
     "a mock of PoolManager": lambda: mock.patch("urllib3.PoolManager"),
     "a class in its place": lambda: mock.patch("urllib3.PoolManager", Manager),
-    "by the name in rest": lambda: mock.patch("delivery_api_client.rest.urllib3.PoolManager"),
+    "a mock by its name in rest": lambda: mock.patch("delivery_api_client.rest.urllib3.PoolManager"),
     "urlopen mocked": lambda: mock.patch("urllib3.PoolManager.urlopen"),
     "urlopen mocked by autospec": lambda: mock.patch("urllib3.PoolManager.urlopen", autospec=True),
     "urlopen wrapped": lambda: mock.patch.object(urllib3.PoolManager, "urlopen", wrapper(urllib3.PoolManager.urlopen)),
@@ -95,7 +95,7 @@ class FakeSocket(socket.socket):
     """A socket class of a double."""
 
 
-DIALLED = {
+CONNECT_PATCHES = {
     "socket": lambda: mock.patch("socket.socket", FakeSocket),
     "connect": lambda: mock.patch.object(socket.socket, "connect", lambda *_: None),
     "getaddrinfo": lambda: mock.patch("socket.getaddrinfo", lambda *_: []),
@@ -103,11 +103,11 @@ DIALLED = {
 }
 
 
-@pytest.mark.parametrize("what", DIALLED)
+@pytest.mark.parametrize("what", CONNECT_PATCHES)
 def test_a_connection_from_before_a_replacement_is_recognized(what):
     before = connect_functions()
     assert connect_functions() == before
-    with DIALLED[what]():
+    with CONNECT_PATCHES[what]():
         inside = connect_functions()
         assert inside != before
         assert connect_functions() == inside
@@ -123,8 +123,8 @@ SOCKETS = {
         True,
     ),
     "_new_conn mocked": (lambda: mock.patch.object(HTTPConnection, "_new_conn"), True),
-    "socket": (DIALLED["socket"], True),
-    "getaddrinfo": (DIALLED["getaddrinfo"], False),
+    "socket": (CONNECT_PATCHES["socket"], True),
+    "getaddrinfo": (CONNECT_PATCHES["getaddrinfo"], False),
 }
 
 

@@ -416,7 +416,7 @@ def test_a_socket_timeout_that_is_too_short_or_too_long_is_replaced():
         assert 4 < near.gettimeout() <= 5
 
 
-def test_a_socket_timeout_that_is_at_most_5_ms_too_long_is_kept(monkeypatch):
+def test_a_socket_timeout_that_is_less_than_5_ms_too_long_is_kept(monkeypatch):
     class Sock:
         calls = 0
 

@@ -53,7 +53,7 @@ RESPONSES = {
     "mock of urllib3": lambda: Mock(spec=urllib3.HTTPResponse, status=200, reason="Fine", data=BODY, headers={}),
     "plain object": lambda: SimpleNamespace(status=200, reason="Fine", data=BODY),
     "text": lambda: SimpleNamespace(status=200, reason="Fine", data=BODY.decode()),
-    "stream of its own": lambda: SimpleNamespace(
+    "plain object with a stream": lambda: SimpleNamespace(
         status=200, reason="Fine", stream=lambda size, decode_content: iter([BODY[:5], BODY[5:]])
     ),
 }
@@ -234,7 +234,7 @@ def test_the_deadline_ends_a_stream():
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_the_reply_shows_whether_it_can_be_the_answer(answers):
+def test_the_reply_records_whether_its_body_answers_the_request(answers):
     seen = []
     request = REQUEST._replace(is_answered_by=lambda body: seen.append(body) or answers)
     assert read(streaming(GZIPPED, **{"Content-Encoding": "gzip"}), request).is_matched is answers

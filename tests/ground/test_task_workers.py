@@ -206,7 +206,7 @@ def test_an_idle_worker_checks_the_queue_without_a_wake_up(pool, monkeypatch):
     workers = pool(max_workers=1)
     assert submitted(workers).wait(LONG)
     assert eventually(lambda: len(workers._idle) == 1)
-    # The state after a signal handler has raised between the two steps of submit.
+    # As if a signal handler had raised in submit, so that no worker was woken. No other thread can wake this one.
     workers._idle.pop()
     left = FunctionTask()
     workers._pending.append(left)
@@ -241,7 +241,7 @@ def test_a_burst_sends_one_wake_up_while_a_worker_is_on_its_way(pool, monkeypatc
 def test_a_woken_worker_wakes_or_starts_others_for_the_rest(pool):
     workers = pool(max_workers=6)
     idle(workers, 3)
-    for count in (3, 6, 6):  # three are idle and three must be started
+    for count in (3, 6, 6):  # at first, three are idle and three must be started
         together = threading.Barrier(count)
         tasks = [submitted(workers, lambda gate=together: gate.wait(LONG)) for _ in range(count)]
         assert all(task.wait(LONG) for task in tasks)
@@ -382,7 +382,7 @@ def test_a_worker_runs_a_pending_task_that_it_waits_for(pool):
     assert waiting.runs == 0
 
 
-def test_an_unreferenced_pool_is_garbage_collected(pool):
+def test_a_stopped_pool_without_references_is_garbage_collected(pool):
     workers = WorkerPool(2, 10, 2.0, "test-worker")
     assert submitted(workers).wait(LONG)
     idle = workers._idle

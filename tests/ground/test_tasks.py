@@ -61,7 +61,7 @@ def awaited(result):
     return asyncio.run(wait())
 
 
-#: The functions that wait for a result without a timeout.
+#: Functions that wait for a call to end, and return its value or raise its error.
 WAITS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
 WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 

@@ -15,9 +15,9 @@ ME = os.getpid()
 ABOUT_TO_FORK = {
     "a master, before it forks and while it may fork again": {"master": ME},
     "the same with one worker": {"master": ME, "processes": 1},
-    "no master, before the first worker becomes two": {},
+    "no master, before the workers are forked": {},
 }
-NOT = {
+NOT_ABOUT_TO_FORK = {
     "a worker": {"worker": 1, "master": ME + 1},
     "a mule or spooler, which is neither a worker nor the master": {"master": ME + 1},
     "no master, the first worker": {"worker": 1},
@@ -33,7 +33,7 @@ def test_no_thread_is_started_if_uwsgi_is_about_to_fork(state, monkeypatch):
         start_thread(pytest.fail)
 
 
-@pytest.mark.parametrize("state", NOT.values(), ids=list(NOT))
+@pytest.mark.parametrize("state", NOT_ABOUT_TO_FORK.values(), ids=list(NOT_ABOUT_TO_FORK))
 def test_threads_are_started_in_the_other_processes_of_uwsgi(state, monkeypatch):
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(**state))
     ran = threading.Event()
@@ -122,7 +122,7 @@ PREFORKING = """
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_a_client_created_before_uwsgi_forks_downloads_once_and_polls_in_the_workers(method, root):
+def test_a_client_created_before_uwsgi_forks_is_ready_without_a_thread_and_polls_in_the_workers(method, root):
     script = PREFORKING.replace("METHOD", method).replace("\n    ", "\n")
     given = [sys.executable, "-c", script]
     done = subprocess.run(given, capture_output=True, text=True, timeout=60, cwd=root, check=False)

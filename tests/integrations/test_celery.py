@@ -509,7 +509,7 @@ def test_the_message_has_all_ids_and_times():
     assert request == DeliveryRequest(notifications=notified()["request"].notifications)
 
 
-def test_the_message_has_ids_and_times_of_notifications_that_lack_them():
+def test_notifications_without_an_id_and_a_time_get_them_in_the_message():
     request = DeliveryRequest(notifications=[Notification(type="click", tokens=["t"])])
     first, second = (message_from_options({"request": request}, Log())["request"]["notifications"] for _ in range(2))
     assert first[0]["id"] != second[0]["id"]

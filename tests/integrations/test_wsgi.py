@@ -197,7 +197,7 @@ def test_the_context_describes_the_browser_and_the_page() -> None:
         (None, None),
     ],
 )
-def test_an_invalid_address_is_ignored(address: Any, known: Optional[str]) -> None:
+def test_an_address_is_normalized_and_an_invalid_one_is_ignored(address: Any, known: Optional[str]) -> None:
     """The schema refuses invalid addresses."""
     assert address_of(REMOTE_ADDR=address) == known
 

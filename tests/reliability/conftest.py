@@ -21,7 +21,7 @@ import urllib3
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Whether this is the long run (``make soak``).
 SOAK = bool(os.environ.get("SOAK"))
-#: Interpreters to test the SDK on. The last one is built without a global lock.
+#: Interpreters to test the SDK on. Those with a ``t`` are built without a global lock.
 WANTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
 
 _FIGURES = []
@@ -98,7 +98,7 @@ def interpreter(version):
 
 
 def no_interpreter(version):
-    """Return the reason to skip a test without that Python, with the name of the package to install."""
+    """Return the reason to skip a test without that Python, and how to provide it."""
     return f"no Python {version}: put python{version} on the PATH, or install it with pyenv"
 
 
@@ -112,8 +112,8 @@ def _candidates(version):
 
 def _is(path, version):
     try:
-        done = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, timeout=20, check=False)
-    except OSError:
+        done = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
         return False
     return done.stdout.strip() == version
 

@@ -194,7 +194,7 @@ def a_waiter(client, hung):
         except CallLost:
             slow.flush(STUCK * 1000)
             return
-        raise AssertionError("the child had an answer of the parent's")
+        raise AssertionError("the child got the parent's answer")
 
     while not result._done._waiters:
         time.sleep(0.001)
@@ -320,7 +320,7 @@ def a_pool(client, hung):
 
 @contextlib.contextmanager
 def an_import(client, hung):
-    """A thread looks a name up for the first time. That must not import a codec, because a fork could interrupt it."""
+    """No thread imports the codec of name lookups, which a fork could interrupt: it is imported already."""
     assert "encodings.idna" in sys.modules
     yield None
 
@@ -468,7 +468,7 @@ def with_a_client_as_argument(domain, method):
 
 
 def over_tls(domain, ca_file, count):
-    """Let parent and child call at the same time after a fork. Before it they had one TLS connection."""
+    """Fork with an open TLS connection. Parent and child then call at the same time."""
     client = make_client(domain, ca_file)
     check(client)
     check(client)

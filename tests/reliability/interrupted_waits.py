@@ -16,7 +16,7 @@ from multiprocessing import TimeoutError as NotReady
 
 from tests.support import content, offers
 
-#: Seconds that no step takes on a busy machine, unless it hangs.
+#: Seconds that no step takes, even on a busy machine, unless it hangs.
 FAR = 60
 
 
@@ -32,7 +32,7 @@ def make_client(domain, **options):
 
 
 class Limit:
-    """A soft limit that can be armed repeatedly. It raises once, before the interrupted operation ends."""
+    """A soft time limit that can be armed repeatedly. It raises once each time it is armed."""
 
     def __init__(self, number=signal.SIGALRM):
         self.armed = False
@@ -107,7 +107,7 @@ def during_create(domain, count):
             seen += 1
             waits.append((time.monotonic() - limit.sent_at) * 1000)
             if error is not limit.raised:
-                foreign.append("another one")
+                foreign.append("another instance")
         except BaseException as error:  # noqa: BLE001 - it is reported
             foreign.append(repr(error))
         signal.setitimer(signal.ITIMER_REAL, 0)

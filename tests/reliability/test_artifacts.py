@@ -128,10 +128,10 @@ def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, fig
             assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= cycles, 60)
             assert shown(client) == "<b>A</b>"
             assert source.last_error is not None
-            failures = len(source._first_attempt_done._waiters), source._poller.threads()
+            waiters_and_threads = len(source._first_attempt_done._waiters), source._poller.threads()
             cdn.reply = good("<b>C</b>")
             assert eventually(lambda: shown(client) == "<b>C</b>")
-            assert failures == (0, 1)
+            assert waiters_and_threads == (0, 1)
     if bad == "broken server":
         figure("consecutive failed downloads, last artifact kept", events.counts["artifact_download_failed"], cycles)
 
@@ -187,7 +187,7 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
 
 @pytest.fixture
 def kept(tmp_path):
-    """Return the path of a cache with an artifact."""
+    """Yield the location of an artifact, the path of a cache that contains it, and the CDN."""
     path = str(tmp_path / "artifact")
     with Cdn(good("<b>kept</b>", etag='"1"')) as cdn:
         location = f"http://{cdn.domain}/rules.json"
@@ -316,7 +316,7 @@ def test_t27_a_new_etag_of_the_same_body_is_used():
 
 
 def test_t27_the_etag_of_an_invalid_artifact_is_not_used():
-    """With that ETag the server would answer 304, and the client would keep the invalid artifact's version."""
+    """With that ETag the server would answer 304, and the client would take its older artifact for the current one."""
     with Cdn(with_etag('"good"', good(etag='"good"'))) as cdn:
         with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
             assert shown(client) == "<b>A</b>"

@@ -104,7 +104,7 @@ def test_b7_all_methods_accept_a_callback(client):
 
 
 @pytest.mark.parametrize("body", [b"null", b'{"execute": {"mboxes": [{"options": [null]}]}}', b""])
-def test_b6_an_unusual_response_reaches_the_callback(body):
+def test_b6_an_unusual_response_reaches_exactly_one_callback(body):
     received = []
     with SocketServer(answer(body)) as server, client_of(server) as client:
         result = client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})

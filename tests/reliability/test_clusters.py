@@ -32,7 +32,7 @@ def answers_and_closes(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Two hosts on loopback, and options for a client that learns the cluster, which ``lost`` makes unreachable."""
+    """Yield two hosts on loopback, and options for a client that learns the cluster. ``lost`` makes it unreachable."""
     asked, attempts, changes, lost = collections.Counter(), Counter(), [], []
 
     def resolve(host, *_, **__):

@@ -17,9 +17,9 @@ from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
 
-#: Faults without those that are slow or send megabytes, which have separate tests.
+#: Faults that take much time or memory. Other tests have them.
 COSTLY = ("huge_body", "gzip_bomb", "deep_json", "many_headers", "long_header", "long_number")
-#: Faults that last until the deadline of the call. One connection in two hundred gets one of these.
+#: Faults that last until the deadline of the call. One faulty connection in two hundred gets one of these.
 HUNG = ("silence", "stalled_body", "dripping_head")
 GOOD = answer(ANSWER_BYTES)
 #: Seconds that a busy machine may add to an exit.
@@ -50,7 +50,7 @@ class CallbackCounter:
 
 
 class Lines:
-    """A logger that counts error messages."""
+    """A logger that keeps error messages."""
 
     def __init__(self):
         self.errors = []
@@ -126,7 +126,7 @@ def test_t4_a_process_whose_callbacks_raise_exits_at_once(which, figure):
 
 
 def random_faults(seed):
-    """Return a handler with a random fault for each connection. One in three connections has no fault."""
+    """Return a handler with a random fault for each connection. Three in ten connections have no fault."""
     choice, lock = random.Random(seed), threading.Lock()
     hung = [fault for fault in FAULTS if fault.name in HUNG]
     faults = [fault for fault in FAULTS if not fault.endless and fault.name not in COSTLY]

@@ -78,7 +78,7 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
     assert twice == []
 
 
-#: A worker sets its name, which takes the lock of ``threading`` that no hook has released.
+#: Each lock, with and without fork hooks.
 HELD = [
     (lock, hooks)
     for lock in sorted(LOCKS)
@@ -141,18 +141,18 @@ def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
         where = {"domain": f"localhost:{server.port}", "ca_file": authority.ca_file} if tls else {}
         seen = program("before_and_after", **{"domain": server.domain, "hooks": hooks, **where})
         assert seen == {"children": [True, True], "closed": True}
-        # One connection of the parent, which kept it, one of each child that called, and one of the grandchild.
+        # One connection of the parent, of the first child, and of the grandchild. The second child made no call.
         assert server.connections == 3
     assert server.failures == []
 
 
-#: uWSGI, which forks without hooks, has no background threads.
+#: Workers only with hooks: in a uWSGI process, which forks without them, the SDK starts no workers before the fork.
 RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True), ("a worker's beginning", True)]
 
 
 @pytest.mark.parametrize(("way", "hooks"), RIGHT_AFTER)
 @pytest.mark.parametrize("forks", scaled(1500, 25))
-def test_t12_a_fork_during_a_handshake_of_another_thread(way, hooks, forks, authority, figure):
+def test_t12_a_fork_while_another_thread_is_inside_openssl_or_has_just_left_it(way, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = f"localhost:{server.port}"
         given = {"way": way, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}

@@ -35,9 +35,7 @@ def hang(connection):
     connection.hang()
 
 
-#: urllib3 keeps the class of TLS contexts that it finds when it is imported.
-
-
+# Patching after the import is a separate case: urllib3 keeps the class of TLS contexts that it found.
 @pytest.mark.parametrize(
     ("when", "scheme"),
     [("before", "http"), ("before", "https"), ("after", "http"), ("after", "https")],
@@ -61,7 +59,7 @@ def test_t20_calls_of_greenlets_do_not_block_the_event_loop(library, when, schem
     assert seen["called_back"] == count + 152
     assert seen["threads"] <= 32
     assert seen["closed"]
-    stood = max(seen["longest"], seen["longest_back"], seen["longest_hung"])
-    figure(f"{library}, patched {when} import, {scheme}: loop blocked, ms", stood, "20 at most")
+    blocked = max(seen["longest"], seen["longest_back"], seen["longest_hung"])
+    figure(f"{library}, patched {when} import, {scheme}: loop blocked, ms", blocked, "20 at most")
     # A wait that blocks the loop would take seconds, until the call to the hanging server times out.
-    assert stood < 500
+    assert blocked < 500

@@ -11,7 +11,7 @@ from tests.support import ANSWER_BYTES, client_of, offers
 
 pytestmark = pytest.mark.server
 
-#: Creates and closes or drops many clients. Prints the threads and descriptors that were added.
+#: Creates and closes or drops many clients. Prints what they leave behind.
 CYCLES = """
     import gc, json, os, sys, time, weakref
     from types import SimpleNamespace

@@ -160,7 +160,7 @@ SHIFTS = [answers_the_request_before, answers_the_first_one_twice, sends_an_answ
 def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
     """The first answer of a connection may be a recorded one, so a foreign request id is accepted there.
 
-    No visitor gets what another visitor was answered, and the connection is not used again.
+    No visitor gets another visitor's answer, and the connection is not used again.
     """
     threads, calls_each = 16, 25
     seen, requests = Answers(), collections.Counter()
@@ -250,7 +250,7 @@ def notification(number):
 
 
 def hangs_up(choice, connection):
-    """Close a connection with a reset or an end, at once or as the next request is written."""
+    """Reset or close a connection, at once or while the next request is written."""
     if choice.random() < 0.5:
         connection.wait(choice.random() * 0.003)
     if choice.random() < 0.5:

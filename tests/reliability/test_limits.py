@@ -129,7 +129,7 @@ def test_t39_no_more_threads_for_this_user(figure):
     """
     seen = seen_by(body)
     figure("answers under RLIMIT_NPROC", seen["answers"], EVERY_WAY)
-    assert seen.pop("refused"), "the limit does not bind here"
+    assert seen.pop("refused"), "the limit has no effect here"
     assert seen == {"answers": EVERY_WAY, "errors": []}
 
 

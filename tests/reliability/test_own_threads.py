@@ -59,7 +59,7 @@ IMPORTS = """
 """
 
 
-def telling():
+def artifact_with_notifications():
     """Return an artifact with offers that cause notifications."""
     document = artifact()
     consequence = document["rules"]["mboxes"]["home"][0]["consequence"]
@@ -74,13 +74,13 @@ def an_answer(status, body, **headers):
     return "\r\n".join([*lines, "", ""]).encode("utf-8") + body
 
 
-TEXT = json.dumps(telling())
+TEXT = json.dumps(artifact_with_notifications())
 SAYS = {
-    "well": good("<b>A</b>", etag='"1"', **{"x-geo-city": "PARIS"}),
-    "with a mark": an_answer(200, TEXT.encode("utf-8-sig"), x_geo_city="PARIS"),
+    "good": good("<b>A</b>", etag='"1"', **{"x-geo-city": "PARIS"}),
+    "with a byte order mark": an_answer(200, TEXT.encode("utf-8-sig"), x_geo_city="PARIS"),
     "in UTF-16": an_answer(200, TEXT.encode("utf-16"), x_geo_city="PARIS"),
     "busy": an_answer(503, b"no", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
-    "torn": an_answer(200, b"{"),
+    "truncated": an_answer(200, b"{"),
     "elsewhere": an_answer(302, b"", Location="http://127.0.0.1:9/"),
     "no HTTP": b"HTTP/1.1 x\r\n\r\n",
 }
@@ -93,7 +93,7 @@ def test_the_sdks_threads_import_no_module(says, given, tmp_path):
     """If a process forks while a thread imports a module, the child can never import that module."""
     if "artifact_cache" in given:
         given = {"artifact_cache": str(tmp_path / "file")}
-    bad = says not in ("well", "with a mark")
+    bad = says not in ("good", "with a byte order mark")
     expected = ["artifact_download_failed"] if bad else ["artifact_download_succeeded", "geo_location_updated"]
     with Cdn(with_etag('"1"', SAYS[says])) as cdn:
         # By its host name, which must be looked up.

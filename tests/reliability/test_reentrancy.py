@@ -144,18 +144,18 @@ def test_t37_a_nested_call_can_be_awaited(client):
     assert content(in_callback(client, lambda: asyncio.run(awaited()))) == "<b>A</b>"
 
 
-def test_t37_get_without_waiting_in_a_callback_runs_no_call(server):
-    asked = threading.Semaphore(0)
+def test_t37_flush_and_wait_without_time_in_a_callback_run_no_call(server):
+    queued = threading.Semaphore(0)
     seen = []
 
     def outer(_):
-        asked.acquire(timeout=WAIT)
+        queued.acquire(timeout=WAIT)
         seen.append((client.flush(0), others[0].wait(0), others[0].ready()))
 
     with client_of(server, max_workers=1, logger=Quiet()) as client:
         result = client.get_offers({**offers(), "callback": outer})
         others = [client.get_offers({**offers(), "callback": id}) for _ in range(10)]
-        asked.release()
+        queued.release()
         result.get(WAIT)
         assert client.flush(1000 * WAIT)
     assert seen == [(False, None, False)]

@@ -251,7 +251,7 @@ def test_t24_a_hung_server_and_100_callers(figure, caplog):
         assert eventually(lambda: outcome(client) == 200)
         origin = "http://" + server.domain
     opened, closed = changes
-    figure("calls of 100 callers that waited for the hung server", results["DeadlineExceeded"], "100 and few probes")
+    figure("calls of 100 callers that waited for the hung server", results["DeadlineExceeded"], "100 and a few probes")
     figure("ms of a refused call, p50", percentile(refusals, 0.5), "-")
     figure("ms of a refused call, p99", percentile(refusals, 0.99), "5")
     assert set(results) == {"DeadlineExceeded", "CircuitOpen"}

@@ -89,7 +89,7 @@ def reads_nothing(connection):
     connection.wait(6)
 
 
-def unavailable_at_last(connection):
+def answers_503(connection):
     while connection.read_request():
         connection.wait(0.15)
         connection.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
@@ -109,7 +109,7 @@ STALLS = {
     "trailer after trailer": repeats(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
     "100 after 100": repeats(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
     "103 after 103": repeats(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
-    "503 and again": unavailable_at_last,
+    "503 and again": answers_503,
 }
 
 
@@ -132,10 +132,10 @@ def test_t1_a_call_to_a_stalling_server_ends_at_its_deadline(name, figure):
     kinds = (DeadlineExceeded, HttpStatusError) if name == "503 and again" else (DeadlineExceeded,)
     with SocketServer(STALLS[name]) as server, client_of(server, **IMPATIENT) as client:
         check_deadline(client, figure, name, kinds)
-        assert server.connections == len(WAYS)  # a request that was begun is not sent to another host
+        assert server.connections == len(WAYS)  # a request that was sent is not sent again
 
 
-def test_t1_a_call_without_a_tls_handshake_ends_at_its_deadline(figure):
+def test_t1_a_call_whose_tls_handshake_hangs_ends_at_its_deadline(figure):
     with SocketServer(reads_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
         check_deadline(client, figure, "TLS handshake")
         assert 1 <= server.connections <= len(WAYS)  # on a busy machine the deadline may pass before the connect

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Seconds that no test should ever see pass, on however busy a machine.
+#: A time limit in seconds that no test reaches unless something hangs, even on a busy machine.
 GENEROUS = 120
-#: Characters of a log that tell why its server misbehaved.
+#: Number of characters from the end of the log in the message of a failure.
 _TAIL = 6000
 
 

@@ -3,8 +3,8 @@
 The clients are created at import: before a fork, if the server forks.
 
 Variables of the environment: ``EDGE`` and ``SLOW`` are the servers of the two clients, ``NOTES`` is the file for
-messages to the test, ``METHOD`` and ``POLLING`` are options of the first client, ``FLUSH`` determines when the second
-client is flushed.
+messages to the test, ``METHOD`` and ``POLLING`` are options of the first client. With ``FLUSH=uwsgi.atexit``, uWSGI's
+exit handler flushes the second client.
 """
 
 import json

@@ -25,12 +25,12 @@ SERVERS = installing("servers", "gcc", "libc6-dev", "python3-dev")
 APACHE = installing("apache", "apache2", "apache2-dev", "gcc", "libc6-dev", "python3-dev")
 #: Seconds that a call to the slow edge takes.
 SLOW = 0.4
-#: Seconds within which a server is to stop, and what a busy machine may add.
+#: Seconds within which a server must stop, and what a busy machine may add.
 STOP = 2.0
 SLACK = 2.0
 #: Seconds that the clients of the application wait for calls at the end of their process.
 SHUTDOWN = 1.0
-#: Seconds between two looks for an artifact, at most: the interval of the application and a tenth.
+#: Maximum number of seconds between two downloads of the artifact: the application's interval and a tenth of it.
 INTERVAL = 0.22
 
 
@@ -57,7 +57,7 @@ def slowly(connection):
         connection.send(response(ANSWER))
 
 
-def called(pid):
+def command_line(pid):
     """Return the command line of a process."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
@@ -138,10 +138,10 @@ class Serving:
             return [self.process.pid]
         found = self.process.children()
         # Apache also has children that pass requests on.
-        return [pid for pid in found if "(wsgi:" in called(pid)] if self.server == "mod_wsgi" else found
+        return [pid for pid in found if "(wsgi:" in command_line(pid)] if self.server == "mod_wsgi" else found
 
     def each(self):
-        """Wait until each worker has answered; return the workers. Busy requests make the others answer, too."""
+        """Wait until each worker has answered; return the workers. Each request keeps its worker busy for a moment."""
         answered = set()
 
         def silent():
@@ -245,7 +245,7 @@ def check_refresh_replacement_and_stop(name, mode, figure):
         stop = site.stop()
     figure(name + ": a new artifact in every worker, s", max(waits), f"{INTERVAL} (an interval)")
     figure(name + ": reload, s", reload, "")
-    figure(f"{name}: requests failed of {load.served} meanwhile", len(load.failed), 0)
+    figure(f"{name}: requests that failed during the reload, beside {load.served} answered", len(load.failed), 0)
     figure(name + ": stop, s", stop, "2 at most")
     assert max(waits) < INTERVAL + SLACK
     # A worker that ends may have accepted a connection without a request yet, and closes it.

@@ -31,7 +31,7 @@ pytestmark = [
 #: Pools whose tasks run in the worker's main process.
 IN_MAIN = ["threads", "gevent", "solo"]
 POOLS = ["prefork", *IN_MAIN]
-#: Milliseconds that no test should ever see pass.
+#: A time limit in milliseconds that no test reaches.
 ENDLESS = 600000
 
 
@@ -204,7 +204,7 @@ def test_t17_the_child_after_a_hard_limit_works(limits, broker, figure):
 
 
 def owe(worker, edge, count=500):
-    """Return a process with ``count`` notifications in its queue, which the edge does not answer."""
+    """Let a process queue ``count`` notifications, which the edge does not answer for now."""
     edge.answering.clear()
     worker.send("owe", count)
     worker.until_recorded(1, "owed")
@@ -263,7 +263,7 @@ def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
             lost = [one for record in worker.records("lost") for one in record["ids"]]
             is_reported = "calls had not ended" in worker.log
     under_way = set(ids(edge.reached)) - set(lost)
-    figure(f"{pool}: dropped and counted before a hung edge, of 500", len(lost), "499: one is on its way")
+    figure(f"{pool}: dropped and counted while the edge hangs, of 500", len(lost), "499: one is on its way")
     figure(f"{pool}: closing that client, s (whole shutdown: {took:.1f})", seconds, "5 at most")
     assert len(lost) == len(set(lost)) == stats["undelivered"] == stats["dropped"]
     assert len(lost) + len(under_way) == 500
@@ -272,7 +272,7 @@ def test_t19_a_queue_for_an_edge_that_hangs_is_counted(pool, broker, figure):
     assert is_reported
 
 
-# The ready task
+# The task of the integration
 
 
 @contextlib.contextmanager
@@ -293,7 +293,7 @@ def all_taken(edge, count):
 
 
 def repeated(edge):
-    """Return how many ids reached the edge more than once, each time in the same request."""
+    """Return how many ids reached the edge more than once, each time with the same request id."""
     by_id = {}
     for asked in edge.reached:
         by_id.setdefault(ids([asked])[0], []).append(asked)
@@ -330,7 +330,7 @@ def test_a_killed_child_leaves_its_notifications_to_the_next(broker, figure):
 def test_a_killed_worker_leaves_its_notifications_to_the_next(broker, figure):
     figure("broker", broker.name, "Redis")
     if not broker.redelivers:
-        pytest.skip(f"no broker that hands out again what nobody confirmed: {broker.name}")
+        pytest.skip(f"the broker does not deliver unacknowledged messages again: {broker.name}")
     with Edge() as edge:
         edge.answering.clear()
         settings = broker.new_settings(visibility_timeout=2)

@@ -30,12 +30,12 @@ WITH_ATEXIT = [mode for mode in MODES if "gevent" not in mode and mode != "skip-
 GRACEFUL = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
 
 
-#: The number of open calls in ``fired_and_stopped``.
+#: The number of calls that ``fired_and_stopped`` starts by default.
 FIRED = 16
 
 
 def over(site, requests):
-    """Return whether uWSGI's log has the end of this many requests. Until then it runs no exit handler."""
+    """Return whether uWSGI has logged the end of this many requests. If it stops earlier, it runs no exit handler."""
     return site.process.log.count("GET /fire") >= requests
 
 

@@ -1,8 +1,8 @@
-// Rules and data with the results that json-logic-js gives, one case a line:
+// Prints rules and data with the results of json-logic-js, one case per line:
 //
 //     npm install && node make_cases.js > cases.json
 //
-// The pseudo-random numbers have a fixed seed, so it always prints the same.
+// The pseudo-random numbers have a fixed seed, so the output is always the same.
 
 "use strict";
 
@@ -11,7 +11,7 @@ const { version } = require("json-logic-js/package.json");
 
 const cases = new Map();
 
-/** What JSON cannot hold is marked: {"$": "NaN"}. */
+/** Return the value with a mark for each part that JSON cannot represent: {"$": "NaN"}. */
 function marked(value) {
   if (value === undefined) return { $: "undefined" };
   if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
@@ -33,12 +33,12 @@ function result(rule, data) {
 }
 
 function add(rule, data = null) {
-  // As JSON has them: a reader sees what was computed with, and not -0 or undefined in its place.
+  // Compute with the parsed text, which replaces -0 and undefined, so that the table has the exact inputs.
   const text = JSON.stringify([rule, data]);
   if (!cases.has(text)) cases.set(text, result(...JSON.parse(text)));
 }
 
-// Chance, the same each time
+// Pseudo-random numbers
 
 let state = 20240229;
 
@@ -78,7 +78,7 @@ const NAMES = ["a", "b", "c", "d", "d.e", "d.e.f", "d.e.g", "d.e.g.x", "d.h.0.i"
 const VALUED = (name) => ({ var: name });
 const GIVEN = (left, right) => ({ a: left, b: right });
 
-/** A value of a rule: as it is, or by a variable where an object with one key would be an operation. */
+/** Return a random literal. */
 const operand = () => pick([() => pick(VALUES), () => pick(NUMBERS), () => pick(NUMERIC_TEXTS), () => pick(TEXTS)])();
 
 // Comparison
@@ -114,7 +114,7 @@ for (const text of NUMERIC_TEXTS) {
   add({ "==": [[text], 5] });
 }
 
-// The shapes that rules of activities have, with what may come
+// The usual forms of the rules of activities, with many kinds of values
 
 for (const value of [...VALUES, ...NUMERIC_TEXTS, 50, 49.99, 50.01, 9007199254740993, "50", "firefox", "None"]) {
   add({ and: [{ "<": [0, VALUED("allocation")] }, { ">=": [50, VALUED("allocation")] }] }, { allocation: value });
@@ -242,7 +242,7 @@ for (const name of ["map", "filter", "all", "some", "none", "reduce", "merge", "
 }
 times(50, () => add({ merge: some(4, operand) }));
 
-// Objects of several keys, arrays, and what is no operator
+// Objects with several keys, arrays, and unknown operators
 
 add({ a: { "+": [1, 2] }, b: 2 });
 add([{ "+": [1, 2] }, { a: 1, b: { var: "a" } }, [VALUED("a")]], { a: 1 });
@@ -251,7 +251,7 @@ for (const name of ["method", "nope", "a.b", "", "Var", "toString", "constructor
   add(JSON.parse(`{"${name}": [1, 2]}`));
 }
 
-// Anything in anything
+// Random nested rules
 
 const MOST_ARGUMENTS = { "==": 2, "<": 3, "<=": 3, ">": 2, "!": 1, "!!": 1, and: 3, or: 3, if: 4, "+": 3, "-": 2, "*": 3,
   "/": 2, "%": 2, in: 2, cat: 3, substr: 3, merge: 3, max: 3, min: 3, "===": 2, "!=": 2, filter: 2, map: 2, some: 2, all: 2 };
@@ -264,7 +264,7 @@ function anything(depth) {
 
 times(400, () => add(anything(3), DATA));
 
-// The table; data that several cases share is named in their place.
+// The table. DATA appears in it once; the cases that use it contain {"$": "shared"} instead.
 
 const shared = JSON.stringify(DATA);
 const lines = [...cases].map(([text, value]) => {

@@ -1,1 +1,1 @@
-"""User-Agents of real browsers, and what a parser that others wrote makes of them."""
+"""User-Agents of real browsers, and the results of an independent parser for them."""
