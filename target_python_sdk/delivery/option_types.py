@@ -224,7 +224,7 @@ class _CommonCallOptions(TypedDict, total=False):
     """The time limit of this call in milliseconds, instead of the client's."""
 
     err_callback: Optional[Callable[[Any], CallbackResult]]
-    """Receives the error of a call with a ``callback``. A call without one raises it."""
+    """Receives the error of a call with a ``callback``. A call without a ``callback`` raises its error."""
 
 
 class _RequestOption(TypedDict):

@@ -221,7 +221,7 @@ def test_invalid_customer_ids_are_refused(given_):
 
 
 class Visitor:
-    """A visitor as 1.1.0 took it."""
+    """A visitor with the methods that 1.1.0 used."""
 
     def __init__(self, **values):
         self.values = values
