@@ -170,7 +170,7 @@ cdn = parser(
 
 def url_or_file(option: str, value: OptionValue) -> str:
     """Parse an http or https URL, a ``file`` URL, or the path of a file. The last two become an absolute path."""
-    expected = "an http or https URL without credentials, or the path of a file that exists"
+    expected = "an http or https URL, or the path of a file that exists"
     value = os.fspath(value) if isinstance(value, os.PathLike) else plain(value)
     if isinstance(value, str) and re.fullmatch(r"https?://[^\s/?#@]+[^\s]*", value) is not None:
         return value

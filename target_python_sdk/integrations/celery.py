@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 #: The default name of the task.
 TASK_NAME = "target.send_notifications"
 
-#: The options of the task; ``task_annotations`` override them. Together, the attempts take about 15 minutes.
+#: The options of the task; ``task_annotations`` override them. The pauses take at most 17 minutes together.
 _TASK: Dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": True,
