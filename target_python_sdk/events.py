@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Dict, TypedDict, Union
 if TYPE_CHECKING:  # at runtime, only dicts are made
     from target_python_sdk.types import DeliveryRequest, Geo
 
-#: Emitted once, 0.1 s after ``create`` or after the first artifact of an on-device client. The payload is empty.
+#: Emitted once, 0.1 s after ``create``; if an on-device client has no artifact by then, with the first one. No payload.
 CLIENT_READY = "client_ready"
-#: Seconds between ``create``, or the first artifact, and ``client_ready``.
+#: Seconds between ``create`` and ``client_ready``.
 CLIENT_READY_DELAY = 0.1
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
 ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"

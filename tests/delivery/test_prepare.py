@@ -238,7 +238,7 @@ class Visitor:
         return "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_a_visitor_object_adds_its_ids():
+def test_b28_a_visitor_object_adds_its_ids():
     call = prepared(visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
     assert call.request.id.marketing_cloud_visitor_id == "mid"
     assert [one.id for one in call.request.id.customer_ids] == ["77"]
