@@ -148,7 +148,7 @@ class _OptionalOptions(TypedDict, total=False):
     """Headers that are sent to the proxy only."""
 
     trust_env: Optional[bool]
-    """Whether the variables ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` count."""
+    """Whether the variables ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` count."""
 
     verify_ssl: Optional[bool]
     """False: do not check certificates. For tests only; logs one warning."""
@@ -224,7 +224,7 @@ class _CommonCallOptions(TypedDict, total=False):
     """The time limit of this call in milliseconds, instead of the client's."""
 
     err_callback: Optional[Callable[[Any], CallbackResult]]
-    """Receives the error of a call with a ``callback``. A call without one raises it."""
+    """Receives the error of a call with a ``callback``. A call without a ``callback`` raises its error."""
 
 
 class _RequestOption(TypedDict):

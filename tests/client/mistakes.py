@@ -363,7 +363,7 @@ CALLS: List[CallMistake] = [
        "whose body would not run"),
 ]  # fmt: skip
 
-#: Mistakes that cost one line in the log, also if they are repeated. The second text is the level.
+#: Mistakes that are only logged: their kind, the code, and the level and text of the line.
 LOGGED: List[Tuple[str, str, str, str]] = [
     ("short time limit", "get_offers(request=request, timeout=19.9)", "WARNING",
      "The option 'timeout' is 19.9 milliseconds; is it meant in seconds?"),

@@ -532,12 +532,12 @@ def test_the_last_error_references_no_frames(cdn, sources, reply, raises):
     events = EventRecorder()
     calls = []
 
-    def hear(event):
+    def record(event):
         calls.append(any(frames_of(event.error)))
         if raises:
             raise KeyboardInterrupt
 
-    events.subscribe("artifact_download_failed", hear)
+    events.subscribe("artifact_download_failed", record)
     source = sources(cdn, events=events, polling_interval=60000)
     source.start()
     assert eventually(lambda: calls and not any(frames_of(source.last_error)))

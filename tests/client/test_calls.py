@@ -170,7 +170,7 @@ def test_details_are_listed_in_1_1_0s_order():
     assert [one["from"] for one in envelope["response_tokens"]] == order
 
 
-def test_b18_what_the_wire_brings_is_never_refused():
+def test_b18_unexpected_values_in_an_answer_are_accepted():
     mbox = {"index": 0, "name": "n", "options": [{"type": "json", "content": 143}, {"type": "new", "content": [1]}]}
     body = {**ANSWER, "id": {"tntId": "x" * 130}, "execute": {"mboxes": [mbox]}, "unheardOf": {"a": 1}}
     with SocketServer(answer(body)) as server, client_of(server) as client:
@@ -245,7 +245,7 @@ def test_b22_calls_without_a_request_share_nothing(edge, client):
     assert [mbox["name"] for mbox in edge.requests[-1].body["execute"]["mboxes"]] == ["y"]
 
 
-def test_b23_options_without_a_request_count(edge, client):
+def test_b23_options_without_a_request_are_used(edge, client):
     client.get_attributes(["x"], {"session_id": "mine", "target_cookie": "PC#device.35_0#4000000000"})
     assert edge.requests[-1].query["sessionId"] == "mine"
     assert edge.requests[-1].body["id"]["tntId"] == "device.35_0"
@@ -265,7 +265,7 @@ def test_b26_names_are_added_to_mboxes_without_an_index(edge, client):
     assert request == before
 
 
-def test_executed_content_covers_prefetched_and_later_options_earlier_ones():
+def test_executed_content_overrides_prefetched_and_later_options_override_earlier_ones():
     def mbox(*contents):
         return {"mboxes": [{"name": "m", "options": [{"type": "json", "content": one} for one in contents]}]}
 
@@ -277,7 +277,7 @@ def test_executed_content_covers_prefetched_and_later_options_earlier_ones():
 # Hints
 
 
-def test_the_edges_own_answer_moves_the_client_and_a_visitors_hint_does_not():
+def test_a_visitors_hint_is_used_for_one_call_only():
     elsewhere = {**ANSWER, "edgeHost": "mboxedge28.tt.omtrdc.net"}
     with SocketServer(answer(elsewhere)) as server, client_of(server) as client:
         first = client.get_offers({**offers(), "target_location_hint": "31"})
@@ -370,10 +370,10 @@ def test_b12_the_loggers_of_the_application_are_not_changed(edge):
     assert http.client.HTTPConnection.debuglevel == 0
 
 
-# Life and death
+# Lifetime
 
 
-def test_b16_options_are_kept_as_they_are(edge):
+def test_b16_options_that_cannot_be_copied_are_accepted(edge):
     class Holder:
         def __init__(self):
             self.lock = threading.Lock()
@@ -395,7 +395,7 @@ def test_b17_a_closed_client_raises_client_closed(edge):
     client.close()
 
 
-def test_a_client_pickles_without_what_it_opened(edge):
+def test_a_pickled_or_copied_client_works_and_counts_its_own_calls(edge):
     with client_of(edge) as client:
         client.get_offers(ab())
         for another in (pickle.loads(pickle.dumps(client)), copy.copy(client), copy.deepcopy(client)):
@@ -405,7 +405,7 @@ def test_a_client_pickles_without_what_it_opened(edge):
         assert client.stats()["calls"] == 1
 
 
-def test_the_siblings_names():
+def test_the_names_that_the_other_target_sdks_have():
     assert TargetClient.get_visitor_cookie_name("1234@AdobeOrg") == "AMCV_1234@AdobeOrg"
     assert TargetClient.AuthState is AuthState
     assert (AuthState.UNKNOWN, AuthState.AUTHENTICATED, AuthState.LOGGED_OUT) == (0, 1, 2)
@@ -447,8 +447,6 @@ def test_64_threads_never_see_each_others_visitors():
             thread.join()
         assert mixed == []
         assert client.stats()["failures"] == 0
-
-
 
 
 def test_bytes_and_text_are_never_compared(edge):

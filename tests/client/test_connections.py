@@ -57,7 +57,7 @@ def test_a_connection_is_not_used_after_the_timeout_of_the_server(hint, seconds,
 
 
 @pytest.mark.parametrize(("seconds", "connections"), [(1.0, 1), (2.1, 2)])
-def test_the_option_keep_alive_limits_that_time(seconds, connections):
+def test_the_option_keep_alive_limits_the_idle_time(seconds, connections):
     with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=2000) as client:
         client.get_offers(offers())
         age(client, seconds)

@@ -64,13 +64,13 @@ def awaited(client):
     asyncio.run(client.get_offers_async(offers()))
 
 
-def telling(client):
+def notifying(client):
     client.send_notifications(
         {"request": DeliveryRequest(notifications=[Notification(id="1", type="click", timestamp=1)])}
     )
 
 
-WAYS = [blocking, in_another_thread, by_callback, awaited, telling]
+WAYS = [blocking, in_another_thread, by_callback, awaited, notifying]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -136,7 +136,7 @@ def test_a_pool_manager_is_called_in_the_context_of_the_caller(edge, seen):
 
 
 @pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
-def test_places_and_notifications_of_a_call_on_device_are_sent_in_it(way, edge, seen):
+def test_geo_lookups_and_notifications_of_an_on_device_call_are_sent_in_its_context(way, edge, seen):
     displayed = artifact(geoTargetingEnabled=True)
     displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
     place = response({"x-geo-city": "SAN FRANCISCO"})

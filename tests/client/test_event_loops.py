@@ -52,7 +52,7 @@ def test_under_trio_a_call_raises_before_anything_is_sent(client, server):
     assert client.stats()["calls"] == 0
 
 
-def test_under_trio_a_call_works_in_a_thread_of_trios(client):
+def test_under_trio_a_call_works_in_a_thread_of_trio(client):
     trio = pytest.importorskip("trio")
     envelope = trio.run(trio.to_thread.run_sync, client.get_offers, offers())
     assert envelope["response"].status == 200

@@ -1,4 +1,4 @@
-"""A client in a forked child (2a). ``reliability/test_forks.py`` forks at bad moments."""
+"""A client in a forked child. ``reliability/test_forks.py`` forks at bad moments."""
 
 import os
 

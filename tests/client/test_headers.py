@@ -169,7 +169,7 @@ def test_pickling_a_client_with_a_lambda_names_the_option(server):
     assert caught.value.option == "headers"
 
 
-def test_requests_for_artifact_geo_cluster_and_notifications_have_them():
+def test_requests_for_artifact_geo_cluster_and_notifications_have_the_headers():
     seen = []
 
     def headers(request):

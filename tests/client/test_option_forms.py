@@ -90,7 +90,7 @@ def test_a_dict_with_a_part_of_the_wrong_type_names_the_place(client):
     assert "execute" in str(caught.value)
 
 
-def test_create_returns_the_class_that_it_is_called_of(server):
+def test_create_returns_an_instance_of_the_class_that_it_is_called_on(server):
     class Subclass(TargetClient):
         """A client of an application."""
 

@@ -52,7 +52,7 @@ def test_a_late_failure_of_an_earlier_call_is_no_new_outage(outages):
     assert outages.is_first(NAME, failure())
 
 
-def test_the_opening_of_the_circuit_is_the_line_if_nothing_else_was(outages, caplog):
+def test_the_opening_of_the_circuit_is_logged_if_no_failure_was_logged_before(outages, caplog):
     outages.change_circuit(OPENED)
     assert not outages.is_first(NAME, failure())
     assert not outages.is_first(NAME, failure(DeadlineExceeded))

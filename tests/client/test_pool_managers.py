@@ -107,7 +107,7 @@ def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, closed):
 
 
 def socks5(says):
-    """Start a SOCKS proxy that answers with the code ``says``: 0 for success, 5 if the target refused."""
+    """Return the handler of a SOCKS proxy that answers with the code ``says``: 0 is success, 5 a refused target."""
 
     def handle(connection):
         sock = connection.socket

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 
 def relay(connection):
-    """Return a handler for CONNECT, which connects the two ends and copies bytes between them."""
+    """Answer CONNECT, and copy bytes between the two ends."""
     head = connection.read_request()
     host, _, port = head.split()[1].decode().rpartition(":")
     with socket.create_connection((host, int(port))) as far:
@@ -138,7 +138,7 @@ def test_the_deadline_holds_if_the_proxy_takes_most_of_it(waits):
                     client.get_offers(offers())
                 else:
                     client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
-            assert 2 < time.monotonic() - began < 4.5  # it was 5 when the handshake had the whole time again
+            assert 2 < time.monotonic() - began < 4.5  # 5 if the handshake had the whole timeout again
 
 
 def test_the_environment_is_used_only_with_trust_env(proxy, target, environment):
@@ -186,9 +186,9 @@ def test_an_invalid_proxy_is_named(text):
 
 def test_credentials_stay_out_of_errors_and_logs(caplog, target):
     caplog.set_level(logging.DEBUG)
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        proxy = f"http://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        proxy = f"http://user:hunter2@127.0.0.1:{closed.getsockname()[1]}"
         with client_of(target, proxy=proxy, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
     assert "hunter2" not in caplog.text
@@ -280,9 +280,9 @@ def test_a_pool_manager_with_its_own_retries_shows_no_session_id():
         def request(self, method, url, **options):
             return super().request(method, url, **{**options, "retries": urllib3.Retry(1, backoff_factor=0)})
 
-    with socket.socket() as nobody, Retrying() as manager:
-        nobody.bind(("127.0.0.1", 0))
-        where = SimpleNamespace(domain=f"127.0.0.1:{nobody.getsockname()[1]}")
+    with socket.socket() as closed, Retrying() as manager:
+        closed.bind(("127.0.0.1", 0))
+        where = SimpleNamespace(domain=f"127.0.0.1:{closed.getsockname()[1]}")
         with client_of(where, pool_manager=manager, retries=1) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers({**offers(), "session_id": "SECRETSESSION"})
     assert "SECRETSESSION" not in str(caught.value)

@@ -12,8 +12,8 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Fails, in every way to call, while the collector is off; prints what it would have freed.
-#: The servers are in another process, so that their objects are not among that.
+#: Makes calls that fail, in each form, while the garbage collector is off; prints what it would have freed.
+#: The servers are in another process, so that their objects are not counted.
 SCRIPT = """
     import asyncio, contextlib, gc, json, socket, sys, threading, weakref
     from types import SimpleNamespace
@@ -165,5 +165,5 @@ def seen():
 @pytest.mark.parametrize("kind", [*HANDLERS, *UNREACHABLE])
 def test_a_failing_call_leaves_no_garbage(kind, seen):
     name = {**HANDLERS, **UNREACHABLE}[kind][-1]
-    # Twelve calls, of which each with a callback tells its error twice.
+    # Twelve calls in four forms; each of the three with a callback reports its error twice.
     assert seen[kind] == {"errors": [name], "count": 15, "living": False, "garbage": []}

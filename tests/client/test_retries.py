@@ -71,7 +71,7 @@ def test_a_requested_pause_beyond_the_deadline_ends_the_call(asked):
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "NaN", "inf", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "١"])
-def test_an_invalid_retry_after_is_ignored(asked):
+def test_a_retry_after_that_is_zero_past_or_invalid_does_no_harm(asked):
     limited = failing(503).replace(b"\r\n\r\n", b"\r\nRetry-After: " + asked.encode() + b"\r\n\r\n", 1)
     with SocketServer(replies(limited, GOOD)) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -81,10 +81,10 @@ def test_a_refused_connection_is_retried_and_then_an_error_of_both_libraries():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
 
-        class Nobody:
+        class Unreachable:
             domain = f"127.0.0.1:{free.getsockname()[1]}"
 
-        with client_of(Nobody) as client, pytest.raises(ConnectionFailed) as caught:
+        with client_of(Unreachable) as client, pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
     assert caught.value.attempts == 3
     assert caught.value.phase == "opening"
@@ -117,7 +117,7 @@ def test_t24_a_failing_edge_gets_no_requests_for_a_while():
     assert caught.value.request.execute.mboxes[0].name == "home"
 
 
-def test_without_raising_errors_a_failed_call_returns_no_offers(caplog):
+def test_with_on_error_default_a_failed_call_returns_no_offers(caplog):
     with SocketServer(answer(status=500)) as server, client_of(server, on_error="default") as client:
         envelope = client.get_offers({**offers(), "session_id": "mine"})
         (mbox,) = envelope["response"].execute.mboxes

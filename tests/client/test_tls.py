@@ -161,19 +161,19 @@ def slow_to_end(monkeypatch):
     monkeypatch.setattr(forks, "MAX_WAIT", LONG / 1000)
 
 
-on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads are there")
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows which threads exist")
 
 
 @on_linux
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "refused"])
 def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, authority, monkeypatch, slow_to_end):
     # While it exits it may hold OpenSSL's locks, and a child forked then could not use TLS.
-    shaken_by = []
+    handshake_threads = []
     real = ssl.SSLSocket.do_handshake
 
     def do_handshake(self, *arguments):
         if not self.server_side:
-            shaken_by.append(native_thread_id())
+            handshake_threads.append(native_thread_id())
         return real(self, *arguments)
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", do_handshake)
@@ -181,28 +181,28 @@ def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, author
         with secure_client(server, **({"ca_certs": authority.ca_file} if trusted else {})) as client:
             with contextlib.nullcontext() if trusted else pytest.raises(TlsError):
                 client.get_offers(offers())
-            assert not forks.thread_exists(shaken_by[-1])
-    assert len(shaken_by) == 1
-    assert native_thread_id() not in shaken_by
+            assert not forks.thread_exists(handshake_threads[-1])
+    assert len(handshake_threads) == 1
+    assert native_thread_id() not in handshake_threads
 
 
 @on_linux
 def test_the_thread_of_a_pool_manager_call_has_exited_when_the_call_ends(slow_to_end):
     class Noting(urllib3.PoolManager):
         def request(self, *arguments, **options):
-            asked_by.append(native_thread_id())
+            request_threads.append(native_thread_id())
             return super().request(*arguments, **options)
 
-    asked_by = []
+    request_threads = []
     with SocketServer(answer(ANSWER_BYTES)) as server, Noting() as manager:
         with client_of(server, pool_manager=manager) as client:
             client.get_offers(offers())
-            assert not forks.thread_exists(asked_by[-1])
-    assert native_thread_id() not in asked_by
+            assert not forks.thread_exists(request_threads[-1])
+    assert native_thread_id() not in request_threads
 
 
 @pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_a_fork_waits_while_a_thread_is_inside_openssl(waits, authority, monkeypatch, tmp_path):
+def test_a_section_that_a_fork_waits_for_is_open_during_each_use_of_openssl(waits, authority, monkeypatch, tmp_path):
     seen = {}
     own = shutil.copy(authority.ca_file, tmp_path)  # a separate file, so that no other client shares the context
 

@@ -60,7 +60,7 @@ class Level(enum.IntEnum):
 
 
 class Text(str):
-    """Text that prints in another way than it reads."""
+    """Text whose ``str()`` and ``format()`` differ from its content."""
 
     def __str__(self):
         return "other"
@@ -80,7 +80,7 @@ class LazyText:
 
 
 class NumpyScalar:
-    """A scalar of numpy, as far as the SDK looks at it."""
+    """An object with the attributes of a numpy scalar that the SDK uses."""
 
     shape = ()
 
@@ -134,7 +134,7 @@ def client_by(method, **options):
     pool_manager = PoolManager()
     document = artifact(home=[rule("A", condition={"==": [{"var": "mbox.plan"}, "gold"]})])
     chosen = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}
-    chosen["target_location_hint"] = "35"  # so that the client asks for none
+    chosen["target_location_hint"] = "35"  # so that the client does not request one
     if method != "server-side":
         chosen["artifact_payload"] = document
     return TargetClient.create({**chosen, **options}), pool_manager
@@ -416,7 +416,7 @@ def test_none_is_kept_among_parameters():
     assert convert_request(executing(parameters={"plan": None})).execute.mboxes[0].parameters == {"plan": None}
 
 
-def test_moments_become_text_where_json_is_free_and_stay_where_the_schema_has_moments():
+def test_a_datetime_becomes_text_in_free_json_and_is_kept_in_a_field_of_that_type():
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5)
     request = executing(parameters={"at": moment}, order=Order(time=moment))
     (mbox,) = convert_request(request).execute.mboxes

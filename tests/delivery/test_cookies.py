@@ -58,7 +58,7 @@ def test_b31_an_expiry_with_a_fraction_is_read():
     assert parse_target_cookie("session#abc#4000000000.5", NOW) == {"session": "abc"}
 
 
-def test_b31_a_slash_is_encoded_and_what_javascript_leaves_is_left():
+def test_b31_the_characters_that_javascript_encodes_are_encoded():
     cookie = target_cookie("a/b!*'()~_.-c d", None, NOW)
     assert cookie["value"] == "session#a%2Fb!*'()~_.-c%20d#1700001861"
 
@@ -73,7 +73,7 @@ def test_the_cookie_to_set_names_session_and_device():
     }
 
 
-def test_without_a_device_the_session_is_all():
+def test_without_a_device_the_cookie_expires_with_the_session():
     assert target_cookie("abc", None, NOW)["maxAge"] == 1860
 
 

@@ -1,4 +1,4 @@
-"""No cookie and no hint chooses a host (B1, B32; Security, "Host building")."""
+"""No cookie and no hint can choose a host that is not an edge (B1, B32; ``SECURITY.md``, "Hosts")."""
 
 import pytest
 from hypothesis import given
@@ -52,18 +52,18 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("hint", HOSTILE, ids=repr)
-def test_a_hostile_hint_is_as_good_as_none_and_is_counted(hint):
+def test_a_hostile_hint_is_ignored_and_counted(hint):
     assert valid_hint(hint_text(hint)) is None
     assert choose_cluster(None, None, hint_text(hint)) == (None, 1)
 
 
 @pytest.mark.parametrize("hint", ["", b"", None])
-def test_no_hint_is_nothing_to_count(hint):
+def test_a_missing_hint_is_not_counted(hint):
     assert choose_cluster(None, None, hint_text(hint)) == (None, 0)
 
 
 @pytest.mark.parametrize("hint", ["35", "1", "28", "va6", "a-b", "X" * 20, b"35"])
-def test_a_hint_is_a_short_run_of_letters_and_digits(hint):
+def test_a_short_run_of_letters_digits_and_inner_hyphens_is_a_valid_hint(hint):
     assert valid_hint(hint_text(hint)) == (hint.decode() if isinstance(hint, bytes) else hint)
 
 
@@ -126,7 +126,7 @@ def test_only_an_edges_own_host_names_a_cluster(edge_host, cluster):
     assert cluster_of_edge_host(edge_host) == cluster
 
 
-def test_b1_every_call_has_its_own_host():
+def test_b1_the_host_is_that_of_the_client_or_of_the_cluster():
     assert delivery_origin(SETTINGS, None) == ("https", "acmeclient.tt.omtrdc.net", 443)
     assert delivery_origin(SETTINGS, "35") == ("https", "mboxedge35.tt.omtrdc.net", 443)
     assert delivery_origin(SETTINGS._replace(secure=False), "35") == ("http", "mboxedge35.tt.omtrdc.net", 80)
@@ -141,7 +141,7 @@ def test_b1_every_call_has_its_own_host():
         ("[::1]:81", False, ("http", "::1", 81)),
     ],
 )
-def test_a_domain_of_the_users_own_gets_every_delivery(domain, secure, origin):
+def test_the_server_domain_gets_every_delivery(domain, secure, origin):
     options = {"client": "acme", "organization_id": "1", "server_domain": domain, "secure": secure}
     settings = client_settings(options, Log())
     for cluster in (None, "35"):
@@ -149,7 +149,7 @@ def test_a_domain_of_the_users_own_gets_every_delivery(domain, secure, origin):
 
 
 @given(st.text() | st.binary() | st.integers() | st.none() | st.lists(st.text()))
-def test_whatever_a_visitor_sends_the_host_is_an_edges(hint):
+def test_the_host_is_that_of_an_edge_for_any_input_of_a_visitor(hint):
     cluster, _ = choose_cluster(str(hint), f"a.{hint}_0", hint_text(hint))
     host = delivery_origin(SETTINGS, cluster).host
     label = host[: -len(".tt.omtrdc.net")]

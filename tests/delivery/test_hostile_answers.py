@@ -1,4 +1,4 @@
-"""For any answer of an edge, a call returns an envelope or raises an SDK error (Security, "JSON")."""
+"""For any answer of an edge, a call returns an envelope or raises an SDK error."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ STRANGE = [
 
 
 def places(value, path=()):
-    """The path of every node of ``value``."""
+    """Yield the path of every node of ``value``."""
     yield path
     if isinstance(value, dict):
         for key in value:
@@ -74,7 +74,7 @@ def places(value, path=()):
 
 
 def strange_document(chance):
-    """An answer in which a few nodes are something else."""
+    """Return an answer in which a few nodes have been replaced or renamed."""
     document = copy.deepcopy(FULL)
     for _ in range(chance.randint(1, 3)):
         path = chance.choice(list(places(document)))
@@ -91,7 +91,7 @@ def strange_document(chance):
 
 
 def strange_bytes(chance, document):
-    """Its text, now and then with a few bytes changed, cut or doubled."""
+    """Return the JSON of ``document``, half of the time with a few bytes inserted, removed or repeated."""
     body = bytearray(json.dumps(document).encode())
     if chance.random() < 0.5:
         return bytes(body)
@@ -114,7 +114,7 @@ CALL = call_options(offers(), SETTINGS, Log())
 
 
 def outcome(body, status=200):
-    """What a call gives that is answered with ``body``."""
+    """Return the envelope of a call that is answered with ``body``."""
     reply = HttpReply(status, "OK", {}, body, Timings())
     prepared = prepare_request(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)

@@ -1,4 +1,4 @@
-"""Every option of a client and of a call: what is taken, what is refused and in which words."""
+"""Every option of a client and of a call: the accepted values, the refused ones, and the texts of the errors."""
 
 import enum
 import logging
@@ -37,7 +37,7 @@ class Methods(enum.Enum):
 
 
 class Anything:
-    """An object that can do whatever an option asks for."""
+    """An object with every method that an option requires."""
 
     def debug(self, *_):
         pass
@@ -136,7 +136,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("option", "value", "name", "meant"), GOOD)
-def test_an_option_is_taken(option, value, name, meant):
+def test_a_valid_option_is_accepted(option, value, name, meant):
     assert getattr(settings(**{option: value}), name) == meant
 
 
@@ -356,11 +356,11 @@ def test_an_unknown_option_of_a_call_is_named_too(caplog):
         (urllib3.Retry(1, backoff_factor=0), 2),
     ],
 )
-def test_retries_are_attempts_in_all_or_urllib3s(given, attempts):
+def test_retries_is_the_number_of_attempts_or_a_retry_of_urllib3(given, attempts):
     assert settings(retries=given).retries.attempts == attempts
 
 
-def test_urllib3s_retry_brings_its_statuses_and_pauses():
+def test_the_statuses_and_pauses_of_a_retry_of_urllib3_are_used():
     policy = settings(retries=urllib3.Retry(2, status_forcelist=[500], backoff_factor=0.5)).retries
     assert (policy.statuses, policy.initial_delay) == ({500}, 0.5)
 
@@ -372,7 +372,7 @@ def call(**options):
     return call_options({"request": DeliveryRequest(), **options}, settings(), Log())
 
 
-def test_the_french_page_calls_the_request_events(caplog):
+def test_a_request_may_be_given_as_events_as_on_a_page_of_adobes_documentation(caplog):
     caplog.set_level(logging.INFO)
     request = DeliveryRequest()
     assert call_options({"events": request}, settings(), Log()).request is request
@@ -380,7 +380,7 @@ def test_the_french_page_calls_the_request_events(caplog):
 
 
 @pytest.mark.parametrize("value", [None, {}, [], "request", 5])
-def test_a_request_is_a_delivery_request(value):
+def test_a_request_of_another_type_is_an_error(value):
     with TargetClient.create(REQUIRED) as client:
         for method in (client.get_offers, client.send_notifications):
             with pytest.raises(OptionError, match=r"^Request object of type DeliveryRequest is required($|, got an? )"):
@@ -457,7 +457,7 @@ def test_options_of_get_attributes_are_a_dict(options):
 
 @pytest.mark.parametrize("act", ["flush", "close"])
 @pytest.mark.parametrize("timeout", ["x", -1, 10**400, True])
-def test_how_long_to_wait_is_a_number(act, timeout):
+def test_the_timeout_of_flush_and_close_is_checked(act, timeout):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         getattr(client, act)(timeout)
     assert caught.value.option == "timeout"

@@ -113,7 +113,7 @@ def test_the_usual_request_passes_the_check() -> None:
     assert _plain_check(DeliveryRequest)(request)
 
 
-def test_the_order_of_attributes_does_not_matter() -> None:
+def test_attributes_may_be_missing_and_in_another_order() -> None:
     request = DeliveryRequest(id=None, execute=ExecuteRequest(mboxes=[]))
     del request.execute, request.id
     assert not _plain_check(DeliveryRequest)(request)

@@ -221,7 +221,7 @@ def test_invalid_customer_ids_are_refused(given_):
 
 
 class Visitor:
-    """A visitor as 1.1.0 took it."""
+    """A visitor with the methods that 1.1.0 used."""
 
     def __init__(self, **values):
         self.values = values
@@ -238,7 +238,7 @@ class Visitor:
         return "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_a_visitor_object_adds_its_ids():
+def test_b28_a_visitor_object_adds_its_ids():
     call = prepared(visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
     assert call.request.id.marketing_cloud_visitor_id == "mid"
     assert [one.id for one in call.request.id.customer_ids] == ["77"]

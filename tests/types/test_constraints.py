@@ -1,4 +1,4 @@
-"""User-built values keep 1.1.0's limits, in 1.1.0's words; what the wire brings is let through."""
+"""Values from users are checked against 1.1.0's limits, with its texts; values from the network are not checked."""
 
 import enum
 from typing import Any, Tuple
@@ -23,7 +23,7 @@ each_limit = pytest.mark.parametrize("limit", ALL_LIMITS, ids="{0.type}.{0.field
 
 
 def within_and_beyond(limit: Limit) -> Tuple[Any, Any]:
-    """The last value that a limit accepts and the first that it refuses."""
+    """Return the last value that a limit accepts and the first that it refuses."""
     if limit.kind == "maxLength":
         return "x" * limit.value, "x" * (limit.value + 1)
     if limit.kind == "minLength":
@@ -56,7 +56,7 @@ def test_a_constructor_accepts_the_limit_and_refuses_what_is_beyond(limit):
 
 
 @each_limit
-def test_an_assignment_keeps_the_limit_and_the_old_value(limit):
+def test_an_assignment_beyond_the_limit_is_refused_and_changes_nothing(limit):
     within, beyond = within_and_beyond(limit)
     model = type_named(limit.type)(**minimal_arguments(limit.type))
     setattr(model, limit.field, within)
@@ -67,7 +67,7 @@ def test_an_assignment_keeps_the_limit_and_the_old_value(limit):
 
 
 @each_limit
-def test_a_replacement_keeps_the_limit(limit):
+def test_replace_checks_the_limit(limit):
     model = type_named(limit.type)(**minimal_arguments(limit.type))
     with pytest.raises(ValueError) as refusal:
         model.replace(**{limit.field: within_and_beyond(limit)[1]})
@@ -75,7 +75,7 @@ def test_a_replacement_keeps_the_limit(limit):
 
 
 @each_limit
-def test_the_wire_may_go_beyond(limit):
+def test_a_value_from_the_network_may_exceed_the_limit(limit):
     cls, beyond = type_named(limit.type), within_and_beyond(limit)[1]
     wire_name = cls.attribute_map[limit.field]
     assert getattr(cls.from_dict({wire_name: beyond}), limit.field) == beyond

@@ -86,7 +86,7 @@ def test_fields_are_read_and_written_as_attributes(name):
             assert getattr(model, field) == "::1"
 
 
-def test_a_constructor_explains_itself_to_inspect():
+def test_a_generated_constructor_has_the_name_and_module_of_its_class():
     Geo()
     assert Geo.__init__.__qualname__ == "Geo.__init__"
     assert Geo.__init__.__module__ == Geo.__module__
@@ -101,7 +101,7 @@ def test_the_property_of_a_request_has_an_underscore():
         DeliveryRequest(property=ModelProperty("token"))
 
 
-def test_the_schemas_all_of_is_inheritance():
+def test_all_of_in_the_schema_is_inheritance():
     assert issubclass(MboxRequest, RequestDetails)
     assert issubclass(PrefetchMboxResponse, MboxResponse)
 
@@ -166,7 +166,7 @@ def test_a_tuple_is_equal_to_the_list_it_is_sent_as():
     assert ExecuteRequest(mboxes=(MboxRequest(),)) == ExecuteRequest(mboxes=[MboxRequest()])
 
 
-def test_attributes_of_a_users_own_count():
+def test_additional_attributes_of_a_subclass_are_compared():
     assert RequestWithATenant("acme") != RequestWithATenant("other")
 
 
@@ -197,7 +197,7 @@ def option() -> Option:
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_is_equal_and_another(option, copied):
+def test_a_copy_is_an_equal_but_separate_object(option, copied):
     twin = copied(option)
     assert twin == option and twin is not option and type(twin) is Option
     twin.type = "html"
@@ -278,5 +278,5 @@ def test_a_field_that_1_1_0_did_not_have_gets_its_default():
     assert loaded_from({"_channel": "web", "_beacon": True}, Context) == Context(channel="web", beacon=True)
 
 
-def test_an_attribute_of_a_users_own_survives_the_old_pickle():
+def test_an_additional_attribute_in_a_pickle_of_1_1_0_is_kept():
     assert loaded_from({"_request_id": "r1", "_tenant": "acme"}, DeliveryRequest)._tenant == "acme"

@@ -87,7 +87,7 @@ def test_defaults_come_from_the_class_body():
     assert Basket.from_dict({"sealed": None}).sealed is None
 
 
-def test_checks_are_made_in_the_order_they_are_noted():
+def test_a_field_may_have_several_constraints():
     for value, complaint in [("abcd", "less than or equal to `3`"), ("a", "greater than or equal to `2`")]:
         with pytest.raises(ValueError, match=complaint):
             Basket(value)
@@ -114,7 +114,7 @@ def test_a_field_may_have_any_name():
     assert Odd(1, "x", 2, 3).to_dict() == {"values": 1, "name": "x", "check": 2, "load": 3}
 
 
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="unions with a bar are younger")
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="unions with a bar need Python 3.10")
 def test_a_union_with_a_bar_is_read_like_optional():
     namespace: Dict[str, Any] = {"Model": Model, "Worm": Worm}
     exec("class Apple(Model):\n    worm: None | Worm = None\n    weight: int | None = None", namespace)
@@ -135,7 +135,7 @@ POSTPONED = """
 """
 
 
-def test_a_file_of_types_with_postponed_annotations_is_refused():
+def test_a_field_with_a_postponed_annotation_is_refused():
     with pytest.raises(TypeError, match=r"Place\.planet: .* `from __future__ import annotations`"):
         exec(textwrap.dedent(POSTPONED).format("planet: Optional[str] = None"), {"__name__": "places"})
 
@@ -186,7 +186,7 @@ def test_assignment_is_checked_on_the_first_use_of_a_class():
         Late.__new__(Late).name = "too long"
 
 
-def test_a_subclass_is_used_before_its_base_and_after():
+def test_a_subclass_may_be_used_before_its_base():
     class Base(Model):
         first: Annotated[Optional[str], MaxLength(1)] = None
 
@@ -209,7 +209,7 @@ def test_a_subclass_is_used_before_its_base_and_after():
             cls("a").first = "too long"
 
 
-def test_where_nothing_is_checked_assignment_is_the_inherited_one():
+def test_without_constraints_assignment_is_inherited():
     seen = []
 
     class Watched:
@@ -226,7 +226,7 @@ def test_where_nothing_is_checked_assignment_is_the_inherited_one():
     assert Worm.__setattr__ is object.__setattr__
 
 
-def test_threads_that_come_at_once_find_the_same():
+def test_threads_may_use_a_class_for_the_first_time_at_once():
     class Late(Model):
         name: Annotated[Optional[str], MaxLength(1)] = None
 
@@ -244,7 +244,7 @@ def test_an_enum_member_in_a_subclass_of_str_is_measured_and_kept():
 
 @pytest.mark.process
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="typing has all the names from 3.11 on")
-def test_the_types_do_without_typing_extensions_where_typing_has_it_all():
+def test_the_types_do_not_import_typing_extensions_if_typing_has_every_name():
     program = "import sys, target_python_sdk.types; sys.exit('typing_extensions' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

@@ -87,7 +87,7 @@ def test_either_argument_works_alone():
     assert Trace("t").to_dict(exclude_none=True) == {"authorization_token": "t"}
 
 
-def test_the_order_is_the_declarations():
+def test_the_keys_are_in_the_order_of_the_declaration():
     assert list(Geo(zip="1", ip_address="::1").to_dict()) == list(Geo.attribute_map)
     assert list(Geo.from_dict({"zip": "1", "ipAddress": "::1"}).to_dict(True, True)) == ["ipAddress", "zip"]
 
@@ -127,7 +127,7 @@ def test_tuples_and_other_mappings_are_accepted():
         ),
     ],
 )
-def test_a_moment_is_sent_as_text_and_one_without_a_zone_is_utc(moment, text):
+def test_a_datetime_is_sent_as_text_and_one_without_a_zone_as_utc(moment, text):
     order = Order(time=moment)
     assert order.to_dict()["time"] is moment
     assert order.to_dict(by_alias=True, exclude_none=True) == {"time": text}
@@ -139,7 +139,7 @@ def test_an_attribute_that_is_not_a_field_is_not_sent():
     assert "note" not in geo.to_dict()
 
 
-def test_a_dict_is_a_copy_down_to_the_last_list():
+def test_to_dict_returns_a_deep_copy():
     content = {"a": [1]}
     option = Option(content=content)
     option.to_dict()["content"]["a"].append(2)

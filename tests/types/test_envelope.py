@@ -77,7 +77,7 @@ def test_it_is_a_dict_and_equal_to_a_plain_one(envelope):
     assert envelope == dict(envelope)
 
 
-def test_it_is_json_where_its_values_are():
+def test_it_can_be_written_as_json_if_its_values_can():
     assert json.loads(json.dumps(TargetDeliveryResponse(target_cookie=COOKIE)))["target_cookie"]["maxAge"] == 1860
 
 
@@ -93,11 +93,11 @@ def test_a_copy_is_an_envelope_of_the_same_session(envelope, copied):
     assert "trace" not in envelope
 
 
-def test_an_unknown_key_is_dropped():
+def test_an_unknown_keyword_is_dropped():
     assert TargetDeliveryResponse(status=200, meta={}) == {"visitor_state": None, "meta": {}}
 
 
-def test_only_keywords_are_taken():
+def test_only_keywords_are_accepted():
     with pytest.raises(TypeError):
         TargetDeliveryResponse({"visitor_state": None})
 

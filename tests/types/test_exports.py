@@ -21,27 +21,27 @@ UnexpectedError View ViewRequest ViewRequestAllOf VisitorId Window
 
 NEWER = ["ClientHints", "ExecutionMode", "TelemetryRequest"]
 
-#: They stand for the transport of 1.1.0; everything else is at home elsewhere.
+#: The classes of 1.1.0's transport, which ``delivery_api_client`` defines itself, as it does ``DecisioningMethod``.
 OF_THE_TRANSPORT = ["ApiClient", "Configuration", "DeliveryApi"]
 
 
-def test_the_list_of_1_1_0_is_whole():
+def test_the_list_of_1_1_0_is_complete():
     assert len(OF_1_1_0) + len(OF_THE_TRANSPORT) == 68
 
 
 @pytest.mark.parametrize("name", sorted({*OF_1_1_0, *NEWER} - {"DecisioningMethod"}))
-def test_the_old_door_opens_on_the_same_object(name):
+def test_a_name_of_1_1_0_is_the_same_object_as_the_current_one(name):
     home = errors if hasattr(errors, name) else target_python_sdk.types
     assert getattr(delivery_api_client, name) is getattr(home, name)
 
 
-@pytest.mark.parametrize("door", [delivery_api_client, target_python_sdk.types])
-def test_all_that_is_exported_is_there_once_and_sorted(door):
-    assert list(door.__all__) == sorted(set(door.__all__))
-    assert all(hasattr(door, name) for name in door.__all__)
+@pytest.mark.parametrize("package", [delivery_api_client, target_python_sdk.types])
+def test_exported_names_exist_once_and_are_sorted(package):
+    assert list(package.__all__) == sorted(set(package.__all__))
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
-def test_the_old_door_exports_nothing_else():
+def test_delivery_api_client_exports_nothing_else():
     assert set(delivery_api_client.__all__) == {*OF_1_1_0, *NEWER, *OF_THE_TRANSPORT, "__version__"}
 
 

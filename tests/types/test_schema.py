@@ -1,4 +1,4 @@
-"""The table of schema facts says the same as the schema's YAML. Collected only if the schema is present."""
+"""The table of schema facts agrees with the schema's YAML. Collected only if the schema is present."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -21,7 +21,7 @@ Schema = Dict[str, Any]
 
 @pytest.fixture(scope="module")
 def schemas(shared: Path) -> Dict[str, Schema]:
-    """Every component of the schema by its name, those inside other components' files included."""
+    """Return every component of the schema by its name, including those in the files of other components."""
     found: Dict[str, Schema] = {}
     for file in sorted((shared / "openapi").glob("*/components/*.yaml")):
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -38,12 +38,12 @@ def test_every_component_is_in_the_table_or_a_deviation(schemas):
 
 
 @pytest.mark.parametrize("name", list(ENUMS))
-def test_the_values_of_an_enum_are_the_schemas(schemas, name):
+def test_the_values_of_an_enum_are_those_of_the_schema(schemas, name):
     assert list(ENUMS[name]["values"].values()) == schemas[ENUMS[name]["component"]]["enum"]
 
 
 @pytest.mark.parametrize("name", list(CLASSES))
-def test_wire_names_types_and_limits_are_the_schemas(schemas, name):
+def test_wire_names_types_and_limits_are_those_of_the_schema(schemas, name):
     properties, required = _properties(schemas, schemas[CLASSES[name]["component"]])
     excused = {row["wire"] for row in DEVIATIONS if row.get("class") in (name, "*") and "wire" in row}
     listed = {row["wire"]: (row["type"], row.get("schema", {})) for row in fields_of(name)}
