@@ -79,7 +79,7 @@ class EngineRuntime:
         enabled = self._config.telemetry_enabled
         sends_telemetry = enabled is None or enabled  # None is the default, as in 1.1.0
         if sends_telemetry:  # notify the application even if no offer was displayed
-            prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
+            prepared = prepared.with_request(copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context
         decision = decide_on_device(prepared, artifact, context, deadline.remaining())
         if decision.geo is not None:
@@ -104,7 +104,7 @@ class EngineRuntime:
         function = self._config.send_notification_func
         if function is None:
             return
-        payload = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
+        payload = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
         call = partial(self._call_send_notification_func, function, payload)
         self._processes.get().workers.submit(CallbackTask(call, None, self._log_dropped, self._log))
 

@@ -32,7 +32,7 @@ def queue_notifications(
     if replaced_send is None:
         send = partial(_send_to_edge, prepared, runtime)
     else:
-        options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
+        options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
         send = partial(replaced_send, {**options, "target_location_hint": prepared.cluster})
     runtime.workers.submit(CallbackTask(send, None, partial(_report_failure, prepared, runtime), runtime.log))
 
@@ -54,6 +54,6 @@ def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exceptio
     if should_log:
         lost = int(runtime.counters.undelivered)
         runtime.log.error("Notifications were not delivered (%s); so far %d requests", one_line(error), lost)
-    session_id = prepared.session.session_id
+    session_id = prepared.session_id
     failed = SendNotificationError(notification=prepared.request, session_id=session_id, error=error)
     runtime.events.emit(SEND_NOTIFICATION_ERROR, failed)

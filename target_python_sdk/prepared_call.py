@@ -180,7 +180,7 @@ class PreparedCall(Generic[ResultT]):
         """Let a worker execute the call. If the queue is full, the call ends at once."""
         call, runtime = self._call, self._runtime
         if self._http is None:  # the caller can change the request while the call is queued
-            self._prepared = self._prepared._replace(request=deep_copy(self._prepared.request))
+            self._prepared = self._prepared.with_request(deep_copy(self._prepared.request))
         limit = TimeLimit(runtime.settings.queue_timeout, call.timeout, self._expire)
         task = CallbackTask(self.execute, call.callback, call.err_callback, runtime.log, limit)
         return runtime.workers.submit_call(task)
@@ -201,7 +201,7 @@ def build_envelope(
     ``remote`` names the parts that could not be decided on-device. ``stale`` means that the artifact is a cached
     copy that no download has confirmed yet.
     """
-    request, session = prepared.request, prepared.session
+    request, session_id = prepared.request, prepared.session_id
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     meta: ResponseMeta = {
         "decisioning_method": method._value_,  # `value` is a Python function
@@ -225,14 +225,14 @@ def build_envelope(
     return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
         request=request,
-        target_cookie=target_cookie(session.session_id, _device_id(response, request), epoch_seconds()),
+        target_cookie=target_cookie(session_id, _device_id(response, request), epoch_seconds()),
         target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
         analytics_details=analytics or None,
         trace=traces or None,
         response_tokens=tokens or None,
         meta=meta,
         response=response,
-        session_id=session.session_id,
+        session_id=session_id,
     )
 
 

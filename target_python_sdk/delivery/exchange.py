@@ -96,7 +96,7 @@ def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> Htt
         body = render_json(wire_request(prepared.request, settings.logger))
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
-    session_id = quote(prepared.session.session_id, "")
+    session_id = quote(prepared.session_id, "")
     is_general = prepared.cluster is None or settings.server_domain is not None
     return HttpRequest(
         "POST",

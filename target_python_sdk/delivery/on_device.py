@@ -48,9 +48,9 @@ def decide_on_device(
     if not visitor:
         identity = with_device_id(request.id, engine.client, prepared.cluster)
         visitor, request = bucketing_id(identity), copy_with(request, id=identity)
-        prepared = prepared._replace(request=request)
+        prepared = prepared.with_request(request)
     remote = remote_parts(artifact, request)
-    session_id = prepared.session.session_id
+    session_id = prepared.session_id
     decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote)
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
@@ -68,4 +68,4 @@ def notification_request(prepared: PreparedRequest, displays: List[Notification]
     request = prepared.request
     pending = deep_copy(copy_with(request, request_id=prepared.ids.next(), execute=None, prefetch=None))
     pending.notifications = [*(pending.notifications or ()), *displays]
-    return prepared._replace(request=pending)
+    return prepared.with_request(pending)

@@ -169,7 +169,6 @@ class TargetDeliveryResponse(Dict[str, Any]):
         session_id: Optional[str] = None,
         **_: Any,
     ) -> None:
-        super().__init__()
         self["visitor_state"] = visitor_state
         if request is not None:
             self["request"] = request

@@ -24,7 +24,8 @@ def test_startup_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(valgrind: str, arguments: "list[str]", folder: Path) -> int:
         if arguments[0] == "-c":
             return 1_000 + (500 if "TargetClient" in arguments[1] else 0)
-        return 2_000 + {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7}[arguments[2]] * int(arguments[3])
+        each = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7}[arguments[2]]
+        return 2_000 + each * int(arguments[3])
 
     monkeypatch.setattr(instructions, "_count", count)
     counts = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7, "import": 500}
