@@ -40,7 +40,7 @@ def test_without_valgrind_the_reason_is_printed(
     assert instructions.main([]) == 0
     assert "valgrind is not installed" in capsys.readouterr().out
     missing = NotRun("valgrind is not installed")
-    plan = Plan(1, 1, 0.1, 1, 1, missing, missing, missing, missing)
+    plan = Plan(1, 1, 0.1, 1, 1, missing, missing, missing, missing, missing, {})
     assert figures(plan).notes == ["instructions: not counted, valgrind is not installed."]
 
 
