@@ -1,0 +1,105 @@
+"""Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
+
+A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
+the values of all attributes. The causes are those with different values that the rules of the location read.
+"""
+
+import json
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+from tests.node_sdk.artifacts import PROBE
+from tests.node_sdk.shape import elements
+
+Json = Any
+
+
+def isolated(call: Json, place: str) -> Json:
+    """Return a call for one location of ``call``."""
+    mode, kind, *_ = place.split(".")
+    wanted = _locations(call, place)
+    return _alone(call, {mode: {kind: wanted[0] if kind == "pageLoad" else wanted}})
+
+
+def probing(call: Json, place: str) -> Optional[Json]:
+    """Return a call whose trace shows the attributes at one location of ``call``, or None for several requests."""
+    wanted = _locations(call, place)
+    if len(wanted) > 1:
+        return None
+    probe = {key: value for key, value in wanted[0].items() if key in ("parameters", "address")}
+    return _alone(
+        call, {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": {"authorizationToken": "t"}}
+    )
+
+
+def _locations(call: Json, place: str) -> List[Json]:
+    """Return the requested mbox, page load or views of a place."""
+    mode, kind, *name = place.split(".")
+    part = call["options"]["request"].get(mode, {})
+    if kind == "pageLoad":
+        return [part["pageLoad"]]
+    if kind == "views":
+        return [view for view in part["views"] if view.get("name") in (None, *name)]
+    mbox, _, index = name[0].rpartition("@")
+    wanted = [one for one in part.get("mboxes", ()) if (one["name"], str(one["index"])) == (mbox, index)]
+    return wanted or [{"name": mbox, "index": 1}]  # get_attributes has added it
+
+
+def _alone(call: Json, parts: Json) -> Json:
+    request = call["options"]["request"]
+    rest = {
+        key: value for key, value in request.items() if key not in ("execute", "prefetch", "notifications", "trace")
+    }
+    return {"do": "get_offers", "method": "on-device", "options": {**call["options"], "request": {**rest, **parts}}}
+
+
+def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tuple[Json, Json]]:
+    """Return both values of each attribute that the location's rules read and that differs in two shaped results."""
+    _, kind, *name = place.split(".")
+    rules = artifact["rules"]["views" if kind == "views" else "mboxes"]
+    location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]
+    read = _read_by(rules.get(location, []))
+    first, second = _attributes(theirs), _attributes(ours)
+    return {
+        name: (first.get(name), second.get(name))
+        for name in sorted(read - {"allocation"})
+        if first.get(name) != second.get(name)
+    }
+
+
+def _attributes(result: Json) -> Dict[str, Json]:
+    """Return the values of all attributes in the traces of a shaped result."""
+    made: Dict[str, Json] = {}
+    for _, element in elements(result):
+        for target in element.get("trace", {}).get("evaluatedCampaignTargets", {}).values():
+            made.update(_flat("", target["context"]))
+    return made
+
+
+def _flat(prefix: str, value: Json) -> Iterator[Tuple[str, Json]]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else key, one)
+    else:
+        yield prefix, json.dumps(value)
+
+
+def _read_by(rules: List[Json]) -> Set[str]:
+    """Return the attributes that the conditions of rules read."""
+    found: Set[str] = set()
+    for rule in rules:
+        _collect(rule["condition"], found)
+    return found
+
+
+def _collect(condition: Json, found: Set[str]) -> None:
+    if isinstance(condition, dict):
+        for operator, operand in condition.items():
+            if operator == "var":
+                found.add(str(operand[0] if isinstance(operand, list) else operand))
+            elif operator == "missing":
+                found.update(operand)
+            else:
+                _collect(operand, found)
+    elif isinstance(condition, list):
+        for one in condition:
+            _collect(one, found)
