@@ -38,7 +38,7 @@ class TargetDecisioningEngine:
 
     def is_ready(self) -> bool:
         """Return whether the engine has an artifact."""
-        return self.artifact is not None
+        return self._runtime is not None and self._runtime.is_ready()
 
     @property
     def artifact(self) -> Optional[Mapping[str, Any]]:

@@ -59,10 +59,14 @@ class EngineRuntime:
         if runtime is not None:
             self._stop_if_stopped(runtime)
 
+    def is_ready(self) -> bool:
+        """Return whether there is an artifact."""
+        return self._processes.get().current_artifact() is not None
+
     def document(self) -> Optional[Mapping[str, Any]]:
         """Return the artifact as downloaded, or None."""
         current = self._processes.get().current_artifact()
-        return None if current is None else current.artifact.document
+        return None if current is None else current.artifact.document()
 
     def remote_parts_of(self, request: DeliveryRequest) -> Dict[str, Any]:
         """Return which parts of ``request`` only the edge can decide."""

@@ -185,7 +185,7 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
         # Count all commas first, which is fast; exclude those within strings only if there are very many.
         if text.count(",") + brackets > most and _count_values(text) > most:
             raise InvalidResponse("the answer holds too many values")
-        value = _DECODER.decode(text)
+        value = JSON_DECODER.decode(text)
     except RecursionError:
         raise InvalidResponse("the answer is nested too deeply") from None
     except InvalidResponse:
@@ -194,7 +194,7 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
         # Do not chain the error: it holds the document, which must not get into a pickle or a log.
         raise InvalidResponse(f"the answer is not JSON: {_json_error_text(error)}") from None
     # The number of brackets limits the depth, so most answers need no second pass.
-    if brackets > MAX_DEPTH and _nesting_depth(text) > MAX_DEPTH:
+    if brackets > MAX_DEPTH and nesting_depth(text) > MAX_DEPTH:
         raise InvalidResponse("the answer is nested too deeply")
     return value
 
@@ -217,7 +217,7 @@ def _count_values(text: str) -> int:
     return bare.count(",") + bare.count("[") + bare.count("{")
 
 
-def _nesting_depth(text: str) -> int:
+def nesting_depth(text: str) -> int:
     """Return the nesting depth of valid JSON."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
@@ -243,7 +243,7 @@ def _parse_float(digits: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float)
+JSON_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 

@@ -40,18 +40,20 @@ Operator = Callable[[Arguments], Evaluate]
 
 
 #: Maximum number of closures in a cache. The least recently used are dropped.
-MAX_CACHED = 4096
+MAX_CACHED = 512
 
 
 class ClosureCache:
     """Caches closures. Rules can share them because they have no state."""
 
-    __slots__ = ("get",)
+    __slots__ = ("clear", "get")
 
     def __init__(self) -> None:
         #: ``get(make, *arguments)`` returns ``make(*arguments)``, cached by the arguments and their types. 1, 1.0 and
         #: True have separate entries; 0.0 and -0.0 share one.
-        self.get = lru_cache(MAX_CACHED, typed=True)(_call)
+        self.get = cached = lru_cache(MAX_CACHED, typed=True)(_call)
+        #: Empties the cache.
+        self.clear: Callable[[], None] = cached.cache_clear
 
 
 def _call(make: Callable[..., Evaluate], *arguments: Hashable) -> Evaluate:
