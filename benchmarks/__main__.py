@@ -20,6 +20,7 @@ from benchmarks import (
     latencies,
     memory,
     starts,
+    updates,
 )
 from benchmarks.figure import Section, table
 from benchmarks.instructions import find_valgrind
@@ -49,6 +50,7 @@ BENCHMARKS: Dict[str, Benchmark] = {
     "latencies": Benchmark(latencies.figures, (SPEEDUPS, OLD)),
     "memory": Benchmark(memory.figures, ()),
     "imports": Benchmark(imports.figures, (OLD,)),
+    "updates": Benchmark(updates.figures, ()),
     "instructions": Benchmark(instructions.figures, (VALGRIND,)),
 }
 

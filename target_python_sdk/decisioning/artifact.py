@@ -120,9 +120,10 @@ class DocumentOnDemand:
 
     def __call__(self) -> Mapping[str, Any]:
         """Return the document."""
-        if self._document is None:
-            self._document = parse_document(self._text)
-        return self._document
+        document = self._document
+        if document is None:
+            self._document = document = parse_document(self._text)
+        return document
 
 
 def _version(value: Json) -> str:
