@@ -42,7 +42,7 @@ class TargetDecisioningEngine:
 
     @property
     def artifact(self) -> Optional[Mapping[str, Any]]:
-        """The downloaded artifact, or None. Do not modify it: decisions are made with this object."""
+        """The downloaded artifact, or None. Do not modify it: later reads return the same object."""
         return None if self._runtime is None else self._runtime.document()
 
     def get_raw_artifact(self) -> Optional[Dict[str, Any]]:

@@ -54,10 +54,12 @@ TOO_DEEP = object()
 class JsonReader:
     """Reads the JSON document ``body``, or the value at ``start`` in a document that was read before.
 
+    ``levels`` is the number of objects and arrays around that value, for the limit of the depth.
+
     Pauses as :class:`Turn` does. Raises ``InvalidResponse``, as ``parse_json`` does.
     """
 
-    def __init__(self, body: bytes, start: int = 0) -> None:
+    def __init__(self, body: bytes, start: int = 0, levels: int = 0) -> None:
         self._body = body
         self._turn = Turn()
         self._window = FIRST_WINDOW
@@ -71,7 +73,7 @@ class JsonReader:
         #: Number of characters before the text.
         self._passed = 0
         #: Number of objects and arrays that have been entered.
-        self._levels = 0
+        self._levels = levels
 
     def position(self) -> int:
         """Return the position of the next value or bracket, in bytes."""

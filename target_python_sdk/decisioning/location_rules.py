@@ -12,6 +12,8 @@ Rules = Tuple[CompiledRule, ...]
 MAX_COMPILED = 4096
 #: An mbox or view with more rules stays compiled from the beginning, because its first use would take too long.
 MAX_DEFERRED = 8
+#: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
+_LEVELS_AROUND = 3
 #: Room is made for this part of ``MAX_COMPILED`` at once.
 _ROOM = 64
 #: The number of locations among which the one with the fewest rules makes room.
@@ -86,7 +88,7 @@ class LocationRules(Mapping[str, Rules]):
 
     def _compile(self, name: str, position: int) -> Rules:
         skipped: List[str] = []
-        rules = self._source.compile_rules(self._source.reader(position), name, skipped)
+        rules = self._source.compile_rules(self._source.reader(position, _LEVELS_AROUND), name, skipped)
         if len(skipped) != len(self.skipped.get(name, ())):
             raise RecursionError("too little of the stack is left to read the rules of an mbox or a view")
         if len(rules) > self._room:

@@ -151,9 +151,9 @@ class RuleSource:
         self.response_tokens: AbstractSet[str] = frozenset()
         self.cache = ClosureCache()
 
-    def reader(self, position: int) -> JsonReader:
-        """Return a reader for the value at this position."""
-        return JsonReader(self._text, position)
+    def reader(self, position: int, levels: int = 0) -> JsonReader:
+        """Return a reader for the value at this position, with that many objects and arrays around it."""
+        return JsonReader(self._text, position, levels)
 
     def with_shared_names(self, meta: Mapping[str, Any]) -> Dict[str, Any]:
         """Return a copy of ``meta`` whose names are the same objects as those of other rules."""

@@ -16,7 +16,7 @@ from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext,
 from target_python_sdk.decisioning.rule import CompiledRule
 from target_python_sdk.types import DeliveryRequest
 from target_tools import json_reader
-from target_tools.errors import InvalidArtifact
+from target_tools.errors import InvalidArtifact, InvalidResponse
 from target_tools.http.messages import MAX_BRACKETS, parse_json
 from target_tools.logger import Log
 from target_tools.uuids import UuidGenerator
@@ -141,6 +141,21 @@ def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(depth):
     assert loaded.skipped_rules == ("rule 0 of home: nested too deeply",)
     assert loaded.decidable_mboxes == {"shop"}
     assert (len(loaded.mboxes["home"]), len(loaded.mboxes["shop"])) == (1, 2)
+
+
+@pytest.mark.parametrize("depth", range(85, 105))
+def test_a_rule_is_as_deep_when_it_is_compiled_again(depth):
+    content = "[" * depth + "]" * depth
+    deep = f'{{"activityId": 1, "consequence": {{"options": [{{"content": {content}}}]}}}}'
+    text = f'{{"version": "1.0.0", "rules": {{"mboxes": {{"home": [{deep}]}}}}}}'
+    loaded = Artifact.load(text.encode(), CLIENT)
+    try:
+        parse_json(text.encode())
+    except InvalidResponse:
+        assert loaded.skipped_rules == ("rule 0 of home: nested too deeply",)
+        assert loaded.mboxes["home"] == ()
+    else:
+        assert json.dumps(loaded.mboxes["home"][0].options[0].content({}, None)).replace(" ", "") == content
 
 
 # What stays compiled
