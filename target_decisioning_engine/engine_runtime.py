@@ -85,7 +85,7 @@ class EngineRuntime:
         if sends_telemetry:  # notify the application even if no offer was displayed
             prepared = prepared.with_request(copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context
-        decision = decide_on_device(prepared, artifact, context, deadline.remaining())
+        decision = decide_on_device(prepared, artifact, context, deadline)
         if decision.geo is not None:
             updated: GeoLocationUpdated = {"geo_context": decision.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)

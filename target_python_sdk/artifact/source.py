@@ -84,9 +84,11 @@ class ArtifactSource:
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
         self.current: Optional[CurrentArtifact] = None
-        #: Number of downloaded artifacts, and the time of the last download in milliseconds since 1970.
+        #: Number of downloaded artifacts, and when the last one was retrieved, in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
+        #: 1 if ``artifact_payload`` was used. Traces count it as a retrieval, as in 1.1.0.
+        self._used_payloads = 0
         #: The error of the last download without its traceback, or None if it succeeded.
         self.last_error: Optional[BaseException] = None
         #: Monotonic time of the next iteration.
@@ -133,7 +135,7 @@ class ArtifactSource:
             "artifactLocation": "Not Applicable" if is_payload else self.shown_url,
             "pollingInterval": int(self.interval * 1000),
             "pollingHalted": self.polling_halted,
-            "artifactRetrievalCount": self.retrievals,
+            "artifactRetrievalCount": self.retrievals + self._used_payloads,
             "artifactLastRetrieved": None if self.last_retrieved is None else iso_8601(self.last_retrieved),
         }
 
@@ -185,6 +187,7 @@ class ArtifactSource:
         if parent is not None and parent.current is not None:
             self.current = parent.current
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
+            self._used_payloads = parent._used_payloads
             self._due = parent._due
             if self._cache is not None and parent._cache is not None:
                 self._cache.saved_at = parent._cache.saved_at
@@ -196,6 +199,7 @@ class ArtifactSource:
             self._payload_error = error  # reported by the polling thread: subscribers must not run in this one
         else:
             self.current = CurrentArtifact(artifact)
+            self._used_payloads, self.last_retrieved = 1, epoch_milliseconds()
             self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
             self._report.use_of(artifact)

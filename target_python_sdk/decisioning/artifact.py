@@ -57,24 +57,28 @@ class Artifact(NamedTuple):
     views: LocationRules
     #: One message per skipped rule.
     skipped_rules: Tuple[str, ...]
+    #: Whether the document contains no rules at all.
+    is_empty: bool
 
     @classmethod
-    def compile(cls, document: Json, client: str) -> "Artifact":
+    def compile(cls, document: Json, client: str, escape_macros: bool = False) -> "Artifact":
         """Compile ``document`` for the client with that code. Raises ``InvalidArtifact``."""
-        return cls.load(render_document(document), client)
+        return cls.load(render_document(document), client, escape_macros)
 
     @classmethod
-    def load(cls, text: bytes, client: str) -> "Artifact":
+    def load(cls, text: bytes, client: str, escape_macros: bool = False) -> "Artifact":
         """Load the artifact in the JSON ``text`` for the client with that code. Raises ``InvalidArtifact``.
 
         Pauses again and again, so that other threads can run.
         """
-        source = RuleSource(text, client)
+        source = RuleSource(text, client, escape_macros)
         try:
             document, mboxes, views = _read(_reader(text), source)
         except InvalidResponse as error:
             raise _unreadable(error) from None
         version = _version(document.get("version"))
+        if document.get("rules") is None:
+            _raise_invalid("a rule artifact must have rules")
         rules = _optional_object(document, "rules")
         source.response_tokens = tokens = _names(document, "responseTokens")
         meta = _optional_object(document, "meta")
@@ -98,6 +102,7 @@ class Artifact(NamedTuple):
             mboxes,
             views,
             tuple(message for part in (mboxes, views) for skipped in part.skipped.values() for message in skipped),
+            mboxes.is_empty and views.is_empty,
         )
 
     def prepare(self, previous: "Artifact") -> None:

@@ -6,8 +6,10 @@ is parsed for them and the Public Suffix List is not loaded.
 """
 
 import time
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
+from typing import AbstractSet, Any, Callable, ClassVar, Dict, List, Mapping, Optional
 
+from target_python_sdk.decisioning.geo_names import VARIABLE as COMPARABLE_GEO
+from target_python_sdk.decisioning.geo_names import comparable_names
 from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import BucketedActivity
 from target_python_sdk.types import (
@@ -21,9 +23,11 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_tools.client_info import parse_client_info
-from target_tools.clock import epoch_milliseconds
+from target_tools.clock import Deadline, epoch_milliseconds, monotonic
+from target_tools.errors import DeadlineExceeded
 from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
+from target_tools.rules.loop_operators import MAX_DECISION_STEPS
 from target_tools.schema.model import copy_with
 from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid, uuid_from_text
@@ -42,6 +46,8 @@ class LazyDict(Dict[str, Any]):
     """A dict that computes each value when it is first read, with the functions in ``getters``."""
 
     getters: ClassVar[Getters] = {}
+    #: Names that ``as_dict`` leaves out.
+    internal: ClassVar[AbstractSet[str]] = frozenset()
 
     def __missing__(self, name: str) -> Any:
         value = self[name] = self.getters[name](self)
@@ -49,7 +55,7 @@ class LazyDict(Dict[str, Any]):
 
     def as_dict(self) -> Dict[str, Any]:
         """Return all values as a plain dict of plain dicts."""
-        values = {name: self[name] for name in self.getters}
+        values = {name: self[name] for name in self.getters if name not in self.internal}
         return {name: value.as_dict() if isinstance(value, LazyDict) else value for name, value in values.items()}
 
 
@@ -114,12 +120,28 @@ class PageVariables(LazyDict):
 class RequestContext(LazyDict):
     """The data that all locations of a request share."""
 
-    def __init__(self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo]) -> None:
+    def __init__(
+        self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo], deadline: Optional[Deadline] = None
+    ) -> None:
+        self._request = request
+        #: The steps that remain for loops in rules.
+        self.steps_left = MAX_DECISION_STEPS
+        self._deadline = deadline
         self._context = request.context or Context(channel=ChannelType.WEB)
         self._geo = geo
         self._hash_suffix = HashSuffix(bucketing_id + _SALT)
         self._allocations: Dict[Any, float] = {}
         self._now: Optional[int] = None
+
+    def check_time(self) -> None:
+        """Raise ``DeadlineExceeded`` if the time of the call is up."""
+        if self._deadline is not None and monotonic() > self._deadline.at:
+            raise self._timeout(self._deadline)
+
+    def _timeout(self, deadline: Deadline) -> DeadlineExceeded:
+        error = DeadlineExceeded(f"the decision takes longer than {deadline.seconds * 1000:.0f} ms")
+        error.attempts, error.request, error.request_id = 0, self._request, self._request.request_id
+        return error
 
     @property
     def now(self) -> int:
@@ -164,7 +186,9 @@ class RequestContext(LazyDict):
         "page": lambda self: self.page("page", self._context.address),
         "referring": lambda self: self.page("referring", self._context.address),
         "geo": lambda self: self._geo_fields(),
+        COMPARABLE_GEO: lambda self: comparable_names(self["geo"]),
     }
+    internal = frozenset({COMPARABLE_GEO})
 
 
 def _from_request(name: str) -> Callable[[Any], Any]:
@@ -178,6 +202,11 @@ class LocationContext(LazyDict):
         self._request_context = request_context
         self._details = details
         self._activity: Optional[BucketedActivity] = None
+
+    @property
+    def limits(self) -> RequestContext:
+        """The limits of the decision, which rules check."""
+        return self._request_context
 
     def enter_activity(self, activity: BucketedActivity) -> None:
         """Let ``allocation`` be the visitor's bucket in ``activity``."""
@@ -207,6 +236,7 @@ class LocationContext(LazyDict):
         "mbox": _parameters,
         "allocation": _allocation,
     }
+    internal = RequestContext.internal
 
 
 # Nested parameters

@@ -3,12 +3,15 @@
 The engine does no I/O. It returns the notifications about displayed offers; the caller sends them.
 """
 
+from itertools import chain
 from typing import (
     AbstractSet,
     Any,
     Callable,
     Dict,
     FrozenSet,
+    Iterable,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
@@ -27,10 +30,12 @@ from target_python_sdk.decisioning.offer import (
     EXECUTE,
     PREFETCH,
     DecisionMode,
+    all_analytics,
     analytics,
     click_metrics,
     geo_tokens,
     keep_rule_meta,
+    merge_analytics,
     metrics,
     notification_state,
     unique_by_token,
@@ -58,6 +63,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.clock import Deadline
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with, deep_copy
@@ -67,6 +73,8 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
+#: The number of rules between two checks of the time. Loops and long rules check it themselves.
+_CHECKED_RULES = 16
 #: The data that the conditions of a location read, and its trace if the request asks for traces.
 _Location = Tuple[LocationContext, Optional[LocationTrace]]
 
@@ -108,6 +116,8 @@ class DecisionRequest(NamedTuple):
     geo: Optional[Geo] = None
     #: The parts that only the edge can decide.
     remote: RemoteParts = NO_REMOTE_PARTS
+    #: When the decision must be complete; None: at any time.
+    deadline: Optional[Deadline] = None
 
 
 class Decision(NamedTuple):
@@ -143,7 +153,7 @@ def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
 
 
 def decide(artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> Decision:
-    """Decide a request."""
+    """Decide a request. Raises ``DeadlineExceeded``."""
     request = decision_request.request
     builder = _DecisionBuilder(artifact, decision_request, context)
     execute, prefetch = request.execute, request.prefetch
@@ -170,7 +180,9 @@ class _DecisionBuilder:
         request, geo = decision_request.request, decision_request.geo
         self._artifact = artifact
         self._context = context
-        self._request_context = RequestContext(request, decision_request.bucketing_id, geo)
+        self._request_context = RequestContext(
+            request, decision_request.bucketing_id, geo, decision_request.deadline
+        )
         self._property = None if request._property is None else text_or_none(request._property.token)
         self._tokens = None if geo is None else geo_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, decision_request, context)
@@ -203,7 +215,7 @@ class _DecisionBuilder:
 
     def _first_match(self, rules: Sequence[CompiledRule], location: _Location) -> List[CompiledRule]:
         """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
-        for rule in rules:
+        for rule in self._in_time(rules):
             if self._matches(rule, location):
                 return [rule]
         return []
@@ -211,11 +223,21 @@ class _DecisionBuilder:
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
         """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
         matches = []
-        for rule in rules:
+        for rule in self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
                 decided.add(rule.key)
                 matches.append(rule)
         return matches
+
+    def _in_time(self, rules: Sequence[CompiledRule]) -> Iterable[CompiledRule]:
+        """Return ``rules``. Checks the time, also during the iteration if there are many."""
+        self._request_context.check_time()
+        return rules if len(rules) <= _CHECKED_RULES else chain.from_iterable(self._parts(rules))
+
+    def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
+        for start in range(0, len(rules), _CHECKED_RULES):
+            self._request_context.check_time()
+            yield rules[start : start + _CHECKED_RULES]
 
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:
         if rule.property_tokens is not None and self._property not in rule.property_tokens:
@@ -227,7 +249,8 @@ class _DecisionBuilder:
         except InvalidRule as error:
             matched = False
             log = self._context.log
-            if log.first_time(("rule", rule.key)):
+            is_alone = self._request_context.steps_left > 0  # otherwise later rules fail for the same reason
+            if log.first_time(("rule", rule.key) if is_alone else "steps of a decision"):
                 activity_id = escape_text(rule.activity.id, 40)
                 log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
         if trace is not None:
@@ -274,7 +297,7 @@ class _DecisionBuilder:
         return PageLoadResponse(
             options=options,
             metrics=unique_by_token([metric for rule in rules for metric in click_metrics(rule) or ()]) or None,
-            analytics=next(filter(None, map(analytics, rules)), None),
+            analytics=all_analytics(rules),
             state=None if mode is EXECUTE else next(filter(None, map(notification_state, rules)), None),
             trace=None if trace is None else trace.as_dict(),
         )
@@ -335,10 +358,11 @@ class _DecisionBuilder:
             view = views.get(name)
             if view is None:
                 # from_dict: the artifact's name and key may be longer than allowed.
-                view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
-                view.analytics, view.state = analytics(rule), notification_state(rule)
+                view = views[name] = View.from_dict({"name": name, "key": rule.consequence.get("key")})
+                view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)]
+            view.metrics = [*(view.metrics or ()), *metrics(rule)] or None
+            view.analytics = merge_analytics(view.analytics, analytics(rule))
             view.trace = None if trace is None else trace.as_dict()
 
 

@@ -27,7 +27,7 @@ class LocationRules(Mapping[str, Rules]):
     one location. Threads share it without locks: at worst, two of them compile the same rules.
     """
 
-    __slots__ = ("_compiled", "_positions", "_random", "_room", "_source", "skipped")
+    __slots__ = ("_compiled", "_positions", "_random", "_room", "_source", "is_empty", "skipped")
 
     def __init__(self, source: RuleSource) -> None:
         self._source = source
@@ -37,6 +37,8 @@ class LocationRules(Mapping[str, Rules]):
         #: How many rules can still be compiled; approximate, because threads share it.
         self._room = MAX_COMPILED
         self._random = Random(0)
+        #: Whether no location has a rule.
+        self.is_empty = True
         #: The messages about skipped rules, by location.
         self.skipped: Dict[str, List[str]] = {}
 
@@ -50,6 +52,8 @@ class LocationRules(Mapping[str, Rules]):
             self._positions[name] = position
             if skipped:
                 self.skipped[name] = skipped
+            if rules or skipped:
+                self.is_empty = False
             if MAX_DEFERRED < len(rules) <= self._room:
                 self._keep(name, rules)
 

@@ -1,6 +1,6 @@
 """The offer of a matched rule, as responses contain it."""
 
-from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
@@ -96,6 +96,31 @@ def _analytics(document: Json) -> Optional[AnalyticsResponse]:
         return AnalyticsResponse.from_dict(document)
     except InvalidResponse:  # ignore a malformed payload
         return None
+
+
+def all_analytics(rules: Sequence[CompiledRule]) -> Optional[AnalyticsResponse]:
+    """Return the Analytics payload of the offers of several activities."""
+    payload: Optional[AnalyticsResponse] = None
+    for rule in rules:
+        payload = merge_analytics(payload, analytics(rule))
+    return payload
+
+
+def merge_analytics(
+    first: Optional[AnalyticsResponse], second: Optional[AnalyticsResponse]
+) -> Optional[AnalyticsResponse]:
+    """Return one Analytics payload for two activities: their values of ``tnta``, separated by a comma, as at the edge.
+
+    Each value is listed once.
+    """
+    if first is None or first.payload is None:
+        return second or first
+    if second is None or second.payload is None:
+        return first
+    values = [value for part in (first, second) if part.payload for value in str(part.payload.tnta or "").split(",")]
+    tnta = ",".join(dict.fromkeys(filter(None, values))) or None
+    merged = {"pe": first.payload.pe or second.payload.pe, "tnta": tnta}
+    return AnalyticsResponse.from_dict({"payload": merged})  # from_dict: the artifact's values may be of any type
 
 
 def unique_by_token(metrics: List[Metric]) -> List[Metric]:

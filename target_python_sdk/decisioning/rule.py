@@ -19,6 +19,7 @@ from typing import (
     Tuple,
 )
 
+from target_python_sdk.decisioning.geo_names import with_comparable_names
 from target_python_sdk.decisioning.macros import Content, compile_template, content_renderer
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.hashing import HashPrefix
@@ -97,7 +98,7 @@ class CompiledRule:
         self.activity = activity
         self.key = _key(document, activity)
         self.property_tokens = _property_tokens(document)
-        self.condition = compile_condition(document.get("condition"), source.cache)
+        self.condition = compile_condition(with_comparable_names(document.get("condition")), source.cache)
         _object(document, "meta")
         consequence = _object(document, "consequence")
         _objects(consequence, "options")
@@ -120,7 +121,8 @@ class CompiledRule:
         self.tokens = compile_template(
             {**ON_DEVICE_TOKENS, **{name: value for name, value in meta.items() if name in wanted}}
         )
-        self.options = tuple(_option(option, index, metrics) for index, option in enumerate(options))
+        escape = self._source.escape_macros
+        self.options = tuple(_option(option, index, metrics, escape) for index, option in enumerate(options))
         self.metrics = metrics
         self.meta = meta
         self.consequence = {name: value for name, value in consequence.items() if name not in _SEPARATE} or _EMPTY
@@ -141,14 +143,16 @@ class CompiledRule:
 class RuleSource:
     """The text of the rules of one artifact, and what they have in common."""
 
-    __slots__ = ("_client", "_names", "_text", "cache", "response_tokens")
+    __slots__ = ("_client", "_names", "_text", "cache", "escape_macros", "response_tokens")
 
-    def __init__(self, text: bytes, client: str) -> None:
+    def __init__(self, text: bytes, client: str, escape_macros: bool = False) -> None:
         self._text = text
         self._client = client
         self._names: Dict[str, str] = {}
         #: The response tokens that options report.
         self.response_tokens: AbstractSet[str] = frozenset()
+        #: Whether to escape what macros insert into HTML.
+        self.escape_macros = escape_macros
         self.cache = ClosureCache()
 
     def reader(self, position: int, levels: int = 0) -> JsonReader:
@@ -198,7 +202,9 @@ class RuleSource:
 
 
 def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
-    key = document.get("ruleKey", activity.id)
+    key = document.get("ruleKey")
+    if key is None:
+        return activity.id
     if not isinstance(key, (str, int)):
         raise InvalidRule("ruleKey: expected text")
     return key
@@ -236,13 +242,15 @@ def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
     return frozenset(tokens)
 
 
-def _option(option: Mapping[str, Any], index: int, metrics: Sequence[Mapping[str, Any]]) -> RuleOption:
+def _option(
+    option: Mapping[str, Any], index: int, metrics: Sequence[Mapping[str, Any]], escape: bool
+) -> RuleOption:
     type_, content = option.get("type"), option.get("content")
     token = option.get("eventToken")
     if token is None and index < len(metrics) and metrics[index].get("type") == "display":
         token = metrics[index].get("eventToken")
     is_default = type_ is None and content is None
-    return RuleOption(type_, content_renderer(type_, content), is_default, text_or_none(token))
+    return RuleOption(type_, content_renderer(type_, content, escape), is_default, text_or_none(token))
 
 
 def text_or_none(value: Json) -> Optional[str]:

@@ -8,9 +8,12 @@ from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext,
 from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.types import DeliveryResponse, Geo, Notification
-from target_tools.clock import Deadline
+from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with, deep_copy
+
+#: The part of a timeout that requests leave for the decision after them, and its maximum in seconds.
+_RESERVE, _MAX_RESERVE = 0.1, 0.2
 
 
 class OnDeviceContext(NamedTuple):
@@ -35,15 +38,33 @@ class Decision(NamedTuple):
     geo: Optional[Geo]
 
 
+def before_decision(deadline: Deadline) -> Deadline:
+    """Return the deadline of a request after which a decision has to be made until ``deadline``."""
+    return deadline._replace(at=deadline.at - _reserve(deadline))
+
+
+def after_request(deadline: Deadline) -> Deadline:
+    """Return the deadline of a decision after a request.
+
+    A busy machine wakes the thread late. That does not shorten the time that was kept for the decision.
+    """
+    return deadline._replace(at=max(deadline.at, monotonic() + _reserve(deadline)))
+
+
+def _reserve(deadline: Deadline) -> float:
+    return min(deadline.seconds * _RESERVE, _MAX_RESERVE)
+
+
 def decide_on_device(
-    prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, timeout: float
+    prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, deadline: Deadline
 ) -> Decision:
-    """Decide a request. A lookup of the visitor's location may take ``timeout`` seconds."""
+    """Decide a request, including a lookup of the visitor's location. Raises ``DeadlineExceeded``."""
     artifact, request, engine = current.artifact, prepared.request, context.engine
     geo = None if request.context is None else request.context.geo
     looked_up = None
     if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
-        looked_up = look_up(geo, context.geo_request, context.send, Deadline.after(timeout))
+        looked_up = look_up(geo, context.geo_request, context.send, before_decision(deadline))
+        deadline = after_request(deadline)
     visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:
         identity = with_device_id(request.id, engine.client, prepared.cluster)
@@ -51,7 +72,7 @@ def decide_on_device(
         prepared = prepared.with_request(request)
     remote = remote_parts(artifact, request)
     session_id = prepared.session_id
-    decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote)
+    decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote, deadline)
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
     pending = notification_request(prepared, displays) if is_reported else None

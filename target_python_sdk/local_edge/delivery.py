@@ -70,6 +70,11 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
     details = _AnswerDetails(content, visitor, bool(analytics and analytics.logging == LoggingType.CLIENT_SIDE))
     for mode in ("execute", "prefetch"):
         details.add_edge_fields(response.get(mode, {}), mode)
+    for view in reversed((request.prefetch and request.prefetch.views) or ()):
+        for decided in response["prefetch"].get("views", ()):
+            # Activities have no keys, so a view has the key of the request.
+            if view.key and view.name in (None, decided["name"]):
+                decided["key"] = view.key
     if request.notifications is not None:
         response["notifications"] = [{"id": notification.id} for notification in request.notifications]
     tokens = [token for notification in decision.notifications for token in notification.tokens or ()]
@@ -104,8 +109,6 @@ class _AnswerDetails(NamedTuple):
                     shown = dict.fromkeys(f"{each['activity.id']}:{each['experience.id']}:0|2" for each in tokens)
                     location["analytics"] = {"payload": {"pe": "tnt", "tnta": ",".join(shown)}}
                 location["options"] = [self._option(option) for option in options]
-            if not location.get("metrics", True):
-                del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
             if "trace" in location:
                 self._explain(location["trace"])
 

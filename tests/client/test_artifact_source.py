@@ -41,6 +41,7 @@ class Compiled:
         self.document = document
         self.shown = document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"]
         self.skipped_rules = document.get("leftOut", ())
+        self.is_empty = False
         self.meta = {}
 
     def prepare(self, previous):
