@@ -207,7 +207,8 @@ def _json_error_text(error: ValueError) -> str:
     return str(error)
 
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# The closing quotation mark is optional: otherwise the search in text that is not JSON takes quadratic time.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 

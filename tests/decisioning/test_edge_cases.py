@@ -153,6 +153,31 @@ def test_a_foreign_client_code_is_one_warning_that_names_both(caplog):
     assert "acmeclient" in lines[0].getMessage()
 
 
+@pytest.mark.parametrize("depth", [101, 5000, 100000])
+@pytest.mark.parametrize("part", ["condition", "content", "unknown"])
+def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(tmp_path, depth, part, caplog):
+    """Also if it exceeds the limit of the JSON parser. Its mbox is remote, other mboxes are decided as usual."""
+    deep = "[" * depth + "1" + "]" * depth
+    rules = {"condition": rule("deep"), "content": rule("x"), "unknown": rule("deep")}
+    marked = rules[part]
+    if part == "condition":
+        marked["condition"] = {"!": ["HERE"]}
+    elif part == "content":
+        marked["consequence"]["options"] = [option("HERE", "json")]
+    else:
+        marked["unknown"] = "HERE"
+    document = artifact(home=ALWAYS, deep=[marked, rule("B", activity=2)], changes={"more": 1})
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps(document).replace('"HERE"', deep))
+    with client_of(None, artifact_location=str(path)) as client:
+        answered = decide(client, wanted(mboxes=["home", "deep"]))
+        assert eventually(lambda: "rule 0 of deep" in caplog.text)
+    assert contents(answered.response.prefetch.mboxes[0]) == ["A"]
+    assert answered.meta["remote_mboxes"] == ["deep"]
+    lines = [record for record in caplog.records if "rule 0 of deep" in record.getMessage()]
+    assert [line.levelname for line in lines] == ["WARNING"]
+
+
 # Rules
 
 

@@ -121,6 +121,13 @@ def test_json_that_needs_much_memory_is_refused():
         parse_json(b"[1e999]")
 
 
+@pytest.mark.parametrize("pair", [b'"\\', b'"', b"\\", b'\\"', b'",'])
+def test_text_that_is_not_json_takes_no_quadratic_time(pair):
+    """The search for strings reads each of these texts once. It read the rest of the text for each quotation mark."""
+    with pytest.raises(InvalidResponse):
+        parse_json(b"," * 900000 + pair * 300000)
+
+
 # The number of values
 
 
