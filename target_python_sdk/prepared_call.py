@@ -38,7 +38,7 @@ from target_python_sdk.types import (
     TargetDeliveryResponse,
     View,
 )
-from target_tools.clock import Deadline, epoch_seconds
+from target_tools.clock import Deadline, epoch_seconds, monotonic
 from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
@@ -101,7 +101,12 @@ class PreparedCall(Generic[ResultT]):
         """Return the result of the call. Its timeout begins now."""
         runtime = self._runtime
         try:
-            envelope = self._decide_on_device() if self._http is None else self._request_edge(self._http)
+            if self._http is None:
+                timeout = self._call.timeout
+                deadline = Deadline(monotonic() + timeout, timeout)
+                envelope = self._decide_on_device(self._artifact or self._first_artifact(), deadline)
+            else:
+                envelope = self._request_edge(self._http)
         except DeliveryError as error:
             self._count_failure(error)
             if runtime.settings.on_error == "raise":
@@ -109,16 +114,14 @@ class PreparedCall(Generic[ResultT]):
             return self._default_result(error)
         return self._convert(envelope)
 
-    def _decide_on_device(self) -> TargetDeliveryResponse:
-        runtime, current = self._runtime, self._artifact
-        deadline = Deadline.after(self._call.timeout)
+    def _first_artifact(self) -> CurrentArtifact:
+        """Return the first artifact, or raise ``ArtifactNotAvailable``."""
+        current = self._runtime.first_artifact(self._call.timeout)
         if current is None:
-            current = runtime.first_artifact(self._call.timeout)
-            if current is None:
-                raise self._not_available() from runtime.last_download_error()
-        return self._decide_with(current, deadline)
+            raise self._not_available() from self._runtime.last_download_error()
+        return current
 
-    def _decide_with(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
+    def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
         decision = decide_on_device(prepared, current, runtime.on_device_context, deadline)
         if decision.geo is not None:
@@ -163,7 +166,7 @@ class PreparedCall(Generic[ResultT]):
     ) -> TargetDeliveryResponse:
         """Decide the parts of a hybrid call that need no edge, after the edge failed."""
         self._count_failure(error)
-        envelope = self._decide_with(current, after_request(deadline))
+        envelope = self._decide_on_device(current, after_request(deadline))
         envelope.response.status = PARTIAL
         drop_tracebacks(error)  # their frames would hold the caller's, which holds the envelope
         envelope.error = error

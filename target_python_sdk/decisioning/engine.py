@@ -3,6 +3,7 @@
 The engine does no I/O. It returns the notifications about displayed offers; the caller sends them.
 """
 
+import math
 from itertools import chain
 from typing import (
     AbstractSet,
@@ -63,7 +64,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
-from target_tools.clock import Deadline
+from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with, deep_copy
@@ -180,9 +181,10 @@ class _DecisionBuilder:
         request, geo = decision_request.request, decision_request.geo
         self._artifact = artifact
         self._context = context
-        self._request_context = RequestContext(
-            request, decision_request.bucketing_id, geo, decision_request.deadline
-        )
+        deadline = decision_request.deadline
+        self._request_context = RequestContext(request, decision_request.bucketing_id, geo, deadline)
+        #: When the decision must be complete, on the monotonic clock.
+        self._expires_at = math.inf if deadline is None else deadline.at
         self._property = None if request._property is None else text_or_none(request._property.token)
         self._tokens = None if geo is None else geo_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, decision_request, context)
@@ -208,6 +210,8 @@ class _DecisionBuilder:
         )
 
     def _location(self, location_type: str, details: Details, mode: DecisionMode) -> _Location:
+        if monotonic() > self._expires_at:
+            self._request_context.check_time()
         context = LocationContext(self._request_context, details)
         if self._tracer is None:
             return context, None
@@ -215,7 +219,7 @@ class _DecisionBuilder:
 
     def _first_match(self, rules: Sequence[CompiledRule], location: _Location) -> List[CompiledRule]:
         """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
-        for rule in self._in_time(rules):
+        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
             if self._matches(rule, location):
                 return [rule]
         return []
@@ -223,20 +227,20 @@ class _DecisionBuilder:
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
         """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
         matches = []
-        for rule in self._in_time(rules):
+        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
                 decided.add(rule.key)
                 matches.append(rule)
         return matches
 
     def _in_time(self, rules: Sequence[CompiledRule]) -> Iterable[CompiledRule]:
-        """Return ``rules``. Checks the time, also during the iteration if there are many."""
-        self._request_context.check_time()
-        return rules if len(rules) <= _CHECKED_RULES else chain.from_iterable(self._parts(rules))
+        """Return ``rules``. Checks the time during the iteration, but without a Python function for each rule."""
+        return chain.from_iterable(self._parts(rules))
 
     def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
         for start in range(0, len(rules), _CHECKED_RULES):
-            self._request_context.check_time()
+            if start:  # the time was checked at the beginning
+                self._request_context.check_time()
             yield rules[start : start + _CHECKED_RULES]
 
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:

@@ -1,6 +1,7 @@
 """Edge cases of on-device decisions, in which this SDK agrees with its siblings or says why it decides otherwise."""
 
 import json
+import math
 import sys
 import time
 
@@ -400,7 +401,7 @@ def test_long_rules_check_the_time_again_and_again(condition, checks):
 
 
 def test_the_time_is_checked_between_short_rules(monkeypatch):
-    """The first 16 rules of an mbox need one check, and each further 16 another one."""
+    """Each mbox is one check, and so are 16 of its rules."""
     checks = []
 
     def check(context):
@@ -410,10 +411,19 @@ def test_the_time_is_checked_between_short_rules(monkeypatch):
     rules = [rule("no", False, activity=number) for number in range(1, 50)]
     with client_of(artifact({"few": rules[:16], "many": rules})) as client:
         decide(client, wanted(mboxes=["few"]))
-        assert len(checks) == 1
-        checks.clear()
+        assert checks == []
         decide(client, wanted(mboxes=["many"]))
-        assert len(checks) == 5
+        assert len(checks) == 3
+
+
+@pytest.mark.parametrize("mode", ["prefetch", "execute"])
+def test_the_time_is_checked_before_each_mbox(monkeypatch, mode):
+    late = iter([0.0, math.inf])
+    monkeypatch.setattr("target_python_sdk.decisioning.engine.monotonic", lambda: next(late))
+    monkeypatch.setattr("target_python_sdk.decisioning.context.monotonic", lambda: math.inf)
+    with client_of(artifact(home=ALWAYS)) as client, pytest.raises(DeadlineExceeded):
+        decide(client, wanted(mode, ["home", "home"]))
+    assert list(late) == []
 
 
 def test_the_steps_are_those_of_a_decision(caplog):
