@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from tests.comparison.comparing import Difference, between
-from tests.node_sdk.causes import causes, isolated, probing
+from tests.node_sdk.causes import causes, is_requested_again, isolated, probing
 from tests.node_sdk.shape import experiences, shaped
 
 Json = Any
@@ -46,21 +46,17 @@ class _Other(NamedTuple):
 def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> List[Difference]:
     """Return a difference for each cause of another experience, or one with the experiences if there is none."""
     known: Dict[int, Dict[str, Any]] = {}
-    probes = {number: probing(other.call, other.place) for number, other in enumerate(others)}
-    numbers = [number for number, probe in probes.items() if probe is not None]
-    if numbers:
-        again = _outcomes(
-            artifact, [isolated(others[number].call, others[number].place) for number in numbers], node, ours
-        )
-        shown = _outcomes(artifact, [probes[number] for number in numbers], node, ours)
-        for number, *repeated, theirs, mine in zip(numbers, *again, *shown):
+    if others:
+        again = _outcomes(artifact, [isolated(other.call, other.place) for other in others], node, ours)
+        shown = _outcomes(artifact, [probing(other.call, other.place) for other in others], node, ours)
+        for number, (*repeated, theirs, mine) in enumerate(zip(*again, *shown)):
             if _other_experiences(repeated[0]["result"], repeated[1]["result"]):
                 known[number] = causes(artifact, others[number].place, theirs["result"], mine["result"])
     found = []
     for number, other in enumerate(others):
-        fewer = probes[number] is None and set(other.ours) < {"", *other.theirs}
+        fewer = is_requested_again(other.call, other.place) and set(other.ours) < {"", *other.theirs}
         place = f"fewer of several: {other.place}" if fewer else other.place
-        values = known.get(number) or {place: (other.theirs, other.ours)}
+        values = (not fewer and known.get(number)) or {place: (other.theirs, other.ours)}
         found += [Difference(other.scenario, f"experience: {cause}", *pair) for cause, pair in values.items()]
     return found
 
