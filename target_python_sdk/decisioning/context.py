@@ -45,6 +45,7 @@ Getters = Mapping[str, Callable[[Any], Any]]
 class LazyDict(Dict[str, Any]):
     """A dict that computes each value when it is first read, with the functions in ``getters``."""
 
+    __slots__ = ()
     getters: ClassVar[Getters] = {}
     #: Names that ``as_dict`` leaves out.
     internal: ClassVar[AbstractSet[str]] = frozenset()
@@ -61,6 +62,8 @@ class LazyDict(Dict[str, Any]):
 
 class UserVariables(LazyDict):
     """The visitor's browser and operating system."""
+
+    __slots__ = ("_context",)
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -103,6 +106,8 @@ def _lower_case_url_part(name: str) -> Callable[[Any], str]:
 class PageVariables(LazyDict):
     """The parts of a page's URL, as written and in lower case."""
 
+    __slots__ = ("_url",)
+
     def __init__(self, url: Optional[str]) -> None:
         self._url = PageUrl(url)
 
@@ -119,6 +124,10 @@ class PageVariables(LazyDict):
 
 class RequestContext(LazyDict):
     """The data that all locations of a request share."""
+
+    __slots__ = (
+        "_allocations", "_context", "_deadline", "_geo", "_hash_suffix", "_now", "_request", "steps_left",
+    )  # fmt: skip
 
     def __init__(
         self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo], deadline: Optional[Deadline] = None
@@ -197,6 +206,8 @@ def _from_request(name: str) -> Callable[[Any], Any]:
 
 class LocationContext(LazyDict):
     """The data of one location: a page load, an mbox or a view."""
+
+    __slots__ = ("_activity", "_details", "_request_context")
 
     def __init__(self, request_context: RequestContext, details: Details) -> None:
         self._request_context = request_context

@@ -366,7 +366,9 @@ class _DecisionBuilder:
                 view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
             view.metrics = [*(view.metrics or ()), *metrics(rule)] or None
-            view.analytics = merge_analytics(view.analytics, analytics(rule))
+            own = analytics(rule)
+            if own is not None:
+                view.analytics = own if view.analytics is None else merge_analytics(view.analytics, own)
             view.trace = None if trace is None else trace.as_dict()
 
 

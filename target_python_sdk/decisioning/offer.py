@@ -1,5 +1,6 @@
 """The offer of a matched rule, as responses contain it."""
 
+from functools import reduce
 from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from target_python_sdk.decisioning.macros import Details
@@ -100,24 +101,18 @@ def _analytics(document: Json) -> Optional[AnalyticsResponse]:
 
 def all_analytics(rules: Sequence[CompiledRule]) -> Optional[AnalyticsResponse]:
     """Return the Analytics payload of the offers of several activities."""
-    payload: Optional[AnalyticsResponse] = None
-    for rule in rules:
-        payload = merge_analytics(payload, analytics(rule))
-    return payload
+    payloads = [payload for payload in map(analytics, rules) if payload is not None]
+    return reduce(merge_analytics, payloads) if payloads else None
 
 
-def merge_analytics(
-    first: Optional[AnalyticsResponse], second: Optional[AnalyticsResponse]
-) -> Optional[AnalyticsResponse]:
+def merge_analytics(first: AnalyticsResponse, second: AnalyticsResponse) -> AnalyticsResponse:
     """Return one Analytics payload for two activities: their values of ``tnta``, separated by a comma, as at the edge.
 
     Each value is listed once.
     """
-    if first is None or first.payload is None:
-        return second or first
-    if second is None or second.payload is None:
-        return first
-    values = [value for part in (first, second) if part.payload for value in str(part.payload.tnta or "").split(",")]
+    if first.payload is None or second.payload is None:
+        return second if first.payload is None else first
+    values = [value for payload in (first.payload, second.payload) for value in str(payload.tnta or "").split(",")]
     tnta = ",".join(dict.fromkeys(filter(None, values))) or None
     merged = {"pe": first.payload.pe or second.payload.pe, "tnta": tnta}
     return AnalyticsResponse.from_dict({"payload": merged})  # from_dict: the artifact's values may be of any type

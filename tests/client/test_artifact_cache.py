@@ -439,7 +439,7 @@ def owners(monkeypatch, path, uid=None, gid=None):
     ],
     ids=lambda value: oct(value) if isinstance(value, int) and not isinstance(value, bool) else str(value),
 )
-def test_a_folder_is_used_only_if_others_cannot_replace_files_in_it(tmp_path, monkeypatch, mode, foreign_group, is_used):
+def test_a_folder_is_used_only_if_others_cannot_replace_files(tmp_path, monkeypatch, mode, foreign_group, is_used):
     os.chmod(str(tmp_path), mode)
     if foreign_group:
         owners(monkeypatch, tmp_path, gid=FOREIGN)
