@@ -51,11 +51,11 @@ def _compare(kind: str, title: str, artifact: Path, plan: Plan, section: Section
         for turn in range(plan.rounds):
             for name, peer in peers.items():
                 answer = peer.ask(calls=calls, seed=f"round {turn}")
-                found.setdefault(name, []).append(answer["p99"] * 1e6)
+                found.setdefault(name, []).append(answer["p99"] * 1e3)
                 halves.setdefault(name, []).append(answer["p50"] * 1e6)
     for side, name in ((OURS, title), (SPEEDUPS, f"{title}, speedups")):
         reason = missing.get(side) or missing.get(OLD, "")
         ours, theirs = tuple(found.get(side, ())), () if reason else tuple(found[OLD])
-        section.figures.append(Figure(name, "us", OLD, ours, theirs, not_run=reason))
+        section.figures.append(Figure(name, "ms", OLD, ours, theirs, not_run=reason))
     middle = sorted(halves[OURS])[len(halves[OURS]) // 2]
     section.notes.append(f"{title}: the median call takes {middle:.0f} us.")

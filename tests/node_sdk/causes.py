@@ -1,8 +1,7 @@
 """Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
 
 A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
-the values of all attributes. The causes are those with different values that the rules of the location read. The name
-of a place is a cause, too, if the rules spell it differently.
+the values of all attributes. The causes are those with different values that the rules of the location read.
 """
 
 import json
@@ -14,36 +13,32 @@ from tests.node_sdk.shape import elements
 Json = Any
 
 
-def isolated(call: Json, place: str) -> Json:
-    """Return a call for one location of ``call``."""
+def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
+    """Return two calls for each request of a location: one for it alone, and one whose trace shows its attributes.
+
+    Only a view can be requested several times.
+    """
     mode, kind, *_ = place.split(".")
-    wanted = _locations(call, place)
-    return _alone(call, {mode: {kind: wanted[0] if kind == "pageLoad" else wanted}})
+    trace = {"authorizationToken": "token"}
+    made = []
+    for wanted in _requests(call, place):
+        probe = {key: value for key, value in wanted.items() if key in ("parameters", "address")}
+        shown = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
+        alone = {mode: {kind: wanted if kind == "pageLoad" else [wanted]}}
+        made.append((_alone(call, alone), _alone(call, shown)))
+    return made
 
 
-def is_requested_again(call: Json, place: str) -> bool:
-    """Return whether ``call`` requests the location more than once."""
-    return len(_locations(call, place)) > 1
-
-
-def probing(call: Json, place: str) -> Json:
-    """Return a call whose trace shows the attributes at one location of ``call``, as it is first requested."""
-    wanted = _locations(call, place)
-    probe = {key: value for key, value in wanted[0].items() if key in ("parameters", "address")}
-    return _alone(
-        call, {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": {"authorizationToken": "t"}}
-    )
-
-
-def _locations(call: Json, place: str) -> List[Json]:
+def _requests(call: Json, place: str) -> List[Json]:
     """Return the requested mbox, page load or views of a place."""
-    mode, kind, *name = place.split(".")
+    mode, kind, *names = place.split(".")
     part = call["options"]["request"].get(mode, {})
     if kind == "pageLoad":
         return [part["pageLoad"]]
+    (name,) = names
     if kind == "views":
-        return [view for view in part["views"] if view.get("name") in (None, *name)]
-    mbox, _, index = name[0].rpartition("@")
+        return [{**view, "name": name} for view in part["views"] if view.get("name") in (None, name)]
+    mbox, _, index = name.rpartition("@")
     wanted = [one for one in part.get("mboxes", ()) if (one["name"], str(one["index"])) == (mbox, index)]
     return wanted or [{"name": mbox, "index": 1}]  # get_attributes has added it
 
@@ -63,33 +58,11 @@ def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tu
     location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]
     read = _read_by(rules.get(location, []))
     first, second = _attributes(theirs), _attributes(ours)
-    texts = set(_texts([rule["condition"] for rule in rules.get(location, [])]))
     return {
         name: (first.get(name), second.get(name))
         for name in sorted(read - {"allocation"})
-        if first.get(name) != second.get(name) or _is_spelled_differently(name, second.get(name), texts)
+        if first.get(name) != second.get(name)
     }
-
-
-def _is_spelled_differently(name: str, value: Json, texts: Set[str]) -> bool:
-    """Return whether a place is compared with a text that is equal to it only in upper case and without blanks."""
-    place = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
-    if not isinstance(place, str):
-        return False
-    return any(text != place and _comparable(text) == _comparable(place) for text in texts)
-
-
-def _comparable(place: str) -> str:
-    return place.upper().replace(" ", "")
-
-
-def _texts(condition: Json) -> Iterator[str]:
-    """Yield all texts in a condition."""
-    if isinstance(condition, str):
-        yield condition
-    elif isinstance(condition, (dict, list)):
-        for one in condition.values() if isinstance(condition, dict) else condition:
-            yield from _texts(one)
 
 
 def _attributes(result: Json) -> Dict[str, Json]:

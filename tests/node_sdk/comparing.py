@@ -1,9 +1,10 @@
 """Compares the outcomes of random calls."""
 
+from collections import Counter
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from tests.comparison.comparing import Difference, between
-from tests.node_sdk.causes import causes, is_requested_again, isolated, probing
+from tests.node_sdk.causes import causes, isolated
 from tests.node_sdk.shape import experiences, shaped
 
 Json = Any
@@ -45,20 +46,24 @@ class _Other(NamedTuple):
 
 def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> List[Difference]:
     """Return a difference for each cause of another experience, or one with the experiences if there is none."""
+    again = [(number, *pair) for number, other in enumerate(others) for pair in isolated(other.call, other.place)]
+    if not again:
+        return []
+    alone = _outcomes(artifact, [one for _, one, _ in again], node, ours)
+    shown = _outcomes(artifact, [one for _, _, one in again], node, ours)
+    requests = Counter(number for number, *_ in again)
     known: Dict[int, Dict[str, Any]] = {}
-    if others:
-        again = _outcomes(artifact, [isolated(other.call, other.place) for other in others], node, ours)
-        shown = _outcomes(artifact, [probing(other.call, other.place) for other in others], node, ours)
-        for number, (*repeated, theirs, mine) in enumerate(zip(*again, *shown)):
-            if _other_experiences(repeated[0]["result"], repeated[1]["result"]):
-                known[number] = causes(artifact, others[number].place, theirs["result"], mine["result"])
-    found = []
+    for (number, *_), first, second, theirs, mine in zip(again, *alone, *shown):
+        if _other_experiences(first["result"], second["result"]):
+            found = causes(artifact, others[number].place, theirs["result"], mine["result"])
+            known.setdefault(number, {}).update(found)
+    differences = []
     for number, other in enumerate(others):
-        fewer = is_requested_again(other.call, other.place) and set(other.ours) < {"", *other.theirs}
+        fewer = requests[number] > 1 and number not in known and set(other.ours) <= set(other.theirs)
         place = f"fewer of several: {other.place}" if fewer else other.place
-        values = (not fewer and known.get(number)) or {place: (other.theirs, other.ours)}
-        found += [Difference(other.scenario, f"experience: {cause}", *pair) for cause, pair in values.items()]
-    return found
+        values = known.get(number) or {place: (other.theirs, other.ours)}
+        differences += [Difference(other.scenario, f"experience: {cause}", *pair) for cause, pair in values.items()]
+    return differences
 
 
 def _outcomes(artifact: Json, calls: List[Json], node: Side, ours: Side) -> Tuple[List[Json], List[Json]]:

@@ -1,6 +1,7 @@
 """Random calls have the same outcome as with the SDK for Node.js, but for the differences in the list."""
 
 import json
+import logging
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ from benchmarks.plan import NodeRelease
 from tests.comparison.comparing import Difference
 from tests.node_sdk.artifacts import artifact
 from tests.node_sdk.calls import calls
-from tests.node_sdk.causes import causes, isolated, probing
+from tests.node_sdk.causes import causes, isolated
 from tests.node_sdk.comparing import compare
 from tests.node_sdk.known_differences import CALLS, EXPERIENCES, KNOWN
 from tests.node_sdk.shape import experiences, shaped
@@ -58,14 +59,17 @@ def unexplained(found: List[Difference]) -> List[str]:
 @pytest.mark.process
 @pytest.mark.slow
 def test_every_difference_is_in_the_list() -> None:
-    assert unexplained(compared(300, SEED)) == []
+    assert "\n".join(unexplained(compared(300, SEED))) == ""
 
 
 @pytest.mark.process
 @pytest.mark.fuzz
-def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs() -> None:
+def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "adobe.target")  # or a report would have all their log lines
     found = compared(20000, os.environ.get("TARGET_NODE_SEED", SEED))
-    assert unexplained(found) == []
+    assert "\n".join(unexplained(found)) == ""
     used: Counts[str] = Counter()
     for one in found:
         used.update([str(next(known for known in KNOWN if known.explains(one)))])
@@ -166,8 +170,7 @@ def test_a_changed_experience_of_this_sdk_would_be_found() -> None:
             first, second = experiences(before["result"]), experiences(after["result"])
             for place in first:
                 if first[place] != second[place]:
-                    again = isolated(call, place), probing(call, place)
-                    assert all(again) or "views" in place
+                    assert isolated(call, place)
                     assert causes(document, place, before["result"], before["result"]) == {}
                     one = Difference("get_offers on-device: ", f"experience: {place}", first[place], second[place])
-                    assert not any(known.explains(one) for known in EXPERIENCES) or "views" in place
+                    assert not any(known.explains(one) for known in EXPERIENCES)
