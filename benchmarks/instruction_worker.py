@@ -71,9 +71,9 @@ def page_load() -> Call:
 def flag() -> Call:
     """Return a ``get_attributes`` call that reads one flag, and waits until a worker has sent its notification."""
     from benchmarks.artifacts import visitors  # noqa: PLC0415
-    from benchmarks.flag_worker import SdkFlag  # noqa: PLC0415
+    from benchmarks.flag_libraries import SdkFlag  # noqa: PLC0415
 
-    flags, ids = SdkFlag(), iter(visitors("instructions", 100000))
+    flags, ids = SdkFlag({"kind": "sdk"}), iter(visitors("instructions", 100000))
 
     def call() -> object:
         values = flags.decide(next(ids))

@@ -1,46 +1,37 @@
-"""The memory that an artifact costs each worker of a preforking server."""
+"""The memory of each worker of a preforking server, by the size of the artifact."""
 
-import sys
-import tempfile
+import subprocess
 from pathlib import Path
 from typing import Dict, List
 
-from benchmarks.artifacts import EVERY, Visit, many_tests
-from benchmarks.decisioning import OURS, decision_settings, written
 from benchmarks.figure import Figure, Section
 from benchmarks.plan import Plan
-from benchmarks.process import LineProcess, ProcessFailed
+from benchmarks.preforking import BEFORE_FORK, CALLS, FROZEN, IN_WORKER, MBOXES, measure
+from benchmarks.updates import ACTIVITIES
 
-_WORKER = "benchmarks.memory_worker"
-_SIZES = (10, 1000, 10000)
+_PEERS = {IN_WORKER: "client created in each worker", FROZEN: "gc.freeze() before the fork"}
 
 
 def figures(plan: Plan) -> Section:
-    """Measure the private memory of a forked worker for each size, with ``gc.freeze`` before the fork and without."""
+    """Compare clients that are created before the fork with those that are not, and with ``gc.freeze``."""
     section = Section([], [])
-    with tempfile.TemporaryDirectory() as folder:
-        for size in sorted({min(size, plan.activities) for size in _SIZES}):
-            _compare(size, written(many_tests(size), Path(folder) / "artifact.json"), plan, section)
-    section.notes.append(
-        "memory: per preforked worker: private memory of a child after 2,000 decisions and gc.collect(); the client and"
-    )
-    section.notes.append("  the artifact were created before the fork. What the child shares with it is left out.")
-    return section
-
-
-def _compare(size: int, artifact: Path, plan: Plan, section: Section) -> None:
-    settings = decision_settings(OURS, artifact, Visit("prefetch", EVERY, {"category": "shoes"}))
-    title = f"memory: per preforked worker, {size:,} activities"
-    found: Dict[bool, List[float]] = {True: [], False: []}
-    text = artifact.stat().st_size / 2**20
-    for _ in range(max(1, plan.rounds // 3)):
-        for freezes, each in found.items():
+    for size in sorted({min(size, plan.activities) for size in ACTIVITIES}):
+        title = f"memory: per preforked worker, {size:,} activities"
+        reason = ""
+        found: List[Dict[str, float]] = []
+        if not Path("/proc/self/smaps_rollup").exists():
+            reason = "this system does not say how much memory is private"
+        else:
             try:
-                with LineProcess(sys.executable, _WORKER, dict(settings, freezes=freezes)) as worker:
-                    each.append(worker.ready["private"] / 2**20)
-            except ProcessFailed as error:
-                section.figures.append(Figure(title, "MiB", "with gc.freeze", not_run=str(error)[:120]))
-                return
-    plain, frozen = tuple(found[False]), tuple(found[True])
-    section.figures.append(Figure(title, "MiB", "with gc.freeze", plain, frozen, by_difference=True))
-    section.notes.append(f"{title}: the text of the artifact has {text:.1f} MiB.")
+                found = [measure(size) for _ in range(max(1, plan.rounds // 4))]
+            except subprocess.SubprocessError as error:
+                reason = str(error)[:120]
+        ours = tuple(each[BEFORE_FORK] for each in found)
+        for way, peer in _PEERS.items():
+            theirs = tuple(each[way] for each in found)
+            section.figures.append(Figure(title, "MiB", peer, ours, theirs, by_difference=True, not_run=reason))
+    section.notes.append(
+        f"memory: private memory of a worker whose client was created before the fork, after {CALLS} calls with up to"
+    )
+    section.notes.append(f"  {MBOXES} mboxes and a full garbage collection.")
+    return section

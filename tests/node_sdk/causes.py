@@ -16,31 +16,35 @@ Json = Any
 def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
     """Return two calls for each request of a location: one for it alone, and one whose trace shows its attributes.
 
-    Only a view can be requested several times.
+    A view and a displayed mbox can be requested several times.
     """
-    mode, kind, *_ = place.split(".")
+    mode = place.partition(".")[0]
     trace = {"authorizationToken": "token"}
     made = []
-    for wanted in _requests(call, place):
+    for part, wanted in _requests(call, place):
         probe = {key: value for key, value in wanted.items() if key in ("parameters", "address")}
         shown = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
-        alone = {mode: {kind: wanted if kind == "pageLoad" else [wanted]}}
+        alone = {mode: {part: wanted if part == "pageLoad" else [wanted]}}
         made.append((_alone(call, alone), _alone(call, shown)))
     return made
 
 
-def _requests(call: Json, place: str) -> List[Json]:
-    """Return the requested mbox, page load or views of a place."""
+def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
+    """Return the requested mboxes, page load or views of a place, each with its kind."""
     mode, kind, *names = place.split(".")
     part = call["options"]["request"].get(mode, {})
     if kind == "pageLoad":
-        return [part["pageLoad"]]
+        return [(kind, part[kind])]
     (name,) = names
     if kind == "views":
-        return [{**view, "name": name} for view in part["views"] if view.get("name") in (None, name)]
+        return [(kind, {**view, "name": name}) for view in part[kind] if view.get("name") in (None, name)]
+    mboxes = [*part.get("mboxes", ()), *({"name": added, "index": 0} for added in call.get("names", ()))]
+    if kind == "displayed":
+        wanted = [("mboxes", one) for one in mboxes if one["name"] == name]
+        return wanted + ([("pageLoad", part["pageLoad"])] if "pageLoad" in part and name.endswith("-mbox") else [])
     mbox, _, index = name.rpartition("@")
-    wanted = [one for one in part.get("mboxes", ()) if (one["name"], str(one["index"])) == (mbox, index)]
-    return wanted or [{"name": mbox, "index": 1}]  # get_attributes has added it
+    given = [one for one in mboxes if (one["name"], str(one["index"])) == (mbox, index)]
+    return [("mboxes", one) for one in given or [{"name": mbox, "index": 1}]]  # get_attributes has added it
 
 
 def _alone(call: Json, parts: Json) -> Json:

@@ -27,7 +27,7 @@ def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[D
             continue
         if kinds[0].startswith("error"):
             continue
-        other = _other_experiences(theirs["result"], mine["result"])
+        other = _other_experiences(theirs, mine)
         others += [_Other(name, call, place, *pair) for place, pair in other.items()]
         if not other:
             found += [Difference(name, *one) for one in between("", theirs, mine)]
@@ -54,7 +54,7 @@ def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> 
     requests = Counter(number for number, *_ in again)
     known: Dict[int, Dict[str, Any]] = {}
     for (number, *_), first, second, theirs, mine in zip(again, *alone, *shown):
-        if _other_experiences(first["result"], second["result"]):
+        if _other_experiences(first, second):
             found = causes(artifact, others[number].place, theirs["result"], mine["result"])
             known.setdefault(number, {}).update(found)
     differences = []
@@ -79,6 +79,7 @@ def scenario(artifact: Json, call: Json) -> str:
     marks = [name for name in ("trace", "notifications", "qaMode", "preview", "property") if name in request]
     several += 2 * len(call.get("names", ()))
     marks += ["several"] if several > 1 else []
+    marks += ["all views"] if any("name" not in view for part in parts for view in part.get("views", ())) else []
     marks += [] if artifact["globalMbox"] == "target-global-mbox" else ["global mbox"]
     marks += ["hints"] if "clientHints" in request["context"] else []
     return f"{call['do']} {call['method']}: {' '.join(marks)}"

@@ -124,12 +124,20 @@ CALLS: Sequence[D] = [
         words("on-device", "server-side"),
     ),
     D(
+        "remote parts",
+        "* hybrid: *several*all views*",
+        "outcome",
+        "A request for all views includes those that only the edge can decide, also beside others.",
+        words("on-device"),
+        words("server-side"),
+    ),
+    D(
         "nested parameters",
         "*",
         "outcome",
         "If there are both a.b and a.b.c, a.b.c is ignored. Node.js fails.",
         "Cannot create property 'c' on ",
-        words("on-device"),
+        words("on-device", "server-side"),
     ),
     D(
         "global mbox",
@@ -232,6 +240,22 @@ FORMS: Sequence[D] = [
         ABSENT,
     ),
     D(
+        "views",
+        "*all views*",
+        "result.response.prefetch.views.*#2",
+        "A view is one element, whatever requests it.",
+        ANY,
+        ABSENT,
+    ),
+    D(
+        "views",
+        "*all views*",
+        "result.response.prefetch.views.*#1.options.*",
+        "It has the offers of both requests.",
+        ABSENT,
+        ANY,
+    ),
+    D(
         "state",
         "*",
         "result.response.execute.mboxes.*.state",
@@ -290,7 +314,7 @@ FORMS: Sequence[D] = [
     ),
     D(
         "remote parts",
-        "*several*",
+        "*all views*",
         "result.meta.remoteViews.remote-view",
         "A request for all views includes those that only the edge can decide, also beside others.",
         ABSENT,
@@ -298,7 +322,7 @@ FORMS: Sequence[D] = [
     ),
     D(
         "remote parts",
-        "*several*",
+        "*all views*",
         "result.response.status",
         "So the answer is not complete.",
         exactly("200"),

@@ -102,10 +102,18 @@ def _without_ids(value: Json) -> Json:
 _LABEL = re.compile(r"A\d{6,7}-\d")
 
 
-def experiences(result: Json) -> Dict[str, List[str]]:
-    """Return the labels of the experiences in a shaped result, by location; an mbox may have several elements."""
+def experiences(outcome: Json) -> Dict[str, List[str]]:
+    """Return the labels of the experiences in a shaped outcome, by location; an mbox may have several elements.
+
+    An executed offer may have no content. Then only the notification about its display has the label.
+    """
     made: Dict[str, List[str]] = {}
-    for place, element in elements(result):
+    for place, element in elements(outcome["result"]):
         labels = [label for option in element.get("options", ()) for label in _LABEL.findall(json.dumps(option))]
         made.setdefault(place.partition("#")[0], []).extend(dict.fromkeys(labels))
+    for sent in outcome["sent"].values():
+        for one in sent.get("body", {}).get("notifications", {}).values():
+            labels = [label for token in one["tokens"] for label in _LABEL.findall(token)]
+            place = "execute.displayed." + one["mbox"]["name"]
+            made[place] = sorted({*made.get(place, ()), *labels})
     return {place: labels for place, labels in made.items() if labels}

@@ -167,7 +167,7 @@ def test_a_changed_experience_of_this_sdk_would_be_found() -> None:
         changed = json.loads(json.dumps(ours).replace(f"-{dice.randint(0, 1)}-", "-5-"))
         pairs = zip(map(shaped, ours), map(shaped, changed))
         for call, (before, after) in zip(made, pairs):
-            first, second = experiences(before["result"]), experiences(after["result"])
+            first, second = experiences(before), experiences(after)
             for place in first:
                 if first[place] != second[place]:
                     assert isolated(call, place)
