@@ -1,7 +1,8 @@
 """Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
 
 A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
-the values of all attributes. The causes are those with different values that the rules of the location read.
+the values of all attributes. The causes are those with different values that the rules of the location read. The name
+of a place is a cause, too, if the rules spell it differently.
 """
 
 import json
@@ -62,11 +63,33 @@ def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tu
     location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]
     read = _read_by(rules.get(location, []))
     first, second = _attributes(theirs), _attributes(ours)
+    texts = set(_texts([rule["condition"] for rule in rules.get(location, [])]))
     return {
         name: (first.get(name), second.get(name))
         for name in sorted(read - {"allocation"})
-        if first.get(name) != second.get(name)
+        if first.get(name) != second.get(name) or _is_spelled_differently(name, second.get(name), texts)
     }
+
+
+def _is_spelled_differently(name: str, value: Json, texts: Set[str]) -> bool:
+    """Return whether a place is compared with a text that is equal to it only in upper case and without blanks."""
+    place = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
+    if not isinstance(place, str):
+        return False
+    return any(text != place and _comparable(text) == _comparable(place) for text in texts)
+
+
+def _comparable(place: str) -> str:
+    return place.upper().replace(" ", "")
+
+
+def _texts(condition: Json) -> Iterator[str]:
+    """Yield all texts in a condition."""
+    if isinstance(condition, str):
+        yield condition
+    elif isinstance(condition, (dict, list)):
+        for one in condition.values() if isinstance(condition, dict) else condition:
+            yield from _texts(one)
 
 
 def _attributes(result: Json) -> Dict[str, Json]:
