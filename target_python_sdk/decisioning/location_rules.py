@@ -14,7 +14,7 @@ MAX_COMPILED = 4096
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3
-#: Room is made for this part of ``MAX_COMPILED`` at once.
+#: Room is made for a 64th of ``MAX_COMPILED`` at once, because counting the rules takes time.
 _ROOM = 64
 #: The number of locations among which the one with the fewest rules makes room.
 _CANDIDATES = 4
