@@ -36,6 +36,8 @@ _OBJECT = (dict, Mapping)
 
 #: The attributes of a rule that are read when the first of them is needed.
 _OFFER = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
+#: The number of names whose objects all rules share.
+_MAX_SHARED_NAMES = 1000
 #: The parts of a consequence that are attributes of a rule, or not used.
 _SEPARATE = frozenset({"name", "options", "metrics"})
 _EMPTY: Mapping[str, Any] = {}
@@ -114,15 +116,13 @@ class CompiledRule:
 
     def _read_offer(self) -> None:
         document, wanted = self.document, self._source.response_tokens
-        meta = self._source.with_shared_names(_object(document, "meta"))
         consequence = _object(document, "consequence")
         metrics = _objects(consequence, "metrics") or _NO_METRICS
         options = consequence.get("options") or ()
-        self.tokens = compile_template(
-            {**ON_DEVICE_TOKENS, **{name: value for name, value in meta.items() if name in wanted}}
-        )
-        escape = self._source.escape_macros
-        self.options = tuple(_option(option, index, metrics, escape) for index, option in enumerate(options))
+        meta = self._source.with_shared_names(_object(document, "meta"))
+        tokens = {name: value for name, value in meta.items() if name in wanted}
+        self.tokens = compile_template({**ON_DEVICE_TOKENS, **tokens})
+        self.options = tuple(_option(option, index, metrics, self._source) for index, option in enumerate(options))
         self.metrics = metrics
         self.meta = meta
         self.consequence = {name: value for name, value in consequence.items() if name not in _SEPARATE} or _EMPTY
@@ -159,10 +159,11 @@ class RuleSource:
         """Return a reader for the value at this position, with that many objects and arrays around it."""
         return JsonReader(self._text, position, levels)
 
-    def with_shared_names(self, meta: Mapping[str, Any]) -> Dict[str, Any]:
-        """Return a copy of ``meta`` whose names are the same objects as those of other rules."""
-        shared = self._names.setdefault
-        return {shared(name, name): value for name, value in meta.items()}
+    def with_shared_names(self, value: Mapping[str, Any]) -> Dict[str, Any]:
+        """Return a copy of ``value`` whose names, unless there are many, are the same objects as in other rules."""
+        names = self._names
+        shared = names.setdefault if len(names) + len(value) <= _MAX_SHARED_NAMES else names.get
+        return {shared(name, name): item for name, item in value.items()}
 
     def compile_rules(self, reader: JsonReader, location: str, skipped: List[str]) -> Tuple[CompiledRule, ...]:
         """Compile the rules of an mbox or a view, and return the usable ones in order.
@@ -243,14 +244,16 @@ def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
 
 
 def _option(
-    option: Mapping[str, Any], index: int, metrics: Sequence[Mapping[str, Any]], escape: bool
+    option: Mapping[str, Any], index: int, metrics: Sequence[Mapping[str, Any]], source: RuleSource
 ) -> RuleOption:
     type_, content = option.get("type"), option.get("content")
+    if isinstance(content, dict):
+        content = source.with_shared_names(content)
     token = option.get("eventToken")
     if token is None and index < len(metrics) and metrics[index].get("type") == "display":
         token = metrics[index].get("eventToken")
     is_default = type_ is None and content is None
-    return RuleOption(type_, content_renderer(type_, content, escape), is_default, text_or_none(token))
+    return RuleOption(type_, content_renderer(type_, content, source.escape_macros), is_default, text_or_none(token))
 
 
 def text_or_none(value: Json) -> Optional[str]:

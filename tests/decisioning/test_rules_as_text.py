@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from target_python_sdk.artifact.format import parse_artifact
 from target_python_sdk.decisioning import location_rules
+from target_python_sdk.decisioning import rule as rule_module
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
 from target_python_sdk.decisioning.rule import CompiledRule
@@ -259,6 +260,18 @@ def test_too_little_stack_is_not_remembered_as_a_missing_rule(monkeypatch):
         with pytest.raises(RecursionError, match="too little of the stack"):
             loaded.mboxes.get("home")
     assert len(loaded.mboxes["home"]) == 2
+
+
+def test_rules_share_the_names_of_their_metadata_but_not_of_many_contents(monkeypatch):
+    monkeypatch.setattr(rule_module, "_MAX_SHARED_NAMES", 20)
+    contents = [{f"name-{number}": number} for number in range(50)]
+    document = artifact(
+        home=[rule("A", consequence={"options": [{"type": "json", "content": each}]}) for each in contents]
+    )
+    rules = load(document).mboxes["home"]
+    assert [one.options[0].content({}, None) for one in rules] == contents
+    assert len({id(name) for one in rules for name in one.meta}) == len(rules[0].meta)
+    assert len(rules[0]._source._names) <= 20
 
 
 # What reports need
