@@ -57,7 +57,7 @@ def speedups() -> Union[Library, NotRun]:
     """Install what this checkout requires with its extra ``speedups``."""
     settings = configparser.ConfigParser()
     settings.read(str(ROOT / "setup.cfg"), encoding="utf-8")
-    extra = settings.get("options.extras_require", SPEEDUPS, fallback="").split()
+    extra = [line for line in settings.get("options.extras_require", SPEEDUPS, fallback="").splitlines() if line]
     if not extra:
         return NotRun(f"the extra {SPEEDUPS!r} does not exist")
     required = [line for line in settings.get("options", "install_requires").splitlines() if line]

@@ -105,11 +105,13 @@ _LABEL = re.compile(r"A\d{6,7}-\d")
 def experiences(outcome: Json) -> Dict[str, List[str]]:
     """Return the labels of the experiences in a shaped outcome, by location; an mbox may have several elements.
 
-    An executed offer may have no content. Then only the notification about its display has the label.
+    An executed offer may have no content. Then the notification about its display has the label, once per mbox.
     """
     made: Dict[str, List[str]] = {}
     for place, element in elements(outcome["result"]):
         labels = [label for option in element.get("options", ()) for label in _LABEL.findall(json.dumps(option))]
+        if not labels and ".mboxes." in place and "options" in element:
+            labels = ["no content"]
         made.setdefault(place.partition("#")[0], []).extend(dict.fromkeys(labels))
     for sent in outcome["sent"].values():
         for one in sent.get("body", {}).get("notifications", {}).values():
