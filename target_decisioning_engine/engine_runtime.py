@@ -14,7 +14,7 @@ from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import remote_parts
 from target_python_sdk.delivery.call_options import Call, call_options
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.delivery.on_device import Decision, decide_on_device
+from target_python_sdk.delivery.on_device import Decision, decide_on_device, notification_request, with_displays
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
@@ -28,7 +28,7 @@ from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.schema.model import copy_with
+from target_tools.schema.model import copy_with, deep_copy
 
 
 def not_available() -> ArtifactNotAvailable:
@@ -89,10 +89,13 @@ class EngineRuntime:
         if decision.geo is not None:
             updated: GeoLocationUpdated = {"geo_context": decision.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)
-        if decision.pending_notifications is not None:
+        if decision.displays is not None:
+            pending = notification_request(decision.prepared)
+            # The caller may change the objects of its request.
+            pending = pending.with_request(deep_copy(with_displays(pending.request, decision.displays)))
             if sends_telemetry:
-                _add_entry(decision.pending_notifications.request, prepared.request.request_id, began)
-            self._submit_notifications(decision.pending_notifications, options["visitor"])
+                _add_entry(pending.request, prepared.request.request_id, began)
+            self._submit_notifications(pending, options["visitor"])
         return _response(decision)
 
     def _current_artifact(self, seconds: float) -> CurrentArtifact:

@@ -16,7 +16,7 @@ from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device
+from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device, notification_request
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import EDGE_FAILED, GEO_LOCATION_UPDATED, EdgeFailed, GeoLocationUpdated
@@ -126,8 +126,9 @@ class PreparedCall(Generic[ResultT]):
         decision = decide_on_device(prepared, current, runtime.on_device_context, deadline)
         if decision.geo is not None:
             runtime.events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=decision.geo))
-        if decision.pending_notifications is not None:
-            queue_notifications(decision.pending_notifications, runtime, self._send_notifications, self._call.visitor)
+        if decision.displays is not None:
+            pending = notification_request(decision.prepared)
+            queue_notifications(pending, decision.displays, runtime, self._send_notifications, self._call.visitor)
         request = prepared.request
         is_ordinary = request.qa_mode is None and request.preview is None
         ignored = () if is_ordinary else self._ignored_parts(request)

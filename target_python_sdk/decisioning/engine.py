@@ -1,6 +1,6 @@
 """Decides requests with an artifact: returns the response that the edge would send.
 
-The engine does no I/O. It returns the notifications about displayed offers; the caller sends them.
+The engine does no I/O. It returns the displayed offers; the caller reports them to the edge.
 """
 
 import math
@@ -31,6 +31,7 @@ from target_python_sdk.decisioning.offer import (
     EXECUTE,
     PREFETCH,
     DecisionMode,
+    Display,
     all_analytics,
     analytics,
     click_metrics,
@@ -51,9 +52,6 @@ from target_python_sdk.types import (
     Geo,
     MboxRequest,
     MboxResponse,
-    MetricType,
-    Notification,
-    NotificationMbox,
     Option,
     PageLoadResponse,
     PrefetchMboxResponse,
@@ -122,10 +120,10 @@ class DecisionRequest(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A response, and the notifications to send to the edge: offers of an execute request count as displayed."""
+    """A response, and the displays to report to the edge: offers of an execute request count as displayed."""
 
     response: DeliveryResponse
-    notifications: List[Notification]
+    displays: List[Display]
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
@@ -166,7 +164,7 @@ def decide(artifact: Artifact, decision_request: DecisionRequest, context: Engin
         execute=None if execute is None else builder.execute(execute),
         prefetch=None if prefetch is None else builder.prefetch(prefetch),
     )
-    return Decision(response, builder.notifications)
+    return Decision(response, builder.displays)
 
 
 def _copy_ids(identity: VisitorId) -> VisitorId:
@@ -189,9 +187,9 @@ class _DecisionBuilder:
         self._tokens = None if geo is None else geo_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, decision_request, context)
         self._ids = decision_request.ids
-        #: The notifications about displayed offers.
-        self.notifications: List[Notification] = []
-        #: The mboxes and event tokens in ``notifications``.
+        #: The displayed offers.
+        self.displays: List[Display] = []
+        #: The mboxes and event tokens in ``displays``.
         self._displayed: Set[Tuple[str, str]] = set()
 
     def execute(self, requested: ExecuteRequest) -> ExecuteResponse:
@@ -273,23 +271,16 @@ class _DecisionBuilder:
             keep_rule_meta(option, rule.meta)
         return options
 
-    def _report_display(self, mbox: str, rule: CompiledRule) -> List[Notification]:
-        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new notification, if any."""
+    def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
+        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new display, if any."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:
             return []
-        self._displayed.update((mbox, token) for token in new)
-        notification = Notification(
-            id=self._ids.next(),
-            impression_id=self._ids.next(),
-            timestamp=self._request_context.now,
-            type=MetricType.DISPLAY,
-            mbox=NotificationMbox.from_dict({"name": mbox}),  # from_dict: the name may be too long
-            tokens=new,
-        )
-        self.notifications.append(notification)
-        return [notification]
+        self._displayed.update([(mbox, token) for token in new])
+        display = Display(self._ids.next(), self._ids.next(), self._request_context.now, new, mbox)
+        self.displays.append(display)
+        return [display]
 
     def _page_load(self, requested: RequestDetails, mode: DecisionMode) -> PageLoadResponse:
         mbox = self._artifact.global_mbox

@@ -5,8 +5,17 @@ from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, 
 
 from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
-from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
+from target_python_sdk.types import (
+    AnalyticsResponse,
+    Geo,
+    Metric,
+    MetricType,
+    Notification,
+    NotificationMbox,
+    Option,
+)
 from target_tools.errors import InvalidResponse
+from target_tools.schema.model import copy_with
 from target_tools.typing_compat import Json
 
 Tokens = Mapping[str, Any]
@@ -124,6 +133,27 @@ def unique_by_token(metrics: List[Metric]) -> List[Metric]:
     for metric in metrics:
         by_token.setdefault(metric.event_token or id(metric), metric)
     return list(by_token.values())
+
+
+class Display(NamedTuple):
+    """The display of an offer, which a notification reports."""
+
+    id: str
+    impression_id: str
+    #: Milliseconds since 1970.
+    timestamp: int
+    #: The event tokens of the options.
+    tokens: List[str]
+    mbox: str
+
+    def notification(self) -> Notification:
+        """Return the notification. It is not validated, because the name of the mbox may be too long."""
+        own_id, impression_id, timestamp, tokens, name = self
+        mbox, now = copy_with(_MBOX, name=name), timestamp
+        return copy_with(_DISPLAY, id=own_id, impression_id=impression_id, timestamp=now, tokens=tokens, mbox=mbox)
+
+
+_DISPLAY, _MBOX = Notification(type=MetricType.DISPLAY), NotificationMbox()
 
 
 class DecisionMode(NamedTuple):

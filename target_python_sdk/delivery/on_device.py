@@ -1,16 +1,17 @@
 """Decides a prepared request on-device."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, RemoteParts, decide, remote_parts
+from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
-from target_python_sdk.types import DeliveryResponse, Geo, Notification
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse, Geo
 from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
-from target_tools.schema.model import copy_with, deep_copy
+from target_tools.schema.model import copy_with
 
 #: The part of a timeout that requests leave for the decision after them, and its maximum in seconds.
 _RESERVE, _MAX_RESERVE = 0.1, 0.2
@@ -32,8 +33,8 @@ class Decision(NamedTuple):
     response: DeliveryResponse
     #: The parts that could not be decided.
     remote: RemoteParts
-    #: A request that reports the decision to the edge. It is sent in the background.
-    pending_notifications: Optional[PreparedRequest]
+    #: The displays to report to the edge, with the notifications of the request; None if there is nothing to report.
+    displays: Optional[List[Display]]
     #: The visitor's location, if it was looked up.
     geo: Optional[Geo]
 
@@ -75,18 +76,21 @@ def decide_on_device(
     decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote, deadline)
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
-    pending = notification_request(prepared, displays) if is_reported else None
-    return Decision(prepared, response, remote, pending, looked_up)
+    return Decision(prepared, response, remote, displays if is_reported else None, looked_up)
 
 
-def notification_request(prepared: PreparedRequest, displays: List[Notification]) -> PreparedRequest:
-    """Return the request that reports ``displays``, and the notifications and telemetry of the caller.
+def notification_request(prepared: PreparedRequest) -> PreparedRequest:
+    """Return a request that reports the notifications and the telemetry of the caller.
 
     It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
-    is sent later, so it shares no object with the caller, who may change the request by then.
-    Raises ``OptionError`` for a part that contains itself.
+    shares objects with the request of the caller, who may change them.
     """
-    request = prepared.request
-    pending = deep_copy(copy_with(request, request_id=prepared.ids.next(), execute=None, prefetch=None))
-    pending.notifications = [*(pending.notifications or ()), *displays]
-    return prepared.with_request(pending)
+    request_id = prepared.ids.next()
+    return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
+
+
+def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> DeliveryRequest:
+    """Return a copy of ``request`` that reports ``displays``, too."""
+    added = [display.notification() for display in displays]
+    copy: DeliveryRequest = copy_with(request, notifications=[*(request.notifications or ()), *added])
+    return copy

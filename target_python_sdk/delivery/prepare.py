@@ -44,7 +44,8 @@ from target_tools.schema.model import copy_with
 from target_tools.uuids import UuidGenerator, uuid_from_text
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
-_NAME_AND_INDEX = (str, int)
+#: The types of the name and the index of an mbox.
+_TYPES = (str, int)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
 #: The API accepts session ids of 1 to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")
@@ -110,7 +111,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token),
-        context=_context(given.context),
+        context=complete_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
         execute=None if execute is None else _with_valid_mboxes(execute, "execute", errors, log),
         prefetch=None if prefetch is None else _with_valid_mboxes(prefetch, "prefetch", errors, log),
@@ -146,9 +147,14 @@ def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> Tuple[str, Opti
     return ids.next() if session is None else _valid_session_id(session, log), device
 
 
+def is_valid_session_id(session: str) -> bool:
+    """Return whether the API accepts ``session``."""
+    return _SESSION.fullmatch(session) is not None and session.isprintable()
+
+
 def _valid_session_id(session: str, log: Log) -> str:
     """Return ``session``, or a uuid5 of it if the API would refuse it."""
-    if _SESSION.fullmatch(session) and session.isprintable():
+    if is_valid_session_id(session):
         return session
     log.info("A session id that the API would refuse was replaced by its uuid5")
     return uuid_from_text(session)
@@ -191,7 +197,7 @@ def _property(given: Optional[ModelProperty], default: Optional[str]) -> Optiona
     return ModelProperty(token=default) if default else None
 
 
-def _context(given: Optional[Context]) -> Context:
+def complete_context(given: Optional[Context]) -> Context:
     """Return the context with a channel that the API knows and, by default, this machine's offset from UTC."""
     own = given or Context(channel=ChannelType.WEB)
     if own.time_offset_in_minutes is None:
@@ -199,9 +205,14 @@ def _context(given: Optional[Context]) -> Context:
     return own if own.channel in _CHANNELS else copy_with(own, channel=ChannelType.WEB)
 
 
+def default_experience_cloud() -> ExperienceCloud:
+    """Return the values for a request without values for the Experience Cloud: server-side logging."""
+    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING))
+
+
 def _experience_cloud(given: Optional[ExperienceCloud], call: Call, values: VisitorValues) -> ExperienceCloud:
     if given is None and call.visitor is None:
-        return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING))
+        return default_experience_cloud()
     own = given or ExperienceCloud()
     analytics = _analytics(own.analytics, call)
     return copy_with(own, audience_manager=_audience_manager(own.audience_manager, values), analytics=analytics)
@@ -229,6 +240,11 @@ def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) 
         raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
 
 
+def are_complete(mboxes: List[MboxRequest]) -> bool:
+    """Return whether each mbox has a name and an index of the usual types."""
+    return not [mbox for mbox in mboxes if (mbox.name.__class__, mbox.index.__class__) != _TYPES or not mbox.name]
+
+
 def _with_valid_mboxes(given: PartT, part: str, errors: List[OptionError], log: Log) -> Optional[PartT]:
     mboxes = _mboxes(given.mboxes, f"request.{part}.mboxes", errors, log)
     is_kept = mboxes or given.page_load is not None or (isinstance(given, PrefetchRequest) and given.views)
@@ -244,7 +260,7 @@ def _mboxes(
     """
     if not given:
         return None
-    if not [mbox for mbox in given if not mbox.name or (mbox.name.__class__, mbox.index.__class__) != _NAME_AND_INDEX]:
+    if are_complete(given):
         return [*given]  # as in most calls
     named = []
     for position, mbox in enumerate(given):

@@ -77,7 +77,7 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
                 decided["key"] = view.key
     if request.notifications is not None:
         response["notifications"] = [{"id": notification.id} for notification in request.notifications]
-    tokens = [token for notification in decision.notifications for token in notification.tokens or ()]
+    tokens = [token for display in decision.displays for token in display.tokens]
     return EdgeAnswer(response, [content.events[token] for token in tokens])
 
 

@@ -52,8 +52,8 @@ def decisions(decided_by, request):
     parsed = DeliveryRequest.from_dict(request)
     context = EngineContext(CLIENT, Log(), frozenset({"home"}))
     asked = DecisionRequest(parsed, "session", "visitor", UuidGenerator())
-    response, notifications = decide(decided_by, asked, context)[:2]
-    found = [response.to_dict(by_alias=True), *(one.to_dict(by_alias=True) for one in notifications)]
+    response, displays = decide(decided_by, asked, context)[:2]
+    found = [response.to_dict(by_alias=True), *(one.notification().to_dict(by_alias=True) for one in displays)]
     for one in found[1:]:
         del one["id"], one["impressionId"], one["timestamp"]
     return json.loads(json.dumps(found, default=str), object_hook=without_times)

@@ -50,7 +50,7 @@ def sent(request=None, **options):
 
 
 def wire(request=None, **options):
-    return wire_request(sent(request, **options), None)
+    return wire_request(sent(request, **options), None).to_json()
 
 
 def executing(*mboxes):
