@@ -28,6 +28,7 @@ from target_tools.errors import DeadlineExceeded
 from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
 from target_tools.rules.loop_operators import MAX_DECISION_STEPS
+from target_tools.rules.operators import LONG_TEXT
 from target_tools.schema.model import copy_with
 from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid, uuid_from_text
@@ -106,10 +107,12 @@ def _lower_case_url_part(name: str) -> Callable[[Any], str]:
 class PageVariables(LazyDict):
     """The parts of a page's URL, as written and in lower case."""
 
-    __slots__ = ("_url",)
+    __slots__ = ("_url", "is_long")
 
     def __init__(self, url: Optional[str]) -> None:
         self._url = PageUrl(url)
+        #: Whether reading its parts can make a short rule slow.
+        self.is_long = _is_long(url)
 
     @property
     def host(self) -> str:
@@ -207,12 +210,14 @@ def _from_request(name: str) -> Callable[[Any], Any]:
 class LocationContext(LazyDict):
     """The data of one location: a page load, an mbox or a view."""
 
-    __slots__ = ("_activity", "_details", "_request_context")
+    __slots__ = ("_activity", "_details", "_request_context", "reads_long_values")
 
     def __init__(self, request_context: RequestContext, details: Details) -> None:
         self._request_context = request_context
         self._details = details
         self._activity: Optional[BucketedActivity] = None
+        #: Whether a rule has read a value that can make even a short rule slow.
+        self.reads_long_values = False
 
     @property
     def limits(self) -> RequestContext:
@@ -231,14 +236,20 @@ class LocationContext(LazyDict):
     def _page(self, name: str) -> PageVariables:
         """Return the ``page`` or ``referring`` page of this location, by default that of the request."""
         address = self._details.address
-        if address is None:
-            page: PageVariables = self._request_context[name]
-            return page
-        return self._request_context.page(name, address)
+        page: PageVariables = (
+            self._request_context[name] if address is None else self._request_context.page(name, address)
+        )
+        if page.is_long:
+            self.reads_long_values = True
+        return page
 
     def _parameters(self) -> Dict[str, Any]:
         parameters = self._details.parameters
-        return nest_parameters(parameters) if isinstance(parameters, Mapping) else {}
+        if not isinstance(parameters, Mapping):
+            return {}
+        if any(map(_is_long, parameters.values())):
+            self.reads_long_values = True
+        return nest_parameters(parameters)
 
     getters: ClassVar[Getters] = {
         **{name: _from_request(name) for name in RequestContext.getters},
@@ -248,6 +259,11 @@ class LocationContext(LazyDict):
         "allocation": _allocation,
     }
     internal = RequestContext.internal
+
+
+def _is_long(value: Json) -> bool:
+    """Return whether reading ``value`` can make a short rule slow."""
+    return len(value) > LONG_TEXT if isinstance(value, str) else isinstance(value, (list, tuple, dict))
 
 
 # Nested parameters

@@ -72,7 +72,7 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
-#: The number of rules between two checks of the time. Loops and long rules check it themselves.
+#: The number of rules between two checks of the time, if their data is short. Loops and long rules check it themselves.
 _CHECKED_RULES = 16
 #: The data that the conditions of a location read, and its trace if the request asks for traces.
 _Location = Tuple[LocationContext, Optional[LocationTrace]]
@@ -240,11 +240,12 @@ class _DecisionBuilder:
             if start:  # the time was checked at the beginning
                 self._request_context.check_time()
             yield rules[start : start + _CHECKED_RULES]
-
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:
         if rule.property_tokens is not None and self._property not in rule.property_tokens:
             return False
         context, trace = location
+        if context.reads_long_values:  # even a short rule can be slow
+            self._request_context.check_time()
         context.enter_activity(rule.activity)
         try:
             matched = rule.condition(context)
@@ -356,7 +357,7 @@ class _DecisionBuilder:
                 view = views[name] = View.from_dict({"name": name, "key": rule.consequence.get("key")})
                 view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)] or None
+            view.metrics = [*(view.metrics or ()), *metrics(rule)]  # a list, as in the conformance cases
             own = analytics(rule)
             if own is not None:
                 view.analytics = own if view.analytics is None else merge_analytics(view.analytics, own)

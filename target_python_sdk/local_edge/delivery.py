@@ -109,6 +109,8 @@ class _AnswerDetails(NamedTuple):
                     shown = dict.fromkeys(f"{each['activity.id']}:{each['experience.id']}:0|2" for each in tokens)
                     location["analytics"] = {"payload": {"pe": "tnt", "tnta": ",".join(shown)}}
                 location["options"] = [self._option(option) for option in options]
+            if not location.get("metrics", True):
+                del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
             if "trace" in location:
                 self._explain(location["trace"])
 

@@ -27,8 +27,15 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, cast
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.rules.fast_paths import FAST_PATHS, compile_range
 from target_tools.rules.javascript import Value, to_boolean
-from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget, check_time
-from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
+from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
+from target_tools.rules.operators import (
+    OPERATORS,
+    ClosureCache,
+    Evaluate,
+    check_time,
+    constant,
+    operator_evaluator,
+)
 
 #: The maximum nesting of a rule.
 MAX_DEPTH = 100

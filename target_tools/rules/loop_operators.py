@@ -9,11 +9,11 @@ left for all of them, and their deadline. Loops and long rules check the time.
 """
 
 import threading
-from typing import Callable, Dict, List, Optional, Protocol, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import ARRAY, Value, from_code_units, is_nullish, to_string
-from target_tools.rules.operators import Arguments, Evaluate, constant, is_truthy, pad_arguments
+from target_tools.rules.operators import Arguments, Evaluate, Limits, constant, is_truthy, pad_arguments
 
 #: The steps of one evaluation, and of all evaluations of a decision.
 MAX_STEPS = 100000
@@ -22,23 +22,6 @@ MAX_DECISION_STEPS = 1000000
 CHECK_INTERVAL = 1000
 #: Characters that cost one step.
 CHARACTERS_PER_STEP = 64
-
-
-class Limits(Protocol):
-    """The limits that the evaluations of one decision share."""
-
-    steps_left: int
-
-    def check_time(self) -> None:
-        """Raise an error if the time of the decision is up."""
-        ...
-
-
-def check_time(data: Value) -> None:
-    """Raise an error if ``data`` belongs to a decision whose time is up."""
-    limits: Optional[Limits] = getattr(data, "limits", None)
-    if limits is not None:
-        limits.check_time()
 
 
 class Budget(threading.local):

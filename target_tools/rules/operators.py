@@ -7,7 +7,7 @@ evaluate only some of their arguments, or read the data.
 import math
 from functools import lru_cache, reduce
 from operator import add
-from typing import Any, Callable, Dict, Hashable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Protocol, Sequence, Tuple
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import (
@@ -33,10 +33,30 @@ from target_tools.rules.javascript import (
     to_string,
 )
 
+#: Operations on a longer text check the time.
+LONG_TEXT = 4096
+
 #: Evaluates a compiled rule for some data.
 Evaluate = Callable[[Any], Value]
 Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
+
+
+class Limits(Protocol):
+    """The limits that the evaluations of one decision share."""
+
+    steps_left: int
+
+    def check_time(self) -> None:
+        """Raise an error if the time of the decision is up."""
+        ...
+
+
+def check_time(data: Value) -> None:
+    """Raise an error if ``data`` belongs to a decision whose time is up."""
+    limits: Optional[Limits] = getattr(data, "limits", None)
+    if limits is not None:
+        limits.check_time()
 
 
 #: Maximum number of closures in a cache. The least recently used are dropped.
@@ -223,6 +243,18 @@ def _at_most(low: Value, middle: Value, high: Value) -> bool:
     return less_or_equal(low, middle) and (high is UNDEFINED or less_or_equal(middle, high))
 
 
+def _in(arguments: Arguments) -> Evaluate:
+    item, container = pad_arguments(arguments, 2)
+
+    def contained(data: Value) -> bool:
+        value, whole = item(data), container(data)
+        if whole.__class__ is str and len(whole) > LONG_TEXT:
+            check_time(data)
+        return _is_in(value, whole)
+
+    return contained
+
+
 def _is_in(item: Value, container: Value) -> bool:
     if isinstance(container, str):
         return bool(container) and contains(container, to_string(item))
@@ -273,8 +305,19 @@ def _sort_key(number: float) -> Tuple[float, float]:
 # Text
 
 
-def _substr(text: Value, start: Value, length: Value) -> str:
-    source = to_string(text)
+def _substr(arguments: Arguments) -> Evaluate:
+    text, start, length = pad_arguments(arguments, 3)
+
+    def part(data: Value) -> str:
+        source = to_string(text(data))
+        if len(source) > LONG_TEXT:
+            check_time(data)
+        return _part_of(source, start(data), length(data))
+
+    return part
+
+
+def _part_of(source: str, start: Value, length: Value) -> str:
     if isinstance(length, (int, float)) and length < 0:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
@@ -301,7 +344,7 @@ OPERATORS: Dict[str, Operator] = {
     "<=": _ternary(_at_most),
     ">": _binary(greater_than),
     ">=": _binary(greater_or_equal),
-    "in": _binary(_is_in),
+    "in": _in,
     "+": _variadic(_sum),
     "*": _product,
     "-": _binary(_difference),
@@ -309,7 +352,7 @@ OPERATORS: Dict[str, Operator] = {
     "%": _binary(remainder),
     "max": _variadic(_max),
     "min": _variadic(_min),
-    "substr": _ternary(_substr),
+    "substr": _substr,
 }
 
 
