@@ -232,14 +232,6 @@ FORMS: Sequence[D] = [
         "qa_mode|preview",
     ),
     D(
-        "metrics",
-        "*",
-        "result.response.prefetch.views.*.metrics",
-        "Metrics are absent if there are none.",
-        exactly("[]"),
-        ABSENT,
-    ),
-    D(
         "views",
         "*all views*",
         "result.response.prefetch.views.*#2",
