@@ -248,7 +248,7 @@ def _in(arguments: Arguments) -> Evaluate:
 
     def contained(data: Value) -> bool:
         value, whole = item(data), container(data)
-        if whole.__class__ is str and len(whole) > LONG_TEXT:
+        if isinstance(whole, str) and len(whole) > LONG_TEXT:
             check_time(data)
         return _is_in(value, whole)
 
