@@ -57,8 +57,8 @@ types: $(call with,lint) $(call with,test) ## run mypy and pyright over the pack
 	$(PY) -m pyright --pythonpath $(PY) $(PACKAGES) tests/typing/api.py
 	$(PY) -m pytest -q tests/typing
 
-bench: $(call with,test) ## compare the speed with urllib3's
-	$(PY) -m benchmarks
+bench: $(call with,test) $(call with,bench) ## compare the speed with urllib3's and with other SDKs, and record the run in docs/
+	$(PY) -m benchmarks --record docs
 
 # The long tests are not part of `make test`.
 soak: $(call with,servers) ## run the long tests for leaks, lost calls and growth

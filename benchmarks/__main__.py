@@ -2,19 +2,33 @@
 """Command line: ``python -m benchmarks`` measures and prints the table."""
 
 import argparse
-import json
+import datetime
+import functools
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar, Union
 
-from benchmarks import callbacks, decisioning, delivery, flags, imports, instructions
+from benchmarks import (
+    activities,
+    callbacks,
+    decisioning,
+    delivery,
+    flags,
+    imports,
+    instructions,
+    latencies,
+    memory,
+    starts,
+    updates,
+)
 from benchmarks.figure import Section, table
 from benchmarks.instructions import find_valgrind
 from benchmarks.machine import machine
-from benchmarks.peers import node_release, old_release, optimizely
-from benchmarks.plan import NODE, OLD, OPTIMIZELY, VALGRIND, NotRun, Plan
+from benchmarks.peers import in_the_field, node_release, old_release, optimizely, speedups
+from benchmarks.plan import FIELD, NODE, OLD, OPTIMIZELY, SPEEDUPS, VALGRIND, NotRun, Plan
 from benchmarks.process import ProcessFailed
+from benchmarks.record import record
 
 PeerT = TypeVar("PeerT")
 
@@ -29,9 +43,14 @@ class Benchmark(NamedTuple):
 BENCHMARKS: Dict[str, Benchmark] = {
     "delivery": Benchmark(delivery.figures, (OLD,)),
     "callbacks": Benchmark(callbacks.figures, (OLD,)),
-    "decisioning": Benchmark(decisioning.figures, (OLD, NODE)),
-    "flags": Benchmark(flags.figures, (OPTIMIZELY,)),
+    "decisioning": Benchmark(decisioning.figures, (SPEEDUPS, OLD, NODE)),
+    "activities": Benchmark(activities.figures, (SPEEDUPS,)),
+    "flags": Benchmark(flags.figures, (SPEEDUPS, OPTIMIZELY, *FIELD)),
+    "starts": Benchmark(starts.figures, (SPEEDUPS, OLD, NODE)),
+    "latencies": Benchmark(latencies.figures, (SPEEDUPS, OLD)),
+    "memory": Benchmark(memory.figures, ()),
     "imports": Benchmark(imports.figures, (OLD,)),
+    "updates": Benchmark(updates.figures, ()),
     "instructions": Benchmark(instructions.figures, (VALGRIND,)),
 }
 
@@ -50,6 +69,8 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         node=_peer(NODE, node_release, needed),
         optimizely=_peer(OPTIMIZELY, optimizely, needed),
         valgrind=_peer(VALGRIND, find_valgrind, needed),
+        speedups=_peer(SPEEDUPS, speedups, needed),
+        field={name: _peer(name, functools.partial(in_the_field, name), needed) for name in FIELD},
     )
 
 
@@ -63,7 +84,7 @@ def _peer(name: str, find: Callable[[], Union[PeerT, NotRun]], needed: Set[str])
 def main(words: Optional[List[str]] = None) -> int:
     """Run the benchmarks. Return 1 if one of them failed; the figures make no difference."""
     arguments = _parser().parse_args(words)
-    facts = machine()
+    facts = {"date": datetime.date.today().isoformat(), **machine()}
     plan = plan_from(arguments)
     found, exit_code = Section([], []), 0
     started = time.monotonic()
@@ -78,9 +99,10 @@ def main(words: Optional[List[str]] = None) -> int:
         found.figures.extend(section.figures)
         found.notes.extend(section.notes)
     facts["took"] = f"{time.monotonic() - started:.0f} s"
-    _show(facts, found)
-    if arguments.json:
-        _save(Path(arguments.json), facts, found)
+    text = _text(facts, found)
+    print(text)
+    if arguments.record:
+        record(Path(arguments.record), facts, found, text)
     return exit_code
 
 
@@ -96,12 +118,14 @@ def _parser() -> argparse.ArgumentParser:
         (OLD, "the old release"),
         (NODE, "the SDK for Node.js"),
         (OPTIMIZELY, "optimizely-sdk"),
+        *((name, name) for name in FIELD),
+        (SPEEDUPS, "this checkout with its extra 'speedups'"),
         (VALGRIND, "the counts of instructions"),
     ):
-        parser.add_argument(
-            f"--no-{peer}", dest="without", action="append_const", const=peer, help=f"leave out {name}"
-        )
-    parser.add_argument("--json", metavar="FILE", help="also write all results to FILE")
+        parser.add_argument(f"--no-{peer}", dest="without", action="append_const", const=peer, help=f"leave out {name}")
+    parser.add_argument(
+        "--record", metavar="FOLDER", help="write performance.json and performance.svg, and update performance.md there"
+    )
     return parser
 
 
@@ -112,24 +136,17 @@ def _positive(text: str) -> int:
     return number
 
 
-def _show(facts: Dict[str, str], found: Section) -> None:
-    print(", ".join(f"{name}: {value}" for name, value in facts.items()))
-    print()
-    print(table(found.figures))
-    print()
-    for note in found.notes:
-        print(note)
-    print("Figures are medians of rounds in which each peer has one turn. Ratios (and MiB more) are computed for each")
-    print("round; the lowest and highest are in brackets. A goal that is not reached is not an error.")
-
-
-def _save(file: Path, facts: Dict[str, str], found: Section) -> None:
-    everything: Dict[str, Any] = {
-        "machine": facts,
-        "figures": [figure.as_json() for figure in found.figures],
-        "notes": found.notes,
-    }
-    file.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
+def _text(facts: Dict[str, str], found: Section) -> str:
+    """Return the output."""
+    return "\n".join([
+        ", ".join(f"{name}: {value}" for name, value in facts.items()),
+        "",
+        table(found.figures),
+        "",
+        *found.notes,
+        "Figures are medians of rounds in which each peer has one turn. Ratios (and MiB more) are computed for each",
+        "round; the lowest and highest are in brackets. A goal that is not reached is not an error.",
+    ])  # fmt: skip
 
 
 def _log(text: str) -> None:

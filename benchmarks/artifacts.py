@@ -12,8 +12,10 @@ Condition = Any
 CLIENT = "acmeclient"
 #: The edge cluster of every visitor. Without it, the client would request one.
 HINT = "35"
-#: Instead of the name of an mbox: each mbox of the artifact in turn.
+#: Instead of the name of an mbox: the mboxes of the artifact in turn.
 EVERY = "*"
+#: The number of these mboxes, at most.
+IN_TURN = 1000
 GLOBAL_MBOX = "target-global-mbox"
 URL = "https://shop.example.com/shoes/running?ref=mail&campaign=autumn"
 USER_AGENT = (
@@ -33,7 +35,7 @@ class Visit(NamedTuple):
 
     #: ``prefetch`` or ``execute``.
     mode: str
-    #: The mbox. With :data:`EVERY`, each call requests the next mbox of the artifact; None is the page load.
+    #: The mbox. With :data:`EVERY`, each call requests another mbox of the artifact; None is the page load.
     mbox: Optional[str]
     parameters: Optional[Dict[str, str]] = None
 
@@ -55,6 +57,12 @@ def flag() -> Document:
 def many_tests(activities: int) -> Document:
     """Return A/B tests of two rules, each with its own mbox. Every second one has an audience that shoes match."""
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
+
+
+def crowded_mbox(activities: int) -> Document:
+    """Return one mbox. Each activity is for a thousandth of the visitors, the last one for all others."""
+    first = [rule for number in range(activities - 1) for rule in _split("crowded", 500000 + number, [0.1])[:1]]
+    return _artifact({"crowded": [*first, *_activity("crowded", 500000 + activities, [True])]})
 
 
 def page_of_24_rules() -> Document:
@@ -129,7 +137,7 @@ def _test(number: int) -> List[Rule]:
     return _split(_mbox(number), 400000 + number, [10 + 8 * (number % 10)], audience)
 
 
-def _split(mbox: str, activity: int, bounds: Sequence[int], audience: Condition = None) -> List[Rule]:
+def _split(mbox: str, activity: int, bounds: Sequence[float], audience: Condition = None) -> List[Rule]:
     """Return an activity that divides its visitors at ``bounds``, in percent."""
     conditions: List[Condition] = []
     for low, high in zip([0, *bounds], [*bounds, 100]):

@@ -23,14 +23,35 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
-from benchmarks.artifacts import CLIENT, EVERY, HINT, canonical, contents, visitors
+from benchmarks.artifacts import CLIENT, EVERY, HINT, IN_TURN, canonical, contents, visitors
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
-from benchmarks.plan import OLD
+from benchmarks.plan import OLD, SPEEDUPS
 from benchmarks.worker import sdk_of
 from benchmarks.workload import ORGANIZATION
 
+#: The packages of the extra ``speedups``.
+_SPEEDUPS = ("mmh3", "orjson")
+
 #: The longest wait for notifications, in seconds.
 _DELIVERY_TIMEOUT = 30.0
+
+
+def choose_speedups(settings: Message) -> None:
+    """Hide the packages of the extra from the SDK, unless the settings ask for them."""
+    if settings["kind"] != SPEEDUPS:
+        hidden: Dict[str, Any] = dict.fromkeys(_SPEEDUPS)
+        sys.modules.update(hidden)
+
+
+def name_of(settings: Message) -> str:
+    """Return the name of the release. Raise ``RuntimeError`` if it should use the extra and does not."""
+    if settings["kind"] == OLD:
+        return f"target-python-sdk {OLD}"
+    if settings["kind"] != SPEEDUPS:
+        return "this checkout"
+    if _SPEEDUPS[0] not in sys.modules:
+        raise RuntimeError(f"this checkout does not use {_SPEEDUPS[0]}")
+    return "this checkout with " + ", ".join(name for name in _SPEEDUPS if name in sys.modules)
 
 
 class NoNetwork:
@@ -131,7 +152,7 @@ class Decider:
 
     def timed(self, ids: List[str]) -> Message:
         """Decide for every visitor, and keep only the contents of the offers."""
-        decide = self._decide
+        decide = self.decide
         before = self._release.delivered
         started = time.perf_counter()
         found = [decide(visitor) for visitor in ids]
@@ -151,12 +172,22 @@ class Decider:
     def decisions(self, ids: List[str]) -> List[Any]:
         """Return the contents for each visitor."""
         before = self._release.delivered
-        found = [self._decide(visitor) for visitor in ids]
+        found = [self.decide(visitor) for visitor in ids]
         self._wait_until_delivered(before + len(ids))
         self._check(found)
         return found
 
-    def _decide(self, visitor: str) -> Any:
+    @property
+    def client(self) -> Any:
+        """The client."""
+        return self._release.client
+
+    def request(self, visitor: str) -> Any:
+        """Return a request of the visitor."""
+        return self._build_request(visitor)
+
+    def decide(self, visitor: str) -> Any:
+        """Return the content that the visitor gets."""
         return self._read(self._release.client.get_offers({"request": self._build_request(visitor)})["response"])
 
     def _wait_until_delivered(self, total: int) -> None:
@@ -178,7 +209,7 @@ def request_builder(visit: Message, mboxes: List[str]) -> Callable[[str], Any]:
     mode = {"prefetch": types.PrefetchRequest, "execute": types.ExecuteRequest}[visit["mode"]]
     url, user_agent, parameters = visit["url"], visit["user_agent"], visit["parameters"]
     random.Random(1).shuffle(mboxes)  # successive calls request unrelated mboxes
-    names = cycle(mboxes if visit["mbox"] == EVERY else [visit["mbox"]])
+    names = cycle(mboxes[:IN_TURN] if visit["mbox"] == EVERY else [visit["mbox"]])
 
     def build(visitor: str) -> Any:
         name = next(names)
@@ -210,13 +241,14 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
+    choose_speedups(settings)
     try:
         decider = Decider(settings)
         decider.timed(visitors("first", 1))
+        release = name_of(settings)
     except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
         send(output, {"error": f"{type(error).__name__}: {error}"})
         return
-    release = f"target-python-sdk {OLD}" if settings["kind"] == OLD else "this checkout"
     send(output, {"version": f"{release} on CPython {platform.python_version()}"})
     answer_lines(output, decider.answer)
     os._exit(0)  # 1.1.0's thread pools would delay the exit

@@ -1,51 +1,39 @@
-"""On-device decisions, compared with 1.1.0 and the SDK for Node.js."""
+"""On-device decisions, in pure Python and with the extra ``speedups``, compared with 1.1.0 and the SDK for Node.js."""
 
 import json
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from benchmarks.artifacts import (
-    CLIENT,
-    EVERY,
-    HINT,
-    PARAMETERS,
-    Document,
-    Visit,
-    many_tests,
-    one_test,
-    page_of_24_rules,
-    visitors,
-)
+from benchmarks.artifacts import CLIENT, HINT, PARAMETERS, Document, Visit, one_test, page_of_24_rules, visitors
 from benchmarks.figure import Figure, Goal, Section
 from benchmarks.line_protocol import Message
-from benchmarks.plan import NODE, OLD, NotRun, Plan
+from benchmarks.plan import NODE, OLD, SPEEDUPS, Library, NotRun, OldRelease, Plan
 from benchmarks.process import LineProcess, ProcessFailed
 from benchmarks.workload import ORGANIZATION
 
 _WORKER = "benchmarks.decision_worker"
-_OURS = "ours"
-_FEW = 10
+OURS = "ours"
 #: Warm-up calls for a peer with a just-in-time compiler.
 _WARM_UP = {NODE: 2500}
-#: Warm-up calls per activity, after which nearly every rule has been used.
-_CALLS_PER_ACTIVITY = 2.5
 #: The number of visitors whose decisions are compared.
 _COMPARED = 200
 
 Peers = Dict[str, Union[LineProcess, NotRun]]
 Measured = Dict[str, List[Message]]
+Rates = Dict[str, Tuple[float, ...]]
 
 
 class Workload(NamedTuple):
-    """A workload, and the goals for the ratios to the peers."""
+    """A workload, and the goals for the ratios to the peers, in pure Python and with the extra."""
 
     name: str
     artifact: Callable[[], Document]
     visit: Visit
     goals: Dict[str, Goal]
+    goals_with_speedups: Dict[str, Goal]
 
 
 def _times(old: float, node: float) -> Dict[str, Goal]:
@@ -53,9 +41,9 @@ def _times(old: float, node: float) -> Dict[str, Goal]:
 
 
 _WORKLOADS = (
-    Workload("decision: A/B test, prefetch", one_test, Visit("prefetch", "home-hero"), _times(40, 12)),
-    Workload("decision: A/B test, execute", one_test, Visit("execute", "home-hero"), _times(40, 12)),
-    Workload("decision: page load, 24 rules", page_of_24_rules, Visit("prefetch", None, PARAMETERS), _times(60, 6)),
+    Workload("decision: A/B test, prefetch", one_test, Visit("prefetch", "home-hero"), _times(40, 14), _times(60, 20)),
+    Workload("decision: A/B test, execute", one_test, Visit("execute", "home-hero"), _times(28, 9), _times(40, 12)),
+    Workload("decision: page load, 24 rules", page_of_24_rules, Visit("prefetch", None, PARAMETERS), _times(60, 7), {}),
 )
 _NO_NETWORK = (
     "decision: notifications are not sent. Ours and Node.js build each request and read an answer without a socket.",
@@ -66,51 +54,55 @@ _NO_NETWORK = (
 
 
 def figures(plan: Plan) -> Section:
-    """Measure decisions per second, decisions among many activities, and the compilation of a large artifact."""
+    """Measure decisions per second."""
     section = Section([], [])
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as folder:
         for workload in _WORKLOADS:
+            artifact = written(workload.artifact(), Path(folder) / "artifact.json")
             with ExitStack() as stack:
-                _compare_peers(workload, _peers(workload, folder, plan, stack), plan, section)
+                _compare_peers(workload, _peers(artifact, workload.visit, plan, stack), plan, section)
         section.notes.extend(_NO_NETWORK)
-        large = _written(many_tests(plan.activities), folder / "many.json")
-        section.figures.append(_growth(plan, folder, large))
-        section.figures.append(_compiling(plan, large))
     return section
 
 
-def _peers(workload: Workload, folder: Path, plan: Plan, stack: ExitStack) -> Peers:
+def _peers(artifact: Path, visit: Visit, plan: Plan, stack: ExitStack) -> Peers:
     """Start all peers. For a peer that cannot be started, return the reason."""
-    artifact = _written(workload.artifact(), folder / "artifact.json")
-    settings = _settings("sdk", artifact, workload.visit)
-    peers: Peers = {_OURS: stack.enter_context(LineProcess(sys.executable, _WORKER, settings))}
-    starts: Dict[str, Union[NotRun, Callable[[], LineProcess]]] = {}
-    old, node = plan.old_release, plan.node
-    if isinstance(old, NotRun):
-        starts[OLD] = old
-    else:
-        interpreter = old.interpreter
-        starts[OLD] = lambda: LineProcess(interpreter, _WORKER, dict(settings, kind=OLD))
-    if isinstance(node, NotRun):
-        starts[NODE] = node
-    else:
-        program, more = node.node, {"folder": node.folder}
-        starts[NODE] = lambda: LineProcess(program, "benchmarks/node_worker.js", dict(settings, **more))
-    for name, start in starts.items():
+    peers: Peers = {OURS: stack.enter_context(start(OURS, artifact, visit, plan))}
+    for name in (SPEEDUPS, OLD, NODE):
         try:
-            peers[name] = start if isinstance(start, NotRun) else stack.enter_context(start())
+            peers[name] = stack.enter_context(start(name, artifact, visit, plan))
         except ProcessFailed as error:
             peers[name] = NotRun(str(error)[:120])
     return peers
 
 
-def _settings(kind: str, artifact: Path, visit: Visit) -> Message:
+def start(name: str, artifact: Path, visit: Visit, plan: Plan) -> LineProcess:
+    """Start a peer. Raises :class:`ProcessFailed` with the reason if it cannot be started."""
+    node = plan.node
+    if name == NODE:
+        if isinstance(node, NotRun):
+            raise ProcessFailed(node.reason)
+        settings = dict(decision_settings(NODE, artifact, visit), folder=node.folder)
+        return LineProcess(node.node, "benchmarks/node_worker.js", settings)
+    installed = interpreter_of(name, plan)
+    if isinstance(installed, NotRun):
+        raise ProcessFailed(installed.reason)
+    return LineProcess(installed.interpreter, _WORKER, decision_settings(name, artifact, visit))
+
+
+def interpreter_of(name: str, plan: Plan) -> Union[Library, OldRelease, NotRun]:
+    """Return the interpreter of a Python peer, or the reason why it is missing."""
+    return {SPEEDUPS: plan.speedups, OLD: plan.old_release}.get(name, Library(sys.executable))
+
+
+def decision_settings(kind: str, artifact: Path, visit: Visit) -> Message:
+    """Return the settings of a worker."""
     options = {"client": CLIENT, "organization": ORGANIZATION, "hint": HINT}
     return dict(options, kind=kind, artifact=str(artifact), visit=visit.as_json())
 
 
-def _written(document: Document, file: Path) -> Path:
+def written(document: Document, file: Path) -> Path:
+    """Write an artifact to a file."""
     file.write_text(json.dumps(document), encoding="utf-8")
     return file
 
@@ -118,9 +110,12 @@ def _written(document: Document, file: Path) -> Path:
 def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Section) -> None:
     running = {name: peer for name, peer in peers.items() if isinstance(peer, LineProcess)}
     found = interleaved(running, plan, _WARM_UP)
-    section.figures.extend(_rows(workload.name, "seconds", workload.goals, peers, found))
-    if workload.visit.mode == "execute":
-        section.figures.extend(_rows(workload.name + ", notified", "delivered", {}, peers, found))
+    sides = ((OURS, workload.name, workload.goals),
+             (SPEEDUPS, f"{workload.name}, speedups", workload.goals_with_speedups))  # fmt: skip
+    for side, name, goals in sides:
+        section.figures.extend(_rows(side, name, goals, peers, _rates(found, "seconds")))
+        if workload.visit.mode == "execute":
+            section.figures.extend(_rows(side, f"{name}, notified", {}, peers, _rates(found, "delivered")))
     if workload is _WORKLOADS[0]:
         versions = [peer.ready["version"] for peer in running.values()]
         section.notes.append(f"decision: with {', '.join(versions)}.")
@@ -152,14 +147,18 @@ def _calls_in(seconds: float, peer: LineProcess, warm_up: int) -> int:
     return max(20, int(100 * seconds / taken))
 
 
-def _rows(name: str, what: str, goals: Dict[str, Goal], peers: Peers, found: Measured) -> List[Figure]:
+def _rates(found: Measured, what: str) -> Rates:
+    return {peer: tuple(turn["calls"] / turn[what] for turn in turns) for peer, turns in found.items()}
+
+
+def _rows(side: str, name: str, goals: Dict[str, Goal], peers: Peers, rates: Rates) -> List[Figure]:
+    """Return the comparisons of this checkout, pure or with the extra, with the other SDKs."""
     rows = []
-    rates = {peer: tuple(turn["calls"] / turn[what] for turn in turns) for peer, turns in found.items()}
-    for peer, started in peers.items():
-        if isinstance(started, NotRun):
-            rows.append(Figure(name, "calls/s", peer, rates[_OURS], goal=goals.get(peer), not_run=started.reason))
-        elif peer != _OURS:
-            rows.append(Figure(name, "calls/s", peer, rates[_OURS], rates[peer], goals.get(peer)))
+    ours = rates.get(side, ())
+    for peer in (OLD, NODE):
+        missing = next((one.reason for one in (peers[side], peers[peer]) if isinstance(one, NotRun)), "")
+        theirs = () if missing else rates[peer]
+        rows.append(Figure(name, "calls/s", peer, ours, theirs, goals.get(peer), not_run=missing))
     return rows
 
 
@@ -167,7 +166,7 @@ def _compare_decisions(workload: Workload, peers: Dict[str, LineProcess]) -> str
     """Return a note that says whether all peers decide the same for the same visitors."""
     ids = visitors("compared", _COMPARED)
     decisions = {name: peer.ask(visitors=ids)["decisions"] for name, peer in peers.items()}
-    ours = decisions.pop(_OURS)
+    ours = decisions.pop(OURS)
     kinds = {json.dumps(decision, sort_keys=True) for decision in ours}
     text = f"{workload.name}: {_COMPARED} visitors got {len(kinds)} different answers"
     for name, theirs in decisions.items():
@@ -185,27 +184,3 @@ def _building_requests(workload: Workload, peers: Dict[str, LineProcess]) -> str
         each[name] = peer.ask(requests=count)["seconds"] / count * 1e6
     parts = [f"{microseconds:.1f} us ({name})" for name, microseconds in each.items()]
     return f"{workload.name}: building the request takes {', '.join(parts)} of each call."
-
-
-def _growth(plan: Plan, folder: Path, large: Path) -> Figure:
-    """Measure a decision among many activities and among few. Each call requests another mbox."""
-    visit = Visit("prefetch", EVERY, {"category": "shoes"})
-    few = _written(many_tests(_FEW), folder / "few.json")
-    with ExitStack() as stack:
-        peers = {
-            name: stack.enter_context(LineProcess(sys.executable, _WORKER, _settings("sdk", artifact, visit)))
-            for name, artifact in (("many", large), ("few", few))
-        }
-        found = interleaved(peers, plan, {"many": int(_CALLS_PER_ACTIVITY * plan.activities)})
-    each = {name: tuple(turn["seconds"] / turn["calls"] * 1e6 for turn in turns) for name, turns in found.items()}
-    name = f"decision: among {plan.activities:,} activities"
-    return Figure(name, "us", f"among {_FEW}", each["many"], each["few"], Goal(1.1, at_least=False))
-
-
-def _compiling(plan: Plan, artifact: Path) -> Figure:
-    with LineProcess(sys.executable, "benchmarks.compile_worker", {"artifact": str(artifact)}) as worker:
-        worker.ask()  # warm-up
-        turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # fewer, because each takes seconds
-    name = f"artifact: compiling {plan.activities:,} activities"
-    ours, theirs = (tuple(turn[what] * 1e3 for turn in turns) for what in ("compile", "loads"))
-    return Figure(name, "ms", "json.loads", ours, theirs, Goal(3.0, at_least=False))

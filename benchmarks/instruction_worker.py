@@ -9,7 +9,7 @@ import gc
 import logging
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 Call = Callable[[], object]
 
@@ -38,25 +38,81 @@ def server_side_call() -> Call:
     return call
 
 
-def on_device_decision() -> Call:
+def prefetched_mbox() -> Call:
     """Return a ``get_offers`` call that is decided on-device: one A/B test, prefetched."""
-    from benchmarks.artifacts import Visit, one_test, visitors  # noqa: PLC0415
-    from benchmarks.decision_worker import NoNetwork, on_device_client, request_builder  # noqa: PLC0415
+    from benchmarks.artifacts import Visit, one_test  # noqa: PLC0415
 
-    artifact = one_test()
-    client = on_device_client({"kind": "sdk"}, artifact, pool_manager=NoNetwork())
-    build_request = request_builder(Visit("prefetch", "home-hero").as_json(), list(artifact["rules"]["mboxes"]))
-    ids = iter(visitors("instructions", 100000))
+    call, _ = _on_device_call(one_test(), Visit("prefetch", "home-hero"))
+    return call
+
+
+def executed_mbox() -> Call:
+    """Return a call that executes one A/B test, and waits until a worker has sent its notification."""
+    from benchmarks.artifacts import Visit, one_test  # noqa: PLC0415
+
+    call, client = _on_device_call(one_test(), Visit("execute", "home-hero"))
+
+    def call_and_flush() -> object:
+        offers = call()
+        assert client.flush(60_000)
+        return offers
+
+    return call_and_flush
+
+
+def page_load() -> Call:
+    """Return a call that prefetches a page load with 24 rules."""
+    from benchmarks.artifacts import PARAMETERS, Visit, page_of_24_rules  # noqa: PLC0415
+
+    call, _ = _on_device_call(page_of_24_rules(), Visit("prefetch", None, PARAMETERS))
+    return call
+
+
+def flag() -> Call:
+    """Return a ``get_attributes`` call that reads one flag, and waits until a worker has sent its notification."""
+    from benchmarks.artifacts import visitors  # noqa: PLC0415
+    from benchmarks.flag_libraries import SdkFlag  # noqa: PLC0415
+
+    flags, ids = SdkFlag({"kind": "sdk"}), iter(visitors("instructions", 100000))
 
     def call() -> object:
-        offers = client.get_offers({"request": build_request(next(ids))})
-        assert offers["response"].prefetch.mboxes[0].options
-        return offers
+        values = flags.decide(next(ids))
+        flags.wait()
+        return values
 
     return call
 
 
-WORKLOADS: Dict[str, Callable[[], Call]] = {"call": server_side_call, "decision": on_device_decision}
+def _on_device_call(artifact: Any, visit: Any) -> Tuple[Call, Any]:
+    """Return a ``get_offers`` call for a new visitor each time, and its client."""
+    from benchmarks.artifacts import visitors  # noqa: PLC0415
+    from benchmarks.decision_worker import (  # noqa: PLC0415
+        NoNetwork,
+        content_reader,
+        on_device_client,
+        request_builder,
+    )
+
+    client = on_device_client({"kind": "sdk"}, artifact, pool_manager=NoNetwork())
+    build_request = request_builder(visit.as_json(), list(artifact["rules"]["mboxes"]))
+    read = content_reader(visit.as_json())
+    ids = iter(visitors("instructions", 100000))
+
+    def call() -> object:
+        offers = client.get_offers({"request": build_request(next(ids))})
+        assert read(offers["response"])
+        return offers
+
+    return call, client
+
+
+WORKLOADS: Dict[str, Callable[[], Call]] = {
+    "call": server_side_call,
+    "decision": prefetched_mbox,
+    "executed": executed_mbox,
+    "page": page_load,
+    "flag": flag,
+}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 from benchmarks.figure import Section
 from benchmarks.plan import VALGRIND, NotRun, Plan
@@ -24,7 +24,10 @@ Counts = Dict[str, int]
 #: The names of the workloads in the output.
 NAMES = {
     "call": "a server-side call without its exchange",
-    "decision": "an on-device decision",
+    "decision": "an on-device decision: a prefetched mbox",
+    "executed": "an executed mbox, with its notification",
+    "page": "a prefetched page load of 24 rules",
+    "flag": "a flag by get_attributes, notified",
     "import": "from target_python_sdk import TargetClient",
 }
 #: N: the number of calls in the first of the two processes.
@@ -49,18 +52,27 @@ def figures(plan: Plan) -> Section:
     return Section([], [f"instructions: {NAMES[name]}: {count:,}." for name, count in counts.items()])
 
 
-def count_instructions(valgrind: str, folder: Path, calls: int = CALLS) -> Counts:
-    """Return the instructions of one call, one decision and the import, with the packages in ``folder``."""
+def count_instructions(
+    valgrind: str, folder: Path, calls: int = CALLS, workloads: Sequence[str] = tuple(NAMES)
+) -> Counts:
+    """Return the instructions of one call of each workload, or of the import, with the packages in ``folder``."""
     counts = {}
-    for name in ("call", "decision"):
-        command = [_WORKER, str(folder), name]
-        less, more = (_count(valgrind, [*command, str(times)], folder) for times in (calls, 2 * calls))
-        counts[name] = round((more - less) / calls)
+    for name in workloads:
+        if name == "import":
+            counts[name] = _count_import(valgrind, folder)
+        else:
+            command = [_WORKER, str(folder), name]
+            less, more = (_count(valgrind, [*command, str(times)], folder) for times in (calls, 2 * calls))
+            counts[name] = round((more - less) / calls)
+    return counts
+
+
+def _count_import(valgrind: str, folder: Path) -> int:
     without, with_import = (
         _count(valgrind, ["-c", f"{_PATH}; {statement}", str(folder)], folder)
         for statement in ("pass", NAMES["import"])
     )
-    return {**counts, "import": with_import - without}
+    return with_import - without
 
 
 def _count(valgrind: str, arguments: List[str], folder: Path) -> int:
@@ -118,18 +130,23 @@ def main(words: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=__doc__)
     parser.add_argument("--compare", metavar="COMMIT", help="also count this commit, and print the ratios")
     parser.add_argument("--calls", type=int, default=CALLS, help=f"calls in the first process; default: {CALLS}")
+    names = ",".join(NAMES)
+    parser.add_argument("--only", default=names, help=f"the workloads, separated by commas; default: {names}")
     chosen = parser.parse_args(words)
+    workloads = chosen.only.split(",")
+    if not set(workloads) <= set(NAMES):
+        parser.error(f"--only: expected names out of {names}")
     valgrind = find_valgrind()
     if isinstance(valgrind, NotRun):
         print(f"{VALGRIND}: nothing is counted, {valgrind.reason}")
         return 0
     try:
-        counts = count_instructions(valgrind, ROOT, chosen.calls)
+        counts = count_instructions(valgrind, ROOT, chosen.calls, workloads)
         other = None
         if chosen.compare:
             with tempfile.TemporaryDirectory() as folder:
                 extract_packages(chosen.compare, Path(folder))
-                other = count_instructions(valgrind, Path(folder), chosen.calls)
+                other = count_instructions(valgrind, Path(folder), chosen.calls, workloads)
     except ProcessFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,10 +1,12 @@
 """Installs the peers, each in a separate environment, or returns the reason why one is missing."""
 
+import configparser
 import shutil
 from typing import Union
 
 from benchmarks.environment import npm_folder_with, python_with
-from benchmarks.plan import OLD, NodeRelease, NotRun, OldRelease, Optimizely
+from benchmarks.plan import CONFIGCAT, GROWTHBOOK, LAUNCHDARKLY, OLD, SPEEDUPS, Library, NodeRelease, NotRun, OldRelease
+from benchmarks.process import ROOT
 
 #: 1.1.0 does not declare all its dependencies, nor the versions that it does not work with.
 _OLD_PACKAGES = (
@@ -23,6 +25,12 @@ _OLD_PACKAGES = (
 _NODE_SDK = "@adobe/target-nodejs-sdk"
 _NODE_SDK_VERSION = "2.4.3"
 _OPTIMIZELY_VERSION = "5.7.0"
+#: The package, the version and the module of each library in the field.
+_FIELD = {
+    LAUNCHDARKLY: ("launchdarkly-server-sdk", "9.20.0", "ldclient"),
+    GROWTHBOOK: ("growthbook", "4.0.0", "growthbook"),
+    CONFIGCAT: ("configcat-client", "10.0.1", "configcatclient"),
+}
 
 
 def old_release() -> Union[OldRelease, NotRun]:
@@ -31,11 +39,30 @@ def old_release() -> Union[OldRelease, NotRun]:
     return found if isinstance(found, NotRun) else OldRelease(found)
 
 
-def optimizely() -> Union[Optimizely, NotRun]:
+def optimizely() -> Union[Library, NotRun]:
     """Install optimizely-sdk, whose flags ours are compared with."""
     package = f"optimizely-sdk=={_OPTIMIZELY_VERSION}"
     found = python_with(f"optimizely-{_OPTIMIZELY_VERSION}", (package,), "from optimizely import optimizely")
-    return found if isinstance(found, NotRun) else Optimizely(found)
+    return found if isinstance(found, NotRun) else Library(found)
+
+
+def in_the_field(name: str) -> Union[Library, NotRun]:
+    """Install one of the other libraries for flags."""
+    package, version, module = _FIELD[name]
+    found = python_with(f"{package}-{version}", (f"{package}=={version}",), f"import {module}")
+    return found if isinstance(found, NotRun) else Library(found)
+
+
+def speedups() -> Union[Library, NotRun]:
+    """Install what this checkout requires with its extra ``speedups``."""
+    settings = configparser.ConfigParser()
+    settings.read(str(ROOT / "setup.cfg"), encoding="utf-8")
+    extra = [line for line in settings.get("options.extras_require", SPEEDUPS, fallback="").splitlines() if line]
+    if not extra:
+        return NotRun(f"the extra {SPEEDUPS!r} does not exist")
+    required = [line for line in settings.get("options", "install_requires").splitlines() if line]
+    found = python_with(SPEEDUPS, (*required, *extra), "import mmh3, orjson")
+    return found if isinstance(found, NotRun) else Library(found)
 
 
 def node_release() -> Union[NodeRelease, NotRun]:

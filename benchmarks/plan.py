@@ -1,6 +1,6 @@
 """The plan of a run: its size, and the interpreters of the peers."""
 
-from typing import NamedTuple, Optional, Union
+from typing import Dict, NamedTuple, Optional, Union
 
 #: The release that this SDK replaces, as a peer.
 OLD = "1.1.0"
@@ -8,6 +8,11 @@ OLD = "1.1.0"
 NODE = "Node.js"
 #: optimizely-sdk, as a peer.
 OPTIMIZELY = "optimizely"
+#: This checkout with its extra ``speedups``, as a peer.
+SPEEDUPS = "speedups"
+#: Other libraries for flags: no goal depends on them.
+LAUNCHDARKLY, GROWTHBOOK, CONFIGCAT = "LaunchDarkly", "GrowthBook", "ConfigCat"
+FIELD = (LAUNCHDARKLY, GROWTHBOOK, CONFIGCAT)
 #: The program that counts instructions.
 VALGRIND = "valgrind"
 
@@ -25,8 +30,8 @@ class NodeRelease(NamedTuple):
     folder: str
 
 
-class Optimizely(NamedTuple):
-    """An interpreter with optimizely-sdk installed."""
+class Library(NamedTuple):
+    """An interpreter with a library installed: one for flags, or those of the extra ``speedups``."""
 
     interpreter: str
 
@@ -52,6 +57,10 @@ class Plan(NamedTuple):
     activities: int
     old_release: Union[OldRelease, NotRun]
     node: Union[NodeRelease, NotRun]
-    optimizely: Union[Optimizely, NotRun]
+    optimizely: Union[Library, NotRun]
     #: The path of valgrind.
     valgrind: Union[str, NotRun]
+    #: This checkout with the packages of its extra.
+    speedups: Union[Library, NotRun]
+    #: The libraries in ``FIELD``, by name.
+    field: Dict[str, Union[Library, NotRun]]

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from benchmarks.artifacts import PARAMETERS, Visit, one_test, page_of_24_rules, visitors
 from benchmarks.decision_worker import NoNetwork, on_device_client, request_builder
-from benchmarks.flag_worker import SdkFlag
+from benchmarks.flag_libraries import SdkFlag
 
 _VISITS: Dict[str, Tuple[Callable[[], Any], Visit]] = {
     "prefetch": (one_test, Visit("prefetch", "home-hero")),
@@ -47,7 +47,7 @@ def main(arguments: List[str]) -> None:
 def _caller(kind: str) -> Tuple[Callable[[str], Any], Callable[[], Any]]:
     """Return a function that makes one call for a visitor, and a function that waits for the notifications."""
     if kind == "flag":
-        library = SdkFlag()
+        library = SdkFlag({"kind": "sdk"})
         return library.decide, library.wait
     document, visit = _VISITS[kind]
     artifact = document()

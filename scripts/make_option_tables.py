@@ -54,6 +54,7 @@ SECTIONS = {
         "artifact_location": "on-device.md#the-artifact",
         "artifact_cache": "on-device.md#a-copy-for-the-next-start",
         "artifact_bypass_cache": "on-device.md#the-artifact",
+        "escape_macros": "on-device.md#macros",
         "max_workers": "callbacks.md#threads",
         "retries": "transport.md#retries",
         "circuit_breaker": "transport.md#circuit-breaker",

@@ -38,11 +38,11 @@ class TargetDecisioningEngine:
 
     def is_ready(self) -> bool:
         """Return whether the engine has an artifact."""
-        return self.artifact is not None
+        return self._runtime is not None and self._runtime.is_ready()
 
     @property
     def artifact(self) -> Optional[Mapping[str, Any]]:
-        """The downloaded artifact, or None. Do not modify it: decisions are made with this object."""
+        """The downloaded artifact, or None. Do not modify it: later reads return the same object."""
         return None if self._runtime is None else self._runtime.document()
 
     def get_raw_artifact(self) -> Optional[Dict[str, Any]]:

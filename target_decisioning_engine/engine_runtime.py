@@ -14,7 +14,7 @@ from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import remote_parts
 from target_python_sdk.delivery.call_options import Call, call_options
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.delivery.on_device import Decision, decide_on_device
+from target_python_sdk.delivery.on_device import Decision, decide_on_device, notification_request, with_displays
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
@@ -28,7 +28,7 @@ from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.schema.model import copy_with
+from target_tools.schema.model import copy_with, deep_copy
 
 
 def not_available() -> ArtifactNotAvailable:
@@ -59,10 +59,14 @@ class EngineRuntime:
         if runtime is not None:
             self._stop_if_stopped(runtime)
 
+    def is_ready(self) -> bool:
+        """Return whether there is an artifact."""
+        return self._processes.get().current_artifact() is not None
+
     def document(self) -> Optional[Mapping[str, Any]]:
         """Return the artifact as downloaded, or None."""
         current = self._processes.get().current_artifact()
-        return None if current is None else current.artifact.document
+        return None if current is None else current.artifact.document()
 
     def remote_parts_of(self, request: DeliveryRequest) -> Dict[str, Any]:
         """Return which parts of ``request`` only the edge can decide."""
@@ -79,16 +83,19 @@ class EngineRuntime:
         enabled = self._config.telemetry_enabled
         sends_telemetry = enabled is None or enabled  # None is the default, as in 1.1.0
         if sends_telemetry:  # notify the application even if no offer was displayed
-            prepared = prepared._replace(request=copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
+            prepared = prepared.with_request(copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context
-        decision = decide_on_device(prepared, artifact, context, deadline.remaining())
+        decision = decide_on_device(prepared, artifact, context, deadline)
         if decision.geo is not None:
             updated: GeoLocationUpdated = {"geo_context": decision.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)
-        if decision.pending_notifications is not None:
+        if decision.displays is not None:
+            pending = notification_request(decision.prepared)
+            # The caller may change the objects of its request.
+            pending = pending.with_request(deep_copy(with_displays(pending.request, decision.displays)))
             if sends_telemetry:
-                _add_entry(decision.pending_notifications.request, prepared.request.request_id, began)
-            self._submit_notifications(decision.pending_notifications, options["visitor"])
+                _add_entry(pending.request, prepared.request.request_id, began)
+            self._submit_notifications(pending, options["visitor"])
         return _response(decision)
 
     def _current_artifact(self, seconds: float) -> CurrentArtifact:
@@ -104,7 +111,7 @@ class EngineRuntime:
         function = self._config.send_notification_func
         if function is None:
             return
-        payload = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
+        payload = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
         call = partial(self._call_send_notification_func, function, payload)
         self._processes.get().workers.submit(CallbackTask(call, None, self._log_dropped, self._log))
 

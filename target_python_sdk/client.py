@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Type, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
 
-from target_python_sdk.client_calls import ClientCalls, Options
-from target_python_sdk.delivery.call_options import Call, call_options, merge_options
+from target_python_sdk.client_calls import ClientCalls, Options, overridden
+from target_python_sdk.delivery.call_options import Call, call_options, merge_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_python_sdk.client_views import ClientConfig, DecisioningEngine
     from target_python_sdk.delivery.option_types import ClientKeywords, ClientOptionName, ClientOptions, UncheckedT
     from target_python_sdk.runtime import Runtime
+    from target_python_sdk.types import TargetDeliveryResponse
     from target_tools.typing_compat import Unpack
 
 ClientT = TypeVar("ClientT", bound="TargetClient")
@@ -62,10 +63,12 @@ class TargetClient(ClientCalls):
         self._options: Dict[str, Any] = dict(options)
         self._events = EventProvider(self._settings.events, self._log)
         # A third of our modules. The first call must not spend its timeout on their import.
+        from target_python_sdk import common_calls  # noqa: PLC0415
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
         from target_python_sdk.runtime import Runtime  # noqa: PLC0415
 
         self._call_class = PreparedCall
+        self._common_calls = common_calls if common_calls.has_common_calls(self._settings) else None
         create = partial(Runtime, self._settings, self._events, self._log)
         self._processes = PerProcess(create, Runtime.start, Runtime.discard_inherited)
         self._is_closed = False
@@ -223,6 +226,27 @@ class TargetClient(ClientCalls):
             self._on_ready(self._ready.start)
         else:
             event.emit_if_overdue()
+
+    def _decide_common_call(
+        self, options: Options, mbox_names: Sequence[str] = ()
+    ) -> Optional[TargetDeliveryResponse]:
+        """Return the envelope of a call that is decided in few steps; None for all other calls."""
+        common_calls = self._common_calls
+        if common_calls is None or options is None or self._is_closed:
+            return None
+        request = common_calls.common_request(options)
+        if request is None:
+            return None
+        if mbox_names:
+            request = with_mboxes(request, parse_mbox_names(mbox_names))
+        if self._ready is not None:
+            self._ensure_ready_event(self._ready)
+        send_notifications = overridden(self.send_notifications, ClientCalls.send_notifications)
+        runtime = self._processes.get()
+        envelope: Optional[TargetDeliveryResponse] = common_calls.decide_common_call(
+            request, options.get("session_id"), runtime, send_notifications
+        )
+        return envelope
 
     def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
         if self._is_closed:

@@ -80,6 +80,10 @@ class ClientCalls:
         :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` before anything
         is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
         """
+        if options.__class__ is dict and not keywords:
+            envelope = self._decide_common_call(options)
+            if envelope is not None:
+                return envelope
         return self._execute(self._offers_call(merge_options(options, keywords)), _identity)
 
     @overload
@@ -177,8 +181,12 @@ class ClientCalls:
         Waits, returns and raises as :meth:`get_offers` does.
         """
         merged = merge_options(options, keywords)
+        get_offers = overridden(self.get_offers, _GET_OFFERS)
+        if merged.__class__ is dict and mbox_names.__class__ in (list, tuple) and get_offers is None:
+            envelope = self._decide_common_call(merged, mbox_names)
+            if envelope is not None:
+                return AttributesProvider(envelope)
         call = self._attributes_call(mbox_names, merged)
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return self._execute(call, AttributesProvider)
         function = _attributes_function(get_offers, merged, call)
@@ -208,10 +216,15 @@ class ClientCalls:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
         merged = merge_options(options, keywords)
         call = self._attributes_call(mbox_names, merged)
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        get_offers = overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return await self._execute_async(call, AttributesProvider)
         return await self._submit(_attributes_function(get_offers, merged, call), call)
+
+    def _decide_common_call(
+        self, options: Options, mbox_names: Sequence[str] = ()
+    ) -> Optional[TargetDeliveryResponse]:
+        raise NotImplementedError
 
     def _parse_call(self, options: Options, requires_request: bool = True) -> Call:
         raise NotImplementedError
@@ -245,7 +258,7 @@ class ClientCalls:
     def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
         send_notifications = None
         if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
-            send_notifications = _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
+            send_notifications = overridden(self.send_notifications, _SEND_NOTIFICATIONS)
         return self._call_class(call, self._processes.get(), convert, send_notifications)
 
     def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
@@ -268,7 +281,7 @@ def _attributes_function(
     return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
 
 
-def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
+def overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
     """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
     return None if getattr(method, "__func__", None) is genuine else method
 

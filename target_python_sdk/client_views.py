@@ -52,7 +52,7 @@ class DecisioningEngine:
         """Return the artifact as it was downloaded, or None. Do not change it."""
         source = self._source()
         artifact = None if source is None else source.artifact
-        return None if artifact is None else dict(artifact.document)
+        return None if artifact is None else dict(artifact.document())
 
     def stop_polling(self) -> None:
         """Stop polling. This is not necessary before the process exits."""

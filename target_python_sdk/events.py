@@ -3,7 +3,7 @@
 A subscriber receives the payload and the name of the event as ``type``.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Dict, List, TypedDict, Union
 
 if TYPE_CHECKING:  # at runtime, only dicts are made
     from target_python_sdk.types import DeliveryRequest, Geo
@@ -18,6 +18,7 @@ GEO_LOCATION_UPDATED = "geo_location_updated"
 CIRCUIT_OPENED = "circuit_opened"
 CIRCUIT_CLOSED = "circuit_closed"
 SEND_NOTIFICATION_ERROR = "send_notification_error"
+EDGE_FAILED = "edge_failed"
 
 EVENT_NAMES = (
     CLIENT_READY,
@@ -27,6 +28,7 @@ EVENT_NAMES = (
     CIRCUIT_OPENED,
     CIRCUIT_CLOSED,
     SEND_NOTIFICATION_ERROR,
+    EDGE_FAILED,
 )
 
 
@@ -76,3 +78,12 @@ class SendNotificationError(TypedDict):
     notification: "DeliveryRequest"
     session_id: str
     error: Exception
+
+
+class EdgeFailed(TypedDict):
+    """The edge failed in a hybrid call, which was decided without it."""
+
+    error: Exception
+    #: The mboxes and views that were not decided.
+    remote_mboxes: List[str]
+    remote_views: List[str]

@@ -1,46 +1,89 @@
 """Sends display notifications for on-device decisions in the background.
 
-A worker sends them like any call of the client: with its retries, its circuit breaker and its log. ``flush``,
-``close`` and the exit of the process wait for them. A failure is logged and emitted as ``send_notification_error``.
+The request is rendered in the caller's thread, because the caller may change its models afterwards. A worker sends it
+like any call of the client: with its retries, its circuit breaker and its log. ``flush``, ``close`` and the exit of the
+process wait for it. A failure is logged and emitted as ``send_notification_error``.
 """
 
 from functools import partial
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Sequence
 
+from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
+from target_python_sdk.delivery.on_device import with_displays
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.delivery.redaction import personal_values
+from target_python_sdk.delivery.replaced_api import REPLACEMENTS
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
 from target_python_sdk.outages import one_line
 from target_python_sdk.runtime import Runtime
+from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import DeliveryError, HttpStatusError
 from target_tools.http.breaker import is_outage
+from target_tools.http.messages import HttpRequest, parse_json, quote, render_quickly
+from target_tools.schema.model import deep_copy
 
 #: A method of a client that takes the options of a call.
 Method = Callable[[Dict[str, Any]], Any]
 
 
 def queue_notifications(
-    prepared: PreparedRequest, runtime: Runtime, replaced_send: Optional[Method] = None, visitor: Any = None
+    prepared: PreparedRequest,
+    displays: Sequence[Display],
+    runtime: Runtime,
+    replaced_send: Optional[Method] = None,
+    visitor: Any = None,
 ) -> None:
-    """Let a worker send the notifications, by ``replaced_send`` if the client's ``send_notifications`` was replaced.
+    """Let a worker send the notifications of a request and of ``displays``.
 
-    If the queue is full, they are dropped at once.
+    It calls ``replaced_send`` if the client's ``send_notifications`` was replaced. If the queue is full, they are
+    dropped at once. Raises ``OptionError`` for a request that JSON cannot hold.
     """
     if replaced_send is None:
-        send = partial(_send_to_edge, prepared, runtime)
+        http = delivery_request(prepared, runtime.settings, partial(_render, displays))
+        send = partial(_send_to_edge, prepared, http, runtime)
+        report: Callable[..., None] = partial(_report_failure_of_body, prepared, http, runtime)
     else:
-        options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session.session_id}
+        prepared = prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
+        options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
         send = partial(replaced_send, {**options, "target_location_hint": prepared.cluster})
-    runtime.workers.submit(CallbackTask(send, None, partial(_report_failure, prepared, runtime), runtime.log))
+        report = partial(_report_failure, prepared, runtime)
+    runtime.workers.submit(CallbackTask(send, None, report, runtime.log))
 
 
-def _send_to_edge(prepared: PreparedRequest, runtime: Runtime) -> None:
-    request = delivery_request(prepared, runtime.settings)
+def _render(displays: Sequence[Display], request: DeliveryRequest) -> bytes:
+    """Return the JSON of ``request`` with ``displays``. Its text is the same as with models for the displays."""
+    if request.notifications or request.qa_mode or request.preview:
+        return render_quickly(with_displays(request, displays))
+    others = ",".join([_display_json(display) for display in displays])
+    return b'%s,"notifications":[%s]}' % (render_quickly(request)[:-1], others.encode("ascii"))
+
+
+def _display_json(display: Display) -> str:
+    own_id, impression_id, timestamp, tokens, mbox = display
+    event = f'"id":"{own_id}","impressionId":"{impression_id}","type":"display","timestamp":{timestamp}'
+    return f'{{{event},"tokens":[{",".join(map(quote, tokens))}],"mbox":{{"name":{quote(mbox)}}}}}'
+
+
+def _send_to_edge(prepared: PreparedRequest, http: HttpRequest, runtime: Runtime) -> None:
+    if REPLACEMENTS.find is not None:  # a test gets the request as a model
+        prepared = _as_sent(prepared, http)
     deadline = Deadline.after(runtime.settings.timeout)
-    runtime.learn(request_edge(prepared, request, runtime.send, deadline, notification_response))
+    runtime.learn(request_edge(prepared, http, runtime.send, deadline, notification_response))
+
+
+def _as_sent(prepared: PreparedRequest, http: HttpRequest) -> PreparedRequest:
+    """Return ``prepared`` with the request that was rendered, which the caller cannot have changed."""
+    return prepared.with_request(DeliveryRequest.from_dict(parse_json(http.body)))
+
+
+def _report_failure_of_body(prepared: PreparedRequest, http: HttpRequest, runtime: Runtime, error: Exception) -> None:
+    prepared = _as_sent(prepared, http)
+    if isinstance(error, DeliveryError):
+        error.request = prepared.request
+    _report_failure(prepared, runtime, error)
 
 
 def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exception) -> None:
@@ -54,6 +97,5 @@ def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exceptio
     if should_log:
         lost = int(runtime.counters.undelivered)
         runtime.log.error("Notifications were not delivered (%s); so far %d requests", one_line(error), lost)
-    session_id = prepared.session.session_id
-    failed = SendNotificationError(notification=prepared.request, session_id=session_id, error=error)
+    failed = SendNotificationError(notification=prepared.request, session_id=prepared.session_id, error=error)
     runtime.events.emit(SEND_NOTIFICATION_ERROR, failed)

@@ -4,20 +4,22 @@ Errors in the options are raised while the call is prepared, in the caller's thr
 blocking calls, calls with a callback and awaited calls, and for both the edge and on-device decisions.
 
 The envelope contains the response, the cookies to set, and details for Analytics and the page.
+
+If the edge fails in a hybrid call, this process decides what it can. The envelope has the error and names the rest.
 """
 
-from typing import Any, Callable, Dict, Generic, List, Optional, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Type, TypeVar, Union
 
-from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, RemoteParts, remote_parts
+from target_python_sdk.artifact.update import CurrentArtifact, drop_tracebacks
+from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, PARTIAL, RemoteParts, remote_parts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.on_device import decide_on_device
+from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device, notification_request
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
-from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
+from target_python_sdk.events import EDGE_FAILED, GEO_LOCATION_UPDATED, EdgeFailed, GeoLocationUpdated
 from target_python_sdk.notifications import Method, queue_notifications
 from target_python_sdk.outages import one_line
 from target_python_sdk.runtime import Runtime
@@ -36,7 +38,7 @@ from target_python_sdk.types import (
     TargetDeliveryResponse,
     View,
 )
-from target_tools.clock import Deadline, epoch_seconds
+from target_tools.clock import Deadline, epoch_seconds, monotonic
 from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
@@ -65,6 +67,8 @@ class PreparedCall(Generic[ResultT]):
         self._send_notifications = send_notifications
         #: Emptied when the failure of the call is counted.
         self._uncounted = [True]
+        #: The error of the edge in a hybrid call with callbacks, until ``err_callback`` gets it.
+        self._edge_errors: List[DeliveryError] = []
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         counters = runtime.counters
         counters.calls.add()
@@ -97,33 +101,47 @@ class PreparedCall(Generic[ResultT]):
         """Return the result of the call. Its timeout begins now."""
         runtime = self._runtime
         try:
-            envelope = self._decide_on_device() if self._http is None else self._request_edge(self._http)
+            if self._http is None:
+                timeout = self._call.timeout
+                deadline = Deadline(monotonic() + timeout, timeout)
+                envelope = self._decide_on_device(self._artifact or self._first_artifact(), deadline)
+            else:
+                envelope = self._request_edge(self._http)
         except DeliveryError as error:
             self._count_failure(error)
-            if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
-                error.mask(personal_values(self._prepared))
             if runtime.settings.on_error == "raise":
                 raise
             return self._default_result(error)
         return self._convert(envelope)
 
-    def _decide_on_device(self) -> TargetDeliveryResponse:
-        runtime, prepared = self._runtime, self._prepared
-        current, timeout = self._artifact, self._call.timeout
+    def _first_artifact(self) -> CurrentArtifact:
+        """Return the first artifact, or raise ``ArtifactNotAvailable``."""
+        current = self._runtime.first_artifact(self._call.timeout)
         if current is None:
-            deadline = Deadline.after(timeout)
-            current = runtime.first_artifact(timeout)
-            if current is None:
-                raise self._not_available() from runtime.last_download_error()
-            timeout = deadline.remaining()
-        decision = decide_on_device(prepared, current, runtime.on_device_context, timeout)
+            raise self._not_available() from self._runtime.last_download_error()
+        return current
+
+    def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
+        runtime, prepared = self._runtime, self._prepared
+        decision = decide_on_device(prepared, current, runtime.on_device_context, deadline)
         if decision.geo is not None:
             runtime.events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=decision.geo))
-        if decision.pending_notifications is not None:
-            queue_notifications(decision.pending_notifications, runtime, self._send_notifications, self._call.visitor)
+        if decision.displays is not None:
+            pending = notification_request(decision.prepared)
+            queue_notifications(pending, decision.displays, runtime, self._send_notifications, self._call.visitor)
+        request = prepared.request
+        is_ordinary = request.qa_mode is None and request.preview is None
+        ignored = () if is_ordinary else self._ignored_parts(request)
         return build_envelope(
-            decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale
+            decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale, ignored
         )
+
+    def _ignored_parts(self, request: DeliveryRequest) -> Sequence[str]:
+        """Return the parts of ``request`` that only the edge uses, and log the first ones."""
+        ignored = [name for name in ("qa_mode", "preview") if getattr(request, name) is not None]
+        if self._runtime.log.first_time("parts that have no effect"):
+            self._runtime.log.warning("No effect on decisions on-device: %s", ", ".join(ignored))
+        return ignored
 
     def _not_available(self) -> ArtifactNotAvailable:
         error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
@@ -131,14 +149,52 @@ class PreparedCall(Generic[ResultT]):
         return error
 
     def _request_edge(self, http: HttpRequest) -> TargetDeliveryResponse:
-        runtime, prepared = self._runtime, self._prepared
-        answer = request_edge(prepared, http, runtime.send, Deadline.after(self._call.timeout))
+        runtime, prepared, current = self._runtime, self._prepared, self._artifact
+        deadline = Deadline.after(self._call.timeout)
+        if current is None:
+            answer = request_edge(prepared, http, runtime.send, deadline)
+        else:
+            try:
+                answer = request_edge(prepared, http, runtime.send, before_decision(deadline))
+            except DeliveryError as error:
+                return self._decide_without_edge(current, deadline, error)
         runtime.learn(answer)
         remote = NO_REMOTE_PARTS if self._remote is None else self._remote
         return build_envelope(prepared, answer.response, DecisioningMethod.SERVER_SIDE, remote)
 
+    def _decide_without_edge(
+        self, current: CurrentArtifact, deadline: Deadline, error: DeliveryError
+    ) -> TargetDeliveryResponse:
+        """Decide the parts of a hybrid call that need no edge, after the edge failed."""
+        self._count_failure(error)
+        envelope = self._decide_on_device(current, after_request(deadline))
+        envelope.response.status = PARTIAL
+        drop_tracebacks(error)  # their frames would hold the caller's, which holds the envelope
+        envelope.error = error
+        self._log_failure("The edge failed; a hybrid call is decided without it (request %s): %s", error)
+        remote = envelope.meta
+        self._runtime.events.emit(
+            EDGE_FAILED,
+            EdgeFailed(error=error, remote_mboxes=remote["remote_mboxes"], remote_views=remote["remote_views"]),
+        )
+        if self._call.callback is not None and self._call.err_callback is not None:
+            self._edge_errors.append(error)
+        return envelope
+
+    def _run_callbacks(self, result: ResultT) -> object:
+        """Pass the edge's error to ``err_callback``, if there is one, and then the result to ``callback``."""
+        call = self._call
+        if self._edge_errors and call.err_callback is not None:
+            try:
+                call.err_callback(self._edge_errors.pop())
+            except Exception:
+                self._runtime.log.exception("A callback raised")
+        return None if call.callback is None else call.callback(result)
+
     def _count_failure(self, error: DeliveryError) -> None:
         """Count the failure once: a waiter can expire a call that a worker still executes."""
+        if isinstance(error, HttpStatusError) and not self._runtime.settings.log_payloads:
+            error.mask(personal_values(self._prepared))
         if not claim(self._uncounted):
             return
         counters = self._runtime.counters
@@ -147,16 +203,20 @@ class PreparedCall(Generic[ResultT]):
 
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
+        self._log_failure("A call failed (request %s); it is answered without offers: %s", error)
+        method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
+        envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
+        drop_tracebacks(error)  # their frames would hold the caller's, which holds the envelope
+        envelope.error = error
+        return self._convert(envelope)
+
+    def _log_failure(self, text: str, error: DeliveryError) -> None:
+        """Log that the edge failed: a warning, but a detail if its outage is known."""
         runtime = self._runtime
         origin = error.origin or (None if self._http is None else str(self._http.origin))
         is_known = origin is not None and is_outage(error) and not runtime.outages.is_first(origin, error)
         write = runtime.log.debug if is_known else runtime.log.warning
-        text = "A call failed (request %s); it is answered without offers: %s"
         write(text, self._prepared.request.request_id, one_line(error))
-        method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
-        envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
-        envelope.error = error
-        return self._convert(envelope)
 
     def _expire(self, begun: bool) -> ResultT:
         """End a call that no worker has answered in time."""
@@ -179,29 +239,31 @@ class PreparedCall(Generic[ResultT]):
     def submit(self) -> "AsyncResult[ResultT]":
         """Let a worker execute the call. If the queue is full, the call ends at once."""
         call, runtime = self._call, self._runtime
-        if self._http is None:  # the caller can change the request while the call is queued
-            self._prepared = self._prepared._replace(request=deep_copy(self._prepared.request))
+        if self._http is None or self._artifact is not None:  # the caller can change the request in the meantime
+            self._prepared = self._prepared.with_request(deep_copy(self._prepared.request))
         limit = TimeLimit(runtime.settings.queue_timeout, call.timeout, self._expire)
-        task = CallbackTask(self.execute, call.callback, call.err_callback, runtime.log, limit)
+        callback = self._run_callbacks if self._artifact is not None and self._http is not None else call.callback
+        task = CallbackTask(self.execute, callback, call.err_callback, runtime.log, limit)
         return runtime.workers.submit_call(task)
 
 
 # The envelope
 
 
-def build_envelope(
+def build_envelope(  # noqa: PLR0917 - the parts of an envelope
     prepared: PreparedRequest,
     response: DeliveryResponse,
     method: DecisioningMethod,
     remote: RemoteParts = NO_REMOTE_PARTS,
     stale: bool = False,
+    ignored: Sequence[str] = (),
 ) -> TargetDeliveryResponse:
     """Return the envelope of a call that was decided by ``method``.
 
     ``remote`` names the parts that could not be decided on-device. ``stale`` means that the artifact is a cached
-    copy that no download has confirmed yet.
+    copy that no download has confirmed yet. ``ignored`` names the parts of the request that had no effect.
     """
-    request, session = prepared.request, prepared.session
+    request, session_id = prepared.request, prepared.session_id
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     meta: ResponseMeta = {
         "decisioning_method": method._value_,  # `value` is a Python function
@@ -210,6 +272,8 @@ def build_envelope(
     }
     if stale:
         meta["stale"] = True
+    if ignored:
+        meta["ignored"] = [*ignored]
     analytics: List[AnalyticsResponse] = []
     traces: List[Dict[str, Any]] = []
     tokens: List[Dict[str, Any]] = []
@@ -225,14 +289,14 @@ def build_envelope(
     return TargetDeliveryResponse(
         visitor_state=prepared.visitor_state,
         request=request,
-        target_cookie=target_cookie(session.session_id, _device_id(response, request), epoch_seconds()),
+        target_cookie=target_cookie(session_id, _device_id(response, request), epoch_seconds()),
         target_location_hint_cookie=None if cluster is None else location_hint_cookie(cluster),
         analytics_details=analytics or None,
         trace=traces or None,
         response_tokens=tokens or None,
         meta=meta,
         response=response,
-        session_id=session.session_id,
+        session_id=session_id,
     )
 
 

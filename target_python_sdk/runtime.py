@@ -88,9 +88,9 @@ class Runtime:
         #: The source of the rule artifact; None for a server-side client.
         self.artifacts: Optional[ArtifactSource] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
-            compile_artifact = partial(Artifact.compile, client=settings.client)
+            load_artifact = partial(Artifact.load, client=settings.client, escape_macros=settings.escape_macros)
             known = None if inherited is None else inherited.artifacts
-            self.artifacts = ArtifactSource(settings, compile_artifact, retrying, log, events, known)
+            self.artifacts = ArtifactSource(settings, load_artifact, retrying, log, events, known)
             weakref.finalize(self, self.artifacts.stop)
         self._has_waited = False
         #: Emptied by the one thread that requests the location hint.

@@ -1,6 +1,6 @@
 """Browser and platform of a visitor, by the names that audiences compare with.
 
-browser: edge, opera, ie, firefox, chrome, safari, mobile safari, ipad, iphone, unknown;
+browser: edge, opera, ie, firefox, chrome, safari, ipad, iphone, unknown;
 platform: windows, mac, linux, ios, android, unknown.
 
 There are thousands of browsers, but only these names. The rules are:
@@ -10,9 +10,8 @@ There are thousands of browsers, but only these names. The rules are:
   page looks. Samsung Internet, Brave, Vivaldi, Yandex, Silk and web views on Android are chrome; SeaMonkey is firefox;
   Epiphany is safari.
 - All browsers on iOS use the same engine, so only their own tokens count. Chrome, Firefox, Edge and Opera are
-  recognized. Safari on an iPhone, iPad or iPod is mobile safari, if both Version/ and Safari/ are present. Otherwise
-  it is an app or a page inside one; the browser is then the device, ipad or iphone (also for an iPod), without a
-  version.
+  recognized. Safari, other browsers, apps and pages inside apps have the name of the device, ipad or iphone (also for
+  an iPod), so that an audience for iPhones holds for all of them. The version is that of Safari, or unknown.
 - An iPad that requests desktop pages claims to be a Mac, so it is safari on mac.
 - The old browsers of Android, BlackBerry and others, which only resemble a mobile Safari, are unknown.
 - The version of Internet Explorer is that of its engine, even in a compatibility mode, and at most 11, the last one.
@@ -63,6 +62,8 @@ _PLATFORM_TOKENS = _by_token({
 _BRANDS = _by_token({
     "edge": ("MicrosoftEdge",),
     "opera": ("Opera", "OperaGX", "OperaMobile", "OperaMini", "OperaMiniAndroid"),
+    "firefox": ("Firefox",),
+    "safari": ("Safari",),
     "chrome": ("GoogleChrome", "HeadlessChrome", "Chromium"),  # Chromium is in most lists, so it is last
 })  # fmt: skip
 # Brands as they appear in a client hint after its spaces are removed. The comma excludes parts of longer names.
@@ -90,8 +91,11 @@ def parse_client_info(
     text = _limited(user_agent)
     named = _platform(text)
     browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, named)
-    hinted = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower()) if platform else None
-    return ClientInfo(browser, version, hinted or named)
+    if platform:
+        named = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower(), named)
+    if browser == "safari" and named == "ios":
+        browser = _device(text)
+    return ClientInfo(browser, version, named)
 
 
 def _limited(text: Optional[str]) -> str:
@@ -106,12 +110,15 @@ def _browser(text: str, platform: str) -> Tuple[str, int]:
             return browser, _version(text, token)
     version = _number_after(text, "Version/") if "Safari/" in text else -1
     if platform == "ios":
-        if version >= 0:
-            return "mobile safari", version
-        return ("ipad" if "iPad" in text else "iphone"), -1
+        return _device(text), version
     if version >= 0 and platform != "android" and "Mobile" not in text:
         return "safari", version
     return "unknown", -1
+
+
+def _device(text: str) -> str:
+    """Return the browser of an iOS device that has no other name."""
+    return "ipad" if "iPad" in text else "iphone"
 
 
 def _version(text: str, token: str) -> int:

@@ -3,19 +3,32 @@
 The variant is x86-32 over UTF-16 code units, little-endian, with seed 0. The text that is hashed for a bucket is
 ``{client}.{activity}.{visitor}.{salt}``.
 
-The algorithm mixes each block of four bytes on its own ("premixing" here) before it chains the blocks. All blocks
-are premixed at once in two long integers: every second block occupies a lane of 64 bits, which is wide enough for a
-32-bit product. Only the chaining remains in a loop, which halves the time of the textbook algorithm. To save time,
-a visitor is also premixed only once and an activity chained only once, however often they are combined.
+The package ``mmh3`` hashes if it is installed, which the extra ``speedups`` does. Otherwise Python does, with the same
+result. Then the algorithm mixes each block of two code units on its own ("premixing" here) before it chains the
+blocks. Ids consist of few pairs of characters, so premixed blocks are kept in a table, and only the chain remains of
+the textbook loop. For the same reason a visitor is premixed only once and an activity chained only once, however often
+they are combined.
 """
 
 import struct
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 _WORD = 0xFFFFFFFF
-_LANE = b"\xff\xff\xff\xff\0\0\0\0"
-#: Selects the lower word of each lane, for texts of up to 256 code units.
-_SHORT_TEXT_LANES = int.from_bytes(_LANE * 64, "little")
+#: The number of premixed blocks to keep. All pairs of letters and digits are 3,844.
+MAX_BLOCKS = 8192
+
+
+def _find_native_hash() -> Optional[Callable[[bytes, int], int]]:
+    """Return the function of ``mmh3`` for a text and a seed, whose result is a signed 32-bit number."""
+    try:
+        from mmh3 import hash as native  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    found: Callable[[bytes, int], int] = native
+    return found
+
+
+native_hash = _find_native_hash()
 
 
 def murmur3_32(text: str, seed: int = 0) -> int:
@@ -24,45 +37,56 @@ def murmur3_32(text: str, seed: int = 0) -> int:
     Characters outside the Basic Multilingual Plane count as two surrogates and a lone surrogate as itself, as in
     the edge's JavaScript.
     """
-    data = _encode(text)
-    blocks, tail = _premixed_blocks(data)
-    return _finalize(_mix_blocks(seed & _WORD, blocks), tail, len(data))
+    if native_hash is not None:
+        return native_hash(_encode(text), seed & _WORD)
+    units = _code_units(text)
+    blocks, tail = _premixed_blocks(units)
+    return _finalize(_mix_blocks(seed & _WORD, blocks), tail, 2 * len(units))
 
 
 class HashPrefix(NamedTuple):
     """A text that many hashed texts begin with. Its complete blocks are hashed in advance."""
 
     hashed: int
-    #: The bytes after the last complete block.
-    rest: bytes
-    #: The length in bytes.
+    #: The code unit after the last complete block, or an empty text.
+    rest: str
+    #: The number of code units.
     size: int
+    #: The text as ``mmh3`` hashes it.
+    data: bytes
 
     @classmethod
     def of_text(cls, text: str) -> "HashPrefix":
         """Hash the complete blocks of ``text`` with seed 0."""
-        data = _encode(text)
-        whole = len(data) & ~3
-        blocks, _ = _premixed_blocks(data[:whole])
-        return cls(_mix_blocks(0, blocks), data[whole:], len(data))
+        units = _code_units(text)
+        whole = len(units) & ~1
+        blocks, _ = _premixed_blocks(units[:whole])
+        return cls(_mix_blocks(0, blocks), units[whole:], len(units), _encode(text))
 
 
 class HashSuffix:
     """A text that many hashed texts end with. It is premixed once and combined with any number of prefixes."""
 
+    __slots__ = ("_data", "_premixed", "_units")
+
     def __init__(self, text: str) -> None:
-        self._data = _encode(text)
-        #: By the rest of the prefix, which is empty or half a block.
-        self._premixed: Dict[bytes, Tuple[List[int], int]] = {}
+        if native_hash is not None:
+            self._data = _encode(text)
+        else:
+            self._units = _code_units(text)
+            #: By the rest of the prefix.
+            self._premixed: Dict[str, Tuple[List[int], int]] = {}
 
     def bucket(self, prefix: HashPrefix) -> float:
         """Return the bucket of the combined text: 0.00 to 99.99."""
-        hashed, rest, size = prefix
+        if native_hash is not None:
+            return abs(native_hash(prefix.data + self._data, 0)) % 10000 / 100
+        hashed, rest, size, _ = prefix
         premixed = self._premixed.get(rest)
         if premixed is None:
-            premixed = self._premixed[rest] = _premixed_blocks(rest + self._data)
+            premixed = self._premixed[rest] = _premixed_blocks(rest + self._units)
         blocks, tail = premixed
-        return abs(_finalize(_mix_blocks(hashed, blocks), tail, size + len(self._data))) % 10000 / 100
+        return abs(_finalize(_mix_blocks(hashed, blocks), tail, 2 * (size + len(self._units)))) % 10000 / 100
 
 
 def bucket(text: str) -> float:
@@ -72,6 +96,14 @@ def bucket(text: str) -> float:
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-16-le", "surrogatepass")
+
+
+def _code_units(text: str) -> str:
+    """Return ``text`` with one character for each UTF-16 code unit."""
+    if text.isascii() or max(text) <= "\uffff":
+        return text
+    data = _encode(text)
+    return "".join(map(chr, struct.unpack(f"<{len(data) // 2}H", data)))
 
 
 def _mix_blocks(h: int, blocks: List[int]) -> int:
@@ -90,20 +122,29 @@ def _finalize(h: int, tail: int, size: int) -> int:
     return h - 0x100000000 if h & 0x80000000 else h
 
 
-def _premixed_blocks(data: bytes) -> Tuple[List[int], int]:
-    """Return the premixed blocks of ``data`` and the premixed tail, which is 0 if the last block is complete."""
-    lanes = _SHORT_TEXT_LANES if len(data) <= 512 else int.from_bytes(_LANE * (len(data) // 8 + 1), "little")
-    words = int.from_bytes(data, "little")
-    count = (len(data) + 3) // 4
-    joined = _premix(words & lanes, lanes) | _premix(words >> 32 & lanes, lanes) << 32
-    blocks = list(struct.unpack("<%dI" % count, joined.to_bytes(count * 4, "little")))
-    # A code unit has two bytes, so a tail is one code unit. Padding it with zeros does not change its value.
-    return blocks, blocks.pop() if len(data) & 2 else 0
+class _PremixedBlocks(Dict[Tuple[str, str], int]):
+    """Maps two code units to their premixed block."""
+
+    def __missing__(self, units: Tuple[str, str]) -> int:
+        first, second = units
+        if len(self) >= MAX_BLOCKS:
+            self.clear()
+        block = self[units] = _premix(ord(first) | ord(second) << 16)
+        return block
 
 
-def _premix(k: int, lanes: int) -> int:
-    k = k * 0xCC9E2D51 & lanes
-    return ((k << 15 | k >> 17) & lanes) * 0x1B873593 & lanes
+_read_block = _PremixedBlocks().__getitem__
+
+
+def _premixed_blocks(units: str) -> Tuple[List[int], int]:
+    """Return the premixed blocks of ``units`` and the premixed tail, which is 0 if the last block is complete."""
+    following = iter(units)
+    return [*map(_read_block, zip(following, following))], _premix(ord(units[-1])) if len(units) & 1 else 0
+
+
+def _premix(k: int) -> int:
+    k = k * 0xCC9E2D51 & _WORD
+    return ((k << 15 | k >> 17) & _WORD) * 0x1B873593 & _WORD
 
 
 # Names of 1.1.0

@@ -4,8 +4,10 @@ The cached value is the artifact as it was downloaded, after two header lines: a
 time and its key. A value that is damaged, too old, too large or stored under another key is ignored. It is never a
 pickle, because a cache that others can write to must not allow them to run code.
 
-A file is written next to its final path and then renamed, readable by its owner only. A path that is not a regular
-file, that another user owns or that anyone may write to is neither read nor replaced.
+A file is written next to its final path and then renamed, readable by its owner only. The process trusts its own user,
+root, and the members of its groups. A file or folder of another user is not used, nor one that others may write to: all
+users, or a group that the process does not belong to. A folder with the sticky bit may be writable, because others
+cannot replace a file in it.
 """
 
 import contextlib
@@ -185,6 +187,7 @@ class FileStore:
         """Return the file's content, cut off one byte after the maximum size. Raises ``OSError``."""
         path = self._file(key)
         try:
+            _check_folder_permissions(path)
             _check_file_permissions(os.lstat(path), path)  # before opening, because opening a device can have effects
             descriptor = os.open(path, _READ)
         except FileNotFoundError:
@@ -196,11 +199,10 @@ class FileStore:
     def set(self, key: str, value: bytes) -> None:
         """Write the file atomically. Raises ``OSError``."""
         path = self._file(key)
+        _make_folders(os.path.dirname(path))
+        _check_folder_permissions(path)
         with contextlib.suppress(FileNotFoundError):
             _check_file_permissions(os.lstat(path), path)
-        folder = os.path.dirname(path)
-        if folder:
-            os.makedirs(folder, 0o700, exist_ok=True)
         temporary = f"{path}.{os.urandom(6).hex()}"
         descriptor = os.open(temporary, _WRITE, 0o600)
         try:
@@ -246,10 +248,38 @@ def _remove_temp_files(path: str) -> None:
                     os.unlink(entry.path)
 
 
+def _make_folders(folder: str) -> None:
+    """Create a folder and its parents, for this user only."""
+    if folder and not os.path.isdir(folder):
+        _make_folders(os.path.dirname(folder))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+
+
 def _check_file_permissions(status: os.stat_result, path: str) -> None:
-    """Raise ``OSError`` for a file not to be trusted: not regular, owned by another user, or writable by anyone."""
+    """Raise ``OSError`` for a file not to be trusted: not regular, owned by another user, or writable by others."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is not a regular file")
+    _check_permissions(status, path)
+
+
+def _check_folder_permissions(path: str) -> None:
+    """Raise ``OSError`` if others can replace files in the folder of ``path``. With its sticky bit, they cannot."""
+    folder = os.path.dirname(path) or os.curdir
+    _check_permissions(os.stat(folder), folder, stat.S_ISVTX)
+
+
+def _check_permissions(status: os.stat_result, path: str, excuse: int = 0) -> None:
+    """Raise ``PermissionError`` for another owner, or if others may write and the mode has no bit of ``excuse``."""
     get_user_id = getattr(os, "geteuid", None)  # file owners work differently on Windows
-    if get_user_id is not None and (status.st_uid not in (get_user_id(), 0) or status.st_mode & stat.S_IWOTH):
-        raise PermissionError(f"{path} is owned by another user or writable by anyone")
+    if get_user_id is None:
+        return
+    mode, group = status.st_mode, status.st_gid
+    if status.st_uid not in (get_user_id(), 0):
+        raise PermissionError(f"{path} is owned by another user")
+    if mode & excuse:
+        return
+    if mode & stat.S_IWOTH:
+        raise PermissionError(f"{path} is writable by anyone")
+    if mode & stat.S_IWGRP and group != os.getegid() and group not in os.getgroups():
+        raise PermissionError(f"{path} is writable by a group of which this process is no member")

@@ -3,10 +3,11 @@
 import base64
 import os
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from target_python_sdk.artifact.format import parse_artifact
+from target_python_sdk.artifact.format import artifact_text
 from target_python_sdk.artifact.location import ArtifactLocation
+from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.geo import geo_from_headers
 from target_python_sdk.protocol import SDK_HEADERS
 from target_tools.clock import Deadline
@@ -21,9 +22,8 @@ _ETAG = r"[\x21-\x7e][\x20-\x7e]{0,1023}"
 class DownloadedArtifact(NamedTuple):
     """An artifact from the network."""
 
-    #: The parsed JSON.
-    document: Any
-    #: The bytes that it was parsed from.
+    artifact: Artifact
+    #: The bytes that it was loaded from.
     body: bytes
     etag: Optional[str]
     #: The location of this machine according to the CDN, if it sent one.
@@ -31,14 +31,18 @@ class DownloadedArtifact(NamedTuple):
 
 
 def fetch_artifact(
-    location: ArtifactLocation, etag: Optional[str], send: Send, deadline: Deadline
+    location: ArtifactLocation,
+    etag: Optional[str],
+    load_artifact: Callable[[bytes], Artifact],
+    send: Send,
+    deadline: Deadline,
 ) -> Optional[DownloadedArtifact]:
-    """Download the artifact, or read its file. Return None if it still has this ETag.
+    """Download the artifact, or read its file, and load it. Return None if it still has this ETag.
 
     Raises a ``DeliveryError``: ``HttpStatusError``, ``RedirectRefused``, ``InvalidArtifact``, or an error of ``send``.
     """
     if location.parsed_url.is_file:
-        return _read_file(location, etag)
+        return _read_file(location, etag, load_artifact)
     reply = send(_build_request(location, etag), deadline)
     try:
         if reply.status == 304 and etag is not None:
@@ -47,15 +51,17 @@ def fetch_artifact(
             raise status_error(reply)
         if not reply.body:
             raise InvalidArtifact("Invalid Artifact: it is empty")
-        document = parse_artifact(reply.body, location.obfuscated, location.organization_id)
+        artifact = load_artifact(artifact_text(reply.body, location.obfuscated, location.organization_id))
     except DeliveryError as error:
         error.status, error.attempts = reply.status, reply.attempts
         raise
     new_etag = usable_etag(reply.headers.get("ETag"))
-    return DownloadedArtifact(document, reply.body, new_etag, geo_from_headers(reply.headers))
+    return DownloadedArtifact(artifact, reply.body, new_etag, geo_from_headers(reply.headers))
 
 
-def _read_file(location: ArtifactLocation, etag: Optional[str]) -> Optional[DownloadedArtifact]:
+def _read_file(
+    location: ArtifactLocation, etag: Optional[str], load_artifact: Callable[[bytes], Artifact]
+) -> Optional[DownloadedArtifact]:
     """Read the artifact from its file. The time and the size of the file take the place of an ETag."""
     try:
         with open(location.parsed_url.target, "rb") as file:
@@ -68,8 +74,8 @@ def _read_file(location: ArtifactLocation, etag: Optional[str]) -> Optional[Down
         raise InvalidArtifact(f"Unable to read the file: {error.strerror}") from error
     if len(body) > location.max_bytes:
         raise ResponseTooLarge(f"the artifact is larger than {location.max_bytes} bytes")
-    document = parse_artifact(body, location.obfuscated, location.organization_id)
-    return DownloadedArtifact(document, body, new_etag, None)
+    artifact = load_artifact(artifact_text(body, location.obfuscated, location.organization_id))
+    return DownloadedArtifact(artifact, body, new_etag, None)
 
 
 def usable_etag(etag: Optional[str]) -> Optional[str]:

@@ -7,35 +7,24 @@ with the organization id and the key, repeated as often as needed.
 import hashlib
 from typing import Any
 
-from target_tools.errors import InvalidArtifact, InvalidResponse
-from target_tools.http.messages import MAX_BRACKETS, parse_json, render_json
-from target_tools.typing_compat import Json
+from target_python_sdk.decisioning.artifact import parse_document
+from target_tools.errors import InvalidArtifact
+from target_tools.json_reader import Turn
 
 _MAGIC = b"ATOD:001"
 _KEY_SIZE = 32
-#: In real artifacts each list or object takes at least twice as many bytes.
-_BYTES_PER_BRACKET = 16
+#: The number of bytes to deobfuscate at once.
+_PART = 65536
+
+
+def artifact_text(body: bytes, obfuscated: bool, organization_id: str) -> bytes:
+    """Return the JSON in ``body``. Raises ``InvalidArtifact``."""
+    return deobfuscate(body, organization_id) if obfuscated else body
 
 
 def parse_artifact(body: bytes, obfuscated: bool, organization_id: str) -> Any:
     """Return the JSON document in ``body``. Raises ``InvalidArtifact``."""
-    text = deobfuscate(body, organization_id) if obfuscated else body
-    try:
-        return parse_json(text, max(MAX_BRACKETS, len(text) // _BYTES_PER_BRACKET))
-    except InvalidResponse as error:
-        raise InvalidArtifact(f"Unable to read artifact JSON: {error}") from None
-
-
-def parse_payload(payload: Json) -> Any:
-    """Return ``artifact_payload`` as if it had been downloaded: a copy, in types of JSON only.
-
-    Raises ``InvalidArtifact``.
-    """
-    try:
-        body = render_json(payload)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArtifact(f"Unable to read artifact JSON: {error}") from None
-    return parse_artifact(body, False, "")
+    return parse_document(artifact_text(body, obfuscated, organization_id))
 
 
 def deobfuscate(body: bytes, organization_id: str) -> bytes:
@@ -53,7 +42,15 @@ def obfuscate(text: bytes, organization_id: str) -> bytes:
 
 
 def _xor(data: bytes, organization_id: str, key: bytes) -> bytes:
-    """XOR ``data`` with the organization id and the key. Integers of this size are much faster than a loop."""
-    size, pad = len(data), organization_id.encode("utf-8") + key
-    repeated = (pad * (size // len(pad) + 1))[:size]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+    """XOR ``data`` with the organization id and the key, in parts between which other threads can run."""
+    pad, turn = organization_id.encode("utf-8") + key, Turn()
+    size = len(pad) * (_PART // len(pad) + 1)
+    repeated = pad * (size // len(pad))
+    parts = []
+    for start in range(0, len(data), size):
+        part = data[start : start + size]
+        # Integers of this size are much faster than a loop over bytes.
+        mixed = int.from_bytes(part, "little") ^ int.from_bytes(repeated[: len(part)], "little")
+        parts.append(mixed.to_bytes(len(part), "little"))
+        turn.pause_if_over()
+    return b"".join(parts)

@@ -32,6 +32,8 @@ class ArtifactReporter:
         self._events = events
         self._log = log
         self._skipped_rules: Sequence[str] = ()
+        #: Whether the last artifact contained rules.
+        self._had_rules = False
 
     def success(self, download: DownloadedArtifact) -> None:
         """Report a newer artifact, and the location of this machine according to the CDN."""
@@ -73,11 +75,14 @@ class ArtifactReporter:
             drop_tracebacks(error)
 
     def use_of(self, artifact: Artifact) -> None:
-        """Log the rules that could not be compiled, and an artifact that was made for another client code."""
+        """Log the rules that could not be compiled, the client code of another client, and the loss of all rules."""
         self._log_skipped_rules(artifact.skipped_rules)
         named, own = artifact.meta.get("clientCode"), self._client
         if isinstance(named, str) and named.lower() != own.lower() and self._log.first_time("artifact of a client"):
             self._log.warning("The rule artifact is that of the client %r, not of %r", escape_text(named, 63), own)
+        if self._had_rules and artifact.is_empty:
+            self._log.warning("The new rule artifact contains no rules; the previous one did")
+        self._had_rules = not artifact.is_empty
 
     def _log_skipped_rules(self, skipped: Sequence[str]) -> None:
         """Log the rules that could not be compiled, unless the previous artifact had the same ones."""

@@ -18,18 +18,17 @@ from functools import partial
 from typing import Any, Callable, Deque, Mapping, Optional, Tuple
 
 from target_python_sdk.artifact.cache import open_cache
-from target_python_sdk.artifact.format import parse_payload
 from target_python_sdk.artifact.location import artifact_location
 from target_python_sdk.artifact.report import ArtifactReporter
 from target_python_sdk.artifact.update import (
     CurrentArtifact,
     PollOutcome,
-    download_and_compile,
+    download_and_load,
     is_greenlet_exit,
     load_from_cache,
     run_safely,
 )
-from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.artifact import Artifact, render_document
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.clock import epoch_milliseconds, iso_8601, monotonic
 from target_tools.concurrency.latch import Latch
@@ -65,14 +64,14 @@ class ArtifactSource:
     def __init__(  # noqa: PLR0917 - the parts of a Runtime
         self,
         settings: ClientSettings,
-        compile_artifact: Callable[[Any], Artifact],
+        load_artifact: Callable[[bytes], Artifact],
         send: Send,
         log: Log,
         events: EventProvider,
         inherited: "Optional[ArtifactSource]" = None,
     ) -> None:
         self._settings = settings
-        self._compile = compile_artifact
+        self._load = load_artifact
         self._send = send
         self._log = log
         self._location = artifact_location(settings, log)
@@ -85,9 +84,11 @@ class ArtifactSource:
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
         self.current: Optional[CurrentArtifact] = None
-        #: Number of downloaded artifacts, and the time of the last download in milliseconds since 1970.
+        #: Number of downloaded artifacts, and when the last one was retrieved, in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
+        #: 1 if ``artifact_payload`` was used. Traces count it as a retrieval, as in 1.1.0.
+        self._used_payloads = 0
         #: The error of the last download without its traceback, or None if it succeeded.
         self.last_error: Optional[BaseException] = None
         #: Monotonic time of the next iteration.
@@ -134,7 +135,7 @@ class ArtifactSource:
             "artifactLocation": "Not Applicable" if is_payload else self.shown_url,
             "pollingInterval": int(self.interval * 1000),
             "pollingHalted": self.polling_halted,
-            "artifactRetrievalCount": self.retrievals,
+            "artifactRetrievalCount": self.retrievals + self._used_payloads,
             "artifactLastRetrieved": None if self.last_retrieved is None else iso_8601(self.last_retrieved),
         }
 
@@ -186,17 +187,19 @@ class ArtifactSource:
         if parent is not None and parent.current is not None:
             self.current = parent.current
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
+            self._used_payloads = parent._used_payloads
             self._due = parent._due
             if self._cache is not None and parent._cache is not None:
                 self._cache.saved_at = parent._cache.saved_at
 
     def _use_payload(self, payload: Mapping[str, Any]) -> None:
         try:
-            artifact = self._compile(parse_payload(payload))
+            artifact = self._load(render_document(payload))
         except InvalidArtifact as error:
             self._payload_error = error  # reported by the polling thread: subscribers must not run in this one
         else:
             self.current = CurrentArtifact(artifact)
+            self._used_payloads, self.last_retrieved = 1, epoch_milliseconds()
             self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
             self._report.use_of(artifact)
@@ -245,11 +248,11 @@ class ArtifactSource:
         if self._payload_error is not None:
             return partial(PollOutcome, error=self._payload_error), ArtifactSource._handle_invalid_payload
         if self._unread_cache is not None:
-            job = partial(load_from_cache, self._unread_cache, self._location, self._compile, self._log)
+            job = partial(load_from_cache, self._unread_cache, self._location, self._load, self._log)
             return job, ArtifactSource._handle_cached
         deadline = partial(self._poller.scope.deadline, timeout)
         etag = None if self.current is None else self.current.etag
-        job = partial(download_and_compile, self._location, etag, self._compile, self._send, deadline)
+        job = partial(download_and_load, self._location, etag, self._load, self._send, deadline)
         return job, ArtifactSource._handle_download
 
     def _handle_download(self, outcome: PollOutcome) -> Optional[float]:
@@ -313,6 +316,8 @@ class ArtifactSource:
 
     def _activate(self, current: CurrentArtifact) -> None:
         """Start deciding with this artifact."""
+        if self.artifact is not None:
+            current.artifact.prepare(self.artifact)
         self.current = current
         self._first_attempt_done.set()
         self._release_parents()

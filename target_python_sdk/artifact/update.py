@@ -1,13 +1,13 @@
-"""One polling iteration: get an artifact from the network or the cache, and compile it.
+"""One polling iteration: get an artifact from the network or the cache, and load it.
 
 These functions hold no reference to the ``ArtifactSource``, so that it can be garbage-collected during a download.
 """
 
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional
 
 from target_python_sdk.artifact.cache import ArtifactCache
 from target_python_sdk.artifact.download import DownloadedArtifact, fetch_artifact, usable_etag
-from target_python_sdk.artifact.format import parse_artifact
+from target_python_sdk.artifact.format import artifact_text
 from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.decisioning.artifact import Artifact
 from target_tools.clock import Deadline
@@ -29,38 +29,38 @@ class PollOutcome(NamedTuple):
     """The result of one iteration. All None: there is no newer artifact, or no cached one."""
 
     current: Optional[CurrentArtifact] = None
-    #: The download that ``current`` was compiled from; None if it comes from the cache.
+    #: The download that ``current`` was loaded from; None if it comes from the cache.
     download: Optional[DownloadedArtifact] = None
     error: Optional[BaseException] = None
 
 
 def load_from_cache(
-    cache: ArtifactCache, location: ArtifactLocation, compile_artifact: Callable[[Any], Artifact], log: Log
+    cache: ArtifactCache, location: ArtifactLocation, load_artifact: Callable[[bytes], Artifact], log: Log
 ) -> PollOutcome:
-    """Load and compile the cached artifact."""
+    """Load the cached artifact."""
     cached = cache.load()
     if cached is None:
         return PollOutcome()
     try:
-        artifact = compile_artifact(parse_artifact(cached.body, location.obfuscated, location.organization_id))
+        artifact = load_artifact(artifact_text(cached.body, location.obfuscated, location.organization_id))
     except InvalidArtifact as error:
         log.warning("Ignoring the cached rule artifact: %s", error)
         return PollOutcome()
     return PollOutcome(CurrentArtifact(artifact, usable_etag(cached.etag), stale=True))
 
 
-def download_and_compile(
+def download_and_load(
     location: ArtifactLocation,
     etag: Optional[str],
-    compile_artifact: Callable[[Any], Artifact],
+    load_artifact: Callable[[bytes], Artifact],
     send: Send,
     deadline: Callable[[], Deadline],
 ) -> PollOutcome:
-    """Download and compile the artifact, if it has changed. Raises ``TargetError``."""
-    download = fetch_artifact(location, etag, send, deadline())
+    """Download and load the artifact, if it has changed. Raises ``TargetError``."""
+    download = fetch_artifact(location, etag, load_artifact, send, deadline())
     if download is None:
         return PollOutcome()
-    return PollOutcome(CurrentArtifact(compile_artifact(download.document), download.etag), download)
+    return PollOutcome(CurrentArtifact(download.artifact, download.etag), download)
 
 
 def run_safely(job: Callable[[], PollOutcome], log: Log) -> PollOutcome:

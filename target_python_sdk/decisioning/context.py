@@ -6,8 +6,10 @@ is parsed for them and the Public Suffix List is not loaded.
 """
 
 import time
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional
+from typing import AbstractSet, Any, Callable, ClassVar, Dict, List, Mapping, Optional
 
+from target_python_sdk.decisioning.geo_names import VARIABLE as COMPARABLE_GEO
+from target_python_sdk.decisioning.geo_names import comparable_names
 from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import BucketedActivity
 from target_python_sdk.types import (
@@ -21,9 +23,12 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_tools.client_info import parse_client_info
-from target_tools.clock import epoch_milliseconds
+from target_tools.clock import Deadline, epoch_milliseconds, monotonic
+from target_tools.errors import DeadlineExceeded
 from target_tools.hashing import HashSuffix
 from target_tools.page_url import PageUrl
+from target_tools.rules.loop_operators import MAX_DECISION_STEPS
+from target_tools.rules.operators import LONG_TEXT
 from target_tools.schema.model import copy_with
 from target_tools.typing_compat import Json
 from target_tools.uuids import random_uuid, uuid_from_text
@@ -41,7 +46,10 @@ Getters = Mapping[str, Callable[[Any], Any]]
 class LazyDict(Dict[str, Any]):
     """A dict that computes each value when it is first read, with the functions in ``getters``."""
 
+    __slots__ = ()
     getters: ClassVar[Getters] = {}
+    #: Names that ``as_dict`` leaves out.
+    internal: ClassVar[AbstractSet[str]] = frozenset()
 
     def __missing__(self, name: str) -> Any:
         value = self[name] = self.getters[name](self)
@@ -49,12 +57,14 @@ class LazyDict(Dict[str, Any]):
 
     def as_dict(self) -> Dict[str, Any]:
         """Return all values as a plain dict of plain dicts."""
-        values = {name: self[name] for name in self.getters}
+        values = {name: self[name] for name in self.getters if name not in self.internal}
         return {name: value.as_dict() if isinstance(value, LazyDict) else value for name, value in values.items()}
 
 
 class UserVariables(LazyDict):
     """The visitor's browser and operating system."""
+
+    __slots__ = ("_context",)
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -97,8 +107,12 @@ def _lower_case_url_part(name: str) -> Callable[[Any], str]:
 class PageVariables(LazyDict):
     """The parts of a page's URL, as written and in lower case."""
 
+    __slots__ = ("_url", "is_long")
+
     def __init__(self, url: Optional[str]) -> None:
         self._url = PageUrl(url)
+        #: Whether reading its parts can make a short rule slow.
+        self.is_long = _is_long(url)
 
     @property
     def host(self) -> str:
@@ -114,12 +128,32 @@ class PageVariables(LazyDict):
 class RequestContext(LazyDict):
     """The data that all locations of a request share."""
 
-    def __init__(self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo]) -> None:
+    __slots__ = (
+        "_allocations", "_context", "_deadline", "_geo", "_hash_suffix", "_now", "_request", "steps_left",
+    )  # fmt: skip
+
+    def __init__(
+        self, request: DeliveryRequest, bucketing_id: str, geo: Optional[Geo], deadline: Optional[Deadline] = None
+    ) -> None:
+        self._request = request
+        #: The steps that remain for loops in rules.
+        self.steps_left = MAX_DECISION_STEPS
+        self._deadline = deadline
         self._context = request.context or Context(channel=ChannelType.WEB)
         self._geo = geo
         self._hash_suffix = HashSuffix(bucketing_id + _SALT)
         self._allocations: Dict[Any, float] = {}
         self._now: Optional[int] = None
+
+    def check_time(self) -> None:
+        """Raise ``DeadlineExceeded`` if the time of the call is up."""
+        if self._deadline is not None and monotonic() > self._deadline.at:
+            raise self._timeout(self._deadline)
+
+    def _timeout(self, deadline: Deadline) -> DeadlineExceeded:
+        error = DeadlineExceeded(f"the decision takes longer than {deadline.seconds * 1000:.0f} ms")
+        error.attempts, error.request, error.request_id = 0, self._request, self._request.request_id
+        return error
 
     @property
     def now(self) -> int:
@@ -164,7 +198,9 @@ class RequestContext(LazyDict):
         "page": lambda self: self.page("page", self._context.address),
         "referring": lambda self: self.page("referring", self._context.address),
         "geo": lambda self: self._geo_fields(),
+        COMPARABLE_GEO: lambda self: comparable_names(self["geo"]),
     }
+    internal = frozenset({COMPARABLE_GEO})
 
 
 def _from_request(name: str) -> Callable[[Any], Any]:
@@ -174,10 +210,19 @@ def _from_request(name: str) -> Callable[[Any], Any]:
 class LocationContext(LazyDict):
     """The data of one location: a page load, an mbox or a view."""
 
+    __slots__ = ("_activity", "_details", "_request_context", "reads_long_values")
+
     def __init__(self, request_context: RequestContext, details: Details) -> None:
         self._request_context = request_context
         self._details = details
         self._activity: Optional[BucketedActivity] = None
+        #: Whether a rule has read a value that can make even a short rule slow.
+        self.reads_long_values = False
+
+    @property
+    def limits(self) -> RequestContext:
+        """The limits of the decision, which rules check."""
+        return self._request_context
 
     def enter_activity(self, activity: BucketedActivity) -> None:
         """Let ``allocation`` be the visitor's bucket in ``activity``."""
@@ -191,14 +236,20 @@ class LocationContext(LazyDict):
     def _page(self, name: str) -> PageVariables:
         """Return the ``page`` or ``referring`` page of this location, by default that of the request."""
         address = self._details.address
-        if address is None:
-            page: PageVariables = self._request_context[name]
-            return page
-        return self._request_context.page(name, address)
+        page: PageVariables = (
+            self._request_context[name] if address is None else self._request_context.page(name, address)
+        )
+        if page.is_long:
+            self.reads_long_values = True
+        return page
 
     def _parameters(self) -> Dict[str, Any]:
         parameters = self._details.parameters
-        return nest_parameters(parameters) if isinstance(parameters, Mapping) else {}
+        if not isinstance(parameters, Mapping):
+            return {}
+        if any(map(_is_long, parameters.values())):
+            self.reads_long_values = True
+        return nest_parameters(parameters)
 
     getters: ClassVar[Getters] = {
         **{name: _from_request(name) for name in RequestContext.getters},
@@ -207,6 +258,12 @@ class LocationContext(LazyDict):
         "mbox": _parameters,
         "allocation": _allocation,
     }
+    internal = RequestContext.internal
+
+
+def _is_long(value: Json) -> bool:
+    """Return whether reading ``value`` can make a short rule slow."""
+    return len(value) > LONG_TEXT if isinstance(value, str) else isinstance(value, (list, tuple, dict))
 
 
 # Nested parameters

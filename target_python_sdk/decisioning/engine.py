@@ -1,14 +1,18 @@
 """Decides requests with an artifact: returns the response that the edge would send.
 
-The engine does no I/O. It returns the notifications about displayed offers; the caller sends them.
+The engine does no I/O. It returns the displayed offers; the caller reports them to the edge.
 """
 
+import math
+from itertools import chain
 from typing import (
     AbstractSet,
     Any,
     Callable,
     Dict,
     FrozenSet,
+    Iterable,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
@@ -27,10 +31,13 @@ from target_python_sdk.decisioning.offer import (
     EXECUTE,
     PREFETCH,
     DecisionMode,
+    Display,
+    all_analytics,
     analytics,
     click_metrics,
     geo_tokens,
     keep_rule_meta,
+    merge_analytics,
     metrics,
     notification_state,
     unique_by_token,
@@ -45,9 +52,6 @@ from target_python_sdk.types import (
     Geo,
     MboxRequest,
     MboxResponse,
-    MetricType,
-    Notification,
-    NotificationMbox,
     Option,
     PageLoadResponse,
     PrefetchMboxResponse,
@@ -58,6 +62,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.clock import Deadline, monotonic
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with, deep_copy
@@ -67,6 +72,8 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
+#: The number of rules between two checks of the time, if their data is short. Loops and long rules check it themselves.
+_CHECKED_RULES = 16
 #: The data that the conditions of a location read, and its trace if the request asks for traces.
 _Location = Tuple[LocationContext, Optional[LocationTrace]]
 
@@ -108,13 +115,15 @@ class DecisionRequest(NamedTuple):
     geo: Optional[Geo] = None
     #: The parts that only the edge can decide.
     remote: RemoteParts = NO_REMOTE_PARTS
+    #: When the decision must be complete; None: at any time.
+    deadline: Optional[Deadline] = None
 
 
 class Decision(NamedTuple):
-    """A response, and the notifications to send to the edge: offers of an execute request count as displayed."""
+    """A response, and the displays to report to the edge: offers of an execute request count as displayed."""
 
     response: DeliveryResponse
-    notifications: List[Notification]
+    displays: List[Display]
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
@@ -143,7 +152,7 @@ def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
 
 
 def decide(artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> Decision:
-    """Decide a request."""
+    """Decide a request. Raises ``DeadlineExceeded``."""
     request = decision_request.request
     builder = _DecisionBuilder(artifact, decision_request, context)
     execute, prefetch = request.execute, request.prefetch
@@ -155,7 +164,7 @@ def decide(artifact: Artifact, decision_request: DecisionRequest, context: Engin
         execute=None if execute is None else builder.execute(execute),
         prefetch=None if prefetch is None else builder.prefetch(prefetch),
     )
-    return Decision(response, builder.notifications)
+    return Decision(response, builder.displays)
 
 
 def _copy_ids(identity: VisitorId) -> VisitorId:
@@ -170,14 +179,17 @@ class _DecisionBuilder:
         request, geo = decision_request.request, decision_request.geo
         self._artifact = artifact
         self._context = context
-        self._request_context = RequestContext(request, decision_request.bucketing_id, geo)
+        deadline = decision_request.deadline
+        self._request_context = RequestContext(request, decision_request.bucketing_id, geo, deadline)
+        #: When the decision must be complete, on the monotonic clock.
+        self._expires_at = math.inf if deadline is None else deadline.at
         self._property = None if request._property is None else text_or_none(request._property.token)
         self._tokens = None if geo is None else geo_tokens(artifact.response_tokens, geo)
         self._tracer = None if request.trace is None else _tracer(artifact, decision_request, context)
         self._ids = decision_request.ids
-        #: The notifications about displayed offers.
-        self.notifications: List[Notification] = []
-        #: The mboxes and event tokens in ``notifications``.
+        #: The displayed offers.
+        self.displays: List[Display] = []
+        #: The mboxes and event tokens in ``displays``.
         self._displayed: Set[Tuple[str, str]] = set()
 
     def execute(self, requested: ExecuteRequest) -> ExecuteResponse:
@@ -196,6 +208,8 @@ class _DecisionBuilder:
         )
 
     def _location(self, location_type: str, details: Details, mode: DecisionMode) -> _Location:
+        if monotonic() > self._expires_at:
+            self._request_context.check_time()
         context = LocationContext(self._request_context, details)
         if self._tracer is None:
             return context, None
@@ -203,7 +217,7 @@ class _DecisionBuilder:
 
     def _first_match(self, rules: Sequence[CompiledRule], location: _Location) -> List[CompiledRule]:
         """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
-        for rule in rules:
+        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
             if self._matches(rule, location):
                 return [rule]
         return []
@@ -211,23 +225,35 @@ class _DecisionBuilder:
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
         """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
         matches = []
-        for rule in rules:
+        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
                 decided.add(rule.key)
                 matches.append(rule)
         return matches
 
+    def _in_time(self, rules: Sequence[CompiledRule]) -> Iterable[CompiledRule]:
+        """Return ``rules``. Checks the time during the iteration, but without a Python function for each rule."""
+        return chain.from_iterable(self._parts(rules))
+
+    def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
+        for start in range(0, len(rules), _CHECKED_RULES):
+            if start:  # the time was checked at the beginning
+                self._request_context.check_time()
+            yield rules[start : start + _CHECKED_RULES]
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:
         if rule.property_tokens is not None and self._property not in rule.property_tokens:
             return False
         context, trace = location
+        if context.reads_long_values:  # even a short rule can be slow
+            self._request_context.check_time()
         context.enter_activity(rule.activity)
         try:
             matched = rule.condition(context)
         except InvalidRule as error:
             matched = False
             log = self._context.log
-            if log.first_time(("rule", rule.key)):
+            is_alone = self._request_context.steps_left > 0  # otherwise later rules fail for the same reason
+            if log.first_time(("rule", rule.key) if is_alone else "steps of a decision"):
                 activity_id = escape_text(rule.activity.id, 40)
                 log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
         if trace is not None:
@@ -246,23 +272,16 @@ class _DecisionBuilder:
             keep_rule_meta(option, rule.meta)
         return options
 
-    def _report_display(self, mbox: str, rule: CompiledRule) -> List[Notification]:
-        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new notification, if any."""
+    def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
+        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new display, if any."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:
             return []
-        self._displayed.update((mbox, token) for token in new)
-        notification = Notification(
-            id=self._ids.next(),
-            impression_id=self._ids.next(),
-            timestamp=self._request_context.now,
-            type=MetricType.DISPLAY,
-            mbox=NotificationMbox.from_dict({"name": mbox}),  # from_dict: the name may be too long
-            tokens=new,
-        )
-        self.notifications.append(notification)
-        return [notification]
+        self._displayed.update([(mbox, token) for token in new])
+        display = Display(self._ids.next(), self._ids.next(), self._request_context.now, new, mbox)
+        self.displays.append(display)
+        return [display]
 
     def _page_load(self, requested: RequestDetails, mode: DecisionMode) -> PageLoadResponse:
         mbox = self._artifact.global_mbox
@@ -274,7 +293,7 @@ class _DecisionBuilder:
         return PageLoadResponse(
             options=options,
             metrics=unique_by_token([metric for rule in rules for metric in click_metrics(rule) or ()]) or None,
-            analytics=next(filter(None, map(analytics, rules)), None),
+            analytics=all_analytics(rules),
             state=None if mode is EXECUTE else next(filter(None, map(notification_state, rules)), None),
             trace=None if trace is None else trace.as_dict(),
         )
@@ -335,10 +354,13 @@ class _DecisionBuilder:
             view = views.get(name)
             if view is None:
                 # from_dict: the artifact's name and key may be longer than allowed.
-                view = views[name] = View.from_dict({"name": name, "key": details.key or rule.consequence.get("key")})
-                view.analytics, view.state = analytics(rule), notification_state(rule)
+                view = views[name] = View.from_dict({"name": name, "key": rule.consequence.get("key")})
+                view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)]
+            view.metrics = [*(view.metrics or ()), *metrics(rule)]  # a list, as in the conformance cases
+            own = analytics(rule)
+            if own is not None:
+                view.analytics = own if view.analytics is None else merge_analytics(view.analytics, own)
             view.trace = None if trace is None else trace.as_dict()
 
 

@@ -4,10 +4,13 @@ HTML and the text of actions may contain macros. ``${activity.name}`` and ``${ex
 ``${campaign.name}`` and ``${recipe.id}``, are replaced by the metadata of the rule; ``${mbox.name}`` and
 ``${view.name}`` by the name of the location; ``${mbox.colour}`` and ``${colour}`` by a parameter of the request.
 Unknown macros are kept.
+
+Parameters often come from the visitor. If the client escapes macros, what they insert into HTML is text there: it
+cannot contain tags, and cannot end an attribute in quotation marks.
 """
 
 import re
-from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from target_python_sdk.types import MboxRequest, ViewRequest
 from target_tools.errors import InvalidRule
@@ -17,6 +20,9 @@ from target_tools.typing_compat import Json
 _MACRO = re.compile(r"\$\{([a-zA-Z0-9_.]*?)\}")
 _DEPRECATED_NAMES = {"campaign": "activity", "recipe": "experience"}
 _LOCATION_NAMES = ("mbox.name", "view.name")
+#: Actions whose text is not HTML.
+_PLAIN_ACTIONS: Sequence[Any] = ("redirect", "setText")
+_HTML_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 #: Attributes of a requested location that macros can name.
 _DETAILS = ("name", "index", "key")
 
@@ -28,12 +34,15 @@ Details = Union[MboxRequest, ViewRequest]
 Content = Callable[[Mapping[str, Json], Details], Json]
 
 
-def content_renderer(option_type: Optional[str], content: Json) -> Content:
-    """Return the function that renders the content of an option."""
+def content_renderer(option_type: Optional[str], content: Json, escape: bool = False) -> Content:
+    """Return the function that renders the content of an option.
+
+    ``escape`` is whether it escapes what macros insert into HTML.
+    """
     if option_type == "html" and isinstance(content, str):
-        return _text(content)
+        return _text(content, escape)
     if option_type == "actions" and isinstance(content, list):
-        actions = [_action(action) for action in content]
+        actions = [_action(action, escape) for action in content]
         return lambda meta, details: [action(meta, details) for action in actions]
     copy = compile_template(content)
     return lambda meta, details: copy()
@@ -57,16 +66,16 @@ def copy_json(value: Json) -> Any:
     return value
 
 
-def _action(action: Json) -> Content:
+def _action(action: Json, escape: bool) -> Content:
     """Return the renderer of one action, whose text may contain macros."""
-    text = action.get("content") if isinstance(action, dict) else None
+    kind, text = (action.get("type"), action.get("content")) if isinstance(action, dict) else (None, None)
     if not isinstance(text, str) or not _MACRO.search(text):
         return lambda meta, details: copy_json(action)
-    fill = _text(text)
+    fill = _text(text, escape and kind not in _PLAIN_ACTIONS)
     return lambda meta, details: {**copy_json(action), "content": fill(meta, details)}
 
 
-def _text(text: str) -> Content:
+def _text(text: str, escape: bool) -> Content:
     literals, names = _split_macros(text)
     if not names:
         return lambda meta, details: text
@@ -74,19 +83,21 @@ def _text(text: str) -> Content:
     def fill(meta: Mapping[str, Json], details: Details) -> str:
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:]):
-            parts += [_replacement(name, _value(name, meta, details)), literal]
+            parts += [_replacement(name, _value(name, meta, details), escape), literal]
         return "".join(parts)
 
     return fill
 
 
-def _replacement(name: str, value: Json) -> str:
+def _replacement(name: str, value: Json, escape: bool) -> str:
     """Return the text that replaces a macro, or the macro itself if it has no value."""
     try:
         text = None if value is None else to_string(value)
     except InvalidRule:  # nested too deeply
         text = None
-    return "${" + name + "}" if text is None else text
+    if text is None:
+        return "${" + name + "}"
+    return text.translate(_HTML_ESCAPES) if escape else text
 
 
 def _split_macros(text: str) -> Tuple[List[str], List[str]]:

@@ -1,11 +1,21 @@
 """The offer of a matched rule, as responses contain it."""
 
-from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from functools import reduce
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from target_python_sdk.decisioning.macros import Details
 from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
-from target_python_sdk.types import AnalyticsResponse, Geo, Metric, Option
+from target_python_sdk.types import (
+    AnalyticsResponse,
+    Geo,
+    Metric,
+    MetricType,
+    Notification,
+    NotificationMbox,
+    Option,
+)
 from target_tools.errors import InvalidResponse
+from target_tools.schema.model import copy_with
 from target_tools.typing_compat import Json
 
 Tokens = Mapping[str, Any]
@@ -98,12 +108,52 @@ def _analytics(document: Json) -> Optional[AnalyticsResponse]:
         return None
 
 
+def all_analytics(rules: Sequence[CompiledRule]) -> Optional[AnalyticsResponse]:
+    """Return the Analytics payload of the offers of several activities."""
+    payloads = [payload for payload in map(analytics, rules) if payload is not None]
+    return reduce(merge_analytics, payloads) if payloads else None
+
+
+def merge_analytics(first: AnalyticsResponse, second: AnalyticsResponse) -> AnalyticsResponse:
+    """Return one Analytics payload for two activities: their values of ``tnta``, separated by a comma, as at the edge.
+
+    Each value is listed once.
+    """
+    if first.payload is None or second.payload is None:
+        return second if first.payload is None else first
+    values = [value for payload in (first.payload, second.payload) for value in str(payload.tnta or "").split(",")]
+    tnta = ",".join(dict.fromkeys(filter(None, values))) or None
+    merged = {"pe": first.payload.pe or second.payload.pe, "tnta": tnta}
+    return AnalyticsResponse.from_dict({"payload": merged})  # from_dict: the artifact's values may be of any type
+
+
 def unique_by_token(metrics: List[Metric]) -> List[Metric]:
     """Return ``metrics`` without repeated event tokens."""
     by_token: Dict[Any, Metric] = {}
     for metric in metrics:
         by_token.setdefault(metric.event_token or id(metric), metric)
     return list(by_token.values())
+
+
+class Display(NamedTuple):
+    """The display of an offer, which a notification reports."""
+
+    id: str
+    impression_id: str
+    #: Milliseconds since 1970.
+    timestamp: int
+    #: The event tokens of the options.
+    tokens: List[str]
+    mbox: str
+
+    def notification(self) -> Notification:
+        """Return the notification. It is not validated, because the name of the mbox may be too long."""
+        own_id, impression_id, timestamp, tokens, name = self
+        mbox, now = copy_with(_MBOX, name=name), timestamp
+        return copy_with(_DISPLAY, id=own_id, impression_id=impression_id, timestamp=now, tokens=tokens, mbox=mbox)
+
+
+_DISPLAY, _MBOX = Notification(type=MetricType.DISPLAY), NotificationMbox()
 
 
 class DecisionMode(NamedTuple):

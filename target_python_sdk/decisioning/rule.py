@@ -4,11 +4,26 @@ A rule is one experience of an activity at one location. Of the rules with the s
 priority, at most one applies.
 """
 
-from typing import AbstractSet, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    AbstractSet,
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
+from target_python_sdk.decisioning.geo_names import with_comparable_names
 from target_python_sdk.decisioning.macros import Content, compile_template, content_renderer
 from target_tools.errors import InvalidRule, escape_text
 from target_tools.hashing import HashPrefix
+from target_tools.json_reader import TOO_DEEP, JsonReader
 from target_tools.rules.compiler import compile_condition
 from target_tools.rules.operators import ClosureCache
 from target_tools.typing_compat import Json
@@ -18,6 +33,15 @@ ON_DEVICE_TOKENS = {"activity.decisioningMethod": "on-device"}
 
 #: The types of objects. ``isinstance`` is slow for abstract classes, so dict is first.
 _OBJECT = (dict, Mapping)
+
+#: The attributes of a rule that are read when the first of them is needed.
+_OFFER = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
+#: The number of names whose objects all rules share.
+_MAX_SHARED_NAMES = 1000
+#: The parts of a consequence that are attributes of a rule, or not used.
+_SEPARATE = frozenset({"name", "options", "metrics"})
+_EMPTY: Mapping[str, Any] = {}
+_NO_METRICS: Sequence[Mapping[str, Any]] = ()
 
 
 class BucketedActivity(NamedTuple):
@@ -40,57 +64,74 @@ class RuleOption(NamedTuple):
 
 
 class CompiledRule:
-    """A compiled rule."""
+    """A compiled rule.
+
+    The offer is read from the text of the rule when it is first needed, because most rules of an artifact never match.
+    """
 
     __slots__ = (
-        "_options",
-        "_tokens",
-        "_wanted",
+        "_position",
+        "_source",
         "activity",
         "condition",
         "consequence",
-        "document",
         "key",
         "meta",
         "metrics",
+        "options",
         "property_tokens",
+        "tokens",
     )
+    condition: Callable[[Any], bool]
+    #: The consequence without name, options and metrics.
+    consequence: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    #: The events that applications report, such as clicks.
+    metrics: Sequence[Mapping[str, Any]]
+    #: The options of the offer.
+    options: Tuple[RuleOption, ...]
+    #: Returns the response tokens that do not depend on the visitor, in a new dict.
+    tokens: Callable[[], Dict[str, Any]]
 
     def __init__(
-        self, document: Mapping[str, Any], activity: BucketedActivity, wanted: AbstractSet[str], cache: ClosureCache
+        self, document: Mapping[str, Any], activity: BucketedActivity, source: "RuleSource", position: int
     ) -> None:
-        self.document = document
+        self._source, self._position = source, position
         self.activity = activity
         self.key = _key(document, activity)
-        self.meta: Mapping[str, Any] = _object(document, "meta")
-        self.consequence: Mapping[str, Any] = _object(document, "consequence")
         self.property_tokens = _property_tokens(document)
-        self.condition: Callable[[Any], bool] = compile_condition(document.get("condition"), cache)
-        self._wanted = wanted
-        self._tokens: Optional[Callable[[], Any]] = None
-        self._options: Optional[Tuple[RuleOption, ...]] = None
-        _objects(self.consequence, "options")
-        #: The events that applications report, such as clicks.
-        self.metrics = _objects(self.consequence, "metrics")
+        self.condition = compile_condition(with_comparable_names(document.get("condition")), source.cache)
+        _object(document, "meta")
+        consequence = _object(document, "consequence")
+        _objects(consequence, "options")
+        _objects(consequence, "metrics")
 
-    # Most rules of an artifact never match, so offers are prepared on first use.
+    if not TYPE_CHECKING:  # a type checker would accept any name
 
-    def tokens(self) -> Dict[str, Any]:
-        """Return the response tokens that do not depend on the visitor, in a new dict."""
-        if self._tokens is None:
-            wanted = self._wanted
-            tokens = {**ON_DEVICE_TOKENS, **{name: value for name, value in self.meta.items() if name in wanted}}
-            self._tokens = compile_template(tokens)
-        copy: Dict[str, Any] = self._tokens()
-        return copy
+        def __getattr__(self, name: str) -> Any:
+            if name not in _OFFER:
+                raise AttributeError(name)
+            self._read_offer()
+            return getattr(self, name)
+
+    def _read_offer(self) -> None:
+        document, wanted = self.document, self._source.response_tokens
+        consequence = _object(document, "consequence")
+        metrics = _objects(consequence, "metrics") or _NO_METRICS
+        options = consequence.get("options") or ()
+        meta = self._source.with_shared_names(_object(document, "meta"))
+        tokens = {name: value for name, value in meta.items() if name in wanted}
+        self.tokens = compile_template({**ON_DEVICE_TOKENS, **tokens})
+        self.options = tuple(_option(option, index, metrics, self._source) for index, option in enumerate(options))
+        self.metrics = metrics
+        self.meta = meta
+        self.consequence = {name: value for name, value in consequence.items() if name not in _SEPARATE} or _EMPTY
 
     @property
-    def options(self) -> Tuple[RuleOption, ...]:
-        """The options of the offer."""
-        if self._options is None:
-            options = self.consequence.get("options") or []
-            self._options = tuple(_option(option, index, self.metrics) for index, option in enumerate(options))
-        return self._options
+    def document(self) -> Dict[str, Any]:
+        """The rule as in the artifact, in a new dict."""
+        rule: Dict[str, Any] = self._source.reader(self._position).value()
+        return rule
 
     @property
     def audience_ids(self) -> List[Any]:
@@ -99,32 +140,54 @@ class CompiledRule:
         return ids if isinstance(ids, list) else []
 
 
-class ArtifactRuleCompiler:
-    """Compiles the rules of one artifact and collects a message for each rule that cannot be used."""
+class RuleSource:
+    """The text of the rules of one artifact, and what they have in common."""
 
-    def __init__(self, client: str, tokens: AbstractSet[str]) -> None:
+    __slots__ = ("_client", "_names", "_text", "cache", "escape_macros", "response_tokens")
+
+    def __init__(self, text: bytes, client: str, escape_macros: bool = False) -> None:
+        self._text = text
         self._client = client
+        self._names: Dict[str, str] = {}
         #: The response tokens that options report.
-        self._tokens = tokens
-        self._cache = ClosureCache()
-        self._activities: Dict[Any, BucketedActivity] = {}
-        #: One message per rule that cannot be used.
-        self.skipped_rules: List[str] = []
+        self.response_tokens: AbstractSet[str] = frozenset()
+        #: Whether to escape what macros insert into HTML.
+        self.escape_macros = escape_macros
+        self.cache = ClosureCache()
 
-    def compile_rules(self, location: str, documents: Json) -> Tuple[CompiledRule, ...]:
-        """Compile the rules of an mbox or a view, and return the usable ones in order."""
-        if not isinstance(documents, (list, tuple)):
-            self.skipped_rules.append(f"the rules of {escape_text(location, 80)}: expected a list")
+    def reader(self, position: int, levels: int = 0) -> JsonReader:
+        """Return a reader for the value at this position, with that many objects and arrays around it."""
+        return JsonReader(self._text, position, levels)
+
+    def with_shared_names(self, value: Mapping[str, Any]) -> Dict[str, Any]:
+        """Return a copy of ``value`` whose names, unless there are many, are the same objects as in other rules."""
+        names = self._names
+        shared = names.setdefault if len(names) + len(value) <= _MAX_SHARED_NAMES else names.get
+        return {shared(name, name): item for name, item in value.items()}
+
+    def compile_rules(self, reader: JsonReader, location: str, skipped: List[str]) -> Tuple[CompiledRule, ...]:
+        """Compile the rules of an mbox or a view, and return the usable ones in order.
+
+        Adds a message to ``skipped`` for each rule that cannot be used.
+        """
+        if not reader.starts_with("["):
+            reader.value()
+            skipped.append(f"the rules of {escape_text(location, 80)}: expected a list")
             return ()
         rules: List[CompiledRule] = []
-        for index, document in enumerate(documents):
+        activities: Dict[Any, BucketedActivity] = {}
+        for index in reader.items():
+            position = reader.position()
+            document = reader.value_unless_too_deep()
             try:
-                rules.append(self._rule(document))
+                rules.append(self._rule(document, position, activities))
             except InvalidRule as error:
-                self.skipped_rules.append(f"rule {index} of {escape_text(location, 80)}: {error}")
+                skipped.append(f"rule {index} of {escape_text(location, 80)}: {error}")
         return tuple(rules)
 
-    def _rule(self, document: Json) -> CompiledRule:
+    def _rule(self, document: Json, position: int, activities: Dict[Any, BucketedActivity]) -> CompiledRule:
+        if document is TOO_DEEP:
+            raise InvalidRule("nested too deeply")
         if not isinstance(document, _OBJECT):
             raise InvalidRule("expected an object")
         number = document.get("activityId")
@@ -132,15 +195,17 @@ class ArtifactRuleCompiler:
             number = int(number)  # 1.0 and 1 are the same number in JavaScript
         if not isinstance(number, (int, str)) or isinstance(number, bool):
             raise InvalidRule("activityId: expected a number")
-        activity = self._activities.get(number)
+        activity = activities.get(number)
         if activity is None:
             activity = BucketedActivity(number, HashPrefix.of_text(self._client + f".{number}."))
-            self._activities[number] = activity
-        return CompiledRule(document, activity, self._tokens, self._cache)
+            activities[number] = activity
+        return CompiledRule(document, activity, self, position)
 
 
 def _key(document: Mapping[str, Any], activity: BucketedActivity) -> Any:
-    key = document.get("ruleKey", activity.id)
+    key = document.get("ruleKey")
+    if key is None:
+        return activity.id
     if not isinstance(key, (str, int)):
         raise InvalidRule("ruleKey: expected text")
     return key
@@ -178,13 +243,17 @@ def _property_tokens(document: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
     return frozenset(tokens)
 
 
-def _option(option: Mapping[str, Any], index: int, metrics: List[Mapping[str, Any]]) -> RuleOption:
+def _option(
+    option: Mapping[str, Any], index: int, metrics: Sequence[Mapping[str, Any]], source: RuleSource
+) -> RuleOption:
     type_, content = option.get("type"), option.get("content")
+    if isinstance(content, dict):
+        content = source.with_shared_names(content)
     token = option.get("eventToken")
     if token is None and index < len(metrics) and metrics[index].get("type") == "display":
         token = metrics[index].get("eventToken")
     is_default = type_ is None and content is None
-    return RuleOption(type_, content_renderer(type_, content), is_default, text_or_none(token))
+    return RuleOption(type_, content_renderer(type_, content, source.escape_macros), is_default, text_or_none(token))
 
 
 def text_or_none(value: Json) -> Optional[str]:

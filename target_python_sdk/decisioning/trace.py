@@ -4,8 +4,9 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import LazyDict, PageVariables
+from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.decisioning.rule import CompiledRule
-from target_python_sdk.types import DeliveryRequest, Notification
+from target_python_sdk.types import DeliveryRequest
 from target_tools.errors import OptionError
 from target_tools.schema.model import Model
 from target_tools.typing_compat import Json, JsonObject
@@ -60,7 +61,7 @@ class LocationTrace:
         _extend(target[outcome + "SegmentIds"], rule.audience_ids)
         _extend(target[outcome + "RuleConditions"], [rule.document.get("condition")])
 
-    def add_winner(self, rule: CompiledRule, notifications: Sequence[Notification]) -> None:
+    def add_winner(self, rule: CompiledRule, displays: Sequence[Display]) -> None:
         """Record that the response contains the offer of ``rule``, and the notifications about its display."""
         campaign = self._campaigns.setdefault(
             rule.activity.id,
@@ -74,8 +75,8 @@ class LocationTrace:
         )
         offer = rule.meta.get("offer.id")
         _extend(campaign["offers"], [] if offer is None else [offer])
-        if notifications:
-            reported = [notification.to_dict(by_alias=True, exclude_none=True) for notification in notifications]
+        if displays:
+            reported = [display.notification().to_json() for display in displays]
             campaign.setdefault("notifications", []).extend(reported)
 
     def as_dict(self) -> JsonObject:

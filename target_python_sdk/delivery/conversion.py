@@ -78,7 +78,7 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
     A dict is read as the Delivery API writes it, or with the names of the attributes. Raises ``OptionError``, which
     names the place, for a part of another type and for values that JSON cannot hold.
     """
-    if type(request) is DeliveryRequest and _plain_check(DeliveryRequest)(request):
+    if type(request) is DeliveryRequest and plain_check(DeliveryRequest)(request):
         return request  # as in most calls
     try:
         return cast("DeliveryRequest", _convert_part(DeliveryRequest, request))
@@ -294,7 +294,7 @@ def _converters(cls: Type[Model]) -> Dict[str, Converter]:
 
 
 @functools.lru_cache(maxsize=256)
-def _plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
+def plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
     """Generate a function that returns whether a model needs no conversion, because it has only the usual values.
 
     It takes part in every call, so it reads each field by name and calls nothing but the checks of nested models.
@@ -307,7 +307,7 @@ def _plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
         part = get_args(kind)[0] if origin is list else kind
         item = value if origin is None else "item"
         if _is_model(part):
-            scope.update({f"class_{name}": part, f"is_plain_{name}": _plain_check(part)})
+            scope.update({f"class_{name}": part, f"is_plain_{name}": plain_check(part)})
             odd = f"{item}.__class__ is not class_{name} or not is_plain_{name}({item})"
         elif kind in (int, float):
             odd = f"{value}.__class__ is not int and {value}.__class__ is not float or not -LIMIT < {value} < LIMIT"
@@ -374,7 +374,7 @@ def _convert_part(kind: Type[Model], value: Any) -> Any:
         model: Any = kind._loaded(value)
     except SchemaMismatch as mismatch:
         raise _NotConvertible(expected, problem=mismatch.problem).prefixed(mismatch.path) from None
-    return model if _plain_check(model.__class__)(model) else _convert_model(model)
+    return model if plain_check(model.__class__)(model) else _convert_model(model)
 
 
 def _list_converter(kind: Type[Model]) -> Converter:

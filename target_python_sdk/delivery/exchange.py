@@ -8,11 +8,11 @@ with ``log_payloads``. Bodies are formatted only if the line is logged.
 """
 
 import re
-from functools import partial
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from functools import lru_cache, partial
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
-from target_python_sdk.delivery.cookies import cluster_of_edge_host
+from target_python_sdk.delivery.cookies import UNQUOTED, cluster_of_edge_host
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.delivery.redaction import MAX_LOGGED_LENGTH, redacted_body
@@ -25,6 +25,7 @@ from target_tools.http.breaker import FAILING_STATUSES
 from target_tools.http.failures import status_error
 from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json, render_json
 from target_tools.logger import LazyText, Log
+from target_tools.schema.model import copy_with
 
 #: Seconds for which a cluster that could not be reached is not remembered again.
 QUARANTINE_SECONDS = 5.0
@@ -37,11 +38,16 @@ _HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json")
 
 def delivery_origin(settings: ClientSettings, cluster: Optional[str]) -> Origin:
     """Return the origin of deliveries: the server domain if configured, else the cluster, else the client's host."""
-    scheme = "https" if settings.secure else "http"
-    if settings.server_domain is not None:
-        host, port = settings.server_domain
+    return _origin(settings.client, settings.secure, settings.server_domain, cluster)
+
+
+@lru_cache(maxsize=64)
+def _origin(client: str, secure: bool, domain: Optional[Tuple[str, Optional[int]]], cluster: Optional[str]) -> Origin:
+    scheme = "https" if secure else "http"
+    if domain is not None:
+        host, port = domain
         return Origin(scheme, host, port or DEFAULT_PORTS[scheme])
-    label = settings.client if cluster is None else EDGE_CLUSTER_PREFIX + cluster
+    label = client if cluster is None else EDGE_CLUSTER_PREFIX + cluster
     return Origin(scheme, f"{label}.{EDGE_HOST_SUFFIX}", DEFAULT_PORTS[scheme])
 
 
@@ -90,13 +96,16 @@ class EdgeAnswer(NamedTuple):
     attempts: int
 
 
-def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> HttpRequest:
+def delivery_request(
+    prepared: PreparedRequest, settings: ClientSettings, render: Callable[[DeliveryRequest], bytes] = render_json
+) -> HttpRequest:
     """Return the HTTP request for the edge. Raises ``OptionError`` if it is nested too deeply."""
     try:
-        body = render_json(wire_request(prepared.request, settings.logger))
+        body = render(wire_request(prepared.request, settings.logger))
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
-    session_id = quote(prepared.session.session_id, "")
+    session_id = prepared.session_id
+    session_id = session_id if UNQUOTED.fullmatch(session_id) else quote(session_id, "")
     is_general = prepared.cluster is None or settings.server_domain is not None
     return HttpRequest(
         "POST",
@@ -110,18 +119,21 @@ def delivery_request(prepared: PreparedRequest, settings: ClientSettings) -> Htt
     )
 
 
-def wire_request(request: DeliveryRequest, logger: Any) -> Dict[str, Any]:
-    """Return the JSON object for a prepared request.
+def wire_request(request: DeliveryRequest, logger: Any) -> DeliveryRequest:
+    """Return a prepared request as it is sent.
 
     The API refuses an empty visitor id, and customer ids without an Experience Cloud id, so these are left out.
     """
-    wire = request.to_dict(by_alias=True, exclude_none=True)
-    visitor_id = wire.get("id")
-    if visitor_id and not visitor_id.get("marketingCloudVisitorId") and visitor_id.pop("customerIds", None):
-        Log(logger).debug("Customer ids are not sent, because the visitor has no Experience Cloud id")
-    if not visitor_id:
-        wire.pop("id", None)
-    return wire
+    identity = request.id
+    if identity is None:
+        return request
+    if identity.customer_ids is not None and not identity.marketing_cloud_visitor_id:
+        if identity.customer_ids:
+            Log(logger).debug("Customer ids are not sent, because the visitor has no Experience Cloud id")
+        identity = copy_with(identity, customer_ids=None)
+    if not identity.tnt_id and all(value is None for value in vars(identity).values()):
+        return copy_with(request, id=None)
+    return request if identity is request.id else copy_with(request, id=identity)
 
 
 def is_answer(request_id: Optional[str], body: bytes) -> bool:

@@ -1,16 +1,20 @@
 """Decides a prepared request on-device."""
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, RemoteParts, decide, remote_parts
+from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
-from target_python_sdk.types import DeliveryResponse, Geo, Notification
-from target_tools.clock import Deadline
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse, Geo
+from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
-from target_tools.schema.model import copy_with, deep_copy
+from target_tools.schema.model import copy_with
+
+#: The part of a timeout that requests leave for the decision after them, and its maximum in seconds.
+_RESERVE, _MAX_RESERVE = 0.1, 0.2
 
 
 class OnDeviceContext(NamedTuple):
@@ -29,43 +33,64 @@ class Decision(NamedTuple):
     response: DeliveryResponse
     #: The parts that could not be decided.
     remote: RemoteParts
-    #: A request that reports the decision to the edge. It is sent in the background.
-    pending_notifications: Optional[PreparedRequest]
+    #: The displays to report to the edge, with the notifications of the request; None if there is nothing to report.
+    displays: Optional[List[Display]]
     #: The visitor's location, if it was looked up.
     geo: Optional[Geo]
 
 
+def before_decision(deadline: Deadline) -> Deadline:
+    """Return the deadline of a request after which a decision has to be made until ``deadline``."""
+    return deadline._replace(at=deadline.at - _reserve(deadline))
+
+
+def after_request(deadline: Deadline) -> Deadline:
+    """Return the deadline of a decision after a request.
+
+    A busy machine wakes the thread late. That does not shorten the time that was kept for the decision.
+    """
+    return deadline._replace(at=max(deadline.at, monotonic() + _reserve(deadline)))
+
+
+def _reserve(deadline: Deadline) -> float:
+    return min(deadline.seconds * _RESERVE, _MAX_RESERVE)
+
+
 def decide_on_device(
-    prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, timeout: float
+    prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, deadline: Deadline
 ) -> Decision:
-    """Decide a request. A lookup of the visitor's location may take ``timeout`` seconds."""
+    """Decide a request, including a lookup of the visitor's location. Raises ``DeadlineExceeded``."""
     artifact, request, engine = current.artifact, prepared.request, context.engine
     geo = None if request.context is None else request.context.geo
     looked_up = None
     if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
-        looked_up = look_up(geo, context.geo_request, context.send, Deadline.after(timeout))
+        looked_up = look_up(geo, context.geo_request, context.send, before_decision(deadline))
+        deadline = after_request(deadline)
     visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:
         identity = with_device_id(request.id, engine.client, prepared.cluster)
         visitor, request = bucketing_id(identity), copy_with(request, id=identity)
-        prepared = prepared._replace(request=request)
+        prepared = prepared.with_request(request)
     remote = remote_parts(artifact, request)
-    session_id = prepared.session.session_id
-    decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote)
+    session_id = prepared.session_id
+    decision_request = DecisionRequest(request, session_id, visitor, prepared.ids, looked_up or geo, remote, deadline)
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
-    pending = notification_request(prepared, displays) if is_reported else None
-    return Decision(prepared, response, remote, pending, looked_up)
+    return Decision(prepared, response, remote, displays if is_reported else None, looked_up)
 
 
-def notification_request(prepared: PreparedRequest, displays: List[Notification]) -> PreparedRequest:
-    """Return the request that reports ``displays``, and the notifications and telemetry of the caller.
+def notification_request(prepared: PreparedRequest) -> PreparedRequest:
+    """Return a request that reports the notifications and the telemetry of the caller.
 
     It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
-    is sent later, so it shares no object with the caller, who may change the request by then.
-    Raises ``OptionError`` for a part that contains itself.
+    shares objects with the request of the caller, who may change them.
     """
-    request = prepared.request
-    pending = deep_copy(copy_with(request, request_id=prepared.ids.next(), execute=None, prefetch=None))
-    pending.notifications = [*(pending.notifications or ()), *displays]
-    return prepared._replace(request=pending)
+    request_id = prepared.ids.next()
+    return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
+
+
+def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> DeliveryRequest:
+    """Return a copy of ``request`` that reports ``displays``, too."""
+    added = [display.notification() for display in displays]
+    copy: DeliveryRequest = copy_with(request, notifications=[*(request.notifications or ()), *added])
+    return copy

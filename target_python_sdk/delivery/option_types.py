@@ -109,6 +109,9 @@ class _OptionalOptions(TypedDict, total=False):
     on_device_all_matching_rules_mboxes: Optional[Sequence[str]]
     """Mboxes that get the offers of all matching rules, not only of the first one."""
 
+    escape_macros: Optional[bool]
+    """True: escape what macros insert into the HTML of on-device offers."""
+
     max_workers: Optional[int]
     """The largest number of threads for calls with a callback and awaited calls."""
 
@@ -266,6 +269,7 @@ ClientOptionName = Literal[
     "cdn_environment",
     "cdn_base_path",
     "on_device_all_matching_rules_mboxes",
+    "escape_macros",
     "max_workers",
     "max_pending",
     "queue_timeout",

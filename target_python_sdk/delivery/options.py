@@ -62,6 +62,7 @@ class ClientSettings(NamedTuple):
     cdn_environment: str = "production"
     cdn_base_path: str = "assets.adobetarget.com"
     on_device_all_matching_rules_mboxes: FrozenSet[str] = frozenset()
+    escape_macros: bool = False
     max_workers: int = 32
     max_pending: int = 10000
     queue_timeout: float = 30.0
@@ -254,6 +255,7 @@ _CLIENT_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "cdn_environment": parse.text,
     "cdn_base_path": parse.cdn,
     "on_device_all_matching_rules_mboxes": parse.name_set,
+    "escape_macros": parse.boolean,
     "max_workers": parse.integer("a number of threads", 1),
     "max_pending": parse.integer("a number of calls", 1),
     "queue_timeout": parse.time_limit,

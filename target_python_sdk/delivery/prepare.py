@@ -4,7 +4,7 @@ The caller's objects are not changed: each part that needs a default is copied.
 """
 
 import re
-from typing import Any, List, Mapping, NamedTuple, Optional, TypeVar
+from typing import Any, List, Mapping, Optional, Tuple, TypeVar
 
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.conversion import AUTH_STATES
@@ -44,6 +44,8 @@ from target_tools.schema.model import copy_with
 from target_tools.uuids import UuidGenerator, uuid_from_text
 
 _CHANNELS = (ChannelType.WEB, ChannelType.MOBILE)
+#: The types of the name and the index of an mbox.
+_TYPES = (str, int)
 _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
 #: The API accepts session ids of 1 to 128 printable characters, without space, ``?`` and ``/``.
 _SESSION = re.compile(r"[^\s?/]{1,128}")
@@ -53,51 +55,66 @@ _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
 
 
-class SessionIdentity(NamedTuple):
-    """The session and the device of a visitor."""
-
-    session_id: str
-    #: The device id from the cookie.
-    cookie_id: Optional[str]
+_NO_VALUES = VisitorValues()
+_NO_CLOUD = ExperienceCloud()
+_SERVER_SIDE_LOGGING = AnalyticsRequest(logging=LoggingType.SERVER_SIDE)
 
 
-class PreparedRequest(NamedTuple):
+class PreparedRequest:
     """A request with its defaults filled in, and what else its call needs."""
 
-    request: DeliveryRequest
-    session: SessionIdentity
-    cluster: Optional[str]
-    #: Whether the visitor's cookie, id or hint chose the cluster.
-    is_steered: bool
-    #: The number of the visitor's hints that were invalid.
-    refused_hints: int
-    #: The state that the page's VisitorAPI.js takes over, for the envelope.
-    visitor_state: Optional[Mapping[str, Any]]
-    #: Generates further ids for this call.
-    ids: UuidGenerator
+    __slots__ = ("cluster", "ids", "is_steered", "refused_hints", "request", "session_id", "visitor_state")
+
+    def __init__(  # noqa: PLR0917 - one for each attribute
+        self,
+        request: DeliveryRequest,
+        session_id: str,
+        cluster: Optional[str],
+        is_steered: bool,
+        refused_hints: int,
+        visitor_state: Optional[Mapping[str, Any]],
+        ids: UuidGenerator,
+    ) -> None:
+        self.request = request
+        self.session_id = session_id
+        self.cluster = cluster
+        #: Whether the visitor's cookie, id or hint chose the cluster.
+        self.is_steered = is_steered
+        #: The number of the visitor's hints that were invalid.
+        self.refused_hints = refused_hints
+        #: The state that the page's VisitorAPI.js takes over, for the envelope.
+        self.visitor_state = visitor_state
+        #: Generates further ids for this call.
+        self.ids = ids
+
+    def with_request(self, request: DeliveryRequest) -> "PreparedRequest":
+        """Return a copy with another request."""
+        session_id, refused_hints, state = self.session_id, self.refused_hints, self.visitor_state
+        return PreparedRequest(request, session_id, self.cluster, self.is_steered, refused_hints, state, self.ids)
 
 
 def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[str], log: Log) -> PreparedRequest:
     """Return the request of ``call`` with its defaults filled in."""
     given, visitor = call.request, call.visitor
     ids = UuidGenerator()
-    session = resolve_session(call, ids, log)
-    values = VisitorValues() if visitor is None else visitor_values(visitor)
+    session_id, cookie_id = resolve_session(call, ids, log)
+    values = _NO_VALUES if visitor is None else visitor_values(visitor)
     customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
-    identity = _visitor_id(given.id, session.cookie_id, values.cloud_id, known)
-    cluster, refused_hints = choose_cluster(session.cookie_id, identity.tnt_id, call.target_location_hint)
+    identity = _visitor_id(given.id, cookie_id, values.cloud_id, known)
+    cluster, refused_hints = choose_cluster(cookie_id, identity.tnt_id, call.target_location_hint)
     errors: List[OptionError] = []
+    execute, prefetch = given.execute, given.prefetch
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),
         id=identity,
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token),
-        context=_context(given.context),
+        context=complete_context(given.context),
         experience_cloud=_experience_cloud(given.experience_cloud, call, values),
-        execute=None if given.execute is None else _with_valid_mboxes(given.execute, "execute", errors, log),
-        prefetch=None if given.prefetch is None else _with_valid_mboxes(given.prefetch, "prefetch", errors, log),
+        execute=None if execute is None else _with_valid_mboxes(execute, "execute", errors, log),
+        prefetch=None if prefetch is None else _with_valid_mboxes(prefetch, "prefetch", errors, log),
         notifications=_notifications(given, ids, log) if given.notifications else None,
     )
     # The page takes over the visitor's own state, else the customer ids of the call.
@@ -106,29 +123,38 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         state = visitor_state(visitor)
     elif customers:
         state = _visitor_api_state(customers, settings.organization_id)
+    if errors:
+        _check_sends_something(request, errors)
     is_steered = cluster is not None
-    _check_sends_something(request, errors)
-    return PreparedRequest(request, session, cluster or client_hint, is_steered, refused_hints, state, ids)
+    return PreparedRequest(request, session_id, cluster or client_hint, is_steered, refused_hints, state, ids)
 
 
 # Session and visitor
 
 
-def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> SessionIdentity:
-    """Return the session and the device: a live session in the cookie, else the caller's session, else a new one."""
+def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> Tuple[str, Optional[str]]:
+    """Return the session id and the device id from the cookie.
+
+    The session is a live one in the cookie, else the caller's, else a new one.
+    """
     if not call.target_cookie and call.session_id is None:
-        return SessionIdentity(ids.next(), None)
+        return ids.next(), None
     parts = parse_target_cookie(call.target_cookie, epoch_seconds()) if call.target_cookie else {}
     session = parts.get(SESSION_ID_COOKIE) or call.session_id
     device = parts.get(DEVICE_ID_COOKIE)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         device = None
-    return SessionIdentity(ids.next() if session is None else _valid_session_id(session, log), device)
+    return ids.next() if session is None else _valid_session_id(session, log), device
+
+
+def is_valid_session_id(session: str) -> bool:
+    """Return whether the API accepts ``session``."""
+    return _SESSION.fullmatch(session) is not None and session.isprintable()
 
 
 def _valid_session_id(session: str, log: Log) -> str:
     """Return ``session``, or a uuid5 of it if the API would refuse it."""
-    if _SESSION.fullmatch(session) and session.isprintable():
+    if is_valid_session_id(session):
         return session
     log.info("A session id that the API would refuse was replaced by its uuid5")
     return uuid_from_text(session)
@@ -171,7 +197,7 @@ def _property(given: Optional[ModelProperty], default: Optional[str]) -> Optiona
     return ModelProperty(token=default) if default else None
 
 
-def _context(given: Optional[Context]) -> Context:
+def complete_context(given: Optional[Context]) -> Context:
     """Return the context with a channel that the API knows and, by default, this machine's offset from UTC."""
     own = given or Context(channel=ChannelType.WEB)
     if own.time_offset_in_minutes is None:
@@ -179,9 +205,14 @@ def _context(given: Optional[Context]) -> Context:
     return own if own.channel in _CHANNELS else copy_with(own, channel=ChannelType.WEB)
 
 
+def default_experience_cloud() -> ExperienceCloud:
+    """Return the values for a request without values for the Experience Cloud: server-side logging."""
+    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING))
+
+
 def _experience_cloud(given: Optional[ExperienceCloud], call: Call, values: VisitorValues) -> ExperienceCloud:
     if given is None and call.visitor is None:
-        return ExperienceCloud(analytics=AnalyticsRequest(logging=LoggingType.SERVER_SIDE))
+        return default_experience_cloud()
     own = given or ExperienceCloud()
     analytics = _analytics(own.analytics, call)
     return copy_with(own, audience_manager=_audience_manager(own.audience_manager, values), analytics=analytics)
@@ -205,8 +236,13 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
 
 def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) -> None:
     """Raise the first of the errors of mboxes that were left out, if the request asks for nothing without them."""
-    if errors and not (request.execute or request.prefetch or request.notifications or request.telemetry):
+    if not (request.execute or request.prefetch or request.notifications or request.telemetry):
         raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
+
+
+def are_complete(mboxes: List[MboxRequest]) -> bool:
+    """Return whether each mbox has a name and an index of the usual types."""
+    return not [mbox for mbox in mboxes if (mbox.name.__class__, mbox.index.__class__) != _TYPES or not mbox.name]
 
 
 def _with_valid_mboxes(given: PartT, part: str, errors: List[OptionError], log: Log) -> Optional[PartT]:
@@ -224,6 +260,8 @@ def _mboxes(
     """
     if not given:
         return None
+    if are_complete(given):
+        return [*given]  # as in most calls
     named = []
     for position, mbox in enumerate(given):
         if mbox.name and isinstance(mbox.name, str):

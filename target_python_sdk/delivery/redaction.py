@@ -53,7 +53,7 @@ def _redacted(value: Json, field: str, free: bool = False) -> Json:
 
 def personal_values(prepared: PreparedRequest) -> Set[str]:
     """Return the session id, the visitor's ids, addresses and parameters of a request."""
-    texts = [prepared.session.session_id, *_personal_texts(prepared.request.to_json(), False)]
+    texts = [prepared.session_id, *_personal_texts(prepared.request.to_json(), False)]
     return {text for text in texts if text.strip()}
 
 

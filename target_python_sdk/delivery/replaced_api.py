@@ -58,7 +58,7 @@ def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: 
     query = parse_qs(urlsplit(request.target).query)
     return ReplacedCall(
         ims_org_id=query["imsOrgId"][0],
-        session_id=prepared.session.session_id,
+        session_id=prepared.session_id,
         delivery_request=prepared.request,
         version=query["version"][0] if "version" in query else None,
         host=f"{request.origin.scheme}://{request.origin.host_header}",

@@ -52,7 +52,7 @@ def message_from_options(options: "Union[CallOptions, Mapping[str, Any], None]",
         reject("callback", "None", problem="a message cannot contain a callback")
     check_notifications(call.request)
     prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
-    message = message_from_request(prepared.request, prepared.session.session_id)
+    message = message_from_request(prepared.request, prepared.session_id)
     if prepared.cluster is not None:
         message["location_hint"] = prepared.cluster
     if call.timeout:

@@ -171,12 +171,14 @@ def _edge_rules(locations: Mapping[str, Sequence[CompiledRule]]) -> Json:
 
 
 def _edge_rule(rule: CompiledRule) -> Json:
+    document = rule.document
+    consequence = document.get("consequence") or {}
     meta = {"activity.id": rule.activity.id, "experience.id": 0, **rule.meta}
-    share = share_from_condition(rule.document.get("condition"))
+    share = share_from_condition(document.get("condition"))
     if share is not None:
         meta[SHARE_TOKEN] = list(share)
     options = [
         {**option, "content": NO_CONTENT} if option.get("type") is None and option.get("content") is None else option
-        for option in rule.consequence.get("options") or ()
+        for option in consequence.get("options") or ()
     ]
-    return {**rule.document, "meta": meta, "consequence": {**rule.consequence, "options": options}}
+    return {**document, "meta": meta, "consequence": {**consequence, "options": options}}

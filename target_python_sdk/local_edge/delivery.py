@@ -70,9 +70,14 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
     details = _AnswerDetails(content, visitor, bool(analytics and analytics.logging == LoggingType.CLIENT_SIDE))
     for mode in ("execute", "prefetch"):
         details.add_edge_fields(response.get(mode, {}), mode)
+    for view in reversed((request.prefetch and request.prefetch.views) or ()):
+        for decided in response["prefetch"].get("views", ()):
+            # Activities have no keys, so a view has the key of the request.
+            if view.key and view.name in (None, decided["name"]):
+                decided["key"] = view.key
     if request.notifications is not None:
         response["notifications"] = [{"id": notification.id} for notification in request.notifications]
-    tokens = [token for notification in decision.notifications for token in notification.tokens or ()]
+    tokens = [token for display in decision.displays for token in display.tokens]
     return EdgeAnswer(response, [content.events[token] for token in tokens])
 
 

@@ -54,12 +54,15 @@ class TargetCookie(TypedDict):
     """The same as ``maxAge``, under the documented name."""
 
 
-class _StaleMeta(TypedDict, total=False):
+class _OptionalMeta(TypedDict, total=False):
     stale: bool
     """True if the rule artifact is a saved copy that no download has confirmed yet; otherwise absent."""
 
+    ignored: List[str]
+    """The parts of the request that had no effect on-device: ``qa_mode``, ``preview``; otherwise absent."""
 
-class ResponseMeta(_StaleMeta):
+
+class ResponseMeta(_OptionalMeta):
     """Metadata of the decisions."""
 
     decisioning_method: str
@@ -169,7 +172,6 @@ class TargetDeliveryResponse(Dict[str, Any]):
         session_id: Optional[str] = None,
         **_: Any,
     ) -> None:
-        super().__init__()
         self["visitor_state"] = visitor_state
         if request is not None:
             self["request"] = request
@@ -190,7 +192,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         self.session_id = session_id
         """The session id of the call. It is only an attribute, because ``target_cookie`` contains it already."""
         self.error: Optional[Exception] = None
-        """The reason why there are no offers, if the call failed and the option ``on_error`` is ``default``."""
+        """The error of a call that failed with ``on_error="default"``, or of the edge in a hybrid call."""
 
     def offer(self, mbox: str, index: Optional[int] = None) -> Offer:
         """Return the offer for an mbox, falsy if there is none.

@@ -14,7 +14,7 @@ results are those of json-logic-js, without ``log``. Three differences protect a
   that are never evaluated.
 * Data is never run as a rule, and only its own properties can be read. If JavaScript would throw because of the data,
   the operation evaluates to None or False.
-* The work of an evaluation is limited.
+* The work of an evaluation is limited, and so is that of all evaluations of a decision, if the data has ``limits``.
 
 Pass the same ``ClosureCache`` for all rules of an artifact, so that common parts are compiled once.
 
@@ -28,13 +28,23 @@ from target_tools.errors import InvalidRule, escape_text
 from target_tools.rules.fast_paths import FAST_PATHS, compile_range
 from target_tools.rules.javascript import Value, to_boolean
 from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS, Budget
-from target_tools.rules.operators import OPERATORS, ClosureCache, Evaluate, constant, operator_evaluator
+from target_tools.rules.operators import (
+    OPERATORS,
+    ClosureCache,
+    Evaluate,
+    check_time,
+    constant,
+    operator_evaluator,
+)
 
 #: The maximum nesting of a rule.
 MAX_DEPTH = 100
 #: The maximum number of operations, arrays and values in a rule. Values in an array without operations count a
 #: sixteenth; text counts one more per 1,024 characters.
 MAX_NODES = 10000
+
+#: The number of parts between two checks of the time in a long rule.
+CHECKED_NODES = 64
 
 #: Evaluates a condition for some data.
 Condition = Callable[[Any], bool]
@@ -49,8 +59,8 @@ def compile_rule(rule: Value, cache: Optional[ClosureCache] = None) -> Evaluate:
     """Return a function that evaluates ``rule`` for some data.
 
     The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. If an
-    evaluation exceeds its limits, it raises ``InvalidRule``, and no other exception. Raises ``InvalidRule`` for an
-    invalid rule.
+    evaluation exceeds its limits, it raises ``InvalidRule`` or what ``limits.check_time`` of the data raises, and no
+    other exception. Raises ``InvalidRule`` for an invalid rule.
     """
     return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 
@@ -77,14 +87,24 @@ def _operator_and_arguments(rule: Mapping[str, Value]) -> Tuple[str, Sequence[Va
     return name, arguments if isinstance(arguments, (list, tuple)) else (arguments,)
 
 
+def _with_check_of_time(evaluate: Evaluate) -> Evaluate:
+    def checked(data: Value) -> Value:
+        check_time(data)
+        return evaluate(data)
+
+    return checked
+
+
 class _RuleCompiler:
     """Compiles one rule. Counts its nodes, and creates a budget for its evaluations if it needs one."""
 
-    __slots__ = ("budget", "cache", "nodes")
+    __slots__ = ("budget", "cache", "checked_nodes", "nodes")
 
     def __init__(self, cache: ClosureCache) -> None:
         self.cache = cache
         self.nodes = 0
+        #: The number of parts at the last check of the time.
+        self.checked_nodes = 0
         self.budget: Optional[Budget] = None
 
     def compile_rule(self, rule: Value) -> Evaluate:
@@ -99,7 +119,13 @@ class _RuleCompiler:
         if not isinstance(rule, dict):
             return self._compile_array(rule, depth)
         self._count_nodes(1)
-        return self._compile_operation(rule, depth) if len(rule) == 1 else constant(rule)
+        if len(rule) != 1:
+            return constant(rule)
+        evaluate = self._compile_operation(rule, depth)
+        if self.nodes - self.checked_nodes < CHECKED_NODES:
+            return evaluate
+        self.checked_nodes = self.nodes
+        return _with_check_of_time(evaluate)
 
     def _compile_constant(self, value: Value) -> Evaluate:
         if not isinstance(value, str):

@@ -1,19 +1,25 @@
-"""JSON-logic's operators that loop or grow a value, and the budget that limits them.
+"""JSON-logic's operators that loop or grow a value, and the limits of evaluations.
 
 The cost of all other operators is proportional to the length of the rule. The cost of these multiplies: nested loops,
 or a ``reduce`` that doubles a text. So each evaluation has a budget of steps. Evaluating one part of a rule for one
-item costs a step, and more if the item is large. Rules without these operators have no budget and no overhead.
+item costs a step, and more if the item is large. Short rules without these operators have no budget and no overhead.
+
+The data of a rule can have an attribute ``limits``, which the evaluations of one decision share: the steps that are
+left for all of them, and their deadline. Loops and long rules check the time.
 """
 
 import threading
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import ARRAY, Value, from_code_units, is_nullish, to_string
-from target_tools.rules.operators import Arguments, Evaluate, constant, is_truthy, pad_arguments
+from target_tools.rules.operators import Arguments, Evaluate, Limits, constant, is_truthy, pad_arguments
 
-#: The steps of one evaluation.
+#: The steps of one evaluation, and of all evaluations of a decision.
 MAX_STEPS = 100000
+MAX_DECISION_STEPS = 1000000
+#: The steps between two checks of the time.
+CHECK_INTERVAL = 1000
 #: Characters that cost one step.
 CHARACTERS_PER_STEP = 64
 
@@ -22,21 +28,43 @@ class Budget(threading.local):
     """The remaining steps of the current evaluation, separately for each thread."""
 
     left = 0
+    #: The steps that the evaluation began with, and the remaining steps at the next check of the time.
+    _granted, _next_check = 0, 0
+    _limits: Optional[Limits] = None
 
     def wrap(self, evaluate: Evaluate) -> Evaluate:
-        """Return a closure that resets the budget before each evaluation."""
+        """Return a closure that resets the budget for each evaluation."""
 
         def bounded(data: Value) -> Value:
-            self.left = MAX_STEPS
-            return evaluate(data)
+            limits: Optional[Limits] = getattr(data, "limits", None)
+            granted = MAX_STEPS if limits is None else min(MAX_STEPS, limits.steps_left)
+            # A signal handler can evaluate the same rule during an evaluation.
+            outer = self.left, self._granted, self._next_check, self._limits
+            self.left = self._granted = granted
+            self._next_check, self._limits = granted - CHECK_INTERVAL, limits
+            try:
+                return evaluate(data)
+            finally:
+                if limits is not None:
+                    limits.steps_left -= granted - max(0, self.left)
+                self.left, self._granted, self._next_check, self._limits = outer
 
         return bounded
 
     def spend(self, steps: int) -> None:
-        """Spend ``steps``. Raises ``InvalidRule`` if too few are left."""
+        """Spend ``steps``. Raises ``InvalidRule`` if too few are left, and an error if the time is up."""
         self.left -= steps
+        if self.left < self._next_check or self.left < 0:
+            self._check()
+
+    def _check(self) -> None:
         if self.left < 0:
+            if self._granted < MAX_STEPS:
+                raise InvalidRule(f"the rules of a call take more than {MAX_DECISION_STEPS} steps")
             raise InvalidRule(f"the evaluation of a rule takes more than {MAX_STEPS} steps")
+        if self._limits is not None:
+            self._limits.check_time()
+        self._next_check = self.left - CHECK_INTERVAL
 
     def cost_of(self, value: Value) -> int:
         """Return the steps for ``value``, by its length and items. Stops counting when the budget is spent."""

@@ -7,7 +7,7 @@ evaluate only some of their arguments, or read the data.
 import math
 from functools import lru_cache, reduce
 from operator import add
-from typing import Any, Callable, Dict, Hashable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Protocol, Sequence, Tuple
 
 from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import (
@@ -33,25 +33,47 @@ from target_tools.rules.javascript import (
     to_string,
 )
 
+#: Operations on a longer text check the time.
+LONG_TEXT = 4096
+
 #: Evaluates a compiled rule for some data.
 Evaluate = Callable[[Any], Value]
 Arguments = Sequence[Evaluate]
 Operator = Callable[[Arguments], Evaluate]
 
 
+class Limits(Protocol):
+    """The limits that the evaluations of one decision share."""
+
+    steps_left: int
+
+    def check_time(self) -> None:
+        """Raise an error if the time of the decision is up."""
+        ...
+
+
+def check_time(data: Value) -> None:
+    """Raise an error if ``data`` belongs to a decision whose time is up."""
+    limits: Optional[Limits] = getattr(data, "limits", None)
+    if limits is not None:
+        limits.check_time()
+
+
 #: Maximum number of closures in a cache. The least recently used are dropped.
-MAX_CACHED = 4096
+MAX_CACHED = 512
 
 
 class ClosureCache:
     """Caches closures. Rules can share them because they have no state."""
 
-    __slots__ = ("get",)
+    __slots__ = ("clear", "get")
 
     def __init__(self) -> None:
         #: ``get(make, *arguments)`` returns ``make(*arguments)``, cached by the arguments and their types. 1, 1.0 and
         #: True have separate entries; 0.0 and -0.0 share one.
-        self.get = lru_cache(MAX_CACHED, typed=True)(_call)
+        self.get = cached = lru_cache(MAX_CACHED, typed=True)(_call)
+        #: Empties the cache.
+        self.clear: Callable[[], None] = cached.cache_clear
 
 
 def _call(make: Callable[..., Evaluate], *arguments: Hashable) -> Evaluate:
@@ -224,6 +246,18 @@ def _at_most(low: Value, middle: Value, high: Value) -> bool:
     return less_or_equal(low, middle) and (high is UNDEFINED or less_or_equal(middle, high))
 
 
+def _in(arguments: Arguments) -> Evaluate:
+    item, container = pad_arguments(arguments, 2)
+
+    def contained(data: Value) -> bool:
+        value, whole = item(data), container(data)
+        if isinstance(whole, str) and len(whole) > LONG_TEXT:
+            check_time(data)
+        return _is_in(value, whole)
+
+    return contained
+
+
 def _is_in(item: Value, container: Value) -> bool:
     if isinstance(container, str):
         return bool(container) and contains(container, to_string(item))
@@ -274,8 +308,19 @@ def _sort_key(number: float) -> Tuple[float, float]:
 # Text
 
 
-def _substr(text: Value, start: Value, length: Value) -> str:
-    source = to_string(text)
+def _substr(arguments: Arguments) -> Evaluate:
+    text, start, length = pad_arguments(arguments, 3)
+
+    def part(data: Value) -> str:
+        source = to_string(text(data))
+        if len(source) > LONG_TEXT:
+            check_time(data)
+        return _part_of(source, start(data), length(data))
+
+    return part
+
+
+def _part_of(source: str, start: Value, length: Value) -> str:
     if isinstance(length, (int, float)) and length < 0:
         rest = substr(source, start)
         return substr(rest, 0, len(code_units(rest)) + length)
@@ -302,7 +347,7 @@ OPERATORS: Dict[str, Operator] = {
     "<=": _ternary(_at_most),
     ">": _binary(greater_than),
     ">=": _binary(greater_or_equal),
-    "in": _binary(_is_in),
+    "in": _in,
     "+": _variadic(_sum),
     "*": _product,
     "-": _binary(_difference),
@@ -310,7 +355,7 @@ OPERATORS: Dict[str, Operator] = {
     "%": _binary(remainder),
     "max": _variadic(_max),
     "min": _variadic(_min),
-    "substr": _ternary(_substr),
+    "substr": _substr,
 }
 
 

@@ -240,15 +240,14 @@ _set_fields = Model.__dict__["__dict__"].__set__
 
 def _create(cls: Type[ModelT], fields: Dict[str, Any]) -> ModelT:
     """Create a model from ``fields`` without validating them."""
-    model = cls.__new__(cls)
+    model = object.__new__(cls)
     _set_fields(model, fields)
     return model
 
 
 def copy_with(model: ModelT, /, **changes: Any) -> ModelT:
     """Return a copy with ``changes``, without validating them."""
-    cls = model.__class__
-    copy = cls.__new__(cls)
+    copy = object.__new__(model.__class__)
     _set_fields(copy, {**model.__dict__, **changes})
     return copy
 

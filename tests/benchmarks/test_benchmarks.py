@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.figure import Figure, Goal, table
 from benchmarks.process import ROOT, LineProcess, ProcessFailed, clean_environment
+from benchmarks.record import distance, draw, with_output
 from benchmarks.server import request_size
 from benchmarks.worker import seconds_for
 from benchmarks.workload import ANSWER
@@ -25,13 +26,25 @@ ROWS = (
     "import: time ",
     "import: resident memory ",
 )
-DECISIONS = (
-    "decision: A/B test, prefetch ",
-    "decision: A/B test, execute ",
-    "decision: A/B test, execute, notified ",
-    "decision: page load, 24 rules ",
-)
-WITHOUT_PEERS = ("--no-1.1.0", "--no-Node.js", "--no-optimizely", "--no-valgrind")
+_BOTH = ["1.1.0", "Node.js"]
+_THREE = ["speedups", *_BOTH]
+_FIELD = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
+#: The rows that need other libraries, and the options that leave them out.
+NOT_RUN = {
+    "decision: A/B test, prefetch": _BOTH,
+    "decision: A/B test, prefetch, speedups": ["speedups"] * 2,
+    "decision: A/B test, execute": _BOTH,
+    "decision: A/B test, execute, notified": _BOTH,
+    "decision: page load, 24 rules": _BOTH,
+    "decision: page load, 24 rules, speedups": ["speedups"] * 2,
+    "decision: 100 activities on one mbox, speedups": ["speedups"],
+    "flag: get_attributes": _FIELD,
+    "flag: get_attributes, speedups": ["speedups"],
+    "start: first decision, 10 activities": _THREE,
+    "call: p99 in a busy sync worker": ["1.1.0"],
+    "call: p99 in an event loop": ["1.1.0"],
+}
+WITHOUT_PEERS = [f"--no-{peer}" for peer in ("1.1.0", "Node.js", "valgrind", "speedups", *_FIELD)]
 REQUEST = b"POST /rest HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -94,6 +107,36 @@ def test_a_figure_as_json_contains_every_round() -> None:
     assert (found["ours"], found["theirs"], found["comparison"]) == ([1.0, 3.0], [2.0, 2.0], 1.0)
     missing = Figure("name", "ms", "peer", not_run="why").as_json()
     assert (missing["comparison"], missing["not_run"]) == (None, "why")
+
+
+def test_the_distance_from_a_goal_is_more_than_1_if_it_is_reached() -> None:
+    faster = Figure("name", "calls/s", "peer", (30.0,), (10.0,), Goal(2.0, at_least=True))
+    shorter = Figure("name", "us", "peer", (10.0,), (30.0,), Goal(1.0, at_least=False))
+    assert (distance(faster), distance(shorter)) == (1.5, 3.0)
+
+
+def test_the_page_gets_the_output_of_the_run() -> None:
+    page = "before\n<!-- output of make bench: begin -->\nold\n<!-- output of make bench: end -->\nafter\n"
+    found = with_output(page, "![picture](performance.svg)\n\n", "a \\1 row")
+    assert found.startswith("before\n<!--") and found.endswith("-->\nafter\n")
+    assert "![picture](performance.svg)" in found and "```text\na \\1 row\n```" in found and "old" not in found
+
+
+def test_the_picture_names_every_figure_with_a_goal(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: " + installing("bench"))
+    goal = Goal(2.0, at_least=True)
+    figures = [
+        Figure("fast", "calls/s", "1.1.0", (30.0,), (10.0,), goal),
+        Figure("slow", "calls/s", "1.1.0", (10.0,), (10.0,), goal),
+        Figure("missing", "calls/s", "1.1.0", goal=goal, not_run="why"),
+        Figure("aimless", "calls/s", "1.1.0", (10.0,), (10.0,)),
+    ]
+    draw(tmp_path / "picture.svg", {"date": "2026-01-01", "python": "CPython"}, figures)
+    picture = (tmp_path / "picture.svg").read_bytes()
+    assert all(text in picture for text in (b"fast / 1.1.0", b"slow / 1.1.0", b"3.00 (&gt;= 2.00)"))
+    assert b"missing" not in picture and b"aimless" not in picture
+    draw(tmp_path / "again.svg", {"date": "2026-01-01", "python": "CPython"}, figures)
+    assert (tmp_path / "again.svg").read_bytes() == picture
 
 
 @pytest.mark.parametrize(
@@ -185,10 +228,9 @@ def test_the_error_of_a_failed_process_is_reported() -> None:
 
 
 @pytest.mark.server
-def test_a_small_run_prints_and_writes_every_figure(tmp_path: Path) -> None:
+def test_a_small_run_prints_and_records_every_figure(tmp_path: Path) -> None:
     pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))
-    file = tmp_path / "figures.json"
-    words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--json", str(file)]
+    words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--record", str(tmp_path)]
     done = run_benchmarks(*words)
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()
@@ -199,16 +241,17 @@ def test_a_small_run_prints_and_writes_every_figure(tmp_path: Path) -> None:
     (many, *_) = [row for row in rows if row.startswith("callbacks: 200 in flight")]
     assert many.endswith("left out by --no-1.1.0")
     assert any(row.startswith("callbacks: to a worker and back") and row.endswith("reached") for row in rows)
-    for name in DECISIONS:
-        reasons = [row.rpartition("left out by ")[2] for row in rows if row.startswith(name)]
-        assert reasons == ["--no-1.1.0", "--no-Node.js"]
-    for name in ("decision: among 20 activities", "artifact: compiling 20 activities"):
+    for name in ("decision: 20 mboxes, 20 activities ", "artifact: compiling 20 activities "):
         assert next(row for row in rows if row.startswith(name)).endswith("reached")
-    assert next(row for row in rows if row.startswith("flag: ")).endswith("left out by --no-optimizely")
-    found = json.loads(file.read_text(encoding="utf-8"))
-    assert any(row.startswith("import: all names of 1.1.0") for row in rows)
-    assert len(found["figures"]) == 2 * (len(ROWS) + len(DECISIONS)) + 6
-    assert set(found["machine"]) >= {"cpu", "cores", "python", "urllib3"}
+    for name, reasons in NOT_RUN.items():
+        found = [row.rpartition("left out by --no-")[2] for row in rows if row.startswith(f"{name} ")]
+        assert (name, found) == (name, reasons)
+    recorded = json.loads((tmp_path / "performance.json").read_text(encoding="utf-8"))
+    named = [figure["name"] for figure in recorded["figures"]]
+    assert [name for name in named if not any(row.startswith(f"{name} ") for row in rows)] == []
+    for name in ("import: all names of 1.1.0", "memory: per preforked worker, 10 activities"):
+        assert any(row.startswith(f"{name} ") for row in rows)
+    assert set(recorded["machine"]) >= {"date", "cpu", "cores", "python", "urllib3"}
 
 
 @pytest.mark.process

@@ -14,18 +14,19 @@ from benchmarks.artifacts import (
     PARAMETERS,
     Visit,
     contents,
+    crowded_mbox,
     many_tests,
     one_test,
     page_of_24_rules,
     visitors,
 )
-from benchmarks.decisioning import Workload, _compare_decisions, _settings, interleaved
+from benchmarks.decisioning import Workload, _compare_decisions, decision_settings, interleaved
 from benchmarks.peers import node_release
 from benchmarks.plan import NotRun, Plan
 from benchmarks.process import LineProcess, ProcessFailed
 
 LEFT_OUT = NotRun("left out")
-TINY = Plan(2, 1, 0.1, 5, 20, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT)
+TINY = Plan(2, 1, 0.1, 5, 20, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT, {})
 
 #: A stub of the SDK for Node.js that returns CONTENT.
 NODE_SDK = """
@@ -46,7 +47,7 @@ def worker(tmp_path: Path, document: Dict[str, Any], visit: Visit) -> LineProces
     """Start a worker of this checkout."""
     file = tmp_path / "artifact.json"
     file.write_text(json.dumps(document), encoding="utf-8")
-    return LineProcess(sys.executable, "benchmarks.decision_worker", _settings("sdk", file, visit))
+    return LineProcess(sys.executable, "benchmarks.decision_worker", decision_settings("ours", file, visit))
 
 
 def node_worker(tmp_path: Path, content: str, mode: str) -> LineProcess:
@@ -60,7 +61,7 @@ def node_worker(tmp_path: Path, content: str, mode: str) -> LineProcess:
     (package / "index.js").write_text(f"const CONTENT = {json.dumps(content)};{NODE_SDK}", encoding="utf-8")
     file = tmp_path / "artifact.json"
     file.write_text(json.dumps(one_test()), encoding="utf-8")
-    settings = dict(_settings("sdk", file, Visit(mode, "home-hero")), folder=str(tmp_path))
+    settings = dict(decision_settings("ours", file, Visit(mode, "home-hero")), folder=str(tmp_path))
     return LineProcess(str(node), "benchmarks/node_worker.js", settings)
 
 
@@ -79,6 +80,7 @@ def test_artifacts_have_the_expected_number_of_rules() -> None:
     assert len(rule_mboxes(page_of_24_rules())) == 24
     assert len(set(rule_mboxes(many_tests(30)))) == 30
     assert len(rule_mboxes(many_tests(30))) == 60
+    assert rule_mboxes(crowded_mbox(100)) == ["crowded"] * 100
 
 
 @pytest.mark.server
@@ -125,7 +127,7 @@ def test_the_worker_for_node_answers_like_ours(tmp_path: Path, mode: str) -> Non
 
 @pytest.mark.server
 def test_a_peer_with_different_decisions_is_named(tmp_path: Path) -> None:
-    workload = Workload("decision", one_test, Visit("prefetch", "home-hero"), {})
+    workload = Workload("decision", one_test, Visit("prefetch", "home-hero"), {}, {})
     (tmp_path / "node").mkdir()
     with node_worker(tmp_path / "node", "decided", "prefetch") as node:
         with worker(tmp_path, one_test(), workload.visit) as ours:

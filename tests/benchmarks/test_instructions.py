@@ -24,10 +24,13 @@ def test_startup_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(valgrind: str, arguments: "list[str]", folder: Path) -> int:
         if arguments[0] == "-c":
             return 1_000 + (500 if "TargetClient" in arguments[1] else 0)
-        return 2_000 + {"call": 30, "decision": 4}[arguments[2]] * int(arguments[3])
+        each = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7}[arguments[2]]
+        return 2_000 + each * int(arguments[3])
 
     monkeypatch.setattr(instructions, "_count", count)
-    assert count_instructions("valgrind", Path(), 10) == {"call": 30, "decision": 4, "import": 500}
+    counts = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7, "import": 500}
+    assert count_instructions("valgrind", Path(), 10) == counts
+    assert count_instructions("valgrind", Path(), 10, ["flag"]) == {"flag": 7}
 
 
 def test_without_valgrind_the_reason_is_printed(
@@ -37,7 +40,7 @@ def test_without_valgrind_the_reason_is_printed(
     assert instructions.main([]) == 0
     assert "valgrind is not installed" in capsys.readouterr().out
     missing = NotRun("valgrind is not installed")
-    plan = Plan(1, 1, 0.1, 1, 1, missing, missing, missing, missing)
+    plan = Plan(1, 1, 0.1, 1, 1, missing, missing, missing, missing, missing, {})
     assert figures(plan).notes == ["instructions: not counted, valgrind is not installed."]
 
 
@@ -47,7 +50,7 @@ def test_rows_have_the_ratio_to_another_commit() -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("workload", ["call", "decision"])
+@pytest.mark.parametrize("workload", ["call", "decision", "executed", "page", "flag"])
 def test_a_workload_runs(workload: str) -> None:
     worker = [sys.executable, "benchmarks/instruction_worker.py", str(ROOT), workload, "2"]
     done = subprocess.run(
@@ -64,6 +67,12 @@ def test_a_workload_uses_the_packages_of_the_given_folder(tmp_path: Path) -> Non
     )
     assert done.returncode == 1
     assert "imported the SDK from" in done.stderr
+
+
+def test_an_unknown_workload_is_an_error(capsys: "pytest.CaptureFixture[str]") -> None:
+    with pytest.raises(SystemExit):
+        instructions.main(["--only", "flags"])
+    assert "expected names out of" in capsys.readouterr().err
 
 
 @pytest.mark.process

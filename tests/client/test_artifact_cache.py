@@ -394,3 +394,96 @@ def test_readers_never_see_a_partially_written_file(tmp_path):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def cached_in(folder):
+    """Return whether a copy is saved in ``folder`` and read again."""
+    cache = cache_at(folder / "file")
+    cache.save(None, BODY)
+    return cache.load() is not None
+
+
+#: A group that no test process belongs to.
+FOREIGN = 54321
+
+
+def owners(monkeypatch, path, uid=None, gid=None):
+    """Let ``path`` appear to have this owner or group, as only root could set them."""
+    genuine = os.stat(str(path))
+    real_stat, real_lstat, real_fstat = os.stat, os.lstat, os.fstat
+
+    def changed(status):
+        if (status.st_dev, status.st_ino) != (genuine.st_dev, genuine.st_ino):
+            return status
+        values = list(status[:10])
+        values[4] = status.st_uid if uid is None else uid
+        values[5] = status.st_gid if gid is None else gid
+        return os.stat_result(values)
+
+    monkeypatch.setattr(os, "stat", lambda *args, **more: changed(real_stat(*args, **more)))
+    monkeypatch.setattr(os, "lstat", lambda *args, **more: changed(real_lstat(*args, **more)))
+    monkeypatch.setattr(os, "fstat", lambda *args: changed(real_fstat(*args)))
+
+
+@posix
+@pytest.mark.parametrize(
+    ("mode", "foreign_group", "is_used"),
+    [
+        (0o755, True, True),
+        (0o775, False, True),  # its members are trusted
+        (0o775, True, False),
+        (0o2770, False, True),
+        (0o777, False, False),
+        (0o1777, False, True),  # others cannot replace the file
+        (0o1775, True, True),
+    ],
+    ids=lambda value: oct(value) if isinstance(value, int) and not isinstance(value, bool) else str(value),
+)
+def test_a_folder_is_used_only_if_others_cannot_replace_files(tmp_path, monkeypatch, mode, foreign_group, is_used):
+    os.chmod(str(tmp_path), mode)
+    if foreign_group:
+        owners(monkeypatch, tmp_path, gid=FOREIGN)
+    assert cached_in(tmp_path) is is_used
+    assert os.path.exists(str(tmp_path / "file")) is is_used
+
+
+@posix
+@pytest.mark.parametrize(("owner", "is_used"), [(0, True), (FOREIGN, False)])
+def test_a_folder_of_another_user_is_not_used_but_one_of_root_is(tmp_path, monkeypatch, owner, is_used):
+    owners(monkeypatch, tmp_path, uid=owner)
+    assert cached_in(tmp_path) is is_used
+
+
+@posix
+def test_a_copy_in_a_folder_that_became_writable_for_others_is_not_read(tmp_path):
+    lines = RecordingLogger()
+    cache = cache_at(tmp_path / "file", lines=lines)
+    cache.save(None, BODY)
+    os.chmod(str(tmp_path), 0o777)
+    assert cache.load() is None
+    assert len(lines.lines) == 1 and str(tmp_path) in lines.lines[0] and "writable by anyone" in lines.lines[0]
+
+
+@posix
+@pytest.mark.parametrize(("foreign_group", "is_read"), [(False, True), (True, False)])
+def test_a_file_that_a_group_may_write_to_is_read_if_it_is_a_group_of_the_process(
+    tmp_path, monkeypatch, foreign_group, is_read
+):
+    cache_at(tmp_path / "file").save(None, BODY)
+    os.chmod(str(tmp_path / "file"), 0o660)
+    if foreign_group:
+        owners(monkeypatch, tmp_path / "file", gid=FOREIGN)
+    lines = RecordingLogger()
+    assert (cache_at(tmp_path / "file", lines=lines).load() is not None) is is_read
+    assert is_read or "group of which this process is no member" in lines.lines[0]
+
+
+@posix
+def test_all_missing_folders_are_created_for_this_user_only(tmp_path):
+    before = os.umask(0)
+    try:
+        assert cached_in(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    for folder in ("a", "a/b", "a/b/c"):
+        assert stat.S_IMODE(os.stat(str(tmp_path / folder)).st_mode) == 0o700

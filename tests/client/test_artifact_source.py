@@ -20,7 +20,7 @@ from target_python_sdk import TargetClient
 from target_python_sdk.artifact import source as artifact_source
 from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.artifact.update import CurrentArtifact
-from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.artifact import Artifact, parse_document
 from target_python_sdk.errors import ArtifactNotAvailable, HttpStatusError, InvalidArtifact, OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import Geo
@@ -41,10 +41,15 @@ class Compiled:
         self.document = document
         self.shown = document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"]
         self.skipped_rules = document.get("leftOut", ())
+        self.is_empty = False
         self.meta = {}
 
+    def prepare(self, previous):
+        """Compile no rules, unlike an artifact."""
 
-def compile_artifact(document):
+
+def load_artifact(text):
+    document = parse_document(text)
     if not isinstance(document, dict) or document.get("version") != "1.0.0":
         raise InvalidArtifact("not of this version")
     return Compiled(document)
@@ -79,12 +84,12 @@ def sources():
     """Return a function that creates sources. They are stopped after the test."""
     made = []
 
-    def make(cdn=None, inherited=None, compile_with=compile_artifact, events=None, settings=None, **given):
+    def make(cdn=None, inherited=None, load_with=load_artifact, events=None, settings=None, **given):
         polling = given.pop("polling_interval", 20)
         settings = settings or settings_for(cdn, polling_interval=polling, **given)
         transport = Transport(TransportSettings())
         send = RetryingSender(transport.send, RetryPolicy(attempts=1))
-        source = ArtifactSource(settings, compile_with, send, Log(), events or EventRecorder(), inherited)
+        source = ArtifactSource(settings, load_with, send, Log(), events or EventRecorder(), inherited)
         made.append((source, transport))
         return source
 
@@ -421,13 +426,14 @@ class GreenletExit(BaseException):
     ids=repr,
 )  # fmt: skip
 def test_polling_continues_after_any_exception_of_the_compiler(cdn, sources, error, caplog):
-    def broken(document):
-        if document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"] == "bad":
+    def broken(text):
+        loaded = load_artifact(text)
+        if loaded.shown == "bad":
             raise error
-        return compile_artifact(document)
+        return loaded
 
     recorder = EventRecorder()
-    source = sources(cdn, compile_with=broken, events=recorder)
+    source = sources(cdn, load_with=broken, events=recorder)
     source.start()
     assert source.wait(20)
     cdn.reply = good("bad")
@@ -668,7 +674,7 @@ def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, repl
     cdn.reply = reply
     transport = Transport(TransportSettings())
     settings = settings_for(cdn, polling_interval=60000)
-    source = ArtifactSource(settings, compile_artifact, transport.send, Log(), EventRecorder())
+    source = ArtifactSource(settings, load_artifact, transport.send, Log(), EventRecorder())
     source.start()
     poller, watched = source._poller, weakref.ref(source)
     assert eventually(lambda: cdn.request_headers)
@@ -920,7 +926,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
 def artifacts_in_memory(*contents):
     """Count the artifacts in memory with one of these offers. Artifacts of other tests do not count."""
     gc.collect()
-    documents = [str(one.document) for one in gc.get_objects() if type(one) is Artifact]
+    documents = [str(one.document()) for one in gc.get_objects() if type(one) is Artifact]
     return sum(any(offer in document for offer in contents) for document in documents)
 
 
@@ -950,7 +956,8 @@ def test_a_forked_child_frees_the_parents_artifact_after_a_newer_download(cdn):
 def test_a_forked_child_polls_when_the_parents_poll_was_due(sources):
     location = "https://cdn.example/rules.json"
     parent = sources(artifact_location=location, polling_interval=300000)
-    parent.current, parent._due = CurrentArtifact(compile_artifact(artifact()), '"1"'), time.monotonic() + 200
+    text = json.dumps(artifact()).encode()
+    parent.current, parent._due = CurrentArtifact(load_artifact(text), '"1"'), time.monotonic() + 200
     child = sources(inherited=parent, artifact_location=location, polling_interval=300000)
     assert (shown(child), child.current.etag) == ("<b>A</b>", '"1"')
     assert 150 < child._initial_delay() <= 200

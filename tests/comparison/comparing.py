@@ -99,11 +99,12 @@ def differences(theirs: Dict[str, Any], ours: Dict[str, Any]) -> List[Difference
     found: List[Difference] = []
     for scenario in sorted({*theirs, *ours}):
         pair = theirs.get(scenario, ABSENT), ours.get(scenario, ABSENT)
-        found.extend(Difference(scenario, *one) for one in _between("", *pair))
+        found.extend(Difference(scenario, *one) for one in between("", *pair))
     return found
 
 
-def _between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
+def between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
+    """Yield the place and both values of every difference between two JSON values."""
     if _kind(theirs) == _kind(ours) == CAUGHT:
         was, now = set(theirs[CAUGHT]), set(ours[CAUGHT])
         if was == now or (was < now and SDK_ERRORS & now):
@@ -111,10 +112,10 @@ def _between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
             ours = {**ours, CAUGHT: theirs[CAUGHT]}
     if isinstance(theirs, dict) and isinstance(ours, dict) and _kind(theirs) == _kind(ours):
         for key in sorted({*theirs, *ours}):
-            yield from _between(_under(place, key), theirs.get(key, ABSENT), ours.get(key, ABSENT))
+            yield from between(_under(place, key), theirs.get(key, ABSENT), ours.get(key, ABSENT))
     elif isinstance(theirs, list) and isinstance(ours, list) and _last(place) != CAUGHT:
         for index, was, now in _aligned(theirs, ours):
-            yield from _between(_under(place, str(index)), was, now)
+            yield from between(_under(place, str(index)), was, now)
     elif type(theirs) is not type(ours) or theirs != ours:
         yield place, theirs, ours
 
@@ -123,7 +124,7 @@ def _aligned(theirs: List[Any], ours: List[Any]) -> Iterator[Any]:
     """Yield pairs of elements with an index. If one side has more, pair the most similar elements."""
     more, fewer = (theirs, ours) if len(theirs) >= len(ours) else (ours, theirs)
     unlike = {
-        (index, other): sum(1 for _ in _between("", one, another)) if len(more) > len(fewer) else 0
+        (index, other): sum(1 for _ in between("", one, another)) if len(more) > len(fewer) else 0
         for index, one in enumerate(more)
         for other, another in enumerate(fewer)
     }

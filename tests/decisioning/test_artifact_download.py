@@ -8,6 +8,7 @@ import pytest
 from target_python_sdk.artifact.download import fetch_artifact
 from target_python_sdk.artifact.format import deobfuscate, parse_artifact
 from target_python_sdk.artifact.location import ArtifactLocation, artifact_url, is_obfuscated, parse_url
+from target_python_sdk.decisioning.artifact import parse_document
 from target_python_sdk.delivery.geo import geo_from_headers
 from target_python_sdk.version import __version__
 from target_tools.clock import Deadline
@@ -35,7 +36,9 @@ def reply(body=b"{}", status=200, **headers):
 
 def download(received, etag=None, **options):
     """Return the result of a download with that reply."""
-    return fetch_artifact(location(**options), etag, lambda request, deadline: received, Deadline.after(60))
+    return fetch_artifact(
+        location(**options), etag, parse_document, lambda request, deadline: received, Deadline.after(60)
+    )
 
 
 def requested(url=None, etag=None):
@@ -47,7 +50,7 @@ def requested(url=None, etag=None):
         return reply(status=404)
 
     with pytest.raises(HttpStatusError):
-        fetch_artifact(location() if url is None else location(url), etag, send, Deadline.after(60))
+        fetch_artifact(location() if url is None else location(url), etag, parse_document, send, Deadline.after(60))
     return sent[0]
 
 
@@ -168,7 +171,7 @@ def test_credentials_are_sent_as_a_header():
 
 def test_a_download_has_the_document_and_the_etag():
     downloaded = download(reply(json.dumps(artifact()).encode(), ETag='"1"'))
-    assert downloaded.document == artifact()
+    assert downloaded.artifact == artifact()
     assert (downloaded.etag, downloaded.geo) == ('"1"', None)
 
 

@@ -292,8 +292,9 @@ def prepared(**options):
 @pytest.mark.parametrize("of", [Text, collections.UserString, NumpyScalar, str.encode], ids=lambda of: of.__name__)
 def test_cookie_session_and_hint_may_be_text_of_any_type_or_bytes(of):
     cookie = "session#s1#4000000000|PC#device.28_0#4000000000"
-    assert prepared(target_cookie=of(cookie)).session == ("s1", "device.28_0")
-    assert prepared(session_id=of("s2")).session.session_id == "s2"
+    found = prepared(target_cookie=of(cookie))
+    assert (found.session_id, found.request.id.tnt_id) == ("s1", "device.28_0")
+    assert prepared(session_id=of("s2")).session_id == "s2"
     found = prepared(target_location_hint=of("31"))
     assert (found.cluster, found.refused_hints) == ("31", 0)
     assert type(found.cluster) is str

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_python_sdk.delivery.conversion import _convert_part, _NotConvertible, _plain_check, convert_request
+from target_python_sdk.delivery.conversion import _convert_part, _NotConvertible, convert_request, plain_check
 from target_python_sdk.types import Address, DeliveryRequest, ExecuteRequest, MboxRequest
 from target_tools.errors import OptionError
 from target_tools.schema.model import Model, copy_with, fields_of
@@ -68,7 +68,7 @@ def values_of(kind: Any, others: Any) -> "st.SearchStrategy[Any]":
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(models(DeliveryRequest, st.none() | odd_values))
 def test_a_request_that_passes_the_check_is_its_own_conversion(request: DeliveryRequest) -> None:
-    if _plain_check(DeliveryRequest)(request):
+    if plain_check(DeliveryRequest)(request):
         assert _convert_part(DeliveryRequest, request) == request
         assert convert_request(request) is request
         assert repr(request.to_json()) == repr(_convert_part(DeliveryRequest, request).to_json())
@@ -82,7 +82,7 @@ def test_a_request_that_the_conversion_changes_does_not_pass_the_check(request: 
     except _NotConvertible:
         converted = None
     if converted is None or converted.to_json() != request.to_json():
-        assert not _plain_check(DeliveryRequest)(request)
+        assert not plain_check(DeliveryRequest)(request)
 
 
 def places(cls: Type[Model], path: Any = ()) -> Any:
@@ -105,18 +105,18 @@ def test_odd_values_in_each_place_are_found(path: Any) -> None:
             value = copy_with(cls.from_dict({}), **{name: [value] if is_list and is_part else value})
         holds_address = fields_of(path[-1][0])[path[-1][1]].kind is Address
         if not (holds_address and odd == Address()):
-            assert not _plain_check(DeliveryRequest)(value), odd
+            assert not plain_check(DeliveryRequest)(value), odd
 
 
 def test_the_usual_request_passes_the_check() -> None:
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a", index=1, parameters={"a": "b"})]))
-    assert _plain_check(DeliveryRequest)(request)
+    assert plain_check(DeliveryRequest)(request)
 
 
 def test_attributes_may_be_missing_and_in_another_order() -> None:
     request = DeliveryRequest(id=None, execute=ExecuteRequest(mboxes=[]))
     del request.execute, request.id
-    assert not _plain_check(DeliveryRequest)(request)
+    assert not plain_check(DeliveryRequest)(request)
     assert convert_request(request) is request
     request.execute = "text"  # type: ignore[assignment]
     request.id = None

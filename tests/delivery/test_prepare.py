@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from target_python_sdk.delivery.call_options import call_options
 from target_python_sdk.delivery.exchange import wire_request
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.prepare import SessionIdentity, prepare_request
+from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.errors import OptionError
 from target_python_sdk.types import (
     AnalyticsRequest,
@@ -50,7 +50,7 @@ def sent(request=None, **options):
 
 
 def wire(request=None, **options):
-    return wire_request(sent(request, **options), None)
+    return wire_request(sent(request, **options), None).to_json()
 
 
 def executing(*mboxes):
@@ -61,16 +61,15 @@ def executing(*mboxes):
 
 
 def test_a_current_session_in_the_cookie_has_priority():
-    session = prepared(target_cookie="session#cookie#4000000000", session_id="option").session
-    assert session.session_id == "cookie"
+    assert prepared(target_cookie="session#cookie#4000000000", session_id="option").session_id == "cookie"
 
 
 def test_without_a_current_cookie_the_option_sets_the_session():
-    assert prepared(target_cookie="session#cookie#1", session_id="option").session.session_id == "option"
+    assert prepared(target_cookie="session#cookie#1", session_id="option").session_id == "option"
 
 
 def test_without_cookie_and_option_a_session_is_generated():
-    first, second = prepared().session.session_id, prepared().session.session_id
+    first, second = prepared().session_id, prepared().session_id
     assert first != second
     assert len(first) == 36
     assert first[14] == "4"
@@ -79,7 +78,7 @@ def test_without_cookie_and_option_a_session_is_generated():
 @pytest.mark.parametrize("session", ["a b", "a/b", "a?b", "x" * 129, "a\x00b", "a\nb", "\ud800", "a\u2028b", "\u202e"])
 def test_an_invalid_session_id_is_replaced_by_the_same_uuid_each_time(session, caplog):
     caplog.set_level(logging.INFO)
-    first, second = (prepared(session_id=session).session.session_id for _ in range(2))
+    first, second = (prepared(session_id=session).session_id for _ in range(2))
     assert first == second
     assert len(first) == 36
     assert first[14] == "5"
@@ -89,17 +88,17 @@ def test_an_invalid_session_id_is_replaced_by_the_same_uuid_each_time(session, c
 
 @pytest.mark.parametrize("session", ["a", "x" * 128, "Sitzung-ä", "!#$%&'()*+,-.:;<=>@[]^_`{|}~"])
 def test_a_valid_session_id_is_kept(session):
-    assert prepared(session_id=session).session.session_id == session
+    assert prepared(session_id=session).session_id == session
 
 
 @pytest.mark.parametrize(("given_", "meant"), [(b"bytes", "bytes"), (12, "12")])
 def test_a_session_id_may_be_bytes_or_a_number(given_, meant):
-    assert prepared(session_id=given_).session.session_id == meant
+    assert prepared(session_id=given_).session_id == meant
 
 
 def test_a_cookie_in_bytes_is_read():
-    session = prepared(target_cookie=b"session#cookie#4000000000|PC#device.28_0#4000000000").session
-    assert session == SessionIdentity("cookie", "device.28_0")
+    read = prepared(target_cookie=b"session#cookie#4000000000|PC#device.28_0#4000000000")
+    assert (read.session_id, read.request.id.tnt_id) == ("cookie", "device.28_0")
 
 
 # The visitor's ids
@@ -485,5 +484,5 @@ def test_no_cookie_makes_a_call_fail(cookie):
     text = cookie if isinstance(cookie, str) else cookie.decode("latin-1")
     for given_ in (cookie, f"session#{text}#4000000000|PC#{text}#4000000000"):
         call = prepared(target_cookie=given_, target_location_hint=cookie)
-        assert call.session.session_id
+        assert call.session_id
         call.request.to_dict(by_alias=True, exclude_none=True)

@@ -3,13 +3,16 @@
 import gzip
 import json
 import math
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_python_sdk.types import Context, DeliveryRequest, ExecuteRequest, MboxRequest, Trace, VisitorId
 from target_tools.errors import InvalidResponse, ResponseTooLarge
-from target_tools.http.messages import MAX_DEPTH, decode_body, parse_json, render_json
+from target_tools.http import messages
+from target_tools.http.messages import MAX_DEPTH, decode_body, parse_json, render_json, render_quickly
 
 PLAIN = b'{"a": 1}'
 json_values = st.recursive(
@@ -121,6 +124,13 @@ def test_bodies_that_need_much_memory_and_numbers_that_are_too_large_are_refused
         parse_json(b"[1e999]")
 
 
+@pytest.mark.parametrize("pair", [b'"\\', b'"', b"\\", b'\\"', b'",'])
+def test_text_that_is_not_json_takes_no_quadratic_time(pair):
+    """The search for strings reads each of these texts once. It read the rest of the text for each quotation mark."""
+    with pytest.raises(InvalidResponse):
+        parse_json(b"," * 900000 + pair * 300000)
+
+
 # The number of values
 
 
@@ -169,3 +179,45 @@ def test_the_number_of_lists_and_objects_is_limited(opening):
 def test_millions_of_small_values_are_refused_before_they_are_created(value):
     with pytest.raises(InvalidResponse, match="too many"):
         parse_json(b"[" + b",".join([value] * 500000) + b"]")
+
+
+@given(json_values)
+def test_rendered_json_is_that_of_the_standard_library(value):
+    assert render_json(value) == json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+MODELS = st.builds(
+    lambda parameters, content, number, text: DeliveryRequest(
+        request_id=text,
+        context=Context(channel="web", time_offset_in_minutes=number, beacon=True),
+        execute=ExecuteRequest(mboxes=[MboxRequest(name=text, index=1, parameters=parameters)]),
+        trace=Trace("a token", usage=content),
+    ),
+    st.dictionaries(st.text(), st.text(), max_size=3),
+    st.dictionaries(st.text(), json_values, max_size=3),
+    st.integers(-(10**30), 10**30) | st.floats(-1e15, 1e15),
+    st.text(max_size=10),
+)
+
+
+@given(MODELS)
+def test_a_model_is_rendered_as_its_json(model):
+    expected = json.dumps(model.to_json(), separators=(",", ":")).encode("ascii")
+    assert render_json(model) == expected
+    with mock.patch.object(messages, "_orjson", None):
+        assert render_quickly(model) == expected
+
+
+@pytest.mark.skipif(messages._orjson is None, reason="orjson is not installed")
+@given(MODELS)
+def test_orjson_and_python_render_the_same(model):
+    quick, python = render_quickly(model), render_json(model)
+    assert json.loads(quick) == json.loads(python)
+    if b"e+" not in python and b"e-" not in python:
+        assert quick == python
+
+
+def test_an_attribute_that_was_deleted_is_not_rendered():
+    visitor = VisitorId(tnt_id="t", third_party_id="p")
+    del visitor.third_party_id
+    assert render_json(visitor) == b'{"tntId":"t"}'

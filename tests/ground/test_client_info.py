@@ -15,7 +15,7 @@ from tests.ground.user_agents import make_table
 from tests.ground.user_agents.make_table import RULES_PACKAGE, TABLE, Row, lines_of, rows_of, table_made_of
 from tests.support import installing
 
-BROWSERS = {"edge", "mobile safari", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
+BROWSERS = {"edge", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
 #: A comment above each group of rows gives the reason.
 DIFFERENCES = TABLE.with_name("differences.tsv")
@@ -108,7 +108,6 @@ def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) 
 @pytest.mark.parametrize(
     ("rest", "browser", "version"),
     [
-        ("Version/17.1 Mobile/15E148 Safari/604.1", "mobile safari", 17),
         ("CriOS/120.0.6099.119 Mobile/15E148 Safari/604.1", "chrome", 120),
         ("FxiOS/118.0 Mobile/15E148 Safari/605.1.15", "firefox", 118),
         ("Version/17.0 EdgiOS/123.0.2420.56 Mobile/15E148 Safari/605.1.15", "edge", 123),
@@ -118,6 +117,21 @@ def test_b52_platforms_have_the_names_of_target(user_agent: str, platform: str) 
 @pytest.mark.parametrize("device", [IPHONE, IPAD])
 def test_browsers_on_ios_are_distinguished(device: str, rest: str, browser: str, version: int) -> None:
     assert parse_client_info(device + WEBKIT + rest) == (browser, version, "ios")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "Version/17.1 Mobile/15E148 Safari/604.1",
+        "Version/17.1 Mobile/15E148 DuckDuckGo/7 Safari/605.1.15",
+        "Version/17.1 Mobile/15E148 Snapchat/12.1 (like Safari/604.1)",
+    ],
+)
+def test_safari_on_ios_has_the_name_of_its_device_and_its_version(rest: str) -> None:
+    """Audiences for iPhones hold for Safari, too, as in the Java SDK."""
+    assert parse_client_info(IPAD + WEBKIT + rest) == ("ipad", 17, "ios")
+    assert parse_client_info(IPHONE + WEBKIT + rest) == ("iphone", 17, "ios")
+    assert parse_client_info(IPHONE.replace("iPhone;", "iPod touch;", 1) + WEBKIT + rest) == ("iphone", 17, "ios")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +156,8 @@ def test_an_ios_app_without_a_browser_name_has_the_name_of_its_device(rest: str)
         ('"HeadlessChrome";v="119", "Chromium";v="119", "Not?A_Brand";v="24"', "chrome", 119),
         ('"Android WebView";v="123", "Not:A-Brand";v="8", "Chromium";v="123"', "chrome", 123),
         ('"\\\\Not\\"A;Brand"; v="99", "Chromium"; v="84", "Google Chrome"; v="84"', "chrome", 84),
+        ('"Firefox";v="145", "Not_A Brand";v="99"', "firefox", 145),
+        ('"Safari";v="26.1", "WebKit";v="621", "Not_A Brand";v="99"', "safari", 26),
     ],
 )
 def test_brands_take_precedence_over_the_user_agent(brands: str, browser: str, version: int) -> None:
@@ -151,6 +167,13 @@ def test_brands_take_precedence_over_the_user_agent(brands: str, browser: str, v
         "windows",
     )
     assert parse_client_info(None, brands) == (browser, version, "unknown")
+
+
+@pytest.mark.parametrize(("device", "browser"), [(IPHONE, "iphone"), (IPAD, "ipad")])
+def test_the_brand_safari_on_ios_is_the_device(device: str, browser: str) -> None:
+    brands = '"Safari";v="26", "Not_A Brand";v="99"'
+    assert parse_client_info(device + WEBKIT, brands) == (browser, 26, "ios")
+    assert parse_client_info(None, brands, '"iOS"') == ("iphone", 26, "ios")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +255,7 @@ def test_any_text_results_in_one_of_the_names(user_agent: str, brands: Any, plat
     assert client.browser in BROWSERS
     assert client.platform in PLATFORMS
     assert -1 <= client.version <= 100_003
-    assert client.version == -1 or client.browser not in ("unknown", "ipad", "iphone")
+    assert client.version == -1 or client.browser != "unknown"
 
 
 def test_the_module_imports_no_slow_module() -> None:

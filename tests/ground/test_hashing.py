@@ -1,12 +1,14 @@
 """The hash is the published MurmurHash3 x86-32 over UTF-16 code units."""
 
 import struct
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_tools.hashing import HashPrefix, HashSuffix, bucket, murmur3_32
+from target_tools import hashing
+from target_tools.hashing import MAX_BLOCKS, HashPrefix, HashSuffix, bucket, murmur3_32
 
 VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
 
@@ -103,6 +105,26 @@ def test_the_edges_own_vector_is_in_bucket_71_16() -> None:
 @example("\U0001f600", "\ud83d")
 def test_a_prefix_and_a_suffix_have_the_bucket_of_the_combined_text(prefix: str, suffix: str) -> None:
     assert HashSuffix(suffix).bucket(HashPrefix.of_text(prefix)) == bucket(prefix + suffix)
+
+
+@pytest.mark.skipif(hashing.native_hash is None, reason="mmh3 is not installed")
+@given(st.text(max_size=30), st.text(max_size=60), st.integers(-(2**31), 2**32 - 1))
+@example("acmeclient.1111.", "702ff4d0", 0)
+@example("\U0001f600", "\ud83d", 1)
+def test_mmh3_and_python_have_the_same_hashes(prefix: str, suffix: str, seed: int) -> None:
+    found = []
+    for native in (hashing.native_hash, None):
+        with mock.patch.object(hashing, "native_hash", native):
+            combined = HashSuffix(suffix).bucket(HashPrefix.of_text(prefix))
+            found.append((murmur3_32(prefix + suffix, seed), bucket(prefix + suffix), combined))
+    assert found[0] == found[1]
+
+
+def test_few_premixed_blocks_are_kept() -> None:
+    with mock.patch.object(hashing, "native_hash", None):
+        for number in range(MAX_BLOCKS + 100):
+            murmur3_32(chr(number) + "a")
+            assert len(hashing._read_block.__self__) <= MAX_BLOCKS  # type: ignore[attr-defined]
 
 
 def test_a_suffix_can_be_combined_with_many_prefixes() -> None:

@@ -12,13 +12,14 @@ import pytest
 from target_python_sdk import TargetClient
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.types import DeliveryRequest
+from target_python_sdk.types import DeliveryRequest, VisitorId
 from tests.project.source import PACKAGES
 from tests.support import ROOT, offers
 
 #: The number of modules whose functions run during a call.
 MAX_SERVER_SIDE = 22
-MAX_ON_DEVICE = 28
+#: One is the shortened path of common calls. Two render the notification, which a worker did before.
+MAX_ON_DEVICE = 31
 #: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
 MAX_UNTYPED = 6.0
 
@@ -64,6 +65,7 @@ def test_few_modules_take_part_in_a_blocking_call(
         with TargetClient.create(options) as client:
             call = {"request": offers("a1-serverside-ab")["request"]}
             assert isinstance(call["request"], DeliveryRequest)
+            call["request"].id = VisitorId(tnt_id="visitor-3.35_0")  # another may need other offers
             client.get_offers(call)
             used = modules_used_by(lambda: client.get_offers(call))
     assert len(used) <= limit, "\n".join(sorted(used))

@@ -128,6 +128,7 @@ def clients() -> None:
             "polling_interval": 300000,
             "artifact_payload": {"version": "1.0.0"},
             "on_device_all_matching_rules_mboxes": ["all-of-them"],
+            "escape_macros": True,
             "max_workers": 8,
             "max_pending": 100,
             "queue_timeout": 5000,

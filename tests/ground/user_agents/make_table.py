@@ -29,7 +29,6 @@ BROWSERS = {
     "Firefox iOS": "firefox",
     "IE": "ie",
     "IE Mobile": "ie",
-    "Mobile Safari": "mobile safari",
     "Opera": "opera",
     "Opera GX": "opera",
     "Opera Mini": "opera",
@@ -38,6 +37,8 @@ BROWSERS = {
     "Opera Touch": "opera",
     "Safari": "safari",
 }
+#: Has the name of the device.
+SAFARI_ON_IOS = "Mobile Safari"
 #: Target's platform by ua-parser's system. Other systems are unknown.
 PLATFORMS = {
     "Android": "android",
@@ -87,12 +88,11 @@ def ask_the_parser(user_agent: str) -> Row:
     family = answer.user_agent.family if answer.user_agent else ""
     major = answer.user_agent.major if answer.user_agent else None
     platform = PLATFORMS.get(answer.os.family if answer.os else "", "unknown")
-    if family in BROWSERS:
-        return Row(user_agent, BROWSERS[family], int(major) if major else -1, platform)
-    browser = "unknown"
-    if platform == "ios":
+    version = int(major) if major and family in (*BROWSERS, SAFARI_ON_IOS) else -1
+    browser = BROWSERS.get(family, "unknown")
+    if platform == "ios" and browser == "unknown":
         browser = "ipad" if answer.device and answer.device.family == "iPad" else "iphone"
-    return Row(user_agent, browser, -1, platform)
+    return Row(user_agent, browser, version, platform)
 
 
 def title() -> str:

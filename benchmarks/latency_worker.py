@@ -1,0 +1,115 @@
+"""Makes on-device calls in a busy process, and measures each.
+
+``python -m benchmarks.latency_worker SETTINGS`` answers ``{"calls": N, "seed": S}`` with ``{"p50": T, "p99": T}``, the
+seconds of the median call and of the 99th percentile. ``runs_in`` is ``threads`` or ``loop``.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from typing import Any, Callable, Dict, List
+
+from benchmarks.artifacts import visitors
+from benchmarks.decision_worker import Decider, choose_speedups, name_of
+from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
+from benchmarks.plan import OLD
+
+_AT_A_TIME = 4
+#: The other work of a request, in seconds of this process without contention.
+_WORK = 0.001
+
+
+def work_units() -> int:
+    """Return how many units of work take about a millisecond."""
+    units = 1
+    while True:
+        started = time.perf_counter()
+        other_work(units)
+        if time.perf_counter() - started > _WORK:
+            return units
+        units *= 2
+
+
+def other_work(units: int) -> None:
+    """Do what an application does besides: build a page's data and serialize it."""
+    for number in range(units):
+        json.dumps([{"id": one, "name": f"product {one}", "price": one * 1.1} for one in range(number % 7, 9)])
+
+
+def in_threads(decider: Decider, ids: List[str], units: int) -> List[float]:
+    """Make the calls in threads, as a sync worker does."""
+    taken: List[float] = []
+
+    def serve(share: List[str]) -> None:
+        for visitor in share:
+            other_work(units)
+            started = time.perf_counter()
+            decider.decide(visitor)
+            taken.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=serve, args=(ids[number::_AT_A_TIME],)) for number in range(_AT_A_TIME)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return taken
+
+
+def in_loop(decider: Decider, ids: List[str], units: int, awaits: bool) -> List[float]:
+    """Make the calls in tasks of an event loop: awaited, or in an executor if the release has no awaitable calls."""
+    taken: List[float] = []
+
+    async def serve(share: List[str]) -> None:
+        loop = asyncio.get_running_loop()
+        for visitor in share:
+            other_work(units)
+            started = time.perf_counter()
+            if awaits:
+                await decider.client.get_offers_async({"request": decider.request(visitor)})
+            else:
+                await loop.run_in_executor(None, decider.decide, visitor)
+            taken.append(time.perf_counter() - started)
+
+    async def serve_all() -> None:
+        await asyncio.gather(*(serve(ids[number::_AT_A_TIME]) for number in range(_AT_A_TIME)))
+
+    asyncio.run(serve_all())
+    return taken
+
+
+def percentiles(taken: List[float]) -> Dict[str, float]:
+    """Return the median and the 99th percentile."""
+    taken = sorted(taken)
+    return {"p50": taken[len(taken) // 2], "p99": taken[min(len(taken) - 1, len(taken) * 99 // 100)]}
+
+
+def main() -> None:
+    """Create the client of the settings, then answer the questions."""
+    logging.disable(logging.CRITICAL)
+    settings: Message = json.loads(sys.argv[1])
+    output = protocol_output()
+    choose_speedups(settings)
+    try:
+        decider = Decider(settings)
+        decider.timed(visitors("first", 100))
+        name_of(settings)
+    except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
+        send(output, {"error": f"{type(error).__name__}: {error}"})
+        return
+    units, awaits = work_units(), settings["kind"] != OLD
+    calls: Dict[str, Callable[[List[str]], List[float]]] = {
+        "threads": lambda ids: in_threads(decider, ids, units),
+        "loop": lambda ids: in_loop(decider, ids, units, awaits),
+    }
+    make: Callable[[List[str]], Any] = calls[settings["runs_in"]]
+    send(output, {"units": units})
+    answer_lines(output, lambda question: percentiles(make(visitors(question["seed"], question["calls"]))))
+    os._exit(0)  # 1.1.0's thread pools would delay the exit
+
+
+if __name__ == "__main__":
+    main()

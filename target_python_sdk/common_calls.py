@@ -1,0 +1,113 @@
+"""Decides the most common calls on-device in few steps: for a visitor with a device id, without special options.
+
+For these calls, it does what ``call_options``, ``prepare``, ``on_device`` and ``prepared_call`` do together. All other
+calls take that ordinary path. A property-based test holds both paths against each other.
+"""
+
+from typing import Any, Mapping, Optional, TypeVar
+
+from target_python_sdk.decisioning.context import bucketing_id
+from target_python_sdk.decisioning.engine import DecisionRequest, decide, remote_parts
+from target_python_sdk.delivery.conversion import plain_check
+from target_python_sdk.delivery.cookies import choose_cluster
+from target_python_sdk.delivery.on_device import notification_request
+from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.prepare import (
+    PreparedRequest,
+    are_complete,
+    complete_context,
+    default_experience_cloud,
+    is_valid_session_id,
+)
+from target_python_sdk.notifications import Method, queue_notifications
+from target_python_sdk.prepared_call import build_envelope
+from target_python_sdk.runtime import Runtime
+from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest, TargetDeliveryResponse
+from target_tools.clock import Deadline, monotonic
+from target_tools.enums import DecisioningMethod
+from target_tools.errors import DeliveryError
+from target_tools.schema.model import copy_with
+from target_tools.uuids import UuidGenerator
+
+PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
+
+_OPTIONS = frozenset({"request", "session_id"})
+_COMMON_FIELDS = ("request_id", "impression_id", "id", "context", "execute", "prefetch")
+_OTHER_FIELDS = tuple(name for name in vars(DeliveryRequest()) if name not in _COMMON_FIELDS)
+
+
+def has_common_calls(settings: ClientSettings) -> bool:
+    """Return whether a client with these settings can have common calls."""
+    if settings.decisioning_method is not DecisioningMethod.ON_DEVICE or settings.on_error != "raise":
+        return False
+    return settings.property_token is None and settings.environment_id is None
+
+
+def common_request(options: Mapping[Any, Any]) -> Optional[DeliveryRequest]:
+    """Return the request of a call if it needs no conversion and there are no special options, else None."""
+    request, session_id = options.get("request"), options.get("session_id")
+    if request.__class__ is not DeliveryRequest or not options.keys() <= _OPTIONS:
+        return None
+    if session_id is not None and not (session_id.__class__ is str and is_valid_session_id(session_id)):
+        return None
+    return request if plain_check(DeliveryRequest)(request) else None
+
+
+def decide_common_call(
+    given: DeliveryRequest, session_id: Optional[str], runtime: Runtime, send_notifications: Optional[Method]
+) -> Optional[TargetDeliveryResponse]:
+    """Return the envelope for a request of ``common_request``. Return None, without effects, for another kind of call.
+
+    Raises ``DeadlineExceeded`` if the rules take too long.
+    """
+    current, fields, identity, context = runtime.current_artifact(), vars(given), given.id, given.context
+    if current is None or context is None or context.geo is not None:
+        return None
+    if identity is None or not identity.tnt_id or identity.customer_ids is not None:
+        return None
+    if [name for name in _OTHER_FIELDS if fields[name] is not None]:
+        return None
+    execute, prefetch = given.execute, given.prefetch
+    if not (_is_common(execute) and _is_common(prefetch)) or (execute is None and prefetch is None):
+        return None
+
+    timeout = runtime.settings.timeout
+    deadline = Deadline(monotonic() + timeout, timeout)
+    ids = UuidGenerator()
+    session_id = session_id or ids.next()
+    cluster, refused_hints = choose_cluster(None, identity.tnt_id, None)
+    request = copy_with(
+        given,
+        request_id=given.request_id or ids.next(),
+        context=complete_context(context),
+        experience_cloud=default_experience_cloud(),
+        execute=None if execute is None else _copy(execute),
+        prefetch=None if prefetch is None else _copy(prefetch),
+    )
+    is_steered, cluster = cluster is not None, cluster or runtime.location_hint
+    prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, None, ids)
+    runtime.counters.calls.add()
+    if refused_hints:
+        runtime.counters.invalid_hints.add(refused_hints)
+    remote = remote_parts(current.artifact, request)
+    decision_request = DecisionRequest(request, session_id, bucketing_id(identity), ids, None, remote, deadline)
+    try:
+        response, displays = decide(current.artifact, decision_request, runtime.on_device_context.engine)
+    except DeliveryError:
+        runtime.counters.failures.add()
+        raise
+    if displays:
+        queue_notifications(notification_request(prepared), displays, runtime, send_notifications)
+    return build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)
+
+
+def _is_common(part: Any) -> bool:
+    """Return whether a part of a request is missing, or asks for something and its mboxes are complete."""
+    if part is None:
+        return True
+    return are_complete(part.mboxes) if part.mboxes else part.mboxes is None and part.page_load is not None
+
+
+def _copy(part: PartT) -> PartT:
+    """Return a copy that does not share the list of mboxes, which the caller may change."""
+    return copy_with(part, mboxes=None if part.mboxes is None else list(part.mboxes))

@@ -1,0 +1,149 @@
+"""``JsonReader`` reads value by value what ``parse_json`` reads at once, with the same errors."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from target_tools import json_reader
+from target_tools.errors import InvalidResponse
+from target_tools.http.messages import MAX_BRACKETS, parse_json, render_json
+from target_tools.json_reader import TOO_DEEP, JsonReader, Turn, check_limits, render_in_steps
+
+DOCUMENT = {
+    "rules": {"mboxes": {"é": [{"condition": [1, [2.5e10, -1e-5]]}, {"text": 'a "quoted" [ { , \\ €😀'}], "": []}},
+    "names": ["a", "b", None, True, False],
+    "version": "1.0.0",
+}
+TEXT = json.dumps(DOCUMENT, ensure_ascii=False, indent=1).encode()
+PIECES = st.sampled_from(
+    [b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\", b" ", b"0", b"1e", b"-", b".", b"\xff", b"\xc3"]
+)
+LEVELS = st.integers(0, 5)
+#: At least as many bytes as one character has.
+WINDOWS = st.sampled_from([4, 5, 7, 20, 65536])
+
+
+def in_steps(body, levels, max_brackets=MAX_BRACKETS):
+    """Return the document in ``body``, of which a reader enters that many levels."""
+    check_limits(body, max_brackets)
+    reader = JsonReader(body)
+    document = reader.document(levels)
+    reader.end()
+    return document
+
+
+def outcome(read, *arguments):
+    """Return the value as text, or the message of the error."""
+    try:
+        return json.dumps(read(*arguments))
+    except InvalidResponse as error:
+        return str(error)
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """Return a function that sets the number of bytes to decode at once."""
+
+    def set_window(size):
+        monkeypatch.setattr(json_reader, "FIRST_WINDOW", min(size, 4096))
+        monkeypatch.setattr(json_reader, "WINDOW", size)
+
+    return set_window
+
+
+@st.composite
+def damaged(draw):
+    """Return the document with a few bytes that are replaced, inserted or missing, or without its end."""
+    text = draw(st.sampled_from([TEXT, b"\xef\xbb\xbf" + TEXT]))
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(text)))
+        rest = draw(st.sampled_from([b"", text[place:], text[place + 1 :]]))
+        text = text[:place] + draw(st.one_of(st.just(b""), PIECES)) + rest
+    return text
+
+
+@given(damaged(), LEVELS, WINDOWS)
+@example(b"", 2, 4)
+@example(b"[1, ]", 2, 4)
+@example(b'{"a": 1 , }', 2, 4)
+@example(b"[1,2 3]", 2, 65536)
+@example(b"[12.0.0]", 2, 4)
+@example(b"[NaN, 1", 2, 4)
+@example(b"[" + b"9" * 401 + b"]", 2, 4)
+@example(b"[1e400]", 2, 4)
+def test_a_document_read_in_steps_has_the_same_value_or_the_same_error(body, levels, size):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_reader, "WINDOW", size)
+        patch.setattr(json_reader, "FIRST_WINDOW", min(size, 4096))
+        assert outcome(in_steps, body, levels) == outcome(parse_json, body)
+
+
+@pytest.mark.parametrize("levels", [0, 1, 3])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * depth + b"]" * depth for depth in (99, 100, 101, 5000)]
+    + [b'{"a":' * depth + b"1" + b"}" * depth for depth in (100, 101, 5000)]
+    + [b"[" * 5000, b'["[", "' + b"[" * 200 + b'"]'],
+)
+def test_the_limit_of_the_depth_is_the_same(body, levels):
+    assert outcome(in_steps, body, levels) == outcome(parse_json, body)
+
+
+@pytest.mark.parametrize("size", [4, 10, 65536])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" + b"[]," * count + b"[]]" for count in (8, 9)]
+    + [b"[" + b"1," * count + b"1]" for count in (18, 19, 20, 21)]
+    + [
+        b'["' + b"," * 50 + b'"]',
+        b'["' + b"[" * 9 + b'"]',
+        b'["' + b"[" * 10 + b'"]',
+        b'["\\",' + b"," * 50 + b'",1,2]',
+    ],
+)
+def test_the_limits_of_lists_and_values_are_the_same(body, size, window):
+    window(size)
+    assert outcome(in_steps, body, 2, 10) == outcome(parse_json, body, 10)
+
+
+def test_a_value_is_read_again_by_its_position(window):
+    window(4)
+    reader, positions = JsonReader(TEXT), {}
+    for key in reader.members():
+        positions[key] = reader.position()
+        reader.value()
+    assert {key: JsonReader(TEXT, position).value() for key, position in positions.items()} == DOCUMENT
+
+
+@pytest.mark.parametrize("depth", [200, 5000])
+def test_a_value_that_is_too_deep_is_skipped(depth, window):
+    window(64)
+    deep = '{"a":["]}\\"[",' * depth + "1" + "]}" * depth
+    reader = JsonReader(f'[1,{deep},"next"]'.encode())
+    assert [reader.value_unless_too_deep() for _ in reader.items()] == [1, TOO_DEEP, "next"]
+    reader.end()
+
+
+@given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), lambda inner: st.one_of(
+    st.lists(inner), st.dictionaries(st.one_of(st.text(), st.integers()), inner)
+)), LEVELS)  # fmt: skip
+def test_a_value_rendered_in_steps_is_the_same_text(value, levels):
+    assert render_in_steps(value, render_json, levels) == render_json(value)
+
+
+def test_long_work_pauses_after_each_turn(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(json_reader.time, "sleep", pauses.append)
+    monkeypatch.setattr(json_reader, "TURN", 0.0)
+    body = json.dumps([DOCUMENT] * 20).encode()
+    in_steps(body, 2)
+    assert len(pauses) >= 20 * len(DOCUMENT)
+    assert set(pauses) == {json_reader.PAUSE}
+    turn = Turn()
+    monkeypatch.setattr(json_reader, "TURN", 60.0)
+    turn.pause_if_over()
+    del pauses[:]
+    turn.pause_if_over()
+    assert not pauses

@@ -1,0 +1,131 @@
+"""Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
+
+A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
+the values of all attributes. The causes are those with different values that the rules of the location read. The name
+of a place is a cause, too, if the rules spell it differently.
+"""
+
+import json
+from typing import Any, Dict, Iterator, List, Set, Tuple
+
+from tests.node_sdk.artifacts import PROBE
+from tests.node_sdk.shape import elements
+
+Json = Any
+
+
+def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
+    """Return two calls for each request of a location: one for it alone, and one whose trace shows its attributes.
+
+    A view and a displayed mbox can be requested several times.
+    """
+    mode = place.partition(".")[0]
+    trace = {"authorizationToken": "token"}
+    made = []
+    for part, wanted in _requests(call, place):
+        probe = {key: value for key, value in wanted.items() if key in ("parameters", "address")}
+        shown = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
+        alone = {mode: {part: wanted if part == "pageLoad" else [wanted]}}
+        made.append((_alone(call, alone), _alone(call, shown)))
+    return made
+
+
+def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
+    """Return the requested mboxes, page load or views of a place, each with its kind."""
+    mode, kind, *names = place.split(".")
+    part = call["options"]["request"].get(mode, {})
+    if kind == "pageLoad":
+        return [(kind, part[kind])]
+    (name,) = names
+    if kind == "views":
+        return [(kind, {**view, "name": name}) for view in part[kind] if view.get("name") in (None, name)]
+    mboxes = [*part.get("mboxes", ()), *({"name": added, "index": 0} for added in call.get("names", ()))]
+    if kind == "displayed":
+        wanted = [("mboxes", one) for one in mboxes if one["name"] == name]
+        return wanted + ([("pageLoad", part["pageLoad"])] if "pageLoad" in part and name.endswith("-mbox") else [])
+    mbox, _, index = name.rpartition("@")
+    given = [one for one in mboxes if (one["name"], str(one["index"])) == (mbox, index)]
+    return [("mboxes", one) for one in given or [{"name": mbox, "index": 1}]]  # get_attributes has added it
+
+
+def _alone(call: Json, parts: Json) -> Json:
+    request = call["options"]["request"]
+    rest = {
+        key: value for key, value in request.items() if key not in ("execute", "prefetch", "notifications", "trace")
+    }
+    return {"do": "get_offers", "method": "on-device", "options": {**call["options"], "request": {**rest, **parts}}}
+
+
+def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tuple[Json, Json]]:
+    """Return both values of each attribute that the location's rules read and that differs in two shaped results."""
+    _, kind, *name = place.split(".")
+    rules = artifact["rules"]["views" if kind == "views" else "mboxes"]
+    location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]
+    read = _read_by(rules.get(location, []))
+    first, second = _attributes(theirs), _attributes(ours)
+    texts = set(_texts([rule["condition"] for rule in rules.get(location, [])]))
+    return {
+        name: (first.get(name), second.get(name))
+        for name in sorted(read - {"allocation"})
+        if first.get(name) != second.get(name) or _is_spelled_differently(name, second.get(name), texts)
+    }
+
+
+def _is_spelled_differently(name: str, value: Json, texts: Set[str]) -> bool:
+    """Return whether a place is compared with a text that is equal to it only in upper case and without blanks."""
+    place = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
+    if not isinstance(place, str):
+        return False
+    return any(text != place and _comparable(text) == _comparable(place) for text in texts)
+
+
+def _comparable(place: str) -> str:
+    return place.upper().replace(" ", "")
+
+
+def _texts(condition: Json) -> Iterator[str]:
+    """Yield all texts in a condition."""
+    if isinstance(condition, str):
+        yield condition
+    elif isinstance(condition, (dict, list)):
+        for one in condition.values() if isinstance(condition, dict) else condition:
+            yield from _texts(one)
+
+
+def _attributes(result: Json) -> Dict[str, Json]:
+    """Return the values of all attributes in the traces of a shaped result."""
+    made: Dict[str, Json] = {}
+    for _, element in elements(result):
+        for target in element.get("trace", {}).get("evaluatedCampaignTargets", {}).values():
+            made.update(_flat("", target["context"]))
+    return made
+
+
+def _flat(prefix: str, value: Json) -> Iterator[Tuple[str, Json]]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else key, one)
+    else:
+        yield prefix, json.dumps(value)
+
+
+def _read_by(rules: List[Json]) -> Set[str]:
+    """Return the attributes that the conditions of rules read."""
+    found: Set[str] = set()
+    for rule in rules:
+        _collect(rule["condition"], found)
+    return found
+
+
+def _collect(condition: Json, found: Set[str]) -> None:
+    if isinstance(condition, dict):
+        for operator, operand in condition.items():
+            if operator == "var":
+                found.add(str(operand[0] if isinstance(operand, list) else operand))
+            elif operator == "missing":
+                found.update(operand)
+            else:
+                _collect(operand, found)
+    elif isinstance(condition, list):
+        for one in condition:
+            _collect(one, found)

@@ -1,0 +1,102 @@
+"""Compares the outcomes of random calls."""
+
+from collections import Counter
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+
+from tests.comparison.comparing import Difference, between
+from tests.node_sdk.causes import causes, isolated
+from tests.node_sdk.shape import experiences, shaped
+
+Json = Any
+#: Makes calls with an artifact and returns their outcomes.
+Side = Callable[[Json, List[Json]], List[Json]]
+
+
+def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[Difference]:
+    """Return the differences between the outcomes of calls.
+
+    If a call has another experience, only this is reported, with its causes.
+    """
+    found: List[Difference] = []
+    others: List[_Other] = []
+    for call, theirs, mine in zip(calls, *_outcomes(artifact, calls, node, ours)):
+        name = scenario(artifact, call)
+        kinds = _kind(theirs["result"]), _kind(mine["result"])
+        if kinds[0] != kinds[1]:
+            found.append(Difference(name, "outcome", *kinds))
+            continue
+        if kinds[0].startswith("error"):
+            continue
+        other = _other_experiences(theirs, mine)
+        others += [_Other(name, call, place, *pair) for place, pair in other.items()]
+        if not other:
+            found += [Difference(name, *one) for one in between("", theirs, mine)]
+    return found + _explained(artifact, others, node, ours)
+
+
+class _Other(NamedTuple):
+    """Different experiences at one place of a call."""
+
+    scenario: str
+    call: Json
+    place: str
+    theirs: List[str]
+    ours: List[str]
+
+
+def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> List[Difference]:
+    """Return a difference for each cause of another experience, or one with the experiences if there is none."""
+    again = [(number, *pair) for number, other in enumerate(others) for pair in isolated(other.call, other.place)]
+    if not again:
+        return []
+    alone = _outcomes(artifact, [one for _, one, _ in again], node, ours)
+    shown = _outcomes(artifact, [one for _, _, one in again], node, ours)
+    requests = Counter(number for number, *_ in again)
+    known: Dict[int, Dict[str, Any]] = {}
+    for (number, *_), first, second, theirs, mine in zip(again, *alone, *shown):
+        if _other_experiences(first, second):
+            found = causes(artifact, others[number].place, theirs["result"], mine["result"])
+            known.setdefault(number, {}).update(found)
+    differences = []
+    for number, other in enumerate(others):
+        fewer = requests[number] > 1 and number not in known and set(other.ours) <= set(other.theirs)
+        place = f"fewer of several: {other.place}" if fewer else other.place
+        values = known.get(number) or {place: (other.theirs, other.ours)}
+        differences += [Difference(other.scenario, f"experience: {cause}", *pair) for cause, pair in values.items()]
+    return differences
+
+
+def _outcomes(artifact: Json, calls: List[Json], node: Side, ours: Side) -> Tuple[List[Json], List[Json]]:
+    first, second = node(artifact, calls), ours(artifact, calls)
+    return [shaped(one) for one in first], [shaped(one) for one in second]
+
+
+def scenario(artifact: Json, call: Json) -> str:
+    """Return the name of a call: its method and what is special about it."""
+    request = call["options"]["request"]
+    parts = [request.get(mode) or {} for mode in ("execute", "prefetch")]
+    several = sum(len(part.get("mboxes", ())) + 2 * len(part.get("views", ())) + ("pageLoad" in part) for part in parts)
+    marks = [name for name in ("trace", "notifications", "qaMode", "preview", "property") if name in request]
+    several += 2 * len(call.get("names", ()))
+    marks += ["several"] if several > 1 else []
+    marks += ["all views"] if any("name" not in view for part in parts for view in part.get("views", ())) else []
+    marks += [] if artifact["globalMbox"] == "target-global-mbox" else ["global mbox"]
+    marks += ["hints"] if "clientHints" in request["context"] else []
+    return f"{call['do']} {call['method']}: {' '.join(marks)}"
+
+
+def _kind(result: Json) -> str:
+    """Return where a call was decided, or its error."""
+    if "error" in result:
+        return f"error: {result['error']}"
+    return str(result.get("meta", {}).get("decisioningMethod"))
+
+
+def _other_experiences(theirs: Json, ours: Json) -> Dict[str, Tuple[List[str], List[str]]]:
+    first, second = experiences(theirs), experiences(ours)
+    places = dict.fromkeys([*first, *second])
+    return {
+        place: (first.get(place, []), second.get(place, []))
+        for place in places
+        if first.get(place) != second.get(place)
+    }

@@ -1,0 +1,121 @@
+"""Brings results into a shape in which equal parts are at equal places, whatever the order of lists."""
+
+import json
+import re
+from typing import Any, Dict, Iterator, List, Tuple
+
+Json = Any
+
+_UUID = re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}\b")
+_CONDITIONS = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegmentIds", "unmatchedSegmentIds")
+
+
+def shaped(outcome: Json) -> Json:
+    """Return a copy of an outcome without random ids, with its lists as objects where an element has a name."""
+    made = _without_ids(outcome)
+    result = made["result"]
+    for part in _parts(result):
+        if "mboxes" in part:
+            part["mboxes"] = _by_name(part["mboxes"], "name", "index")
+        if "views" in part:
+            part["views"] = _by_name(part["views"], "name")
+    for _, element in elements(result):
+        if "trace" in element:
+            _shape_trace(element["trace"])
+    # Both repeat what the elements contain.
+    for name in ("trace", "responseTokens"):
+        if name in result:
+            result[name] = len(result[name])
+    for name in ("remoteMboxes", "remoteViews"):
+        if name in result.get("meta", {}):
+            result["meta"][name] = dict.fromkeys(result["meta"][name], True)
+    if "analyticsDetails" in result:
+        result["analyticsDetails"] = _as_keys(result["analyticsDetails"])
+    made["sent"] = _by_name([_shape_request(one) for one in made["sent"]], "what")
+    return made
+
+
+def elements(result: Json) -> Iterator[Tuple[str, Json]]:
+    """Yield the place and the value of each mbox, page load and view of a shaped result."""
+    for mode in ("execute", "prefetch"):
+        part = result.get("response", {}).get(mode) or {}
+        if "pageLoad" in part:
+            yield f"{mode}.pageLoad", part["pageLoad"]
+        for kind in ("mboxes", "views"):
+            for name, element in part.get(kind, {}).items():
+                yield f"{mode}.{kind}.{name}", element
+
+
+def _parts(result: Json) -> List[Json]:
+    response = result.get("response") or {}
+    return [part for part in (response.get("execute"), response.get("prefetch")) if part]
+
+
+def _by_name(values: List[Json], *names: str) -> Dict[str, Json]:
+    """Return a list as an object. Values of the same name are numbered."""
+    made: Dict[str, Json] = {}
+    for value in values:
+        key, number = "@".join(str(value.get(name)) for name in names).replace(".", "_"), 1
+        while f"{key}#{number}" in made:
+            number += 1
+        made[f"{key}#{number}"] = value
+    return made
+
+
+def _as_keys(values: List[Json]) -> Json:
+    """Return the different values of a list as the keys of an object."""
+    return {json.dumps(one, sort_keys=True).replace(".", "_"): True for one in values}
+
+
+def _shape_trace(trace: Json) -> None:
+    trace["campaigns"] = {str(one["id"]): one for one in trace["campaigns"]}
+    trace["evaluatedCampaignTargets"] = {str(one["campaignId"]): one for one in trace["evaluatedCampaignTargets"]}
+    for target in trace["evaluatedCampaignTargets"].values():
+        for name in _CONDITIONS:
+            target[name] = _as_keys(target[name])
+
+
+def _shape_request(sent: Json) -> Json:
+    if "geo" in sent:
+        return {"what": "geo", **sent}
+    body = sent["body"]
+    kinds = [kind for kind in ("execute", "prefetch", "notifications") if kind in body]
+    if "notifications" in body:
+        body["notifications"] = _by_name(
+            [{**one, "of": f"{one['mbox']['name']} {one['tokens']}"} for one in body["notifications"]], "of"
+        )
+    return {"what": " ".join(kinds), **sent}
+
+
+def _without_ids(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _without_ids(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_ids(one) for one in value]
+    if isinstance(value, str):
+        return _UUID.sub("<uuid>", value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # JavaScript has one kind of numbers
+    return value
+
+
+_LABEL = re.compile(r"A\d{6,7}-\d")
+
+
+def experiences(outcome: Json) -> Dict[str, List[str]]:
+    """Return the labels of the experiences in a shaped outcome, by location; an mbox may have several elements.
+
+    An executed offer may have no content. Then the notification about its display has the label, once per mbox.
+    """
+    made: Dict[str, List[str]] = {}
+    for place, element in elements(outcome["result"]):
+        labels = [label for option in element.get("options", ()) for label in _LABEL.findall(json.dumps(option))]
+        if not labels and ".mboxes." in place and "options" in element:
+            labels = ["no content"]
+        made.setdefault(place.partition("#")[0], []).extend(dict.fromkeys(labels))
+    for sent in outcome["sent"].values():
+        for one in sent.get("body", {}).get("notifications", {}).values():
+            labels = [label for token in one["tokens"] for label in _LABEL.findall(token)]
+            place = "execute.displayed." + one["mbox"]["name"]
+            made[place] = sorted({*made.get(place, ()), *labels})
+    return {place: labels for place, labels in made.items() if labels}

@@ -1,0 +1,176 @@
+"""Random calls have the same outcome as with the SDK for Node.js, but for the differences in the list."""
+
+import json
+import logging
+import os
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any, List
+from typing import Counter as Counts
+
+import pytest
+
+from benchmarks.plan import NodeRelease
+from tests.comparison.comparing import Difference
+from tests.node_sdk.artifacts import artifact
+from tests.node_sdk.calls import calls
+from tests.node_sdk.causes import causes, isolated
+from tests.node_sdk.comparing import compare
+from tests.node_sdk.known_differences import CALLS, EXPERIENCES, KNOWN
+from tests.node_sdk.shape import experiences, shaped
+from tests.node_sdk.sides import node, results_of_node, results_of_ours
+
+#: The number of calls with one artifact.
+TOGETHER = 20
+SEED = "2026"
+
+
+def installed() -> NodeRelease:
+    """Return the SDK for Node.js, or skip the test."""
+    program, folder = shutil.which("node"), os.environ.get("TARGET_NODE_SDK", "")
+    if program is None or not (Path(folder) / "node_modules").is_dir():
+        pytest.skip("no SDK for Node.js: see tests/node_sdk/__init__.py")
+    return NodeRelease(program, str(Path(folder).resolve()))
+
+
+def compared(count: int, seed: str) -> List[Difference]:
+    """Return the differences in ``count`` random calls."""
+    found: List[Difference] = []
+    with node(installed()) as process:
+        for number in range(count // TOGETHER):
+            name = f"{seed}-{number}"
+            document = artifact(name)
+            made = calls(name, document, TOGETHER)
+            found += compare(document, made, lambda *given: results_of_node(process, *given), results_of_ours)
+    return found
+
+
+def unexplained(found: List[Difference]) -> List[str]:
+    """Return one text for each kind of difference that is not in the list."""
+    kinds = {}
+    for one in found:
+        if not any(known.explains(one) for known in KNOWN):
+            kinds.setdefault("".join(each for each in one.place if not each.isdigit()), str(one))
+    return list(kinds.values())
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_every_difference_is_in_the_list() -> None:
+    assert "\n".join(unexplained(compared(300, SEED))) == ""
+
+
+@pytest.mark.process
+@pytest.mark.fuzz
+def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "adobe.target")  # or a report would have all their log lines
+    found = compared(20000, os.environ.get("TARGET_NODE_SEED", SEED))
+    assert "\n".join(unexplained(found)) == ""
+    used: Counts[str] = Counter()
+    for one in found:
+        used.update([str(next(known for known in KNOWN if known.explains(one)))])
+    for known in KNOWN:
+        print(f"{used[str(known)]:7}  {known.number}: {known.place}: {known.why}")  # noqa: T201 - shown with pytest -s
+    assert [str(known) for known in KNOWN if not used[str(known)]] == []
+
+
+def test_the_same_seed_makes_the_same_calls() -> None:
+    document = artifact("a")
+    assert document == artifact("a")
+    assert calls("a", document, 5) == calls("a", document, 5)
+    assert calls("b", document, 5) != calls("a", document, 5)
+
+
+def test_the_calls_are_of_every_kind() -> None:
+    text = json.dumps([[artifact(str(n)), calls(str(n), artifact(str(n)), TOGETHER)] for n in range(60)])
+    wanted = [
+        "get_offers", "get_attributes", "send_notifications", "on-device", "hybrid", "server-side", "pageLoad", "views",
+        "mboxes", "execute", "prefetch", "trace", "notifications", "property", "qaMode", "preview", "propertyTokens",
+        "user.browserType", "user.browserVersion", "user.platform", "geo.city", "geo.latitude", "page.domain_lc",
+        "referring.path", "mbox.a.b.c", "current_day", "current_time", "current_timestamp", "${campaign.name}",
+        "actions", "redirect", "metrics", "analytics", "state", "customerIds", "targetCookie", "ipAddress",
+        "clientHints",
+    ]  # fmt: skip
+    assert [name for name in wanted if name not in text] == []
+
+
+def outcome(*labels: str, **more: Any) -> Any:
+    """Return the outcome of a call for one mbox, which shows these experiences."""
+    options = [{"type": "html", "content": label} for label in labels]
+    mbox = {"name": "home", "index": 0, "options": options, **more}
+    response = {"status": 200, "execute": {"mboxes": [mbox]}}
+    return {"result": {"response": response, "meta": {"decisioningMethod": "on-device"}}, "sent": []}
+
+
+def shown(value: str) -> Any:
+    """Return a trace with one attribute."""
+    target = {"campaignId": 1, "context": {"user": {"browserType": value}}}
+    conditions = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegmentIds", "unmatchedSegmentIds")
+    return {"campaigns": [], "evaluatedCampaignTargets": [{**target, **{name: [] for name in conditions}}]}
+
+
+CALL = {
+    "do": "get_offers",
+    "method": "on-device",
+    "options": {"request": {"context": {}, "execute": {"mboxes": [{"name": "home", "index": 0}]}}},
+}
+DOCUMENT = {
+    "globalMbox": "target-global-mbox",
+    "rules": {"mboxes": {"home": [{"condition": {"==": [{"var": "user.browserType"}, "opera"]}}]}, "views": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "place", "explained"),
+    [
+        ("chrome", "opera", "experience: user.browserType", True),
+        ("firefox", "opera", "experience: user.browserType", False),
+        ("opera", "opera", "experience: execute.mboxes.home@0", False),
+    ],
+)
+def test_another_experience_needs_a_cause_that_is_in_the_list(
+    theirs: str, ours: str, place: str, explained: bool
+) -> None:
+    def side(label: str, browser: str) -> Any:
+        return lambda _, made: [outcome(label, trace=shown(browser)) for _ in made]
+
+    (found,) = compare(DOCUMENT, [CALL], side("A100001-0", theirs), side("A100001-1", ours))
+    assert found.place == place
+    assert any(known.explains(found) for known in EXPERIENCES) is explained
+
+
+def test_equal_outcomes_have_no_differences() -> None:
+    same = lambda _, made: [outcome("A100001-0") for _ in made]  # noqa: E731
+    assert compare(DOCUMENT, [CALL], same, same) == []
+
+
+@pytest.mark.parametrize("theirs", [{"error": "refused"}, {"meta": {"decisioningMethod": "server-side"}}])
+def test_an_error_and_another_place_of_decision_are_differences(theirs: Any) -> None:
+    other = lambda _, made: [{"result": theirs, "sent": []} for _ in made]  # noqa: E731
+    ours = lambda _, made: [outcome("A100001-0") for _ in made]  # noqa: E731
+    (found,) = compare(DOCUMENT, [CALL], other, ours)
+    assert (found.place, found.ours) == ("outcome", "on-device")
+    assert not any(known.explains(found) for known in CALLS)
+
+
+def test_a_changed_experience_of_this_sdk_would_be_found() -> None:
+    """The list excuses none of the experiences that it has no cause for."""
+    dice = random.Random(1)
+    for number in range(5):
+        document = artifact(f"changed-{number}")
+        made = [call for call in calls(f"changed-{number}", document, 10) if call["do"] == "get_offers"]
+        ours = results_of_ours(document, made)
+        changed = json.loads(json.dumps(ours).replace(f"-{dice.randint(0, 1)}-", "-5-"))
+        pairs = zip(map(shaped, ours), map(shaped, changed))
+        for call, (before, after) in zip(made, pairs):
+            first, second = experiences(before), experiences(after)
+            for place in first:
+                if first[place] != second[place]:
+                    assert isolated(call, place)
+                    assert causes(document, place, before["result"], before["result"]) == {}
+                    one = Difference("get_offers on-device: ", f"experience: {place}", first[place], second[place])
+                    assert not any(known.explains(one) for known in EXPERIENCES)
