@@ -114,7 +114,7 @@ class Release:
             network = NoNetwork()
             self.client = on_device_client(settings, artifact, pool_manager=network)
             self._count = lambda: network.delivered
-            self._flush = lambda: self.client.flush(_DELIVERY_TIMEOUT)
+            self._flush = lambda: self.client.flush(_DELIVERY_TIMEOUT * 1000)
 
     @property
     def delivered(self) -> int:

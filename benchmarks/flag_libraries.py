@@ -37,7 +37,7 @@ class SdkFlag:
 
     def wait(self) -> None:
         """Wait for the notifications."""
-        self._client.flush(30.0)
+        self._client.flush(30000)
 
 
 class OptimizelyFlag:

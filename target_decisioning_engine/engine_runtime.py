@@ -14,12 +14,13 @@ from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import remote_parts
 from target_python_sdk.delivery.call_options import Call, call_options
 from target_python_sdk.delivery.conversion import convert_request
-from target_python_sdk.delivery.on_device import Decision, decide_on_device, notification_request, with_displays
+from target_python_sdk.delivery.on_device import Decision, decide_on_device
 from target_python_sdk.delivery.option_parsers import MAX_MILLISECONDS, number
 from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.visitor_protocol import Visitor
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
+from target_python_sdk.notifications import notification_request, with_displays
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic

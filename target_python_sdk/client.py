@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
 
-from target_python_sdk.client_calls import ClientCalls, Options, overridden
-from target_python_sdk.delivery.call_options import Call, call_options, merge_options, parse_mbox_names, with_mboxes
+from target_python_sdk.client_calls import ClientCalls, Options, merge_options, overridden
+from target_python_sdk.delivery.call_options import Call, call_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.delivery.options import ClientSettings, client_settings

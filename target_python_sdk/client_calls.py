@@ -8,7 +8,6 @@ from target_python_sdk.delivery.call_options import (
     Call,
     check_notifications,
     check_offers,
-    merge_options,
     parse_mbox_names,
     with_mboxes,
 )
@@ -16,6 +15,7 @@ from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.enums import DecisioningMethod
+from target_tools.errors import OptionError
 
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
     from target_python_sdk.delivery.option_types import (
@@ -271,6 +271,18 @@ class ClientCalls:
 
 #: The methods that a subclass or a test may replace.
 _GET_OFFERS, _SEND_NOTIFICATIONS = ClientCalls.get_offers, ClientCalls.send_notifications
+
+
+def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """Return the options of a dict and of keyword arguments. Raises ``OptionError`` for an option that is in both."""
+    if options is None:
+        return keywords or None
+    if not keywords or not isinstance(options, Mapping):
+        return options
+    for name in keywords:
+        if options.get(name) is not None:
+            raise OptionError(f"Invalid option '{name}': given both in the dict and as a keyword argument", name)
+    return {**options, **keywords}
 
 
 def _attributes_function(

@@ -10,16 +10,15 @@ from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.decisioning.engine import DecisionRequest, decide, remote_parts
 from target_python_sdk.delivery.conversion import plain_check
 from target_python_sdk.delivery.cookies import choose_cluster
-from target_python_sdk.delivery.on_device import notification_request
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import (
     PreparedRequest,
-    are_complete,
     complete_context,
     default_experience_cloud,
     is_valid_session_id,
+    numbered,
 )
-from target_python_sdk.notifications import Method, queue_notifications
+from target_python_sdk.notifications import Method, notification_request, queue_notifications
 from target_python_sdk.prepared_call import build_envelope
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest, TargetDeliveryResponse
@@ -61,7 +60,7 @@ def decide_common_call(
     Raises ``DeadlineExceeded`` if the rules take too long.
     """
     current, fields, identity, context = runtime.current_artifact(), vars(given), given.id, given.context
-    if current is None or context is None or context.geo is not None:
+    if current is None or (context is not None and context.geo is not None):
         return None
     if identity is None or not identity.tnt_id or identity.customer_ids is not None:
         return None
@@ -102,12 +101,14 @@ def decide_common_call(
 
 
 def _is_common(part: Any) -> bool:
-    """Return whether a part of a request is missing, or asks for something and its mboxes are complete."""
+    """Return whether a part of a request is missing, or asks for something and its mboxes have names."""
     if part is None:
         return True
-    return are_complete(part.mboxes) if part.mboxes else part.mboxes is None and part.page_load is not None
+    if not part.mboxes:
+        return part.mboxes is None and part.page_load is not None
+    return all(mbox.name for mbox in part.mboxes)
 
 
 def _copy(part: PartT) -> PartT:
     """Return a copy that does not share the list of mboxes, which the caller may change."""
-    return copy_with(part, mboxes=None if part.mboxes is None else list(part.mboxes))
+    return copy_with(part, mboxes=None if part.mboxes is None else numbered(part.mboxes))

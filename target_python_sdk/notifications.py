@@ -10,8 +10,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
-from target_python_sdk.delivery.on_device import with_displays
-from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.delivery.prepare import PreparedRequest, render_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
@@ -22,11 +21,28 @@ from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import DeliveryError, HttpStatusError
 from target_tools.http.breaker import is_outage
-from target_tools.http.messages import HttpRequest, parse_json, quote, render_quickly
-from target_tools.schema.model import deep_copy
+from target_tools.http.messages import parse_json, quote, render_quickly
+from target_tools.schema.model import copy_with, deep_copy
 
 #: A method of a client that takes the options of a call.
 Method = Callable[[Dict[str, Any]], Any]
+
+
+def notification_request(prepared: PreparedRequest) -> PreparedRequest:
+    """Return a request that reports the notifications and the telemetry of the caller.
+
+    It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
+    shares objects with the request of the caller, who may change them.
+    """
+    request_id = prepared.ids.next()
+    return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
+
+
+def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> DeliveryRequest:
+    """Return a copy of ``request`` that reports ``displays``, too."""
+    added = [display.notification() for display in displays]
+    copy: DeliveryRequest = copy_with(request, notifications=[*(request.notifications or ()), *added])
+    return copy
 
 
 def queue_notifications(
@@ -42,9 +58,9 @@ def queue_notifications(
     dropped at once. Raises ``OptionError`` for a request that JSON cannot hold.
     """
     if replaced_send is None:
-        http = delivery_request(prepared, runtime.settings, partial(_render, displays))
-        send = partial(_send_to_edge, prepared, http, runtime)
-        report: Callable[..., None] = partial(_report_failure_of_body, prepared, http, runtime)
+        body = render_request(prepared.request, runtime.settings, partial(_render, displays))
+        send = partial(_send_to_edge, prepared, body, runtime)
+        report: Callable[..., None] = partial(_report_failure_of_body, prepared, body, runtime)
     else:
         prepared = prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
         options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
@@ -67,20 +83,21 @@ def _display_json(display: Display) -> str:
     return f'{{{event},"tokens":[{",".join(map(quote, tokens))}],"mbox":{{"name":{quote(mbox)}}}}}'
 
 
-def _send_to_edge(prepared: PreparedRequest, http: HttpRequest, runtime: Runtime) -> None:
+def _send_to_edge(prepared: PreparedRequest, body: bytes, runtime: Runtime) -> None:
+    http = delivery_request(prepared, runtime.settings, body)
     if REPLACEMENTS.find is not None:  # a test gets the request as a model
-        prepared = _as_sent(prepared, http)
+        prepared = _as_sent(prepared, body)
     deadline = Deadline.after(runtime.settings.timeout)
     runtime.learn(request_edge(prepared, http, runtime.send, deadline, notification_response))
 
 
-def _as_sent(prepared: PreparedRequest, http: HttpRequest) -> PreparedRequest:
+def _as_sent(prepared: PreparedRequest, body: bytes) -> PreparedRequest:
     """Return ``prepared`` with the request that was rendered, which the caller cannot have changed."""
-    return prepared.with_request(DeliveryRequest.from_dict(parse_json(http.body)))
+    return prepared.with_request(DeliveryRequest.from_dict(parse_json(body)))
 
 
-def _report_failure_of_body(prepared: PreparedRequest, http: HttpRequest, runtime: Runtime, error: Exception) -> None:
-    prepared = _as_sent(prepared, http)
+def _report_failure_of_body(prepared: PreparedRequest, body: bytes, runtime: Runtime, error: Exception) -> None:
+    prepared = _as_sent(prepared, body)
     if isinstance(error, DeliveryError):
         error.request = prepared.request
     _report_failure(prepared, runtime, error)

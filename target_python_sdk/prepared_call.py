@@ -16,11 +16,11 @@ from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device, notification_request
+from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import EDGE_FAILED, GEO_LOCATION_UPDATED, EdgeFailed, GeoLocationUpdated
-from target_python_sdk.notifications import Method, queue_notifications
+from target_python_sdk.notifications import Method, notification_request, queue_notifications
 from target_python_sdk.outages import one_line
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import (

@@ -100,18 +100,6 @@ def call_options(
     return Call(converted, **values)
 
 
-def merge_options(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
-    """Return the options of a dict and of keyword arguments. Raises ``OptionError`` for an option that is in both."""
-    if options is None:
-        return keywords or None
-    if not keywords or not isinstance(options, Mapping):
-        return options
-    for name in keywords:
-        if options.get(name) is not None:
-            raise OptionError(f"Invalid option '{name}': given both in the dict and as a keyword argument", name)
-    return {**options, **keywords}
-
-
 def check_offers(request: DeliveryRequest) -> None:
     """Raise ``OptionError`` for a request that asks for nothing, and for an empty ``execute`` or ``prefetch``."""
     check_parts(request)

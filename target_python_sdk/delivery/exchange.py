@@ -14,18 +14,17 @@ from urllib.parse import quote
 
 from target_python_sdk.delivery.cookies import UNQUOTED, cluster_of_edge_host
 from target_python_sdk.delivery.options import ClientSettings
-from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.delivery.prepare import PreparedRequest, render_request
 from target_python_sdk.delivery.redaction import MAX_LOGGED_LENGTH, redacted_body
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS, replaced_response
 from target_python_sdk.protocol import DELIVERY_PATH, EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX, SDK_HEADERS
-from target_python_sdk.types import DeliveryRequest, DeliveryResponse
+from target_python_sdk.types import DeliveryResponse
 from target_tools.clock import Deadline, monotonic
-from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, OptionError, escape_text
+from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, escape_text
 from target_tools.http.breaker import FAILING_STATUSES
 from target_tools.http.failures import status_error
-from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json, render_json
+from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json
 from target_tools.logger import LazyText, Log
-from target_tools.schema.model import copy_with
 
 #: Seconds for which a cluster that could not be reached is not remembered again.
 QUARANTINE_SECONDS = 5.0
@@ -97,13 +96,14 @@ class EdgeAnswer(NamedTuple):
 
 
 def delivery_request(
-    prepared: PreparedRequest, settings: ClientSettings, render: Callable[[DeliveryRequest], bytes] = render_json
+    prepared: PreparedRequest, settings: ClientSettings, body: Optional[bytes] = None
 ) -> HttpRequest:
-    """Return the HTTP request for the edge. Raises ``OptionError`` if it is nested too deeply."""
-    try:
-        body = render(wire_request(prepared.request, settings.logger))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
+    """Return the HTTP request for the edge. Without ``body``, the request is rendered.
+
+    Raises ``OptionError`` if it is nested too deeply.
+    """
+    if body is None:
+        body = render_request(prepared.request, settings)
     session_id = prepared.session_id
     session_id = session_id if UNQUOTED.fullmatch(session_id) else quote(session_id, "")
     is_general = prepared.cluster is None or settings.server_domain is not None
@@ -117,23 +117,6 @@ def delivery_request(
         alternative=None if is_general else delivery_origin(settings, None),
         is_answered_by=partial(is_answer, prepared.request.request_id),
     )
-
-
-def wire_request(request: DeliveryRequest, logger: Any) -> DeliveryRequest:
-    """Return a prepared request as it is sent.
-
-    The API refuses an empty visitor id, and customer ids without an Experience Cloud id, so these are left out.
-    """
-    identity = request.id
-    if identity is None:
-        return request
-    if identity.customer_ids is not None and not identity.marketing_cloud_visitor_id:
-        if identity.customer_ids:
-            Log(logger).debug("Customer ids are not sent, because the visitor has no Experience Cloud id")
-        identity = copy_with(identity, customer_ids=None)
-    if not identity.tnt_id and all(value is None for value in vars(identity).values()):
-        return copy_with(request, id=None)
-    return request if identity is request.id else copy_with(request, id=identity)
 
 
 def is_answer(request_id: Optional[str], body: bytes) -> bool:

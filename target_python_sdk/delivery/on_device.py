@@ -1,6 +1,6 @@
 """Decides a prepared request on-device."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
@@ -8,7 +8,7 @@ from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext,
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
-from target_python_sdk.types import DeliveryRequest, DeliveryResponse, Geo
+from target_python_sdk.types import DeliveryResponse, Geo
 from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with
@@ -77,20 +77,3 @@ def decide_on_device(
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
     return Decision(prepared, response, remote, displays if is_reported else None, looked_up)
-
-
-def notification_request(prepared: PreparedRequest) -> PreparedRequest:
-    """Return a request that reports the notifications and the telemetry of the caller.
-
-    It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
-    shares objects with the request of the caller, who may change them.
-    """
-    request_id = prepared.ids.next()
-    return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
-
-
-def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> DeliveryRequest:
-    """Return a copy of ``request`` that reports ``displays``, too."""
-    added = [display.notification() for display in displays]
-    copy: DeliveryRequest = copy_with(request, notifications=[*(request.notifications or ()), *added])
-    return copy

@@ -4,7 +4,7 @@ The caller's objects are not changed: each part that needs a default is copied.
 """
 
 import re
-from typing import Any, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Mapping, Optional, Tuple, TypeVar
 
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.conversion import AUTH_STATES
@@ -39,6 +39,7 @@ from target_python_sdk.types import (
 from target_tools.clock import epoch_milliseconds, epoch_seconds, timestamp_problem, utc_offset_minutes
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError
+from target_tools.http.messages import render_json
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 from target_tools.uuids import UuidGenerator, uuid_from_text
@@ -254,7 +255,7 @@ def _with_valid_mboxes(given: PartT, part: str, errors: List[OptionError], log: 
 def _mboxes(
     given: Optional[List[MboxRequest]], place: str, errors: List[OptionError], log: Log
 ) -> Optional[List[MboxRequest]]:
-    """Return the mboxes that have a name. Those without an index get the next ones after the highest given.
+    """Return the mboxes that have a name, with an index.
 
     The others are left out, as in 1.1.0: they are logged, and their errors are added to ``errors``.
     """
@@ -271,14 +272,20 @@ def _mboxes(
             text = invalid(part, expected=expected, got=mbox.name, secret=True)
             log.error("%s%s", MBOX_INVALID, text)
             errors.append(OptionError(text, part, expected))
-    indexes = [mbox.index for mbox in named if isinstance(mbox.index, int)]
-    if len(indexes) < len(named):
+    return numbered(named) or None
+
+
+def numbered(mboxes: List[MboxRequest]) -> List[MboxRequest]:
+    """Return the mboxes in a new list. Those without an index get the next ones after the highest given."""
+    copied = [*mboxes]
+    indexes = [mbox.index for mbox in mboxes if isinstance(mbox.index, int)]
+    if len(indexes) < len(mboxes):
         following = max(indexes, default=-1) + 1
-        for position, mbox in enumerate(named):
+        for position, mbox in enumerate(mboxes):
             if not isinstance(mbox.index, int):
-                named[position] = copy_with(mbox, index=following)
+                copied[position] = copy_with(mbox, index=following)
                 following += 1
-    return named or None
+    return copied
 
 
 def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Optional[List[Notification]]:
@@ -324,3 +331,33 @@ def _notification_error(notification: Notification, place: str) -> Optional[Opti
             text = invalid(f"{place}.{name}", expected=expected, got=getattr(notification, name), secret=True)
             return OptionError(text, f"{place}.{name}", expected)
     return None
+
+
+# The body
+
+
+def render_request(
+    request: DeliveryRequest, settings: ClientSettings, render: Callable[[DeliveryRequest], bytes] = render_json
+) -> bytes:
+    """Return the body for a prepared request. Raises ``OptionError`` if it is nested too deeply."""
+    try:
+        return render(wire_request(request, settings.logger))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionError(f"request: {error}", "request", "a request that JSON can hold") from error
+
+
+def wire_request(request: DeliveryRequest, logger: Any) -> DeliveryRequest:
+    """Return a prepared request as it is sent.
+
+    The API refuses an empty visitor id, and customer ids without an Experience Cloud id, so these are left out.
+    """
+    identity = request.id
+    if identity is None:
+        return request
+    if identity.customer_ids is not None and not identity.marketing_cloud_visitor_id:
+        if identity.customer_ids:
+            Log(logger).debug("Customer ids are not sent, because the visitor has no Experience Cloud id")
+        identity = copy_with(identity, customer_ids=None)
+    if not identity.tnt_id and all(value is None for value in vars(identity).values()):
+        return copy_with(request, id=None)
+    return request if identity is request.id else copy_with(request, id=identity)

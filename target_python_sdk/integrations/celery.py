@@ -24,7 +24,8 @@ from celery.exceptions import OperationalError, Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
-from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES, merge_options
+from target_python_sdk.client_calls import merge_options
+from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES
 from target_python_sdk.delivery.option_parsers import milliseconds, reject
 from target_python_sdk.integrations.celery_client import ProcessClient
 from target_python_sdk.integrations.celery_late_install import TOO_LATE, send_again, warn_in_a_child

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_python_sdk.delivery.call_options import call_options
-from target_python_sdk.delivery.exchange import wire_request
 from target_python_sdk.delivery.options import client_settings
-from target_python_sdk.delivery.prepare import prepare_request
+from target_python_sdk.delivery.prepare import prepare_request, wire_request
 from target_python_sdk.errors import OptionError
 from target_python_sdk.types import (
     AnalyticsRequest,

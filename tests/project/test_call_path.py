@@ -18,8 +18,7 @@ from tests.support import ROOT, offers
 
 #: The number of modules whose functions run during a call.
 MAX_SERVER_SIDE = 22
-#: One is the shortened path of common calls. Two render the notification, which a worker did before.
-MAX_ON_DEVICE = 31
+MAX_ON_DEVICE = 28
 #: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
 MAX_UNTYPED = 6.0
 
