@@ -30,8 +30,10 @@ SEED = "2026"
 def installed() -> NodeRelease:
     """Return the SDK for Node.js, or skip the test."""
     program, folder = shutil.which("node"), os.environ.get("TARGET_NODE_SDK", "")
-    if program is None or not (Path(folder) / "node_modules").is_dir():
-        pytest.skip("no SDK for Node.js: see tests/node_sdk/__init__.py")
+    if program is None:
+        pytest.skip("node is not installed: apt-get install nodejs")
+    if not (Path(folder) / "node_modules").is_dir():
+        pytest.skip("the SDK for Node.js is missing: set TARGET_NODE_SDK (see tests/node_sdk/__init__.py)")
     return NodeRelease(program, str(Path(folder).resolve()))
 
 
