@@ -899,7 +899,7 @@ def test_a_child_closes_connections_of_its_parent():
         def lets_go():
             before = sockets()
             assert engine.is_ready()
-            assert sockets() == before - 1
+            assert sockets() < before  # garbage of other tests may hold sockets, too
 
         assert in_a_child(lets_go)
 
