@@ -259,11 +259,17 @@ quote = json.encoder.encode_basestring_ascii
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
-try:  # the extra "speedups"
-    import orjson as _orjson  # pyright: ignore[reportMissingImports]
-except ImportError:
-    _orjson = None
-else:
+def _find_orjson() -> Any:
+    """Return the module ``orjson`` of the extra ``speedups``, or None."""
+    try:
+        import orjson  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return orjson
+
+
+_orjson = _find_orjson()
+if _orjson is not None:
     # Leave to _sent_fields what json does not render.
     _ORJSON_OPTIONS = _orjson.OPT_PASSTHROUGH_DATETIME | _orjson.OPT_PASSTHROUGH_DATACLASS
     _ORJSON_OPTIONS |= _orjson.OPT_PASSTHROUGH_SUBCLASS
