@@ -1,9 +1,9 @@
 # ruff: noqa: T201 - a command-line program prints
 """Counts instructions with valgrind's callgrind: ``python -m benchmarks.instructions [--compare COMMIT]``.
 
-A count barely depends on the load of the machine, so it shows changes of 1 %, which times
-do not. Each workload runs in two processes, N and 2N times; the difference is free of
-start-up costs.
+A count barely depends on the load of the machine, so it shows changes of 1 %, which timings
+do not. Each workload runs in two processes, N and 2N times; the import is compared with an
+empty program. The difference is free of start-up costs.
 """
 
 import argparse

@@ -69,7 +69,7 @@ class Edge:
         }
 
     def serve(self, stop: threading.Event) -> None:
-        """Serve until ``stop`` is set. It is checked every half second."""
+        """Serve until ``stop`` is set. It is checked at least every half second."""
         while not stop.is_set():
             timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.5
             for key, _ in self._selector.select(min(0.5, timeout)):
@@ -106,7 +106,7 @@ class Edge:
         def read() -> None:
             nonlocal unread
             try:
-                while True:  # TLS may have buffered more than the socket has
+                while True:  # TLS may have buffered data, which the selector does not report
                     data = connection.recv(65536)
                     if not data:
                         break

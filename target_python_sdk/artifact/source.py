@@ -211,7 +211,10 @@ class ArtifactSource:
         return not self.interval and self.artifact is not None and not self.stale
 
     def _initial_delay(self) -> float:
-        """Return the seconds until the first download: 0, or slightly less than a parent or payload has set."""
+        """Return the seconds until the first download.
+
+        0, or slightly less than the time left until ``_due``, which a parent process or the payload has set.
+        """
         if self._due is None or self.stale:
             return 0.0
         # The jitter also spreads the downloads of children that are all late.

@@ -276,7 +276,7 @@ class _ParameterLevel(Dict[str, Any]):
 def nest_parameters(parameters: Mapping[str, Any]) -> Dict[str, Any]:
     """Nest parameters as conditions read them, and add each text in lower case.
 
-    ``a.b`` becomes an entry of ``a``. If there are both ``a`` and ``a.b``, ``a.b`` is dropped.
+    ``a.b`` becomes an entry of ``a``. If ``a`` itself has a value, ``a.b`` is dropped.
     """
     root = _ParameterLevel()
     levels, dotted = [root], []
@@ -294,7 +294,7 @@ def nest_parameters(parameters: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _split_path(name: str) -> List[str]:
-    """Split a dotted name. Any other name, and a path that is too long, is a single step."""
+    """Split a dotted name. Any other name, and a path that is too long or has an empty part, is a single step."""
     if not isinstance(name, str) or "." not in name:
         return [name]
     steps = name.split(".")

@@ -98,10 +98,10 @@ class _OptionalOptions(TypedDict, total=False):
     """True: caches and proxies must not answer artifact requests."""
 
     environment: Optional[str]
-    """The environment of the artifact; any name, in lower case."""
+    """The environment of the artifact. Any name; converted to lower case."""
 
     cdn_environment: Optional[str]
-    """No effect. 1.1.0 had it; there is only one CDN, and ``cdn_base_path`` selects another."""
+    """No effect: Adobe has only one CDN. Accepted because 1.1.0 had it. To use another host, set ``cdn_base_path``."""
 
     cdn_base_path: Optional[str]
     """``[scheme://]host[:port][/path]`` of the artifact and of geo lookups."""
@@ -125,7 +125,7 @@ class _OptionalOptions(TypedDict, total=False):
     """The number of attempts in all, or a ``urllib3.Retry``."""
 
     circuit_breaker: Union[bool, Mapping[str, Any], None]
-    """Whether calls fail at once while the edge is down; or its settings ``failures``, ``rate``, ``window`` and
+    """Whether calls fail at once while the edge is down. A dict sets ``failures``, ``rate``, ``window`` and
     ``cooldown`` in milliseconds, and ``probes``.
     """
 
@@ -145,7 +145,7 @@ class _OptionalOptions(TypedDict, total=False):
     """A ``urllib3.PoolManager``, or an object with its method ``request``, that sends every request."""
 
     proxy: Optional[str]
-    """``[scheme://][user:password@]host:port`` with the scheme http, https, or with an extra socks5."""
+    """``[scheme://][user:password@]host:port``. Schemes: http, https and, with the extra ``socks``, socks5."""
 
     proxy_headers: Optional[Mapping[str, str]]
     """Headers that are sent to the proxy only."""

@@ -181,7 +181,7 @@ class StrictResponse(http.client.HTTPResponse):
         self.version = 11 if version.startswith("HTTP/1.") and version != "HTTP/1.0" else 10
         self._frame()
 
-    # The next two methods override private functions of http.client, the same in Python 3.8 to 3.14. The originals
+    # The next two methods override private methods of http.client, the same in Python 3.8 to 3.14. The originals
     # accept "-5", "+5", "0x5" and "0_5" as a size, and any two bytes after a chunk.
 
     def _get_chunk_left(self) -> Optional[int]:
@@ -216,7 +216,7 @@ class StrictResponse(http.client.HTTPResponse):
         Sets the attributes by which ``http.client`` reads the body. Raises ``HTTPException`` for ambiguous framing.
         """
         headers = self.headers
-        names = [name.lower() for name in headers.keys()]  # noqa: SIM118 - iterating a message yields lines
+        names = [name.lower() for name in headers.keys()]  # noqa: SIM118 - a message is not a dict
         options = _items(headers.get_all("Connection")) if "connection" in names else []
         encodings = _items(headers.get_all("Transfer-Encoding")) if "transfer-encoding" in names else []
         lengths = _items(headers.get_all("Content-Length")) if "content-length" in names else []

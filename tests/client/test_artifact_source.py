@@ -176,7 +176,7 @@ def test_with_a_payload_and_no_polling_no_thread_is_started(cdn, sources, monkey
 
 
 @pytest.mark.parametrize("polling_interval", [0, 60000])
-def test_an_invalid_payload_emits_a_failure_and_polling_continues(cdn, sources, polling_interval):
+def test_an_invalid_payload_emits_a_failure_and_does_not_stop_polling(cdn, sources, polling_interval):
     recorder = EventRecorder()
     source = sources(cdn, artifact_payload={"version": "2.0.0"}, polling_interval=polling_interval, events=recorder)
     source.start()

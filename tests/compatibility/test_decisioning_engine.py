@@ -638,7 +638,7 @@ def test_a_pool_manager_sends_every_request_of_the_engine(engine_of):
     assert geo_path == "/v1/geo"
 
 
-def test_a_pool_manager_that_cannot_send_is_named():
+def test_the_error_about_a_pool_manager_that_cannot_send_names_the_option():
     with pytest.raises(OptionError, match="pool_manager"):
         TargetDecisioningEngine(config_for(pool_manager=5)).initialize()
 

@@ -658,7 +658,7 @@ def test_offers_are_indexed_by_a_response() -> None:
     assert provider.get_value("other", "a", default=7) == 7
 
 
-def test_b14_a_logger_is_the_one_that_is_given() -> None:
+def test_b14_get_logger_returns_the_given_logger() -> None:
     """Also after other loggers were used; no level is set."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG

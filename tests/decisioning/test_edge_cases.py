@@ -367,7 +367,7 @@ def test_forty_slow_rules_end_at_the_deadline_and_the_next_call_is_answered(mode
 
 
 class StoppedClock:
-    """Limits whose time is up at the given check."""
+    """Limits whose time is up after the given number of checks."""
 
     steps_left = MAX_DECISION_STEPS
 
@@ -405,7 +405,7 @@ def test_long_rules_check_the_time_again_and_again(condition, checks):
 
 
 def test_the_time_is_checked_between_short_rules(monkeypatch):
-    """Each mbox is one check, and so are 16 of its rules."""
+    """After every 16 rules of an mbox. At the start of an mbox, ``check_time`` is called only if the time is up."""
     checks = []
     monkeypatch.setattr(RequestContext, "check_time", lambda self: checks.append(1))
     rules = [rule("no", False, activity=number) for number in range(1, 50)]

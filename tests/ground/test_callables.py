@@ -42,7 +42,7 @@ def only_keyword(answer, *, needed):
 
 @functools.wraps(only_keyword)
 def wrapper(*arguments):
-    """Has the signature of another function."""
+    """Take any arguments, but show the signature of another function."""
 
 
 async def coroutine(answer):

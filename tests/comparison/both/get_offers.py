@@ -76,7 +76,7 @@ def geo() -> Any:
 
 
 def context() -> Any:
-    """Return a context with all its fields but the phone."""
+    """Return the context of a web page with most of its fields."""
     return api.Context(
         channel=api.ChannelType.WEB,
         application=api.Application(id="app", name="App", version="1.2"),
