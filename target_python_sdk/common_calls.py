@@ -62,7 +62,10 @@ def decide_common_call(
     current, fields, identity, context = runtime.current_artifact(), vars(given), given.id, given.context
     if current is None or (context is not None and context.geo is not None):
         return None
-    if identity is None or not identity.tnt_id or identity.customer_ids is not None:
+    if identity is None or identity.customer_ids is not None:
+        return None
+    visitor = bucketing_id(identity) if identity.tnt_id else ""
+    if not visitor:
         return None
     if [name for name in _OTHER_FIELDS if fields[name] is not None]:
         return None
@@ -89,7 +92,7 @@ def decide_common_call(
     if refused_hints:
         runtime.counters.invalid_hints.add(refused_hints)
     remote = remote_parts(current.artifact, request)
-    decision_request = DecisionRequest(request, session_id, bucketing_id(identity), ids, None, remote, deadline)
+    decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)
     try:
         response, displays = decide(current.artifact, decision_request, runtime.on_device_context.engine)
     except DeliveryError:

@@ -7,7 +7,7 @@ import types
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from target_python_sdk import TargetClient
@@ -131,6 +131,7 @@ def test_a_call_has_the_outcome_of_the_ordinary_path(document, request, unusual,
 
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, st.lists(st.sampled_from(NAMES), max_size=2))
+@example(artifact(), {"id": {"tntId": "."}, "context": {"channel": "web"}}, ["home"])
 def test_attributes_have_the_outcome_of_the_ordinary_path(document, request, names):
     def call(client):
         attributes = client.get_attributes(names, {"request": DeliveryRequest.from_dict(request)})
