@@ -21,7 +21,7 @@ import sys
 import time
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, TextIO, Tuple
 
 from benchmarks.artifacts import CLIENT, EVERY, HINT, IN_TURN, canonical, contents, visitors
 from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
@@ -36,11 +36,17 @@ _SPEEDUPS = ("mmh3", "orjson")
 _DELIVERY_TIMEOUT = 30.0
 
 
-def choose_speedups(settings: Message) -> None:
-    """Hide the packages of the extra from the SDK, unless the settings ask for them."""
+def begin() -> Tuple[Message, TextIO]:
+    """Return the settings of this process and its output.
+
+    Hides the packages of the extra from the SDK, unless the settings ask for them.
+    """
+    logging.disable(logging.CRITICAL)
+    settings: Message = json.loads(sys.argv[1])
     if settings["kind"] != SPEEDUPS:
         hidden: Dict[str, Any] = dict.fromkeys(_SPEEDUPS)
         sys.modules.update(hidden)
+    return settings, protocol_output()
 
 
 def name_of(settings: Message) -> str:
@@ -238,10 +244,7 @@ def content_reader(visit: Message) -> Callable[[Any], Any]:
 
 def main() -> None:
     """Create the client of the settings, then answer the questions."""
-    logging.disable(logging.CRITICAL)
-    settings: Message = json.loads(sys.argv[1])
-    output = protocol_output()
-    choose_speedups(settings)
+    settings, output = begin()
     try:
         decider = Decider(settings)
         decider.timed(visitors("first", 1))

@@ -4,17 +4,14 @@
 ``{"seconds": T}``: the duration of evaluating one flag for N new users.
 """
 
-import json
-import logging
 import os
-import sys
 import time
 from typing import Any, Callable, List
 
 from benchmarks.artifacts import visitors
-from benchmarks.decision_worker import choose_speedups
+from benchmarks.decision_worker import begin
 from benchmarks.flag_libraries import LIBRARIES, LIMITS, SdkFlag
-from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
+from benchmarks.line_protocol import answer_lines, send
 
 Decide = Callable[[str], Any]
 
@@ -34,10 +31,7 @@ def timed(flags: Any, ids: List[str]) -> float:
 
 def main() -> None:
     """Create the client of the settings, then answer the questions."""
-    logging.disable(logging.CRITICAL)
-    settings: Message = json.loads(sys.argv[1])
-    output = protocol_output()
-    choose_speedups(settings)
+    settings, output = begin()
     try:
         kind = settings["kind"]
         flags: Any = LIBRARIES[kind]() if kind in LIBRARIES else SdkFlag(settings)

@@ -6,16 +6,14 @@ seconds of the median call and of the 99th percentile. ``runs_in`` is ``threads`
 
 import asyncio
 import json
-import logging
 import os
-import sys
 import threading
 import time
 from typing import Any, Callable, Dict, List
 
 from benchmarks.artifacts import visitors
-from benchmarks.decision_worker import Decider, choose_speedups, name_of
-from benchmarks.line_protocol import Message, answer_lines, protocol_output, send
+from benchmarks.decision_worker import Decider, begin, name_of
+from benchmarks.line_protocol import answer_lines, send
 from benchmarks.plan import OLD
 
 _AT_A_TIME = 4
@@ -89,10 +87,7 @@ def percentiles(taken: List[float]) -> Dict[str, float]:
 
 def main() -> None:
     """Create the client of the settings, then answer the questions."""
-    logging.disable(logging.CRITICAL)
-    settings: Message = json.loads(sys.argv[1])
-    output = protocol_output()
-    choose_speedups(settings)
+    settings, output = begin()
     try:
         decider = Decider(settings)
         decider.timed(visitors("first", 100))

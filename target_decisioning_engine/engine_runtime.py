@@ -20,7 +20,7 @@ from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.visitor_protocol import Visitor
 from target_python_sdk.events import GEO_LOCATION_UPDATED, GeoLocationUpdated
-from target_python_sdk.notifications import notification_request, with_displays
+from target_python_sdk.notifications import copy_with_displays, notification_request
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DecisioningMethod, DeliveryRequest, Telemetry, TelemetryEntry, TelemetryFeatures
 from target_tools.clock import Deadline, epoch_milliseconds, monotonic
@@ -29,7 +29,7 @@ from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ArtifactNotAvailable
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
-from target_tools.schema.model import copy_with, deep_copy
+from target_tools.schema.model import copy_with
 
 
 def not_available() -> ArtifactNotAvailable:
@@ -91,9 +91,7 @@ class EngineRuntime:
             updated: GeoLocationUpdated = {"geo_context": decision.geo}
             self._events.emit(GEO_LOCATION_UPDATED, updated)
         if decision.displays is not None:
-            pending = notification_request(decision.prepared)
-            # The caller may change the objects of its request.
-            pending = pending.with_request(deep_copy(with_displays(pending.request, decision.displays)))
+            pending = copy_with_displays(notification_request(decision.prepared), decision.displays)
             if sends_telemetry:
                 _add_entry(pending.request, prepared.request.request_id, began)
             self._submit_notifications(pending, options["visitor"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
 
-from target_python_sdk.client_calls import ClientCalls, Options, merge_options, overridden
+from target_python_sdk.client_calls import ClientCalls, Options, merge_options
 from target_python_sdk.delivery.call_options import Call, call_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
@@ -241,10 +241,8 @@ class TargetClient(ClientCalls):
             request = with_mboxes(request, parse_mbox_names(mbox_names))
         if self._ready is not None:
             self._ensure_ready_event(self._ready)
-        send_notifications = overridden(self.send_notifications, ClientCalls.send_notifications)
-        runtime = self._processes.get()
         envelope: Optional[TargetDeliveryResponse] = common_calls.decide_common_call(
-            request, options.get("session_id"), runtime, send_notifications
+            request, options.get("session_id"), self._processes.get(), self._replaced_send_notifications()
         )
         return envelope
 

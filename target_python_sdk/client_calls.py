@@ -181,7 +181,7 @@ class ClientCalls:
         Waits, returns and raises as :meth:`get_offers` does.
         """
         merged = merge_options(options, keywords)
-        get_offers = overridden(self.get_offers, _GET_OFFERS)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if merged.__class__ is dict and mbox_names.__class__ in (list, tuple) and get_offers is None:
             envelope = self._decide_common_call(merged, mbox_names)
             if envelope is not None:
@@ -216,7 +216,7 @@ class ClientCalls:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
         merged = merge_options(options, keywords)
         call = self._attributes_call(mbox_names, merged)
-        get_offers = overridden(self.get_offers, _GET_OFFERS)
+        get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return await self._execute_async(call, AttributesProvider)
         return await self._submit(_attributes_function(get_offers, merged, call), call)
@@ -256,10 +256,13 @@ class ClientCalls:
         return await self._prepare(call, convert).submit()
 
     def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
-        send_notifications = None
-        if call.decisioning_method is not DecisioningMethod.SERVER_SIDE:
-            send_notifications = overridden(self.send_notifications, _SEND_NOTIFICATIONS)
+        is_server_side = call.decisioning_method is DecisioningMethod.SERVER_SIDE
+        send_notifications = None if is_server_side else self._replaced_send_notifications()
         return self._call_class(call, self._processes.get(), convert, send_notifications)
+
+    def _replaced_send_notifications(self) -> Optional[Method]:
+        """Return ``send_notifications`` if a subclass or a test has replaced it."""
+        return _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
 
     def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
         """Let a worker call ``function`` and the callbacks of ``call``."""
@@ -293,7 +296,7 @@ def _attributes_function(
     return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
 
 
-def overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
+def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
     """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
     return None if getattr(method, "__func__", None) is genuine else method
 

@@ -22,7 +22,7 @@ from target_python_sdk.notifications import Method, notification_request, queue_
 from target_python_sdk.prepared_call import build_envelope
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest, TargetDeliveryResponse
-from target_tools.clock import Deadline, monotonic
+from target_tools.clock import Deadline
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeliveryError
 from target_tools.schema.model import copy_with
@@ -73,8 +73,7 @@ def decide_common_call(
     if not (_is_common(execute) and _is_common(prefetch)) or (execute is None and prefetch is None):
         return None
 
-    timeout = runtime.settings.timeout
-    deadline = Deadline(monotonic() + timeout, timeout)
+    deadline = Deadline.after(runtime.settings.timeout)
     ids = UuidGenerator()
     session_id = session_id or ids.next()
     cluster, refused_hints = choose_cluster(None, identity.tnt_id, None)
@@ -88,9 +87,7 @@ def decide_common_call(
     )
     is_steered, cluster = cluster is not None, cluster or runtime.location_hint
     prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, None, ids)
-    runtime.counters.calls.add()
-    if refused_hints:
-        runtime.counters.invalid_hints.add(refused_hints)
+    runtime.count_call(refused_hints)
     remote = remote_parts(current.artifact, request)
     decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)
     try:

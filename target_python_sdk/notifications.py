@@ -45,6 +45,11 @@ def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> Deli
     return copy
 
 
+def copy_with_displays(prepared: PreparedRequest, displays: Sequence[Display]) -> PreparedRequest:
+    """Return a copy that reports ``displays``, too. It shares no object with the caller, who may change the request."""
+    return prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
+
+
 def queue_notifications(
     prepared: PreparedRequest,
     displays: Sequence[Display],
@@ -62,7 +67,7 @@ def queue_notifications(
         send = partial(_send_to_edge, prepared, body, runtime)
         report: Callable[..., None] = partial(_report_failure_of_body, prepared, body, runtime)
     else:
-        prepared = prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
+        prepared = copy_with_displays(prepared, displays)
         options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
         send = partial(replaced_send, {**options, "target_location_hint": prepared.cluster})
         report = partial(_report_failure, prepared, runtime)

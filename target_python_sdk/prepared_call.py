@@ -38,7 +38,7 @@ from target_python_sdk.types import (
     TargetDeliveryResponse,
     View,
 )
-from target_tools.clock import Deadline, epoch_seconds, monotonic
+from target_tools.clock import Deadline, epoch_seconds
 from target_tools.concurrency.lock_free import claim
 from target_tools.concurrency.tasks import AsyncResult, CallbackTask, TimeLimit
 from target_tools.enums import DecisioningMethod
@@ -70,10 +70,7 @@ class PreparedCall(Generic[ResultT]):
         #: The error of the edge in a hybrid call with callbacks, until ``err_callback`` gets it.
         self._edge_errors: List[DeliveryError] = []
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
-        counters = runtime.counters
-        counters.calls.add()
-        if prepared.refused_hints:
-            counters.invalid_hints.add(prepared.refused_hints)
+        runtime.count_call(prepared.refused_hints)
         #: The artifact of an on-device decision, if it is available yet.
         self._artifact: Optional[CurrentArtifact] = None
         self._remote = self._parts_for_the_edge(call.decisioning_method)
@@ -102,8 +99,7 @@ class PreparedCall(Generic[ResultT]):
         runtime = self._runtime
         try:
             if self._http is None:
-                timeout = self._call.timeout
-                deadline = Deadline(monotonic() + timeout, timeout)
+                deadline = Deadline.after(self._call.timeout)
                 envelope = self._decide_on_device(self._artifact or self._first_artifact(), deadline)
             else:
                 envelope = self._request_edge(self._http)

@@ -166,6 +166,12 @@ class Runtime:
         """Return the error of the last download."""
         return None if self.artifacts is None else self.artifacts.last_error
 
+    def count_call(self, refused_hints: int) -> None:
+        """Count a call, and the hints of its visitor that were invalid."""
+        self.counters.calls.add()
+        if refused_hints:
+            self.counters.invalid_hints.add(refused_hints)
+
     def should_log_warning(self) -> bool:
         """Return whether to log a warning that could come a thousand times a second; True once per interval."""
         now = monotonic()

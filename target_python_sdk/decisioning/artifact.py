@@ -1,4 +1,4 @@
-"""The rule artifact: the activities of a client, compiled once.
+"""The rule artifact: the activities of a client.
 
 ``InvalidArtifact`` rejects a document that cannot be used at all. A single rule that cannot be used is skipped, and
 its mbox or view becomes remote: only the edge decides it. Artifacts are immutable, so threads share them without
@@ -36,7 +36,7 @@ Names = KeysView[str]
 
 
 class Artifact(NamedTuple):
-    """A compiled artifact."""
+    """A loaded artifact."""
 
     #: Returns the document as downloaded, which must not be modified.
     document: "DocumentOnDemand"

@@ -241,7 +241,7 @@ def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) 
         raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
 
 
-def are_complete(mboxes: List[MboxRequest]) -> bool:
+def _are_complete(mboxes: List[MboxRequest]) -> bool:
     """Return whether each mbox has a name and an index of the usual types."""
     return not [mbox for mbox in mboxes if (mbox.name.__class__, mbox.index.__class__) != _TYPES or not mbox.name]
 
@@ -261,7 +261,7 @@ def _mboxes(
     """
     if not given:
         return None
-    if are_complete(given):
+    if _are_complete(given):
         return [*given]  # as in most calls
     named = []
     for position, mbox in enumerate(given):

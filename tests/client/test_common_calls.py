@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from target_python_sdk import TargetClient
+from target_python_sdk.client_calls import ClientCalls
 from target_python_sdk.errors import DeadlineExceeded
 from target_python_sdk.types import DeliveryRequest
 from target_tools import clock, uuids
@@ -164,10 +165,15 @@ def test_a_common_call_that_takes_too_long_fails_and_is_counted():
         assert client.stats()["failures"] == 1
 
 
-def test_a_replaced_send_notifications_gets_the_displays_of_a_common_call():
+@pytest.mark.parametrize("where", ["client", "class", "base class"])
+def test_a_replaced_send_notifications_gets_the_displays_of_a_common_call(where, monkeypatch):
     received = []
     with client_with(artifact(home=[rule("A")]), Recorder()) as client:
-        client.send_notifications = received.append
+        if where == "client":
+            client.send_notifications = received.append
+        else:
+            owner = TargetClient if where == "class" else ClientCalls
+            monkeypatch.setattr(owner, "send_notifications", lambda _, options: received.append(options))
         client.get_offers({"request": DeliveryRequest.from_dict(A_REQUEST)})
         client.flush()
     ((notification,),) = [sent["request"].notifications for sent in received]

@@ -45,7 +45,7 @@ class _Other(NamedTuple):
 
 
 def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> List[Difference]:
-    """Return a difference for each cause of another experience, or one with the experiences if there is none."""
+    """Return a difference for each cause of another experience. Without a known cause, it holds the experiences."""
     again = [(number, *pair) for number, other in enumerate(others) for pair in isolated(other.call, other.place)]
     if not again:
         return []
