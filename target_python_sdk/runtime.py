@@ -33,7 +33,7 @@ from target_tools.http.breaker import CircuitBreaker
 from target_tools.http.headers import with_headers
 from target_tools.http.messages import Origin, Send
 from target_tools.http.retries import FailoverSender, RetryingSender
-from target_tools.http.transport import Transport
+from target_tools.http.transport import OPENING_SHARE, Transport
 from target_tools.logger import Log
 
 #: Seconds between two log lines about lost notifications. The counter and the event miss none.
@@ -82,9 +82,9 @@ class Runtime:
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
-        # Opening a connection to a cluster may take a third of the timeout. A failure of a call that had less than half
-        # of that does not show that the cluster is down.
-        self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout / 6)
+        # A failure of a call that had less than half of the usual time to open a connection does not show that the
+        # cluster is down.
+        self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout * OPENING_SHARE / 2)
         #: The source of the rule artifact; None for a server-side client.
         self.artifacts: Optional[ArtifactSource] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:

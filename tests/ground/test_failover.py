@@ -11,6 +11,7 @@ from target_tools.errors import (
     TlsError,
     TransportError,
 )
+from target_tools.http import transport
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Timings
 from target_tools.http.retries import FailoverSender
 
@@ -128,3 +129,11 @@ def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within,
     assert sender.send(REQUEST, DEADLINE).status == 200
     assert sender.hosts() == ["cluster", "general"]
     assert sender.lost == ([CLUSTER] if lost else [])
+
+
+@pytest.mark.parametrize(("alternative", "seconds"), [(GENERAL, 2), (None, 6)])
+def test_with_another_host_to_try_opening_a_connection_may_take_a_third_of_the_time(alternative, seconds):
+    deadline = Deadline.after(6)
+    opening = transport._opening(REQUEST._replace(alternative=alternative), deadline)
+    assert seconds - 1 < opening.seconds <= seconds
+    assert (opening is deadline) == (alternative is None)
