@@ -19,13 +19,17 @@ from target_tools.errors import OptionError
 
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
     from target_python_sdk.delivery.option_types import (
+        AttributesCallbackKeywords,
         AttributesCallbackOptions,
+        AttributesKeywords,
         AttributesOptions,
         CallbackKeywords,
         CallbackOptions,
         CallKeywords,
         CallOptionName,
         CallOptions,
+        OfferCallbackKeywords,
+        OfferKeywords,
         UncheckedKeywords,
         UncheckedT,
     )
@@ -52,9 +56,13 @@ class ClientCalls:
     _call_class: Type[PreparedCall[Any]]
 
     @overload
-    def get_offers(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
+    def get_offers(
+        self, options: None = None, **keywords: Unpack[OfferCallbackKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def get_offers(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
+    def get_offers(
+        self, options: None = None, **keywords: Unpack[OfferKeywords]
+    ) -> TargetDeliveryResponse: ...
     @overload
     def get_offers(
         self, options: CallbackOptions, **keywords: Unpack[CallKeywords]
@@ -103,9 +111,13 @@ class ClientCalls:
         return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
 
     @overload
-    def send_notifications(self, **options: Unpack[CallbackOptions]) -> AsyncResult[TargetDeliveryResponse]: ...
+    def send_notifications(
+        self, options: None = None, **keywords: Unpack[OfferCallbackKeywords]
+    ) -> AsyncResult[TargetDeliveryResponse]: ...
     @overload
-    def send_notifications(self, **options: Unpack[CallOptions]) -> TargetDeliveryResponse: ...
+    def send_notifications(
+        self, options: None = None, **keywords: Unpack[OfferKeywords]
+    ) -> TargetDeliveryResponse: ...
     @overload
     def send_notifications(
         self, options: CallbackOptions, **keywords: Unpack[CallKeywords]
@@ -150,7 +162,7 @@ class ClientCalls:
         self,
         mbox_names: Sequence[str],
         options: Optional[AttributesOptions] = None,
-        **keywords: Unpack[AttributesCallbackOptions],
+        **keywords: Unpack[AttributesCallbackKeywords],
     ) -> AsyncResult[AttributesProvider]: ...
     @overload
     def get_attributes(
@@ -169,10 +181,11 @@ class ClientCalls:
     ) -> Any: ...
     @overload
     def get_attributes(
-        self,
-        mbox_names: Sequence[str],
-        options: Optional[AttributesOptions] = None,
-        **keywords: Unpack[AttributesOptions],
+        self, mbox_names: Sequence[str], options: None = None, **keywords: Unpack[AttributesKeywords]
+    ) -> AttributesProvider: ...
+    @overload
+    def get_attributes(
+        self, mbox_names: Sequence[str], options: AttributesOptions, **keywords: Unpack[AttributesKeywords]
     ) -> AttributesProvider: ...
     def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
@@ -197,18 +210,18 @@ class ClientCalls:
         self,
         mbox_names: Sequence[str],
         options: Dict[CallOptionName, UncheckedT],
-        **keywords: Unpack[AttributesOptions],
+        **keywords: Unpack[AttributesKeywords],
     ) -> AttributesProvider: ...
     @overload
     async def get_attributes_async(
-        self, mbox_names: Sequence[str], options: Dict[str, UncheckedT], **keywords: Unpack[AttributesOptions]
+        self, mbox_names: Sequence[str], options: Dict[str, UncheckedT], **keywords: Unpack[AttributesKeywords]
     ) -> AttributesProvider: ...
     @overload
     async def get_attributes_async(
         self,
         mbox_names: Sequence[str],
         options: AttributesOptions = _NO_OPTIONS,
-        **keywords: Unpack[AttributesOptions],
+        **keywords: Unpack[AttributesKeywords],
     ) -> AttributesProvider: ...
     async def get_attributes_async(
         self, mbox_names: Sequence[str], options: Options = None, **keywords: Any

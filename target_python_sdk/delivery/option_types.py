@@ -1,7 +1,20 @@
 """The options of a client and of a call as TypedDicts, for the type checkers of applications."""
 
 import os
-from typing import Any, Callable, Collection, Dict, Literal, Mapping, Optional, Protocol, Sequence, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Literal,
+    Mapping,
+    Optional,
+    Protocol,
+    Sequence,
+    TypeVar,
+    Union,
+)
 
 from target_python_sdk.types import CustomerId, DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
@@ -177,16 +190,6 @@ class ClientOptions(_RequiredOptions, _OptionalOptions):
     """The options of ``TargetClient.create`` as a dict."""
 
 
-class ClientKeywords(_OptionalOptions, total=False):
-    """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""
-
-    client: str
-    """The client code, which is the first label of the delivery host."""
-
-    organization_id: str
-    """The Experience Cloud organization id, such as ``1234567890@AdobeOrg``."""
-
-
 class _CommonCallOptions(TypedDict, total=False):
     """The options of every method. None means "not given"."""
 
@@ -307,13 +310,13 @@ CallOptionName = Literal[
 ]
 
 
-class _Unchecked:
+class _NotAnOption:
     """The type of no value but Any."""
 
 
 #: The type of the values of options in a ``Dict[str, Any]``. Type checkers accept it as a dict of options, and name a
 #: misspelled key of a dict literal, for which they would otherwise only say that no overload matches.
-UncheckedT = TypeVar("UncheckedT", bound=_Unchecked)
+UncheckedT = TypeVar("UncheckedT", bound=_NotAnOption)
 
 
 class CallOptions(_CommonCallOptions, _RequestOption, total=False):
@@ -321,24 +324,6 @@ class CallOptions(_CommonCallOptions, _RequestOption, total=False):
 
     callback: None
     """None: the call blocks."""
-
-
-class CallKeywords(_CommonCallOptions, total=False):
-    """The options of a call except ``callback`` as keyword arguments, in addition to a dict or instead of one."""
-
-    request: Union[DeliveryRequest, RequestDict]
-    """The request, as a model or a dict."""
-
-
-class UncheckedKeywords(CallKeywords, total=False):
-    """The options of a call as keyword arguments, in addition to a dict whose keys are not known."""
-
-    callback: Optional[Callable[[Any], CallbackResult]]
-    """Receives the result."""
-
-
-class CallbackKeywords(_CommonCallOptions, _AnswerCallbackOption):
-    """The options of a call with a callback as keyword arguments, in addition to a dict."""
 
 
 class CallbackOptions(_CommonCallOptions, _RequestOption, _AnswerCallbackOption):
@@ -365,3 +350,42 @@ class AttributesCallbackOptions(_CommonCallOptions, _AttributesCallbackOption, t
 
     request: Union[DeliveryRequest, RequestDict, None]
     """A request to which the mboxes are added."""
+
+
+if TYPE_CHECKING:
+    # pyright names a misspelled keyword because ``extra_items`` gives it a type that its value does not have. Without
+    # it, pyright only says that no overload matches. mypy ignores it, and always names the keyword.
+
+    class ClientKeywords(_OptionalOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""
+
+        client: str
+        organization_id: str
+
+    class OfferKeywords(CallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a blocking call as keyword arguments, instead of a dict."""
+
+    class OfferCallbackKeywords(CallbackOptions, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a call with a callback as keyword arguments, instead of a dict."""
+
+    class CallKeywords(_CommonCallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a call except ``callback`` as keyword arguments, in addition to a dict or instead of one."""
+
+        request: Union[DeliveryRequest, RequestDict]
+
+    class CallbackKeywords(_CommonCallOptions, _AnswerCallbackOption, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a call with a callback as keyword arguments, in addition to a dict."""
+
+    class UncheckedKeywords(_CommonCallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a call as keyword arguments, in addition to a dict whose keys are not known."""
+
+        request: Union[DeliveryRequest, RequestDict]
+        callback: Optional[Callable[[Any], CallbackResult]]
+
+    class AttributesKeywords(AttributesOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+        """The options of a blocking ``get_attributes`` as keyword arguments."""
+
+    class AttributesCallbackKeywords(  # type: ignore[call-arg]
+        AttributesCallbackOptions, total=False, extra_items=_NotAnOption
+    ):
+        """The options of ``get_attributes`` with a callback as keyword arguments."""

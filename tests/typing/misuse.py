@@ -1,6 +1,6 @@
 """Mistakes that a type checker must report. Each line ends with mypy's error codes. Never executed.
 
-A name in quotes must be in the message of mypy.
+A name in quotes must be in a message about the line, of both checkers or of the one that is named.
 """
 
 from target_python_sdk import TargetClient
@@ -59,9 +59,12 @@ def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     client.get_attributes(["a"], timout=1)  # expected: call-overload 'timout'
     client.send_notifications(request=request, timout=1)  # expected: call-overload 'timout'
     client.get_offers({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
-    client.get_offers({"request": request, "timout": 1, "callback": print})  # expected: dict-item, type-var 'timout'
+    client.get_offers({"request": request, "timout": 1, "callback": str})  # expected: dict-item, type-var 'timout' mypy
     client.get_attributes(["a"], {"timout": 1})  # expected: dict-item, type-var 'timout'
     client.send_notifications({"request": request, "timout": 1})  # expected: dict-item, type-var 'timout'
+    client.get_offers(request=request, callback=print, timout=1)  # expected: call-overload 'timout'
+    client.get_attributes(["a"], callback=print, timout=1)  # expected: call-overload 'timout'
+    client.send_notifications(request=request, callback=print, timout=1)  # expected: call-overload 'timout'
     client.flush("1")  # expected: arg-type
     client.close(b"1")  # expected: arg-type
     client.get_attributes([1])  # expected: list-item

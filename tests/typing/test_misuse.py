@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Set, Tuple, get_args
+from typing import Sequence, Set, Tuple, get_args
 
 import pytest
 
@@ -15,15 +15,21 @@ from tests.typing import needs_current_mypy
 MypyError = Tuple[int, str]
 
 
-def expected_in(text: str) -> Tuple[Set[MypyError], Set[MypyError]]:
-    """Return the marked line numbers with their codes, and with the names that a message must contain."""
+def expected_in(text: str, checker: str) -> Tuple[Set[MypyError], Set[MypyError]]:
+    """Return the marked line numbers with their codes, and with the names that ``checker`` must print."""
     codes, names = set(), set()
     for number, line in enumerate(text.splitlines(), 1):
-        match = re.search(r"# expected: ([\w-]+(?:, [\w-]+)*)(?: '(\w+)')?$", line)
+        match = re.search(r"# expected: ([\w-]+(?:, [\w-]+)*)(?: '(\w+)'(?: (\w+))?)?$", line)
         if match:
             codes |= {(number, code) for code in match.group(1).split(", ")}
-            names |= {(number, name) for name in match.groups()[1:] if name}
+            if match.group(2) and match.group(3) in (None, checker):
+                names.add((number, match.group(2)))
     return codes, names
+
+
+def named_in(texts: Sequence[Tuple[int, str]], names: Set[Tuple[int, str]]) -> Set[Tuple[int, str]]:
+    """Return those lines and names whose name is in a message about the line."""
+    return {(line, name) for line, name in names for number, text in texts if number == line and name in text}
 
 
 @needs_current_mypy
@@ -37,25 +43,26 @@ def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:
     done = subprocess.run(mypy, cwd=str(root), capture_output=True, text=True, check=False, timeout=300)
 
     found = re.findall(r"misuse\.py:(\d+): error: (.*)\[([\w-]+)\]$", done.stdout, re.MULTILINE)
-    codes, names = expected_in(page.read_text(encoding="utf-8"))
+    codes, names = expected_in(page.read_text(encoding="utf-8"), "mypy")
     assert {(int(line), code) for line, _, code in found} == codes, done.stdout + done.stderr
     texts = [(int(line), text) for line, text, _ in found]
-    named = {(line, name) for line, name in names for number, text in texts if number == line and name in text}
-    assert named == names, done.stdout
+    assert named_in(texts, names) == names, done.stdout
 
 
 @pytest.mark.process
 @pytest.mark.slow
 def test_pyright_reports_each_mistake(root: Path) -> None:
-    """With its own codes."""
+    """With its own codes. A message has details in the following lines."""
     pytest.importorskip("pyright", reason="pyright is not installed: " + installing("lint"))
     page = root / "tests" / "typing" / "misuse.py"
     pyright = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(page)]
     done = subprocess.run(pyright, cwd=str(root), capture_output=True, text=True, check=False, timeout=300)
 
-    found = re.findall(r"misuse\.py:(\d+):\d+ - error: ", done.stdout)
-    codes, _ = expected_in(page.read_text(encoding="utf-8"))
-    assert {int(line) for line in found} == {line for line, _ in codes}, done.stdout + done.stderr
+    found = re.findall(r"misuse\.py:(\d+):\d+ - error: (.*(?:\n\s+[^/\s].*)*)", done.stdout)
+    texts = [(int(line), text) for line, text in found]
+    codes, names = expected_in(page.read_text(encoding="utf-8"), "pyright")
+    assert {line for line, _ in texts} == {line for line, _ in codes}, done.stdout + done.stderr
+    assert named_in(texts, names) == names, done.stdout
 
 
 def test_the_names_of_the_options_are_complete() -> None:
