@@ -36,13 +36,18 @@ MANY_CALLS = """
                 most[name] = max(most.get(name, 0), alive[name])
 
     _thread.start_new_thread = counted_start
+    from target_tools.http import connect, dns
     from tests.reliability.conftest import Quiet
     from tests.support import client_of, offers
     from types import SimpleNamespace
 
     domain, workers, count, look_up = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), socket.getaddrinfo
-    if len(sys.argv) > 4:
-        socket.getaddrinfo = lambda *given: time.sleep(float(sys.argv[4])) or look_up(*given)
+    slow = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
+    if slow:
+        socket.getaddrinfo = lambda *given: time.sleep(slow) or look_up(*given)
+    # No lookup and no connection lasts so long that another worker has to step in, except on a busy machine.
+    assert slow < dns.BLOCKING_SECONDS
+    dns.BLOCKING_SECONDS = connect.ATTEMPT_SECONDS = 60
     client = client_of(SimpleNamespace(domain=domain), max_workers=workers, logger=Quiet())
     received = []
 
@@ -75,6 +80,7 @@ def test_t2_slow_lookups_need_no_more_threads(figure):
     workers = 32
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)
+        assert (done.returncode, done.stderr) == (0, "")
     threads = json.loads(done.stdout)["threads"]
     figure(f"threads, {workers} workers that open connections", threads, f"{workers + 2} at most")
     assert threads <= workers + 2
