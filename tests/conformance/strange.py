@@ -36,7 +36,7 @@ UNUSABLE = {
     "mboxes are a list": json.dumps(artifact(changes={"rules": {"mboxes": [], "views": {}}})),
     "views are text": json.dumps(artifact(changes={"rules": {"mboxes": {}, "views": "x"}})),
     "remote mboxes are text": json.dumps(artifact(changes={"remoteMboxes": "home"})),
-    # Larger than the tests allow by ``max_response_bytes``.
+    # Larger than the ``max_response_bytes`` of the tests.
     "huge": json.dumps({**GOOD, "padding": "x" * 200000}),
 }
 
