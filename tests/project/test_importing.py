@@ -41,7 +41,7 @@ def test_importing_prints_nothing_under_w_error(name: str) -> None:
 
 
 def test_importing_loads_nothing_that_only_a_call_needs() -> None:
-    """The modules of a call are loaded with the first client, not with the import, which does not load ``six`` either."""
+    """The import loads neither ``six`` nor the modules of a call. The first client loads the latter."""
     program = (
         "import sys, target_python_sdk.client as client; late = [name for name in sys.modules if name in {!r}];"
         "client.TargetClient.create(dict(client='a', organization_id='b@AdobeOrg')).close();"
