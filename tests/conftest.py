@@ -17,7 +17,7 @@ SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
 #: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
 LONG_RUNS = ("soak", "fuzz")
 
-# With urllib3's debug log the SDK sends from a helper thread. At INFO it sends in the calling thread, as in production.
+# With urllib3's debug log, calls in the main thread send from a helper thread. At INFO they send as in production.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
 # An example may take any time on a busy machine.
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
         items[:] = kept
 
 
-#: Audit events that need a marker. ``socket.socketpair`` has no such event: event loops may have their pair.
+#: Audit events that need a marker. ``socket.socketpair``, which event loops need, raises none of them.
 NETWORK = ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 PROCESS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
 MARKERS_OF: Dict[str, Tuple[str, ...]] = {
@@ -114,6 +114,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Fail a test that was refused something, even if the SDK caught the error."""
+    """Fail a test to which the guard refused something, even if the SDK caught the error."""
     refused = guard.end()
     assert refused == [], refused

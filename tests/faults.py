@@ -39,7 +39,7 @@ class Fault(NamedTuple):
 
 
 def sends(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) -> Callable[[], Handler]:
-    """Handlers that read a request, send the parts one by one, and then call ``then``; by default, they close."""
+    """Return a factory of handlers that read a request, send the parts one by one, and close or call ``then``."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():
@@ -51,7 +51,7 @@ def sends(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) ->
 
 
 def sends_forever(part: bytes, first: bytes = b"") -> Callable[[], Handler]:
-    """Handlers that send ``first`` once, and then ``part`` forever."""
+    """Return a factory of handlers that send ``first`` once, and then ``part`` forever."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():
@@ -63,7 +63,7 @@ def sends_forever(part: bytes, first: bytes = b"") -> Callable[[], Handler]:
 
 
 def sends_slowly(message: bytes, every: float) -> Callable[[], Handler]:
-    """Handlers that send a message byte by byte, and wait ``every`` seconds after each."""
+    """Return a factory of handlers that send a message byte by byte, and wait ``every`` seconds after each."""
 
     def handle(connection: Connection) -> None:
         while connection.read_request():
@@ -182,7 +182,7 @@ FAULTS: Tuple[Fault, ...] = (
     Fault("not_gzip", "labelled gzip, but is not", sends(_compressed(GOOD_BODY))),
     Fault("corrupt_gzip", "a gzip stream with a wrong checksum", sends(_compressed(_GZIPPED[:-8] + b"\0" * 8))),
     Fault("gzip_bomb", "32 MiB of JSON in 32 KiB of gzip", lambda: gzip_bomb(32)),
-    Fault("stacked_gzip", "ten layers of gzip", sends(_compressed(_GZIPPED, ", ".join(["gzip"] * 10)))),
+    Fault("stacked_gzip", "one layer of gzip labelled as ten", sends(_compressed(_GZIPPED, ", ".join(["gzip"] * 10)))),
     Fault("unknown_coding", "a coding that was not requested", sends(_compressed(b"\x28\xb5\x2f\xfd", "zstd"))),
     # the content
     Fault("no_content", "204 without a body", lambda: answer(None, 204), harmless=True),

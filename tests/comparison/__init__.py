@@ -1,11 +1,11 @@
 """Compare the results of calls through 1.1.0 and through this SDK.
 
-The programs in ``both/`` use only public names. Each runs in a separate process that imports one of the two packages,
-and calls servers in the test process. The test compares the requests that these servers received, and the results of
-the calls, with a recording of 1.1.0 (``recorded/``). ``known_differences.py`` lists every intended difference with its
-reason. The test fails for a difference that is not in the list, and for an entry that no longer occurs.
-``test_known_differences.py`` makes random changes to the recording and checks that the list excuses almost none of
-these changes.
+The programs in ``both/`` use only public names. They run in separate processes, each of which imports one of the two
+packages and calls servers in the test process. The test compares the requests that these servers received, and the
+results of the calls, with a recording of 1.1.0 (``recorded/``). ``known_differences.py`` lists every intended
+difference with its reason. The test fails for a difference that is not in the list, and for an entry that no longer
+occurs. ``test_known_differences.py`` makes random changes to the recording and checks that the list excuses almost none
+of these changes.
 
 If 1.1.0 is installed, the tests also compare the recording with it::
 

@@ -1,4 +1,8 @@
-"""Compare two sides place by place, and look the differences up in a list of known ones."""
+"""Compare two sides place by place, and look the differences up in a list of known ones.
+
+A place is the path of a value, such as ``result.response.execute.mboxes.0.name``. ``theirs`` is the side of 1.1.0, or
+of the SDK for Node.js (``tests/node_sdk``); ``ours`` is the side of this SDK.
+"""
 
 import fnmatch
 import functools
@@ -19,7 +23,7 @@ CAUGHT = "caught as"
 
 
 class Difference(NamedTuple):
-    """A place where 1.1.0 and this SDK differ."""
+    """A place where the two sides differ."""
 
     scenario: str
     place: str
@@ -27,14 +31,14 @@ class Difference(NamedTuple):
     ours: Any
 
     def __str__(self) -> str:
-        return f"{self.scenario} | {self.place}\n    1.1.0: {_short(self.theirs)}\n    ours:  {_short(self.ours)}"
+        return f"{self.scenario} | {self.place}\n    theirs: {_short(self.theirs)}\n    ours:   {_short(self.ours)}"
 
 
 class KnownDifference(NamedTuple):
-    """An intended difference: the number of the decision, where it occurs, and why.
+    """An intended difference: the number or topic under which it is documented, where it occurs, and why.
 
     ``scenario``, ``place`` and ``but`` (the scenarios to exclude) are patterns of ``fnmatch``, separated by ``|``.
-    ``theirs`` and ``ours`` are regular expressions, to be found in the JSON of each side.
+    ``theirs`` and ``ours`` are regular expressions, searched for in the JSON of each side.
     """
 
     number: str
@@ -57,7 +61,7 @@ class KnownDifference(NamedTuple):
         )
 
     def _is_never_intended(self, found: Difference) -> bool:
-        """Return whether ours hangs, cannot be imported, or raises an error that this entry does not name."""
+        """Return whether this SDK hangs, fails to import, or raises a foreign error that the entry does not name."""
         if NEVER_INTENDED.search(_text(found.ours)):
             return True
         ours = {CAUGHT: found.ours} if _last(found.place) == CAUGHT else found.ours
@@ -70,7 +74,7 @@ def _matches(patterns: str, text: str) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def _pattern(patterns: str) -> Pattern[str]:
-    # Names of scenarios contain no wildcards, and places no brackets.
+    # Nothing is escaped: names of scenarios contain no wildcards, and places no brackets.
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns.split("|")))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence
 
 Surface = Dict[str, Any]
 
-#: Arguments that a constructor requires. They are given mostly, so that most models can be built.
+#: Arguments that a constructor requires. Few constructions omit them, so that most models can be built.
 REQUIRED = {
     "Context": ["channel"],
     "CustomerId": ["id", "integration_code", "authenticated_state"],
@@ -19,7 +19,7 @@ REQUIRED = {
     "Trace": ["authorization_token"],
     "UnexpectedError": ["status", "message"],
 }
-#: Lengths at and beyond each limit.
+#: Lengths of texts, among them those at and just beyond each limit.
 LENGTHS = (0, 1, 12, 13, 32, 33, 34, 50, 51, 128, 129, 200, 201, 250, 251, 512, 513, 1024, 1025, 4096, 4097)
 TEXTS = ("", "a", "home", "ü☃😀", "a b", "line\nbreak", "'quoted' \"twice\"", "5", "None", "${mbox.name}")
 ADDRESSES = ("192.0.2.1", "2001:db8::1", "999.1.1.1", "localhost", "::", "1.2.3", " 192.0.2.1", "192.0.2.1, 10.0.0.1")

@@ -1,4 +1,4 @@
-"""Replace values that differ from run to run by placeholders.
+"""Replace values that differ from run to run with placeholders.
 
 =====================  ==========================================================
 a UUID                 the place of its first occurrence, so that equal ones stay equal
@@ -6,12 +6,13 @@ seconds of the epoch   the distance from the start of the scenario, in minutes: 
 milliseconds           the same: ``<now+0ms>``
 the server's port      ``<server>``
 the SDK's version      ``<version>``, in its header only
-an object's address    ``0x…``
+a memory address       ``0x…``
 the edge's bucket      ``bucket <of the tntId>``: it depends on an id, which is compared
-ISO times, HTTP dates  ``<now>`` within a minute of the start; also the day and the time that rules see
+ISO times, HTTP dates  ``<now>`` within a minute of the start
+day and time of rules  ``<now, a str>`` (or another type) from the start to half a minute later
 a measured time        ``<milliseconds>``, if it is a number
 the edge's ``Server``  without the version of Python
-Content-Length         ``<right>``, if it is a number: the server used it to read the JSON
+Content-Length         ``<right>``, if it is a number: the server has read valid JSON with it
 =====================  ==========================================================
 """
 

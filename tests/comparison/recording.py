@@ -38,7 +38,7 @@ VARIABLE_PARTS = re.compile(r"^\w+\.(?=\w+\(\) )|, got '\w+'$|\. Did you mean '\
 
 
 def compact(value: Any) -> Any:
-    """Leave out attributes that are None, shorten long texts, and make messages the same in every Python."""
+    """Leave out attributes that are None, shorten texts of one repeated letter, and unify messages of Python."""
     if isinstance(value, list):
         return [compact(each) for each in value]
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ from target_python_sdk.testing import SocketServer, response
 from tests.support import ANSWER as USUAL_ANSWER
 from tests.support import body_of, head_of
 
-#: It has the id of another request. 1.1.0 does not compare it.
+#: Its ``requestId`` is not that of the request. 1.1.0 does not check it, and this SDK only on a reused connection.
 ANSWER = {**USUAL_ANSWER, "requestId": "0a1b"}
 
 GIVEN = Path(__file__).parent / "given"
@@ -93,14 +93,14 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def odd() -> Iterator[Server]:
-    """Start a server that sends the answer named like the first mbox."""
+    """Start a server that sends the answer with the name of the first mbox."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 
 
 @contextlib.contextmanager
 def nothing() -> Iterator[Server]:
-    """Return an address without a server."""
+    """Yield an address without a server."""
     yield Server("127.0.0.1:9", lambda: [])
 
 

@@ -52,7 +52,7 @@ def listed(found: Any) -> str:
 @pytest.mark.server
 @pytest.mark.parametrize("process", sides.PROCESSES)
 def test_every_difference_is_known(ours: Dict[str, Any], process: str) -> None:
-    """The requests and results of a call are those of 1.1.0, except for the list."""
+    """The requests and results of a call are those of 1.1.0, except for the differences in the list."""
     found = differences(recorded(ours[process]), ours[process])
     assert listed(judge(found, KNOWN_DIFFERENCES).unexplained) == ""
 
@@ -101,7 +101,7 @@ def test_every_difference_of_models_is_known(our_models: Any) -> None:
 
 
 def test_the_recorded_models_are_of_all_kinds() -> None:
-    """More than a thousand that can be built, some hundred that cannot, and every class."""
+    """There are more than 1,500 that can be built, more than 300 that cannot, and every class."""
     theirs = recording.read(recording.MODELS)
     refused = [name for name, built in theirs.items() if "caught as" in built["made"]]
     assert len(refused) > 300
@@ -130,7 +130,7 @@ SOME = KnownDifference("B1", "a scenario", "result.x|came.y", "It is intended.",
 
 
 def test_a_difference_that_is_not_in_the_list_is_reported() -> None:
-    """Another place, another value or another scenario is not covered."""
+    """An entry does not cover another place, another value or another scenario."""
     theirs = {"a scenario": {"result": {"x": 1, "y": 1, "z": [1, 2]}}, "another": {"result": {"x": 1}}}
     changed = {"a scenario": {"result": {"x": 2, "y": 3, "z": [1]}}, "another": {"result": {"x": 2}}}
     verdict = judge(differences(theirs, changed), [SOME])
@@ -191,7 +191,7 @@ def test_a_foreign_error_is_covered_only_if_the_entry_names_it() -> None:
 
 
 def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
-    """Equal ids stay equal, and times keep their distance. Other numbers and texts stay as they are."""
+    """Equal ids stay equal, and times keep their distance from the start. Other numbers and texts stay as they are."""
     one, other = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
     recorded = {
         "a": [one, other, f"x {one} 0x7f00"],

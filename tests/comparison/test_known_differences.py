@@ -20,7 +20,7 @@ LISTS = pytest.mark.parametrize(
 #: Values to put at random places of the recording.
 REPLACEMENTS: Tuple[Any, ...] = ("zzz-mutant", None, ABSENT, 999, "", [], {}, True)
 FOREIGN_ERROR = {"caught as": ["AttributeError"], "text": "'NoneType' object has no attribute 'x'"}
-#: The number of mutations, and the share that the list may excuse. Nearly all of those are known differences.
+#: The number of mutations, and the share that the list may excuse. Nearly all excused mutations are known differences.
 SAMPLE, SHARE = 20000, 0.005
 
 
@@ -45,7 +45,7 @@ def is_excused(one: Difference, known_differences: Sequence[KnownDifference]) ->
 
 
 def excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
-    """Change the recording at random places; return what the list excuses."""
+    """Change the recording at random places; return the changes that the list excuses."""
     every = [(name, *found) for name, value in known.items() for found in places(value)]
     source = random.Random(SEED)
     mutated = []
@@ -73,7 +73,7 @@ def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[Kno
 
 
 def test_no_whole_outcome_is_excused() -> None:
-    """Every scenario fails if it returns nothing or an error."""
+    """Every scenario fails if it returns nothing or an ``AttributeError``."""
     known = recording.read(recording.SCENARIOS)
     outcomes = [
         Difference(name, "result", was["result"], ours)
@@ -101,8 +101,8 @@ UNSENT = {
 }
 
 
-def test_a_missing_request_is_reported() -> None:
-    """Except in the scenarios that are listed here."""
+def test_a_missing_last_request_is_reported() -> None:
+    """Only the scenarios in ``UNSENT`` may lack it."""
     known = recording.read(recording.SCENARIOS)
     last = [(name, len(was["requests"]) - 1, was["requests"]) for name, was in known.items() if was["requests"]]
     unsent = [Difference(name, f"requests.{index}", asked[index], ABSENT) for name, index, asked in last]
@@ -121,7 +121,7 @@ def test_every_entry_describes_both_sides() -> None:
 
 
 def test_the_migration_guide_describes_every_entry() -> None:
-    """It has the words, or the number, of each."""
+    """The guide contains the words that ``DESCRIBED`` has for an entry, or else the number of the entry."""
     guide = " ".join((ROOT / "docs" / "migrating-from-1.1.md").read_text(encoding="utf-8").split())
     numbers = {entry.number for entry in (*KNOWN_DIFFERENCES, *MODELS)}
     unexplained = {number for number in numbers - set(DESCRIBED) if not re.search(rf"\b{number}\b", guide)}

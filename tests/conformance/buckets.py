@@ -1,7 +1,6 @@
-"""MurmurHash3 x86-32 over UTF-16 code units, and where a visitor falls, written from the specification alone.
+"""MurmurHash3 x86-32 over UTF-16 code units, and the bucket of a visitor, written from the specification alone.
 
-The cases say which share a visitor falls in; this is what holds them to it, and it shares
-nothing with the hash of the SDK.
+The tests check the buckets that the cases state. The code is independent of the SDK's hash.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Builds small artifacts, and clients that decide with them."""
+"""Build small artifacts, and clients that decide with them."""
 
 from target_python_sdk import TargetClient
 from target_python_sdk.types import DeliveryRequest
@@ -52,7 +52,7 @@ def yes_or_no(condition, place="home", activity=1):
 
 
 def artifact(places=None, views=None, without=(), changes=None, **mboxes):
-    """An artifact of these mboxes, by keyword or in a dict, and of these views.
+    """Return an artifact of these mboxes, by keyword or in a dict, and of these views.
 
     ``changes`` replaces parts of it by their names on the wire, ``without`` takes parts away.
     """
@@ -82,7 +82,7 @@ def on_device(document, domain="127.0.0.1:9", **options):
         "artifact_payload": document,
         "polling_interval": 0,
         "telemetry_enabled": False,
-        "target_location_hint": "35",  # or it would ask the edge for one
+        "target_location_hint": "35",  # without one, it would request one from the edge
         "server_domain": domain,
         "cdn_base_path": "http://" + domain,
         "secure": False,
@@ -92,7 +92,7 @@ def on_device(document, domain="127.0.0.1:9", **options):
 
 
 def client_of(document, domain="127.0.0.1:9", **options):
-    """Return such a client."""
+    """Create a client with the options of ``on_device``."""
     return TargetClient.create(on_device(document, domain, **options))
 
 

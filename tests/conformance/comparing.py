@@ -1,8 +1,8 @@
-"""Compares a response with the expectation of a case."""
+"""Compare a response with the expectation of a case."""
 
 import re
 
-#: What ``expect.any(…)`` stands for, by the name of a JavaScript type.
+#: The checks for ``expect.any(…)``, by the name of a JavaScript type.
 KINDS = {
     "Number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "String": lambda value: isinstance(value, str),
@@ -17,7 +17,7 @@ UNORDERED = ("views",)
 def differences(expected, actual, place=""):
     """Return one line for each expected value that ``actual`` lacks.
 
-    Objects may have more than is expected, lists may not. A ``null`` expects nothing to be there.
+    Objects may have more than is expected, lists may not. An expected ``null`` matches ``null`` and a missing value.
     """
     if isinstance(expected, str) and expected.startswith("expect."):
         return _kind_differs(expected, actual, place)
@@ -26,20 +26,20 @@ def differences(expected, actual, place=""):
     if isinstance(expected, list):
         return _list_differs(expected, actual, place)
     same = expected == actual and isinstance(expected, bool) == isinstance(actual, bool)
-    return [] if same else [f"{place}: {expected!r} was expected, there is {actual!r}"]
+    return [] if same else [f"{place}: expected {expected!r}, got {actual!r}"]
 
 
 def _kind_differs(expected, actual, place):
     name = re.fullmatch(r"expect\.any\((\w+)\)", expected)
     if name is None or name.group(1) not in KINDS:
-        raise AssertionError(f"{place}: no placeholder that we know: {expected}")
+        raise AssertionError(f"{place}: unknown placeholder: {expected}")
     fits = KINDS[name.group(1)](actual)
-    return [] if fits else [f"{place}: {expected} was expected, there is {actual!r}"]
+    return [] if fits else [f"{place}: expected {expected}, got {actual!r}"]
 
 
 def _object_differs(expected, actual, place):
     if not isinstance(actual, dict):
-        return [f"{place}: an object was expected, there is {actual!r}"]
+        return [f"{place}: expected an object, got {actual!r}"]
     found = []
     for name, value in expected.items():
         found += differences(value, actual.get(name), f"{place}.{name}")
@@ -48,9 +48,9 @@ def _object_differs(expected, actual, place):
 
 def _list_differs(expected, actual, place):
     if not isinstance(actual, list):
-        return [f"{place}: a list was expected, there is {actual!r}"]
+        return [f"{place}: expected a list, got {actual!r}"]
     if len(expected) != len(actual):
-        return [f"{place}: {len(expected)} elements were expected, there are {actual!r}"]
+        return [f"{place}: expected {len(expected)} elements, got {actual!r}"]
     if place.rpartition(".")[2] in UNORDERED:
         expected, actual = sorted(expected, key=_name), sorted(actual, key=_name)
     found = []

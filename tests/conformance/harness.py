@@ -1,20 +1,20 @@
-"""Runs one conformance case through the public client, with a CDN and an edge on loopback.
+"""Run one conformance case through the public client, with a CDN and an edge on loopback.
 
 A suite is a JSON file: ``description``, ``artifact`` (a file of ``artifacts/``), ``conf``
 (client options in camelCase) and ``test``, the cases by their keys. A case has ``input``
 (the options of one ``get_offers`` in camelCase), ``output``, ``notificationOutput``,
-``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``. Ours may also have
+``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``. The cases of this project may also have
 
 =============== ==============================================================================
-``meta``        what the envelope's ``meta`` must contain
+``meta``        the values that the envelope's ``meta`` must contain
 ``absent``      paths that the response must not have, each a list of names and numbers
 ``geoOutput``   the addresses that were looked up, in order
-``mockEdge``    what the edge answers to a delivery
-``edgeOutput``  what the edge must have been asked; ``null``: it may not have been asked
-``allocations`` the share that the visitor falls in, by the id of the activity
+``mockEdge``    the answer of the edge to a delivery
+``edgeOutput``  the body of the request for a decision to the edge; ``null`` if there must be none
+``allocations`` the bucket of the visitor, by the id of the activity
 =============== ==============================================================================
 
-An ``artifact`` of ``null`` is one that the CDN does not have.
+If ``artifact`` is ``null``, the CDN has none.
 """
 
 import datetime
@@ -30,9 +30,9 @@ from target_python_sdk.testing import SocketServer, response
 from target_python_sdk.types import DeliveryRequest
 from tests.support import LONG, body_of, head_of
 
-#: Input options whose names are not the camelCase of ours.
+#: Input options whose camelCase name is not the name of the SDK's option.
 OPTION_NAMES = {"locationHint": "target_location_hint"}
-#: Seconds that a hybrid client is given to get its artifact.
+#: Seconds to wait for the artifact of a client.
 PATIENCE = 20
 
 
@@ -63,9 +63,9 @@ class Outcome(NamedTuple):
 
     response: Dict[str, Any]
     meta: Dict[str, Any]
-    #: Bodies of deliveries that asked the edge to decide.
+    #: Bodies of the deliveries that requested a decision from the edge.
     asked: List[Any]
-    #: What was reported, as the options of a call in camelCase: ``request`` and ``sessionId``.
+    #: The other deliveries, as the options of a call in camelCase: ``request`` and ``sessionId``.
     reported: List[Dict[str, Any]]
     looked_up: List[Optional[str]]
 
@@ -114,11 +114,11 @@ class Network:
             body = body_of(raw)
             self.deliveries.append({"sessionId": dict(parse_qsl(address.query))["sessionId"], "request": body})
             return closing(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
-        raise AssertionError(f"nobody should ask for {asked}")
+        raise AssertionError(f"unexpected request: {asked}")
 
 
 def closing(body=None, status=200):
-    """Return a response that ends its connection: on one that is kept, an answer with another id would be refused."""
+    """Return a response that closes the connection: on a reused one, the client refuses an answer with another id."""
     return response(body, status, {"Connection": "close"})
 
 
@@ -186,7 +186,7 @@ def client_for(case: Case, server: SocketServer) -> TargetClient:
 
 
 def call_options(given: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the options of a call with our names and types."""
+    """Return the options of a call with the SDK's names and types."""
     options = {OPTION_NAMES.get(name, snake(name)): value for name, value in given.items()}
     options["request"] = DeliveryRequest.from_dict(given["request"])
     if isinstance(given.get("visitor"), dict):

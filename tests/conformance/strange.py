@@ -5,7 +5,7 @@ import json
 
 from tests.conformance.builders import ALLOCATION, GLOBAL, artifact, halves, option, parameter, rule
 
-#: An artifact that nothing is wrong with.
+#: A valid artifact.
 GOOD = artifact(good=halves(1, "good"), home=halves(2))
 
 
@@ -14,7 +14,7 @@ def deep(levels, inner=None):
     return "[" * levels + ("" if inner is None else inner) + "]" * levels
 
 
-#: Downloads that are no artifact, or one that cannot be used at all.
+#: Downloads that are not an artifact, or that are an unusable one.
 UNUSABLE = {
     "empty": "",
     "html": "<html><body>Forbidden</body></html>",
@@ -36,7 +36,7 @@ UNUSABLE = {
     "mboxes are a list": json.dumps(artifact(changes={"rules": {"mboxes": [], "views": {}}})),
     "views are text": json.dumps(artifact(changes={"rules": {"mboxes": {}, "views": "x"}})),
     "remote mboxes are text": json.dumps(artifact(changes={"remoteMboxes": "home"})),
-    # Larger than the tests let through.
+    # Larger than the ``max_response_bytes`` of the tests.
     "huge": json.dumps({**GOOD, "padding": "x" * 200000}),
 }
 
@@ -54,7 +54,7 @@ def without(*keys):
     return {key: value for key, value in rule("x").items() if key not in keys}
 
 
-#: Rules of which some can be used and some cannot.
+#: Malformed rules. Some can be used, others cannot.
 STRANGE_RULES = {
     "null": None,
     "a number": 5,
@@ -115,7 +115,7 @@ STRANGE_RULES = {
 
 AGE, FOO = {"var": "mbox.age"}, {"var": "mbox.foo"}
 CLICK = {"type": "click", "eventToken": "click", "selector": "#buy", "analytics": {"payload": {"pe": "tnt"}}}
-#: An artifact with something of everything.
+#: An artifact with each kind of rule and option.
 FULL = artifact(
     {GLOBAL: [*halves(3, GLOBAL), rule("${campaign.name} ${mbox.foo}", parameter("foo", "bar"), 4, GLOBAL)]},
     {"start": [rule("view", {"in": [{"var": "page.domain"}, ["hooli.com", "x"]]}, 5, "start", propertyTokens=["p"])]},
@@ -126,7 +126,7 @@ FULL = artifact(
         rule("z", activity=6, consequence={"options": [option([{"type": "setHtml", "content": "${a.b}"}], "actions")]}),
     ],
 )
-#: What a node of a document may be replaced by.
+#: Replacements for a node of a document.
 STRANGE = [
     *(None, True, 0, -1, 1.5, 10**30, "", "x", "2.0.0", "\ud800", "x" * 5000, [], [None], [[]], {}, {"a": {}}, [5]),
     *({"var": "mbox"}, {"no such": []}, {"==": [1]}, {"and": []}, ["x", ["x"]], {"type": "html"}, [{"type": "click"}]),
@@ -191,12 +191,12 @@ STRANGE_PARAMETERS = {
     "a text": "age=7",
     "a number": 7,
 }
-#: Parameters of a place, whole.
+#: Values for all parameters of an mbox.
 ALL_PARAMETERS = {**{name: {"age": value} for name, value in STRANGE_VALUES.items()}, **STRANGE_PARAMETERS}
 
 PLACE = {"url": "https://hooli.com/a?b#c", "referringUrl": "http://x.org"}
 ASKED = {"name": "home", "index": 0, "parameters": {"foo": "bar", "age": "7"}, "address": PLACE, "order": {"id": "1"}}
-#: A request with something of everything.
+#: A request with most of its possible fields.
 WHOLE_REQUEST = {
     "requestId": "r",
     "id": {"tntId": "a.35_0", "thirdPartyId": "t", "marketingCloudVisitorId": "m", "customerIds": [{"id": "1"}]},

@@ -1,11 +1,11 @@
-"""The comparison of the conformance cases detects differences."""
+"""The comparison of the conformance cases detects differences; the harness converts dates and option names."""
 
 import pytest
 
 from tests.conformance.comparing import differences
 from tests.conformance.harness import moment, snake
 
-SAME = [
+MATCHING = [
     ({}, {"a": 1}),
     ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}),
     ({"a": None}, {}),
@@ -15,7 +15,7 @@ SAME = [
     ({"s": "expect.any(String)", "o": "expect.any(Object)"}, {"s": "", "o": {}}),
     ({"views": [{"name": "a"}, {"name": "b", "x": 1}]}, {"views": [{"name": "b", "x": 1}, {"name": "a"}]}),
 ]
-OTHERWISE = [
+DIFFERENT = [
     ({"a": 1}, {}),
     ({"a": 1}, {"a": 2}),
     ({"a": None}, {"a": 1}),
@@ -33,18 +33,18 @@ OTHERWISE = [
 ]
 
 
-@pytest.mark.parametrize(("expected", "actual"), SAME)
+@pytest.mark.parametrize(("expected", "actual"), MATCHING)
 def test_matching_values_have_no_differences(expected, actual):
     assert differences(expected, actual) == []
 
 
-@pytest.mark.parametrize(("expected", "actual"), OTHERWISE)
+@pytest.mark.parametrize(("expected", "actual"), DIFFERENT)
 def test_other_values_have_differences(expected, actual):
     assert differences(expected, actual) != []
 
 
 def test_an_unknown_placeholder_raises():
-    with pytest.raises(AssertionError, match="no placeholder"):
+    with pytest.raises(AssertionError, match="unknown placeholder"):
         differences({"a": "expect.something(else)"}, {"a": "expect.something(else)"})
 
 
@@ -62,5 +62,5 @@ def test_months_count_from_0():
         ("onDeviceAllMatchingRulesMboxes", "on_device_all_matching_rules_mboxes"),
     ],
 )
-def test_options_are_spelt_as_ours_are(given, expected):
+def test_option_names_become_snake_case(given, expected):
     assert snake(given) == expected

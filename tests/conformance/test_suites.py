@@ -1,6 +1,6 @@
-"""Every conformance case passes through the public client: our own, and those of the SDK's family if they are present.
+"""Every conformance case passes through the public client: our own, and those that all Target SDKs share, if present.
 
-The cases of the family are in the folder that ``TARGET_SHARED`` names, by default ``shared`` beside the checkout.
+The shared cases are in the folder that ``TARGET_SHARED`` names, by default ``shared`` beside the checkout.
 """
 
 import re
@@ -15,11 +15,11 @@ from tests.conftest import SHARED
 
 HERE = Path(__file__).resolve().parent
 OURS = cases_in(HERE)
-FAMILY = cases_in(SHARED / "conformance")
+SHARED_CASES = cases_in(SHARED / "conformance")
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("case", [*OURS, *FAMILY], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*OURS, *SHARED_CASES], ids=lambda case: case.name)
 def test_a_case_passes(case, monkeypatch):
     check(case, run(case, monkeypatch))
 
@@ -30,7 +30,7 @@ def check(case, outcome):
     found = differences(expected.get("output", {}), outcome.response, "response")
     found += differences(expected.get("meta", {}), outcome.meta, "meta")
     for path in expected.get("absent", ()):
-        found += there(outcome.response, path)
+        found += unexpected_value(outcome.response, path)
     if "notificationOutput" in expected:
         found += reports_differ(expected["notificationOutput"], outcome.reported)
     if "edgeOutput" in expected:
@@ -41,10 +41,10 @@ def check(case, outcome):
     assert found == []
 
 
-def there(response, path):
+def unexpected_value(response, path):
     """Return one line if the response has a value at ``path``."""
     try:
-        return [f"response{path}: nothing was expected, there is {at(response, path)!r}"]
+        return [f"response{path}: expected no value, got {at(response, path)!r}"]
     except LookupError:
         return []
 
@@ -52,25 +52,25 @@ def there(response, path):
 def reports_differ(expected, reported):
     """Return the differences between the reported requests and the expected one.
 
-    Requests that report nothing of the kind, such as the look-out for a cluster, do not count.
+    Requests without notifications or telemetry, such as the one for the location hint, do not count.
     """
     kind = "notifications" if expected is None or "notifications" in expected["request"] else "telemetry"
     sent = [one for one in reported if kind in one["request"]]
     return differences([] if expected is None else [expected], sent, "reported")
 
 
-def test_there_are_more_than_a_hundred_of_our_own_cases():
+def test_there_are_at_least_130_of_our_own_cases():
     assert len(OURS) >= 130
 
 
-def test_the_shares_that_cases_name_are_those_of_the_specification():
+def test_the_buckets_in_our_own_cases_are_those_of_the_specification():
     wrong = []
     for case in OURS:
         visitor = bucketing_id(case.content["input"]["request"].get("id", {}))
-        for activity, share in case.content.get("allocations", {}).items():
+        for activity, expected in case.content.get("allocations", {}).items():
             computed = bucket(case.conf["client"], activity, visitor)
-            if computed != share:
-                wrong.append((case.name, activity, share, computed))
+            if computed != expected:
+                wrong.append((case.name, activity, expected, computed))
     assert wrong == []
 
 
@@ -80,9 +80,9 @@ def bucketing_id(known):
     return known.get("marketingCloudVisitorId") or tnt_id or known.get("thirdPartyId")
 
 
-@pytest.mark.parametrize(("activity", "share"), [(125873, 48.44), (125871, 87.67), (125880, 75.8), (125883, 17.9)])
-def test_our_own_hash_gives_the_shares_of_the_published_traces(activity, share):
-    assert bucket("someClientId", activity, "338e3c1e51f7416a8e1ccba4f81acea0.28_0") == share
+@pytest.mark.parametrize(("activity", "expected"), [(125873, 48.44), (125871, 87.67), (125880, 75.8), (125883, 17.9)])
+def test_our_own_hash_gives_the_buckets_of_the_published_traces(activity, expected):
+    assert bucket("someClientId", activity, "338e3c1e51f7416a8e1ccba4f81acea0.28_0") == expected
 
 
 def test_our_own_hash_gives_the_published_vector():

@@ -1,4 +1,4 @@
-"""Limits of the modules that take part in a call, and of untyped arguments."""
+"""Limits on the number of modules that take part in a call, and on the share of untyped arguments."""
 
 import ast
 import logging
@@ -16,10 +16,10 @@ from target_python_sdk.types import DeliveryRequest, VisitorId
 from tests.project.source import PACKAGES
 from tests.support import ROOT, offers
 
-#: The number of modules whose functions run during a call.
+#: The maximum number of modules whose functions run during a call.
 MAX_SERVER_SIDE = 22
 MAX_ON_DEVICE = 28
-#: The share of annotated arguments whose type is ``Any`` or ``object``, in percent.
+#: The maximum share of annotated arguments whose type is ``Any`` or ``object``, in percent.
 MAX_UNTYPED = 6.0
 
 
@@ -47,7 +47,7 @@ def test_few_modules_take_part_in_a_blocking_call(
     method: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first call of a client also imports modules and opens a connection, so the second one is counted."""
-    # Another test may have imported delivery_api_client, which each call then asks for replaced methods.
+    # Another test may have imported delivery_api_client. Each call then looks for replaced methods there.
     monkeypatch.setattr(REPLACEMENTS, "find", None)
     quiet = logging.getLogger("tests.project.quiet")
     quiet.setLevel(logging.WARNING)
@@ -64,7 +64,8 @@ def test_few_modules_take_part_in_a_blocking_call(
         with TargetClient.create(options) as client:
             call = {"request": offers("a1-serverside-ab")["request"]}
             assert isinstance(call["request"], DeliveryRequest)
-            call["request"].id = VisitorId(tnt_id="visitor-3.35_0")  # another may need other offers
+            # A fixed bucket: other offers may involve other modules.
+            call["request"].id = VisitorId(tnt_id="visitor-3.35_0")
             client.get_offers(call)
             used = modules_used_by(lambda: client.get_offers(call))
     assert len(used) <= limit, "\n".join(sorted(used))

@@ -125,13 +125,14 @@ def _undocumented_in(tree: ast.AST, where: str) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
             name = f"{where}.{node.name}"
-            if ast.get_docstring(node) is None and not _is_overload(node):
+            if ast.get_docstring(node) is None and not _may_lack_docstring(node):
                 yield name
             if isinstance(node, ast.ClassDef) and not node.bases:
                 yield from _undocumented_in(node, name)
 
 
-def _is_overload(node: ast.AST) -> bool:
+def _may_lack_docstring(node: ast.AST) -> bool:
+    """Return whether the docstring of another definition describes this one."""
     decorators = getattr(node, "decorator_list", [])
     return any(dotted(each).endswith(("overload", ".setter", ".deleter")) for each in decorators)
 

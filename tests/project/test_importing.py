@@ -34,14 +34,14 @@ assert events == [], events
 
 @pytest.mark.parametrize("name", ["target_python_sdk.TargetClient", "delivery_api_client.DeliveryRequest"])
 def test_importing_prints_nothing_under_w_error(name: str) -> None:
-    """Neither output nor a warning, from our package and from one of 1.1.0."""
+    """There is no output and no warning, neither from our package nor from one of 1.1.0."""
     package, _, thing = name.partition(".")
     done = run_python("-c", f"from {package} import {thing}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_importing_loads_nothing_that_only_a_call_needs() -> None:
-    """The call machinery is loaded with the first client, and six with its first use."""
+    """The import loads neither ``six`` nor the modules of a call. The first client loads the latter."""
     program = (
         "import sys, target_python_sdk.client as client; late = [name for name in sys.modules if name in {!r}];"
         "client.TargetClient.create(dict(client='a', organization_id='b@AdobeOrg')).close();"
@@ -52,8 +52,8 @@ def test_importing_loads_nothing_that_only_a_call_needs() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_option_types_are_loaded_on_first_use() -> None:
-    """By name, by a star import, and in ``dir``. An unknown name is an error."""
+def test_the_option_types_can_be_imported() -> None:
+    """They are found by name, by a star import, and in ``dir``. An unknown name is an error."""
     program = (
         "import target_python_sdk as sdk; from target_python_sdk import *; from target_python_sdk import errors;"
         "assert set(sdk.__all__) <= set(dir(sdk)) & set(globals());"

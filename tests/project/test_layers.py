@@ -12,7 +12,7 @@ LAYERS = {
     "target_tools": 0,
     "target_python_sdk.types": 1,
     "target_python_sdk.events": 1,  # names and payload types
-    "target_python_sdk.offers": 1,  # what an answer has for one mbox, view or page load
+    "target_python_sdk.offers": 1,  # the part of an answer for one mbox, view or page load
     "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API
     "target_python_sdk.version": 1,  # one constant, sent with requests; it imports nothing
     "target_python_sdk.decisioning": 2,
@@ -108,7 +108,7 @@ def faulty_tree(tmp_path: Path) -> Dict[str, Module]:
 
 
 def test_an_import_from_a_higher_layer_is_found(faulty_tree: Dict[str, Module]) -> None:
-    """Inside a function, relative, or of a module of 1.1.0."""
+    """The import may be inside a function, relative, or of a package of 1.1.0."""
     assert upward_imports(faulty_tree) == [
         "target_tools.clock imports target_python_sdk.types",
         "target_python_sdk.client imports delivery_api_client",
@@ -117,7 +117,7 @@ def test_an_import_from_a_higher_layer_is_found(faulty_tree: Dict[str, Module]) 
 
 
 def test_an_import_cycle_is_found(faulty_tree: Dict[str, Module]) -> None:
-    """Within one layer or across two. A module that only imports from a cycle is not part of it."""
+    """The cycle may be within one layer or across two. A module that only imports from a cycle is not part of it."""
     assert import_cycles(faulty_tree) == [
         "target_python_sdk.delivery.edge",
         "target_python_sdk.types",

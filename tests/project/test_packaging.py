@@ -47,7 +47,7 @@ def requirement_names(lines: str) -> Set[str]:
 
 
 def test_the_requirements_are_three(root: Path) -> None:
-    """``setup.cfg`` requires exactly these."""
+    """``setup.cfg`` has exactly these requirements and extras, the name of the distribution, and the oldest Python."""
     config = configparser.ConfigParser()
     config.read(str(root / "setup.cfg"), encoding="utf-8")
     assert requirement_names(config["options"]["install_requires"]) == REQUIREMENTS
@@ -120,7 +120,7 @@ def expected_in_wheel(tree: Path) -> List[str]:
 @pytest.mark.server
 @pytest.mark.slow
 def test_the_source_distribution_has_the_tests_and_all_that_they_need(copy_of_the_tree: Path, tmp_path: Path) -> None:
-    """The source distribution has every file of the checkout, but no compiled modules."""
+    """The source distribution has every file of ``IN_SDIST`` and of ``FOLDERS_IN_SDIST``, but no compiled modules."""
     pytest.importorskip("build", reason="build is not installed: " + installing("test"))
     (copy_of_the_tree / "tests" / "compiled.pyc").touch()
     run(sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, copy_of_the_tree)

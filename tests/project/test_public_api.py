@@ -6,8 +6,8 @@ After a deliberate change, rewrite the file from the checkout::
 
 Commit the difference together with the change, and add it to the changelog.
 
-Everything is read from the source, because the versions of Python print signatures differently. The names of 1.1.0
-are listed in ``docs/old-names.md``.
+Signatures are read from the source, because the versions of Python print them differently; only the fields of models
+are read from their classes. The names of 1.1.0 are listed in ``docs/old-names.md``.
 """
 
 import ast
@@ -74,7 +74,7 @@ class Api:
         self._modules = modules
 
     def lines(self) -> Iterator[str]:
-        """Yield the whole text."""
+        """Yield the lines of the whole text."""
         yield "# The public API, read from the source by tests/project/test_public_api.py."
         yield "# To rewrite this file: " + COMMAND
         yield "# The fields of a model are in the order of its constructor's parameters."

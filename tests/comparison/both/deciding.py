@@ -41,7 +41,7 @@ def executed(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
 
 
 def page(url: str) -> Any:
-    """Return the context of a page."""
+    """Return the argument of ``executed`` for a page."""
     return {"address": api.Address(url=url)}
 
 
@@ -146,7 +146,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
 
 
 def after_its_start(env: Environment) -> Any:
-    """Create a client and wait until it has requested its hint."""
+    """Create a client, and give it time to request its hint."""
     client = env.on_device(target_location_hint=None)
     time.sleep(0.3)
     return client

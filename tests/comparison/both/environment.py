@@ -99,7 +99,7 @@ class Environment:
         return self.client().send_notifications({"request": asked, "session_id": SESSION, **options})
 
     def called_back(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
-        """Call with callbacks; return their arguments and the state of the result."""
+        """Call with callbacks; return the callbacks' arguments and the state of the result."""
         given: List[Any] = []
         done = threading.Event()
 
@@ -117,7 +117,7 @@ class Environment:
         return {"given": given, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
-        """Return the first event of that name, or None after the time limit."""
+        """Create a client; return its events of that name, or none after the time limit."""
         given: List[Any] = []
         came = threading.Event()
 

@@ -188,7 +188,7 @@ class Renamed(api.MboxRequest):
 
 
 class Nowhere(api.Address):
-    """Another such subclass."""
+    """Another subclass like this."""
 
     def to_dict(self) -> Any:
         return {"nowhere": self.url}
@@ -201,7 +201,7 @@ def with_subclasses() -> Any:
 
 
 def texts_of_subclasses(env: Environment) -> Any:
-    """Return the texts of such a request."""
+    """Return the dict and the texts of a request with these subclasses."""
     asked, executed = with_subclasses(), with_subclasses().execute
     return {
         "to_dict": asked.to_dict(),

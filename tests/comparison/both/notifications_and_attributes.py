@@ -24,7 +24,7 @@ def shown(**fields: Any) -> Any:
 
 
 def prefetched(env: Environment) -> Any:
-    """Prefetch, then notify the tokens of the options."""
+    """Prefetch, then notify a display with the cookie of the answer; return the prefetched option, too."""
     asked = request(prefetch=api.PrefetchRequest(mboxes=[mbox()]), id=api.VisitorId(tnt_id="visitor-1.35_0"))
     answer = env.offers(asked)
     option = answer["response"].prefetch.mboxes[0].options[0]
@@ -77,7 +77,7 @@ NOTIFICATIONS: Dict[str, Callable[[Environment], Any]] = {
 def attributes(
     env: Environment, names: Any = ("flags",), asked: Any = None, client: Any = None, **options: Any
 ) -> Dict[str, Any]:
-    """Return a scenario with the results of all methods of an ``AttributesProvider``."""
+    """Call ``get_attributes``; return the results of all methods of its ``AttributesProvider``."""
     options = {"request": request() if asked is None else asked, "session_id": SESSION, **options}
     return every_way((client or env.client()).get_attributes(list(names), options), names)
 
@@ -124,7 +124,7 @@ def called_back_twice(env: Environment) -> Any:
 
 
 def with_callback(env: Environment) -> Any:
-    """Return the provider that a callback gets."""
+    """Return the results of the provider that a callback gets."""
     given: Any = []
     client = env.client()
     options = {"request": request(), "session_id": SESSION, "callback": given.append}

@@ -82,7 +82,7 @@ def taking(**options: Any) -> Callable[[Environment], Any]:
     return lambda env: env.offers(client=env.client(**options))
 
 
-#: Values of other types than documented.
+#: Values of an undocumented type or form.
 UNUSUAL: Dict[str, Callable[[Environment], Any]] = {
     "a timeout as text": taking(timeout="3000"),
     "a negative timeout": taking(timeout=-1),
@@ -140,7 +140,7 @@ CONFIG = (
 
 
 def emitted(env: Environment) -> Any:
-    """Send events of the application."""
+    """Send events of the application; return those that its handler gets."""
     given: Any = []
     client = env.client(events={"mine": given.append})
     outcome(lambda: client.event_emitter("mine", {"a": 1}))

@@ -242,7 +242,7 @@ CONSTANTS = {
 
 
 def called(package: str, row: Row) -> Callable[[Environment], Any]:
-    """Return a scenario of one function: its results, and its arguments afterwards."""
+    """Return a scenario of one function: its results, and its arguments afterwards if it changes them."""
     module, name, calls = row
 
     def scenario(env: Environment) -> Any:
@@ -325,7 +325,7 @@ def target_cookie(env: Environment) -> Any:
 
 
 def messages(env: Environment) -> Any:
-    """Return messages and the results of functions that make messages."""
+    """Return the messages, and the results of those that are functions."""
     texts = importlib.import_module("target_python_sdk.messages").MESSAGES
     return {key: as_json(value("x") if callable(value) else value) for key, value in sorted(texts.items())}
 
@@ -343,7 +343,7 @@ def events(env: Environment) -> Any:
 
 
 def limited_keys(env: Environment) -> Any:
-    """Use a ``TargetDeliveryResponse`` and other dicts with limited keys."""
+    """Use a ``TargetDeliveryResponse``, which limits its keys in 1.1.0."""
     envelope = importlib.import_module("target_python_sdk.types.target_delivery_response").TargetDeliveryResponse(
         status=1, meta={"a": 1}
     )
