@@ -19,7 +19,7 @@ CAUGHT = "caught as"
 
 
 class Difference(NamedTuple):
-    """A place where 1.1.0 and this SDK differ."""
+    """A place where 1.1.0, or the SDK for Node.js, and this SDK differ."""
 
     scenario: str
     place: str
@@ -27,7 +27,7 @@ class Difference(NamedTuple):
     ours: Any
 
     def __str__(self) -> str:
-        return f"{self.scenario} | {self.place}\n    1.1.0: {_short(self.theirs)}\n    ours:  {_short(self.ours)}"
+        return f"{self.scenario} | {self.place}\n    theirs: {_short(self.theirs)}\n    ours:   {_short(self.ours)}"
 
 
 class KnownDifference(NamedTuple):

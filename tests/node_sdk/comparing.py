@@ -15,7 +15,7 @@ Side = Callable[[Json, List[Json]], List[Json]]
 def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[Difference]:
     """Return the differences between the outcomes of calls.
 
-    If a call has another experience, only this is reported, with its causes.
+    For a call with another experience, only the causes of this are reported.
     """
     found: List[Difference] = []
     others: List[_Other] = []
