@@ -15,5 +15,5 @@ The comparison needs Node.js 18 or newer, and the SDK in a folder that ``TARGET_
     TARGET_NODE_SDK=node-sdk python -m pytest tests/node_sdk
 
 This makes 300 calls. With ``-m fuzz`` there are 20,000 calls, and each entry of the lists must occur; ``-s`` shows how
-often. A different ``TARGET_NODE_SEED`` makes other 20,000 calls.
+often. Each ``TARGET_NODE_SEED`` makes another 20,000 calls.
 """

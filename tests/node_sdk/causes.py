@@ -15,7 +15,7 @@ Json = Any
 
 
 def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
-    """Return two calls for each request of a location: one for it alone, and one whose trace shows its attributes.
+    """Return two calls for each request of a location: one for it alone, and a second whose trace shows its attributes.
 
     A view and a displayed mbox can be requested several times.
     """
