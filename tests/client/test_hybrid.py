@@ -202,7 +202,7 @@ def test_server_side_calls_and_notifications_of_a_hybrid_client_raise(down):
         client.send_notifications({"request": {"notifications": [{**notification, "tokens": ["t"]}]}})
 
 
-def test_a_rule_that_takes_too_long_after_the_edge_is_a_deadline_exceeded():
+def test_a_slow_decision_after_the_edge_failed_raises_deadline_exceeded():
     loops = {"some": [list(range(140)), {"some": [list(range(140)), {"==": [{"var": ""}, -1]}]}]}
     rules = [rule("slow", loops, activity=number) for number in range(1, 41)]
     document = artifact(slow=rules, changes={"remoteMboxes": ["profile"]})

@@ -1,4 +1,4 @@
-"""With any input, a call raises at most an SDK error, keeps visitors in their experiences, and logs skips once."""
+"""With any input, calls raise only SDK errors, visitors keep their experiences, and skipped parts are logged once."""
 
 import copy
 import json
