@@ -14,14 +14,14 @@ from benchmarks.process import LineProcess, ProcessFailed
 
 _FEW = 10
 _CROWD = 100
-#: Warm-up calls per mbox, after which nearly every rule has been used.
+#: Warm-up calls per mbox, after which most of the offers have been read.
 _CALLS_PER_MBOX = 2.5
-#: The interpreter and the artifact of ``ours`` and ``theirs``.
+#: The peer and the artifact of ``ours`` and ``theirs``.
 _Runs = Dict[str, Tuple[str, Path]]
 
 
 def figures(plan: Plan) -> Section:
-    """Measure decisions among many activities and among few, with one mbox for many, and the compilation."""
+    """Measure decisions with many and with few activities, and with many on one mbox, and the compilation."""
     visit = Visit("prefetch", EVERY, {"category": "shoes"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -42,7 +42,7 @@ def figures(plan: Plan) -> Section:
 
 
 def _compared(row: Figure, runs: _Runs, visit: Visit, plan: Plan) -> Figure:
-    """Return the row with the microseconds of a decision in two processes."""
+    """Return the row, completed with the microseconds of a decision in each of two processes."""
     with ExitStack() as stack:
         try:
             peers = {run: stack.enter_context(start(side, file, visit, plan)) for run, (side, file) in runs.items()}
@@ -57,7 +57,7 @@ def _compared(row: Figure, runs: _Runs, visit: Visit, plan: Plan) -> Figure:
 def _compiling(plan: Plan, artifact: Path) -> Figure:
     with LineProcess(sys.executable, "benchmarks.compile_worker", {"artifact": str(artifact)}) as worker:
         worker.ask()  # warm-up
-        turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # seconds each
+        turns = [worker.ask() for _ in range(plan.rounds // 2 + 1)]  # each takes seconds
     name = f"artifact: compiling {plan.activities:,} activities"
     ours, theirs = (tuple(turn[what] * 1e3 for turn in turns) for what in ("compile", "loads"))
     return Figure(name, "ms", "json.loads", ours, theirs, Goal(3.0, at_least=False))

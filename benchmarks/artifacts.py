@@ -50,17 +50,17 @@ def one_test() -> Document:
 
 
 def flag() -> Document:
-    """Return one mbox with a flag and a number, which have two values with half of the visitors each."""
+    """Return one mbox with a flag and a number. The two halves of the visitors get different values."""
     return _artifact({"new-checkout": _split("new-checkout", 334412, [50])})
 
 
 def many_tests(activities: int) -> Document:
-    """Return A/B tests of two rules, each with its own mbox. Every second one has an audience that shoes match."""
+    """Return A/B tests of two rules, each with its own mbox. Every second one has an audience: the category shoes."""
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 
 
 def crowded_mbox(activities: int) -> Document:
-    """Return one mbox. Each activity is for a thousandth of the visitors, the last one for all others."""
+    """Return many activities on one mbox, each for a thousandth of the visitors, and the last one for all others."""
     first = [rule for number in range(activities - 1) for rule in _split("crowded", 500000 + number, [0.1])[:1]]
     return _artifact({"crowded": [*first, *_activity("crowded", 500000 + activities, [True])]})
 

@@ -1,9 +1,9 @@
-"""Makes calls with a callback with one release, in a separate process under that release's interpreter.
+"""Makes one release's calls with a callback, in a separate process under that release's interpreter.
 
 ``python -m benchmarks.callback_worker SETTINGS`` answers ``{"calls": N, "in_flight": M}``
 with ``{"seconds": S, "threads": T}``, where T is the largest number of threads, and
 ``{"hand_over": N}`` with ``{"alone": A, "handed": H}``, the microseconds of a blocking call, and
-of a call that a worker makes while the caller waits for it.
+of a call that a worker makes while the caller waits for it: the medians of N of each.
 """
 
 import importlib
@@ -73,7 +73,7 @@ class Caller:
         return {"seconds": seconds, "threads": max_threads[0]}
 
     def _hand_over(self, rounds: int) -> Message:
-        """Return the microseconds of both kinds of call, made in turns."""
+        """Return the median microseconds of blocking calls and of calls in a worker, made in turns."""
         alone: List[float] = []
         handed: List[float] = []
         for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Loads an artifact, in a separate process.
+"""Measures the loading of an artifact, in a separate process.
 
 ``python -m benchmarks.compile_worker SETTINGS`` answers ``{}`` with ``{"loads": T, "compile": T}``: the
 seconds of ``json.loads`` and of ``Artifact.load`` for the artifact's text.

@@ -63,7 +63,7 @@ def name_of(settings: Message) -> str:
 class NoNetwork:
     """A pool manager without a network: answers every request at once, and counts it.
 
-    It is also the response, because one of urllib3 would cost more than the measured call.
+    It is also the response, because a response of urllib3 would cost more than the measured call.
     """
 
     status = 200
@@ -80,7 +80,7 @@ class NoNetwork:
         return self
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """Return the body."""
+        """Yield the body of the response."""
         return iter((self._body,))
 
     def release_conn(self) -> None:
@@ -110,7 +110,7 @@ class Release:
 
     def __init__(self, settings: Message, artifact: Message) -> None:
         if settings["kind"] == OLD:
-            # 1.1.0 starts a thread for each call's notifications. With this replacement, the thread does nothing.
+            # 1.1.0 starts a thread for each call's notifications. With this replacement, the thread only counts.
             delivered: List[None] = []
             sdk_of(OLD).TargetClient.send_notifications = lambda *_, **__: delivered.append(None)
             self.client = on_device_client(settings, artifact)
@@ -157,7 +157,7 @@ class Decider:
         return self.timed(visitors(question["seed"], question["calls"]))
 
     def timed(self, ids: List[str]) -> Message:
-        """Decide for every visitor, and keep only the contents of the offers."""
+        """Return the seconds until all visitors have their contents, and until all notifications are delivered."""
         decide = self.decide
         before = self._release.delivered
         started = time.perf_counter()
@@ -197,7 +197,7 @@ class Decider:
         return self._read(self._release.client.get_offers({"request": self._build_request(visitor)})["response"])
 
     def _wait_until_delivered(self, total: int) -> None:
-        """Wait for the notifications."""
+        """Wait until ``total`` notifications have been delivered, if calls of this kind send any."""
         if self._notifies:
             self._release.deliver(total)
 

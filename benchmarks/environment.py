@@ -45,7 +45,7 @@ def npm_folder_with(name: str, package: str) -> Union[str, NotRun]:
 
 
 def _installed(place: Path, wanted: Path, install: Callable[[], None]) -> Optional[NotRun]:
-    """Install, unless ``wanted`` is already in ``place``. After a failure, remove it and return the reason."""
+    """Install, unless ``wanted`` is already in ``place``. After a failure, remove ``place`` and return the reason."""
     complete = place / "complete"
     if complete.exists() and wanted.exists():
         return None

@@ -1,4 +1,4 @@
-"""One flag in each library: it is on, and has one of two limits, each for half of the users."""
+"""The same flag in each library. It has two variations, each for half of the users: a limit, and on or off."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ from benchmarks.decision_worker import NoNetwork, name_of, on_device_client
 from benchmarks.line_protocol import Message
 from benchmarks.plan import CONFIGCAT, GROWTHBOOK, LAUNCHDARKLY, OPTIMIZELY
 
-#: The name of the flag, and the values of its two variations.
+#: The name of the flag. Its two variations: the limit, and whether the feature is enabled.
 FLAG = "new-checkout"
 LIMITS = {75: True, 150: False}
 
@@ -56,7 +56,7 @@ class OptimizelyFlag:
         return decision.enabled and decision.variables["enabled"], decision.variables["limit"]
 
     def wait(self) -> None:
-        """Do nothing; events are sent in batches by default."""
+        """Do nothing; a thread collects the events, which are then discarded."""
 
 
 class _NoEvents:
@@ -172,6 +172,7 @@ class ConfigCatFlag:
 
 
 def _both(limit: Any) -> Tuple[Any, Any]:
+    """Return both values. The flag of these libraries has only one, the limit."""
     return LIMITS.get(limit), limit
 
 

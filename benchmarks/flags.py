@@ -1,4 +1,4 @@
-"""A flag with ``get_attributes``, compared with optimizely-sdk; other libraries are the field, without a goal."""
+"""A flag with ``get_attributes``, compared with optimizely-sdk and, without a goal, with other libraries."""
 
 import sys
 from contextlib import ExitStack

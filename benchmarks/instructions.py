@@ -3,7 +3,7 @@
 
 A count barely depends on the load of the machine, so it shows changes of 1 %, which timings
 do not. Each workload runs in two processes, N and 2N times; the import is compared with an
-empty program. The difference is free of start-up costs.
+empty program. The difference of the two counts is free of start-up costs.
 """
 
 import argparse

@@ -16,17 +16,17 @@ _KINDS = {"threads": "a busy sync worker", "loop": "an event loop"}
 
 
 def figures(plan: Plan) -> Section:
-    """Measure both, with 1.1.0 as the peer."""
+    """Measure the calls in threads and in an event loop, with 1.1.0 as the peer."""
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
         artifact = written(one_test(), Path(folder) / "artifact.json")
         for kind, place in _KINDS.items():
             _compare(kind, f"call: p99 in {place}", artifact, plan, section)
     section.notes.append(
-        "call: p99: 4 requests at a time, each one call and 1 ms of other work in Python. In the event loop, a call of"
+        "call: p99: 4 requests at a time, each one call and 1 to 2 ms of other work in Python. In the event loop, a"
     )
     section.notes.append(
-        "  this checkout is awaited, and one of 1.1.0 runs in an executor. The switch interval is Python's, 5 ms."
+        "  call of this checkout is awaited; one of 1.1.0 runs in an executor. The switch interval is Python's, 5 ms."
     )
     return section
 
@@ -35,7 +35,7 @@ def _compare(kind: str, title: str, artifact: Path, plan: Plan, section: Section
     calls = plan.calls or max(200, int(1000 * plan.seconds))
     missing: Dict[str, str] = {}
     found: Dict[str, List[float]] = {}
-    halves: Dict[str, List[float]] = {}
+    medians: Dict[str, List[float]] = {}
     with ExitStack() as stack:
         peers: Dict[str, LineProcess] = {}
         for name in (OURS, SPEEDUPS, OLD):
@@ -52,10 +52,10 @@ def _compare(kind: str, title: str, artifact: Path, plan: Plan, section: Section
             for name, peer in peers.items():
                 answer = peer.ask(calls=calls, seed=f"round {turn}")
                 found.setdefault(name, []).append(answer["p99"] * 1e3)
-                halves.setdefault(name, []).append(answer["p50"] * 1e6)
+                medians.setdefault(name, []).append(answer["p50"] * 1e6)
     for side, name in ((OURS, title), (SPEEDUPS, f"{title}, speedups")):
         reason = missing.get(side) or missing.get(OLD, "")
         ours, theirs = tuple(found.get(side, ())), () if reason else tuple(found[OLD])
         section.figures.append(Figure(name, "ms", OLD, ours, theirs, not_run=reason))
-    middle = sorted(halves[OURS])[len(halves[OURS]) // 2]
+    middle = sorted(medians[OURS])[len(medians[OURS]) // 2]
     section.notes.append(f"{title}: the median call takes {middle:.0f} us.")

@@ -17,12 +17,12 @@ from benchmarks.line_protocol import answer_lines, send
 from benchmarks.plan import OLD
 
 _AT_A_TIME = 4
-#: The other work of a request, in seconds of this process without contention.
+#: The least duration of a request's other work, in seconds, if this process does nothing else.
 _WORK = 0.001
 
 
 def work_units() -> int:
-    """Return how many units of work take about a millisecond."""
+    """Return a number of units of work that take one to two milliseconds."""
     units = 1
     while True:
         started = time.perf_counter()

@@ -22,7 +22,7 @@ def send(output: TextIO, message: Message) -> None:
 
 
 def answer_lines(output: TextIO, answer: Callable[[Message], Message]) -> None:
-    """Answer every line of stdin. It ends when the benchmark ends."""
+    """Answer every line of stdin, which ends when the benchmark ends."""
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))

@@ -25,7 +25,7 @@ _OLD_PACKAGES = (
 _NODE_SDK = "@adobe/target-nodejs-sdk"
 _NODE_SDK_VERSION = "2.4.3"
 _OPTIMIZELY_VERSION = "5.7.0"
-#: The package, the version and the module of each library in the field.
+#: The package, the version and the module of each library in ``FIELD``.
 _FIELD = {
     LAUNCHDARKLY: ("launchdarkly-server-sdk", "9.20.0", "ldclient"),
     GROWTHBOOK: ("growthbook", "4.0.0", "growthbook"),
@@ -40,14 +40,14 @@ def old_release() -> Union[OldRelease, NotRun]:
 
 
 def optimizely() -> Union[Library, NotRun]:
-    """Install optimizely-sdk, whose flags ours are compared with."""
+    """Install optimizely-sdk, the peer of our flags."""
     package = f"optimizely-sdk=={_OPTIMIZELY_VERSION}"
     found = python_with(f"optimizely-{_OPTIMIZELY_VERSION}", (package,), "from optimizely import optimizely")
     return found if isinstance(found, NotRun) else Library(found)
 
 
 def in_the_field(name: str) -> Union[Library, NotRun]:
-    """Install one of the other libraries for flags."""
+    """Install one of the libraries in ``FIELD``."""
     package, version, module = _FIELD[name]
     found = python_with(f"{package}-{version}", (f"{package}=={version}",), f"import {module}")
     return found if isinstance(found, NotRun) else Library(found)

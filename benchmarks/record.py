@@ -40,7 +40,10 @@ def with_output(page: str, picture: str, text: str) -> str:
 
 
 def draw(file: Path, facts: Dict[str, str], figures: List[Figure]) -> None:
-    """Draw how far each figure with a goal is from it, on a logarithmic scale. 1 is the goal; more is better."""
+    """Draw how far each figure is from its goal, on a logarithmic scale. 1 is the goal; more is better.
+
+    Figures that have no goal, were not measured, or are compared by difference are left out.
+    """
     import matplotlib  # noqa: PLC0415 - only needed for the picture
 
     matplotlib.use("svg")

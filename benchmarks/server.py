@@ -1,7 +1,7 @@
 """A server that sends the same answer to every request, in a separate process.
 
-``python -m benchmarks.server '{"certificate": PATH}'`` listens on two ports of 127.0.0.1,
-without TLS and, if it has a certificate, with TLS. Its first line names the ports. It ends
+``python -m benchmarks.server '{"certificate": PATH}'`` listens on a port of 127.0.0.1 without
+TLS and, if it has a certificate, on another with TLS. Its first line names the ports. It ends
 when its stdin is closed. It answers any question with a report of the requests so far.
 ``"delay": SECONDS`` delays every answer.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, List
 
-#: The number of mboxes that are used in turn.
+#: The number of mboxes that are used in turn, at most.
 IN_TURN = 2000
 #: The number of swaps whose longest waits are measured.
 SWAPS = 3
@@ -26,7 +26,7 @@ _TIMEOUT = 300.0
 
 
 class Artifacts:
-    """The file that the client polls. Artifacts are written by another process, so that this one has no garbage."""
+    """The file that the client polls. Another process creates the artifacts, so that this one has no garbage."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "polled.json"
@@ -112,8 +112,8 @@ def wait_for(call: Callable[[str], Any], name: str) -> None:
 def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Path) -> float:
     """Return the longest time in seconds that this thread waits for the one that swaps the artifact.
 
-    Only as much of a wait counts as the other thread used the CPU, because other processes delay this one, too. The
-    heap of this process is frozen, because its own collections are not the SDK's.
+    A wait counts only as far as other threads of this process used the CPU meanwhile, because other processes delay
+    this thread, too. The heap of this process is frozen, because its own collections are not the SDK's.
     """
     name = artifacts.replace(artifact)
     gc.freeze()
@@ -130,7 +130,11 @@ def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Pat
 
 
 def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
-    """Return the CPU seconds of the first use of an mbox, and of the use of all in turn and of one."""
+    """Return figures of the use of mboxes, as medians.
+
+    ``first`` is the CPU seconds that the first use takes in addition, ``again`` those of a later use. ``in_turn`` is
+    the ratio of the time to use many in turn to that of using the same two again and again.
+    """
     call("unknown")
     first = [cpu_of(call, [name]) for name in names]
     for _ in range(2):

@@ -1,9 +1,9 @@
 # ruff: noqa: T201 - a command-line program prints
 """Measures what updates of the artifact cost: ``python -m benchmarks.updates [--compare COMMIT] [--activities N ...]``.
 
-It prints six figures, each with its goal: how long another thread waits while an artifact is swapped, how much longer a
+It prints six figures with their goals: how long another thread waits while an artifact is swapped, how much longer a
 full garbage collection takes, the resident memory, the CPU time of loading, the first use of an mbox, and the use of
-many mboxes in turn. All times but the first are CPU times.
+many mboxes in turn. Further figures have no goals. All times but the first are CPU times.
 """
 
 import argparse
@@ -34,7 +34,8 @@ class UpdateFigure(NamedTuple):
     name: str
     value: Callable[[Measured], float]
     unit: str
-    #: The largest value for an artifact of 10,000 activities; None means the value of the other commit.
+    #: The largest value for an artifact of 10,000 activities; None for ``loading``, whose limit is the other commit's
+    #: value, and for figures without a goal.
     limit: Optional[float]
 
 
@@ -89,7 +90,7 @@ def shown(figure: UpdateFigure, found: Measured) -> str:
 
 
 def table(activities: Sequence[int], found: Sequence[Sequence[Measured]], commit: str) -> List[str]:
-    """Return the figures as lines: this checkout first or, with another commit, after that."""
+    """Return the figures as lines. Values of another commit are before an arrow, those of this checkout behind it."""
     lines = [f"{'':<36}" + "".join(f"{f'{count:,} activities':>26}" for count in activities) + "   goal"]
     for figure in (*FIGURES, *MORE):
         cells = []

@@ -70,7 +70,7 @@ def _show(stats: pstats.Stats, calls: int) -> None:
 
 
 def _module(file: str) -> str:
-    """Return the module of a file, if it belongs to the SDK or to the benchmarks."""
+    """Return the module of a file of the SDK or the benchmarks, otherwise the kind of code."""
     parts = PurePath(file).parts
     for package in ("target_python_sdk", "target_tools", "benchmarks"):
         if package in parts:

@@ -22,7 +22,7 @@ Call = Callable[[], object]
 
 
 def raw_call(settings: Message) -> Call:
-    """Return a call that sends the same headers and body as the SDK with urllib3."""
+    """Return a call that sends the headers and the body of the SDK's request with urllib3 alone."""
     urllib3: Any = importlib.import_module("urllib3")
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
     pool = urllib3.PoolManager(maxsize=settings["threads"], **trust)

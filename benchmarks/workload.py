@@ -1,4 +1,4 @@
-"""The call that the benchmarks measure: its request and the server's answer."""
+"""The server-side call that the benchmarks measure: its request and the server's answer."""
 
 import importlib
 import json

@@ -29,7 +29,7 @@ ROWS = (
 _BOTH = ["1.1.0", "Node.js"]
 _THREE = ["speedups", *_BOTH]
 _FIELD = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
-#: The rows that need other libraries, and the options that leave them out.
+#: The rows that need peers, and the peers that are left out: one for each row of that name.
 NOT_RUN = {
     "decision: A/B test, prefetch": _BOTH,
     "decision: A/B test, prefetch, speedups": ["speedups"] * 2,
@@ -86,7 +86,7 @@ def test_the_verdict_depends_on_the_goal(goal: Goal, verdict: str) -> None:
     assert Figure("name", "ms", "peer", (1.0,), (2.0,), goal).verdict == verdict
 
 
-def test_the_table_is_aligned_and_has_the_reason_of_a_missing_peer() -> None:
+def test_the_table_is_aligned_and_says_why_a_peer_is_missing() -> None:
     figures = [
         Figure("fast", "calls/s", "raw", (1500.0,), (2000.0,), Goal(0.75, at_least=True)),
         Figure("something longer", "ms", "old", (3.0,), goal=Goal(1.3, at_least=False), not_run="no network"),
@@ -122,7 +122,7 @@ def test_the_page_gets_the_output_of_the_run() -> None:
     assert "![picture](performance.svg)" in found and "```text\na \\1 row\n```" in found and "old" not in found
 
 
-def test_the_picture_names_every_figure_with_a_goal(tmp_path: Path) -> None:
+def test_the_picture_names_every_measured_figure_with_a_goal(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: " + installing("bench"))
     goal = Goal(2.0, at_least=True)
     figures = [

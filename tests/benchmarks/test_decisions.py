@@ -1,4 +1,4 @@
-"""The benchmarks of on-device decisions: their requests and workers, and the checks of the peers."""
+"""The benchmarks of on-device decisions: their artifacts and workers, and the comparison of the peers."""
 
 import json
 import shutil

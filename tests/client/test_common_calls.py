@@ -1,4 +1,4 @@
-"""Calls that are decided in few steps have the same outcome as on the ordinary path."""
+"""Common calls, which are decided in few steps, have the same outcome as on the ordinary path."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ INDEXES = st.one_of(st.integers(0, 3), st.integers(0, 3), st.none())
 MBOXES = st.builds(
     lambda name, index, details: {**details, "name": name, "index": index}, st.sampled_from(NAMES), INDEXES, DETAILS
 )
-#: Most parts of a request are those of common calls.
+#: Most values are those of common calls.
 EXECUTE = {"mboxes": st.lists(MBOXES, max_size=3), "pageLoad": DETAILS}
 PREFETCH = {**EXECUTE, "views": st.lists(st.builds(lambda name: {"name": name}, st.sampled_from(VIEWS)), max_size=2)}
 REQUESTS = st.fixed_dictionaries(
@@ -150,7 +150,7 @@ def test_attributes_have_the_outcome_of_the_ordinary_path(document, request, nam
     ],
 )
 def test_common_calls_do_not_take_the_ordinary_path(changes):
-    with client_with(artifact(home=halves("home")), Recorder()) as client:
+    with client_with(artifact(home=halves()), Recorder()) as client:
         client._prepare = client._parse_call = None
         answer = client.get_offers({"request": DeliveryRequest.from_dict({**A_REQUEST, **changes})})
         assert answer.meta["decisioning_method"] == "on-device"

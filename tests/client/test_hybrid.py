@@ -53,7 +53,7 @@ def hang_up(connection):
     connection.reset()
 
 
-#: How the edge fails, and the classes of the errors.
+#: How the edge fails, each with the class of the error.
 FAILURES = {
     "hangs": (hang, DeadlineExceeded),
     "drips": (drip, DeadlineExceeded),
@@ -92,7 +92,7 @@ def down():
 
 
 @pytest.mark.parametrize(("failure", "kind"), FAILURES.values(), ids=FAILURES)
-def test_what_can_be_decided_here_is_and_the_answer_says_what_is_missing(failure, kind):
+def test_this_process_decides_what_it_can_and_the_answer_names_the_rest(failure, kind):
     with SocketServer(failure or hang) as edge:
         domain = edge.domain if failure else unused_port()
         with hybrid(domain, timeout=300, retries=1) as client:
@@ -166,7 +166,7 @@ def test_awaited_calls_and_attributes_are_answered(down):
     assert isinstance(attributes.offers_response.error, DeliveryError)
 
 
-def test_a_new_visitor_gets_a_device_id_and_displays_are_reported_later(down):
+def test_a_new_visitor_gets_a_device_id_and_displays_are_reported_afterwards(down):
     lost = []
     client = down(events={"send_notification_error": lost.append})
     answered = client.get_offers({"request": MIXED})
@@ -202,7 +202,7 @@ def test_server_side_calls_and_notifications_of_a_hybrid_client_raise(down):
         client.send_notifications({"request": {"notifications": [{**notification, "tokens": ["t"]}]}})
 
 
-def test_a_rule_that_takes_too_long_after_the_edge_is_a_deadline_exceeded():
+def test_a_slow_decision_after_the_edge_failed_raises_deadline_exceeded():
     loops = {"some": [list(range(140)), {"some": [list(range(140)), {"==": [{"var": ""}, -1]}]}]}
     rules = [rule("slow", loops, activity=number) for number in range(1, 41)]
     document = artifact(slow=rules, changes={"remoteMboxes": ["profile"]})
@@ -233,7 +233,10 @@ def test_the_error_of_an_answer_is_part_of_no_reference_cycle(down, options):
 
 
 def test_a_slow_edge_opens_the_circuit():
-    """The time that is kept for the decision does not make a time-out a short one, which would not count."""
+    """The breaker ignores timeouts of calls that had less time than the ``timeout`` of the client.
+
+    A call from whose time some is reserved for the decision is not one of these.
+    """
     with SocketServer(hang) as edge, hybrid(edge.domain, timeout=100) as client:
         errors = {type(client.get_offers({"request": MIXED}).error) for _ in range(12)}
         client.close(0)
@@ -241,7 +244,7 @@ def test_a_slow_edge_opens_the_circuit():
 
 
 def mixed_request(choose):
-    """Return a request with random parts, its names that can be decided here, and those that cannot."""
+    """Return a request with random parts, and its mboxes and views that only the edge can decide."""
     boxes = choose.sample([*LOCAL, *REMOTE, "unknown"], choose.randint(1, 4))
     request = {"execute": {"mboxes": [{"name": name} for name in boxes]}}
     remote, views = [name for name in boxes if name not in LOCAL], []
@@ -258,7 +261,7 @@ def mixed_request(choose):
 
 
 def check(request, remote, remote_views, answered):
-    """Check that the answer holds all decisions that can be made here, and names the others."""
+    """Check that the answer contains all decisions that this process can make, and names the others."""
     goes_to_the_edge = remote or remote_views or "qaMode" in request
     assert (answered.error is None) is not bool(goes_to_the_edge)
     assert answered.response.status == (206 if goes_to_the_edge else 200)
@@ -275,7 +278,7 @@ def check(request, remote, remote_views, answered):
 
 @pytest.mark.parametrize("name", ["hangs", "503", "500", "refuses"])
 def test_of_many_mixed_calls_each_is_answered(name):
-    """250 calls for each way to fail: blocking ones in four threads, with callbacks, and awaited."""
+    """For each way to fail: 200 calls in four threads, blocking or with a callback, and 50 awaited ones."""
     failure, _ = FAILURES[name]
     times, failures = [], []
     with SocketServer(failure or hang) as edge:

@@ -1,4 +1,4 @@
-"""Clients that decide on-device: visitors are not mixed, notifications are sent, and failures are reported."""
+"""Clients that decide on-device: visitors are not mixed up, notifications are sent, and failures are reported."""
 
 import errno
 import pickle

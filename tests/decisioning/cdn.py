@@ -80,7 +80,7 @@ def hangs(_, connection):
 def options(cdn=None, **given):
     """Return the options of an on-device client that downloads from ``cdn``."""
     base = {} if cdn is None else {"cdn_base_path": "http://" + cdn.domain}
-    # These options keep a mistake in a test from reaching the network.
+    # A request to the edge would fail, so that a mistake in a test does not reach the network.
     return {
         "client": "acmeclient",
         "organization_id": "1@AdobeOrg",

@@ -1,4 +1,4 @@
-"""The URL, the download and the formats of a rule artifact; the test replaces the server."""
+"""The URL, the download and the formats of a rule artifact. A function replaces the server."""
 
 import json
 import time
@@ -97,7 +97,7 @@ def test_an_invalid_path_segment_is_an_option_error(option, name):
 
 
 @pytest.mark.parametrize("host", ["a" * 63 + ".example", "example.", "a_b.example", "a." * 126 + "a"])
-def test_host_names_of_maximum_length_are_valid(host):
+def test_long_and_unusual_host_names_are_valid(host):
     assert parse_url(f"http://{host}/", "x").origin.host == host
 
 
@@ -212,7 +212,7 @@ def test_an_empty_body_is_an_invalid_artifact():
 
 
 @pytest.mark.slow
-def test_ten_thousand_activities_are_parsed_but_not_300000_brackets():
+def test_forty_thousand_rules_are_parsed_but_not_300000_brackets():
     rules = [artifact()["rules"]["mboxes"]["home"][0]] * 40000
     text = json.dumps(artifact(rules={"mboxes": {"home": rules}})).encode()
     assert text.count(b"{") + text.count(b"[") > 200000

@@ -1,4 +1,4 @@
-"""With any input, a call raises nothing, keeps visitors in their experiences, and logs skipped parts once."""
+"""With any input, calls raise only SDK errors, visitors keep their experiences, and skipped parts are logged once."""
 
 import copy
 import json
@@ -48,11 +48,11 @@ pytestmark = pytest.mark.server
 PATIENCE = 15
 SEED = 20261122
 VISITORS = [f"visitor-{number}" for number in range(12)]
-#: What each of them gets of activity 1.
+#: The experience of activity 1 that each of them gets.
 EXPECTED = ["A" if bucket("acmeclient", 1, visitor) <= 50 else "B" for visitor in VISITORS]
 
 
-def everybody(client):
+def experiences(client):
     """Return the contents that the visitors get for the mbox whose rules are valid."""
     return [shown(client, wanted(mboxes=["good"], visitor=visitor)) for visitor in VISITORS]
 
@@ -60,19 +60,19 @@ def everybody(client):
 # Artifacts that cannot be used at all
 
 
-#: What ``max_response_bytes`` lets through; one of the unusable ones is larger.
+#: ``max_response_bytes``. One of the unusable artifacts is larger.
 SMALL = {"artifact": 100000}
 
 
 class Download:
-    """Records the download events of a client."""
+    """Records the failed downloads of a client."""
 
     def __init__(self):
         self.failed = []
         self._came = threading.Event()
 
     def events(self):
-        """The subscribers of the client."""
+        """Return the option ``events`` of the client."""
         return {"artifact_download_failed": self._note}
 
     def wait(self):
@@ -93,7 +93,7 @@ def downloading(cdn, edge, download, **options):
 
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_artifact_that_cannot_be_used_leaves_a_hybrid_client_to_the_edge(body, caplog):
+def test_with_an_unusable_artifact_the_edge_decides_hybrid_calls(body, caplog):
     download = Download()
     with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
         with TargetClient.create(downloading(cdn, edge, download, decisioning_method="hybrid")) as client:
@@ -113,14 +113,13 @@ def test_an_unusable_artifact_does_not_replace_a_usable_one(body):
         options = downloading(cdn, edge, download, artifact_payload=GOOD, polling_interval=100)
         with TargetClient.create(options) as client:
             download.wait()
-            assert everybody(client) == EXPECTED
+            assert experiences(client) == EXPECTED
     assert all(isinstance(event.error, InvalidResponse) for event in download.failed)
 
 
-@pytest.mark.parametrize("body", ["[]", '{"version": "2.0.0"}'])
-def test_an_unusable_payload_emits_an_event_and_raises_nothing(body):
+@pytest.mark.parametrize("payload", [{}, {"version": "2.0.0"}], ids=str)
+def test_an_unusable_payload_emits_an_event_and_raises_nothing(payload):
     download = Download()
-    payload = json.loads(body) or {}
     with SocketServer(answer(ANSWER_BYTES)) as edge:
         options = on_device(payload, edge.domain, events=download.events(), decisioning_method="hybrid")
         with TargetClient.create(options) as client:
@@ -158,8 +157,8 @@ def test_an_unusual_rule_raises_nothing_and_changes_no_other_decision(strange, t
             envelope = decide(client, request)
             json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
         client.flush()
-        assert everybody(client) == EXPECTED
-    # Either the rule counts, or its place is the edge's and the log says so, once for each place.
+        assert experiences(client) == EXPECTED
+    # Either the rule is used, or its three locations are left to the edge, each with one warning.
     assert len(left_out) == (3 if envelope["response"].status == 206 else 0)
     assert all(len(line) < 1000 for line in left_out)
     assert [line for line in warnings_in(caplog) if "Skipped" in line] == left_out
@@ -169,7 +168,7 @@ def test_an_unusual_rule_raises_nothing_and_changes_no_other_decision(strange, t
 def test_rules_of_the_wrong_type_make_their_mbox_remote(rules, edge, caplog):
     with client_of(artifact({"good": halves(1, "good"), "home": rules}), edge) as client:
         envelope = decide(client, wanted(mboxes=["home", "good"]))
-        assert everybody(client) == EXPECTED
+        assert experiences(client) == EXPECTED
     assert envelope["response"].status == 206
     assert envelope["meta"]["remote_mboxes"] == ["home"]
     assert len(warnings_in(caplog)) == 1
@@ -180,7 +179,7 @@ def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
     with client_of(artifact(good=halves(1, "good"), home=rules), edge) as client:
         for _ in range(3):
             assert decide(client)["response"].status == 206
-        assert everybody(client) == EXPECTED
+        assert experiences(client) == EXPECTED
     assert 1 <= len(warnings_in(caplog)) < 50
 
 
@@ -233,7 +232,7 @@ CURIOUS_ARTIFACT = artifact(
     good=halves(1, "good"),
     **{f"ask{at}": yes_or_no(one, "x", at + 10) for at, one in enumerate(CURIOUS)},
 )
-#: Where an object lies, in its ``repr``.
+#: The memory address in the ``repr`` of an object.
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
@@ -299,7 +298,7 @@ def test_mutated_requests_are_answered_or_raise_an_sdk_error(count, edge):
 
 
 @pytest.mark.parametrize("visitor", [{}, {"tntId": ""}, {"tntId": ".35_0"}, {"thirdPartyId": ""}, None], ids=str)
-def test_a_visitor_without_an_id_gets_one_experience(visitor, edge):
+def test_a_visitor_without_an_id_gets_one_experience_in_a_call(visitor, edge):
     document = artifact(home=halves(), again=halves(1, "again"))
     with client_of(document, edge) as client:
         for _ in range(10):
@@ -312,7 +311,7 @@ def test_a_visitor_without_an_id_gets_one_experience(visitor, edge):
 def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
     document = artifact(home=halves(), again=halves(1, "again"))
     request = DeliveryRequest.from_dict(wanted(mboxes=["home", "again"], visitor={"customerIds": customers}))
-    knows = any(one is not None and one.get("id") for one in customers)
+    has_id = any(one is not None and one.get("id") for one in customers)
     seen = set()
     with client_of(document, edge) as client:
         for _ in range(6):
@@ -322,7 +321,7 @@ def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
             assert one == another == ["A" if bucket("acmeclient", 1, tnt_id) <= 50 else "B"]
             seen.add(tnt_id)
     assert request.id.tnt_id is None
-    assert (len(seen) == 1) == knows
+    assert (len(seen) == 1) == has_id
 
 
 def test_a_visitor_with_only_the_option_customer_ids_gets_one_tnt_id(edge):
@@ -412,7 +411,7 @@ def test_an_unusual_geo_answer_raises_nothing_and_changes_no_decision(found):
     assert len(service.requests) == 4
 
 
-def test_an_invalid_property_token_matches_no_rule(edge):
+def test_an_invalid_property_token_matches_no_rule_with_tokens(edge):
     rules = [rule("bound", propertyTokens=["p"]), rule("free", activity=2)]
     with client_of(artifact(home=rules), edge) as client:
         for token in ("", "p ", "x" * 5000, 5, True, ["p"], {"p": "p"}):
@@ -428,7 +427,7 @@ def test_an_on_device_call_without_an_engine_raises_target_error(edge):
             decide(client, decisioning_method="on-device")
 
 
-def test_a_missing_or_null_parameter_matches_no_rule(edge):
+def test_a_missing_or_null_parameter_does_not_match(edge):
     with client_of(artifact(home=yes_or_no(parameter("foo", "bar"))), edge) as client:
         for box in ({}, {"parameters": None}, {"parameters": {}}, {"parameters": {"foo": None}}):
             assert shown(client, wanted(mboxes=[{"name": "home", **box}])) == "no"

@@ -75,7 +75,7 @@ GEO_FAILURES = {
 
 
 @pytest.mark.parametrize("failure", GEO_FAILURES.values(), ids=GEO_FAILURES)
-def test_b34_a_failing_geo_lookup_ends_with_the_call_and_offers_are_decided_without_it(failure):
+def test_b34_offers_are_decided_if_the_geo_lookup_fails(failure):
     with SocketServer(failure) as geo, client_of(artifact(home=yes_or_no(IN_US)), geo.domain, timeout=SHORT) as client:
         assert shown(client, wanted(context=BY_ADDRESS)) == "no"
         assert geo.requests
@@ -201,7 +201,7 @@ def test_b46_an_option_without_type_and_content_is_returned_by_prefetch_only():
 
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("tokens", [{"changes": {"responseTokens": []}}, {"without": ["responseTokens"]}])
-def test_the_rule_names_activity_and_experience_without_response_tokens(mode, tokens):
+def test_an_offer_names_activity_and_experience_without_response_tokens(mode, tokens):
     document = artifact(home=[rule("x", experience=3)], **tokens)
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(document, edge.domain) as client:
         answered = decide(client, wanted(mode))

@@ -1,4 +1,4 @@
-"""Edge cases of on-device decisions, in which this SDK agrees with its siblings or says why it decides otherwise."""
+"""Edge cases of on-device decisions, in which this SDK agrees with Target's other SDKs or differs on purpose."""
 
 import json
 import math
@@ -24,8 +24,7 @@ from tests.conformance.builders import (
     wanted,
     yes_or_no,
 )
-from tests.support import LONG as LONG_TIME
-from tests.support import eventually
+from tests.support import LONG, eventually
 
 pytestmark = pytest.mark.server
 
@@ -37,7 +36,7 @@ def contents(part):
     return [one.content for one in part.options or ()]
 
 
-# Places
+# Geographical names
 
 
 def variable(name):
@@ -115,7 +114,7 @@ def test_an_artifact_without_rules_is_refused(changes, caplog):
 
 
 def served(*documents):
-    """Return a CDN that serves these artifacts in turn, and then the last one."""
+    """Return a CDN that serves these artifacts in turn, and then the last one again and again."""
     left = [response(document) for document in documents]
 
     def serve(connection):
@@ -226,7 +225,7 @@ def test_the_key_of_a_view_is_that_of_the_artifact(asked, own, expected):
 
 
 def test_metrics_are_absent_rather_than_an_empty_list_but_for_views():
-    """The conformance cases expect the empty list of a view."""
+    """The conformance cases expect an empty list for a view."""
     display = {"type": "display", "eventToken": "t"}
     without = [rule("A"), rule("B", activity=2, consequence={"metrics": [display]})]
     document = artifact({"home": without[:1], "other": without[1:], GLOBAL: without}, views={"cart": without[:1]})
@@ -289,7 +288,7 @@ def test_a_trace_counts_a_payload_as_a_retrieval():
         ({"qaMode": {"token": "a"}, "preview": {"token": "b"}}, ["qa_mode", "preview"]),
     ],
 )
-def test_qa_mode_and_preview_have_no_effect_which_meta_and_one_line_say(given, ignored, caplog):
+def test_meta_and_one_log_line_say_that_qa_mode_and_preview_have_no_effect(given, ignored, caplog):
     with client_of(artifact(home=ALWAYS)) as client:
         for _ in range(3):
             answered = client.get_offers({"request": {"execute": {"mboxes": [{"name": "home"}]}, **given}})
@@ -352,7 +351,7 @@ def slow_places(condition, count):
 
 @pytest.mark.parametrize("mode", ["blocking", "callback"])
 def test_forty_slow_rules_end_at_the_deadline_and_the_next_call_is_answered(mode):
-    with client_of(artifact(slow_places(LOOPS, 40)), timeout=LONG_TIME) as client:
+    with client_of(artifact(slow_places(LOOPS, 40)), timeout=LONG) as client:
         for _ in range(3):
             call = {"request": wanted(mboxes=["slow"]), "timeout": 100}
             began = time.monotonic()
@@ -366,8 +365,8 @@ def test_forty_slow_rules_end_at_the_deadline_and_the_next_call_is_answered(mode
             assert shown(client, wanted()) == "A"
 
 
-class StoppedClock:
-    """Limits whose time is up after the given number of checks."""
+class LimitedChecks:
+    """Limits of an evaluation. The time is up after the given number of checks."""
 
     steps_left = MAX_DECISION_STEPS
 
@@ -399,13 +398,13 @@ class Data(dict):
 def test_long_rules_check_the_time_again_and_again(condition, checks):
     condition = compile_condition(condition)
     with pytest.raises(DeadlineExceeded):
-        condition(Data(StoppedClock(checks - 1)))
-    assert condition(Data(StoppedClock(10**6))) in (True, False)
+        condition(Data(LimitedChecks(checks - 1)))
+    assert condition(Data(LimitedChecks(10**6))) in (True, False)
     assert condition({}) in (True, False)
 
 
 def test_the_time_is_checked_between_short_rules(monkeypatch):
-    """After every 16 rules of an mbox. At the start of an mbox, ``check_time`` is called only if the time is up."""
+    """After 16 rules of an mbox, if more follow. At its start, ``check_time`` is called only if the time is up."""
     checks = []
     monkeypatch.setattr(RequestContext, "check_time", lambda self: checks.append(1))
     rules = [rule("no", False, activity=number) for number in range(1, 50)]
@@ -416,16 +415,16 @@ def test_the_time_is_checked_between_short_rules(monkeypatch):
         assert len(checks) == 3
 
 
-LONG = "\U0001f600" * 5000
+LONG_TEXT = "\U0001f600" * 5000
 
 
 @pytest.mark.parametrize(
     "request_parts",
     [
-        {"mboxes": [{"name": "few", "parameters": {"a": 1, "long": LONG}}]},
-        {"mboxes": [{"name": "few", "parameters": {"list": [LONG]}}]},
-        {"mboxes": [{"name": "few", "address": {"url": "https://shop.example/?q=" + LONG}}]},
-        {"mboxes": ["few"], "context": {"address": {"referringUrl": "https://shop.example/?q=" + LONG}}},
+        {"mboxes": [{"name": "few", "parameters": {"a": 1, "long": LONG_TEXT}}]},
+        {"mboxes": [{"name": "few", "parameters": {"list": [LONG_TEXT]}}]},
+        {"mboxes": [{"name": "few", "address": {"url": "https://shop.example/?q=" + LONG_TEXT}}]},
+        {"mboxes": ["few"], "context": {"address": {"referringUrl": "https://shop.example/?q=" + LONG_TEXT}}},
     ],
     ids=["parameter", "list", "url", "referring url"],
 )
@@ -444,8 +443,8 @@ def test_the_time_is_checked_before_each_rule_if_rules_can_read_long_texts(monke
 @pytest.mark.parametrize("condition", [{"in": ["x", variable("text")]}, {"substr": [variable("text"), 1, 2]}], ids=str)
 def test_operations_on_long_texts_check_the_time(condition):
     evaluate = compile_rule({"cat": [condition] * 3})
-    data = Data(StoppedClock(2))
-    data["text"] = LONG
+    data = Data(LimitedChecks(2))
+    data["text"] = LONG_TEXT
     with pytest.raises(DeadlineExceeded):
         evaluate(data)
     data["text"] = "short"
@@ -462,10 +461,10 @@ def test_the_time_is_checked_before_each_mbox(monkeypatch, mode):
     assert list(late) == []
 
 
-def test_the_steps_are_those_of_a_decision(caplog):
-    """Each rule takes less than one evaluation may take; together they take more than a decision may."""
+def test_the_rules_of_a_decision_share_its_steps(caplog):
+    """Each rule stays within the limit of an evaluation; together they exceed that of a decision."""
     places = slow_places(LOOPS, 3 * MAX_DECISION_STEPS // MAX_STEPS)
-    with client_of(artifact(places), timeout=10 * LONG_TIME) as client:
+    with client_of(artifact(places), timeout=10 * LONG) as client:
         assert shown(client, wanted(mboxes=["slow"])) == "last"
         lines = [record.getMessage() for record in caplog.records if "could not be evaluated" in record.getMessage()]
         assert len(lines) == 1, lines
@@ -473,7 +472,7 @@ def test_the_steps_are_those_of_a_decision(caplog):
         assert shown(client, wanted()) == "A"
 
 
-def test_an_evaluation_inside_another_has_its_own_steps():
+def test_an_evaluation_within_another_has_its_own_steps():
     """A signal handler can decide during a decision."""
     data = Data(None)
     condition = compile_condition({"some": [list(range(1000)), {"==": [variable("x.y"), "inner"]}]})

@@ -146,7 +146,7 @@ REQUESTS = st.builds(
 
 
 KNOWN = st.one_of(
-    # What begins with a dot is a hint and no id: nobody is known by it.
+    # A tntId that begins with a dot contains only a location hint, and identifies no visitor.
     st.builds(lambda text: {"tntId": text}, st.text(min_size=1, max_size=40).filter(lambda text: text[0] != ".")),
     st.builds(lambda text: {"thirdPartyId": text}, st.text(min_size=1, max_size=128)),
     st.builds(lambda text: {"marketingCloudVisitorId": text}, st.text(min_size=1, max_size=40)),
@@ -234,7 +234,10 @@ def test_a_location_gets_at_most_one_experience_of_an_activity(edge, document, r
 
 
 def tiles(cuts, audience=True):
-    """Return the rules of an activity for all visitors whose shares end at ``cuts``, in hundredths of a percent."""
+    """Return the rules of an activity for all visitors, whose shares end at ``cuts``, and all ends of shares.
+
+    Cuts and ends are in hundredths of a percent.
+    """
     ends = [0, *sorted(cuts), 10000]
     shares = [share(low / 100, high / 100) for low, high in zip(ends, ends[1:])]
     return [rule(str(at), {"and": [one, audience]}, 7, experience=at) for at, one in enumerate(shares)], ends
@@ -254,18 +257,16 @@ def test_shares_that_add_up_to_100_give_every_visitor_the_right_experience(edge,
         known = known.partition(".")[0]
     if not matches:
         assert found == [[], []]
-    elif known:
+    else:
         fell = round(bucket("acmeclient", 7, known) * 100)
         expected = next(at for at, end in enumerate(ends[1:]) if fell <= end)
         assert found == [[str(expected)], [str(expected)]]
-    else:  # a device id that is all hint
-        assert [len(one) for one in found] == [1, 1]
 
 
-#: Shares of two activities, in percent.
+#: The shares of the experiences in each of two activities, in percent.
 WEIGHTS = [10, 20, 30, 40]
-#: A chi-square of three degrees of freedom is larger than the first, and one of fifteen larger than the
-#: second, once in a million times.
+#: The chance that a chi-square value exceeds its bound is one in a million: with three and with fifteen degrees of
+#: freedom.
 BOUND_3, BOUND_15 = 30.7, 57.4
 
 
@@ -292,6 +293,6 @@ def test_among_a_hundred_thousand_visitors_every_share_has_its_size(edge):
     for of in (0, 1):
         seen = [sum(count for pair, count in pairs.items() if pair[of] == at) for at in range(4)]
         assert chi_square(seen, due) < BOUND_3, seen
-    # Who sees what of one activity says nothing about the other.
+    # The experience in one activity does not depend on that in the other.
     together = [VISITORS * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
     assert chi_square([pairs[one, other] for one in range(4) for other in range(4)], together) < BOUND_15

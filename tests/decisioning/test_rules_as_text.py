@@ -1,4 +1,4 @@
-"""Rules stay text until they are needed: an artifact in steps decides as one that is compiled at once."""
+"""Rules stay text until they are needed: compiling them in steps or at once leads to the same decisions."""
 
 import gc
 import json
@@ -60,7 +60,7 @@ def decisions(decided_by, request):
 
 
 def without_times(value):
-    """Return a part of a trace without what differs between two decisions."""
+    """Return a part of a trace without the values that differ between two decisions."""
     changing = ("current_timestamp", "current_time", "id", "impressionId", "timestamp")
     return {key: item for key, item in value.items() if key not in changing}
 
@@ -145,7 +145,7 @@ def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(depth):
 
 
 @pytest.mark.parametrize("depth", range(85, 105))
-def test_a_rule_is_as_deep_when_it_is_compiled_again(depth):
+def test_a_rule_has_the_depth_limit_of_a_document_that_is_parsed_at_once(depth):
     content = "[" * depth + "]" * depth
     deep = f'{{"activityId": 1, "consequence": {{"options": [{{"content": {content}}}]}}}}'
     text = f'{{"version": "1.0.0", "rules": {{"mboxes": {{"home": [{deep}]}}}}}}'
@@ -159,7 +159,7 @@ def test_a_rule_is_as_deep_when_it_is_compiled_again(depth):
         assert json.dumps(loaded.mboxes["home"][0].options[0].content({}, None)).replace(" ", "") == content
 
 
-# What stays compiled
+# Which rules stay compiled
 
 
 def many(count, rules=2):
@@ -274,7 +274,7 @@ def test_rules_share_the_names_of_their_metadata_but_not_of_many_contents(monkey
     assert len(rules[0]._source._names) <= 20
 
 
-# What reports need
+# The document
 
 
 def test_neither_the_document_nor_its_parts_are_kept():
@@ -285,14 +285,14 @@ def test_neither_the_document_nor_its_parts_are_kept():
     assert len(loaded.mboxes["home"]) == 20
 
 
-def test_the_document_is_parsed_when_it_is_asked_for_and_only_once():
+def test_the_document_is_parsed_once_when_it_is_first_needed():
     document = many(3)
     loaded = load(document)
     assert loaded.document() == document
     assert loaded.document() is loaded.document()
 
 
-def test_a_rule_is_text_for_reports_and_traces():
+def test_the_document_and_the_offer_of_a_rule_are_read_from_its_text():
     ((one, _),) = load(artifact(home=halves())).mboxes.values()
     assert one.document == halves()[0]
     assert one.audience_ids == []

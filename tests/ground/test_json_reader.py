@@ -1,4 +1,4 @@
-"""``JsonReader`` reads value by value what ``parse_json`` reads at once, with the same errors."""
+"""``JsonReader`` reads documents value by value. Its results and errors are those of ``parse_json``."""
 
 import json
 
@@ -21,12 +21,12 @@ PIECES = st.sampled_from(
     [b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\", b" ", b"0", b"1e", b"-", b".", b"\xff", b"\xc3"]
 )
 LEVELS = st.integers(0, 5)
-#: At least as many bytes as one character has.
+#: Numbers of bytes to decode at once. A character has up to four.
 WINDOWS = st.sampled_from([4, 5, 7, 20, 65536])
 
 
 def in_steps(body, levels, max_brackets=MAX_BRACKETS):
-    """Return the document in ``body``, of which a reader enters that many levels."""
+    """Return the document in ``body``, read by a reader that enters that many levels."""
     check_limits(body, max_brackets)
     reader = JsonReader(body)
     document = reader.document(levels)

@@ -15,7 +15,7 @@ TOKENS = (
     "geo.state", "geo.latitude", "geo.longitude", "location.id", "location.name", "location.type", "offer.id",
     "offer.name", "option.id", "option.name", "profile.score",
 )  # fmt: skip
-#: An mbox whose trace shows the attributes of a visitor. No call of ours requests it.
+#: An mbox whose trace shows the attributes of a visitor. Only ``causes.py`` requests it.
 PROBE = "probe"
 PAGE_PARTS = ("url", "path", "query", "fragment", "domain", "subdomain", "topLevelDomain")
 
@@ -143,7 +143,7 @@ class _Rules:
         return {"type": kind, "eventToken": token, "content": content}
 
     def condition(self, depth: int = 2) -> Json:
-        """Return a condition, true for about half of the visitors."""
+        """Return a condition. On average, it is true for about 40 % of the calls."""
         dice = self._dice
         if depth and dice.random() < 0.35:
             inner = [self.condition(depth - 1) for _ in range(dice.randint(1, 3))]
@@ -239,7 +239,7 @@ def _odd(dice: random.Random) -> Json:
     ])  # fmt: skip
 
 
-#: The families of attributes: a function that returns a condition on one of them.
+#: For each family of attributes, a function that returns a condition on one of them. Parameters count twice.
 FAMILIES: Dict[str, Callable[[random.Random], Json]] = {
     "browser": _browser,
     "version": _version,

@@ -1,8 +1,8 @@
 """Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
 
 A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
-the values of all attributes. The causes are those with different values that the rules of the location read. The name
-of a place is a cause, too, if the rules spell it differently.
+the values of all attributes. The causes are the attributes that the rules of the location read and whose values differ.
+The name of a city, region or country is a cause, too, if the rules spell it differently.
 """
 
 import json
@@ -15,7 +15,7 @@ Json = Any
 
 
 def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
-    """Return two calls for each request of a location: one for it alone, and one whose trace shows its attributes.
+    """Return two calls for each request of a location: one for it alone, and a second whose trace shows its attributes.
 
     A view and a displayed mbox can be requested several times.
     """
@@ -31,7 +31,7 @@ def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
 
 
 def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
-    """Return the requested mboxes, page load or views of a place, each with its kind."""
+    """Return the requests for ``place``: mboxes, the page load or views, each with its kind."""
     mode, kind, *names = place.split(".")
     part = call["options"]["request"].get(mode, {})
     if kind == "pageLoad":
@@ -72,15 +72,15 @@ def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tu
 
 
 def _is_spelled_differently(name: str, value: Json, texts: Set[str]) -> bool:
-    """Return whether a place is compared with a text that is equal to it only in upper case and without blanks."""
-    place = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
-    if not isinstance(place, str):
+    """Return whether a geographical name has another spelling in ``texts``, which differs in case or blanks."""
+    geo_name = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
+    if not isinstance(geo_name, str):
         return False
-    return any(text != place and _comparable(text) == _comparable(place) for text in texts)
+    return any(text != geo_name and _comparable(text) == _comparable(geo_name) for text in texts)
 
 
-def _comparable(place: str) -> str:
-    return place.upper().replace(" ", "")
+def _comparable(geo_name: str) -> str:
+    return geo_name.upper().replace(" ", "")
 
 
 def _texts(condition: Json) -> Iterator[str]:

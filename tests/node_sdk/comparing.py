@@ -15,7 +15,7 @@ Side = Callable[[Json, List[Json]], List[Json]]
 def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[Difference]:
     """Return the differences between the outcomes of calls.
 
-    If a call has another experience, only this is reported, with its causes.
+    For a call with another experience, only the causes of this are reported.
     """
     found: List[Difference] = []
     others: List[_Other] = []
@@ -72,7 +72,7 @@ def _outcomes(artifact: Json, calls: List[Json], node: Side, ours: Side) -> Tupl
 
 
 def scenario(artifact: Json, call: Json) -> str:
-    """Return the name of a call: its method and what is special about it."""
+    """Return the name of a call: its method and its special features."""
     request = call["options"]["request"]
     parts = [request.get(mode) or {} for mode in ("execute", "prefetch")]
     several = sum(len(part.get("mboxes", ())) + 2 * len(part.get("views", ())) + ("pageLoad" in part) for part in parts)

@@ -95,7 +95,7 @@ def _without_ids(value: Json) -> Json:
     if isinstance(value, str):
         return _UUID.sub("<uuid>", value)
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # JavaScript has one kind of numbers
+        return int(value)  # JavaScript has only one type of number
     return value
 
 

@@ -24,7 +24,7 @@ GEO = {
     "x-geo-region-code": "CA",
     "x-geo-city": "SAN FRANCISCO",
 }
-#: The answer of the edge to each delivery.
+#: The answer of the edge to each request.
 ANSWER = {
     "status": 200,
     "client": CLIENT,
@@ -47,7 +47,7 @@ def results_of_node(process: LineProcess, artifact: Json, calls: List[Json]) -> 
 
 
 class Network:
-    """A pool manager without a network. It records requests, and is the response to the last one."""
+    """A pool manager without a network, which records requests. Its responses are of this class, too."""
 
     status = 200
     reason = "OK"
@@ -73,7 +73,7 @@ class Network:
         return answer
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """Return the body."""
+        """Yield the body of the response."""
         return iter((self._body,))
 
     def release_conn(self) -> None:

@@ -1,4 +1,4 @@
-"""Random calls have the same outcome as with the SDK for Node.js, but for the differences in the list."""
+"""Random calls have the same outcome as with the SDK for Node.js, except for the known differences."""
 
 import json
 import logging
@@ -69,7 +69,7 @@ def test_every_difference_is_in_the_list() -> None:
 def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.WARNING, "adobe.target")  # or a report would have all their log lines
+    caplog.set_level(logging.WARNING, "adobe.target")  # a failure would be reported with the other log lines
     found = compared(20000, os.environ.get("TARGET_NODE_SEED", SEED))
     assert "\n".join(unexplained(found)) == ""
     used: Counts[str] = Counter()
@@ -101,7 +101,7 @@ def test_the_calls_are_of_every_kind() -> None:
 
 
 def outcome(*labels: str, **more: Any) -> Any:
-    """Return the outcome of a call for one mbox, which shows these experiences."""
+    """Return the outcome of a call for one mbox that shows these experiences."""
     options = [{"type": "html", "content": label} for label in labels]
     mbox = {"name": "home", "index": 0, "options": options, **more}
     response = {"status": 200, "execute": {"mboxes": [mbox]}}
@@ -160,7 +160,7 @@ def test_an_error_and_another_place_of_decision_are_differences(theirs: Any) -> 
 
 
 def test_a_changed_experience_of_this_sdk_would_be_found() -> None:
-    """The list excuses none of the experiences that it has no cause for."""
+    """An experience that differs without a cause is not in the list."""
     dice = random.Random(1)
     for number in range(5):
         document = artifact(f"changed-{number}")

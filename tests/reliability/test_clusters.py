@@ -21,7 +21,7 @@ from tests.support import content, head_of, in_threads, offers
 pytestmark = pytest.mark.server
 
 GENERAL, CLUSTER = "acmeclient.tt.omtrdc.net", "mboxedge35.tt.omtrdc.net"
-#: Milliseconds. A machine that stands still for seconds does not make a call fail.
+#: Milliseconds: so long that no call fails because the machine stands still for seconds.
 TIMEOUT = 20000
 
 
@@ -34,7 +34,10 @@ def answers_and_closes(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Yield two hosts on loopback, and options for a client that learns the cluster. ``lost`` makes it unreachable."""
+    """Yield two hosts on loopback, and options for a client that learns the cluster. ``lost`` makes it unreachable.
+
+    ``asked`` counts the name lookups by host, and ``attempts`` the attempts to connect to the unreachable cluster.
+    """
     asked, attempts, changes, lost = collections.Counter(), Counter(), [], []
 
     def resolve(host, *more, **named):

@@ -1,0 +1,16 @@
+"""Patterns for the values of known differences."""
+
+import re
+
+ABSENT = '^"<absent>"$'
+ANY = "."
+
+
+def exactly(text: str) -> str:
+    """Return a pattern for exactly this JSON."""
+    return "^" + re.escape(text) + "$"
+
+
+def words(*texts: str) -> str:
+    """Return a pattern for one of these strings, as JSON or as the text of an attribute, which is JSON in a string."""
+    return r'^"(\\")?(' + "|".join(map(re.escape, texts)) + r')(\\")?"$'
