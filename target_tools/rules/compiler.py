@@ -40,8 +40,8 @@ from target_tools.rules.operators import (
 #: The maximum nesting of a rule.
 MAX_DEPTH = 100
 #: The maximum number of parts of a rule: operations, arrays and values. Values in an array without operations count a
-#: sixteenth, and text counts one more per 1,024 characters. An operation with a fast path counts one, with its
-#: arguments; a range counts three.
+#: sixteenth, and text counts one more per 1,024 characters. The arguments of an operation with a fast path are not
+#: counted; a range counts three.
 MAX_NODES = 10000
 
 #: The number of parts between two checks of the time in a long rule.
