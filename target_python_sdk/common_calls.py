@@ -1,7 +1,7 @@
-"""Decides the most common calls on-device in few steps: for a visitor with a device id, without special options.
+"""Decides the most common calls on-device in few steps: for a visitor with a device id, without further options.
 
 For these calls, it does what ``call_options``, ``prepare``, ``on_device`` and ``prepared_call`` do together. All other
-calls take that ordinary path. A property-based test holds both paths against each other.
+calls take that ordinary path. A property-based test compares the outcomes of both paths.
 """
 
 from typing import Any, Mapping, Optional, TypeVar
@@ -43,7 +43,7 @@ def has_common_calls(settings: ClientSettings) -> bool:
 
 
 def common_request(options: Mapping[Any, Any]) -> Optional[DeliveryRequest]:
-    """Return the request of a call if it needs no conversion and there are no special options, else None."""
+    """Return the request of a call if it needs no conversion and there are no other options, else None."""
     request, session_id = options.get("request"), options.get("session_id")
     if request.__class__ is not DeliveryRequest or not options.keys() <= _OPTIONS:
         return None
@@ -101,7 +101,7 @@ def decide_common_call(
 
 
 def _is_common(part: Any) -> bool:
-    """Return whether a part of a request is missing, or asks for something and its mboxes have names."""
+    """Return whether ``part`` is None, or requests a page load or mboxes, all of which have names."""
     if part is None:
         return True
     if not part.mboxes:

@@ -80,8 +80,8 @@ class PreparedCall(Generic[ResultT]):
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
         """If the edge decides, return the parts that cannot be decided on-device; None for an on-device decision.
 
-        In a hybrid call, the edge decides if it is needed for any part. It also decides without an artifact, and for a
-        preview or QA mode.
+        In a hybrid call, the edge decides if it is needed for any part. It also decides if there is no artifact, and
+        for a preview or QA mode.
         """
         if method is DecisioningMethod.SERVER_SIDE:
             return NO_REMOTE_PARTS
@@ -165,7 +165,7 @@ class PreparedCall(Generic[ResultT]):
         self._count_failure(error)
         envelope = self._decide_on_device(current, after_request(deadline))
         envelope.response.status = PARTIAL
-        drop_tracebacks(error)  # their frames would hold the caller's, which holds the envelope
+        drop_tracebacks(error)  # the frames refer to the caller's frame, and that one to the envelope: a cycle
         envelope.error = error
         self._log_failure("The edge failed; a hybrid call is decided without it (request %s): %s", error)
         remote = envelope.meta
@@ -202,12 +202,12 @@ class PreparedCall(Generic[ResultT]):
         self._log_failure("A call failed (request %s); it is answered without offers: %s", error)
         method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
         envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
-        drop_tracebacks(error)  # their frames would hold the caller's, which holds the envelope
+        drop_tracebacks(error)  # the frames refer to the caller's frame, and that one to the envelope: a cycle
         envelope.error = error
         return self._convert(envelope)
 
     def _log_failure(self, text: str, error: DeliveryError) -> None:
-        """Log that the edge failed: a warning, but a detail if its outage is known."""
+        """Log the failure of a call: at WARNING, or at DEBUG if it belongs to an outage that is already logged."""
         runtime = self._runtime
         origin = error.origin or (None if self._http is None else str(self._http.origin))
         is_known = origin is not None and is_outage(error) and not runtime.outages.is_first(origin, error)
@@ -262,7 +262,7 @@ def build_envelope(  # noqa: PLR0917 - the parts of an envelope
     request, session_id = prepared.request, prepared.session_id
     cluster = prepared.cluster or cluster_of_edge_host(response.edge_host)
     meta: ResponseMeta = {
-        "decisioning_method": method._value_,  # `value` is a Python function
+        "decisioning_method": method._value_,  # faster than the property `value`
         "remote_mboxes": [*remote.mboxes],
         "remote_views": [*remote.views],
     }
@@ -319,7 +319,7 @@ def locations_of(response: DeliveryResponse) -> List[Any]:
 
 
 def _empty_response(request: DeliveryRequest) -> DeliveryResponse:
-    """Return the response to ``request`` of an edge that has no offer for it."""
+    """Return the response that an edge without offers would send to ``request``."""
     response = DeliveryResponse(request_id=request.request_id)
     execute, prefetch = request.execute, request.prefetch
     if execute is not None:

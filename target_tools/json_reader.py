@@ -2,8 +2,8 @@
 
 ``json.loads`` holds the interpreter lock until the whole document is parsed, and creates all of its objects at once.
 A ``JsonReader`` enters the outer objects and arrays, parses one inner value at a time, and knows the position of each
-value in the bytes, so that a value can be read again later. It accepts and rejects the same documents as
-``parse_json``, with the same errors.
+value in the bytes, so that a value can be read again later. After ``check_limits``, it accepts the same documents as
+``parse_json`` and raises the same errors.
 """
 
 import codecs
@@ -18,9 +18,10 @@ from target_tools.typing_compat import Json
 
 #: Number of bytes to decode at once: at first, and at most. Longer values are decoded as a whole.
 FIRST_WINDOW, WINDOW = 4096, 65536
-#: A :class:`Turn` lasts this long, in seconds, and is followed by a pause of that length.
+#: How long a :class:`Turn` lasts, and the pause after it, in seconds.
 TURN, PAUSE = 0.002, 0.0001
-#: An error that is closer to the end of the decoded text can have its cause there: a cut number or escape sequence.
+#: An error within this many characters of the end of the decoded text may only mean that the text ends in the middle of
+#: a number or an escape sequence.
 _CUT = 16
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -32,7 +33,7 @@ _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 class Turn:
     """Pauses long work again and again, so that other threads get the interpreter lock soon.
 
-    Without a pause, a thread waits for the lock for ``sys.getswitchinterval()``, 5 ms, each time that it needs it.
+    Without a pause, another thread waits ``sys.getswitchinterval()``, 5 ms, each time that it needs the lock.
     """
 
     __slots__ = ("_ends",)
@@ -54,7 +55,7 @@ TOO_DEEP = object()
 class JsonReader:
     """Reads the JSON document ``body``, or the value at ``start`` in a document that was read before.
 
-    ``levels`` is the number of objects and arrays around that value, for the limit of the depth.
+    ``levels`` is the number of objects and arrays around that value. They count towards the limit of the depth.
 
     Pauses as :class:`Turn` does. Raises ``InvalidResponse``, as ``parse_json`` does.
     """
@@ -68,11 +69,11 @@ class JsonReader:
         #: The decoded text, and the position in it.
         self._text = ""
         self._at = 0
-        #: A position in the text, and the byte there.
+        #: A position in the text, and the same position in the body, in bytes.
         self._known_at, self._known_byte = 0, self._next
-        #: Number of characters before the text.
+        #: Number of characters of the document before the text.
         self._passed = 0
-        #: Number of objects and arrays that have been entered.
+        #: Number of objects and arrays around the next value.
         self._levels = levels
 
     def position(self) -> int:
@@ -107,7 +108,7 @@ class JsonReader:
             except ValueError as error:
                 raise InvalidResponse(f"the answer is not JSON: {error}") from None
             else:
-                # A number can continue behind the text: "1e+" is 1 and something else.
+                # A number can continue after the decoded text: the parser reads the beginning "1e+" of one as 1.
                 if end + 2 < len(self._text) or not self._decode_more():
                     break
         start, self._at = self._at, end
@@ -115,15 +116,15 @@ class JsonReader:
         return TOO_DEEP if is_deep else value
 
     def members(self) -> Iterator[str]:
-        """Enter the object that is next and yield its keys. The user reads each value before the next key."""
+        """Enter the next object and yield its keys. The caller must read each value before it takes the next key."""
         self._enter("{")
         before, comma = "{", 0
         while self._peek() != "}" or before != "{":
             if self._peek() != '"':
-                self._fail_behind(before, comma)
+                self._fail_after(before, comma)
             key: str = self.value()
             if self._peek() != ":":
-                self._fail_behind('{""')
+                self._fail_after('{""')
             self._at += 1
             yield key
             if not self._continues('{"":0 ', "}"):
@@ -132,7 +133,7 @@ class JsonReader:
         self._leave()
 
     def items(self) -> Iterator[int]:
-        """Enter the array that is next and yield the indexes of its items. The user reads each item before the next."""
+        """Enter the next array and yield its indexes. The caller must read each item before it takes the next index."""
         self._enter("[")
         index = 0
         while index or self._peek() != "]":
@@ -141,12 +142,12 @@ class JsonReader:
                 break
             comma = self._passed + self._at - 1
             if self._peek() == "]":
-                self._fail_behind("[0,", comma)
+                self._fail_after("[0,", comma)
             index += 1
         self._leave()
 
     def document(self, levels: int) -> Any:
-        """Read the next value, and enter that many levels of its objects and arrays."""
+        """Read the next value. Enter its outer ``levels`` levels, and parse each value inside them as a whole."""
         if levels and self.starts_with("{"):
             return {key: self.document(levels - 1) for key in self.members()}
         if levels and self.starts_with("["):
@@ -176,11 +177,11 @@ class JsonReader:
             self._at += 1
             return True
         if found != closing:
-            self._fail_behind(before)
+            self._fail_after(before)
         return False
 
     def _peek(self) -> str:
-        """Return the next character that is no space, or an empty text at the end."""
+        """Return the next character that is not white space, or an empty text at the end."""
         while True:
             found = self._text[self._at : self._at + 1]
             if found > " ":
@@ -220,7 +221,7 @@ class JsonReader:
         return brackets > levels and nesting_depth(text[start:end]) > levels
 
     def _skip_brackets(self) -> None:
-        """Go behind the object or array that is next, without parsing it."""
+        """Skip the next object or array, without parsing it."""
         depth = 0
         while True:
             match = _TOKEN.search(self._text, self._at)
@@ -238,13 +239,16 @@ class JsonReader:
                     return
             self._turn.pause_if_over()
 
-    def _fail_behind(self, before: str, comma: int = 0) -> NoReturn:
-        """Raise the error of ``before`` and the rest of the text. ``comma`` is where ``before`` ends."""
+    def _fail_after(self, before: str, comma: int = 0) -> NoReturn:
+        """Raise the parser's error for ``before`` followed by the rest of the text.
+
+        If ``before`` ends with a comma, ``comma`` is the position of that comma in the document.
+        """
         try:
             JSON_DECODER.raw_decode(before + self._text[self._at :])
         except json.JSONDecodeError as error:
-            behind = error.pos - len(before)
-            self._fail(error.msg, comma if behind < 0 else self._passed + self._at + behind)
+            offset = error.pos - len(before)
+            self._fail(error.msg, comma if offset < 0 else self._passed + self._at + offset)
         raise AssertionError(before)
 
     def _fail(self, message: str, position: int) -> NoReturn:
@@ -300,7 +304,10 @@ def _commas_and_brackets(text: str) -> int:
 
 
 def render_in_steps(value: Json, render: Any, levels: int) -> bytes:
-    """Return ``value`` as JSON. Pauses as :class:`Turn` does, within that many levels of objects."""
+    """Return ``value`` as JSON, with pauses as :class:`Turn` makes them.
+
+    ``render`` renders each value inside the outer ``levels`` levels of objects, without a pause.
+    """
     return b"".join(_rendered_parts(value, render, levels, Turn()))
 
 

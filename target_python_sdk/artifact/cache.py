@@ -257,20 +257,20 @@ def _make_folders(folder: str) -> None:
 
 
 def _check_file_permissions(status: os.stat_result, path: str) -> None:
-    """Raise ``OSError`` for a file not to be trusted: not regular, owned by another user, or writable by others."""
+    """Raise ``OSError`` for an untrusted file: not regular, owned by another user, or writable by others."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is not a regular file")
     _check_permissions(status, path)
 
 
 def _check_folder_permissions(path: str) -> None:
-    """Raise ``OSError`` if others can replace files in the folder of ``path``. With its sticky bit, they cannot."""
+    """Raise ``OSError`` if others can replace files in the folder of ``path``. A sticky bit prevents that."""
     folder = os.path.dirname(path) or os.curdir
     _check_permissions(os.stat(folder), folder, stat.S_ISVTX)
 
 
 def _check_permissions(status: os.stat_result, path: str, excuse: int = 0) -> None:
-    """Raise ``PermissionError`` for another owner, or if others may write and the mode has no bit of ``excuse``."""
+    """Raise ``PermissionError`` for another owner, or if others may write and the mode has no bit in ``excuse``."""
     get_user_id = getattr(os, "geteuid", None)  # file owners work differently on Windows
     if get_user_id is None:
         return

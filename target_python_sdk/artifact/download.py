@@ -62,7 +62,7 @@ def fetch_artifact(
 def _read_file(
     location: ArtifactLocation, etag: Optional[str], load_artifact: Callable[[bytes], Artifact]
 ) -> Optional[DownloadedArtifact]:
-    """Read the artifact from its file. The time and the size of the file take the place of an ETag."""
+    """Read the artifact from its file. The file's modification time and size take the place of an ETag."""
     try:
         with open(location.parsed_url.target, "rb") as file:
             status = os.fstat(file.fileno())

@@ -6,8 +6,8 @@ polling iteration; the last good artifact stays in use.
 
 No shared locks are taken. A new artifact replaces the old one in a single assignment.
 
-Events are emitted from the polling thread, after the artifact is in use and cached. A slow subscriber therefore
-delays the next download, and nothing else.
+The polling thread emits events after the artifact is in use and cached, so a slow subscriber only delays the next
+download. If no thread can be started, the calling thread downloads and emits.
 """
 
 import math
@@ -104,7 +104,7 @@ class ArtifactSource:
         self._started = False
         #: Monotonic time of the next attempt to start a thread; None unless an earlier attempt failed.
         self._next_thread_start: Optional[float] = None
-        #: Set when waiting for the first artifact makes no sense any more: it is there, or the first download failed.
+        #: Set when waiting for the first artifact is useless: it is there, the first download failed, or polling ended.
         self._first_attempt_done = Latch()
         self._ready_callbacks: Deque[Callable[[], object]] = deque()
         # Not the module-level generator, whose state forked children share.

@@ -1,8 +1,8 @@
 """The rule artifact: the activities of a client.
 
 ``InvalidArtifact`` rejects a document that cannot be used at all. A single rule that cannot be used is skipped, and
-its mbox or view becomes remote: only the edge decides it. Artifacts are immutable, so threads share them without
-locks, and a newer artifact replaces an older one by assignment.
+its mbox or view becomes remote: only the edge decides it. Nothing but the caches of an artifact changes, so threads
+share it without locks, and a newer artifact replaces it by assignment.
 
 Rules stay text: loading checks each of them, and a location's rules are compiled when they are first used. A compiled
 rule takes several times the memory of its text, and the garbage collector visits each of its objects.

@@ -116,7 +116,7 @@ class PageVariables(LazyDict):
 
     @property
     def host(self) -> str:
-        """The host of the page. Conditions read its parts."""
+        """The host of the page, for traces. Conditions can read only its parts."""
         return self._url.host
 
     getters: ClassVar[Getters] = {

@@ -72,7 +72,7 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
-#: The number of rules between two checks of the time, if their data is short. Loops and long rules check it themselves.
+#: The number of rules between two checks of the time, if their data is short. Loops and long rules check it as well.
 _CHECKED_RULES = 16
 #: The data that the conditions of a location read, and its trace if the request asks for traces.
 _Location = Tuple[LocationContext, Optional[LocationTrace]]
@@ -115,7 +115,7 @@ class DecisionRequest(NamedTuple):
     geo: Optional[Geo] = None
     #: The parts that only the edge can decide.
     remote: RemoteParts = NO_REMOTE_PARTS
-    #: When the decision must be complete; None: at any time.
+    #: When the decision must be complete. None means no limit.
     deadline: Optional[Deadline] = None
 
 
@@ -127,7 +127,7 @@ class Decision(NamedTuple):
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
-    """Return the mboxes and views of ``request`` that ``artifact`` cannot decide. A page load is its global mbox."""
+    """Return the mboxes and views of ``request`` that only the edge can decide. A page load is the global mbox."""
     mboxes: List[str] = []
     views: List[str] = []
     for requested in (request.execute, request.prefetch):
@@ -240,6 +240,7 @@ class _DecisionBuilder:
             if start:  # the time was checked at the beginning
                 self._request_context.check_time()
             yield rules[start : start + _CHECKED_RULES]
+
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:
         if rule.property_tokens is not None and self._property not in rule.property_tokens:
             return False
@@ -252,8 +253,8 @@ class _DecisionBuilder:
         except InvalidRule as error:
             matched = False
             log = self._context.log
-            is_alone = self._request_context.steps_left > 0  # otherwise later rules fail for the same reason
-            if log.first_time(("rule", rule.key) if is_alone else "steps of a decision"):
+            has_steps = self._request_context.steps_left > 0  # if not, all later loops fail: log only the first
+            if log.first_time(("rule", rule.key) if has_steps else "steps of a decision"):
                 activity_id = escape_text(rule.activity.id, 40)
                 log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
         if trace is not None:

@@ -1,4 +1,4 @@
-"""Compares the names of places as the other SDKs do: in upper case, and cities without blanks.
+"""Compares the names of places as the other SDKs do: in upper case, and cities without spaces.
 
 Artifacts name a city ``SAN FRANCISCO`` or ``SANFRANCISCO``; applications and lookups also write ``San Francisco``.
 Conditions that compare a place with a constant are rewritten before they are compiled: the constant gets the
@@ -26,7 +26,7 @@ def comparable_names(geo: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def with_comparable_names(condition: Json) -> Any:
-    """Return ``condition`` with the comparable spelling of places that it compares with constants."""
+    """Return ``condition``, in which places and the constants compared with them have their comparable spelling."""
     try:
         return _rewritten(condition) if "'geo." in str(condition) else condition
     except RecursionError:

@@ -8,30 +8,30 @@ from target_tools.json_reader import JsonReader, Turn
 
 Rules = Tuple[CompiledRule, ...]
 
-#: The number of rules that stay compiled, of the mboxes and of the views of an artifact. Beyond it, others make room.
+#: The maximum number of rules that stay compiled: once for the mboxes and once for the views of an artifact.
 MAX_COMPILED = 4096
-#: An mbox or view with more rules stays compiled from the beginning, because its first use would take too long.
+#: An mbox or view with more rules stays compiled from loading on, because compiling it at its first use takes too long.
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3
-#: Room is made for a 64th of ``MAX_COMPILED`` at once, because counting the rules takes time.
+#: A further 64th of ``MAX_COMPILED`` is freed whenever rules are dropped, because counting the rules takes time.
 _ROOM = 64
-#: The number of locations among which the one with the fewest rules makes room.
+#: Of this many locations, chosen at random, the one with the fewest rules is dropped.
 _CANDIDATES = 4
 
 
 class LocationRules(Mapping[str, Rules]):
     """Rules in order of priority, by mbox or view.
 
-    Compiles the rules of a location when they are first needed, and keeps at most ``MAX_COMPILED`` rules, or those of
-    one location. Threads share it without locks: at worst, two of them compile the same rules.
+    Compiles the rules of a location when they are first needed, and keeps at most ``MAX_COMPILED`` rules, or the rules
+    of one location if it has more. Threads share it without locks: at worst, two of them compile the same rules.
     """
 
     __slots__ = ("_compiled", "_positions", "_random", "_room", "_source", "is_empty", "skipped")
 
     def __init__(self, source: RuleSource) -> None:
         self._source = source
-        #: The positions of the rules in the text.
+        #: The position of each location's rules in the text.
         self._positions: Dict[str, int] = {}
         self._compiled: Dict[str, Rules] = {}
         #: How many rules can still be compiled; approximate, because threads share it.
@@ -43,7 +43,7 @@ class LocationRules(Mapping[str, Rules]):
         self.skipped: Dict[str, List[str]] = {}
 
     def load(self, reader: JsonReader) -> None:
-        """Read the object of rules that is next, and check all of them."""
+        """Read the next object, which contains the rules by location, and check all of them."""
         for name in reader.members():
             skipped: List[str] = []
             position = reader.position()
@@ -58,7 +58,7 @@ class LocationRules(Mapping[str, Rules]):
                 self._keep(name, rules)
 
     def known_names(self, names: Iterable[str]) -> FrozenSet[str]:
-        """Return ``names`` as a set, in which the names of locations take no additional memory."""
+        """Return ``names`` as a set that shares the strings of known locations, to save memory."""
         known = {name: name for name in self._positions}
         return frozenset(known.get(name, name) for name in names)
 
@@ -110,9 +110,9 @@ class LocationRules(Mapping[str, Rules]):
         self._room += len(self._compiled.pop(name, ()))
 
     def _make_room(self, needed: int) -> None:
-        """Drop compiled rules at random: a location that is used often comes back soon, and calls keep no account.
+        """Drop compiled rules of random locations, because calls do not record which ones they use.
 
-        Locations with many rules are dropped last.
+        A location that is used often is soon compiled again. Locations with many rules are dropped last.
         """
         compiled = self._compiled
         names = list(compiled)

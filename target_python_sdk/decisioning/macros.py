@@ -93,7 +93,7 @@ def _replacement(name: str, value: Json, escape: bool) -> str:
     """Return the text that replaces a macro, or the macro itself if it has no value."""
     try:
         text = None if value is None else to_string(value)
-    except InvalidRule:  # nested too deeply
+    except InvalidRule:  # an array that holds too many values, or itself
         text = None
     if text is None:
         return "${" + name + "}"

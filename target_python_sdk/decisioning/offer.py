@@ -40,7 +40,7 @@ def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
 
 
 def execute_options(rule: CompiledRule, details: Details, geo: Optional[Tokens]) -> List[Option]:
-    """Return the options for an execute request. Default content, which has no type and content, is left out."""
+    """Return the options for an execute request. Default content, with neither type nor content, is left out."""
     return [
         Option(type=option.type, content=option.content(rule.meta, details), response_tokens=_tokens(rule, geo))
         for option in rule.options

@@ -36,7 +36,7 @@ _OBJECT = (dict, Mapping)
 
 #: The attributes of a rule that are read when the first of them is needed.
 _OFFER = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
-#: The number of names whose objects all rules share.
+#: The maximum number of names whose objects all rules share.
 _MAX_SHARED_NAMES = 1000
 #: The parts of a consequence that are attributes of a rule, or not used.
 _SEPARATE = frozenset({"name", "options", "metrics"})
@@ -57,7 +57,7 @@ class RuleOption(NamedTuple):
 
     type: Optional[str]
     content: Content
-    #: True without type and content: the page keeps its default content.
+    #: True if there is neither type nor content: the page keeps its default content.
     is_default: bool
     #: The token that display notifications contain.
     event_token: Optional[str]

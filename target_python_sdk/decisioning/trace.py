@@ -104,7 +104,7 @@ def _as_sent(model: Model) -> JsonObject:
 
 
 def _json(value: Json, levels: int = MAX_LEVELS) -> Any:
-    """Return ``value`` as a copy in JSON. Parameters may be any object, and may contain themselves."""
+    """Return a copy of ``value`` that JSON can hold. Parameters may be any object, and may contain themselves."""
     if isinstance(value, (str, int, float)) or value is None:
         return value
     if levels and isinstance(value, Mapping):

@@ -193,7 +193,7 @@ def _target_cookie(option: str, value: Union[str, bytes, Mapping[str, Any]]) -> 
 
 
 def _log_cookie(cookie: str, log: Log) -> None:
-    """Log once that a cookie is not the value of a cookie of Target."""
+    """Log once that ``cookie`` is not the value of Target's cookie."""
     if f"; {TARGET_COOKIE}=" in f"; {cookie}":
         if log.first_time("cookie with its name"):
             log.warning("The option 'target_cookie' contains 'mbox=': it must be the value of the cookie only")

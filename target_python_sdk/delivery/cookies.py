@@ -30,7 +30,7 @@ from target_python_sdk.types import TargetCookie
 #: The length and the number of parts of a cookie that are parsed.
 MAX_PARSED_LENGTH = 8192
 MAX_PARSED_PARTS = 10
-#: The longest cookie that is written; browsers drop longer ones.
+#: A cookie that is written is shorter than this, because browsers drop longer ones.
 MAX_WRITTEN_LENGTH = 4096
 #: ``encodeURIComponent`` does not encode these; ``quote`` does not encode ``_.-~`` either.
 SAFE_CHARACTERS = "!*'()"

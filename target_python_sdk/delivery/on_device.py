@@ -13,7 +13,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with
 
-#: The part of a timeout that requests leave for the decision after them, and its maximum in seconds.
+#: The share of a timeout that is reserved for a decision after a request, and its maximum in seconds.
 _RESERVE, _MAX_RESERVE = 0.1, 0.2
 
 
@@ -26,7 +26,7 @@ class OnDeviceContext(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The response of an on-device decision, and what else the client does after it."""
+    """The response of an on-device decision, and the values for what the client does after it."""
 
     #: The request; for a new visitor, with the device id that was created.
     prepared: PreparedRequest
@@ -40,14 +40,14 @@ class Decision(NamedTuple):
 
 
 def before_decision(deadline: Deadline) -> Deadline:
-    """Return the deadline of a request after which a decision has to be made until ``deadline``."""
+    """Return the deadline of a request that is followed by a decision, which must be made by ``deadline``."""
     return deadline._replace(at=deadline.at - _reserve(deadline))
 
 
 def after_request(deadline: Deadline) -> Deadline:
     """Return the deadline of a decision after a request.
 
-    A busy machine wakes the thread late. That does not shorten the time that was kept for the decision.
+    A busy machine may wake the thread late. That does not shorten the time that is reserved for the decision.
     """
     return deadline._replace(at=max(deadline.at, monotonic() + _reserve(deadline)))
 
@@ -59,7 +59,7 @@ def _reserve(deadline: Deadline) -> float:
 def decide_on_device(
     prepared: PreparedRequest, current: CurrentArtifact, context: OnDeviceContext, deadline: Deadline
 ) -> Decision:
-    """Decide a request, including a lookup of the visitor's location. Raises ``DeadlineExceeded``."""
+    """Decide a request. If necessary, look up the visitor's location first. Raises ``DeadlineExceeded``."""
     artifact, request, engine = current.artifact, prepared.request, context.engine
     geo = None if request.context is None else request.context.geo
     looked_up = None

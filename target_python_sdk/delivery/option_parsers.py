@@ -28,7 +28,7 @@ OptionValue = Union[
     Callable[..., Any],
 ]  # fmt: skip
 
-#: One week. A longer time is a mistake, and the system's clocks end not far beyond.
+#: One week. A longer time is a mistake, and some system calls accept only a few weeks.
 MAX_MILLISECONDS = 7 * 86400 * 1000.0
 #: A shorter time limit than this is logged once.
 SUSPICIOUS_MILLISECONDS = 20
@@ -224,7 +224,7 @@ def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., o
 
 
 def callback(argument: str) -> Parser[Callable[..., object]]:
-    """Return a parser that accepts callables that take one argument, which the errors call ``argument``."""
+    """Return a parser that accepts callables with one argument. Error texts describe it as ``argument``."""
 
     def parse(option: str, value: OptionValue) -> Callable[..., object]:
         if not callable(value):

@@ -311,7 +311,7 @@ CallOptionName = Literal[
 
 
 class _NotAnOption:
-    """The type of no value but Any."""
+    """A type that no value but ``Any`` has."""
 
 
 #: The type of the values of options in a ``Dict[str, Any]``. Type checkers accept it as a dict of options, and name a

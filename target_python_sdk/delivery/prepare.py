@@ -238,7 +238,7 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
 def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) -> None:
     """Raise the first of the errors of mboxes that were left out, if the request asks for nothing without them."""
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
-        raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
+        raise errors.pop(0)  # removed, because the traceback refers to this frame, and the frame to the list
 
 
 def _are_complete(mboxes: List[MboxRequest]) -> bool:
@@ -276,7 +276,7 @@ def _mboxes(
 
 
 def numbered(mboxes: List[MboxRequest]) -> List[MboxRequest]:
-    """Return the mboxes in a new list. Those without an index get the next ones after the highest given."""
+    """Return the mboxes in a new list. Those without an index get the numbers after the highest index."""
     copied = [*mboxes]
     indexes = [mbox.index for mbox in mboxes if isinstance(mbox.index, int)]
     if len(indexes) < len(mboxes):
@@ -311,7 +311,7 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
             log.warning("%s has no mbox, view or page_load; the edge refuses it", place)
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
     if errors and not sent and request.execute is None and request.prefetch is None:
-        raise errors.pop(0)  # not in a list of this frame, which the traceback refers to
+        raise errors.pop(0)  # removed, because the traceback refers to this frame, and the frame to the list
     for error in errors:
         log.error("%s%s", NOTIFICATION_INVALID, error)
     return sent or None

@@ -1,4 +1,4 @@
-"""Honour a replacement of 1.1.0's ``DeliveryApi.execute`` or ``ApiClient.request``, as a test makes it.
+"""Honours a replacement of 1.1.0's ``DeliveryApi.execute`` or ``ApiClient.request`` that a test has made.
 
 1.1.0 sent every call through these methods, so tests of applications patch them. This package does not
 import ``delivery_api_client``; that package sets ``REPLACEMENTS.find`` when its ``api_client`` is imported.

@@ -10,7 +10,7 @@ from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
 from target_tools.typing_compat import Json
 
-#: Sixteen hexadecimal digits, a hyphen, sixteen more.
+#: The length of a supplemental data id: sixteen hexadecimal digits, a hyphen, sixteen more.
 SDID_LENGTH = 33
 
 
@@ -18,7 +18,7 @@ class Visitor(Protocol):
     """An Experience Cloud visitor."""
 
     def get_visitor_values(self) -> Mapping[str, Any]:
-        """Return MCMID, MCAAMLH and MCAAMB."""
+        """Return MCMID, the Experience Cloud id, and Audience Manager's location hint MCAAMLH and blob MCAAMB."""
         ...
 
     def get_state(self) -> Mapping[str, Any]:

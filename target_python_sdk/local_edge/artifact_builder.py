@@ -20,8 +20,8 @@ from target_tools.errors import InvalidArtifact
 RESPONSE_TOKENS = ("activity.id", "activity.name", "experience.id", "experience.name", "location.name")
 GEO_TOKENS = ("geo.city", "geo.country", "geo.state")
 
-#: The content of an option without content in the edge's artifact. On-device decisioning
-#: leaves such options out; an edge returns them with their response tokens.
+#: In the edge's artifact, this replaces the missing content of an option. On-device decisioning
+#: leaves out options without content; an edge returns them with their response tokens.
 NO_CONTENT = "\0no content"
 #: The response token that passes a rule's share on to the answer.
 SHARE_TOKEN = "local_edge.share"

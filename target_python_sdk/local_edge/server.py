@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
-        """Send an error for invalid HTTP as JSON, and close the connection, because its rest cannot be parsed."""
+        """Send an error for invalid HTTP as JSON, and close the connection, because what follows cannot be parsed."""
         reply = error_reply(code, message or self.responses[code][0])
         self._send(reply._replace(headers={"Connection": "close"}))
 

@@ -19,7 +19,7 @@ results are those of json-logic-js, without ``log``. Three differences protect a
 Pass the same ``ClosureCache`` for all rules of an artifact, so that common parts are compiled once.
 
 ``operators`` contains the operators, and ``loop_operators`` those that loop or grow a value. ``fast_paths`` compiles
-the forms that most rules have to faster closures.
+the most common forms of rules to faster closures.
 """
 
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, cast
@@ -39,8 +39,9 @@ from target_tools.rules.operators import (
 
 #: The maximum nesting of a rule.
 MAX_DEPTH = 100
-#: The maximum number of operations, arrays and values in a rule. Values in an array without operations count a
-#: sixteenth; text counts one more per 1,024 characters.
+#: The maximum number of parts of a rule: operations, arrays and values. Values in an array without operations count a
+#: sixteenth, and text counts one more per 1,024 characters. The arguments of an operation with a fast path are not
+#: counted; a range counts three.
 MAX_NODES = 10000
 
 #: The number of parts between two checks of the time in a long rule.
@@ -96,7 +97,7 @@ def _with_check_of_time(evaluate: Evaluate) -> Evaluate:
 
 
 class _RuleCompiler:
-    """Compiles one rule. Counts its nodes, and creates a budget for its evaluations if it needs one."""
+    """Compiles one rule. Counts its parts (``nodes``), and creates a budget for its evaluations if it needs one."""
 
     __slots__ = ("budget", "cache", "checked_nodes", "nodes")
 
@@ -155,7 +156,7 @@ class _RuleCompiler:
             return None
         evaluate = compile_range(arguments, self.cache)
         if evaluate is not None:
-            self._count_nodes(2)  # one for each comparison
+            self._count_nodes(2)  # one for each comparison, in addition to the "and"
         return evaluate
 
     def _compile_loop(self, name: str, arguments: Sequence[Value], depth: int) -> Evaluate:

@@ -1,4 +1,4 @@
-"""Compiles the forms that most of Target's rules have to a single closure each.
+"""Compiles the most common forms of Target's rules to a single closure each.
 
 A fast path inspects the uncompiled arguments and returns a closure, or None if it does not apply. The closure returns
 the same results as the general one, and uses the general functions for values of unusual types.
@@ -158,17 +158,17 @@ def _membership(arguments: Sequence[Value], cache: ClosureCache) -> Optional[Eva
 
 
 def _is_member(texts: FrozenSet[str], read: Evaluate) -> Evaluate:
-    def is_one(data: Variables) -> bool:
+    def is_member(data: Variables) -> bool:
         value = read(data)
         return isinstance(value, str) and value in texts
 
-    return is_one
+    return is_member
 
 
 # Comparison of a variable with one or two constant numbers
 #
-# Activities allocate visitors this way: each experience gets those whose allocation is in a range. No other condition
-# is evaluated as often.
+# Activities allocate visitors this way: each experience gets the visitors whose allocation is in its range. No other
+# condition is evaluated as often.
 
 Compare = Callable[[Any, Any], bool]
 

@@ -72,7 +72,7 @@ def is_object(value: Value) -> bool:
 
 
 def to_boolean(value: Value) -> bool:
-    """Convert the value to a bool, as ``if (value)`` does. All objects are true, also empty ones; NaN is false."""
+    """Convert the value to a bool, as ``if (value)`` does. All objects are true, even empty ones; NaN is false."""
     return is_object(value) or (bool(value) and not (isinstance(value, float) and math.isnan(value)))
 
 

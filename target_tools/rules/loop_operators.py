@@ -1,8 +1,9 @@
 """JSON-logic's operators that loop or grow a value, and the limits of evaluations.
 
-The cost of all other operators is proportional to the length of the rule. The cost of these multiplies: nested loops,
-or a ``reduce`` that doubles a text. So each evaluation has a budget of steps. Evaluating one part of a rule for one
-item costs a step, and more if the item is large. Short rules without these operators have no budget and no overhead.
+The cost of all other operators is proportional to the length of the rule and of the values it reads. The cost of these
+multiplies: nested loops, or a ``reduce`` that doubles a text. So each evaluation has a budget of steps. Evaluating one
+part of a rule for one item costs a step, and more if the item is large. Short rules without these operators have no
+budget and no overhead.
 
 The data of a rule can have an attribute ``limits``, which the evaluations of one decision share: the steps that are
 left for all of them, and their deadline. Loops and long rules check the time.
@@ -15,7 +16,7 @@ from target_tools.errors import InvalidRule
 from target_tools.rules.javascript import ARRAY, Value, from_code_units, is_nullish, to_string
 from target_tools.rules.operators import Arguments, Evaluate, Limits, constant, is_truthy, pad_arguments
 
-#: The steps of one evaluation, and of all evaluations of a decision.
+#: The maximum number of steps of one evaluation, and of all evaluations of a decision.
 MAX_STEPS = 100000
 MAX_DECISION_STEPS = 1000000
 #: The steps between two checks of the time.
@@ -67,7 +68,7 @@ class Budget(threading.local):
         self._next_check = self.left - CHECK_INTERVAL
 
     def cost_of(self, value: Value) -> int:
-        """Return the steps for ``value``, by its length and items. Stops counting when the budget is spent."""
+        """Return the steps for the texts and arrays in ``value``. Stops counting when the budget is spent."""
         total = 0
         waiting: List[Value] = [value]
         while waiting and total <= self.left:

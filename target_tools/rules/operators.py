@@ -1,7 +1,7 @@
 """JSON-logic's operators. Each returns a closure over the closures of its arguments.
 
 Most operators are plain functions of values; ``_unary`` and similar functions turn them into operators. The others
-evaluate only some of their arguments, or read the data.
+evaluate only some of their arguments, read the data, or check their arguments at compile time.
 """
 
 import math
@@ -33,7 +33,7 @@ from target_tools.rules.javascript import (
     to_string,
 )
 
-#: Operations on a longer text check the time.
+#: The operators ``in`` and ``substr`` check the time before they read a longer text.
 LONG_TEXT = 4096
 
 #: Evaluates a compiled rule for some data.

@@ -389,7 +389,9 @@ MIX = """
         "consequence": {"name": "home", "options": [{"type": "html", "content": f"for {key}"}], "metrics": []},
     } for key in range(64)]
     document = artifact(rules={"mboxes": {"home": rules}, "views": {}}, responseTokens=["activity.id"])
-    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False)
+    # On a busy machine, a decision may take seconds, and a connection may be idle for a minute.
+    patient = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
+    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False, **patient)
 
     def decide(thread):
         for number in range(thread, decisions, threads):
@@ -404,8 +406,6 @@ MIX = """
             add("decided" if right else "decided wrongly")
 
     edge = SimpleNamespace(domain=domain)
-    # On a busy machine, a connection may be idle for a minute.
-    patient = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
     with client_of(edge, **patient) as client, TargetClient.create(given) as here:
         in_threads(threads, guarded(ask))
         in_threads(threads, guarded(decide))
