@@ -27,7 +27,9 @@ _CUT = 16
 _SPACE = re.compile(r"[ \t\n\r]*")
 #: A whole string, a bracket, or the beginning of a string that ends outside of the text.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: A whole string, or as group 1 the beginning of one that ends outside of the text. Without the second form, the search
+#: would take quadratic time, because it would begin again at each quotation mark of that string.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|("[^"\\]*(?:\\.[^"\\]*)*\\?\Z)', re.DOTALL)
 
 
 class Turn:
@@ -289,7 +291,7 @@ def _count_values(body: bytes, start: int, turn: Turn) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")()
     found, text, step = 0, "", WINDOW
     while start < len(body):
-        bare = _STRING.sub("", text + decoder.decode(body[start : start + step]))
+        bare = _STRING.sub(r"\1", text + decoder.decode(body[start : start + step]))
         start += step
         bare, quote, rest = bare.partition('"')  # a string that continues in the next part
         text = quote + rest

@@ -64,6 +64,14 @@ def damaged(draw):
     return text
 
 
+@pytest.mark.parametrize("pair", [b'\\"', b"\\", b'"', b'",', b'"\\'])
+def test_a_long_string_takes_no_quadratic_time(pair):
+    """The number of values is counted without the commas in strings. Each part of a string was searched many times."""
+    body = b'["' + b"," * 900000 + b'","' + pair * 300000
+    values = 900000 if pair == b'",' else 0  # the commas between short strings
+    check_limits(body, max_brackets=max(1, values // json_reader.VALUES_PER_BRACKET))
+
+
 @given(damaged(), LEVELS, WINDOWS)
 @example(b"", 2, 4)
 @example(b"[1, ]", 2, 4)
