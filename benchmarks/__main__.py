@@ -77,7 +77,7 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
 def _peer(name: str, find: Callable[[], Union[PeerT, NotRun]], needed: Set[str]) -> Union[PeerT, NotRun]:
     if name not in needed:
         return NotRun(f"left out by --no-{name}")
-    _log(f"looking for {name} (peers are installed under .bench/ once) ...")
+    _log(f"looking for {name} (the first run installs peers under .bench/)")
     return find()
 
 

@@ -1,8 +1,9 @@
 """Sends display notifications for on-device decisions in the background.
 
-The request is rendered in the caller's thread, because the caller may change its models afterwards. A worker sends it
-like any call of the client: with its retries, its circuit breaker and its log. ``flush``, ``close`` and the exit of the
-process wait for it. A failure is logged and emitted as ``send_notification_error``.
+The thread that made the decision renders the request, because the caller may change its models afterwards. (A call with
+a callback has copied them.) A worker sends it like any call of the client: with its retries, its circuit breaker and
+its log. ``flush``, ``close`` and the exit of the process wait for it. Each failure is emitted as
+``send_notification_error``; the log names the first one of an outage.
 """
 
 from functools import partial

@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Optional
 
 from target_python_sdk.types import Action, AnalyticsResponse, MboxResponse, Metric, Option
 
-#: An mbox, an option or an action in the form of an artifact.
+#: An mbox, an option or an action as a dict of the artifact.
 Part = Mapping[str, Any]
 
 

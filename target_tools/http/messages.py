@@ -182,8 +182,8 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
 
     The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
     result takes at most a small multiple of the memory of its text. Raises ``InvalidResponse`` for other encodings,
-    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, numbers that a float cannot represent, and nesting
-    that could exceed the recursion limit elsewhere.
+    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, fractions and powers that a float cannot represent,
+    and nesting that could exceed the recursion limit elsewhere.
     """
     try:
         text = body[3:].decode() if body.startswith(codecs.BOM_UTF8) else body.decode()
@@ -270,7 +270,7 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 if _orjson is not None:
-    # Leave to _sent_fields what json does not render.
+    # Leave to _sent_fields what ``render_json`` refuses or renders differently.
     _ORJSON_OPTIONS = _orjson.OPT_PASSTHROUGH_DATETIME | _orjson.OPT_PASSTHROUGH_DATACLASS
     _ORJSON_OPTIONS |= _orjson.OPT_PASSTHROUGH_SUBCLASS
 
@@ -286,15 +286,15 @@ def render_json(value: Union[Json, Model]) -> bytes:
 def render_quickly(model: Model) -> bytes:
     """Return the same as ``render_json``, by ``orjson`` if it is installed.
 
-    ``orjson`` writes ``1e16`` where Python writes ``1e+16``, and ``null`` for infinity and NaN, which ``conversion``
-    refuses.
+    ``orjson`` writes ``1e16`` where Python writes ``1e+16``, U+007F without an escape, and ``null`` for infinity and
+    NaN, which ``conversion`` refuses.
     """
     if _orjson is not None:
         try:
             rendered: bytes = _orjson.dumps(model, _sent_fields, _ORJSON_OPTIONS)
         except TypeError:  # such as integers of more than 64 bits and lone surrogates
             return render_json(model)
-        if rendered.isascii():  # Python escapes all other characters
+        if rendered.isascii():  # Python escapes characters that are not ASCII
             return rendered
     return render_json(model)
 

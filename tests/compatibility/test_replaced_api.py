@@ -104,7 +104,7 @@ def test_execute_gets_no_version_if_the_client_has_none(server):
 
 
 @every_form
-def test_a_double_with_the_attributes_is_a_response(form, client):
+def test_a_double_with_the_attributes_of_a_response_is_returned_as_one(form, client):
     option = mock.Mock(response_tokens={"activity.id": 7})
     mbox = mock.Mock(analytics=None, trace=None, options=[option])
     double = mock.Mock(execute=mock.Mock(page_load=None, mboxes=[mbox]), prefetch=None, edge_host=None)

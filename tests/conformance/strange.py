@@ -31,7 +31,7 @@ UNUSABLE = {
     "very deep": deep(100000),
     "deep and broken": "[" * 100000,
     "deep inside": json.dumps(GOOD)[:-1] + ', "more": ' + deep(5000) + "}",
-    "a number of 400 digits": json.dumps({**GOOD, "more": 10**400}),
+    "a number of 401 digits": json.dumps({**GOOD, "more": 10**400}),
     "rules are a list": json.dumps(artifact(changes={"rules": []})),
     "mboxes are a list": json.dumps(artifact(changes={"rules": {"mboxes": [], "views": {}}})),
     "views are text": json.dumps(artifact(changes={"rules": {"mboxes": {}, "views": "x"}})),
