@@ -51,6 +51,7 @@ def draw(file: Path, facts: Dict[str, str], figures: List[Figure]) -> None:
     import matplotlib.pyplot as plots  # noqa: PLC0415
 
     shown = [figure for figure in figures if figure.goal and not figure.not_run and not figure.by_difference][::-1]
+    shown = [figure for figure in shown if figure.comparison > 0]  # a small run can round to 0
     figure, axes = plots.subplots(figsize=(10, 1.2 + 0.28 * len(shown)))
     names = [f"{one.name} / {one.peer}" for one in shown]
     bars = axes.barh(names, [distance(one) - 1 for one in shown], left=1)

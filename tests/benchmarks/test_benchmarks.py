@@ -130,11 +130,12 @@ def test_the_picture_names_every_measured_figure_with_a_goal(tmp_path: Path) -> 
         Figure("slow", "calls/s", "1.1.0", (10.0,), (10.0,), goal),
         Figure("missing", "calls/s", "1.1.0", goal=goal, not_run="why"),
         Figure("aimless", "calls/s", "1.1.0", (10.0,), (10.0,)),
+        Figure("rounded", "ms", "1.1.0", (0.0,), (10.0,), Goal(1.0, at_least=False)),
     ]
     draw(tmp_path / "picture.svg", {"date": "2026-01-01", "python": "CPython"}, figures)
     picture = (tmp_path / "picture.svg").read_bytes()
     assert all(text in picture for text in (b"fast / 1.1.0", b"slow / 1.1.0", b"3.00 (&gt;= 2.00)"))
-    assert b"missing" not in picture and b"aimless" not in picture
+    assert not any(text in picture for text in (b"missing", b"aimless", b"rounded"))
     draw(tmp_path / "again.svg", {"date": "2026-01-01", "python": "CPython"}, figures)
     assert (tmp_path / "again.svg").read_bytes() == picture
 

@@ -151,7 +151,7 @@ def random_faults(seed):
 @pytest.mark.parametrize("count", scaled(50000))
 def test_t5_every_call_ends_once_under_random_faults(count, figure):
     callbacks = CallbackCounter()
-    completed = collections.Counter()
+    completed, ended = collections.Counter(), collections.Counter()
     seed = random.randrange(10**6)
     options = {"logger": Quiet(), "max_workers": 16, "circuit_breaker": False, "timeout": 500}
     with SocketServer(random_faults(seed)) as server, client_of(server, **options) as client:
@@ -164,8 +164,9 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
                 result.wait(60)
                 if not result.ready():
                     continue
-                completed["callback" if result.successful() else "err_callback"] += 1
-                assert callbacks.times[one, "callback" if result.successful() else "err_callback"] == 1
+                kind = "callback" if result.successful() else "err_callback"
+                completed[kind] += 1
+                ended[one, kind] += 1
                 if not result.successful():
                     with contextlib.suppress(DeliveryError):
                         result.get()
@@ -179,6 +180,7 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
     figure(f"lost of {count} calls under faults (seed {seed})", lost, 0)
     figure("calls with more than one callback", double, 0)
     assert (lost, double) == (0, 0)
+    assert callbacks.times == ended  # on a busy machine, a result can be ready before its worker calls back
     assert sum(completed.values()) == stats["calls"] == count
     assert stats["failures"] == completed["err_callback"] > count / 10
     assert completed["callback"] > count / 10
