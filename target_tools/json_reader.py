@@ -29,7 +29,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}"]', re.DOTALL)
 #: A whole string, or as group 1 the beginning of one that ends outside of the text. Without the second form, the search
 #: would take quadratic time, because it would begin again at each quotation mark of that string.
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|("[^"\\]*(?:\\.[^"\\]*)*\\?\Z)', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(".*)', re.DOTALL)
 
 
 class Turn:

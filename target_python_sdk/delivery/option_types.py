@@ -240,6 +240,11 @@ class _RequestOption(TypedDict):
     """
 
 
+class _CallKeywords(_CommonCallOptions, total=False):
+    request: Union[DeliveryRequest, RequestDict]
+    """The request, as a model or a dict."""
+
+
 class _AnswerCallbackOption(TypedDict):
     callback: Callable[[TargetDeliveryResponse], CallbackResult]
     """Receives the answer in a worker thread; the call returns an ``AsyncResult`` at once."""
@@ -360,7 +365,10 @@ if TYPE_CHECKING:
         """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""
 
         client: str
+        """The client code, which is the first label of the delivery host."""
+
         organization_id: str
+        """The Experience Cloud organization id, such as ``1234567890@AdobeOrg``."""
 
     class OfferKeywords(CallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a blocking call as keyword arguments, instead of a dict."""
@@ -368,19 +376,17 @@ if TYPE_CHECKING:
     class OfferCallbackKeywords(CallbackOptions, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call with a callback as keyword arguments, instead of a dict."""
 
-    class CallKeywords(_CommonCallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+    class CallKeywords(_CallKeywords, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call except ``callback`` as keyword arguments, in addition to a dict or instead of one."""
-
-        request: Union[DeliveryRequest, RequestDict]
 
     class CallbackKeywords(_CommonCallOptions, _AnswerCallbackOption, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call with a callback as keyword arguments, in addition to a dict."""
 
-    class UncheckedKeywords(_CommonCallOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
+    class UncheckedKeywords(_CallKeywords, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call as keyword arguments, in addition to a dict whose keys are not known."""
 
-        request: Union[DeliveryRequest, RequestDict]
         callback: Optional[Callable[[Any], CallbackResult]]
+        """Receives the result."""
 
     class AttributesKeywords(AttributesOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a blocking ``get_attributes`` as keyword arguments."""

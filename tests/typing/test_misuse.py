@@ -12,12 +12,14 @@ from target_python_sdk.delivery import option_types
 from tests.support import installing
 from tests.typing import needs_current_mypy
 
-MypyError = Tuple[int, str]
+#: The number of a line, with a code, a name or a message.
+AtLine = Tuple[int, str]
 
 
-def expected_in(text: str, checker: str) -> Tuple[Set[MypyError], Set[MypyError]]:
+def expected_in(text: str, checker: str) -> Tuple[Set[AtLine], Set[AtLine]]:
     """Return the marked line numbers with their codes, and with the names that ``checker`` must print."""
-    codes, names = set(), set()
+    codes: Set[AtLine] = set()
+    names: Set[AtLine] = set()
     for number, line in enumerate(text.splitlines(), 1):
         match = re.search(r"# expected: ([\w-]+(?:, [\w-]+)*)(?: '(\w+)'(?: (\w+))?)?$", line)
         if match:
@@ -27,7 +29,7 @@ def expected_in(text: str, checker: str) -> Tuple[Set[MypyError], Set[MypyError]
     return codes, names
 
 
-def named_in(texts: Sequence[Tuple[int, str]], names: Set[Tuple[int, str]]) -> Set[Tuple[int, str]]:
+def named_in(texts: Sequence[AtLine], names: Set[AtLine]) -> Set[AtLine]:
     """Return those lines and names whose name is in a message about the line."""
     return {(line, name) for line, name in names for number, text in texts if number == line and name in text}
 
