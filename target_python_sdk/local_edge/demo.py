@@ -32,6 +32,8 @@ def run_demo() -> int:
     try:
         with LocalEdge() as edge:
             _run(edge)
+    except BrokenPipeError:  # of the standard output
+        raise
     except (TargetError, OSError) as error:
         sys.stderr.write(f"error: the demo failed: {str(error).strip()}\n")
         return 1

@@ -13,7 +13,7 @@ MAX_LINES = 400
 LONGER_MODULES: Dict[str, str] = {}
 
 #: Programs, which may print and change global state.
-PROGRAMS = ("target_python_sdk.__main__", "target_python_sdk.local_edge.demo")
+PROGRAMS = ("target_python_sdk.commands.edge", "target_python_sdk.local_edge.demo")
 
 #: Calls that a library must not make: deep copies, output, and changes to the application's global state.
 FORBIDDEN_CALLS = {

@@ -1,0 +1,49 @@
+"""The parser of the command line, and types of arguments."""
+
+import argparse
+from typing import TYPE_CHECKING, Callable, NoReturn
+
+from target_python_sdk.commands.output import printable
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]
+
+#: Executes a command and returns the exit code.
+Run = Callable[[argparse.Namespace], int]
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    a finding, or the command failed
+  2    wrong usage: invalid arguments, or a file or port that cannot be used
+  130  interrupted by Ctrl-C"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages cannot change the state of the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and ``message``, and exit with 2."""
+        super().error(printable(message))
+
+
+def add_command(commands: "Commands", name: str, summary: str, examples: str, run: Run) -> Parser:
+    """Add a command whose help ends with ``examples``, one per line."""
+    lines = "".join(f"  $ {example}\n" for example in examples.strip().splitlines())
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"examples:\n{lines}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def port(text: str) -> int:
+    """Parse the number of a port."""
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return int(text)
