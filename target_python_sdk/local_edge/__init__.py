@@ -27,7 +27,7 @@ edge.
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities
 from target_python_sdk.local_edge.edge import LocalEdge
 from target_python_sdk.local_edge.events import RecordedEvent
-from target_python_sdk.local_edge.server import RecordedRequest
+from target_python_sdk.local_edge.http_messages import RecordedRequest
 
 __all__ = [
     "Activities",

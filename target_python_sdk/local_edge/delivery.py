@@ -99,7 +99,7 @@ class _AnswerDetails(NamedTuple):
 
     def add_edge_fields(self, decided: Json, mode: str) -> None:
         """Complete one mode of the answer."""
-        for kind, location in _locations(decided):
+        for kind, location in locations_in(decided):
             options: List[Json] = location.get("options") or []
             if options:
                 if mode == "prefetch":
@@ -146,7 +146,7 @@ class _AnswerDetails(NamedTuple):
         return bucket(f"{self.content.client}.{activity}.{self.visitor}.0")
 
 
-def _locations(decided: Json) -> Iterator[Tuple[str, Json]]:
+def locations_in(decided: Json) -> Iterator[Tuple[str, Json]]:
     """Yield each page load, mbox and view with its kind."""
     if "pageLoad" in decided:
         yield "pageLoad", decided["pageLoad"]

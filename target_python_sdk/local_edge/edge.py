@@ -1,26 +1,35 @@
 """The local edge: routes requests to its content, and records them."""
 
-import collections
 import hashlib
+import itertools
 import re
 from functools import partial
 from logging import getLogger
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import build_response, parse_request
 from target_python_sdk.local_edge.events import RecordedEvent, reported_events
-from target_python_sdk.local_edge.server import HttpServer, RecordedRequest, Reply, error_reply
+from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
+from target_python_sdk.local_edge.handler import ConnectionHandler
+from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply
+from target_python_sdk.local_edge.recording import Recording
+from target_python_sdk.local_edge.security import AccessPolicy
+from target_python_sdk.local_edge.server import Application, HttpServer
 from target_python_sdk.protocol import DELIVERY_PATH
-from target_python_sdk.types import MetricType
+from target_python_sdk.types import MetricType, VisitorId
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError, TargetError
 
 logger = getLogger("adobe.target.local_edge")
 
-#: The largest number of requests, of notifications and of events that an edge keeps.
+#: The largest number of requests, of notifications and of events that an edge keeps, and their estimated memory.
 MAX_RECORDED = 10000
+MAX_RECORDED_BYTES = 128 * 1024 * 1024
+#: The estimated memory of a ``RecordedEvent``, in bytes. Its texts are those of the content.
+EVENT_SIZE = 128
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
 #: The client code, the environment and an optional property are ignored: the rules are always the same.
@@ -35,7 +44,15 @@ GEO_ANSWER_KEYS = {
     "city": "x-geo-city",
 }
 #: Pages to read in a browser. Requests for them are not recorded.
-PAGES = ("/", "/notifications")
+PAGES = ("/", "/notifications", "/events")
+
+
+class Dropped(NamedTuple):
+    """How many of the oldest requests, notifications and events an edge no longer keeps."""
+
+    requests: int
+    notifications: int
+    events: int
 
 
 class LocalEdge:
@@ -50,6 +67,8 @@ class LocalEdge:
     :param geo: The location of every visitor, with the keys of the API's ``context.geo``.
     :param organization_id: The organization id that can read ``rules.bin``.
     :param client: The client code that visitors are bucketed with, instead of the one in the content.
+    :param origins: The origins of web pages that may use the edge, such as ``http://localhost:3000``.
+        Requests from pages of other origins are refused.
     """
 
     def __init__(
@@ -61,7 +80,9 @@ class LocalEdge:
         geo: Optional[Mapping[str, Any]] = None,
         organization_id: str = ORGANIZATION_ID,
         client: Optional[str] = None,
+        origins: Sequence[str] = (),
     ) -> None:
+        self._access = AccessPolicy(host, origins)
         self._read_content = partial(EdgeContent, organization_id=organization_id, geo=geo, client=client)
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
@@ -73,9 +94,11 @@ class LocalEdge:
         self.port = port
         self._server: Optional[HttpServer] = None
         self._earlier_connections = 0
-        self._requests: Deque[RecordedRequest] = collections.deque(maxlen=MAX_RECORDED)
-        self._notifications: Deque[Dict[str, Any]] = collections.deque(maxlen=MAX_RECORDED)
-        self._events: Deque[RecordedEvent] = collections.deque(maxlen=MAX_RECORDED)
+        #: What happened, for readers in other threads.
+        self.feed = EventFeed()
+        self._requests: Recording[RecordedRequest] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
+        self._notifications: Recording[Dict[str, Any]] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
+        self._events: Recording[RecordedEvent] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
 
     def load(self, activities: ActivitiesSource) -> None:
         """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
@@ -104,23 +127,28 @@ class LocalEdge:
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """The requests of clients so far, oldest first, without those for ``/`` and ``/notifications``."""
-        return list(self._requests)
+        """The requests of clients so far, oldest first, without refused ones and those for the pages of the edge."""
+        return self._requests.items()
 
     @property
     def notifications(self) -> List[Dict[str, Any]]:
         """The notifications received so far, oldest first."""
-        return list(self._notifications)
+        return self._notifications.items()
 
     @property
     def displays(self) -> List[RecordedEvent]:
         """The offers that were executed by the edge, or reported as displayed, oldest first."""
-        return [event for event in list(self._events) if event.type == MetricType.DISPLAY]
+        return [event for event in self._events.items() if event.type == MetricType.DISPLAY]
 
     @property
     def clicks(self) -> List[RecordedEvent]:
         """The clicks that were reported, oldest first."""
-        return [event for event in list(self._events) if event.type == MetricType.CLICK]
+        return [event for event in self._events.items() if event.type == MetricType.CLICK]
+
+    @property
+    def dropped(self) -> Dropped:
+        """The numbers of the oldest records that were dropped, because there were too many or they were too large."""
+        return Dropped(self._requests.dropped, self._notifications.dropped, self._events.dropped)
 
     @property
     def connections(self) -> int:
@@ -131,7 +159,10 @@ class LocalEdge:
         """Start serving in a background thread. Raises ``OSError`` if the port is in use."""
         if self._server is None:
             try:
-                self._server = HttpServer((self.host, self.port), self._respond)
+                application = Application(
+                    self._screen, self._respond, self._publish_request, self._reply_headers, self.feed.wake
+                )
+                self._server = HttpServer((self.host, self.port), application, ConnectionHandler)
             except OSError as error:
                 problem = f"cannot listen on {self.host}:{self.port}: {error.strerror or error}"
                 raise OSError(error.errno, problem) from error
@@ -154,14 +185,32 @@ class LocalEdge:
     def __repr__(self) -> str:
         return f"<LocalEdge {self.host}:{self.port} {'stopped' if self._server is None else 'serving'}>"
 
-    def _respond(self, request: RecordedRequest) -> Reply:
+    def _screen(self, head: RequestHead) -> Optional[Reply]:
+        """Return the reply to a request that is refused, or that asks for permission."""
+        refusal = self._access.refusal(*head)
+        if refusal is not None:
+            return error_reply(*refusal)
+        preflight = self._access.preflight_headers(head.method, head.headers)
+        return None if preflight is None else Reply(204, headers=preflight)
+
+    def _reply_headers(self, head: RequestHead) -> Dict[str, str]:
+        return self._access.cors_headers(head.headers)
+
+    def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
+        if head.path in PAGES and reply.status < 400:
+            return
+        data = {"method": head.method, "path": head.path, "status": reply.status}
+        self.feed.publish("request", {**data, "milliseconds": round(seconds * 1000, 1), **reply.details})
+
+    def _respond(self, request: RecordedRequest, size: int) -> Reply:
         path = request.path
         if path not in PAGES:
-            self._requests.append(request)
+            self._requests.add([request], size)
         routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
-            DELIVERY_PATH: ("POST", self._serve_delivery),
+            DELIVERY_PATH: ("POST", partial(self._serve_delivery, size=size)),
             GEO_PATH: ("GET", self._serve_geo),
             "/notifications": ("GET", lambda _: Reply(200, {"notifications": self.notifications})),
+            "/events": ("GET", self._serve_events),
             "/": ("GET", lambda _: Reply(200, self.description())),
         }
         route = ("GET", self._serve_artifact) if ARTIFACT_PATH.fullmatch(path) else routes.get(path)
@@ -170,20 +219,37 @@ class LocalEdge:
         method, respond = route
         return respond(request) if request.method == method else error_reply(405, f"{path}: only {method} is allowed")
 
-    def _serve_delivery(self, request: RecordedRequest) -> Reply:
+    def _serve_delivery(self, request: RecordedRequest, size: int) -> Reply:
         for name in ("imsOrgId", "sessionId"):
             if not request.query.get(name):
                 return error_reply(400, f"missing query parameter {name!r}")
         try:
             delivery = parse_request(request.body)
-            reported = reported_events(delivery.notifications or (), self._known_events)
+            notifications = delivery.notifications or []
+            reported = reported_events(notifications, self._known_events)
         except OptionError as error:
             logger.warning("Rejected a delivery request: %s", error)
             return error_reply(400, str(error))
         answer = build_response(self._content, delivery, request.query["sessionId"])
-        self._notifications.extend(request.body.get("notifications") or ())
-        self._events.extend([*answer.displays, *reported])
-        return Reply(204) if request.body["context"].get("beacon") is True else Reply(200, answer.response)
+        counted = [*answer.displays, *itertools.chain.from_iterable(reported)]
+        self._notifications.add(request.body.get("notifications") or (), size)
+        self._events.add(counted, EVENT_SIZE * len(counted))
+        visitor = bucketing_id(VisitorId.from_dict(answer.response.get("id") or {}))
+        for notification, events in zip(notifications, reported):
+            self.feed.publish("notification", notification_data(notification, events, visitor))
+        details = {"visitor": visitor, "decisions": decisions_in(answer.response)}
+        if request.body["context"].get("beacon") is True:
+            return Reply(204, details=details)
+        return Reply(200, answer.response, details=details)
+
+    def _serve_events(self, request: RecordedRequest) -> Reply:
+        given = request.headers.get("last-event-id") or request.query.get("after", "")
+        last = self.feed.last
+        after = int(given) if re.fullmatch("[0-9]{1,15}", given) else last
+        if after > last:  # the number is from an earlier edge on this port
+            after = 0
+        stream = partial(server_sent_events, self.feed, after)
+        return Reply(200, stream, {"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
     def _serve_artifact(self, request: RecordedRequest) -> Reply:
         if request.path.endswith(".bin"):
@@ -212,6 +278,7 @@ class LocalEdge:
             f"GET  /{client}/production/v1/rules.json",
             f"GET  {GEO_PATH}",
             "GET  /notifications",
+            "GET  /events",
             "",
             *self._content.summary_lines(),
         ]

@@ -1,11 +1,17 @@
 """Displays and clicks: the tokens with which clients report them, and the notifications that the edge accepts."""
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from logging import getLogger
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.local_edge.validation import check_text, error_at
 from target_python_sdk.types import MetricType, Notification
 from target_tools.clock import timestamp_problem
+
+logger = getLogger("adobe.target.local_edge")
+
+#: Smaller timestamps are placeholders: as seconds, they are before 1973.
+MIN_SECONDS = 100_000_000
 
 
 class RecordedEvent(NamedTuple):
@@ -36,8 +42,10 @@ def events_by_token(artifact: Artifact) -> Dict[str, RecordedEvent]:
     return events
 
 
-def reported_events(notifications: Sequence[Notification], known: Mapping[str, RecordedEvent]) -> List[RecordedEvent]:
-    """Return the events that notifications report.
+def reported_events(
+    notifications: Sequence[Notification], known: Mapping[str, RecordedEvent]
+) -> List[List[RecordedEvent]]:
+    """Return the events that each notification reports.
 
     Raises ``OptionError`` for a notification that the API would reject, or whose tokens do not fit it.
     """
@@ -49,20 +57,23 @@ def reported_events(notifications: Sequence[Notification], known: Mapping[str, R
         check_text(notification.id, f"{place}.id")
         if notification.type not in (MetricType.CLICK, MetricType.DISPLAY):
             raise error_at(f"{place}.type", "'click' or 'display'", notification.type)
-        _check_timestamp(notification.timestamp, f"{place}.timestamp")
+        _check_timestamp(notification, f"{place}.timestamp")
         if not (notification.mbox or notification.view or notification.page_load):
             raise error_at(place, "an mbox, view or page_load", problem="it has no mbox, view or page_load")
-        for position, token in enumerate(notification.tokens or ()):
-            events.append(_event(notification, token, f"{place}.tokens[{position}]", known))
+        tokens = enumerate(notification.tokens or ())
+        events.append([_event(notification, token, f"{place}.tokens[{at}]", known) for at, token in tokens])
     return events
 
 
-def _check_timestamp(timestamp: Optional[int], place: str) -> None:
-    expected = "milliseconds since 1970"
+def _check_timestamp(notification: Notification, place: str) -> None:
+    expected, timestamp = "milliseconds since 1970", notification.timestamp
     if not isinstance(timestamp, int) or isinstance(timestamp, bool):
         raise error_at(place, expected, timestamp)
     problem = timestamp_problem(timestamp)
-    if problem:
+    if problem and not notification.tokens and 0 <= timestamp < MIN_SECONDS:
+        # A placeholder, not a time in seconds. The notification reports nothing, so its time does not matter.
+        logger.warning("Accepted a notification that reports nothing: %s: %s", place, problem)
+    elif problem:
         year = "in 1970" if timestamp >= 0 else "before 1970"
         raise error_at(place, expected, problem=f"the timestamp is {year}; {problem}")
 

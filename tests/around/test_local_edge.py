@@ -428,7 +428,7 @@ def test_large_answers_are_compressed_if_the_client_accepts_it(caller: Caller) -
 
 def test_expect_100_continue_is_answered_at_once(edge: LocalEdge) -> None:
     with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as connection:
-        head = f"POST {PATH} HTTP/1.1\r\nHost: e\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"{}")

@@ -1,0 +1,127 @@
+"""The live feed of a local edge: what happened, for readers in other threads.
+
+``LocalEdge.feed`` is an ``EventFeed``. ``GET /events`` sends it as server-sent events: each
+has ``id``, ``event`` (the type) and ``data`` (one line of JSON). A browser that connects
+again sends the last id that it has seen, as ``Last-Event-ID``, and receives the events since
+then. A new connection receives the events from now on; with ``?after=0``, it first receives
+those that are still kept.
+
+==================  ==========================================================================
+type                data
+==================  ==========================================================================
+``request``         ``method``, ``path``, ``status``, ``milliseconds``; ``problem`` if the
+                    request was refused. For a delivery request also ``visitor``, the id that
+                    buckets the visitor, and ``decisions``: a list of ``mode``, ``location``,
+                    ``activity``, ``experience`` and ``reason``, where the last three are
+                    None if the visitor gets no offer
+``notification``    a notification that was accepted: ``id``, ``type``, ``location``,
+                    ``visitor``, and ``events``, which it reports: ``type``, ``location``,
+                    ``activity``, ``experience``
+``reload``          ``path``, and ``summary``: a line for each activity
+``reload_error``    ``path``, ``problem``, which names the place. The previous activities stay
+                    in use
+==================  ==========================================================================
+
+Events contain visitor ids. They are for the developer's page, not for logs.
+"""
+
+import collections
+import json
+import threading
+from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence
+
+from target_python_sdk.local_edge.delivery import locations_in
+from target_python_sdk.local_edge.events import RecordedEvent
+from target_python_sdk.local_edge.validation import Json
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
+from target_python_sdk.types import Notification
+
+#: The number of events that are kept for readers.
+MAX_EVENTS = 500
+#: The seconds between comments in a stream without events.
+PING_INTERVAL = 15.0
+
+
+class FeedEvent(NamedTuple):
+    """One event. Numbers increase by 1, beginning with 1."""
+
+    number: int
+    type: str
+    data: Json
+
+
+class EventFeed:
+    """The newest events. Any thread can publish and read."""
+
+    def __init__(self) -> None:
+        self._events: Deque[FeedEvent] = collections.deque(maxlen=MAX_EVENTS)
+        self._changed = threading.Condition()
+        self._last = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event; 0 before the first one."""
+        return self._last
+
+    def publish(self, type_: str, data: Json) -> None:
+        """Append an event. If there are too many, the oldest is dropped."""
+        with self._changed:
+            self._last += 1
+            self._events.append(FeedEvent(self._last, type_, data))
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let all waiting readers check again whether they should stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, after: int, timeout: float, is_stopping: Callable[[], bool] = lambda: False) -> List[FeedEvent]:
+        """Return the kept events with higher numbers than ``after``, oldest first.
+
+        If there are none, wait up to ``timeout`` seconds for one, or until ``is_stopping`` returns
+        True after a call of ``wake``.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._last > after or is_stopping(), timeout)
+            return [event for event in self._events if event.number > after]
+
+
+def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the events with higher numbers than ``after`` in the format of server-sent events, until stopped.
+
+    A comment at intervals shows whether the client is still connected.
+    """
+    yield b": connected\n\n"
+    while not is_stopping():
+        events = feed.wait(after, PING_INTERVAL, is_stopping)
+        for event in events:
+            after = event.number
+            yield f"id: {event.number}\nevent: {event.type}\ndata: {json.dumps(event.data)}\n\n".encode("ascii")
+        if not events and not is_stopping():
+            yield b": ping\n\n"
+
+
+def decisions_in(response: Json) -> List[Json]:
+    """Return the data of a delivery's decisions: one for each option, or one for a location without options."""
+    decisions = []
+    for mode in ("execute", "prefetch"):
+        for kind, location in locations_in(response.get(mode, {})):
+            name = DEFAULT_GLOBAL_MBOX if kind == "pageLoad" else location.get("name")
+            for option in location.get("options") or [{}]:
+                tokens = option.get("responseTokens", {})
+                keys = {each: tokens.get(f"{each}.name") for each in ("activity", "experience")}
+                reason = tokens.get("experience.reason")
+                decisions.append({"mode": mode, "location": name, **keys, "reason": reason})
+    return decisions
+
+
+def notification_data(notification: Notification, events: Sequence[RecordedEvent], visitor: Optional[str]) -> Json:
+    """Return the data of a notification that the edge has accepted."""
+    place = notification.mbox or notification.view
+    return {
+        "id": notification.id,
+        "type": notification.type,
+        "location": DEFAULT_GLOBAL_MBOX if place is None else place.name,
+        "visitor": visitor,
+        "events": [event._asdict() for event in events],
+    }

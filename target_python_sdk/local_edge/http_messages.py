@@ -1,0 +1,83 @@
+"""The requests and replies of the local edge's HTTP server, and their bodies."""
+
+import json
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple, Union
+
+from target_python_sdk.local_edge.validation import Json, JsonValue
+from target_tools.errors import InvalidResponse
+from target_tools.http.messages import parse_json
+
+#: The largest number of lists and objects in the body of a request. Their memory is many times that of their text.
+MAX_BRACKETS = 50000
+
+
+class RequestHead(NamedTuple):
+    """The request line and the headers. Header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Dict[str, str]
+
+
+class RecordedRequest(NamedTuple):
+    """A received request. Header names are in lower case; ``body`` is the parsed JSON, or None if it is not JSON.
+
+    ``connection`` is the number of its TCP connection, counted from 1.
+    """
+
+    method: str
+    path: str
+    query: Dict[str, str]
+    headers: Dict[str, str]
+    body: Any
+    connection: int
+
+
+#: A function that yields the parts of an endless body until the function that it is given returns True.
+Stream = Callable[[Callable[[], bool]], Iterator[bytes]]
+
+
+class Reply(NamedTuple):
+    """A reply. A body of bytes or text is sent unchanged, None as no body, and anything else as JSON.
+
+    ``headers`` are those besides ``Content-Length`` and the ``Content-Type`` of text and JSON. ``details``
+    describe the reply in the live feed.
+    """
+
+    status: int
+    body: Union[JsonValue, bytes, Stream] = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    details: Json = MappingProxyType({})  # type: ignore[assignment]
+
+
+def error_reply(status: int, message: str) -> Reply:
+    """Return a reply in the format of the API's errors."""
+    return Reply(status, {"status": status, "message": message}, details={"problem": message})
+
+
+def encode_body(body: Union[JsonValue, bytes]) -> Tuple[bytes, Dict[str, str]]:
+    """Return the bytes of a body, and the header with the type of text or JSON."""
+    if body is None or isinstance(body, bytes):
+        return body or b"", {}
+    if isinstance(body, str):
+        return body.encode(errors="backslashreplace"), {"Content-Type": "text/plain;charset=UTF-8"}
+    try:
+        data = json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # lone surrogates, which JSON can contain, and UTF-8 cannot
+        data = json.dumps(body).encode()
+    return data, {"Content-Type": "application/json;charset=UTF-8"}
+
+
+def parse_body(raw: bytes) -> Any:
+    """Return the parsed JSON, or None if the bytes are not JSON or hold too many values."""
+    try:
+        return parse_json(raw, MAX_BRACKETS)
+    except InvalidResponse:
+        return None
+
+
+def accepts_gzip(accepted: str) -> bool:
+    """Return whether a header ``Accept-Encoding`` allows gzip."""
+    codings = [part.replace(" ", "").lower().split(";q=") for part in accepted.split(",")]
+    return any(coding[0] == "gzip" and coding[1:] not in (["0"], ["0.0"]) for coding in codings)
