@@ -40,6 +40,7 @@ TYPES = {
     "Callable": "callable",
     "RequestDict": "dict",
     "CustomerIds": "list or dict",
+    "Forced": "dict",
     "DeliveryRequest": "`DeliveryRequest`",
     "DecisioningMethod": "`DecisioningMethod`",
 }
@@ -71,6 +72,7 @@ SECTIONS = {
         "visitor": "#an-experience-cloud-visitor",
         "decisioning_method": "on-device.md",
         "callback": "callbacks.md",
+        "force": "on-device.md#forced-experiences",
     },
 }
 #: The classes with the options of each page.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 
 from target_python_sdk.delivery.call_options import (
     Call,
+    check_not_forced,
     check_notifications,
     check_offers,
     parse_mbox_names,
@@ -250,6 +251,7 @@ class ClientCalls:
     def _notifications_call(self, options: Options) -> Call:
         call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
         check_notifications(call.request)
+        check_not_forced(call)
         return call
 
     def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
@@ -271,7 +273,13 @@ class ClientCalls:
     def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
         is_server_side = call.decisioning_method is DecisioningMethod.SERVER_SIDE
         send_notifications = None if is_server_side else self._replaced_send_notifications()
-        return self._call_class(call, self._processes.get(), convert, send_notifications)
+        call_class = self._forced_call_class() if call.force else self._call_class
+        return call_class(call, self._processes.get(), convert, send_notifications)
+
+    def _forced_call_class(self) -> Type[PreparedCall[Any]]:
+        from target_python_sdk.forced_call import ForcedCall  # noqa: PLC0415 - few calls need it
+
+        return ForcedCall
 
     def _replaced_send_notifications(self) -> Optional[Method]:
         """Return ``send_notifications`` if a subclass or a test has replaced it."""

@@ -16,7 +16,7 @@ from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.on_device import after_request, before_decision, decide_on_device
+from target_python_sdk.delivery.on_device import Decision, after_request, before_decision, decide_on_device
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import EDGE_FAILED, GEO_LOCATION_UPDATED, EdgeFailed, GeoLocationUpdated
@@ -119,7 +119,7 @@ class PreparedCall(Generic[ResultT]):
 
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
-        decision = decide_on_device(prepared, current, runtime.on_device_context, deadline)
+        decision = self._decide(current, deadline)
         if decision.geo is not None:
             runtime.events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=decision.geo))
         if decision.displays is not None:
@@ -131,6 +131,9 @@ class PreparedCall(Generic[ResultT]):
         return build_envelope(
             decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale, ignored
         )
+
+    def _decide(self, current: CurrentArtifact, deadline: Deadline) -> Decision:
+        return decide_on_device(self._prepared, current, self._runtime.on_device_context, deadline)
 
     def _ignored_parts(self, request: DeliveryRequest) -> Sequence[str]:
         """Return the parts of ``request`` that only the edge uses, and log the first ones."""

@@ -1,7 +1,4 @@
-"""Browser and platform of a visitor, by the names that audiences compare with.
-
-browser: edge, opera, ie, firefox, chrome, safari, ipad, iphone, unknown;
-platform: windows, mac, linux, ios, android, unknown.
+"""Browser and platform of a visitor, by the names that audiences compare with: ``BROWSERS`` and ``PLATFORMS``.
 
 There are thousands of browsers, but only these names. The rules are:
 
@@ -20,6 +17,9 @@ There are thousands of browsers, but only these names. The rules are:
 
 import re
 from typing import Dict, NamedTuple, Optional, Tuple, Union
+
+BROWSERS = ("chrome", "edge", "firefox", "ie", "ipad", "iphone", "opera", "safari", "unknown")
+PLATFORMS = ("android", "ios", "linux", "mac", "windows", "unknown")
 
 #: Number of characters of a User-Agent or a client hint that are read. Visitors may send headers of any length.
 MAX_USER_AGENT = 1024

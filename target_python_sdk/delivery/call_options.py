@@ -54,6 +54,8 @@ class Call(NamedTuple):
     visitor: "Optional[Visitor]" = None
     callback: Optional[Callable[[Any], object]] = None
     err_callback: Optional[Callable[[BaseException], object]] = None
+    force: Optional[Mapping[Union[str, int], Union[str, int]]] = None
+    force_impressions: bool = False
 
 
 def call_options(
@@ -91,6 +93,9 @@ def call_options(
     values: Dict[str, Any] = {"timeout": settings.timeout, "decisioning_method": settings.decisioning_method}
     values.update(parse.parse_options(given, _CALL_OPTIONS, log))
     _warn_no_artifact(values["decisioning_method"], settings, log)
+    if values.get("force") and values["decisioning_method"] is DecisioningMethod.SERVER_SIDE:
+        problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
+        parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem)
     cookie = values.get("target_cookie")
     if cookie and _COOKIE_START.match(cookie) is None:
         _log_cookie(cookie, log)
@@ -130,6 +135,12 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
         return request
     added = [MboxRequest(name=name, index=None if executed else index) for index, name in enumerate(missing, 1)]
     return copy_with(request, execute=copy_with(execute, mboxes=[*executed, *added]))
+
+
+def check_not_forced(call: Call) -> None:
+    """Raise ``OptionError`` if ``force`` is given, for a method that makes no decisions."""
+    if call.force:
+        parse.reject("force", "get_offers or get_attributes", problem="send_notifications makes no decisions")
 
 
 def check_notifications(request: DeliveryRequest) -> None:
@@ -214,6 +225,18 @@ def _session_id(option: str, value: parse.OptionValue) -> str:
     return str(plain(value)) if text is None else text  # 1.1.0 accepted numbers and UUIDs
 
 
+def _force(option: str, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    expected = "the name or id of an activity, and of its experience: {'Two greetings': 'B'}"
+    forced = plain(value)
+    if not isinstance(forced, Mapping):
+        parse.reject(option, expected, value)
+    for activity, experience in forced.items():
+        for name in (activity, experience):
+            if not isinstance(name, (str, int)) or isinstance(name, bool) or name == "":
+                parse.reject(option, expected, name)
+    return forced
+
+
 #: The parsers of all options but the request, which is converted separately.
 _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "request": None,
@@ -227,6 +250,8 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "visitor": _visitor,
     "callback": parse.callback("the answer"),
     "err_callback": parse.callback("the error"),
+    "force": _force,
+    "force_impressions": parse.boolean,
     # 1.1.0 accepted these
     "visitor_cookie": None,
     "events": None,

@@ -190,6 +190,10 @@ class ClientOptions(_RequiredOptions, _OptionalOptions):
     """The options of ``TargetClient.create`` as a dict."""
 
 
+#: Experiences by activity. Names and ids are accepted.
+Forced = Mapping[Any, Union[str, int]]
+
+
 class _CommonCallOptions(TypedDict, total=False):
     """The options of every method. None means "not given"."""
 
@@ -231,6 +235,13 @@ class _CommonCallOptions(TypedDict, total=False):
 
     err_callback: Optional[Callable[[Any], CallbackResult]]
     """Receives the error of a call with a ``callback``. A call without a ``callback`` raises its error."""
+
+
+    force: Optional[Forced]
+    """The experiences to show, by activity: ``{"Two greetings": "B"}``. The call is decided on-device."""
+
+    force_impressions: Optional[bool]
+    """Whether to report the displays of forced offers, too."""
 
 
 class _RequestOption(TypedDict):
@@ -300,19 +311,9 @@ ClientOptionName = Literal[
 
 #: The names of the options of a call.
 CallOptionName = Literal[
-    "request",
-    "target_cookie",
-    "target_location_hint",
-    "consumer_id",
-    "customer_ids",
-    "session_id",
-    "visitor",
-    "visitor_cookie",
-    "decisioning_method",
-    "timeout",
-    "callback",
-    "err_callback",
-]
+    "request", "target_cookie", "target_location_hint", "consumer_id", "customer_ids", "session_id", "visitor",
+    "visitor_cookie", "decisioning_method", "timeout", "callback", "err_callback", "force", "force_impressions",
+]  # fmt: skip
 
 
 class _NotAnOption:

@@ -18,10 +18,10 @@ a single-page application. Visitors outside the shares get no offer. Without any
 
 Optional keys of an activity are ``audience``, the JSON-logic condition that its visitors
 must match; ``property``, the token of the only property it runs in; ``remote``: only the
-edge decides it; and ``metrics``, the clicks that it measures, such as
-``[{"type": "click", "selector": "#buy"}]``, where the selector is optional. The document can
-also contain ``geo``: the location of every visitor, with the keys of the API's
-``context.geo``.
+edge decides it; ``metrics``, the clicks that it measures, such as
+``[{"type": "click", "selector": "#buy"}]``, where the selector is optional; and ``analytics``:
+answers contain payloads for client-side Analytics. The document can also contain ``geo``: the
+location of every visitor, with the keys of the API's ``context.geo``.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from target_python_sdk.decisioning.audience_check import check_audience
 from target_python_sdk.local_edge.validation import (
     JsonValue,
     check_boolean,
@@ -45,7 +46,9 @@ from target_python_sdk.types import MetricType
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
-ACTIVITY_KEYS = ("id", "name", "locations", "views", "audience", "property", "remote", "metrics", "experiences")
+ACTIVITY_KEYS = (
+    "id", "name", "locations", "views", "audience", "property", "remote", "metrics", "analytics", "experiences",
+)  # fmt: skip
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
@@ -90,6 +93,8 @@ class Activity(NamedTuple):
     is_remote: bool = False
     #: The clicks that it measures, with the keys of the API's metrics.
     metrics: Tuple[Mapping[str, str], ...] = ()
+    #: Whether its offers and clicks have payloads for client-side Analytics.
+    has_analytics: bool = False
 
 
 class Activities(NamedTuple):
@@ -177,6 +182,7 @@ def _activity(value: JsonValue, place: str) -> Activity:
         None if value.get("property") is None else check_text(value["property"], f"{place}.property"),
         check_boolean(value.get("remote", False), f"{place}.remote"),
         tuple(_metric(metric, at) for at, metric in metrics),
+        check_boolean(value.get("analytics", False), f"{place}.analytics"),
     )
 
 
@@ -194,6 +200,9 @@ def _audience(condition: JsonValue, place: str) -> JsonValue:
         compile_condition(condition)
     except InvalidRule as error:
         raise error_at(place, "a JSON-logic condition", problem=str(error)) from error
+    for finding in check_audience(condition, place):
+        if finding.kind == "unknown attribute":
+            raise error_at(finding.path, "an attribute of the visitor", problem=finding.problem)
     return condition
 
 

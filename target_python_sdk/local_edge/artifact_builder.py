@@ -98,8 +98,12 @@ def _rules_by_location(activities: Sequence[Activity]) -> Tuple[_LocationRules, 
 def _rule(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:
     content = {} if experience.offer is None else experience.offer._asdict()
     option = {**content, "eventToken": make_token("display", activity.id, index, location.name)}
-    metrics = [
-        {**metric, "eventToken": make_token("click", activity.id, index, location.name, number)}
+    consequence: Json = {"name": location.name, "options": [option]}
+    if activity.has_analytics:
+        consequence["analytics"] = display_analytics([(activity.id, index)])
+    click = {"analytics": _payload([f"{activity.id}:{index}:0|32767"])} if activity.has_analytics else {}
+    consequence["metrics"] = [
+        {**metric, "eventToken": make_token("click", activity.id, index, location.name, number), **click}
         for number, metric in enumerate(activity.metrics)
     ]
     rule = {
@@ -108,9 +112,21 @@ def _rule(activity: Activity, location: _ActivityLocation, index: int, experienc
         "activityId": activity.id,
         "meta": _meta(activity, location, index, experience),
         "condition": _condition(activity, experience),
-        "consequence": {"name": location.name, "options": [option], "metrics": metrics},
+        "consequence": consequence,
     }
     return rule if activity.property_token is None else {**rule, "propertyTokens": [activity.property_token]}
+
+
+def display_analytics(shown: Iterable[Tuple[Union[int, str], Union[int, str]]]) -> Json:
+    """Return the payload with which a page reports to Analytics that it shows some experiences.
+
+    ``shown`` are the ids of activities and of their experiences.
+    """
+    return _payload(f"{activity}:{experience}:0|2" for activity, experience in shown)
+
+
+def _payload(events: Iterable[str]) -> Json:
+    return {"payload": {"pe": "tnt", "tnta": ",".join(dict.fromkeys(events))}}
 
 
 def _meta(activity: Activity, location: _ActivityLocation, index: int, experience: Experience) -> Json:

@@ -2,9 +2,10 @@
 
 import json
 from logging import getLogger
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from target_python_sdk.artifact.format import obfuscate
+from target_python_sdk.decisioning.audience_check import Finding, check_audience, check_rules
 from target_python_sdk.local_edge.activities import (
     Activities,
     ActivitiesSource,
@@ -15,8 +16,12 @@ from target_python_sdk.local_edge.activities import (
 from target_python_sdk.local_edge.artifact_builder import build_artifact, compile_edge_artifact
 from target_python_sdk.local_edge.events import events_by_token
 from target_python_sdk.local_edge.validation import Json, check_object, check_text
+from target_tools.errors import escape_text
 
 logger = getLogger("adobe.target.local_edge")
+
+#: The maximum number of mistakes in audiences that are logged.
+_MAX_LOGGED = 20
 
 
 class EdgeContent:
@@ -54,6 +59,7 @@ class EdgeContent:
         self.rules: Dict[str, Any] = dict(rules)
         for reason in self.artifact.skipped_rules:
             logger.warning("Skipped a rule: %s", reason)
+        _warn_of_audiences(check_rules(rules) if self.activities is None else _findings(self.activities))
         #: The events that clients can report.
         self.events = events_by_token(self.artifact)
         #: The files ``rules.json`` and ``rules.bin``.
@@ -72,3 +78,20 @@ class EdgeContent:
             remote = ", decided by the edge only" if activity.is_remote else ""
             lines.append(f"{activity.id} {activity.name}: {where} ({shares}){remote}")
         return lines
+
+
+def _findings(activities: Activities) -> Iterator[Finding]:
+    """Yield the mistakes in the audiences of activities."""
+    for index, activity in enumerate(activities.activities):
+        yield from check_audience(activity.audience, f"activities[{index}].audience")
+
+
+def _warn_of_audiences(findings: Iterable[Finding]) -> None:
+    """Log each mistake once: the rules of an artifact repeat the audience of their activity."""
+    by_problem: Dict[str, List[Finding]] = {}
+    for finding in findings:
+        by_problem.setdefault(finding.problem, []).append(finding)
+    for first, *others in list(by_problem.values())[:_MAX_LOGGED]:
+        logger.warning("%s%s", escape_text(str(first), 400), f" (and {len(others)} more)" if others else "")
+    if len(by_problem) > _MAX_LOGGED:
+        logger.warning("Audiences have %d more mistakes", len(by_problem) - _MAX_LOGGED)

@@ -9,10 +9,17 @@ from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Un
 
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
 from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext, decide
-from target_python_sdk.local_edge.artifact_builder import NO_CONTENT, experience_of, make_token
+from target_python_sdk.decisioning.forced import Name
+from target_python_sdk.local_edge.artifact_builder import (
+    NO_CONTENT,
+    display_analytics,
+    experience_of,
+    make_token,
+)
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.events import RecordedEvent
 from target_python_sdk.local_edge.explanations import explain_match, explain_no_match
+from target_python_sdk.local_edge.overrides import override_for
 from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, check_text, error_at
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from target_python_sdk.types import ChannelType, DeliveryRequest, Geo, LoggingType, VisitorId
@@ -26,6 +33,8 @@ from target_tools.uuids import UuidGenerator
 CLUSTER = "35"
 EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
 logger = logging.getLogger("adobe.target.local_edge")
+
+_NOTHING_FORCED: Mapping[Name, Name] = {}
 
 
 class EdgeAnswer(NamedTuple):
@@ -55,8 +64,10 @@ def parse_request(body: JsonValue) -> DeliveryRequest:
     return request
 
 
-def build_response(content: EdgeContent, request: DeliveryRequest, session_id: str) -> EdgeAnswer:
-    """Return the answer to a request of ``parse_request``."""
+def build_response(
+    content: EdgeContent, request: DeliveryRequest, session_id: str, forced: Mapping[Name, Name] = _NOTHING_FORCED
+) -> EdgeAnswer:
+    """Return the answer to a request of ``parse_request``. ``forced`` are the visitor's experiences by activity."""
     ids = UuidGenerator()
     # As on-device, a tntId is created only if no id can bucket the visitor. A tntId next to a
     # thirdPartyId would return in the cookie, and decide from then on.
@@ -64,10 +75,12 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
     visitor = bucketing_id(identity)
     asked = copy_with(request, id=identity, request_id=request.request_id or ids.next())
     decision_request = DecisionRequest(asked, session_id, visitor, ids, _geo(request, content.geo))
-    decision = decide(content.artifact, decision_request, EngineContext(content.client, Log(logger)))
+    override = override_for(content.artifact, request, forced)
+    decision = decide(override.artifact, decision_request, EngineContext(content.client, Log(logger)))
     response: Json = {**decision.response.to_dict(by_alias=True, exclude_none=True), "edgeHost": EDGE_HOST}
     analytics = request.experience_cloud and request.experience_cloud.analytics
-    details = _AnswerDetails(content, visitor, bool(analytics and analytics.logging == LoggingType.CLIENT_SIDE))
+    is_logged_client_side = bool(analytics and analytics.logging == LoggingType.CLIENT_SIDE)
+    details = _AnswerDetails(content, visitor, override.reasons, is_logged_client_side)
     for mode in ("execute", "prefetch"):
         details.add_edge_fields(response.get(mode, {}), mode)
     for view in reversed((request.prefetch and request.prefetch.views) or ()):
@@ -77,7 +90,8 @@ def build_response(content: EdgeContent, request: DeliveryRequest, session_id: s
                 decided["key"] = view.key
     if request.notifications is not None:
         response["notifications"] = [{"id": notification.id} for notification in request.notifications]
-    tokens = [token for display in decision.displays for token in display.tokens]
+    displays = decision.displays if override.counts_displays else []
+    tokens = [token for display in displays for token in display.tokens]
     return EdgeAnswer(response, [content.events[token] for token in tokens])
 
 
@@ -95,6 +109,8 @@ class _AnswerDetails(NamedTuple):
     content: EdgeContent
     #: The id that buckets the visitor.
     visitor: str
+    #: The reasons for experiences that do not depend on the visitor's bucket, by activity.
+    reasons: Mapping[Any, str]
     is_logged_client_side: bool
 
     def add_edge_fields(self, decided: Json, mode: str) -> None:
@@ -105,9 +121,9 @@ class _AnswerDetails(NamedTuple):
                 if mode == "prefetch":
                     location["state"] = make_token("state", kind, location.get("name", ""))
                 if self.is_logged_client_side and "analytics" not in location:
-                    tokens = [option["responseTokens"] for option in options]
-                    shown = dict.fromkeys(f"{each['activity.id']}:{each['experience.id']}:0|2" for each in tokens)
-                    location["analytics"] = {"payload": {"pe": "tnt", "tnta": ",".join(shown)}}
+                    shown = [option["responseTokens"] for option in options]
+                    ids = ((tokens["activity.id"], tokens["experience.id"]) for tokens in shown)
+                    location["analytics"] = display_analytics(ids)
                 location["options"] = [self._option(option) for option in options]
             if not location.get("metrics", True):
                 del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
@@ -116,7 +132,7 @@ class _AnswerDetails(NamedTuple):
 
     def _option(self, option: Json) -> Json:
         tokens = option["responseTokens"]
-        reason = explain_match(self._bucket(tokens["activity.id"]), experience_of(tokens))
+        reason = self._reason(tokens["activity.id"], tokens)
         names = self.content.rules.get("responseTokens") or ()
         option["responseTokens"] = {
             # Ids are strings in an answer, but numbers in an artifact.
@@ -138,9 +154,13 @@ class _AnswerDetails(NamedTuple):
             metas = [rule.meta for rule in rules if rule.activity.id == number]
             if number in shown:
                 winner = next(meta for meta in metas if meta.get("experience.id") == shown[number])
-                target["reason"] = explain_match(visitor_bucket, experience_of(winner))
+                target["reason"] = self._reason(number, winner)
             else:
                 target["reason"] = explain_no_match(visitor_bucket, map(experience_of, metas))
+
+    def _reason(self, activity: Union[int, str], meta: Mapping[str, Any]) -> str:
+        """Return why the visitor gets the experience that ``meta`` names."""
+        return self.reasons.get(activity) or explain_match(self._bucket(activity), experience_of(meta))
 
     def _bucket(self, activity: Union[int, str]) -> float:
         return bucket(f"{self.content.client}.{activity}.{self.visitor}.0")

@@ -5,7 +5,7 @@ import itertools
 import re
 from functools import partial
 from logging import getLogger
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
@@ -15,10 +15,12 @@ from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
 from target_python_sdk.local_edge.handler import ConnectionHandler
 from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply
+from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
 from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.security import AccessPolicy
 from target_python_sdk.local_edge.server import Application, HttpServer
 from target_python_sdk.protocol import DELIVERY_PATH
+from target_python_sdk.qa_links import qa_link
 from target_python_sdk.types import MetricType, VisitorId
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError, TargetError
@@ -84,6 +86,7 @@ class LocalEdge:
     ) -> None:
         self._access = AccessPolicy(host, origins)
         self._read_content = partial(EdgeContent, organization_id=organization_id, geo=geo, client=client)
+        self._forced = ForcedVisitors()
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
         self.load(activities)
@@ -104,6 +107,36 @@ class LocalEdge:
         """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
         self._content = self._read_content(activities)
         self._known_events.update(self._content.events)
+
+    def force(self, visitor: str, activity: Union[str, int], experience: Union[str, int]) -> None:
+        """Give a visitor an experience in all decisions of this edge, whatever the audience and the bucket are.
+
+        ``visitor`` is one of the visitor's ids, such as the tntId, with or without its edge cluster. Activity and
+        experience are names or ids; an experience can also be given by its position. Raises ``OptionError`` for an
+        unknown one. Clients that decide on-device have the option ``force``.
+        """
+        self._forced.add(self._content.artifact, visitor, activity, experience)
+
+    def clear_forced(self, visitor: Optional[str] = None) -> None:
+        """Let a visitor, by default every visitor, get experiences as usual again."""
+        self._forced.clear(visitor)
+
+    def qa_link(
+        self,
+        url: str,
+        activity: Union[str, int],
+        experience: Union[str, int, None] = None,
+        *,
+        listed_activities_only: bool = False,
+        any_audience: bool = True,
+    ) -> str:
+        """Return ``url`` with the parameters that show an activity in QA mode, and one of its experiences if given.
+
+        With ``listed_activities_only``, other activities are not shown. With ``any_audience``, the activity's audience
+        matches every visitor. :func:`target_python_sdk.qa_links.qa_mode_of` reads the parameters.
+        """
+        qa_mode = make_qa_mode(self._content.artifact, activity, experience, listed_activities_only, any_audience)
+        return qa_link(url, qa_mode)
 
     @property
     def activities(self) -> Optional[Activities]:
@@ -230,7 +263,8 @@ class LocalEdge:
         except OptionError as error:
             logger.warning("Rejected a delivery request: %s", error)
             return error_reply(400, str(error))
-        answer = build_response(self._content, delivery, request.query["sessionId"])
+        forced = self._forced.of(delivery.id)
+        answer = build_response(self._content, delivery, request.query["sessionId"], forced)
         counted = [*answer.displays, *itertools.chain.from_iterable(reported)]
         self._notifications.add(request.body.get("notifications") or (), size)
         self._events.add(counted, EVENT_SIZE * len(counted))

@@ -61,6 +61,9 @@ class _OptionalMeta(TypedDict, total=False):
     ignored: List[str]
     """The parts of the request that had no effect on-device: ``qa_mode``, ``preview``; otherwise absent."""
 
+    forced: Dict[str, str]
+    """The experience of each activity that the option ``force`` names; otherwise absent."""
+
 
 class ResponseMeta(_OptionalMeta):
     """Metadata of the decisions."""

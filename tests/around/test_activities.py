@@ -80,9 +80,10 @@ WRONG = [
     (
         one(xyzzy=1),
         "activities[0]: unknown key 'xyzzy'; expected one of id, "
-        "name, locations, views, audience, property, remote, metrics, experiences",
+        "name, locations, views, audience, property, remote, metrics, analytics, experiences",
     ),
     (one(remote="yes"), "activities[0].remote: expected true or false, got 'yes'"),
+    (one(analytics=1), "activities[0].analytics: expected true or false, got 1"),
     (one(property=""), "activities[0].property: expected a non-empty string, got ''"),
     (one(metrics={}), "activities[0].metrics: expected a list, got an empty dict"),
     (one(metrics=["click"]), "activities[0].metrics[0]: expected an object, got 'click'"),
@@ -91,6 +92,10 @@ WRONG = [
     (one(metrics=[{"type": "click", "token": "t"}]), "activities[0].metrics[0]: unknown key 'token'; expected one of"),
     (one(audience={"method": []}), "activities[0].audience: "),
     (one(audience="all"), "activities[0].audience: expected an object, got 'all'"),
+    (
+        one(audience={"==": [{"var": "user.browsertype"}, "chrome"]}),
+        "activities[0].audience.==[0].var: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?",
+    ),
     ({"activities": [], "geo": {"contry": "US"}}, "geo: unknown key 'contry'; did you mean 'countryCode'?"),
     ({"activities": [], "geo": {"city": 7}}, "geo.city: expected a non-empty string, got 7"),
     ({"activities": [], "geo": {"latitude": 100}}, "geo.latitude: expected a number between -90 and 90, got 100"),

@@ -376,3 +376,28 @@ def test_an_unusable_rule_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         answer = deliver(edge, id={"tntId": "t"}, execute={"mboxes": [{"name": "m"}]}, trace={})
     assert answer["execute"]["mboxes"][0]["trace"]["evaluatedCampaignTargets"][0]["campaignId"] == 2
     assert "Skipped a rule: rule 0 of m: " in caplog.text
+
+
+#: An activity with two experiences.
+ACTIVITY: Dict[str, Any] = {"id": 1, "locations": ["m"], "experiences": [{}, {}]}
+
+
+def test_mistakes_in_audiences_are_logged_once_with_their_place(caplog: pytest.LogCaptureFixture) -> None:
+    audience = {"==": [{"var": "user.browserType"}, "Chrome"]}
+    with caplog.at_level("WARNING", logger="adobe.target.local_edge"):
+        edge = LocalEdge({"activities": [{**ACTIVITY, "audience": audience}]})
+    problem = "user.browserType is never 'Chrome'; did you mean 'chrome'?"
+    assert caplog.messages == [f"activities[0].audience.==[1]: {problem}"]
+
+    caplog.clear()
+    LocalEdge(edge.rules)
+    (message,) = caplog.messages
+    assert message == f"rules.mboxes.m[0].condition.and[1].==[1]: {problem} (and 1 more)"
+
+
+def test_few_mistakes_in_audiences_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    audience = {"or": [{"==": [{"var": "user.browserType"}, f"X{number}"]} for number in range(25)]}
+    with caplog.at_level("WARNING", logger="adobe.target.local_edge"):
+        LocalEdge({"activities": [{**ACTIVITY, "audience": audience}]})
+    assert len(caplog.messages) == 21
+    assert caplog.messages[-1] == "Audiences have 5 more mistakes"

@@ -275,3 +275,56 @@ def test_the_demo_reports_correctly_where_each_case_is_decided() -> None:
     assert [decided for *_, decided, _ in results] == ["by the edge", "on-device", "on-device", "by the edge"]
     assert len({experience for _, _, experience, _, _ in results[:3]}) == 1
     assert all(milliseconds > 0 for *_, milliseconds in results)
+
+
+ANALYTICS: Dict[str, Any] = {
+    "activities": [
+        {
+            "id": number,
+            "name": f"Activity {number}",
+            "locations": ["m", "target-global-mbox"],
+            "views": ["v"],
+            "analytics": True,
+            "metrics": [{"type": "click", "selector": "#buy"}],
+            "experiences": [{"name": "A", "share": 0}, {"name": "B", "share": 100, "offer": {"html": "B"}}],
+        }
+        for number in (1, 2)
+    ]
+}
+
+
+@pytest.mark.parametrize("logging", ["client_side", "server_side"])
+def test_analytics_and_response_tokens_are_the_same_for_all_methods(logging: str) -> None:
+    """Only the edge explains the decision, and its ids are text."""
+    request = {
+        "execute": {"mboxes": [{"name": "m"}], "pageLoad": {}},
+        "prefetch": {"mboxes": [{"name": "m"}], "views": [{"name": "v"}]},
+        "experienceCloud": {"analytics": {"logging": logging}},
+        "id": {"tntId": "visitor-1.35_0"},
+        "context": {"channel": "web", "geo": {"ipAddress": "203.0.113.7"}},
+    }
+    found = {}
+    with LocalEdge(ANALYTICS, geo={"city": "RENO"}) as edge, at_edge(edge) as client:
+        for method in ("server-side", "on-device"):
+            answer = client.get_offers({"request": request, "decisioning_method": method})
+            payloads = [details.to_dict(exclude_none=True) for details in answer.analytics_details or ()]
+            clicks = [
+                metric.analytics.payload.tnta
+                for offer in (answer.offer("m"), answer.page_load, answer.view("v"))
+                for part in offer._parts
+                for metric in part.metrics or ()
+            ]
+            tokens = [
+                {name: str(value) for name, value in each.items() if name != "experience.reason"}
+                for each in answer.response_tokens or ()
+            ]
+            assert {each.pop("activity.decisioningMethod") for each in tokens} == {method}
+            found[method] = payloads, clicks, tokens
+    payloads, clicks, tokens = found["server-side"]
+    assert payloads[0] == {"payload": {"pe": "tnt", "tnta": "1:1:0|2,2:1:0|2"}}
+    assert clicks[0] == "1:1:0|32767"
+    assert tokens[0] == {
+        "activity.id": "1", "activity.name": "Activity 1", "experience.id": "1", "experience.name": "B",
+        "location.name": "target-global-mbox", "geo.city": "RENO",
+    }  # fmt: skip
+    assert found["on-device"] == found["server-side"]

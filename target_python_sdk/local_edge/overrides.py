@@ -1,0 +1,218 @@
+"""Decisions that differ from the usual ones: experiences forced for a visitor, and QA mode.
+
+Both replace the artifact for one request, so the engine decides as usual. A token for QA mode lists activities. It is
+not encrypted, and one that this edge cannot read has no effect, because visitors can send any token.
+"""
+
+import copy
+import json
+from base64 import urlsafe_b64decode
+from logging import getLogger
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.context import LocationContext
+from target_python_sdk.decisioning.forced import (
+    ForcedExperience,
+    Name,
+    RulesView,
+    experience_at,
+    experience_key,
+    find_experiences,
+    with_forced,
+)
+from target_python_sdk.decisioning.location_rules import LocationRules, Rules
+from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.local_edge.artifact_builder import experience_of, make_token
+from target_python_sdk.local_edge.explanations import Share
+from target_python_sdk.local_edge.validation import check_text
+from target_python_sdk.types import DeliveryRequest, QAMode, QAModePreviewIndex, VisitorId
+from target_tools.errors import OptionError
+
+logger = getLogger("adobe.target.local_edge")
+
+#: The maximum length of a token for QA mode.
+_MAX_TOKEN = 4096
+_TOKEN_START = "qa"
+
+
+class Override(NamedTuple):
+    """How the decisions for one request are made."""
+
+    artifact: Artifact
+    #: The reason for an experience, by activity. For other activities, it is the visitor's bucket.
+    reasons: Mapping[Any, str] = {}
+    #: Whether the displays count.
+    counts_displays: bool = True
+
+
+class ForcedVisitors:
+    """The forced experiences of visitors. Threads share it."""
+
+    def __init__(self) -> None:
+        self._by_visitor: Dict[str, Dict[Name, Name]] = {}
+
+    def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> None:
+        """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name."""
+        find_experiences(artifact, {activity: experience}, "")
+        key = _without_cluster(check_text(visitor, "visitor"))
+        self._by_visitor[key] = {**self._by_visitor.get(key, {}), activity: experience}
+
+    def clear(self, visitor: Optional[str] = None) -> None:
+        """Forget the forced experiences of a visitor, by default of all."""
+        if visitor is None:
+            self._by_visitor = {}
+        else:
+            self._by_visitor.pop(_without_cluster(visitor), None)
+
+    def of(self, identity: Optional[VisitorId]) -> Dict[Name, Name]:
+        """Return the forced experiences of the visitor with these ids."""
+        if not self._by_visitor or identity is None:
+            return {}
+        ids = [identity.marketing_cloud_visitor_id, identity.tnt_id, identity.third_party_id]
+        ids += [customer.id for customer in identity.customer_ids or () if customer is not None]
+        keys = [_without_cluster(each) for each in ids if isinstance(each, str)]
+        return {name: forced for key in keys for name, forced in self._by_visitor.get(key, {}).items()}
+
+
+def override_for(artifact: Artifact, request: DeliveryRequest, forced: Mapping[Name, Name]) -> Override:
+    """Return how to decide ``request``, whose visitor has the ``forced`` experiences. QA mode takes precedence."""
+    override = Override(artifact) if request.qa_mode is None else _in_qa_mode(artifact, request.qa_mode)
+    found: List[ForcedExperience] = []
+    for activity, experience in forced.items():
+        try:
+            found += find_experiences(artifact, {activity: experience}, "")
+        except OptionError as error:  # other activities were loaded in the meantime
+            logger.warning("A forced experience has no effect: %s", error)
+    experiences = [each for each in found if each.activity_id not in override.reasons]
+    if not experiences:
+        return override
+    reasons = {experience.activity_id: "forced by LocalEdge.force" for experience in experiences}
+    return override._replace(
+        artifact=with_forced(override.artifact, experiences).artifact, reasons={**override.reasons, **reasons}
+    )
+
+
+def make_qa_mode(
+    artifact: Artifact, activity: Name, experience: Optional[Name], listed_activities_only: bool, any_audience: bool
+) -> QAMode:
+    """Return the QA mode that shows an activity. Raises ``OptionError`` for an unknown name.
+
+    With ``any_audience``, the audiences of the activity match every visitor.
+    """
+    (found,) = find_experiences(artifact, {activity: 0 if experience is None else experience}, "")
+    rules = [rule for locations in (artifact.mboxes, artifact.views) for name in locations for rule in locations[name]]
+    ids = [number for rule in rules if rule.activity.id == found.activity_id for number in rule.audience_ids]
+    index = QAModePreviewIndex(activity_index=1, experience_index=None if experience is None else found.position + 1)
+    return QAMode(
+        token=make_token(json.dumps([_TOKEN_START, found.activity_id])),
+        listed_activities_only=listed_activities_only or None,
+        preview_indexes=[index],
+        evaluate_as_true_audience_ids=list(dict.fromkeys(filter(_is_integer, ids))) or None if any_audience else None,
+    )
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int)
+
+
+def _without_cluster(visitor: str) -> str:
+    """Return a tntId without the edge cluster at its end. Other ids are returned unchanged."""
+    device, dot, cluster = visitor.rpartition(".")
+    return device if dot and cluster.partition("_")[0].isdigit() and cluster.endswith("_0") else visitor
+
+
+# QA mode
+
+
+def _in_qa_mode(artifact: Artifact, qa_mode: QAMode) -> Override:
+    activities = _listed_activities(qa_mode.token)
+    if activities is None:
+        logger.warning("A request has a token for QA mode that this edge has not made; it has no effect")
+        return Override(artifact)
+    shown: Dict[Any, Any] = {}
+    for index in qa_mode.preview_indexes or ():
+        if index is None or not isinstance(index.activity_index, int) or not isinstance(index.experience_index, int):
+            continue
+        if 0 < index.activity_index <= len(activities):
+            experience = experience_at(artifact, activities[index.activity_index - 1], index.experience_index - 1)
+            if experience is not None:
+                shown[experience.activity_id] = experience.key
+    rules = _QARules(
+        set(activities) if qa_mode.listed_activities_only else None,
+        shown,
+        qa_mode.evaluate_as_true_audience_ids or (),
+        qa_mode.evaluate_as_false_audience_ids or (),
+    )
+    mboxes, views = rules.view(artifact.mboxes), rules.view(artifact.views)
+    reasons = dict.fromkeys(shown, "shown in QA mode")
+    return Override(artifact._replace(mboxes=mboxes, views=views), reasons, counts_displays=False)
+
+
+def _listed_activities(token: Optional[str]) -> Optional[List[Any]]:
+    """Return the activities in a token of ``make_qa_mode``, or None for another token."""
+    if not isinstance(token, str) or len(token) > _MAX_TOKEN:
+        return None
+    try:
+        values = json.loads(urlsafe_b64decode(token.encode("ascii", "replace")))
+    except (ValueError, RecursionError):
+        return None
+    is_ours = isinstance(values, list) and len(values) > 1 and values[0] == _TOKEN_START
+    return values[1:] if is_ours and all(isinstance(each, (int, str)) for each in values) else None
+
+
+class _QARules(NamedTuple):
+    """The rules in QA mode."""
+
+    #: The only activities that take part; None means all.
+    listed: Optional[Set[Any]]
+    #: The key of the experience to show, by activity.
+    shown: Mapping[Any, Any]
+    true_audiences: Sequence[int]
+    false_audiences: Sequence[int]
+
+    def view(self, rules: LocationRules) -> RulesView:
+        """Return the rules of an artifact as QA mode changes them."""
+        return RulesView(rules, self._change)
+
+    def _change(self, rules: Rules) -> Rules:
+        positions: Dict[Any, int] = {}
+        changed = []
+        for rule in rules:
+            activity = rule.activity.id
+            position = positions[activity] = positions.get(activity, -1) + 1
+            is_other = activity in self.shown and experience_key(rule.meta, position) != self.shown[activity]
+            is_excluded = is_other or any(number in self.false_audiences for number in rule.audience_ids)
+            if not is_excluded and (self.listed is None or activity in self.listed):
+                changed.append(self._rule(rule))
+        return tuple(changed)
+
+    def _rule(self, rule: CompiledRule) -> CompiledRule:
+        share = experience_of(rule.meta).share or Share(0, 100)
+        is_shown = rule.activity.id in self.shown
+        is_true = bool(rule.audience_ids) and all(number in self.true_audiences for number in rule.audience_ids)
+        if not (is_shown or is_true):
+            return rule
+        copied = copy.copy(rule)
+        if is_true:
+            copied.condition = _always if is_shown else lambda context: share.contains(context["allocation"])
+        else:
+            copied.condition = _in_share(rule.condition, share)
+        return copied
+
+
+def _always(context: LocationContext) -> bool:
+    return True
+
+
+def _in_share(condition: Callable[[Any], bool], share: Share) -> Callable[[LocationContext], bool]:
+    """Return a condition that holds if ``condition`` holds for a visitor in the share."""
+
+    def holds(context: LocationContext) -> bool:
+        context["allocation"] = share.upper
+        try:
+            return condition(context)
+        finally:
+            del context["allocation"]
+
+    return holds

@@ -1,0 +1,234 @@
+"""The option ``force``: a call shows the experience of an activity that it names."""
+
+import asyncio
+import threading
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from target_python_sdk import TargetClient
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.forced import find_experiences
+from target_python_sdk.errors import OptionError
+from target_python_sdk.local_edge import LocalEdge
+from tests.support import LONG, client_of, eventually, offers
+
+pytestmark = pytest.mark.server
+
+#: No browser is 'none', so visitors see neither "Two greetings" nor its experiences.
+NOBODY = {"==": [{"var": "mbox.browser"}, "none"]}
+ACTIVITIES: Dict[str, Any] = {
+    "activities": [
+        {
+            "id": 1,
+            "name": "First",
+            "locations": ["home", "other"],
+            "experiences": [{"name": "A", "offer": {"html": "first"}}],
+        },
+        {
+            "id": 2,
+            "name": "Two greetings",
+            "locations": ["home", "flags", "target-global-mbox"],
+            "views": ["cart"],
+            "audience": NOBODY,
+            "experiences": [
+                {"name": "A", "share": 50, "offer": {"json": {"text": "A"}}},
+                {"name": "B", "share": 1, "offer": {"json": {"text": "B"}}},
+            ],
+        },
+        {"id": 3, "name": "Remote", "locations": ["remote"], "remote": True, "experiences": [{}]},
+    ]
+}
+
+
+@pytest.fixture
+def edge() -> Iterator[LocalEdge]:
+    with LocalEdge(ACTIVITIES) as running:
+        yield running
+
+
+@pytest.fixture(params=["on-device", "hybrid"])
+def client(edge: LocalEdge, request: pytest.FixtureRequest) -> Iterator[TargetClient]:
+    options = {"artifact_payload": edge.rules, "polling_interval": 0, "decisioning_method": request.param}
+    with client_of(edge, **options) as made:
+        yield made
+
+
+FORCE_B: Dict[str, Any] = {"force": {"Two greetings": "B"}}
+
+
+@pytest.mark.parametrize("activity", ["Two greetings", 2, "2"])
+@pytest.mark.parametrize("experience", ["B", 1, "1"])
+def test_a_forced_experience_is_shown_whatever_audience_and_bucket_say(
+    client: TargetClient, edge: LocalEdge, activity: Any, experience: Any
+) -> None:
+    answer = client.get_offers({**offers("home"), "force": {activity: experience}})
+
+    assert answer.offer("home").json == {"text": "B"}  # although "First" comes before it
+    assert answer.meta["decisioning_method"] == "on-device"
+    assert answer.meta["forced"] == {"Two greetings": "B"}
+    usual = client.get_offers(offers("home"))
+    assert usual.offer("home").html == "first"
+    assert "forced" not in usual.meta
+
+
+def test_other_activities_are_decided_as_usual(client: TargetClient) -> None:
+    request = {"execute": {"mboxes": [{"name": "home"}, {"name": "other"}, {"name": "flags"}]}}
+    answer = client.get_offers({"request": request, "force": {"First": "A"}})
+    assert [answer.offer(name).html for name in ("home", "other")] == ["first", "first"]
+    assert not answer.offer("flags")
+
+
+def test_the_forced_experience_is_shown_in_page_loads_and_views(client: TargetClient) -> None:
+    request = {"prefetch": {"pageLoad": {}, "views": [{"name": "cart"}, {}]}}
+    answer = client.get_offers({"request": request, **FORCE_B})
+    assert answer.page_load.json == {"text": "B"}
+    assert answer.view("cart").json == {"text": "B"}
+
+
+def test_all_forms_of_a_call_can_be_forced(client: TargetClient) -> None:
+    called: List[Any] = []
+    result = client.get_offers({**offers("home"), **FORCE_B, "callback": called.append})
+    assert result.get(LONG / 1000).offer("home").json == {"text": "B"}
+    assert called[0].meta["forced"] == {"Two greetings": "B"}
+    assert client.get_attributes(["flags"], FORCE_B).get_value("flags", "text") == "B"
+    assert client.get_offers(**offers("home"), **FORCE_B).offer("home").json == {"text": "B"}
+
+    async def awaited() -> List[Any]:
+        answer = await client.get_offers_async({**offers("home"), **FORCE_B})
+        attributes = await client.get_attributes_async(["flags"], FORCE_B)
+        return [answer.offer("home").get("text"), attributes.get_value("flags", "text")]
+
+    assert asyncio.run(awaited()) == ["B", "B"]
+
+
+def test_forced_offers_are_not_reported_as_displayed_unless_asked(client: TargetClient, edge: LocalEdge) -> None:
+    request = {"execute": {"mboxes": [{"name": "home"}, {"name": "other"}]}}
+    client.get_offers({"request": request, **FORCE_B})
+    client.flush()
+    assert [(event.location, event.activity) for event in edge.displays] == [("other", "First")]
+
+    client.get_offers({"request": request, **FORCE_B, "force_impressions": True})
+    client.flush()
+    assert [(event.location, event.experience) for event in edge.displays[1:]] == [("home", "B"), ("other", "A")]
+
+
+def test_a_forced_call_with_nothing_to_report_sends_nothing_but_its_own_notifications(
+    client: TargetClient, edge: LocalEdge
+) -> None:
+    before = len(edge.requests)
+    shown = client.get_offers({"request": {"prefetch": {"mboxes": [{"name": "home"}]}}, **FORCE_B}).offer("home")
+    client.get_offers({**offers("home"), **FORCE_B})
+    client.flush()
+    assert len(edge.requests) == before
+    request = {"execute": {"mboxes": [{"name": "home"}]}, "notifications": [shown.display()]}
+    client.get_offers({"request": request, **FORCE_B})
+    client.flush()
+    assert [event.experience for event in edge.displays] == ["B"]
+
+
+def test_the_remote_parts_of_a_forced_call_are_named(client: TargetClient) -> None:
+    request = {"execute": {"mboxes": [{"name": "home"}, {"name": "remote"}]}}
+    answer = client.get_offers({"request": request, **FORCE_B})
+    assert answer.response.status == 206
+    assert answer.meta["remote_mboxes"] == ["remote"]
+
+
+EXPECTED = "expected the name or id of an activity, and of its experience: {'Two greetings': 'B'}"
+
+
+@pytest.mark.parametrize(
+    ("force", "message"),
+    [
+        (
+            {"Two greting": "B"},
+            "unknown activity 'Two greting'; the artifact has 'First' (1), 'Two greetings' (2); "
+            "did you mean 'Two greetings'?",
+        ),
+        ({2: "C"}, "unknown experience 'C'; activity 'Two greetings' (2) has 'A' (0), 'B' (1)"),
+        ({2: -1}, "unknown experience -1; activity 'Two greetings' (2) has 'A' (0), 'B' (1)"),
+        ({"First": True}, f"{EXPECTED}, got True"),
+        ({"": "A"}, f"{EXPECTED}, got ''"),
+        ("B", f"{EXPECTED}, got 'B'"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_an_error_before_the_call_is_queued(
+    client: TargetClient, force: Any, message: str
+) -> None:
+    with pytest.raises(OptionError) as raised:
+        client.get_offers({**offers("home"), "force": force, "callback": pytest.fail})
+    assert str(raised.value) == f"Invalid option 'force': {message}"
+    assert raised.value.option == "force"
+
+
+def test_an_unknown_name_is_an_error_of_a_call_that_waits_for_the_artifact(edge: LocalEdge) -> None:
+    """The artifact arrives only after the call was queued."""
+    released = threading.Event()
+    errors: List[BaseException] = []
+
+    def wait_then_send(request: Any) -> Dict[str, str]:
+        released.wait(LONG / 1000)
+        return {}
+
+    options = {"decisioning_method": "hybrid", "cdn_base_path": "http://" + edge.domain}
+    with client_of(edge, **options, headers=wait_then_send) as client:
+        call = {**offers("home"), "force": {9: 1}, "callback": pytest.fail, "err_callback": errors.append}
+        result = client.get_offers(call)
+        released.set()
+        assert eventually(result.ready)
+    (error,) = errors
+    assert "unknown activity 9" in str(error)
+
+
+def test_only_decisions_on_device_can_be_forced(edge: LocalEdge, client: TargetClient) -> None:
+    problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
+    with client_of(edge) as server_side, pytest.raises(OptionError, match=problem):
+        server_side.get_offers({**offers("home"), **FORCE_B})
+    with pytest.raises(OptionError, match=problem):
+        client.get_offers({**offers("home"), **FORCE_B, "decisioning_method": "server-side"})
+    with pytest.raises(OptionError, match="send_notifications makes no decisions"):
+        client.send_notifications({"request": {"notifications": [{"id": "1"}]}, **FORCE_B})
+
+
+def test_an_empty_option_forces_nothing(client: TargetClient) -> None:
+    assert "forced" not in client.get_offers({**offers("home"), "force": {}}).meta
+
+
+# Artifacts that do not come from activities
+
+
+def artifact(*rules: Any) -> Artifact:
+    return Artifact.compile({"version": "1.0.0", "rules": {"mboxes": {"home": list(rules)}}}, "acmeclient")
+
+
+def test_without_names_and_ids_the_position_of_an_experience_counts() -> None:
+    anonymous = artifact({"activityId": 7.0}, {"activityId": 7}, {"activityId": 8, "meta": 7}, 7)
+    (found,) = find_experiences(anonymous, {7: 1})
+    assert (found.activity, found.experience) == ("7", "1")
+    with pytest.raises(OptionError, match=r"unknown experience 2; activity 7 has 0, 1$"):
+        find_experiences(anonymous, {7: 2})
+
+
+def test_ids_and_names_of_other_types_are_ignored() -> None:
+    meta: Dict[str, Any] = {"activity.name": [], "experience.id": [], "experience.name": {}}
+    (found,) = find_experiences(artifact({"activityId": 7, "meta": meta}), {7: 0})
+    assert (found.activity, found.experience) == ("7", "0")
+
+
+def test_an_id_precedes_a_position() -> None:
+    metas = [{"experience.id": 5, "experience.name": "A"}, {"experience.id": 0, "experience.name": "B"}]
+    rules = artifact(*({"activityId": 7, "meta": meta} for meta in metas))
+    assert [find_experiences(rules, {7: name})[0].experience for name in (5, 0, 1)] == ["A", "B", "B"]
+
+
+def test_a_name_of_two_activities_is_ambiguous() -> None:
+    rules = artifact(*({"activityId": number, "meta": {"activity.name": "Same"}} for number in (7, 8)))
+    with pytest.raises(OptionError, match=r"2 activities have the name 'Same': 'Same' \(7\), 'Same' \(8\); use the id"):
+        find_experiences(rules, {"Same": 0})
+
+
+def test_an_artifact_without_activities_and_one_with_many() -> None:
+    with pytest.raises(OptionError, match="the artifact has no activities"):
+        find_experiences(artifact(), {7: 0})
+    with pytest.raises(OptionError, match=r"18, 19 and 10 more$"):
+        find_experiences(artifact(*({"activityId": number} for number in range(30))), {99: 0})
