@@ -1,0 +1,1 @@
+"""Tests of explanations of on-device decisions."""
