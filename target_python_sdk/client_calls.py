@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
         UncheckedKeywords,
         UncheckedT,
     )
+    from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.notifications import Method
     from target_python_sdk.prepared_call import PreparedCall
     from target_python_sdk.runtime import Runtime
@@ -234,6 +235,27 @@ class ClientCalls:
         if get_offers is None:
             return await self._execute_async(call, AttributesProvider)
         return await self._submit(_attributes_function(get_offers, merged, call), call)
+
+    @overload
+    def explain(self, options: Dict[CallOptionName, UncheckedT], *locations: str) -> Explanation: ...
+    @overload
+    def explain(self, options: Dict[str, UncheckedT], *locations: str) -> Explanation: ...
+    @overload
+    def explain(self, options: CallOptions, *locations: str) -> Explanation: ...
+    def explain(self, options: Options, *locations: str) -> Explanation:
+        """Explain the on-device decision of a call: which rules match, and why the others do not.
+
+        ``locations`` are names of mboxes and views, by default all of the request. Other names are explained as if the
+        request contained them. Nothing is sent and nothing is counted, and the location of an IP address is not looked
+        up. Raises ``OptionError`` for a server-side call, because only the edge knows its reasons, and
+        ``ArtifactNotAvailable`` before the first artifact.
+        """
+        from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it
+
+        call = self._parse_call(options, requires_request=False)
+        runtime = self._processes.get()
+        engine = runtime.on_device_context.engine
+        return explain_call(call, locations, runtime.settings, runtime.artifacts, engine, runtime.location_hint)
 
     def _decide_common_call(
         self, options: Options, mbox_names: Sequence[str] = ()

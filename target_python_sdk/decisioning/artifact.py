@@ -51,7 +51,8 @@ class Artifact(NamedTuple):
     #: Mboxes and views whose rules are all in the artifact and usable.
     decidable_mboxes: FrozenSet[str]
     decidable_views: FrozenSet[str]
-    #: Views with rules that are missing or were skipped.
+    #: Mboxes and views with rules that are missing or were skipped.
+    remote_mboxes: Names
     remote_views: Names
     mboxes: LocationRules
     views: LocationRules
@@ -98,6 +99,7 @@ class Artifact(NamedTuple):
             tokens,
             mboxes.known_names(_names(document, "localMboxes") - remote_mboxes),
             views.known_names(_names(document, "localViews") - remote_views),
+            remote_mboxes,
             remote_views,
             mboxes,
             views,

@@ -154,7 +154,7 @@ def _not_decidable(names: List[str], decidable: AbstractSet[str]) -> List[str]:
 def decide(artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> Decision:
     """Decide a request. Raises ``DeadlineExceeded``."""
     request = decision_request.request
-    builder = _DecisionBuilder(artifact, decision_request, context)
+    builder = DecisionBuilder(artifact, decision_request, context)
     execute, prefetch = request.execute, request.prefetch
     response = DeliveryResponse(
         status=PARTIAL if decision_request.remote else COMPLETE,
@@ -172,7 +172,7 @@ def _copy_ids(identity: VisitorId) -> VisitorId:
     return copy
 
 
-class _DecisionBuilder:
+class DecisionBuilder:
     """Builds the response to one request."""
 
     def __init__(self, artifact: Artifact, decision_request: DecisionRequest, context: EngineContext) -> None:

@@ -70,7 +70,6 @@ class CompiledRule:
     """
 
     __slots__ = (
-        "_position",
         "_source",
         "activity",
         "condition",
@@ -79,6 +78,7 @@ class CompiledRule:
         "meta",
         "metrics",
         "options",
+        "position",
         "property_tokens",
         "tokens",
     )
@@ -90,13 +90,15 @@ class CompiledRule:
     metrics: Sequence[Mapping[str, Any]]
     #: The options of the offer.
     options: Tuple[RuleOption, ...]
+    #: Where the rule starts in the text of the artifact.
+    position: int
     #: Returns the response tokens that do not depend on the visitor, in a new dict.
     tokens: Callable[[], Dict[str, Any]]
 
     def __init__(
         self, document: Mapping[str, Any], activity: BucketedActivity, source: "RuleSource", position: int
     ) -> None:
-        self._source, self._position = source, position
+        self._source, self.position = source, position
         self.activity = activity
         self.key = _key(document, activity)
         self.property_tokens = _property_tokens(document)
@@ -130,7 +132,7 @@ class CompiledRule:
     @property
     def document(self) -> Dict[str, Any]:
         """The rule as in the artifact, in a new dict."""
-        rule: Dict[str, Any] = self._source.reader(self._position).value()
+        rule: Dict[str, Any] = self._source.reader(self.position).value()
         return rule
 
     @property

@@ -151,15 +151,19 @@ def check_notifications(request: DeliveryRequest) -> None:
 
 def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     """Return the argument ``mbox_names`` of ``get_attributes`` as a list of text."""
-    expected = "a list of mbox names"
-    if not isinstance(mbox_names, Iterable) or isinstance(mbox_names, (str, bytes, Mapping)):
-        raise _invalid_argument("mbox_names", expected, mbox_names)
-    names = [plain(name) for name in mbox_names]
-    for position, name in enumerate(names):
+    return parse_names(mbox_names, "mbox_names", "a list of mbox names")
+
+
+def parse_names(names: Iterable[str], argument: str, expected: str) -> List[str]:
+    """Return the names of mboxes or views in ``argument`` as a list of text. Raises ``OptionError``."""
+    if not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping)):
+        raise _invalid_argument(argument, expected, names)
+    parsed = [plain(name) for name in names]
+    for position, name in enumerate(parsed):
         if not isinstance(name, str) or not name:
             problem = f"item {position} is {'an empty string' if name == '' else shown(name)}"
-            raise _invalid_argument("mbox_names", expected, problem=problem)
-    return names
+            raise _invalid_argument(argument, expected, problem=problem)
+    return parsed
 
 
 def _invalid_request(request: Given, options: Mapping[str, Any]) -> OptionError:

@@ -213,7 +213,7 @@ def _with_ranges(parts: List[Json]) -> List[Json]:
 def clauses(condition: Json) -> List[Json]:
     """Return the conditions that must all hold for ``condition`` to hold. Two bounds of a variable are one clause."""
     connective, parts = split(condition)
-    return parts if connective == "and" else [condition]
+    return [condition] if connective == "or" else parts
 
 
 def split_share(condition: Json) -> Split:
@@ -230,9 +230,9 @@ def split_share(condition: Json) -> Split:
             allocation.append(clause)
             for bound in bounds:
                 if bound is not None and bound.operator in (">", ">="):
-                    lower = min(max(lower, bound.constant), 100.0)
+                    lower = float(min(max(lower, bound.constant), 100))
                 elif bound is not None:
-                    upper = max(min(upper, bound.constant), 0.0)
+                    upper = float(max(min(upper, bound.constant), 0))
         elif constant_truth(clause) is not True:
             audience.append(clause)
     share = Share(lower, upper) if allocation else None

@@ -16,8 +16,8 @@ LAYERS = {
     "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API
     "target_python_sdk.version": 1,  # one constant, sent with requests; it imports nothing
     "target_python_sdk.decisioning": 2,
-    "target_python_sdk.explain": 2,
     "target_python_sdk.delivery": 3,
+    "target_python_sdk.explain": 3,
     "target_python_sdk.artifact": 3,
     "target_python_sdk": 4,
     "target_python_sdk.integrations": 5,

@@ -31,6 +31,7 @@ COMMAND = "python -m tests.project.test_public_api"
 PUBLIC = (
     "target_python_sdk",
     "target_python_sdk.errors",
+    "target_python_sdk.explain",
     "target_python_sdk.integrations.celery",
     "target_python_sdk.integrations.wsgi",
     "target_python_sdk.local_edge",

@@ -1,0 +1,201 @@
+"""The explanation of a decision: a value that can be read by people (``str``) and by programs (``to_dict``)."""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+from target_python_sdk.explain.structure import Share
+from target_python_sdk.explain.values import name_text, value_text
+from target_tools.rules.javascript import Value
+
+#: The maximum number of rules of a location that ``str`` shows.
+MAX_RULES = 40
+#: The maximum number of characters of a clause that ``str`` shows, and the width up to which values are aligned.
+_MAX_CLAUSE, _MAX_WIDTH = 300, 60
+
+
+class Seen(NamedTuple):
+    """A variable that a clause reads, and its value for this visitor."""
+
+    name: str
+    #: None if the variable is missing.
+    value: Value
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{name_text(self.name)} is missing"
+        return f"{name_text(self.name)} = {value_text(self.value, self.name)}"
+
+    def __repr__(self) -> str:
+        return f"Seen({self.name!r}, ...)"  # the value may be personal
+
+
+class Clause(NamedTuple):
+    """One clause of an audience. All clauses must hold."""
+
+    held: bool
+    #: The clause in words.
+    text: str
+    #: The variables that it reads.
+    seen: Tuple[Seen, ...] = ()
+    #: How ``parts`` are joined: "or", "and", or "" if there are none.
+    join: str = ""
+    parts: Tuple["Clause", ...] = ()
+    #: The reason why it could not be evaluated; empty if it could.
+    problem: str = ""
+
+
+class RuleExplanation(NamedTuple):
+    """Why a rule of a location decided, or why it did not. A rule is one experience of an activity."""
+
+    activity_id: Union[int, str]
+    #: The name of the activity; empty if the artifact does not contain it.
+    activity: str
+    experience_id: Union[int, str, None]
+    #: The name of the experience, or its id.
+    experience: str
+    #: The position among the rules of the location, from 1. The first rule that matches decides.
+    priority: int
+    #: The visitor's number in the activity, from 0 to 99.99.
+    bucket: float
+    #: The buckets that get the experience; None if it does not depend on the bucket.
+    share: Optional[Share]
+    #: Whether the bucket is in the share. True if there is none.
+    in_share: bool
+    #: The audience. Empty for all visitors.
+    clauses: Tuple[Clause, ...]
+    #: The properties that the rule is limited to. Empty for all properties.
+    property_tokens: Tuple[str, ...]
+    #: Whether the request's property is one of them, or there are none.
+    in_property: bool
+    #: Whether the visitor matches the rule, whether or not an earlier rule has decided.
+    matches: bool
+    #: Whether the visitor gets its experience.
+    chosen: bool
+    #: Whether the experience has content. Without content, the page keeps its default content.
+    has_offer: bool
+    #: The reason in words.
+    reason: str
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.activity_title}: {self.reason}", *(f"  {line}" for line in self._clause_lines())])
+
+    @property
+    def activity_title(self) -> str:
+        """The id and the name of the activity: ``activity 1112 "Two greetings"``."""
+        name = f' "{name_text(self.activity)}"' if self.activity else ""
+        return f"activity {name_text(str(self.activity_id))}{name}"
+
+    @property
+    def experience_title(self) -> str:
+        """The experience with its share: ``B (50 to 100)``."""
+        name = name_text(self.experience)
+        return name if self.share is None else f"{name} ({self.share})"
+
+    def _clause_lines(self) -> List[str]:
+        """Return the lines about the audience; none if the property or the bucket has excluded the visitor."""
+        if not (self.in_property and self.in_share):
+            return []
+        rows = [row for clause in self.clauses for row in _rows(clause, "")]
+        width = max([len(text) for text, value in rows if value and len(text) <= _MAX_WIDTH], default=0)
+        return [f"{text:{width}}    {value}" if value else text for text, value in rows]
+
+
+def _rows(clause: Clause, indent: str) -> Iterator[Tuple[str, str]]:
+    """Yield, for each line about a clause, its text and the values."""
+    words = clause.text if len(clause.text) <= _MAX_CLAUSE else clause.text[: _MAX_CLAUSE - 1] + "…"
+    if clause.parts:
+        words = "any of:" if clause.join == "or" else "all of:"
+    values = "" if clause.parts else ", ".join(map(str, clause.seen))
+    if clause.problem:
+        values = f"cannot be evaluated: {clause.problem}"
+    elif clause.held and words == values.replace(" = ", " is ", 1):
+        values = ""  # it only repeats the clause
+    yield f"{indent}{'yes' if clause.held else 'NO '}  {words}", values
+    for part in clause.parts:
+        yield from _rows(part, indent + "     ")
+
+
+class LocationExplanation(NamedTuple):
+    """Why a location of a request gets an offer, or none."""
+
+    name: str
+    #: ``mbox``, ``view`` or ``page load``.
+    kind: str
+    #: ``execute`` or ``prefetch``.
+    mode: str
+    #: Whether the artifact contains the location, with rules or as a remote one.
+    is_known: bool
+    #: Whether only the edge can decide it completely.
+    is_remote: bool
+    #: The rules in order of priority.
+    rules: Tuple[RuleExplanation, ...]
+    #: The result and the reason for it in words.
+    reason: str
+    #: The rules that cannot be used, each with the reason.
+    problems: Tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> List[RuleExplanation]:
+        """The rules whose experiences the visitor gets. Page loads and views can have several."""
+        return [rule for rule in self.rules if rule.chosen]
+
+    @property
+    def title(self) -> str:
+        """The name, and the kind unless it is an mbox."""
+        return name_text(self.name) if self.kind == "mbox" else f"{self.kind} {name_text(self.name)}"
+
+    def _lines(self, visitor: str) -> Iterator[str]:
+        """Yield the lines of the text about this location."""
+        yield f"{self.title} for {name_text(visitor)}: {self.reason}"
+        yield from (f"  {problem}" for problem in self.problems)
+        blocks = list(self._blocks())
+        shown = [block for number, block in enumerate(blocks) if number < MAX_RULES or block.chosen]
+        for block in shown:
+            yield from (f"  {line}" for line in str(block).split("\n"))
+        if len(blocks) > len(shown):
+            yield f"  {len(blocks) - len(shown)} more are not shown"
+
+    def _blocks(self) -> Iterator[RuleExplanation]:
+        """Yield the rules to show: those whose share contains the bucket, and one of each other activity."""
+        in_share = {rule.activity_id for rule in self.rules if rule.in_share}
+        for rule in self.rules:
+            if rule.in_share:
+                yield rule
+            elif rule.activity_id not in in_share:
+                in_share.add(rule.activity_id)
+                yield rule
+
+
+class Explanation(NamedTuple):
+    """Why a visitor gets the offers of a request. ``str`` returns the text, and ``to_dict`` JSON."""
+
+    #: The id that determines the visitor's buckets.
+    visitor: str
+    locations: Tuple[LocationExplanation, ...]
+    #: What the answer to a real call would depend on, besides the artifact.
+    notes: Tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> List[RuleExplanation]:
+        """The rules of all locations."""
+        return [rule for location in self.locations for rule in location.rules]
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return the explanation as JSON."""
+        value: Dict[str, Any] = _as_json(self)
+        return value
+
+    def __str__(self) -> str:
+        lines = [line for location in self.locations for line in location._lines(self.visitor)]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {', '.join(location.title for location in self.locations)}>"  # without the visitor
+
+
+def _as_json(value: Any) -> Any:
+    """Return named tuples as objects, other tuples as arrays, and everything else unchanged."""
+    if not isinstance(value, tuple):
+        return value
+    if hasattr(value, "_asdict"):
+        return {name: _as_json(item) for name, item in value._asdict().items()}
+    return [_as_json(item) for item in value]

@@ -1,0 +1,359 @@
+"""Explanations of calls: their text, their parts, and what they leave alone."""
+
+import json
+
+import pytest
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.errors import ArtifactNotAvailable, ClientClosed, OptionError
+from target_python_sdk.explain import Clause, Explanation, Seen
+from target_python_sdk.explain.calls import explain_with_artifact
+from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.types import DeliveryRequest
+from tests.conformance.builders import CHROME, artifact, client_of, decide, parameter, rule, share
+from tests.support import ANSWER_BYTES, run_python
+
+BROWSER = {"==": [{"var": "user.browserType"}, "chrome"]}
+GOLD = parameter("member", "gold")
+
+
+def experience(name, condition, activity=1112, title="Two greetings", **more):
+    """Return the rule of an experience with names."""
+    made = rule(name, condition, activity, "hero", ord(name) - ord("A"), **more)
+    made["meta"].update({"activity.name": title, "experience.name": name})
+    return made
+
+
+def two_greetings(audience):
+    """Return the rules of an activity with two equal shares."""
+    return [experience("A", {"and": [share(0, 50), audience]}), experience("B", {"and": [share(50, 100), audience]})]
+
+
+def request(visitor="visitor-3.35_0", mode="execute", mboxes=("hero",), **more):
+    """Return a request of a Chrome whose mboxes have the parameter ``member``."""
+    boxes = [{"name": name, "index": index, "parameters": {"member": "silver"}} for index, name in enumerate(mboxes)]
+    parts = {**({"mboxes": boxes} if boxes else {}), **more.pop("parts", {})}
+    context = {"channel": "web", "userAgent": CHROME, **more.pop("context", {})}
+    return {"id": {"tntId": visitor}, "context": context, mode: parts, **more}
+
+
+def explain(document, *locations, **changes):
+    """Return the explanation of a call with ``document``. ``changes`` are those of ``request``."""
+    compiled = Artifact.compile(document, "acmeclient")
+    return explain_with_artifact(compiled, "acmeclient", {"request": request(**changes)}, locations)
+
+
+def lines(document, *locations, **changes):
+    """Return the text of an explanation as lines."""
+    return str(explain(document, *locations, **changes)).split("\n")
+
+
+# The text
+
+
+def test_the_text_shows_the_clause_that_does_not_hold_with_the_value_seen():
+    assert lines(artifact(hero=two_greetings({"and": [BROWSER, GOLD]}))) == [
+        "hero for visitor-3: no offer",
+        '  activity 1112 "Two greetings": bucket 96.19 is in B (50 to 100), whose audience does not match',
+        "    yes  user.browserType is 'chrome'",
+        "    NO   mbox.member is 'gold'    mbox.member = 'silver'",
+    ]
+
+
+def test_the_text_shows_the_winner_and_the_rules_that_came_too_late():
+    document = artifact(
+        hero=[*two_greetings(BROWSER), experience("C", True, 7, "Later"), experience("D", True, 1112, "Two greetings")]
+    )
+    assert lines(document) == [
+        'hero for visitor-3: B of activity 1112 "Two greetings"',
+        '  activity 1112 "Two greetings": bucket 96.19 is in B (50 to 100), whose audience matches',
+        "    yes  user.browserType is 'chrome'",
+        '  activity 7 "Later": C is for all visitors, but activity 1112 "Two greetings" comes first',
+        '  activity 1112 "Two greetings": D is for all visitors, but B of the same activity comes first',
+    ]
+
+
+def test_the_text_names_the_shares_that_do_not_contain_the_bucket():
+    document = artifact(hero=[experience("A", share(0, 20)), experience("B", share(20, 40.5))])
+    assert lines(document)[1:] == [
+        '  activity 1112 "Two greetings": bucket 96.19 is in no share (A (0 to 20), B (20 to 40.5))'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("token", "own"), [(None, "has none"), ({"token": "other"}, "names other")], ids=["no property", "another property"]
+)
+def test_the_text_names_the_property_of_a_rule(token, own):
+    document = artifact(hero=[experience("A", True, propertyTokens=["p", "a"])])
+    assert lines(document, property=token)[1:] == [
+        f'  activity 1112 "Two greetings": A is limited to the property a, p, and the request {own}'
+    ]
+    assert "A is for all visitors" in str(explain(document, property={"token": "p"}))
+
+
+def test_the_parts_of_an_or_are_below_it():
+    audience = {"or": [GOLD, {"and": [{"in": ["/shoes", {"var": "page.path"}]}, {"var": "geo.city"}]}]}
+    assert lines(artifact(hero=[experience("A", audience)]))[1:] == [
+        '  activity 1112 "Two greetings": the audience of A does not match',
+        "    NO   any of:",
+        "         NO   mbox.member is 'gold'               mbox.member = 'silver'",
+        "         NO   all of:",
+        "              NO   page.path contains '/shoes'    page.path = ''",
+        "              NO   geo.city is set                geo.city is missing",
+    ]
+
+
+def test_a_value_that_only_repeats_the_clause_is_not_shown():
+    audience = {"and": [BROWSER, {"in": ["il", {"var": "mbox.member"}]}]}
+    (found,) = explain(artifact(hero=[experience("A", audience)])).rules
+    assert str(found).split("\n")[1:] == [
+        "  yes  user.browserType is 'chrome'",
+        "  yes  mbox.member contains 'il'    mbox.member = 'silver'",
+    ]
+
+
+def test_default_content_is_named():
+    plain = experience("A", True, consequence={"options": [{"type": None, "content": None}]})
+    assert lines(artifact(hero=[plain]))[0] == 'hero for visitor-3: default content, A of activity 1112 "Two greetings"'
+
+
+def test_unknown_remote_and_empty_locations_say_so():
+    document = artifact(hero=[], changes={"remoteMboxes": ["remote"], "remoteViews": ["cart"]}, views={"home": []})
+    assert lines(document, "hero", "remote", "other", "cart", "home") == [
+        "hero for visitor-3: no offer; it has no activities",
+        "remote for visitor-3: no offer, as far as the artifact goes; it is remote: only the edge can decide all of it",
+        "other for visitor-3: no offer; the artifact does not contain this mbox, so only the edge can decide it",
+        "view cart for visitor-3: no offer, as far as the artifact goes; it is remote: "
+        "only the edge can decide all of it",
+        "view home for visitor-3: no offer; it has no activities",
+    ]
+
+
+def test_a_rule_that_cannot_be_used_is_named():
+    document = artifact(hero=[experience("A", {"no such operator": []}), experience("B", True)])
+    assert lines(document) == [
+        'hero for visitor-3: B of activity 1112 "Two greetings", as far as the artifact goes; it is remote: '
+        "only the edge can decide all of it",
+        "  rule 0 of hero: a rule has an unknown operator: no such operator",
+        '  activity 1112 "Two greetings": B is for all visitors',
+    ]
+
+
+def test_a_rule_that_takes_too_many_steps_is_explained():
+    loop = {"reduce": [{"var": "mbox.list"}, {"cat": [{"var": "accumulator"}, {"var": "accumulator"}]}, "x"]}
+    document = artifact(hero=[experience("A", {"==": [loop, "y"]})])
+    compiled = Artifact.compile(document, "acmeclient")
+    asked = request()
+    asked["execute"]["mboxes"][0]["parameters"] = {"list": list(range(40))}
+    (found,) = explain_with_artifact(compiled, "acmeclient", {"request": asked}).rules
+    assert not found.matches
+    assert [clause.problem for clause in found.clauses] == ["the evaluation of a rule takes more than 100000 steps"]
+    assert "cannot be evaluated: the evaluation of a rule" in str(found)
+
+
+def test_a_list_as_the_result_of_a_condition_counts_as_true():
+    """An empty array is true in JavaScript, but false for JSON-logic's operators."""
+    document = artifact(hero=[experience("A", {"and": [{"merge": []}, True]})])
+    (found,) = explain(document).rules
+    assert found.chosen
+    assert [clause.held for clause in found.clauses] == [True]
+
+
+def test_the_text_is_safe_for_a_terminal_and_limited():
+    title = "\x1b[2J\u202e" + "x" * 500
+    audience = {"and": [parameter("member", "\x1b]0;title\x07"), {"==": [{"var": "mbox.\ud800\n"}, "y" * 5000]}]}
+    text = str(explain(artifact(hero=[experience("A", audience, title=title)]), visitor="visitor\r\x1b"))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert max(map(len, text.split("\n"))) < 500
+
+
+def test_long_lists_of_rules_are_cut_off():
+    rules = [experience("A", GOLD, number) for number in range(60)] + [experience("B", True, 60)]
+    text = lines(artifact(hero=rules))
+    assert sum("audience of A does not match" in line for line in text) == 40
+    assert "B is for all visitors" in text[-2]
+    assert text[-1] == "  20 more are not shown"
+
+
+# The parts
+
+
+def test_the_parts_have_types():
+    why = explain(artifact(hero=two_greetings({"and": [BROWSER, GOLD]})))
+    first, second = why.rules
+    assert (first.in_share, first.matches, first.priority, first.bucket) == (False, False, 1, 96.19)
+    assert (second.activity_id, second.activity, second.experience_id, second.experience) == (
+        1112, "Two greetings", 1, "B",
+    )  # fmt: skip
+    assert second.share == (50, 100)
+    assert second.clauses == (
+        Clause(True, "user.browserType is 'chrome'", (Seen("user.browserType", "chrome"),)),
+        Clause(False, "mbox.member is 'gold'", (Seen("mbox.member", "silver"),)),
+    )
+    assert not why.locations[0].chosen
+
+
+def test_the_dict_is_json():
+    why = explain(artifact(hero=[experience("A", {"or": [BROWSER, {"var": "user"}, {"var": "mbox"}]})]))
+    made = json.loads(json.dumps(why.to_dict()))
+    (location,) = made["locations"]
+    assert (made["visitor"], location["name"], location["kind"], location["is_remote"]) == (
+        "visitor-3", "hero", "mbox", False,
+    )  # fmt: skip
+    (clause,) = location["rules"][0]["clauses"]
+    assert clause["join"] == "or"
+    assert [part["held"] for part in clause["parts"]] == [True, True, True]
+    assert clause["parts"][1]["seen"][0]["value"]["browserType"] == "chrome"
+
+
+def test_the_repr_shows_no_personal_data():
+    why = explain(artifact(hero=two_greetings(GOLD)))
+    assert repr(why) == "<Explanation of hero>"
+    assert "silver" not in repr(why.rules)
+
+
+def test_conditions_of_places_are_compared_like_the_decision():
+    audience = {"==": [{"var": "geo.city"}, "SANFRANCISCO"]}
+    document = artifact(hero=[experience("A", audience)])
+    (found,) = explain(document, context={"geo": {"city": "San Francisco"}}).rules
+    assert found.clauses == (Clause(True, "geo.city is 'SANFRANCISCO'", (Seen("geo.city", "San Francisco"),)),)
+
+
+# Locations
+
+
+def test_page_loads_and_views_can_have_several_experiences():
+    rules = [rule("A", BROWSER, 1), rule("B", True, 1), rule("C", True, 2)]
+    document = artifact(**{"target-global-mbox": rules}, views={"home": rules})
+    why = explain(document, mode="prefetch", mboxes=(), parts={"pageLoad": {}, "views": [{}, {"name": "home"}]})
+    assert [(location.title, [each.experience for each in location.chosen]) for location in why.locations] == [
+        ("view home", ["0", "0"]), ("view home", []), ("page load target-global-mbox", ["0", "0"]),
+    ]  # fmt: skip
+    assert "B" not in why.rules[1].reason
+    assert why.rules[1].reason == '0 is for all visitors, but 0 of the same activity comes first'
+    assert why.rules[3].reason == "the audience of 0 matches, but the activity was decided before"
+
+
+def test_only_the_named_locations_are_explained_and_each_once():
+    document = artifact(hero=[experience("A", True)], other=[experience("B", True)], views={"cart": []})
+    why = explain(document, "other", "hero", "other", mboxes=["first", "hero"])
+    assert [location.name for location in why.locations] == ["hero", "other"]
+    views = explain(document, "cart", "target-global-mbox", mode="prefetch", parts={"views": [{}], "pageLoad": {}})
+    assert [location.title for location in views.locations] == ["view cart", "page load target-global-mbox"]
+
+
+@pytest.mark.parametrize(
+    ("locations", "problem"),
+    [
+        ([5], "item 0 is 5"),
+        (["hero", ""], "item 1 is an empty string"),
+        ([["hero"]], "item 0 is a list of 1 item"),
+        ([None], "item 0 is None"),
+    ],
+)
+def test_an_invalid_location_is_named(locations, problem):
+    with pytest.raises(OptionError) as raised:
+        explain(artifact(), *locations)
+    assert str(raised.value) == f"Invalid argument 'locations': {problem}"
+    assert raised.value.option == "locations"
+
+
+@pytest.mark.parametrize("options", [None, {}, {"request": {"id": {"tntId": "a"}}}])
+def test_a_request_for_nothing_is_an_error_unless_locations_are_named(options):
+    compiled = Artifact.compile(artifact(hero=two_greetings(GOLD)), "acmeclient")
+    with pytest.raises(OptionError, match="it asks for nothing"):
+        explain_with_artifact(compiled, "acmeclient", options)
+    assert len(explain_with_artifact(compiled, "acmeclient", options, ["hero"]).rules) == 2
+
+
+# Notes
+
+
+def test_a_new_visitor_is_noted():
+    document = artifact(hero=two_greetings(GOLD))
+    compiled = Artifact.compile(document, "acmeclient")
+    assert explain(document).notes == ()
+    new = explain_with_artifact(compiled, "acmeclient", {"request": request(visitor=None)})
+    assert new.notes == ("the request has no visitor id, so this is the decision for a new visitor with a new id",)
+    known = explain_with_artifact(
+        compiled, "acmeclient", {"request": request(visitor=None), "target_cookie": "PC#visitor-3.35_0#9999999999"}
+    )
+    assert (known.visitor, known.notes) == ("visitor-3", ())
+
+
+def test_an_address_that_is_not_looked_up_is_noted():
+    context = {"geo": {"ipAddress": "203.0.113.7"}}
+    text = "a call would look up the location of the IP address; here it is unknown"
+    assert explain(artifact(hero=[]), context=context).notes == (text,)
+    assert explain(artifact(hero=[], changes={"geoTargetingEnabled": False}), context=context).notes == ()
+
+
+def test_parts_for_the_edge_are_noted():
+    document = artifact(hero=[])
+    preview = {"qaMode": {"token": "t"}, "preview": {"token": "t"}}
+    assert explain(document, **preview).notes == ("decisions on-device ignore qa_mode, preview",)
+    with client_of(document, decisioning_method="hybrid") as client:
+        why = client.explain({"request": request(mboxes=["hero", "unknown"], **preview)})
+        assert why.notes == ("the edge decides this hybrid call, because of unknown, qa_mode, preview",)
+        assert client.explain({"request": request()}).notes == ()
+
+
+# With a client
+
+
+@pytest.mark.server
+def test_an_explanation_sends_nothing_and_counts_nothing():
+    document = artifact(hero=[experience("A", {"!": {"var": "geo.city"}})])
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(document, server.domain) as client:
+        asked = request(context={"geo": {"ipAddress": "203.0.113.7"}}, trace={"authorizationToken": "t"})
+        before = client.stats()
+        why = client.explain({"request": DeliveryRequest.from_dict(asked)}, "hero")
+        assert [rule.chosen for rule in why.rules] == [True]
+        assert client.flush(10000)
+        assert client.stats() == before
+        assert (server.connections, before["calls"]) == (0, 0)
+
+
+def test_the_explanation_takes_the_options_of_a_call():
+    with client_of(artifact(hero=two_greetings(GOLD)), property_token="p") as client:
+        cookie = "PC#visitor-3.35_0#9999999999"
+        why = client.explain({"request": request(visitor=None), "target_cookie": cookie}, "hero")
+        assert isinstance(why, Explanation)
+        assert why.rules[1].clauses[0].held is False
+        mine = decide(client, request(visitor=None), target_cookie=cookie)
+        assert mine.response.id.tnt_id == "visitor-3.35_0"
+
+
+def test_a_server_side_call_cannot_be_explained():
+    document = artifact(hero=[])
+    with client_of(document) as client, pytest.raises(OptionError) as raised:
+        client.explain({"request": request(), "decisioning_method": "server-side"})
+    assert raised.value.option == "decisioning_method"
+    assert "only the edge knows why it decides" in str(raised.value)
+    assert "trace=Trace(authorization_token=...)" in str(raised.value)
+
+
+@pytest.mark.server
+def test_without_an_artifact_there_is_nothing_to_explain():
+    with client_of(None, maximum_wait_ready=2000) as client:
+        with pytest.raises(ArtifactNotAvailable) as raised:
+            client.explain({"request": request()})
+        assert raised.value.__cause__ is not None
+    with pytest.raises(ClientClosed):
+        client.explain({"request": request()})
+
+
+@pytest.mark.process
+def test_the_modules_of_explanations_are_imported_by_the_first_explanation_only():
+    code = (
+        "import sys\n"
+        "from tests.conformance.builders import artifact, client_of, decide, halves, wanted\n"
+        "loaded = lambda: any(name.startswith('target_python_sdk.explain') for name in sys.modules)\n"
+        "with client_of(artifact(home=halves())) as client:\n"
+        "    decide(client)\n"
+        "    assert not loaded()\n"
+        "    client.explain({'request': wanted()})\n"
+        "    assert loaded()\n"
+    )
+    done = run_python("-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
