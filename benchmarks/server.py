@@ -1,9 +1,9 @@
 """A server that sends the same answer to every request, in a separate process.
 
 ``python -m benchmarks.server '{"certificate": PATH}'`` listens on a port of 127.0.0.1 without
-TLS and, if it has a certificate, on another with TLS. Its first line names the ports. It ends
-when its stdin is closed. It answers any question with a report of the requests so far.
-``"delay": SECONDS`` delays every answer.
+TLS and, if it has a certificate, on another with TLS. Its first line names the ports. For
+each line on its stdin, it prints a report of the requests so far. It ends when its stdin is
+closed. ``"delay": SECONDS`` delays every HTTP response.
 
 It uses a selector and non-blocking sockets, because asyncio, especially with TLS, would
 take a third of the measured time.
@@ -28,7 +28,7 @@ from benchmarks.workload import ANSWER
 LIFETIME = 900.0
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def request_size(data: bytes) -> Optional[int]:
@@ -113,7 +113,7 @@ class Edge:
                     unread = self._answer(connection, unread + data if unread else data)
                     if not isinstance(connection, ssl.SSLSocket):
                         return
-            except _LATER:
+            except _WOULD_BLOCK:
                 return
             except OSError:
                 pass  # reset, or the client rejects the certificate

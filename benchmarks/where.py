@@ -64,7 +64,7 @@ def _show(stats: pstats.Stats, calls: int) -> None:
         own[module] += own_seconds
         made[module] += times
     total = sum(own.values())
-    print("module                                       share  functions per call")
+    print("module                                       share  function calls per SDK call")
     for module, seconds in own.most_common(24):
         print(f"{module:<42} {seconds / total:>7.1%} {made[module] / calls:>11.1f}")
 

@@ -60,9 +60,9 @@ def old_sdk_call(settings: Message) -> Call:
 
 
 def _bundle_with(authority: Path) -> str:
-    usual = Path(importlib.import_module("certifi").where())
+    certifi_bundle = Path(importlib.import_module("certifi").where())
     bundle = authority.with_name("bundle.pem")
-    bundle.write_bytes(usual.read_bytes() + b"\n" + authority.read_bytes())
+    bundle.write_bytes(certifi_bundle.read_bytes() + b"\n" + authority.read_bytes())
     return str(bundle)
 
 
@@ -79,7 +79,7 @@ def sdk_of(kind: str) -> Any:
 
 
 def client_for(settings: Message, **more: Any) -> Any:
-    """Return a client of the release and for the server in the settings."""
+    """Return a client of the SDK that ``settings["kind"]`` selects, for the server at ``settings["address"]``."""
     options: Dict[str, Any] = {
         "client": CLIENT,
         "organization_id": ORGANIZATION,

@@ -160,7 +160,8 @@ def main() -> int:
     """Check the parts, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(description="Count phrases that are not plain English.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="default: each part that has a limit")
-    parser.add_argument("--list", action="store_true", help="print all hits, not only those above a limit")
+    list_help = "print the hits of all parts, not only of those above their limit"
+    parser.add_argument("--list", action="store_true", help=list_help)
     given = parser.parse_args()
     limits, kinds = read_settings()
     failed = False

@@ -1,4 +1,4 @@
-"""The runtime of an initialized engine: the runtime of an on-device client, one per process.
+"""Runs an initialized engine on the runtime of an on-device client, which exists once per process.
 
 Unlike a client, it sends nothing to the edge. It passes notifications to the application.
 """
@@ -151,7 +151,7 @@ def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     options = {name: getattr(config, name, None) for name in ClientSettings._fields}
     del options["telemetry_enabled"]  # read from the configuration for each decision
     max_wait = config.maximum_wait_ready
-    if isinstance(max_wait, (int, float)) and max_wait < 0:  # 1.1.0's default
+    if isinstance(max_wait, (int, float)) and max_wait < 0:  # such as 1.1.0's DEFAULT_MAXIMUM_WAIT_READY (-1)
         max_wait = None
     options["decisioning_method"] = DecisioningMethod.ON_DEVICE
     options["polling_interval"] = _milliseconds("polling_interval", config.polling_interval)

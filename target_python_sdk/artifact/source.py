@@ -301,7 +301,7 @@ class ArtifactSource:
         return self._delay()
 
     def _delay(self) -> Optional[float]:
-        """Return the seconds until the next iteration after a success, or None if there is none."""
+        """Return the regular delay until the next iteration, with jitter, or None if there is no next one."""
         if self._needs_no_download():
             return None
         return (self.interval or MIN_POLLING_INTERVAL) * self._uniform(1 - JITTER, 1 + JITTER)
@@ -335,7 +335,7 @@ class ArtifactSource:
             parent = grandparent
 
     def _run_ready_callbacks(self) -> None:
-        """Call each callback of ``on_ready`` once, although several threads may do this at the same time."""
+        """Call each callback of ``on_ready`` once, even if several threads do this at the same time."""
         while True:
             try:
                 callback = self._ready_callbacks.popleft()

@@ -72,8 +72,9 @@ from target_tools.uuids import UuidGenerator
 COMPLETE, PARTIAL = 200, 206
 
 MboxT = TypeVar("MboxT", bound=MboxResponse)
-#: The number of rules between two checks of the time, if their data is short. Loops and long rules check it as well.
-_CHECKED_RULES = 16
+#: Number of rules evaluated between two checks of the deadline. Loop operators, long rules and long values cause
+#: additional checks.
+_RULES_PER_TIME_CHECK = 16
 #: The data that the conditions of a location read, and its trace if the request asks for traces.
 _Location = Tuple[LocationContext, Optional[LocationTrace]]
 
@@ -217,7 +218,7 @@ class DecisionBuilder:
 
     def _first_match(self, rules: Sequence[CompiledRule], location: _Location) -> List[CompiledRule]:
         """Return a list with the first rule that matches, or an empty list. ``rules`` are in order of priority."""
-        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
+        for rule in rules if len(rules) <= _RULES_PER_TIME_CHECK else self._in_time(rules):
             if self._matches(rule, location):
                 return [rule]
         return []
@@ -225,7 +226,7 @@ class DecisionBuilder:
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
         """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
         matches = []
-        for rule in rules if len(rules) <= _CHECKED_RULES else self._in_time(rules):
+        for rule in rules if len(rules) <= _RULES_PER_TIME_CHECK else self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
                 decided.add(rule.key)
                 matches.append(rule)
@@ -236,10 +237,10 @@ class DecisionBuilder:
         return chain.from_iterable(self._parts(rules))
 
     def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
-        for start in range(0, len(rules), _CHECKED_RULES):
+        for start in range(0, len(rules), _RULES_PER_TIME_CHECK):
             if start:  # the time was checked at the beginning
                 self._request_context.check_time()
-            yield rules[start : start + _CHECKED_RULES]
+            yield rules[start : start + _RULES_PER_TIME_CHECK]
 
     def _matches(self, rule: CompiledRule, location: _Location) -> bool:
         if rule.property_tokens is not None and self._property not in rule.property_tokens:

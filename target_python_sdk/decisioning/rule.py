@@ -31,12 +31,12 @@ from target_tools.typing_compat import Json
 #: The response token of every on-device decision.
 ON_DEVICE_TOKENS = {"activity.decisioningMethod": "on-device"}
 
-#: The types of objects. ``isinstance`` is slow for abstract classes, so dict is first.
+#: The types of JSON objects. ``isinstance`` is slow for abstract classes, so dict is first.
 _OBJECT = (dict, Mapping)
 
-#: The attributes of a rule that are read when the first of them is needed.
-_OFFER = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
-#: The maximum number of names whose objects all rules share.
+#: Attributes of a rule that are parsed together, on first access to any of them.
+_LAZY_ATTRIBUTES = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
+#: Maximum number of object keys that are interned, so that all rules share one ``str`` for each.
 _MAX_SHARED_NAMES = 1000
 #: The parts of a consequence that are attributes of a rule, or not used.
 _SEPARATE = frozenset({"name", "options", "metrics"})
@@ -111,7 +111,7 @@ class CompiledRule:
     if not TYPE_CHECKING:  # a type checker would accept any name
 
         def __getattr__(self, name: str) -> Any:
-            if name not in _OFFER:
+            if name not in _LAZY_ATTRIBUTES:
                 raise AttributeError(name)
             self._read_offer()
             return getattr(self, name)

@@ -83,7 +83,7 @@ def call_options(
     given = parse.drop_empty(options)
     request = given.get("request")
     if request is None and isinstance(given.get("events"), DeliveryRequest):
-        log.info("The option `events` of a call holds a DeliveryRequest: it is taken as `request`")
+        log.info("The option 'events' of a call is a DeliveryRequest; it is used as 'request'")
         request = given["events"]
     if request is None and not requires_request:
         request = DeliveryRequest()

@@ -239,8 +239,8 @@ def callback(argument: str) -> Parser[Callable[..., object]]:
 
 def _check_runs(option: str, function: Callable[..., object]) -> None:
     if is_deferred(function):
-        problem = f"{describe(function)} is a coroutine function or a generator, whose body would not run"
-        reject(option, "a function that runs when it is called", problem=problem)
+        kind = "a coroutine function or a generator function; calling it would not run its body"
+        reject(option, "a function that runs when it is called", problem=f"{describe(function)} is {kind}")
 
 
 def _reject_signature(option: str, function: Callable[..., object], arguments: str) -> NoReturn:
@@ -343,5 +343,5 @@ def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Par
             continue  # 1.1.0 accepted 0 for "not given"
         value = values[name] = parse(name, given)
         if parse is time_limit and value * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", name)):
-            log.warning("The option %r is %g milliseconds; is it meant in seconds?", name, value * 1000)
+            log.warning("The option %r is %g milliseconds; did you mean seconds?", name, value * 1000)
     return values

@@ -181,8 +181,8 @@ class StrictResponse(http.client.HTTPResponse):
         self.version = 11 if version.startswith("HTTP/1.") and version != "HTTP/1.0" else 10
         self._frame()
 
-    # The next two methods override private methods of http.client, the same in Python 3.8 to 3.14. The originals
-    # accept "-5", "+5", "0x5" and "0_5" as a size, and any two bytes after a chunk.
+    # The next two methods override private methods of http.client, which are the same in Python 3.8 to 3.14. The
+    # originals accept "-5", "+5", "0x5" and "0_5" as a size, and any two bytes after a chunk.
 
     def _get_chunk_left(self) -> Optional[int]:
         left = self.chunk_left
@@ -234,7 +234,7 @@ class StrictResponse(http.client.HTTPResponse):
             if len(lengths) > 1:  # several equal lengths: urllib3 and monitoring tools expect one number
                 del headers["Content-Length"]
                 headers["Content-Length"] = lengths[0]
-        # _method, private and the same in Python 3.8 to 3.14, is the method of the request.
+        # _method is the request's method. It is private, but unchanged from Python 3.8 to 3.14.
         if self.status in (204, 304) or self._method == "HEAD":  # type: ignore[attr-defined]
             self.length, self.chunked = 0, False
         elif not encodings and not lengths:

@@ -65,9 +65,10 @@ def _refuse(problem: str) -> NoReturn:
 
 
 def with_headers(send: Send, headers: Optional[Headers]) -> Send:
-    """Return a ``Send`` that adds ``headers`` to each request; a callable returns them for each request.
+    """Return a ``Send`` that adds ``headers`` to each request.
 
-    They replace the SDK's headers of the same name. If the callable raises, the request fails with ``OptionError``.
+    If ``headers`` is callable, it is called for each request and returns them. They replace the SDK's headers of the
+    same name. If the callable raises, the request fails with ``OptionError``.
     """
     if callable(headers):
         compute = headers

@@ -146,7 +146,7 @@ def test_each_location_of_an_activity_has_a_separate_key_and_tokens() -> None:
     assert [rule["meta"]["location.type"] for at in placed.values() for rule in at] == ["mbox"] * 4 + ["view"] * 2
 
 
-def test_the_artifact_names_remote_locations_without_their_rules() -> None:
+def test_the_artifact_lists_remote_locations_but_not_their_rules() -> None:
     activities = read_activities({
         "activities": [
             {"id": 1, "locations": ["here", "both"], "views": ["v"], "experiences": [{}]},

@@ -126,8 +126,8 @@ CLIENT_OPTIONS: Rows = {
     "subscriber that is a coroutine function": [
         (
             "events={'client_ready': coroutine}",
-            "Invalid option 'events.client_ready': coroutine(answer) is a coroutine function or a generator, "
-            "whose body would not run",
+            "Invalid option 'events.client_ready': coroutine(answer) is a coroutine function or a generator function; "
+            "calling it would not run its body",
         ),
     ],
     "artifact in artifact_payload": [
@@ -353,20 +353,22 @@ CALLS: List[CallMistake] = [
     _C("callback with other parameters", "send_notifications(request=displayed, callback=partial(two, 1, 2))",
        "Invalid option 'callback': expected a callable that takes one argument, the answer, got partial()", _BLOCKING),
     _C("callback that is a coroutine function", "get_offers(request=request, callback=coroutine)",
-       "Invalid option 'callback': coroutine(answer) is a coroutine function or a generator, whose body would not run",
+       "Invalid option 'callback': coroutine(answer) is a coroutine function or a generator function; "
+       "calling it would not run its body",
        _BLOCKING),
     _C("callback that is a coroutine function", "get_offers(request=request, callback=partial(coroutine))",
-       "Invalid option 'callback': partial(answer) is a coroutine function or a generator, whose body would not run",
+       "Invalid option 'callback': partial(answer) is a coroutine function or a generator function; "
+       "calling it would not run its body",
        _BLOCKING),
     _C("callback that is a coroutine function", "get_offers(request=request, err_callback=generator)",
-       "Invalid option 'err_callback': generator(answer) is a coroutine function or a generator, "
-       "whose body would not run"),
+       "Invalid option 'err_callback': generator(answer) is a coroutine function or a generator function; "
+       "calling it would not run its body"),
 ]  # fmt: skip
 
 #: Mistakes that are only logged: their kind, the code, and the level and text of the line.
 LOGGED: List[Tuple[str, str, str, str]] = [
     ("short time limit", "get_offers(request=request, timeout=19.9)", "WARNING",
-     "The option 'timeout' is 19.9 milliseconds; is it meant in seconds?"),
+     "The option 'timeout' is 19.9 milliseconds; did you mean seconds?"),
     ("misspelled option", "get_offers(request=request, timout=500)", "WARNING",
      "The option 'timout' is unknown and has no effect; did you mean 'timeout'?"),
     ("misspelled option", "get_attributes(['a'], sesion_id='s')", "WARNING",
@@ -382,7 +384,7 @@ LOGGED: List[Tuple[str, str, str, str]] = [
     ("cookie of another kind", "get_offers(request=request, target_cookie='a=b')", "INFO",
      "A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message"),
     ("request as events", "get_offers(events=request)", "INFO",
-     "The option `events` of a call holds a DeliveryRequest: it is taken as `request`"),
+     "The option 'events' of a call is a DeliveryRequest; it is used as 'request'"),
     ("notification of nothing", "send_notifications(request={'notifications': [{'type': 'click', 'tokens': ['t']}]})", "WARNING",
      "request.notifications[0] has no mbox, view or page_load; the edge refuses it"),
     ("timestamp in seconds", "send_notifications(request={'notifications': [{'type': 'click', 'timestamp': 1700000000, 'mbox': {'name': 'a'}}]})", "WARNING",

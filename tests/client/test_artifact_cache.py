@@ -31,8 +31,8 @@ class RecordingLogger:
         self.lines.append(message % arguments)
 
 
-def cache_at(store, owner=OWNER, max_bytes=1000, lines=None):
-    return ArtifactCache(store, owner, max_bytes, Log(lines or RecordingLogger()))
+def cache_at(store, owner=OWNER, max_bytes=1000, logger=None):
+    return ArtifactCache(store, owner, max_bytes, Log(logger or RecordingLogger()))
 
 
 class Memory(dict):
@@ -69,11 +69,11 @@ def test_an_object_with_get_and_set_is_a_store():
 
 
 def test_an_empty_cache_returns_none_and_logs_nothing(tmp_path):
-    lines = RecordingLogger()
-    assert cache_at(tmp_path / "file", lines=lines).load() is None
-    assert cache_at(tmp_path / "no" / "such" / "folder", lines=lines).load() is None
-    assert cache_at(Memory(), lines=lines).load() is None
-    assert lines.lines == []
+    logger = RecordingLogger()
+    assert cache_at(tmp_path / "file", logger=logger).load() is None
+    assert cache_at(tmp_path / "no" / "such" / "folder", logger=logger).load() is None
+    assert cache_at(Memory(), logger=logger).load() is None
+    assert logger.lines == []
 
 
 @posix
@@ -93,22 +93,22 @@ def test_a_change_of_any_byte_is_detected(tmp_path):
     path = tmp_path / "file"
     cache_at(path).save('"1"', BODY)
     whole = path.read_bytes()
-    lines = RecordingLogger()
+    logger = RecordingLogger()
     for position in range(len(whole)):
         for broken in (whole[:position], whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]):
             path.write_bytes(broken)
-            assert cache_at(path, lines=lines).load() is None
+            assert cache_at(path, logger=logger).load() is None
     path.write_bytes(whole + b" ")
-    assert cache_at(path, lines=lines).load() is None
-    assert all("Ignoring the cached rule artifact" in line for line in lines.lines)
+    assert cache_at(path, logger=logger).load() is None
+    assert all("Ignoring the cached rule artifact" in line for line in logger.lines)
 
 
 def test_the_artifact_of_another_client_is_ignored(tmp_path):
     path = tmp_path / "file"
     cache_at(path, "other").save(None, BODY)
-    lines = RecordingLogger()
-    assert cache_at(path, lines=lines).load() is None
-    assert lines.lines == ["Ignoring the cached rule artifact: it belongs to another client or another URL"]
+    logger = RecordingLogger()
+    assert cache_at(path, logger=logger).load() is None
+    assert logger.lines == ["Ignoring the cached rule artifact: it belongs to another client or another URL"]
 
 
 def test_clients_can_share_a_folder(tmp_path):
@@ -153,9 +153,9 @@ def test_links_and_pipes_are_not_read(tmp_path):
     os.symlink("file", str(tmp_path / "link"))
     os.mkfifo(str(tmp_path / "pipe"))
     for name in ("link", "pipe"):
-        lines = RecordingLogger()
-        assert cache_at(tmp_path / name, lines=lines).load() is None
-        assert len(lines.lines) == 1 and lines.lines[0].startswith("artifact_cache cannot be read")
+        logger = RecordingLogger()
+        assert cache_at(tmp_path / name, logger=logger).load() is None
+        assert len(logger.lines) == 1 and logger.lines[0].startswith("artifact_cache cannot be read")
 
 
 def make_link(path):
@@ -179,8 +179,8 @@ MAKERS = {
 @posix
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_file_that_is_not_read_is_not_replaced_either_and_logged_once(tmp_path, kind):
-    lines = RecordingLogger()
-    cache = cache_at(tmp_path, lines=lines)
+    logger = RecordingLogger()
+    cache = cache_at(tmp_path, logger=logger)
     path = tmp_path / cache._key
     MAKERS[kind](path)
     before = sorted(os.listdir(str(tmp_path))), os.lstat(str(path))
@@ -193,7 +193,7 @@ def test_a_file_that_is_not_read_is_not_replaced_either_and_logged_once(tmp_path
         before[1].st_ino,
         before[1].st_mode,
     )
-    assert len(lines.lines) == 1
+    assert len(logger.lines) == 1
     assert kind != "link" or (tmp_path / "precious").read_text() == "mine"
 
 
@@ -207,10 +207,10 @@ def test_a_file_of_another_user_is_not_replaced(tmp_path, monkeypatch):
     else:
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     before = os.lstat(str(path)).st_ino
-    lines = RecordingLogger()
-    cache_at(path, lines=lines).save(None, b"newer")
+    logger = RecordingLogger()
+    cache_at(path, logger=logger).save(None, b"newer")
     assert os.lstat(str(path)).st_ino == before
-    assert len(lines.lines) == 1 and "is owned by another user" in lines.lines[0]
+    assert len(logger.lines) == 1 and "is owned by another user" in logger.lines[0]
 
 
 def test_temporary_files_of_killed_processes_are_removed_after_an_hour(tmp_path):
@@ -256,9 +256,9 @@ def test_a_file_that_anyone_may_write_to_is_ignored(tmp_path):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     os.chmod(str(path), 0o666)
-    lines = RecordingLogger()
-    assert cache_at(path, lines=lines).load() is None
-    assert "writable by anyone" in lines.lines[0]
+    logger = RecordingLogger()
+    assert cache_at(path, logger=logger).load() is None
+    assert "writable by anyone" in logger.lines[0]
 
 
 @posix
@@ -275,13 +275,13 @@ def test_a_file_of_another_user_is_ignored(tmp_path, monkeypatch):
 
 def test_an_unwritable_path_is_logged_once(tmp_path):
     (tmp_path / "file").write_text("")
-    lines = RecordingLogger()
-    cache = cache_at(tmp_path / "file" / "below", lines=lines)
+    logger = RecordingLogger()
+    cache = cache_at(tmp_path / "file" / "below", logger=logger)
     for _ in range(3):
         cache.save(None, BODY)
         assert cache.load() is None
-    assert len(lines.lines) == 1
-    assert lines.lines[0].startswith("artifact_cache cannot be written: ")
+    assert len(logger.lines) == 1
+    assert logger.lines[0].startswith("artifact_cache cannot be written: ")
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch):
@@ -319,14 +319,14 @@ class Odd:
     ids=repr,
 )  # fmt: skip
 def test_a_store_may_return_or_raise_anything(value):
-    lines = RecordingLogger()
-    cache = cache_at(Odd(value), lines=lines)
+    logger = RecordingLogger()
+    cache = cache_at(Odd(value), logger=logger)
     for _ in range(3):
         assert cache.load() is None
         cache.save(None, BODY)
         cache.renew()
-    assert len(lines.lines) <= 2
-    assert lines.lines
+    assert len(logger.lines) <= 2
+    assert logger.lines
 
 
 @pytest.mark.parametrize("header", [b"[]", b"{}", b'{"stored_at": "x"}', b"null", b"[" * 5000, b"\xff", b""])
@@ -353,13 +353,13 @@ class Hanging:
 
 def test_a_store_that_hangs_times_out_and_is_called_again_after_it_has_returned(monkeypatch):
     monkeypatch.setattr(artifact_cache, "STORE_TIMEOUT", 0.05)
-    store, lines = Hanging(), RecordingLogger()
-    cache = cache_at(store, lines=lines)
+    store, logger = Hanging(), RecordingLogger()
+    cache = cache_at(store, logger=logger)
     for _ in range(3):
         assert cache.load() is None
         cache.save(None, BODY)
     assert store.calls == 1
-    assert "artifact_cache cannot be read" in lines.lines
+    assert "artifact_cache cannot be read" in logger.lines
     store.go.set()
     assert eventually(lambda: not cache._pending_calls)
     cache.save(None, BODY)
@@ -456,12 +456,12 @@ def test_a_folder_of_another_user_is_not_used_but_one_of_root_is(tmp_path, monke
 
 @posix
 def test_a_copy_in_a_folder_that_became_writable_for_others_is_not_read(tmp_path):
-    lines = RecordingLogger()
-    cache = cache_at(tmp_path / "file", lines=lines)
+    logger = RecordingLogger()
+    cache = cache_at(tmp_path / "file", logger=logger)
     cache.save(None, BODY)
     os.chmod(str(tmp_path), 0o777)
     assert cache.load() is None
-    assert len(lines.lines) == 1 and str(tmp_path) in lines.lines[0] and "writable by anyone" in lines.lines[0]
+    assert len(logger.lines) == 1 and str(tmp_path) in logger.lines[0] and "writable by anyone" in logger.lines[0]
 
 
 @posix
@@ -473,9 +473,9 @@ def test_a_file_that_a_group_may_write_to_is_read_if_it_is_a_group_of_the_proces
     os.chmod(str(tmp_path / "file"), 0o660)
     if foreign_group:
         owners(monkeypatch, tmp_path / "file", gid=FOREIGN)
-    lines = RecordingLogger()
-    assert (cache_at(tmp_path / "file", lines=lines).load() is not None) is is_read
-    assert is_read or "group of which this process is no member" in lines.lines[0]
+    logger = RecordingLogger()
+    assert (cache_at(tmp_path / "file", logger=logger).load() is not None) is is_read
+    assert is_read or "group of which this process is no member" in logger.lines[0]
 
 
 @posix

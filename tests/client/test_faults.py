@@ -272,7 +272,7 @@ def test_a_chunk_of_negative_size_does_not_bypass_the_limit(size):
     assert grown < 16 << 20
 
 
-def test_an_answer_sent_before_the_request_is_read_is_used():
+def test_an_early_answer_is_used():
     def answer_early(connection):
         connection.socket.recv(1000)
         connection.send(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -175,8 +175,8 @@ def test_a_short_time_limit_is_logged_once(caplog):
                 client.get_offers(offers(), timeout=19.9)
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert lines == [
-        "The option 'shutdown_timeout' is 5 milliseconds; is it meant in seconds?",
-        "The option 'timeout' is 19.9 milliseconds; is it meant in seconds?",
+        "The option 'shutdown_timeout' is 5 milliseconds; did you mean seconds?",
+        "The option 'timeout' is 19.9 milliseconds; did you mean seconds?",
     ]
 
 

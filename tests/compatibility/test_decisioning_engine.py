@@ -784,7 +784,7 @@ def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
 
 @server
 def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine_of):
-    """B59: they keep session, property and environment."""
+    """B59: notifications keep the session, the property and the environment."""
     sent, visitor = [], object()
     engine = engine_of(edge, send_notification_func=sent.append)
     request = asked(session_id="the-session", visitor=visitor)

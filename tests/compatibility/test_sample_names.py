@@ -79,7 +79,7 @@ def method() -> str:
 
 @pytest.fixture
 def served(method: str) -> Iterator[Served]:
-    """The application on a free port, asking a local edge."""
+    """The application on a free port; it calls a local edge."""
     with LocalEdge() as edge:
         options = options_for(edge, decisioning_method=method, cdn_base_path="http://" + edge.domain)
         application = sample_application.create_application(options)
@@ -95,13 +95,16 @@ def served(method: str) -> Iterator[Served]:
             application.shop.client.close()
 
 
-def named(element: Dict[str, Any]) -> Any:
+def first_content(element: Dict[str, Any]) -> Any:
     """Return the content of the first option of an element."""
     return element["options"][0]["content"]
 
 
 def test_a_page_load_is_decided(served: Served) -> None:
-    """The page gets the decision as ``to_str`` formats it, including None; the edge gets page and browser."""
+    """The page gets the decision as ``to_str`` formats it, including None.
+
+    The edge receives the page's URL and the User-Agent.
+    """
     found = served.browser().decisions("/page-load")
 
     assert (found["status"], found["prefetch"], found["execute"]["mboxes"]) == (200, None, None)
@@ -123,8 +126,8 @@ def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: st
 
     assert [mbox["name"] for mbox in first["execute"]["mboxes"]] == ["a1-serverside-ab", "demo-engineering-flags"]
     assert [mbox["index"] for mbox in first["execute"]["mboxes"]] == [1, 2]
-    assert named(first["execute"]["mboxes"][1])["searchProviderId"] == 143
-    assert named(again["execute"]["mboxes"][0]) == named(first["execute"]["mboxes"][0])
+    assert first_content(first["execute"]["mboxes"][1])["searchProviderId"] == 143
+    assert first_content(again["execute"]["mboxes"][0]) == first_content(first["execute"]["mboxes"][0])
     assert served.shop.results == {}
 
 
@@ -164,7 +167,7 @@ def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
     """``asyncio.to_thread`` with the blocking call."""
     pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
     (mbox,) = served.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
-    assert named(mbox).startswith("<div>")
+    assert first_content(mbox).startswith("<div>")
 
 
 def test_a_callback_receives_attributes(served: Served) -> None:

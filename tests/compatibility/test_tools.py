@@ -685,7 +685,7 @@ def test_b22_an_empty_request_stays_empty(module: str) -> None:
     afterwards: DeliveryRequest = home.EMPTY_REQUEST
     assert afterwards == DeliveryRequest(context=Context(channel="web"))
     with pytest.raises(AttributeError, match="no attribute 'EMPTY'"):
-        home.EMPTY  # noqa: B018 - asking is the test
+        home.EMPTY  # noqa: B018 - the access itself is the test
 
 
 def test_stop_watches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -717,7 +717,10 @@ def test_b55_a_stop_watch_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_offers_of_an_artifact_as_models() -> None:
-    """Options, metrics without their analytics, and analytics; None for an empty consequence."""
+    """The helpers return options, metrics and analytics. Metrics lose their own ``analytics``.
+
+    For an empty consequence, the helpers return None.
+    """
     payload = {"payload": {"pe": "p", "tnta": "q"}}
     consequence = {
         "index": 1,

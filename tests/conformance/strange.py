@@ -176,7 +176,7 @@ STRANGE_VALUES = {
     "bytes": b"7",
     "a set": {7},
     "itself": LOOP,
-    "an object of Python": object(),
+    "a Python object": object(),
 }
 STRANGE_PARAMETERS = {
     "a and a.b": {"age": "7", "age.x": "y", "age.x.y": "z"},

@@ -35,7 +35,7 @@ def reply(body=b"{}", status=200, **headers):
 
 
 def download(received, etag=None, **options):
-    """Return the result of a download with that reply."""
+    """Return the result of a download to which the server replies ``received``."""
     return fetch_artifact(
         location(**options), etag, parse_document, lambda request, deadline: received, Deadline.after(60)
     )

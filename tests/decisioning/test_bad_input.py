@@ -185,12 +185,12 @@ def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
 
 @pytest.mark.parametrize("count", [500, pytest.param(50000, marks=pytest.mark.fuzz)])
 def test_mutated_artifacts_decide_or_are_refused_as_a_whole(count, edge):
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     seen = {"decided": 0, "refused": 0}
     mboxes = ["good", {"name": "home", "parameters": {"foo": "bar", "age": "7", "a.b": "c"}}, GLOBAL]
     views = [{"name": "start", "address": {"url": "https://hooli.com"}}, {}]
     for number in range(count):
-        document = mutated(FULL, chance)
+        document = mutated(FULL, rng)
         trace = None if number % 2 else {}
         with client_of(document, edge) as client:
             try:
@@ -238,7 +238,7 @@ ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 #: The unusual parameters that JSON cannot hold, or that are not a dict.
 INVALID_PARAMETERS = (
-    *("a list", "a number", "a set", "a text", "an object of Python", "bytes"),
+    *("a list", "a number", "a set", "a text", "a Python object", "bytes"),
     *("infinite", "itself", "not a number", "numbers as names"),
 )
 VALID_PARAMETERS = [name for name in ALL_PARAMETERS if name not in INVALID_PARAMETERS]
@@ -255,7 +255,7 @@ def with_parameters(parameters, mode, names, visitor):
 
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("name", INVALID_PARAMETERS)
-def test_parameters_that_json_cannot_hold_are_an_error_that_names_the_place(name, mode, edge):
+def test_the_error_about_invalid_parameters_names_their_place(name, mode, edge):
     with client_of(CURIOUS_ARTIFACT, edge) as client:
         with pytest.raises(OptionError, match=rf"^request\.{mode}\.page_load\.parameters") as caught:
             client.get_offers({"request": with_parameters(ALL_PARAMETERS[name], mode, ["good"], VISITORS[0])})
@@ -281,11 +281,11 @@ def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(param
 
 @pytest.mark.parametrize("count", [1500, pytest.param(100000, marks=pytest.mark.fuzz)])
 def test_mutated_requests_are_answered_or_raise_an_sdk_error(count, edge):
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     seen = {"answered": 0, "refused": 0}
     with client_of(FULL, edge) as client:
         for _ in range(count):
-            request = mutated(WHOLE_REQUEST, chance)
+            request = mutated(WHOLE_REQUEST, rng)
             try:
                 envelope = decide(client, request)
             except TargetError as error:

@@ -65,10 +65,10 @@ def without_times(value):
     return {key: item for key, item in value.items() if key not in changing}
 
 
-@pytest.mark.server  # the strategies come from tests of clients
+@pytest.mark.server  # imports test_properties, a server-marked module
 @SLOW
 @given(ARTIFACTS, st.lists(REQUESTS, min_size=1, max_size=3), st.sampled_from([8, 100, 65536]), st.integers(0, 3))
-def test_an_artifact_in_steps_decides_as_one_compiled_at_once(document, requests, window, kept):
+def test_lazy_and_eager_compilation_give_the_same_decisions(document, requests, window, kept):
     expected = [decisions(compiled_at_once(document), request) for request in requests]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_reader, "WINDOW", window)
@@ -76,14 +76,14 @@ def test_an_artifact_in_steps_decides_as_one_compiled_at_once(document, requests
         patch.setattr(location_rules, "MAX_COMPILED", kept)
         patch.setattr(location_rules, "MAX_DEFERRED", 1)
         in_steps = load(document)
-        # A second time, with rules that are compiled already or again.
+        # The second time, some rules are still compiled; others were evicted and are compiled again.
         for _ in range(2):
             assert [decisions(in_steps, request) for request in requests] == expected
 
 
 @SLOW
 @given(st.data())
-def test_a_damaged_artifact_has_the_error_of_a_parser_that_reads_it_at_once(data):
+def test_a_damaged_artifact_raises_the_same_error_as_parse_json(data):
     text = text_of(artifact(home=halves(), views={"é": halves()}))
     place = data.draw(st.integers(0, len(text) - 1))
     text = text[:place] + data.draw(st.sampled_from([b"", b"[", b"}", b'"', b"\xff", b"NaN"])) + text[place + 1 :]

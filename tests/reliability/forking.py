@@ -59,7 +59,8 @@ def fork(function, ordinary=False):
     With ``ordinary`` the child exits like a script, else like a worker of a prefork server.
     """
     sys.stdout.flush()
-    faulthandler.cancel_dump_traceback_later()  # a child has no such thread, and a second call would wait for it
+    # The watchdog thread does not exist in the child, so arming it again there would wait for it for ever.
+    faulthandler.cancel_dump_traceback_later()
     pid = os.fork()
     if pid:
         return pid
@@ -79,13 +80,13 @@ def fork(function, ordinary=False):
             os._exit(status)
 
 
-def ended(pid):
-    """Wait for the child and return whether it succeeded. A child that hangs ends itself."""
+def wait_for_success(pid):
+    """Wait for the child's exit and return whether it succeeded. A child that hangs ends itself."""
     return os.waitpid(pid, 0)[1] == 0
 
 
 def under_load(domain, forks, callers=8):
-    """Fork while threads call and the parent has queued notifications and notifications in progress."""
+    """Fork repeatedly while threads make calls and the parent has notifications queued and in flight."""
     client = make_client(domain, max_workers=2, circuit_breaker=False)
     client.get_offers(offers())
     stop = threading.Event()
@@ -120,7 +121,7 @@ def under_load(domain, forks, callers=8):
 
         pid = fork(function)
         os.close(write_end)
-        children += ended(pid)
+        children += wait_for_success(pid)
         took = os.read(read_end, 100)
         os.close(read_end)
         slowest = max(slowest, float(took or b"inf"))
@@ -373,7 +374,7 @@ def while_held(lock, domain, hung, ca_file="", hooks=True):
             client.close()
 
         began = time.monotonic()
-        child = ended(fork(function, ordinary=True))
+        child = wait_for_success(fork(function, ordinary=True))
         took = time.monotonic() - began
     check(client)
     return {"child": child, "took": took, "closed": client.close()}
@@ -398,7 +399,7 @@ def twice(domain):
         check(client)
         fork(grandchild)
 
-    first = ended(fork(child))
+    first = wait_for_success(fork(child))
     os.close(write_end)
     status = os.read(read_end, 10).decode()
     check(client)
@@ -411,7 +412,7 @@ def in_a_callback(domain):
     seen = []
 
     def callback(envelope):
-        seen.append(ended(fork(lambda: check(client))))
+        seen.append(wait_for_success(fork(lambda: check(client))))
 
     results = [client.get_offers({**offers(), "callback": callback}) for _ in range(3)]
     for result in results:
@@ -441,7 +442,7 @@ def out_of_a_callback(domain):
     first.get(STUCK)
     for result in rest:
         result.get(STUCK)
-    children = [ended(pid) for pid in pids]
+    children = [wait_for_success(pid) for pid in pids]
     return {"children": children, "closed": client.close()}
 
 
@@ -484,7 +485,7 @@ def over_tls(domain, ca_file, count):
             client.get_offers(offers())
         except DeliveryError as error:
             errors.append(repr(error))
-    return {"child": ended(pid), "errors": errors, "closed": client.close()}
+    return {"child": wait_for_success(pid), "errors": errors, "closed": client.close()}
 
 
 def before_and_after(domain, ca_file="", hooks=True):
@@ -495,13 +496,13 @@ def before_and_after(domain, ca_file="", hooks=True):
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
     def grandchild():
-        assert ended(fork(call))
+        assert wait_for_success(fork(call))
 
     call()
-    children = [ended(fork(lambda: [call() for _ in range(20)]))]
+    children = [wait_for_success(fork(lambda: [call() for _ in range(20)]))]
     for _ in range(20):
         call()
-    children.append(ended(fork(grandchild)))
+    children.append(wait_for_success(fork(grandchild)))
     call()
     return {"children": children, "closed": client.close()}
 
@@ -543,7 +544,7 @@ def right_after(way, domain, ca_file, forks, hooks=True):
             if way == "a worker's end":
                 results.pop().get(STUCK)
                 other.close()
-            hung += not ended(fork(function))
+            hung += not wait_for_success(fork(function))
             for result in results:
                 result.get(STUCK)
             client.close()

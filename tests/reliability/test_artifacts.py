@@ -158,7 +158,7 @@ def test_t25_each_failed_download_emits_one_event():
 
 
 def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
-    """The artifact is replaced repeatedly while threads call."""
+    """The artifact is replaced repeatedly while threads make calls."""
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=1)) as client:
         wrong, stop, count = [], threading.Event(), [0]
 

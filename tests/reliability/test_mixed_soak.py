@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.server, pytest.mark.soak]
 
 PROGRAM = """
 import asyncio, json, os, sys, threading
-from tests.reliability.forking import check, ended, fork, make_client
+from tests.reliability.forking import check, fork, make_client, wait_for_success
 from tests.support import content, offers
 
 domain, count = sys.argv[1], int(sys.argv[2])
@@ -68,7 +68,7 @@ for thread in threads:
     thread.start()
 while any(thread.is_alive() for thread in threads):
     threads[0].join(0.5)
-    seen["failed_children"] += not ended(fork(lambda: check(client)))
+    seen["failed_children"] += not wait_for_success(fork(lambda: check(client)))
 seen["flushed"] = client.flush(60000)
 seen["threads"] = client.stats()["threads"]
 seen["descriptors"] = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0

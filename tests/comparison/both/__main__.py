@@ -58,7 +58,8 @@ def run(scenario: Any, world: Environment) -> Dict[str, Any]:
     def act() -> None:
         result["result"] = as_json(outcome(lambda: scenario(world)))
         world.end()
-        # 1.1.0 sends notifications in threads; wait for those, but not for the threads of its pools, which never end.
+        # 1.1.0 sends notifications in threads. Give all new threads 0.3 s in total, because those of its pools never
+        # end. Timers only poll or emit `client_ready`.
         end = time.monotonic() + 0.3
         for other in set(threading.enumerate()) - before - {threading.current_thread()}:
             if not isinstance(other, threading.Timer):

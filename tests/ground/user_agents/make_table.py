@@ -68,7 +68,7 @@ class Row(NamedTuple):
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Return the lines of a table without line ends."""
+    """Return the lines of a table without line endings."""
     return iter(path.read_text(encoding="utf-8").splitlines())
 
 
@@ -81,7 +81,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def ask_the_parser(user_agent: str) -> Row:
-    """Return ua-parser's result for a User-Agent with Target's names."""
+    """Return ua-parser's result for a User-Agent, converted to Target's names."""
     import ua_parser  # noqa: PLC0415 - reading the table does not need it
 
     answer = ua_parser.parse(user_agent)
