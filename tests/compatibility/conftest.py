@@ -1,4 +1,4 @@
-"""Leaves out the comparison with the reference list of names if that is not present; our list is committed."""
+"""Skips the comparison of ``names_of_1_1_0.json`` with the reference list if that list is not present."""
 
 from tests.conftest import SHARED
 

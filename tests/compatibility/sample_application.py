@@ -1,4 +1,4 @@
-"""A Flask application like those of 1.1.0's users. It makes calls in each way that 1.1.0's documentation shows.
+"""A Flask application like those of 1.1.0's users. It makes calls in every way that 1.1.0's documentation shows.
 
 It uses only names of 1.1.0, and must not use newer ones.
 """
@@ -50,7 +50,7 @@ class Shop:
         self.client = TargetClient.create({**options, "events": {"client_ready": self.events.append}})
 
     def context(self) -> Context:
-        """Return page and browser from the headers of the request."""
+        """Return the page and the browser, from the headers of the request."""
         return Context(
             channel=ChannelType.WEB,
             address=Address(url=request.url, referring_url=request.referrer),
@@ -62,7 +62,7 @@ class Shop:
         )
 
     def options(self, delivery_request: DeliveryRequest, **more: Any) -> Dict[str, Any]:
-        """Return the options of a call. 1.1.0's sample had ``location_hint_cookie``, which the SDK never read."""
+        """Return the options of a call. 1.1.0's sample passed ``location_hint_cookie``, which the SDK never read."""
         return {
             "request": delivery_request,
             "target_cookie": request.cookies.get(TARGET_COOKIE),
@@ -78,21 +78,21 @@ class Shop:
         """Store the error."""
         self.results[request_id] = {"error": str(error)}
 
-    def waited(self, request_id: str, async_result: Any) -> Any:
-        """Wait for a call, and return the answer or error that a callback has stored."""
+    def wait_for(self, request_id: str, async_result: Any) -> Any:
+        """Wait for a call, and return the answer or the error that its callback stored."""
         async_result.wait()
         return self.results.pop(request_id)
 
     def callbacks(self, request_id: str) -> Dict[str, Any]:
-        """Return the options with which a call returns at once."""
+        """Return the options of a call that returns at once."""
         return {
             "callback": functools.partial(self.on_answer, request_id),
             "err_callback": functools.partial(self.on_error, request_id),
         }
 
 
-def answered(envelope: Any) -> Any:
-    """Return the decisions as text, with the cookies to set."""
+def text_response(envelope: Any) -> Any:
+    """Return a response with the decisions as text and with the cookies to set."""
     if "error" in envelope:
         return envelope["error"], 502
     response = make_response(envelope.get("response").to_str())
@@ -105,7 +105,7 @@ def answered(envelope: Any) -> Any:
 
 
 def notification(document: Dict[str, Any]) -> Notification:
-    """Return the notification for a report of the page."""
+    """Return the notification that the page reported as JSON."""
     mbox: Optional[Dict[str, Any]] = document.get("mbox")
     view: Optional[Dict[str, Any]] = document.get("view")
     return Notification(
@@ -119,14 +119,16 @@ def notification(document: Dict[str, Any]) -> Notification:
 
 
 def create_application(options: Dict[str, Any]) -> Flask:
-    """Return the application. Its client has these options."""
+    """Return the application. Its client is created with ``options``."""
     application = Flask(__name__)
     application.shop = shop = Shop(options)  # type: ignore[attr-defined]
 
     @application.route("/page-load")
     def page_load() -> Any:
         execute = ExecuteRequest(page_load=RequestDetails(address=Address(url=request.url), parameters={"a": "1"}))
-        return answered(shop.client.get_offers(shop.options(DeliveryRequest(context=shop.context(), execute=execute))))
+        return text_response(
+            shop.client.get_offers(shop.options(DeliveryRequest(context=shop.context(), execute=execute)))
+        )
 
     @application.route("/mboxes")
     def mboxes() -> Any:
@@ -138,7 +140,7 @@ def create_application(options: Dict[str, Any]) -> Flask:
             ],
         )  # fmt: skip
         delivery_request = DeliveryRequest(id=visitor, context=shop.context(), execute=execute)
-        return answered(shop.client.get_offers(shop.options(delivery_request)))
+        return text_response(shop.client.get_offers(shop.options(delivery_request)))
 
     @application.route("/mboxes-by-callback")
     def mboxes_by_callback() -> Any:
@@ -146,26 +148,26 @@ def create_application(options: Dict[str, Any]) -> Flask:
         execute = ExecuteRequest(mboxes=[MboxRequest(name=GREETING, index=1)])
         delivery_request = DeliveryRequest(request_id=request_id, context=shop.context(), execute=execute)
         options = shop.options(delivery_request, **shop.callbacks(request_id))
-        return answered(shop.waited(request_id, shop.client.get_offers(options)))
+        return text_response(shop.wait_for(request_id, shop.client.get_offers(options)))
 
     @application.route("/mboxes-in-a-thread")
     async def mboxes_in_a_thread() -> Any:
         execute = ExecuteRequest(mboxes=[MboxRequest(name=GREETING, index=1)])
         options = shop.options(DeliveryRequest(context=shop.context(), execute=execute))
-        return answered(await asyncio.to_thread(shop.client.get_offers, options))
+        return text_response(await asyncio.to_thread(shop.client.get_offers, options))
 
     @application.route("/prefetch")
     def prefetch() -> Any:
         prefetched = PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS, index=1)])
         delivery_request = DeliveryRequest(context=shop.context(), prefetch=prefetched)
-        return answered(shop.client.get_offers(shop.options(delivery_request)))
+        return text_response(shop.client.get_offers(shop.options(delivery_request)))
 
     @application.route("/views")
     def views() -> Any:
         request_id = str(uuid.uuid4())
         delivery_request = DeliveryRequest(context=shop.context(), prefetch=PrefetchRequest(views=[ViewRequest()]))
         options = shop.options(delivery_request, **shop.callbacks(request_id))
-        return answered(shop.waited(request_id, shop.client.get_offers(options)))
+        return text_response(shop.wait_for(request_id, shop.client.get_offers(options)))
 
     @application.route("/flags")
     def flags() -> Any:
@@ -173,7 +175,7 @@ def create_application(options: Dict[str, Any]) -> Flask:
         execute = ExecuteRequest(mboxes=[MboxRequest(name=FLAGS, index=1)])
         delivery_request = DeliveryRequest(context=shop.context(), execute=execute)
         options = shop.options(delivery_request, **shop.callbacks(request_id))
-        attributes = shop.waited(request_id, shop.client.get_attributes([FLAGS], options))
+        attributes = shop.wait_for(request_id, shop.client.get_attributes([FLAGS], options))
         return jsonify(
             all=attributes.as_object(FLAGS),
             provider=attributes.get_value(FLAGS, "searchProviderId"),
@@ -184,7 +186,7 @@ def create_application(options: Dict[str, Any]) -> Flask:
     def notifications() -> Any:
         notifications = [notification(each) for each in request.get_json()["notifications"]]
         delivery_request = DeliveryRequest(context=shop.context(), notifications=notifications)
-        return answered(shop.client.send_notifications(shop.options(delivery_request)))
+        return text_response(shop.client.send_notifications(shop.options(delivery_request)))
 
     @application.route("/notifications-by-callback", methods=["POST"])
     def notifications_by_callback() -> Any:
@@ -192,7 +194,7 @@ def create_application(options: Dict[str, Any]) -> Flask:
         notifications = [notification(each) for each in request.get_json()["notifications"]]
         delivery_request = DeliveryRequest(context=shop.context(), notifications=notifications)
         options = shop.options(delivery_request, **shop.callbacks(request_id))
-        return answered(shop.waited(request_id, shop.client.send_notifications(options)))
+        return text_response(shop.wait_for(request_id, shop.client.send_notifications(options)))
 
     @application.route("/mistake")
     def mistake() -> Any:

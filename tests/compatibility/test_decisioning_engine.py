@@ -85,46 +85,46 @@ def edge():
 
 
 def config_for(cdn=None, client="acmeclient", **options):
-    """Return a configuration that downloads from ``cdn``. Without one, downloads fail."""
-    there = {"cdn_base_path": "http://" + ("127.0.0.1:9" if cdn is None else cdn.domain)}
-    return DecisioningConfig(client, ORGANIZATION, **{**there, **options})
+    """Return a configuration that downloads from ``cdn``. Without a CDN, downloads fail."""
+    domain = "127.0.0.1:9" if cdn is None else cdn.domain
+    return DecisioningConfig(client, ORGANIZATION, **{"cdn_base_path": "http://" + domain, **options})
 
 
 @pytest.fixture
-def engine_of():
-    """A function that creates and initializes engines, which are stopped afterwards."""
-    made = []
+def create_engine():
+    """A function that creates and initializes an engine. The engines are stopped after the test."""
+    engines = []
 
-    def make(cdn=None, client="acmeclient", **options):
+    def create(cdn=None, client="acmeclient", **options):
         engine = TargetDecisioningEngine(config_for(cdn, client, **options))
-        made.append(engine)
+        engines.append(engine)
         engine.initialize()
         return engine
 
-    yield make
-    for engine in made:
+    yield create
+    for engine in engines:
         engine.stop_polling()
 
 
-def deciding_by(document, **options):
-    """Return the options of an engine that decides with ``document`` and downloads nothing."""
+def payload_options(document, **options):
+    """Return the options of an engine that decides with the artifact ``document`` and downloads nothing."""
     return {"artifact_payload": document, "polling_interval": 0, **options}
 
 
-def asked(*mboxes, **options):
-    """Return a request that executes these mboxes."""
+def request_for(*mboxes, **options):
+    """Return a request to execute these mboxes."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name=name, index=at) for at, name in enumerate(mboxes or [MBOX])])
     request = DeliveryRequest(context=Context(channel="web"), id=VisitorId(tnt_id="visitor-3.35_0"), execute=execute)
     return TargetDeliveryRequest(request, **options)
 
 
-def shown(answer, index=0):
-    """The content of the first option of an executed mbox."""
+def content_of(answer, index=0):
+    """Return the content of the first option of an executed mbox."""
     return answer.execute.mboxes[index].options[0].content
 
 
 def threads_of(client):
-    """The threads that work for a client."""
+    """Return the names of the threads that work for a client."""
     return [one.name for one in threading.enumerate() if one.name.startswith("target-" + client)]
 
 
@@ -191,28 +191,28 @@ SIGNATURES = {
 }
 
 
-def found(path):
-    """Return the object with a dotted name below the package."""
-    *modules, last = path.split(".")
-    for taken in range(len(modules), -1, -1):
+def look_up(path):
+    """Return the object with this dotted name in ``target_decisioning_engine``."""
+    *parents, last = path.split(".")
+    for depth in range(len(parents), -1, -1):
         try:
-            thing = importlib.import_module(".".join(["target_decisioning_engine", *modules[:taken]]))
+            value = importlib.import_module(".".join(["target_decisioning_engine", *parents[:depth]]))
         except ImportError:
             continue
-        for name in [*modules[taken:], last]:
-            thing = getattr(thing, name)
-        return thing
+        for name in [*parents[depth:], last]:
+            value = getattr(value, name)
+        return value
     raise AssertionError(path)
 
 
 @pytest.mark.parametrize("path", SIGNATURES)
 def test_signatures_are_those_of_1_1_0(path):
-    signature = inspect.signature(found(path))
-    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
-    assert str(inspect.Signature(bare)) == SIGNATURES[path]
+    signature = inspect.signature(look_up(path))
+    unannotated = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    assert str(inspect.Signature(unannotated)) == SIGNATURES[path]
 
 
-#: ``vars`` of 1.1.0's modules, without the names that they imported.
+#: The constants of 1.1.0, by module.
 CONSTANTS = {
     constants: {
         "ACTIVITY_DECISIONING_METHOD": "activity.decisioningMethod",
@@ -303,13 +303,12 @@ def test_messages_and_request_types():
         "'foo' is not a valid target environment, defaulting to 'production'."
     )
     assert texts["ARTIFACT_VERSION_UNSUPPORTED"]("2.0", 1) == (
-        "The decisioning artifact version (2.0) is not supported. "
-        "This library is compatible with this major version: 1"
+        "The decisioning artifact version (2.0) is not supported. This library is compatible with this major version: 1"
     )
     assert [kind.value for kind in enums.RequestType] == ["mbox", "view", "pageLoad"]
 
 
-#: The keys that 1.1.0's types have.
+#: The keys of 1.1.0's types.
 KEYS = {
     RuleMeta: "activity.id activity.name activity.type audience.ids experience.id experience.name location.id "
     "location.name location.type offer.id offer.name option.id option.name displayResponseType",
@@ -331,30 +330,30 @@ KEYS = {
 def test_dicts_with_a_fixed_set_of_keys(kind):
     values = {name: at for at, name in enumerate(KEYS[kind].split())}
     given = {**values, "unknown": 1}
-    made = kind(given) if kind.__module__.endswith("artifact") else kind(**given)
-    assert made == values
+    instance = kind(given) if kind.__module__.endswith("artifact") else kind(**given)
+    assert instance == values
     assert kind() == {}
-    assert isinstance(made, LimitedKeyDict)
-    assert json.loads(json.dumps(made)) == values
+    assert isinstance(instance, LimitedKeyDict)
+    assert json.loads(json.dumps(instance)) == values
     with pytest.raises(KeyError) as raised:
-        made["unknown"] = 1
+        instance["unknown"] = 1
     assert raised.value.args == ()
-    for again in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
-        assert (type(again), again) == (kind, values)
-    assert type(made.copy()) is dict
+    for duplicate in (copy.copy(instance), copy.deepcopy(instance), pickle.loads(pickle.dumps(instance))):
+        assert (type(duplicate), duplicate) == (kind, values)
+    assert type(instance.copy()) is dict
 
 
 def test_the_response_is_a_delivery_response_with_remote_parts():
-    made = DecisionProviderResponse(["a"], ["b"], 206, "id", VisitorId(tnt_id="x"), "acmeclient", "host")
-    assert isinstance(made, DeliveryResponse)
+    decision = DecisionProviderResponse(["a"], ["b"], 206, "id", VisitorId(tnt_id="x"), "acmeclient", "host")
+    assert isinstance(decision, DeliveryResponse)
     plain = DeliveryResponse(
         status=206, request_id="id", id=VisitorId(tnt_id="x"), client="acmeclient", edge_host="host"
     )
-    assert made.to_dict() == plain.to_dict()
-    assert made != plain
-    for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
-        assert again == made
-        assert (again.remote_mboxes, again.remote_views) == (["a"], ["b"])
+    assert decision.to_dict() == plain.to_dict()
+    assert decision != plain
+    for duplicate in (copy.deepcopy(decision), pickle.loads(pickle.dumps(decision))):
+        assert duplicate == decision
+        assert (duplicate.remote_mboxes, duplicate.remote_views) == (["a"], ["b"])
     assert DecisionProviderResponse().remote_mboxes is None
 
 
@@ -383,13 +382,13 @@ def test_the_id_that_buckets_a_visitor():
     ids = [None, "", "abc", "abc.35_0", 5, "."]
     assert [allocation_provider.valid_tnt_id(one) for one in ids] == [None, None, "abc", "abc", None, ""]
     known = {"tnt_id": "a.35_0", "third_party_id": "t", "marketing_cloud_visitor_id": "m"}
-    chosen = allocation_provider.get_or_create_visitor_id
-    assert chosen(VisitorId(**known)) == "m"
-    assert chosen(VisitorId(tnt_id="a.35_0", third_party_id="t")) == "a"
-    assert chosen(VisitorId(third_party_id="t")) == "t"
-    only_customers = VisitorId(customer_ids=[CustomerId("c", "i", "unknown")])
-    made = {chosen(None), chosen(""), chosen(VisitorId()), chosen(only_customers)}
-    assert [len(one) for one in made] == [36] * 4
+    visitor_id = allocation_provider.get_or_create_visitor_id
+    assert visitor_id(VisitorId(**known)) == "m"
+    assert visitor_id(VisitorId(tnt_id="a.35_0", third_party_id="t")) == "a"
+    assert visitor_id(VisitorId(third_party_id="t")) == "t"
+    only_customer_ids = VisitorId(customer_ids=[CustomerId("c", "i", "unknown")])
+    created = {visitor_id(None), visitor_id(""), visitor_id(VisitorId()), visitor_id(only_customer_ids)}
+    assert [len(one) for one in created] == [36] * 4
 
 
 def test_rules_of_a_property():
@@ -410,8 +409,8 @@ def test_contexts():
         **{"domain_lc": "a.com", "subdomain_lc": "", "topLevelDomain_lc": "com"},
     }
     assert context_provider.create_referring_context(address)["url"] == "http://b.org/x"
-    nothing = dict.fromkeys(page, "")
-    assert context_provider.create_page_context(None) == context_provider.create_referring_context(None) == nothing
+    empty = dict.fromkeys(page, "")
+    assert context_provider.create_page_context(None) == context_provider.create_referring_context(None) == empty
     parameters = {"A": "Bc", "a.b": "X", "n": "5"}
     assert context_provider.create_mbox_context(MboxRequest(name="x", parameters=parameters)) == {
         "A": "Bc", "a": {"b": "X", "b_lc": "x"}, "n": "5", "A_lc": "bc", "n_lc": "5",
@@ -424,16 +423,16 @@ def test_contexts():
     assert context_provider.create_geo_context() == {}
 
 
-def test_the_whole_context():
+def test_the_complete_context():
     address = Address(url="https://shop.example.com/")
     context = Context(channel="web", user_agent=builders.CHROME, address=address, geo=Geo(city="C"))
-    whole = context_provider.create_decisioning_context(DeliveryRequest(context=context))
-    assert type(whole) is DecisioningContext
-    assert set(whole) == {"current_timestamp", "current_time", "current_day", "user", "page", "referring", "geo"}
-    kinds = [type(whole[name]) for name in ("user", "page", "referring", "geo")]
+    complete = context_provider.create_decisioning_context(DeliveryRequest(context=context))
+    assert type(complete) is DecisioningContext
+    assert set(complete) == {"current_timestamp", "current_time", "current_day", "user", "page", "referring", "geo"}
+    kinds = [type(complete[name]) for name in ("user", "page", "referring", "geo")]
     assert kinds == [UserContext, PageContext, PageContext, GeoContext]
-    assert whole["user"] == {"browserType": "chrome", "platform": "windows", "locale": "en", "browserVersion": 120}
-    assert (whole["page"]["subdomain"], whole["geo"]) == ("shop", {"city": "C"})
+    assert complete["user"] == {"browserType": "chrome", "platform": "windows", "locale": "en", "browserVersion": 120}
+    assert (complete["page"]["subdomain"], complete["geo"]) == ("shop", {"city": "C"})
     assert context_provider.create_decisioning_context(DeliveryRequest())["geo"] == {}
 
 
@@ -454,10 +453,9 @@ def test_addresses_and_versions():
     assert utils.determine_artifact_location(config) == location
     no_client = DecisioningConfig("", ORGANIZATION)
     assert utils.determine_artifact_location(no_client) == "https://assets.adobetarget.com/production/v1/rules.json"
-    of_a_property = config_for(cdn_base_path="cdn.x", property_token="tok", environment="Staging")
-    there = "https://cdn.x/acmeclient/staging/v1/tok/rules.json"
-    assert utils.determine_artifact_location(of_a_property) == there
-    assert utils.get_target_environment(of_a_property) == "staging"
+    staging = config_for(cdn_base_path="cdn.x", property_token="tok", environment="Staging")
+    assert utils.determine_artifact_location(staging) == "https://cdn.x/acmeclient/staging/v1/tok/rules.json"
+    assert utils.get_target_environment(staging) == "staging"
     assert utils.get_cdn_environment(config) == "production"
     assert utils.get_valid_environment(None) == "production"
     assert [utils.match_major_version(one, 1) for one in ("1.0.0", "1", "2.0", "10.0", "")] == [
@@ -494,11 +492,11 @@ def test_modules_are_imported_on_first_use():
 
 
 @server
-def test_an_engine_decides_with_the_artifact_that_it_downloads(edge, engine_of):
-    engine = engine_of(edge)
-    answer = engine.get_offers(asked(session_id="session"))
+def test_an_engine_decides_with_the_artifact_that_it_downloads(edge, create_engine):
+    engine = create_engine(edge)
+    answer = engine.get_offers(request_for(session_id="session"))
     assert isinstance(answer, DecisionProviderResponse)
-    assert shown(answer) == "<div>Greetings from experience B</div>"
+    assert content_of(answer) == "<div>Greetings from experience B</div>"
     assert (answer.status, answer.client, answer.remote_mboxes, answer.remote_views) == (200, "acmeclient", [], [])
     assert answer.id.tnt_id == "visitor-3.35_0"
     with TargetClient.create({
@@ -509,33 +507,33 @@ def test_an_engine_decides_with_the_artifact_that_it_downloads(edge, engine_of):
         "server_domain": edge.domain,
         "secure": False,
     }) as client:  # fmt: skip
-        request = asked().request.replace(request_id=answer.request_id)
+        request = request_for().request.replace(request_id=answer.request_id)
         decided = client.get_offers({"request": request}).response
     assert answer.to_dict() == decided.to_dict()
 
 
 @server
-def test_an_engine_sends_no_request_to_the_edge(engine_of, monkeypatch):
+def test_an_engine_sends_no_request_to_the_edge(create_engine, monkeypatch):
     started, start = [], Poller.start
 
-    def noting(poller, *arguments):
+    def record_start(poller, *arguments):
         started.append(poller._name)
         return start(poller, *arguments)
 
-    monkeypatch.setattr(Poller, "start", noting)
+    monkeypatch.setattr(Poller, "start", record_start)
     with LocalEdge() as cdn:
-        engine = engine_of(cdn, client="asksnothing")
-        engine.get_offers(asked())
-        assert engine.has_remote_dependency(asked().request)["remote_needed"] is False
+        engine = create_engine(cdn, client="asksnothing")
+        engine.get_offers(request_for())
+        assert engine.has_remote_dependency(request_for().request)["remote_needed"] is False
         assert [one.path.rpartition("/")[2] for one in cdn.requests] == ["rules.json"]
     # A location hint would be requested in a thread, from a host other than the CDN.
     assert started == ["target-asksnothing-artifact"]
 
 
-def test_an_engine_decides_with_a_payload_without_a_thread(engine_of):
+def test_an_engine_decides_with_a_payload_without_a_thread(create_engine):
     document = artifact()
-    engine = engine_of(client="nothread", **deciding_by(document))
-    assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
+    engine = create_engine(client="nothread", **payload_options(document))
+    assert content_of(engine.get_offers(request_for("home"))) == "<b>A</b>"
     assert engine.get_raw_artifact() == engine.artifact == document
     engine.get_raw_artifact().clear()
     assert engine.get_raw_artifact() == document
@@ -545,34 +543,34 @@ def test_an_engine_decides_with_a_payload_without_a_thread(engine_of):
 def test_nothing_happens_before_initialize():
     engine = TargetDecisioningEngine(config_for(client="nothing"))
     assert (engine.is_ready(), engine.get_raw_artifact(), engine.artifact) == (False, None, None)
-    for act in (lambda: engine.get_offers(asked()), lambda: engine.has_remote_dependency(asked().request)):
+    for act in (lambda: engine.get_offers(request_for()), lambda: engine.has_remote_dependency(request_for().request)):
         with pytest.raises(ArtifactNotAvailable, match=r"^The decisioning artifact is not available$"):
             act()
     engine.stop_polling()
     assert threads_of("nothing") == []
 
 
-def test_remote_mboxes_and_views(engine_of):
+def test_remote_mboxes_and_views(create_engine):
     document = artifact(remoteMboxes=["away"], remoteViews=["cart"], globalMbox="away")
-    engine = engine_of(**deciding_by(document))
-    here = engine.has_remote_dependency(asked("home").request)
-    assert here == {"remote_needed": False, "remote_mboxes": [], "remote_views": []}
-    request = asked("home", "away").request.replace(
+    engine = create_engine(**payload_options(document))
+    local = engine.has_remote_dependency(request_for("home").request)
+    assert local == {"remote_needed": False, "remote_mboxes": [], "remote_views": []}
+    request = request_for("home", "away").request.replace(
         prefetch=PrefetchRequest(views=[ViewRequest()]), _property=ModelProperty(token="p")
     )
-    there = {"remote_needed": True, "remote_mboxes": ["away"], "remote_views": ["cart"]}
-    assert engine.has_remote_dependency(request) == there
+    remote = {"remote_needed": True, "remote_mboxes": ["away"], "remote_views": ["cart"]}
+    assert engine.has_remote_dependency(request) == remote
     answer = engine.get_offers(TargetDeliveryRequest(request))
     assert (answer.status, answer.remote_mboxes, answer.remote_views) == (206, ["away"], ["cart"])
     page_load = DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()))
     assert engine.has_remote_dependency(page_load)["remote_mboxes"] == ["away"]
 
 
-def test_the_visitor_id_comes_from_the_options(engine_of):
-    engine = engine_of(**deciding_by(artifact()))
+def test_the_visitor_id_comes_from_the_options(create_engine):
+    engine = create_engine(**payload_options(artifact()))
 
     def identity(**options):
-        request = DeliveryRequest(execute=asked("home").request.execute)
+        request = DeliveryRequest(execute=request_for("home").request.execute)
         return engine.get_offers(TargetDeliveryRequest(request, **options)).id
 
     assert identity(target_location_hint="28").tnt_id.endswith(".28_0")
@@ -582,27 +580,27 @@ def test_the_visitor_id_comes_from_the_options(engine_of):
     assert identity(customer_ids=customer) == identity(customer_ids=customer)
 
 
-def test_the_configured_property_applies_if_the_request_has_none(engine_of):
+def test_the_configured_property_applies_if_the_request_has_none(create_engine):
     rules = [builders.rule("ours", propertyTokens=["p"]), builders.rule("all", activity=2)]
-    engine = engine_of(**deciding_by(builders.artifact(home=rules), property_token="p"))
-    assert shown(engine.get_offers(asked("home"))) == "ours"
-    other = asked("home")
+    engine = create_engine(**payload_options(builders.artifact(home=rules), property_token="p"))
+    assert content_of(engine.get_offers(request_for("home"))) == "ours"
+    other = request_for("home")
     other.request._property = ModelProperty(token="q")
-    assert shown(engine.get_offers(other)) == "all"
+    assert content_of(engine.get_offers(other)) == "all"
 
 
 @server
-def test_the_location_of_an_ip_address_is_looked_up(engine_of):
-    events = []
+def test_the_geo_values_of_an_ip_address_are_looked_up(create_engine):
+    emitted = []
     document = builders.artifact(home=builders.yes_or_no({"==": [{"var": "geo.city"}, "PARIS"]}))
     with LocalEdge(geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
-        config = deciding_by(document, event_emitter=lambda name, payload: events.append((name, payload)))
-        engine = engine_of(cdn, **config)
-        options = asked("home")
+        config = payload_options(document, event_emitter=lambda name, payload: emitted.append((name, payload)))
+        engine = create_engine(cdn, **config)
+        options = request_for("home")
         options.request.context.geo = Geo(ip_address="203.0.113.7")
-        assert shown(engine.get_offers(options)) == "yes"
-    assert shown(engine.get_offers(asked("home"))) == "no"
-    ((name, payload),) = events
+        assert content_of(engine.get_offers(options)) == "yes"
+    assert content_of(engine.get_offers(request_for("home"))) == "no"
+    ((name, payload),) = emitted
     assert (name, payload["geo_context"].city) == ("geo_location_updated", "PARIS")
 
 
@@ -619,7 +617,7 @@ class RecordingPoolManager(urllib3.PoolManager):
 
 
 @server
-def test_a_pool_manager_sends_every_request_of_the_engine(engine_of):
+def test_a_pool_manager_sends_every_request_of_the_engine(create_engine):
     manager = RecordingPoolManager()
     activity = {
         "id": 1,
@@ -628,10 +626,10 @@ def test_a_pool_manager_sends_every_request_of_the_engine(engine_of):
         "experiences": [{"offer": {"html": "here"}}],
     }
     with LocalEdge({"activities": [activity]}, geo={"city": "PARIS", "countryCode": "FR"}) as cdn:
-        engine = engine_of(cdn, pool_manager=manager, polling_interval=0)
-        options = asked("home")
+        engine = create_engine(cdn, pool_manager=manager, polling_interval=0)
+        options = request_for("home")
         options.request.context.geo = Geo(ip_address="203.0.113.7")
-        assert shown(engine.get_offers(options)) == "here"
+        assert content_of(engine.get_offers(options)) == "here"
         assert manager.paths == [one.path for one in cdn.requests]
     artifact_path, geo_path = manager.paths
     assert artifact_path.endswith("/rules.json")
@@ -643,13 +641,13 @@ def test_the_error_about_a_pool_manager_that_cannot_send_names_the_option():
         TargetDecisioningEngine(config_for(pool_manager=5)).initialize()
 
 
-def test_a_configuration_without_the_attribute_pool_manager_works(engine_of):
-    """As in a pickle of 1.1.0."""
-    config = config_for(**deciding_by(builders.artifact(home=[builders.rule("ours")])))
+def test_a_configuration_without_the_attribute_pool_manager_works(create_engine):
+    """A pickle of 1.1.0 does not contain it."""
+    config = config_for(**payload_options(builders.artifact(home=[builders.rule("ours")])))
     del config.pool_manager
     engine = TargetDecisioningEngine(config)
     engine.initialize()
-    assert shown(engine.get_offers(asked("home"))) == "ours"
+    assert content_of(engine.get_offers(request_for("home"))) == "ours"
     engine.stop_polling()
 
 
@@ -657,32 +655,32 @@ def test_a_configuration_without_the_attribute_pool_manager_works(engine_of):
 
 
 @server
-def test_an_engine_uses_newer_artifacts_until_polling_is_stopped(engine_of):
+def test_an_engine_uses_newer_artifacts_until_polling_is_stopped(create_engine):
     with Cdn(good("one")) as cdn:
-        engine = engine_of(cdn, "newer", polling_interval=0.02)
-        assert shown(engine.get_offers(asked("home"))) == "one"
+        engine = create_engine(cdn, "newer", polling_interval=0.02)
+        assert content_of(engine.get_offers(request_for("home"))) == "one"
         cdn.reply = good("two")
-        assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+        assert eventually(lambda: content_of(engine.get_offers(request_for("home"))) == "two")
         engine.stop_polling()
         engine.stop_polling()
         assert eventually(lambda: not threads_of("newer"))
-        asked_for = len(cdn.request_headers)
+        request_count = len(cdn.request_headers)
         cdn.reply = good("three")
         time.sleep(0.1)
-        assert len(cdn.request_headers) == asked_for
+        assert len(cdn.request_headers) == request_count
         assert engine.is_ready()
-        assert shown(engine.get_offers(asked("home"))) == "two"
+        assert content_of(engine.get_offers(request_for("home"))) == "two"
         engine.initialize()
-        assert shown(engine.get_offers(asked("home"))) == "three"
+        assert content_of(engine.get_offers(request_for("home"))) == "three"
 
 
 @server
 @pytest.mark.parametrize("status", [403, 404])
-def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
-    events = []
+def test_b41_a_failed_first_download_raises_and_is_retried(status):
+    emitted = []
     with Cdn(response(b"no", status=status)) as cdn:
         engine = TargetDecisioningEngine(
-            config_for(cdn, polling_interval=0.05, event_emitter=lambda name, payload: events.append((name, payload)))
+            config_for(cdn, polling_interval=0.05, event_emitter=lambda name, payload: emitted.append((name, payload)))
         )
         try:
             began = time.monotonic()
@@ -693,18 +691,18 @@ def test_b41_a_failed_first_download_raises_and_is_retried(engine_of, status):
             assert isinstance(raised.value.__cause__, HttpStatusError)
             assert not engine.is_ready()
             with pytest.raises(ArtifactNotAvailable):
-                engine.get_offers(asked("home"))
+                engine.get_offers(request_for("home"))
             cdn.reply = good("late")
             assert eventually(engine.is_ready)
-            assert shown(engine.get_offers(asked("home"))) == "late"
+            assert content_of(engine.get_offers(request_for("home"))) == "late"
             engine.initialize()
         finally:
             engine.stop_polling()
-    name, payload = events[0]
+    name, payload = emitted[0]
     assert (name, payload["error"].status) == ("artifact_download_failed", status)
     assert payload["artifact_location"] == f"http://{cdn.domain}/acmeclient/production/v1/rules.json"
-    assert eventually(lambda: events[-1][0] == "artifact_download_succeeded")
-    assert events[-1][1]["artifact_payload"] == artifact("late")
+    assert eventually(lambda: emitted[-1][0] == "artifact_download_succeeded")
+    assert emitted[-1][1]["artifact_payload"] == artifact("late")
 
 
 @server
@@ -718,14 +716,14 @@ def test_initialize_waits_at_most_maximum_wait_ready_seconds():
         engine.stop_polling()
 
 
-def test_b44_times_are_seconds(engine_of):
-    """1.1.0's values for "not given" are accepted; another value that is not a time is an error that names it."""
+def test_b44_times_are_seconds(create_engine):
+    """1.1.0's defaults are accepted. The error about a value that is not a number names the option."""
     document = artifact()
-    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last are milliseconds, by mistake
-        engine_of(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
-    traced = asked("home")
+    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last pair: milliseconds by mistake
+        create_engine(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
+    traced = request_for("home")
     traced.request = DeliveryRequest.from_dict({**traced.request.to_dict(), "trace": {"authorization_token": "t"}})
-    hourly = engine_of(artifact_payload=document, polling_interval=3600)
+    hourly = create_engine(artifact_payload=document, polling_interval=3600)
     trace = hourly.get_offers(traced).execute.mboxes[0].trace
     assert trace["artifact"]["pollingInterval"] == 3600000
     for name in ("polling_interval", "maximum_wait_ready"):
@@ -734,7 +732,7 @@ def test_b44_times_are_seconds(engine_of):
 
 
 def test_a_payload_of_another_major_version_is_refused():
-    engine = TargetDecisioningEngine(config_for(**deciding_by(artifact(version="2.0.0"))))
+    engine = TargetDecisioningEngine(config_for(**payload_options(artifact(version="2.0.0"))))
     with pytest.raises(ArtifactNotAvailable) as raised:
         engine.initialize()
     assert isinstance(raised.value.__cause__, InvalidArtifact)
@@ -752,42 +750,44 @@ def test_an_empty_client_or_organization_is_refused(name):
 
 
 @server
-def test_an_exception_of_the_event_emitter_is_logged_and_ignored(engine_of, caplog):
+def test_an_exception_of_the_event_emitter_is_logged_and_ignored(create_engine, caplog):
     def raises(name, payload):
         raise ValueError("mine")
 
     with Cdn() as cdn:
-        engine = engine_of(cdn, event_emitter=raises)
+        engine = create_engine(cdn, event_emitter=raises)
         assert engine.is_ready()
         assert eventually(lambda: "event_emitter raised" in caplog.text)
-        assert shown(engine.get_offers(asked("home"))) == "<b>A</b>"
+        assert content_of(engine.get_offers(request_for("home"))) == "<b>A</b>"
 
 
 # Notifications
 
 
-def test_send_notification_func_runs_in_the_context_of_the_decision(engine_of):
+def test_send_notification_func_runs_in_the_context_of_the_decision(create_engine):
     page = contextvars.ContextVar("page")
     sent, seen = threading.Event(), []
 
-    def tell(_):
+    def record_page(_):
         seen.append(page.get("none"))
         sent.set()
 
-    engine = engine_of(**deciding_by(builders.artifact(home=[builders.rule("x")]), send_notification_func=tell))
+    engine = create_engine(
+        **payload_options(builders.artifact(home=[builders.rule("x")]), send_notification_func=record_page)
+    )
     token = page.set("home page")
-    engine.get_offers(asked("home"))
+    engine.get_offers(request_for("home"))
     page.reset(token)
     assert sent.wait(20)
     assert seen == ["home page"]
 
 
 @server
-def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine_of):
+def test_send_notification_func_receives_a_request_that_can_be_sent(edge, create_engine):
     """B59: notifications keep the session, the property and the environment."""
     sent, visitor = [], object()
-    engine = engine_of(edge, send_notification_func=sent.append)
-    request = asked(session_id="the-session", visitor=visitor)
+    engine = create_engine(edge, send_notification_func=sent.append)
+    request = request_for(session_id="the-session", visitor=visitor)
     request.request.environment_id = 5
     request.request._property = ModelProperty(token="p")
     answer = engine.get_offers(request)
@@ -796,8 +796,8 @@ def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine
     assert set(payload) == {"request", "visitor", "session_id"}
     assert payload["visitor"] is visitor
     assert payload["session_id"] == "the-session"
-    (shown_one,) = payload["request"].notifications
-    assert (shown_one.type, shown_one.mbox.name, len(shown_one.tokens)) == ("display", MBOX, 1)
+    (display,) = payload["request"].notifications
+    assert (display.type, display.mbox.name, len(display.tokens)) == ("display", MBOX, 1)
     assert payload["request"].id == answer.id
     assert (payload["request"].environment_id, payload["request"]._property.token) == (5, "p")
     assert (payload["request"].execute, payload["request"].prefetch) == (None, None)
@@ -805,30 +805,34 @@ def test_send_notification_func_receives_a_request_that_can_be_sent(edge, engine
     assert (entry.request_id, entry.features.decisioning_method) == (answer.request_id, "on-device")
     assert 0 <= entry.execution < 20000
 
-    sending = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": edge.domain, "secure": False}
-    with TargetClient.create(sending) as client:
+    options = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": edge.domain, "secure": False}
+    with TargetClient.create(options) as client:
         client.send_notifications(payload)
-    assert edge.notifications[-1]["id"] == shown_one.id
+    assert edge.notifications[-1]["id"] == display.id
     assert edge.requests[-1].query["sessionId"] == "the-session"
 
 
 @pytest.mark.parametrize("telemetry", [True, False, None])
-def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(engine_of, telemetry):
+def test_a_prefetch_sends_only_telemetry_and_only_if_enabled(create_engine, telemetry):
     sent = []
-    engine = engine_of(**deciding_by(artifact(), send_notification_func=sent.append, telemetry_enabled=telemetry))
-    prefetched = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home")]))
-    assert engine.get_offers(TargetDeliveryRequest(prefetched)).prefetch.mboxes[0].options
+    engine = create_engine(
+        **payload_options(artifact(), send_notification_func=sent.append, telemetry_enabled=telemetry)
+    )
+    prefetch = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name="home")]))
+    assert engine.get_offers(TargetDeliveryRequest(prefetch)).prefetch.mboxes[0].options
     document = builders.artifact(home=[builders.rule("A")])
-    executing = engine_of(**deciding_by(document, send_notification_func=sent.append, telemetry_enabled=telemetry))
-    executing.get_offers(asked("home"))
+    executing = create_engine(
+        **payload_options(document, send_notification_func=sent.append, telemetry_enabled=telemetry)
+    )
+    executing.get_offers(request_for("home"))
     is_enabled = telemetry is not False  # None is the default
-    wanted = 2 if is_enabled else 1
-    assert eventually(lambda: len(sent) == wanted)
-    assert sorted(len(one["request"].notifications or ()) for one in sent) == [0, 1][-wanted:]
-    assert [one["request"].telemetry is not None for one in sent] == [is_enabled] * wanted
+    expected = 2 if is_enabled else 1
+    assert eventually(lambda: len(sent) == expected)
+    assert sorted(len(one["request"].notifications or ()) for one in sent) == [0, 1][-expected:]
+    assert [one["request"].telemetry is not None for one in sent] == [is_enabled] * expected
 
 
-def test_send_notification_func_neither_delays_nor_fails_a_decision(engine_of, caplog):
+def test_send_notification_func_neither_delays_nor_fails_a_decision(create_engine, caplog):
     release = threading.Event()
 
     def raises(payload):
@@ -836,19 +840,19 @@ def test_send_notification_func_neither_delays_nor_fails_a_decision(engine_of, c
         raise ValueError("mine")
 
     document = builders.artifact(home=[builders.rule("A")])
-    engine = engine_of(**deciding_by(document, send_notification_func=raises))
-    assert shown(engine.get_offers(asked("home"))) == "A"  # before the function has ended
+    engine = create_engine(**payload_options(document, send_notification_func=raises))
+    assert content_of(engine.get_offers(request_for("home"))) == "A"  # before the function has ended
     release.set()
     assert eventually(lambda: "send_notification_func raised" in caplog.text)
     engine.config.send_notification_func = None
-    assert shown(engine.get_offers(asked("home"))) == "A"
+    assert content_of(engine.get_offers(request_for("home"))) == "A"
 
 
-def test_a_dropped_notification_is_logged(engine_of, caplog):
+def test_a_dropped_notification_is_logged(create_engine, caplog):
     document = builders.artifact(home=[builders.rule("A")])
-    engine = engine_of(**deciding_by(document, send_notification_func=print))
+    engine = create_engine(**payload_options(document, send_notification_func=print))
     engine._runtime._processes.get().workers._max_pending = 0
-    assert shown(engine.get_offers(asked("home"))) == "A"
+    assert content_of(engine.get_offers(request_for("home"))) == "A"
     assert "not handed to send_notification_func (QueueFull)" in caplog.text
 
 
@@ -861,25 +865,25 @@ def test_a_child_uses_and_refreshes_the_artifact_of_its_parent():
         engine = TargetDecisioningEngine(config_for(cdn, "parent", polling_interval=0.05))
         engine.initialize()
 
-        def decides_and_polls():
-            assert shown(engine.get_offers(asked("home"))) in ("one", "two")
-            assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+        def decide_and_poll():
+            assert content_of(engine.get_offers(request_for("home"))) in ("one", "two")
+            assert eventually(lambda: content_of(engine.get_offers(request_for("home"))) == "two")
 
         cdn.reply = good("two")
-        assert in_a_child(decides_and_polls)
-        assert eventually(lambda: shown(engine.get_offers(asked("home"))) == "two")
+        assert in_a_child(decide_and_poll)
+        assert eventually(lambda: content_of(engine.get_offers(request_for("home"))) == "two")
         engine.stop_polling()
         cdn.reply = good("three")
         assert eventually(lambda: not threads_of("parent"))
-        asked_for = len(cdn.request_headers)
+        request_count = len(cdn.request_headers)
 
-        def is_stopped():
-            assert shown(engine.get_offers(asked("home"))) == "two"
+        def check_it_is_stopped():
+            assert content_of(engine.get_offers(request_for("home"))) == "two"
             time.sleep(0.15)
             assert threads_of("parent") == []
 
-        assert in_a_child(is_stopped)
-        assert len(cdn.request_headers) == asked_for
+        assert in_a_child(check_it_is_stopped)
+        assert len(cdn.request_headers) == request_count
 
 
 @server
@@ -896,12 +900,12 @@ def test_a_child_closes_connections_of_its_parent():
         engine.initialize()
         engine.stop_polling()
 
-        def lets_go():
+        def check_sockets():
             before = sockets()
             assert engine.is_ready()
             assert sockets() < before  # garbage of other tests may hold sockets, too
 
-        assert in_a_child(lets_go)
+        assert in_a_child(check_sockets)
 
 
 @server
@@ -910,10 +914,10 @@ def test_the_thread_of_a_garbage_collected_engine_ends():
         engine = TargetDecisioningEngine(config_for(cdn, "held"))
         engine.initialize()
         assert eventually(lambda: threads_of("held"))
-        gone = weakref.ref(engine)
+        reference = weakref.ref(engine)
         del engine
         gc.collect()
-        assert gone() is None
+        assert reference() is None
         assert eventually(lambda: not threads_of("held"))
 
 
@@ -926,11 +930,11 @@ SCRIPT = (
     "from target_decisioning_engine.types.decisioning_config import DecisioningConfig\n"
     "from target_decisioning_engine.types.target_delivery_request import TargetDeliveryRequest\n"
     "from delivery_api_client import Context, DeliveryRequest, ExecuteRequest, MboxRequest\n"
-    "def sent(payload):\n"
+    "def send(payload):\n"
     "    time.sleep(float(sys.argv[2]))\n"
     "    print('sent')\n"
     "config = DecisioningConfig('acmeclient', '1@AdobeOrg', cdn_base_path='http://' + sys.argv[1],\n"
-    "                           send_notification_func=sent)\n"
+    "                           send_notification_func=send)\n"
     "engine = TargetDecisioningEngine(config)\n"
     "engine.initialize()\n"
     "execute = ExecuteRequest(mboxes=[MboxRequest(name='a1-serverside-ab', index=1)])\n"
@@ -941,11 +945,11 @@ SCRIPT = (
 
 
 @server
-def test_t7_a_script_that_stops_nothing_ends_at_once(edge):
+def test_t7_a_script_that_does_not_stop_polling_ends_at_once(edge):
     done = run_python("-c", SCRIPT, edge.domain, "0")
     took = time.time() - float(done.stderr)
     assert (done.returncode, done.stdout) == (0, "sent\n")
-    print(f"The exit took {took:.3f} s")  # noqa: T201 - the figure of a slow run
+    print(f"The exit took {took:.3f} s")  # noqa: T201 - pytest shows it if the test fails
     assert took < 20  # a thread that does not end on request would take all of the 40 s that the script allows
 
 

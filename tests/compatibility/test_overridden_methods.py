@@ -1,4 +1,4 @@
-"""``get_offers`` and ``send_notifications`` that are overridden or patched are called wherever 1.1.0 called them."""
+"""Overridden or patched ``get_offers`` and ``send_notifications`` are called wherever 1.1.0 called these methods."""
 
 import asyncio
 import io
@@ -31,22 +31,22 @@ def envelope(**content):
     return {"response": DeliveryResponse(execute=ExecuteResponse(mboxes=mboxes))}
 
 
-def blocking(client, **options):
+def blocking_call(client, **options):
     return client.get_attributes(["flags"], **options)
 
 
-def with_callback(client, **options):
+def callback_call(client, **options):
     received = []
     result = client.get_attributes(["flags"], callback=received.append, **options)
     assert [result.get(5)] == received
     return received[0]
 
 
-def awaited(client, **options):
+def awaited_call(client, **options):
     return asyncio.run(client.get_attributes_async(["flags"], **options))
 
 
-every_form = pytest.mark.parametrize("form", [blocking, with_callback, awaited])
+every_form = pytest.mark.parametrize("form", [blocking_call, callback_call, awaited_call])
 
 
 @every_form
@@ -67,9 +67,9 @@ def test_get_attributes_calls_the_get_offers_of_a_subclass(form):
             return envelope(color="blue", count=len(options["request"].execute.mboxes))
 
     with Recolored({**OPTIONS, "internal": True}) as client:
-        given = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="home", index=4)]))
-        assert form(client, request=given).as_object("flags") == {"color": "blue", "count": 2}
-        assert len(given.execute.mboxes) == 1
+        request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="home", index=4)]))
+        assert form(client, request=request).as_object("flags") == {"color": "blue", "count": 2}
+        assert len(request.execute.mboxes) == 1
 
 
 def test_an_exception_of_a_replaced_get_offers_reaches_the_caller():

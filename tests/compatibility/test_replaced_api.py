@@ -13,7 +13,6 @@ import pytest
 import delivery_api_client
 from delivery_api_client import ApiClient, ApiException, DeliveryApi, DeliveryResponse
 from delivery_api_client.rest import RESTResponse
-from target_python_sdk import TargetClient
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
 from target_python_sdk.errors import DeadlineExceeded, HttpStatusError, TransportError
 from target_python_sdk.local_edge import LocalEdge
@@ -34,11 +33,11 @@ def notifications():
 CALLS = {"get_offers": offers, "send_notifications": notifications}
 
 
-def blocking(client, method, options):
+def blocking_call(client, method, options):
     return getattr(client, method)(options)
 
 
-def with_callback(client, method, options):
+def callback_call(client, method, options):
     received, failed = [], []
     result = getattr(client, method)({**options, "callback": received.append, "err_callback": failed.append})
     result.wait(20)
@@ -47,11 +46,11 @@ def with_callback(client, method, options):
     return received[0]
 
 
-def awaited(client, method, options):
+def awaited_call(client, method, options):
     return asyncio.run(getattr(client, method + "_async")(options))
 
 
-FORMS = [blocking, with_callback, awaited]
+FORMS = [blocking_call, callback_call, awaited_call]
 every_form = pytest.mark.parametrize("form", FORMS)
 every_call = pytest.mark.parametrize("method", list(CALLS))
 
@@ -73,7 +72,7 @@ def client(server):
 
 @every_form
 @every_call
-def test_a_replaced_execute_answers(form, method, client, server):
+def test_a_replaced_execute_answers_calls(form, method, client, server):
     fake = DeliveryResponse(status=200, client="acmeclient", edge_host="mboxedge35.tt.omtrdc.net")
     options = {**CALLS[method](), "session_id": "s1"}
     with mock.patch.object(DeliveryApi, "execute", return_value=fake) as execute:
@@ -104,7 +103,7 @@ def test_execute_gets_no_version_if_the_client_has_none(server):
 
 
 @every_form
-def test_a_double_with_the_attributes_of_a_response_is_returned_as_one(form, client):
+def test_a_double_with_the_attributes_of_a_response_is_accepted(form, client):
     option = mock.Mock(response_tokens={"activity.id": 7})
     mbox = mock.Mock(analytics=None, trace=None, options=[option])
     double = mock.Mock(execute=mock.Mock(page_load=None, mboxes=[mbox]), prefetch=None, edge_host=None)
@@ -116,7 +115,7 @@ def test_a_double_with_the_attributes_of_a_response_is_returned_as_one(form, cli
 
 @every_form
 @every_call
-def test_an_api_exception_reaches_the_caller_as_one(form, method, client):
+def test_an_api_exception_reaches_the_caller_as_an_http_status_error(form, method, client):
     error = ApiException(status=403, reason="Forbidden")
     error.body, error.headers = '{"message": "no"}', {"X-Why": "because"}
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
@@ -140,7 +139,7 @@ def test_an_error_of_the_sdk_reaches_the_caller_unchanged(form, client):
 
 @every_form
 @pytest.mark.parametrize("error", [KeyError("somebody-4711"), delivery_api_client.ApiTypeError("wrong")])
-def test_another_exception_is_the_cause_of_a_transport_error(form, error, client):
+def test_any_other_exception_is_the_cause_of_a_transport_error(form, error, client):
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
         with pytest.raises(TransportError, match=type(error).__name__) as caught:
             form(client, "get_offers", offers())
@@ -185,7 +184,7 @@ def test_a_replaced_execute_runs_in_the_usual_thread_and_context(form, client):
         VISITOR.reset(token)
     ((visitor, thread),) = seen
     assert visitor == "v1"
-    assert (thread == threading.get_ident()) is (form is blocking)
+    assert (thread == threading.get_ident()) is (form is blocking_call)
 
 
 def test_a_replaced_execute_sends_on_device_notifications():
@@ -204,11 +203,11 @@ def test_a_replaced_execute_sends_on_device_notifications():
         assert edge.notifications == []
 
 
-# A replacement of the class
+# A replacement class
 
 
 class Canned(DeliveryApi):
-    """A class with which a test replaces the original."""
+    """A class that replaces ``DeliveryApi``."""
 
     def execute(self, ims_org_id, session_id, delivery_request, **kwargs):
         return DeliveryResponse(status=200, client="canned")
@@ -218,7 +217,7 @@ class Canned(DeliveryApi):
 @pytest.mark.parametrize(
     "place", ["delivery_api_client", "delivery_api_client.api", "delivery_api_client.api.delivery_api"]
 )
-def test_a_replacement_class_answers(form, place, client, server, monkeypatch):
+def test_a_replacement_class_answers_calls(form, place, client, server, monkeypatch):
     monkeypatch.setattr(place + ".DeliveryApi", Canned)
     assert form(client, "get_offers", offers())["response"].client == "canned"
     monkeypatch.undo()
@@ -226,7 +225,7 @@ def test_a_replacement_class_answers(form, place, client, server, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_a_patched_method_of_a_replacement_class_answers(client, monkeypatch):
+def test_a_patched_method_of_a_replacement_class_answers_calls(client, monkeypatch):
     monkeypatch.setattr(delivery_api_client, "DeliveryApi", Canned)
     monkeypatch.setattr(Canned, "execute", lambda *_, **__: DeliveryResponse(status=200, client="patched"))
     assert client.get_offers(offers())["response"].client == "patched"
@@ -242,7 +241,7 @@ def rest_response(status=200, **content):
 
 @every_form
 @every_call
-def test_the_original_execute_sends_with_a_replaced_request(form, method, client, server):
+def test_the_original_execute_sends_through_a_replaced_request(form, method, client, server):
     reply = rest_response(status=200, client="from-request")
     with mock.patch.object(ApiClient, "request", return_value=reply) as request:
         envelope = form(client, method, {**CALLS[method](), "session_id": "s1"})
@@ -267,7 +266,7 @@ def test_a_replaced_request_that_fails_raises_an_sdk_error(client):
 
 
 @every_form
-def test_a_replaced_call_api_answers(form, client, server):
+def test_a_replaced_call_api_answers_calls(form, client, server):
     with mock.patch.object(ApiClient, "call_api", return_value=DeliveryResponse(status=200, client="c")) as call_api:
         assert form(client, "get_offers", offers())["response"].client == "c"
     assert call_api.call_args[0] == ("/rest/v1/delivery", "POST")
@@ -283,7 +282,7 @@ def test_a_replacement_that_calls_the_original_uses_the_same_host(client, server
 
 
 def test_a_separate_api_client_uses_a_replaced_request(server):
-    """Whether the class or one client is patched; with ``async_req`` and ``execute_with_http_info``, too."""
+    """The method is replaced on one client. Also with ``async_req`` and ``execute_with_http_info``."""
     reply = rest_response(status=200, client="from-request")
     with ApiClient(delivery_api_client.Configuration(host=f"http://{server.domain}")) as api_client:
         with mock.patch.object(api_client, "request", return_value=reply):
@@ -299,7 +298,7 @@ def test_a_separate_api_client_uses_a_replaced_request(server):
 # Without delivery_api_client
 
 
-def test_the_sdk_does_not_import_it():
+def test_the_sdk_does_not_import_delivery_api_client():
     program = (
         "import sys, target_python_sdk.client as c; from target_python_sdk.delivery.replaced_api import REPLACEMENTS\n"
         "print(REPLACEMENTS.find, [m for m in sys.modules if m.startswith('delivery_api_client')])"
@@ -317,7 +316,7 @@ def test_the_sdk_does_not_import_it():
         "api_client.ApiClient.request",
     ],
 )
-def test_whichever_name_is_patched_first_is_honoured(patched):
+def test_a_patch_that_first_imports_delivery_api_client_takes_effect(patched):
     program = f"""
 from unittest import mock
 from target_python_sdk import TargetClient
@@ -339,4 +338,3 @@ def test_nothing_is_replaced_after_a_patch_is_undone():
     with mock.patch("delivery_api_client.DeliveryApi", Canned):
         assert REPLACEMENTS.find() is not None
     assert REPLACEMENTS.find() is None
-    assert TargetClient is not None

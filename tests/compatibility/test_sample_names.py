@@ -53,7 +53,7 @@ class Browser:
         return {cookie.name: cookie for cookie in self.jar}
 
 
-class Served:
+class Site:
     """The running application, and the edge that it calls."""
 
     def __init__(self, edge: LocalEdge, application: Any, port: int) -> None:
@@ -68,17 +68,17 @@ class Served:
     @property
     def deliveries(self) -> List[Any]:
         """Return the requests to the edge, except those for the artifact and the location hint."""
-        return [asked for asked in self.edge.requests if asked.method == "POST" and len(asked.body) > 2]
+        return [request for request in self.edge.requests if request.method == "POST" and len(request.body) > 2]
 
 
 @pytest.fixture
 def method() -> str:
-    """The decisioning method, unless a test sets it."""
+    """The decisioning method, which tests can parametrize."""
     return "server-side"
 
 
 @pytest.fixture
-def served(method: str) -> Iterator[Served]:
+def site(method: str) -> Iterator[Site]:
     """The application on a free port; it calls a local edge."""
     with LocalEdge() as edge:
         options = options_for(edge, decisioning_method=method, cdn_base_path="http://" + edge.domain)
@@ -87,7 +87,7 @@ def served(method: str) -> Iterator[Served]:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield Served(edge, application, server.server_port)
+            yield Site(edge, application, server.server_port)
         finally:
             server.shutdown()
             thread.join()
@@ -100,27 +100,27 @@ def first_content(element: Dict[str, Any]) -> Any:
     return element["options"][0]["content"]
 
 
-def test_a_page_load_is_decided(served: Served) -> None:
+def test_a_page_load_is_decided(site: Site) -> None:
     """The page gets the decision as ``to_str`` formats it, including None.
 
     The edge receives the page's URL and the User-Agent.
     """
-    found = served.browser().decisions("/page-load")
+    found = site.browser().decisions("/page-load")
 
     assert (found["status"], found["prefetch"], found["execute"]["mboxes"]) == (200, None, None)
-    (asked,) = served.deliveries
-    context = asked.body["context"]
+    (delivery,) = site.deliveries
+    context = delivery.body["context"]
     assert context["channel"] == "web"
     assert context["address"]["url"].endswith("/page-load")
     assert context["userAgent"] == "Mozilla/5.0 Firefox/130.0"
     assert (context["screen"], context["window"]["height"]) == ({"width": 1200, "height": 1400}, 1200)
-    assert asked.body["execute"]["pageLoad"]["parameters"] == {"a": "1"}
+    assert delivery.body["execute"]["pageLoad"]["parameters"] == {"a": "1"}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: str) -> None:
-    """With each method, a visitor gets the same experience from a blocking call and from a callback (B7)."""
-    browser = served.browser()
+def test_blocking_calls_and_callbacks_return_the_same_experience(site: Site, method: str) -> None:
+    """A visitor gets it with each decisioning method (B7)."""
+    browser = site.browser()
     first = browser.decisions("/mboxes")
     again = browser.decisions("/mboxes-by-callback")
 
@@ -128,18 +128,18 @@ def test_every_way_of_calling_returns_the_same_mboxes(served: Served, method: st
     assert [mbox["index"] for mbox in first["execute"]["mboxes"]] == [1, 2]
     assert first_content(first["execute"]["mboxes"][1])["searchProviderId"] == 143
     assert first_content(again["execute"]["mboxes"][0]) == first_content(first["execute"]["mboxes"][0])
-    assert served.shop.results == {}
+    assert site.shop.results == {}
 
 
-def test_customer_ids_without_an_experience_cloud_id_are_not_sent(served: Served) -> None:
-    """The API refuses them."""
-    served.browser().open("/mboxes")
-    assert "id" not in served.deliveries[0].body
+def test_customer_ids_without_an_experience_cloud_id_are_not_sent(site: Site) -> None:
+    """The API refuses a request whose only ids are customer ids."""
+    site.browser().open("/mboxes")
+    assert "id" not in site.deliveries[0].body
 
 
-def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) -> None:
-    """Their ages come from ``maxAge``; the next request contains the session and the device id."""
-    browser = served.browser()
+def test_the_cookies_identify_the_visitor_on_the_next_page(site: Site) -> None:
+    """The ages of the cookies come from ``maxAge``. The next request contains the session and the device id."""
+    browser = site.browser()
     first = browser.decisions("/mboxes-by-callback")
     cookies = browser.cookies
     browser.open("/page-load")
@@ -147,47 +147,47 @@ def test_the_cookies_name_the_visitor_from_the_second_page_on(served: Served) ->
     assert sorted(cookies) == ["mbox", "mboxEdgeCluster"]
     assert 0 < cookies["mboxEdgeCluster"].expires - time.time() <= 1860
     assert 63244000 < cookies["mbox"].expires - time.time() <= 63244800
-    one, two = served.deliveries
+    one, two = site.deliveries
     assert one.query["sessionId"] == two.query["sessionId"]
     assert "id" not in one.body
     assert two.body["id"]["tntId"] == first["id"]["tnt_id"]
 
 
-def test_a_callback_receives_views(served: Served) -> None:
+def test_a_callback_receives_views(site: Site) -> None:
     """The callback is a ``functools.partial``; ``wait`` returns after it has stored the answer."""
-    (view,) = served.browser().decisions("/views")["prefetch"]["views"]
+    (view,) = site.browser().decisions("/views")["prefetch"]["views"]
     assert view["name"] == "checkout"
     assert view["options"][0]["type"] == "actions"
-    assert served.deliveries[0].body["prefetch"] == {"views": [{}]}
-    assert served.shop.results == {}
+    assert site.deliveries[0].body["prefetch"] == {"views": [{}]}
+    assert site.shop.results == {}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread came with Python 3.9")
-def test_a_view_that_awaits_a_thread_gets_its_answer(served: Served) -> None:
-    """``asyncio.to_thread`` with the blocking call."""
+def test_an_async_page_can_run_a_blocking_call_in_a_thread(site: Site) -> None:
+    """It awaits ``asyncio.to_thread``."""
     pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
-    (mbox,) = served.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
+    (mbox,) = site.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
     assert first_content(mbox).startswith("<div>")
 
 
-def test_a_callback_receives_attributes(served: Served) -> None:
-    """``as_object``, ``get_value`` and ``get_response`` of the object that the callback received."""
-    flags = json.loads(served.browser().open("/flags"))
+def test_a_callback_receives_attributes(site: Site) -> None:
+    """``as_object``, ``get_value`` and ``get_response`` work on the object that the callback receives."""
+    flags = json.loads(site.browser().open("/flags"))
     assert flags["all"] == {"cdnHostname": "cdn.cloud.corp.net", "searchProviderId": 143, "hasLegacyAccess": False}
     assert (flags["provider"], flags["status"]) == (143, 200)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", ["/notifications", "/notifications-by-callback"])
-def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, path: str) -> None:
+def test_notifications_of_a_page_reach_the_edge(site: Site, method: str, path: str) -> None:
     """The browser posts the display and the click of a prefetched offer as JSON."""
-    browser = served.browser()
+    browser = site.browser()
     offers: List[Any] = []
-    while not offers:  # some visitors are in no share of this activity
-        browser = served.browser()
+    while not offers:  # some visitors get no experience of this activity
+        browser = site.browser()
         (mbox,) = browser.decisions("/prefetch")["prefetch"]["mboxes"]
         offers = [option for option in mbox["options"] or [] if option["event_token"]]
-    assert served.edge.notifications == []
+    assert site.edge.notifications == []
 
     before = time.time() * 1000
     place = {"mbox": {"name": mbox["name"], "state": mbox["state"]}}
@@ -196,9 +196,9 @@ def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, pat
     answer = browser.decisions(path, {"notifications": [shown, clicked]})
 
     assert [each["id"] for each in answer["notifications"]] == ["shown-1", "clicked-1"]
-    assert eventually(lambda: len(served.edge.notifications) == 2)
-    assert (len(served.edge.displays), len(served.edge.clicks)) == (1, 1)
-    shown, clicked = served.edge.notifications
+    assert eventually(lambda: len(site.edge.notifications) == 2)
+    assert (len(site.edge.displays), len(site.edge.clicks)) == (1, 1)
+    shown, clicked = site.edge.notifications
     assert (shown["id"], shown["type"], clicked["id"], clicked["type"]) == ("shown-1", "display", "clicked-1", "click")
     assert shown["tokens"] == [offers[0]["event_token"]]
     assert shown["mbox"]["name"] == "product-recommendations"
@@ -206,26 +206,26 @@ def test_notifications_of_a_page_reach_the_edge(served: Served, method: str, pat
     assert before - 1 <= shown["timestamp"] <= time.time() * 1000 + 1
 
 
-def test_a_view_notification_has_name_key_and_state(served: Served) -> None:
-    browser = served.browser()
+def test_a_view_notification_has_name_key_and_state(site: Site) -> None:
+    browser = site.browser()
     (view,) = browser.decisions("/views")["prefetch"]["views"]
     shown = {"name": view["name"], "key": view["key"], "state": view["state"]}
     tokens = [view["options"][0]["event_token"]]
     browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": shown, "tokens": tokens}]})
 
-    (seen,) = served.edge.notifications
+    (seen,) = site.edge.notifications
     assert seen["view"] == {name: value for name, value in shown.items() if value is not None}
 
 
-def test_concurrent_browsers_get_their_own_answers(served: Served) -> None:
+def test_concurrent_browsers_get_their_own_answers(site: Site) -> None:
     """No page gets the answer to another page's call (B4, B6)."""
-    browsers = [served.browser() for _ in range(12)]
+    browsers = [site.browser() for _ in range(12)]
     found: Dict[int, Any] = {}
 
-    def look(number: int) -> None:
+    def visit(number: int) -> None:
         found[number] = [browsers[number].decisions("/mboxes-by-callback")["id"]["tnt_id"] for _ in range(4)]
 
-    threads = [threading.Thread(target=look, args=(number,)) for number in range(len(browsers))]
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(len(browsers))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -234,35 +234,35 @@ def test_concurrent_browsers_get_their_own_answers(served: Served) -> None:
     assert len(found) == len(browsers)
     assert all(len(set(ids)) == 1 for ids in found.values())
     assert len({ids[0] for ids in found.values()}) == len(browsers)
-    assert served.shop.results == {}
+    assert site.shop.results == {}
 
 
-def test_an_invalid_request_has_the_error_text_of_1_1_0(served: Served) -> None:
-    """As the application reads it: ``str(error)``."""
+def test_an_invalid_request_has_the_error_text_of_1_1_0(site: Site) -> None:
+    """The application answers with ``str(error)``."""
     with pytest.raises(urllib.error.HTTPError) as raised:
-        served.browser().open("/mistake")
+        site.browser().open("/mistake")
     with raised.value as answer:
         assert answer.code == 400
         assert answer.read().decode() == "Either pageLoad or mboxes is required in execute"
-    assert served.deliveries == []
+    assert site.deliveries == []
 
 
-def test_a_stopped_edge_is_an_error_until_it_is_started_again(served: Served) -> None:
+def test_calls_fail_while_the_edge_is_stopped(site: Site) -> None:
     """``err_callback`` receives the error, ``wait`` returns, and the next page is served when the edge works again."""
-    served.edge.stop()
+    site.edge.stop()
     with pytest.raises(urllib.error.HTTPError) as raised:
-        served.browser().open("/mboxes-by-callback")
+        site.browser().open("/mboxes-by-callback")
     with raised.value as answer:
         assert answer.code == 502
         assert "127.0.0.1" in answer.read().decode()
-    served.edge.start()
+    site.edge.start()
 
-    assert served.browser().decisions("/mboxes-by-callback")["status"] == 200
+    assert site.browser().decisions("/mboxes-by-callback")["status"] == 200
 
 
-def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    """``location_hint_cookie``: when it first has a value, and once for all calls (D18)."""
-    browser = served.browser()
+def test_the_option_that_1_1_0_never_read_is_logged_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """``location_hint_cookie`` is logged in the first call in which it has a value (D18)."""
+    browser = site.browser()
     for _ in range(3):
         browser.open("/page-load")
     (line,) = [line for line in caplog.records if line.levelno == logging.WARNING]
@@ -270,7 +270,7 @@ def test_the_option_that_was_never_read_is_named_in_the_log(served: Served, capl
     assert "'target_location_hint'" in line.getMessage()
 
 
-def test_a_subscriber_with_one_parameter_receives_the_event(served: Served) -> None:
-    """``client_ready``, subscribed as in 1.1.0's documentation."""
-    assert eventually(lambda: len(served.shop.events) == 1)
-    assert served.shop.events[0]["type"] == "client_ready"
+def test_a_subscriber_with_one_parameter_receives_the_event(site: Site) -> None:
+    """The application subscribes to ``client_ready`` as 1.1.0's documentation shows."""
+    assert eventually(lambda: len(site.shop.events) == 1)
+    assert site.shop.events[0]["type"] == "client_ready"

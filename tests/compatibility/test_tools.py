@@ -70,7 +70,7 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def request_for(*names: str, **parts: Any) -> DeliveryRequest:
-    """Return a request that executes these mboxes, without an index."""
+    """Return a request to execute these mboxes, without indexes."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name=name) for name in names])
     return DeliveryRequest(context=Context(channel="web"), execute=execute, **parts)
 
@@ -96,20 +96,20 @@ COOKIE_PARTS: List[Tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize("text, part", COOKIE_PARTS)
-def test_a_part_of_a_cookie_is_read(text: str, part: Any) -> None:
-    """Name, value and expiry, or None."""
+def test_a_part_of_a_cookie_is_parsed(text: str, part: Any) -> None:
+    """The result has name, value and expiry. It is None if the part is malformed."""
     expected = None if part is None else dict(zip(("name", "value", "expires"), part))
     assert cookies.deserialize_cookie(text) == expected
 
 
 def test_the_expiry_of_a_part_may_have_a_fraction() -> None:
-    """1.1.0 dropped such a part, though at.js writes it (B31)."""
+    """1.1.0 dropped parts with a fractional expiry, which at.js writes (B31)."""
     part = cookies.deserialize_cookie("session#abc#4000000000.5")
     assert part == {"name": "session", "value": "abc", "expires": 4000000000.5}
 
 
 def test_a_part_of_a_cookie_is_written() -> None:
-    """Quoted as ``encodeURIComponent`` does it, so that at.js reads it (B31)."""
+    """Name and value are quoted as by ``encodeURIComponent``, so that at.js can read them (B31)."""
     part = cookies.create_internal_cookie("a b", "ü/é#|!*'()", 5)
     assert part == {"name": "a b", "value": "ü/é#|!*'()", "expires": 5}
     assert cookies.serialize_cookie(part) == "a%20b#%C3%BC%2F%C3%A9%23%7C!*'()#5"
@@ -118,8 +118,8 @@ def test_a_part_of_a_cookie_is_written() -> None:
     assert cookies.get_internal_cookies("a||b") == ["a", "", "b"]
 
 
-def test_the_unexpired_parts_are_read_by_name(stopped_clock: None) -> None:
-    """The last of two with one name wins; expired and malformed parts are ignored."""
+def test_the_unexpired_parts_are_returned_by_name(stopped_clock: None) -> None:
+    """If two parts have the same name, the last one is returned. Expired and malformed parts are ignored."""
     session = {"name": "session", "value": "abc", "expires": FAR}
     assert cookies.parse_cookies("session#abc#4000000000|PC#d#1|x#y|||") == {"session": session}
     assert cookies.parse_cookies('"session#abc#4000000000"') == {"session": session}
@@ -129,12 +129,12 @@ def test_the_unexpired_parts_are_read_by_name(stopped_clock: None) -> None:
         assert cookies.parse_cookies(nothing) == {}
 
 
-def test_a_cookie_lives_as_long_as_its_last_part(stopped_clock: None) -> None:
-    """The age is under ``maxAge`` and under ``max_age``."""
-    made = cookies.create_target_cookie(
+def test_a_cookie_lives_as_long_as_the_longest_lived_part(stopped_clock: None) -> None:
+    """Both ``maxAge`` and ``max_age`` contain its age."""
+    cookie = cookies.create_target_cookie(
         [cookies.create_internal_cookie("session", "x y", 1700001000), cookies.create_internal_cookie("PC", "d", 5)]
     )
-    assert made == {"name": "mbox", "value": "session#x%20y#1700001000|PC#d#5", "maxAge": 999, "max_age": 999}
+    assert cookie == {"name": "mbox", "value": "session#x%20y#1700001000|PC#d#5", "maxAge": 999, "max_age": 999}
 
 
 def test_a_cookie_written_by_the_helper_is_parsed(stopped_clock: None) -> None:
@@ -169,7 +169,7 @@ def test_the_cluster_is_a_suffix_of_the_device_id(device_id: Any, cluster: Any) 
 
 
 def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
-    """1.1.0 returned the first label of any host in that domain."""
+    """1.1.0 returned the first label of any host in ``tt.omtrdc.net``, without ``mboxedge``."""
     known = {"mboxedge35.tt.omtrdc.net": "35", "mboxedgeabc.tt.omtrdc.net": "abc"}
     for host, cluster in known.items():
         assert helper.extract_cluster_from_edge_host(host) == cluster
@@ -178,19 +178,19 @@ def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
 
 
 def test_the_host_of_a_delivery() -> None:
-    """That of the cluster, else ``server_domain``, else that of the client."""
+    """The host of the cluster, else ``server_domain``, else the host of the client."""
     assert helper.get_target_host(None, None, "acme", True) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, None, "acme", None) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, "35", "acme", False) == "http://mboxedge35.tt.omtrdc.net"
     assert helper.get_target_host("my.host:80", None, "acme", False) == "http://my.host:80"
     assert helper.get_target_host("my.host", "35", "acme", True) == "https://mboxedge35.tt.omtrdc.net"
-    # Text from a visitor's cookie that is not a cluster; 1.1.0 put it into the host.
+    # This text from a visitor's cookie is not a cluster. 1.1.0 put it into the host.
     assert helper.get_target_host(None, "35.evil/", "acme", True) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host("my.host", "", "acme", True) == "https://my.host"
 
 
 def test_the_cookie_of_a_cluster() -> None:
-    """The request's, else that of the edge that answered."""
+    """It contains the cluster of the request, else that of the edge that answered."""
     cookie = {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
     assert helper.get_target_location_hint_cookie("35") == cookie
     assert helper.get_target_location_hint_cookie(None, "mboxedge35.tt.omtrdc.net") == cookie
@@ -199,8 +199,8 @@ def test_the_cookie_of_a_cluster() -> None:
     assert helper.get_target_location_hint_cookie("", "x") is None
 
 
-def test_a_session_is_the_cookies_then_the_callers_then_a_new_one() -> None:
-    """An empty value counts as missing."""
+def test_the_session_id_comes_from_the_cookie_or_the_caller_or_is_new() -> None:
+    """An empty id counts as missing."""
     cookie = {"session": {"name": "session", "value": "s", "expires": 1}}
     assert helper.get_session_id(cookie, "mine", lambda: "new") == "s"
     assert helper.get_session_id({}, "mine", lambda: "new") == "mine"
@@ -210,7 +210,7 @@ def test_a_session_is_the_cookies_then_the_callers_then_a_new_one() -> None:
 
 
 def test_the_headers_of_a_delivery() -> None:
-    """The version is ours."""
+    """``X-EXC-SDK-Version`` is the version of this SDK."""
     assert helper.create_headers(lambda: "id") == {
         "Content-Type": "application/json",
         "X-EXC-SDK": "AdobeTargetPython",
@@ -219,23 +219,23 @@ def test_the_headers_of_a_delivery() -> None:
     }
 
 
-def test_small_checks_of_the_helper() -> None:
-    """Channel, location hint, mbox, notification."""
+def test_checks_of_single_values() -> None:
+    """The helper checks a channel, a location hint, an mbox and a notification."""
     given = (None, "web", "mobile", "tv", "", 5)
     assert [helper.set_channel(each) for each in given] == ["web", "web", "mobile", "web", "web", "web"]
     hints = ("9", " 9 ", 9, "0", "", None, "abc", "9.5")
     assert [helper.get_location_hint(each) for each in hints] == [9, 9, 9, 0, None, None, None, None]
     assert [helper.valid_mbox(MboxRequest(name=name)) for name in ("a", "", None)] == ["a", "", None]
-    whole: Dict[str, Any] = {"id": "1", "type": "click", "timestamp": 1}
-    assert helper.valid_notification(Notification(**whole))
-    assert helper.valid_notification(Notification(**{**whole, "timestamp": 0}))
-    for missing in whole:
-        assert not helper.valid_notification(Notification(**{**whole, missing: None}))
-    assert not helper.valid_notification(Notification(**{**whole, "type": "x"}))
+    complete: Dict[str, Any] = {"id": "1", "type": "click", "timestamp": 1}
+    assert helper.valid_notification(Notification(**complete))
+    assert helper.valid_notification(Notification(**{**complete, "timestamp": 0}))
+    for missing in complete:
+        assert not helper.valid_notification(Notification(**{**complete, missing: None}))
+    assert not helper.valid_notification(Notification(**{**complete, "type": "x"}))
 
 
 def test_the_customer_ids_of_a_visitor() -> None:
-    """They precede those of the request. Either spelling is read, and the state as a number or as text."""
+    """They precede the customer ids of the request. Both spellings of the key work; the state is a number or text."""
     own = [CustomerId(id="z", integration_code="i", authenticated_state="unknown")]
     for key in ("customer_ids", "customerIDs"):
         ids = {"a": {"id": "1", "authState": "1"}, "b": {"id": "2", "authState": 0}, "c": "x"}
@@ -253,8 +253,8 @@ def test_the_customer_ids_of_a_visitor() -> None:
     assert helper.get_marketing_cloud_visitor_id(None) is None
 
 
-def test_the_parts_of_an_answer_are_found_in_every_location() -> None:
-    """Page loads, mboxes and views."""
+def test_analytics_traces_and_tokens_are_collected_from_the_whole_answer() -> None:
+    """They are in page loads, mboxes and views."""
     analytics = [AnalyticsResponse(payload=AnalyticsPayload(pe="tnt", tnta=str(number))) for number in range(5)]
 
     def shown(number: int) -> Dict[str, Any]:
@@ -284,7 +284,7 @@ def test_the_parts_of_an_answer_are_found_in_every_location() -> None:
 
 
 def test_the_constants_of_the_helper() -> None:
-    """With 1.1.0's values."""
+    """Their values are those of 1.1.0."""
     assert helper.SCHEME == {"HTTP": "http://", "HTTPS": "https://"}
     assert helper.AUTH_STATE == {"0": "unknown", "1": "authenticated", "2": "logged_out"}
     assert (helper.EDGE_CLUSTER_PREFIX, helper.HOST) == ("mboxedge", "tt.omtrdc.net")
@@ -300,8 +300,8 @@ def test_the_constants_of_the_helper() -> None:
 # target_python_sdk.messages and .validators
 
 
-def test_the_texts_are_those_of_1_1_0() -> None:
-    """To the letter, including those in ``target_tools.messages``."""
+def test_the_messages_are_those_of_1_1_0() -> None:
+    """So are those in ``target_tools.messages``."""
     assert messages.MESSAGES == {
         "PRIVATE_CONSTRUCTOR": "Please use TargetClient.create static method instead",
         "ORG_ID_REQUIRED": "Organization Id is required",
@@ -366,7 +366,7 @@ def test_the_options_of_calls_are_checked() -> None:
         (None, "OPTIONS_REQUIRED", "OPTIONS_REQUIRED"),
         ({}, "OPTIONS_REQUIRED", "OPTIONS_REQUIRED"),
         ({"request": {}}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),
-        ({"request": 5}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),  # the second raised AttributeError in 1.1.0
+        ({"request": 5}, "REQUEST_REQUIRED", "REQUEST_REQUIRED"),  # for notifications, 1.1.0 raised AttributeError
         ({"request": DeliveryRequest(context=context)}, None, "NOTIFICATIONS_REQUIRED"),
         ({"request": request_for("a")}, None, "NOTIFICATIONS_REQUIRED"),
         ({"request": request_for()}, "EXECUTE_FIELDS_REQUIRED", "NOTIFICATIONS_REQUIRED"),
@@ -387,8 +387,8 @@ def test_the_options_of_calls_are_checked() -> None:
 # target_tools.utils
 
 
-def test_values_are_parsed_as_numbers() -> None:
-    """As ``int`` and ``float`` parse them."""
+def test_numbers_are_parsed_as_by_int_and_float() -> None:
+    """If ``int`` or ``float`` refuses a value, the result is None."""
     whole = {"1": 1, "-1": -1, " 1 ": 1, "1_000": 1000, "٣": 3, True: 1, 1.5: 1, b"1": 1, 10**30: 10**30}
     for value, number in whole.items():
         assert utils.parse_int(value) == number
@@ -402,7 +402,7 @@ def test_values_are_parsed_as_numbers() -> None:
 
 
 def test_types_of_values_are_recognized() -> None:
-    """Text, dicts, lists and empty values."""
+    """The functions recognize text, dicts, lists and empty values."""
     assert [utils.is_string(each) for each in ("", "a", b"a", 1, None)] == [True, True, False, False, False]
     assert [utils.is_dict(each) for each in ({}, [], None)] == [True, False, False]
     assert [utils.is_list(each) for each in ([], (), {})] == [True, False, False]
@@ -411,8 +411,8 @@ def test_types_of_values_are_recognized() -> None:
     assert not any(utils.is_empty(each) for each in ("a", 1, [0], {"a": None}, float("nan")))
 
 
-def test_lists_and_dicts_of_the_tools() -> None:
-    """Flatten a list, remove None, read a key or an attribute."""
+def test_helpers_for_lists_and_dicts() -> None:
+    """They flatten a list, remove values that are None, and read a key or an attribute."""
     assert utils.flatten_list([[1], [2, [3]]]) == [1, 2, [3]]
     assert utils.flatten_list([]) == utils.flatten_list(None) == []
     assert utils.remove_empty_values({"a": None, "b": "", "c": 0, "d": []}) == {"b": "", "c": 0, "d": []}
@@ -422,8 +422,8 @@ def test_lists_and_dicts_of_the_tools() -> None:
     assert utils.get_value_from_object(None, "a") is None
 
 
-def test_objects_as_dicts_by_the_names_on_the_wire() -> None:
-    """Models with their fields that are None, in lists and dicts, and other objects."""
+def test_to_dict_uses_the_names_on_the_wire() -> None:
+    """It converts models, with their fields that are None, and other objects, also inside lists and dicts."""
     mbox = MboxRequest(name="a", address=Address(url="x"))
     expected = {
         "address": {"url": "x", "referringUrl": None}, "parameters": None, "profileParameters": None, "order": None,
@@ -443,13 +443,13 @@ def test_the_names_of_requested_mboxes_and_views() -> None:
     assert utils.get_view_names(request) == {"v"}
     assert utils.has_requested("mboxes", request)
     assert utils.has_requested_views(request)
-    for asks_nothing in (DeliveryRequest(), request_for(), None):
-        assert not utils.has_requested("mboxes", asks_nothing)
-        assert not utils.has_requested_views(asks_nothing)
+    for empty in (DeliveryRequest(), request_for(), None):
+        assert not utils.has_requested("mboxes", empty)
+        assert not utils.has_requested_views(empty)
 
 
 def test_mboxes_are_added_to_the_request_itself() -> None:
-    """Those that it lacks, with the next indexes; 1.1.0's always began at 1."""
+    """Only mboxes that the request lacks are added. They get the next indexes."""
     request = DeliveryRequest(context=Context(channel="web"))
     assert utils.add_mboxes_to_request(["z", "a"], request) is request
     assert request.execute is not None
@@ -462,14 +462,14 @@ def test_mboxes_are_added_to_the_request_itself() -> None:
 
 
 def test_an_mbox_is_added_to_mboxes_without_an_index() -> None:
-    """1.1.0 compared None with a number there (B26)."""
+    """1.1.0 raised ``TypeError`` (B26)."""
     request = utils.add_mboxes_to_request(["n"], request_for("a"))
     assert request.execute is not None
     assert [(each.index, each.name) for each in request.execute.mboxes or ()] == [(None, "a"), (1, "n")]
 
 
 def test_the_property_of_a_request_or_of_the_client() -> None:
-    """The request's takes precedence."""
+    """The property of the request takes precedence."""
     own, plain = DeliveryRequest(_property=ModelProperty(token="t")), DeliveryRequest()
     assert utils.get_property_token() is None
     assert utils.get_property({"property_token": "c"}, own) == ModelProperty(token="t")
@@ -477,7 +477,7 @@ def test_the_property_of_a_request_or_of_the_client() -> None:
     assert utils.get_property({"property_token": ""}, plain) is utils.get_property(None, plain) is None
 
 
-def test_methods_that_require_an_engine_and_whether_it_is_ready() -> None:
+def test_checks_of_the_decisioning_method_and_of_the_engine() -> None:
     """``decisioning_engine_ready`` returns the engine if it is ready, else None."""
     methods = ("on-device", "hybrid", "server-side", "x", None)
     assert [utils.requires_decisioning_engine(each) for each in methods] == [True, True, False, False, False]
@@ -487,23 +487,23 @@ def test_methods_that_require_an_engine_and_whether_it_is_ready() -> None:
     assert utils.decisioning_engine_ready(None) is None
 
 
-def test_a_memoized_function_is_called_once() -> None:
-    """For each set of arguments, or for each key that the resolver returns."""
-    asked: List[Any] = []
+def test_a_memoized_function_is_called_once_for_each_key() -> None:
+    """The key consists of the arguments, or is the result of the resolver."""
+    calls: List[Any] = []
 
-    def ask(*args: Any, **kwargs: Any) -> int:
-        asked.append((args, kwargs))
-        return len(asked)
+    def count(*args: Any, **kwargs: Any) -> int:
+        calls.append((args, kwargs))
+        return len(calls)
 
-    memoized = utils.memoize(ask)
-    answers = [memoized("a"), memoized("a"), memoized("a", "b"), memoized("a-b"), memoized(a="x"), memoized(a="x")]
-    assert answers == [1, 1, 2, 3, 4, 4]
-    by_first = utils.memoize(ask, lambda args, kwargs: args[0])
+    memoized = utils.memoize(count)
+    counts = [memoized("a"), memoized("a"), memoized("a", "b"), memoized("a-b"), memoized(a="x"), memoized(a="x")]
+    assert counts == [1, 1, 2, 3, 4, 4]
+    by_first = utils.memoize(count, lambda args, kwargs: args[0])
     assert [by_first(1, 2), by_first(1, 3)] == [5, 5]
 
 
-def test_b64_a_memoized_function_of_the_tools_forgets() -> None:
-    """A service that runs for months meets new arguments all the time."""
+def test_b64_the_number_of_memoized_results_is_limited() -> None:
+    """Otherwise a service that runs for months would use more and more memory."""
     memoized = utils.memoize(str)
     for number in range(3 * utils.MAX_MEMOIZED):
         memoized(number)
@@ -516,8 +516,8 @@ def test_functions_are_composed() -> None:
     utils.noop(1, a=2)
 
 
-def test_times_of_the_tools(stopped_clock: None) -> None:
-    """Exact: 1.1.0 rounded all of them up to the next second (B56)."""
+def test_times_are_not_rounded_up(stopped_clock: None) -> None:
+    """1.1.0 rounded all of them up to the next second (B56)."""
     assert utils.get_epoch_time() == 1700000000
     assert utils.get_epoch_time_milliseconds() == 1700000000250
     moment = datetime.datetime(2020, 1, 1, 0, 0, 0, 123456)
@@ -530,14 +530,14 @@ def test_times_of_the_tools(stopped_clock: None) -> None:
 
 @pytest.mark.process
 def test_the_offset_of_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In minutes; negative behind UTC."""
+    """It is in minutes, and negative west of Greenwich."""
     monkeypatch.setenv("TZ", "Etc/GMT+5")
     program = "from target_tools.utils import get_timezone_offset; print(get_timezone_offset())"
     assert run_python("-c", program).stdout.strip() == "-300"
 
 
-def test_an_id_of_the_tools_is_new() -> None:
-    """A UUID as text."""
+def test_each_uuid_is_new() -> None:
+    """``create_uuid`` returns it as text."""
     assert len({utils.create_uuid() for _ in range(100)}) == 100
     assert len(utils.create_uuid()) == 36
 
@@ -558,8 +558,8 @@ HASHES = {
 }
 
 
-def test_texts_hash_as_they_did() -> None:
-    """With any seed of 32 bits, by either name."""
+def test_hashes_are_those_of_1_1_0() -> None:
+    """Both functions return the same hash. A seed is 32 bits, signed or unsigned."""
     for text, expected in HASHES.items():
         assert hashing.hash_unencoded_chars(text) == hashing.hash_unencoded_chars_raw(text) == expected
         assert hashing.hash_unencoded_chars_raw(text, 0) == hashing.hash_unencoded_chars(text, 0) == expected
@@ -567,7 +567,7 @@ def test_texts_hash_as_they_did() -> None:
 
 
 def test_arithmetic_of_32_bits() -> None:
-    """As in JavaScript, except that ``char_code_at`` returns whole code points."""
+    """The functions calculate like JavaScript, but ``char_code_at`` returns whole code points."""
     signed = {2**31: -(2**31), 2**31 - 1: 2**31 - 1, 2**32: 0, 2**32 - 1: -1, -(2**32) - 5: -5, 2**40 + 3: 3}
     assert {number: hashing.int32(number) for number in signed} == signed
     assert hashing.mul32(123456789, 2**31 - 1) == 2024026859
@@ -598,7 +598,7 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
     (APPLE.format("iPad; CPU OS 16_6 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPad"),
     (APPLE.format("iPod touch; CPU iPhone OS 12_5 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPod"),
     ("Mozilla/5.0 (Windows NT 10.0; Trident/8.0; rv:11.0) like Gecko", "IE", 11, "Windows", "Desktop"),
-    # 1.1.0 called this browser Chrome Mobile; the device is the same.
+    # 1.1.0 called this browser Chrome Mobile, and the device Pixel 8, too.
     (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 Chrome/120.0.0.0 Mobile Safari/537.36",
         "Chrome", 120, "Android", "Pixel 8",
@@ -608,25 +608,25 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
 
 
 @pytest.mark.parametrize("agent, browser, version, system, device", VISITORS)
-def test_a_user_agent_is_read(agent: Any, browser: str, version: int, system: str, device: str) -> None:
-    """The browser with its version, the platform, the device."""
+def test_a_user_agent_is_parsed(agent: Any, browser: str, version: int, system: str, device: str) -> None:
+    """The results are the browser with its version, the platform and the device."""
     assert client_info.browser_from_user_agent(agent) == {"name": browser, "version": version}
     assert client_info.operating_system_from_user_agent(agent) == system
     assert client_info.device_type_from_user_agent(agent) == device
 
 
 def test_constants_of_the_client_info() -> None:
-    """With 1.1.0's values."""
+    """Their values are those of 1.1.0."""
     assert (client_info.OTHER, client_info.UNKNOWN, client_info.DESKTOP) == ("Other", "Unknown", "Desktop")
     assert client_info.OS_MAPPING == {"Mac OS X": "mac"}
     assert client_info.browser_from_user_agent() == {"name": "Unknown", "version": -1}
 
 
-# target_tools, the others
+# Other modules of target_tools
 
 
 def test_events_of_the_tools() -> None:
-    """The third subscriber is ``name:3``; a payload's own type changes nothing."""
+    """The id of the third subscription to ``a`` is ``a:3``. A ``type`` in the payload is ignored."""
     events = event_provider.EventProvider({"a": print, "b": print})
     received: List[Any] = []
     third = events.subscribe("a", received.append)
@@ -639,7 +639,7 @@ def test_events_of_the_tools() -> None:
     assert event_provider.target_event("t", {"type": "x", "b": 2}) == {"type": "t", "b": 2}
 
 
-def test_offers_are_indexed_by_a_response() -> None:
+def test_the_json_offers_of_an_answer_are_merged_by_mbox() -> None:
     """Executed offers override prefetched ones, and later options earlier ones."""
 
     def options(*contents: Dict[str, int]) -> List[Option]:
@@ -659,7 +659,7 @@ def test_offers_are_indexed_by_a_response() -> None:
 
 
 def test_b14_get_logger_returns_the_given_logger() -> None:
-    """Also after other loggers were used; no level is set."""
+    """Also after the default logger was returned. No level is set."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG
     assert logger.get_logger(own) is own
@@ -668,7 +668,7 @@ def test_b14_get_logger_returns_the_given_logger() -> None:
 
 
 def test_constants_of_the_tools() -> None:
-    """With 1.1.0's values."""
+    """Their values are those of 1.1.0."""
     assert constants.DEFAULT_GLOBAL_MBOX == "target-global-mbox"
     assert (constants.DEFAULT_NUM_FETCH_RETRIES, constants.DEFAULT_MAXIMUM_WAIT_READY) == (10, -1)
     assert constants.REQUEST_TYPES == ["prefetch", "execute"]
@@ -679,7 +679,7 @@ def test_constants_of_the_tools() -> None:
 
 @pytest.mark.parametrize("module", ["target_tools.constants", "target_python_sdk"])
 def test_b22_an_empty_request_stays_empty(module: str) -> None:
-    """Each access returns a new object."""
+    """Each access to ``EMPTY_REQUEST`` returns a new object."""
     home: Any = importlib.import_module(module)
     utils.add_mboxes_to_request(["a"], home.EMPTY_REQUEST)
     afterwards: DeliveryRequest = home.EMPTY_REQUEST
@@ -688,8 +688,11 @@ def test_b22_an_empty_request_stays_empty(module: str) -> None:
         home.EMPTY  # noqa: B018 - the access itself is the test
 
 
-def test_stop_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timers have a name and optionally a number. ``time_end`` subtracts an offset; -1 means that none was started."""
+def test_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer has a name and optionally a number.
+
+    ``time_end`` subtracts an offset. It returns -1 if the timer was not started.
+    """
     seconds = [0.0]
     monkeypatch.setattr(perf_tool, "monotonic", lambda: seconds[0])
     tool = perf_tool._PerfTool()
@@ -704,7 +707,7 @@ def test_stop_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert perf_tool.get_perf_tool_instance() is perf_tool.get_perf_tool_instance()
 
 
-def test_b55_a_stop_watch_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b55_a_timer_can_be_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
     """1.1.0 kept the first start for ever, so a timing grew with the age of the process."""
     seconds = [0.0]
     monkeypatch.setattr(perf_tool, "monotonic", lambda: seconds[0])
@@ -716,7 +719,7 @@ def test_b55_a_stop_watch_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         seconds[0] += 100
 
 
-def test_offers_of_an_artifact_as_models() -> None:
+def test_consequences_of_rules_are_converted_to_models() -> None:
     """The helpers return options, metrics and analytics. Metrics lose their own ``analytics``.
 
     For an empty consequence, the helpers return None.
@@ -744,7 +747,7 @@ def test_offers_of_an_artifact_as_models() -> None:
 
 
 class Point(LimitedKeyDict):
-    """Has two keys."""
+    """A dict whose only keys are x and y."""
 
     def __init__(self, **kwargs: Any) -> None:
         dict.__init__(self)
@@ -773,8 +776,8 @@ def test_a_dict_with_a_fixed_set_of_keys() -> None:
         copy.copy(point)
 
 
-def test_a_dict_with_no_set_of_keys_cannot_be_made() -> None:
-    """It is for subclasses."""
+def test_limited_key_dict_is_an_abstract_class() -> None:
+    """A subclass must define its keys."""
     with pytest.raises(NotImplementedError):
         LimitedKeyDict({})
     with pytest.raises(NotImplementedError):
@@ -785,7 +788,7 @@ def test_a_dict_with_no_set_of_keys_cannot_be_made() -> None:
 
 
 def test_the_config_of_a_client_has_the_old_keys() -> None:
-    """The options override 1.1.0's defaults; the view is read-only and current."""
+    """The options override 1.1.0's defaults. The view is read-only."""
     with TargetClient.create({"client": "acme", "organization_id": "1@A", "secure": False}) as client:
         assert client.config == {
             "internal": True,
@@ -801,7 +804,7 @@ def test_the_config_of_a_client_has_the_old_keys() -> None:
 
 
 def test_the_repr_of_the_config_shows_no_secrets() -> None:
-    """It has the names of options only."""
+    """It contains only the names of the options."""
     secret = {"proxy": "http://user:pa55word@127.0.0.1:1", "proxy_headers": {"X": "t0ken"}}
     with TargetClient.create({"client": "acme", "organization_id": "1@A", "timeout": 100, **secret}) as client:
         assert repr(client.config) == (
@@ -812,7 +815,7 @@ def test_the_repr_of_the_config_shows_no_secrets() -> None:
 
 @pytest.mark.server
 def test_the_config_contains_the_current_cluster() -> None:
-    """At first that of the option, then that of the latest answer."""
+    """At first the cluster is that of the option, then that of the latest answer."""
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, target_location_hint="28") as client:
         config = client.config
         assert config["target_location_hint"] == "28"
@@ -821,7 +824,7 @@ def test_the_config_contains_the_current_cluster() -> None:
 
 
 def test_logger_and_events_of_a_client() -> None:
-    """The logger from the options; ``event_emitter`` calls the subscribers."""
+    """``logger`` is that of the options. ``event_emitter`` calls the subscribers."""
     received: List[Any] = []
     own = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)
     options = {"client": "acme", "organization_id": "1@A", "logger": own, "events": {"mine": received.append}}
@@ -835,7 +838,7 @@ def test_logger_and_events_of_a_client() -> None:
 
 @pytest.mark.server
 def test_the_engine_of_a_client() -> None:
-    """It is ready and has the artifact, also after polling was stopped."""
+    """The engine has the artifact. It is still ready after polling was stopped."""
     with LocalEdge() as edge:
         options = {"decisioning_method": "on-device", "artifact_payload": edge.rules}
         with client_of(edge, **options) as client:
@@ -848,7 +851,7 @@ def test_the_engine_of_a_client() -> None:
 
 
 def test_a_star_import_has_no_old_names() -> None:
-    """``__all__`` does not contain them."""
+    """``__all__`` does not contain the old names."""
     home: Any = sys.modules["target_python_sdk"]
     assert not {"EMPTY_REQUEST", "DEFAULT_OPTS", "DEFAULT_TIMEOUT"} & set(home.__all__)
 
