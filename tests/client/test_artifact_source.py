@@ -28,7 +28,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.http.retries import RetryingSender, RetryPolicy
 from target_tools.http.transport import Transport, TransportSettings
 from target_tools.logger import Log
-from tests.decisioning.cdn import Cdn, artifact, good, hangs, masked, options, settings_for, with_etag
+from tests.decisioning.cdn import Cdn, artifact, good, never_answer, obfuscate, options, settings_for, with_etag
 from tests.support import ANSWER_BYTES, content, eventually, forked, in_a_child, offers
 
 pytestmark = pytest.mark.server
@@ -218,7 +218,7 @@ def test_b41_client_ready_is_emitted_with_the_first_artifact(cdn, monkeypatch):
 
 
 def test_b42_create_waits_for_maximum_wait_ready_at_most(cdn):
-    cdn.reply = hangs
+    cdn.reply = never_answer
     began = time.monotonic()
     with TargetClient.create(options(cdn, maximum_wait_ready=300)) as client:
         assert 0.25 < time.monotonic() - began < 5
@@ -227,7 +227,7 @@ def test_b42_create_waits_for_maximum_wait_ready_at_most(cdn):
 
 
 def test_b42_a_hybrid_client_does_not_wait_for_the_artifact(cdn):
-    cdn.reply = hangs
+    cdn.reply = never_answer
     with SocketServer(answer(ANSWER_BYTES)) as edge:
         began = time.monotonic()
         with TargetClient.create(options(cdn, decisioning_method="hybrid", server_domain=edge.domain)) as client:
@@ -276,7 +276,7 @@ def test_b62_a_custom_environment_is_part_of_the_url(cdn):
 
 @pytest.mark.parametrize("given", [{"artifact_format": "bin"}, {"artifact_location": "http://{}/x/rules.bin"}])
 def test_b63_an_obfuscated_artifact_is_used(cdn, given):
-    cdn.reply = response(masked(artifact(), "1@AdobeOrg"))
+    cdn.reply = response(obfuscate(artifact(), "1@AdobeOrg"))
     given = {name: value.format(cdn.domain) for name, value in given.items()}
     with TargetClient.create(options(cdn, **given)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -319,7 +319,7 @@ def test_many_threads_can_wait_for_the_first_artifact(cdn, sources):
 
 @pytest.mark.parametrize("end", ["stop", "time"])
 def test_waiting_ends_with_stop_or_with_the_timeout(cdn, sources, end):
-    cdn.reply = hangs
+    cdn.reply = never_answer
     source = sources(cdn)
     source.start()
     if end == "stop":
@@ -335,7 +335,7 @@ def test_an_exception_of_a_signal_handler_ends_the_wait(cdn, sources):
     def raise_it(*_):
         raise SoftLimit
 
-    cdn.reply = hangs
+    cdn.reply = never_answer
     source = sources(cdn)
     source.start()
     before = signal.signal(signal.SIGALRM, raise_it)
@@ -669,7 +669,7 @@ def test_a_download_that_finishes_after_stop_is_ignored(cdn, sources):
     assert (source.artifact, recorder.events) == (None, [])
 
 
-@pytest.mark.parametrize("reply", [good(), hangs, response("no", 500)], ids=["well", "hung", "failing"])
+@pytest.mark.parametrize("reply", [good(), never_answer, response("no", 500)], ids=["well", "hung", "failing"])
 def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, reply):
     cdn.reply = reply
     transport = Transport(TransportSettings())
@@ -678,7 +678,7 @@ def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, repl
     source.start()
     poller, watched = source._poller, weakref.ref(source)
     assert eventually(lambda: cdn.request_headers)
-    assert reply is hangs or eventually(lambda: watched()._first_attempt_done.is_set() and not poller.running())
+    assert reply is never_answer or eventually(lambda: watched()._first_attempt_done.is_set() and not poller.running())
     gc.disable()
     try:
         del source
@@ -686,7 +686,7 @@ def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, repl
     finally:
         gc.enable()
     assert poller.stopped
-    assert reply is hangs or eventually(lambda: poller.threads() == 0)
+    assert reply is never_answer or eventually(lambda: poller.threads() == 0)
     transport.close()
 
 
@@ -715,7 +715,7 @@ def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("end", ["stop", "close the transport"])
 def test_t33_stopping_or_closing_aborts_a_running_download(sources, secure, end):
-    """Over TLS, the download hangs in the handshake, before it has a connection."""
+    """Over TLS, the download never_answer in the handshake, before it has a connection."""
     connections = []
 
     def silent(connection):

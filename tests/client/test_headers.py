@@ -9,7 +9,7 @@ from target_python_sdk import TargetClient
 from target_python_sdk.errors import OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import DeliveryRequest
-from tests.conformance.builders import artifact, on_device, rule, wanted
+from tests.conformance.builders import artifact, on_device, request_json, rule
 from tests.support import ANSWER, ANSWER_BYTES, LONG, client_of, content, eventually, head_of, offers
 
 pytestmark = pytest.mark.server
@@ -181,7 +181,7 @@ def test_requests_for_artifact_geo_cluster_and_notifications_have_the_headers():
         options = on_device(None, server.domain, headers=headers, polling_interval=0)
         del options["artifact_payload"], options["target_location_hint"]
         with TargetClient.create(options) as client:
-            request = wanted("execute", context={"geo": {"ipAddress": "12.21.1.40"}})
+            request = request_json("execute", context={"geo": {"ipAddress": "12.21.1.40"}})
             client.get_offers({"request": client_request(request)})
             assert client.flush(LONG)
             assert eventually(lambda: len(server.requests) == 4)
@@ -196,7 +196,7 @@ def test_an_artifact_download_can_bypass_caches(bypass):
         options = on_device(None, server.domain, artifact_bypass_cache=bypass)
         del options["artifact_payload"]
         with TargetClient.create(options) as client:
-            client.get_offers({"request": client_request(wanted("execute"))})
+            client.get_offers({"request": client_request(request_json("execute"))})
             assert client.flush(LONG)
     by_path = {head[""].split()[1].partition("?")[0].rpartition("/")[2]: head for head in heads(server)}
     expected = {"cache-control": "no-cache", "pragma": "no-cache", "authorization": ""} if bypass else {}

@@ -21,13 +21,13 @@ from tests.conformance.builders import (
     client_of,
     contents,
     decide,
+    first_content,
     halves,
     on_device,
     option,
+    request_json,
     rule,
     share,
-    shown,
-    wanted,
     yes_or_no,
 )
 from tests.support import LONG, SHORT, body_of, eventually, uwsgi
@@ -69,9 +69,11 @@ def test_changing_the_request_later_does_not_change_a_queued_decision():
     go_on, visitor = threading.Event(), VisitorId(tnt_id="visitor-1")
     document = artifact(home=halves())
     with client_of(document, max_workers=1) as client:
-        expected = shown(client, wanted(visitor="visitor-1"))
+        expected = first_content(client, request_json(visitor="visitor-1"))
         other = next(
-            name for name in map("visitor-{}".format, range(2, 99)) if shown(client, wanted(visitor=name)) != expected
+            name
+            for name in map("visitor-{}".format, range(2, 99))
+            if first_content(client, request_json(visitor=name)) != expected
         )
         client.get_offers({"request": executed(VisitorId(tnt_id="first")), "callback": lambda _: go_on.wait(20)})
         result = client.get_offers(
@@ -107,7 +109,7 @@ def test_a_parameter_that_contains_itself_is_an_option_error():
     endless.append(endless)
     document = artifact(home=[rule("x", consequence={"options": [option("<i>${mbox.p}</i>")]})])
     with client_of(document) as client:
-        request = DeliveryRequest.from_dict(wanted(mboxes=[{"name": "home", "parameters": {"p": endless}}]))
+        request = DeliveryRequest.from_dict(request_json(mboxes=[{"name": "home", "parameters": {"p": endless}}]))
         with pytest.raises(OptionError, match=r"^request\.prefetch\.mboxes\[0\]\.parameters\['p'\]"):
             client.get_offers({"request": request})
 
@@ -115,7 +117,7 @@ def test_a_parameter_that_contains_itself_is_an_option_error():
 def test_a_page_load_has_the_name_of_the_global_mbox_in_macros():
     page = rule("x", place="target-global-mbox", consequence={"options": [option("in ${mbox.name}")]})
     with client_of(artifact({"target-global-mbox": [page]})) as client:
-        loaded = decide(client, wanted(mboxes=(), pageLoad={}))["response"].prefetch.page_load
+        loaded = decide(client, request_json(mboxes=(), pageLoad={}))["response"].prefetch.page_load
     assert [one.content for one in loaded.options] == ["in target-global-mbox"]
 
 
@@ -138,7 +140,7 @@ def test_an_exception_of_a_pool_manager_loses_a_notification_but_no_worker(caplo
     lost = []
     with client_of(ALWAYS, pool_manager=Broken(), events={"send_notification_error": lost.append}) as client:
         for _ in range(3):
-            decide(client, wanted("execute"), session_id="session-1")
+            decide(client, request_json("execute"), session_id="session-1")
         assert client.flush(LONG)
         assert client.stats()["undelivered"] == 3
     assert [type(event.error) for event in lost] == [TransportError] * 3
@@ -152,7 +154,7 @@ def test_an_exception_of_a_pool_manager_loses_a_notification_but_no_worker(caplo
 def test_the_callers_notifications_are_sent_together_with_the_displays():
     with SocketServer(answer({"status": 200})) as server, client_of(ALWAYS, server.domain) as client:
         clicked = {"id": "click-1", "type": "click", "timestamp": 1, "mbox": {"name": "home"}}
-        decide(client, {**wanted("execute"), "notifications": [clicked]})
+        decide(client, {**request_json("execute"), "notifications": [clicked]})
         assert client.flush(LONG)
         (sent,) = [body_of(request)["notifications"] for request in server.requests]
     assert [one["type"] for one in sent] == ["click", "display"]
@@ -174,7 +176,7 @@ def test_all_first_calls_of_an_unpickled_client_wait_for_the_artifact():
         }
         with TargetClient.create(options) as client:
             packed = pickle.dumps(client)
-        request = wanted(mboxes=["a1-serverside-ab"])
+        request = request_json(mboxes=["a1-serverside-ab"])
         with pickle.loads(packed) as copy:
             answers = []
             threads = [threading.Thread(target=lambda: answers.append(decide(copy, request))) for _ in range(8)]
@@ -200,7 +202,7 @@ def test_an_interrupted_start_is_repeated_by_the_next_call(monkeypatch):
     with client:
         with pytest.raises(KeyboardInterrupt):
             decide(client)
-        assert shown(client) == "A"
+        assert first_content(client) == "A"
 
 
 def test_the_download_error_is_the_cause_of_artifact_not_available():
@@ -221,8 +223,8 @@ def test_a_failed_hybrid_call_reports_server_side():
 def test_a_queued_hybrid_call_is_decided_with_the_artifact_of_its_start():
     go_on = threading.Event()
     with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
-        client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": lambda _: go_on.wait(20)})
-        result = client.get_offers({"request": DeliveryRequest.from_dict(wanted()), "callback": len})
+        client.get_offers({"request": DeliveryRequest.from_dict(request_json()), "callback": lambda _: go_on.wait(20)})
+        result = client.get_offers({"request": DeliveryRequest.from_dict(request_json()), "callback": len})
         source = client._processes.get().artifacts
         newer = artifact(home=[rule("A")], changes={"remoteMboxes": ["home"]})
         replace_artifact(source, newer)
@@ -243,7 +245,9 @@ def replace_artifact(source, document):
 def test_the_location_hint_is_requested_once():
     with LocalEdge() as edge:
         with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
-            assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
+            assert eventually(
+                lambda: decide(client, request_json(visitor=None))["response"].id.tnt_id.endswith(".35_0")
+            )
         deliveries = [request for request in edge.requests if request.method == "POST"]
     assert len(deliveries) == 1
 
@@ -257,15 +261,17 @@ def test_under_uwsgi_the_location_hint_is_requested_after_the_fork(monkeypatch):
             return [request for request in edge.requests if request.method == "POST"]
 
         with client_of(ALWAYS, edge.domain, target_location_hint=None) as client:
-            assert shown(client) == "A"
+            assert first_content(client) == "A"
             monkeypatch.setitem(sys.modules, "uwsgi", uwsgi(worker=1))
             assert deliveries() == []
-            threads = [threading.Thread(target=shown, args=(client,)) for _ in range(8)]
+            threads = [threading.Thread(target=first_content, args=(client,)) for _ in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(20)
-            assert eventually(lambda: decide(client, wanted(visitor=None))["response"].id.tnt_id.endswith(".35_0"))
+            assert eventually(
+                lambda: decide(client, request_json(visitor=None))["response"].id.tnt_id.endswith(".35_0")
+            )
         assert len(deliveries()) == 1
 
 
@@ -276,7 +282,7 @@ def test_a_failing_location_hint_request_delays_neither_create_nor_close(capfd):
     with SocketServer(hung) as server:
         began = time.monotonic()
         with client_of(ALWAYS, server.domain, target_location_hint=None) as client:
-            assert shown(client) == "A"
+            assert first_content(client) == "A"
         assert time.monotonic() - began < 1
 
     class Broken:
@@ -284,7 +290,7 @@ def test_a_failing_location_hint_request_delays_neither_create_nor_close(capfd):
             raise RuntimeError("the pool broke")
 
     with client_of(ALWAYS, target_location_hint=None, pool_manager=Broken()) as client:
-        assert shown(client) == "A"
+        assert first_content(client) == "A"
         time.sleep(0.1)
     assert "Traceback" not in capfd.readouterr().err
 
@@ -301,9 +307,11 @@ def test_decisions_work_without_free_file_descriptors(monkeypatch, caplog):
     condition = {"==": [{"var": "page.domain"}, "www.hooli.com"]}
     page = {"address": {"url": "http://www.hooli.com/"}}
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        assert shown(client, wanted(context=page)) == "yes"  # without the list, the domain is the whole host name
+        assert (
+            first_content(client, request_json(context=page)) == "yes"
+        )  # without the list, the domain is the whole host name
         monkeypatch.undo()
-        assert shown(client, wanted(context=page)) == "no"
+        assert first_content(client, request_json(context=page)) == "no"
     assert "cannot be read" in caplog.text
 
 
@@ -311,7 +319,7 @@ def test_a_rule_with_an_invalid_activity_id_is_skipped():
     odd = [{**rule("odd"), "activityId": True}]
     whole = [{**rule("A", share(0, 50)), "activityId": 1.0}, {**rule("B", share(50, 100)), "activityId": 1.0}]
     with client_of(artifact(odd=odd, whole=whole, home=halves())) as client:
-        envelope = decide(client, wanted(mboxes=["odd", "whole", "home"]))
+        envelope = decide(client, request_json(mboxes=["odd", "whole", "home"]))
     assert envelope["meta"]["remote_mboxes"] == ["odd"]
     nothing, as_float, as_int = contents(envelope)
     assert (nothing, as_float) == ([], as_int)

@@ -69,7 +69,7 @@ from target_python_sdk.types import (
 from target_tools.concurrency.poller import Poller
 from target_tools.types.limited_key_dict import LimitedKeyDict
 from tests.conformance import builders
-from tests.decisioning.cdn import Cdn, artifact, good, hangs
+from tests.decisioning.cdn import Cdn, artifact, good, never_answer
 from tests.support import eventually, in_a_child, run_python
 
 server = pytest.mark.server
@@ -707,7 +707,7 @@ def test_b41_a_failed_first_download_raises_and_is_retried(status):
 
 @server
 def test_initialize_waits_at_most_maximum_wait_ready_seconds():
-    with Cdn(hangs) as cdn:
+    with Cdn(never_answer) as cdn:
         engine = TargetDecisioningEngine(config_for(cdn, maximum_wait_ready=0.2))
         began = time.monotonic()
         with pytest.raises(ArtifactNotAvailable):

@@ -17,7 +17,7 @@ def share(low, high):
 
 
 def parameter(name, value):
-    """Return the condition that a parameter has that value."""
+    """Return the condition that a parameter has this value."""
     return {"==": [{"var": "mbox." + name}, value]}
 
 
@@ -26,9 +26,9 @@ def option(content, kind="html", token="token"):
     return {"type": kind, "content": content, "eventToken": token}
 
 
-def rule(content, condition=True, activity=1, place="home", experience=0, **more):
-    """Return a rule that shows ``content``. ``consequence`` extends its consequence, other arguments the rule."""
-    consequence = {"name": place, "options": [option(content, token=f"token-{content}")], "metrics": []}
+def rule(content, condition=True, activity=1, location="home", experience=0, **more):
+    """Return a rule that shows ``content``. ``consequence`` extends its consequence; other keywords extend the rule."""
+    consequence = {"name": location, "options": [option(content, token=f"token-{content}")], "metrics": []}
     consequence.update(more.pop("consequence", {}))
     names = {"activity.name": "Autumn", "activity.type": "ab"}
     return {
@@ -41,23 +41,23 @@ def rule(content, condition=True, activity=1, place="home", experience=0, **more
     }
 
 
-def halves(activity=1, place="home"):
+def halves(activity=1, location="home"):
     """Return the rules of an activity that shows A to one half of the visitors and B to the other."""
-    return [rule("A", share(0, 50), activity, place), rule("B", share(50, 100), activity, place, 1)]
+    return [rule("A", share(0, 50), activity, location), rule("B", share(50, 100), activity, location, 1)]
 
 
-def yes_or_no(condition, place="home", activity=1):
+def yes_or_no(condition, location="home", activity=1):
     """Return the rules of an mbox that shows "yes" if ``condition`` holds, else "no"."""
-    return [rule("yes", condition, activity, place), rule("no", True, activity, place, 1)]
+    return [rule("yes", condition, activity, location), rule("no", True, activity, location, 1)]
 
 
-def artifact(places=None, views=None, without=(), changes=None, **mboxes):
+def artifact(locations=None, views=None, without=(), changes=None, **mboxes):
     """Return an artifact of these mboxes, by keyword or in a dict, and of these views.
 
-    ``changes`` replaces parts of it by their names on the wire, ``without`` takes parts away.
+    ``changes`` replaces parts of the artifact, ``without`` removes parts. Both use the names on the wire.
     """
-    known = {**(places or {}), **mboxes}
-    made = {
+    rules = {**(locations or {}), **mboxes}
+    parts = {
         "version": "1.0.0",
         "meta": {"clientCode": "acmeclient", "environment": "production"},
         "globalMbox": GLOBAL,
@@ -65,12 +65,12 @@ def artifact(places=None, views=None, without=(), changes=None, **mboxes):
         "responseTokens": ["activity.id", "activity.name", "geo.latitude", "geo.longitude"],
         "remoteMboxes": [],
         "remoteViews": [],
-        "localMboxes": sorted(known),
+        "localMboxes": sorted(rules),
         "localViews": sorted(views or {}),
-        "rules": {"mboxes": known, "views": views or {}},
+        "rules": {"mboxes": rules, "views": views or {}},
         **(changes or {}),
     }
-    return {key: value for key, value in made.items() if key not in without}
+    return {key: value for key, value in parts.items() if key not in without}
 
 
 def on_device(document, domain="127.0.0.1:9", **options):
@@ -82,7 +82,7 @@ def on_device(document, domain="127.0.0.1:9", **options):
         "artifact_payload": document,
         "polling_interval": 0,
         "telemetry_enabled": False,
-        "target_location_hint": "35",  # without one, it would request one from the edge
+        "target_location_hint": "35",  # without a hint, the client would request one from the edge
         "server_domain": domain,
         "cdn_base_path": "http://" + domain,
         "secure": False,
@@ -96,29 +96,29 @@ def client_of(document, domain="127.0.0.1:9", **options):
     return TargetClient.create(on_device(document, domain, **options))
 
 
-def wanted(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
+def request_json(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
     """Return a request for mboxes, each a name or a dict with JSON names; other parts are keyword arguments."""
-    boxes = [{"index": at, **({"name": one} if isinstance(one, str) else one)} for at, one in enumerate(mboxes)]
+    boxes = [{"index": index, **({"name": one} if isinstance(one, str) else one)} for index, one in enumerate(mboxes)]
     identity = {"tntId": visitor} if isinstance(visitor, str) else visitor
-    parts = {"mboxes": boxes} if boxes else {}
-    parts.update({key: more.pop(key) for key in ("pageLoad", "views") if key in more})
-    made = {"id": identity, "context": {"channel": "web", **more.pop("context", {})}, mode: parts, **more}
-    return {key: value for key, value in made.items() if value is not None}
+    details = {"mboxes": boxes} if boxes else {}
+    details.update({key: more.pop(key) for key in ("pageLoad", "views") if key in more})
+    parts = {"id": identity, "context": {"channel": "web", **more.pop("context", {})}, mode: details, **more}
+    return {key: value for key, value in parts.items() if value is not None}
 
 
 def decide(client, request=None, **options):
     """Return the envelope of one call. ``request`` has JSON names."""
-    parsed = DeliveryRequest.from_dict(wanted() if request is None else request)
+    parsed = DeliveryRequest.from_dict(request_json() if request is None else request)
     return client.get_offers({"request": parsed, **options})
 
 
 def contents(envelope, mode="prefetch"):
-    """Return the contents of the options, by mbox."""
+    """Return the contents of the options of each mbox."""
     mboxes = getattr(envelope["response"], mode).mboxes or []
     return [[one.content for one in mbox.options or ()] for mbox in mboxes]
 
 
-def shown(client, request=None, mode="prefetch", **options):
-    """Return the content of the first mbox of a call, or None."""
+def first_content(client, request=None, mode="prefetch", **options):
+    """Return the content of the first option of the first mbox of a call, or None."""
     found = contents(decide(client, request, **options), mode)[0]
     return found[0] if found else None

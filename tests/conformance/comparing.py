@@ -10,52 +10,52 @@ KINDS = {
     "Array": lambda value: isinstance(value, list),
     "Object": lambda value: isinstance(value, (dict, list)),
 }
-#: Lists whose order means nothing.
+#: Lists whose order is irrelevant.
 UNORDERED = ("views",)
 
 
-def differences(expected, actual, place=""):
+def differences(expected, actual, path=""):
     """Return one line for each expected value that ``actual`` lacks.
 
-    Objects may have more than is expected, lists may not. An expected ``null`` matches ``null`` and a missing value.
+    Objects may contain more than expected, lists may not. An expected ``null`` matches ``null`` and a missing value.
     """
     if isinstance(expected, str) and expected.startswith("expect."):
-        return _kind_differs(expected, actual, place)
+        return _compare_with_placeholder(expected, actual, path)
     if isinstance(expected, dict):
-        return _object_differs(expected, actual, place)
+        return _compare_objects(expected, actual, path)
     if isinstance(expected, list):
-        return _list_differs(expected, actual, place)
+        return _compare_lists(expected, actual, path)
     same = expected == actual and isinstance(expected, bool) == isinstance(actual, bool)
-    return [] if same else [f"{place}: expected {expected!r}, got {actual!r}"]
+    return [] if same else [f"{path}: expected {expected!r}, got {actual!r}"]
 
 
-def _kind_differs(expected, actual, place):
+def _compare_with_placeholder(expected, actual, path):
     name = re.fullmatch(r"expect\.any\((\w+)\)", expected)
     if name is None or name.group(1) not in KINDS:
-        raise AssertionError(f"{place}: unknown placeholder: {expected}")
-    fits = KINDS[name.group(1)](actual)
-    return [] if fits else [f"{place}: expected {expected}, got {actual!r}"]
+        raise AssertionError(f"{path}: unknown placeholder: {expected}")
+    matches = KINDS[name.group(1)](actual)
+    return [] if matches else [f"{path}: expected {expected}, got {actual!r}"]
 
 
-def _object_differs(expected, actual, place):
+def _compare_objects(expected, actual, path):
     if not isinstance(actual, dict):
-        return [f"{place}: expected an object, got {actual!r}"]
+        return [f"{path}: expected an object, got {actual!r}"]
     found = []
     for name, value in expected.items():
-        found += differences(value, actual.get(name), f"{place}.{name}")
+        found += differences(value, actual.get(name), f"{path}.{name}")
     return found
 
 
-def _list_differs(expected, actual, place):
+def _compare_lists(expected, actual, path):
     if not isinstance(actual, list):
-        return [f"{place}: expected a list, got {actual!r}"]
+        return [f"{path}: expected a list, got {actual!r}"]
     if len(expected) != len(actual):
-        return [f"{place}: expected {len(expected)} elements, got {actual!r}"]
-    if place.rpartition(".")[2] in UNORDERED:
+        return [f"{path}: expected {len(expected)} elements, got {actual!r}"]
+    if path.rpartition(".")[2] in UNORDERED:
         expected, actual = sorted(expected, key=_name), sorted(actual, key=_name)
     found = []
-    for number, (value, there) in enumerate(zip(expected, actual)):
-        found += differences(value, there, f"{place}[{number}]")
+    for number, (value, actual_value) in enumerate(zip(expected, actual)):
+        found += differences(value, actual_value, f"{path}[{number}]")
     return found
 
 
@@ -63,8 +63,8 @@ def _name(element):
     return str(element.get("name")) if isinstance(element, dict) else ""
 
 
-def at(value, path):
-    """Return the value at ``path``, a list of names and numbers. Raises ``LookupError`` if there is none."""
+def value_at(value, path):
+    """Return the value at ``path``, a list of names and numbers. Raise ``LookupError`` if there is none."""
     for step in path:
         value = value[step]
     return value

@@ -3,15 +3,16 @@
 A suite is a JSON file: ``description``, ``artifact`` (a file of ``artifacts/``), ``conf``
 (client options in camelCase) and ``test``, the cases by their keys. A case has ``input``
 (the options of one ``get_offers`` in camelCase), ``output``, ``notificationOutput``,
-``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``. The cases of this project may also have
+``mockDate`` and ``mockGeo``, and may override ``artifact`` and ``conf``. The cases of this
+project may also have these keys:
 
 =============== ==============================================================================
-``meta``        the values that the envelope's ``meta`` must contain
+``meta``        values that the envelope's ``meta`` must contain
 ``absent``      paths that the response must not have, each a list of names and numbers
-``geoOutput``   the addresses that were looked up, in order
+``geoOutput``   the IP addresses that are looked up, in order
 ``mockEdge``    the answer of the edge to a delivery
-``edgeOutput``  the body of the request for a decision to the edge; ``null`` if there must be none
-``allocations`` the bucket of the visitor, by the id of the activity
+``edgeOutput``  the body of the request to the edge for a decision; ``null`` if there must be none
+``allocations`` the bucket of the visitor in each activity, by the activity's id
 =============== ==============================================================================
 
 If ``artifact`` is ``null``, the CDN has none.
@@ -52,7 +53,7 @@ class Case(NamedTuple):
         return f"{self.suite}-{self.key}"
 
     def artifact_bytes(self) -> Optional[bytes]:
-        """The artifact that the CDN serves, or None."""
+        """Return the artifact that the CDN serves, or None."""
         if self.artifact is None:
             return None
         return (self.folder / "artifacts" / (self.artifact + ".json")).read_bytes()
@@ -64,10 +65,11 @@ class Outcome(NamedTuple):
     response: Dict[str, Any]
     meta: Dict[str, Any]
     #: Bodies of the deliveries that requested a decision from the edge.
-    asked: List[Any]
+    edge_requests: List[Any]
     #: The other deliveries, as the options of a call in camelCase: ``request`` and ``sessionId``.
-    reported: List[Dict[str, Any]]
-    looked_up: List[Optional[str]]
+    reports: List[Dict[str, Any]]
+    #: The IP addresses that were sent to the geo service.
+    looked_up_addresses: List[Optional[str]]
 
 
 def cases_in(folder: Path) -> List[Case]:
@@ -91,7 +93,7 @@ class Network:
         self._geo = case.content.get("mockGeo")
         self._edge = case.content.get("mockEdge")
         self.deliveries: List[Dict[str, Any]] = []
-        self.looked_up: List[Optional[str]] = []
+        self.looked_up_addresses: List[Optional[str]] = []
 
     def __call__(self, connection: Any) -> None:
         while True:
@@ -104,21 +106,24 @@ class Network:
         head = head_of(raw)
         method, target, _ = head[""].split(" ")
         address = urlsplit(target)
-        asked = (method, address.path)
-        if asked == ("GET", "/rules.json"):
-            return closing(status=404) if self._artifact is None else closing(self._artifact)
-        if asked == ("GET", "/v1/geo"):
-            self.looked_up.append(head.get("x-forwarded-for"))
-            return closing(status=404) if self._geo is None else closing(self._geo)
-        if asked == ("POST", "/rest/v1/delivery"):
+        endpoint = (method, address.path)
+        if endpoint == ("GET", "/rules.json"):
+            return closing_response(status=404) if self._artifact is None else closing_response(self._artifact)
+        if endpoint == ("GET", "/v1/geo"):
+            self.looked_up_addresses.append(head.get("x-forwarded-for"))
+            return closing_response(status=404) if self._geo is None else closing_response(self._geo)
+        if endpoint == ("POST", "/rest/v1/delivery"):
             body = body_of(raw)
             self.deliveries.append({"sessionId": dict(parse_qsl(address.query))["sessionId"], "request": body})
-            return closing(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
-        raise AssertionError(f"unexpected request: {asked}")
+            return closing_response(self._edge or {"status": 200, "requestId": body["requestId"], "client": "x"})
+        raise AssertionError(f"unexpected request: {endpoint}")
 
 
-def closing(body=None, status=200):
-    """Return a response that closes the connection: on a reused one, the client refuses an answer with another id."""
+def closing_response(body=None, status=200):
+    """Return a response that closes the connection.
+
+    On a reused connection, the client would refuse an answer with another request id.
+    """
     return response(body, status, {"Connection": "close"})
 
 
@@ -129,20 +134,20 @@ class StandInVisitor:
         self._given = given
 
     def get_visitor_values(self) -> Any:
-        """MCMID and the like."""
+        """Return the visitor's ids, such as the MCMID."""
         return self._given.get("values", {})
 
     def get_state(self) -> Any:
-        """The state for the page."""
+        """Return the state for the page."""
         return self._given.get("state")
 
     def get_supplemental_data_id(self, consumer: str) -> Any:
-        """The id that connects Analytics hits with the call."""
+        """Return the id that connects Analytics hits with the call."""
         return self._given.get("supplementalDataId")
 
 
 def run(case: Case, monkeypatch: Any) -> Outcome:
-    """Make the call of ``case`` with a new client, and wait for its requests."""
+    """Make the call of ``case`` with a new client, and wait until its notifications are sent."""
     if "mockDate" in case.content:
         seconds = moment(case.content["mockDate"])
         monkeypatch.setattr("time.time", lambda: seconds)
@@ -152,9 +157,9 @@ def run(case: Case, monkeypatch: Any) -> Outcome:
             envelope = client.get_offers(call_options(case.content["input"]))
             client.flush()
     answer = envelope["response"].to_dict(by_alias=True, exclude_none=True)
-    asked = [one["request"] for one in network.deliveries if _asks(one["request"])]
-    reported = [one for one in network.deliveries if not _asks(one["request"])]
-    return Outcome(answer, dict(envelope["meta"]), asked, reported, network.looked_up)
+    edge_requests = [one["request"] for one in network.deliveries if _requests_decision(one["request"])]
+    reports = [one for one in network.deliveries if not _requests_decision(one["request"])]
+    return Outcome(answer, dict(envelope["meta"]), edge_requests, reports, network.looked_up_addresses)
 
 
 def moment(date: Dict[str, int]) -> float:
@@ -166,13 +171,13 @@ def moment(date: Dict[str, int]) -> float:
 
 def client_for(case: Case, server: SocketServer) -> TargetClient:
     """Return the client of ``case``, with its artifact, if any."""
-    came = threading.Event()
+    downloaded = threading.Event()
     client = TargetClient.create(
         {
             "decisioning_method": "on-device",
             "timeout": LONG,
             "maximum_wait_ready": LONG,
-            "events": {"artifact_download_succeeded": lambda event: came.set()},
+            "events": {"artifact_download_succeeded": lambda event: downloaded.set()},
             **{snake(name): value for name, value in case.conf.items()},
             "artifact_location": f"http://{server.domain}/rules.json",
             "cdn_base_path": "http://" + server.domain,
@@ -181,7 +186,7 @@ def client_for(case: Case, server: SocketServer) -> TargetClient:
         }
     )
     if case.artifact is not None:
-        assert came.wait(PATIENCE), "the client did not get its artifact"
+        assert downloaded.wait(PATIENCE), "the client did not get its artifact"
     return client
 
 
@@ -199,5 +204,5 @@ def snake(name: str) -> str:
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _asks(body: Dict[str, Any]) -> bool:
+def _requests_decision(body: Dict[str, Any]) -> bool:
     return "execute" in body or "prefetch" in body

@@ -14,7 +14,7 @@ def deep(levels, inner=None):
     return "[" * levels + ("" if inner is None else inner) + "]" * levels
 
 
-#: Downloads that are not an artifact, or that are an unusable one.
+#: Downloads that are not an artifact, or are an unusable one.
 UNUSABLE = {
     "empty": "",
     "html": "<html><body>Forbidden</body></html>",
@@ -43,10 +43,10 @@ UNUSABLE = {
 
 def nested(levels):
     """Return a condition of that depth."""
-    made = True
+    condition = True
     for _ in range(levels):
-        made = {"!": [made]}
-    return made
+        condition = {"!": [condition]}
+    return condition
 
 
 def without(*keys):
@@ -68,7 +68,7 @@ STRANGE_RULES = {
     "no meta": without("meta"),
     "unknown operator": rule("x", {"regex": ["a+", {"var": "mbox.foo"}]}),
     "unknown operator within": rule("x", {"or": [False, {"and": [True, {"eval": ["1"]}]}]}),
-    "operator of Python": rule("x", {"__class__": []}),
+    "attribute of a Python object": rule("x", {"__class__": []}),
     "two operators": rule("x", {"==": [1, 1], "!": [1]}),
     "condition is text": rule("x", "allocation"),
     "condition is a list": rule("x", [{"var": "allocation"}]),
@@ -81,7 +81,7 @@ STRANGE_RULES = {
     "variable with many steps": rule("x", {"var": "mbox" + ".a" * 5000}),
     "huge numbers": rule("x", {"<": [10**90, {"*": [{"var": "allocation"}, 1e308]}]}),
     "division by zero": rule("x", {"/": [1, 0]}),
-    "text without end": rule("x", {"cat": [{"cat": ["x" * 1000, {"var": "mbox"}]}] * 100}),
+    "text that is too long": rule("x", {"cat": [{"cat": ["x" * 1000, {"var": "mbox"}]}] * 100}),
     "activity is a list": rule("x", activityId=[1]),
     "activity is an object": rule("x", activityId={}),
     "activity is text": rule("x", activityId="1"),
@@ -133,30 +133,30 @@ STRANGE = [
 ]
 
 
-def places(value, path=()):
+def paths(value, path=()):
     """Yield the path of every node of ``value``."""
     yield path
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
-        yield from places(value[key], (*path, key))
+        yield from paths(value[key], (*path, key))
 
 
-def mutated(whole, chance):
-    """Return a copy of ``whole`` with a few nodes replaced or missing."""
-    document = copy.deepcopy(whole)
-    for _ in range(chance.randint(1, 3)):
-        path = chance.choice([path for path in places(document) if path])
+def mutate(original, rng):
+    """Return a copy of ``original`` with a few nodes replaced or missing."""
+    document = copy.deepcopy(original)
+    for _ in range(rng.randint(1, 3)):
+        path = rng.choice([path for path in paths(document) if path])
         parent = document
         for step in path[:-1]:
             parent = parent[step]
-        if chance.random() < 0.2:
+        if rng.random() < 0.2:
             del parent[path[-1]]
         else:
-            parent[path[-1]] = copy.deepcopy(chance.choice(STRANGE))
+            parent[path[-1]] = copy.deepcopy(rng.choice(STRANGE))
     return document
 
 
-LOOP = {}
-LOOP["age"] = LOOP
+SELF_REFERENCE = {}
+SELF_REFERENCE["age"] = SELF_REFERENCE
 STRANGE_VALUES = {
     "empty": "",
     "letters": "abc",
@@ -171,11 +171,11 @@ STRANGE_VALUES = {
     "many digits": "9" * 5000,
     "not a number": float("nan"),
     "infinite": float("inf"),
-    "half a character": "\ud800",
+    "half a surrogate pair": "\ud800",
     "zeros": "\0\0",
     "bytes": b"7",
     "a set": {7},
-    "itself": LOOP,
+    "itself": SELF_REFERENCE,
     "a Python object": object(),
 }
 STRANGE_PARAMETERS = {
@@ -185,8 +185,8 @@ STRANGE_PARAMETERS = {
     "many steps": {"age" + ".x" * 2000: "7"},
     "many": {f"p{number}": "x" for number in range(5000)},
     "numbers as names": {5: "x", None: "y", ("a", "b"): "z"},
-    "names of Python": {"__class__": "x", "__proto__": "y", "get": "z", "age.__init__": "7"},
-    "twins": {"age": "ABC", "age_lc": "def", "age_lc_lc": "X"},
+    "attributes of Python objects": {"__class__": "x", "__proto__": "y", "get": "z", "age.__init__": "7"},
+    "names with _lc": {"age": "ABC", "age_lc": "def", "age_lc_lc": "X"},
     "a list": ["age"],
     "a text": "age=7",
     "a number": 7,
@@ -194,8 +194,8 @@ STRANGE_PARAMETERS = {
 #: Values for all parameters of an mbox.
 ALL_PARAMETERS = {**{name: {"age": value} for name, value in STRANGE_VALUES.items()}, **STRANGE_PARAMETERS}
 
-PLACE = {"url": "https://hooli.com/a?b#c", "referringUrl": "http://x.org"}
-ASKED = {"name": "home", "index": 0, "parameters": {"foo": "bar", "age": "7"}, "address": PLACE, "order": {"id": "1"}}
+ADDRESS = {"url": "https://hooli.com/a?b#c", "referringUrl": "http://x.org"}
+MBOX = {"name": "home", "index": 0, "parameters": {"foo": "bar", "age": "7"}, "address": ADDRESS, "order": {"id": "1"}}
 #: A request with most of its possible fields.
 WHOLE_REQUEST = {
     "requestId": "r",
@@ -205,13 +205,13 @@ WHOLE_REQUEST = {
     "trace": {"usage": {"a": "b"}},
     "context": {
         "channel": "web",
-        "address": PLACE,
+        "address": ADDRESS,
         "geo": {"latitude": 1, "city": "x"},
         "userAgent": "Chrome/1",
         "clientHints": {"platform": "Windows", "browserUAWithMajorVersion": "x"},
     },
-    "execute": {"pageLoad": {"parameters": {"a": "b"}}, "mboxes": [ASKED, {"name": GLOBAL, "index": 1}]},
-    "prefetch": {"pageLoad": {"address": PLACE}, "views": [{"name": "start", "key": "k"}, {}], "mboxes": [ASKED]},
+    "execute": {"pageLoad": {"parameters": {"a": "b"}}, "mboxes": [MBOX, {"name": GLOBAL, "index": 1}]},
+    "prefetch": {"pageLoad": {"address": ADDRESS}, "views": [{"name": "start", "key": "k"}, {}], "mboxes": [MBOX]},
 }
 
 CRM = {"id": "4711", "integrationCode": "crm", "authenticatedState": "authenticated"}

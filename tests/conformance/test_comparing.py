@@ -1,4 +1,4 @@
-"""The comparison of the conformance cases detects differences; the harness converts dates and option names."""
+"""The comparison of conformance cases detects differences. The harness converts dates and option names."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_matching_values_have_no_differences(expected, actual):
 
 
 @pytest.mark.parametrize(("expected", "actual"), DIFFERENT)
-def test_other_values_have_differences(expected, actual):
+def test_different_values_have_differences(expected, actual):
     assert differences(expected, actual) != []
 
 

@@ -32,11 +32,11 @@ def artifact(content="<b>A</b>", **changes):
     }
 
 
-def masked(document, organization_id, key=bytes(range(200, 232))):
-    """Return ``document`` as ``rules.bin``, computed byte by byte."""
+def obfuscate(document, organization_id, key=bytes(range(200, 232))):
+    """Return ``document`` in the format of ``rules.bin``, computed byte by byte."""
     text = json.dumps(document).encode()
-    both = organization_id.encode() + key
-    return b"ATOD:001" + key + bytes(byte ^ both[index % len(both)] for index, byte in enumerate(text))
+    pad = organization_id.encode() + key
+    return b"ATOD:001" + key + bytes(byte ^ pad[index % len(pad)] for index, byte in enumerate(text))
 
 
 def good(content="<b>A</b>", etag=None, **headers):
@@ -72,7 +72,7 @@ def with_etag(etag, message):
     return lambda head, _: response(status=304) if head.get("if-none-match") == etag else message
 
 
-def hangs(_, connection):
+def never_answer(_, connection):
     """Never answer."""
     connection.hang()
 
@@ -80,7 +80,7 @@ def hangs(_, connection):
 def options(cdn=None, **given):
     """Return the options of an on-device client that downloads from ``cdn``."""
     base = {} if cdn is None else {"cdn_base_path": "http://" + cdn.domain}
-    # A request to the edge would fail, so that a mistake in a test does not reach the network.
+    # No edge listens there, so that a mistake in a test sends nothing over the network.
     return {
         "client": "acmeclient",
         "organization_id": "1@AdobeOrg",
@@ -94,5 +94,5 @@ def options(cdn=None, **given):
 
 
 def settings_for(cdn=None, **given):
-    """Return the parsed options of such a client."""
+    """Return the parsed options of an on-device client that downloads from ``cdn``."""
     return client_settings(options(cdn, **given), Log())

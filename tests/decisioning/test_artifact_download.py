@@ -1,4 +1,4 @@
-"""The URL, the download and the formats of a rule artifact. A function replaces the server."""
+"""The URL, the download and the formats of a rule artifact. A function takes the place of the server."""
 
 import json
 import time
@@ -20,14 +20,14 @@ from target_tools.errors import (
     RedirectRefused,
 )
 from target_tools.http.messages import HttpReply, Origin, Timings
-from tests.decisioning.cdn import artifact, masked
+from tests.decisioning.cdn import artifact, obfuscate
 
 ORGANIZATION = "1234567890@AdobeOrg"
 TIMINGS = Timings()
 
 
-def location(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", masked=False):
-    return ArtifactLocation(parse_url(url, "artifact_location"), url, masked, ORGANIZATION, 1000)
+def location(url="https://assets.adobetarget.com/acmeclient/production/v1/rules.json", obfuscated=False):
+    return ArtifactLocation(parse_url(url, "artifact_location"), url, obfuscated, ORGANIZATION, 1000)
 
 
 def reply(body=b"{}", status=200, **headers):
@@ -41,7 +41,7 @@ def download(received, etag=None, **options):
     )
 
 
-def requested(url=None, etag=None):
+def download_request(url=None, etag=None):
     """Return the request that a download sends."""
     sent = []
 
@@ -54,8 +54,8 @@ def requested(url=None, etag=None):
     return sent[0]
 
 
-def url(**given):
-    usual = {
+def url_for(**given):
+    defaults = {
         "client": "acmeclient",
         "environment": "production",
         "property_token": None,
@@ -63,14 +63,14 @@ def url(**given):
         "cdn_base_path": "assets.adobetarget.com",
         "secure": True,
     }
-    return artifact_url(**{**usual, **given})
+    return artifact_url(**{**defaults, **given})
 
 
 # The URL
 
 
 def test_the_default_url_contains_client_and_environment():
-    assert url() == "https://assets.adobetarget.com/acmeclient/production/v1/rules.json"
+    assert url_for() == "https://assets.adobetarget.com/acmeclient/production/v1/rules.json"
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_the_default_url_contains_client_and_environment():
     ],
 )
 def test_other_options_change_the_url(given, expected):
-    assert url(**given) == expected
+    assert url_for(**given) == expected
 
 
 @pytest.mark.parametrize("name", [".", "..", "\udc80"])
 @pytest.mark.parametrize("option", ["client", "environment", "property_token"])
 def test_an_invalid_path_segment_is_an_option_error(option, name):
     with pytest.raises(OptionError, match=option + "': expected the name of a folder") as raised:
-        url(**{option: name})
+        url_for(**{option: name})
     assert raised.value.option == option
 
 
@@ -102,7 +102,7 @@ def test_long_and_unusual_host_names_are_valid(host):
 
 
 def test_b62_any_environment_is_part_of_the_url():
-    assert url(environment="qa-2") == "https://assets.adobetarget.com/acmeclient/qa-2/v1/rules.json"
+    assert url_for(environment="qa-2") == "https://assets.adobetarget.com/acmeclient/qa-2/v1/rules.json"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_loopback_addresses_are_recognized(host):
 
 
 def test_the_request_identifies_the_sdk():
-    request = requested()
+    request = download_request()
     assert (request.method, request.body, request.max_bytes) == ("GET", b"", 1000)
     assert dict(request.headers) == {
         "Accept-Encoding": "gzip",
@@ -157,11 +157,11 @@ def test_the_request_identifies_the_sdk():
 
 
 def test_the_etag_is_sent_back_unchanged():
-    assert dict(requested(etag='W/"a"').headers)["If-None-Match"] == 'W/"a"'
+    assert dict(download_request(etag='W/"a"').headers)["If-None-Match"] == 'W/"a"'
 
 
 def test_credentials_are_sent_as_a_header():
-    request = requested("https://me:secret@cdn.example/rules.json")
+    request = download_request("https://me:secret@cdn.example/rules.json")
     assert dict(request.headers)["Authorization"] == "Basic bWU6c2VjcmV0"
     assert "secret" not in request.url
 
@@ -169,7 +169,7 @@ def test_credentials_are_sent_as_a_header():
 # The reply
 
 
-def test_a_download_has_the_document_and_the_etag():
+def test_a_download_contains_the_document_and_the_etag():
     downloaded = download(reply(json.dumps(artifact()).encode(), ETag='"1"'))
     assert downloaded.artifact == artifact()
     assert (downloaded.etag, downloaded.geo) == ('"1"', None)
@@ -241,11 +241,11 @@ def test_the_format_comes_from_the_option_or_the_extension(artifact_format, loca
 
 @pytest.mark.parametrize("organization_id", ["1@AdobeOrg", "x" * 500, "ü@AdobeOrg"])
 def test_b63_an_obfuscated_artifact_is_parsed(organization_id):
-    assert parse_artifact(masked(artifact(), organization_id), True, organization_id) == artifact()
-    assert deobfuscate(masked({}, organization_id), organization_id) == b"{}"
+    assert parse_artifact(obfuscate(artifact(), organization_id), True, organization_id) == artifact()
+    assert deobfuscate(obfuscate({}, organization_id), organization_id) == b"{}"
 
 
-def test_b63_the_pad_is_the_organization_id_and_the_key():
+def test_b63_the_pad_consists_of_the_organization_id_and_the_key():
     # "{}" XOR "AB", the organization id.
     body = b"ATOD:001" + b"k" * 32 + bytes([ord("{") ^ ord("A"), ord("}") ^ ord("B")])
     assert parse_artifact(body, True, "AB") == {}
@@ -266,7 +266,7 @@ def test_b63_a_missing_header_is_an_invalid_artifact(body):
 
 def test_b63_an_artifact_of_another_organization_is_invalid():
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
-        parse_artifact(masked(artifact(), "2@AdobeOrg"), True, "1@AdobeOrg")
+        parse_artifact(obfuscate(artifact(), "2@AdobeOrg"), True, "1@AdobeOrg")
     with pytest.raises(InvalidArtifact, match="Unable to read artifact JSON"):
         parse_artifact(b"ATOD:001" + b"k" * 32, True, "1@AdobeOrg")
 
@@ -281,7 +281,7 @@ def test_ten_megabytes_are_deobfuscated_in_two_seconds():
 # Geo headers
 
 
-def test_the_geo_has_wire_names():
+def test_geo_values_have_wire_names():
     headers = {"x-geo-latitude": "0", "x-geo-longitude": "-122.5", "x-geo-city": " SAN FRANCISCO "}
     assert download(reply(**{"x-forwarded-for": "1.2.3.4", **headers})).geo == {
         "ipAddress": "1.2.3.4",
@@ -303,9 +303,9 @@ def test_b37_the_first_of_several_forwarded_addresses_is_used():
     "headers", [{}, {"x-forwarded-for": "1.2.3.4"}, {"x-geo-latitude": "north"}, {"x-geo-longitude": "nan"},
                 {"x-geo-city": " "}, {"x-forwarded-for": ","}, {"x-geo-latitude": None}]
 )  # fmt: skip
-def test_headers_without_a_location_return_none(headers):
+def test_headers_without_geo_values_return_none(headers):
     assert geo_from_headers(headers) is None
 
 
-def test_an_artifact_that_is_invalid_is_an_invalid_response():
+def test_invalid_artifact_is_a_subclass_of_invalid_response():
     assert issubclass(InvalidArtifact, InvalidResponse)

@@ -20,12 +20,12 @@ from tests.conformance.builders import (
     client_of,
     contents,
     decide,
+    first_content,
     halves,
     on_device,
     parameter,
+    request_json,
     rule,
-    shown,
-    wanted,
     yes_or_no,
 )
 from tests.conformance.strange import (
@@ -38,102 +38,103 @@ from tests.conformance.strange import (
     STRANGE_RULES,
     UNUSABLE,
     WHOLE_REQUEST,
-    mutated,
+    mutate,
 )
 from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Seconds.
+#: Seconds to wait for an event.
 PATIENCE = 15
 SEED = 20261122
 VISITORS = [f"visitor-{number}" for number in range(12)]
-#: The experience of activity 1 that each of them gets.
+#: The experience of activity 1 that each visitor gets.
 EXPECTED = ["A" if bucket("acmeclient", 1, visitor) <= 50 else "B" for visitor in VISITORS]
 
 
 def experiences(client):
-    """Return the contents that the visitors get for the mbox whose rules are valid."""
-    return [shown(client, wanted(mboxes=["good"], visitor=visitor)) for visitor in VISITORS]
+    """Return the content that each visitor gets in the mbox ``good``."""
+    return [first_content(client, request_json(mboxes=["good"], visitor=visitor)) for visitor in VISITORS]
 
 
-# Artifacts that cannot be used at all
+# Unusable artifacts
 
 
 #: ``max_response_bytes``. One of the unusable artifacts is larger.
 SMALL = {"artifact": 100000}
 
 
-class Download:
-    """Records the failed downloads of a client."""
+class FailedDownloads:
+    """Records the events of a client's failed downloads."""
 
     def __init__(self):
-        self.failed = []
-        self._came = threading.Event()
+        self.received = []
+        self._first = threading.Event()
 
     def events(self):
         """Return the option ``events`` of the client."""
-        return {"artifact_download_failed": self._note}
+        return {"artifact_download_failed": self._record}
 
     def wait(self):
         """Wait for the first failure."""
-        assert self._came.wait(PATIENCE), "the download emitted no event"
+        assert self._first.wait(PATIENCE), "the download emitted no event"
 
-    def _note(self, event):
-        self.failed.append(event)
-        self._came.set()
+    def _record(self, event):
+        self.received.append(event)
+        self._first.set()
 
 
-def downloading(cdn, edge, download, **options):
-    """Return the options of a client that downloads from one server and reports to another."""
+def download_options(cdn, edge, failures, **options):
+    """Return the options of a client that downloads from ``cdn`` and sends notifications to ``edge``."""
     location = f"http://{cdn.domain}/rules.json"
-    made = on_device(None, edge.domain, artifact_location=location, events=download.events(), max_response_bytes=SMALL)
-    del made["artifact_payload"]
-    return {**made, "retries": 1, **options}
+    events = failures.events()
+    defaults = on_device(None, edge.domain, artifact_location=location, events=events, max_response_bytes=SMALL)
+    del defaults["artifact_payload"]
+    return {**defaults, "retries": 1, **options}
 
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
 def test_with_an_unusable_artifact_the_edge_decides_hybrid_calls(body, caplog):
-    download = Download()
+    failures = FailedDownloads()
     with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
-        with TargetClient.create(downloading(cdn, edge, download, decisioning_method="hybrid")) as client:
-            download.wait()
-            envelope = decide(client, wanted("execute"))
+        with TargetClient.create(download_options(cdn, edge, failures, decisioning_method="hybrid")) as client:
+            failures.wait()
+            envelope = decide(client, request_json("execute"))
             assert contents(envelope, "execute") == [["<b>A</b>"]]
             assert envelope["meta"]["decisioning_method"] == "server-side"
-    assert isinstance(download.failed[0].error, InvalidResponse)
+    assert isinstance(failures.received[0].error, InvalidResponse)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert max(map(len, caplog.messages)) < 3000
 
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
 def test_an_unusable_artifact_does_not_replace_a_usable_one(body):
-    download = Download()
+    failures = FailedDownloads()
     with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
-        options = downloading(cdn, edge, download, artifact_payload=GOOD, polling_interval=100)
+        options = download_options(cdn, edge, failures, artifact_payload=GOOD, polling_interval=100)
         with TargetClient.create(options) as client:
-            download.wait()
+            failures.wait()
             assert experiences(client) == EXPECTED
-    assert all(isinstance(event.error, InvalidResponse) for event in download.failed)
+    assert all(isinstance(event.error, InvalidResponse) for event in failures.received)
 
 
 @pytest.mark.parametrize("payload", [{}, {"version": "2.0.0"}], ids=str)
 def test_an_unusable_payload_emits_an_event_and_raises_nothing(payload):
-    download = Download()
+    failures = FailedDownloads()
     with SocketServer(answer(ANSWER_BYTES)) as edge:
-        options = on_device(payload, edge.domain, events=download.events(), decisioning_method="hybrid")
+        options = on_device(payload, edge.domain, events=failures.events(), decisioning_method="hybrid")
         with TargetClient.create(options) as client:
-            download.wait()
-            assert contents(decide(client, wanted("execute")), "execute") == [["<b>A</b>"]]
-    assert isinstance(download.failed[0].error, InvalidArtifact)
+            failures.wait()
+            assert contents(decide(client, request_json("execute")), "execute") == [["<b>A</b>"]]
+    assert isinstance(failures.received[0].error, InvalidArtifact)
 
 
-# Artifacts of which a part cannot be used
+# Artifacts with unusable parts
 
 
 @pytest.fixture(scope="module")
 def edge():
-    """Yield the address of an edge that accepts every report."""
+    """Yield the address of an edge that accepts every notification."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         yield server.domain
 
@@ -149,25 +150,25 @@ def test_an_unusual_rule_raises_nothing_and_changes_no_other_decision(strange, t
     mboxes = {"good": halves(1, "good"), "home": [strange, rule("fallback", False, 2)], GLOBAL: [strange]}
     document = artifact(mboxes, {"start": [strange]})
     with client_of(document, edge) as client:
-        left_out = warnings_in(caplog)
+        skip_warnings = warnings_in(caplog)
         for request in (
-            wanted("execute", ["home", "good"], VISITORS[0], pageLoad={}, trace=trace),
-            wanted(mboxes=["good", "home"], pageLoad={}, views=[{}, {"name": "start"}], trace=trace),
+            request_json("execute", ["home", "good"], VISITORS[0], pageLoad={}, trace=trace),
+            request_json(mboxes=["good", "home"], pageLoad={}, views=[{}, {"name": "start"}], trace=trace),
         ):
             envelope = decide(client, request)
             json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
         client.flush()
         assert experiences(client) == EXPECTED
     # Either the rule is used, or its three locations are left to the edge, each with one warning.
-    assert len(left_out) == (3 if envelope["response"].status == 206 else 0)
-    assert all(len(line) < 1000 for line in left_out)
-    assert [line for line in warnings_in(caplog) if "Skipped" in line] == left_out
+    assert len(skip_warnings) == (3 if envelope["response"].status == 206 else 0)
+    assert all(len(line) < 1000 for line in skip_warnings)
+    assert [line for line in warnings_in(caplog) if "Skipped" in line] == skip_warnings
 
 
 @pytest.mark.parametrize("rules", [None, {}, "x", 5, True], ids=str)
 def test_rules_of_the_wrong_type_make_their_mbox_remote(rules, edge, caplog):
     with client_of(artifact({"good": halves(1, "good"), "home": rules}), edge) as client:
-        envelope = decide(client, wanted(mboxes=["home", "good"]))
+        envelope = decide(client, request_json(mboxes=["home", "good"]))
         assert experiences(client) == EXPECTED
     assert envelope["response"].status == 206
     assert envelope["meta"]["remote_mboxes"] == ["home"]
@@ -190,17 +191,18 @@ def test_mutated_artifacts_decide_or_are_refused_as_a_whole(count, edge):
     mboxes = ["good", {"name": "home", "parameters": {"foo": "bar", "age": "7", "a.b": "c"}}, GLOBAL]
     views = [{"name": "start", "address": {"url": "https://hooli.com"}}, {}]
     for number in range(count):
-        document = mutated(FULL, rng)
+        document = mutate(FULL, rng)
         trace = None if number % 2 else {}
         with client_of(document, edge) as client:
             try:
-                decide(client, wanted("execute", mboxes, pageLoad={}, trace=trace))
-                answered = decide(client, wanted(mboxes=mboxes, pageLoad={}, views=views, trace=trace))["response"]
+                decide(client, request_json("execute", mboxes, pageLoad={}, trace=trace))
+                request = request_json(mboxes=mboxes, pageLoad={}, views=views, trace=trace)
+                decided = decide(client, request)["response"]
             except ArtifactNotAvailable:
                 seen["refused"] += 1
                 continue
-        assert answered.status in (200, 206)
-        json.dumps(answered.to_dict(by_alias=True, exclude_none=True))
+        assert decided.status in (200, 206)
+        json.dumps(decided.to_dict(by_alias=True, exclude_none=True))
         seen["decided"] += 1
     assert min(seen.values()) > count / 50
 
@@ -208,7 +210,7 @@ def test_mutated_artifacts_decide_or_are_refused_as_a_whole(count, edge):
 # Requests
 
 
-CURIOUS = [
+UNUSUAL_CONDITIONS = [
     {"<": [5, AGE]},
     {"<=": [1, AGE, 9]},
     {"==": [AGE, 7]},
@@ -227,10 +229,10 @@ CURIOUS = [
     {"map": [AGE, {"var": ""}]},
     {"!": AGE},
 ]
-CURIOUS_ARTIFACT = artifact(
-    {GLOBAL: [rule(str(at), one, at + 10, GLOBAL) for at, one in enumerate(CURIOUS)]},
+UNUSUAL_ARTIFACT = artifact(
+    {GLOBAL: [rule(str(index), one, index + 10, GLOBAL) for index, one in enumerate(UNUSUAL_CONDITIONS)]},
     good=halves(1, "good"),
-    **{f"ask{at}": yes_or_no(one, "x", at + 10) for at, one in enumerate(CURIOUS)},
+    **{f"ask{index}": yes_or_no(one, "x", index + 10) for index, one in enumerate(UNUSUAL_CONDITIONS)},
 )
 #: The memory address in the ``repr`` of an object.
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
@@ -246,8 +248,8 @@ VALID_PARAMETERS = [name for name in ALL_PARAMETERS if name not in INVALID_PARAM
 
 def with_parameters(parameters, mode, names, visitor):
     """Return a request for mboxes and the page load that all have these parameters."""
-    mboxes = [MboxRequest(name=name, index=at, parameters=parameters) for at, name in enumerate(names)]
-    request = DeliveryRequest.from_dict(wanted(mode, (), visitor, pageLoad={}))
+    mboxes = [MboxRequest(name=name, index=index, parameters=parameters) for index, name in enumerate(names)]
+    request = DeliveryRequest.from_dict(request_json(mode, (), visitor, pageLoad={}))
     part = getattr(request, mode)
     part.mboxes, part.page_load.parameters = mboxes, parameters
     return request
@@ -256,7 +258,7 @@ def with_parameters(parameters, mode, names, visitor):
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("name", INVALID_PARAMETERS)
 def test_the_error_about_invalid_parameters_names_their_place(name, mode, edge):
-    with client_of(CURIOUS_ARTIFACT, edge) as client:
+    with client_of(UNUSUAL_ARTIFACT, edge) as client:
         with pytest.raises(OptionError, match=rf"^request\.{mode}\.page_load\.parameters") as caught:
             client.get_offers({"request": with_parameters(ALL_PARAMETERS[name], mode, ["good"], VISITORS[0])})
     assert len(str(caught.value)) < 400
@@ -265,9 +267,9 @@ def test_the_error_about_invalid_parameters_names_their_place(name, mode, edge):
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("parameters", [ALL_PARAMETERS[name] for name in VALID_PARAMETERS], ids=VALID_PARAMETERS)
 def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(parameters, mode, edge, caplog):
-    names = ["good", *CURIOUS_ARTIFACT["localMboxes"]]
+    names = ["good", *UNUSUAL_ARTIFACT["localMboxes"]]
     before, parameters = repr(parameters), copy.deepcopy(parameters)
-    with client_of(CURIOUS_ARTIFACT, edge) as client:
+    with client_of(UNUSUAL_ARTIFACT, edge) as client:
         for visitor, expected in zip(VISITORS[:4], EXPECTED):
             request = with_parameters(parameters, mode, names, visitor)
             found = contents(client.get_offers({"request": request}), mode)
@@ -285,7 +287,7 @@ def test_mutated_requests_are_answered_or_raise_an_sdk_error(count, edge):
     seen = {"answered": 0, "refused": 0}
     with client_of(FULL, edge) as client:
         for _ in range(count):
-            request = mutated(WHOLE_REQUEST, rng)
+            request = mutate(WHOLE_REQUEST, rng)
             try:
                 envelope = decide(client, request)
             except TargetError as error:
@@ -302,7 +304,7 @@ def test_a_visitor_without_an_id_gets_one_experience_in_a_call(visitor, edge):
     document = artifact(home=halves(), again=halves(1, "again"))
     with client_of(document, edge) as client:
         for _ in range(10):
-            one, another = contents(decide(client, wanted(mboxes=["home", "again"], visitor=visitor or None)))
+            one, another = contents(decide(client, request_json(mboxes=["home", "again"], visitor=visitor or None)))
             assert one == another
             assert one in (["A"], ["B"])
 
@@ -310,7 +312,7 @@ def test_a_visitor_without_an_id_gets_one_experience_in_a_call(visitor, edge):
 @pytest.mark.parametrize("customers", CUSTOMERS.values(), ids=CUSTOMERS)
 def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
     document = artifact(home=halves(), again=halves(1, "again"))
-    request = DeliveryRequest.from_dict(wanted(mboxes=["home", "again"], visitor={"customerIds": customers}))
+    request = DeliveryRequest.from_dict(request_json(mboxes=["home", "again"], visitor={"customerIds": customers}))
     has_id = any(one is not None and one.get("id") for one in customers)
     seen = set()
     with client_of(document, edge) as client:
@@ -327,7 +329,7 @@ def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
 def test_a_visitor_with_only_the_option_customer_ids_gets_one_tnt_id(edge):
     with client_of(artifact(home=halves()), edge) as client:
         ids = {"crm": {"id": "4711", "authState": 1}}
-        answers = [decide(client, wanted(visitor=None), customer_ids=ids)["response"] for _ in range(5)]
+        answers = [decide(client, request_json(visitor=None), customer_ids=ids)["response"] for _ in range(5)]
     assert len({one.id.tnt_id for one in answers}) == 1
 
 
@@ -343,13 +345,15 @@ URLS = [
 def test_an_unusual_url_raises_nothing_and_changes_no_decision(url, edge):
     parts = ["url", "domain", "subdomain", "topLevelDomain", "path", "query", "fragment", "domain_lc"]
     names = [f"{page}.{part}" for page in ("page", "referring") for part in parts]
-    asked = [rule("x", {"==": [{"var": name}, "?"]}, 9, "good") for name in names]
-    document = artifact(good=[*asked, *halves(1, "good")])
+    url_rules = [rule("x", {"==": [{"var": name}, "?"]}, 9, "good") for name in names]
+    document = artifact(good=[*url_rules, *halves(1, "good")])
     context = {"address": {"url": url, "referringUrl": url}}
     with client_of(document, edge) as client:
-        found = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
+        found = [
+            first_content(client, request_json(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]
+        ]
         mboxes = [{"name": "good", **context}]
-        assert [shown(client, wanted(mboxes=mboxes, visitor=one)) for one in VISITORS[:4]] == found
+        assert [first_content(client, request_json(mboxes=mboxes, visitor=one)) for one in VISITORS[:4]] == found
     assert found == EXPECTED[:4]
 
 
@@ -358,12 +362,17 @@ AGENTS = ["", " ", "Mozilla/5.0", "Chrome/", "Chrome/x", "Chrome/" + "9" * 5000,
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: ascii(agent)[:20])
 def test_an_unusual_user_agent_raises_nothing_and_changes_no_decision(agent, edge):
-    asked = [{"==": [{"var": "user." + part}, "x"]} for part in ("browserType", "platform", "browserVersion", "locale")]
-    document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
+    conditions = [
+        {"==": [{"var": "user." + part}, "x"]} for part in ("browserType", "platform", "browserVersion", "locale")
+    ]
+    document = artifact(good=[*(rule("x", one, 9, "good") for one in conditions), *halves(1, "good")])
     hints = {"platform": agent, "browserUAWithMajorVersion": agent, "browserUAWithFullVersion": agent}
     with client_of(document, edge) as client:
         for context in ({"userAgent": agent}, {"clientHints": hints}, {"userAgent": agent, "clientHints": hints}):
-            found = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
+            found = [
+                first_content(client, request_json(mboxes=["good"], visitor=one, context=context))
+                for one in VISITORS[:4]
+            ]
             assert found == EXPECTED[:4]
 
 
@@ -374,7 +383,7 @@ NAMES = ["", " ", "x" * 5000, "\ud800", "__class__", "a.b", "\0", "home\n"]
 def test_an_unusual_name_raises_nothing_and_changes_no_other_decision(name, edge):
     with client_of(GOOD, edge) as client:
         for visitor, expected in zip(VISITORS[:4], EXPECTED):
-            request = wanted("execute", ["good", name], visitor)
+            request = request_json("execute", ["good", name], visitor)
             request["prefetch"] = {"views": [{"name": name}]}
             envelope = decide(client, request)
             assert contents(envelope, "execute")[0] == [expected]
@@ -383,9 +392,9 @@ def test_an_unusual_name_raises_nothing_and_changes_no_other_decision(name, edge
 
 @pytest.mark.parametrize("name", [5, True, ["start"], {"start": 1}], ids=str)
 def test_a_view_name_that_is_not_a_string_matches_no_view_of_the_artifact(name, edge):
-    document = artifact(good=halves(1, "good"), views={"start": [rule("x", place="start", activity=3)]})
+    document = artifact(good=halves(1, "good"), views={"start": [rule("x", location="start", activity=3)]})
     with client_of(document, edge) as client:
-        envelope = decide(client, wanted(mboxes=["good"], visitor=VISITORS[0], views=[{"name": name}]))
+        envelope = decide(client, request_json(mboxes=["good"], visitor=VISITORS[0], views=[{"name": name}]))
     assert contents(envelope) == [[EXPECTED[0]]]
     assert not envelope["response"].prefetch.views
 
@@ -400,14 +409,18 @@ GEO_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("found", GEO_ANSWERS.values(), ids=GEO_ANSWERS)
-def test_an_unusual_geo_answer_raises_nothing_and_changes_no_decision(found):
-    asked = [{"==": [{"var": "geo." + part}, "?"]} for part in ("latitude", "longitude", "city", "country", "region")]
-    document = artifact(good=[*(rule("x", one, 9, "good") for one in asked), *halves(1, "good")])
+@pytest.mark.parametrize("geo_answer", GEO_ANSWERS.values(), ids=GEO_ANSWERS)
+def test_an_unusual_geo_answer_raises_nothing_and_changes_no_decision(geo_answer):
+    conditions = [
+        {"==": [{"var": "geo." + part}, "?"]} for part in ("latitude", "longitude", "city", "country", "region")
+    ]
+    document = artifact(good=[*(rule("x", one, 9, "good") for one in conditions), *halves(1, "good")])
     context = {"geo": {"ipAddress": "192.0.2.7"}}
-    with SocketServer(answer(found)) as service, client_of(document, service.domain) as client:
-        got = [shown(client, wanted(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]]
-    assert got == EXPECTED[:4]
+    with SocketServer(answer(geo_answer)) as service, client_of(document, service.domain) as client:
+        found = [
+            first_content(client, request_json(mboxes=["good"], visitor=one, context=context)) for one in VISITORS[:4]
+        ]
+    assert found == EXPECTED[:4]
     assert len(service.requests) == 4
 
 
@@ -415,19 +428,19 @@ def test_an_invalid_property_token_matches_no_rule_with_tokens(edge):
     rules = [rule("bound", propertyTokens=["p"]), rule("free", activity=2)]
     with client_of(artifact(home=rules), edge) as client:
         for token in ("", "p ", "x" * 5000, 5, True, ["p"], {"p": "p"}):
-            assert shown(client, wanted(property={"token": token})) == "free"
-        assert shown(client, wanted(property={"token": "p"})) == "bound"
+            assert first_content(client, request_json(property={"token": token})) == "free"
+        assert first_content(client, request_json(property={"token": "p"})) == "bound"
 
 
 def test_an_on_device_call_without_an_engine_raises_target_error(edge):
-    made = on_device(None, edge)
-    del made["artifact_payload"]
-    with TargetClient.create({**made, "decisioning_method": "server-side"}) as client:
+    options = on_device(None, edge)
+    del options["artifact_payload"]
+    with TargetClient.create({**options, "decisioning_method": "server-side"}) as client:
         with pytest.raises(TargetError, match="decisioning engine not ready"):
             decide(client, decisioning_method="on-device")
 
 
 def test_a_missing_or_null_parameter_does_not_match(edge):
     with client_of(artifact(home=yes_or_no(parameter("foo", "bar"))), edge) as client:
-        for box in ({}, {"parameters": None}, {"parameters": {}}, {"parameters": {"foo": None}}):
-            assert shown(client, wanted(mboxes=[{"name": "home", **box}])) == "no"
+        for details in ({}, {"parameters": None}, {"parameters": {}}, {"parameters": {"foo": None}}):
+            assert first_content(client, request_json(mboxes=[{"name": "home", **details}])) == "no"

@@ -18,10 +18,10 @@ from tests.conformance.builders import (
     artifact,
     client_of,
     decide,
+    first_content,
     option,
+    request_json,
     rule,
-    shown,
-    wanted,
     yes_or_no,
 )
 from tests.support import LONG, eventually
@@ -46,7 +46,7 @@ def variable(name):
 CITY, REGION, COUNTRY = variable("geo.city"), variable("geo.region"), variable("geo.country")
 
 
-@pytest.mark.parametrize("written", ["SAN FRANCISCO", "San Francisco", "SANFRANCISCO", "sanfrancisco"])
+@pytest.mark.parametrize("city", ["SAN FRANCISCO", "San Francisco", "SANFRANCISCO", "sanfrancisco"])
 @pytest.mark.parametrize(
     "condition",
     [
@@ -61,11 +61,11 @@ CITY, REGION, COUNTRY = variable("geo.city"), variable("geo.region"), variable("
     ],
     ids=json.dumps,
 )
-def test_either_spelling_of_a_city_matches(condition, written):
+def test_either_spelling_of_a_city_matches(condition, city):
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        assert shown(client, wanted(context={"geo": {"city": written}})) == "yes"
-        assert shown(client, wanted(context={"geo": {"city": "OAKLAND"}})) == "no"
-        assert shown(client, wanted(context={"geo": {"countryCode": "US"}})) == "no"
+        assert first_content(client, request_json(context={"geo": {"city": city}})) == "yes"
+        assert first_content(client, request_json(context={"geo": {"city": "OAKLAND"}})) == "no"
+        assert first_content(client, request_json(context={"geo": {"countryCode": "US"}})) == "no"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_either_spelling_of_a_city_matches(condition, written):
         ({"==": [COUNTRY, "US"]}, {"countryCode": "us"}, "yes"),
         ({"in": [REGION, ["CA", "NV"]]}, {"stateCode": "ca"}, "yes"),
         ({"==": [REGION, "new york"]}, {"stateCode": "New York"}, "yes"),
-        ({"==": [REGION, "NEWYORK"]}, {"stateCode": "New York"}, "no"),  # only cities are compared without blanks
+        ({"==": [REGION, "NEWYORK"]}, {"stateCode": "New York"}, "no"),  # only cities are compared without spaces
         ({"==": [CITY, variable("mbox.city")]}, {"city": "Reno"}, "yes"),
         ({"==": [{"substr": [CITY, 0, 2]}, "Re"]}, {"city": "Reno"}, "yes"),
         ({"==": [CITY, None]}, {"countryCode": "US"}, "yes"),
@@ -84,12 +84,12 @@ def test_either_spelling_of_a_city_matches(condition, written):
 def test_names_of_places_are_compared_in_upper_case(condition, geo, expected):
     home = {"name": "home", "parameters": {"city": "Reno"}}
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        assert shown(client, wanted(mboxes=[home], context={"geo": geo})) == expected
+        assert first_content(client, request_json(mboxes=[home], context={"geo": geo})) == expected
 
 
-def test_a_trace_and_response_tokens_show_the_place_as_it_was_written():
+def test_a_trace_and_response_tokens_show_the_city_as_it_was_sent():
     document = artifact(home=yes_or_no({"==": [CITY, "SAN FRANCISCO"]}), changes={"responseTokens": ["geo.city"]})
-    request = wanted(context={"geo": {"city": "San Francisco"}}, trace={})
+    request = request_json(context={"geo": {"city": "San Francisco"}}, trace={})
     with client_of(document) as client:
         mbox = decide(client, request).response.prefetch.mboxes[0]
     (target,) = mbox.trace["evaluatedCampaignTargets"]
@@ -98,7 +98,7 @@ def test_a_trace_and_response_tokens_show_the_place_as_it_was_written():
     assert mbox.options[0].response_tokens["geo.city"] == "San Francisco"
 
 
-def test_the_items_of_a_loop_are_not_places():
+def test_conditions_on_the_items_of_a_loop_are_unchanged():
     condition = {"some": [[{"geo": {"city": "Reno"}}], {"==": [CITY, "Reno"]}]}
     assert with_comparable_names(condition) == condition
 
@@ -109,17 +109,17 @@ def test_the_items_of_a_loop_are_not_places():
 @pytest.mark.parametrize("changes", [{"without": ["rules"]}, {"changes": {"rules": None}}], ids=str)
 def test_an_artifact_without_rules_is_refused(changes, caplog):
     with client_of(artifact(home=ALWAYS, **changes)) as client, pytest.raises(ArtifactNotAvailable) as raised:
-        decide(client, wanted())
+        decide(client, request_json())
     assert "must have rules" in str(raised.value.__cause__)
 
 
-def served(*documents):
-    """Return a CDN that serves these artifacts in turn, and then the last one again and again."""
-    left = [response(document) for document in documents]
+def cdn_serving(*documents):
+    """Return a CDN that serves these artifacts in turn, and the last one repeatedly."""
+    remaining = [response(document) for document in documents]
 
     def serve(connection):
         while connection.read_request():
-            connection.send(left.pop(0) if len(left) > 1 else left[0])
+            connection.send(remaining.pop(0) if len(remaining) > 1 else remaining[0])
 
     return SocketServer(serve)
 
@@ -129,9 +129,9 @@ EMPTY_LISTS = artifact(home=[])
 
 
 @pytest.mark.parametrize("empty", [EMPTY, EMPTY_LISTS], ids=["no mboxes", "empty lists"])
-def test_a_drop_to_no_rules_at_all_is_one_warning(empty, caplog):
+def test_the_loss_of_all_rules_is_logged_once(empty, caplog):
     full = artifact(home=ALWAYS)
-    with served(full, full, empty, empty, empty, full, full) as cdn, client_of(
+    with cdn_serving(full, full, empty, empty, empty, full, full) as cdn, client_of(
         None, cdn.domain, polling_interval=10, artifact_location=f"http://{cdn.domain}/rules.json"
     ):
         assert eventually(lambda: len(cdn.requests) > 8)
@@ -139,17 +139,17 @@ def test_a_drop_to_no_rules_at_all_is_one_warning(empty, caplog):
     assert [line.levelname for line in lines] == ["WARNING"]
 
 
-def test_an_artifact_that_begins_empty_is_no_warning(caplog):
+def test_a_first_artifact_without_rules_is_not_logged(caplog):
     with client_of(EMPTY) as client:
-        decide(client, wanted())
+        decide(client, request_json())
     assert "contains no rules" not in caplog.text
 
 
-def test_a_foreign_client_code_is_one_warning_that_names_both(caplog):
+def test_a_foreign_client_code_is_logged_once_with_both_codes(caplog):
     foreign = artifact(home=ALWAYS, changes={"meta": {"clientCode": "othershop"}})
     with client_of(foreign) as client:
         for _ in range(3):
-            assert shown(client, wanted()) == "A"
+            assert first_content(client, request_json()) == "A"
     lines = [record for record in caplog.records if "othershop" in record.getMessage()]
     assert [line.levelname for line in lines] == ["WARNING"]
     assert "acmeclient" in lines[0].getMessage()
@@ -157,22 +157,22 @@ def test_a_foreign_client_code_is_one_warning_that_names_both(caplog):
 
 @pytest.mark.parametrize("depth", [101, 5000, 100000])
 @pytest.mark.parametrize("part", ["condition", "content", "unknown"])
-def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(tmp_path, depth, part, caplog):
-    """Also if it exceeds the limit of the JSON parser. Its mbox is remote, other mboxes are decided as usual."""
+def test_only_a_rule_that_is_nested_too_deeply_is_skipped(tmp_path, depth, part, caplog):
+    """Its mbox counts as remote; other mboxes are decided. The depth may exceed the limit of the JSON parser."""
     deep = "[" * depth + "1" + "]" * depth
     rules = {"condition": rule("deep"), "content": rule("x"), "unknown": rule("deep")}
-    marked = rules[part]
+    deep_rule = rules[part]
     if part == "condition":
-        marked["condition"] = {"!": ["HERE"]}
+        deep_rule["condition"] = {"!": ["HERE"]}
     elif part == "content":
-        marked["consequence"]["options"] = [option("HERE", "json")]
+        deep_rule["consequence"]["options"] = [option("HERE", "json")]
     else:
-        marked["unknown"] = "HERE"
-    document = artifact(home=ALWAYS, deep=[marked, rule("B", activity=2)], changes={"more": 1})
+        deep_rule["unknown"] = "HERE"
+    document = artifact(home=ALWAYS, deep=[deep_rule, rule("B", activity=2)], changes={"more": 1})
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(document).replace('"HERE"', deep))
     with client_of(None, artifact_location=str(path)) as client:
-        answered = decide(client, wanted(mboxes=["home", "deep"]))
+        answered = decide(client, request_json(mboxes=["home", "deep"]))
         assert eventually(lambda: "rule 0 of deep" in caplog.text)
     assert contents(answered.response.prefetch.mboxes[0]) == ["A"]
     assert answered.meta["remote_mboxes"] == ["deep"]
@@ -184,7 +184,7 @@ def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(tmp_path, depth, par
 
 
 @pytest.mark.parametrize("key", [{}, {"ruleKey": None}], ids=["missing", "null"])
-def test_without_a_rule_key_the_rules_of_an_activity_share_its_id(key):
+def test_a_missing_rule_key_is_the_id_of_the_activity(key):
     rules = [rule("A"), rule("B", experience=1), rule("C", activity=2)]
     for one in rules:
         del one["ruleKey"]
@@ -199,10 +199,10 @@ def test_without_a_rule_key_the_rules_of_an_activity_share_its_id(key):
 @pytest.mark.parametrize("part", ["execute", "prefetch"])
 def test_a_rule_without_consequence_matches_and_shows_nothing(consequence, part):
     """The visitor is in the activity, so that later activities do not apply. The page keeps its default content."""
-    without = rule("A")
-    del without["consequence"]
-    document = artifact({"home": [{**without, **consequence}, rule("B", activity=2)], GLOBAL: [without]})
-    document["rules"]["views"] = {"cart": [without]}
+    bare_rule = rule("A")
+    del bare_rule["consequence"]
+    document = artifact({"home": [{**bare_rule, **consequence}, rule("B", activity=2)], GLOBAL: [bare_rule]})
+    document["rules"]["views"] = {"cart": [bare_rule]}
     document["localViews"] = ["cart"]
     with client_of(document) as client:
         request = {part: {"mboxes": [{"name": "home"}], "pageLoad": {}}}
@@ -215,20 +215,20 @@ def test_a_rule_without_consequence_matches_and_shows_nothing(consequence, part)
     assert part == "execute" or contents(decided.views[0]) == []
 
 
-@pytest.mark.parametrize(("asked", "own", "expected"), [("mine", "theirs", "theirs"), ("mine", None, None)])
-def test_the_key_of_a_view_is_that_of_the_artifact(asked, own, expected):
-    document = artifact(views={"cart": [rule("A", consequence={"key": own})]})
+@pytest.mark.parametrize(("requested", "configured"), [("a", "b"), ("a", None)])
+def test_the_key_of_a_view_is_that_of_the_artifact(requested, configured):
+    document = artifact(views={"cart": [rule("A", consequence={"key": configured})]})
     with client_of(document) as client:
-        request = {"prefetch": {"views": [{"name": "cart", "key": asked}]}}
+        request = {"prefetch": {"views": [{"name": "cart", "key": requested}]}}
         (view,) = client.get_offers({"request": request}).response.prefetch.views
-    assert view.key == expected
+    assert view.key == configured
 
 
-def test_metrics_are_absent_rather_than_an_empty_list_but_for_views():
+def test_missing_metrics_are_none_except_that_a_view_has_an_empty_list():
     """The conformance cases expect an empty list for a view."""
     display = {"type": "display", "eventToken": "t"}
-    without = [rule("A"), rule("B", activity=2, consequence={"metrics": [display]})]
-    document = artifact({"home": without[:1], "other": without[1:], GLOBAL: without}, views={"cart": without[:1]})
+    rules = [rule("A"), rule("B", activity=2, consequence={"metrics": [display]})]
+    document = artifact({"home": rules[:1], "other": rules[1:], GLOBAL: rules}, views={"cart": rules[:1]})
     request = {
         part: {"mboxes": [{"name": "home"}, {"name": "other"}], "pageLoad": {}} for part in ("execute", "prefetch")
     }
@@ -242,18 +242,18 @@ def test_metrics_are_absent_rather_than_an_empty_list_but_for_views():
     assert json.dumps(answered.to_dict(by_alias=True, exclude_none=True)).count('"metrics"') == 1
 
 
-def reported(tnta):
+def analytics_of(tnta):
     return {"consequence": {"analytics": {"payload": {"pe": "tnt", "tnta": tnta}}}}
 
 
 @pytest.mark.parametrize("part", ["execute", "prefetch"])
 def test_a_page_load_reports_the_analytics_of_all_its_activities(part):
     rules = [
-        rule("A", activity=1, **reported("1:0:0|2,1:0:0|1")),
+        rule("A", activity=1, **analytics_of("1:0:0|2,1:0:0|1")),
         rule("B", activity=2),
-        rule("C", activity=3, **reported("3:1:0|2")),
-        rule("D", activity=4, condition=False, **reported("4:0:0|2")),
-        rule("E", activity=5, **reported("3:1:0|2")),
+        rule("C", activity=3, **analytics_of("3:1:0|2")),
+        rule("D", activity=4, condition=False, **analytics_of("4:0:0|2")),
+        rule("E", activity=5, **analytics_of("3:1:0|2")),
         rule("F", activity=6, consequence={"analytics": {"payload": {"pe": 7, "tnta": None}}}),
     ]
     with client_of(artifact({GLOBAL: rules})) as client:
@@ -264,7 +264,7 @@ def test_a_page_load_reports_the_analytics_of_all_its_activities(part):
 
 
 def test_a_view_reports_the_analytics_of_all_its_activities():
-    rules = [rule("A", activity=1, **reported("1:0:0|2")), rule("B", activity=2, **reported("2:0:0|2"))]
+    rules = [rule("A", activity=1, **analytics_of("1:0:0|2")), rule("B", activity=2, **analytics_of("2:0:0|2"))]
     with client_of(artifact(views={"cart": rules})) as client:
         answered = client.get_offers({"request": {"prefetch": {"views": [{"name": "cart"}]}}})
     assert answered.response.prefetch.views[0].analytics.payload.tnta == "1:0:0|2,2:0:0|2"
@@ -272,7 +272,7 @@ def test_a_view_reports_the_analytics_of_all_its_activities():
 
 def test_a_trace_counts_a_payload_as_a_retrieval():
     with client_of(artifact(home=ALWAYS)) as client:
-        trace = decide(client, wanted(trace={})).response.prefetch.mboxes[0].trace["artifact"]
+        trace = decide(client, request_json(trace={})).response.prefetch.mboxes[0].trace["artifact"]
     assert (trace["artifactLocation"], trace["artifactRetrievalCount"]) == ("Not Applicable", 1)
     assert trace["artifactLastRetrieved"].endswith("Z")
 
@@ -293,7 +293,7 @@ def test_meta_and_one_log_line_say_that_qa_mode_and_preview_have_no_effect(given
         for _ in range(3):
             answered = client.get_offers({"request": {"execute": {"mboxes": [{"name": "home"}]}, **given}})
             assert (answered.meta["ignored"], answered.offer("home").html) == (ignored, "A")
-        assert "ignored" not in decide(client, wanted()).meta
+        assert "ignored" not in decide(client, request_json()).meta
     lines = [record for record in caplog.records if "No effect" in record.getMessage()]
     assert [line.levelname for line in lines] == ["WARNING"]
     assert lines[0].getMessage().endswith(", ".join(ignored))
@@ -303,40 +303,40 @@ def test_meta_and_one_log_line_say_that_qa_mode_and_preview_have_no_effect(given
 
 HOSTILE = "<script>alert(\"1\" + '2')</script>&"
 ESCAPED = "&lt;script&gt;alert(&quot;1&quot; + &#x27;2&#x27;)&lt;/script&gt;&amp;"
-ASKED = {"request": {"prefetch": {"mboxes": [{"name": "home", "parameters": {"first": HOSTILE, "n": 1}}]}}}
+MACRO_CALL = {"request": {"prefetch": {"mboxes": [{"name": "home", "parameters": {"first": HOSTILE, "n": 1}}]}}}
 
 
-def rendered(content, kind="html", **options):
+def render(content, kind="html", **options):
     document = artifact(home=[rule("A", consequence={"options": [option(content, kind)]})])
     with client_of(document, **options) as client:
-        return client.get_offers(ASKED).response.prefetch.mboxes[0].options[0].content
+        return client.get_offers(MACRO_CALL).response.prefetch.mboxes[0].options[0].content
 
 
 def test_macros_are_not_escaped_by_default():
-    assert rendered("<b>${first}</b>") == f"<b>{HOSTILE}</b>"
-    assert rendered("<b>${first}</b>", escape_macros=False) == f"<b>{HOSTILE}</b>"
+    assert render("<b>${first}</b>") == f"<b>{HOSTILE}</b>"
+    assert render("<b>${first}</b>", escape_macros=False) == f"<b>{HOSTILE}</b>"
 
 
 @pytest.mark.parametrize("macro", ["first", "mbox.first"])
 def test_macros_escape_what_they_insert_into_html(macro):
     text = f"<a title='${{{macro}}}'>${{{macro}}}</a> ${{n}} ${{unknown}} ${{mbox.name}} & ${{activity.name}}"
     expected = f"<a title='{ESCAPED}'>{ESCAPED}</a> 1 ${{unknown}} home & Autumn"
-    assert rendered(text, escape_macros=True) == expected
+    assert render(text, escape_macros=True) == expected
 
 
 def test_macros_escape_the_html_of_actions_but_not_plain_text():
     kinds = ["setHtml", "insertAfter", "customCode", None, "setText", "redirect"]
-    actions = rendered([{"type": kind, "content": "${first}"} for kind in kinds], "actions", escape_macros=True)
+    actions = render([{"type": kind, "content": "${first}"} for kind in kinds], "actions", escape_macros=True)
     assert [action["content"] for action in actions] == [ESCAPED] * 4 + [HOSTILE] * 2
 
 
 def test_json_offers_have_no_macros():
-    assert rendered({"a": "${first}"}, "json", escape_macros=True) == {"a": "${first}"}
+    assert render({"a": "${first}"}, "json", escape_macros=True) == {"a": "${first}"}
 
 
 # Time and steps
 
-#: Takes most of the steps that one evaluation may take.
+#: Uses most of the steps that one evaluation may take.
 LOOPS = {"some": [list(range(140)), {"some": [list(range(140)), {"==": [variable(""), -1]}]}]}
 
 
@@ -344,16 +344,16 @@ def long_rule(parts):
     return {"or": [{"===": [variable(f"mbox.p{number}"), "x"]} for number in range(parts)]}
 
 
-def slow_places(condition, count):
+def slow_mboxes(condition, count):
     rules = [rule("slow", condition, activity=number) for number in range(1, count + 1)]
     return {"slow": [*rules, rule("last", activity=count + 1)], "home": ALWAYS}
 
 
 @pytest.mark.parametrize("mode", ["blocking", "callback"])
 def test_forty_slow_rules_end_at_the_deadline_and_the_next_call_is_answered(mode):
-    with client_of(artifact(slow_places(LOOPS, 40)), timeout=LONG) as client:
+    with client_of(artifact(slow_mboxes(LOOPS, 40)), timeout=LONG) as client:
         for _ in range(3):
-            call = {"request": wanted(mboxes=["slow"]), "timeout": 100}
+            call = {"request": request_json(mboxes=["slow"]), "timeout": 100}
             began = time.monotonic()
             with pytest.raises(DeadlineExceeded, match="longer than 100 ms") as raised:
                 if mode == "blocking":
@@ -362,7 +362,7 @@ def test_forty_slow_rules_end_at_the_deadline_and_the_next_call_is_answered(mode
                     client.get_offers({**call, "callback": lambda answer: None}).get()
             sys.stdout.write(f"ended after {(time.monotonic() - began) * 1000:.0f} ms\n")
             assert raised.value.request_id == raised.value.request.request_id is not None
-            assert shown(client, wanted()) == "A"
+            assert first_content(client, request_json()) == "A"
 
 
 class LimitedChecks:
@@ -395,7 +395,7 @@ class Data(dict):
     ],
     ids=["loops", "long", "nested", "reduce"],
 )
-def test_long_rules_check_the_time_again_and_again(condition, checks):
+def test_long_rules_check_the_time_repeatedly(condition, checks):
     condition = compile_condition(condition)
     with pytest.raises(DeadlineExceeded):
         condition(Data(LimitedChecks(checks - 1)))
@@ -403,15 +403,18 @@ def test_long_rules_check_the_time_again_and_again(condition, checks):
     assert condition({}) in (True, False)
 
 
-def test_the_time_is_checked_between_short_rules(monkeypatch):
-    """After 16 rules of an mbox, if more follow. At its start, ``check_time`` is called only if the time is up."""
+def test_the_time_is_checked_after_16_short_rules(monkeypatch):
+    """The time is checked after every 16 rules of an mbox if more follow.
+
+    Before the first rule, ``check_time`` is called only if the time is up.
+    """
     checks = []
     monkeypatch.setattr(RequestContext, "check_time", lambda self: checks.append(1))
     rules = [rule("no", False, activity=number) for number in range(1, 50)]
     with client_of(artifact({"few": rules[:16], "many": rules})) as client:
-        decide(client, wanted(mboxes=["few"]))
+        decide(client, request_json(mboxes=["few"]))
         assert checks == []
-        decide(client, wanted(mboxes=["many"]))
+        decide(client, request_json(mboxes=["many"]))
         assert len(checks) == 3
 
 
@@ -434,9 +437,9 @@ def test_the_time_is_checked_before_each_rule_if_rules_can_read_long_texts(monke
     reads = {"in": ["x", {"cat": [variable("mbox.a"), variable("page.path"), variable("referring.path")]}]}
     rules = [rule("no", False, activity=1), *(rule("no", reads, activity=number) for number in range(2, 17))]
     with client_of(artifact({"few": rules})) as client:
-        decide(client, wanted(**request_parts))
-        assert len(checks) == 14  # before each rule after the first one that reads them
-        decide(client, wanted(mboxes=[{"name": "few", "parameters": {"a": 1, "b": True, "c": "short"}}]))
+        decide(client, request_json(**request_parts))
+        assert len(checks) == 14  # before each rule after the first one that reads long texts
+        decide(client, request_json(mboxes=[{"name": "few", "parameters": {"a": 1, "b": True, "c": "short"}}]))
         assert len(checks) == 14
 
 
@@ -457,19 +460,19 @@ def test_the_time_is_checked_before_each_mbox(monkeypatch, mode):
     monkeypatch.setattr("target_python_sdk.decisioning.engine.monotonic", lambda: next(late))
     monkeypatch.setattr("target_python_sdk.decisioning.context.monotonic", lambda: math.inf)
     with client_of(artifact(home=ALWAYS)) as client, pytest.raises(DeadlineExceeded):
-        decide(client, wanted(mode, ["home", "home"]))
+        decide(client, request_json(mode, ["home", "home"]))
     assert list(late) == []
 
 
 def test_the_rules_of_a_decision_share_its_steps(caplog):
     """Each rule stays within the limit of an evaluation; together they exceed that of a decision."""
-    places = slow_places(LOOPS, 3 * MAX_DECISION_STEPS // MAX_STEPS)
-    with client_of(artifact(places), timeout=10 * LONG) as client:
-        assert shown(client, wanted(mboxes=["slow"])) == "last"
+    mboxes = slow_mboxes(LOOPS, 3 * MAX_DECISION_STEPS // MAX_STEPS)
+    with client_of(artifact(mboxes), timeout=10 * LONG) as client:
+        assert first_content(client, request_json(mboxes=["slow"])) == "last"
         lines = [record.getMessage() for record in caplog.records if "could not be evaluated" in record.getMessage()]
         assert len(lines) == 1, lines
         assert f"more than {MAX_DECISION_STEPS} steps" in lines[0]
-        assert shown(client, wanted()) == "A"
+        assert first_content(client, request_json()) == "A"
 
 
 def test_an_evaluation_within_another_has_its_own_steps():

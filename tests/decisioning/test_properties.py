@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest
 from tests.conformance.buckets import bucket
-from tests.conformance.builders import artifact, client_of, contents, decide, option, parameter, rule, share, wanted
+from tests.conformance.builders import (
+    artifact,
+    client_of,
+    contents,
+    decide,
+    option,
+    parameter,
+    request_json,
+    rule,
+    share,
+)
 from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
@@ -58,8 +68,8 @@ MACROS = st.sampled_from(["${campaign.name}", "${mbox.foo}", "${mbox.name}", "${
 CONTENT = st.one_of(JSON, st.lists(MACROS, max_size=5).map("".join), st.lists(JSON, max_size=2))
 
 
-def or_missing(strategy):
-    """Return a strategy for the values of ``strategy`` or None."""
+def or_none(strategy):
+    """Return a strategy for None and the values of ``strategy``."""
     return st.one_of(st.none(), strategy)
 
 
@@ -86,7 +96,7 @@ RULES = st.builds(
     st.integers(1, 4),
     st.sampled_from(["1", "2", "2-0", "2-1", "3"]),
     CONSEQUENCES,
-    or_missing(st.lists(st.sampled_from(["p", "q"]), max_size=2)),
+    or_none(st.lists(st.sampled_from(["p", "q"]), max_size=2)),
 )
 ARTIFACTS = st.builds(
     lambda mboxes, views, remote: artifact(mboxes, views, changes={"remoteMboxes": remote}),
@@ -124,7 +134,7 @@ CONTEXTS = st.fixed_dictionaries(
     },
 )
 REQUESTS = st.builds(
-    lambda visitor, context, mboxes, page, views, mode, trace, token: wanted(
+    lambda visitor, context, mboxes, page, views, mode, trace, token: request_json(
         mode,
         [{**details, "name": name} for name, details in mboxes],
         visitor,
@@ -145,7 +155,7 @@ REQUESTS = st.builds(
 )
 
 
-KNOWN = st.one_of(
+KNOWN_VISITORS = st.one_of(
     # A tntId that begins with a dot contains only a location hint, and identifies no visitor.
     st.builds(lambda text: {"tntId": text}, st.text(min_size=1, max_size=40).filter(lambda text: text[0] != ".")),
     st.builds(lambda text: {"thirdPartyId": text}, st.text(min_size=1, max_size=128)),
@@ -155,12 +165,12 @@ KNOWN = st.one_of(
 
 @pytest.fixture(scope="module")
 def edge():
-    """Yield the address of an edge that accepts every report."""
+    """Yield the address of an edge that accepts every notification."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         yield server.domain
 
 
-class Formatting:
+class FormattingLogger:
     """A logger that formats every line and discards it."""
 
     def debug(self, message, *arguments):
@@ -169,7 +179,7 @@ class Formatting:
     error = debug
 
 
-class Silent(Formatting):
+class DisabledLogger(FormattingLogger):
     """A disabled logger, for tests with many calls."""
 
     def isEnabledFor(self, level):
@@ -178,14 +188,14 @@ class Silent(Formatting):
 
 def client_at(edge, document):
     """Return a client that decides with ``document`` and logs without output."""
-    return client_of(document, edge, logger=Formatting())
+    return client_of(document, edge, logger=FormattingLogger())
 
 
 def decisions(envelope):
     """Return the decision without the request id, which differs for each call."""
-    answered = envelope["response"].to_dict(by_alias=True, exclude_none=True)
-    answered.pop("requestId")
-    return answered
+    decided = envelope["response"].to_dict(by_alias=True, exclude_none=True)
+    decided.pop("requestId")
+    return decided
 
 
 @PROPERTY
@@ -199,100 +209,101 @@ def test_no_combination_of_artifact_and_request_makes_a_call_raise(edge, documen
 
 
 @PROPERTY
-@given(ARTIFACTS, REQUESTS, KNOWN)
+@given(ARTIFACTS, REQUESTS, KNOWN_VISITORS)
 def test_equal_visitors_get_equal_answers_from_any_client(edge, document, request, visitor):
-    asked = {**request, "id": visitor}
-    asked.pop("trace", None)
+    visitor_request = {**request, "id": visitor}
+    visitor_request.pop("trace", None)
     before = json.dumps(document)
     with client_at(edge, document) as one, client_of(json.loads(before), edge) as another:
-        first = decisions(decide(one, asked))
-        assert decisions(decide(one, asked)) == first
-        assert decisions(decide(another, asked)) == first
+        first = decisions(decide(one, visitor_request))
+        assert decisions(decide(one, visitor_request)) == first
+        assert decisions(decide(another, visitor_request)) == first
     assert json.dumps(document) == before
 
 
 @PROPERTY
 @given(ARTIFACTS, REQUESTS)
 def test_a_location_gets_at_most_one_experience_of_an_activity(edge, document, request):
-    for places in document["rules"].values():
-        for rules in places.values():
-            for at, one in enumerate(rules):
+    for locations in document["rules"].values():
+        for rules in locations.values():
+            for number, one in enumerate(rules):
                 one["ruleKey"] = str(one["activityId"])
-                one["consequence"] = {"name": "x", "options": [option("{} {}".format(one["activityId"], at))]}
+                one["consequence"] = {"name": "x", "options": [option("{} {}".format(one["activityId"], number))]}
     with client_at(edge, document) as client:
-        answered = decide(client, request)["response"]
-    for part in (answered.execute, answered.prefetch):
+        decided = decide(client, request)["response"]
+    for part in (decided.execute, decided.prefetch):
         if part is not None:
             mboxes = {}
             for mbox in part.mboxes or ():
                 mboxes.setdefault(mbox.index, []).extend(mbox.options or ())
-            places = [*mboxes.values(), part.page_load.options if part.page_load is not None else ()]
-            places += [view.options for view in getattr(part, "views", None) or ()]
-            for options in places:
+            locations = [*mboxes.values(), part.page_load.options if part.page_load is not None else ()]
+            locations += [view.options for view in getattr(part, "views", None) or ()]
+            for options in locations:
                 activities = [one.content.partition(" ")[0] for one in options]
                 assert len(activities) == len(set(activities))
 
 
-def tiles(cuts, audience=True):
-    """Return the rules of an activity for all visitors, whose shares end at ``cuts``, and all ends of shares.
+def split_at(cuts, audience=True):
+    """Return the rules of an activity that divides all visitors at ``cuts``, and the cuts with 0 and 10000.
 
-    Cuts and ends are in hundredths of a percent.
+    Cuts are in hundredths of a percent. The content of a rule is the number of its experience.
     """
     ends = [0, *sorted(cuts), 10000]
     shares = [share(low / 100, high / 100) for low, high in zip(ends, ends[1:])]
-    return [rule(str(at), {"and": [one, audience]}, 7, experience=at) for at, one in enumerate(shares)], ends
+    rules = [rule(str(number), {"and": [one, audience]}, 7, experience=number) for number, one in enumerate(shares)]
+    return rules, ends
 
 
 @PROPERTY
-@given(st.sets(st.integers(1, 9999), max_size=9), KNOWN, st.booleans())
+@given(st.sets(st.integers(1, 9999), max_size=9), KNOWN_VISITORS, st.booleans())
 @example({5000}, {"thirdPartyId": "\U0001f600"}, True)
 def test_shares_that_add_up_to_100_give_every_visitor_the_right_experience(edge, cuts, visitor, matches):
-    rules, ends = tiles(cuts, parameter("foo", "bar"))
+    rules, ends = split_at(cuts, parameter("foo", "bar"))
     parameters = {"foo": "bar" if matches else "cow"}
     boxes = [{"name": name, "parameters": parameters} for name in ("home", "target-global-mbox")]
     with client_at(edge, artifact({"home": rules, "target-global-mbox": rules})) as client:
-        found = contents(decide(client, wanted(mboxes=boxes, visitor=visitor)))
-    (known,) = visitor.values()
+        found = contents(decide(client, request_json(mboxes=boxes, visitor=visitor)))
+    (visitor_id,) = visitor.values()
     if "tntId" in visitor:
-        known = known.partition(".")[0]
+        visitor_id = visitor_id.partition(".")[0]
     if not matches:
         assert found == [[], []]
     else:
-        fell = round(bucket("acmeclient", 7, known) * 100)
-        expected = next(at for at, end in enumerate(ends[1:]) if fell <= end)
+        position = round(bucket("acmeclient", 7, visitor_id) * 100)
+        expected = next(number for number, end in enumerate(ends[1:]) if position <= end)
         assert found == [[str(expected)], [str(expected)]]
 
 
 #: The shares of the experiences in each of two activities, in percent.
 WEIGHTS = [10, 20, 30, 40]
-#: The chance that a chi-square value exceeds its bound is one in a million: with three and with fifteen degrees of
-#: freedom.
+#: With 3 and with 15 degrees of freedom, a chi-square value exceeds these bounds with a probability of one in a
+#: million.
 BOUND_3, BOUND_15 = 30.7, 57.4
 
 
 def chi_square(observed, expected):
     """Return the deviation of the observed counts from the expected ones."""
-    return sum((seen - due) ** 2 / due for seen, due in zip(observed, expected))
+    return sum((count - mean) ** 2 / mean for count, mean in zip(observed, expected))
 
 
 @pytest.mark.slow
-def test_among_a_hundred_thousand_visitors_every_share_has_its_size(edge):
-    rules, _ = tiles([1000, 3000, 6000])
+def test_a_hundred_thousand_visitors_are_distributed_by_the_weights(edge):
+    rules, _ = split_at([1000, 3000, 6000])
     numbers = {"home": 31, "shop": 32}
-    places = {name: [{**one, "activityId": number} for one in rules] for name, number in numbers.items()}
-    chance = random.Random(SEED)
+    mboxes = {name: [{**one, "activityId": number} for one in rules] for name, number in numbers.items()}
+    rng = random.Random(SEED)
     pairs = Counter()
-    request = DeliveryRequest.from_dict(wanted(mboxes=("home", "shop")))
-    with client_of(artifact(places), edge, logger=Silent()) as client:
+    request = DeliveryRequest.from_dict(request_json(mboxes=("home", "shop")))
+    with client_of(artifact(mboxes), edge, logger=DisabledLogger()) as client:
         for _ in range(VISITORS):
-            request.id.tnt_id = f"{chance.getrandbits(128):032x}"
+            request.id.tnt_id = f"{rng.getrandbits(128):032x}"
             home, shop = contents(client.get_offers({"request": request}))
             assert len(home) == len(shop) == 1
             pairs[int(home[0]), int(shop[0])] += 1
-    due = [VISITORS * weight / 100 for weight in WEIGHTS]
-    for of in (0, 1):
-        seen = [sum(count for pair, count in pairs.items() if pair[of] == at) for at in range(4)]
-        assert chi_square(seen, due) < BOUND_3, seen
+    expected = [VISITORS * weight / 100 for weight in WEIGHTS]
+    for activity in (0, 1):
+        counts = [sum(count for pair, count in pairs.items() if pair[activity] == number) for number in range(4)]
+        assert chi_square(counts, expected) < BOUND_3, counts
     # The experience in one activity does not depend on that in the other.
-    together = [VISITORS * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
-    assert chi_square([pairs[one, other] for one in range(4) for other in range(4)], together) < BOUND_15
+    expected = [VISITORS * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
+    assert chi_square([pairs[one, other] for one in range(4) for other in range(4)], expected) < BOUND_15

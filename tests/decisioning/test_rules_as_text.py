@@ -1,4 +1,4 @@
-"""Rules stay text until they are needed: compiling them in steps or at once leads to the same decisions."""
+"""Rules stay text until they are needed. Lazy and eager compilation give the same decisions."""
 
 import gc
 import json
@@ -21,7 +21,7 @@ from target_tools.errors import InvalidArtifact, InvalidResponse
 from target_tools.http.messages import MAX_BRACKETS, parse_json
 from target_tools.logger import Log
 from target_tools.uuids import UuidGenerator
-from tests.conformance.builders import artifact, halves, rule, wanted
+from tests.conformance.builders import artifact, halves, request_json, rule
 from tests.decisioning.test_properties import ARTIFACTS, REQUESTS
 
 CLIENT = "acmeclient"
@@ -37,7 +37,7 @@ def load(document):
     return Artifact.load(text_of(document), CLIENT)
 
 
-def compiled_at_once(document):
+def load_eagerly(document):
     """Return an artifact whose rules and offers are all compiled and kept."""
     loaded = load(document)
     parts = {part: dict(getattr(loaded, part)) for part in ("mboxes", "views")}
@@ -47,12 +47,12 @@ def compiled_at_once(document):
     return loaded._replace(**parts)
 
 
-def decisions(decided_by, request):
+def decisions(loaded, request):
     """Return the response and the notifications, without random ids and times."""
     parsed = DeliveryRequest.from_dict(request)
     context = EngineContext(CLIENT, Log(), frozenset({"home"}))
-    asked = DecisionRequest(parsed, "session", "visitor", UuidGenerator())
-    response, displays = decide(decided_by, asked, context)[:2]
+    decision_request = DecisionRequest(parsed, "session", "visitor", UuidGenerator())
+    response, displays = decide(loaded, decision_request, context)[:2]
     found = [response.to_dict(by_alias=True), *(one.notification().to_dict(by_alias=True) for one in displays)]
     for one in found[1:]:
         del one["id"], one["impressionId"], one["timestamp"]
@@ -68,17 +68,17 @@ def without_times(value):
 @pytest.mark.server  # imports test_properties, a server-marked module
 @SLOW
 @given(ARTIFACTS, st.lists(REQUESTS, min_size=1, max_size=3), st.sampled_from([8, 100, 65536]), st.integers(0, 3))
-def test_lazy_and_eager_compilation_give_the_same_decisions(document, requests, window, kept):
-    expected = [decisions(compiled_at_once(document), request) for request in requests]
+def test_lazy_and_eager_compilation_give_the_same_decisions(document, requests, window, max_compiled):
+    expected = [decisions(load_eagerly(document), request) for request in requests]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_reader, "WINDOW", window)
         patch.setattr(json_reader, "FIRST_WINDOW", min(window, 4096))
-        patch.setattr(location_rules, "MAX_COMPILED", kept)
+        patch.setattr(location_rules, "MAX_COMPILED", max_compiled)
         patch.setattr(location_rules, "MAX_DEFERRED", 1)
-        in_steps = load(document)
+        lazy = load(document)
         # The second time, some rules are still compiled; others were evicted and are compiled again.
         for _ in range(2):
-            assert [decisions(in_steps, request) for request in requests] == expected
+            assert [decisions(lazy, request) for request in requests] == expected
 
 
 @SLOW
@@ -122,7 +122,7 @@ def test_the_first_of_several_problems_is_reported(text, message):
         Artifact.load(text, CLIENT)
 
 
-def test_the_last_of_several_parts_of_one_name_counts():
+def test_the_last_of_several_equal_keys_is_used():
     one, other = json.dumps(halves()), json.dumps([rule("C"), 7])
     text = '{"version": "0", "version": "1.0.0", "rules": {"mboxes": {"lost": [7]}, "mboxes": {"home": [7, 8], '
     text += f'"shop": {one}, "home": {other}}}}}, "localMboxes": ["shop", "home", "lost"]}}'
@@ -134,7 +134,7 @@ def test_the_last_of_several_parts_of_one_name_counts():
 
 
 @pytest.mark.parametrize("depth", [120, 5000])
-def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(depth):
+def test_only_a_rule_that_is_nested_too_deeply_is_skipped(depth):
     deep = '{"activityId": 1, "condition": ' + '{"!":[' * depth + "1" + "]}" * depth + "}"
     rules = f'{{"home": [{deep}, {json.dumps(rule("A"))}], "shop": {json.dumps(halves())}}}'
     text = f'{{"version": "1.0.0", "localMboxes": ["home", "shop"], "rules": {{"mboxes": {rules}}}}}'
@@ -145,7 +145,7 @@ def test_a_rule_that_is_nested_too_deeply_is_left_out_alone(depth):
 
 
 @pytest.mark.parametrize("depth", range(85, 105))
-def test_a_rule_has_the_depth_limit_of_a_document_that_is_parsed_at_once(depth):
+def test_the_depth_limit_of_a_rule_is_that_of_parse_json(depth):
     content = "[" * depth + "]" * depth
     deep = f'{{"activityId": 1, "consequence": {{"options": [{{"content": {content}}}]}}}}'
     text = f'{{"version": "1.0.0", "rules": {{"mboxes": {{"home": [{deep}]}}}}}}'
@@ -159,62 +159,62 @@ def test_a_rule_has_the_depth_limit_of_a_document_that_is_parsed_at_once(depth):
         assert json.dumps(loaded.mboxes["home"][0].options[0].content({}, None)).replace(" ", "") == content
 
 
-# Which rules stay compiled
+# Compilation and eviction
 
 
-def many(count, rules=2):
-    """Return an artifact with that many mboxes, each with that many rules."""
+def artifact_with(count, rules=2):
+    """Return an artifact with ``count`` mboxes that have ``rules`` rules each."""
     return artifact({f"mbox-{number}": halves(number)[:1] * rules for number in range(count)})
 
 
-def compiled(rules):
-    """Return how many rules of ``rules`` are compiled."""
+def compiled_count(rules):
+    """Return the number of compiled rules in ``rules``."""
     gc.collect()
     return sum(type(one) is CompiledRule and one._source is rules._source for one in gc.get_objects())
 
 
 def test_no_rule_is_compiled_before_it_is_needed():
-    loaded = load(many(50))
-    assert compiled(loaded.mboxes) == 0
+    loaded = load(artifact_with(50))
+    assert compiled_count(loaded.mboxes) == 0
     assert (len(loaded.mboxes), "mbox-1" in loaded.mboxes, "mbox-50" in loaded.mboxes) == (50, True, False)
     assert loaded.mboxes.get("unknown") == ()
     with pytest.raises(KeyError):
         loaded.mboxes["unknown"]
     first = loaded.mboxes["mbox-7"]
     assert loaded.mboxes.get("mbox-7") is first
-    assert compiled(loaded.mboxes) == 2
+    assert compiled_count(loaded.mboxes) == 2
 
 
-def test_a_location_with_many_rules_is_compiled_from_the_beginning():
-    loaded = load({**many(3), "rules": {"mboxes": {"large": halves() * 10, "small": halves()}, "views": {}}})
-    assert compiled(loaded.mboxes) == 20
+def test_a_location_with_many_rules_is_compiled_when_it_is_loaded():
+    loaded = load({**artifact_with(3), "rules": {"mboxes": {"large": halves() * 10, "small": halves()}, "views": {}}})
+    assert compiled_count(loaded.mboxes) == 20
     assert len(loaded.mboxes["large"]) == 20
 
 
 def test_a_bounded_number_of_rules_stays_compiled(monkeypatch):
     monkeypatch.setattr(location_rules, "MAX_COMPILED", 100)
-    loaded = load(many(200))
+    loaded = load(artifact_with(200))
     for _ in range(3):
         for name in loaded.mboxes:
             assert len(loaded.mboxes[name]) == 2
             assert sum(map(len, loaded.mboxes._compiled.values())) <= 100
-    assert compiled(loaded.mboxes) <= 100
+    assert compiled_count(loaded.mboxes) <= 100
     assert loaded.mboxes._room == 100 - sum(map(len, loaded.mboxes._compiled.values()))
 
 
-def test_a_location_with_more_rules_than_may_stay_is_kept_alone(monkeypatch):
+def test_a_location_with_more_rules_than_the_limit_evicts_all_others(monkeypatch):
     monkeypatch.setattr(location_rules, "MAX_COMPILED", 100)
-    loaded = load(artifact({"large": halves() * 100, **many(60)["rules"]["mboxes"]}))
+    loaded = load(artifact({"large": halves() * 100, **artifact_with(60)["rules"]["mboxes"]}))
     for name in loaded.mboxes:
         assert loaded.mboxes[name]
     large = loaded.mboxes["large"]
-    assert compiled(loaded.mboxes) == 200
+    assert compiled_count(loaded.mboxes) == 200
     assert loaded.mboxes["large"] is large
 
 
-def test_locations_with_few_rules_make_room_first(monkeypatch):
+def test_locations_with_few_rules_are_evicted_first(monkeypatch):
     monkeypatch.setattr(location_rules, "MAX_COMPILED", 100)
-    loaded = load(artifact({**many(100)["rules"]["mboxes"], "page": halves() * 20}))
+    loaded = load(artifact({**artifact_with(100)["rules"]["mboxes"], "page": halves() * 20}))
     page = loaded.mboxes["page"]
     for _ in range(20):
         for name in loaded.mboxes:
@@ -224,7 +224,7 @@ def test_locations_with_few_rules_make_room_first(monkeypatch):
 
 def test_threads_share_the_rules(monkeypatch):
     monkeypatch.setattr(location_rules, "MAX_COMPILED", 40)
-    loaded, problems = load(many(60)), []
+    loaded, problems = load(artifact_with(60)), []
 
     def use():
         try:
@@ -244,8 +244,8 @@ def test_threads_share_the_rules(monkeypatch):
     assert sum(map(len, loaded.mboxes._compiled.values())) <= 40 + 2 * len(threads)
 
 
-def test_a_new_artifact_has_compiled_what_the_previous_one_needed():
-    previous, new = load(many(50)), load(many(40))
+def test_a_new_artifact_compiles_the_locations_that_the_previous_one_had_compiled():
+    previous, new = load(artifact_with(50)), load(artifact_with(40))
     for name in ("mbox-1", "mbox-39", "mbox-45"):
         previous.mboxes.get(name)
     new.prepare(previous)
@@ -262,7 +262,7 @@ def test_too_little_stack_is_not_remembered_as_a_missing_rule(monkeypatch):
     assert len(loaded.mboxes["home"]) == 2
 
 
-def test_rules_share_the_names_of_their_metadata_but_not_of_many_contents(monkeypatch):
+def test_rules_share_a_limited_number_of_key_strings(monkeypatch):
     monkeypatch.setattr(rule_module, "_MAX_SHARED_NAMES", 20)
     contents = [{f"name-{number}": number} for number in range(50)]
     document = artifact(
@@ -286,7 +286,7 @@ def test_neither_the_document_nor_its_parts_are_kept():
 
 
 def test_the_document_is_parsed_once_when_it_is_first_needed():
-    document = many(3)
+    document = artifact_with(3)
     loaded = load(document)
     assert loaded.document() == document
     assert loaded.document() is loaded.document()
@@ -301,10 +301,10 @@ def test_the_document_and_the_offer_of_a_rule_are_read_from_its_text():
 
 
 @pytest.mark.parametrize("mode", ["prefetch", "execute"])
-def test_traces_of_an_artifact_in_steps_have_the_conditions(mode):
+def test_traces_of_lazily_compiled_rules_contain_the_conditions(mode):
     document = artifact(home=halves(), target=[rule("C", {"==": [{"var": "mbox.a"}, "ü"]})])
-    request = wanted(mode, ["home", "target"], trace=TRACED)
-    assert decisions(load(document), request) == decisions(compiled_at_once(document), request)
+    request = request_json(mode, ["home", "target"], trace=TRACED)
+    assert decisions(load(document), request) == decisions(load_eagerly(document), request)
     conditions = json.dumps(decisions(load(document), request), ensure_ascii=False)
     assert '{"==": [{"var": "mbox.a"}, "ü"]}' in conditions
 
@@ -325,7 +325,7 @@ def test_skipped_rules_keep_their_messages_and_order(caplog):
 
 
 def test_an_artifact_is_freed_without_the_garbage_collector():
-    loaded = load(many(20))
+    loaded = load(artifact_with(20))
     assert loaded.mboxes["mbox-1"][0].options
     gc.disable()
     try:

@@ -11,7 +11,7 @@ import pytest
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import ArtifactNotAvailable
 from target_python_sdk.testing import response
-from tests.decisioning.cdn import Cdn, artifact, good, hangs, options, with_etag
+from tests.decisioning.cdn import Cdn, artifact, good, never_answer, options, with_etag
 from tests.reliability.conftest import python
 from tests.support import content, eventually, offers
 
@@ -65,7 +65,7 @@ SCRIPT = """
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
 @pytest.mark.parametrize("what", ["idle", "polling", "hung", "failing", "payload"])
 def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(what, method, figure):
-    reply = {"hung": hangs, "failing": response("no", 500)}.get(what, good())
+    reply = {"hung": never_answer, "failing": response("no", 500)}.get(what, good())
     given = {
         "decisioning_method": method,
         "maximum_wait_ready": 200 if what == "hung" else 10000,
@@ -203,7 +203,7 @@ def test_t26_a_cold_start_without_network_uses_the_cached_copy(kept, down, figur
     location, path, cdn = kept
     if down == "refused":
         cdn.stop()
-    cdn.reply = hangs if down == "hung" else response("no", 500)
+    cdn.reply = never_answer if down == "hung" else response("no", 500)
     TargetClient.create(options(artifact_payload=artifact(), polling_interval=0)).close()  # imports modules
     began = time.monotonic()
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
@@ -269,7 +269,7 @@ def test_t26_a_cache_object_may_be_slow_or_broken():
             assert eventually(lambda: memory)
         with TargetClient.create(options(cdn, artifact_cache=Broken())) as client:
             assert shown(client) == "<b>kept</b>"
-        cdn.reply = hangs
+        cdn.reply = never_answer
         with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
             assert shown(client) == "<b>kept</b>"
 
