@@ -17,23 +17,24 @@ import pytest
 from target_tools.concurrency.tasks import AsyncResult
 from target_tools.errors import CallLost, ConnectionFailed, OptionError
 
+#: Seconds.
 LONG = 20
 
 
-def completed(value=None, error=None):
+def completed_result(value=None, error=None):
     result = AsyncResult()
     result.complete(value, error)
     return result
 
 
-def later(act, seconds=0.05):
+def call_later(act, seconds=0.05):
     timer = threading.Timer(seconds, act)
     timer.start()
     return timer
 
 
 def test_a_result_with_a_value():
-    result = completed(5)
+    result = completed_result(5)
     assert result.ready()
     assert result.successful()
     assert result.get() == result.get(timeout=0) == 5
@@ -42,7 +43,7 @@ def test_a_result_with_a_value():
 
 def test_a_result_with_an_error():
     error = ConnectionFailed("refused")
-    result = completed(error=error)
+    result = completed_result(error=error)
     assert not result.successful()
     for _ in range(2):
         with pytest.raises(ConnectionFailed) as caught:
@@ -63,7 +64,7 @@ def test_a_result_that_is_not_ready():
 
 
 def test_a_value_may_be_none():
-    assert completed(None).get() is None
+    assert completed_result(None).get() is None
 
 
 @pytest.mark.parametrize("timeout", [None, LONG])
@@ -73,7 +74,7 @@ def test_all_waiting_threads_are_woken(timeout):
     threads = [threading.Thread(target=lambda: seen.append(result.get(timeout))) for _ in range(20)]
     for thread in threads:
         thread.start()
-    later(lambda: result.complete("there", None)).join()
+    call_later(lambda: result.complete("there", None)).join()
     for thread in threads:
         thread.join(LONG)
     assert seen == ["there"] * 20
@@ -98,9 +99,9 @@ def test_a_callback_cannot_wait_for_the_result_of_its_own_call():
 
 
 def test_a_result_that_is_ready_can_be_pickled_and_copied():
-    for again in (pickle.loads(pickle.dumps(completed({"a": 1}))), copy.copy(completed({"a": 1}))):
-        assert again.get() == {"a": 1}
-    failed = pickle.loads(pickle.dumps(completed(error=ConnectionFailed("refused"))))
+    for duplicate in (pickle.loads(pickle.dumps(completed_result({"a": 1}))), copy.copy(completed_result({"a": 1}))):
+        assert duplicate.get() == {"a": 1}
+    failed = pickle.loads(pickle.dumps(completed_result(error=ConnectionFailed("refused"))))
     with pytest.raises(ConnectionFailed, match="refused"):
         failed.get()
     with pytest.raises(TypeError, match="not ready"):
@@ -131,7 +132,7 @@ def test_in_a_forked_child_the_result_ends_with_call_lost():
 def test_a_result_can_be_awaited_before_and_after_it_is_ready():
     async def wait():
         result = AsyncResult()
-        later(lambda: result.complete(5, None))
+        call_later(lambda: result.complete(5, None))
         return await result, await result, await asyncio.gather(result_of(result), result_of(result))
 
     async def result_of(result):
@@ -143,7 +144,7 @@ def test_a_result_can_be_awaited_before_and_after_it_is_ready():
 def test_an_awaited_error_is_raised():
     async def wait():
         result = AsyncResult()
-        later(lambda: result.complete(None, ConnectionFailed("refused")))
+        call_later(lambda: result.complete(None, ConnectionFailed("refused")))
         await result
 
     with pytest.raises(ConnectionFailed):
@@ -157,7 +158,7 @@ def test_cancelling_an_await_does_not_affect_the_result():
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(result_of(), 0.02)
         assert len(result._wake_ups) == 0
-        later(lambda: result.complete(5, None))
+        call_later(lambda: result.complete(5, None))
         return await result
 
     async def result_of():
@@ -191,11 +192,11 @@ def test_awaiting_does_not_block_the_event_loop():
     async def run_and_complete(result):
         for _ in range(10):
             await asyncio.sleep(0)
-        later(lambda: result.complete("other tasks ran", None), 0)
+        call_later(lambda: result.complete("other tasks ran", None), 0)
 
     async def wait():
         result = AsyncResult()
-        rescue = later(lambda: result.complete("blocked", None), 20)
+        rescue = call_later(lambda: result.complete("blocked", None), 20)
         running = asyncio.ensure_future(run_and_complete(result))
         value = await result
         rescue.cancel()
@@ -232,54 +233,54 @@ def test_a_signal_handler_that_raises_in_get_leaves_no_waiter_behind():
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("ends", ["with a value", "with an error", "expired", "cancelled"])
-def test_an_awaited_result_is_freed_without_garbage_collection(ends):
+@pytest.mark.parametrize("ending", ["with a value", "with an error", "expired", "cancelled"])
+def test_an_awaited_result_is_freed_without_garbage_collection(ending):
     """Neither the traceback of the error nor a timer of the event loop refers to the result."""
 
     class Failure(ConnectionFailed):
         pass
 
     result = AsyncResult()
-    watched = weakref.ref(result)
+    reference = weakref.ref(result)
     loop = asyncio.new_event_loop()
-    end = time.monotonic() + (0.02 if ends == "expired" else LONG)
+    end = time.monotonic() + (0.02 if ending == "expired" else LONG)
 
     def check():
         left = end - time.monotonic()
-        if left <= 0 and not watched().ready():
-            watched().complete(None, Failure("expired"))
+        if left <= 0 and not reference().ready():
+            reference().complete(None, Failure("expired"))
         return left if left > 0 else math.inf
 
     result.expire_by(check)
-    if ends.startswith("with"):
-        failure = Failure("mine") if ends == "with an error" else None
+    if ending.startswith("with"):
+        failure = Failure("mine") if ending == "with an error" else None
         loop.call_later(0.01, result.complete, "value", failure)
         del failure
 
     async def wait():
         nonlocal result
         awaited, result = result, None
-        waiting = asyncio.ensure_future(awaited_in(awaited))
+        waiting = asyncio.ensure_future(await_once(awaited))
         del awaited
         await asyncio.sleep(0)
-        if ends == "cancelled":
+        if ending == "cancelled":
             waiting.cancel()
         return await asyncio.gather(waiting, return_exceptions=True)
 
-    async def awaited_in(one):
+    async def await_once(result):
         try:
-            return await one
+            return await result
         finally:
-            del one
+            del result
 
     gc.disable()
     try:
         (outcome,) = loop.run_until_complete(wait())
-        kind = {"with a value": str, "cancelled": asyncio.CancelledError}.get(ends, Failure)
+        kind = {"with a value": str, "cancelled": asyncio.CancelledError}.get(ending, Failure)
         assert isinstance(outcome, kind)
         del outcome
         loop.run_until_complete(asyncio.sleep(0))
-        assert watched() is None
+        assert reference() is None
     finally:
         gc.enable()
         loop.close()

@@ -31,12 +31,12 @@ class Methods:
         """Take one argument."""
 
 
-class Later:
+class AsyncCallable:
     async def __call__(self, answer):
         """Return a coroutine."""
 
 
-def only_keyword(answer, *, needed):
+def only_keyword(answer, *, required):
     """Take a keyword argument."""
 
 
@@ -82,7 +82,7 @@ async def async_generator(answer):
         (mock.Mock(), {0, 1, 2}),
     ],
 )
-def test_a_function_accepts_the_numbers_of_arguments_that_it_can_be_called_with(function, counts):
+def test_accepts_checks_the_number_of_arguments(function, counts):
     assert {count for count in range(3) if accepts(function, count)} == counts
 
 
@@ -102,7 +102,7 @@ def test_the_check_of_a_built_in_function_leaves_no_garbage():
         (coroutine, True),
         (async_generator, True),
         (Methods().later, True),
-        (Later(), True),
+        (AsyncCallable(), True),
         (functools.partial(functools.partial(coroutine)), True),
         (mock.AsyncMock(), True),
         (mock.Mock(), False),
@@ -119,5 +119,5 @@ def test_coroutine_functions_and_asynchronous_generators_are_deferred(function, 
 
 def test_a_function_is_described_by_its_name_and_parameters():
     assert describe(Methods().of_class) == "Methods.of_class(answer, more=None)"
-    assert describe(Later()) == "Later(answer)"
+    assert describe(AsyncCallable()) == "AsyncCallable(answer)"
     assert describe(dict) == "dict"

@@ -1,4 +1,4 @@
-"""Browsers and platforms have the names that audiences use. An independent parser confirms them."""
+"""Browsers and platforms have the names that audiences use. The results are compared with those of ua-parser."""
 
 import ast
 import importlib.metadata
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from target_tools import client_info
 from target_tools.client_info import MAX_USER_AGENT, ClientInfo, parse_client_info
 from tests.ground.user_agents import make_table
-from tests.ground.user_agents.make_table import RULES_PACKAGE, TABLE, Row, lines_of, rows_of, table_made_of
+from tests.ground.user_agents.make_table import RULES_PACKAGE, TABLE, Row, parse_rows, read_lines, render_table
 from tests.support import installing
 
 BROWSERS = {"edge", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
@@ -37,53 +37,54 @@ CHROME_100 = CHROMIUM_100 + ', "Google Chrome";v="100"'
 
 def table() -> Dict[str, Row]:
     """Return the rows of the table by User-Agent."""
-    return {row.user_agent: row for row in rows_of(lines_of(TABLE))}
+    return {row.user_agent: row for row in parse_rows(read_lines(TABLE))}
 
 
 def differences() -> Dict[str, Tuple[str, str]]:
     """Return the parser's result and ours by User-Agent, for the rows in which they differ."""
-    rows = (line.split("\t") for line in lines_of(DIFFERENCES) if not line.startswith("#"))
+    rows = (line.split("\t") for line in read_lines(DIFFERENCES) if not line.startswith("#"))
     return {user_agent: (theirs, ours) for user_agent, theirs, ours in rows}
 
 
-def formatted(answer: Tuple[Any, ...]) -> str:
-    """Return browser, version and platform in the form of the list of differences."""
+def format_result(answer: Tuple[Any, ...]) -> str:
+    """Return browser, version and platform as they are written in the list of differences."""
     return "{} {} {}".format(*answer)
 
 
 def test_results_match_the_parser_except_for_the_listed_differences() -> None:
     different = differences()
-    wrong = []
+    mismatches = []
     for user_agent, row in table().items():
-        _, expected = different.get(user_agent, ("", formatted(row[1:])))
-        if formatted(parse_client_info(user_agent)) != expected:
-            wrong.append((formatted(parse_client_info(user_agent)), "and not", expected, user_agent))
-    assert wrong == []
+        _, expected = different.get(user_agent, ("", format_result(row[1:])))
+        found = format_result(parse_client_info(user_agent))
+        if found != expected:
+            mismatches.append(f"{user_agent}: expected {expected}, got {found}")
+    assert mismatches == []
 
 
 def test_the_list_contains_only_real_differences() -> None:
     rows = table()
     for user_agent, (theirs, ours) in differences().items():
-        assert formatted(rows[user_agent][1:]) == theirs, user_agent
+        assert format_result(rows[user_agent][1:]) == theirs, user_agent
         assert theirs != ours, user_agent
 
 
 def test_the_table_is_large_and_contains_all_names() -> None:
-    lines = [line for line in lines_of(TABLE) if not line.startswith("#")]
+    lines = [line for line in read_lines(TABLE) if not line.startswith("#")]
     assert len(lines) == len(table()) >= 350
     assert {row.browser for row in table().values()} == BROWSERS
     assert {row.platform for row in table().values()} == PLATFORMS
 
 
 def test_the_table_matches_the_output_of_its_script() -> None:
-    made_by = next(lines_of(TABLE))
+    recorded_title = next(read_lines(TABLE))
     try:
-        here = make_table.title()
+        installed_title = make_table.title()
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("{} is not installed: it requires Python 3.10 and {}".format(RULES_PACKAGE, installing("test")))
-    if made_by != here:
-        pytest.skip(f"the table was made with {made_by[2:]}; {here[2:]} is installed")
-    assert table_made_of(lines_of(TABLE)) == TABLE.read_text(encoding="utf-8")
+    if recorded_title != installed_title:
+        pytest.skip(f"the table was made with {recorded_title[2:]}; {installed_title[2:]} is installed")
+    assert render_table(read_lines(TABLE)) == TABLE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_browsers_on_ios_are_distinguished(device: str, rest: str, browser: str,
     ],
 )
 def test_safari_on_ios_has_the_name_of_its_device_and_its_version(rest: str) -> None:
-    """Audiences for iPhones hold for Safari, too, as in the Java SDK."""
+    """Audiences that target iPhones match Safari, too, as with the Java SDK."""
     assert parse_client_info(IPAD + WEBKIT + rest) == ("ipad", 17, "ios")
     assert parse_client_info(IPHONE + WEBKIT + rest) == ("iphone", 17, "ios")
     assert parse_client_info(IPHONE.replace("iPhone;", "iPod touch;", 1) + WEBKIT + rest) == ("iphone", 17, "ios")
@@ -170,7 +171,7 @@ def test_brands_take_precedence_over_the_user_agent(brands: str, browser: str, v
 
 
 @pytest.mark.parametrize(("device", "browser"), [(IPHONE, "iphone"), (IPAD, "ipad")])
-def test_the_brand_safari_on_ios_is_the_device(device: str, browser: str) -> None:
+def test_the_brand_safari_on_ios_has_the_name_of_its_device(device: str, browser: str) -> None:
     brands = '"Safari";v="26", "Not_A Brand";v="99"'
     assert parse_client_info(device + WEBKIT, brands) == (browser, 26, "ios")
     assert parse_client_info(None, brands, '"iOS"') == ("iphone", 26, "ios")
@@ -196,7 +197,7 @@ def test_brands_without_a_browser_are_ignored(brands: str) -> None:
     assert parse_client_info(ON_WINDOWS, brands) == ("chrome", 120, "windows")
 
 
-@pytest.mark.parametrize("quoted", ['"{}"', "{}", ' "{}" '])
+@pytest.mark.parametrize("template", ['"{}"', "{}", ' "{}" '])
 @pytest.mark.parametrize(
     ("hint", "platform"),
     [
@@ -209,9 +210,9 @@ def test_brands_without_a_browser_are_ignored(brands: str) -> None:
         ("iOS", "ios"),
     ],
 )
-def test_a_platform_hint_takes_precedence_over_the_user_agent(hint: str, platform: str, quoted: str) -> None:
-    assert parse_client_info("Mozilla/5.0 (X11; SunOS sun4u)", None, quoted.format(hint)).platform == platform
-    assert parse_client_info(ON_WINDOWS, CHROME_100, quoted.format(hint)) == ("chrome", 100, platform)
+def test_a_platform_hint_takes_precedence_over_the_user_agent(hint: str, platform: str, template: str) -> None:
+    assert parse_client_info("Mozilla/5.0 (X11; SunOS sun4u)", None, template.format(hint)).platform == platform
+    assert parse_client_info(ON_WINDOWS, CHROME_100, template.format(hint)) == ("chrome", 100, platform)
 
 
 @pytest.mark.parametrize(
@@ -221,11 +222,11 @@ def test_an_unknown_platform_hint_is_ignored(hint: str) -> None:
     assert parse_client_info(MAC + WEBKIT + CHROME, None, hint).platform == "mac"
 
 
-@pytest.mark.parametrize("nothing", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
-def test_values_that_are_not_str_are_ignored(nothing: Any) -> None:
-    assert parse_client_info(nothing) == UNKNOWN
-    assert parse_client_info(nothing, nothing, nothing) == UNKNOWN
-    assert parse_client_info(ON_WINDOWS, nothing, nothing) == ("chrome", 120, "windows")
+@pytest.mark.parametrize("value", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
+def test_values_that_are_not_str_are_ignored(value: Any) -> None:
+    assert parse_client_info(value) == UNKNOWN
+    assert parse_client_info(value, value, value) == UNKNOWN
+    assert parse_client_info(ON_WINDOWS, value, value) == ("chrome", 120, "windows")
 
 
 @pytest.mark.parametrize("version", ["", "x", ".1", "-5", "123456", "9" * 5000, "²", "١٢٠", "_0"])

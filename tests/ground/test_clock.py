@@ -9,7 +9,7 @@ import pytest
 from target_tools import clock
 from target_tools.clock import Deadline
 
-#: Does the same as freezegun: replaces the functions, and every module attribute that is one of them.
+#: Replaces the functions, and every module attribute that refers to one of them, as freezegun does.
 FREEZE = """
 import sys, time
 

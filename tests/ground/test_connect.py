@@ -21,7 +21,7 @@ def info(address):
 
 
 @pytest.fixture
-def good():
+def reachable_address():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
@@ -29,15 +29,15 @@ def good():
 
 
 @pytest.fixture
-def refused():
+def refusing_address():
     with socket.socket() as bound:  # the port is in use, but nothing listens
         bound.bind(("127.0.0.1", 0))
         yield info(bound.getsockname())
 
 
 @pytest.fixture
-def silent():
-    """Return an address whose connections neither succeed nor fail, because its queue is full."""
+def silent_address():
+    """Yield an address whose connections neither succeed nor fail, because its queue is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -52,49 +52,51 @@ def silent():
             filler.close()
 
 
-class Registered(list):
+class SocketRegistry(list):
     """The registered sockets, which another thread could abort."""
 
     def __call__(self, sock):
         self.append(sock)
 
 
-def opened(addresses, seconds=WAIT):
-    """Connect; return the address that answered. Check that no other socket stays open."""
-    registered = Registered()
-    sock, address = connect(addresses, Deadline.after(seconds), registered)
+def connect_to(addresses, seconds=WAIT):
+    """Connect, return the address that answered, and check that no other socket stays open."""
+    registry = SocketRegistry()
+    sock, address = connect(addresses, Deadline.after(seconds), registry)
     with sock:
         assert sock.getpeername() == address[4]
-    assert all(one.fileno() < 0 for one in registered)  # the block has closed the connected one
+    assert all(one.fileno() < 0 for one in registry)  # the block has closed the connected socket
     return address
 
 
-def test_a_single_address_is_connected_to(good):
-    assert opened([good]) == good
+def test_a_single_address_is_used(reachable_address):
+    assert connect_to([reachable_address]) == reachable_address
 
 
-def test_the_first_address_is_used_if_it_answers(good, refused, silent):
-    assert opened([good, refused, silent]) == good
+def test_the_first_address_is_used_if_it_answers(reachable_address, refusing_address, silent_address):
+    assert connect_to([reachable_address, refusing_address, silent_address]) == reachable_address
 
 
-@pytest.mark.parametrize("before", [1, 2, 5])
-def test_a_refused_attempt_starts_the_next_at_once(before, good, refused, monkeypatch):
+@pytest.mark.parametrize("refusals", [1, 2, 5])
+def test_a_refused_attempt_starts_the_next_at_once(refusals, reachable_address, refusing_address, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", WAIT)
-    assert opened([*[refused] * before, good]) == good
+    assert connect_to([*[refusing_address] * refusals, reachable_address]) == reachable_address
 
 
-def test_the_next_address_is_tried_after_attempt_seconds_without_an_answer(good, silent):
+def test_the_next_address_is_tried_after_attempt_seconds_without_an_answer(reachable_address, silent_address):
     began = monotonic()
-    assert opened([silent, good]) == good
+    assert connect_to([silent_address, reachable_address]) == reachable_address
     assert monotonic() - began >= connecting.ATTEMPT_SECONDS * 0.9
 
 
-def test_attempts_that_wait_or_are_refused_do_not_prevent_the_next(good, refused, silent, monkeypatch):
+def test_attempts_that_wait_or_are_refused_do_not_prevent_the_next(
+    reachable_address, refusing_address, silent_address, monkeypatch
+):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.05)
-    assert opened([silent, refused, silent, good]) == good
+    assert connect_to([silent_address, refusing_address, silent_address, reachable_address]) == reachable_address
 
 
-class Pending(socket.socket):
+class PendingSocket(socket.socket):
     """A socket that is connected once ``answer`` was called."""
 
     def connect(self, address):
@@ -114,87 +116,89 @@ class Pending(socket.socket):
                 self.far.recv(65536)
 
 
-def test_an_address_that_answers_late_can_still_be_used(refused, monkeypatch):
+def test_an_address_that_answers_late_can_still_be_used(refusing_address, monkeypatch):
     """The first attempt continues when the next ones start and are refused."""
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.01)
-    pending = Pending()
-    made = iter([pending])
+    pending = PendingSocket()
+    sockets = iter([pending])
     new_socket = connecting._new_socket
-    monkeypatch.setattr(connecting, "_new_socket", lambda address: next(made, None) or new_socket(address))
-    late = threading.Timer(0.05, pending.answer)
-    registered = Registered()
+    monkeypatch.setattr(connecting, "_new_socket", lambda address: next(sockets, None) or new_socket(address))
+    timer = threading.Timer(0.05, pending.answer)
+    registry = SocketRegistry()
 
     def register(sock):
-        registered(sock)
+        registry(sock)
         if sock is pending:
-            late.start()
+            timer.start()
 
     late_address = info(("192.0.2.1", 80))
-    with connect([late_address, refused, refused], Deadline.after(WAIT), register).sock as sock, pending.far:
-        assert sock is registered[0] is pending
-        assert all(one.fileno() < 0 for one in registered[1:])
-        late.join(WAIT)  # it reads from ``pending.far``
+    with connect(
+        [late_address, refusing_address, refusing_address], Deadline.after(WAIT), register
+    ).sock as sock, pending.far:
+        assert sock is registry[0] is pending
+        assert all(one.fileno() < 0 for one in registry[1:])
+        timer.join(WAIT)  # it reads from ``pending.far``
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_the_last_error_is_raised_if_all_addresses_refuse(count, refused):
-    registered = Registered()
+def test_the_last_error_is_raised_if_all_addresses_refuse(count, refusing_address):
+    registry = SocketRegistry()
     with pytest.raises(OSError, match="refused") as caught:
-        connect([refused] * count, Deadline.after(WAIT), registered)
+        connect([refusing_address] * count, Deadline.after(WAIT), registry)
     assert caught.value.errno == errno.ECONNREFUSED
-    assert all(one.fileno() < 0 for one in registered)
+    assert all(one.fileno() < 0 for one in registry)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_deadline_ends_all_attempts(count, silent, monkeypatch):
+def test_the_deadline_ends_all_attempts(count, silent_address, monkeypatch):
     monkeypatch.setattr(connecting, "ATTEMPT_SECONDS", 0.02)
-    registered = Registered()
+    registry = SocketRegistry()
     deadline = Deadline.after(0.15)
     with pytest.raises(socket.timeout):
-        connect([silent] * count, deadline, registered)
+        connect([silent_address] * count, deadline, registry)
     assert deadline.remaining() <= 0.01
-    assert len(registered) == count
-    assert all(one.fileno() < 0 for one in registered)
+    assert len(registry) == count
+    assert all(one.fileno() < 0 for one in registry)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_nothing_is_connected_to_after_the_deadline(count, good):
-    registered = Registered()
+def test_no_connection_is_opened_after_the_deadline(count, reachable_address):
+    registry = SocketRegistry()
     with pytest.raises(socket.timeout, match="timed out"):
-        connect([good] * count, Deadline.after(-1), registered)
-    assert registered == []
+        connect([reachable_address] * count, Deadline.after(-1), registry)
+    assert registry == []
 
 
 def test_an_empty_list_of_addresses_is_an_error():
     with pytest.raises(OSError, match="no address"):
-        connect([], Deadline.after(WAIT), Registered())
+        connect([], Deadline.after(WAIT), SocketRegistry())
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_sockets_are_closed_when_a_signal_handler_raises(count, silent):
+def test_sockets_are_closed_when_a_signal_handler_raises(count, silent_address):
     class Signal(BaseException):
         pass
 
-    registered = []
+    registry = []
 
     def register(sock):
-        registered.append(sock)
+        registry.append(sock)
         raise Signal
 
     with pytest.raises(Signal):
-        connect([silent] * count, Deadline.after(WAIT), register)
-    assert [one.fileno() for one in registered] == [-1]
+        connect([silent_address] * count, Deadline.after(WAIT), register)
+    assert [one.fileno() for one in registry] == [-1]
 
 
-def test_an_address_of_an_unknown_family_is_skipped(good):
+def test_an_address_of_an_unknown_family_is_skipped(reachable_address):
     unknown = (12345, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
-    assert opened([unknown, good]) == good
+    assert connect_to([unknown, reachable_address]) == reachable_address
     with pytest.raises(OSError):
-        connect([unknown], Deadline.after(WAIT), Registered())
+        connect([unknown], Deadline.after(WAIT), SocketRegistry())
 
 
-def test_socket_options_are_set(good):
-    sock, _ = connect([good], Deadline.after(WAIT), Registered())
+def test_socket_options_are_set(reachable_address):
+    sock, _ = connect([reachable_address], Deadline.after(WAIT), SocketRegistry())
     with sock:
         assert {option[:2] for option in SOCKET_OPTIONS} >= {(socket.IPPROTO_TCP, socket.TCP_NODELAY)}
         for level, name, value in SOCKET_OPTIONS:

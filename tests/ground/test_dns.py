@@ -28,21 +28,21 @@ SIX, SEVEN = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socket.AF
 
 
 class System:
-    """A resolver that returns or raises ``says``, or hangs until ``go`` is set."""
+    """A resolver that returns or raises ``result``, or hangs until ``release`` is set."""
 
-    def __init__(self, *says):
-        self.says = says
-        self.asked = []
-        self.go = threading.Event()
-        self.go.set()
-        self.begun = threading.Semaphore(0)
+    def __init__(self, *result):
+        self.result = result
+        self.lookups = []
+        self.release = threading.Event()
+        self.release.set()
+        self.started = threading.Semaphore(0)
 
     def replacement(self):
         def getaddrinfo(host, port, family, kind):
-            self.asked.append((host, port, kind))
-            self.begun.release()
-            self.go.wait(WAIT)
-            answers = list(self.says)
+            self.lookups.append((host, port, kind))
+            self.started.release()
+            self.release.wait(WAIT)
+            answers = list(self.result)
             if answers and isinstance(answers[0], BaseException):
                 raise answers[0]
             return answers
@@ -56,22 +56,22 @@ def system(monkeypatch):
     system = System(ONE)
     monkeypatch.setattr(socket, "getaddrinfo", system.replacement())
     yield system
-    system.go.set()
+    system.release.set()
 
 
 @pytest.fixture
 def now(monkeypatch):
     """Return an offset for the clock by which the resolver measures ages. Deadlines use the real clock."""
-    moved = SimpleNamespace(by=0.0)
-    monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + moved.by)
-    return moved
+    clock_offset = SimpleNamespace(offset=0.0)
+    monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + clock_offset.offset)
+    return clock_offset
 
 
 def find(resolver, seconds=WAIT, host=HOST):
     return resolver.addresses(host, PORT, Deadline.after(seconds))
 
 
-def started(act, count):
+def run_in_threads(act, count):
     """Run ``act`` in ``count`` threads; return the threads and the list of their results and errors."""
     results = []
 
@@ -98,51 +98,51 @@ def join(threads):
 
 def test_many_threads_share_one_lookup(system):
     resolver = Resolver()
-    system.go.clear()
-    threads, results = started(lambda: find(resolver), 32)
+    system.release.clear()
+    threads, results = run_in_threads(lambda: find(resolver), 32)
     (lookup,) = eventually(lambda: resolver._running) and resolver._running.values()
     assert eventually(lambda: lookup.waiters == 32)
-    system.go.set()
+    system.release.set()
     join(threads)
     assert results == [[ONE]] * 32
-    assert system.asked == [(HOST, PORT, socket.SOCK_STREAM)]
+    assert system.lookups == [(HOST, PORT, socket.SOCK_STREAM)]
 
 
 def test_all_callers_that_share_a_lookup_get_its_error(system):
     resolver = Resolver()
-    system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
-    system.go.clear()
-    threads, results = started(lambda: find(resolver), 8)
+    system.result = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    system.release.clear()
+    threads, results = run_in_threads(lambda: find(resolver), 8)
     assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [8])
-    system.go.set()
+    system.release.set()
     join(threads)
     assert {(type(error), error.phase) for error in results} == {(ConnectionFailed, "opening")}
-    assert {error.__cause__ for error in results} == set(system.says)
-    assert len(system.asked) == 1
+    assert {error.__cause__ for error in results} == set(system.result)
+    assert len(system.lookups) == 1
 
 
 def test_each_caller_waits_until_its_own_deadline(system):
     resolver = Resolver()
-    system.go.clear()
-    threads, results = started(lambda: find(resolver), 1)
+    system.release.clear()
+    threads, results = run_in_threads(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
     with pytest.raises(socket.timeout, match="lookup timed out"):
         find(resolver, 0.02)
-    system.go.set()
+    system.release.set()
     join(threads)
-    assert (results, len(system.asked)) == ([[ONE]], 1)
+    assert (results, len(system.lookups)) == ([[ONE]], 1)
 
 
 def test_different_hosts_are_looked_up_at_the_same_time(system):
     resolver = Resolver()
-    system.go.clear()
-    threads, results = started(lambda: find(resolver), 1)
-    others, more = started(lambda: find(resolver, host="other.example"), 1)
+    system.release.clear()
+    threads, results = run_in_threads(lambda: find(resolver), 1)
+    others, more = run_in_threads(lambda: find(resolver, host="other.example"), 1)
     for _ in range(2):
-        assert system.begun.acquire(timeout=WAIT)
-    system.go.set()
+        assert system.started.acquire(timeout=WAIT)
+    system.release.set()
     join(threads + others)
-    assert sorted(host for host, _, _ in system.asked) == [HOST, "other.example"]
+    assert sorted(host for host, _, _ in system.lookups) == [HOST, "other.example"]
     assert results + more == [[ONE], [ONE]]
 
 
@@ -163,16 +163,16 @@ def test_context_variables_reach_the_resolver(monkeypatch):
 # The cache
 
 
-def test_a_fresh_answer_is_used_again_and_an_older_one_is_not(system, now):
+def test_only_a_fresh_answer_is_used_again(system, now):
     resolver = Resolver()
     find(resolver)
-    now.by = dns.FRESH_SECONDS - 0.5
+    now.offset = dns.FRESH_SECONDS - 0.5
     find(resolver)
-    assert len(system.asked) == 1
-    now.by = dns.FRESH_SECONDS + 0.5
-    system.says = (TWO,)
+    assert len(system.lookups) == 1
+    now.offset = dns.FRESH_SECONDS + 0.5
+    system.result = (TWO,)
     assert find(resolver) == [TWO]
-    assert len(system.asked) == 2
+    assert len(system.lookups) == 2
 
 
 def test_a_host_that_is_forgotten_is_looked_up_again(system):
@@ -180,7 +180,7 @@ def test_a_host_that_is_forgotten_is_looked_up_again(system):
     find(resolver)
     resolver.forget(HOST, PORT)
     find(resolver)
-    assert len(system.asked) == 2
+    assert len(system.lookups) == 2
 
 
 @pytest.mark.parametrize(
@@ -199,33 +199,33 @@ def test_a_host_that_is_forgotten_is_looked_up_again(system):
 def test_an_older_address_is_used_if_the_resolver_fails(error, system, now):
     resolver = Resolver()
     find(resolver)
-    now.by = dns.FRESH_SECONDS + 1
-    system.says = (error,)
+    now.offset = dns.FRESH_SECONDS + 1
+    system.result = (error,)
     assert find(resolver) == [ONE]
-    assert len(system.asked) == 2
+    assert len(system.lookups) == 2
 
 
 def test_an_older_address_is_used_if_the_resolver_hangs(system, now, monkeypatch):
     monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.02)
     resolver = Resolver()
     find(resolver)
-    now.by = dns.FRESH_SECONDS + 1
-    system.go.clear()
+    now.offset = dns.FRESH_SECONDS + 1
+    system.release.clear()
     assert find(resolver) == [ONE]
     assert resolver.abandoned() == 1
-    system.says = (TWO,)
-    system.go.set()
+    system.result = (TWO,)
+    system.release.set()
     assert eventually(lambda: not resolver._running)
     assert find(resolver) == [TWO]  # the late answer is fresh for the next call
     assert resolver.abandoned() == 0
-    assert len(system.asked) == 2
+    assert len(system.lookups) == 2
 
 
 def test_an_older_address_is_not_used_for_ever(system, now):
     resolver = Resolver()
     find(resolver)
-    now.by = dns.STALE_SECONDS + 1
-    system.says = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    now.offset = dns.STALE_SECONDS + 1
+    system.result = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     with pytest.raises(ConnectionFailed, match="try again"):
         find(resolver)
 
@@ -236,8 +236,8 @@ def test_a_name_that_no_longer_exists_is_not_answered_from_the_cache(name, syste
         pytest.skip(f"this system has no {name}")
     resolver = Resolver()
     find(resolver)
-    now.by = dns.FRESH_SECONDS + 1
-    system.says = (socket.gaierror(getattr(socket, name), "Name or service not known"),)
+    now.offset = dns.FRESH_SECONDS + 1
+    system.result = (socket.gaierror(getattr(socket, name), "Name or service not known"),)
     for _ in range(2):
         with pytest.raises(ConnectionFailed, match="not known") as caught:
             find(resolver)
@@ -248,16 +248,16 @@ def test_a_name_that_no_longer_exists_is_not_answered_from_the_cache(name, syste
     "error", [socket.gaierror(-2, "unknown"), UnicodeError("label"), RuntimeError("mine"), SystemExit(3)], ids=repr
 )
 def test_any_error_of_the_resolver_becomes_a_failed_connection(error, system):
-    system.says = (error,)
+    system.result = (error,)
     with pytest.raises(ConnectionFailed, match=f"no connection to {HOST}") as caught:
         find(Resolver())
     assert caught.value.__cause__ is error
     assert error.__traceback__ is None  # it would refer to the frames of the lookup's thread
 
 
-@pytest.mark.parametrize("says", [(), ((socket.AF_INET, 1, 6, ""),)], ids=["nothing", "a short tuple"])
-def test_an_answer_without_addresses_is_a_failed_connection(says, system):
-    system.says = says
+@pytest.mark.parametrize("result", [(), ((socket.AF_INET, 1, 6, ""),)], ids=["nothing", "a short tuple"])
+def test_an_answer_without_addresses_is_a_failed_connection(result, system):
+    system.result = result
     with pytest.raises(ConnectionFailed, match="the resolver knows no address"):
         find(Resolver())
 
@@ -267,9 +267,9 @@ def test_the_number_of_cached_hosts_is_limited(system, monkeypatch):
     for number in range(dns.MAX_CACHED_HOSTS + 1):
         find(resolver, host=f"host{number}.example")
     find(resolver, host=f"host{dns.MAX_CACHED_HOSTS}.example")
-    assert len(system.asked) == dns.MAX_CACHED_HOSTS + 1
+    assert len(system.lookups) == dns.MAX_CACHED_HOSTS + 1
     find(resolver, host="host0.example")
-    assert len(system.asked) == dns.MAX_CACHED_HOSTS + 2
+    assert len(system.lookups) == dns.MAX_CACHED_HOSTS + 2
 
 
 # Replaced resolvers
@@ -286,13 +286,13 @@ def test_an_answer_of_a_replacement_is_not_used_after_it(system, monkeypatch):
 
 def test_a_lookup_by_one_function_does_not_answer_for_another(system, monkeypatch):
     resolver = Resolver()
-    system.go.clear()
-    threads, results = started(lambda: find(resolver), 1)
+    system.release.clear()
+    threads, results = run_in_threads(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
         assert find(resolver) == [TWO]
-    system.go.set()
+    system.release.set()
     join(threads)
     assert results == [[ONE]]
 
@@ -309,13 +309,13 @@ def test_a_literal_address_is_not_looked_up(host, expected, system):
     ((family, kind, protocol, name, address),) = find(Resolver(), host=host)
     assert (family, address) == expected
     assert (kind, protocol, name) == (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-    assert system.asked == []
+    assert system.lookups == []
 
 
 @pytest.mark.parametrize("host", ["fe80::1%lo", "127.1", "2130706433", "0x7f.1", "localhost", "256.1.1.1"])
 def test_other_hosts_are_looked_up(host, system):
     find(Resolver(), host=host)
-    assert [asked for asked, _, _ in system.asked] == [host]
+    assert [name for name, _, _ in system.lookups] == [host]
 
 
 def test_a_replacement_gets_literal_addresses_too(monkeypatch):
@@ -347,20 +347,20 @@ def test_a_replacement_gets_literal_addresses_too(monkeypatch):
     ids=len,
 )
 def test_the_address_families_alternate(found, expected, system):
-    system.says = found
+    system.result = found
     assert find(Resolver()) == expected
 
 
 def test_the_preferred_address_stays_first_after_the_next_lookup(system, now):
-    system.says = (ONE, TWO, THREE)
+    system.result = (ONE, TWO, THREE)
     resolver = Resolver()
     find(resolver)
     resolver.prefer(HOST, PORT, THREE)
     assert find(resolver) == [THREE, ONE, TWO]
-    now.by = dns.FRESH_SECONDS + 1
+    now.offset = dns.FRESH_SECONDS + 1
     assert find(resolver) == [THREE, ONE, TWO]
-    system.says = (ONE, TWO)
-    now.by = 2 * dns.FRESH_SECONDS + 2
+    system.result = (ONE, TWO)
+    now.offset = 2 * dns.FRESH_SECONDS + 2
     assert find(resolver) == [ONE, TWO]
 
 
@@ -370,7 +370,7 @@ def test_an_unknown_address_is_not_preferred(system):
     find(resolver)
     resolver.prefer(HOST, PORT, TWO)
     assert find(resolver) == [ONE]
-    assert len(system.asked) == 1
+    assert len(system.lookups) == 1
 
 
 # Limits
@@ -380,7 +380,7 @@ def test_the_number_of_lookups_that_hang_is_limited(system, now, monkeypatch):
     monkeypatch.setattr(dns, "MAX_LOOKUPS", 3)
     resolver = Resolver()
     find(resolver)
-    system.go.clear()
+    system.release.clear()
     for number in range(3):
         with pytest.raises(socket.timeout):
             find(resolver, 0.02, host=f"host{number}.example")
@@ -388,23 +388,23 @@ def test_the_number_of_lookups_that_hang_is_limited(system, now, monkeypatch):
     with pytest.raises(ConnectionFailed, match="3 name lookups are running") as caught:
         find(resolver, host="host3.example")
     assert caught.value.phase == "refused"
-    now.by = dns.FRESH_SECONDS + 1
+    now.offset = dns.FRESH_SECONDS + 1
     assert find(resolver) == [ONE]  # from the cache
     with pytest.raises(socket.timeout):
         find(resolver, 0.02, host="host0.example")  # shares a lookup that hangs
-    assert len(system.asked) == 4
-    system.go.set()
+    assert len(system.lookups) == 4
+    system.release.set()
     assert eventually(lambda: resolver.abandoned() == 0)
     assert find(resolver, host="host3.example") == [ONE]
 
 
 def test_a_lookup_with_a_waiting_caller_is_not_abandoned(system):
     resolver = Resolver()
-    system.go.clear()
-    threads, _ = started(lambda: find(resolver), 2)
+    system.release.clear()
+    threads, _ = run_in_threads(lambda: find(resolver), 2)
     assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [2])
     assert resolver.abandoned() == 0
-    system.go.set()
+    system.release.set()
     join(threads)
 
 
@@ -423,12 +423,12 @@ def test_a_signal_during_the_start_of_the_thread_leaves_no_lookup_behind(system,
     class Signal(BaseException):
         pass
 
-    def interrupted(*_):
+    def raise_signal(*_):
         raise Signal
 
     resolver = Resolver()
     with monkeypatch.context() as patch:
-        patch.setattr(dns, "start_thread", interrupted)
+        patch.setattr(dns, "start_thread", raise_signal)
         with pytest.raises(Signal):
             find(resolver)
     assert resolver._running == {}
@@ -441,5 +441,5 @@ def test_a_lookup_whose_thread_never_begins_is_started_again(system, now, monkey
         patch.setattr(dns, "start_thread", lambda *_: None)
         with pytest.raises(socket.timeout):
             find(resolver, 0.02)
-    now.by = dns.START_SECONDS + 1
+    now.offset = dns.START_SECONDS + 1
     assert find(resolver) == [ONE]

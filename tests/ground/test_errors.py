@@ -48,14 +48,14 @@ def test_each_error_is_caught_as_its_documented_bases(kind, bases):
 
 
 def test_the_tree_in_the_docstring_is_complete():
-    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
+    tree_names = re.findall(r"[├└]── (\w+)", errors.__doc__)
     ours = {
         name
         for name, one in vars(errors).items()
         if inspect.isclass(one) and issubclass(one, errors.TargetError) and one is not errors.TargetError
     }
-    assert set(drawn) == ours
-    assert len(drawn) == len(ours)
+    assert set(tree_names) == ours
+    assert len(tree_names) == len(ours)
 
 
 def test_the_package_exports_all_errors():
@@ -68,12 +68,12 @@ def test_the_package_exports_all_errors():
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_all_errors_can_be_pickled_and_copied(error):
     error.request = "the visitor's"
-    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
-        assert type(again) is type(error)
-        assert getattr(again, "request", None) is None
-        assert getattr(again, "body", None) is None
-        assert str(again).splitlines()[0] == str(error).splitlines()[0]
-        assert "secret" not in str(again)
+    for duplicate in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(duplicate) is type(error)
+        assert getattr(duplicate, "request", None) is None
+        assert getattr(duplicate, "body", None) is None
+        assert str(duplicate).splitlines()[0] == str(error).splitlines()[0]
+        assert "secret" not in str(duplicate)
     for name in ("option", "expected", "status", "attempts", "phase"):
         assert getattr(pickle.loads(pickle.dumps(error)), name, None) == getattr(error, name, None)
 
@@ -84,7 +84,7 @@ def test_no_message_contains_a_secret(error):
     assert "secret" not in repr(error)
 
 
-def test_the_errors_of_1_1_0():
+def test_the_errors_of_1_1_0_keep_their_texts_and_bases():
     assert str(errors.ApiTypeError("bad", ["a", 0])) == "bad at ['a'][0]"
     assert str(errors.ApiValueError("bad")) == "bad"
     assert isinstance(errors.ApiTypeError("bad"), TypeError)
@@ -111,7 +111,7 @@ def test_an_api_exception_reads_a_response():
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("plain", "plain"),
         ("two\r\nlines", "two\\r\\nlines"),
@@ -121,5 +121,5 @@ def test_an_api_exception_reads_a_response():
         (ValueError("why"), "why"),
     ],
 )
-def test_remote_text_is_escaped_to_one_line(text, shown):
-    assert errors.escape_text(text) == shown
+def test_remote_text_is_escaped_to_one_line(text, expected):
+    assert errors.escape_text(text) == expected

@@ -74,16 +74,16 @@ def test_a_subscriber_may_subscribe_and_unsubscribe():
 
     def first():
         received.append("first")
-        events.unsubscribe(mine)
+        events.unsubscribe(own_id)
         events.subscribe("ready", lambda: received.append("later"))
 
-    mine = events.subscribe("ready", first)
+    own_id = events.subscribe("ready", first)
     events.emit("ready")
     events.emit("ready")
     assert received == ["first", "later"]
 
 
-class Bound:
+class Methods:
     def none(self):
         pass
 
@@ -95,23 +95,23 @@ class Bound:
 
 
 @pytest.mark.parametrize(
-    ("subscriber", "takes"),
+    ("subscriber", "takes_event"),
     [
         (lambda: None, False),
         (lambda event: None, True),
         (lambda event=None: None, True),
         (lambda *events: None, True),
-        (lambda **named: None, False),
-        (Bound().none, False),
-        (Bound().one, True),
-        (Bound(), True),
+        (lambda **keywords: None, False),
+        (Methods().none, False),
+        (Methods().one, True),
+        (Methods(), True),
         (print, True),
         ([].append, True),
         (dict, True),
     ],
 )
-def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes):
-    assert accepts(subscriber, 1) is takes
+def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes_event):
+    assert accepts(subscriber, 1) is takes_event
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):

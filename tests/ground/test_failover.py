@@ -27,8 +27,8 @@ class Sender:
     def __init__(self, **outcomes):
         self.outcomes = outcomes
         self.sent = []
-        self.lost = []
-        self.send = FailoverSender(self._send, self.lost.append)
+        self.unreachable = []
+        self.send = FailoverSender(self._send, self.unreachable.append)
 
     def _send(self, request, deadline):
         assert deadline is DEADLINE
@@ -42,13 +42,13 @@ class Sender:
         return [request.origin.host for request in self.sent]
 
 
-def failed(phase, attempts=1):
+def connection_failed(phase, attempts=1):
     error = ConnectionFailed("no connection", phase)
     error.attempts = attempts
     return error
 
 
-def distrusted(phase):
+def tls_error(phase):
     error = TlsError("no trust")
     error.phase = phase
     return error
@@ -57,11 +57,11 @@ def distrusted(phase):
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [
-        (failed("opening"), 2),
-        (failed("opening", 3), 4),
-        (failed("refused"), 2),
+        (connection_failed("opening"), 2),
+        (connection_failed("opening", 3), 4),
+        (connection_failed("refused"), 2),
         (CircuitOpen("open"), 1),
-        (distrusted("opening"), 2),
+        (tls_error("opening"), 2),
     ],
     ids=repr,
 )
@@ -69,15 +69,15 @@ def test_the_other_host_is_tried_if_nothing_was_sent(error, attempts):
     sender = Sender(cluster=error, general=REPLY)
     assert sender.send(REQUEST, DEADLINE) == REPLY._replace(attempts=attempts)
     assert sender.sent == [REQUEST, REQUEST._replace(origin=GENERAL, alternative=None)]
-    assert sender.lost == [CLUSTER]
+    assert sender.unreachable == [CLUSTER]
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        failed("reuse"),
-        failed("exchange"),
-        distrusted("exchange"),
+        connection_failed("reuse"),
+        connection_failed("exchange"),
+        tls_error("exchange"),
         DeadlineExceeded("late"),
         InvalidResponse("odd"),
         TransportError("hook"),
@@ -90,49 +90,49 @@ def test_a_request_that_the_first_host_may_have_processed_is_not_sent_again(erro
     with pytest.raises(type(error)) as caught:
         sender.send(REQUEST, DEADLINE)
     assert caught.value is error
-    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+    assert (sender.hosts(), sender.unreachable) == (["cluster"], [])
 
 
 @pytest.mark.parametrize("status", [200, 404, 500, 503])
 def test_a_reply_of_any_status_is_returned(status):
     sender = Sender(cluster=REPLY._replace(status=status), general=REPLY)
     assert sender.send(REQUEST, DEADLINE).status == status
-    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+    assert (sender.hosts(), sender.unreachable) == (["cluster"], [])
 
 
 def test_without_another_host_the_error_is_raised():
-    error = failed("opening")
+    error = connection_failed("opening")
     sender = Sender(cluster=error)
     with pytest.raises(ConnectionFailed) as caught:
         sender.send(REQUEST._replace(alternative=None), DEADLINE)
     assert caught.value is error
-    assert (sender.hosts(), sender.lost) == (["cluster"], [])
+    assert (sender.hosts(), sender.unreachable) == (["cluster"], [])
 
 
 def test_the_error_of_the_other_host_is_raised_without_the_first_as_its_context():
-    error = failed("opening")
-    sender = Sender(cluster=failed("opening"), general=error)
+    error = connection_failed("opening")
+    sender = Sender(cluster=connection_failed("opening"), general=error)
     with pytest.raises(ConnectionFailed) as caught:
         sender.send(REQUEST, DEADLINE)
     assert caught.value is error
     assert caught.value.__context__ is None
-    assert (sender.hosts(), sender.lost) == (["cluster", "general"], [CLUSTER])
+    assert (sender.hosts(), sender.unreachable) == (["cluster", "general"], [CLUSTER])
 
 
-@pytest.mark.parametrize(("within", "lost"), [(None, True), (0.5, True), (0.1, False)])
-def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within, lost):
+@pytest.mark.parametrize(("within", "unreachable"), [(None, True), (0.5, True), (0.1, False)])
+def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within, unreachable):
     """It tries the other host, but other calls still use the first one."""
-    error = failed("opening")
+    error = connection_failed("opening")
     error.within = within
     sender = Sender(cluster=error, general=REPLY)
-    sender.send = FailoverSender(sender._send, sender.lost.append, min_connect_seconds=0.3)
+    sender.send = FailoverSender(sender._send, sender.unreachable.append, min_connect_seconds=0.3)
     assert sender.send(REQUEST, DEADLINE).status == 200
     assert sender.hosts() == ["cluster", "general"]
-    assert sender.lost == ([CLUSTER] if lost else [])
+    assert sender.unreachable == ([CLUSTER] if unreachable else [])
 
 
 @pytest.mark.parametrize(("alternative", "seconds"), [(GENERAL, 2), (None, 6)])
-def test_with_another_host_to_try_opening_a_connection_may_take_a_third_of_the_time(alternative, seconds):
+def test_opening_a_connection_takes_at_most_a_third_of_the_time_if_there_is_an_alternative(alternative, seconds):
     deadline = Deadline.after(6)
     opening = transport._opening(REQUEST._replace(alternative=alternative), deadline)
     assert seconds - 1 < opening.seconds <= seconds

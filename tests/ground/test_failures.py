@@ -27,7 +27,7 @@ from tests.support import LONG
 
 WAIT = LONG / 1000
 REQUEST = HttpRequest("POST", Origin("https", "edge.example", 443), "/secret", (), b"", 100)
-PLACE = "https://edge.example"
+ORIGIN = "https://edge.example"
 
 
 class HookError(Exception):
@@ -37,14 +37,14 @@ class HookError(Exception):
 def exchange(phase, seconds=WAIT):
     """Return an exchange that has reached ``phase``."""
     deadline = Deadline.after(seconds)
-    made = Exchange(deadline, None, deadline.at_most(seconds / 3) if phase == "opening, another host" else None)
-    made.sent_at = 0.0 if phase.startswith("opening") else 1.0
-    made.reused = phase in ("reused", "reused, receiving")
-    made.received = 7 if phase in ("receiving", "reused, receiving") else 0
-    return made
+    result = Exchange(deadline, None, deadline.at_most(seconds / 3) if phase == "opening, another host" else None)
+    result.sent_at = 0.0 if phase.startswith("opening") else 1.0
+    result.reused = phase in ("reused", "reused, receiving")
+    result.received = 7 if phase in ("receiving", "reused, receiving") else 0
+    return result
 
 
-def wrapped(error):
+def protocol_error(error):
     """Return ``error`` as urllib3 wraps it."""
     return urllib3_errors.ProtocolError("Connection aborted.", error)
 
@@ -56,8 +56,8 @@ KERNEL_TIMEOUT = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
 OPENING = ["opening", "opening, another host"]
 SENT = ["exchange", "receiving"]
-AFTER = [*SENT, "reused", "reused, receiving"]
-ALL = [*OPENING, *AFTER]
+SENT_OR_REUSED = [*SENT, "reused", "reused, receiving"]
+ALL = [*OPENING, *SENT_OR_REUSED]
 
 TABLE = [
     # a connection that cannot be opened
@@ -73,16 +73,16 @@ TABLE = [
     (urllib3_errors.ProxyError("no", OSError("Tunnel connection failed: 403")), OPENING, ConnectionFailed, "refused"),
     # a connection that is dropped
     (RESET, SENT, ConnectionFailed, "exchange"),
-    (wrapped(RESET), SENT, ConnectionFailed, "exchange"),
-    (wrapped(CLOSED), SENT, ConnectionFailed, "exchange"),
+    (protocol_error(RESET), SENT, ConnectionFailed, "exchange"),
+    (protocol_error(CLOSED), SENT, ConnectionFailed, "exchange"),
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), SENT, ConnectionFailed, "exchange"),
     (KERNEL_TIMEOUT, SENT, ConnectionFailed, "exchange"),
     (http.client.IncompleteRead(b"{", 5), SENT, ConnectionFailed, "exchange"),
-    (wrapped(http.client.IncompleteRead(b"{", 5)), SENT, ConnectionFailed, "exchange"),
+    (protocol_error(http.client.IncompleteRead(b"{", 5)), SENT, ConnectionFailed, "exchange"),
     (urllib3_errors.IncompleteRead(1, 5), SENT, ConnectionFailed, "exchange"),
     # a kept-alive connection that the server has closed
     (RESET, ["reused"], ConnectionFailed, "reuse"),
-    (wrapped(CLOSED), ["reused"], ConnectionFailed, "reuse"),
+    (protocol_error(CLOSED), ["reused"], ConnectionFailed, "reuse"),
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), ["reused"], ConnectionFailed, "reuse"),
     (RESET, ["reused, receiving"], ConnectionFailed, "exchange"),
     (http.client.IncompleteRead(b"{", 5), ["reused, receiving"], ConnectionFailed, "exchange"),
@@ -94,18 +94,18 @@ TABLE = [
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), ["opening, another host"], ConnectionFailed, "opening"),
     # TLS; with TLS 1.3 a server can refuse the client certificate after the request
     (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), OPENING, TlsError, "opening"),
-    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), AFTER, TlsError, "exchange"),
+    (ssl.SSLError(1, "CERTIFICATE_VERIFY_FAILED"), SENT_OR_REUSED, TlsError, "exchange"),
     (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), OPENING, TlsError, "opening"),
-    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), AFTER, TlsError, "exchange"),
+    (urllib3_errors.SSLError(ssl.SSLError(1, "wrong version number")), SENT_OR_REUSED, TlsError, "exchange"),
     (urllib3_errors.SSLError("no cause"), OPENING, TlsError, "opening"),
-    (urllib3_errors.SSLError("no cause"), AFTER, TlsError, "exchange"),
+    (urllib3_errors.SSLError("no cause"), SENT_OR_REUSED, TlsError, "exchange"),
     (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), OPENING, TlsError, "opening"),
-    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), AFTER, TlsError, "exchange"),
+    (urllib3_errors.MaxRetryError(None, "/", urllib3_errors.SSLError("no")), SENT_OR_REUSED, TlsError, "exchange"),
     (CertificateFileError("ca_certs", "no such file", "a PEM file"), OPENING, TlsError, "opening"),
     # invalid HTTP
     (http.client.BadStatusLine("nonsense"), ALL, InvalidResponse, None),
     (http.client.LineTooLong("header line"), ALL, InvalidResponse, None),
-    (wrapped(http.client.HTTPException("an invalid header line")), ALL, InvalidResponse, None),
+    (protocol_error(http.client.HTTPException("an invalid header line")), ALL, InvalidResponse, None),
     (urllib3_errors.DecodeError("no gzip"), ALL, InvalidResponse, None),
     (urllib3_errors.InvalidHeader("Content-Length"), ALL, InvalidResponse, None),
     # other errors
@@ -123,18 +123,18 @@ TABLE = [
     [(error, phase, kind, expected) for error, phases, kind, expected in TABLE for phase in phases],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
 )
-def test_an_error_of_a_pooled_connection(error, phase, kind, expected):
+def test_errors_of_a_pooled_connection_are_converted(error, phase, kind, expected):
     found = to_target_error(error, REQUEST, exchange(phase))
     if kind is TlsError:  # with TLS 1.3 a server can refuse the client certificate after the request
         expected = "opening" if phase in OPENING else "exchange"
     assert (type(found), getattr(found, "phase", None)) == (kind, expected)
     assert isinstance(found.__cause__, Exception)
     assert found.__cause__ is error or not isinstance(error, type(found.__cause__))  # the wrapped error
-    assert PLACE in str(found)
+    assert ORIGIN in str(found)
     assert "secret" not in str(found)
 
 
-MANAGED = [
+POOL_MANAGER_ERRORS = [
     (urllib3_errors.NewConnectionError(None, "refused"), ConnectionFailed, "opening"),
     (
         urllib3_errors.MaxRetryError(None, "/", urllib3_errors.NewConnectionError(None, "no")),
@@ -145,8 +145,8 @@ MANAGED = [
     (socket.gaierror(-2, "Name or service not known"), ConnectionFailed, "opening"),
     (urllib3_errors.ProxyError("no", urllib3_errors.NewConnectionError(None, "no")), ConnectionFailed, "opening"),
     (urllib3_errors.ProxyError("no", OSError("Tunnel connection failed: 407")), ConnectionFailed, "refused"),
-    (wrapped(RESET), ConnectionFailed, "exchange"),
-    (wrapped(CLOSED), ConnectionFailed, "exchange"),
+    (protocol_error(RESET), ConnectionFailed, "exchange"),
+    (protocol_error(CLOSED), ConnectionFailed, "exchange"),
     (OSError("mine"), ConnectionFailed, "exchange"),
     (urllib3_errors.ReadTimeoutError(None, "/", "timed out"), DeadlineExceeded, None),
     (urllib3_errors.ConnectTimeoutError(None, "timed out"), DeadlineExceeded, None),
@@ -157,9 +157,9 @@ MANAGED = [
 ]
 
 
-@pytest.mark.parametrize(("error", "kind", "phase"), MANAGED, ids=lambda value: type(value).__name__)
-def test_an_error_of_a_pool_manager(error, kind, phase):
-    """Only the error shows whether something was sent."""
+@pytest.mark.parametrize(("error", "kind", "phase"), POOL_MANAGER_ERRORS, ids=lambda value: type(value).__name__)
+def test_errors_of_a_pool_manager_are_converted(error, kind, phase):
+    """Only the type of the error shows whether something was sent."""
     found = to_target_error(error, REQUEST, exchange("opening"), managed=True)
     assert (type(found), getattr(found, "phase", None)) == (kind, phase)
 
@@ -192,7 +192,7 @@ def test_after_the_deadline_every_error_is_a_timeout(error, managed):
 def test_an_error_of_the_sdk_is_returned_as_it_is():
     error = InvalidResponse("odd")
     assert to_target_error(error, REQUEST, exchange("exchange")) is error
-    assert to_target_error(wrapped(error), REQUEST, exchange("exchange")) is error
+    assert to_target_error(protocol_error(error), REQUEST, exchange("exchange")) is error
     assert error.__cause__ is None
 
 
@@ -208,7 +208,7 @@ def raiser(error):
     return handle
 
 
-class Handling:
+class Handlers:
     def __init__(self, error):
         self.error = error
 
@@ -230,16 +230,16 @@ class Handling:
         raise OSError("class")
 
 
-class Callable(Handling):
+class CallableHandler(Handlers):
     def __call__(self, *_):
         raise self.error
 
 
-class Inheriting(Callable):
+class InheritingHandler(CallableHandler):
     pass
 
 
-def decorated(handler):
+def decorate(handler):
     @functools.wraps(handler)
     def wrapper(*arguments):
         return handler(*arguments)
@@ -250,16 +250,16 @@ def decorated(handler):
 HANDLERS = {
     "function": raiser,
     "lambda": lambda error: lambda *_: raiser(error)(),
-    "decorated function": lambda error: decorated(raiser(error)),
-    "method": lambda error: Handling(error).method,
+    "decorated function": lambda error: decorate(raiser(error)),
+    "method": lambda error: Handlers(error).method,
     "partial": lambda error: functools.partial(raiser(error), 1),
-    "partial of a method": lambda error: functools.partial(Handling(error).with_argument, 1),
-    "partial of a partial": lambda error: functools.partial(functools.partial(Handling(error).method), 1),
-    "callable object": Callable,
-    "callable object whose class inherits": Inheriting,
-    "partial of a callable object": lambda error: functools.partial(Callable(error), 1),
-    "static method": lambda _: Handling.static,
-    "class method": lambda _: Handling.of_class,
+    "partial of a method": lambda error: functools.partial(Handlers(error).with_argument, 1),
+    "partial of a partial": lambda error: functools.partial(functools.partial(Handlers(error).method), 1),
+    "callable object": CallableHandler,
+    "callable object whose class inherits": InheritingHandler,
+    "partial of a callable object": lambda error: functools.partial(CallableHandler(error), 1),
+    "static method": lambda _: Handlers.static,
+    "class method": lambda _: Handlers.of_class,
 }
 
 
@@ -273,7 +273,7 @@ def raised_by(act):
 
 
 @pytest.fixture
-def handler_of_sigusr1():
+def set_sigusr1_handler():
     if not hasattr(signal, "SIGUSR1"):
         pytest.skip("this system has no signals to send to itself")
     before = signal.getsignal(signal.SIGUSR1)
@@ -283,37 +283,37 @@ def handler_of_sigusr1():
 
 @pytest.mark.parametrize("error", [OSError("mine"), RuntimeError("mine"), HookError("mine"), socket.timeout("mine")])
 @pytest.mark.parametrize("kind", HANDLERS)
-def test_an_error_of_a_signal_handler_passes_unchanged(kind, error, handler_of_sigusr1):
-    handler_of_sigusr1(HANDLERS[kind](error))
+def test_an_error_of_a_signal_handler_passes_unchanged(kind, error, set_sigusr1_handler):
+    set_sigusr1_handler(HANDLERS[kind](error))
     raised = raised_by(lambda: os.kill(os.getpid(), signal.SIGUSR1))
     assert isinstance(raised, Exception)
     assert is_foreign(raised)
     assert to_target_error(raised, REQUEST, exchange("exchange")) is raised
-    assert to_target_error(wrapped(raised), REQUEST, exchange("exchange")) is raised
+    assert to_target_error(protocol_error(raised), REQUEST, exchange("exchange")) is raised
 
 
-def test_the_same_error_from_elsewhere_does_not_count_as_the_handlers(handler_of_sigusr1):
+def test_an_error_that_the_handler_did_not_raise_is_not_foreign(set_sigusr1_handler):
     error = OSError("mine")
-    handler_of_sigusr1(raiser(error))
-    raised = raised_by(Handling(error).deeper)
+    set_sigusr1_handler(raiser(error))
+    raised = raised_by(Handlers(error).deeper)
     assert not is_foreign(raised)
     assert type(to_target_error(raised, REQUEST, exchange("exchange"))) is ConnectionFailed
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "http.client", "target_tools.http.pools", "ssl"])
 def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
-    """Job queues end a job in this way: they raise their own exception between two instructions of any code."""
+    """Job queues stop a job by raising an exception in its thread, between any two instructions."""
     scope = {"__name__": name}
-    exec("def spin(begun, stop):\n    begun()\n    while not stop.is_set():\n        pass", scope)
-    begun, stop, seen = threading.Event(), threading.Event(), []
+    exec("def spin(started, stop):\n    started()\n    while not stop.is_set():\n        pass", scope)
+    started, stop, seen = threading.Event(), threading.Event(), []
 
     def work():
-        error = raised_by(lambda: scope["spin"](begun.set, stop))
+        error = raised_by(lambda: scope["spin"](started.set, stop))
         seen.append((error, is_foreign(error)))
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert begun.wait(WAIT)
+    assert started.wait(WAIT)
     try:
         ident = ctypes.c_ulong(thread.ident)
         assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(HookError)) == 1
@@ -326,7 +326,7 @@ def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
 
 
 @pytest.mark.parametrize("error", [HookError("mine"), RuntimeError("mine"), OSError("mine")], ids=repr)
-def test_an_error_of_a_double_does_not_count_as_the_applications(error):
+def test_an_error_of_a_double_is_not_foreign(error):
     raised = raised_by(raiser(error))
     assert not is_foreign(raised)
 
@@ -338,7 +338,7 @@ def test_memory_and_recursion_errors_pass_unchanged(error):
 
 
 @pytest.mark.parametrize("error", [REFUSED, HookError("mine")], ids=repr)
-def test_an_error_that_was_never_raised_does_not_count_as_the_applications(error):
+def test_an_error_that_was_never_raised_is_not_foreign(error):
     assert not is_foreign(error)
 
 
@@ -349,7 +349,7 @@ class Watched:
     """An object whose deallocation can be observed."""
 
 
-def failing_in(name, error, holder):
+def fail_in_module(name, error, holder):
     """Raise ``error`` in a frame of the module ``name`` with the only reference to the object in ``holder``."""
     scope = {"__name__": name, "fail": raiser(error)}
     exec("def act(held):\n    fail()", scope)
@@ -364,7 +364,7 @@ def test_the_frames_of_libraries_are_cleared(name, freed):
     held, error = Watched(), OSError("mine")
     watch = weakref.ref(held)
     with pytest.raises(OSError, match="mine"):
-        failing_in(name, error, [held])
+        fail_in_module(name, error, [held])
     del held
     assert watch() is not None
     clear_frames(error)
@@ -376,7 +376,7 @@ def test_the_frames_of_causes_and_contexts_are_cleared(link):
     held, inner, outer = Watched(), OSError("mine"), OSError("outer")
     watch = weakref.ref(held)
     with pytest.raises(OSError, match="mine"):
-        failing_in("urllib3.util", inner, [held])
+        fail_in_module("urllib3.util", inner, [held])
     del held
     setattr(outer, link, inner)
     inner.__context__ = outer  # a cycle is followed once
@@ -395,7 +395,7 @@ def test_a_running_frame_is_not_cleared():
     assert scope["act"]() == 5
 
 
-def test_an_error_with_cleared_frames_is_freed_without_a_collection():
+def test_an_error_with_cleared_frames_is_freed_without_garbage_collection():
     class Watched(OSError):
         pass
 
@@ -418,6 +418,6 @@ def test_an_error_with_cleared_frames_is_freed_without_a_collection():
         gc.enable()
 
 
-def test_modules_that_requests_run_are_libraries():
+def test_the_modules_that_run_during_a_request_are_libraries():
     for module in (urllib3_errors, failures, http.client, socket, ssl, threading):
         assert module.__name__.partition(".")[0] in foreign_errors._LIBRARIES

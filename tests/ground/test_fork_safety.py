@@ -100,16 +100,16 @@ def test_a_fork_waits_no_longer_than_max_wait():
 
 
 def test_a_fork_in_a_child_does_not_wait_for_threads_of_the_parent(monkeypatch):
-    def forks_immediately():
+    def fork_in_child_is_immediate():
         monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
         return fork_is_immediate()
 
     with SectionThread():
-        assert child_sees(forks_immediately)
+        assert child_sees(fork_in_child_is_immediate)
 
 
 def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_hook_removed(monkeypatch):
-    def forks_immediately():
+    def fork_in_child_is_immediate():
         FORK_GUARD.open_sections[id(section)] = fork_safety.weakref.ref(section)
         monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
         return fork_is_immediate()
@@ -117,15 +117,15 @@ def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_hook_removed(m
     section = OpenSSLSection()
     section._thread += 1
     assert section.is_in_other_thread()
-    assert child_sees(forks_immediately)
+    assert child_sees(fork_in_child_is_immediate)
 
 
 def test_a_fork_in_a_child_waits_for_threads_of_the_child(long_max_wait):
-    def waits():
+    def fork_waits():
         with SectionThread(0.1) as thread:
             return child_sees(lambda: thread.finished)
 
-    assert child_sees(waits)
+    assert child_sees(fork_waits)
 
 
 def test_a_fork_does_not_wait_for_a_section_that_was_never_unregistered(long_max_wait):
@@ -176,7 +176,7 @@ def test_a_section_does_not_wait_for_a_fork_that_exceeded_max_wait(long_max_wait
 
 #: Runs in a separate process, because an exception in the middle of the standard library's fork hooks leaves its locks
 #: locked.
-INTERRUPTED = """
+INTERRUPTED_FORKS = """
     import os, random, signal, sys
     from target_tools.concurrency.fork_safety import FORK_GUARD
 
@@ -206,7 +206,7 @@ INTERRUPTED = """
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
 def test_signal_handlers_that_raise_around_forks_leave_no_entry_behind(root):
-    command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED)]
+    command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED_FORKS)]
     done = subprocess.run(command, capture_output=True, timeout=100, check=False, text=True, cwd=str(root))
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 

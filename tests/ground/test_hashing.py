@@ -13,19 +13,19 @@ from target_tools.hashing import MAX_BLOCKS, HashPrefix, HashSuffix, bucket, mur
 VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
 
 
-def textbook(data: bytes, seed: int = 0) -> int:
+def reference_hash(data: bytes, seed: int = 0) -> int:
     """Return the unsigned MurmurHash3_x86_32 of bytes, computed step by step as in the author's code."""
 
-    def rotl(value: int, by: int) -> int:
-        return ((value << by) | (value >> (32 - by))) % 2**32
+    def rotl(value: int, bits: int) -> int:
+        return ((value << bits) | (value >> (32 - bits))) % 2**32
 
     h = seed % 2**32
-    whole = len(data) - len(data) % 4
-    for at in range(0, whole, 4):
-        (k,) = struct.unpack("<I", data[at : at + 4])
+    block_end = len(data) - len(data) % 4
+    for offset in range(0, block_end, 4):
+        (k,) = struct.unpack("<I", data[offset : offset + 4])
         k = rotl(k * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
         h = (rotl(h ^ k, 13) * 5 + 0xE6546B64) % 2**32
-    tail = data[whole:]
+    tail = data[block_end:]
     if tail:
         k = int.from_bytes(tail, "little")
         h ^= rotl(k * 0xCC9E2D51 % 2**32, 15) * 0x1B873593 % 2**32
@@ -35,7 +35,7 @@ def textbook(data: bytes, seed: int = 0) -> int:
     return h ^ (h >> 16)
 
 
-# Published vectors for bytes, which verify the textbook function.
+# Published hashes of bytes, which verify the reference implementation.
 PUBLISHED = [
     (b"", 0, 0x00000000),
     (b"", 1, 0x514E28B7),
@@ -56,17 +56,17 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("data", "seed", "expected"), PUBLISHED)
-def test_the_textbook_function_returns_the_published_vectors(data: bytes, seed: int, expected: int) -> None:
-    assert textbook(data, seed) == expected
+def test_the_reference_implementation_returns_the_published_hashes(data: bytes, seed: int, expected: int) -> None:
+    assert reference_hash(data, seed) == expected
 
 
 @pytest.mark.parametrize(("data", "seed", "expected"), [row for row in PUBLISHED if len(row[0]) % 2 == 0])
-def test_published_vectors_of_complete_code_units(data: bytes, seed: int, expected: int) -> None:
+def test_the_published_hashes_of_complete_code_units(data: bytes, seed: int, expected: int) -> None:
     text = data.decode("utf-16-le", "surrogatepass")
     assert murmur3_32(text, seed) % 2**32 == expected
 
 
-def test_the_edges_own_vector() -> None:
+def test_the_hash_that_the_edge_uses() -> None:
     assert murmur3_32(VISITOR) == -919077116
 
 
@@ -78,10 +78,10 @@ def test_the_edges_own_vector() -> None:
 @example("x" * 256, 0)
 @example("x" * 257, 0)
 @example("\uffff" * 600, -1)
-def test_any_text_has_the_hash_of_the_textbook_function(text: str, seed: int) -> None:
+def test_any_text_has_the_hash_of_the_reference_implementation(text: str, seed: int) -> None:
     hashed = murmur3_32(text, seed)
     assert -(2**31) <= hashed < 2**31
-    assert hashed % 2**32 == textbook(text.encode("utf-16-le", "surrogatepass"), seed)
+    assert hashed % 2**32 == reference_hash(text.encode("utf-16-le", "surrogatepass"), seed)
 
 
 def test_a_surrogate_pair_and_its_character_have_the_same_hash() -> None:
@@ -94,7 +94,7 @@ def test_a_bucket_is_a_multiple_of_0_01_below_100(text: str) -> None:
     assert round(bucket(text) * 100) == abs(murmur3_32(text)) % 10000
 
 
-def test_the_edges_own_vector_is_in_bucket_71_16() -> None:
+def test_the_hash_that_the_edge_uses_is_in_bucket_71_16() -> None:
     assert bucket(VISITOR) == 71.16
 
 
@@ -121,7 +121,7 @@ if hashing.native_hash is not None:  # .ci/run installs the extra "speedups" for
         assert found[0] == found[1]
 
 
-def test_few_premixed_blocks_are_kept() -> None:
+def test_the_number_of_cached_blocks_is_limited() -> None:
     with mock.patch.object(hashing, "native_hash", None):
         for number in range(MAX_BLOCKS + 100):
             murmur3_32(chr(number) + "a")

@@ -14,12 +14,12 @@ from target_tools.errors import ConnectionFailed, DeadlineExceeded
 LONG = 20
 
 
-def nothing():
+def do_nothing():
     pass
 
 
 def test_the_function_runs_in_another_thread_and_its_result_is_returned():
-    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) != _thread.get_ident()
+    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), do_nothing) != _thread.get_ident()
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit, StopIteration])
@@ -30,40 +30,40 @@ def test_an_error_of_the_function_is_raised_in_the_caller(error):
         raise raised
 
     with pytest.raises(error) as caught:
-        HelperThreads().call(function, Deadline.after(LONG), nothing)
+        HelperThreads().call(function, Deadline.after(LONG), do_nothing)
     assert caught.value is raised
 
 
 def test_a_function_that_exceeds_the_deadline_is_undone_when_it_returns():
-    go, undone = threading.Event(), threading.Event()
+    release, undone = threading.Event(), threading.Event()
     with pytest.raises(DeadlineExceeded, match="within 50 ms"):
-        HelperThreads().call(lambda: go.wait(LONG), Deadline.after(0.05), undone.set)
+        HelperThreads().call(lambda: release.wait(LONG), Deadline.after(0.05), undone.set)
     assert not undone.is_set()
-    go.set()
+    release.set()
     assert undone.wait(LONG)
 
 
 def test_call_does_not_wait_if_the_deadline_has_passed():
-    go = threading.Event()
+    release = threading.Event()
     with pytest.raises(DeadlineExceeded):
-        HelperThreads().call(lambda: go.wait(LONG), Deadline.after(-1), nothing)
-    go.set()
+        HelperThreads().call(lambda: release.wait(LONG), Deadline.after(-1), do_nothing)
+    release.set()
 
 
 def test_the_number_of_abandoned_functions_is_limited(monkeypatch):
     monkeypatch.setattr(helper_thread, "MAX_ABANDONED", 3)
-    go = threading.Event()
-    shared = HelperThreads()
+    release = threading.Event()
+    helpers = HelperThreads()
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
-            shared.call(lambda: go.wait(LONG), Deadline.after(0.02), nothing)
+            helpers.call(lambda: release.wait(LONG), Deadline.after(0.02), do_nothing)
     with pytest.raises(ConnectionFailed, match="3 attempts to connect hang already"):
-        shared.call(nothing, Deadline.after(LONG), nothing)
-    go.set()
+        helpers.call(do_nothing, Deadline.after(LONG), do_nothing)
+    release.set()
     end = time.monotonic() + LONG
-    while shared._abandoned_jobs and time.monotonic() < end:
+    while helpers._abandoned_jobs and time.monotonic() < end:
         time.sleep(0.01)
-    assert shared.call(lambda: 5, Deadline.after(LONG), nothing) == 5
+    assert helpers.call(lambda: 5, Deadline.after(LONG), do_nothing) == 5
 
 
 def test_the_function_runs_in_the_caller_if_no_thread_can_be_started(monkeypatch):
@@ -71,4 +71,4 @@ def test_the_function_runs_in_the_caller_if_no_thread_can_be_started(monkeypatch
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), nothing) == _thread.get_ident()
+    assert HelperThreads().call(_thread.get_ident, Deadline.after(LONG), do_nothing) == _thread.get_ident()

@@ -40,12 +40,12 @@ class Text(str):
 
 
 @pytest.mark.parametrize("value", [True, 1, -0.5, HUGE, "0", "false", [], {}, (), [0], object(), math.inf])
-def test_true_values(value):
+def test_truthy_values(value):
     assert to_boolean(value) is True
 
 
 @pytest.mark.parametrize("value", [False, 0, -0.0, math.nan, "", None, UNDEFINED])
-def test_false_values(value):
+def test_falsy_values(value):
     assert to_boolean(value) is False
 
 
@@ -72,7 +72,7 @@ def test_numbers_are_printed_as_javascript_prints_them(number, text):
         (object(), "[object Object]"), (Text("t"), "t"),
     ],
 )  # fmt: skip
-def test_other_values_as_text(value, text):
+def test_other_values_are_converted_to_text(value, text):
     assert to_string(value) == text
 
 
@@ -219,10 +219,10 @@ def test_a_dict_may_compute_a_missing_value():
 
 
 def test_an_array_that_contains_itself_is_refused():
-    endless = []
-    endless.append(endless)
+    recursive = []
+    recursive.append(recursive)
     with pytest.raises(InvalidRule):
-        to_string(endless)
+        to_string(recursive)
 
 
 def test_arrays_nested_deeper_than_the_stack_are_converted_to_text():

@@ -1,4 +1,4 @@
-"""Rules have the results of json-logic-js, from which the table of cases comes, and limits of our own."""
+"""Rules have the results of json-logic-js, which computed the table of cases. The limits are our own."""
 
 import contextlib
 import json
@@ -17,11 +17,11 @@ from target_tools.rules.loop_operators import GROWING_OPERATORS, LOOP_OPERATORS
 from target_tools.rules.operators import MAX_CACHED, OPERATORS, ClosureCache
 
 TABLE = json.loads((Path(__file__).parent / "json_logic" / "cases.json").read_text(encoding="utf-8"))
-MARKED = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
+SPECIAL_VALUES = {"undefined": UNDEFINED, "NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
 ERROR = {"$": "error"}
 
 
-def is_marked(value):
+def is_special(value):
     return isinstance(value, dict) and list(value) == ["$"]
 
 
@@ -35,15 +35,15 @@ def cases():
         yield rule, TABLE["shared_data"] if data == {"$": "shared"} else data, result
 
 
-def same(expected, given_value):
+def are_same(expected, given_value):
     """Return whether a result has the expected value and type: 1 differs from True, and -0 from 0."""
-    if is_marked(expected):
-        expected = MARKED[expected["$"]]
+    if is_special(expected):
+        expected = SPECIAL_VALUES[expected["$"]]
     if isinstance(expected, list):
         return (
             isinstance(given_value, list)
             and len(expected) == len(given_value)
-            and all(map(same, expected, given_value))
+            and all(map(are_same, expected, given_value))
         )
     if isinstance(expected, dict):
         return expected == given_value
@@ -55,11 +55,11 @@ def same(expected, given_value):
     return type(expected) is type(given_value) and expected == given_value
 
 
-def wrong(evaluated, agrees):
+def mismatches(compile_case, agrees):
     """Yield a text for each case whose result does not agree with the table."""
     for rule, data, result in cases():
         if result != ERROR:
-            value = evaluated(rule)(data)
+            value = compile_case(rule)(data)
             if not agrees(result, value):
                 yield f"{json.dumps(rule)} of {json.dumps(data)[:200]}: expected {result}, got {value!r}"
 
@@ -68,14 +68,14 @@ def wrong(evaluated, agrees):
 
 
 def test_each_case_has_the_result_of_json_logic_js():
-    assert list(wrong(compile_rule, same)) == []
+    assert list(mismatches(compile_rule, are_same)) == []
 
 
-def test_each_case_as_a_condition_is_converted_as_by_javascripts_if():
+def test_each_case_is_converted_to_a_condition_as_by_if_in_javascript():
     def agrees(expected, given_value):
-        return given_value is to_boolean(MARKED[expected["$"]] if is_marked(expected) else expected)
+        return given_value is to_boolean(SPECIAL_VALUES[expected["$"]] if is_special(expected) else expected)
 
-    assert list(wrong(compile_condition, agrees)) == []
+    assert list(mismatches(compile_condition, agrees)) == []
 
 
 def test_a_rule_for_which_json_logic_js_throws_is_refused_or_evaluates_to_none():
@@ -106,9 +106,9 @@ def test_the_comparison_with_the_table_detects_wrong_results():
         ({"$": "NaN"}, None),
         (False, None),
     ):
-        assert not same(expected, given_value)
-    assert not same({"$": "-0"}, 0)
-    assert not same({"$": "undefined"}, None)
+        assert not are_same(expected, given_value)
+    assert not are_same({"$": "-0"}, 0)
+    assert not are_same({"$": "undefined"}, None)
 
 
 # Defects of 1.1.0
@@ -121,9 +121,9 @@ def test_b51_a_parameter_that_is_not_a_number_is_compared_and_raises_nothing(par
 
 
 def test_b51_a_missing_parameter_is_in_no_list_and_raises_nothing():
-    for places in ("94107,94108", ["94107", "94108"]):
-        assert compile_condition({"in": [{"var": "mbox.zip"}, places]})({"mbox": {}}) is False
-        assert compile_condition({"in": [{"var": "mbox.zip"}, places]})({"mbox": {"zip": "94107"}}) is True
+    for zips in ("94107,94108", ["94107", "94108"]):
+        assert compile_condition({"in": [{"var": "mbox.zip"}, zips]})({"mbox": {}}) is False
+        assert compile_condition({"in": [{"var": "mbox.zip"}, zips]})({"mbox": {"zip": "94107"}}) is True
     assert compile_condition({"in": ["x", {"var": "mbox.zip"}]})({"mbox": {}}) is False
 
 
@@ -154,15 +154,15 @@ def test_an_unknown_operator_anywhere_in_a_rule_is_refused_at_compile_time(name)
             compile_rule(rule)
 
 
-def nested(levels, around):
+def nest(levels, wrap):
     rule = {"var": "a"}
     for _ in range(levels):
-        rule = around(rule)
+        rule = wrap(rule)
     return rule
 
 
 @pytest.mark.parametrize(
-    "around",
+    "wrap",
     [
         lambda rule: {"!": rule},
         lambda rule: {"and": [True, rule]},
@@ -172,11 +172,11 @@ def nested(levels, around):
         lambda rule: {"cat": [rule, "x"]},
     ],
 )
-def test_a_rule_may_have_100_levels(around):
-    compile_condition(nested(MAX_DEPTH, around))({"a": 1})
+def test_a_rule_may_have_100_levels(wrap):
+    compile_condition(nest(MAX_DEPTH, wrap))({"a": 1})
     for levels in (MAX_DEPTH + 1, 3000):
         with pytest.raises(InvalidRule, match="nested"):
-            compile_condition(nested(levels, around))
+            compile_condition(nest(levels, wrap))
 
 
 def test_a_rule_may_have_10000_parts():
@@ -187,9 +187,9 @@ def test_a_rule_may_have_10000_parts():
 
 
 def test_a_long_list_of_plain_values_is_a_small_rule():
-    places = [str(number) for number in range(100000)]
-    assert compile_condition({"in": [{"var": "zip"}, places]})({"zip": "99999"})
-    assert compile_condition({"in": [{"var": ["zip", 1]}, places]})({"zip": "99999"})
+    zips = [str(number) for number in range(100000)]
+    assert compile_condition({"in": [{"var": "zip"}, zips]})({"zip": "99999"})
+    assert compile_condition({"in": [{"var": ["zip", 1]}, zips]})({"zip": "99999"})
 
 
 def test_literal_objects_are_returned_unchanged():
@@ -202,7 +202,7 @@ def test_literal_objects_are_returned_unchanged():
 # Limits of an evaluation
 
 
-def doubling(body, start):
+def reduce_rule(body, start):
     return {"reduce": [list(range(60)), body, start]}
 
 
@@ -213,12 +213,12 @@ RANGE = list(range(300))
 @pytest.mark.parametrize(
     "rule",
     [
-        doubling({"cat": [ACCUMULATOR, ACCUMULATOR]}, "ab"),
-        doubling({"merge": [ACCUMULATOR, ACCUMULATOR]}, [1]),
-        doubling([ACCUMULATOR, ACCUMULATOR], 1),
-        {"cat": [doubling([ACCUMULATOR, ACCUMULATOR], 1)]},
-        doubling({"cat": [[ACCUMULATOR, ACCUMULATOR]]}, "ab"),
-        doubling({"reduce": [[1, 2, 3], {"cat": [ACCUMULATOR, ACCUMULATOR]}, ACCUMULATOR]}, "ab"),
+        reduce_rule({"cat": [ACCUMULATOR, ACCUMULATOR]}, "ab"),
+        reduce_rule({"merge": [ACCUMULATOR, ACCUMULATOR]}, [1]),
+        reduce_rule([ACCUMULATOR, ACCUMULATOR], 1),
+        {"cat": [reduce_rule([ACCUMULATOR, ACCUMULATOR], 1)]},
+        reduce_rule({"cat": [[ACCUMULATOR, ACCUMULATOR]]}, "ab"),
+        reduce_rule({"reduce": [[1, 2, 3], {"cat": [ACCUMULATOR, ACCUMULATOR]}, ACCUMULATOR]}, "ab"),
         {"some": [RANGE, {"some": [RANGE, {"some": [RANGE, {"<": [{"var": ""}, 0]}]}]}]},
         {"map": [RANGE, {"map": [RANGE, {"filter": [RANGE, True]}]}]},
         {"none": [RANGE, {"all": [RANGE, {"reduce": [RANGE, {"+": [ACCUMULATOR, CURRENT]}, 1]}]}]},
@@ -226,7 +226,7 @@ RANGE = list(range(300))
         {"map": [RANGE, {"cat": ["x" * 100000]}]},
     ],
 )
-def test_a_rule_whose_work_multiplies_is_stopped(rule):
+def test_a_rule_with_too_many_steps_is_stopped(rule):
     with pytest.raises(InvalidRule, match="steps"):
         compile_rule(rule)({"long": "x" * 100000})
 
@@ -262,12 +262,12 @@ def test_a_loop_over_a_cart_of_500_items_is_within_the_budget():
 
 def test_each_case_has_the_same_result_if_all_cases_share_a_cache():
     cache = ClosureCache()
-    assert list(wrong(lambda rule: compile_rule(rule, cache), same)) == []
+    assert list(mismatches(lambda rule: compile_rule(rule, cache), are_same)) == []
 
 
 def test_the_cache_distinguishes_values_that_are_equal_only_in_python():
     cache = ClosureCache()
-    alike = [1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", "", None]
+    values = [1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", "", None]
     data = {"a": 1, "b": {"c": "1"}}
     for rule in (
         lambda value: {"===": [value, {"var": "a"}]},
@@ -279,18 +279,18 @@ def test_the_cache_distinguishes_values_that_are_equal_only_in_python():
         lambda value: {"in": [value, "110"]},
         lambda value: value,
     ):
-        for value in alike:
+        for value in values:
             expected, given_value = compile_rule(rule(value))(data), compile_rule(rule(value), cache)(data)
             assert repr(given_value) == repr(expected)
 
 
 def test_a_cache_keeps_a_bounded_number_of_closures_and_returns_the_right_ones():
     cache = ClosureCache()
-    conditions = [compile_condition({"==": [str(at), {"var": "a.b"}]}, cache) for at in range(2 * MAX_CACHED)]
+    conditions = [compile_condition({"==": [str(number), {"var": "a.b"}]}, cache) for number in range(2 * MAX_CACHED)]
     assert cache.get.cache_info().currsize == MAX_CACHED
-    assert all(condition({"a": {"b": str(at)}}) for at, condition in enumerate(conditions))
-    again = compile_condition({"==": [str(2 * MAX_CACHED - 1), {"var": "a.b"}]}, cache)
-    assert again is conditions[-1]
+    assert all(condition({"a": {"b": str(number)}}) for number, condition in enumerate(conditions))
+    duplicate = compile_condition({"==": [str(2 * MAX_CACHED - 1), {"var": "a.b"}]}, cache)
+    assert duplicate is conditions[-1]
     assert compile_condition({"==": ["0", {"var": "a.b"}]}) is not compile_condition({"==": ["0", {"var": "a.b"}]})
 
 
@@ -324,12 +324,12 @@ def test_a_range_counts_like_its_two_comparisons():
 
 def test_variables_are_read_by_subscript_only_so_that_data_can_be_lazy():
     class Lazy(dict):
-        asked = ()
+        computed = ()
 
         def __missing__(self, key):
             if key == "nothing":
                 raise KeyError(key)
-            self.asked = (*self.asked, key)
+            self.computed = (*self.computed, key)
             self[key] = {"name": "firefox", "level": 30}
             return self[key]
 
@@ -349,7 +349,7 @@ def test_variables_are_read_by_subscript_only_so_that_data_can_be_lazy():
     assert compile_rule({"var": ["nothing", "default"]})(data) == "default"
     assert compile_rule({"var": "nothing.more"})(data) is None
     assert compile_rule({"<": [5, {"var": "nothing"}]})(data) is False
-    assert data.asked == ("user",)
+    assert data.computed == ("user",)
 
 
 def test_an_exception_while_computing_a_variable_is_raised():
@@ -438,9 +438,9 @@ def test_no_rule_and_no_data_raise_anything_but_invalid_rule(rule, data):
     st.booleans(),
     DATA,
 )
-def test_a_fast_path_has_the_result_of_the_general_closure(name, path, other, turned, data):
+def test_a_fast_path_has_the_result_of_the_general_closure(name, path, other, is_reversed, data):
     def rule(variable):
-        return {name: [other, variable] if turned else [variable, other]}
+        return {name: [other, variable] if is_reversed else [variable, other]}
 
     # A null default does not change the result, but no fast path applies to it.
     assert compile_rule(rule({"var": path}))(data) is compile_rule(rule({"var": [path, None]}))(data)
@@ -451,12 +451,16 @@ BOUNDS = st.integers(-2, 101) | st.floats() | st.sampled_from([0, 50.0, -0.0, Tr
 
 @given(st.tuples(*[st.sampled_from(["<", "<=", ">", ">="]), BOUNDS, st.booleans()] * 2), BOUNDS | DATA, DATA)
 def test_the_fast_path_of_a_range_has_the_result_of_the_general_closure(bounds, value, other):
-    def both(variable):
+    def range_rule(variable):
         pairs = (bounds[:3], bounds[3:])
-        return {"and": [{name: [variable, at] if turned else [at, variable]} for name, at, turned in pairs]}
+        return {
+            "and": [
+                {name: [variable, bound] if is_reversed else [bound, variable]} for name, bound, is_reversed in pairs
+            ]
+        }
 
     for data in ({"a": value}, other):
-        assert compile_rule(both({"var": "a"}))(data) is compile_rule(both({"var": ["a", None]}))(data)
+        assert compile_rule(range_rule({"var": "a"}))(data) is compile_rule(range_rule({"var": ["a", None]}))(data)
 
 
 def test_data_nested_deeper_than_the_stack_raises_nothing_but_invalid_rule():

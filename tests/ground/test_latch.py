@@ -88,7 +88,7 @@ def test_a_second_set_wakes_the_waiters_that_an_interrupted_set_left():
 
 
 def replace_lock(monkeypatch, acquire):
-    """Let the raw locks of latches wait with ``acquire``, which gets the seconds."""
+    """Replace the raw locks of latches, so that they call ``acquire`` with the seconds instead of waiting."""
 
     class Lock:
         def acquire(self, blocking=True, seconds=-1):
@@ -107,13 +107,13 @@ def test_an_exception_in_a_wait_leaves_no_waiter_behind(is_set, monkeypatch):
 
     latch = Latch()
 
-    def interrupted(seconds):
+    def raise_signal(seconds):
         if is_set:
             latch.set()
         raise Signal
 
     with monkeypatch.context() as patch:
-        replace_lock(patch, interrupted)
+        replace_lock(patch, raise_signal)
         with pytest.raises(Signal):
             latch.wait(WAIT)
     assert not latch._waiters
@@ -169,19 +169,22 @@ def test_only_the_main_thread_waits_in_short_steps(in_main_thread, monkeypatch):
 # Signals that another thread receives while the main thread waits
 
 needs_pthread_kill = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no pthread_kill")
-#: Seconds after which a wait ends if its signal has not ended it.
-FAR = 20
+#: Seconds after which a wait ends if the signal has not ended it.
+WAIT_LIMIT = 20
 
 
-class Limit(Exception):
+class Interrupted(Exception):
     """Raised by the signal handler."""
 
 
 @pytest.fixture
 def latch():
-    """Yield a latch that is set after ``FAR`` seconds. Request it first: a signal could interrupt its creation."""
+    """Yield a latch that is set after ``WAIT_LIMIT`` seconds.
+
+    Tests request it first, because a signal could interrupt its creation.
+    """
     latch = Latch()
-    rescue = threading.Timer(FAR, latch.set)
+    rescue = threading.Timer(WAIT_LIMIT, latch.set)
     rescue.start()
     yield latch
     rescue.cancel()
@@ -189,18 +192,18 @@ def latch():
 
 @pytest.fixture
 def signal_in_other_thread():
-    """Send a signal to another thread while the main thread waits: it interrupts no system call of the main thread."""
+    """Send a signal to another thread while the main thread waits. It interrupts no system call of the main thread."""
 
     def interrupt(*_):
-        raise Limit
+        raise Interrupted
 
     def send():
-        time.sleep(0.1)  # the main thread waits by now; if not yet, the handler runs anyway
+        time.sleep(0.1)  # by now the main thread waits; if it does not yet, the handler runs anyway
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
     old = signal.signal(signal.SIGUSR1, interrupt)
     thread = threading.Thread(target=send)
-    deadline = Deadline.after(FAR)
+    deadline = Deadline.after(WAIT_LIMIT)
     thread.start()
     yield
     thread.join()
@@ -209,21 +212,21 @@ def signal_in_other_thread():
 
 
 @needs_pthread_kill
-@pytest.mark.parametrize("arguments", [(), (FAR,)], ids=["no timeout", "timeout"])
+@pytest.mark.parametrize("arguments", [(), (WAIT_LIMIT,)], ids=["no timeout", "timeout"])
 def test_a_signal_in_another_thread_ends_the_wait_for_a_latch(arguments, latch, signal_in_other_thread):
-    with pytest.raises(Limit):
+    with pytest.raises(Interrupted):
         latch.wait(*arguments)
 
 
 @needs_pthread_kill
 def test_a_signal_in_another_thread_ends_the_wait_for_a_result(signal_in_other_thread):
-    with pytest.raises(Limit):
-        AsyncResult().get(FAR)
+    with pytest.raises(Interrupted):
+        AsyncResult().get(WAIT_LIMIT)
 
 
 @needs_pthread_kill
 def test_a_signal_in_another_thread_ends_the_wait_for_a_helper_thread(signal_in_other_thread):
     resume = threading.Event()
-    with pytest.raises(Limit):
-        HelperThreads().call(lambda: resume.wait(FAR), Deadline.after(FAR), lambda: None)
+    with pytest.raises(Interrupted):
+        HelperThreads().call(lambda: resume.wait(WAIT_LIMIT), Deadline.after(WAIT_LIMIT), lambda: None)
     resume.set()

@@ -51,10 +51,10 @@ def test_the_least_recently_used_entry_is_evicted(clock):
 
 def test_invented_hosts_do_not_displace_an_origin_in_use(clock):
     table = BoundedTable(lambda key: object())
-    ours = table.get(origin("general"))
+    general = table.get(origin("general"))
     for number in range(1000):
         table.get(origin(number))
-        assert table.get(origin("general")) is ours
+        assert table.get(origin("general")) is general
     assert len(table.values()) == MAX_ENTRIES
 
 
@@ -79,12 +79,12 @@ def test_drop_removes_the_value_and_reports_it(clock):
 
 def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
     evicted = []
-    made = []
+    created = []
 
     def make(key):
-        value = [len(made)]
-        made.append(value)
-        if len(made) == 1:
+        value = [len(created)]
+        created.append(value)
+        if len(created) == 1:
             table.get(key)  # like another thread that is faster
         return value
 
@@ -105,15 +105,15 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
         table = BoundedTable(lambda key: key, evicted.append, limit=3)
         for number in range(3):
             table.get(origin(number))
-        left = [lines]
+        remaining = [lines]
 
-        def trace(frame, event, argument, left=left):
+        def trace(frame, event, argument, remaining=remaining):
             if frame.f_code.co_filename != lock_free.__file__:
                 return None
             if event == "line":
-                if left[0] == 0:
+                if remaining[0] == 0:
                     raise Interrupt
-                left[0] -= 1
+                remaining[0] -= 1
             return trace
 
         previous = sys.gettrace()
@@ -137,11 +137,11 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
 
 def test_threads_share_one_value_for_each_origin():
     """Up to the limit, no value is lost, duplicated or evicted, except those that lost a race."""
-    made, evicted, seen = [], [], []
+    created, evicted, seen = [], [], []
 
     def make(key):
         value = [key]
-        made.append(value)
+        created.append(value)
         return value
 
     table = BoundedTable(make, evicted.append)
@@ -155,15 +155,15 @@ def test_threads_share_one_value_for_each_origin():
         in_threads(16, work)
     assert set(seen) == {id(value) for value in table.values()}
     assert len(table.values()) == MAX_ENTRIES
-    assert len(made) == len(evicted) + MAX_ENTRIES
+    assert len(created) == len(evicted) + MAX_ENTRIES
 
 
 def test_threads_that_insert_beyond_the_limit_lose_no_value():
-    made, evicted, wrong = [], [], []
+    created, evicted, mismatches = [], [], []
 
     def make(key):
         value = [key]
-        made.append(value)
+        created.append(value)
         return value
 
     table = BoundedTable(make, evicted.append, limit=8)
@@ -172,12 +172,12 @@ def test_threads_that_insert_beyond_the_limit_lose_no_value():
         for number in range(7 * thread, 7 * thread + 500):
             key = origin(number % 50)
             if table.get(key) != [key]:
-                wrong.append(key)
+                mismatches.append(key)
 
     with switching_often():
         in_threads(8, work)
-    assert wrong == []
-    kept = table.values()
-    assert 1 <= len(kept) <= 8
+    assert mismatches == []
+    remaining = table.values()
+    assert 1 <= len(remaining) <= 8
     # Every value is either in the table or was passed to on_evict, exactly once.
-    assert sorted(map(id, made)) == sorted([*map(id, kept), *map(id, evicted)])
+    assert sorted(map(id, created)) == sorted([*map(id, remaining), *map(id, evicted)])

@@ -16,7 +16,7 @@ PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top
 #: The names of the parts in the context of a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
-#: Files with pages as traces contain them: ours, and one of the shared conformance cases if they are present.
+#: Files with pages as traces contain them: our own, and a suite of the shared conformance cases if they are present.
 TRACES = [
     suite
     for suite in (
@@ -79,7 +79,7 @@ def test_a_value_that_is_not_a_str_has_empty_parts(url):
     assert parts_of(url) == dict.fromkeys(PARTS, "")
 
 
-def test_a_missing_url_does_not_load_the_list():
+def test_the_public_suffix_list_is_loaded_only_for_a_domain():
     public_suffixes.cache_clear()
     assert parts_of(None)["domain"] == ""
     assert PageUrl("http://hooli.com/").host == "hooli.com"
@@ -254,10 +254,10 @@ def test_a_host_of_5000_characters_is_its_own_domain(url):
 
 
 @pytest.mark.parametrize("piece", ["a", "a:", "//", "a.", "@", "[", "\\", "?", "#", " ", "é", "。", "\u0316\u0301"])
-@pytest.mark.parametrize("beginning", ["", "http://", "x"])
-def test_a_megabyte_is_split_in_linear_time(piece, beginning):
-    # Quadratic time would be minutes, so a test that hangs has failed.
-    address = PageUrl(beginning + piece * (1000000 // len(piece)))
+@pytest.mark.parametrize("prefix", ["", "http://", "x"])
+def test_a_megabyte_is_split_in_linear_time(piece, prefix):
+    # In quadratic time this would take minutes.
+    address = PageUrl(prefix + piece * (1000000 // len(piece)))
     assert isinstance(address.domain, str)
 
 
@@ -290,8 +290,6 @@ def test_the_names_of_a_host_add_up_to_the_host(text):
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?", fullmatch=True)
 hosts = st.lists(labels, min_size=1, max_size=5).map(".".join)
 words = st.text(alphabet="aZ09-._~!$&'()*+,;=:%é", max_size=8)
-
-
 users = st.sampled_from(["", "me@", "me:secret@"])
 ports = st.sampled_from(["", ":", ":8080"])
 authorities = st.tuples(users, hosts, ports).map("".join)

@@ -82,46 +82,46 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def found(scheme="https", host=EDGE):
+def proxy_host(scheme="https", host=EDGE):
     proxy = proxy_from_environment(Origin(scheme, host, 443), None)
     return None if proxy is None else proxy.host
 
 
-def test_each_scheme_has_its_variable(environment):
+def test_each_scheme_has_its_own_variable(environment):
     environment.setenv("HTTPS_PROXY", "secure:1")
     environment.setenv("HTTP_PROXY", "plain:1")
-    assert (found("https"), found("http")) == ("secure", "plain")
+    assert (proxy_host("https"), proxy_host("http")) == ("secure", "plain")
 
 
 def test_all_proxy_applies_to_schemes_without_a_variable(environment):
     environment.setenv("ALL_PROXY", "all:1")
     environment.setenv("HTTPS_PROXY", "secure:1")
-    assert (found("https"), found("http")) == ("secure", "all")
+    assert (proxy_host("https"), proxy_host("http")) == ("secure", "all")
 
 
 def test_a_change_of_the_environment_applies_at_once(environment):
-    assert found() is None
+    assert proxy_host() is None
     environment.setenv("HTTPS_PROXY", "one:1")
-    assert found() == "one"
+    assert proxy_host() == "one"
     environment.setenv("HTTPS_PROXY", "two:1")
-    assert found() == "two"
+    assert proxy_host() == "two"
     environment.setenv("NO_PROXY", "10.0.0.0/8,omtrdc.net")
-    assert (found(), found(host="10.1.2.3"), found(host="11.1.2.3")) == (None, None, "two")
+    assert (proxy_host(), proxy_host(host="10.1.2.3"), proxy_host(host="11.1.2.3")) == (None, None, "two")
     environment.setenv("no_proxy", "example.org")  # the lower-case variable takes precedence
-    assert found() == "two"
+    assert proxy_host() == "two"
 
 
 def test_http_proxy_of_a_cgi_process_is_ignored(environment):
     environment.setenv("REQUEST_METHOD", "GET")
     environment.setenv("HTTP_PROXY", "evil:1")
-    assert found("http") is None
+    assert proxy_host("http") is None
     environment.setenv("HTTPS_PROXY", "secure:1")
-    assert (found("http"), found("https")) == (None, "secure")
+    assert (proxy_host("http"), proxy_host("https")) == (None, "secure")
 
 
-def test_a_variable_with_an_invalid_proxy_is_named(environment):
+def test_the_error_about_an_invalid_proxy_names_the_variable(environment):
     environment.setenv("HTTPS_PROXY", "gopher://x:1")
     with pytest.raises(OptionError, match="HTTPS_PROXY"):
-        found()
+        proxy_host()
     environment.setenv("NO_PROXY", EDGE)
-    assert found() is None
+    assert proxy_host() is None

@@ -35,7 +35,7 @@ github.io
 
 
 @pytest.fixture(scope="module")
-def maker(root):
+def script(root):
     """Return the globals of the script that creates the copy."""
     return runpy.run_path(str(root / "scripts" / "make_public_suffixes.py"))
 
@@ -58,7 +58,7 @@ def registrable(host):
 
 
 @pytest.mark.parametrize(("host", "domain"), cases())
-def test_the_lists_test_cases_pass(host, domain):
+def test_the_test_cases_of_the_list_pass(host, domain):
     if host in BY_THE_IMPLICIT_RULE:
         assert domain == "example.example"
         assert split_host(host) == ("", host, "")
@@ -71,32 +71,32 @@ def test_no_test_case_of_the_list_is_missing():
     assert {host for host, _ in cases()} > BY_THE_IMPLICIT_RULE
 
 
-def by_the_book(host):
+def labels_of_suffix(host):
     """Return the number of labels in the suffix, found with the list's published algorithm."""
     _, (suffixes, wildcards, exceptions) = blocks()
     labels = host.split(".")
 
-    def matching(rules):
+    def longest_match(rules):
         matches = [rule for rule in rules if labels[-rule.count(".") - 1 :] == rule.split(".")]
         return max((rule.count(".") + 1 for rule in matches), default=0)
 
-    if matching(exceptions):
-        return matching(exceptions) - 1
+    if longest_match(exceptions):
+        return longest_match(exceptions) - 1
     below = [rule.count(".") + 2 for rule in wildcards if host.endswith("." + rule)]
-    return max([matching(suffixes), *below])
+    return max([longest_match(suffixes), *below])
 
 
-def rules_with_something_before_them():
+def hosts_below_rules():
     _, names = blocks()
     rules = st.sampled_from([name for block in names for name in block])
     return st.tuples(st.lists(st.sampled_from(["a", "www", "city", "com", "公司"]), max_size=3), rules)
 
 
-@given(rules_with_something_before_them())
-def test_suffixes_match_the_published_algorithm(drawn):
-    host = ".".join([*drawn[0], drawn[1]])
+@given(hosts_below_rules())
+def test_suffixes_match_the_published_algorithm(labels_and_rule):
+    host = ".".join([*labels_and_rule[0], labels_and_rule[1]])
     suffix = public_suffixes().suffix_of(host)
-    assert suffix == ".".join(host.split(".")[len(host.split(".")) - by_the_book(host) :])
+    assert suffix == ".".join(host.split(".")[len(host.split(".")) - labels_of_suffix(host) :])
 
 
 def test_all_rules_are_found():
@@ -147,8 +147,8 @@ def test_the_copy_names_its_license_its_version_and_its_source(root):
     assert "https://mozilla.org/MPL/2.0/" in notice
 
 
-def test_the_script_creates_rules_from_a_list(maker):
-    assert maker["rules_of"](SMALL_LIST) == (
+def test_the_script_creates_rules_from_a_list(script):
+    assert script["rules_of"](SMALL_LIST) == (
         ["ck", "com", "github.io", "xn--90a3ac", "xn--80au.xn--90a3ac", "ак.xn--90a3ac",
          "срб", "xn--80au.срб", "ак.срб"],
         ["ck"],
@@ -156,17 +156,17 @@ def test_the_script_creates_rules_from_a_list(maker):
     )  # fmt: skip
 
 
-def test_the_output_of_the_script_can_be_read(maker):
-    made = maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
-    small = PublicSuffixes(gzip.decompress(made).decode("utf-8"))
+def test_the_output_of_the_script_can_be_read(script):
+    copy = script["packed"]("// a heading", script["rules_of"](SMALL_LIST))
+    small = PublicSuffixes(gzip.decompress(copy).decode("utf-8"))
     found = [small.suffix_of(host) for host in ("a.b.com", "b.ck", "www.ck", "x.xn--80au.срб", "a.github.io", "b.org")]
     assert found == ["com", "b.ck", "ck", "xn--80au.срб", "github.io", ""]
-    assert made == maker["packed"]("// a heading", maker["rules_of"](SMALL_LIST))
+    assert copy == script["packed"]("// a heading", script["rules_of"](SMALL_LIST))
 
 
-def test_the_script_creates_cases_from_the_lists_checks(maker):
+def test_the_script_creates_cases_from_the_checks_of_the_list(script):
     text = "// a.b\ncheckPublicSuffix(null, null);\ncheckPublicSuffix('COM', null);\ncheckPublicSuffix('a.b', 'c.d');\n"
-    assert list(maker["cases_of"](text)) == ["COM -", "a.b c.d"]
+    assert list(script["cases_of"](text)) == ["COM -", "a.b c.d"]
 
 
 # Reading the copy
@@ -194,7 +194,7 @@ def test_threads_that_load_the_list_at_the_same_time_all_get_it():
 
 
 @pytest.fixture
-def reading(monkeypatch):
+def set_file(monkeypatch):
     """Return a function that sets the outcome of reading the file. The list is loaded again afterwards."""
 
     def set_outcome(outcome):
@@ -212,8 +212,8 @@ def reading(monkeypatch):
 
 
 @pytest.mark.parametrize("missing", [None, FileNotFoundError(2, "no such file"), OSError(0, "", "in a zip")], ids=repr)
-def test_without_its_file_the_list_is_empty_and_one_warning_is_logged(reading, caplog, missing):
-    reading(missing)
+def test_without_its_file_the_list_is_empty_and_one_warning_is_logged(set_file, caplog, missing):
+    set_file(missing)
     assert split_host("www.hooli.com") == split_host("www.hooli.com") == ("", "www.hooli.com", "")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("adobe.target", logging.WARNING)
@@ -221,32 +221,32 @@ def test_without_its_file_the_list_is_empty_and_one_warning_is_logged(reading, c
 
 
 @pytest.mark.parametrize("error", [OSError(24, "too many files"), TimeoutError("from a signal"), KeyboardInterrupt()])
-def test_another_error_is_raised_and_the_next_call_tries_again(reading, monkeypatch, error):
-    reading(error)
+def test_another_error_is_raised_and_the_next_call_tries_again(set_file, monkeypatch, error):
+    set_file(error)
     with pytest.raises(type(error)):
         public_suffixes()
     monkeypatch.undo()
     assert public_suffixes().suffix_of("hooli.com") == "com"
 
 
-PRINTS_A_DOMAIN = """
+PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import target_tools.page_url as where
-assert where.__file__.startswith(sys.argv[1]), where.__file__
-print(where.PageUrl("http://blog.hooli.co.uk/").domain)
+from target_tools import page_url
+assert page_url.__file__.startswith(sys.argv[1]), page_url.__file__
+print(page_url.PageUrl("http://blog.hooli.co.uk/").domain)
 """
 
 
 @pytest.mark.server
-@pytest.mark.parametrize(("leave_out", "domain"), [("", "hooli.co.uk"), (module.DATA_FILE, "blog.hooli.co.uk")])
-def test_the_list_can_be_read_from_a_zip_archive(root, tmp_path, leave_out, domain):
+@pytest.mark.parametrize(("missing_file", "domain"), [("", "hooli.co.uk"), (module.DATA_FILE, "blog.hooli.co.uk")])
+def test_the_list_can_be_read_from_a_zip_archive(root, tmp_path, missing_file, domain):
     archive = tmp_path / "packages.zip"
     with zipfile.ZipFile(str(archive), "w") as packed:
         for path in sorted((root / "target_tools").iterdir()):
-            if path.is_file() and path.name != leave_out:
+            if path.is_file() and path.name != missing_file:
                 packed.write(str(path), "target_tools/" + path.name)
-    command = [sys.executable, "-I", "-W", "error", "-c", PRINTS_A_DOMAIN, str(archive)]
+    command = [sys.executable, "-I", "-W", "error", "-c", PROGRAM, str(archive)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.returncode) == (domain + "\n", 0), done.stderr
-    assert ("is missing from this installation" in done.stderr) == bool(leave_out)
+    assert ("is missing from this installation" in done.stderr) == bool(missing_file)

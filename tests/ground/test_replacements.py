@@ -42,39 +42,41 @@ class Pool(HTTPConnectionPool):
     """A pool class of a test."""
 
 
-WATCHED = {
-    "a mock of PoolManager": lambda: mock.patch("urllib3.PoolManager"),
-    "a class in its place": lambda: mock.patch("urllib3.PoolManager", Manager),
-    "a mock by its name in rest": lambda: mock.patch("delivery_api_client.rest.urllib3.PoolManager"),
+REPLACEMENTS = {
+    "PoolManager mocked": lambda: mock.patch("urllib3.PoolManager"),
+    "PoolManager replaced by a class": lambda: mock.patch("urllib3.PoolManager", Manager),
+    "PoolManager mocked in delivery_api_client.rest": lambda: mock.patch(
+        "delivery_api_client.rest.urllib3.PoolManager"
+    ),
     "urlopen mocked": lambda: mock.patch("urllib3.PoolManager.urlopen"),
     "urlopen mocked by autospec": lambda: mock.patch("urllib3.PoolManager.urlopen", autospec=True),
     "urlopen wrapped": lambda: mock.patch.object(urllib3.PoolManager, "urlopen", wrapper(urllib3.PoolManager.urlopen)),
     "request mocked": lambda: mock.patch.object(urllib3.PoolManager, "request"),
     "request wrapped": lambda: mock.patch.object(urllib3.PoolManager, "request", wrapper(urllib3.PoolManager.request)),
-    "connection_from_host": lambda: mock.patch.object(urllib3.PoolManager, "connection_from_host"),
-    "ConnectionCls": lambda: mock.patch.object(HTTPConnectionPool, "ConnectionCls", Connection),
-    "ConnectionCls over TLS": lambda: mock.patch.object(HTTPSConnectionPool, "ConnectionCls", TlsConnection),
-    "a pool class": lambda: mock.patch.dict(poolmanager.pool_classes_by_scheme, http=Pool),
+    "connection_from_host mocked": lambda: mock.patch.object(urllib3.PoolManager, "connection_from_host"),
+    "ConnectionCls replaced": lambda: mock.patch.object(HTTPConnectionPool, "ConnectionCls", Connection),
+    "ConnectionCls over TLS replaced": lambda: mock.patch.object(HTTPSConnectionPool, "ConnectionCls", TlsConnection),
+    "a pool class replaced": lambda: mock.patch.dict(poolmanager.pool_classes_by_scheme, http=Pool),
 }
 
 
-@pytest.mark.parametrize("what", WATCHED)
-@pytest.mark.parametrize("first", ["before", "inside"])
-def test_a_replacement_is_found_while_it_lasts(what, first):
+@pytest.mark.parametrize("name", REPLACEMENTS)
+@pytest.mark.parametrize("first_check", ["before", "inside"])
+def test_a_replacement_is_found_while_it_lasts(name, first_check):
     replacements = Urllib3Replacements()
-    if first == "before":
+    if first_check == "before":
         assert replacements.found(urllib3_parts()) == ()
-    with WATCHED[what]():
+    with REPLACEMENTS[name]():
         found = replacements.found(urllib3_parts())
         assert found
         assert replacements.found(urllib3_parts()) == found  # stays equal, so that a manager can be kept for it
     assert replacements.found(urllib3_parts()) == ()
-    with WATCHED[what]():
+    with REPLACEMENTS[name]():
         assert replacements.found(urllib3_parts())
 
 
 @pytest.mark.parametrize(
-    "place",
+    "target",
     [
         "urllib3.connectionpool.HTTPConnectionPool.urlopen",
         "http.client.HTTPConnection.putrequest",
@@ -83,8 +85,8 @@ def test_a_replacement_is_found_while_it_lasts(what, first):
         "socket.getaddrinfo",
     ],
 )
-def test_replaced_functions_that_our_connections_call_need_no_manager(place):
-    with mock.patch(place):
+def test_replaced_functions_that_our_connections_call_need_no_manager(target):
+    with mock.patch(target):
         assert Urllib3Replacements().found(urllib3_parts()) == ()
 
 
@@ -103,11 +105,11 @@ CONNECT_PATCHES = {
 }
 
 
-@pytest.mark.parametrize("what", CONNECT_PATCHES)
-def test_a_connection_from_before_a_replacement_is_recognized(what):
+@pytest.mark.parametrize("name", CONNECT_PATCHES)
+def test_functions_that_open_connections_differ_while_they_are_replaced(name):
     before = connect_functions()
     assert connect_functions() == before
-    with CONNECT_PATCHES[what]():
+    with CONNECT_PATCHES[name]():
         inside = connect_functions()
         assert inside != before
         assert connect_functions() == inside
@@ -128,9 +130,9 @@ SOCKETS = {
 }
 
 
-@pytest.mark.parametrize("what", SOCKETS)
-def test_replaced_socket_functions_are_detected(what):
-    patch, expected = SOCKETS[what]
+@pytest.mark.parametrize("name", SOCKETS)
+def test_replaced_socket_functions_are_detected(name):
+    patch, expected = SOCKETS[name]
     assert not are_connects_replaced()
     with patch():
         assert are_connects_replaced() is expected
@@ -144,7 +146,7 @@ def test_sockets_of_green_threads_do_not_count_as_replaced(name):
 
 
 @pytest.mark.parametrize(
-    ("given", "own"),
+    ("connection_class", "urllib3_class"),
     [
         (HTTPConnection, HTTPConnection),
         (HTTPSConnection, HTTPSConnection),
@@ -153,8 +155,8 @@ def test_sockets_of_green_threads_do_not_count_as_replaced(name):
         (type("Deeper", (Connection,), {}), HTTPConnection),
     ],
 )
-def test_the_class_of_urllib3_is_found_behind_that_of_a_cassette(given, own):
-    assert own_class(given) is own
+def test_own_class_returns_the_class_of_urllib3(connection_class, urllib3_class):
+    assert own_class(connection_class) is urllib3_class
 
 
 def test_a_class_without_a_base_in_urllib3_is_returned_as_it_is():

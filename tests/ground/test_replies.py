@@ -24,20 +24,20 @@ HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nContent-Len
 UNKNOWN = b"HTTP/1.1 199 Anything\r\nX-A: 1\r\n\r\n"
 
 
-def final(*lines, body=b"", status=b"200 OK", version=b"HTTP/1.1"):
+def final_reply(*lines, body=b"", status=b"200 OK", version=b"HTTP/1.1"):
     return b"\r\n".join([version + b" " + status, *lines, b"", b""]) + body
 
 
-FINAL = final(b"Content-Length: 2", body=b"{}")
+FINAL = final_reply(b"Content-Length: 2", body=b"{}")
 
 
-class Received:
-    """A reply that was read from a socket, and the other end of the connection."""
+class SocketReply:
+    """A reply that is read from one end of a socket pair, and the other end."""
 
-    def __init__(self, data, method="POST", seconds=20.0, ends=True):
+    def __init__(self, data, method="POST", seconds=20.0, closes=True):
         self.near, self.far = socket.socketpair()
         self.far.sendall(data)
-        if ends:
+        if closes:
             self.far.shutdown(socket.SHUT_WR)
         self.exchange = Exchange(Deadline.after(seconds), None)
         self.reply = StrictResponse(DeadlineReader(self.near, self.exchange), method=method)
@@ -57,21 +57,21 @@ class Received:
 
 def read(data, method="POST"):
     """Return the status, the body, and whether the connection can be used again."""
-    with Received(data, method) as received:
+    with SocketReply(data, method) as received:
         reply = received.begin()
         body = read_body(reply, 10**6)
         return reply.status, body, reply.is_complete()
 
 
-def refused(data, method="POST"):
+def head_error(data, method="POST"):
     """Return the error of reading the head of ``data``."""
-    with Received(data, method) as received, pytest.raises(http.client.HTTPException) as caught:
+    with SocketReply(data, method) as received, pytest.raises(http.client.HTTPException) as caught:
         received.begin()
     return caught.value
 
 
 def headers_of(*lines):
-    with Received(final(*lines)) as received:
+    with SocketReply(final_reply(*lines)) as received:
         return received.begin().headers
 
 
@@ -98,11 +98,11 @@ def test_interim_replies_are_skipped(interim):
 
 
 def test_one_interim_reply_more_than_the_limit_is_an_error():
-    assert f"more than {INTERIM_LIMIT} interim replies" in str(refused(CONTINUE * (INTERIM_LIMIT + 1) + FINAL))
+    assert f"more than {INTERIM_LIMIT} interim replies" in str(head_error(CONTINUE * (INTERIM_LIMIT + 1) + FINAL))
 
 
 def test_headers_of_an_interim_reply_do_not_belong_to_the_final_one():
-    with Received(HINTS + UNKNOWN + final(b"X-B: 2", b"Content-Length: 0")) as received:
+    with SocketReply(HINTS + UNKNOWN + final_reply(b"X-B: 2", b"Content-Length: 0")) as received:
         reply = received.begin()
         assert reply.headers.items() == [("X-B", "2"), ("Content-Length", "0")]
         assert (reply.status, reply.reason, reply.version) == (200, "OK", 11)
@@ -111,16 +111,16 @@ def test_headers_of_an_interim_reply_do_not_belong_to_the_final_one():
 @pytest.mark.parametrize("before", [b"", CONTINUE, HINTS * 3])
 def test_a_switch_of_protocols_is_an_error(before):
     switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
-    assert "switched protocols" in str(refused(before + switch + FINAL))
+    assert "switched protocols" in str(head_error(before + switch + FINAL))
 
 
 @pytest.mark.parametrize("data", [b"", CONTINUE, CONTINUE + HINTS])
 def test_a_connection_that_ends_without_a_final_reply_is_an_error(data):
-    assert isinstance(refused(data), http.client.RemoteDisconnected)
+    assert isinstance(head_error(data), http.client.RemoteDisconnected)
 
 
 def test_the_deadline_applies_to_all_interim_replies_together():
-    with Received(CONTINUE * 3, seconds=0.05, ends=False) as received:
+    with SocketReply(CONTINUE * 3, seconds=0.05, closes=False) as received:
         with pytest.raises(socket.timeout):
             received.begin()
         assert received.exchange.deadline.remaining() <= 0
@@ -163,42 +163,42 @@ def test_a_folded_value_is_joined_with_one_space(blank):
     ids=repr,
 )
 def test_an_invalid_header_line_is_an_error(line):
-    assert "invalid header line" in str(refused(final(b"B: 1", line, b"Content-Length: 0")))
+    assert "invalid header line" in str(head_error(final_reply(b"B: 1", line, b"Content-Length: 0")))
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
 def test_a_folded_value_without_a_previous_header_is_an_error(blank):
-    assert "invalid header line" in str(refused(final(blank + b"A: 1", b"Content-Length: 0")))
+    assert "invalid header line" in str(head_error(final_reply(blank + b"A: 1", b"Content-Length: 0")))
 
 
 def test_an_invalid_line_in_an_interim_reply_is_an_error_too():
-    assert "invalid header line" in str(refused(b"HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\n" + FINAL))
+    assert "invalid header line" in str(head_error(b"HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\n" + FINAL))
 
 
-@pytest.mark.parametrize(("over", "fails"), [(0, False), (1, True)])
-def test_the_length_of_a_line_is_limited(over, fails):
-    line = b"A: " + b"x" * (LINE_LIMIT - len(b"A: \r\n") + over)
-    if fails:
-        assert isinstance(refused(final(line)), http.client.LineTooLong)
+@pytest.mark.parametrize(("excess", "is_refused"), [(0, False), (1, True)])
+def test_the_length_of_a_line_is_limited(excess, is_refused):
+    line = b"A: " + b"x" * (LINE_LIMIT - len(b"A: \r\n") + excess)
+    if is_refused:
+        assert isinstance(head_error(final_reply(line)), http.client.LineTooLong)
     else:
         assert len(headers_of(line)["A"]) == LINE_LIMIT - len("A: \r\n")
 
 
 def test_the_number_of_lines_is_limited():
     assert len(headers_of(*[b"A: 1"] * HEADER_LIMIT)) == HEADER_LIMIT
-    assert "more than" in str(refused(final(*[b"A: 1"] * (HEADER_LIMIT + 1))))
+    assert "more than" in str(head_error(final_reply(*[b"A: 1"] * (HEADER_LIMIT + 1))))
 
 
 @pytest.mark.parametrize("size", range(len(b"HTTP/1.1 200 OK\r\n"), len(FINAL) - len(b"\r\n{}")))
 def test_an_end_within_the_head_is_an_error(size):
-    assert isinstance(refused(FINAL[:size]), http.client.IncompleteRead)
+    assert isinstance(head_error(FINAL[:size]), http.client.IncompleteRead)
 
 
 @pytest.mark.parametrize(
     "line", [b"HTTP/1.1", b"HTTP/1.1 two OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 1000 OK", b"ICY 200 OK"]
 )
 def test_an_invalid_status_line_is_an_error(line):
-    assert isinstance(refused(line + b"\r\nContent-Length: 0\r\n\r\n"), http.client.BadStatusLine)
+    assert isinstance(head_error(line + b"\r\nContent-Length: 0\r\n\r\n"), http.client.BadStatusLine)
 
 
 # Framing: where the body ends
@@ -225,7 +225,7 @@ CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
     ids=repr,
 )
 def test_the_connection_is_reusable_after_a_body_with_a_declared_end(lines, body):
-    assert read(final(*lines, body=body)) == (200, b"{}", True)
+    assert read(final_reply(*lines, body=body)) == (200, b"{}", True)
 
 
 def test_equal_content_lengths_are_merged():
@@ -255,11 +255,11 @@ def test_equal_content_lengths_are_merged():
     ids=repr,
 )
 def test_an_invalid_length_is_an_error(lines):
-    assert "invalid Content-Length" in str(refused(final(*lines, body=b"{}")))
+    assert "invalid Content-Length" in str(head_error(final_reply(*lines, body=b"{}")))
 
 
 def test_a_huge_length_is_accepted():
-    with Received(final(b"Content-Length: " + b"9" * 19)) as received:
+    with SocketReply(final_reply(b"Content-Length: " + b"9" * 19)) as received:
         assert received.begin().length == int("9" * 19)
 
 
@@ -279,7 +279,7 @@ def test_a_huge_length_is_accepted():
     ids=repr,
 )
 def test_an_unknown_transfer_encoding_is_an_error(lines):
-    assert "unknown transfer encoding" in str(refused(final(*lines, body=CHUNKS)))
+    assert "unknown transfer encoding" in str(head_error(final_reply(*lines, body=CHUNKS)))
 
 
 @pytest.mark.parametrize(
@@ -294,11 +294,11 @@ def test_an_unknown_transfer_encoding_is_an_error(lines):
 )
 def test_ambiguous_chunks_are_read_and_close_the_connection(lines, version):
     """A proxy may have determined a different end of the body (RFC 9112, section 6.3)."""
-    assert read(final(*lines, body=CHUNKS, version=version)) == (200, b"{}", False)
+    assert read(final_reply(*lines, body=CHUNKS, version=version)) == (200, b"{}", False)
 
 
 @pytest.mark.parametrize(
-    ("version", "lines", "kept"),
+    ("version", "lines", "is_reusable"),
     [
         (b"HTTP/1.1", [], True),
         (b"HTTP/1.1", [b"Connection: keep-alive"], True),
@@ -315,14 +315,14 @@ def test_ambiguous_chunks_are_read_and_close_the_connection(lines, version):
     ],
     ids=repr,
 )
-def test_the_connection_header_and_the_version_decide_whether_to_close(version, lines, kept):
-    data = final(b"Content-Length: 2", *lines, body=b"{}", version=version)
-    assert read(data) == (200, b"{}", kept)
+def test_the_connection_header_and_the_version_decide_whether_to_close(version, lines, is_reusable):
+    data = final_reply(b"Content-Length: 2", *lines, body=b"{}", version=version)
+    assert read(data) == (200, b"{}", is_reusable)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
 def test_a_body_without_a_declared_end_ends_with_the_connection(version):
-    data = final(b"Connection: keep-alive", body=b'{"a": 1}', version=version)
+    data = final_reply(b"Connection: keep-alive", body=b'{"a": 1}', version=version)
     assert read(data) == (200, b'{"a": 1}', False)
 
 
@@ -331,24 +331,24 @@ def test_a_body_without_a_declared_end_ends_with_the_connection(version):
     ("method", "status"), [("POST", b"204 No Content"), ("GET", b"304 Not Modified"), ("HEAD", b"200 OK")]
 )
 def test_a_reply_without_a_body_ends_with_its_head(method, status, lines):
-    assert read(final(*lines, status=status), method) == (int(status[:3]), b"", True)
+    assert read(final_reply(*lines, status=status), method) == (int(status[:3]), b"", True)
 
 
 @pytest.mark.parametrize("rest", [b"x", b"\r\n", FINAL], ids=repr)
 @pytest.mark.parametrize("framing", [([b"Content-Length: 2"], b"{}"), ([CHUNKED], CHUNKS)], ids=repr)
 def test_bytes_after_the_reply_make_the_connection_unusable(framing, rest):
     lines, body = framing
-    assert read(final(*lines, body=body + rest)) == (200, b"{}", False)
+    assert read(final_reply(*lines, body=body + rest)) == (200, b"{}", False)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        final(b"Content-Length: 3", body=b"{}"),
-        final(CHUNKED, body=b"2\r\n{}\r\n"),
-        final(CHUNKED, body=b"5\r\n{}"),
-        final(CHUNKED, body=b"-5\r\n{}"),
-        final(CHUNKED, body=b"zz\r\n{}"),
+        final_reply(b"Content-Length: 3", body=b"{}"),
+        final_reply(CHUNKED, body=b"2\r\n{}\r\n"),
+        final_reply(CHUNKED, body=b"5\r\n{}"),
+        final_reply(CHUNKED, body=b"-5\r\n{}"),
+        final_reply(CHUNKED, body=b"zz\r\n{}"),
     ],
     ids=repr,
 )
@@ -376,12 +376,12 @@ def test_a_truncated_or_invalid_body_is_an_error(data):
     ],
 )
 def test_the_keep_alive_header_contains_the_timeout_of_the_server(value, seconds):
-    with Received(final(b"Content-Length: 0", b"Keep-Alive: " + value)) as received:
+    with SocketReply(final_reply(b"Content-Length: 0", b"Keep-Alive: " + value)) as received:
         assert received.begin().keep_alive == seconds
 
 
 def test_without_a_keep_alive_header_the_timeout_is_unknown():
-    with Received(FINAL) as received:
+    with SocketReply(FINAL) as received:
         assert received.begin().keep_alive is None
 
 
@@ -390,14 +390,14 @@ def test_without_a_keep_alive_header_the_timeout_is_unknown():
 
 def test_the_bytes_of_a_reply_are_counted_and_the_first_one_timed():
     began = time.monotonic()
-    with Received(HINTS + FINAL) as received:
+    with SocketReply(HINTS + FINAL) as received:
         read_body(received.begin(), 100)
         assert received.exchange.received == len(HINTS + FINAL)
         assert began <= received.exchange.first_byte_at <= time.monotonic()
 
 
 def test_nothing_is_read_after_the_deadline():
-    with Received(FINAL, seconds=-1) as received:
+    with SocketReply(FINAL, seconds=-1) as received:
         with pytest.raises(socket.timeout):
             received.begin()
         assert received.exchange.received == 0

@@ -1,4 +1,4 @@
-"""Reading responses of pool managers and doubles: streams, preloaded ones, mocks, and invalid objects."""
+"""Reading responses of pool managers and doubles: streams, preloaded responses, mocks, and invalid objects."""
 
 import gzip
 import http.client
@@ -23,7 +23,7 @@ def read(response, request=REQUEST, seconds=20.0):
     return read_response(response, request, Deadline.after(seconds), monotonic())
 
 
-def streaming(body=BODY, status=200, **headers):
+def stream_response(body=BODY, status=200, **headers):
     """Return a response of urllib3 whose body is neither preloaded nor decoded."""
     return urllib3.HTTPResponse(
         body=io.BytesIO(body),
@@ -35,16 +35,16 @@ def streaming(body=BODY, status=200, **headers):
     )
 
 
-def released(response):
+def record_release(response):
     """Record how ``response`` is released or closed."""
-    ends = []
-    response.release_conn = lambda: ends.append("released")
-    response.close = lambda: ends.append("closed")
-    return ends
+    events = []
+    response.release_conn = lambda: events.append("released")
+    response.close = lambda: events.append("closed")
+    return events
 
 
 RESPONSES = {
-    "streaming": streaming,
+    "streaming": stream_response,
     "preloaded": lambda: urllib3.HTTPResponse(body=BODY, status=200, reason="Fine"),
     "preloaded from a file": lambda: urllib3.HTTPResponse(
         body=io.BytesIO(BODY), status=200, reason="Fine", preload_content=True
@@ -79,7 +79,7 @@ def test_a_response_without_data_is_empty(data):
 
 
 def test_header_names_are_case_insensitive():
-    headers = read(streaming(**{"X-A": "1"})).headers
+    headers = read(stream_response(**{"X-A": "1"})).headers
     assert (headers["x-a"], headers.get("X-B")) == ("1", None)
 
 
@@ -98,7 +98,7 @@ def test_a_reason_that_is_not_text_is_ignored():
 @pytest.mark.parametrize(
     "response",
     [
-        streaming(GZIPPED, **{"Content-Encoding": "gzip"}),
+        stream_response(GZIPPED, **{"Content-Encoding": "gzip"}),
         SimpleNamespace(status=200, data=GZIPPED, headers={"Content-Encoding": "gzip"}),
         urllib3.HTTPResponse(body=GZIPPED, status=200, headers={"Content-Encoding": "gzip"}),
     ],
@@ -125,7 +125,7 @@ def test_data_that_urllib3_has_decompressed_is_used_as_it_is(response):
 
 def test_a_stream_that_does_not_match_its_encoding_is_an_error():
     with pytest.raises(InvalidResponse, match="not the gzip"):
-        read(streaming(BODY, **{"Content-Encoding": "gzip"}))
+        read(stream_response(BODY, **{"Content-Encoding": "gzip"}))
 
 
 # Sizes and statuses
@@ -134,10 +134,10 @@ def test_a_stream_that_does_not_match_its_encoding_is_an_error():
 @pytest.mark.parametrize(
     "response",
     [
-        streaming,
+        stream_response,
         lambda body: SimpleNamespace(status=200, data=body),
         lambda body: urllib3.HTTPResponse(body=body, status=200),
-        lambda body: streaming(gzip.compress(body), **{"Content-Encoding": "gzip"}),
+        lambda body: stream_response(gzip.compress(body), **{"Content-Encoding": "gzip"}),
     ],
     ids=["stream", "object", "preloaded", "gzip"],
 )
@@ -163,17 +163,17 @@ def test_a_stream_is_not_read_beyond_the_limit():
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 399])
 def test_the_body_of_a_redirect_is_not_read(status):
-    response = streaming(b"x" * (REQUEST.max_bytes * 2), status=status, Location="/elsewhere")
-    assert (read(response).status, read(streaming(status=status)).body) == (status, b"")
+    response = stream_response(b"x" * (REQUEST.max_bytes * 2), status=status, Location="/elsewhere")
+    assert (read(response).status, read(stream_response(status=status)).body) == (status, b"")
 
 
 @pytest.mark.parametrize("status", [100, 101, 102, 103, 199])
 def test_an_interim_reply_is_an_error(status):
-    response = streaming(status=status)
-    ends = released(response)
+    response = stream_response(status=status)
+    events = record_release(response)
     with pytest.raises(InvalidResponse, match=rf"only an interim reply \({status}\)"):
         read(response)
-    assert ends == ["closed"]
+    assert events == ["closed"]
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,12 @@ def test_data_must_be_bytes(data):
 
 
 def test_a_connection_is_released_after_the_body_and_closed_after_an_error():
-    good, bad = streaming(), streaming(b"x" * (REQUEST.max_bytes + 1))
-    ends = released(good), released(bad)
+    good, bad = stream_response(), stream_response(b"x" * (REQUEST.max_bytes + 1))
+    events = record_release(good), record_release(bad)
     read(good)
     with pytest.raises(ResponseTooLarge):
         read(bad)
-    assert ends == (["released"], ["closed"])
+    assert events == (["released"], ["closed"])
 
 
 @pytest.mark.parametrize(
@@ -214,11 +214,11 @@ def test_an_error_within_the_body_is_raised(error):
         raise error
 
     response = SimpleNamespace(status=200, stream=stream, data=b"not this")
-    ends = released(response)
+    events = record_release(response)
     with pytest.raises(type(error)) as caught:
         read(response)
     assert caught.value is error
-    assert ends == ["closed"]
+    assert events == ["closed"]
 
 
 def test_the_deadline_ends_a_stream():
@@ -227,15 +227,15 @@ def test_the_deadline_ends_a_stream():
             yield b""
 
     response = SimpleNamespace(status=200, stream=stream)
-    ends = released(response)
+    events = record_release(response)
     with pytest.raises(TimeoutError):
         read(response, seconds=0.02)
-    assert ends == ["closed"]
+    assert events == ["closed"]
 
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_the_reply_records_whether_its_body_answers_the_request(answers):
     seen = []
     request = REQUEST._replace(is_answered_by=lambda body: seen.append(body) or answers)
-    assert read(streaming(GZIPPED, **{"Content-Encoding": "gzip"}), request).is_matched is answers
+    assert read(stream_response(GZIPPED, **{"Content-Encoding": "gzip"}), request).is_matched is answers
     assert seen == [BODY]

@@ -12,37 +12,37 @@ REQUEST = HttpRequest("POST", Origin("https", "edge.example.com", 443), "/", (),
 
 
 def reply(status, **headers):
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HttpReply(status, "", named, b"", Timings())
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpReply(status, "", fields, b"", Timings())
 
 
 class Sender:
     """A ``send`` that returns and raises prepared outcomes, one after another."""
 
-    def __init__(self, *turns):
-        self.turns = list(turns)
+    def __init__(self, *outcomes):
+        self.outcomes = list(outcomes)
 
     def __call__(self, request, deadline):
-        turn = self.turns.pop(0)
-        if isinstance(turn, BaseException):
-            raise turn
-        return turn
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
 
-def retrying(*turns, **policy):
-    made = RetryingSender(Sender(*turns), RetryPolicy(**policy))
-    made.pauses = []
-    made._sleep = made.pauses.append
-    return made
+def retrying_sender(*outcomes, **policy):
+    sender = RetryingSender(Sender(*outcomes), RetryPolicy(**policy))
+    sender.pauses = []
+    sender._sleep = sender.pauses.append
+    return sender
 
 
 def test_pauses_are_spread_over_the_whole_range_and_grow():
     first, second = [], []
     for _ in range(300):
-        one = retrying(reply(503), reply(503), reply(200))
-        assert one(REQUEST, LONG).attempts == 3
-        first.append(one.pauses[0])
-        second.append(one.pauses[1])
+        sender = retrying_sender(reply(503), reply(503), reply(200))
+        assert sender(REQUEST, LONG).attempts == 3
+        first.append(sender.pauses[0])
+        second.append(sender.pauses[1])
     for pauses, longest in ((first, 0.1), (second, 0.2)):
         assert 0 <= min(pauses) < longest * 0.1
         assert longest * 0.9 < max(pauses) <= longest
@@ -50,37 +50,37 @@ def test_pauses_are_spread_over_the_whole_range_and_grow():
 
 
 def test_no_pause_exceeds_the_maximum():
-    many = retrying(*[reply(503)] * 9, reply(200), attempts=10, max_delay=0.3)
-    assert many(REQUEST, LONG).status == 200
-    assert max(many.pauses) <= 0.3
+    sender = retrying_sender(*[reply(503)] * 9, reply(200), attempts=10, max_delay=0.3)
+    assert sender(REQUEST, LONG).status == 200
+    assert max(sender.pauses) <= 0.3
 
 
 def test_a_dropped_kept_alive_connection_is_replaced_without_a_pause():
-    one = retrying(ConnectionFailed("gone", "reuse"), reply(200))
-    assert one(REQUEST, LONG).attempts == 2
-    assert one.pauses == []
+    sender = retrying_sender(ConnectionFailed("gone", "reuse"), reply(200))
+    assert sender(REQUEST, LONG).attempts == 2
+    assert sender.pauses == []
 
 
 @pytest.mark.parametrize("error", [ConnectionFailed("mid", "exchange"), TlsError("no"), DeadlineExceeded("late")])
 def test_a_request_that_the_server_may_have_processed_is_not_sent_again(error):
     with pytest.raises(type(error)) as caught:
-        retrying(error, reply(200))(REQUEST, LONG)
+        retrying_sender(error, reply(200))(REQUEST, LONG)
     assert caught.value.attempts == 1
 
 
 def test_the_requested_pause_is_used_unless_disabled():
-    obedient = retrying(reply(503, Retry_After="7"), reply(200))
-    obedient(REQUEST, LONG)
-    assert obedient.pauses == [7.0]
-    deaf = retrying(reply(503, Retry_After="7"), reply(200), respect_retry_after=False)
-    deaf(REQUEST, LONG)
-    assert deaf.pauses[0] <= 0.1
+    sender = retrying_sender(reply(503, Retry_After="7"), reply(200))
+    sender(REQUEST, LONG)
+    assert sender.pauses == [7.0]
+    sender = retrying_sender(reply(503, Retry_After="7"), reply(200), respect_retry_after=False)
+    sender(REQUEST, LONG)
+    assert sender.pauses[0] <= 0.1
 
 
 def test_a_pause_beyond_the_deadline_ends_the_call():
-    one = retrying(reply(503, Retry_After="7"), reply(200))
-    assert one(REQUEST, Deadline.after(5)).status == 503
-    assert one.pauses == []
+    sender = retrying_sender(reply(503, Retry_After="7"), reply(200))
+    assert sender(REQUEST, Deadline.after(5)).status == 503
+    assert sender.pauses == []
 
 
 @pytest.mark.parametrize(
@@ -123,36 +123,36 @@ def test_the_budget_is_the_initial_tokens_plus_a_tenth_of_the_calls():
 
 def test_a_failed_connection_is_not_retried_if_there_is_an_alternative():
     general = Origin("https", "acmeclient.example.com", 443)
-    one = retrying(ConnectionFailed("no route"), reply(200))
+    sender = retrying_sender(ConnectionFailed("no route"), reply(200))
     with pytest.raises(ConnectionFailed) as caught:
-        one(REQUEST._replace(alternative=general), LONG)
+        sender(REQUEST._replace(alternative=general), LONG)
     assert caught.value.attempts == 1
-    assert one.pauses == []
+    assert sender.pauses == []
 
 
 def test_an_alternative_has_no_effect_if_the_origin_was_reached():
     general = Origin("https", "acmeclient.example.com", 443)
-    one = retrying(ConnectionFailed("gone", "reuse"), reply(503), reply(200))
-    assert one(REQUEST._replace(alternative=general), LONG).attempts == 3
+    sender = retrying_sender(ConnectionFailed("gone", "reuse"), reply(503), reply(200))
+    assert sender(REQUEST._replace(alternative=general), LONG).attempts == 3
 
 
 def test_invented_hosts_neither_use_nor_reset_the_budget_of_an_origin_in_use():
-    one = retrying(attempts=2)
-    one._send = lambda request, deadline: reply(503)
-    attempts = [one(REQUEST, LONG).attempts for _ in range(12)]
+    sender = retrying_sender(attempts=2)
+    sender._send = lambda request, deadline: reply(503)
+    attempts = [sender(REQUEST, LONG).attempts for _ in range(12)]
     assert attempts.count(2) == 11  # ten initial tokens, and one added by these calls
     for number in range(100):
         bogus = REQUEST._replace(origin=Origin("https", f"mboxedge{number}.example.com", 443))
-        assert one(bogus, LONG).attempts == 2
-        one._budgets.get(REQUEST.origin)  # as each call of another visitor does
-    assert one(REQUEST, LONG).attempts == 1
+        assert sender(bogus, LONG).attempts == 2
+        sender._budgets.get(REQUEST.origin)  # as each call of another visitor does
+    assert sender(REQUEST, LONG).attempts == 1
 
 
 def test_failures_of_one_origin_do_not_use_the_budget_of_another():
-    one = retrying(*[ConnectionFailed("no such host")] * 100, attempts=3)
+    sender = retrying_sender(*[ConnectionFailed("no such host")] * 100, attempts=3)
     bogus = REQUEST._replace(origin=Origin("https", "mboxedgebogus.example.com", 443))
     for _ in range(12):
         with pytest.raises(ConnectionFailed):
-            one(bogus, LONG)
-    one._send = Sender(reply(503), reply(200))
-    assert one(REQUEST, LONG).attempts == 2
+            sender(bogus, LONG)
+    sender._send = Sender(reply(503), reply(200))
+    assert sender(REQUEST, LONG).attempts == 2

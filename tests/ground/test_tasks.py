@@ -23,13 +23,13 @@ LATE = DeadlineExceeded("time is up")
 class Call:
     """A task with its result, and a record of what happened to it."""
 
-    def __init__(self, function=lambda: "value", waiting=WAIT, running=WAIT, expire=None, callback=True):
+    def __init__(self, function=lambda: "value", wait_seconds=WAIT, run_seconds=WAIT, expire=None, callback=True):
         self.runs = 0
         self.outcomes = []
-        self.expired = []
+        self.expirations = []
         self._function, self._expire = function, expire
         outcomes = self.outcomes.append if callback else None
-        limit = TimeLimit(waiting, running, self.expire)
+        limit = TimeLimit(wait_seconds, run_seconds, self.expire)
         self.task = CallbackTask(self.function, outcomes, outcomes, Log(logging.getLogger("tests")), limit)
         self.result = self.task.result
 
@@ -37,8 +37,8 @@ class Call:
         self.runs += 1
         return self._function()
 
-    def expire(self, begun):
-        self.expired.append(begun)
+    def expire(self, started):
+        self.expirations.append(started)
         if self._expire is not None:
             return self._expire()
         raise LATE
@@ -49,12 +49,12 @@ class Call:
         return thread
 
 
-def waited(result):
+def wait_and_get(result):
     result.wait(WAIT)
     return result.get(0)
 
 
-def awaited(result):
+def await_result(result):
     async def wait():
         return await result
 
@@ -62,33 +62,33 @@ def awaited(result):
 
 
 #: Functions that wait for a call to end, and return its value or raise its error.
-WAITS = {"get": lambda result: result.get(), "wait": waited, "await": awaited}
+WAITS = {"get": lambda result: result.get(), "wait": wait_and_get, "await": await_result}
 WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 
 
 @WITH_EACH_WAIT
 def test_a_call_that_no_worker_starts_expires(wait):
-    call, deadline = Call(waiting=SOON), Deadline.after(SOON)
+    call, deadline = Call(wait_seconds=SOON), Deadline.after(SOON)
     with pytest.raises(DeadlineExceeded) as caught:
         wait(call.result)
     assert caught.value is LATE
     assert deadline.remaining() <= 0
-    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [])
+    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [])
     call.task.run()  # a worker becomes free and only calls the callback
-    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
+    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
 @WITH_EACH_WAIT
 def test_a_call_that_takes_too_long_expires(wait, monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.01)
-    go, begun = threading.Event(), threading.Event()
-    call = Call(lambda: begun.set() or (go.wait(WAIT) and "late"), running=SOON)
+    release, started = threading.Event(), threading.Event()
+    call = Call(lambda: started.set() or (release.wait(WAIT) and "late"), run_seconds=SOON)
     worker = call.run_in_thread()
-    assert begun.wait(WAIT)
+    assert started.wait(WAIT)
     with pytest.raises(DeadlineExceeded):
         wait(call.result)
-    assert (call.expired, call.outcomes) == ([True], [])
-    go.set()
+    assert (call.expirations, call.outcomes) == ([True], [])
+    release.set()
     worker.join(WAIT)
     assert (call.runs, call.outcomes) == (1, [LATE])
     with pytest.raises(DeadlineExceeded):
@@ -101,25 +101,25 @@ def test_a_call_that_ends_in_time_does_not_expire(wait):
     worker = call.run_in_thread()
     assert wait(call.result) == "value"
     worker.join(WAIT)
-    assert (call.expired, call.runs, call.outcomes) == ([], 1, ["value"])
+    assert (call.expirations, call.runs, call.outcomes) == ([], 1, ["value"])
 
 
 @WITH_EACH_WAIT
 def test_expire_may_return_a_value_instead_of_raising(wait):
-    call = Call(waiting=SOON, expire=lambda: "no offers")
+    call = Call(wait_seconds=SOON, expire=lambda: "no offers")
     assert wait(call.result) == "no offers"
     call.task.run()
-    assert (call.expired, call.outcomes) == ([False], ["no offers"])
+    assert (call.expirations, call.outcomes) == ([False], ["no offers"])
 
 
 @WITH_EACH_WAIT
 def test_a_worker_that_starts_too_late_does_not_call_the_function(wait):
     """This holds even if no thread has waited for the call."""
-    call = Call(waiting=-1.0)
+    call = Call(wait_seconds=-1.0)
     call.task.run()
     with pytest.raises(DeadlineExceeded):
         wait(call.result)
-    assert (call.expired, call.runs, call.outcomes) == ([False], 0, [LATE])
+    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [LATE])
 
 
 def test_the_timeout_of_get_does_not_end_the_call():
@@ -130,14 +130,16 @@ def test_the_timeout_of_get_does_not_end_the_call():
         call.result.get(SOON)
     call.task.run()
     assert call.result.get(0) == "value"
-    assert call.expired == []
+    assert call.expirations == []
 
 
 def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.0)
-    go, outcomes = threading.Event(), []
-    limit = TimeLimit(WAIT, SOON, lambda begun: pytest.fail("expired"))
-    task = CallbackTask(lambda: "value", lambda value: (outcomes.append(value), go.wait(WAIT)), None, Log(None), limit)
+    release, outcomes = threading.Event(), []
+    limit = TimeLimit(WAIT, SOON, lambda started: pytest.fail("expired"))
+    task = CallbackTask(
+        lambda: "value", lambda value: (outcomes.append(value), release.wait(WAIT)), None, Log(None), limit
+    )
     result = task.result
     worker = threading.Thread(target=task.run)
     worker.start()
@@ -145,14 +147,14 @@ def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
     end = Deadline.after(SOON * 2)
     result.wait(end.remaining())
     assert not result.ready()
-    go.set()
+    release.set()
     assert result.get(WAIT) == "value"
     worker.join(WAIT)
     assert outcomes == ["value"]
 
 
 def test_many_waiters_get_one_outcome():
-    call, seen = Call(waiting=SOON), []
+    call, seen = Call(wait_seconds=SOON), []
 
     def wait():
         try:
@@ -173,7 +175,7 @@ def test_many_waiters_get_one_outcome():
 def test_a_race_between_a_worker_and_a_waiting_thread_has_one_outcome():
     """The waiting thread expires the call while the worker runs it. The first outcome counts for both."""
     for _ in range(50):
-        call = Call(waiting=0.0005)
+        call = Call(wait_seconds=0.0005)
         worker = call.run_in_thread()
         try:
             outcome = call.result.get()
@@ -185,7 +187,7 @@ def test_a_race_between_a_worker_and_a_waiting_thread_has_one_outcome():
 
 @pytest.mark.parametrize("expires", [False, True])
 def test_a_dropped_task_calls_the_callback_once(expires):
-    call, error = Call(waiting=SOON), ClientClosed("closed")
+    call, error = Call(wait_seconds=SOON), ClientClosed("closed")
     if expires:
         call.result.wait()
     call.task.drop(error)
@@ -208,10 +210,10 @@ def test_an_exception_of_a_callback_is_logged_and_does_not_change_the_result(cap
 
 
 def test_a_coroutine_that_a_callback_returns_is_closed_and_logged(caplog):
-    async def reported(_):
-        """Does nothing."""
+    async def callback(_):
+        """Do nothing."""
 
-    task = CallbackTask(lambda: "value", lambda value: reported(value), None, Log(logging.getLogger("tests")))  # noqa: PLW0108
+    task = CallbackTask(lambda: "value", lambda value: callback(value), None, Log(logging.getLogger("tests")))  # noqa: PLW0108
     result = task.result
     task.run()
     assert result.get(0) == "value"
@@ -239,12 +241,12 @@ def test_functions_and_callbacks_run_in_the_callers_context():
 
 
 def test_a_call_that_has_ended_does_not_expire():
-    call = Call(waiting=SOON)
+    call = Call(wait_seconds=SOON)
     call.task.run()
-    begun = monotonic()
-    assert eventually(lambda: monotonic() - begun > SOON * 1.5)
+    started = monotonic()
+    assert eventually(lambda: monotonic() - started > SOON * 1.5)
     assert call.result.get() == "value"
-    assert call.expired == []
+    assert call.expirations == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), SystemExit(3)], ids=repr)

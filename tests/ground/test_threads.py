@@ -1,4 +1,4 @@
-"""How threads are started and named, and the uWSGI processes in which none may run."""
+"""How threads are started and named, and the uWSGI processes in which no thread may run."""
 
 import os
 import subprocess
@@ -11,15 +11,15 @@ import pytest
 from target_tools.concurrency.threads import is_about_to_fork, start_thread, thread_name
 from tests.support import uwsgi
 
-ME = os.getpid()
+PID = os.getpid()
 ABOUT_TO_FORK = {
-    "a master, before it forks and while it may fork again": {"master": ME},
-    "the same with one worker": {"master": ME, "processes": 1},
+    "a master, before it forks and while it may fork again": {"master": PID},
+    "a master with one worker": {"master": PID, "processes": 1},
     "no master, before the workers are forked": {},
 }
 NOT_ABOUT_TO_FORK = {
-    "a worker": {"worker": 1, "master": ME + 1},
-    "a mule or spooler, which is neither a worker nor the master": {"master": ME + 1},
+    "a worker": {"worker": 1, "master": PID + 1},
+    "a mule or spooler, which is neither a worker nor the master": {"master": PID + 1},
     "no master, the first worker": {"worker": 1},
     "no master and one process": {"processes": 1},
 }
@@ -59,13 +59,13 @@ def test_a_thread_installs_the_trace_functions_of_threading(name):
 
     install = getattr(threading, name)
     before = getattr(sys, name.replace("set", "get"))()
-    of_threads = getattr(threading, f"_{name[3:]}_hook")  # 3.8 and 3.9 have no public function for it
+    thread_hook = getattr(threading, f"_{name[3:]}_hook")  # 3.8 and 3.9 have no public function for it
     install(observe)
     try:
         start_thread(function)
         assert done.wait(10)
     finally:
-        install(of_threads)
+        install(thread_hook)
     assert "function" in seen
     assert getattr(sys, name.replace("set", "get"))() is before
 
@@ -122,10 +122,10 @@ PREFORKING = """
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_a_client_created_before_uwsgi_forks_is_ready_without_a_thread_and_polls_in_the_workers(method, root):
+def test_a_client_created_before_a_fork_of_uwsgi_polls_only_in_the_workers(method, root):
     script = PREFORKING.replace("METHOD", method).replace("\n    ", "\n")
-    given = [sys.executable, "-c", script]
-    done = subprocess.run(given, capture_output=True, text=True, timeout=60, cwd=root, check=False)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root, check=False)
     assert done.stdout.splitlines() == [
         "master [] <b>A</b> True",
         "worker ['target-acmeclient-artifact']",

@@ -37,7 +37,7 @@ BROWSERS = {
     "Opera Touch": "opera",
     "Safari": "safari",
 }
-#: Has the name of the device.
+#: The family of browsers that have the name of the device.
 SAFARI_ON_IOS = "Mobile Safari"
 #: Target's platform by ua-parser's system. Other systems are unknown.
 PLATFORMS = {
@@ -67,12 +67,12 @@ class Row(NamedTuple):
     platform: str
 
 
-def lines_of(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
     """Return the lines of a table without line endings."""
     return iter(path.read_text(encoding="utf-8").splitlines())
 
 
-def rows_of(lines: Iterable[str]) -> Iterator[Row]:
+def parse_rows(lines: Iterable[str]) -> Iterator[Row]:
     """Yield the rows of a table."""
     for line in lines:
         if not line.startswith("#"):
@@ -80,7 +80,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
             yield Row(user_agent, browser, int(version), platform)
 
 
-def ask_the_parser(user_agent: str) -> Row:
+def parse_user_agent(user_agent: str) -> Row:
     """Return ua-parser's result for a User-Agent, converted to Target's names."""
     import ua_parser  # noqa: PLC0415 - reading the table does not need it
 
@@ -100,15 +100,15 @@ def title() -> str:
     return f"# {RULES_PACKAGE} {importlib.metadata.version(RULES_PACKAGE)}"
 
 
-def table_made_of(lines: Iterable[str]) -> str:
-    """Return the text of a table with the same User-Agents and comments, and the parser's current results."""
-    made = [title()]
+def render_table(lines: Iterable[str]) -> str:
+    """Return a table with the User-Agents and the comments of ``lines``, and the parser's current results."""
+    rendered = [title()]
     for line in lines:
         if line.startswith("# " + RULES_PACKAGE):
             continue
-        made.append(line if line.startswith("#") else "\t".join(map(str, ask_the_parser(line.split("\t")[0]))))
-    return "\n".join(made) + "\n"
+        rendered.append(line if line.startswith("#") else "\t".join(map(str, parse_user_agent(line.split("\t")[0]))))
+    return "\n".join(rendered) + "\n"
 
 
 if __name__ == "__main__":
-    TABLE.write_text(table_made_of(lines_of(TABLE)), encoding="utf-8")
+    TABLE.write_text(render_table(read_lines(TABLE)), encoding="utf-8")
