@@ -113,7 +113,9 @@ def payload_options(document, **options):
 
 def request_for(*mboxes, **options):
     """Return a request to execute these mboxes."""
-    execute = ExecuteRequest(mboxes=[MboxRequest(name=name, index=at) for at, name in enumerate(mboxes or [MBOX])])
+    execute = ExecuteRequest(
+        mboxes=[MboxRequest(name=name, index=index) for index, name in enumerate(mboxes or [MBOX])]
+    )
     request = DeliveryRequest(context=Context(channel="web"), id=VisitorId(tnt_id="visitor-3.35_0"), execute=execute)
     return TargetDeliveryRequest(request, **options)
 
@@ -328,7 +330,7 @@ KEYS = {
 
 @pytest.mark.parametrize("kind", KEYS, ids=lambda kind: kind.__name__)
 def test_dicts_with_a_fixed_set_of_keys(kind):
-    values = {name: at for at, name in enumerate(KEYS[kind].split())}
+    values = {name: number for number, name in enumerate(KEYS[kind].split())}
     given = {**values, "unknown": 1}
     instance = kind(given) if kind.__module__.endswith("artifact") else kind(**given)
     assert instance == values

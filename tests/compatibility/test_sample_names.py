@@ -190,31 +190,31 @@ def test_notifications_of_a_page_reach_the_edge(site: Site, method: str, path: s
     assert site.edge.notifications == []
 
     before = time.time() * 1000
-    place = {"mbox": {"name": mbox["name"], "state": mbox["state"]}}
-    shown = {"id": "shown-1", **place, "tokens": [offers[0]["event_token"]]}
-    clicked = {"id": "clicked-1", "type": "click", **place, "tokens": [mbox["metrics"][0]["event_token"]]}
-    answer = browser.decisions(path, {"notifications": [shown, clicked]})
+    mbox_part = {"mbox": {"name": mbox["name"], "state": mbox["state"]}}
+    display = {"id": "shown-1", **mbox_part, "tokens": [offers[0]["event_token"]]}
+    click = {"id": "clicked-1", "type": "click", **mbox_part, "tokens": [mbox["metrics"][0]["event_token"]]}
+    answer = browser.decisions(path, {"notifications": [display, click]})
 
     assert [each["id"] for each in answer["notifications"]] == ["shown-1", "clicked-1"]
     assert eventually(lambda: len(site.edge.notifications) == 2)
     assert (len(site.edge.displays), len(site.edge.clicks)) == (1, 1)
-    shown, clicked = site.edge.notifications
-    assert (shown["id"], shown["type"], clicked["id"], clicked["type"]) == ("shown-1", "display", "clicked-1", "click")
-    assert shown["tokens"] == [offers[0]["event_token"]]
-    assert shown["mbox"]["name"] == "product-recommendations"
+    display, click = site.edge.notifications
+    assert (display["id"], display["type"], click["id"], click["type"]) == ("shown-1", "display", "clicked-1", "click")
+    assert display["tokens"] == [offers[0]["event_token"]]
+    assert display["mbox"]["name"] == "product-recommendations"
     # Milliseconds, and not rounded up to the next second (B56).
-    assert before - 1 <= shown["timestamp"] <= time.time() * 1000 + 1
+    assert before - 1 <= display["timestamp"] <= time.time() * 1000 + 1
 
 
 def test_a_view_notification_has_name_key_and_state(site: Site) -> None:
     browser = site.browser()
     (view,) = browser.decisions("/views")["prefetch"]["views"]
-    shown = {"name": view["name"], "key": view["key"], "state": view["state"]}
+    view_part = {"name": view["name"], "key": view["key"], "state": view["state"]}
     tokens = [view["options"][0]["event_token"]]
-    browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": shown, "tokens": tokens}]})
+    browser.open("/notifications", {"notifications": [{"id": "seen-1", "view": view_part, "tokens": tokens}]})
 
-    (seen,) = site.edge.notifications
-    assert seen["view"] == {name: value for name, value in shown.items() if value is not None}
+    (notification,) = site.edge.notifications
+    assert notification["view"] == {name: value for name, value in view_part.items() if value is not None}
 
 
 def test_concurrent_browsers_get_their_own_answers(site: Site) -> None:

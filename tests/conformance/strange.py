@@ -41,7 +41,7 @@ UNUSABLE = {
 }
 
 
-def nested(levels):
+def nest(levels):
     """Return a condition of that depth."""
     condition = True
     for _ in range(levels):
@@ -72,7 +72,7 @@ STRANGE_RULES = {
     "two operators": rule("x", {"==": [1, 1], "!": [1]}),
     "condition is text": rule("x", "allocation"),
     "condition is a list": rule("x", [{"var": "allocation"}]),
-    "condition is deep": rule("x", nested(40)),
+    "condition is deep": rule("x", nest(40)),
     "condition is wide": rule("x", {"or": [False] * 100000}),
     "condition has too many values": rule("x", {"==": list(range(50))}),
     "condition has no values": rule("x", {"<": []}),

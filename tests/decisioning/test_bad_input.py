@@ -108,7 +108,7 @@ def test_with_an_unusable_artifact_the_edge_decides_hybrid_calls(body, caplog):
 
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_unusable_artifact_does_not_replace_a_usable_one(body):
+def test_a_usable_artifact_is_kept_if_the_next_one_is_unusable(body):
     failures = FailedDownloads()
     with SocketServer(answer(body)) as cdn, SocketServer(answer(ANSWER_BYTES)) as edge:
         options = download_options(cdn, edge, failures, artifact_payload=GOOD, polling_interval=100)

@@ -172,10 +172,10 @@ def test_only_a_rule_that_is_nested_too_deeply_is_skipped(tmp_path, depth, part,
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(document).replace('"HERE"', deep))
     with client_of(None, artifact_location=str(path)) as client:
-        answered = decide(client, request_json(mboxes=["home", "deep"]))
+        envelope = decide(client, request_json(mboxes=["home", "deep"]))
         assert eventually(lambda: "rule 0 of deep" in caplog.text)
-    assert contents(answered.response.prefetch.mboxes[0]) == ["A"]
-    assert answered.meta["remote_mboxes"] == ["deep"]
+    assert contents(envelope.response.prefetch.mboxes[0]) == ["A"]
+    assert envelope.meta["remote_mboxes"] == ["deep"]
     lines = [record for record in caplog.records if "rule 0 of deep" in record.getMessage()]
     assert [line.levelname for line in lines] == ["WARNING"]
 
@@ -190,9 +190,9 @@ def test_a_missing_rule_key_is_the_id_of_the_activity(key):
         del one["ruleKey"]
         one.update(key)
     with client_of(artifact({GLOBAL: rules})) as client:
-        answered = client.get_offers({"request": {"execute": {"pageLoad": {}}}}).response
-    assert answered.status == 200
-    assert contents(answered.execute.page_load) == ["A", "C"]
+        decided = client.get_offers({"request": {"execute": {"pageLoad": {}}}}).response
+    assert decided.status == 200
+    assert contents(decided.execute.page_load) == ["A", "C"]
 
 
 @pytest.mark.parametrize("consequence", [{}, {"consequence": None}, {"consequence": {}}], ids=str)
@@ -208,10 +208,10 @@ def test_a_rule_without_consequence_matches_and_shows_nothing(consequence, part)
         request = {part: {"mboxes": [{"name": "home"}], "pageLoad": {}}}
         if part == "prefetch":
             request[part]["views"] = [{"name": "cart"}]
-        answered = client.get_offers({"request": request})
-    decided = getattr(answered.response, part)
-    assert (answered.response.status, contents(decided.mboxes[0]), contents(decided.page_load)) == (200, [], [])
-    assert answered.offer("home").html is None
+        envelope = client.get_offers({"request": request})
+    decided = getattr(envelope.response, part)
+    assert (envelope.response.status, contents(decided.mboxes[0]), contents(decided.page_load)) == (200, [], [])
+    assert envelope.offer("home").html is None
     assert part == "execute" or contents(decided.views[0]) == []
 
 
@@ -234,12 +234,12 @@ def test_missing_metrics_are_none_except_that_a_view_has_an_empty_list():
     }
     request["prefetch"]["views"] = [{"name": "cart"}]
     with client_of(document) as client:
-        answered = client.get_offers({"request": request}).response
-    parts = [*answered.execute.mboxes, answered.execute.page_load]
-    parts += [*answered.prefetch.mboxes, answered.prefetch.page_load]
+        decided = client.get_offers({"request": request}).response
+    parts = [*decided.execute.mboxes, decided.execute.page_load]
+    parts += [*decided.prefetch.mboxes, decided.prefetch.page_load]
     assert [part.metrics for part in parts] == [None] * 6
-    assert answered.prefetch.views[0].metrics == []
-    assert json.dumps(answered.to_dict(by_alias=True, exclude_none=True)).count('"metrics"') == 1
+    assert decided.prefetch.views[0].metrics == []
+    assert json.dumps(decided.to_dict(by_alias=True, exclude_none=True)).count('"metrics"') == 1
 
 
 def analytics_of(tnta):
@@ -257,17 +257,17 @@ def test_a_page_load_reports_the_analytics_of_all_its_activities(part):
         rule("F", activity=6, consequence={"analytics": {"payload": {"pe": 7, "tnta": None}}}),
     ]
     with client_of(artifact({GLOBAL: rules})) as client:
-        answered = client.get_offers({"request": {part: {"pageLoad": {}}}})
-    payload = getattr(answered.response, part).page_load.analytics.payload
+        envelope = client.get_offers({"request": {part: {"pageLoad": {}}}})
+    payload = getattr(envelope.response, part).page_load.analytics.payload
     assert (payload.pe, payload.tnta) == ("tnt", "1:0:0|2,1:0:0|1,3:1:0|2")
-    assert [details.payload.tnta for details in answered.analytics_details] == [payload.tnta]
+    assert [details.payload.tnta for details in envelope.analytics_details] == [payload.tnta]
 
 
 def test_a_view_reports_the_analytics_of_all_its_activities():
     rules = [rule("A", activity=1, **analytics_of("1:0:0|2")), rule("B", activity=2, **analytics_of("2:0:0|2"))]
     with client_of(artifact(views={"cart": rules})) as client:
-        answered = client.get_offers({"request": {"prefetch": {"views": [{"name": "cart"}]}}})
-    assert answered.response.prefetch.views[0].analytics.payload.tnta == "1:0:0|2,2:0:0|2"
+        envelope = client.get_offers({"request": {"prefetch": {"views": [{"name": "cart"}]}}})
+    assert envelope.response.prefetch.views[0].analytics.payload.tnta == "1:0:0|2,2:0:0|2"
 
 
 def test_a_trace_counts_a_payload_as_a_retrieval():
@@ -291,8 +291,8 @@ def test_a_trace_counts_a_payload_as_a_retrieval():
 def test_meta_and_one_log_line_say_that_qa_mode_and_preview_have_no_effect(given, ignored, caplog):
     with client_of(artifact(home=ALWAYS)) as client:
         for _ in range(3):
-            answered = client.get_offers({"request": {"execute": {"mboxes": [{"name": "home"}]}, **given}})
-            assert (answered.meta["ignored"], answered.offer("home").html) == (ignored, "A")
+            envelope = client.get_offers({"request": {"execute": {"mboxes": [{"name": "home"}]}, **given}})
+            assert (envelope.meta["ignored"], envelope.offer("home").html) == (ignored, "A")
         assert "ignored" not in decide(client, request_json()).meta
     lines = [record for record in caplog.records if "No effect" in record.getMessage()]
     assert [line.levelname for line in lines] == ["WARNING"]
@@ -318,13 +318,13 @@ def test_macros_are_not_escaped_by_default():
 
 
 @pytest.mark.parametrize("macro", ["first", "mbox.first"])
-def test_macros_escape_what_they_insert_into_html(macro):
+def test_values_that_are_inserted_into_html_are_escaped(macro):
     text = f"<a title='${{{macro}}}'>${{{macro}}}</a> ${{n}} ${{unknown}} ${{mbox.name}} & ${{activity.name}}"
     expected = f"<a title='{ESCAPED}'>{ESCAPED}</a> 1 ${{unknown}} home & Autumn"
     assert render(text, escape_macros=True) == expected
 
 
-def test_macros_escape_the_html_of_actions_but_not_plain_text():
+def test_values_that_are_inserted_into_actions_with_html_are_escaped():
     kinds = ["setHtml", "insertAfter", "customCode", None, "setText", "redirect"]
     actions = render([{"type": kind, "content": "${first}"} for kind in kinds], "actions", escape_macros=True)
     assert [action["content"] for action in actions] == [ESCAPED] * 4 + [HOSTILE] * 2

@@ -280,8 +280,8 @@ def test_rules_share_a_limited_number_of_key_strings(monkeypatch):
 def test_neither_the_document_nor_its_parts_are_kept():
     loaded = load(artifact(home=[rule("A", activity="of this test")] * 20))
     gc.collect()
-    kept = [one for one in gc.get_objects() if type(one) is dict and one.get("activityId") == "of this test"]
-    assert kept == []
+    kept_rules = [one for one in gc.get_objects() if type(one) is dict and one.get("activityId") == "of this test"]
+    assert kept_rules == []
     assert len(loaded.mboxes["home"]) == 20
 
 

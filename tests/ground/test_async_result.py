@@ -246,10 +246,10 @@ def test_an_awaited_result_is_freed_without_garbage_collection(ending):
     end = time.monotonic() + (0.02 if ending == "expired" else LONG)
 
     def check():
-        left = end - time.monotonic()
-        if left <= 0 and not reference().ready():
+        remaining = end - time.monotonic()
+        if remaining <= 0 and not reference().ready():
             reference().complete(None, Failure("expired"))
-        return left if left > 0 else math.inf
+        return remaining if remaining > 0 else math.inf
 
     result.expire_by(check)
     if ending.startswith("with"):

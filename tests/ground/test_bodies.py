@@ -40,7 +40,7 @@ def test_several_gzip_members_form_one_body():
     assert decode_body(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip", 100) == b"one two"
 
 
-def test_an_empty_body_is_empty_whatever_its_encoding():
+def test_an_empty_body_with_an_encoding_is_empty():
     assert decode_body(b"", "gzip", 100) == b""
 
 

@@ -275,7 +275,7 @@ def test_the_number_of_cached_hosts_is_limited(system, monkeypatch):
 # Replaced resolvers
 
 
-def test_an_answer_of_a_replacement_is_not_used_after_it(system, monkeypatch):
+def test_an_answer_of_a_replacement_is_not_used_after_the_replacement_is_undone(system, monkeypatch):
     resolver = Resolver()
     assert find(resolver) == [ONE]
     with monkeypatch.context() as patch:

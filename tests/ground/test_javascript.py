@@ -60,7 +60,7 @@ def test_falsy_values(value):
         (math.nan, "NaN"), (math.inf, "Infinity"), (Level.LOW, "1"),
     ],
 )  # fmt: skip
-def test_numbers_are_printed_as_javascript_prints_them(number, text):
+def test_numbers_are_converted_to_text_as_in_javascript(number, text):
     assert to_string(number) == text
 
 

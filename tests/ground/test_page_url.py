@@ -279,7 +279,7 @@ def test_the_parts_of_any_text_occur_in_it_in_order(text):
 
 
 @given(url_texts | st.from_regex(r"(www\.){0,2}([a-z]{1,3}\.){0,3}(com|co\.uk|ck|kobe\.jp|github\.io)", fullmatch=True))
-def test_the_names_of_a_host_add_up_to_the_host(text):
+def test_subdomain_and_domain_add_up_to_the_host(text):
     address = PageUrl(text if "/" in text else "//" + text)
     before = address.subdomain + "." if address.subdomain else ""
     assert address.host in (before + address.domain, "www." + before + address.domain)
