@@ -644,7 +644,7 @@ def test_the_error_about_a_pool_manager_that_cannot_send_names_the_option():
 
 
 def test_a_configuration_without_the_attribute_pool_manager_works(create_engine):
-    """A pickle of 1.1.0 does not contain it."""
+    """A configuration that 1.1.0 pickled does not have the attribute."""
     config = config_for(**payload_options(builders.artifact(home=[builders.rule("ours")])))
     del config.pool_manager
     engine = TargetDecisioningEngine(config)

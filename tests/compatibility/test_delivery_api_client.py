@@ -691,7 +691,7 @@ def test_a_redirect_is_not_followed():
 
 @pytest.mark.server
 def test_a_503_is_not_retried():
-    """1.1.0 did not retry it, either."""
+    """1.1.0 did not retry a 503, either."""
     with SocketServer(answer(None, 503)) as server, client_of(server) as client:
         with pytest.raises(ApiException, match="503"):
             execute(client)
@@ -924,7 +924,7 @@ def test_callbacks_get_the_answer_or_the_error(client):
 @pytest.mark.server
 @pytest.mark.parametrize("name", ["callback", "err_callback"])
 def test_a_callback_without_async_req_is_ignored(client, name):
-    """1.1.0 ignored it, too."""
+    """1.1.0 ignored these callbacks, too."""
     received = []
     assert content(execute(client, **{name: received.append})) == "<b>A</b>"
     assert received == []

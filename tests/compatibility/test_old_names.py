@@ -115,7 +115,7 @@ def test_names_of_the_same_object_are_identical() -> None:
 
 @pytest.mark.parametrize("name", NOT_OFFERED, ids=lambda name: name.full_name)
 def test_a_name_that_is_not_offered_cannot_be_imported(name: Name) -> None:
-    """Its row has a note about the replacement."""
+    """The note in its row names the replacement."""
     with pytest.raises((ImportError, AttributeError)):
         look_up(name.module, name.name)
     assert len(name.note) > 20

@@ -119,7 +119,7 @@ def test_a_page_load_is_decided(site: Site) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_blocking_calls_and_callbacks_return_the_same_experience(site: Site, method: str) -> None:
-    """A visitor gets it with each decisioning method (B7)."""
+    """This holds for each decisioning method (B7)."""
     browser = site.browser()
     first = browser.decisions("/mboxes")
     again = browser.decisions("/mboxes-by-callback")
@@ -164,7 +164,7 @@ def test_a_callback_receives_views(site: Site) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread came with Python 3.9")
 def test_an_async_page_can_run_a_blocking_call_in_a_thread(site: Site) -> None:
-    """It awaits ``asyncio.to_thread``."""
+    """The page awaits ``asyncio.to_thread``."""
     pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))
     (mbox,) = site.browser().decisions("/mboxes-in-a-thread")["execute"]["mboxes"]
     assert first_content(mbox).startswith("<div>")
@@ -261,7 +261,7 @@ def test_calls_fail_while_the_edge_is_stopped(site: Site) -> None:
 
 
 def test_the_option_that_1_1_0_never_read_is_logged_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """``location_hint_cookie`` is logged in the first call in which it has a value (D18)."""
+    """``location_hint_cookie`` is logged in the first call that passes a value (D18)."""
     browser = site.browser()
     for _ in range(3):
         browser.open("/page-load")

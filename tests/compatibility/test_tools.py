@@ -130,7 +130,7 @@ def test_the_unexpired_parts_are_returned_by_name(stopped_clock: None) -> None:
 
 
 def test_a_cookie_lives_as_long_as_the_longest_lived_part(stopped_clock: None) -> None:
-    """Both ``maxAge`` and ``max_age`` contain its age."""
+    """Both ``maxAge`` and ``max_age`` contain the remaining seconds."""
     cookie = cookies.create_target_cookie(
         [cookies.create_internal_cookie("session", "x y", 1700001000), cookies.create_internal_cookie("PC", "d", 5)]
     )
@@ -190,7 +190,7 @@ def test_the_host_of_a_delivery() -> None:
 
 
 def test_the_cookie_of_a_cluster() -> None:
-    """It contains the cluster of the request, else that of the edge that answered."""
+    """The cluster of the request takes precedence over that of the edge that answered."""
     cookie = {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
     assert helper.get_target_location_hint_cookie("35") == cookie
     assert helper.get_target_location_hint_cookie(None, "mboxedge35.tt.omtrdc.net") == cookie
@@ -235,7 +235,10 @@ def test_checks_of_single_values() -> None:
 
 
 def test_the_customer_ids_of_a_visitor() -> None:
-    """They precede the customer ids of the request. Both spellings of the key work; the state is a number or text."""
+    """Customer ids of the visitor precede those of the request.
+
+    Both spellings of the key work, and the state may be a number or text.
+    """
     own = [CustomerId(id="z", integration_code="i", authenticated_state="unknown")]
     for key in ("customer_ids", "customerIDs"):
         ids = {"a": {"id": "1", "authState": "1"}, "b": {"id": "2", "authState": 0}, "c": "x"}
@@ -254,7 +257,7 @@ def test_the_customer_ids_of_a_visitor() -> None:
 
 
 def test_analytics_traces_and_tokens_are_collected_from_the_whole_answer() -> None:
-    """They are in page loads, mboxes and views."""
+    """The functions search page loads, mboxes and views."""
     analytics = [AnalyticsResponse(payload=AnalyticsPayload(pe="tnt", tnta=str(number))) for number in range(5)]
 
     def shown(number: int) -> Dict[str, Any]:
@@ -284,7 +287,7 @@ def test_analytics_traces_and_tokens_are_collected_from_the_whole_answer() -> No
 
 
 def test_the_constants_of_the_helper() -> None:
-    """Their values are those of 1.1.0."""
+    """The values are those of 1.1.0."""
     assert helper.SCHEME == {"HTTP": "http://", "HTTPS": "https://"}
     assert helper.AUTH_STATE == {"0": "unknown", "1": "authenticated", "2": "logged_out"}
     assert (helper.EDGE_CLUSTER_PREFIX, helper.HOST) == ("mboxedge", "tt.omtrdc.net")
@@ -301,7 +304,7 @@ def test_the_constants_of_the_helper() -> None:
 
 
 def test_the_messages_are_those_of_1_1_0() -> None:
-    """So are those in ``target_tools.messages``."""
+    """Checks ``target_python_sdk.messages`` and ``target_tools.messages``."""
     assert messages.MESSAGES == {
         "PRIVATE_CONSTRUCTOR": "Please use TargetClient.create static method instead",
         "ORG_ID_REQUIRED": "Organization Id is required",
@@ -412,7 +415,7 @@ def test_types_of_values_are_recognized() -> None:
 
 
 def test_helpers_for_lists_and_dicts() -> None:
-    """They flatten a list, remove values that are None, and read a key or an attribute."""
+    """The helpers flatten a list, remove values that are None, and read a key or an attribute."""
     assert utils.flatten_list([[1], [2, [3]]]) == [1, 2, [3]]
     assert utils.flatten_list([]) == utils.flatten_list(None) == []
     assert utils.remove_empty_values({"a": None, "b": "", "c": 0, "d": []}) == {"b": "", "c": 0, "d": []}
@@ -423,7 +426,7 @@ def test_helpers_for_lists_and_dicts() -> None:
 
 
 def test_to_dict_uses_the_names_on_the_wire() -> None:
-    """It converts models, with their fields that are None, and other objects, also inside lists and dicts."""
+    """``to_dict`` converts models and other objects, also inside lists and dicts. Fields that are None are kept."""
     mbox = MboxRequest(name="a", address=Address(url="x"))
     expected = {
         "address": {"url": "x", "referringUrl": None}, "parameters": None, "profileParameters": None, "order": None,
@@ -517,7 +520,7 @@ def test_functions_are_composed() -> None:
 
 
 def test_times_are_not_rounded_up(stopped_clock: None) -> None:
-    """1.1.0 rounded all of them up to the next second (B56)."""
+    """1.1.0 rounded all times up to the next second (B56)."""
     assert utils.get_epoch_time() == 1700000000
     assert utils.get_epoch_time_milliseconds() == 1700000000250
     moment = datetime.datetime(2020, 1, 1, 0, 0, 0, 123456)
@@ -530,14 +533,14 @@ def test_times_are_not_rounded_up(stopped_clock: None) -> None:
 
 @pytest.mark.process
 def test_the_offset_of_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is in minutes, and negative west of Greenwich."""
+    """The offset is in minutes, and negative west of Greenwich."""
     monkeypatch.setenv("TZ", "Etc/GMT+5")
     program = "from target_tools.utils import get_timezone_offset; print(get_timezone_offset())"
     assert run_python("-c", program).stdout.strip() == "-300"
 
 
 def test_each_uuid_is_new() -> None:
-    """``create_uuid`` returns it as text."""
+    """``create_uuid`` returns text."""
     assert len({utils.create_uuid() for _ in range(100)}) == 100
     assert len(utils.create_uuid()) == 36
 
@@ -616,7 +619,7 @@ def test_a_user_agent_is_parsed(agent: Any, browser: str, version: int, system: 
 
 
 def test_constants_of_the_client_info() -> None:
-    """Their values are those of 1.1.0."""
+    """The values are those of 1.1.0."""
     assert (client_info.OTHER, client_info.UNKNOWN, client_info.DESKTOP) == ("Other", "Unknown", "Desktop")
     assert client_info.OS_MAPPING == {"Mac OS X": "mac"}
     assert client_info.browser_from_user_agent() == {"name": "Unknown", "version": -1}
@@ -659,7 +662,7 @@ def test_the_json_offers_of_an_answer_are_merged_by_mbox() -> None:
 
 
 def test_b14_get_logger_returns_the_given_logger() -> None:
-    """Also after the default logger was returned. No level is set."""
+    """This holds even after the default logger was returned. No level is set."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG
     assert logger.get_logger(own) is own
@@ -668,7 +671,7 @@ def test_b14_get_logger_returns_the_given_logger() -> None:
 
 
 def test_constants_of_the_tools() -> None:
-    """Their values are those of 1.1.0."""
+    """The values are those of 1.1.0."""
     assert constants.DEFAULT_GLOBAL_MBOX == "target-global-mbox"
     assert (constants.DEFAULT_NUM_FETCH_RETRIES, constants.DEFAULT_MAXIMUM_WAIT_READY) == (10, -1)
     assert constants.REQUEST_TYPES == ["prefetch", "execute"]
@@ -804,7 +807,7 @@ def test_the_config_of_a_client_has_the_old_keys() -> None:
 
 
 def test_the_repr_of_the_config_shows_no_secrets() -> None:
-    """It contains only the names of the options."""
+    """The text contains only the names of the options."""
     secret = {"proxy": "http://user:pa55word@127.0.0.1:1", "proxy_headers": {"X": "t0ken"}}
     with TargetClient.create({"client": "acme", "organization_id": "1@A", "timeout": 100, **secret}) as client:
         assert repr(client.config) == (
@@ -865,7 +868,7 @@ def test_a_star_import_has_no_old_names() -> None:
     ],
 )
 def test_old_modules_are_attributes_of_their_packages(package: str, names: List[str]) -> None:
-    """Importing the package makes them available; unknown names raise ``AttributeError``."""
+    """Importing a package makes its modules available. Unknown names raise ``AttributeError``."""
     script = "import {0} as package; print([getattr(package, name).__name__ for name in {1}], hasattr(package, 'x'))"
     done = subprocess.run(
         [sys.executable, "-c", script.format(package, names)], capture_output=True, text=True, timeout=60, check=True

@@ -158,7 +158,7 @@ def test_a_foreign_client_code_is_logged_once_with_both_codes(caplog):
 @pytest.mark.parametrize("depth", [101, 5000, 100000])
 @pytest.mark.parametrize("part", ["condition", "content", "unknown"])
 def test_only_a_rule_that_is_nested_too_deeply_is_skipped(tmp_path, depth, part, caplog):
-    """Its mbox counts as remote; other mboxes are decided. The depth may exceed the limit of the JSON parser."""
+    """The mbox of the rule counts as remote; other mboxes are decided. The depth may exceed the JSON parser's limit."""
     deep = "[" * depth + "1" + "]" * depth
     rules = {"condition": rule("deep"), "content": rule("x"), "unknown": rule("deep")}
     deep_rule = rules[part]

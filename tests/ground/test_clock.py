@@ -1,4 +1,4 @@
-"""Deadlines and circuits use the real time, even while a test has frozen it."""
+"""Deadlines and circuits use the real time, even while a test freezes the time."""
 
 import subprocess
 import sys

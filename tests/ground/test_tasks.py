@@ -114,7 +114,7 @@ def test_expire_may_return_a_value_instead_of_raising(wait):
 
 @WITH_EACH_WAIT
 def test_a_worker_that_starts_too_late_does_not_call_the_function(wait):
-    """This holds even if no thread has waited for the call."""
+    """The call expires even if no thread has waited for it."""
     call = Call(wait_seconds=-1.0)
     call.task.run()
     with pytest.raises(DeadlineExceeded):
