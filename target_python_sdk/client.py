@@ -9,7 +9,6 @@ from target_python_sdk.client_calls import ClientCalls, Options, merge_options
 from target_python_sdk.delivery.call_options import Call, call_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
-from target_python_sdk.delivery.options import ClientSettings, client_settings
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
@@ -23,6 +22,7 @@ from target_tools.logger import Log
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
     from target_python_sdk.client_views import ClientConfig, DecisioningEngine
     from target_python_sdk.delivery.option_types import ClientKeywords, ClientOptionName, ClientOptions, UncheckedT
+    from target_python_sdk.delivery.options import ClientSettings
     from target_python_sdk.runtime import Runtime
     from target_python_sdk.types import TargetDeliveryResponse
     from target_tools.typing_compat import Unpack
@@ -58,15 +58,16 @@ class TargetClient(ClientCalls):
     def __init__(self, options: Optional[Mapping[str, Any]] = None) -> None:
         if not isinstance(options, Mapping) or not options.get("internal"):
             raise OptionError(PRIVATE_CONSTRUCTOR)
+        # A third of our modules. The first call must not spend its timeout on their import.
+        from target_python_sdk import common_calls  # noqa: PLC0415
+        from target_python_sdk.delivery.options import client_settings  # noqa: PLC0415
+        from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
+        from target_python_sdk.runtime import Runtime  # noqa: PLC0415
+
         self._log = Log(options.get("logger"))
         self._settings: ClientSettings = client_settings(options, self._log)
         self._options: Dict[str, Any] = dict(options)
         self._events = EventProvider(self._settings.events, self._log)
-        # A third of our modules. The first call must not spend its timeout on their import.
-        from target_python_sdk import common_calls  # noqa: PLC0415
-        from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
-        from target_python_sdk.runtime import Runtime  # noqa: PLC0415
-
         self._call_class = PreparedCall
         self._common_calls = common_calls if common_calls.has_common_calls(self._settings) else None
         create = partial(Runtime, self._settings, self._events, self._log)

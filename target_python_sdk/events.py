@@ -3,10 +3,9 @@
 A subscriber receives the payload and the name of the event as ``type``.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, List, TypedDict, Union
+from typing import Any, Dict, List, TypedDict, Union
 
-if TYPE_CHECKING:  # at runtime, only dicts are made
-    from target_python_sdk.types import DeliveryRequest, Geo
+from target_python_sdk.types import DeliveryRequest, Geo
 
 #: Emitted once, 0.1 s after ``create``, but not before an on-device client has an artifact. The payload is empty.
 CLIENT_READY = "client_ready"
@@ -51,7 +50,7 @@ class GeoLocationUpdated(TypedDict):
     """The CDN named a location: this machine's with a download, or a visitor's with a decision."""
 
     #: For a download, a dict with the wire names of a geo.
-    geo_context: "Union[Geo, Dict[str, Any]]"
+    geo_context: Union[Geo, Dict[str, Any]]
 
 
 class CircuitOpened(TypedDict):
@@ -75,7 +74,7 @@ class CircuitClosed(CircuitOpened):
 class SendNotificationError(TypedDict):
     """A request with notifications could not be delivered in the background."""
 
-    notification: "DeliveryRequest"
+    notification: DeliveryRequest
     session_id: str
     error: Exception
 

@@ -320,8 +320,8 @@ class HttpStatusError(DeliveryError, ApiException):
 
 #: Shorter values are masked only as whole words, because they occur inside ordinary words.
 _MIN_LENGTH_INSIDE_WORDS = 4
-#: A key of a JSON object; or else a text, which may contain what looks like a key.
-_JSON_KEY_OR_TEXT = re.compile(r'([{,]\s*"(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+#: A key of a JSON object; or else a text, which may contain what looks like a key. Compiled on first use.
+_JSON_KEY_OR_TEXT = r'(?s)([{,]\s*"(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?\Z)'
 
 
 def _pattern_of(values: Iterable[str], text: str) -> Optional[Pattern[str]]:
@@ -350,7 +350,7 @@ def _mask_body(body: str, pattern: Pattern[str]) -> str:
     if not body.lstrip().startswith(("{", "[")):
         return pattern.sub("***", body)
     parts, end = [], 0
-    for match in _JSON_KEY_OR_TEXT.finditer(body):
+    for match in re.finditer(_JSON_KEY_OR_TEXT, body):
         if match.group(1) is not None:
             parts += [pattern.sub("***", body[end : match.start()]), match.group()]
             end = match.end()

@@ -20,7 +20,6 @@ from target_python_sdk.delivery.legacy_messages import (
     PREFETCH_FIELDS_REQUIRED,
     REQUEST_REQUIRED,
 )
-from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import TARGET_COOKIE
 from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
 from target_tools.enums import DecisioningMethod
@@ -29,12 +28,14 @@ from target_tools.errors import OptionError
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the first client imports the options
+    from target_python_sdk.delivery.options import ClientSettings
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
 #: The name of the first part of a cookie. Text that does not match is a whole ``Cookie`` header, or a different cookie.
-_COOKIE_START = re.compile(r'"?[A-Za-z0-9_.-]+(?:#|%23)')
+#: Compiled on first use.
+_COOKIE_START = r'"?[A-Za-z0-9_.-]+(?:#|%23)'
 #: Parts of a request. If they are among the options, the caller passed the request itself instead of the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
 _REQUEST_HINT = "did you mean request=?"
@@ -59,7 +60,7 @@ class Call(NamedTuple):
 
 
 def call_options(
-    options: Optional[Mapping[str, Any]], settings: ClientSettings, log: Log, requires_request: bool = True
+    options: Optional[Mapping[str, Any]], settings: "ClientSettings", log: Log, requires_request: bool = True
 ) -> Call:
     """Return the parsed options of a call. Raises ``OptionError``.
 
@@ -97,7 +98,7 @@ def call_options(
         problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
         parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem)
     cookie = values.get("target_cookie")
-    if cookie and _COOKIE_START.match(cookie) is None:
+    if cookie and re.match(_COOKIE_START, cookie) is None:
         _log_cookie(cookie, log)
     converted = convert_request(request)
     if converted is not request:  # it is a dict, or has parts that are
@@ -189,7 +190,7 @@ def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: 
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))
 
 
-def _warn_no_artifact(method: DecisioningMethod, settings: ClientSettings, log: Log) -> None:
+def _warn_no_artifact(method: DecisioningMethod, settings: "ClientSettings", log: Log) -> None:
     server_side = DecisioningMethod.SERVER_SIDE
     if method is not server_side and settings.decisioning_method is server_side and log.first_time("no artifact"):
         text = "A call with decisioning_method %r cannot be decided on-device, because its client has no rule artifact"

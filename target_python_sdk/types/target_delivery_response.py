@@ -1,7 +1,5 @@
 """The envelope that a call returns: the edge's answer, and what the page has to know besides."""
 
-from __future__ import annotations
-
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -85,12 +83,12 @@ class _EnvelopeKey(Generic[T]):
         self._name = name
 
     @overload
-    def __get__(self, envelope: None, owner: type) -> _EnvelopeKey[T]: ...
+    def __get__(self, envelope: None, owner: type) -> "_EnvelopeKey[T]": ...
 
     @overload
     def __get__(self, envelope: Dict[str, Any], owner: type) -> Optional[T]: ...
 
-    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Union[_EnvelopeKey[T], T, None]:
+    def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> "Union[_EnvelopeKey[T], T, None]":
         return self if envelope is None else envelope.get(self._name)
 
     def __set__(self, envelope: Dict[str, Any], value: Optional[T]) -> None:
@@ -104,7 +102,7 @@ class _RequiredKey(_EnvelopeKey[T]):
     """A key that every answer of a client has, so its type is not Optional."""
 
     @overload
-    def __get__(self, envelope: None, owner: type) -> _RequiredKey[T]: ...
+    def __get__(self, envelope: None, owner: type) -> "_RequiredKey[T]": ...
 
     @overload
     def __get__(self, envelope: Dict[str, Any], owner: type) -> T: ...
@@ -117,10 +115,10 @@ class _RequestKey(_EnvelopeKey[DeliveryRequest]):
     """The key ``request``. Reading it returns a more precise type than the one that can be set."""
 
     @overload
-    def __get__(self, envelope: None, owner: type) -> _RequestKey: ...
+    def __get__(self, envelope: None, owner: type) -> "_RequestKey": ...
 
     @overload
-    def __get__(self, envelope: Dict[str, Any], owner: type) -> SentRequest: ...
+    def __get__(self, envelope: Dict[str, Any], owner: type) -> "SentRequest": ...
 
     def __get__(self, envelope: Optional[Dict[str, Any]], owner: type) -> Any:
         return super().__get__(envelope, owner)
@@ -197,7 +195,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         self.error: Optional[Exception] = None
         """The error of a call that failed with ``on_error="default"``, or of the edge in a hybrid call."""
 
-    def offer(self, mbox: str, index: Optional[int] = None) -> Offer:
+    def offer(self, mbox: str, index: Optional[int] = None) -> "Offer":
         """Return the offer for an mbox, falsy if there is none.
 
         If several mboxes of the request have the name, the offer has the content of all of them, or of the one with
@@ -207,20 +205,20 @@ class TargetDeliveryResponse(Dict[str, Any]):
 
         return mbox_offer(self.response, mbox, index)
 
-    def view(self, name: str, key: Optional[str] = None) -> Offer:
+    def view(self, name: str, key: Optional[str] = None) -> "Offer":
         """Return the offer for a view, falsy if there is none."""
         from target_python_sdk.offers import view_offer  # noqa: PLC0415 - imported with the first answer that is read
 
         return view_offer(self.response, name, key)
 
     @property
-    def page_load(self) -> Offer:
+    def page_load(self) -> "Offer":
         """The offer for the page load, falsy if there is none."""
         from target_python_sdk.offers import page_load_offer  # noqa: PLC0415 - imported with the first answer that is read
 
         return page_load_offer(self.response)
 
-    def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> List[Cookie]:
+    def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> "List[Cookie]":
         """Return the cookies to set on the response to the visitor's browser::
 
             for cookie in answer.cookies(secure=True):
@@ -251,7 +249,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         return {"title": cls.__name__, "type": "object"}
 
     @classmethod
-    def _from_json(cls, value: Json) -> TargetDeliveryResponse:
+    def _from_json(cls, value: Json) -> "TargetDeliveryResponse":
         raise ValueError("expected a TargetDeliveryResponse, as get_offers returns it")
 
     def __repr__(self) -> str:
@@ -295,7 +293,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
             known = () if name.startswith("_") else _ATTRIBUTES
             raise AttributeError(_not_found(self, "attribute", name, known))
 
-    def copy(self) -> TargetDeliveryResponse:
+    def copy(self) -> "TargetDeliveryResponse":
         """A shallow copy, an envelope again."""
         envelope = type(self).__new__(type(self))
         envelope.update(self)
