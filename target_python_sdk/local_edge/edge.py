@@ -5,18 +5,23 @@ import itertools
 import re
 from functools import partial
 from logging import getLogger
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from pathlib import Path
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from urllib.parse import unquote
 
 from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
+from target_python_sdk.local_edge.client_codes import ClientCodes
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import build_response, parse_request
 from target_python_sdk.local_edge.events import RecordedEvent, reported_events
+from target_python_sdk.local_edge.faults import SimulatedFaults
 from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
 from target_python_sdk.local_edge.handler import ConnectionHandler
 from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply
 from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
 from target_python_sdk.local_edge.recording import Recording
+from target_python_sdk.local_edge.reload import FileReloader
 from target_python_sdk.local_edge.security import AccessPolicy
 from target_python_sdk.local_edge.server import Application, HttpServer
 from target_python_sdk.protocol import DELIVERY_PATH
@@ -45,6 +50,8 @@ GEO_ANSWER_KEYS = {
     "stateCode": "x-geo-region-code",
     "city": "x-geo-city",
 }
+#: The longest time, in seconds, that a request waits for another thread that loads the changed file.
+RELOAD_WAIT = 5.0
 #: Pages to read in a browser. Requests for them are not recorded.
 PAGES = ("/", "/notifications", "/events")
 
@@ -71,6 +78,7 @@ class LocalEdge:
     :param client: The client code that visitors are bucketed with, instead of the one in the content.
     :param origins: The origins of web pages that may use the edge, such as ``http://localhost:3000``.
         Requests from pages of other origins are refused.
+    :param reload: Load the file of activities again when it changes on disk. It has no effect without a file.
     """
 
     def __init__(
@@ -83,30 +91,52 @@ class LocalEdge:
         organization_id: str = ORGANIZATION_ID,
         client: Optional[str] = None,
         origins: Sequence[str] = (),
+        reload: bool = False,
     ) -> None:
         self._access = AccessPolicy(host, origins)
         self._read_content = partial(EdgeContent, organization_id=organization_id, geo=geo, client=client)
         self._forced = ForcedVisitors()
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
+        #: What happened, for readers in other threads.
+        self.feed = EventFeed()
+        self._reloads = reload
         self.load(activities)
         if not isinstance(port, int) or not 0 <= port <= 65535:
             raise OptionError(invalid("port", expected="a number from 0 to 65535", got=port), "port", "a port")
         self.host = host
         #: The port. If it is 0, ``start`` replaces it with a free one.
         self.port = port
+        self._faults = SimulatedFaults()
+        self._client_codes = ClientCodes(self.feed)
         self._server: Optional[HttpServer] = None
         self._earlier_connections = 0
-        #: What happened, for readers in other threads.
-        self.feed = EventFeed()
         self._requests: Recording[RecordedRequest] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
         self._notifications: Recording[Dict[str, Any]] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
         self._events: Recording[RecordedEvent] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
 
     def load(self, activities: ActivitiesSource) -> None:
         """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
-        self._content = self._read_content(activities)
-        self._known_events.update(self._content.events)
+        reloader = None
+        if self._reloads and isinstance(activities, (str, Path)):
+            reloader = FileReloader(
+                activities, partial(self._use, activities), partial(self._report_reload, activities)
+            )
+        self._use(activities)
+        self._reloader: Optional[FileReloader] = reloader
+        #: The problem of the file on disk, if the edge could not load its last change; else None.
+        self.reload_error: Optional[str] = None
+
+    def slow(self, milliseconds: float) -> ContextManager[object]:
+        """Delay each answer to a client from now on. ``slow(0)`` ends it, and so does the end of a ``with`` block."""
+        return self._faults.slow(milliseconds)
+
+    def fail(self, status: Optional[int]) -> ContextManager[object]:
+        """Answer each request of a client with a status from 400 to 599 from now on.
+
+        ``fail(None)`` ends it, and so does the end of a ``with`` block. Requests are recorded, and nothing is counted.
+        """
+        return self._faults.fail(status)
 
     def force(self, visitor: str, activity: Union[str, int], experience: Union[str, int]) -> None:
         """Give a visitor an experience in all decisions of this edge, whatever the audience and the bucket are.
@@ -193,8 +223,14 @@ class LocalEdge:
         if self._server is None:
             try:
                 application = Application(
-                    self._screen, self._respond, self._publish_request, self._reply_headers, self.feed.wake
+                    self._screen,
+                    self._respond,
+                    self._publish_request,
+                    self._reply_headers,
+                    wake_streams=self.feed.wake,
+                    poll=self._check_file,
                 )
+                self._faults.stopped.clear()
                 self._server = HttpServer((self.host, self.port), application, ConnectionHandler)
             except OSError as error:
                 problem = f"cannot listen on {self.host}:{self.port}: {error.strerror or error}"
@@ -206,6 +242,7 @@ class LocalEdge:
         """Close the port and all connections, and wait until they are closed."""
         server, self._server = self._server, None
         if server is not None:
+            self._faults.stopped.set()
             server.stop()
             self._earlier_connections += server.accepted
 
@@ -217,6 +254,23 @@ class LocalEdge:
 
     def __repr__(self) -> str:
         return f"<LocalEdge {self.host}:{self.port} {'stopped' if self._server is None else 'serving'}>"
+
+    def _use(self, activities: ActivitiesSource) -> None:
+        self._content = self._read_content(activities)
+        self._known_events.update(self._content.events)
+
+    def _check_file(self, wait: float = 0.0) -> None:
+        if self._reloader is not None:
+            self._reloader.check(wait)
+
+    def _report_reload(self, path: Union[str, Path], problem: Optional[str]) -> None:
+        self.reload_error = problem
+        if problem is None:
+            logger.info("Reloaded %s", path)
+            self.feed.publish("reload", {"path": str(path), "summary": self._content.summary_lines()})
+        else:
+            logger.warning("%s; the previous activities stay in use", problem)
+            self.feed.publish("reload_error", {"path": str(path), "problem": problem})
 
     def _screen(self, head: RequestHead) -> Optional[Reply]:
         """Return the reply to a request that is refused, or that asks for permission."""
@@ -239,6 +293,10 @@ class LocalEdge:
         path = request.path
         if path not in PAGES:
             self._requests.add([request], size)
+            failure = self._faults.apply()
+            if failure is not None:
+                return failure
+        self._check_file(RELOAD_WAIT)
         routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
             DELIVERY_PATH: ("POST", partial(self._serve_delivery, size=size)),
             GEO_PATH: ("GET", self._serve_geo),
@@ -256,6 +314,7 @@ class LocalEdge:
         for name in ("imsOrgId", "sessionId"):
             if not request.query.get(name):
                 return error_reply(400, f"missing query parameter {name!r}")
+        self._client_codes.check(request.query.get("client"), self._content.client)
         try:
             delivery = parse_request(request.body)
             notifications = delivery.notifications or []
@@ -286,6 +345,7 @@ class LocalEdge:
         return Reply(200, stream, {"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
     def _serve_artifact(self, request: RecordedRequest) -> Reply:
+        self._client_codes.check(unquote(request.path.split("/")[1]), self._content.client)
         if request.path.endswith(".bin"):
             body, content_type = self._content.bin, "application/octet-stream"
         else:

@@ -20,6 +20,7 @@ type                data
 ``reload``          ``path``, and ``summary``: a line for each activity
 ``reload_error``    ``path``, ``problem``, which names the place. The previous activities stay
                     in use
+``warning``         ``problem``: for example, a client has another code than the activities
 ==================  ==========================================================================
 
 Events contain visitor ids. They are for the developer's page, not for logs.

@@ -35,6 +35,8 @@ class Application(NamedTuple):
     headers: Callable[[RequestHead], Dict[str, str]]
     #: Called when event streams must check whether they end.
     wake_streams: Callable[[], None]
+    #: Called at short intervals, in the thread that accepts connections.
+    poll: Callable[[], None]
 
 
 #: What ``socketserver`` calls a request: the socket of a connection, or the packet and the socket of a datagram.
@@ -66,6 +68,10 @@ class HttpServer(socketserver.ThreadingTCPServer):
         super().__init__(address, handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="target-local-edge", daemon=True)
         self._thread.start()
+
+    def service_actions(self) -> None:
+        """Call the application's ``poll``."""
+        self.application.poll()
 
     def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
         """Count the connection and start its thread. If there are too many, close an idle one, or this one."""
