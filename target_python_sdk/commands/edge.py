@@ -1,36 +1,59 @@
 """The command ``edge``: runs a local edge until it is interrupted."""
 
 import argparse
+import datetime
 import signal
-import time
-from typing import TYPE_CHECKING, List
+import sys
+from typing import TYPE_CHECKING, Any, Dict, List
 
-from target_python_sdk.commands.output import Output
+from target_python_sdk.commands.output import Output, Styled, Text
 from target_python_sdk.commands.parsing import add_command, port
+from target_tools.clock import epoch_seconds
 from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
     from target_python_sdk.commands.parsing import Commands
+    from target_python_sdk.local_edge.feed import FeedEvent
 
 EXAMPLES = """
 target-sdk edge
 target-sdk edge --port 8080 activities.json
 target-sdk edge --port 8080 --client acmeclient rules.json
+target-sdk edge --port 8080 --origin http://localhost:3000 activities.json
+target-sdk edge --delay 2000 --fail 503
 """
+#: The largest number of locations in the line of a request.
+MAX_LOCATIONS = 5
+#: The longest path in the line of a request.
+MAX_PATH = 100
 
 
 def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "edge", "run a Target edge on this machine until interrupted", EXAMPLES, run)
-    parser.add_argument("activities", nargs="?", help="a file of activities, or a rules.json; default: samples")
+    parser.add_argument(
+        "activities",
+        nargs="?",
+        help="a file of activities, or a rules.json, which is loaded again when it changes; default: samples",
+    )
     parser.add_argument("--port", type=port, default=0, help="default: 0, which selects a free port")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
+    parser.add_argument(
+        "--origin",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="the origin of web pages that may use the edge, such as http://localhost:3000; can be repeated",
+    )
     parser.add_argument(
         "--organization-id",
         metavar="ID",
         help="the organization whose clients can read rules.bin; default: the one of the documentation's examples",
     )
     parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
+    parser.add_argument("--delay", metavar="MS", type=float, default=0, help="delay each answer by milliseconds")
+    parser.add_argument("--fail", metavar="STATUS", type=int, help="answer each request with a status from 400 to 599")
+    parser.add_argument("--quiet", action="store_true", help="print no line for each request and reload")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,15 +70,46 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.host,
         organization_id=arguments.organization_id or ORGANIZATION_ID,
         client=arguments.client,
+        origins=arguments.origin,
+        reload=True,
     )
+    edge.slow(arguments.delay)
+    edge.fail(arguments.fail)
     try:
         edge.start()
     except OSError as error:
         raise OptionError(error.strerror or str(error), "port", "a free port") from error
     with edge:
-        output = Output()
+        output, log = Output(), Output(sys.stderr)
         output.line(f"http://{edge.domain}")
         output.flush()
-        while not received:
-            time.sleep(0.1)
+        last, is_ending = 0, False
+        while not is_ending:
+            is_ending = bool(received)
+            for event in edge.feed.wait(last, 0 if is_ending else 0.1):
+                last = event.number
+                parts = [] if arguments.quiet else event_line(event)
+                if parts:
+                    now = datetime.datetime.fromtimestamp(epoch_seconds())
+                    log.line(f"{now:%H:%M:%S}  ", *parts)
     return 0
+
+
+def event_line(event: "FeedEvent") -> List[Text]:
+    """Return the line for an event of the feed, without personal data; empty if there is none for its type."""
+    if event.type == "reload":
+        return [Styled("reloaded", "green"), f" {event.data['path']}"]
+    return _request_line(event.data) if event.type == "request" else []
+
+
+def _request_line(data: Dict[str, Any]) -> List[Text]:
+    status = data["status"]
+    style = "green" if status < 400 else "yellow" if status < 500 else "red"
+    request = f"{data['method']} {data['path'][:MAX_PATH]} "
+    decisions = data.get("decisions", ())
+    shown = [f"{each['location']}: {each['experience'] or 'no offer'}" for each in decisions[:MAX_LOCATIONS]]
+    if len(decisions) > MAX_LOCATIONS:
+        shown.append(f"{len(decisions) - MAX_LOCATIONS} more")
+    if status == 403:
+        shown.append(data["problem"])
+    return [request, Styled(str(status), style), f" {data['milliseconds']:g} ms  ", ", ".join(shown)]

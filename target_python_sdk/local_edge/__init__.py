@@ -19,20 +19,25 @@ decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
         edge.requests[-1].body      # the request that the client sent
         edge.displays, edge.clicks  # the experiences that were displayed and clicked
         edge.load("other.json")     # serve other activities from now on
+        edge.fail(503)              # answer each request with this status from now on
 
 The shell command ``python -m target_python_sdk edge [activities.json]`` starts the same
 edge.
 """
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities
-from target_python_sdk.local_edge.edge import LocalEdge
+from target_python_sdk.local_edge.edge import DroppedRecords, LocalEdge
 from target_python_sdk.local_edge.events import RecordedEvent
+from target_python_sdk.local_edge.feed import EventFeed, FeedEvent
 from target_python_sdk.local_edge.http_messages import RecordedRequest
 
 __all__ = [
     "Activities",
     "Activity",
+    "DroppedRecords",
+    "EventFeed",
     "Experience",
+    "FeedEvent",
     "LocalEdge",
     "Offer",
     "RecordedEvent",

@@ -56,7 +56,7 @@ RELOAD_WAIT = 5.0
 PAGES = ("/", "/notifications", "/events")
 
 
-class Dropped(NamedTuple):
+class DroppedRecords(NamedTuple):
     """How many of the oldest requests, notifications and events an edge no longer keeps."""
 
     requests: int
@@ -209,9 +209,9 @@ class LocalEdge:
         return [event for event in self._events.items() if event.type == MetricType.CLICK]
 
     @property
-    def dropped(self) -> Dropped:
+    def dropped(self) -> DroppedRecords:
         """The numbers of the oldest records that were dropped, because there were too many or they were too large."""
-        return Dropped(self._requests.dropped, self._notifications.dropped, self._events.dropped)
+        return DroppedRecords(self._requests.dropped, self._notifications.dropped, self._events.dropped)
 
     @property
     def connections(self) -> int:

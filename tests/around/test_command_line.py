@@ -56,7 +56,7 @@ def serving(root: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]
     "signals",
     [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]],
 )
-def test_signals_end_the_edge_without_output(root: Path, tmp_path: Path, signals: "List[signal.Signals]") -> None:
+def test_signals_end_the_edge(root: Path, tmp_path: Path, signals: "List[signal.Signals]") -> None:
     activities = tmp_path / "mine.json"
     experiences = [{"offer": {"html": "mine"}}]
     activities.write_text(json.dumps({"activities": [{"id": 7, "locations": ["m"], "experiences": experiences}]}))
@@ -75,7 +75,8 @@ def test_signals_end_the_edge_without_output(root: Path, tmp_path: Path, signals
         assert process.wait(10) == 0
         assert process.stdout.read() == ""
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        line = r"\d\d:\d\d:\d\d  POST /rest/v1/delivery 200 [\d.]+ ms  m: A\n"
+        assert re.fullmatch(line, process.stderr.read())
 
 
 def test_it_serves_a_rule_artifact_unchanged(root: Path, tmp_path: Path) -> None:
