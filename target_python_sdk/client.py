@@ -12,6 +12,7 @@ from target_python_sdk.delivery.option_parsers import check_picklable, milliseco
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_python_sdk.ready_event import ReadyEvent
+from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.lock_free import PerProcess
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import invalid
@@ -20,6 +21,7 @@ from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
+    from target_python_sdk.async_lifecycle import ClientCreation
     from target_python_sdk.client_views import ClientConfig, DecisioningEngine
     from target_python_sdk.delivery.option_types import ClientKeywords, ClientOptionName, ClientOptions, UncheckedT
     from target_python_sdk.delivery.options import ClientSettings
@@ -95,13 +97,37 @@ class TargetClient(ClientCalls):
         Options are a dict, keyword arguments, or both. An invalid value raises an ``OptionError`` that names the
         option. An unknown option is logged and has no effect.
         """
-        given = {} if options is None and not keywords else merge_options(options, keywords)
-        if not isinstance(given, Mapping):
-            text = invalid("", OPTIONS_REQUIRED, got=given, hint="pass a dict or keyword arguments")
-            raise OptionError(text, "options", "a dict")
-        client = cls({**given, "internal": True})
-        client._wait_until_ready()
+        client = cls(_constructor_options(options, keywords))
+        client._start()
+        client._wait_for_artifact()
+        client._schedule_ready_event()
         return client
+
+    @overload
+    @classmethod
+    def create_async(
+        cls: Type[ClientT], options: Dict[ClientOptionName, UncheckedT], **keywords: Unpack[ClientKeywords]
+    ) -> ClientCreation[ClientT]: ...
+    @overload
+    @classmethod
+    def create_async(
+        cls: Type[ClientT], options: Dict[str, UncheckedT], **keywords: Unpack[ClientKeywords]
+    ) -> ClientCreation[ClientT]: ...
+    @overload
+    @classmethod
+    def create_async(
+        cls: Type[ClientT], options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]
+    ) -> ClientCreation[ClientT]: ...
+    @classmethod
+    def create_async(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientCreation[ClientT]:
+        """Return a client without blocking the event loop: ``client = await TargetClient.create_async(options)``.
+
+        ``async with TargetClient.create_async(options) as client`` also closes it. Invalid options raise in the
+        ``await``. Cancelling it closes the client.
+        """
+        from target_python_sdk.async_lifecycle import ClientCreation  # noqa: PLC0415 - only asyncio needs it
+
+        return ClientCreation(lambda: cls(_constructor_options(options, keywords)))
 
     @staticmethod
     def get_visitor_cookie_name(organization_id: str) -> str:
@@ -158,6 +184,15 @@ class TargetClient(ClientCalls):
         runtime = self._processes.current()
         return runtime is None or runtime.workers.flush(seconds)
 
+    async def flush_async(self, timeout: Optional[float] = None) -> bool:
+        """Wait as :meth:`flush` does, without blocking the event loop. Cancelling it only ends the wait."""
+        from target_python_sdk.async_lifecycle import flush  # noqa: PLC0415 - only asyncio needs it
+
+        running_loop()  # raises if there is no event loop
+        seconds = _to_seconds(timeout)
+        runtime = self._processes.current()
+        return runtime is None or await flush(runtime, seconds)
+
     def close(self, timeout: Optional[float] = None) -> bool:
         """Accept no more calls, wait for those in progress, and close the connections.
 
@@ -165,18 +200,43 @@ class TargetClient(ClientCalls):
         with ``ClientClosed``. Returns False if some calls were not done in time. Later calls raise
         ``ClientClosed``. Closing twice does no harm.
         """
-        seconds = self._settings.shutdown_timeout if timeout is None else _to_seconds(timeout)
+        seconds = self._close_timeout(timeout)
+        runtime = self._refuse_calls()
+        return runtime is None or runtime.close(seconds)
+
+    async def close_async(self, timeout: Optional[float] = None) -> bool:
+        """Close the client as :meth:`close` does, without blocking the event loop.
+
+        Cancelling it only ends the wait; a thread closes the client.
+        """
+        from target_python_sdk.async_lifecycle import close  # noqa: PLC0415 - only asyncio needs it
+
+        running_loop()  # raises if there is no event loop, before anything is closed
+        seconds = self._close_timeout(timeout)
+        runtime = self._refuse_calls()
+        return runtime is None or await close(runtime, seconds)
+
+    def _close_timeout(self, timeout: Optional[float]) -> Optional[float]:
+        return self._settings.shutdown_timeout if timeout is None else _to_seconds(timeout)
+
+    def _refuse_calls(self) -> Optional[Runtime]:
+        """Refuse further calls. Return the state to close, if there is one."""
         if self._ready is not None:
             self._ready.cancel()
         self._is_closed = True
-        runtime = self._processes.current()
-        return runtime is None or runtime.close(seconds)
+        return self._processes.current()
 
-    def __enter__(self) -> TargetClient:
+    def __enter__(self: ClientT) -> ClientT:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self: ClientT) -> ClientT:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close_async()
 
     def __repr__(self) -> str:
         return f"<TargetClient {self._settings.client}{' (closed)' if self._is_closed else ''}>"
@@ -196,16 +256,18 @@ class TargetClient(ClientCalls):
     def __deepcopy__(self, memo: Dict[int, Any]) -> TargetClient:
         return type(self)(self._options)  # the options are never changed, so both clients can share them
 
-    def _wait_until_ready(self) -> None:
-        """Start the downloads of the rule artifact and schedule ``client_ready``.
+    def _start(self) -> None:
+        """Start the downloads of the rule artifact. A server-side client downloads nothing."""
+        if self._settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
+            self._processes.get()
 
-        A server-side client downloads nothing. Only an on-device client waits for its first artifact.
-        """
-        method = self._settings.decisioning_method
-        if method is not DecisioningMethod.SERVER_SIDE:
-            runtime = self._processes.get()
-            if method is DecisioningMethod.ON_DEVICE:
-                runtime.wait_for_artifact(self._settings.maximum_wait_ready)
+    def _wait_for_artifact(self) -> None:
+        """Wait for the first artifact. Only an on-device client does."""
+        if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
+            self._processes.get().wait_for_artifact(self._settings.maximum_wait_ready)
+
+    def _schedule_ready_event(self) -> None:
+        """Schedule ``client_ready`` if it has a subscriber."""
         if self._events.has_subscriber(CLIENT_READY):
             events = self._events  # a reference to the client would form a cycle
             self._ready = ReadyEvent(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
@@ -253,6 +315,15 @@ class TargetClient(ClientCalls):
         if self._ready is not None:
             self._ensure_ready_event(self._ready)
         return call_options(options, self._settings, self._log, requires_request)
+
+
+def _constructor_options(options: Options, keywords: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the argument of the constructor for the arguments of ``create``."""
+    given = {} if options is None and not keywords else merge_options(options, keywords)
+    if not isinstance(given, Mapping):
+        text = invalid("", OPTIONS_REQUIRED, got=given, hint="pass a dict or keyword arguments")
+        raise OptionError(text, "options", "a dict")
+    return {**given, "internal": True}
 
 
 def _location_hint(settings: ClientSettings, processes: PerProcess[Runtime]) -> Optional[str]:

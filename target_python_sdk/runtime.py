@@ -125,12 +125,13 @@ class Runtime:
             self.artifacts.start()
             self._request_location_hint()
 
-    def close(self, timeout: Optional[float]) -> bool:
+    def close(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
         """Stop polling, give the calls in progress ``timeout`` seconds, cancel the others, close the connections.
 
-        Return False if some calls were still in progress.
+        ``caller`` is the thread that closes the client, by default this one. Return False if some calls were still in
+        progress.
         """
-        done = self.workers.close(timeout, ClientClosed("the client was closed before the call was sent"))
+        done = self.workers.close(timeout, ClientClosed("the client was closed before the call was sent"), caller)
         if self.artifacts is not None:
             self.artifacts.stop()
         self.transport.close()

@@ -104,11 +104,10 @@ class Interrupt(Exception):
     """Raised by ``interrupt``, in place of a signal handler."""
 
 
-def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
-    """Call ``act``, and raise ``Interrupt`` at an instruction, counted from 0, of the code in ``folder``.
+def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, intervene: Callable[[], Any]) -> bool:
+    """Call ``act``, and call ``intervene`` at an instruction, counted from 0, of the code in ``folder``.
 
-    Return whether that instruction was reached. Code in other threads is not interrupted, because signal handlers run
-    in the main thread only.
+    Return whether that instruction was reached. Only the current thread is traced.
     """
     left = instruction
 
@@ -120,7 +119,7 @@ def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
         if event == "opcode":
             left -= 1
             if left == -1:
-                raise Interrupt
+                intervene()
         return trace
 
     previous = sys.gettrace()
@@ -128,11 +127,25 @@ def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
     sys.settrace(trace)
     try:
         act()
-    except Interrupt:
-        return True
     finally:
         sys.settrace(previous)
-    return False
+    return left < 0
+
+
+def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
+    """Call ``act``, and raise ``Interrupt`` at an instruction, counted from 0, of the code in ``folder``.
+
+    Return whether that instruction was reached. Code in other threads is not interrupted, because signal handlers run
+    in the main thread only.
+    """
+
+    def intervene() -> None:
+        raise Interrupt
+
+    try:
+        return at_instruction(act, instruction, folder, intervene)
+    except Interrupt:
+        return True
 
 
 @contextlib.contextmanager

@@ -6,6 +6,10 @@ import socket
 from typing import Dict
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.latch import Latch
+
+#: Longest time in seconds until a wait notices that its scope was aborted.
+ABORT_STEP = 0.05
 
 
 class AbortScope:
@@ -15,8 +19,8 @@ class AbortScope:
     that reads from the first one. Only the code that takes a descriptor out of the table closes it: the
     number of a closed descriptor may already belong to another file.
 
-    Name lookups and requests of a ``pool_manager`` that the application supplied cannot be aborted.
-    They end with their deadline.
+    A name lookup continues in its own thread, but the wait for it ends. Requests of a ``pool_manager`` that the
+    application supplied cannot be aborted. They end with their deadline.
     """
 
     def __init__(self) -> None:
@@ -74,3 +78,16 @@ class AbortableDeadline(Deadline):
     def at_most(self, seconds: float) -> Deadline:
         """Return this deadline, or one in ``seconds`` if that is earlier. Aborting the scope ends both."""
         return self if self.remaining() <= seconds else self.scope.deadline(seconds)
+
+
+def wait_or_abort(latch: Latch, seconds: float, deadline: Deadline) -> bool:
+    """Wait until ``latch`` is set, for ``seconds`` at most. Return whether it is set.
+
+    If ``deadline`` belongs to a scope, the wait ends at most ``ABORT_STEP`` after the scope is aborted.
+    """
+    if not isinstance(deadline, AbortableDeadline):
+        return latch.wait(seconds)
+    limit = deadline.at_most(seconds)
+    while not latch.is_set() and (remaining := limit.remaining()) > 0:
+        latch.wait(min(remaining, ABORT_STEP))
+    return latch.is_set()

@@ -177,10 +177,13 @@ class WorkerPool(ExitParticipant):
             return
         self._run_task(task)
 
-    def flush(self, timeout: Optional[float]) -> bool:
-        """Wait until all unfinished tasks are done. Return False if that takes more than ``timeout`` seconds."""
+    def flush(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
+        """Wait until all unfinished tasks are done. Return False if that takes more than ``timeout`` seconds.
+
+        ``caller`` is the thread on whose behalf this one waits, by default this one.
+        """
         deadline = Deadline.after(math.inf if timeout is None else timeout)
-        thread = _thread.get_ident()
+        thread = _thread.get_ident() if caller is None else caller
         # A callback that flushes does not wait for its own call, nor for other callbacks that flush, because they
         # would wait for each other.
         in_callback = self._running.get(thread) and not self._flushing.get(thread)
@@ -194,9 +197,9 @@ class WorkerPool(ExitParticipant):
             if in_callback:
                 self._flushing.pop(thread, None)
 
-    def close(self, timeout: Optional[float], error: Exception) -> bool:
+    def close(self, timeout: Optional[float], error: Exception, caller: Optional[int] = None) -> bool:
         """Flush, then stop the workers and drop tasks that are still pending with ``error``."""
-        done = self.flush(timeout)
+        done = self.flush(timeout, caller)
         self.stop()
         self._drop_pending_uninterrupted(error)
         return done

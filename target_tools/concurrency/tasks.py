@@ -16,6 +16,7 @@ from typing import Any, Callable, Deque, Dict, Generator, Generic, List, NamedTu
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.latch import Latch
+from target_tools.concurrency.threads import start_thread
 from target_tools.errors import CallLost, OpenApiException, OptionError, TargetError
 from target_tools.logger import Log
 
@@ -326,3 +327,21 @@ def _outcome_of(function: Callable[[], Any]) -> _Outcome:
         return _Outcome(function(), None)
     except BaseException as error:  # noqa: BLE001 - the callback or the waiting thread gets it
         return _Outcome(None, error)
+
+
+def call_in_thread(function: Callable[[], ResultT]) -> "AsyncResult[ResultT]":
+    """Call ``function`` in a new thread, in a copy of the current context, and return its result.
+
+    If no thread can be started, call it in the current one.
+    """
+    result: AsyncResult[ResultT] = AsyncResult()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        result.complete(*context.run(_outcome_of, function))
+
+    try:
+        start_thread(run)
+    except (RuntimeError, MemoryError):
+        run()
+    return result

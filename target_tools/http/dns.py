@@ -15,6 +15,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 from urllib3.util import connection as urllib3_connection
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.abort import wait_or_abort
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.lock_free import BoundedTable
 from target_tools.concurrency.threads import start_thread
@@ -112,7 +113,7 @@ class Resolver:
         lookup.waiters += 1
         try:
             left = deadline.remaining()
-            answered = self._wait(lookup, min(left, PATIENCE_SECONDS) if older else left)
+            answered = self._wait(lookup, min(left, PATIENCE_SECONDS) if older else left, deadline)
         finally:
             lookup.waiters -= 1
         if lookup.addresses:
@@ -145,14 +146,14 @@ class Resolver:
         """Return the number of running lookups that no call waits for."""
         return sum(lookup.waiters <= 0 for lookup in list(self._threads.values()))
 
-    def _wait(self, lookup: _Lookup, seconds: float) -> bool:
-        """Wait for the lookup; return False if it takes more than ``seconds``."""
+    def _wait(self, lookup: _Lookup, seconds: float, deadline: Deadline) -> bool:
+        """Wait for the lookup; return False if it takes more than ``seconds`` or if ``deadline`` is aborted."""
         if seconds <= BLOCKING_SECONDS:
             return lookup.done.wait(seconds)
         if lookup.done.wait(BLOCKING_SECONDS):
             return True
         with self._blocking():
-            return lookup.done.wait(seconds - BLOCKING_SECONDS)
+            return wait_or_abort(lookup.done, seconds - BLOCKING_SECONDS, deadline)
 
     def _lookup(self, key: Key, resolve: Callable[..., Any], limit: int) -> Optional[_Lookup]:
         """Return the running lookup of ``key``, or start one; return None if too many are running."""

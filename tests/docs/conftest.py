@@ -18,18 +18,26 @@ def edge() -> Iterator[LocalEdge]:
 
 
 @pytest.fixture
-def create_at_edge(edge: LocalEdge) -> Iterator[Create]:
-    """``TargetClient.create`` with the edge's address as the default. Closes the clients afterwards."""
+def create_at_edge(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> Iterator[Create]:
+    """``TargetClient.create`` with the edge's address as the default. Closes the clients afterwards.
+
+    ``TargetClient.create_async`` has the same default.
+    """
     clients: List[TargetClient] = []
-    create = TargetClient.create
+    create, create_async = TargetClient.create, TargetClient.create_async
+
+    def at_edge(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Any:
+        given: Any = {**(options or {}), **keywords}
+        return given if "server_domain" in given else {**given, "server_domain": edge.domain, "secure": False}
 
     def create_at_edge(options: Optional[Mapping[str, Any]] = None, **keywords: Any) -> TargetClient:
-        given: Any = {**(options or {}), **keywords}
-        if "server_domain" not in given:
-            given.update(server_domain=edge.domain, secure=False)
-        clients.append(create(given))
+        clients.append(create(at_edge(options, keywords)))
         return clients[-1]
 
+    def create_async_at_edge(options: Optional[Mapping[str, Any]] = None, **keywords: Any) -> Any:
+        return create_async(at_edge(options, keywords))
+
+    monkeypatch.setattr(TargetClient, "create_async", staticmethod(create_async_at_edge))
     yield create_at_edge
     for client in clients:
         client.close()

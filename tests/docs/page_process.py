@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import Any, Dict
 
-from target_python_sdk import TargetClient
+from target_python_sdk import client
 from target_python_sdk.local_edge import LocalEdge
 
 MATCHING, EMPTY, DOWN = EDGES = ("matching", "empty", "down")
@@ -29,18 +29,18 @@ def replace_edges(edge: str, closed_port: int) -> None:
     if edge == DOWN:
         LocalEdge.domain = property(lambda self: f"127.0.0.1:{closed_port}")  # type: ignore[method-assign, assignment]
     default_edge = LocalEdge().start()
-    create = TargetClient.create
+    genuine = client._constructor_options
 
-    def create_here(options: Any = None, **keywords: Any) -> TargetClient:
+    def constructor_options(options: Any, keywords: Any) -> Dict[str, Any]:
         given: Dict[str, Any] = {**(options or {}), **keywords}
         if "server_domain" not in given:
             given.update(server_domain=default_edge.domain, secure=False)
             given.setdefault("cdn_base_path", "http://" + default_edge.domain)
         if edge == DOWN:
             given["maximum_wait_ready"] = SHORT_WAIT
-        return create(given)  # type: ignore[arg-type]
+        return genuine(given, {})
 
-    TargetClient.create = staticmethod(create_here)  # type: ignore[method-assign]
+    client._constructor_options = constructor_options
 
 
 def main(edge: str, program: str) -> None:

@@ -39,7 +39,7 @@ PUBLIC = (
     "target_python_sdk.types",
 )
 #: Special methods that users call, directly or through syntax.
-SPECIAL = ("__init__", "__call__", "__enter__", "__await__")
+SPECIAL = ("__init__", "__call__", "__enter__", "__aenter__", "__await__")
 LONGEST = 110
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]

@@ -253,6 +253,22 @@ def callbacks_of_attributes(client: TargetClient, request: DeliveryRequest) -> N
 # Awaiting
 
 
+async def awaited_life(options: ClientOptions, checked: Dict[str, Any]) -> None:
+    """A client that is created, flushed and closed under asyncio."""
+    client = await TargetClient.create_async(options)
+    assert_type(client, TargetClient)
+    assert_type(await client.flush_async(500), bool)
+    assert_type(await client.close_async(timeout=None), bool)
+
+    async with TargetClient.create_async(checked, timeout=500) as one, client as same:
+        assert_type(one, TargetClient)
+        assert_type(same, TargetClient)
+    async with await TargetClient.create_async(client="acmeclient", organization_id="1@AdobeOrg") as another:
+        assert_type(another, TargetClient)
+    assert_type(await asyncio.create_task(TargetClient.create_async(options)), TargetClient)
+    assert_type(await asyncio.wait_for(TargetClient.create_async(options), 1), TargetClient)
+
+
 async def awaited(client: TargetClient, request: DeliveryRequest) -> None:
     """The ``_async`` calls, an ``AsyncResult``, and both in asyncio's functions."""
     assert_type(await client.get_offers_async({"request": request}), TargetDeliveryResponse)

@@ -55,6 +55,7 @@ def misuse(client: TargetClient, request: DeliveryRequest) -> None:
     client.get_attributes(["a"], {"callback": print}).get_value("a", "b")  # expected: attr-defined
     client.get_offers_async({"request": request}).copy()  # expected: attr-defined
     TargetClient.create(client="a", organization_id="b", timout=1)  # expected: call-overload 'timout'
+    TargetClient.create_async(client="a", organization_id="b", timout=1)  # expected: call-overload 'timout'
     client.get_offers(request=request, timout=1)  # expected: call-overload 'timout'
     client.get_attributes(["a"], timout=1)  # expected: call-overload 'timout'
     client.send_notifications(request=request, timout=1)  # expected: call-overload 'timout'

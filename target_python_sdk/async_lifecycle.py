@@ -1,0 +1,102 @@
+"""Creates, flushes and closes clients under asyncio.
+
+These steps block: they import modules, read files, wait for a server or for other threads. Each runs in a separate
+thread, and the event loop waits for its result. A cancelled coroutine only stops waiting.
+"""
+
+from __future__ import annotations
+
+import _thread
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, Optional, TypeVar
+
+from target_tools.concurrency.event_loops import running_loop
+from target_tools.concurrency.tasks import call_in_thread
+
+if TYPE_CHECKING:
+    from target_python_sdk.client import TargetClient
+    from target_python_sdk.runtime import Runtime
+
+ClientT = TypeVar("ClientT", bound="TargetClient")
+
+
+class ClientCreation(Coroutine[Any, Any, ClientT]):
+    """The coroutine that ``TargetClient.create_async`` returns.
+
+    ``await`` returns the client. ``async with`` also closes it at the end of the block.
+    """
+
+    def __init__(self, construct: Callable[[], ClientT]) -> None:
+        self._coroutine = _create(_Construction(construct))
+        self._client: Optional[ClientT] = None
+
+    def __await__(self) -> Generator[Any, None, ClientT]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """Resume the coroutine."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an exception inside the coroutine."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """Stop the coroutine."""
+        self._coroutine.close()
+
+    async def __aenter__(self) -> ClientT:
+        self._client = await self
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.close_async()
+
+
+class _Construction(Generic[ClientT]):
+    """The part of ``create`` that blocks. Another thread can abandon it."""
+
+    def __init__(self, construct: Callable[[], ClientT]) -> None:
+        self._construct = construct
+        self._client: Optional[ClientT] = None
+        self._abandoned = False
+
+    def run(self) -> ClientT:
+        """Return a client that has waited for its first artifact."""
+        client = self._client = self._construct()
+        client._start()
+        if self._abandoned:  # before there was a client to close, or anything started that closing could stop
+            client.close(0)
+        client._wait_for_artifact()
+        return client
+
+    def abandon(self) -> None:
+        """Close the client, at once or as soon as it is constructed. This also ends the wait for its artifact."""
+        self._abandoned = True
+        if self._client is not None:
+            self._client.close(0)
+
+
+async def _create(construction: _Construction[ClientT]) -> ClientT:
+    running_loop()  # raises if there is no event loop, before anything is started
+    try:
+        client = await call_in_thread(construction.run)
+    except BaseException:
+        construction.abandon()
+        raise
+    client._schedule_ready_event()
+    return client
+
+
+async def flush(runtime: Runtime, timeout: Optional[float]) -> bool:
+    """Wait until the calls in progress are done. Return False if that takes more than ``timeout`` seconds."""
+    # In the event loop of a callback, another worker takes the place of this one.
+    with runtime.workers.blocking():
+        return await call_in_thread(partial(runtime.workers.flush, timeout, _thread.get_ident()))
+
+
+async def close(runtime: Runtime, timeout: Optional[float]) -> bool:
+    """Close the client. Return False if calls are still in progress after ``timeout`` seconds."""
+    with runtime.workers.blocking():
+        return await call_in_thread(partial(runtime.close, timeout, _thread.get_ident()))
