@@ -8,16 +8,33 @@ from __future__ import annotations
 
 import _thread
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, Optional, Protocol, TypeVar
 
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.tasks import call_in_thread
 
 if TYPE_CHECKING:
-    from target_python_sdk.client import TargetClient
     from target_python_sdk.runtime import Runtime
 
-ClientT = TypeVar("ClientT", bound="TargetClient")
+ClientT = TypeVar("ClientT", bound="_Client")
+
+
+class _Client(Protocol):
+    """The methods of ``TargetClient`` that this module calls. Importing the class would be an import cycle."""
+
+    def _start(self) -> None: ...
+
+    def _wait_for_artifact(self) -> None: ...
+
+    def _schedule_ready_event(self) -> None: ...
+
+    def close(self, timeout: Optional[float] = None) -> bool:
+        """Close the client."""
+        ...
+
+    async def close_async(self, timeout: Optional[float] = None) -> bool:
+        """Close the client without blocking the event loop."""
+        ...
 
 
 class ClientCreation(Coroutine[Any, Any, ClientT]):
