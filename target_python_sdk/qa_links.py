@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlencode
 
 from target_python_sdk.types import QAMode, QAModePreviewIndex
 
+__all__ = ["qa_link", "qa_mode_of"]
+
 TOKEN = "at_preview_token"
 INDEX = "at_preview_index"
 LISTED_ACTIVITIES_ONLY = "at_preview_listed_activities_only"

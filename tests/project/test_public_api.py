@@ -35,6 +35,7 @@ PUBLIC = (
     "target_python_sdk.integrations.celery",
     "target_python_sdk.integrations.wsgi",
     "target_python_sdk.local_edge",
+    "target_python_sdk.qa_links",
     "target_python_sdk.testing",
     "target_python_sdk.types",
 )
