@@ -32,6 +32,8 @@ from target_tools.uuids import UuidGenerator
 #: The cluster in the answers, and at the end of the tntIds that this edge creates.
 CLUSTER = "35"
 EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
+#: The largest number of mboxes to execute or to prefetch. It limits the size of the answer.
+MAX_MBOXES = 1000
 logger = logging.getLogger("adobe.target.local_edge")
 
 _NOTHING_FORCED: Mapping[Name, Name] = {}
@@ -57,6 +59,8 @@ def parse_request(body: JsonValue) -> DeliveryRequest:
     for key in {"tntId", "thirdPartyId", "marketingCloudVisitorId"}.intersection(ids):
         check_text(ids[key], f"id.{key}")
     for mode, part in (("execute", request.execute), ("prefetch", request.prefetch)):
+        if part and part.mboxes and len(part.mboxes) > MAX_MBOXES:
+            raise error_at(f"{mode}.mboxes", f"at most {MAX_MBOXES} mboxes", part.mboxes)
         for index, mbox in enumerate((part and part.mboxes) or ()):
             check_text(None if mbox is None else mbox.name, f"{mode}.mboxes[{index}].name")
     for index, view in enumerate((request.prefetch and request.prefetch.views) or ()):

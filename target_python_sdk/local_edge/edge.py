@@ -311,9 +311,9 @@ class LocalEdge:
         return respond(request) if request.method == method else error_reply(405, f"{path}: only {method} is allowed")
 
     def _serve_delivery(self, request: RecordedRequest, size: int) -> Reply:
-        for name in ("imsOrgId", "sessionId"):
-            if not request.query.get(name):
-                return error_reply(400, f"missing query parameter {name!r}")
+        for names in (("imsOrgId", "client"), ("sessionId",)):  # at.js sends the client code only
+            if not any(map(request.query.get, names)):
+                return error_reply(400, f"missing query parameter {names[0]!r}")
         self._client_codes.check(request.query.get("client"), self._content.client)
         try:
             delivery = parse_request(request.body)

@@ -26,19 +26,20 @@ type                data
 Events contain visitor ids. They are for the developer's page, not for logs.
 """
 
-import collections
 import json
 import threading
-from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.local_edge.delivery import locations_in
 from target_python_sdk.local_edge.events import RecordedEvent
+from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import Notification
 
-#: The number of events that are kept for readers.
+#: The number of events that are kept for readers, and the size of their data as JSON.
 MAX_EVENTS = 500
+MAX_BYTES = 8 * 1024 * 1024
 #: The seconds between comments in a stream without events.
 PING_INTERVAL = 15.0
 
@@ -55,7 +56,7 @@ class EventFeed:
     """The newest events. Any thread can publish and read."""
 
     def __init__(self) -> None:
-        self._events: Deque[FeedEvent] = collections.deque(maxlen=MAX_EVENTS)
+        self._events: Recording[FeedEvent] = Recording(MAX_EVENTS, MAX_BYTES)
         self._changed = threading.Condition()
         self._last = 0
 
@@ -65,10 +66,11 @@ class EventFeed:
         return self._last
 
     def publish(self, type_: str, data: Json) -> None:
-        """Append an event. If there are too many, the oldest is dropped."""
+        """Append an event. If there are too many, or they are too large, the oldest are dropped."""
+        size = len(json.dumps(data))
         with self._changed:
             self._last += 1
-            self._events.append(FeedEvent(self._last, type_, data))
+            self._events.add([FeedEvent(self._last, type_, data)], size)
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -84,7 +86,7 @@ class EventFeed:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._last > after or is_stopping(), timeout)
-            return [event for event in self._events if event.number > after]
+            return [event for event in self._events.items() if event.number > after]
 
 
 def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bool]) -> Iterator[bytes]:

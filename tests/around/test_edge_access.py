@@ -204,6 +204,16 @@ def test_a_page_of_a_named_origin_can_use_the_edge(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
+def test_at_js_can_use_the_edge(edge: LocalEdge) -> None:
+    """Unlike the SDK, at.js sends the client code instead of the organization, and JSON as plain text."""
+    path = "/rest/v1/delivery?client=acmeclient&sessionId=s&version=2.11.4"
+    headers = {"Origin": SHOP, "Content-Type": "text/plain"}
+    answer = ask(edge, "POST", path, headers, b'{"context": {"channel": "web"}, "execute": {"pageLoad": {}}}')
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, SHOP)
+    assert b'"pageLoad"' in answer.body
+
+
+@pytest.mark.server
 def test_a_preflight_request_of_another_origin_gets_no_permission(edge: LocalEdge) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answer = ask(edge, "OPTIONS", DELIVERY, headers)

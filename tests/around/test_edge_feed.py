@@ -78,6 +78,14 @@ def test_the_oldest_events_are_dropped() -> None:
     assert [event.number for event in feed.wait(0, 0)] == list(range(4, MAX_EVENTS + 4))
 
 
+def test_the_size_of_events_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target_python_sdk.local_edge.feed.MAX_BYTES", 2500)
+    feed = EventFeed()
+    for _ in range(3):
+        feed.publish("a", {"visitor": "x" * 1000})
+    assert [event.number for event in feed.wait(0, 0)] == [2, 3]
+
+
 def test_a_waiting_reader_gets_an_event_of_another_thread() -> None:
     feed = EventFeed()
     received: List[Any] = []

@@ -103,6 +103,17 @@ def test_a_body_with_too_many_values_is_not_parsed(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_the_number_of_mboxes_is_limited(edge: LocalEdge, mode: str) -> None:
+    mboxes = [{"index": 0, "name": "m"}] * 1001
+    status, answer = post(edge, {"context": {"channel": "web"}, mode: {"mboxes": mboxes}})
+    assert (status, answer["message"]) == (
+        400,
+        f"{mode}.mboxes: expected at most 1000 mboxes, got a list of 1001 items",
+    )
+
+
+@pytest.mark.server
 def test_a_long_head_is_refused(edge: LocalEdge) -> None:
     with connect(edge) as connection:
         lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 60000) for number in range(MAX_HEAD // 60000 + 1))
