@@ -74,7 +74,7 @@ def artifact(locations=None, views=None, without=(), changes=None, **mboxes):
 
 
 def on_device(document, domain="127.0.0.1:9", **options):
-    """Return the options of a client that decides with ``document`` and reports to ``domain``, without a download."""
+    """Return the options of a client that decides with ``document`` and sends notifications to ``domain``."""
     return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
@@ -98,9 +98,11 @@ def client_of(document, domain="127.0.0.1:9", **options):
 
 def request_json(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
     """Return a request for mboxes, each a name or a dict with JSON names; other parts are keyword arguments."""
-    boxes = [{"index": index, **({"name": one} if isinstance(one, str) else one)} for index, one in enumerate(mboxes)]
+    requested = [
+        {"index": index, **({"name": one} if isinstance(one, str) else one)} for index, one in enumerate(mboxes)
+    ]
     identity = {"tntId": visitor} if isinstance(visitor, str) else visitor
-    details = {"mboxes": boxes} if boxes else {}
+    details = {"mboxes": requested} if requested else {}
     details.update({key: more.pop(key) for key in ("pageLoad", "views") if key in more})
     parts = {"id": identity, "context": {"channel": "web", **more.pop("context", {})}, mode: details, **more}
     return {key: value for key, value in parts.items() if value is not None}

@@ -330,26 +330,24 @@ def test_b54_the_referring_url_of_an_mbox_is_used_for_its_referring_page():
     condition = {"==": [{"var": "referring.domain"}, "search.org"]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
         assert first_content(client, request_json(mboxes=[{"name": "home", "address": address}])) == "yes"
-        assert (
-            first_content(client, request_json(mboxes=[{"name": "home", "address": {"url": "https://search.org/"}}]))
-            == "no"
-        )
+        address = {"url": "https://search.org/"}
+        assert first_content(client, request_json(mboxes=[{"name": "home", "address": address}])) == "no"
 
 
-THEN = 1585098300.123
+TIMESTAMP = 1585098300.123
 
 
 def test_b56_the_current_timestamp_has_millisecond_resolution(monkeypatch):
-    condition = {"<=": [int(THEN * 1000), {"var": "current_timestamp"}]}
+    condition = {"<=": [int(TIMESTAMP * 1000), {"var": "current_timestamp"}]}
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        for moment, expected in ((THEN - 0.001, "no"), (THEN, "yes"), (THEN + 0.001, "yes")):
+        for moment, expected in ((TIMESTAMP - 0.001, "no"), (TIMESTAMP, "yes"), (TIMESTAMP + 0.001, "yes")):
             monkeypatch.setattr("time.time", lambda moment=moment: moment)
             assert first_content(client) == expected
 
 
 def test_b56_the_timestamp_of_a_display_has_millisecond_resolution(monkeypatch):
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(artifact(home=halves()), edge.domain) as client:
-        monkeypatch.setattr("time.time", lambda: THEN)
+        monkeypatch.setattr("time.time", lambda: TIMESTAMP)
         decide(client, request_json("execute"))
         client.flush()
         assert [one["timestamp"] for one in body_of(edge.requests[0])["notifications"]] == [1585098300123]

@@ -260,9 +260,9 @@ def split_at(cuts, audience=True):
 def test_shares_that_add_up_to_100_give_every_visitor_the_right_experience(edge, cuts, visitor, matches):
     rules, ends = split_at(cuts, parameter("foo", "bar"))
     parameters = {"foo": "bar" if matches else "cow"}
-    boxes = [{"name": name, "parameters": parameters} for name in ("home", "target-global-mbox")]
+    mboxes = [{"name": name, "parameters": parameters} for name in ("home", "target-global-mbox")]
     with client_at(edge, artifact({"home": rules, "target-global-mbox": rules})) as client:
-        found = contents(decide(client, request_json(mboxes=boxes, visitor=visitor)))
+        found = contents(decide(client, request_json(mboxes=mboxes, visitor=visitor)))
     (visitor_id,) = visitor.values()
     if "tntId" in visitor:
         visitor_id = visitor_id.partition(".")[0]

@@ -66,7 +66,7 @@ def test_the_published_hashes_of_complete_code_units(data: bytes, seed: int, exp
     assert murmur3_32(text, seed) % 2**32 == expected
 
 
-def test_the_hash_that_the_edge_uses() -> None:
+def test_the_hash_of_a_visitor_is_that_of_the_edge() -> None:
     assert murmur3_32(VISITOR) == -919077116
 
 
@@ -94,7 +94,7 @@ def test_a_bucket_is_a_multiple_of_0_01_below_100(text: str) -> None:
     assert round(bucket(text) * 100) == abs(murmur3_32(text)) % 10000
 
 
-def test_the_hash_that_the_edge_uses_is_in_bucket_71_16() -> None:
+def test_the_bucket_of_a_visitor_is_that_of_the_edge() -> None:
     assert bucket(VISITOR) == 71.16
 
 

@@ -81,7 +81,7 @@ def test_a_long_string_is_searched_in_linear_time(pair):
 @example(b"[NaN, 1", 2, 4)
 @example(b"[" + b"9" * 401 + b"]", 2, 4)
 @example(b"[1e400]", 2, 4)
-def test_a_document_read_in_steps_has_the_same_value_or_the_same_error(body, levels, size):
+def test_reading_in_steps_has_the_result_or_the_error_of_parse_json(body, levels, size):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_reader, "WINDOW", size)
         patch.setattr(json_reader, "FIRST_WINDOW", min(size, 4096))
@@ -95,7 +95,7 @@ def test_a_document_read_in_steps_has_the_same_value_or_the_same_error(body, lev
     + [b'{"a":' * depth + b"1" + b"}" * depth for depth in (100, 101, 5000)]
     + [b"[" * 5000, b'["[", "' + b"[" * 200 + b'"]'],
 )
-def test_the_limit_of_the_depth_is_the_same(body, levels):
+def test_the_depth_limit_is_that_of_parse_json(body, levels):
     assert outcome(read_in_steps, body, levels) == outcome(parse_json, body)
 
 
@@ -111,7 +111,7 @@ def test_the_limit_of_the_depth_is_the_same(body, levels):
         b'["\\",' + b"," * 50 + b'",1,2]',
     ],
 )
-def test_the_limits_of_lists_and_values_are_the_same(body, size, window):
+def test_the_limits_of_lists_and_values_are_those_of_parse_json(body, size, window):
     window(size)
     assert outcome(read_in_steps, body, 2, 10) == outcome(parse_json, body, 10)
 
@@ -137,7 +137,7 @@ def test_a_value_that_is_too_deep_is_skipped(depth, window):
 @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), lambda inner: st.one_of(
     st.lists(inner), st.dictionaries(st.one_of(st.text(), st.integers()), inner)
 )), LEVELS)  # fmt: skip
-def test_a_value_rendered_in_steps_is_the_same_text(value, levels):
+def test_rendering_in_steps_has_the_result_of_render_json(value, levels):
     assert render_in_steps(value, render_json, levels) == render_json(value)
 
 
