@@ -174,8 +174,8 @@ def test_a_section_does_not_wait_for_a_fork_that_exceeded_max_wait(long_max_wait
         assert time.monotonic() - began < LONG / 2
 
 
-#: Runs in a separate process, because an exception in the middle of the standard library's fork hooks leaves its locks
-#: locked.
+#: Runs in a separate process, because an exception within the fork hooks of the standard library leaves some of its
+#: locks locked.
 INTERRUPTED_FORKS = """
     import os, random, signal, sys
     from target_tools.concurrency.fork_safety import FORK_GUARD

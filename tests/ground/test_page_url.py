@@ -129,7 +129,7 @@ def test_b53_names_contain_neither_port_nor_www(url, names):
         ("github.io", ("", "github.io", "github.io")),
         ("com", ("", "com", "com")),
         ("any.ck", ("", "any.ck", "any.ck")),
-        # A host without a suffix is the domain as a whole.
+        # If a host has no suffix, the domain is the whole host.
         ("localhost", ("", "localhost", "")),
         ("www.shop.intranet", ("", "www.shop.intranet", "")),
         ("10.0.0.1", ("", "10.0.0.1", "")),
