@@ -347,12 +347,12 @@ def test_without_an_artifact_there_is_nothing_to_explain():
 def test_the_modules_of_explanations_are_imported_by_the_first_explanation_only():
     code = (
         "import sys\n"
-        "from tests.conformance.builders import artifact, client_of, decide, halves, wanted\n"
+        "from tests.conformance.builders import artifact, client_of, decide, halves, request_json\n"
         "loaded = lambda: any(name.startswith('target_python_sdk.explain') for name in sys.modules)\n"
         "with client_of(artifact(home=halves())) as client:\n"
         "    decide(client)\n"
         "    assert not loaded()\n"
-        "    client.explain({'request': wanted()})\n"
+        "    client.explain({'request': request_json()})\n"
         "    assert loaded()\n"
     )
     done = run_python("-c", code)
