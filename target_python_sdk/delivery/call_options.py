@@ -21,7 +21,7 @@ from target_python_sdk.delivery.legacy_messages import (
     REQUEST_REQUIRED,
 )
 from target_python_sdk.protocol import TARGET_COOKIE
-from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest, PrefetchRequest
+from target_python_sdk.types import CustomerId, DeliveryRequest, ExecuteRequest, MboxRequest
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, shown, suggestion
 from target_tools.errors import OptionError
@@ -128,9 +128,10 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
 
     Indexes start at 1, as in 1.1.0. If the request has mboxes, ``prepare`` continues their indexes.
     """
-    execute, prefetch = request.execute or ExecuteRequest(), request.prefetch or PrefetchRequest()
+    execute, prefetch = request.execute or ExecuteRequest(), request.prefetch
     executed = execute.mboxes or []
-    known = {str(mbox.name) for mbox in (*executed, *(prefetch.mboxes or ()))}
+    prefetched = (prefetch.mboxes if prefetch is not None else None) or ()
+    known = {str(mbox.name) for mbox in (*executed, *prefetched)}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return request

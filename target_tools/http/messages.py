@@ -257,6 +257,8 @@ JSON_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_pars
 #: Returns a text as JSON, in ASCII.
 quote = json.encoder.encode_basestring_ascii
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+#: Maximum number of classes whose generated functions are kept.
+_MAX_RENDERERS = 256
 
 
 def _find_orjson() -> Any:
@@ -311,46 +313,53 @@ def _sent_fields(value: Union[Model, Json]) -> Any:
 
 
 def _json_text(value: Any) -> str:
-    kind: Any = value.__class__
-    render = _RENDERERS.get(kind)
-    if render is None:
-        if not isinstance(value, Model):
-            return _ENCODER.encode(to_json(value))
-        render = _renderer(kind)
-    return render(value)
+    return _RENDERERS[value.__class__](value)
 
 
 def _list_text(items: List[Json]) -> str:
-    return "[" + ",".join([_json_text(item) for item in items]) + "]"
+    return "[" + ",".join([_RENDERERS[item.__class__](item) for item in items]) + "]"
 
 
 def _dict_text(items: Dict[str, Json]) -> str:
     if {*map(type, items)} <= {str}:
         return "{" + ",".join([f"{quote(key)}:{_json_text(item)}" for key, item in items.items()]) + "}"
-    return _ENCODER.encode(to_json(items))
+    return _other_text(items)
 
 
-@functools.lru_cache(maxsize=256)
-def _renderer(cls: Type[Model]) -> Callable[[Any], str]:
+def _other_text(value: Any) -> str:
+    return _ENCODER.encode(to_json(value))
+
+
+def _generate_renderer(cls: Type[Model]) -> Callable[[Any], str]:
     """Generate the function that renders the models of a class. It takes part in many calls, so it has no loop."""
     lines = ["def render(model):", "  fields, text = model.__dict__, ''", "  try:"]
     for name, wire_name in cls.attribute_map.items():
         lines.append(f"    value = fields[{name!r}]")
-        rendered = "quote(value) if value.__class__ is str else json_text(value)"
-        lines.append(f"    if value is not None: text += ',\"{wire_name}\":' + ({rendered})")
+        lines.append(f"    if value is not None: text += ',\"{wire_name}\":' + renderers[value.__class__](value)")
     lines.append("  except KeyError: return json_text(model.to_json())")  # an application can delete attributes
     lines.append("  return '{' + text[1:] + '}'")
-    scope: Dict[str, Any] = {"quote": quote, "json_text": _json_text}
+    scope: Dict[str, Any] = {"renderers": _RENDERERS, "json_text": _json_text}
     exec(compile("\n".join(lines), f"<JSON of {cls.__qualname__}>", "exec"), scope)
     render: Callable[[Any], str] = scope["render"]
     return render
 
 
-#: Functions that return the JSON of the values of a class.
-_RENDERERS: Dict[Any, Callable[[Any], str]] = {
+class _Renderers(Dict[Any, Callable[[Any], str]]):
+    """Maps each class to the function that returns the JSON of its values. Those of models are generated on first use."""
+
+    def __missing__(self, cls: Any) -> Callable[[Any], str]:
+        if not issubclass(cls, Model):
+            return _other_text
+        render = _generate_renderer(cls)
+        if len(self) < _MAX_RENDERERS:  # an application can create any number of subclasses
+            self[cls] = render
+        return render
+
+
+_RENDERERS = _Renderers({
     str: quote,
     bool: {True: "true", False: "false"}.__getitem__,
     int: int.__repr__,
     list: _list_text,
     dict: _dict_text,
-}
+})  # fmt: skip
