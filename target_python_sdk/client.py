@@ -11,9 +11,7 @@ from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
-from target_python_sdk.ready_event import ReadyEvent
 from target_tools.concurrency.event_loops import running_loop
-from target_tools.concurrency.lock_free import PerProcess
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import invalid
 from target_tools.errors import ClientClosed, OptionError
@@ -25,8 +23,10 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_python_sdk.client_views import ClientConfig, DecisioningEngine
     from target_python_sdk.delivery.option_types import ClientKeywords, ClientOptionName, ClientOptions, UncheckedT
     from target_python_sdk.delivery.options import ClientSettings
+    from target_python_sdk.ready_event import ReadyEvent
     from target_python_sdk.runtime import Runtime
     from target_python_sdk.types import TargetDeliveryResponse
+    from target_tools.concurrency.lock_free import PerProcess
     from target_tools.typing_compat import Unpack
 
 ClientT = TypeVar("ClientT", bound="TargetClient")
@@ -65,6 +65,7 @@ class TargetClient(ClientCalls):
         from target_python_sdk.delivery.options import client_settings  # noqa: PLC0415
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
         from target_python_sdk.runtime import Runtime  # noqa: PLC0415
+        from target_tools.concurrency.lock_free import PerProcess  # noqa: PLC0415
 
         self._log = Log(options.get("logger"))
         self._settings: ClientSettings = client_settings(options, self._log)
@@ -269,6 +270,8 @@ class TargetClient(ClientCalls):
     def _schedule_ready_event(self) -> None:
         """Schedule ``client_ready`` if it has a subscriber."""
         if self._events.has_subscriber(CLIENT_READY):
+            from target_python_sdk.ready_event import ReadyEvent  # noqa: PLC0415 - few applications use it
+
             events = self._events  # a reference to the client would form a cycle
             self._ready = ReadyEvent(lambda: events.emit(CLIENT_READY), self._settings.shutdown_timeout)
             self._on_ready(self._ready.start)

@@ -345,7 +345,7 @@ def _generate_renderer(cls: Type[Model]) -> Callable[[Any], str]:
 
 
 class _Renderers(Dict[Any, Callable[[Any], str]]):
-    """Maps each class to the function that returns the JSON of its values. Those of models are generated on first use."""
+    """Maps each class to the function that renders its values as JSON. Those of models are generated on first use."""
 
     def __missing__(self, cls: Any) -> Callable[[Any], str]:
         if not issubclass(cls, Model):

@@ -154,7 +154,8 @@ def read_response(response: Any, request: HttpRequest, deadline: Deadline, began
         received=len(raw),
     )
     given = getattr(response, "headers", None)
-    headers: Mapping[str, str] = given if isinstance(given, (dict, Mapping)) else {}  # isinstance is slow for abstract classes
+    # dict first: isinstance is slow for abstract classes
+    headers: Mapping[str, str] = given if isinstance(given, (dict, Mapping)) else {}
     encoding = headers.get("Content-Encoding")
     if is_preloaded and not raw.startswith(_GZIP):
         encoding = None  # urllib3 has decompressed it
