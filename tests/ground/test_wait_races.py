@@ -1,4 +1,4 @@
-"""A call that ends at any moment of a wait for it, and a wait that begins at any moment of the call's end."""
+"""Races between the end of a call and a wait for it, at each instruction of the one or the other."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ CONCURRENCY = ROOT / "target_tools" / "concurrency"
 SECONDS = LONG / 1000
 
 
-def in_thread(act, *arguments):
+def run_in_thread(act, *arguments):
     """Call ``act`` in another thread and wait for it."""
     thread = threading.Thread(target=act, args=arguments)
     thread.start()
@@ -24,17 +24,17 @@ def in_thread(act, *arguments):
     assert not thread.is_alive()
 
 
-async def turns(count=3):
-    """Let the event loop run all that is ready."""
+async def run_ready_callbacks(count=3):
+    """Let the event loop run the callbacks that are ready."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 @pytest.mark.slow
-def test_a_result_is_completed_at_each_instruction_of_an_await():
+def test_an_await_ends_if_the_result_is_completed_at_any_instruction():
     async def wait(result):
         waiting = asyncio.ensure_future(result)
-        await turns()
+        await run_ready_callbacks()
         result.complete("late", None)  # if it has not been completed at the instruction
         return await asyncio.wait_for(waiting, SECONDS)
 
@@ -45,7 +45,7 @@ def test_a_result_is_completed_at_each_instruction_of_an_await():
         def run(result=result):
             outcomes.append(asyncio.run(wait(result)))
 
-        if not at_instruction(run, instruction, CONCURRENCY, lambda result=result: in_thread(complete, result)):
+        if not at_instruction(run, instruction, CONCURRENCY, lambda result=result: run_in_thread(complete, result)):
             break
     assert set(outcomes) == {"in time", "late"}
     assert instruction > 100
@@ -55,21 +55,21 @@ def complete(result):
     result.complete("in time", None)
 
 
-def test_an_await_begins_at_each_instruction_of_the_completion():
-    async def wait(result, paused, go):
+def test_an_await_ends_if_it_begins_at_any_instruction_of_the_completion():
+    async def wait(result, paused, release):
         while not paused.is_set():
             await asyncio.sleep(0)
         waiting = asyncio.ensure_future(result)
-        await turns()
-        go.set()
+        await run_ready_callbacks()
+        release.set()
         return await asyncio.wait_for(waiting, SECONDS)
 
     for instruction in itertools.count():
-        result, paused, go, reached = AsyncResult(), threading.Event(), threading.Event(), []
+        result, paused, release, reached = AsyncResult(), threading.Event(), threading.Event(), []
 
-        def pause(paused=paused, go=go):
+        def pause(paused=paused, release=release):
             paused.set()
-            assert go.wait(SECONDS)
+            assert release.wait(SECONDS)
 
         def run(result=result, paused=paused, pause=pause, reached=reached, instruction=instruction):
             reached.append(at_instruction(lambda: complete(result), instruction, CONCURRENCY, pause))
@@ -77,7 +77,7 @@ def test_an_await_begins_at_each_instruction_of_the_completion():
 
         thread = threading.Thread(target=run)
         thread.start()
-        assert asyncio.run(wait(result, paused, go)) == "in time"
+        assert asyncio.run(wait(result, paused, release)) == "in time"
         thread.join(SECONDS)
         if reached == [False]:
             break
@@ -85,52 +85,52 @@ def test_an_await_begins_at_each_instruction_of_the_completion():
 
 
 class Call:
-    """A call that a worker of a new pool has begun, and that ends when ``end`` is called."""
+    """A call that a worker of a new pool runs until ``end`` is called."""
 
     def __init__(self):
         self.pool = WorkerPool(1, 10, 1.0, "test-worker")
-        self._go, begun = threading.Event(), threading.Event()
+        self._release, started = threading.Event(), threading.Event()
 
         def function():
-            begun.set()
-            assert self._go.wait(SECONDS)
+            started.set()
+            assert self._release.wait(SECONDS)
 
         self.task = CallbackTask(function, None, None, Log())
         self.result = self.pool.submit_call(self.task)
-        assert begun.wait(SECONDS)
+        assert started.wait(SECONDS)
 
     def end(self):
-        self._go.set()
+        self._release.set()
         assert eventually(self.task.is_done)
 
     def end_when_awaited(self):
         eventually(lambda: self.result._done._waiters or self.task.is_done())
-        self._go.set()
+        self._release.set()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["flush", "close"])
-def test_a_call_ends_at_each_instruction_of_a_flush(method):
+def test_flush_and_close_return_if_the_call_ends_at_any_instruction(method):
     for instruction in itertools.count():
         call = Call()
-        done = []
+        results = []
 
-        def wait(call=call, done=done):
+        def wait(call=call, results=results):
             arguments = (SECONDS,) if method == "flush" else (SECONDS, RuntimeError("closed"))
-            done.append(getattr(call.pool, method)(*arguments))
+            results.append(getattr(call.pool, method)(*arguments))
 
-        ending = threading.Thread(target=call.end_when_awaited)
-        ending.start()
+        ending_thread = threading.Thread(target=call.end_when_awaited)
+        ending_thread.start()
         reached = at_instruction(wait, instruction, CONCURRENCY, call.end)
-        ending.join(SECONDS)
+        ending_thread.join(SECONDS)
         call.pool.stop()
-        assert done == [True]
+        assert results == [True]
         if not reached:
             break
     assert instruction > 50
 
 
-def test_the_result_of_a_function_in_a_thread(monkeypatch):
+def test_call_in_thread_uses_the_calling_thread_if_no_other_can_be_started(monkeypatch):
     async def ident():
         return await call_in_thread(threading.get_ident)
 
@@ -142,7 +142,7 @@ def test_the_result_of_a_function_in_a_thread(monkeypatch):
     assert asyncio.run(ident()) == threading.get_ident()
 
 
-def test_an_error_of_a_function_in_a_thread():
+def test_call_in_thread_raises_the_error_of_the_function():
     async def fail():
         await call_in_thread(lambda: {}["key"])
 
