@@ -121,7 +121,7 @@ def test_a_name_that_is_not_offered_cannot_be_imported(name: Name) -> None:
     assert len(name.note) > 20
 
 
-def test_every_replacement_named_in_a_note_exists() -> None:
+def test_every_replacement_in_a_note_exists() -> None:
     """Each dotted name in a note can be imported."""
     for note in {name.note for name in NOT_OFFERED}:
         for text in re.findall(r"`(target_\w+(?:\.\w+)+)`", note):

@@ -137,7 +137,7 @@ def test_a_cookie_lives_as_long_as_the_longest_lived_part(stopped_clock: None) -
     assert cookie == {"name": "mbox", "value": "session#x%20y#1700001000|PC#d#5", "maxAge": 999, "max_age": 999}
 
 
-def test_a_cookie_written_by_the_helper_is_parsed(stopped_clock: None) -> None:
+def test_parse_cookies_reads_the_cookie_of_the_helper(stopped_clock: None) -> None:
     """``parse_cookies`` returns the session and the device id."""
     written = helper.get_target_cookie("s x", VisitorId(tnt_id="d.35_0"))
     parts = cookies.parse_cookies(written["value"])
@@ -304,7 +304,7 @@ def test_the_constants_of_the_helper() -> None:
 
 
 def test_the_messages_are_those_of_1_1_0() -> None:
-    """Checks ``target_python_sdk.messages`` and ``target_tools.messages``."""
+    """This applies to ``target_python_sdk.messages`` and to ``target_tools.messages``."""
     assert messages.MESSAGES == {
         "PRIVATE_CONSTRUCTOR": "Please use TargetClient.create static method instead",
         "ORG_ID_REQUIRED": "Organization Id is required",

@@ -185,7 +185,7 @@ def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(50000, marks=pytest.mark.fuzz)])
-def test_mutated_artifacts_decide_or_are_refused_as_a_whole(count, edge):
+def test_a_mutated_artifact_is_used_or_refused_as_a_whole(count, edge):
     rng = random.Random(SEED)
     seen = {"decided": 0, "refused": 0}
     mboxes = ["good", {"name": "home", "parameters": {"foo": "bar", "age": "7", "a.b": "c"}}, GLOBAL]

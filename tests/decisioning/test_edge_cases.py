@@ -324,7 +324,7 @@ def test_values_that_are_inserted_into_html_are_escaped(macro):
     assert render(text, escape_macros=True) == expected
 
 
-def test_values_that_are_inserted_into_actions_with_html_are_escaped():
+def test_values_are_escaped_in_actions_with_html_but_not_with_plain_text():
     kinds = ["setHtml", "insertAfter", "customCode", None, "setText", "redirect"]
     actions = render([{"type": kind, "content": "${first}"} for kind in kinds], "actions", escape_macros=True)
     assert [action["content"] for action in actions] == [ESCAPED] * 4 + [HOSTILE] * 2

@@ -80,7 +80,7 @@ def test_rendered_json_is_parsed_to_the_same_value(value):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_value_or_an_invalid_response(body):
+def test_any_bytes_are_parsed_or_raise_invalid_response(body):
     try:
         parse_json(body)
     except InvalidResponse as error:

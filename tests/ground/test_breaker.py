@@ -165,7 +165,7 @@ def test_the_timeout_of_a_call_with_little_time_does_not_count(timeout, remainin
     assert not circuit_breaker.is_open(ORIGIN)
 
 
-def test_statuses_500_of_one_visitor_do_not_open_the_circuit(edge, circuit_breaker, changes):
+def test_500_responses_to_one_visitor_do_not_open_the_circuit(edge, circuit_breaker, changes):
     for _ in range(100):
         for _ in range(5):
             expect_outcome(circuit_breaker, reply(500))
@@ -392,7 +392,7 @@ def test_a_probe_that_ends_allows_the_next(circuit_breaker, clock):
     assert [type(caller.outcome).__name__ for caller in callers] == ["ConnectionFailed", *["HttpReply"] * 3]
 
 
-def test_calls_from_before_the_circuit_closed_cannot_open_it_again(circuit_breaker, changes, clock):
+def test_calls_that_began_before_the_circuit_closed_cannot_open_it_again(circuit_breaker, changes, clock):
     gate, callers = calls_at_gate(circuit_breaker, 20)
     for _ in range(5):
         gate.finish(DeadlineExceeded("late"))

@@ -301,7 +301,7 @@ def test_an_error_that_the_handler_did_not_raise_is_not_foreign(set_sigusr1_hand
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "http.client", "target_tools.http.pools", "ssl"])
-def test_an_exception_raised_into_a_thread_from_outside_passes_unchanged(name):
+def test_an_exception_that_another_thread_injects_passes_unchanged(name):
     """Job queues stop a job by raising an exception in its thread, between any two instructions."""
     scope = {"__name__": name}
     exec("def spin(started, stop):\n    started()\n    while not stop.is_set():\n        pass", scope)

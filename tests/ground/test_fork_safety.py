@@ -251,7 +251,7 @@ def test_a_fork_does_not_wait_for_a_reused_thread_id(long_max_wait, monkeypatch)
     assert fork_is_immediate()
 
 
-def test_threads_started_by_start_thread_announce_their_exit():
+def test_the_threads_of_start_thread_announce_their_exit():
     ids = []
     start_thread(lambda: ids.append(native_thread_id()))
     assert eventually(lambda: ids and ids[0] in [thread for thread, _ in list(FORK_GUARD.exiting)])

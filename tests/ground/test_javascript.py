@@ -225,7 +225,7 @@ def test_an_array_that_contains_itself_is_refused():
         to_string(recursive)
 
 
-def test_arrays_nested_deeper_than_the_stack_are_converted_to_text():
+def test_arrays_that_are_nested_deeper_than_the_stack_are_converted_to_text():
     deep = ["x"]
     for _ in range(50000):
         deep = [deep]
@@ -254,5 +254,5 @@ def test_no_value_raises_and_comparisons_are_consistent(left, right):
 
 
 @given(st.floats(allow_nan=False))
-def test_a_number_converted_to_text_and_back_is_unchanged(number):
+def test_a_number_that_is_converted_to_text_and_back_is_unchanged(number):
     assert to_number(to_string(number)) == number

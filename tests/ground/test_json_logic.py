@@ -418,7 +418,7 @@ RULES = st.recursive(
 
 
 @given(RULES, DATA)
-def test_no_rule_and_no_data_raise_anything_but_invalid_rule(rule, data):
+def test_rules_and_data_of_any_form_raise_only_invalid_rule(rule, data):
     try:
         condition = compile_condition(rule)
         evaluate = compile_rule(rule)
@@ -463,7 +463,7 @@ def test_the_fast_path_of_a_range_has_the_result_of_the_general_closure(bounds, 
         assert compile_rule(range_rule({"var": "a"}))(data) is compile_rule(range_rule({"var": ["a", None]}))(data)
 
 
-def test_data_nested_deeper_than_the_stack_raises_nothing_but_invalid_rule():
+def test_data_that_is_nested_deeper_than_the_stack_raises_only_invalid_rule():
     lists, dicts = [], {}
     for _ in range(50000):
         lists, dicts = [lists], {"a": dicts}

@@ -190,7 +190,7 @@ def test_the_number_of_lines_is_limited():
 
 
 @pytest.mark.parametrize("size", range(len(b"HTTP/1.1 200 OK\r\n"), len(FINAL) - len(b"\r\n{}")))
-def test_an_end_within_the_head_is_an_error(size):
+def test_a_connection_that_ends_within_the_head_is_an_error(size):
     assert isinstance(head_error(FINAL[:size]), http.client.IncompleteRead)
 
 
@@ -388,7 +388,7 @@ def test_without_a_keep_alive_header_the_timeout_is_unknown():
 # Time and progress
 
 
-def test_the_bytes_of_a_reply_are_counted_and_the_first_one_timed():
+def test_the_bytes_of_a_reply_are_counted_and_the_first_one_is_timed():
     began = time.monotonic()
     with SocketReply(HINTS + FINAL) as received:
         read_body(received.begin(), 100)

@@ -122,7 +122,7 @@ PREFORKING = """
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_a_client_created_before_a_fork_of_uwsgi_polls_only_in_the_workers(method, root):
+def test_a_client_that_is_created_before_a_fork_of_uwsgi_polls_only_in_the_workers(method, root):
     script = PREFORKING.replace("METHOD", method).replace("\n    ", "\n")
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root, check=False)
