@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from target_python_sdk.testing import SocketServer, answer
 from tests.conformance.builders import GLOBAL, client_of, decide, option
 from tests.conformance.builders import share as allocation_of
-from tests.decisioning.test_properties import ARTIFACTS, KNOWN, PROPERTY, REQUESTS, Silent
+from tests.decisioning.test_properties import ARTIFACTS, KNOWN_VISITORS, PROPERTY, REQUESTS, Silent
 from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
@@ -81,7 +81,7 @@ def in_order(offers):
 
 
 @PROPERTY
-@given(ARTIFACTS, REQUESTS, KNOWN, st.lists(st.none() | SHARES, max_size=12))
+@given(ARTIFACTS, REQUESTS, KNOWN_VISITORS, st.lists(st.none() | SHARES, max_size=12))
 def test_the_explanation_of_a_call_agrees_with_its_answer(edge, document, request, visitor, shares):
     document = with_own_offers(document, shares)
     asked = {**request, "id": visitor}
