@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from target_python_sdk.testing import SocketServer, answer
 from tests.conformance.builders import GLOBAL, client_of, decide, option
 from tests.conformance.builders import share as allocation_of
-from tests.decisioning.test_properties import ARTIFACTS, KNOWN_VISITORS, PROPERTY, REQUESTS, Silent
+from tests.decisioning.test_properties import ARTIFACTS, KNOWN_VISITORS, PROPERTY, REQUESTS, DisabledLogger
 from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
@@ -86,7 +86,7 @@ def test_the_explanation_of_a_call_agrees_with_its_answer(edge, document, reques
     document = with_own_offers(document, shares)
     asked = {**request, "id": visitor}
     with mock.patch("target_python_sdk.decisioning.context.epoch_milliseconds", lambda: NOW), client_of(
-        document, edge, logger=Silent()
+        document, edge, logger=DisabledLogger()
     ) as client:
         explanation = client.explain({"request": asked})
         answered = decide(client, asked)
