@@ -37,7 +37,7 @@ UNMEASURED := tests/reliability tests/servers
 test: coverage ## run the test suite
 	$(PY) -m pytest $(UNMEASURED)
 
-coverage: $(call with,test) $(call with,lint) $(call with,bench) ## run the tests that are measured for coverage, and print it
+coverage: $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser) ## run the tests that are measured for coverage, and print it
 	$(PY) -m pytest --cov --ignore=tests/doubles $(UNMEASURED:%=--ignore=%)
 
 quick: $(call with,test) ## run the tests that need neither sockets nor processes; takes seconds

@@ -90,11 +90,14 @@ class RuleExplanation(NamedTuple):
         name = name_text(self.experience)
         return name if self.share is None else f"{name} ({self.share})"
 
+    @property
+    def relevant_clauses(self) -> Tuple[Clause, ...]:
+        """The clauses of the audience; none if the property or the bucket has already excluded the visitor."""
+        return self.clauses if self.in_property and self.in_share else ()
+
     def _clause_lines(self) -> List[str]:
-        """Return the lines about the audience; none if the property or the bucket has excluded the visitor."""
-        if not (self.in_property and self.in_share):
-            return []
-        rows = [row for clause in self.clauses for row in _rows(clause, "")]
+        """Return the lines about the audience."""
+        rows = [row for clause in self.relevant_clauses for row in _rows(clause, "")]
         width = max([len(text) for text, value in rows if value and len(text) <= _MAX_WIDTH], default=0)
         return [f"{text:{width}}    {value}" if value else text for text, value in rows]
 
@@ -147,15 +150,15 @@ class LocationExplanation(NamedTuple):
         """Yield the lines of the text about this location."""
         yield f"{self.title} for {name_text(visitor)}: {self.reason}"
         yield from (f"  {problem}" for problem in self.problems)
-        blocks = list(self._blocks())
+        blocks = list(self.relevant_rules())
         shown = [block for number, block in enumerate(blocks) if number < MAX_RULES or block.chosen]
         for block in shown:
             yield from (f"  {line}" for line in str(block).split("\n"))
         if len(blocks) > len(shown):
             yield f"  {len(blocks) - len(shown)} more are not shown"
 
-    def _blocks(self) -> Iterator[RuleExplanation]:
-        """Yield the rules to show: those whose share contains the bucket, and one of each other activity."""
+    def relevant_rules(self) -> Iterator[RuleExplanation]:
+        """Yield the rules whose share contains the bucket, and one of each other activity."""
         in_share = {rule.activity_id for rule in self.rules if rule.in_share}
         for rule in self.rules:
             if rule.in_share:

@@ -20,6 +20,8 @@ from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notificat
 from target_python_sdk.local_edge.handler import ConnectionHandler
 from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply
 from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
+from target_python_sdk.local_edge.page.files import PAGE_PREFIX
+from target_python_sdk.local_edge.page.routes import Page
 from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.reload import FileReloader
 from target_python_sdk.local_edge.security import AccessPolicy
@@ -109,6 +111,7 @@ class LocalEdge:
         self.port = port
         self._faults = SimulatedFaults()
         self._client_codes = ClientCodes(self.feed)
+        self._page = Page(lambda: self._content)
         self._server: Optional[HttpServer] = None
         self._earlier_connections = 0
         self._requests: Recording[RecordedRequest] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
@@ -284,19 +287,23 @@ class LocalEdge:
         return self._access.cors_headers(head.headers)
 
     def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
-        if head.path in PAGES and reply.status < 400:
+        # A mistake in the form of the page, status 400, is shown there. Refused requests are published.
+        if _is_page(head.path) and reply.status <= 400:
             return
         data = {"method": head.method, "path": head.path, "status": reply.status}
         self.feed.publish("request", {**data, "milliseconds": round(seconds * 1000, 1), **reply.details})
 
     def _respond(self, request: RecordedRequest, size: int) -> Reply:
         path = request.path
-        if path not in PAGES:
+        if not _is_page(path):
             self._requests.add([request], size)
             failure = self._faults.apply()
             if failure is not None:
                 return failure
         self._check_file(RELOAD_WAIT)
+        page = self._page.reply(request)
+        if page is not None:
+            return page
         routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
             DELIVERY_PATH: ("POST", partial(self._serve_delivery, size=size)),
             GEO_PATH: ("GET", self._serve_geo),
@@ -377,3 +384,7 @@ class LocalEdge:
             *self._content.summary_lines(),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _is_page(path: str) -> bool:
+    return path in PAGES or path.startswith(PAGE_PREFIX)

@@ -28,10 +28,11 @@ Events contain visitor ids. They are for the developer's page, not for logs.
 
 import json
 import threading
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, List, NamedTuple, Optional, Sequence
 
 from target_python_sdk.local_edge.delivery import locations_in
 from target_python_sdk.local_edge.events import RecordedEvent
+from target_python_sdk.local_edge.http_messages import ByteStream
 from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
@@ -89,7 +90,7 @@ class EventFeed:
             return [event for event in self._events.items() if event.number > after]
 
 
-def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bool]) -> Iterator[bytes]:
+def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bool]) -> ByteStream:
     """Yield the events with higher numbers than ``after`` in the format of server-sent events, until stopped.
 
     A comment at intervals shows whether the client is still connected.

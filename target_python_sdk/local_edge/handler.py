@@ -6,11 +6,12 @@ import io
 import socket
 from http.server import BaseHTTPRequestHandler
 from logging import getLogger
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 from urllib.parse import parse_qsl, urlsplit
 
 from target_python_sdk.local_edge.connection_stream import TRANSFER_TIMEOUT, ConnectionStream
 from target_python_sdk.local_edge.http_messages import (
+    ByteStream,
     RecordedRequest,
     Reply,
     RequestHead,
@@ -198,12 +199,13 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         elif self.command != "HEAD":
             self.wfile.write(body)
 
-    def _send_stream(self, parts: Iterator[bytes]) -> None:
+    def _send_stream(self, parts: ByteStream) -> None:
         self.server.add_stream(self.request)
         self.wfile.flush()
-        for part in parts:
-            self.wfile.write(part)
-            self.wfile.flush()
+        with contextlib.closing(parts):  # a log record of a lost connection can keep a reference
+            for part in parts:
+                self.wfile.write(part)
+                self.wfile.flush()
 
     def _discard(self) -> None:
         deadline, left = monotonic() + DISCARD_TIMEOUT, MAX_DISCARDED

@@ -2,7 +2,7 @@
 
 import json
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple, Union
+from typing import Any, Callable, Dict, Generator, Mapping, NamedTuple, Tuple, Union
 
 from target_python_sdk.local_edge.validation import Json, JsonValue
 from target_tools.errors import InvalidResponse
@@ -34,8 +34,10 @@ class RecordedRequest(NamedTuple):
     connection: int
 
 
-#: A function that yields the parts of an endless body until the function that it is given returns True.
-Stream = Callable[[Callable[[], bool]], Iterator[bytes]]
+#: The parts of a body whose length is not known. It is closed when the client has closed the connection.
+ByteStream = Generator[bytes, None, None]
+#: Returns a stream that ends when the function that it is given returns True.
+Stream = Callable[[Callable[[], bool]], ByteStream]
 
 
 class Reply(NamedTuple):

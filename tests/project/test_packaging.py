@@ -37,6 +37,8 @@ IN_SDIST = (
     "pyproject.toml",
     "setup.cfg",
 )
+#: The extensions of modules and data files.
+PACKED = (".py", ".pyi", ".json", ".gz", ".html", ".css", ".js", ".svg")
 FOLDERS_IN_SDIST = (*PACKAGES, "benchmarks", "docs", "requirements", "samples", "scripts", "tests")
 
 
@@ -113,7 +115,7 @@ def expected_in_wheel(tree: Path) -> List[str]:
         str(path.relative_to(tree))
         for package in PACKAGES
         for path in (tree / package).rglob("*")
-        if path.suffix in (".py", ".pyi", ".json", ".gz") or path.name.endswith(("py.typed", ".NOTICE.txt"))
+        if path.suffix in PACKED or path.name.endswith(("py.typed", ".NOTICE.txt"))
     )
 
 

@@ -1,0 +1,115 @@
+// What happens on the edge: requests, notifications and reloads, as server-sent events.
+
+import { byId, element } from "./dom.js";
+
+const MAX_SHOWN = 200;
+let paused = false;
+const waiting = [];
+
+/** Show the events of the edge. `reloaded` is called after a reload, with a problem or with null. */
+export function startFeed(reloaded) {
+  byId("delivery-address").textContent = `POST ${location.origin}/rest/v1/delivery`;
+  const feed = new EventSource("/events?after=0");
+  feed.addEventListener("open", () => connection("connected", "good"));
+  feed.addEventListener("error", () => connection("not connected", "bad"));
+  const kinds = { request: requestLine, notification: notificationLine, reload: reloadLine, reload_error: errorLine, warning: warningLine };
+  for (const [kind, line] of Object.entries(kinds)) {
+    feed.addEventListener(kind, (event) => {
+      const data = JSON.parse(event.data);
+      if (!(data.decisions && data.decisions.length === 0)) {
+        add(line(data)); // a request that only reports events is shown by its events
+      }
+      if (kind.startsWith("reload")) {
+        reloaded(kind === "reload" ? null : data.problem);
+      }
+    });
+  }
+  byId("pause").addEventListener("click", togglePause);
+  byId("clear").addEventListener("click", () => {
+    byId("events").replaceChildren();
+    waiting.length = 0;
+    byId("no-events").hidden = false;
+  });
+}
+
+function connection(text, state) {
+  byId("connection").textContent = text;
+  byId("connection").dataset.state = state;
+}
+
+function togglePause() {
+  paused = !paused;
+  byId("pause").setAttribute("aria-pressed", String(paused));
+  byId("pause").textContent = paused ? "Continue" : "Pause";
+  if (!paused) {
+    waiting.splice(0).forEach(add);
+  }
+}
+
+function add(line) {
+  if (paused) {
+    waiting.push(line);
+    waiting.splice(0, waiting.length - MAX_SHOWN);
+    return;
+  }
+  const list = byId("events");
+  list.prepend(line);
+  while (list.children.length > MAX_SHOWN) {
+    list.lastChild.remove();
+  }
+  byId("no-events").hidden = true;
+}
+
+function line(kind, label, visitor, sentences) {
+  const now = new Date();
+  return element(
+    `li.event.${kind}`,
+    {},
+    element("time.note", { datetime: now.toISOString() }, now.toLocaleTimeString("en-GB")),
+    element("span.label", {}, label),
+    element(
+      "div.meaning",
+      {},
+      visitor ? element("p.visitor", {}, element("span.note", {}, "visitor "), element("bdi.name", {}, visitor)) : null,
+      sentences.map((sentence) => element("p", {}, sentence))
+    )
+  );
+}
+
+function requestLine({ method, path, status, problem, visitor, decisions }) {
+  if (status >= 400) {
+    return line("bad", String(status), visitor, [`${method} ${path} was refused${problem ? `: ${problem}` : "."}`]);
+  }
+  if (decisions) {
+    return line("request", "delivery", visitor, decisions.map(decisionSentence));
+  }
+  const isArtifact = /\/rules\.(json|bin)$/.test(path);
+  const artifact = status === 304 ? "A client has the current rule artifact." : "A client downloaded the rule artifact.";
+  return line("request", isArtifact ? "artifact" : method, null, [isArtifact ? artifact : `${path}: ${status}`]);
+}
+
+function decisionSentence({ mode, location, activity, experience, reason }) {
+  const where = `${location}${mode === "prefetch" ? ", prefetched" : ""}`;
+  return experience === null
+    ? `gets no offer at ${where}${reason ? `: ${reason}` : ""}.`
+    : `gets ${experience} of “${activity}” at ${where}${reason ? `: ${reason}` : ""}.`;
+}
+
+function notificationLine({ type, location, visitor, events }) {
+  const verb = { display: "saw", click: "clicked" };
+  const sentences = events.map((each) => `${verb[each.type] || each.type} ${each.experience} of “${each.activity}” at ${each.location}.`);
+  const empty = `reported a ${type} at ${location} without a token, so nothing is counted.`;
+  return line(type === "click" ? "click" : "display", type, visitor, sentences.length ? sentences : [empty]);
+}
+
+function reloadLine({ path }) {
+  return line("reload", "reload", null, [`The activities were loaded again from ${path}.`]);
+}
+
+function errorLine({ problem }) {
+  return line("bad", "reload", null, [problem, "The previous activities stay in use."]);
+}
+
+function warningLine({ problem }) {
+  return line("reload", "warning", null, [problem]);
+}

@@ -1,0 +1,43 @@
+// The page of the local edge: loads its content and connects the controls.
+
+import { filter, showActivities } from "./activities.js";
+import { byId, element, facts, fetchJson } from "./dom.js";
+import { startFeed } from "./live.js";
+import { startTraffic } from "./split.js";
+import { showLocations, startForm } from "./visitor.js";
+
+async function load() {
+  const content = await fetchJson("/page/content");
+  document.title = `Local edge: ${content.client}`;
+  byId("facts").replaceChildren(
+    ...facts([
+      ["Client", element("code", {}, content.client)],
+      ["Address", element("code", {}, location.host)],
+    ])
+  );
+  showActivities(content.activities, content.total);
+  showLocations(content.activities);
+}
+
+function showProblem(text) {
+  byId("problem").replaceChildren(...(text ? [element("p.problem", {}, text)] : []));
+}
+
+let planned = null;
+
+/** Load the activities once after several reloads in a row. */
+function reloaded(problem) {
+  showProblem(problem ? `The file cannot be used, and the previous activities stay in use. ${problem}` : "");
+  clearTimeout(planned);
+  planned = setTimeout(update, 50);
+}
+
+function update() {
+  load().catch((error) => showProblem(`The activities cannot be loaded: ${error.message}`));
+}
+
+byId("filter").addEventListener("input", filter);
+startForm();
+startTraffic();
+startFeed(reloaded);
+update();

@@ -1,0 +1,150 @@
+// Traffic: how many visitors get each experience, compared with the shares of the activities.
+
+import { byId, counted, element, hundredths, percent } from "./dom.js";
+import { colour } from "./activities.js";
+import { posting, visitorFields } from "./visitor.js";
+
+let running = null;
+
+/** Connect the buttons. */
+export function startTraffic() {
+  byId("run-split").addEventListener("click", run);
+  byId("cancel-split").addEventListener("click", () => running.abort());
+}
+
+async function run() {
+  running = new AbortController();
+  setRunning(true);
+  say("");
+  try {
+    const reply = await fetch("/page/split", { ...posting(visitorFields()), signal: running.signal });
+    if (!reply.ok) {
+      throw new Error((await reply.json()).message);
+    }
+    let last = null;
+    for await (const update of lines(reply.body)) {
+      if (update.problem) {
+        throw new Error(update.problem);
+      }
+      last = update;
+      progress(update);
+    }
+    if (last === null || last.done < last.total) {
+      throw new Error("the connection to the edge was lost");
+    }
+    show(last.locations);
+    byId("split-legend").hidden = false;
+    say(`Done: ${counted(last.done, "visitor")}.`);
+  } catch (error) {
+    say(error.name === "AbortError" ? "Cancelled." : `Stopped: ${error.message}.`);
+  } finally {
+    setRunning(false);
+  }
+}
+
+function say(text) {
+  byId("split-status").textContent = text;
+}
+
+function setRunning(isRunning) {
+  byId("run-split").disabled = isRunning;
+  byId("cancel-split").hidden = !isRunning;
+  byId("split-progress").hidden = !isRunning;
+  byId(isRunning ? "cancel-split" : "run-split").focus({ preventScroll: true });
+}
+
+/** Yield the JSON documents of a stream, one per line. */
+async function* lines(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) {
+      return;
+    }
+    const parts = (rest + value).split("\n");
+    rest = parts.pop();
+    yield* parts.map((part) => JSON.parse(part));
+  }
+}
+
+function progress({ done, total }) {
+  byId("split-bar").max = total;
+  byId("split-bar").value = done;
+  byId("split-count").textContent = `${done.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+}
+
+function show(locations) {
+  byId("split-result").replaceChildren(...locations.map(locationCard));
+}
+
+function locationCard({ kind, name, activities, withoutOffer }, number) {
+  const id = `split-${number}`;
+  const headings = ["Experience", "Asked", "Got", "95 % interval"];
+  return element(
+    "article.card",
+    { "aria-labelledby": id },
+    element("h3", { id }, kind === "view" ? "view " : "", element("bdi", {}, name)),
+    element(
+      "table.split",
+      { "aria-labelledby": id },
+      element("thead", {}, element("tr", {}, headings.map((text) => element("th", { scope: "col" }, text)))),
+      activities.map(activityRows),
+      rows({ ...withoutOffer, name: null, asked: null }, "nothing")
+    )
+  );
+}
+
+function activityRows({ name, reached, experiences }) {
+  return [
+    element(
+      "tbody",
+      {},
+      element(
+        "tr",
+        {},
+        element(
+          "th.activity",
+          { scope: "rowgroup", colspan: "4" },
+          element("bdi", {}, name),
+          element("span.note", {}, ` reached by ${counted(reached, "visitor")}`)
+        )
+      )
+    ),
+    ...experiences.map((each, index) => rows(each, colour(index))),
+  ];
+}
+
+/** Return the rows of an experience: its numbers, and the chart. `asked` is null if no share was asked for. */
+function rows({ name, asked, visitors, share, interval: [low, high] }, ownColour) {
+  const isOutside = asked !== null && (asked < low || asked > high);
+  return element(
+    "tbody",
+    {},
+    element(
+      "tr",
+      {},
+      element(
+        "th",
+        { scope: "row" },
+        element(`span.swatch.${ownColour}`, { "aria-hidden": "true" }),
+        name === null ? "no offer" : element("bdi", {}, name)
+      ),
+      element("td", {}, asked === null ? "–" : percent(100 * asked)),
+      element("td", {}, percent(100 * share), element("span.note.visitors", {}, visitors.toLocaleString("en"))),
+      element("td", {}, `${hundredths(low)} to ${hundredths(high)}`, isOutside ? element("span.badge", {}, "asked is outside") : null)
+    ),
+    element("tr", { "aria-hidden": "true" }, element("td.chart", { colspan: "4" }, chart(ownColour, asked, share, low, high)))
+  );
+}
+
+function chart(ownColour, asked, share, low, high) {
+  const bar = element(`div.measured.${ownColour}`, {});
+  const interval = element("div.interval", {});
+  const mark = element("div.asked", { hidden: asked === null });
+  bar.style.width = `${100 * share}%`;
+  interval.style.left = `min(${100 * low}%, 100% - 4px)`; // inside the track
+  interval.style.width = `${100 * (high - low)}%`;
+  mark.style.left = `${100 * asked}%`;
+  return element("div.track", {}, bar, interval, mark);
+}

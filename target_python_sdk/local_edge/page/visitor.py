@@ -1,0 +1,208 @@
+"""Reads the visitor form of the page, and answers what this visitor gets. Nothing is recorded."""
+
+from typing import Dict, Mapping, NamedTuple, Tuple
+
+from target_python_sdk.decisioning.context import with_device_id
+from target_python_sdk.delivery.cookies import parse_target_cookie
+from target_python_sdk.explain.calls import explain_with_artifact
+from target_python_sdk.explain.explanation import MAX_RULES, Clause, LocationExplanation
+from target_python_sdk.integrations.wsgi_environ import request_cookies
+from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.delivery import CLUSTER, build_response, locations_in
+from target_python_sdk.local_edge.page.overview import offer_source
+from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, error_at
+from target_python_sdk.protocol import DEVICE_ID_COOKIE, TARGET_COOKIE
+from target_python_sdk.types import (
+    Address,
+    ChannelType,
+    ClientHints,
+    Context,
+    DeliveryRequest,
+    ExecuteRequest,
+    Geo,
+    MboxRequest,
+    ModelProperty,
+    PrefetchRequest,
+    RequestDetails,
+    ViewRequest,
+    VisitorId,
+)
+from target_tools.clock import epoch_seconds
+from target_tools.schema.model import copy_with
+
+#: The fields, with the largest number of characters of each.
+FIELDS: Dict[str, int] = {
+    "id": 300,
+    "kind": 40,
+    "location": 1000,
+    "url": 2000,
+    "referrer": 2000,
+    "parameters": 8000,
+    "userAgent": 1000,
+    "brands": 1000,
+    "platform": 100,
+    "cookies": 8000,
+    "property": 300,
+}
+#: The kinds of ids, by their names in a request.
+ID_KINDS = ("tntId", "marketingCloudVisitorId", "thirdPartyId")
+#: The session of the requests of the page.
+SESSION_ID = "page"
+#: The largest number of locations that are decided at once.
+MAX_LOCATIONS = 200
+
+
+class Visitor(NamedTuple):
+    """A visitor of the form: who, with which page, browser and parameters."""
+
+    identity: VisitorId
+    context: Context
+    property_token: str
+    #: The parameters of each location.
+    parameters: Dict[str, str]
+    #: The kind and the name of the only location that is asked for; empty for all.
+    location: Tuple[str, str]
+
+
+def read_visitor(body: JsonValue) -> Visitor:
+    """Return the visitor of a form. Raises ``OptionError``, whose message begins with the name of the field."""
+    fields = _read_fields(body)
+    if fields["kind"] not in ("", *ID_KINDS):
+        raise error_at("kind", f"one of {', '.join(ID_KINDS)}", fields["kind"])
+    hints = ClientHints(
+        browser_ua_with_major_version=fields["brands"] or None, platform=fields["platform"].strip('"') or None
+    )
+    kind, _, name = fields["location"].partition(" ")
+    return Visitor(
+        _identity(fields),
+        Context(
+            channel=ChannelType.WEB,
+            user_agent=fields["userAgent"] or None,
+            address=Address(url=fields["url"] or None, referring_url=fields["referrer"] or None),
+            client_hints=hints,
+        ),
+        fields["property"],
+        _parameters(fields["parameters"]),
+        (kind, name),
+    )
+
+
+def _read_fields(body: JsonValue) -> Dict[str, str]:
+    given = check_object(body, "form", tuple(FIELDS))
+    fields = {name: given.get(name, "") for name in FIELDS}
+    for name, text in fields.items():
+        if not isinstance(text, str):
+            raise error_at(name, "text", text)
+        if len(text) > FIELDS[name]:
+            raise error_at(name, f"at most {FIELDS[name]} characters", problem=f"{len(text)} characters are too many")
+    return {name: text.strip() for name, text in fields.items()}
+
+
+def _identity(fields: Mapping[str, str]) -> VisitorId:
+    if fields["id"]:
+        identity: VisitorId = VisitorId.from_dict({fields["kind"] or ID_KINDS[0]: fields["id"]})
+        return identity
+    cookies = request_cookies({"HTTP_COOKIE": fields["cookies"]}, [TARGET_COOKIE])
+    parts = parse_target_cookie(cookies.get(TARGET_COOKIE), epoch_seconds())
+    if fields["cookies"] and DEVICE_ID_COOKIE not in parts:
+        problem = f"no {TARGET_COOKIE} cookie with a device id (PC) that has not expired"
+        raise error_at("cookies", "an mbox cookie", problem=problem)
+    return VisitorId(tnt_id=parts.get(DEVICE_ID_COOKIE))
+
+
+def _parameters(text: str) -> Dict[str, str]:
+    parameters = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, equals, value = line.partition("=")
+        if equals and name.strip():
+            parameters[name.strip()] = value.strip()
+        elif line.strip():
+            raise error_at("parameters", "name=value", problem=f"line {number}: expected name=value")
+    return parameters
+
+
+def decisions(content: EdgeContent, visitor: Visitor) -> Json:
+    """Return what the visitor gets at each location, with the explanation, as JSON."""
+    identity = with_device_id(visitor.identity, content.client, CLUSTER)
+    request = delivery_request(content, visitor._replace(identity=identity))
+    response = build_response(content, request, SESSION_ID).response
+    offers = {}
+    for mode in ("execute", "prefetch"):
+        for kind, location in locations_in(response.get(mode, {})):
+            name = content.artifact.global_mbox if kind == "pageLoad" else location["name"]
+            offers[kind == "view", name] = [_offer(option) for option in location.get("options") or ()]
+    explanation = explain_with_artifact(content.artifact, content.client, {"request": request})
+    return {
+        "visitor": explanation.visitor,
+        "locations": [
+            {**_explained(location), "offers": offers.get((location.kind == "view", location.name), [])}
+            for location in explanation.locations
+        ],
+    }
+
+
+def _offer(option: Json) -> Json:
+    tokens = option["responseTokens"]
+    return {
+        "activity": tokens.get("activity.name", ""),
+        "experience": tokens.get("experience.name", ""),
+        "type": option.get("type"),
+        "content": offer_source(option["content"]) if "content" in option else None,
+    }
+
+
+def _explained(location: LocationExplanation) -> Json:
+    rules = list(location.relevant_rules())
+    shown = [rule for number, rule in enumerate(rules) if number < MAX_RULES or rule.chosen]
+    return {
+        "title": location.title,
+        "reason": location.reason,
+        "problems": list(location.problems),
+        "rules": [
+            {
+                "activity": rule.activity_title,
+                "reason": rule.reason,
+                "chosen": rule.chosen,
+                "clauses": list(map(_clause, rule.relevant_clauses)),
+            }
+            for rule in shown
+        ],
+        "more": len(rules) - len(shown),
+    }
+
+
+def _clause(clause: Clause) -> Json:
+    return {
+        "held": clause.held,
+        "text": clause.text,
+        "seen": clause.problem or ", ".join(map(str, clause.seen)),
+        "join": clause.join,
+        "parts": list(map(_clause, clause.parts)),
+    }
+
+
+def delivery_request(content: EdgeContent, visitor: Visitor) -> DeliveryRequest:
+    """Return the request that asks for the visitor's location, or for all locations of the content."""
+    artifact = content.artifact
+    every = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
+    wanted = [visitor.location] if visitor.location[0] else every
+    page = artifact.global_mbox
+    mboxes = [name for kind, name in wanted if kind == "mbox"][:MAX_LOCATIONS]
+    views = [name for kind, name in wanted if kind == "view"][:MAX_LOCATIONS]
+    geo = Geo.from_dict(content.geo) if content.geo else None
+    return DeliveryRequest(
+        id=visitor.identity,
+        context=copy_with(visitor.context, geo=geo),
+        _property=ModelProperty(token=visitor.property_token) if visitor.property_token else None,
+        execute=ExecuteRequest(
+            page_load=RequestDetails(parameters=visitor.parameters) if page in mboxes else None,
+            mboxes=[
+                MboxRequest(index=at, name=name, parameters=visitor.parameters)
+                for at, name in enumerate(mboxes)
+                if name != page
+            ],
+        ),
+        prefetch=PrefetchRequest(views=[ViewRequest(name=name, parameters=visitor.parameters) for name in views])
+        if views
+        else None,
+    )
