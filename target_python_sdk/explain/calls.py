@@ -125,6 +125,8 @@ def _notes(artifact: Artifact, call: Call, request: DeliveryRequest, is_new: boo
         yield f"the edge decides this hybrid call, because of {items_text([name_text(reason) for reason in reasons])}"
     elif edge_only:
         yield f"decisions on-device ignore {items_text(edge_only)}"
+    if call.force:
+        yield "the forced experiences are not considered; this is the decision without them"
     if is_new:
         yield "the request has no visitor id, so this is the decision for a new visitor with a new id"
     geo = None if request.context is None else request.context.geo

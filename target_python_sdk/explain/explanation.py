@@ -199,6 +199,5 @@ def _as_json(value: Any) -> Any:
     """Return named tuples as objects, other tuples as arrays, and everything else unchanged."""
     if not isinstance(value, tuple):
         return value
-    if hasattr(value, "_asdict"):
-        return {name: _as_json(item) for name, item in value._asdict().items()}
-    return [_as_json(item) for item in value]
+    as_dict = getattr(value, "_asdict", None)
+    return [*map(_as_json, value)] if as_dict is None else {name: _as_json(item) for name, item in as_dict().items()}

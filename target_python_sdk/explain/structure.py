@@ -58,6 +58,10 @@ class Share(NamedTuple):
     def __str__(self) -> str:
         return f"{self.lower:g} to {self.upper:g}"
 
+    def contains(self, bucket: float) -> bool:
+        """Return whether the bucket is in this share."""
+        return self.lower < bucket <= self.upper or bucket == self.lower == 0
+
 
 class Split(NamedTuple):
     """The share and the audience of a condition."""

@@ -20,8 +20,9 @@ _MAX_TIMESTAMP = 253402300799999
 
 
 def name_text(name: str) -> str:
-    """Return a name as it is if it is short and printable, else quoted, escaped and shortened."""
-    return name if name.isprintable() and 0 < len(name) <= MAX_NAME else shown(name)
+    """Return a name on one line, escaped and shortened if necessary; an empty one as quotes."""
+    shortened = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "…"
+    return shortened if name and shortened.isprintable() else repr(shortened)[1:-1] or repr(name)
 
 
 def value_text(value: Value, variable: Optional[str] = None) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tup
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.explain.structure import Share, split_share
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience
-from target_python_sdk.local_edge.explanations import ExperienceShare, Share, share_from_condition
+from target_python_sdk.local_edge.explanations import ExperienceShare
 from target_python_sdk.local_edge.validation import Json, JsonValue, error_at
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact
@@ -190,7 +191,7 @@ def _edge_rule(rule: CompiledRule) -> Json:
     document = rule.document
     consequence = document.get("consequence") or {}
     meta = {"activity.id": rule.activity.id, "experience.id": 0, **rule.meta}
-    share = share_from_condition(document.get("condition"))
+    share = split_share(document.get("condition")).share
     if share is not None:
         meta[SHARE_TOKEN] = list(share)
     options = [

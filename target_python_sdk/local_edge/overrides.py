@@ -23,8 +23,8 @@ from target_python_sdk.decisioning.forced import (
 )
 from target_python_sdk.decisioning.location_rules import LocationRules, Rules
 from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.explain.structure import Share
 from target_python_sdk.local_edge.artifact_builder import experience_of, make_token
-from target_python_sdk.local_edge.explanations import Share
 from target_python_sdk.local_edge.validation import check_text
 from target_python_sdk.types import DeliveryRequest, QAMode, QAModePreviewIndex, VisitorId
 from target_tools.errors import OptionError

@@ -8,15 +8,10 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 
 from target_python_sdk.decisioning.context import with_device_id
+from target_python_sdk.explain.structure import Share, split_share
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import build_response, parse_request
-from target_python_sdk.local_edge.explanations import (
-    ExperienceShare,
-    Share,
-    explain_match,
-    explain_no_match,
-    share_from_condition,
-)
+from target_python_sdk.local_edge.explanations import ExperienceShare, explain_match, explain_no_match
 from target_python_sdk.types import VisitorId
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
@@ -101,8 +96,9 @@ def test_the_reason_contains_the_bucket_and_the_share() -> None:
         ({"and": [{"<=": [0, ALLOCATION]}, {">=": [50, ALLOCATION]}]}, Share(0, 50)),
         ({"and": [{"and": [{"<": [50, ALLOCATION]}, {">=": [80.5, ALLOCATION]}]}, {"==": [1, 1]}]}, Share(50, 80.5)),
         ({">=": [50, ALLOCATION]}, Share(0, 50)),
-        ({"or": [{">=": [50, ALLOCATION]}]}, None),
-        ({">=": [ALLOCATION, 50]}, None),
+        ({"or": [{">=": [50, ALLOCATION]}]}, Share(0, 50)),
+        ({"or": [{">=": [50, ALLOCATION]}, False]}, None),
+        ({">=": [ALLOCATION, 50]}, Share(50, 100)),
         ({">=": [50, {"var": "geo.latitude"}]}, None),
         ({">=": 50}, None),
         ({"and": []}, None),
@@ -111,7 +107,7 @@ def test_the_reason_contains_the_bucket_and_the_share() -> None:
     ],
 )
 def test_a_share_is_read_from_a_condition(condition: Any, share: Optional[Share]) -> None:
-    assert share_from_condition(condition) == share
+    assert split_share(condition).share == share
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,13 @@ def test_an_address_that_is_not_looked_up_is_noted():
     assert explain(artifact(hero=[], changes={"geoTargetingEnabled": False}), context=context).notes == ()
 
 
+def test_forced_experiences_are_noted():
+    with client_of(artifact(hero=two_greetings(GOLD))) as client:
+        why = client.explain({"request": request(), "force": {1112: "A"}})
+    assert why.notes == ("the forced experiences are not considered; this is the decision without them",)
+    assert not why.locations[0].chosen
+
+
 def test_parts_for_the_edge_are_noted():
     document = artifact(hero=[])
     preview = {"qaMode": {"token": "t"}, "preview": {"token": "t"}}

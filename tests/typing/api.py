@@ -30,6 +30,7 @@ from target_python_sdk import (
     errors,
 )
 from target_python_sdk.cookies import TARGET_COOKIE
+from target_python_sdk.explain import Explanation
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import Connection, SocketServer, response
 from target_python_sdk.types import (
@@ -176,6 +177,12 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
     assert_type(client.get_offers({"request": request, "err_callback": on_error}), TargetDeliveryResponse)
     assert_type(client.send_notifications({"request": request}), TargetDeliveryResponse)
     client.get_offers({"request": request, "customer_ids": {"crm": {"id": "1", "authState": 1}}})
+
+    why = client.explain(every, "hero", "cart")
+    assert_type(why, Explanation)
+    assert_type(client.explain({"request": request}).rules[0].clauses[0].held, bool)
+    unchecked: Dict[str, Any] = {"request": request}
+    assert_type(client.explain(unchecked, "hero"), Explanation)
 
 
 # Callbacks
