@@ -11,7 +11,6 @@ from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE
 from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
-from target_tools.concurrency.event_loops import running_loop
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import invalid
 from target_tools.errors import ClientClosed, OptionError
@@ -65,6 +64,7 @@ class TargetClient(ClientCalls):
         from target_python_sdk.delivery.options import client_settings  # noqa: PLC0415
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
         from target_python_sdk.runtime import Runtime  # noqa: PLC0415
+        from target_tools.concurrency.event_loops import TurnsByLoop  # noqa: PLC0415
         from target_tools.concurrency.lock_free import PerProcess  # noqa: PLC0415
 
         self._log = Log(options.get("logger"))
@@ -75,6 +75,7 @@ class TargetClient(ClientCalls):
         self._common_calls = common_calls if common_calls.has_common_calls(self._settings) else None
         create = partial(Runtime, self._settings, self._events, self._log)
         self._processes = PerProcess(create, Runtime.start, Runtime.discard_inherited)
+        self._turns = TurnsByLoop()
         self._is_closed = False
         self._ready: Optional[ReadyEvent] = None
 
@@ -189,8 +190,8 @@ class TargetClient(ClientCalls):
         """Wait as :meth:`flush` does, without blocking the event loop. Cancelling it only ends the wait."""
         from target_python_sdk.async_lifecycle import flush  # noqa: PLC0415 - only asyncio needs it
 
-        running_loop()  # raises if there is no event loop
         seconds = _to_seconds(timeout)
+        await self._wait_for_earlier_calls()
         runtime = self._processes.current()
         return runtime is None or await flush(runtime, seconds)
 
@@ -212,8 +213,8 @@ class TargetClient(ClientCalls):
         """
         from target_python_sdk.async_lifecycle import close  # noqa: PLC0415 - only asyncio needs it
 
-        running_loop()  # raises if there is no event loop, before anything is closed
         seconds = self._close_timeout(timeout)
+        await self._wait_for_earlier_calls()
         runtime = self._refuse_calls()
         return runtime is None or await close(runtime, seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
 
 from target_python_sdk.delivery.call_options import (
@@ -14,9 +15,9 @@ from target_python_sdk.delivery.call_options import (
 )
 from target_python_sdk.types import TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.concurrency.event_loops import running_loop
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import OptionError
+from target_tools.schema.model import deep_copy
 
 if TYPE_CHECKING:  # importing the types of options takes a twentieth of our import time
     from target_python_sdk.delivery.option_types import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_python_sdk.notifications import Method
     from target_python_sdk.prepared_call import PreparedCall
     from target_python_sdk.runtime import Runtime
+    from target_tools.concurrency.event_loops import TurnsByLoop
     from target_tools.concurrency.lock_free import PerProcess
     from target_tools.concurrency.tasks import AsyncResult
     from target_tools.logger import Log
@@ -55,6 +57,7 @@ class ClientCalls:
 
     _log: Log
     _processes: PerProcess[Runtime]
+    _turns: TurnsByLoop
     _call_class: Type[PreparedCall[Any]]
 
     @overload
@@ -110,7 +113,7 @@ class ClientCalls:
     ) -> TargetDeliveryResponse: ...
     async def get_offers_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
         """Return the offers without blocking the event loop. A worker executes the call."""
-        return await self._execute_async(self._offers_call(merge_options(options, keywords)), _identity)
+        return await self._execute_async(self._offers_call, merge_options(options, keywords), _identity)
 
     @overload
     def send_notifications(
@@ -157,7 +160,7 @@ class ClientCalls:
     ) -> TargetDeliveryResponse: ...
     async def send_notifications_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
         """Report displays and clicks without blocking the event loop."""
-        return await self._execute_async(self._notifications_call(merge_options(options, keywords)), _identity)
+        return await self._execute_async(self._notifications_call, merge_options(options, keywords), _identity)
 
     @overload
     def get_attributes(
@@ -230,10 +233,11 @@ class ClientCalls:
     ) -> AttributesProvider:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
         merged = merge_options(options, keywords)
-        call = self._attributes_call(mbox_names, merged)
+        parse = partial(self._attributes_call, parse_mbox_names(mbox_names))
         get_offers = _overridden(self.get_offers, _GET_OFFERS)
         if get_offers is None:
-            return await self._execute_async(call, AttributesProvider)
+            return await self._execute_async(parse, merged, AttributesProvider)
+        call = parse(merged)
         return await self._submit(_attributes_function(get_offers, merged, call), call)
 
     @overload
@@ -288,9 +292,29 @@ class ClientCalls:
         prepared = self._prepare(call, convert)
         return prepared.execute() if call.callback is None else prepared.submit()
 
-    async def _execute_async(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> ResultT:
-        running_loop()  # raises if there is no event loop, before anything is sent
-        return await self._prepare(call, convert).submit()
+    async def _execute_async(
+        self,
+        parse: Callable[[Options], Call],
+        options: Options,
+        convert: Callable[[TargetDeliveryResponse], ResultT],
+    ) -> ResultT:
+        """Return the result of a call that a worker executes. If many calls start at once, prepare it later."""
+        loop, turns = self._turns.current()
+        if turns.must_wait():
+            options = deep_copy(options)  # the caller can change the request in the meantime
+            await turns.wait(loop)
+        with turns.use(loop):
+            result = self._prepare(parse(options), convert).submit()
+        try:
+            return await result
+        finally:
+            del result  # breaks the cycle of error, traceback and result
+
+    async def _wait_for_earlier_calls(self) -> None:
+        """Wait until the awaited calls that have started on this event loop are prepared."""
+        loop, turns = self._turns.current()
+        if turns.must_wait():
+            await turns.wait(loop)
 
     def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
         is_server_side = call.decisioning_method is DecisioningMethod.SERVER_SIDE

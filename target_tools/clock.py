@@ -28,6 +28,8 @@ _ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Z
 
 #: Seconds on the monotonic clock.
 monotonic = _real_monotonic()
+#: Seconds of CPU time of the current thread; seconds on the monotonic clock where the system does not count them.
+thread_seconds: Callable[[], float] = getattr(time, "thread_time", monotonic)
 
 
 def epoch_seconds() -> float:

@@ -1,8 +1,15 @@
-"""The event loop that awaited calls need."""
+"""The event loop that awaited calls need, and the time that they may take of each of its turns."""
 
-from typing import Any
+import contextlib
+from collections import deque
+from typing import Any, Deque, Iterator, MutableMapping, Tuple
+from weakref import WeakKeyDictionary
 
+from target_tools.clock import thread_seconds
 from target_tools.errors import OptionError
+
+#: CPU seconds of one turn of an event loop that the calls of a client may use. Further ones wait for the next turn.
+TURN_SECONDS = 0.003
 
 
 def running_loop() -> Any:
@@ -23,3 +30,79 @@ def running_loop() -> Any:
         "awaited calls need asyncio; under trio or another event loop use "
         "trio.to_thread.run_sync(client.get_offers, options) or its equivalent"
     )
+
+
+class LoopTurns:
+    """Spreads the work of many coroutines over several turns of one event loop, in the order in which they came.
+
+    A turn runs every coroutine that is ready. Without a limit, hundreds of calls that start together would block the
+    loop for the sum of their times. The next turn begins with as many waiting coroutines as fit into ``TURN_SECONDS``
+    if they take as long as those before them.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Deque[Any] = deque()
+        #: The number of coroutines that were woken and have not resumed yet.
+        self._woken = 0
+        self._is_turn_marked = False
+        #: The seconds that coroutines have used in this turn, and their number.
+        self._used = 0.0
+        self._count = 0
+
+    def must_wait(self) -> bool:
+        """Return whether this turn is used up, or other coroutines came earlier."""
+        return self._used >= TURN_SECONDS or self._woken > 0 or bool(self._waiting)
+
+    async def wait(self, loop: Any) -> None:
+        """Wait for a turn that is not used up."""
+        future = loop.create_future()
+        self._waiting.append(future)
+        self._mark_turn(loop)
+        try:
+            await future
+        finally:
+            if future.cancelled() and future in self._waiting:
+                self._waiting.remove(future)
+            else:
+                self._woken -= 1
+
+    @contextlib.contextmanager
+    def use(self, loop: Any) -> Iterator[None]:
+        """Count the time of the block as used."""
+        self._mark_turn(loop)
+        began = thread_seconds()
+        try:
+            yield
+        finally:
+            self._used += thread_seconds() - began
+            self._count += 1
+
+    def _mark_turn(self, loop: Any) -> None:
+        """Let the event loop call ``_begin_turn`` after all coroutines that are ready now."""
+        if not self._is_turn_marked:
+            self._is_turn_marked = True
+            loop.call_soon(self._begin_turn, loop)
+
+    def _begin_turn(self, loop: Any) -> None:
+        fitting = int(self._count * TURN_SECONDS / self._used) if self._used else 1
+        self._used, self._count, self._is_turn_marked = 0.0, 0, False
+        for _ in range(min(max(fitting, 1), len(self._waiting))):
+            self._woken += 1
+            future = self._waiting.popleft()
+            if not future.done():  # its coroutine was cancelled and has not ended yet
+                future.set_result(None)
+        if self._woken:
+            self._mark_turn(loop)
+
+
+class TurnsByLoop:
+    """The ``LoopTurns`` of each event loop that one client uses."""
+
+    def __init__(self) -> None:
+        self._by_loop: MutableMapping[Any, LoopTurns] = WeakKeyDictionary()
+
+    def current(self) -> Tuple[Any, LoopTurns]:
+        """Return the running event loop and its turns. Raises ``OptionError`` if it is not asyncio's."""
+        loop = running_loop()
+        turns = self._by_loop.get(loop)
+        return loop, self._by_loop.setdefault(loop, LoopTurns()) if turns is None else turns

@@ -1,0 +1,144 @@
+"""``LoopTurns``: hundreds of coroutines that start together share several turns of an event loop, in their order."""
+
+import asyncio
+import gc
+import itertools
+
+import pytest
+
+from target_tools.concurrency import event_loops
+from target_tools.concurrency.event_loops import TURN_SECONDS, LoopTurns, TurnsByLoop
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Let each use of a turn take a third of the time that a turn has."""
+    times = itertools.count()
+    monkeypatch.setattr(event_loops, "thread_seconds", lambda: next(times) * TURN_SECONDS / 2.9)
+
+
+class Uses:
+    """Coroutines that use turns, and the number of the turn in which each did."""
+
+    def __init__(self):
+        self.turns = LoopTurns()
+        self.done = []
+        self.turn = 0
+
+    async def use(self, name):
+        loop = asyncio.get_running_loop()
+        if self.turns.must_wait():
+            await self.turns.wait(loop)
+        with self.turns.use(loop):
+            self.done.append((name, self.turn))
+
+    async def count_turns(self):
+        while True:
+            await asyncio.sleep(0)
+            self.turn += 1
+
+    def names(self):
+        return [name for name, _ in self.done]
+
+    def most_in_a_turn(self):
+        turns = [turn for _, turn in self.done]
+        return max(map(turns.count, turns))
+
+
+async def settled(uses):
+    """Let the turns pass that no coroutine waits for."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not uses.turns.must_wait()
+    assert not uses.turns._is_turn_marked
+
+
+def test_coroutines_that_start_together_share_turns_in_their_order():
+    async def main():
+        uses = Uses()
+        counting = asyncio.ensure_future(uses.count_turns())
+        await asyncio.gather(*[uses.use(number) for number in range(500)])
+        counting.cancel()
+        assert uses.names() == list(range(500))
+        assert uses.most_in_a_turn() <= 4
+        await settled(uses)
+
+    asyncio.run(main())
+
+
+def test_a_single_coroutine_does_not_wait():
+    async def main():
+        uses = Uses()
+        for number in range(10):
+            with pytest.raises(StopIteration):
+                uses.use(number).send(None)
+            await asyncio.sleep(0)
+        await settled(uses)
+
+    asyncio.run(main())
+
+
+def test_a_coroutine_that_comes_later_does_not_overtake():
+    async def main():
+        uses = Uses()
+        tasks = [asyncio.ensure_future(uses.use(number)) for number in range(10)]
+        while len(uses.done) < 10:
+            await asyncio.sleep(0)
+            tasks.append(asyncio.ensure_future(uses.use(len(tasks))))
+        await asyncio.gather(*tasks)
+        assert uses.names() == list(range(len(tasks)))
+        await settled(uses)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns_before", range(6))
+def test_cancelled_coroutines_do_not_stop_the_others(turns_before):
+    """Those that wait, and those that were woken and have not resumed."""
+
+    async def main():
+        uses = Uses()
+        tasks = [asyncio.ensure_future(uses.use(number)) for number in range(30)]
+        for _ in range(turns_before):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert set(uses.names()) >= set(range(1, 30, 2))
+        assert uses.names() == sorted(uses.names())
+        await settled(uses)
+
+    asyncio.run(main())
+
+
+def test_an_exception_counts_as_use():
+    async def main():
+        turns, loop = LoopTurns(), asyncio.get_running_loop()
+        for _ in range(3):
+            with pytest.raises(KeyError), turns.use(loop):
+                raise KeyError
+        assert turns.must_wait()
+        await turns.wait(loop)
+        assert not turns.must_wait()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_each_event_loop_has_turns_until_it_is_freed(kind):
+    async def main():
+        loop, mine = turns.current()
+        assert loop is asyncio.get_running_loop()
+        assert turns.current() == (loop, mine)
+        return mine
+
+    turns = TurnsByLoop()
+    found = []
+    for _ in range(2):
+        loop = asyncio.new_event_loop() if kind == "asyncio" else pytest.importorskip("uvloop").new_event_loop()
+        found.append(loop.run_until_complete(main()))
+        loop.close()
+        del loop
+    assert found[0] is not found[1]
+    gc.collect()
+    assert len(turns._by_loop) == 0

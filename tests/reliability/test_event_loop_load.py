@@ -1,0 +1,134 @@
+"""Five hundred awaited calls that start together, while the resolver hangs, do not block the event loop."""
+
+import asyncio
+import collections
+import gc
+import math
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from target_python_sdk.errors import DeliveryError
+from target_python_sdk.testing import SocketServer, answer
+from target_tools.concurrency import event_loops
+from tests.reliability.conftest import Quiet
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, offers
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+CALLS = 500
+EDGE = SimpleNamespace(domain="edge.example:80")
+NOTIFICATION = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
+#: Parsing a request that is a dict takes longer than one that is a model.
+REQUEST = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
+
+
+@pytest.fixture
+def hanging_resolver(monkeypatch):
+    go = threading.Event()
+
+    def resolve(*_, **__):
+        go.wait(LONG / 1000)
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield
+    go.set()
+
+
+@pytest.fixture(autouse=True)
+def no_garbage_collection():
+    """A collection of all objects of the test suite takes longer than a turn."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def calls_of(client):
+    """Return coroutines of all kinds."""
+    for number in range(CALLS):
+        if number % 10 == 0:
+            yield client.send_notifications_async({"request": {"notifications": [NOTIFICATION]}})
+        elif number % 3 == 0:
+            yield client.get_attributes_async(["flags"], {"request": REQUEST})
+        else:
+            yield client.get_offers_async({"request": REQUEST})
+
+
+async def load(client):
+    """Make the calls. Return their outcomes, and the CPU seconds of the longest turn of the event loop."""
+    turns, ended = [], asyncio.Event()
+
+    async def measure():
+        while not ended.is_set():
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - began)
+
+    measuring = asyncio.ensure_future(measure())
+    outcomes = await asyncio.gather(*calls_of(client), return_exceptions=True)
+    ended.set()
+    await measuring
+    return outcomes, max(turns)
+
+
+@pytest.mark.parametrize("on_error", ["raise", "default"])
+@pytest.mark.parametrize("circuit_breaker", [True, False], ids=["breaker", "no breaker"])
+def test_t30_the_calls_are_spread_over_many_turns(hanging_resolver, monkeypatch, on_error, circuit_breaker, figure):
+    given = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet()}
+    given.update(on_error=on_error, circuit_breaker=circuit_breaker)
+    longest = {}
+    for limit in (math.inf, event_loops.TURN_SECONDS):
+        monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
+        with client_of(EDGE, **given) as client:
+            outcomes, longest[limit] = asyncio.run(load(client))
+            stats = client.stats()
+        assert len(outcomes) == stats["calls"] == stats["failures"] == CALLS
+        failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert all(isinstance(error, DeliveryError) for error in failed)
+        assert len(failed) == (CALLS if on_error == "raise" else 0)
+        assert stats["pending"] == 0
+    unlimited, limited = longest.values()
+    figure(f"ms of CPU of the longest turn, {on_error}, without a limit", unlimited * 1000, "-", number=30)
+    figure(f"ms of CPU of the longest turn, {on_error}", limited * 1000, 20, number=30)
+    assert limited < unlimited / 3
+
+
+def test_a_request_that_is_changed_after_the_call_is_sent_as_it_was(monkeypatch):
+    monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
+    request = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
+
+    async def main(client):
+        def call(number):
+            request["execute"]["mboxes"][0]["name"] = f"mbox-{number}"
+            return client.get_offers_async({"request": request})
+
+        async def changing(number):
+            return await call(number)
+
+        answers = await asyncio.gather(*[changing(number) for number in range(20)])
+        return [envelope.request.execute.mboxes[0].name for envelope in answers]
+
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        assert asyncio.run(main(client)) == [f"mbox-{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize("method", ["flush_async", "close_async"])
+def test_flush_and_close_wait_for_calls_that_are_not_prepared_yet(method, monkeypatch):
+    monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
+
+    async def main(client):
+        calls = [asyncio.ensure_future(client.get_offers_async(offers())) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert await getattr(client, method)(LONG) is True
+        await asyncio.sleep(0)
+        assert client.stats()["calls"] == 50
+        return await asyncio.gather(*calls)
+
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
+        answers = asyncio.run(main(client))
+    assert collections.Counter(envelope.response.status for envelope in answers) == {200: 50}
