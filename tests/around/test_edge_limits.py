@@ -5,6 +5,7 @@ import http.client
 import json
 import random
 import socket
+import time
 from typing import Any, Iterator, List, Optional
 
 import pytest
@@ -178,6 +179,9 @@ def test_an_idle_connection_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyP
         for connection in connections:
             connection.sendall(b"GET /v1/geo HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert edge._server is not None
+        while len(edge._server._idle) < 2:  # the edge notes this after it has sent the reply
+            time.sleep(0.01)
         assert post(edge, {"context": {"channel": "web"}})[0] == 200
         assert read_all(connections[0]) == b""
 
