@@ -4,7 +4,7 @@ import json
 from types import MappingProxyType
 from typing import Any, Callable, Dict, Generator, Mapping, NamedTuple, Tuple, Union
 
-from target_python_sdk.local_edge.validation import Json, JsonValue
+from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.errors import InvalidResponse
 from target_tools.http.messages import parse_json
 
@@ -50,7 +50,7 @@ class Reply(NamedTuple):
     status: int
     body: Union[JsonValue, bytes, Stream] = None
     headers: Mapping[str, str] = MappingProxyType({})
-    details: Json = MappingProxyType({})  # type: ignore[assignment]
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 def error_reply(status: int, message: str) -> Reply:
