@@ -378,7 +378,7 @@ def test_a_request_may_be_given_as_events_as_on_a_page_of_adobes_documentation(c
     caplog.set_level(logging.INFO)
     request = DeliveryRequest()
     assert call_options({"events": request}, settings(), Log()).request is request
-    assert "taken as `request`" in caplog.text
+    assert "it is used as 'request'" in caplog.text
 
 
 @pytest.mark.parametrize("value", [None, {}, [], "request", 5])
