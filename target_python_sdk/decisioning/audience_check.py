@@ -152,7 +152,7 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
             yield Finding(place, problem, "impossible value")
         if operator in LOOP_OPERATORS:  # the variables of the body are those of an item
             arguments = arguments[:1]
-    yield from _check(arguments, path, depth + 1)
+    yield from _check(arguments, path, depth if isinstance(arguments, list) else depth + 1)
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:

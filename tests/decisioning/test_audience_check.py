@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Callable, Iterator, List
 
 import pytest
 from hypothesis import assume, given
@@ -27,7 +27,8 @@ from target_tools.client_info import (
     BROWSERS,
     PLATFORMS,
 )
-from target_tools.rules.compiler import compile_condition
+from target_tools.errors import InvalidRule
+from target_tools.rules.compiler import MAX_DEPTH, compile_condition
 
 
 def problems(condition: Any) -> List[str]:
@@ -227,6 +228,17 @@ def test_an_object_that_is_no_operation_is_found(condition: Any) -> None:
     keys = len(condition)
     problem = f"an object with {keys} keys is not an operation: it counts as true"
     assert finding == ("a.![0]", problem, "not an operation")
+
+
+@pytest.mark.parametrize("nest", [lambda condition: {"!": [condition]}, lambda condition: {"!": condition}])
+def test_every_level_of_a_condition_that_can_be_compiled_is_checked(nest: Callable[[Any], Any]) -> None:
+    condition: Any = var("nothing")
+    for _ in range(MAX_DEPTH):
+        condition = nest(condition)
+    compile_condition(condition)
+    assert len(problems(condition)) == 1
+    with pytest.raises(InvalidRule):
+        compile_condition(nest(condition))
 
 
 def test_a_condition_that_is_too_deep_to_be_compiled_is_not_checked_to_its_end() -> None:
