@@ -35,6 +35,7 @@ __all__ = [
     "Cookie",
     "DecisioningMethod",
     "EventProvider",
+    "Explanation",
     "Offer",
     "TargetClient",
     "TargetDeliveryResponse",
@@ -57,6 +58,7 @@ _HOMES = {
     "Cookie": "target_python_sdk.offers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
     "EMPTY_REQUEST": "target_tools.constants",
+    "Explanation": "target_python_sdk.explain.explanation",
     "MESSAGES": "target_python_sdk.messages",
     "Offer": "target_python_sdk.offers",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         CallOptions,
         ClientOptions,
     )
+    from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
     from target_tools.concurrency.tasks import AsyncResult
