@@ -105,6 +105,7 @@ def test_a_visitor_is_explained(watched: Watched) -> None:
     page.get_by_role("button", name="Explain").click()
     result = page.get_by_role("region", name="Result")
     result.get_by_role("heading", level=4, name="a1-serverside-ab").wait_for()
+    assert page.get_by_role("status").get_by_text("Visitor visitor-3 gets a1-serverside-ab: B").count() == 1
     text = result.inner_text()
     assert "B of Serverside AB" in text
     assert "bucket 84.27 is in B (50 to 100)" in text
@@ -202,6 +203,20 @@ def test_a_changed_file_is_shown_and_a_mistake_is_reported(file: Path, watched: 
     alert.wait_for(state="detached")
 
 
+@pytest.mark.parametrize("watched", [1280], indirect=True)
+def test_the_page_connects_again_after_a_restart(edge: LocalEdge, watched: Watched) -> None:
+    page = watched.page
+    page.get_by_text("connected", exact=True).wait_for()
+    edge.stop()
+    page.get_by_text("not connected", exact=True).wait_for()
+    edge.load(named("After the restart"))
+    edge.start()
+    page.get_by_role("heading", level=3, name="After the restart").wait_for()
+    # The browser logs each attempt to connect.
+    assert [problem for problem in watched.problems if "net::ERR_" not in problem] == []
+    watched.problems.clear()
+
+
 @pytest.mark.parametrize("edge", [hostile_activities()], ids=["hostile"], indirect=True)
 def test_hostile_names_do_not_run_and_do_not_break_the_layout(watched: Watched) -> None:
     page = watched.page
@@ -239,10 +254,8 @@ LOW_CONTRASTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_have_enough_contrast(watched: Watched, scheme: str) -> None:
+def test_texts_have_enough_contrast(watched: Watched) -> None:
     page = watched.page
-    page.emulate_media(color_scheme=scheme)
     page.locator("#visitor-location").select_option("mbox a1-serverside-ab")
     page.get_by_role("button", name="Send 10,000 visitors").click()
     page.get_by_role("button", name="Explain").click()
@@ -250,4 +263,6 @@ def test_texts_have_enough_contrast(watched: Watched, scheme: str) -> None:
     page.locator("#visitor-result h4").wait_for()
     for summary in page.locator("summary").all():
         summary.click()
-    assert page.evaluate(LOW_CONTRASTS) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(LOW_CONTRASTS) == []

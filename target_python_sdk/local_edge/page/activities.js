@@ -137,6 +137,6 @@ export function offer({ type, content, locations }, isLocated = false) {
     "figure.offer",
     {},
     element("figcaption.note", {}, kind, isLocated ? ` at ${locations.join(", ")}` : ""),
-    element("pre", { tabindex: "0", "aria-label": `${kind} offer`, role: "region" }, element("code", {}, content))
+    element("pre", { tabindex: "0", "aria-label": `${kind} offer`, role: "group" }, element("code", {}, content))
   );
 }

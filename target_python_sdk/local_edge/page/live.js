@@ -10,8 +10,18 @@ const waiting = [];
 export function startFeed(reloaded) {
   byId("delivery-address").textContent = `POST ${location.origin}/rest/v1/delivery`;
   const feed = new EventSource("/events?after=0");
-  feed.addEventListener("open", () => connection("connected", "good"));
-  feed.addEventListener("error", () => connection("not connected", "bad"));
+  let isLost = false;
+  feed.addEventListener("open", () => {
+    connection("connected", "good");
+    if (isLost) {
+      reloaded(null); // another edge may have taken the place of the one before
+    }
+    isLost = false;
+  });
+  feed.addEventListener("error", () => {
+    connection("not connected", "bad");
+    isLost = true;
+  });
   const kinds = { request: requestLine, notification: notificationLine, reload: reloadLine, reload_error: errorLine, warning: warningLine };
   for (const [kind, line] of Object.entries(kinds)) {
     feed.addEventListener(kind, (event) => {

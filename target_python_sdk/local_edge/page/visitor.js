@@ -76,6 +76,8 @@ function show({ visitor, locations }) {
     element("dl.facts", {}, facts([["Bucketed by", element("bdi", {}, visitor)]])),
     ...locations.map(locationResult)
   );
+  const found = locations.map(({ title, offers }) => `${title}: ${offers.map((each) => each.experience).join(", ") || "no offer"}`);
+  byId("visitor-status").textContent = `Visitor ${visitor} gets ${found.join("; ")}`;
   byId("visitor-result").scrollIntoView({ block: "nearest" });
 }
 
