@@ -64,7 +64,10 @@ def parse_request(body: JsonValue) -> DeliveryRequest:
         for index, mbox in enumerate((part and part.mboxes) or ()):
             check_text(None if mbox is None else mbox.name, f"{mode}.mboxes[{index}].name")
     for index, view in enumerate((request.prefetch and request.prefetch.views) or ()):
-        check_text((view and view.name) or "all", f"prefetch.views[{index}].name")
+        place = f"prefetch.views[{index}]"
+        if view is None:
+            raise error_at(place, "an object", None)
+        check_text(view.name or "all", f"{place}.name")
     return request
 
 

@@ -328,6 +328,7 @@ REJECTED = [
     (PATH, {"context": CONTEXT, "execute": {"mboxes": [None]}}, "execute.mboxes[0].name: expected a non-empty string"),
     (PATH, {"context": CONTEXT, "prefetch": {"mboxes": [{}]}}, "prefetch.mboxes[0].name: expected a non-empty string"),
     (PATH, {"context": CONTEXT, "prefetch": {"views": [1]}}, "prefetch.views[0]: expected an object, got an int"),
+    (PATH, {"context": CONTEXT, "prefetch": {"views": [None]}}, "prefetch.views[0]: expected an object, got None"),
     (
         PATH,
         {"context": CONTEXT, "prefetch": {"views": [{"name": [1]}]}},
