@@ -13,7 +13,7 @@ from typing import ClassVar, List
 
 import pytest
 
-from target_python_sdk import TargetClient
+from target_python_sdk import TargetClient, ready_event
 from target_python_sdk.artifact import cache as artifact_cache
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ClientClosed, OptionError
@@ -203,7 +203,10 @@ def test_a_creation_can_be_closed_before_it_has_begun():
     assert Client.made == []
 
 
-def test_client_ready_is_emitted_after_the_await_has_returned():
+def test_client_ready_is_emitted_after_the_await_has_returned(monkeypatch):
+    """Its delay begins when the coroutine resumes, however long that takes."""
+    monkeypatch.setattr(ready_event, "CLIENT_READY_DELAY", 1.0)
+
     async def main():
         seen, loop, emitted = [], asyncio.get_running_loop(), asyncio.Event()
         client = None
@@ -371,10 +374,19 @@ def test_the_wait_for_the_artifact_ends_when_the_creation_is_cancelled(obstacle)
 
 
 def test_a_client_is_closed_if_the_creation_is_cancelled_while_it_returns():
+    """Its thread has ended, and the event loop has not resumed the coroutine yet."""
+    go = threading.Event()
+
+    class Slow(Client):
+        def __init__(self, options=None):
+            assert go.wait(SECONDS)
+            super().__init__(options)
+
     async def main():
         before = threads()
-        creation = asyncio.ensure_future(Client.create_async(OPTIONS))
+        creation = asyncio.ensure_future(Slow.create_async(OPTIONS))
         await asyncio.sleep(0)
+        go.set()
         assert eventually(lambda: Client.made and not threads() - before)  # blocks the event loop
         creation.cancel()
         with pytest.raises(asyncio.CancelledError):
