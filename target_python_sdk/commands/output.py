@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import unicodedata
+from time import monotonic
 from typing import NamedTuple, Optional, Sequence, TextIO, Union
 
 from target_tools.typing_compat import Json
@@ -72,6 +73,36 @@ class Output:
     def _plain(self, part: Text) -> str:
         """Return the text of ``part`` as the stream can show it."""
         return printable(_text(part)).encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+
+class ProgressLine:
+    """A line on a terminal's standard error that shows the progress. It disappears at the end of the ``with`` block."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._next = 0.0
+        self._is_shown = sys.stderr.isatty()
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def show(self, done: int, total: int) -> None:
+        """Show the progress, at most ten times a second."""
+        now = monotonic()
+        if self._is_shown and now >= self._next:
+            self._next = now + 0.1
+            sys.stderr.write(f"\r{done} of {total} {self._unit} ({done * 100 // total} %)\x1b[K")
+            sys.stderr.flush()
+
+    def __exit__(self, *error: object) -> None:
+        if self._next:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def percent(share: float) -> str:
+    """Return a share from 0 to 1 in percent."""
+    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def _text(part: Text) -> str:

@@ -1,7 +1,7 @@
 """The parser of the command line, and types of arguments."""
 
 import argparse
-from typing import TYPE_CHECKING, Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from target_python_sdk.commands.output import printable
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 #: Executes a command and returns the exit code.
 Run = Callable[[argparse.Namespace], int]
+
+#: The largest number of visitors.
+MAX_COUNT = 100_000_000
 
 EXIT_CODES = """\
 exit codes:
@@ -27,8 +30,8 @@ class Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def add_command(commands: "Commands", name: str, summary: str, examples: str, run: Run) -> Parser:
-    """Add a command whose help ends with ``examples``, one per line."""
+def add_command(commands: "Commands", name: str, summary: str, examples: str, run: Optional[Run] = None) -> Parser:
+    """Add a command whose help ends with ``examples``, one per line. A command without ``run`` has commands below."""
     lines = "".join(f"  $ {example}\n" for example in examples.strip().splitlines())
     parser = commands.add_parser(
         name,
@@ -38,12 +41,25 @@ def add_command(commands: "Commands", name: str, summary: str, examples: str, ru
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    if run is not None:
+        parser.set_defaults(run=run)
     return parser
+
+
+def add_json_argument(parser: argparse._ActionsContainer, help_text: str = "print JSON") -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help=help_text)
 
 
 def port(text: str) -> int:
     """Parse the number of a port."""
     if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """Parse a number of at least 1."""
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:10]) <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_COUNT}, got {text!r}")
     return int(text)

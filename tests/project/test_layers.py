@@ -24,6 +24,7 @@ LAYERS = {
     "target_python_sdk.testing": 5,
     "target_python_sdk.local_edge": 5,
     "target_python_sdk.commands": 5,
+    "target_python_sdk.inspection": 5,
     "target_python_sdk.__main__": 5,
     "delivery_api_client": 6,
     "target_decisioning_engine": 6,

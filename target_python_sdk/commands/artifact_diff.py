@@ -1,0 +1,119 @@
+"""The command ``artifact diff``: describes the changes between two artifacts, and whom they affect."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Sequence
+
+from target_python_sdk.commands.artifact_split import warn_of_skipped_rules
+from target_python_sdk.commands.output import Output, ProgressLine, Styled, Text, percent
+from target_python_sdk.commands.parsing import add_command, add_json_argument, positive
+from target_python_sdk.commands.visitor import add_attribute_arguments, attributes, has_attributes
+from target_tools.errors import OptionError
+
+if TYPE_CHECKING:
+    from target_python_sdk.commands.parsing import Commands
+    from target_python_sdk.inspection.affected import LocationEffect, VisitorChange
+    from target_python_sdk.inspection.changes import Change
+
+EXAMPLES = """
+target-sdk artifact diff old.json new.json
+target-sdk artifact diff old.json new.json --visitor visitor-3 --visitor visitor-5
+target-sdk artifact diff old.json new.json --visitors ids.txt --json
+"""
+
+
+def add_parser(commands: "Commands") -> None:
+    """Add the command and its arguments."""
+    parser = add_command(commands, "diff", "describe the changes and count the affected visitors", EXAMPLES, run)
+    parser.add_argument("old", help="a file of activities, or a rules.json")
+    parser.add_argument("new", help="the same after the change")
+    parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: that of each file")
+    parser.add_argument(
+        "--simulate", type=positive, default=10000, metavar="N", help="the visitors to simulate; default: %(default)s"
+    )
+    parser.add_argument(
+        "--visitor", metavar="ID", action="append", default=[], help="show what changes for this visitor; repeatable"
+    )
+    parser.add_argument("--visitors", metavar="FILE", help="the same for the ids in a file, one per line")
+    add_attribute_arguments(parser)
+    add_json_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the changes, the affected share of visitors, and the changes for the given visitors."""
+    from target_python_sdk.inspection.affected import ArtifactComparison  # noqa: PLC0415 - not needed for the help
+    from target_python_sdk.inspection.changes import compare_rules  # noqa: PLC0415
+    from target_python_sdk.inspection.source import read_rules  # noqa: PLC0415
+
+    old, new = (read_rules(path, arguments.client) for path in (arguments.old, arguments.new))
+    ids = [*arguments.visitor, *(_read_ids(arguments.visitors) if arguments.visitors else ())]
+    given = attributes(arguments) if has_attributes(arguments) else None
+    comparison = ArtifactComparison(old, new, given, arguments.simulate)
+    changes = compare_rules(old, new)
+    with ProgressLine("visitors") as progress:
+        effects = comparison.effects(progress.show)
+    visitors = list(comparison.visitor_changes(ids))
+    warn_of_skipped_rules([*old.artifact.skipped_rules, *new.artifact.skipped_rules])
+    output = Output()
+    if arguments.json:
+        output.json(
+            {
+                "changes": [change._asdict() for change in changes],
+                "affected": [effect._asdict() for effect in effects],
+                "visitors": [change._asdict() for change in visitors],
+            }
+        )
+        return 0
+    _print_changes(output, changes)
+    _print_effects(output, effects, arguments.simulate, is_drawn=given is None)
+    if ids:
+        _print_visitors(output, visitors, len(set(ids)))
+    return 0
+
+
+def _read_ids(path: str) -> List[str]:
+    """Return the ids in a file, without empty lines. Raises ``OptionError``."""
+    try:
+        lines = Path(path).read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise OptionError(f"{path}: expected a file in UTF-8", "visitors", "a file") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _print_changes(output: Output, changes: "Sequence[Change]") -> None:
+    if not changes:
+        output.line("no changes")
+    subject = ""
+    for change in changes:
+        if change.subject != subject:
+            subject = change.subject
+            output.line(Styled(subject, "bold"))
+        output.line("  ", change.text)
+
+
+def _print_effects(output: Output, effects: "Sequence[LocationEffect]", simulated: int, *, is_drawn: bool) -> None:
+    output.line()
+    if not effects:
+        output.line("no visitor gets another experience or offer")
+        return
+    rows: List[Sequence[Text]] = [("visitors affected", "another experience", "another offer", "")]
+    for effect in effects:
+        interval = effect.interval
+        method = effect.method
+        if interval is not None:
+            method += f", {percent(interval.low)} to {percent(interval.high)}"
+        place = f"{effect.kind} {effect.name}"
+        rows.append((place, percent(effect.other_experience), percent(effect.other_offer), Styled(method, "dim")))
+    output.table(rows)
+    if any(effect.interval is not None for effect in effects):
+        drawn = ", whose attributes are drawn from the values that the audiences name" if is_drawn else ""
+        output.line(f"simulated: with {simulated} visitors{drawn}; the interval includes 95 %")
+
+
+def _print_visitors(output: Output, changes: "Sequence[VisitorChange]", count: int) -> None:
+    output.line()
+    changed = len({change.visitor for change in changes})
+    output.line(f"{changed} of {count} given visitors get another experience or offer")
+    if changes:
+        rows = [(each.visitor, f"{each.kind} {each.name}", each.before, each.after) for each in changes]
+        output.table([("visitor", "location", "before", "after"), *rows])

@@ -1,0 +1,170 @@
+"""The command ``offers``: requests the offers of a visitor from an edge."""
+
+import argparse
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from urllib.parse import urlsplit
+
+from target_python_sdk.commands.output import Output, Styled, Text
+from target_python_sdk.commands.parsing import add_command, add_json_argument, positive
+from target_python_sdk.commands.visitor import (
+    add_attribute_arguments,
+    add_id_arguments,
+    context,
+    visitor_id,
+)
+from target_tools.errors import OptionError
+
+if TYPE_CHECKING:
+    from target_python_sdk.commands.parsing import Commands
+    from target_python_sdk.delivery.option_types import ClientOptions
+    from target_python_sdk.offers import Offer
+    from target_python_sdk.types import TargetDeliveryResponse
+
+EXAMPLES = """
+target-sdk offers a1-serverside-ab --edge http://127.0.0.1:8080 --visitor visitor-3
+target-sdk offers hero --view checkout --edge http://127.0.0.1:8080 --parameter member=gold --url https://example.com/
+target-sdk offers hero --client acmeclient --organization-id 1234567890@AdobeOrg --json
+"""
+#: The client code and organization of the examples. A local edge accepts any.
+EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
+HEADER = ("location", "activity", "experience", "type", "content")
+#: The longest content that the table shows, in characters.
+MAX_CONTENT = 60
+
+
+def add_parser(commands: "Commands") -> None:
+    """Add the command and its arguments."""
+    parser = add_command(commands, "offers", "request the offers of a visitor from an edge", EXAMPLES, run)
+    parser.add_argument("mboxes", nargs="*", metavar="MBOX", help="an mbox")
+    parser.add_argument("--view", metavar="NAME", action="append", default=[], help="a view; repeat it for several")
+    parser.add_argument("--page-load", action="store_true", help="the page load")
+    parser.add_argument("--execute", action="store_true", help="execute the offers, which counts them as displayed")
+    edge = parser.add_argument_group("the edge; default: Adobe's")
+    edge.add_argument("--edge", metavar="URL", type=edge_url, help="a local edge, such as http://127.0.0.1:8080")
+    edge.add_argument("--server-domain", metavar="HOST", help="another host, by HTTPS")
+    edge.add_argument("--client", metavar="CODE", help="the client code; required without --edge")
+    edge.add_argument("--organization-id", metavar="ID", help="such as 1234567890@AdobeOrg; required without --edge")
+    edge.add_argument("--timeout", type=positive, metavar="MS", help="the longest time in milliseconds; default: 3000")
+    add_id_arguments(parser)
+    add_attribute_arguments(parser)
+    output = parser.add_mutually_exclusive_group()
+    add_json_argument(output, "print JSON, which is the default if the output is not a terminal")
+    output.add_argument("--table", action="store_true", help="print a table, which is the default on a terminal")
+
+
+def edge_url(text: str) -> str:
+    """Check the URL of an edge: scheme, host and port."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise argparse.ArgumentTypeError(f"expected a URL such as http://127.0.0.1:8080, got {text!r}")
+    return text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Request the offers and print them."""
+    from target_python_sdk.client import TargetClient  # noqa: PLC0415 - not needed for the help
+
+    request = _request(arguments)
+    log = _Warnings()
+    with TargetClient.create(_options(arguments), logger=log.logger) as client:
+        answer = client.get_offers(request=request)
+    for message in log.messages:
+        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", message)
+    output = Output()
+    if arguments.json or not (arguments.table or output.is_terminal):
+        output.json(_as_json(answer))
+    else:
+        output.table([HEADER, *(row for offer in _offers(answer, arguments) for row in _rows(offer))])
+    return 0
+
+
+class _Warnings(logging.Handler):
+    """Collects the warnings of a call. If it fails, its error has the same reason, so they are not printed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: List[str] = []
+        self.logger = logging.Logger("target-sdk")
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self.messages.append(record.getMessage())
+
+
+def _options(arguments: argparse.Namespace) -> "ClientOptions":
+    """Return the options of the client. Raises ``OptionError`` if one is missing."""
+    if arguments.edge is None:
+        for name in ("client", "organization_id"):
+            if not getattr(arguments, name):
+                option = f"--{name.replace('_', '-')}"
+                raise OptionError(f"{option} is required without --edge", option, "a value")
+    options: ClientOptions = {
+        "client": arguments.client or EXAMPLE_CLIENT,
+        "organization_id": arguments.organization_id or EXAMPLE_ORGANIZATION,
+    }
+    if arguments.timeout is not None:
+        options["timeout"] = arguments.timeout
+    if arguments.edge is not None:
+        url = urlsplit(arguments.edge)
+        options["server_domain"], options["secure"] = url.netloc, url.scheme == "https"
+    elif arguments.server_domain:
+        options["server_domain"] = arguments.server_domain
+    return options
+
+
+def _request(arguments: argparse.Namespace) -> Dict[str, Any]:
+    """Return the request. Raises ``OptionError`` if it asks for nothing."""
+    if not (arguments.mboxes or arguments.view or arguments.page_load):
+        raise OptionError("expected at least one MBOX, --view or --page-load", "mboxes", "a location")
+    details = {"parameters": dict(arguments.parameter)} if arguments.parameter else {}
+    locations: Dict[str, Any] = {}
+    if arguments.mboxes:
+        locations["mboxes"] = [{"index": index, "name": name, **details} for index, name in enumerate(arguments.mboxes)]
+    if arguments.page_load:
+        locations["pageLoad"] = details
+    views = {"views": [{"name": name, **details} for name in arguments.view]} if arguments.view else {}
+    identity = visitor_id(arguments)
+    parts = {
+        "id": None if identity is None else identity.to_json(),
+        "property": {"token": arguments.property} if arguments.property else None,
+        "context": context(arguments).to_json(),
+        "execute": locations if arguments.execute else None,
+        "prefetch": views if arguments.execute else {**locations, **views},
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _offers(answer: "TargetDeliveryResponse", arguments: argparse.Namespace) -> "List[Offer]":
+    """Return the offers of all requested locations."""
+    page_load = [answer.page_load] if arguments.page_load else []
+    mboxes = [answer.offer(name) for name in dict.fromkeys(arguments.mboxes)]
+    return [*page_load, *mboxes, *(answer.view(name) for name in dict.fromkeys(arguments.view))]
+
+
+def _rows(offer: "Offer") -> List[Sequence[Text]]:
+    """Return the rows of the table for an offer: one for each content."""
+    location = offer.kind.replace("_", " ") if offer.name is None else f"{offer.kind} {offer.name}"
+    contents = [(str(option.type), option.content) for option in offer.options if option.content is not None]
+    names = (location, offer.activity or "-", offer.experience or "-")
+    if not contents:
+        return [(*names, "-", Styled("default content" if offer.experience else "no offer", "dim"))]
+    return [(*names, type_, _shortened(content)) for type_, content in contents]
+
+
+def _shortened(content: object) -> str:
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return text if len(text) <= MAX_CONTENT else text[: MAX_CONTENT - 1] + "…"
+
+
+def _as_json(answer: "TargetDeliveryResponse") -> Dict[str, Any]:
+    from target_python_sdk.offers import offers_of  # noqa: PLC0415 - not needed for the help
+
+    response = answer.response
+    found = [
+        {**offer.to_json(), "activity": offer.activity, "experience": offer.experience} for offer in offers_of(response)
+    ]
+    return {"client": response.client, "id": response.id.to_json() if response.id else None, "offers": found}

@@ -1,0 +1,70 @@
+"""Finds mistakes in a file of activities."""
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+from target_python_sdk.explain.structure import Share
+from target_python_sdk.inspection.condition_check import check_condition
+from target_python_sdk.inspection.findings import Finding, items, unknown
+from target_python_sdk.inspection.location_check import PlacedRule, check_location
+from target_python_sdk.inspection.offer_check import check_content
+from target_python_sdk.local_edge.activities import Activity, parse_activities
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
+from target_tools.errors import OptionError
+
+_KEYS = ("client", "geo", "activities")
+
+
+def check_activities(document: Mapping[str, Any]) -> List[Finding]:
+    """Return the mistakes in a document of activities, in its order."""
+    findings = [unknown(key, "key", key, _KEYS) for key in document if key not in _KEYS]
+    findings += _problem({"activities": [], **{key: document[key] for key in ("client", "geo") if key in document}})
+    ids: Dict[Any, Tuple[str, Any]] = {}
+    locations: Dict[Tuple[str, str], List[PlacedRule]] = {}
+    for place, value in items(document.get("activities"), "activities", findings):
+        problems = _problem({"activities": [value]})
+        findings += [
+            each._replace(place=each.place.replace("activities[0]", place, 1))
+            for each in problems
+            if not each.place.endswith(".audience")  # check_condition reports it
+        ]
+        if isinstance(value, Mapping):
+            if value.get("audience") is not None:
+                findings += check_condition(value["audience"], f"{place}.audience")
+            if isinstance(value.get("id"), int):
+                first, name = ids.setdefault(value["id"], (place, value.get("name")))
+                if first != place:
+                    other = "" if name == value.get("name") else f", and has the name {name!r} there"
+                    findings.append(Finding(f"{place}.id", f"{value['id']} is the id of {first}, too{other}"))
+        if not problems:
+            _add_rules(parse_activities({"activities": [value]}).activities[0], place, locations, findings)
+    for (kind, name), rules in locations.items():
+        findings += check_location(rules, shows_all=kind == "view" or name == DEFAULT_GLOBAL_MBOX)
+    return list(dict.fromkeys(findings))
+
+
+def _problem(document: Mapping[str, Any]) -> List[Finding]:
+    """Return the first mistake in the structure of a document."""
+    try:
+        parse_activities(document)
+    except OptionError as error:
+        place, _, problem = str(error).partition(": ")
+        return [Finding(place, problem)]
+    return []
+
+
+def _add_rules(
+    activity: Activity, place: str, locations: Dict[Tuple[str, str], List[PlacedRule]], findings: List[Finding]
+) -> None:
+    """Add the rules of an activity to its locations, and the mistakes in its experiences to ``findings``."""
+    properties = None if activity.property_token is None else (activity.property_token,)
+    audience = True if activity.audience is None else activity.audience
+    rules = []
+    for index, experience in enumerate(activity.experiences):
+        at, offer = f"{place}.experiences[{index}]", experience.offer
+        share = Share(experience.lower, experience.upper)
+        rules.append(PlacedRule(at, activity.id, activity.id, share, audience, properties))
+        if offer is not None:
+            findings += check_content(offer.type, offer.content, f"{at}.offer.{offer.type}")
+    for kind, names in (("mbox", activity.locations), ("view", activity.views)):
+        for name in names:
+            locations.setdefault((kind, name), []).extend(rules)

@@ -1,0 +1,63 @@
+"""Parses JSON, and finds the mistakes that other parsers accept or hide: duplicate keys and NaN."""
+
+import json
+import math
+from typing import Any, Dict, Iterator, List, Tuple
+
+from target_python_sdk.inspection.findings import Finding, place_of
+from target_tools.typing_compat import Json
+
+
+class _Object(Dict[str, Any]):
+    """An object that remembers the keys that it has several times."""
+
+    duplicates: Tuple[str, ...] = ()
+
+
+class Unparsable(Exception):
+    """The text is not JSON."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+def parse_json(data: bytes) -> Tuple[Json, List[Finding]]:
+    """Return the document, and the duplicate keys and numbers in it that JSON does not have.
+
+    Raises ``Unparsable``.
+    """
+    try:
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise Unparsable(Finding(f"line {line}, column {column}", "expected UTF-8")) from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Unparsable(Finding(place, f"invalid JSON: {error.msg}")) from None
+    except RecursionError:
+        raise Unparsable(Finding("", "expected JSON with less nesting")) from None
+    return document, list(_strange_values(document))
+
+
+def _object(pairs: List[Tuple[str, Any]]) -> _Object:
+    result = _Object(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        result.duplicates = tuple(name for name in result if names.count(name) > 1)
+    return result
+
+
+def _strange_values(document: Json) -> Iterator[Finding]:
+    waiting: List[Tuple[str, Any]] = [("", document)]
+    while waiting:  # a loop, because the document may be nested deeply
+        place, value = waiting.pop()
+        if isinstance(value, _Object):
+            for name in value.duplicates:
+                yield Finding(place_of(place, name), "duplicate key; all values but the last are ignored")
+            waiting += [(place_of(place, name), item) for name, item in reversed(list(value.items()))]
+        elif isinstance(value, list):
+            waiting += [(f"{place}[{index}]", item) for index, item in reversed(list(enumerate(value)))]
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield Finding(place, f"{value} is not a JSON number, or too large for one")

@@ -1,0 +1,239 @@
+"""Measures how simulated visitors split among the experiences of each activity.
+
+>>> rules = read_rules("activities.json")
+>>> split = measure_split(rules.artifact, 10000)
+>>> split.locations[0].activities[0].experiences[0]
+ExperienceSplit(name='A', asked=0.5, visitors=5012, share=0.5012, interval=Interval(low=0.4914, high=0.511))
+"""
+
+import math
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.explain.structure import split_share
+from target_python_sdk.inspection.traffic import Location, Traffic, VisitorAttributes
+from target_tools.hashing import HashSuffix
+from target_tools.typing_compat import JsonObject
+
+#: The number of visitors of a simulation.
+VISITORS = 10000
+#: The number of standard deviations around the mean of a normal distribution that include 95 % of it.
+_DEVIATIONS = 1.959964
+#: The progress is reported after this many visitors.
+_STEP = 100
+
+#: Called with the number of visitors so far and the number of all visitors. An exception ends the simulation.
+Progress = Callable[[int, int], object]
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a share, from 0 to 1."""
+
+    low: float
+    high: float
+
+
+class ExperienceSplit(NamedTuple):
+    """The visitors of one experience."""
+
+    name: str
+    #: The share that the rules give it, from 0 to 1; None if the visitors are not in its audience.
+    asked: Optional[float]
+    visitors: int
+    #: Its share of the visitors who reach the activity, and the 95 % confidence interval.
+    share: float
+    interval: Interval
+
+    @property
+    def is_as_asked(self) -> bool:
+        """Whether the share asked for is in the confidence interval, or the visitors are not in the audience."""
+        return self.asked is None or self.interval.low <= self.asked <= self.interval.high
+
+
+class ActivitySplit(NamedTuple):
+    """The visitors of one activity at one location."""
+
+    id: Any
+    name: str
+    #: The visitors to whom no activity with a higher priority has given an experience.
+    reached: int
+    experiences: Tuple[ExperienceSplit, ...]
+
+
+class LocationSplit(NamedTuple):
+    """The visitors of one location."""
+
+    #: ``mbox`` or ``view``.
+    kind: str
+    name: str
+    activities: Tuple[ActivitySplit, ...]
+    #: The visitors who get no experience, their share, and its 95 % confidence interval.
+    without_offer: int
+    share_without_offer: float
+    interval_without_offer: Interval
+
+
+class TrafficSplit(NamedTuple):
+    """The result of a simulation."""
+
+    visitors: int
+    locations: Tuple[LocationSplit, ...]
+
+    def to_dict(self) -> JsonObject:
+        """Return the result as JSON."""
+        return {
+            "visitors": self.visitors,
+            "locations": [
+                {
+                    "kind": location.kind,
+                    "name": location.name,
+                    "activities": [_activity_as_json(activity) for activity in location.activities],
+                    "withoutOffer": {
+                        "visitors": location.without_offer,
+                        "share": location.share_without_offer,
+                        "interval": list(location.interval_without_offer),
+                    },
+                }
+                for location in self.locations
+            ],
+        }
+
+
+def _activity_as_json(activity: ActivitySplit) -> JsonObject:
+    experiences = [{**each._asdict(), "interval": list(each.interval)} for each in activity.experiences]
+    return {"id": activity.id, "name": activity.name, "reached": activity.reached, "experiences": experiences}
+
+
+def wilson_interval(count: int, total: int) -> Interval:
+    """Return the 95 % confidence interval of a share by Wilson's method, for ``count`` of ``total`` visitors."""
+    if not total:
+        return Interval(0.0, 1.0)
+    z2, share = _DEVIATIONS**2, count / total
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _DEVIATIONS / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    # The limits of no visitor and of all visitors are exact, but floats are not.
+    return Interval(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
+
+
+def measure_split(
+    artifact: Artifact,
+    visitors: int = VISITORS,
+    attributes: Optional[VisitorAttributes] = None,
+    *,
+    all_audiences: bool = False,
+    progress: Optional[Progress] = None,
+) -> TrafficSplit:
+    """Send visitors with different ids through all locations and count their experiences.
+
+    The ids are always the same, so a repeated simulation has the same result.
+
+    :param attributes: The attributes of the visitors, which audiences read.
+    :param all_audiences: Whether every audience and property counts as matching.
+    :param progress: Called again and again during the simulation.
+    """
+    traffic = Traffic(artifact, attributes or VisitorAttributes(), all_audiences=all_audiences)
+    counts = [_LocationCounts(location) for location in traffic.locations]
+    for number in range(visitors):
+        if progress is not None and number % _STEP == 0:
+            progress(number, visitors)
+        buckets = VisitorBuckets(simulated_id(number))
+        for each in counts:
+            each.count(buckets)
+    if progress is not None:
+        progress(visitors, visitors)
+    return TrafficSplit(visitors, tuple(each.result(visitors, traffic) for each in counts))
+
+
+def simulated_id(number: int) -> str:
+    """Return the id of a simulated visitor."""
+    return f"visitor-{number + 1}"
+
+
+class VisitorBuckets(Dict[Any, float]):
+    """The buckets of a visitor by activity id, computed when they are first read."""
+
+    __slots__ = ("_suffix",)
+
+    def __init__(self, visitor: str) -> None:
+        self._suffix = HashSuffix(visitor + ".0")
+
+    def of(self, rule: CompiledRule) -> float:
+        """Return the bucket in the activity of ``rule``."""
+        activity = rule.activity
+        bucket = self.get(activity.id)
+        if bucket is None:
+            bucket = self[activity.id] = self._suffix.bucket(activity.hash_prefix)
+        return bucket
+
+
+def experience_name(rule: CompiledRule) -> str:
+    """Return the name of the experience of ``rule``, or its id."""
+    meta = rule.meta
+    return str(meta.get("experience.name") or meta.get("experience.id", 0))
+
+
+def activity_name(rule: CompiledRule) -> str:
+    """Return the name of the activity of ``rule``, or its id."""
+    return str(rule.meta.get("activity.name") or rule.activity.id)
+
+
+class _LocationCounts:
+    """Counts the visitors of one location."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._rules = [(each, each.rule.activity.id, experience_name(each.rule)) for each in location.rules]
+        #: The activities by id, in the order of their first rules: the number of visitors that reach each of them.
+        self._reached: Dict[Any, int] = {id_: 0 for _, id_, _ in self._rules}
+        self._visitors: Dict[Tuple[Any, str], int] = {(id_, name): 0 for _, id_, name in self._rules}
+        self._without_offer = 0
+
+    def count(self, buckets: VisitorBuckets) -> None:
+        """Count a visitor."""
+        decided: Set[Any] = set()
+        reached: Set[Any] = set()
+        for rule, activity, name in self._rules:
+            if rule.rule.key in decided:
+                continue
+            reached.add(activity)
+            if rule.matches(buckets.of(rule.rule)):
+                self._visitors[activity, name] += 1
+                decided.add(rule.rule.key)
+                if not self._location.shows_all:
+                    break
+        for activity in reached:
+            self._reached[activity] += 1
+        if not decided:
+            self._without_offer += 1
+
+    def result(self, visitors: int, traffic: Traffic) -> LocationSplit:
+        """Return the counts of all visitors."""
+        rules: Dict[Any, List[CompiledRule]] = {}
+        for each in self._location.rules:
+            rules.setdefault(each.rule.activity.id, []).append(each.rule)
+        activities = tuple(self._activity(own, traffic) for own in rules.values())
+        without = self._without_offer
+        share = without / visitors if visitors else 0.0
+        return LocationSplit(
+            self._location.kind, self._location.name, activities, without, share, wilson_interval(without, visitors)
+        )
+
+    def _activity(self, rules: Sequence[CompiledRule], traffic: Traffic) -> ActivitySplit:
+        activity = rules[0].activity.id
+        reached = self._reached[activity]
+        experiences = []
+        for name in dict.fromkeys(map(experience_name, rules)):
+            visitors = self._visitors[activity, name]
+            asked = _asked([rule for rule in rules if experience_name(rule) == name], traffic)
+            share = visitors / reached if reached else 0.0
+            experiences.append(ExperienceSplit(name, asked, visitors, share, wilson_interval(visitors, reached)))
+        return ActivitySplit(activity, activity_name(rules[0]), reached, tuple(experiences))
+
+
+def _asked(rules: Sequence[CompiledRule], traffic: Traffic) -> Optional[float]:
+    """Return the sum of the shares of ``rules``, from 0 to 1; None if the visitors are in none of the audiences."""
+    shares = [split_share(rule.document.get("condition")).share for rule in rules if traffic.audience_matches(rule)]
+    if not shares:
+        return None
+    return min(1.0, sum(1.0 if share is None else max(0.0, share.upper - share.lower) / 100 for share in shares))

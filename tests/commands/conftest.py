@@ -1,0 +1,54 @@
+"""Runs commands in the process of the test."""
+
+import json
+from pathlib import Path
+from typing import Callable, List, NamedTuple
+
+import pytest
+
+from target_python_sdk.__main__ import main
+from target_tools.typing_compat import Json
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> List[str]:
+        """The lines of the standard output, with single spaces."""
+        return [" ".join(line.split()) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Done]
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def run(capsys: "pytest.CaptureFixture[str]") -> Run:
+    """Return a function that runs a command."""
+
+    def run_command(*arguments: object) -> Done:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # argparse
+            code = int(str(ended.code))
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return run_command
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """Return a function that saves JSON, or text as it is, and returns the path."""
+
+    def save_file(content: Json, name: str = "rules.json") -> Path:
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        return path
+
+    return save_file

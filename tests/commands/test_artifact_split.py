@@ -1,0 +1,99 @@
+"""The command ``artifact split``."""
+
+import json
+
+import pytest
+
+from tests.commands.conftest import Run, Save
+from tests.commands.test_program import Terminal
+
+ACTIVITIES = {
+    "client": "mine",
+    "activities": [
+        {
+            "id": 1,
+            "name": "Gold",
+            "locations": ["hero"],
+            "audience": {"==": [{"var": "mbox.member"}, "gold"]},
+            "experiences": [{"name": "A\x1b[2J", "share": 30}, {"name": "B", "share": 30}],
+        },
+        {"id": 2, "name": "Shop", "locations": ["hero"], "experiences": [{"share": 80}]},
+    ],
+}
+
+
+def test_the_table(run: Run, save: Save) -> None:
+    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--parameter", "member=gold")
+    assert (done.code, done.err) == (0, "")
+    assert done.lines == [
+        "1000 visitors of client mine",
+        "",
+        "mbox hero",
+        "activity experience asked got 95 % interval visitors",
+        "1 Gold A\\x1b[2J 30 % 25.6 % ! 22.99 % to 28.39 % 256 of 1000",
+        "1 Gold B 30 % 31.1 % 28.31 % to 34.04 % 311 of 1000",
+        "2 Shop A 80 % 81.29 % 77.35 % to 84.69 % 352 of 433",
+        "no offer 8.1 % 6.56 % to 9.96 % 81",
+        "",
+        "! the share asked for is outside the interval. This happens to 1 of 20 intervals by chance.",
+    ]
+
+
+def test_audiences_that_do_not_match(run: Run, save: Save) -> None:
+    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 10)
+    assert "1 Gold B audience or property does not match" in done.lines
+    assert run("artifact", "split", save(ACTIVITIES), "--all-audiences", "--visitors", 10).out.count(" of 10") == 2
+
+
+def test_json(run: Run, save: Save) -> None:
+    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--json", "--client", "other")
+    shown = json.loads(done.out)
+    assert (shown["client"], shown["visitors"]) == ("other", 1000)
+    assert [each["name"] for each in shown["locations"][0]["activities"]] == ["Gold", "Shop"]
+
+
+def test_rules_that_cannot_be_used_are_warnings(run: Run, save: Save) -> None:
+    done = run("artifact", "split", save({"version": "1.0.0", "rules": {"mboxes": {"m": [{}]}}}), "--visitors", 10)
+    assert done.code == 0
+    assert done.err == "warning: skipped rule 0 of m: activityId: expected a number\n"
+
+
+def test_progress_is_shown_on_a_terminal(run: Run, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert run("artifact", "split", save(ACTIVITIES), "--visitors", 10).code == 0
+    assert terminal.shown() == "\r0 of 10 visitors (0 %)\x1b[K\r\x1b[K"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "rules.json, line 1, column 2: invalid JSON: Expecting property name enclosed in double quotes\n"),
+        (
+            {"version": "2", "rules": {}},
+            "rules.json: not a rule artifact: The decisioning artifact version (2) is not supported.",
+        ),
+        (
+            {"version": "1.0.0", "meta": {"clientCode": 1}, "rules": {}},
+            "rules.json: meta.clientCode: expected a non-empty string, got 1\n",
+        ),
+        ({"activities": 1}, "rules.json: activities: expected a list, got 1\n"),
+    ],
+)
+def test_a_file_that_cannot_be_used(run: Run, save: Save, content: object, message: str) -> None:
+    done = run("artifact", "split", save(content))  # type: ignore[arg-type]
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+@pytest.mark.parametrize("arguments", [["."], ["missing.json"]])
+def test_a_file_that_cannot_be_read(run: Run, arguments: "list[str]") -> None:
+    done = run("artifact", "split", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {arguments[0]}: ")
+
+
+def test_artifact_without_a_command(run: Run) -> None:
+    done = run("artifact")
+    assert done.code == 2
+    assert done.err.endswith("error: the following arguments are required: COMMAND\n")

@@ -1,0 +1,159 @@
+# ruff: noqa: E501 - the messages are exact
+"""The command ``offers``."""
+
+import json
+import socket
+from typing import Iterator
+
+import pytest
+
+from target_python_sdk.commands import offers
+from target_python_sdk.local_edge import LocalEdge
+from tests.commands.conftest import Run
+from tests.commands.test_program import Terminal
+
+pytestmark = pytest.mark.server
+ACTIVITIES = {
+    "activities": [
+        {
+            "id": 1,
+            "name": "Gold\x1b[2J",
+            "locations": ["hero"],
+            "audience": {"==": [{"var": "mbox.member"}, "gold"]},
+            "experiences": [{"name": "A", "offer": {"html": "<b>Hello</b>" * 10}}],
+        },
+        {"id": 2, "locations": ["shop"], "property": "p1", "experiences": [{"offer": {"json": {"a": [1]}}}]},
+        {"id": 3, "views": ["checkout"], "experiences": [{}]},
+        {
+            "id": 4,
+            "locations": ["target-global-mbox"],
+            "audience": {
+                "and": [
+                    {"==": [{"var": "page.path"}, "/shoes"]},
+                    {"==": [{"var": "referring.domain"}, "example.org"]},
+                    {"==": [{"var": "user.browserType"}, "firefox"]},
+                    {"==": [{"var": "geo.city"}, "PARIS"]},
+                ]
+            },
+            "experiences": [{"offer": {"html": "shoes"}}],
+        },
+    ]
+}
+
+
+@pytest.fixture
+def edge() -> Iterator[LocalEdge]:
+    """A local edge with the activities."""
+    with LocalEdge(ACTIVITIES) as serving:
+        yield serving
+
+
+def test_a_table_shows_every_location(run: Run, edge: LocalEdge) -> None:
+    done = run(
+        "offers", "hero", "shop", "--view", "checkout", "--page-load", "--edge", f"http://{edge.domain}/",
+        "--visitor", "v", "--table", "--parameter", "member=gold",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    assert done.lines == [
+        "location activity experience type content",
+        "page load - - - no offer",
+        f"mbox hero Gold\\x1b[2J A html {'<b>Hello</b>' * 4}<b>Hello</b…",
+        "mbox shop - - - no offer",
+        "view checkout Activity 3 A - default content",
+    ]
+    assert edge.displays == []
+
+
+def test_it_describes_the_page_and_the_browser(run: Run, edge: LocalEdge) -> None:
+    done = run(
+        "offers", "--page-load", "--edge", f"http://{edge.domain}", "--table",
+        "--url", "https://example.com/shoes", "--referring-url", "https://example.org/",
+        "--user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0",
+        "--geo", "city=Paris", "--geo", "latitude=48.9",
+    )  # fmt: skip
+    assert done.lines[1:] == ["page load Activity 4 A html shoes"]
+
+
+def test_json_has_the_offers_as_the_edge_sent_them(run: Run, edge: LocalEdge) -> None:
+    done = run(
+        "offers", "shop", "--edge", f"http://{edge.domain}", "--property", "p1",
+        "--ecid", "e", "--third-party-id", "t", "--execute", "--client", "mine", "--organization-id", "O@AdobeOrg",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    shown = json.loads(done.out)
+    assert shown["id"]["marketingCloudVisitorId"] == "e"
+    (offer,) = shown["offers"]
+    assert (offer["name"], offer["activity"], offer["options"][0]["content"]) == ("shop", "Activity 2", {"a": [1]})
+    (request,) = edge.requests
+    assert request.query["imsOrgId"] == "O@AdobeOrg"
+    assert "execute" in request.body
+    assert "prefetch" not in request.body
+    assert [event.location for event in edge.displays] == ["shop"]
+
+
+def test_execute_with_views_prefetches_the_views(run: Run, edge: LocalEdge) -> None:
+    assert run("offers", "shop", "--view", "checkout", "--execute", "--edge", f"http://{edge.domain}").code == 0
+    body = edge.requests[0].body
+    assert list(body["execute"]) == ["mboxes"]
+    assert list(body["prefetch"]) == ["views"]
+
+
+def test_a_terminal_gets_a_table(run: Run, edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    offers_of_shop = ["offers", "shop", "--edge", f"http://{edge.domain}"]
+    assert run(*offers_of_shop).code == 0
+    assert terminal.shown().startswith("location")
+    assert run(*offers_of_shop, "--json").code == 0
+    assert '"offers": [' in terminal.shown()
+
+
+def test_warnings_are_shown_if_the_call_succeeds(run: Run, edge: LocalEdge) -> None:
+    done = run("offers", "shop", "--edge", f"http://{edge.domain}", "--organization-id", "1234567890")
+    assert done.code == 0
+    assert done.err.startswith("warning: ")
+    assert "@AdobeOrg" in done.err
+
+
+def test_an_edge_that_is_down_is_a_one_line_error(run: Run) -> None:
+    with socket.socket() as closed_port:
+        closed_port.bind(("127.0.0.1", 0))
+        domain = f"127.0.0.1:{closed_port.getsockname()[1]}"
+        done = run("offers", "hero", "--edge", f"http://{domain}", "--timeout", 2000)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: no connection to http://{domain}: ")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hero"], "error: --client is required without --edge\n"),
+        (["hero", "--client", "c"], "error: --organization-id is required without --edge\n"),
+        (["--edge", "http://127.0.0.1:1"], "error: expected at least one MBOX, --view or --page-load\n"),
+        (["hero", "--edge", "127.0.0.1:80"], "expected a URL such as http://127.0.0.1:8080, got '127.0.0.1:80'\n"),
+        (["hero", "--parameter", "a"], "argument --parameter: expected NAME=VALUE, got 'a'\n"),
+        (["hero", "--timeout", "0"], "argument --timeout: expected a number from 1 to 100000000, got '0'\n"),
+        (["hero", "--edge", "http://127.0.0.1:1", "--geo", "town=a"], "error: geo: unknown key 'town'; expected one of latitude, longitude, countryCode, stateCode, city\n"),
+        (["hero", "--edge", "http://127.0.0.1:1", "--geo", "latitude=a"], "error: geo.latitude: expected a number between -90 and 90, got 'a'\n"),
+        (["hero", "--edge", "http://127.0.0.1:1", "--client", "a/b"], "got 'a/b'\n"),
+    ],
+)  # fmt: skip
+def test_wrong_usage(run: Run, arguments: "list[str]", message: str) -> None:
+    done = run("offers", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(message)
+
+
+def test_another_host_is_requested_by_https(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    with socket.socket() as closed_port:
+        closed_port.bind(("127.0.0.1", 0))
+        domain = f"127.0.0.1:{closed_port.getsockname()[1]}"
+        done = run("offers", "a", "--server-domain", domain, "--client", "c", "--organization-id", "O@AdobeOrg")
+    assert done.code == 1
+    assert f"https://{domain}" in done.err
+
+
+def test_the_examples_name_the_default_client() -> None:
+    assert f"--client {offers.EXAMPLE_CLIENT} --organization-id {offers.EXAMPLE_ORGANIZATION}" in offers.EXAMPLES
