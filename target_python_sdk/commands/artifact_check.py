@@ -1,9 +1,9 @@
 """The command ``artifact check``: finds mistakes in an artifact or an activities file."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, List
 
-from target_python_sdk.commands.output import Output, Styled
+from target_python_sdk.commands.output import Output, Styled, Text
 from target_python_sdk.commands.parsing import add_command, add_json_argument
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.json({"file": arguments.file, "findings": [finding._asdict() for finding in findings]})
     else:
         for finding in findings:
-            place = [Styled(finding.place, "bold"), ": "] if finding.place else []
+            place: List[Text] = [Styled(finding.place, "bold"), ": "] if finding.place else []
             output.line(*place, finding.problem)
         count = f"{len(findings)} finding{'s' * (len(findings) != 1)}"
         output.line(arguments.file, ": ", Styled(count, "red") if findings else Styled("no findings", "green"))

@@ -75,6 +75,8 @@ def _read_ids(path: str) -> List[str]:
     """Return the ids in a file, without empty lines. Raises ``OptionError``."""
     try:
         lines = Path(path).read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        raise OptionError(f"{path}: {error.strerror or error}", "visitors", "a file") from error
     except UnicodeDecodeError:
         raise OptionError(f"{path}: expected a file in UTF-8", "visitors", "a file") from None
     return [line.strip() for line in lines if line.strip()]

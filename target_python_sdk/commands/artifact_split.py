@@ -85,7 +85,10 @@ def _activity_rows(activity: "ActivitySplit", location: "LocationSplit") -> List
     rows: List[Sequence[Text]] = []
     for each in activity.experiences:
         if each.asked is None:
-            rows.append((name, each.name, Styled("audience or property does not match", "dim"), "", "", ""))
+            rows.append((name, each.name, "", "", "", Styled("not in the audience or property", "dim")))
+            continue
+        if not activity.reached:
+            rows.append((name, each.name, percent(each.asked), "", "", Styled("not reached", "dim")))
             continue
         mark: Text = percent(each.share) if each.is_as_asked else Styled(f"{percent(each.share)} !", "yellow")
         visitors = f"{each.visitors} of {activity.reached}"

@@ -21,25 +21,25 @@ def check_activities(document: Mapping[str, Any]) -> List[Finding]:
     ids: Dict[Any, Tuple[str, Any]] = {}
     locations: Dict[Tuple[str, str], List[PlacedRule]] = {}
     for place, value in items(document.get("activities"), "activities", findings):
-        problems = _problem({"activities": [value]})
-        findings += [
-            each._replace(place=each.place.replace("activities[0]", place, 1))
-            for each in problems
-            if not each.place.endswith(".audience")  # check_condition reports it
-        ]
+        # The audience is checked separately, so that its mistakes do not hide others.
+        bare = {**value, "audience": None} if isinstance(value, Mapping) else value
+        problems = _problem({"activities": [bare]})
+        findings += [each._replace(place=each.place.replace("activities[0]", place, 1)) for each in problems]
         if isinstance(value, Mapping):
-            if value.get("audience") is not None:
-                findings += check_condition(value["audience"], f"{place}.audience")
+            audience = value.get("audience")
+            if audience is not None:
+                findings += check_condition(audience, f"{place}.audience")
             if isinstance(value.get("id"), int):
                 first, name = ids.setdefault(value["id"], (place, value.get("name")))
                 if first != place:
                     other = "" if name == value.get("name") else f", and has the name {name!r} there"
                     findings.append(Finding(f"{place}.id", f"{value['id']} is the id of {first}, too{other}"))
-        if not problems:
-            _add_rules(parse_activities({"activities": [value]}).activities[0], place, locations, findings)
+            if not problems:
+                activity = parse_activities({"activities": [bare]}).activities[0]
+                _add_rules(activity._replace(audience=audience), place, locations, findings)
     for (kind, name), rules in locations.items():
         findings += check_location(rules, shows_all=kind == "view" or name == DEFAULT_GLOBAL_MBOX)
-    return list(dict.fromkeys(findings))
+    return findings
 
 
 def _problem(document: Mapping[str, Any]) -> List[Finding]:

@@ -36,14 +36,17 @@ class Shown(NamedTuple):
 
 
 def experiences_of(shown: Sequence[Shown]) -> Set[Tuple[str, str]]:
+    """Return the activities and experiences that a visitor gets."""
     return {(str(each.activity), each.experience) for each in shown}
 
 
 def contents_of(shown: Sequence[Shown]) -> Set[Tuple[str, str, str]]:
+    """Return the same with the offers."""
     return {(str(each.activity), each.experience, each.content) for each in shown}
 
 
 def label_of(shown: Sequence[Shown]) -> str:
+    """Return in words what a visitor gets."""
     return ", ".join(each.label for each in shown) or "no offer"
 
 

@@ -1,13 +1,14 @@
 """The command ``artifact split``."""
 
 import json
+from typing import Any, Dict
 
 import pytest
 
 from tests.commands.conftest import Run, Save
 from tests.commands.test_program import Terminal
 
-ACTIVITIES = {
+ACTIVITIES: Dict[str, Any] = {
     "client": "mine",
     "activities": [
         {
@@ -41,8 +42,14 @@ def test_the_table(run: Run, save: Save) -> None:
 
 def test_audiences_that_do_not_match(run: Run, save: Save) -> None:
     done = run("artifact", "split", save(ACTIVITIES), "--visitors", 10)
-    assert "1 Gold B audience or property does not match" in done.lines
+    assert "1 Gold B not in the audience or property" in done.lines
     assert run("artifact", "split", save(ACTIVITIES), "--all-audiences", "--visitors", 10).out.count(" of 10") == 2
+
+
+def test_an_activity_that_no_visitor_reaches(run: Run, save: Save) -> None:
+    first = {"id": 1, "locations": ["hero"], "experiences": [{}]}
+    done = run("artifact", "split", save({"activities": [first, ACTIVITIES["activities"][1]]}), "--visitors", 10)
+    assert "2 Shop A 80 % not reached" in done.lines
 
 
 def test_json(run: Run, save: Save) -> None:

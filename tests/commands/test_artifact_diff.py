@@ -1,0 +1,89 @@
+"""The command ``artifact diff``."""
+
+import json
+from typing import Any, Dict, List
+
+import pytest
+
+from tests.commands.conftest import Run, Save
+
+
+def activities(share: int, audience: object = None) -> Dict[str, Any]:
+    """Return activities with one A/B test at two locations."""
+    experiences: List[Any] = [{"name": "A\x1b[2J", "share": share}, {"name": "B", "share": 100 - share}]
+    activity = {"id": 1, "name": "One", "locations": ["hero"], "audience": audience, "experiences": experiences}
+    return {"client": "mine", "activities": [activity]}
+
+
+IS_GOLD = {"==": [{"var": "mbox.member"}, "gold"]}
+
+
+def test_the_changes_and_the_affected_share(run: Run, save: Save) -> None:
+    done = run("artifact", "diff", save(activities(50), "old.json"), save(activities(60), "new.json"))
+    assert (done.code, done.err) == (0, "")
+    assert done.lines == [
+        "activity 1 'One'",
+        "share of 'A\\x1b[2J' is 60 % (buckets 0 to 60), was 50 % (buckets 0 to 50)",
+        "share of 'B' is 40 % (buckets 60 to 100), was 50 % (buckets 50 to 100)",
+        "",
+        "visitors affected another experience another offer",
+        "mbox hero 10 % 0 % exact",
+    ]
+
+
+def test_a_simulation_says_so(run: Run, save: Save) -> None:
+    files = save(activities(50), "old.json"), save(activities(50, IS_GOLD), "new.json")
+    done = run("artifact", "diff", *files, "--simulate", 400)
+    assert done.lines[1] == "audience is mbox.member is 'gold', was every visitor"
+    assert "simulated, " in done.lines[4]
+    assert done.lines[5] == (
+        "simulated: with 400 visitors, whose attributes are drawn from the values that the audiences name; "
+        "the interval includes 95 %"
+    )
+    done = run("artifact", "diff", *files, "--parameter", "member=gold")
+    assert done.lines[-1] == "no visitor gets another experience or offer"
+    assert run("artifact", "diff", *files, "--parameter", "member=no").lines[-1] == "mbox hero 100 % 0 % exact"
+
+
+def test_the_changes_of_visitors(run: Run, save: Save) -> None:
+    files = save(activities(50), "old.json"), save(activities(90), "new.json")
+    ids = save("visitor-1\n\nvisitor-2\nvisitor-3\nvisitor-4\n", "ids.txt")
+    done = run("artifact", "diff", *files, "--visitors", ids, "--visitor", "visitor-5")
+    shown = done.lines[done.lines.index("visitor location before after") - 1 :]
+    changed = [line.split()[0] for line in shown[2:]]
+    assert shown[0] == f"{len(changed)} of 5 given visitors get another experience or offer"
+    assert changed
+    assert set(shown[2:]) == {f"{visitor} mbox hero One: B One: A\\x1b[2J" for visitor in changed}
+    done = run("artifact", "diff", *files, "--visitors", ids, "--json")
+    result = json.loads(done.out)
+    assert [each["visitor"] for each in result["visitors"]] == [each for each in changed if each != "visitor-5"]
+    assert result["affected"][0]["method"] == "exact"
+    assert len(result["changes"]) == 2
+
+
+def test_no_changes(run: Run, save: Save) -> None:
+    path = save(activities(50))
+    done = run("artifact", "diff", path, path, "--visitor", "a")
+    assert done.lines == [
+        "no changes",
+        "",
+        "no visitor gets another experience or offer",
+        "",
+        "0 of 1 given visitors get another experience or offer",
+    ]
+
+
+@pytest.mark.parametrize("name", [".", "missing.txt"])
+def test_a_file_of_ids_that_cannot_be_read(run: Run, save: Save, name: str) -> None:
+    path = save(activities(50))
+    done = run("artifact", "diff", path, path, "--visitors", path.parent / name)
+    assert done.code == 2
+    assert done.err.startswith(f"error: {path.parent / name}: ")
+
+
+def test_a_file_of_ids_that_is_not_text(run: Run, save: Save) -> None:
+    path = save(activities(50))
+    ids = path.with_name("ids")
+    ids.write_bytes(b"\xff")
+    done = run("artifact", "diff", path, path, "--visitors", ids)
+    assert (done.code, done.err) == (2, f"error: {ids}: expected a file in UTF-8\n")
