@@ -6,7 +6,7 @@ import os
 import sys
 from typing import List, Optional
 
-from target_python_sdk.commands import artifact, demo, edge, offers
+from target_python_sdk.commands import artifact, demo, edge, explain, offers
 from target_python_sdk.commands.output import Output, Styled
 from target_python_sdk.commands.parsing import EXIT_CODES, Parser
 from target_python_sdk.version import __version__
@@ -14,7 +14,7 @@ from target_tools.errors import OptionError, TargetError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 #: The modules of the commands, in the order of the help.
-COMMANDS = (offers, artifact, edge, demo)
+COMMANDS = (offers, explain, artifact, edge, demo)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
