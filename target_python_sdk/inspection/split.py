@@ -132,17 +132,38 @@ def measure_split(
     :param all_audiences: Whether every audience and property counts as matching.
     :param progress: Called again and again during the simulation.
     """
-    traffic = Traffic(artifact, attributes or VisitorAttributes(), all_audiences=all_audiences)
-    counts = [_LocationCounts(location) for location in traffic.locations]
-    for number in range(visitors):
-        if progress is not None and number % _STEP == 0:
-            progress(number, visitors)
-        buckets = VisitorBuckets(simulated_id(number))
-        for each in counts:
-            each.count(buckets)
+    simulation = Simulation(artifact, attributes, all_audiences=all_audiences)
+    while simulation.visitors < visitors:
+        if progress is not None:
+            progress(simulation.visitors, visitors)
+        simulation.send(min(_STEP, visitors - simulation.visitors))
     if progress is not None:
         progress(visitors, visitors)
-    return TrafficSplit(visitors, tuple(each.result(visitors, traffic) for each in counts))
+    return simulation.result()
+
+
+class Simulation:
+    """Sends visitors through all locations step by step. See :func:`measure_split` for the parameters."""
+
+    def __init__(
+        self, artifact: Artifact, attributes: Optional[VisitorAttributes] = None, *, all_audiences: bool = False
+    ) -> None:
+        #: The number of visitors so far.
+        self.visitors = 0
+        self._traffic = Traffic(artifact, attributes or VisitorAttributes(), all_audiences=all_audiences)
+        self._counts = [_LocationCounts(location) for location in self._traffic.locations]
+
+    def send(self, visitors: int) -> None:
+        """Send more visitors."""
+        for number in range(self.visitors, self.visitors + visitors):
+            buckets = VisitorBuckets(simulated_id(number))
+            for counts in self._counts:
+                counts.count(buckets)
+        self.visitors += visitors
+
+    def result(self) -> TrafficSplit:
+        """Return the split of the visitors so far."""
+        return TrafficSplit(self.visitors, tuple(each.result(self.visitors, self._traffic) for each in self._counts))
 
 
 def simulated_id(number: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from target_python_sdk.errors import OptionError
 from target_python_sdk.explain.explanation import MAX_RULES
 from target_python_sdk.local_edge.content import EdgeContent
-from target_python_sdk.local_edge.page.traffic import STEP, VISITORS, simulate, wilson_interval
+from target_python_sdk.local_edge.page.traffic import STEP, VISITORS, simulate
 from target_python_sdk.local_edge.page.visitor import FIELDS, decisions, delivery_request, read_visitor
 
 ORGANIZATION = "1234567890@AdobeOrg"
@@ -169,7 +169,6 @@ def locations_of(source: Any, **fields: str) -> List[Dict[str, Any]]:
     return locations
 
 
-@pytest.mark.slow
 def test_visitors_are_split_by_the_shares() -> None:
     shares = [{"name": "A", "share": 60, "offer": {"html": "a"}}, {"name": "B", "share": 30}]
     (location,) = locations_of({"activities": [activity(experiences=shares)]})
@@ -181,30 +180,9 @@ def test_visitors_are_split_by_the_shares() -> None:
     assert [abs(each["share"] - each["asked"]) < 0.025 for each in parts] == [True] * 3
 
 
-@pytest.mark.slow
 def test_the_attributes_of_the_form_are_those_of_all_visitors() -> None:
     gold = activity(audience={"==": [{"var": "mbox.member"}, "gold"]}, property="p", locations=["m"], views=["n"])
     source = {"activities": [gold], "geo": {"city": "BERLIN"}}
     (matching,) = locations_of(source, parameters="member=gold", property="p", location="view n")
     (other,) = locations_of(source, parameters="member=silver", property="p", location="view n")
     assert [(each["name"], each["withoutOffer"]["share"]) for each in (matching, other)] == [("n", 0), ("n", 1)]
-
-
-@pytest.mark.slow
-def test_an_activity_is_reached_by_the_visitors_of_no_earlier_one() -> None:
-    first = activity(experiences=[{"share": 40}])
-    locations = ["m", "target-global-mbox"]
-    mbox, page = locations_of({"activities": [{**first, "locations": locations}, activity(id=2, locations=locations)]})
-    assert [each["reached"] for each in page["activities"]] == [VISITORS] * 2
-    assert [each["reached"] for each in mbox["activities"]] == [
-        VISITORS,
-        VISITORS - mbox["activities"][0]["experiences"][0]["visitors"],
-    ]
-    assert mbox["activities"][1]["experiences"][0]["share"] == 1
-
-
-def test_the_confidence_interval_is_wilsons() -> None:
-    assert wilson_interval(5000, 10000) == pytest.approx((0.490202, 0.509798), abs=1e-6)
-    assert wilson_interval(0, 10000) == pytest.approx((0, 0.000384), abs=1e-6)
-    assert wilson_interval(10000, 10000) == pytest.approx((0.999616, 1), abs=1e-6)
-    assert wilson_interval(0, 0) == (0, 1)
