@@ -189,13 +189,20 @@ def split(condition: Json, depth: int = 0) -> Tuple[str, List[Json]]:
         return "", [negated(bare) if is_negated else bare]
     connective = _OPPOSITE[found.operator] if is_negated else found.operator
     parts: List[Json] = []
+    nested: Optional[Tuple[str, List[Json]]] = None
     for argument in found.arguments:
         part = negated(argument) if is_negated else argument
         inner, own_parts = split(part, depth + 1)
-        parts += own_parts if inner in ("", connective) else [part]
+        if inner in ("", connective):
+            parts += own_parts
+        else:
+            parts.append(part)
+            nested = inner, own_parts
     if connective == "and":
         parts = [part for part in _with_ranges(parts) if constant_truth(part) is not True] or parts[:1]
-    return (connective, parts) if len(parts) > 1 else split(parts[0], depth + 1)
+    if len(parts) > 1:
+        return connective, parts
+    return nested or ("", parts)  # splitting the only part again would double the time at each level
 
 
 def _with_ranges(parts: List[Json]) -> List[Json]:

@@ -3,7 +3,16 @@
 import pytest
 from hypothesis import given
 
-from target_python_sdk.explain.structure import Share, clauses, constant_truth, split, split_share, variables
+from target_python_sdk.explain import structure
+from target_python_sdk.explain.structure import (
+    Share,
+    clauses,
+    constant_truth,
+    split,
+    split_share,
+    variables,
+    without_not,
+)
 from target_python_sdk.explain.wording import MAX_TEXT, describe
 from target_tools.errors import InvalidRule
 from target_tools.rules.compiler import compile_rule
@@ -179,6 +188,24 @@ def test_deep_conditions_are_cut_off():
     assert "…" in describe(some)
     assert variables(loop) == []
     assert split(chain)[0] == ""
+
+
+@pytest.mark.parametrize("negate", [False, True])
+def test_the_time_for_a_deep_condition_does_not_double_at_each_level(monkeypatch, negate):
+    """``or`` and ``and`` with a single argument, by turns, around a condition with two parts."""
+    condition = {"and": [var("a"), var("b")]}
+    for level in range(100):
+        condition = {("or", "and")[level % 2]: [condition]}
+        condition = {"!": [condition]} if negate else condition
+    calls = []
+
+    def counted(rule):
+        calls.append(rule)
+        assert len(calls) < 10000
+        return without_not(rule)
+
+    monkeypatch.setattr(structure, "without_not", counted)
+    assert describe(condition) == "a is set and b is set"
 
 
 def test_long_texts_are_cut_off():
