@@ -251,8 +251,8 @@ class ClientCalls:
 
         ``locations`` are names of mboxes and views, by default all of the request. Other names are explained as if the
         request contained them. Nothing is sent and nothing is counted, and the location of an IP address is not looked
-        up. Raises ``OptionError`` for a server-side call, because only the edge knows its reasons, and
-        ``ArtifactNotAvailable`` before the first artifact.
+        up. Raises ``OptionError`` for a server-side call, because only the edge knows its reasons,
+        ``ArtifactNotAvailable`` before the first artifact, and ``DeadlineExceeded``.
         """
         from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it
 

@@ -38,7 +38,8 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
 ) -> Explanation:
     """Return the explanation of ``call`` by the current artifact of a client.
 
-    Raises ``OptionError`` for invalid locations and for a server-side call, and ``ArtifactNotAvailable``.
+    Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable``, and
+    ``DeadlineExceeded``.
     """
     names = _location_names(locations)
     method = call.decisioning_method
@@ -81,7 +82,8 @@ def _explain(  # noqa: PLR0917 - the parts of a client
     prepared = prepare_request(call, settings, cluster, engine.log)
     request = copy_with(prepared.request, trace=None, notifications=None)
     identity = with_device_id(request.id, engine.client, prepared.cluster)
-    notes = tuple(_notes(artifact, call, request, is_new=identity is not request.id))
+    has_random_id = identity is not request.id and not any(one and one.id for one in identity.customer_ids or ())
+    notes = tuple(_notes(artifact, call, request, has_random_id))
     request = copy_with(request, id=identity)
     visitor = bucketing_id(identity)
     geo = None if request.context is None else request.context.geo
@@ -116,7 +118,7 @@ def _with_locations(request: DeliveryRequest, names: Sequence[str], artifact: Ar
     return with_mboxes(request, [name for name in missing if name not in new_views])
 
 
-def _notes(artifact: Artifact, call: Call, request: DeliveryRequest, is_new: bool) -> Iterator[str]:
+def _notes(artifact: Artifact, call: Call, request: DeliveryRequest, has_random_id: bool) -> Iterator[str]:
     """Yield how a real call could differ from the explanation."""
     edge_only = [name for name in ("qa_mode", "preview") if getattr(request, name) is not None]
     remote = remote_parts(artifact, request)
@@ -127,7 +129,7 @@ def _notes(artifact: Artifact, call: Call, request: DeliveryRequest, is_new: boo
         yield f"decisions on-device ignore {items_text(edge_only)}"
     if call.force:
         yield "the forced experiences are not considered; this is the decision without them"
-    if is_new:
+    if has_random_id:
         yield "the request has no visitor id, so this is the decision for a new visitor with a new id"
     geo = None if request.context is None else request.context.geo
     if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):

@@ -91,6 +91,13 @@ def test_the_text_names_the_property_of_a_rule(token, own):
     assert "A is for all visitors" in str(explain(document, property={"token": "p"}))
 
 
+def test_the_text_names_each_share_once():
+    rules = [experience("A", share(0, 20), ruleKey=key) for key in ("first", "second")]
+    document = artifact(**{"target-global-mbox": rules})
+    why = explain(document, mboxes=(), parts={"pageLoad": {}})
+    assert [each.reason for each in why.rules] == ["bucket 96.19 is in no share (A (0 to 20))"] * 2
+
+
 def test_the_parts_of_an_or_are_below_it():
     audience = {"or": [GOLD, {"and": [{"in": ["/shoes", {"var": "page.path"}]}, {"var": "geo.city"}]}]}
     assert lines(artifact(hero=[experience("A", audience)]))[1:] == [
@@ -279,6 +286,15 @@ def test_a_new_visitor_is_noted():
         compiled, "acmeclient", {"request": request(visitor=None), "target_cookie": "PC#visitor-3.35_0#9999999999"}
     )
     assert (known.visitor, known.notes) == ("visitor-3", ())
+
+
+def test_a_visitor_with_a_customer_id_is_not_new():
+    compiled = Artifact.compile(artifact(hero=two_greetings(GOLD)), "acmeclient")
+    customer = {"id": "42", "integrationCode": "crm", "authenticatedState": "authenticated"}
+    asked = {**request(), "id": {"customerIds": [customer]}}
+    first, second = (explain_with_artifact(compiled, "acmeclient", {"request": asked}) for _ in range(2))
+    assert first == second
+    assert first.notes == ()
 
 
 def test_an_address_that_is_not_looked_up_is_noted():
