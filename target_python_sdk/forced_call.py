@@ -4,7 +4,7 @@ from typing import Optional, Sequence, TypeVar
 
 from target_python_sdk.artifact.update import CurrentArtifact
 from target_python_sdk.decisioning.engine import RemoteParts
-from target_python_sdk.decisioning.forced import ForcedExperience, find_experiences, with_forced
+from target_python_sdk.decisioning.forced import ForcedExperience, find_experiences, names_of, with_forced
 from target_python_sdk.delivery.on_device import Decision
 from target_python_sdk.prepared_call import PreparedCall
 from target_python_sdk.types import TargetDeliveryResponse
@@ -28,7 +28,7 @@ class ForcedCall(PreparedCall[ResultT]):
 
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         envelope = super()._decide_on_device(current, deadline)
-        envelope.meta["forced"] = {experience.activity: experience.experience for experience in self._forced}
+        envelope.meta["forced"] = names_of(self._forced)
         return envelope
 
     def _decide(self, current: CurrentArtifact, deadline: Deadline) -> Decision:

@@ -6,7 +6,22 @@ decisions without forced experiences take no longer.
 """
 
 import copy
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Union
+from collections import Counter
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.location_rules import LocationRules, Rules
@@ -57,15 +72,31 @@ def find_experiences(
     ``OptionError``, whose text starts with ``subject`` and names what there is.
     """
     activities = _activities(artifact)
-    return [_find(activities, activity, experience, subject) for activity, experience in force.items()]
+    found: Dict[Any, ForcedExperience] = {}
+    for activity, experience in force.items():
+        one = _find(activities, activity, experience, subject)
+        if found.setdefault(one.activity_id, one).key != one.key:
+            problem = f"two experiences of activity {shown(one.activity)} ({one.activity_id})"
+            raise OptionError(f"{subject}{problem}; expected one", "force", "one experience of each activity")
+    return list(found.values())
 
 
-def experience_at(artifact: Artifact, activity_id: Name, index: int) -> Optional[ForcedExperience]:
-    """Return the experience at a position of an activity, from 0; None if there is no such activity or position."""
-    for activity in _activities(artifact):
-        if activity.id == activity_id and 0 <= index < len(activity.experiences):
-            return _experience(activity, list(activity.experiences)[index])
-    return None
+def experiences_at(artifact: Artifact, positions: Iterable[Tuple[Name, int]]) -> Iterator[ForcedExperience]:
+    """Yield the experiences at positions of activities, from 0. Positions that do not exist are skipped."""
+    activities = {activity.id: activity for activity in _activities(artifact)}
+    for number, index in positions:
+        activity = activities.get(number)
+        if activity is not None and 0 <= index < len(activity.experiences):
+            yield _experience(activity, list(activity.experiences)[index])
+
+
+def names_of(forced: Sequence[ForcedExperience]) -> Dict[str, str]:
+    """Return the names of the experiences by activity. If activities have the same name, their ids are added."""
+    quantity = Counter(experience.activity for experience in forced)
+    return {
+        each.activity if quantity[each.activity] == 1 else f"{each.activity} ({each.activity_id})": each.experience
+        for each in forced
+    }
 
 
 def with_forced(artifact: Artifact, forced: Sequence[ForcedExperience]) -> ForcedArtifact:

@@ -16,8 +16,8 @@ from target_python_sdk.decisioning.forced import (
     ForcedExperience,
     Name,
     RulesView,
-    experience_at,
     experience_key,
+    experiences_at,
     find_experiences,
     with_forced,
 )
@@ -56,7 +56,9 @@ class ForcedVisitors:
         """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name."""
         find_experiences(artifact, {activity: experience}, "")
         key = _without_cluster(check_text(visitor, "visitor"))
-        self._by_visitor[key] = {**self._by_visitor.get(key, {}), activity: experience}
+        forced = dict(self._by_visitor.get(key, {}))
+        forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
+        self._by_visitor[key] = {**forced, activity: experience}
 
     def clear(self, visitor: Optional[str] = None) -> None:
         """Forget the forced experiences of a visitor, by default of all."""
@@ -130,14 +132,15 @@ def _in_qa_mode(artifact: Artifact, qa_mode: QAMode) -> Override:
     if activities is None:
         logger.warning("A request has a token for QA mode that this edge has not made; it has no effect")
         return Override(artifact)
-    shown: Dict[Any, Any] = {}
-    for index in qa_mode.preview_indexes or ():
-        if index is None or not isinstance(index.activity_index, int) or not isinstance(index.experience_index, int):
-            continue
-        if 0 < index.activity_index <= len(activities):
-            experience = experience_at(artifact, activities[index.activity_index - 1], index.experience_index - 1)
-            if experience is not None:
-                shown[experience.activity_id] = experience.key
+    positions = [
+        (activities[index.activity_index - 1], index.experience_index - 1)
+        for index in qa_mode.preview_indexes or ()
+        if index is not None
+        and isinstance(index.activity_index, int)
+        and isinstance(index.experience_index, int)
+        and 0 < index.activity_index <= len(activities)
+    ]
+    shown = {experience.activity_id: experience.key for experience in experiences_at(artifact, positions)}
     rules = _QARules(
         set(activities) if qa_mode.listed_activities_only else None,
         shown,

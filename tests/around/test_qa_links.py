@@ -1,12 +1,14 @@
 """QA links: their parameters become a QA mode, which the local edge honours."""
 
 from typing import Any, Dict, Iterator, List, Optional
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_python_sdk.decisioning import forced
 from target_python_sdk.errors import OptionError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.qa_links import MAX_ITEMS, MAX_LINK, qa_link, qa_mode_of
@@ -204,6 +206,15 @@ def test_an_index_that_selects_nothing_has_no_effect(edge: LocalEdge, index: Any
     assert shown(edge, None, request={"qa_mode": document}) == [None, "banner", "banner"]
 
 
+def test_the_number_of_indexes_does_not_change_how_often_the_artifact_is_parsed(edge: LocalEdge) -> None:
+    qa_mode = qa_mode_of(edge.qa_link(PAGE, "Greeting", "B"))
+    assert qa_mode is not None
+    qa_mode.preview_indexes = (qa_mode.preview_indexes or []) * 10
+    with mock.patch.object(forced, "_activities", wraps=forced._activities) as parse:
+        assert shown(edge, None, request={"qa_mode": qa_mode})[0] == "B"
+    assert parse.call_count == 1
+
+
 def test_the_answer_and_the_trace_give_qa_mode_as_the_reason(edge: LocalEdge) -> None:
     qa_mode = qa_mode_of(edge.qa_link(PAGE, "Greeting", "B"))
     request = {"execute": {"mboxes": [{"name": "hello"}]}, "qa_mode": qa_mode, "trace": {"authorization_token": "x"}}
@@ -260,6 +271,14 @@ def test_a_qa_link_takes_precedence_over_a_forced_experience(edge: LocalEdge) ->
     link = edge.qa_link(PAGE, "Greeting", "A", listed_activities_only=True)
     assert shown(edge, link) == ["A", None, None]
     assert shown(edge, None)[0] == "B"
+
+
+def test_the_last_forced_experience_of_an_activity_is_shown(edge: LocalEdge) -> None:
+    edge.force("visitor-1", "Greeting", "A")
+    edge.force("visitor-1", 2, "B")
+    assert shown(edge, None)[0] == "B"
+    edge.force("visitor-1", "Greeting", "A")
+    assert shown(edge, None)[0] == "A"
 
 
 def test_an_unknown_experience_is_an_error_and_a_removed_one_has_no_effect(

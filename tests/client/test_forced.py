@@ -8,7 +8,7 @@ import pytest
 
 from target_python_sdk import TargetClient
 from target_python_sdk.decisioning.artifact import Artifact
-from target_python_sdk.decisioning.forced import find_experiences
+from target_python_sdk.decisioning.forced import find_experiences, names_of
 from target_python_sdk.errors import OptionError
 from target_python_sdk.local_edge import LocalEdge
 from tests.support import LONG, client_of, eventually, offers
@@ -219,6 +219,19 @@ def test_an_id_precedes_a_position() -> None:
     metas = [{"experience.id": 5, "experience.name": "A"}, {"experience.id": 0, "experience.name": "B"}]
     rules = artifact(*({"activityId": 7, "meta": meta} for meta in metas))
     assert [find_experiences(rules, {7: name})[0].experience for name in (5, 0, 1)] == ["A", "B", "B"]
+
+
+def test_activities_of_the_same_name_are_told_apart_in_meta() -> None:
+    rules = artifact(*({"activityId": number, "meta": {"activity.name": "Same"}} for number in (7, 8)))
+    assert names_of(find_experiences(rules, {7: 0, "8": 0})) == {"Same (7)": "0", "Same (8)": "0"}
+    assert names_of(find_experiences(rules, {7: 0})) == {"Same": "0"}
+
+
+def test_two_experiences_of_an_activity_are_an_error() -> None:
+    rules = artifact({"activityId": 7, "meta": {"activity.name": "Two"}}, {"activityId": 7})
+    with pytest.raises(OptionError, match=r"two experiences of activity 'Two' \(7\); expected one"):
+        find_experiences(rules, {"Two": 0, 7: 1})
+    assert len(find_experiences(rules, {"Two": 1, 7: 1})) == 1
 
 
 def test_a_name_of_two_activities_is_ambiguous() -> None:
