@@ -6,7 +6,7 @@
     ...     print(finding)
     activities[0].audience.==[0]: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?
 
-A finding is certain for every visitor that a browser or an application can send. Conditions that depend on each other,
+A finding is certain for all visitors whose pages have ordinary URLs, with a host. Conditions that depend on each other,
 such as two browsers joined by ``and``, are not compared.
 """
 
@@ -141,11 +141,11 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
         return
     ((operator, arguments),) = rule.items()
     path = f"{path}.{operator}"
-    if operator == "var":
-        name = arguments[0] if isinstance(arguments, list) and arguments else arguments
+    for place, name in _names_read(operator, arguments, path):
         problem = _attribute_problem(str(name)) if isinstance(name, (str, int, float)) else ""
         if problem:
-            yield Finding(path, problem, "unknown attribute")
+            yield Finding(place, problem, "unknown attribute")
+    if operator == "var":
         return
     if isinstance(arguments, list):
         for place, problem in _value_problems(operator, arguments, path):
@@ -153,6 +153,19 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
         if operator in LOOP_OPERATORS:  # the variables of the body are those of an item
             arguments = arguments[:1]
     yield from _check(arguments, path, depth if isinstance(arguments, list) else depth + 1)
+
+
+def _names_read(operator: str, arguments: Json, path: str) -> Iterator[Tuple[str, Json]]:
+    """Yield the names of the variables that an operation itself reads, with their paths."""
+    listed = arguments if isinstance(arguments, list) else [arguments]
+    if operator == "var":
+        yield path, listed[0] if listed else None
+    elif operator in ("missing", "missing_some"):
+        position = 1 if operator == "missing_some" else 0
+        nested = listed[position] if len(listed) > position else None
+        names, place = (nested, f"{path}[{position}]") if isinstance(nested, list) else (listed, path)
+        for index, name in enumerate(names):
+            yield f"{place}[{index}]", name if isinstance(name, str) else None
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:

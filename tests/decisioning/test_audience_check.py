@@ -66,6 +66,19 @@ def test_an_unknown_attribute_is_found(name: str, problem: str) -> None:
     assert problems({"==": [var(name), "x"]}) == [f"a.==[0].var: unknown attribute {name!r}{problem}"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "place"),
+    [
+        ({"missing": ["mbox.a", "user.locales"]}, "a.missing[1]"),
+        ({"missing": [["user.locales", 7]]}, "a.missing[0][0]"),
+        ({"missing": "user.locales"}, "a.missing[0]"),
+        ({"missing_some": [1, ["mbox.a", "user.locales"]]}, "a.missing_some[1][1]"),
+    ],
+)
+def test_the_names_of_attributes_that_may_be_missing_are_checked(condition: Any, place: str) -> None:
+    assert problems(condition) == [f"{place}: unknown attribute 'user.locales'; did you mean 'user.locale'?"]
+
+
 def test_the_path_leads_to_the_mistake() -> None:
     condition = {"and": [True, {"!": {"in": ["a", {"var": ["user.Locale", ""]}]}}]}
     (finding,) = check_audience(condition, "activities[3].audience")
@@ -281,7 +294,12 @@ def test_the_names_of_browsers_and_platforms_are_those_that_the_parser_returns()
 
 
 URLS = [
-    *("https://www.Shop.Example.com/Deals?A=b#Top", "http://example.co.uk", "http://localhost:8080/", "http://10.0.0.1/x"),
+    *(
+        "https://www.Shop.Example.com/Deals?A=b#Top",
+        "http://example.co.uk",
+        "http://localhost:8080/",
+        "http://10.0.0.1/x",
+    ),
     *("http://www.example.com/", "https://sub.example.org/a/b?c"),
 ]
 TEXTS = [
