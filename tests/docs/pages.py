@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def run_block(example: Example) -> None:
     """Execute one block in the namespace of its page. Line numbers in a traceback are those of the page."""
+    example.namespace.setdefault("__name__", Path(example.path).stem)
     text = "\n" * (example.line + example.parsed.line_offset) + example.parsed
     exec(compile(text, example.path, "exec"), example.namespace)
 
