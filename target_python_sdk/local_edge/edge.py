@@ -18,7 +18,7 @@ from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.faults import SimulatedFaults
 from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
 from target_python_sdk.local_edge.handler import ConnectionHandler
-from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply
+from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply, method_error
 from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
 from target_python_sdk.local_edge.page.files import PAGE_PREFIX
 from target_python_sdk.local_edge.page.routes import Page
@@ -315,20 +315,19 @@ class LocalEdge:
         if route is None:
             return error_reply(404, f"{path}: not found")
         method, respond = route
-        return respond(request) if request.method == method else error_reply(405, f"{path}: only {method} is allowed")
+        return method_error(request, method) or respond(request)
 
     def _serve_delivery(self, request: RecordedRequest, size: int) -> Reply:
         for names in (("imsOrgId", "client"), ("sessionId",)):  # at.js sends the client code only
             if not any(map(request.query.get, names)):
-                return error_reply(400, f"missing query parameter {names[0]!r}")
+                return _rejected(f"missing query parameter {names[0]!r}")
         self._client_codes.check(request.query.get("client"), self._content.client)
         try:
             delivery = parse_request(request.body)
             notifications = delivery.notifications or []
             reported = reported_events(notifications, self._known_events)
         except OptionError as error:
-            logger.warning("Rejected a delivery request: %s", error)
-            return error_reply(400, str(error))
+            return _rejected(str(error))
         forced = self._forced.of(delivery.id)
         answer = build_response(self._content, delivery, request.query["sessionId"], forced)
         counted = [*answer.displays, *itertools.chain.from_iterable(reported)]
@@ -384,6 +383,11 @@ class LocalEdge:
             *self._content.summary_lines(),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _rejected(problem: str) -> Reply:
+    logger.warning("Rejected a delivery request: %s", problem)
+    return error_reply(400, problem)
 
 
 def _is_page(path: str) -> bool:

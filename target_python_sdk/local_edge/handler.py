@@ -84,10 +84,9 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         self._send(reply._replace(headers={"Connection": "close"}))
 
     def handle_expect_100(self) -> bool:
-        """Send ``100 Continue`` at once, although replies are buffered."""
-        is_handled = super().handle_expect_100()
-        self.wfile.flush()
-        return is_handled
+        """Accept the request for now. ``_respond`` sends ``100 Continue`` if the request is not refused."""
+        self._expects_100 = True
+        return True
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         """Log the request without its query, which has the visitor's session id."""
@@ -100,6 +99,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
     def _start_request(self) -> None:
         self._started = monotonic()
         self._head = _NO_HEAD
+        self._expects_100 = False
         self._application_headers: Dict[str, str] = {}
 
     def _serve(self) -> None:
@@ -128,6 +128,9 @@ class ConnectionHandler(BaseHTTPRequestHandler):
     def _respond(self, query: str, length: int) -> Optional[Reply]:
         """Read the body and return the reply to the request. None if the client has closed the connection."""
         self._stream.expect_body()
+        if self._expects_100:
+            super().handle_expect_100()
+            self.wfile.flush()  # the client waits for this line before it sends the body
         try:
             raw = self.rfile.read(length)
         except socket.timeout:
@@ -194,7 +197,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if stream is not None:
+        if stream is not None and self.command != "HEAD":
             self._send_stream(stream(lambda: self.server.is_stream_ended(self.request)))
         elif self.command != "HEAD":
             self.wfile.write(body)

@@ -2,7 +2,7 @@
 
 import json
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Generator, Mapping, NamedTuple, Tuple, Union
+from typing import Any, Callable, Dict, Generator, Mapping, NamedTuple, Optional, Tuple, Union
 
 from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.errors import InvalidResponse
@@ -56,6 +56,14 @@ class Reply(NamedTuple):
 def error_reply(status: int, message: str) -> Reply:
     """Return a reply in the format of the API's errors."""
     return Reply(status, {"status": status, "message": message}, details={"problem": message})
+
+
+def method_error(request: RecordedRequest, allowed: str) -> Optional[Reply]:
+    """Return the reply to a request whose method is not ``allowed``, else None. GET also allows HEAD."""
+    if request.method == allowed or (request.method == "HEAD" and allowed == "GET"):
+        return None
+    reply = error_reply(405, f"{request.path}: only {allowed} is allowed")
+    return reply._replace(headers={"Allow": "GET, HEAD" if allowed == "GET" else allowed})
 
 
 def encode_body(body: Union[JsonValue, bytes]) -> Tuple[bytes, Dict[str, str]]:

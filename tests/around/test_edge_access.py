@@ -1,6 +1,7 @@
 """Which hosts and origins the local edge answers, and how it answers pages of named origins."""
 
 import http.client
+import socket
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import pytest
@@ -165,6 +166,18 @@ def test_a_large_body_of_a_refused_request_is_not_kept_and_the_reply_arrives(edg
         answer = ask(edge, "POST", "/x", {"Origin": "https://evil.example"}, b" " * 3_900_000)
         assert (answer.status, answer.headers["connection"]) == (403, "close")
     assert edge.requests == []
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("header", "status"), [("Origin: https://evil.example", b"403"), ("Content-Length: 99999999", b"413")]
+)
+def test_the_body_of_a_refused_request_is_not_asked_for(edge: LocalEdge, header: str, status: bytes) -> None:
+    length = "" if header.startswith("Content-Length") else "Content-Length: 2\r\n"
+    head = f"POST {DELIVERY} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n{length}Expect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.server

@@ -348,10 +348,13 @@ REJECTED = [
 
 
 @pytest.mark.parametrize(("path", "body", "message"), REJECTED)
-def test_a_request_that_the_api_would_reject_is_rejected(caller: Caller, path: str, body: Any, message: str) -> None:
+def test_a_request_that_the_api_would_reject_is_rejected(
+    caller: Caller, path: str, body: Any, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = caller.ask("POST", path, body)
     assert (answer.status, answer.json["status"]) == (400, 400)
     assert message in answer.json["message"]
+    assert f"Rejected a delivery request: {answer.json['message']}" in caplog.text
     assert caller.ask("GET", "/").status == 200  # the connection is still usable
 
 
@@ -375,6 +378,39 @@ def test_a_rejected_request_records_no_notification(edge: LocalEdge, caller: Cal
 def test_other_paths_and_methods_are_errors_in_json(caller: Caller, method: str, path: str, status: int) -> None:
     answer = caller.ask(method, path)
     assert (answer.status, answer.json["status"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {}),
+        ("/", {"Accept": "text/html"}),
+        ("/v1/geo", {}),
+        ("/page/page.js", {"Accept-Encoding": "gzip"}),
+        ("/events", {}),
+    ],
+)
+def test_head_returns_the_headers_of_get(caller: Caller, path: str, headers: Dict[str, str]) -> None:
+    caller.connection.request("HEAD", path, headers=headers)
+    response = caller.connection.getresponse()
+    assert (response.status, response.read()) == (200, b"")
+    assert response.headers["Content-Type"]
+    if path != "/events":  # GET would not end
+        assert response.headers["Content-Length"] == caller.ask("GET", path, None, headers).headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/rest/v1/delivery", "POST"),
+        ("POST", "/notifications", "GET, HEAD"),
+        ("PUT", "/page/content", "GET, HEAD"),
+        ("GET", "/page/visitor", "POST"),
+    ],
+)
+def test_another_method_gets_the_allowed_ones(caller: Caller, method: str, path: str, allowed: str) -> None:
+    answer = caller.ask(method, path)
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize(

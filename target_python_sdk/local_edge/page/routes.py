@@ -6,7 +6,7 @@ import threading
 from typing import Callable, Dict, Generator, Optional, Tuple
 
 from target_python_sdk.local_edge.content import EdgeContent
-from target_python_sdk.local_edge.http_messages import ByteStream, RecordedRequest, Reply, error_reply
+from target_python_sdk.local_edge.http_messages import ByteStream, RecordedRequest, Reply, error_reply, method_error
 from target_python_sdk.local_edge.page.files import HEADERS, PAGE_PREFIX, file_reply, wants_page
 from target_python_sdk.local_edge.page.overview import describe_content
 from target_python_sdk.local_edge.page.traffic import simulate
@@ -32,14 +32,15 @@ class Page:
 
     def reply(self, request: RecordedRequest) -> Optional[Reply]:
         """Return the reply to a request of the page; None if it is no such request."""
-        if request.path == "/" and request.method == "GET" and wants_page(request.headers):
+        if request.path == "/" and request.method in ("GET", "HEAD") and wants_page(request.headers):
             return file_reply("index.html")
         if not request.path.startswith(PAGE_PREFIX):
             return None
         name = request.path[len(PAGE_PREFIX) :]
         method, respond = self._routes.get(name, ("GET", lambda _: file_reply(name)))
-        if request.method != method:
-            return error_reply(405, f"{request.path}: only {method} is allowed")
+        refused = method_error(request, method)
+        if refused is not None:
+            return refused
         try:
             reply = respond(request)
         except OptionError as error:
