@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Dict, List
 
 from target_python_sdk.commands.output import Output, Styled, Text
 from target_python_sdk.commands.parsing import add_command, port
-from target_tools.clock import epoch_seconds
 from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
@@ -90,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
                 last = event.number
                 parts = [] if arguments.quiet else event_line(event)
                 if parts:
-                    now = datetime.datetime.fromtimestamp(epoch_seconds())
-                    log.line(f"{now:%H:%M:%S}  ", *parts)
+                    time = datetime.datetime.fromtimestamp(event.data["time"] / 1000)
+                    log.line(f"{time:%H:%M:%S}  ", *parts)
     return 0
 
 

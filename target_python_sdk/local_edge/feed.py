@@ -4,7 +4,8 @@
 has ``id``, ``event`` (the type) and ``data`` (one line of JSON). A browser that connects
 again sends the last id that it has seen, as ``Last-Event-ID``, and receives the events since
 then. A new connection receives the events from now on; with ``?after=0``, it first receives
-those that are still kept.
+those that are still kept. The data of each event have its ``time``, in milliseconds since
+1970, and by type:
 
 ==================  ==========================================================================
 type                data
@@ -37,6 +38,7 @@ from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import Notification
+from target_tools.clock import epoch_milliseconds
 
 #: The number of events that are kept for readers, and the size of their data as JSON.
 MAX_EVENTS = 500
@@ -67,7 +69,8 @@ class EventFeed:
         return self._last
 
     def publish(self, type_: str, data: Json) -> None:
-        """Append an event. If there are too many, or they are too large, the oldest are dropped."""
+        """Append an event, and its time. If there are too many, or they are too large, the oldest are dropped."""
+        data = {"time": epoch_milliseconds(), **data}
         size = len(json.dumps(data))
         with self._changed:
             self._last += 1

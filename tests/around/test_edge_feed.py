@@ -66,9 +66,18 @@ def test_readers_get_the_events_since_their_last_one() -> None:
     assert feed.wait(0, 0) == []
     feed.publish("a", {})
     feed.publish("b", {"x": 1})
-    assert feed.wait(0, 0) == [(1, "a", {}), (2, "b", {"x": 1})]
-    assert feed.wait(1, 0) == [(2, "b", {"x": 1})]
+    assert [(each.number, each.type) for each in feed.wait(0, 0)] == [(1, "a"), (2, "b")]
+    (second,) = feed.wait(1, 0)
+    assert (second.number, second.data["x"]) == (2, 1)
     assert (feed.wait(2, 0), feed.last) == ([], 2)
+
+
+def test_an_event_has_the_time_at_which_it_happened(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = EventFeed()
+    for now in (1_700_000_000_000, 1_700_000_060_000):
+        monkeypatch.setattr("target_python_sdk.local_edge.feed.epoch_milliseconds", lambda now=now: now)
+        feed.publish("a", {})
+    assert [event.data for event in feed.wait(0, 0)] == [{"time": 1_700_000_000_000}, {"time": 1_700_000_060_000}]
 
 
 def test_the_oldest_events_are_dropped() -> None:
@@ -93,7 +102,7 @@ def test_a_waiting_reader_gets_an_event_of_another_thread() -> None:
     reader.start()
     feed.publish("a", {})
     reader.join(60)
-    assert received == [(1, "a", {})]
+    assert [(event.number, event.type) for event in received] == [(1, "a")]
 
 
 def test_a_stream_has_a_comment_if_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +143,7 @@ def test_the_feed_has_notifications_with_what_they_report(edge: LocalEdge) -> No
     event = {"type": "display", "location": "a1-serverside-ab", "activity": "Serverside AB", "experience": "A"}
     assert (first.type, second.type, request.type) == ("notification", "notification", "request")
     assert first.data == {
+        "time": first.data["time"],
         "id": "n1",
         "type": "display",
         "location": "a1-serverside-ab",

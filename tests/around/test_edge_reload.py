@@ -53,12 +53,12 @@ def offer(edge: LocalEdge, query: str = "") -> Optional[str]:
 
 
 def wait_for_event(edge: LocalEdge, kind: str, after: int = 0) -> Dict[str, Any]:
-    """Wait for an event of the feed, without any request. Return its data."""
+    """Wait for an event of the feed, without any request. Return its data without its time."""
     for _ in range(100):
         for event in edge.feed.wait(after, 60):
             after = event.number
             if event.type == kind:
-                return event.data
+                return {name: value for name, value in event.data.items() if name != "time"}
     raise AssertionError(f"no event {kind!r}")
 
 

@@ -175,6 +175,19 @@ def test_requests_and_notifications_arrive_live(watched: Watched, edge: LocalEdg
     assert log.get_by_role("listitem").count() == 0
 
 
+@pytest.mark.parametrize("watched", [1280], indirect=True)
+def test_an_earlier_event_is_shown_with_its_time(edge: LocalEdge, watched: Watched) -> None:
+    page = watched.page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("target_python_sdk.local_edge.feed.epoch_milliseconds", lambda: 1_700_000_000_000)
+        edge.feed.publish("warning", {"problem": "an earlier problem"})
+    page.reload()
+    event = page.get_by_role("log").get_by_role("listitem").filter(has_text="an earlier problem")
+    time = event.get_by_role("time")
+    assert time.get_attribute("datetime") == "2023-11-14T22:13:20.000Z"
+    assert time.inner_text() == page.evaluate("new Date(1700000000000).toLocaleTimeString('en-GB')")
+
+
 @pytest.fixture()
 def file(tmp_path: Path) -> Path:
     """Return the path of a file with one activity."""

@@ -27,7 +27,7 @@ export function startFeed(reloaded) {
     feed.addEventListener(kind, (event) => {
       const data = JSON.parse(event.data);
       if (!(data.decisions && data.decisions.length === 0)) {
-        add(line(data)); // a request that only reports events is shown by its events
+        add(withTime(data.time, line(data))); // a request that only reports events is shown by its events
       }
       if (kind.startsWith("reload")) {
         reloaded(kind === "reload" ? null : data.problem);
@@ -70,12 +70,17 @@ function add(line) {
   byId("no-events").hidden = true;
 }
 
+/** Prepend the time of an event, in milliseconds since 1970, to its line. */
+function withTime(milliseconds, line) {
+  const time = new Date(milliseconds);
+  line.prepend(element("time.note", { datetime: time.toISOString() }, time.toLocaleTimeString("en-GB")));
+  return line;
+}
+
 function line(kind, label, visitor, sentences) {
-  const now = new Date();
   return element(
     `li.event.${kind}`,
     {},
-    element("time.note", { datetime: now.toISOString() }, now.toLocaleTimeString("en-GB")),
     element("span.label", {}, label),
     element(
       "div.meaning",
