@@ -111,7 +111,7 @@ class LocalEdge:
         self.port = port
         self._faults = SimulatedFaults()
         self._client_codes = ClientCodes(self.feed)
-        self._page = Page(lambda: self._content)
+        self._page = Page(lambda: self._content, lambda: self.reload_error)
         self._server: Optional[HttpServer] = None
         self._earlier_connections = 0
         self._requests: Recording[RecordedRequest] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)

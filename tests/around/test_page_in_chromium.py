@@ -230,6 +230,24 @@ def test_the_page_connects_again_after_a_restart(edge: LocalEdge, watched: Watch
     watched.problems.clear()
 
 
+@pytest.mark.parametrize("watched", [1280], indirect=True)
+def test_the_problem_of_the_file_stays_shown_after_a_restart(file: Path, edge: LocalEdge, watched: Watched) -> None:
+    page = watched.page
+    page.get_by_text("connected", exact=True).wait_for()
+    file.write_text(json.dumps({"activities": [{"id": "x"}]}), encoding="utf-8")
+    problem = page.get_by_role("alert").get_by_text("activities[0]")
+    problem.wait_for()
+    edge.stop()
+    page.get_by_text("not connected", exact=True).wait_for()
+    with page.expect_response("**/page/content") as answer:
+        edge.start()
+    assert answer.value.json()["problem"] == edge.reload_error
+    assert problem.is_visible()
+    # The browser logs each attempt to connect.
+    assert [each for each in watched.problems if "net::ERR_" not in each] == []
+    watched.problems.clear()
+
+
 @pytest.mark.parametrize("edge", [hostile_activities()], ids=["hostile"], indirect=True)
 def test_hostile_names_do_not_run_and_do_not_break_the_layout(watched: Watched) -> None:
     page = watched.page

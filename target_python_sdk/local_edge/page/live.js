@@ -6,15 +6,15 @@ const MAX_SHOWN = 200;
 let paused = false;
 const waiting = [];
 
-/** Show the events of the edge. `reloaded` is called after a reload, with a problem or with null. */
-export function startFeed(reloaded) {
+/** Show the events of the edge. `changed` is called when the content of the edge, or the problem of its file, may be another. */
+export function startFeed(changed) {
   byId("delivery-address").textContent = `POST ${location.origin}/rest/v1/delivery`;
   const feed = new EventSource("/events?after=0");
   let isLost = false;
   feed.addEventListener("open", () => {
     connection("connected", "good");
     if (isLost) {
-      reloaded(null); // another edge may have taken the place of the one before
+      changed(); // another edge may have taken the place of the one before
     }
     isLost = false;
   });
@@ -30,7 +30,7 @@ export function startFeed(reloaded) {
         add(withTime(data.time, line(data))); // a request that only reports events is shown by its events
       }
       if (kind.startsWith("reload")) {
-        reloaded(kind === "reload" ? null : data.problem);
+        changed();
       }
     });
   }

@@ -17,6 +17,8 @@ async function load() {
   );
   showActivities(content.activities, content.total);
   showLocations(content.activities);
+  const prefix = "The file cannot be used, and the previous activities stay in use. ";
+  showProblem(content.problem === null ? "" : prefix + content.problem);
 }
 
 function showProblem(text) {
@@ -25,9 +27,8 @@ function showProblem(text) {
 
 let planned = null;
 
-/** Load the activities once after several reloads in a row. */
-function reloaded(problem) {
-  showProblem(problem ? `The file cannot be used, and the previous activities stay in use. ${problem}` : "");
+/** Load the content once after several reloads in a row. */
+function planUpdate() {
   clearTimeout(planned);
   planned = setTimeout(update, 50);
 }
@@ -39,5 +40,5 @@ function update() {
 byId("filter").addEventListener("input", filter);
 startForm();
 startTraffic();
-startFeed(reloaded);
+startFeed(planUpdate);
 update();

@@ -19,10 +19,14 @@ MAX_SIMULATIONS = 2
 
 
 class Page:
-    """The page of an edge whose current content ``content`` returns."""
+    """The page of an edge.
 
-    def __init__(self, content: Callable[[], EdgeContent]) -> None:
+    ``content`` returns the edge's current content; ``problem`` returns that of its file, or None.
+    """
+
+    def __init__(self, content: Callable[[], EdgeContent], problem: Callable[[], Optional[str]]) -> None:
         self._content = content
+        self._problem = problem
         self._simulations = threading.BoundedSemaphore(MAX_SIMULATIONS)
         self._routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
             "content": ("GET", self._serve_content),
@@ -48,7 +52,7 @@ class Page:
         return error_reply(404, f"{request.path}: not found") if reply is None else reply
 
     def _serve_content(self, _: RecordedRequest) -> Reply:
-        return Reply(200, describe_content(self._content()), HEADERS)
+        return Reply(200, {**describe_content(self._content()), "problem": self._problem()}, HEADERS)
 
     def _serve_visitor(self, request: RecordedRequest) -> Reply:
         return Reply(200, decisions(self._content(), read_visitor(request.body)), HEADERS)
