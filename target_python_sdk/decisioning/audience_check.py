@@ -23,7 +23,7 @@ from target_tools.rules.javascript import greater_or_equal, greater_than, less_o
 from target_tools.rules.loop_operators import LOOP_OPERATORS
 from target_tools.typing_compat import Json, Literal
 
-Kind = Literal["unknown attribute", "impossible value", "not an operation"]
+Kind = Literal["unknown attribute", "impossible value", "not an operation", "constants"]
 #: Yields the path and the problem of each mistake.
 _Problems = Iterator[Tuple[str, str]]
 
@@ -148,6 +148,8 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
     if operator == "var":
         return
     if isinstance(arguments, list):
+        for problem in _constants_problem(operator, arguments):
+            yield Finding(path, problem, "constants")
         for place, problem in _value_problems(operator, arguments, path):
             yield Finding(place, problem, "impossible value")
         if operator in LOOP_OPERATORS:  # the variables of the body are those of an item
@@ -166,6 +168,16 @@ def _names_read(operator: str, arguments: Json, path: str) -> Iterator[Tuple[str
         names, place = (nested, f"{path}[{position}]") if isinstance(nested, list) else (listed, path)
         for index, name in enumerate(names):
             yield f"{place}[{index}]", name if isinstance(name, str) else None
+
+
+def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str]:
+    """Yield the problem of a comparison of constants, of which one is the name of an attribute."""
+    is_comparison = operator in _EQUALITY or operator in _ORDER or operator == "in"
+    if is_comparison and len(arguments) == 2 and not any(isinstance(each, (dict, list)) for each in arguments):
+        for each in arguments:
+            if isinstance(each, str) and (each in ATTRIBUTES or each.startswith("mbox.")):
+                yield f'both sides are constants; did you mean {{"var": "{each}"}}?'
+                return
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:
@@ -340,6 +352,13 @@ def _path_problem(name: str, value: str) -> str:
     return _part_in_case(name, value)
 
 
+def _url_problem(name: str, value: str) -> str:
+    if value and "://" not in value:
+        hint = f"; did you mean {name.replace('.url', '.path')}?" if value[0] == "/" else ""
+        return f"{name} is a complete URL, unlike {shown(value)}{hint}"
+    return _part_in_case(name, value)
+
+
 def _after(mark: str) -> Callable[[str, str], str]:
     def problem(name: str, value: str) -> str:
         if value.startswith(mark):
@@ -355,6 +374,7 @@ def _part_in_case(name: str, value: str) -> str:
 
 def _page_checks() -> Iterator[Tuple[str, Callable[[str, str], str]]]:
     checks = {
+        "url": _url_problem,
         "path": _path_problem,
         "query": _after("?"),
         "fragment": _after("#"),

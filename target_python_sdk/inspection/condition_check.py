@@ -32,9 +32,9 @@ def check_condition(condition: Json, place: str) -> Iterator[Finding]:
     """Yield the mistakes in a condition."""
     operators = list(_operators(condition, place, 0))
     yield from operators
-    for found in check_audience(condition, place):
-        yield Finding(found.path, found.problem)
-    if not operators:
+    audience = list(check_audience(condition, place))
+    yield from (Finding(found.path, found.problem) for found in audience)
+    if not operators and not any(found.kind == "constants" for found in audience):
         try:
             compile_condition(condition)
         except InvalidRule as error:

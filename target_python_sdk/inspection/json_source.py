@@ -14,6 +14,10 @@ class _Object(Dict[str, Any]):
     duplicates: Tuple[str, ...] = ()
 
 
+#: Errors name the type of a value.
+_Object.__name__ = "object"
+
+
 class Unparsable(Exception):
     """The text is not JSON."""
 
@@ -27,6 +31,8 @@ def parse_json(data: bytes) -> Tuple[Json, List[Finding]]:
 
     Raises ``Unparsable``.
     """
+    if not data.strip():
+        raise Unparsable(Finding("", "the file is empty"))
     try:
         document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:

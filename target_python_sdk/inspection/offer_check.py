@@ -1,5 +1,6 @@
 """Finds mistakes in the options and metrics of a rule: types, contents, macros, addresses and tokens."""
 
+import difflib
 import re
 from typing import Iterator, List, Mapping
 from urllib.parse import urlsplit
@@ -13,6 +14,12 @@ _METRIC_TYPES = ("display", "click")
 _MACRO = re.compile(r"\$\{([^{}<>\"']*)(\}?)")
 #: Scripts contain JavaScript's own ``${…}``.
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
+#: The macros with values of the rule and of the location.
+_MACROS = (
+    *(f"{group}.{key}" for group in ("activity", "experience", "campaign", "recipe") for key in ("id", "name")),
+    "mbox.name",
+    "view.name",
+)
 _MACRO_NAME = re.compile(r"[a-zA-Z0-9_.]+")
 
 
@@ -86,6 +93,11 @@ def _check_macros(content: str, place: str) -> Iterator[Finding]:
         elif not _MACRO_NAME.fullmatch(name):
             problem = "expected letters, digits, '_' and '.'" if name else "it has no name"
             yield Finding(place, f"the macro {'${' + name[:40] + '}'!r} is not replaced: {problem}")
+        elif name not in _MACROS and "." in name and not name.startswith("mbox."):
+            # Other names can be those of parameters, so only a name that is almost that of a macro is a mistake.
+            close = difflib.get_close_matches(name.lower(), _MACROS, 1, 0.85)
+            if close:
+                yield Finding(place, f"unknown macro {'${' + name + '}'!r}; did you mean {'${' + close[0] + '}'!r}?")
 
 
 def _check_address(address: str, place: str) -> Iterator[Finding]:

@@ -125,7 +125,10 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
         return
     path = Path(__file__).with_name("sample.json") if source is None else Path(source)
     try:
-        document = json.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        if not text.strip():
+            raise error_at(str(path), "JSON", problem="the file is empty")
+        document = json.loads(text)
     except UnicodeDecodeError as error:
         raise error_at(str(path), "a file in UTF-8") from error
     except RecursionError as error:
@@ -146,7 +149,7 @@ def parse_activities(document: JsonValue) -> Activities:
     document = check_object(document, "", ("client", "geo", "activities"), required=("activities",))
     values = check_list(document["activities"], "activities")
     activities = tuple(_activity(value, f"activities[{index}]") for index, value in enumerate(values))
-    _check_unique([activity.id for activity in activities], "activities", "id")
+    _check_unique([activity.id for activity in activities], "activities", "id", "two activities have the id")
     client = check_text(document.get("client", "acmeclient"), "client")
     return Activities(client, activities, parse_geo(document.get("geo")))
 
@@ -218,7 +221,7 @@ def _experiences(value: JsonValue, place: str) -> Tuple[Experience, ...]:
     names = [
         check_text(entry.get("name", _default_name(index)), f"{at}.name") for index, (at, entry) in enumerate(entries)
     ]
-    _check_unique(names, place, "name")
+    _check_unique(names, place, "name", "two experiences are named")
     limits = _share_limits(entries, place)
     offers = [_offer(entry.get("offer"), f"{at}.offer") for at, entry in entries]
     return tuple(Experience(*parts) for parts in zip(names, limits, limits[1:], offers))
@@ -259,8 +262,9 @@ def _offer(value: JsonValue, place: str) -> Optional[Offer]:
     return Offer(kind, content)
 
 
-def _check_unique(values: Sequence[object], place: str, key: str) -> None:
+def _check_unique(values: Sequence[object], place: str, key: str, problem: str) -> None:
     for index, value in enumerate(values):
         first = values.index(value)
         if first != index:
-            raise error_at(f"{place}[{index}].{key}", f"a different value than in {place}[{first}]", value)
+            text = f"{problem} {value!r}; the other one is {place}[{first}]"
+            raise error_at(f"{place}[{index}].{key}", f"a different value than in {place}[{first}]", problem=text)

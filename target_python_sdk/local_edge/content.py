@@ -2,10 +2,10 @@
 
 import json
 from logging import getLogger
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from target_python_sdk.artifact.format import obfuscate
-from target_python_sdk.decisioning.audience_check import Finding, check_audience, check_rules
+from target_python_sdk.decisioning.audience_check import Finding, check_rules
 from target_python_sdk.local_edge.activities import (
     Activities,
     ActivitiesSource,
@@ -17,6 +17,9 @@ from target_python_sdk.local_edge.artifact_builder import build_artifact, compil
 from target_python_sdk.local_edge.events import events_by_token
 from target_python_sdk.local_edge.validation import Json, check_object, check_text
 from target_tools.errors import escape_text
+
+if TYPE_CHECKING:
+    from target_python_sdk.inspection.findings import Finding as ConditionFinding
 
 logger = getLogger("adobe.target.local_edge")
 
@@ -80,15 +83,18 @@ class EdgeContent:
         return lines
 
 
-def _findings(activities: Activities) -> Iterator[Finding]:
+def _findings(activities: Activities) -> "Iterator[ConditionFinding]":
     """Yield the mistakes in the audiences of activities."""
+    from target_python_sdk.inspection.condition_check import check_condition  # noqa: PLC0415 - it imports this package
+
     for index, activity in enumerate(activities.activities):
-        yield from check_audience(activity.audience, f"activities[{index}].audience")
+        if activity.audience is not None:
+            yield from check_condition(activity.audience, f"activities[{index}].audience")
 
 
-def _warn_of_audiences(findings: Iterable[Finding]) -> None:
+def _warn_of_audiences(findings: "Iterable[Union[Finding, ConditionFinding]]") -> None:
     """Log each mistake once: the rules of an artifact repeat the audience of their activity."""
-    by_problem: Dict[str, List[Finding]] = {}
+    by_problem: Dict[str, List[Union[Finding, ConditionFinding]]] = {}
     for finding in findings:
         by_problem.setdefault(finding.problem, []).append(finding)
     for first, *others in list(by_problem.values())[:_MAX_LOGGED]:

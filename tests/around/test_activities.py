@@ -108,7 +108,7 @@ WRONG = [
     (one(experiences=[{"shrae": 1}]), "activities[0].experiences[0]: unknown key 'shrae'; did you mean 'share'?"),
     (
         one(experiences=[{"name": "A"}, {"name": "A"}]),
-        "activities[0].experiences[1].name: expected a different value than in",
+        "activities[0].experiences[1].name: two experiences are named",
     ),
     (one(experiences=[{"offer": {}}]), "activities[0].experiences[0].offer: expected exactly one of html, json"),
     (
@@ -118,7 +118,7 @@ WRONG = [
     (one(experiences=[{"offer": {"html": 1}}]), "activities[0].experiences[0].offer.html: expected a non-empty string"),
     (one(experiences=[{"offer": {"json": 1}}]), "experiences[0].offer.json: expected an object or a list, got 1"),
     (one(experiences=[{"offer": {"actions": {}}}]), "experiences[0].offer.actions: expected a list"),
-    ({"activities": one()["activities"] * 2}, "activities[1].id: expected a different value than in activities[0]"),
+    ({"activities": one()["activities"] * 2}, "activities[1].id: two activities have the id 1"),
 ]
 
 

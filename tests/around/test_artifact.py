@@ -401,3 +401,13 @@ def test_few_mistakes_in_audiences_are_logged(caplog: pytest.LogCaptureFixture) 
         LocalEdge({"activities": [{**ACTIVITY, "audience": audience}]})
     assert len(caplog.messages) == 21
     assert caplog.messages[-1] == "Audiences have 5 more mistakes"
+
+
+def test_an_audience_that_no_visitor_matches_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    activity = {"id": 1, "locations": ["m"], "experiences": [{"offer": {"html": "a"}}]}
+    for audience in ({"==": [1, 2]}, {"==": ["user.browserType", "firefox"]}):
+        LocalEdge({"activities": [{**activity, "audience": audience}]})
+    assert caplog.messages == [
+        "activities[0].audience: never true: no visitor matches",
+        'activities[0].audience.==: both sides are constants; did you mean {"var": "user.browserType"}?',
+    ]

@@ -481,7 +481,34 @@ PLANTED_IN_ACTIVITIES: List[Tuple[Place, Any, str]] = [
     (
         (*FIRST, "experiences", 1, "name"),
         "A",
-        "activities[0].experiences[1].name: expected a different value than in activities[0].experiences[0], got 'A'",
+        "activities[0].experiences[1].name: two experiences are named 'A'; the other one is activities[0].experiences[0]",
+    ),
+    ((*FIRST, "locations"), ["a", "a"], "activities[0].locations[1]: 'a' is named twice"),
+    (
+        (*FIRST, "locations"),
+        ["hero "],
+        "activities[0].locations[0]: 'hero ' begins or ends with a blank; did you mean 'hero'?",
+    ),
+    (
+        (*FIRST, "experiences"),
+        [{"share": 0.5}, {"share": 0.5}],
+        "activities[0].experiences[0].share: share is in percent: 50, not 0.5",
+    ),
+    ((*FIRST, "audience"), "firefox", "activities[0].audience: expected an object, got 'firefox'"),
+    (
+        (*FIRST, "audience"),
+        {"==": ["user.browserType", "firefox"]},
+        'activities[0].audience.==: both sides are constants; did you mean {"var": "user.browserType"}?',
+    ),
+    (
+        (*FIRST, "audience"),
+        {"==": [var("page.url"), "/shop"]},
+        "activities[0].audience.==[1]: page.url is a complete URL, unlike '/shop'; did you mean page.path?",
+    ),
+    (
+        (*FIRST, "experiences", 0, "offer"),
+        {"html": "${activty.name} ${user.name} ${recipe.name}"},
+        "activities[0].experiences[0].offer.html: unknown macro '${activty.name}'; did you mean '${activity.name}'?",
     ),
     (
         (*FIRST, "experiences", 0, "offer"),
@@ -549,7 +576,8 @@ def test_correct_artifacts_have_no_findings(root: Path, name: str) -> None:
     ("text", "expected"),
     [
         (b'{"a": 1,\n  "b" 2}', "line 2, column 7: invalid JSON: Expecting ':' delimiter"),
-        (b"", "line 1, column 1: invalid JSON: Expecting value"),
+        (b"", "the file is empty"),
+        (b'{"activities": {}}', "activities: expected a list, got an empty object"),
         (b'{"a":\n "\xff"}', "line 2, column 3: expected UTF-8"),
         (b"[" * 100000, "expected JSON with less nesting"),
         (
