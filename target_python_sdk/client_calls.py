@@ -241,22 +241,29 @@ class ClientCalls:
         return await self._submit(_attributes_function(get_offers, merged, call), call)
 
     @overload
-    def explain(self, options: Dict[CallOptionName, UncheckedT], *locations: str) -> Explanation: ...
+    def explain(
+        self, options: Dict[CallOptionName, UncheckedT], *locations: str, **keywords: Unpack[CallKeywords]
+    ) -> Explanation: ...
     @overload
-    def explain(self, options: Dict[str, UncheckedT], *locations: str) -> Explanation: ...
+    def explain(
+        self, options: Dict[str, UncheckedT], *locations: str, **keywords: Unpack[CallKeywords]
+    ) -> Explanation: ...
     @overload
-    def explain(self, options: CallOptions, *locations: str) -> Explanation: ...
-    def explain(self, options: Options, *locations: str) -> Explanation:
+    def explain(
+        self, options: CallOptions = _NO_OPTIONS, *locations: str, **keywords: Unpack[CallKeywords]
+    ) -> Explanation: ...
+    def explain(self, options: Options = None, *locations: str, **keywords: Any) -> Explanation:
         """Explain the on-device decision of a call: which rules match, and why the others do not.
 
-        ``locations`` are names of mboxes and views, by default all of the request. Other names are explained as if the
-        request contained them. Nothing is sent and nothing is counted, and the location of an IP address is not looked
+        Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are names of mboxes and
+        views, which follow a dict of options: ``explain({"request": request}, "hero", "cart")``. Without them, all
+        locations of the request are explained. The request need not contain the names. Nothing is sent and nothing is counted, and the location of an IP address is not looked
         up. Raises ``OptionError`` for a server-side call, because only the edge knows its reasons,
         ``ArtifactNotAvailable`` before the first artifact, and ``DeadlineExceeded``.
         """
         from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it
 
-        call = self._parse_call(options, requires_request=False)
+        call = self._parse_call(merge_options(options, keywords), requires_request=False)
         runtime = self._processes.get()
         engine = runtime.on_device_context.engine
         return explain_call(call, locations, runtime.settings, runtime.artifacts, engine, runtime.location_hint)

@@ -156,15 +156,19 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
     return parse_names(mbox_names, "mbox_names", "a list of mbox names")
 
 
-def parse_names(names: Iterable[str], argument: str, expected: str) -> List[str]:
-    """Return the names of mboxes or views in ``argument`` as a list of text. Raises ``OptionError``."""
+def parse_names(names: Iterable[str], argument: str, expected: str, list_hint: str = "") -> List[str]:
+    """Return the names of mboxes or views in ``argument`` as a list of text.
+
+    Raises ``OptionError``, with ``list_hint`` if a name is a list.
+    """
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping)):
         raise _invalid_argument(argument, expected, names)
     parsed = [plain(name) for name in names]
     for position, name in enumerate(parsed):
         if not isinstance(name, str) or not name:
             problem = f"item {position} is {'an empty string' if name == '' else shown(name)}"
-            raise _invalid_argument(argument, expected, problem=problem)
+            hint = list_hint if isinstance(name, (list, tuple)) else ""
+            raise _invalid_argument(argument, expected, problem=problem, hint=hint)
     return parsed
 
 

@@ -41,7 +41,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
     Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable``, and
     ``DeadlineExceeded``.
     """
-    names = _location_names(locations)
+    names = _location_names(locations, "pass the names as separate arguments: explain(options, 'hero', 'cart')")
     method = call.decisioning_method
     if method is DecisioningMethod.SERVER_SIDE:
         expected = "'on-device' or 'hybrid'"
@@ -95,8 +95,8 @@ def _explain(  # noqa: PLR0917 - the parts of a client
     return Explanation(visitor, tuple(wanted), notes)
 
 
-def _location_names(locations: Iterable[str]) -> List[str]:
-    return list(dict.fromkeys(parse_names(locations, "locations", "names of mboxes and views")))
+def _location_names(locations: Iterable[str], list_hint: str = "") -> List[str]:
+    return list(dict.fromkeys(parse_names(locations, "locations", "names of mboxes and views", list_hint)))
 
 
 def _with_locations(request: DeliveryRequest, names: Sequence[str], artifact: Artifact) -> DeliveryRequest:

@@ -347,6 +347,34 @@ def test_the_explanation_takes_the_options_of_a_call():
         assert mine.response.id.tnt_id == "visitor-3.35_0"
 
 
+def test_the_options_are_keywords_or_a_dict():
+    with client_of(artifact(hero=two_greetings(GOLD), other=[])) as client:
+        asked = DeliveryRequest.from_dict(request(mboxes=["hero", "other"]))
+        assert [each.name for each in client.explain(request=asked).locations] == ["hero", "other"]
+        assert [each.name for each in client.explain({"request": asked}, "other", timeout=500).locations] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (["request", "hero"], {}, "'options': expected a dict, got a DeliveryRequest; did you mean request=?"),
+        (["hero"], {"timeout": 5}, "'options': expected a dict, got 'hero'"),
+        ([{"timeout": 5}], {"timeout": 6}, "'timeout': given both in the dict and as a keyword argument"),
+        (
+            [{}, ["hero", "cart"]],
+            {"timeout": 5},
+            "'locations': item 0 is a list of 2 items; "
+            "pass the names as separate arguments: explain(options, 'hero', 'cart')",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named_as_for_other_calls(arguments, keywords, message):
+    asked = DeliveryRequest.from_dict(request())
+    with client_of(artifact(hero=[])) as client, pytest.raises(OptionError) as raised:
+        client.explain(*[asked if each == "request" else each for each in arguments], **keywords)
+    assert str(raised.value).partition(" ")[2].partition(" ")[2] == message
+
+
 def test_a_server_side_call_cannot_be_explained():
     document = artifact(hero=[])
     with client_of(document) as client, pytest.raises(OptionError) as raised:

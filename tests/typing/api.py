@@ -183,6 +183,8 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
     assert_type(client.explain({"request": request}).rules[0].clauses[0].held, bool)
     unchecked: Dict[str, Any] = {"request": request}
     assert_type(client.explain(unchecked, "hero"), Explanation)
+    assert_type(client.explain({"request": request}, "hero", timeout=200), Explanation)
+    assert_type(client.explain(request=request), Explanation)
 
 
 # Callbacks
