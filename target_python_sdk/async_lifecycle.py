@@ -7,6 +7,7 @@ thread, and the event loop waits for its result. A cancelled coroutine only stop
 from __future__ import annotations
 
 import _thread
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, Optional, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from target_tools.concurrency.tasks import call_in_thread
 
 if TYPE_CHECKING:
     from target_python_sdk.runtime import Runtime
+    from target_tools.concurrency.tasks import AsyncResult
 
 ClientT = TypeVar("ClientT", bound="_Client")
 
@@ -27,6 +29,10 @@ class _Client(Protocol):
     def _wait_for_artifact(self) -> None: ...
 
     def _schedule_ready_event(self) -> None: ...
+
+    async def _wait_for_earlier_calls(self) -> None: ...
+
+    def _refuse_calls(self) -> Optional[Runtime]: ...
 
     def close(self, timeout: Optional[float] = None) -> bool:
         """Close the client."""
@@ -113,7 +119,21 @@ async def flush(runtime: Runtime, timeout: Optional[float]) -> bool:
         return await call_in_thread(partial(runtime.workers.flush, timeout, _thread.get_ident()))
 
 
-async def close(runtime: Runtime, timeout: Optional[float]) -> bool:
+async def close(client: _Client, timeout: Optional[float]) -> bool:
     """Close the client. Return False if calls are still in progress after ``timeout`` seconds."""
+    try:
+        await client._wait_for_earlier_calls()
+    except asyncio.CancelledError:
+        runtime = client._refuse_calls()
+        if runtime is not None:
+            _close_in_thread(runtime, timeout)
+        raise
+    runtime = client._refuse_calls()
+    if runtime is None:
+        return True
     with runtime.workers.blocking():
-        return await call_in_thread(partial(runtime.close, timeout, _thread.get_ident()))
+        return await _close_in_thread(runtime, timeout)
+
+
+def _close_in_thread(runtime: Runtime, timeout: Optional[float]) -> AsyncResult[bool]:
+    return call_in_thread(partial(runtime.close, timeout, _thread.get_ident()))

@@ -187,7 +187,10 @@ class TargetClient(ClientCalls):
         return runtime is None or runtime.workers.flush(seconds)
 
     async def flush_async(self, timeout: Optional[float] = None) -> bool:
-        """Wait as :meth:`flush` does, without blocking the event loop. Cancelling it only ends the wait."""
+        """Wait as :meth:`flush` does, without blocking the event loop.
+
+        It also waits for the calls of tasks that were just created. Cancelling it only ends the wait.
+        """
         from target_python_sdk.async_lifecycle import flush  # noqa: PLC0415 - only asyncio needs it
 
         seconds = _to_seconds(timeout)
@@ -213,10 +216,7 @@ class TargetClient(ClientCalls):
         """
         from target_python_sdk.async_lifecycle import close  # noqa: PLC0415 - only asyncio needs it
 
-        seconds = self._close_timeout(timeout)
-        await self._wait_for_earlier_calls()
-        runtime = self._refuse_calls()
-        return runtime is None or await close(runtime, seconds)
+        return await close(self, self._close_timeout(timeout))
 
     def _close_timeout(self, timeout: Optional[float]) -> Optional[float]:
         return self._settings.shutdown_timeout if timeout is None else _to_seconds(timeout)

@@ -318,8 +318,11 @@ class ClientCalls:
             del result  # breaks the cycle of error, traceback and result
 
     async def _wait_for_earlier_calls(self) -> None:
-        """Wait until the awaited calls that have started on this event loop are prepared."""
+        """Wait until the awaited calls of this event loop, also those of tasks just created, are prepared."""
+        import asyncio  # noqa: PLC0415 - a program that awaits has loaded it
+
         loop, turns = self._turns.current()
+        await asyncio.sleep(0)  # the event loop starts the tasks that exist now
         if turns.must_wait():
             await turns.wait(loop)
 

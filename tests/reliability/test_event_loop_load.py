@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from target_python_sdk.errors import DeliveryError
+from target_python_sdk.errors import ClientClosed, DeliveryError
 from target_python_sdk.testing import SocketServer, answer
 from target_tools.concurrency import event_loops
 from tests.reliability.conftest import Quiet
@@ -132,3 +132,68 @@ def test_flush_and_close_wait_for_calls_that_are_not_prepared_yet(method, monkey
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         answers = asyncio.run(main(client))
     assert collections.Counter(envelope.response.status for envelope in answers) == {200: 50}
+
+
+@pytest.mark.parametrize("seconds", [1e-9, event_loops.TURN_SECONDS], ids=["limited", "usual"])
+@pytest.mark.parametrize("count", [1, 20, 500])
+@pytest.mark.parametrize("method", ["flush_async", "close_async", "__aexit__"])
+def test_flush_and_close_wait_for_the_calls_of_tasks_that_have_not_begun(method, count, seconds, monkeypatch):
+    monkeypatch.setattr(event_loops, "TURN_SECONDS", seconds)
+
+    async def main(client):
+        calls = [asyncio.ensure_future(client.get_offers_async(offers())) for _ in range(count)]
+        if method == "__aexit__":
+            await client.__aexit__(None, None, None)
+        else:
+            assert await getattr(client, method)(LONG) is True
+        assert client.stats()["calls"] == count
+        return await asyncio.gather(*calls)
+
+    given = {"shutdown_timeout": LONG, "timeout": LONG}
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, **given) as client:
+        answers = asyncio.run(main(client))
+    assert collections.Counter(envelope.response.status for envelope in answers) == {200: count}
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_flush_that_is_cancelled_while_calls_are_prepared_leaves_them_alone(turns, monkeypatch):
+    monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
+
+    async def main(client):
+        calls = [asyncio.ensure_future(client.get_offers_async(offers())) for _ in range(20)]
+        flushing = asyncio.ensure_future(client.flush_async())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        flushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flushing
+        assert await client.flush_async(LONG) is True
+        assert client.stats()["calls"] == 20
+        return await asyncio.gather(*calls)
+
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=LONG) as client:
+        assert len(asyncio.run(main(client))) == 20
+
+
+@pytest.mark.parametrize("turns", range(1, 5))
+def test_a_close_that_is_cancelled_while_calls_are_prepared_closes_the_client(turns, monkeypatch):
+    """Calls that are not prepared by then end with an error."""
+    monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
+
+    async def main(client):
+        calls = [asyncio.ensure_future(client.get_offers_async(offers())) for _ in range(20)]
+        closing = asyncio.ensure_future(client.close_async(LONG))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert "(closed)" in repr(client)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=LONG) as client:
+        outcomes = asyncio.run(main(client))
+    answered = [outcome for outcome in outcomes if not isinstance(outcome, ClientClosed)]
+    assert len(outcomes) == 20
+    assert 1 <= len(answered) < 20
+    assert {envelope.response.status for envelope in answered} == {200}
