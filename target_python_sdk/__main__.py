@@ -51,7 +51,10 @@ def _execute(arguments: Optional[List[str]]) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for module in COMMANDS:
         module.add_parser(commands)
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        used: Parser = getattr(parsed, "parser", parser)
+        used.error(f"unrecognized arguments: {' '.join(unknown)}")
     if "run" not in parsed:
         parser.print_help(sys.stderr)
         return WRONG_USAGE

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from target_python_sdk.inspection.source import read_rules  # noqa: PLC0415
 
     old, new = (read_rules(path, arguments.client) for path in (arguments.old, arguments.new))
-    ids = [*arguments.visitor, *(_read_ids(arguments.visitors) if arguments.visitors else ())]
+    ids = list(dict.fromkeys([*arguments.visitor, *(_read_ids(arguments.visitors) if arguments.visitors else ())]))
     given = attributes(arguments) if has_attributes(arguments) else None
     comparison = ArtifactComparison(old, new, given, arguments.simulate)
     changes = compare_rules(old, new)
@@ -67,7 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     _print_changes(output, changes)
     _print_effects(output, effects, arguments.simulate, is_drawn=given is None)
     if ids:
-        _print_visitors(output, visitors, len(set(ids)))
+        _print_visitors(output, visitors, len(ids))
+        if given is None and comparison.has_audiences():
+            output.line(
+                "the given visitors have no attributes; describe them, such as with --parameter or --user-agent"
+            )
     return 0
 
 
@@ -79,7 +83,10 @@ def _read_ids(path: str) -> List[str]:
         raise OptionError(f"{path}: {error.strerror or error}", "visitors", "a file") from error
     except UnicodeDecodeError:
         raise OptionError(f"{path}: expected a file in UTF-8", "visitors", "a file") from None
-    return [line.strip() for line in lines if line.strip()]
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise OptionError(f"no visitor ids in {path}", "visitors", "a file with ids")
+    return ids
 
 
 def _print_changes(output: Output, changes: "Sequence[Change]") -> None:
@@ -105,11 +112,20 @@ def _print_effects(output: Output, effects: "Sequence[LocationEffect]", simulate
         if interval is not None:
             method += f", {percent(interval.low)} to {percent(interval.high)}"
         place = f"{effect.kind} {effect.name}"
-        rows.append((place, percent(effect.other_experience), percent(effect.other_offer), Styled(method, "dim")))
+        shares = [effect.other_experience, effect.other_offer]
+        rows.append(
+            (place, *(percent(_rounded(each) if interval is None else each) for each in shares), Styled(method, "dim"))
+        )
     output.table(rows)
     if any(effect.interval is not None for effect in effects):
         drawn = ", whose attributes are drawn from the values that the audiences name" if is_drawn else ""
         output.line(f"simulated: with {simulated} visitors{drawn}; the interval includes 95 %")
+
+
+def _rounded(share: float) -> float:
+    """Return a share without the bucket by which the first experience is larger: bucket 0 is in its range, too."""
+    rounded = round(share, 3)
+    return rounded if share >= 0.01 and rounded < 1 and abs(rounded - share) < 1.5e-4 else share
 
 
 def _print_visitors(output: Output, changes: "Sequence[VisitorChange]", count: int) -> None:

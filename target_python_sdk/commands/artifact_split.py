@@ -59,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     outside = [
         each for location in split.locations for activity in location.activities for each in activity.experiences
     ]
+    if any(each.asked is None for each in outside):
+        output.line()
+        output.line("not in an audience: describe the visitors, for example with --parameter, or use --all-audiences")
     if not all(each.is_as_asked for each in outside):
         output.line()
         output.line("! the share asked for is outside the interval. This happens to 1 of 20 intervals by chance.")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from target_python_sdk.commands.output import Output, Styled, Text
-from target_python_sdk.commands.parsing import add_command, port
+from target_python_sdk.commands.parsing import add_command, delay, port, status
 from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def add_parser(commands: "Commands") -> None:
         help="the organization whose clients can read rules.bin; default: the one of the documentation's examples",
     )
     parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
-    parser.add_argument("--delay", metavar="MS", type=float, default=0, help="delay each answer by milliseconds")
-    parser.add_argument("--fail", metavar="STATUS", type=int, help="answer each request with a status from 400 to 599")
+    parser.add_argument("--delay", metavar="MS", type=delay, default=0, help="delay each answer by milliseconds")
+    parser.add_argument(
+        "--fail", metavar="STATUS", type=status, help="answer each request with a status from 400 to 599"
+    )
     parser.add_argument("--quiet", action="store_true", help="print no line for each request and reload")
 
 

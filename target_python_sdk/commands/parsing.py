@@ -1,9 +1,10 @@
 """The parser of the command line, and types of arguments."""
 
 import argparse
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
 from target_python_sdk.commands.output import printable
+from target_tools.error_text import suggestion
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]
@@ -13,6 +14,8 @@ Run = Callable[[argparse.Namespace], int]
 
 #: The largest number of visitors.
 MAX_COUNT = 100_000_000
+#: The longest delay of a local edge, in milliseconds.
+MAX_DELAY = 600_000
 
 EXIT_CODES = """\
 exit codes:
@@ -29,6 +32,13 @@ class Parser(argparse.ArgumentParser):
         """Print the usage and ``message``, and exit with 2."""
         super().error(printable(message))
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Reject an unknown command, with the closest known one."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(each) for each in action.choices]
+            hint = suggestion(str(value), known) or f"; expected one of {', '.join(known)}"
+            raise argparse.ArgumentError(action, f"unknown command {str(value)!r}{hint}")
+
 
 def add_command(commands: "Commands", name: str, summary: str, examples: str, run: Optional[Run] = None) -> Parser:
     """Add a command whose help ends with ``examples``, one per line. A command without ``run`` has commands below."""
@@ -42,7 +52,7 @@ def add_command(commands: "Commands", name: str, summary: str, examples: str, ru
         allow_abbrev=False,
     )
     if run is not None:
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, parser=parser)
     return parser
 
 
@@ -56,6 +66,24 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
     return int(text)
+
+
+def status(text: str) -> int:
+    """Parse the status of a failure."""
+    if not (text.isascii() and text.isdecimal()) or not 400 <= int(text[:4]) <= 599:
+        raise argparse.ArgumentTypeError(f"expected a status from 400 to 599, got {text!r}")
+    return int(text)
+
+
+def delay(text: str) -> float:
+    """Parse a delay in milliseconds."""
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = -1.0
+    if not 0 <= milliseconds <= MAX_DELAY:
+        raise argparse.ArgumentTypeError(f"expected milliseconds from 0 to {MAX_DELAY}, got {text!r}")
+    return milliseconds
 
 
 def positive(text: str) -> int:

@@ -117,6 +117,10 @@ class ArtifactComparison:
         effects = [found[place] for place in self._locations if place in found]
         return [each for each in effects if each.other_experience or each.other_offer]
 
+    def has_audiences(self) -> bool:
+        """Return whether an audience or a property matters at a location."""
+        return any(pair.depends_on_attributes() for pair in self._locations.values())
+
     def _exact(self, pair: "LocationPair") -> Optional[LocationEffect]:
         """Return the effect as the ranges give it; None if audiences or properties matter."""
         if not self._same_client or (self._attributes is None and pair.depends_on_attributes()):

@@ -156,7 +156,10 @@ def _rules_of(rules: Sequence[RuleFacts], experience: str) -> List[RuleFacts]:
 
 def _word_change(what: str, words: _Describe, old: Sequence[RuleFacts], new: Sequence[RuleFacts]) -> List[str]:
     before, after = words(old), words(new)
-    return [] if before == after else [f"{what} is {after}, was {before}"]
+    if before == after:
+        return []
+    # Audiences contain the word "is".
+    return [f"{what}: {after} (was: {before})" if words is _audience else f"{what} is {after}, was {before}"]
 
 
 def _joined(texts: Sequence[str], separator: str = " or ") -> str:

@@ -34,7 +34,7 @@ def test_the_changes_and_the_affected_share(run: Run, save: Save) -> None:
 def test_a_simulation_says_so(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(50, IS_GOLD), "new.json")
     done = run("artifact", "diff", *files, "--simulate", 400)
-    assert done.lines[1] == "audience is mbox.member is 'gold', was every visitor"
+    assert done.lines[1] == "audience: mbox.member is 'gold' (was: every visitor)"
     assert "simulated, " in done.lines[4]
     assert done.lines[5] == (
         "simulated: with 400 visitors, whose attributes are drawn from the values that the audiences name; "
@@ -87,3 +87,31 @@ def test_a_file_of_ids_that_is_not_text(run: Run, save: Save) -> None:
     ids.write_bytes(b"\xff")
     done = run("artifact", "diff", path, path, "--visitors", ids)
     assert (done.code, done.err) == (2, f"error: {ids}: expected a file in UTF-8\n")
+
+
+def test_repeated_ids_are_used_once(run: Run, save: Save) -> None:
+    files = save(activities(50), "old.json"), save(activities(90), "new.json")
+    done = run("artifact", "diff", *files, "--visitors", save("visitor-3\nvisitor-3\nvisitor-1\n", "ids.txt"), "--json")
+    visitors = [each["visitor"] for each in json.loads(done.out)["visitors"]]
+    assert len(visitors) == len(set(visitors))
+
+
+def test_an_empty_file_of_ids(run: Run, save: Save) -> None:
+    path, ids = save(activities(50)), save("\n", "ids.txt")
+    done = run("artifact", "diff", path, path, "--visitors", ids)
+    assert (done.code, done.err) == (2, f"error: no visitor ids in {ids}\n")
+
+
+def test_visitors_without_attributes(run: Run, save: Save) -> None:
+    files = save(activities(50), "old.json"), save(activities(60, IS_GOLD), "new.json")
+    hint = "the given visitors have no attributes; describe them, such as with --parameter or --user-agent"
+    assert run("artifact", "diff", *files, "--visitor", "visitor-1", "--simulate", 10).lines[-1] == hint
+    assert hint not in run("artifact", "diff", *files, "--visitor", "visitor-1", "--parameter", "member=gold").out
+
+
+def test_the_additional_bucket_of_the_first_experience_is_not_shown(run: Run, save: Save) -> None:
+    old, new = activities(20), activities(20)
+    old["activities"][0]["experiences"][1]["share"] = 30
+    new["activities"][0]["experiences"][1]["share"] = 50
+    done = run("artifact", "diff", save(old, "old.json"), save(new, "new.json"))
+    assert done.lines[-1] == "mbox hero 20 % 0 % exact"

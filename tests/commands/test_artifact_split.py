@@ -43,6 +43,7 @@ def test_the_table(run: Run, save: Save) -> None:
 def test_audiences_that_do_not_match(run: Run, save: Save) -> None:
     done = run("artifact", "split", save(ACTIVITIES), "--visitors", 10)
     assert "1 Gold B not in the audience or property" in done.lines
+    assert done.lines[-1].endswith("or use --all-audiences")
     assert run("artifact", "split", save(ACTIVITIES), "--all-audiences", "--visitors", 10).out.count(" of 10") == 2
 
 

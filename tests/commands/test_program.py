@@ -197,3 +197,25 @@ def test_the_columns_of_a_table_are_aligned(terminal: Terminal, monkeypatch: pyt
 def test_json_is_ascii(terminal: Terminal) -> None:
     Output(terminal).json({"name": UNSAFE + "\x7f"})
     assert terminal.shown() == '{\n  "name": "a\\u001b[31m\\r\\n\\t\\u0007\\u202eb\\ud800\\u009b\\u007f"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "message"),
+    [
+        (["ofers"], "usage: target-sdk ", "unknown command 'ofers'; did you mean 'offers'?"),
+        (
+            ["artifact", "xyz"],
+            "usage: target-sdk artifact ",
+            "unknown command 'xyz'; expected one of check, diff, split",
+        ),
+        (["artifact", "check", "a", "b"], "usage: target-sdk artifact check ", "unrecognized arguments: b"),
+    ],
+)
+def test_the_usage_is_that_of_the_command(
+    arguments: List[str], usage: str, message: str, capsys: "pytest.CaptureFixture[str]"
+) -> None:
+    with pytest.raises(SystemExit):
+        program.main(arguments)
+    shown = capsys.readouterr().err
+    assert shown.startswith(usage)
+    assert shown.rstrip().endswith(message)

@@ -114,7 +114,7 @@ PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
     (
         (*FIRST, "audience"),
         FIREFOX,
-        [f"{ONE}: audience is user.browserType is 'firefox', was every visitor"],
+        [f"{ONE}: audience: user.browserType is 'firefox' (was: every visitor)"],
         {"mbox hero": (0.3, 0.0)},
     ),
     ((*FIRST, "property"), "p1", [f"{ONE}: property is p1, was every property"], {"mbox hero": (0.3, 0.0)}),
@@ -356,14 +356,14 @@ BELOW_HALF = {"<=": [{"var": "allocation"}, 50]}
             artifact(BELOW_HALF),
             artifact(FIREFOX),
             [
-                "activity 7: audience is user.browserType is 'firefox', was every visitor",
+                "activity 7: audience: user.browserType is 'firefox' (was: every visitor)",
                 "activity 7: share of 'A' is 100 %, was 50 % (buckets 0 to 50)",
             ],
         ),
         (
             artifact(FIREFOX, True),
             artifact({"!": FIREFOX}, True),
-            ["activity 7: audience of 'A' is user.browserType is not 'firefox', was user.browserType is 'firefox'"],
+            ["activity 7: audience of 'A': user.browserType is not 'firefox' (was: user.browserType is 'firefox')"],
         ),
         (
             artifact(True),
@@ -379,7 +379,7 @@ BELOW_HALF = {"<=": [{"var": "allocation"}, 50]}
         (
             artifact(FIREFOX, True, names="AA"),
             artifact(True, True, names="AA"),
-            ["activity 7: audience of 'A' is every visitor, was user.browserType is 'firefox' or every visitor"],
+            ["activity 7: audience of 'A': every visitor (was: user.browserType is 'firefox' or every visitor)"],
         ),
     ],
 )
