@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, Optional, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, NoReturn, Optional, Protocol, TypeVar
 
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.tasks import call_in_thread
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from target_tools.concurrency.tasks import AsyncResult
 
 ClientT = TypeVar("ClientT", bound="_Client")
+
+_AWAIT_FIRST = "use `async with`, or await it first"
 
 
 class _Client(Protocol):
@@ -50,7 +52,7 @@ class ClientCreation(Coroutine[Any, Any, ClientT]):
     """
 
     def __init__(self, construct: Callable[[], ClientT]) -> None:
-        self._coroutine = _create(_Construction(construct))
+        self._coroutine = create_async(_Construction(construct))
         self._client: Optional[ClientT] = None
 
     def __await__(self) -> Generator[Any, None, ClientT]:
@@ -75,6 +77,17 @@ class ClientCreation(Coroutine[Any, Any, ClientT]):
     async def __aexit__(self, *_: object) -> None:
         if self._client is not None:
             await self._client.close_async()
+
+    if not TYPE_CHECKING:  # a type checker would accept ``with`` and every name
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"create_async returns a coroutine, not a client: {_AWAIT_FIRST}")
+
+        def __exit__(self, *_: object) -> None:
+            pass  # ``with`` looks this method up before it calls ``__enter__``
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"create_async returns a coroutine, which has no attribute {name!r}: {_AWAIT_FIRST}")
 
 
 class _Construction(Generic[ClientT]):
@@ -101,7 +114,8 @@ class _Construction(Generic[ClientT]):
             self._client.close(0)
 
 
-async def _create(construction: _Construction[ClientT]) -> ClientT:
+async def create_async(construction: _Construction[ClientT]) -> ClientT:
+    """Return a client. The name of this function appears in the warning about a coroutine that was never awaited."""
     running_loop()  # raises if there is no event loop, before anything is started
     try:
         client = await call_in_thread(construction.run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 from target_python_sdk.client_calls import ClientCalls, Options, merge_options
 from target_python_sdk.delivery.call_options import Call, call_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
-from target_python_sdk.delivery.option_parsers import check_picklable, milliseconds
+from target_python_sdk.delivery.option_parsers import SUSPICIOUS_MILLISECONDS, check_picklable, milliseconds, warn_short
 from target_python_sdk.events import CLIENT_READY
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE, VISITOR_COOKIE_PREFIX
 from target_tools.enums import DecisioningMethod
@@ -182,7 +182,7 @@ class TargetClient(ClientCalls):
         ``timeout`` is in milliseconds; None waits without a limit. Returns False if some calls were not done in
         time; they continue.
         """
-        seconds = _to_seconds(timeout)
+        seconds = self._to_seconds("flush", timeout)
         runtime = self._processes.current()
         return runtime is None or runtime.workers.flush(seconds)
 
@@ -193,7 +193,7 @@ class TargetClient(ClientCalls):
         """
         from target_python_sdk.async_lifecycle import flush  # noqa: PLC0415 - only asyncio needs it
 
-        seconds = _to_seconds(timeout)
+        seconds = self._to_seconds("flush_async", timeout)
         await self._wait_for_earlier_calls()
         runtime = self._processes.current()
         return runtime is None or await flush(runtime, seconds)
@@ -205,7 +205,7 @@ class TargetClient(ClientCalls):
         with ``ClientClosed``. Returns False if some calls were not done in time. Later calls raise
         ``ClientClosed``. Closing twice does no harm.
         """
-        seconds = self._close_timeout(timeout)
+        seconds = self._close_timeout("close", timeout)
         runtime = self._refuse_calls()
         return runtime is None or runtime.close(seconds)
 
@@ -216,10 +216,19 @@ class TargetClient(ClientCalls):
         """
         from target_python_sdk.async_lifecycle import close  # noqa: PLC0415 - only asyncio needs it
 
-        return await close(self, self._close_timeout(timeout))
+        return await close(self, self._close_timeout("close_async", timeout))
 
-    def _close_timeout(self, timeout: Optional[float]) -> Optional[float]:
-        return self._settings.shutdown_timeout if timeout is None else _to_seconds(timeout)
+    def _close_timeout(self, method: str, timeout: Optional[float]) -> Optional[float]:
+        return self._settings.shutdown_timeout if timeout is None else self._to_seconds(method, timeout)
+
+    def _to_seconds(self, method: str, timeout: Optional[float]) -> Optional[float]:
+        """Return a time limit in seconds. Log one that was probably meant to be seconds; 0 means not to wait."""
+        if timeout is None:
+            return None
+        seconds = milliseconds(0)("timeout", timeout)
+        if 0 < seconds * 1000 < SUSPICIOUS_MILLISECONDS:
+            warn_short("timeout of", method, seconds, self._log)
+        return seconds
 
     def _refuse_calls(self) -> Optional[Runtime]:
         """Refuse further calls. Return the state to close, if there is one."""
@@ -333,7 +342,3 @@ def _constructor_options(options: Options, keywords: Mapping[str, Any]) -> Dict[
 def _location_hint(settings: ClientSettings, processes: PerProcess[Runtime]) -> Optional[str]:
     runtime = processes.current()
     return settings.target_location_hint if runtime is None else runtime.location_hint
-
-
-def _to_seconds(timeout: Optional[float]) -> Optional[float]:
-    return None if timeout is None else float(milliseconds(0)("timeout", timeout))

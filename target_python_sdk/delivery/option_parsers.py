@@ -342,6 +342,12 @@ def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Par
         if parse is None or (parse is time_limit and _number(plain(given)) == 0):
             continue  # 1.1.0 accepted 0 for "not given"
         value = values[name] = parse(name, given)
-        if parse is time_limit and value * 1000 < SUSPICIOUS_MILLISECONDS and log.first_time(("short", name)):
-            log.warning("The option %r is %g milliseconds; did you mean seconds?", name, value * 1000)
+        if parse is time_limit and value * 1000 < SUSPICIOUS_MILLISECONDS:
+            warn_short("option", name, value, log)
     return values
+
+
+def warn_short(what: str, name: str, seconds: float, log: Log) -> None:
+    """Log once that a time limit was probably meant to be seconds."""
+    if log.first_time(("short", what, name)):
+        log.warning("The %s %r is %g milliseconds; did you mean seconds?", what, name, seconds * 1000)

@@ -194,7 +194,24 @@ def test_a_creation_that_is_not_awaited_is_a_warning():
         warnings.simplefilter("always")
         TargetClient.create_async(OPTIONS)
         gc.collect()
-    assert any("was never awaited" in str(each.message) for each in caught)
+    assert any("'create_async' was never awaited" in str(each.message) for each in caught)
+
+
+def test_a_block_without_async_is_an_error_that_names_the_remedy():
+    creation = Client.create_async(OPTIONS)
+    with pytest.raises(TypeError, match="use `async with`, or await it first"), creation:
+        pass
+    creation.close()
+    assert Client.made == []
+
+
+@pytest.mark.parametrize("name", ["get_offers_async", "get_offers", "flush", "close_async", "cr_code"])
+def test_an_attribute_of_a_client_that_was_not_awaited_is_an_error_that_names_the_remedy(name):
+    creation = Client.create_async(OPTIONS)
+    assert not hasattr(creation, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': use `async with`, or await it first"):
+        getattr(creation, name)
+    creation.close()
 
 
 def test_a_creation_can_be_closed_before_it_has_begun():

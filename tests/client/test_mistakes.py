@@ -180,6 +180,26 @@ def test_a_short_time_limit_is_logged_once(caplog):
     ]
 
 
+@pytest.mark.parametrize("method", ["flush", "flush_async", "close", "close_async"])
+def test_a_short_timeout_of_flush_and_close_is_logged_once(method, caplog):
+    def use(timeout):
+        result = getattr(client, method)(timeout)
+        return asyncio.run(_awaited(result)) if asyncio.iscoroutine(result) else result
+
+    with TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}) as client:
+        for timeout in (0, 20, 1000, None, 5, 5, "5"):
+            assert use(timeout) is True
+        for timeout in ("5s", "", b"5", True, -1):
+            with pytest.raises(OptionError, match="Invalid option 'timeout': expected milliseconds between 0 and"):
+                use(timeout)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines == [f"The timeout of {method!r} is 5 milliseconds; did you mean seconds?"]
+
+
+async def _awaited(coroutine):
+    return await coroutine
+
+
 def test_a_cookie_means_the_same_in_every_form(client, call):
     expires = int(time.time()) + 1000
     value = f"session#s-1#{expires}|PC#visitor-2.35_0#{expires}"
