@@ -6,6 +6,7 @@ not encrypted, and one that this edge cannot read has no effect, because visitor
 
 import copy
 import json
+import threading
 from base64 import urlsafe_b64decode
 from logging import getLogger
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
@@ -51,21 +52,24 @@ class ForcedVisitors:
 
     def __init__(self) -> None:
         self._by_visitor: Dict[str, Dict[Name, Name]] = {}
+        self._lock = threading.Lock()
 
     def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> None:
         """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name."""
         find_experiences(artifact, {activity: experience}, "")
         key = _without_cluster(check_text(visitor, "visitor"))
-        forced = dict(self._by_visitor.get(key, {}))
-        forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
-        self._by_visitor[key] = {**forced, activity: experience}
+        with self._lock:
+            forced = dict(self._by_visitor.get(key, {}))
+            forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
+            self._by_visitor[key] = {**forced, activity: experience}
 
     def clear(self, visitor: Optional[str] = None) -> None:
         """Forget the forced experiences of a visitor, by default of all."""
-        if visitor is None:
-            self._by_visitor = {}
-        else:
-            self._by_visitor.pop(_without_cluster(visitor), None)
+        with self._lock:
+            if visitor is None:
+                self._by_visitor = {}
+            else:
+                self._by_visitor.pop(_without_cluster(visitor), None)
 
     def of(self, identity: Optional[VisitorId]) -> Dict[Name, Name]:
         """Return the forced experiences of the visitor with these ids."""

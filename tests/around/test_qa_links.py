@@ -1,5 +1,7 @@
 """QA links: their parameters become a QA mode, which the local edge honours."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Iterator, List, Optional
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 from target_python_sdk.decisioning import forced
 from target_python_sdk.errors import OptionError
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.local_edge.content import EdgeContent
+from target_python_sdk.local_edge.overrides import ForcedVisitors
 from target_python_sdk.qa_links import MAX_ITEMS, MAX_LINK, qa_link, qa_mode_of
-from target_python_sdk.types import QAMode, QAModePreviewIndex
+from target_python_sdk.types import QAMode, QAModePreviewIndex, VisitorId
 from tests.support import client_of
 
 PAGE = "https://www.example.com/shop?colour=red#top"
@@ -279,6 +283,20 @@ def test_the_last_forced_experience_of_an_activity_is_shown(edge: LocalEdge) -> 
     assert shown(edge, None)[0] == "B"
     edge.force("visitor-1", "Greeting", "A")
     assert shown(edge, None)[0] == "A"
+
+
+def test_threads_can_force_experiences_of_one_visitor_at_once() -> None:
+    activities = [{"id": number, "locations": [f"m{number}"], "experiences": [{}]} for number in range(40)]
+    content = EdgeContent({"activities": activities}, organization_id="o")
+    visitors = ForcedVisitors()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: visitors.add(content.artifact, "visitor-1", number, 0), range(40)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(visitors.of(VisitorId(tnt_id="visitor-1"))) == list(range(40))
 
 
 def test_an_unknown_experience_is_an_error_and_a_removed_one_has_no_effect(
