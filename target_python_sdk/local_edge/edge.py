@@ -24,7 +24,7 @@ from target_python_sdk.local_edge.page.files import PAGE_PREFIX
 from target_python_sdk.local_edge.page.routes import Page
 from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.reload import FileReloader
-from target_python_sdk.local_edge.security import AccessPolicy
+from target_python_sdk.local_edge.security import AccessPolicy, bracketed
 from target_python_sdk.local_edge.server import Application, HttpServer
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.qa_links import qa_link
@@ -189,7 +189,7 @@ class LocalEdge:
         """
         if not self.port:
             raise TargetError("The local edge has no port yet. Call start() first, or use it in a with block")
-        return f"{self.host}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
     @property
     def requests(self) -> List[RecordedRequest]:
@@ -236,7 +236,7 @@ class LocalEdge:
                 self._faults.stopped.clear()
                 self._server = HttpServer((self.host, self.port), application, ConnectionHandler)
             except OSError as error:
-                problem = f"cannot listen on {self.host}:{self.port}: {error.strerror or error}"
+                problem = f"cannot listen on {bracketed(self.host)}:{self.port}: {error.strerror or error}"
                 raise OSError(error.errno, problem) from error
             self.port = int(self._server.server_address[1])
         return self
@@ -256,7 +256,7 @@ class LocalEdge:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<LocalEdge {self.host}:{self.port} {'stopped' if self._server is None else 'serving'}>"
+        return f"<LocalEdge {bracketed(self.host)}:{self.port} {'stopped' if self._server is None else 'serving'}>"
 
     def _use(self, activities: ActivitiesSource) -> None:
         self._content = self._read_content(activities)

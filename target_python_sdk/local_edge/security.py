@@ -39,7 +39,7 @@ class AccessPolicy:
             raise error_at("origins", "a list of origins", origins)
         self.origins = frozenset(_parse_origin(origin, index) for index, origin in enumerate(origins))
         self._accepts_addresses = host in WILDCARDS
-        hosts = [host, *(origin.partition("://")[2] for origin in self.origins)]
+        hosts = [bracketed(host), *(origin.partition("://")[2] for origin in self.origins)]
         self._names = frozenset(filter(None, map(_host_name, hosts)))
 
     def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Optional[Refusal]:
@@ -96,6 +96,11 @@ class AccessPolicy:
             return False
         # An attacker's page has a name, not an address, as its host.
         return address.is_loopback or self._accepts_addresses
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it is written in URLs: an IPv6 address has brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _host_name(host: str) -> str:

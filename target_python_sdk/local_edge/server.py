@@ -65,6 +65,8 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self._streams: Dict[_Request, None] = {}  # the oldest first
         self._replaced_streams: Dict[_Request, None] = {}
         self._changed = threading.Condition()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="target-local-edge", daemon=True)
         self._thread.start()

@@ -64,6 +64,9 @@ HOSTS: List[Tuple[str, str, bool]] = [
     ("0.0.0.0", "192.168.1.5:8080", True),  # an attacker's page has a name as its host
     ("0.0.0.0", "[fe80::1]:8080", True),
     ("0.0.0.0", "evil.example", False),
+    ("2001:db8::1", "[2001:db8::1]:8080", True),
+    ("2001:db8::1", "[2001:db8::2]:8080", False),
+    ("::", "[2001:db8::2]:8080", True),
 ]
 
 
@@ -244,6 +247,17 @@ def test_replies_say_that_they_depend_on_the_origin(edge: LocalEdge) -> None:
     assert answer.status == 200
     assert "vary" not in answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_the_edge_listens_on_an_ipv6_address(host: str) -> None:
+    with LocalEdge(host=host) as edge:
+        assert edge.domain == f"[{host}]:{edge.port}"
+        connection = http.client.HTTPConnection("::1", edge.port, timeout=30)
+        connection.request("GET", "/v1/geo")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 @pytest.mark.server
