@@ -61,7 +61,7 @@ class LoopTurns:
         try:
             await future
         finally:
-            if future.cancelled() and future in self._waiting:
+            if future in self._waiting:
                 self._waiting.remove(future)
             else:
                 self._woken -= 1

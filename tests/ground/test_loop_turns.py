@@ -142,3 +142,15 @@ def test_each_event_loop_has_turns_until_it_is_freed(kind):
     assert found[0] is not found[1]
     gc.collect()
     assert len(turns._by_loop) == 0
+
+
+def test_a_waiting_coroutine_that_is_closed_leaves_the_queue():
+    async def main():
+        turns = LoopTurns()
+        waiting = turns.wait(asyncio.get_running_loop())
+        waiting.send(None)
+        waiting.close()
+        assert not turns.must_wait()
+        assert turns._woken == 0
+
+    asyncio.run(main())
