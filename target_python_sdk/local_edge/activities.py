@@ -138,6 +138,8 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
         raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
+    except ValueError as error:  # the one that Python 3.11 and later raise for integers with thousands of digits
+        raise error_at(str(path), "JSON with shorter numbers") from error
     try:
         yield document
     except OptionError as error:
