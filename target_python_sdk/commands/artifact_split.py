@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         split = measure_split(
             rules.artifact,
             arguments.visitors,
-            attributes(arguments),
+            rules.attributes(attributes(arguments)),
             all_audiences=arguments.all_audiences,
             progress=progress.show,
         )

@@ -22,7 +22,9 @@ def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "explain", "show why a visitor gets an experience, or none", EXAMPLES, run)
     parser.add_argument("file", help="a file of activities, or a rules.json")
-    parser.add_argument("locations", nargs="*", metavar="LOCATION", help="mboxes and views; default: all in the file")
+    parser.add_argument(
+        "locations", nargs="*", default=[], metavar="LOCATION", help="mboxes and views; default: all in the file"
+    )
     parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
     add_id_arguments(parser)
     parser.add_argument("--cookie", metavar="VALUE", help="value of the visitor's cookie mbox")
@@ -54,8 +56,8 @@ def _request(arguments: argparse.Namespace, rules: "RuleSet", names: List[str]) 
     mboxes, views = rules.artifact.mboxes, rules.artifact.views
     identity = visitor_id(arguments)
     visit = context(arguments).to_json()
-    if rules.activities is not None and rules.activities.geo:
-        visit.setdefault("geo", dict(rules.activities.geo))
+    if rules.geo:
+        visit.setdefault("geo", dict(rules.geo))
     return {
         "id": None if identity is None else identity.to_json(),
         "property": {"token": arguments.property} if arguments.property else None,

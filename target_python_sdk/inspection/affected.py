@@ -74,7 +74,9 @@ class ArtifactComparison:
         self._visitors = visitors
         self._same_client = old.client == new.client
         given = attributes or VisitorAttributes()
-        self._traffic = Traffic(old.artifact, given), Traffic(new.artifact, given)
+        own = old.attributes(given), new.attributes(given)
+        self._same_attributes = own[0] == own[1]
+        self._traffic = Traffic(old.artifact, own[0]), Traffic(new.artifact, own[1])
         before, after = activities_of(old.artifact), activities_of(new.artifact)
         self._renamed = {
             id_: matched_experiences(before[id_], after[id_]) for id_ in before if id_ in after
@@ -105,7 +107,7 @@ class ArtifactComparison:
         found: Dict[Place, LocationEffect] = {}
         simulated = []
         for place, pair in self._locations.items():
-            if not pair.differs() and self._same_client:
+            if not pair.differs() and self._same_client and (self._attributes is None or self._same_attributes):
                 continue
             effect = self._exact(pair)
             if effect is None:
@@ -158,9 +160,10 @@ class ArtifactComparison:
             )  # fmt: skip
 
     def visitor_changes(self, ids: Iterable[str]) -> Iterator[VisitorChange]:
-        """Yield the changes for visitors with these ids."""
-        for visitor in ids:
-            buckets = VisitorBuckets(visitor), VisitorBuckets(visitor)
+        """Yield the changes for visitors with these device ids, each id once."""
+        for visitor in dict.fromkeys(ids):
+            device = visitor.partition(".")[0]  # as decisions do: the rest names a cluster of the edge
+            buckets = VisitorBuckets(device), VisitorBuckets(device)
             for place, pair in self._locations.items():
                 before, after = pair.decide(buckets, None)
                 if contents_of(before) != contents_of(after):

@@ -57,6 +57,9 @@ def _settings(old: RuleSet, new: RuleSet) -> Iterator[str]:
     for key in _SETTINGS:
         if before.get(key) != after.get(key):
             yield _is_was(key, after.get(key), before.get(key))
+    if old.activities is not None and new.activities is not None and old.geo != new.geo:
+        texts = [_json(dict(each.geo)) if each.geo else "not set" for each in (new, old)]
+        yield f"geo is {texts[0]}, was {texts[1]}"
     for key, what in _LISTS.items():
         names, earlier = after.get(key) or [], before.get(key) or []
         yield from (f"{what} {name!r} added" for name in names if name not in earlier)

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Optional, Union
 
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.inspection.traffic import VisitorAttributes
 from target_python_sdk.local_edge.activities import Activities, open_document, parse_activities
 from target_python_sdk.local_edge.artifact_builder import build_artifact
 from target_python_sdk.local_edge.validation import JsonValue, check_text, error_at
+from target_python_sdk.types import Geo
 from target_tools.errors import InvalidArtifact
 
 #: The client code of an artifact that names none. It is that of the examples.
@@ -22,6 +24,16 @@ class RuleSet(NamedTuple):
     artifact: Artifact
     #: None if the source is a rule artifact.
     activities: Optional[Activities]
+
+    def attributes(self, visitor: VisitorAttributes) -> VisitorAttributes:
+        """Return the attributes of ``visitor``. One without a location has that of the activities file."""
+        geo = self.geo
+        return visitor._replace(geo=Geo.from_dict(dict(geo))) if geo and visitor.geo is None else visitor
+
+    @property
+    def geo(self) -> Mapping[str, Any]:
+        """The location of every visitor, if an activities file has one."""
+        return {} if self.activities is None else self.activities.geo
 
 
 def is_artifact(document: JsonValue) -> bool:

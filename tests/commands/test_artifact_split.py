@@ -1,6 +1,7 @@
 """The command ``artifact split``."""
 
 import json
+import sys
 from typing import Any, Dict
 
 import pytest
@@ -92,6 +93,20 @@ def test_a_file_that_cannot_be_used(run: Run, save: Save, content: object, messa
     done = run("artifact", "split", save(content))  # type: ignore[arg-type]
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this version of Python reads such integers")
+def test_a_file_with_an_integer_that_is_too_long(run: Run, save: Save) -> None:
+    path = save('{"activities": [' + "9" * 5000 + "]}")
+    assert run("artifact", "split", path) == (2, "", f"error: {path}: expected JSON with shorter numbers\n")
+
+
+def test_the_visitors_have_the_location_of_the_file(run: Run, save: Save) -> None:
+    audience = {"==": [{"var": "geo.city"}, "PARIS"]}
+    activity = {"id": 1, "locations": ["hero"], "audience": audience, "experiences": [{}]}
+    path = save({"geo": {"city": "PARIS"}, "activities": [activity]})
+    assert "10 of 10" in run("artifact", "split", path, "--visitors", 10).out
+    assert "10 of 10" not in run("artifact", "split", path, "--visitors", 10, "--geo", "city=ROME").out
 
 
 @pytest.mark.parametrize("arguments", [["."], ["missing.json"]])

@@ -16,7 +16,7 @@ from target_python_sdk.inspection.split import simulated_id
 from target_python_sdk.inspection.traffic import VisitorAttributes
 from target_python_sdk.local_edge import read_activities
 from target_python_sdk.local_edge.artifact_builder import build_artifact
-from target_python_sdk.types import ChannelType, Context, DeliveryRequest
+from target_python_sdk.types import ChannelType, Context, DeliveryRequest, Geo
 from target_tools.logger import Log
 from target_tools.uuids import UuidGenerator
 from tests.inspection.test_check import REMOVED, Place, with_value
@@ -188,6 +188,7 @@ PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
         {"city": "Paris"},
         [
             "artifact: geoTargetingEnabled is true, was false",
+            'artifact: geo is {"city": "Paris"}, was not set',
             "artifact: response token 'geo.city' added",
             "artifact: response token 'geo.country' added",
             "artifact: response token 'geo.state' added",
@@ -489,6 +490,42 @@ def test_the_progress_of_a_simulation() -> None:
     comparison = ArtifactComparison(read_rules(AUDIENCES), read_rules({"activities": []}), None, 150)
     comparison.effects(lambda done, total: steps.append((done, total)))
     assert steps == [(0, 150), (100, 150)]
+
+
+def test_the_cluster_of_a_device_id_has_no_effect() -> None:
+    new = with_value(ACTIVITIES, (*FIRST, "experiences", 0, "share"), 10)
+    comparison = ArtifactComparison(read_rules(ACTIVITIES), read_rules(new))
+    ids = list(map(simulated_id, range(200)))
+    changes = list(comparison.visitor_changes(ids))
+    assert changes
+    assert [each._replace(visitor=f"{each.visitor}.35_0") for each in changes] == list(
+        comparison.visitor_changes(f"{each}.35_0" for each in ids)
+    )
+
+
+def test_an_id_that_is_given_twice_is_compared_once() -> None:
+    new = with_value(ACTIVITIES, (*FIRST, "experiences"), [html("n", name="N")])
+    comparison = ArtifactComparison(read_rules(ACTIVITIES), read_rules(new))
+    assert len(list(comparison.visitor_changes(["a", "a"]))) == len(list(comparison.visitor_changes(["a"]))) > 0
+
+
+def in_city(city: str) -> Dict[str, Any]:
+    """Return activities for visitors in Paris, whose visitors are in ``city``."""
+    audience = {"==": [{"var": "geo.city"}, "PARIS"]}
+    activity = {"id": 1, "locations": ["hero"], "audience": audience, "experiences": [html("a")]}
+    return {"client": "acmeclient", "geo": {"city": city}, "activities": [activity]}
+
+
+def test_the_location_of_a_file_is_that_of_its_visitors() -> None:
+    old, new = read_rules(in_city("PARIS")), read_rules(in_city("ROME"))
+    (change,) = compare_rules(old, new)
+    assert str(change) == 'artifact: geo is {"city": "ROME"}, was {"city": "PARIS"}'
+    (effect,) = ArtifactComparison(old, new, VisitorAttributes()).effects()
+    assert (effect.other_experience, effect.method) == (1.0, "exact")
+    (visitor,) = ArtifactComparison(old, new).visitor_changes(["a"])
+    assert visitor.after == "no offer"
+    in_paris = VisitorAttributes(geo=Geo(city="PARIS"))
+    assert ArtifactComparison(old, new, in_paris).effects() == []
 
 
 def test_the_changes_of_visitors() -> None:
