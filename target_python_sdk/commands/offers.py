@@ -45,7 +45,7 @@ def add_parser(commands: "Commands") -> None:
     edge = parser.add_argument_group("the edge; default: Adobe's")
     edge.add_argument("--edge", metavar="URL", type=edge_url, help="a local edge, such as http://127.0.0.1:8080")
     edge.add_argument("--server-domain", metavar="HOST", help="another host, by HTTPS")
-    edge.add_argument("--client", metavar="CODE", help="the client code; required without --edge")
+    edge.add_argument("--client", metavar="CODE", help="the client code; required without --edge, which accepts any")
     edge.add_argument("--organization-id", metavar="ID", help="such as 1234567890@AdobeOrg; required without --edge")
     edge.add_argument("--timeout", type=positive, metavar="MS", help="the longest time in milliseconds; default: 3000")
     add_id_arguments(parser)
