@@ -257,9 +257,10 @@ class ClientCalls:
 
         Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are names of mboxes and
         views, which follow a dict of options: ``explain({"request": request}, "hero", "cart")``. Without them, all
-        locations of the request are explained. The request need not contain the names. Nothing is sent and nothing is counted, and the location of an IP address is not looked
-        up. Raises ``OptionError`` for a server-side call, because only the edge knows its reasons,
-        ``ArtifactNotAvailable`` before the first artifact, and ``DeadlineExceeded``.
+        locations of the request are explained. The request need not contain the names. Nothing is sent and nothing is
+        counted, and the location of an IP address is not looked up. Raises ``OptionError`` for a server-side call,
+        because only the edge knows its reasons, ``ArtifactNotAvailable`` before the first artifact, and
+        ``DeadlineExceeded``.
         """
         from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Dict, List
 from target_python_sdk.commands.output import Output, Styled
 from target_python_sdk.commands.parsing import add_command, add_json_argument
 from target_python_sdk.commands.visitor import add_attribute_arguments, add_id_arguments, context, visitor_id
+from target_tools.error_text import suggestion
+from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
     from target_python_sdk.commands.parsing import Commands
@@ -38,7 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     from target_python_sdk.inspection.source import read_rules  # noqa: PLC0415
 
     rules = read_rules(arguments.file, arguments.client)
-    names = arguments.locations or [*dict.fromkeys([*rules.artifact.mboxes, *rules.artifact.views])]
+    known = list(dict.fromkeys([*rules.artifact.mboxes, *rules.artifact.views]))
+    names = arguments.locations or known
+    if rules.activities is not None:  # they are all that the local edge knows
+        for name in names:
+            if name and name not in known:
+                raise OptionError(f"{arguments.file} has no mbox or view {name!r}{suggestion(name, known)}", "LOCATION")
     options = {"request": _request(arguments, rules, names), "target_cookie": arguments.cookie}
     explanation = explain_with_artifact(rules.artifact, rules.client, options, names)
     output = Output()

@@ -96,7 +96,8 @@ def call_options(
     _warn_no_artifact(values["decisioning_method"], settings, log)
     if values.get("force") and values["decisioning_method"] is DecisioningMethod.SERVER_SIDE:
         problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
-        parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem)
+        hint = "the local edge and Target have QA links"
+        parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem, hint=hint)
     cookie = values.get("target_cookie")
     if cookie and re.match(_COOKIE_START, cookie) is None:
         _log_cookie(cookie, log)

@@ -177,8 +177,8 @@ class _LocationExplainer:
             siblings = [other for other in rules if other.activity_id == rule.activity_id]
             if any(other.in_share for other in siblings):
                 return f"{bucket} not in {rule.experience_title}"
-            titles = list(dict.fromkeys(other.experience_title for other in siblings))
-            return f"{bucket} in no share ({items_text(titles)})"
+            shares = [f"{name_text(other.experience)} {other.share or ''}".strip() for other in siblings]
+            return f"{bucket} in no share ({items_text(list(dict.fromkeys(shares)))})"
         outcome = "matches" if rule.matches else "does not match"
         if rule.share is None:
             name = name_text(rule.experience)

@@ -141,14 +141,17 @@ class LocalEdge:
         """
         return self._faults.fail(status)
 
-    def force(self, visitor: str, activity: Union[str, int], experience: Union[str, int]) -> None:
+    def force(
+        self, visitor: str, activity: Union[str, int], experience: Union[str, int]
+    ) -> ContextManager[object]:
         """Give a visitor an experience in all decisions of this edge, whatever the audience and the bucket are.
 
         ``visitor`` is one of the visitor's ids, such as the tntId, with or without its edge cluster. Activity and
         experience are names or ids; an experience can also be given by its position. Raises ``OptionError`` for an
-        unknown one. Clients that decide on-device have the option ``force``.
+        unknown one. Clients that decide on-device have the option ``force``. The end of a ``with`` block ends it, and
+        so does ``clear_forced``.
         """
-        self._forced.add(self._content.artifact, visitor, activity, experience)
+        return self._forced.add(self._content.artifact, visitor, activity, experience)
 
     def clear_forced(self, visitor: Optional[str] = None) -> None:
         """Let a visitor, by default every visitor, get experiences as usual again."""

@@ -4,12 +4,13 @@ Both replace the artifact for one request, so the engine decides as usual. A tok
 not encrypted, and one that this edge cannot read has no effect, because visitors can send any token.
 """
 
+import contextlib
 import copy
 import json
 import threading
 from base64 import urlsafe_b64decode
 from logging import getLogger
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import LocationContext
@@ -54,14 +55,20 @@ class ForcedVisitors:
         self._by_visitor: Dict[str, Dict[Name, Name]] = {}
         self._lock = threading.Lock()
 
-    def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> None:
-        """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name."""
+    def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> ContextManager[object]:
+        """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name.
+
+        At the end of a ``with`` block, the earlier experience is restored.
+        """
         find_experiences(artifact, {activity: experience}, "")
         key = _without_cluster(check_text(visitor, "visitor"))
         with self._lock:
             forced = dict(self._by_visitor.get(key, {}))
-            forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
+            earlier = forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
             self._by_visitor[key] = {**forced, activity: experience}
+        stack = contextlib.ExitStack()
+        stack.callback(self._restore, key, activity, experience, earlier)
+        return stack
 
     def clear(self, visitor: Optional[str] = None) -> None:
         """Forget the forced experiences of a visitor, by default of all."""
@@ -70,6 +77,15 @@ class ForcedVisitors:
                 self._by_visitor = {}
             else:
                 self._by_visitor.pop(_without_cluster(visitor), None)
+
+    def _restore(self, key: str, activity: Name, experience: Name, earlier: Optional[Name]) -> None:
+        """Restore the ``earlier`` experience, unless the experience has been changed or cleared since."""
+        with self._lock:
+            forced = dict(self._by_visitor.get(key, {}))
+            if forced.get(activity) != experience:
+                return
+            del forced[activity]
+            self._by_visitor[key] = forced if earlier is None else {**forced, activity: earlier}
 
     def of(self, identity: Optional[VisitorId]) -> Dict[Name, Name]:
         """Return the forced experiences of the visitor with these ids."""

@@ -277,6 +277,17 @@ def test_a_qa_link_takes_precedence_over_a_forced_experience(edge: LocalEdge) ->
     assert shown(edge, None)[0] == "B"
 
 
+def test_the_end_of_a_with_block_ends_a_forced_experience(edge: LocalEdge) -> None:
+    with edge.force("visitor-1", "Greeting", "A"):
+        with edge.force("visitor-1", "Greeting", "B"):
+            assert shown(edge, None)[0] == "B"
+        assert shown(edge, None)[0] == "A"
+    assert shown(edge, None)[0] is None
+    with edge.force("visitor-1", "Greeting", "A"):
+        edge.force("visitor-1", "Greeting", "B")
+    assert shown(edge, None)[0] == "B"
+
+
 def test_the_last_forced_experience_of_an_activity_is_shown(edge: LocalEdge) -> None:
     edge.force("visitor-1", "Greeting", "A")
     edge.force("visitor-1", 2, "B")

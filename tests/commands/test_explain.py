@@ -87,6 +87,7 @@ def test_a_terminal_shows_failed_clauses_in_red(
     [
         (["missing.json"], "missing.json"),
         (["{file}", ""], "Invalid argument 'locations': item 0 is an empty string"),
+        (["{file}", "hero", "crat"], "activities.json has no mbox or view 'crat'; did you mean 'cart'?"),
         (["{file}", "hero", "--geo", "town=PARIS"], "town"),
     ],
 )

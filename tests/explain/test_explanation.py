@@ -76,7 +76,7 @@ def test_the_text_shows_the_winner_and_the_rules_that_came_too_late():
 def test_the_text_names_the_shares_that_do_not_contain_the_bucket():
     document = artifact(hero=[experience("A", share(0, 20)), experience("B", share(20, 40.5))])
     assert lines(document)[1:] == [
-        '  activity 1112 "Two greetings": bucket 96.19 is in no share (A (0 to 20), B (20 to 40.5))'
+        '  activity 1112 "Two greetings": bucket 96.19 is in no share (A 0 to 20, B 20 to 40.5)'
     ]
 
 
@@ -95,7 +95,7 @@ def test_the_text_names_each_share_once():
     rules = [experience("A", share(0, 20), ruleKey=key) for key in ("first", "second")]
     document = artifact(**{"target-global-mbox": rules})
     why = explain(document, mboxes=(), parts={"pageLoad": {}})
-    assert [each.reason for each in why.rules] == ["bucket 96.19 is in no share (A (0 to 20))"] * 2
+    assert [each.reason for each in why.rules] == ["bucket 96.19 is in no share (A 0 to 20)"] * 2
 
 
 def test_the_parts_of_an_or_are_below_it():
