@@ -1,6 +1,7 @@
 """The page about explanations shows real output."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ def test_the_texts_on_the_page_are_the_output_of_its_examples(
     shown = [fenced_after(page, heading) for heading in ("get B?", "get nothing?")]
     assert capsys.readouterr().out.startswith("".join(shown))
 
-    (tmp_path / "activities.json").write_text(json.dumps(activities), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    console = page.read_text(encoding="utf-8").split("```console\n$ target-sdk ", 1)[1].split("```", 1)[0]
-    command, _, output = console.partition("\n")
-    assert main(command.split()) == 0
-    assert capsys.readouterr().out == output
+    Path("activities.json").write_text(json.dumps(activities), encoding="utf-8")
+    for experience, share in zip(activities["activities"][0]["experiences"], (60, 40)):
+        experience["share"] = share
+    Path("new.json").write_text(json.dumps(activities), encoding="utf-8")
+    blocks = page.read_text(encoding="utf-8").split("```console\n$ target-sdk ")[1:]
+    assert len(blocks) == 3
+    for block in blocks:
+        command, _, output = block.split("```", 1)[0].partition("\n")
+        assert main(shlex.split(command)) == 0
+        assert capsys.readouterr().out == output
