@@ -50,7 +50,8 @@ def edge() -> Iterator[LocalEdge]:
 @pytest.fixture(params=["on-device", "hybrid"])
 def client(edge: LocalEdge, request: pytest.FixtureRequest) -> Iterator[TargetClient]:
     options = {"artifact_payload": edge.rules, "polling_interval": 0, "decisioning_method": request.param}
-    with client_of(edge, **options) as made:
+    # Without a hint, a client requests one in the background.
+    with client_of(edge, target_location_hint="35", **options) as made:
         yield made
 
 
