@@ -99,7 +99,7 @@ class RuleExplanation(NamedTuple):
         """Return the lines about the audience."""
         rows = [row for clause in self.relevant_clauses for row in _rows(clause, "")]
         width = max([len(text) for text, value in rows if value and len(text) <= _MAX_WIDTH], default=0)
-        return [f"{text:{width}}    {value}" if value else text for text, value in rows]
+        return [f"{text.ljust(width)}    {value}" if value else text for text, value in rows]
 
 
 def _rows(clause: Clause, indent: str) -> Iterator[Tuple[str, str]]:
