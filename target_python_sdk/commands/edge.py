@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def event_line(event: "FeedEvent") -> List[Text]:
-    """Return the line for an event of the feed, without personal data; empty if there is none for its type."""
+    """Return the line about an event of the feed, without personal data; an empty text for other types of events."""
     if event.type == "reload":
         return [Styled("reloaded", "green"), f" {event.data['path']}"]
     return _request_line(event.data) if event.type == "request" else []

@@ -58,7 +58,7 @@ class RuleExplanation(NamedTuple):
     bucket: float
     #: The buckets that get the experience; None if it does not depend on the bucket.
     share: Optional[Share]
-    #: Whether the bucket is in the share. True if there is none.
+    #: Whether the bucket is in the share. True for a rule without a share.
     in_share: bool
     #: The audience. Empty for all visitors.
     clauses: Tuple[Clause, ...]

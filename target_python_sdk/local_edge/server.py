@@ -95,7 +95,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
                 self._idle[request] = None
 
     def add_stream(self, request: _Request) -> None:
-        """Note that a connection is an event stream, which has a limit of its own."""
+        """Count a connection as an event stream. Event streams have a separate limit."""
         with self._changed:
             if len(self._streams) >= MAX_STREAMS:
                 oldest = next(iter(self._streams))
@@ -137,7 +137,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
 
 
 def _close_first(connections: Dict[_Request, None]) -> bool:
-    """Close the first connection, whose thread then ends, and remove it. Return False if there is none."""
+    """Close the first connection, whose thread then ends, and remove it. Return False if ``connections`` is empty."""
     first = next(iter(connections), None)
     if first is None:
         return False

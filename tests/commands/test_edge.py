@@ -22,7 +22,7 @@ ORIGIN = "http://localhost:3000"
 
 
 class RunningEdge:
-    """The command in a process of its own."""
+    """The command in a separate process."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None

@@ -64,7 +64,7 @@ def _name(element):
 
 
 def value_at(value, path):
-    """Return the value at ``path``, a list of names and numbers. Raise ``LookupError`` if there is none."""
+    """Return the value at ``path``, a list of names and numbers. Raise ``LookupError`` if it does not exist."""
     for step in path:
         value = value[step]
     return value

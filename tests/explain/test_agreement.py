@@ -28,7 +28,7 @@ def edge():
 
 
 def with_own_offers(document, shares):
-    """Return the artifact, in which each rule has a share or none, and a name and an offer of its own."""
+    """Return the artifact with a share for some rules, and a distinct name and offer for each rule."""
     remaining = iter(shares)
     for places in document["rules"].values():
         for place, rules in places.items():
