@@ -39,6 +39,7 @@ __all__ = [
     "Offer",
     "TargetClient",
     "TargetDeliveryResponse",
+    "Visit",
     "__version__",
 ]
 
@@ -61,6 +62,7 @@ _HOMES = {
     "Explanation": "target_python_sdk.explain.explanation",
     "MESSAGES": "target_python_sdk.messages",
     "Offer": "target_python_sdk.offers",
+    "Visit": "target_python_sdk.visits.visit",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
     "get_logger": "target_tools.logger",
     "validate_client_options": "target_python_sdk.validators",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
+    from target_python_sdk.visits.visit import Visit
     from target_tools.concurrency.tasks import AsyncResult
 
     #: A request without mboxes, views and notifications, for the channel ``web``.

@@ -330,13 +330,22 @@ class ClientCalls:
     def _prepare(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> PreparedCall[ResultT]:
         is_server_side = call.decisioning_method is DecisioningMethod.SERVER_SIDE
         send_notifications = None if is_server_side else self._replaced_send_notifications()
-        call_class = self._forced_call_class() if call.force else self._call_class
+        call_class = self._call_class
+        if not call.consent:
+            call_class = self._unconsented_call_class()
+        elif call.force:
+            call_class = self._forced_call_class()
         return call_class(call, self._processes.get(), convert, send_notifications)
 
     def _forced_call_class(self) -> Type[PreparedCall[Any]]:
         from target_python_sdk.forced_call import ForcedCall  # noqa: PLC0415 - few calls need it
 
         return ForcedCall
+
+    def _unconsented_call_class(self) -> Type[PreparedCall[Any]]:
+        from target_python_sdk.unconsented_call import UnconsentedCall  # noqa: PLC0415 - few calls need it
+
+        return UnconsentedCall
 
     def _replaced_send_notifications(self) -> Optional[Method]:
         """Return ``send_notifications`` if a subclass or a test has replaced it."""

@@ -28,7 +28,8 @@ class ForcedCall(PreparedCall[ResultT]):
 
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         envelope = super()._decide_on_device(current, deadline)
-        envelope.meta["forced"] = names_of(self._forced)
+        if self._forced:
+            envelope.meta["forced"] = names_of(self._forced)
         return envelope
 
     def _decide(self, current: CurrentArtifact, deadline: Deadline) -> Decision:

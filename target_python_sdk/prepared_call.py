@@ -16,7 +16,13 @@ from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request, request_edge
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
-from target_python_sdk.delivery.on_device import Decision, after_request, before_decision, decide_on_device
+from target_python_sdk.delivery.on_device import (
+    Decision,
+    OnDeviceContext,
+    after_request,
+    before_decision,
+    decide_on_device,
+)
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.events import EDGE_FAILED, GEO_LOCATION_UPDATED, EdgeFailed, GeoLocationUpdated
@@ -133,7 +139,10 @@ class PreparedCall(Generic[ResultT]):
         )
 
     def _decide(self, current: CurrentArtifact, deadline: Deadline) -> Decision:
-        return decide_on_device(self._prepared, current, self._runtime.on_device_context, deadline)
+        return decide_on_device(self._prepared, current, self._on_device_context(), deadline)
+
+    def _on_device_context(self) -> OnDeviceContext:
+        return self._runtime.on_device_context
 
     def _ignored_parts(self, request: DeliveryRequest) -> Sequence[str]:
         """Return the parts of ``request`` that only the edge uses, and log the first ones."""
@@ -203,11 +212,14 @@ class PreparedCall(Generic[ResultT]):
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
         self._log_failure("A call failed (request %s); it is answered without offers: %s", error)
-        method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
-        envelope = build_envelope(self._prepared, _empty_response(self._prepared.request), method)
+        envelope = self._envelope_without_offers()
         drop_tracebacks(error)  # the frames refer to the caller's frame, and that one to the envelope: a cycle
         envelope.error = error
         return self._convert(envelope)
+
+    def _envelope_without_offers(self) -> TargetDeliveryResponse:
+        method = DecisioningMethod.ON_DEVICE if self._http is None else DecisioningMethod.SERVER_SIDE
+        return build_envelope(self._prepared, _empty_response(self._prepared.request), method)
 
     def _log_failure(self, text: str, error: DeliveryError) -> None:
         """Log the failure of a call: at WARNING, or at DEBUG if it belongs to an outage that is already logged."""

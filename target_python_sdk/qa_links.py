@@ -5,16 +5,23 @@ Target's QA links, and those of a local edge, open a page with parameters such a
 
     request = DeliveryRequest(qa_mode=qa_mode_of(page_url), execute=…)
 
-A visitor can open a page with any parameters, so nothing in them is an error: what is malformed or too long is ignored.
+at.js keeps the QA mode of a visitor in a cookie, which ``qa_mode_of_cookie`` reads.
+
+A visitor can send any parameters and any cookie, so nothing in them is an error: what is malformed or too long is
+ignored.
 """
 
+import json
 import re
-from typing import Callable, Dict, Iterator, List, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeVar
 from urllib.parse import unquote, urlencode
 
 from target_python_sdk.types import QAMode, QAModePreviewIndex
 
-__all__ = ["qa_link", "qa_mode_of"]
+__all__ = ["QA_MODE_COOKIE", "qa_link", "qa_mode_of", "qa_mode_of_cookie"]
+
+#: The name of the cookie in which at.js keeps the QA mode.
+QA_MODE_COOKIE = "at_qa_mode"
 
 TOKEN = "at_preview_token"
 INDEX = "at_preview_index"
@@ -39,7 +46,45 @@ def qa_mode_of(link: Optional[str]) -> Optional[QAMode]:
 
     Never raises an exception for text. Only the parameters are read; the host of the URL has no effect.
     """
-    parameters = _parameters(link[:MAX_LINK]) if isinstance(link, str) else {}
+    return _qa_mode(_parameters(link[:MAX_LINK])) if isinstance(link, str) else None
+
+
+def qa_mode_of_cookie(value: Optional[str]) -> Optional[QAMode]:
+    """Return the QA mode in the value of the cookie ``at_qa_mode``; None if it has no usable token.
+
+    The value is a percent-encoded JSON object with the fields of ``QAMode``. Never raises an exception for text.
+    """
+    try:
+        fields = json.loads(unquote(value[:MAX_LINK])) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, Mapping):
+        return None
+    listed_only = fields.get("listedActivitiesOnly")
+    indexes = (_index_text(each) for each in _list(fields.get("previewIndexes")))
+    parameters = {
+        TOKEN: str(fields.get("token") or ""),
+        INDEX: ",".join(index for index in indexes if index),
+        EVALUATE_AS_TRUE_AUDIENCE_IDS: ",".join(map(str, _list(fields.get("evaluateAsTrueAudienceIds")))),
+    }
+    if listed_only is not None:
+        parameters[LISTED_ACTIVITIES_ONLY] = str(listed_only).lower()
+    return _qa_mode(parameters)
+
+
+def _list(value: Any) -> List[Any]:
+    return value[:MAX_ITEMS] if isinstance(value, list) else []
+
+
+def _index_text(index: Any) -> str:
+    """Return an item of ``previewIndexes`` in the form of a link's parameter, or an empty string."""
+    if not isinstance(index, Mapping):
+        return ""
+    activity, experience = index.get("activityIndex"), index.get("experienceIndex")
+    return f"{activity}" if experience is None else f"{activity}_{experience}"
+
+
+def _qa_mode(parameters: Mapping[str, str]) -> Optional[QAMode]:
     token = parameters.get(TOKEN, "")
     if not _TOKEN.fullmatch(token):
         return None

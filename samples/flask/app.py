@@ -32,7 +32,7 @@ from flask import Flask, abort, jsonify, render_template, request
 
 from target_python_sdk import ClientOptions, Offer, TargetClient
 from target_python_sdk.errors import OptionError
-from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, WsgiVisit
+from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, Visit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -79,12 +79,12 @@ class Shop:
         # The results of callbacks for the waiting requests, by the id of the call.
         self.results: Dict[str, Any] = {}
 
-    def blocking(self, visit: WsgiVisit) -> PageContent:
+    def blocking(self, visit: Visit) -> PageContent:
         """Make a blocking call in the thread of the request."""
         envelope = self.client.get_offers(visit.options(greeting_request))
         return content_of(visit.remember(envelope))
 
-    def with_callbacks(self, visit: WsgiVisit) -> PageContent:
+    def with_callbacks(self, visit: Visit) -> PageContent:
         """Make two calls at the same time, in worker threads."""
         offers_id, flags_id = uuid.uuid4().hex, uuid.uuid4().hex
         offers = self.client.get_offers(
@@ -105,7 +105,7 @@ class Shop:
         flags.wait()
         return content_of(self.results.pop(offers_id), self.results.pop(flags_id))
 
-    async def awaited(self, visit: WsgiVisit) -> PageContent:
+    async def awaited(self, visit: Visit) -> PageContent:
         """Await the same two calls together."""
         offers, flags = await asyncio.gather(
             self.client.get_offers_async(visit.options(greeting_request)),
@@ -113,7 +113,7 @@ class Shop:
         )
         return content_of(visit.remember(offers), flags)
 
-    def prefetched(self, visit: WsgiVisit) -> PageContent:
+    def prefetched(self, visit: Visit) -> PageContent:
         """Prefetch products. The browser reports when it displays them."""
         envelope = self.client.get_offers(visit.options(products_request))
         return content_of(visit.remember(envelope))
@@ -126,7 +126,7 @@ class Shop:
         """Store None, because the call was rejected: the queue of calls is full."""
         self.results[call] = None
 
-    def notify(self, visit: WsgiVisit, event: Dict[str, Any]) -> None:
+    def notify(self, visit: Visit, event: Dict[str, Any]) -> None:
         """Report a display or a click of the browser, in the background. The SDK adds an id and the time."""
         mbox = NotificationMbox(name=PRODUCTS, state=event["state"] or None)
         notification = Notification(type=event["type"], mbox=mbox, tokens=event["tokens"])
@@ -207,9 +207,9 @@ def is_event(body: Any) -> bool:
     return bool(are_tokens) and isinstance(body.get("state"), str)
 
 
-def visit() -> WsgiVisit:
+def visit() -> Visit:
     """Return the visit of the current request."""
-    found: WsgiVisit = request.environ[ENVIRON_KEY]
+    found: Visit = request.environ[ENVIRON_KEY]
     return found
 
 

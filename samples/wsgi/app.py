@@ -22,7 +22,7 @@ from wsgiref.simple_server import make_server
 
 from target_python_sdk import ClientOptions, Offer, TargetClient
 from target_python_sdk.errors import OptionError
-from target_python_sdk.integrations.wsgi import TargetMiddleware, WsgiVisit
+from target_python_sdk.integrations.wsgi import TargetMiddleware, Visit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -70,7 +70,7 @@ def client_ready() -> None:
     log.info("Target is ready")
 
 
-def get_offers(visit: WsgiVisit) -> Optional[Any]:
+def get_offers(visit: Visit) -> Optional[Any]:
     """Return an answer with an executed greeting and prefetched products, or None if the call failed."""
     request_id = uuid.uuid4().hex
     request = DeliveryRequest(
@@ -86,7 +86,7 @@ def get_offers(visit: WsgiVisit) -> Optional[Any]:
     return results.pop(request_id, None)
 
 
-def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
+def get_flags(visit: Visit) -> Dict[str, Any]:
     """Return the feature flags of this visitor, or none if the call failed."""
     request_id = uuid.uuid4().hex
 
@@ -99,7 +99,7 @@ def get_flags(visit: WsgiVisit) -> Dict[str, Any]:
     return flags
 
 
-def notify(visit: WsgiVisit, event: Dict[str, str]) -> None:
+def notify(visit: Visit, event: Dict[str, str]) -> None:
     """Report a display or a click of products, in the background. The SDK adds an id and the time."""
     mbox = NotificationMbox(name=PRODUCTS, state=event.get("state") or None)
     notification = Notification(type=event["type"], mbox=mbox, tokens=event["tokens"].split())
@@ -119,7 +119,7 @@ def on_error(error: BaseException) -> None:
 
 def shop(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Serve the page at ``GET /``. Its script posts displays and clicks to ``/notify``."""
-    visit: WsgiVisit = environ["adobe.target"]
+    visit: Visit = environ["adobe.target"]
     route = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO') or '/'}"
     # Only the demo needs the process id.
     headers = [("Content-Type", "text/html; charset=utf-8"), ("X-Process", str(os.getpid()))]
@@ -148,7 +148,7 @@ def form(environ: Dict[str, Any]) -> Dict[str, str]:
     return {name: values[0] for name, values in parse_qs(text).items()}
 
 
-def page(visit: WsgiVisit) -> bytes:
+def page(visit: Visit) -> bytes:
     """Render the page for this visitor."""
     envelope = get_offers(visit)
     flags = get_flags(visit)

@@ -57,6 +57,7 @@ class Call(NamedTuple):
     err_callback: Optional[Callable[[BaseException], object]] = None
     force: Optional[Mapping[Union[str, int], Union[str, int]]] = None
     force_impressions: bool = False
+    consent: bool = True
 
 
 def call_options(
@@ -263,6 +264,7 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "err_callback": parse.callback("the error"),
     "force": _force,
     "force_impressions": parse.boolean,
+    "consent": parse.boolean,
     # 1.1.0 accepted these
     "visitor_cookie": None,
     "events": None,

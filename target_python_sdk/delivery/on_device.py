@@ -22,7 +22,8 @@ class OnDeviceContext(NamedTuple):
 
     engine: EngineContext
     geo_request: HttpRequest
-    send: Send
+    #: Sends lookups of locations; None if no request may be sent.
+    send: Optional[Send]
 
 
 class Decision(NamedTuple):
@@ -63,8 +64,9 @@ def decide_on_device(
     artifact, request, engine = current.artifact, prepared.request, context.engine
     geo = None if request.context is None else request.context.geo
     looked_up = None
-    if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
-        looked_up = look_up(geo, context.geo_request, context.send, before_decision(deadline))
+    send = context.send
+    if geo is not None and send is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
+        looked_up = look_up(geo, context.geo_request, send, before_decision(deadline))
         deadline = after_request(deadline)
     visitor = "" if request.id is None else bucketing_id(request.id)
     if not visitor:

@@ -236,12 +236,14 @@ class _CommonCallOptions(TypedDict, total=False):
     err_callback: Optional[Callable[[Any], CallbackResult]]
     """Receives the error of a call with a ``callback``. A call without a ``callback`` raises its error."""
 
-
     force: Optional[Forced]
     """The experiences to show, by activity: ``{"Two greetings": "B"}``. The call is decided on-device."""
 
     force_impressions: Optional[bool]
     """Whether to report the displays of forced offers, too."""
+
+    consent: Optional[bool]
+    """False: nothing about the visitor is sent. The call is decided on-device if possible, else it gets no offers."""
 
 
 class _RequestOption(TypedDict):
@@ -313,6 +315,7 @@ ClientOptionName = Literal[
 CallOptionName = Literal[
     "request", "target_cookie", "target_location_hint", "consumer_id", "customer_ids", "session_id", "visitor",
     "visitor_cookie", "decisioning_method", "timeout", "callback", "err_callback", "force", "force_impressions",
+    "consent",
 ]  # fmt: skip
 
 

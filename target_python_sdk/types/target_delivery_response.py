@@ -62,6 +62,9 @@ class _OptionalMeta(TypedDict, total=False):
     forced: Dict[str, str]
     """The experience of each activity that the option ``force`` names; otherwise absent."""
 
+    consent: bool
+    """False if the visitor has not consented, so that nothing was sent; otherwise absent."""
+
 
 class ResponseMeta(_OptionalMeta):
     """Metadata of the decisions."""
@@ -221,8 +224,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
     def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> "List[Cookie]":
         """Return the cookies to set on the response to the visitor's browser::
 
-            for cookie in answer.cookies(secure=True):
-                response.set_cookie(**cookie.as_kwargs())
+        for cookie in answer.cookies(secure=True):
+            response.set_cookie(**cookie.as_kwargs())
         """
         from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
 
@@ -231,6 +234,16 @@ class TargetDeliveryResponse(Dict[str, Any]):
             for cookie in (self.target_cookie, self.target_location_hint_cookie)
             if cookie is not None
         ]
+
+    def server_state(self) -> str:
+        """Return the state for at.js as JSON that is safe inside a ``<script>`` element; ``null`` if there is none.
+
+        at.js 2.2 and newer reads it as ``window.targetGlobalSettings.serverState``, and then shows the executed page
+        load and the prefetched views without a call of its own. Mboxes are not part of it.
+        """
+        from target_python_sdk.server_state import server_state  # noqa: PLC0415 - few applications use it
+
+        return server_state(self.request, self.response)
 
     def to_json(self) -> Dict[str, Any]:
         """Return the envelope as JSON values, with models in the form of the Delivery API."""

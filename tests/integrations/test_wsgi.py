@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import OptionError
-from target_python_sdk.integrations.wsgi import ENVIRON_KEY, CookieOptions, TargetMiddleware, WsgiVisit
+from target_python_sdk.integrations.wsgi import ENVIRON_KEY, CookieOptions, TargetMiddleware, Visit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     ChannelType,
@@ -25,6 +25,7 @@ from target_python_sdk.types import (
     MboxRequest,
     TargetDeliveryResponse,
 )
+from target_python_sdk.visits.settings import visit_settings
 from tests.support import eventually, offers, options_for
 
 Headers = List[Tuple[str, str]]
@@ -39,16 +40,20 @@ def environ_of(path: str = "/", **values: Any) -> Dict[str, Any]:
     return environ
 
 
+def visit_of(environ: Dict[str, Any], **options: Any) -> Visit:
+    return Visit(environ, visit_settings(options))
+
+
 def url_of(*arguments: Any, trusted_proxies: int = 0, **values: Any) -> Optional[str]:
     """Return the page's URL in the visit's context."""
-    address = WsgiVisit(environ_of(*arguments, **values), trusted_proxies).context.address
+    address = visit_of(environ_of(*arguments, **values), trusted_proxies=trusted_proxies).context.address
     assert address is not None
     return address.url
 
 
 def address_of(trusted_proxies: int = 0, **values: Any) -> Optional[str]:
     """Return the visitor's IP address in the visit's context."""
-    geo = WsgiVisit(environ_of(**values), trusted_proxies).context.geo
+    geo = visit_of(environ_of(**values), trusted_proxies=trusted_proxies).context.geo
     return None if geo is None else geo.ip_address
 
 
@@ -84,6 +89,8 @@ class Browser:
 
 
 PLAIN: Headers = [("Content-Type", "text/plain")]
+#: The headers of a response that depends on the visitor.
+PERSONAL: Headers = [("Cache-Control", "private"), ("Vary", "Cookie")]
 
 
 def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
@@ -117,7 +124,7 @@ def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
 @pytest.mark.parametrize("kind", [str, lambda text: text.encode("latin-1")], ids=["text", "bytes"])
 def test_cookies_are_found_among_other_cookies(header: str, kind: Callable[[str], Any]) -> None:
     """``http.cookies`` stops at the first invalid part; this parser does not."""
-    visit = WsgiVisit(environ_of(HTTP_COOKIE=kind(header)))
+    visit = visit_of(environ_of(HTTP_COOKIE=kind(header)))
     assert visit.target_cookie == MBOX
     assert visit.target_location_hint == "35"
 
@@ -126,7 +133,7 @@ def test_cookies_are_found_among_other_cookies(header: str, kind: Callable[[str]
     "header", [None, "", "mbox", "mbox=", 'mbox=""', pytest.param("mbox=" + "9" * 8193, id="long"), 7]
 )
 def test_there_are_no_cookies_without_a_valid_header(header: Any) -> None:
-    visit = WsgiVisit(environ_of(HTTP_COOKIE=header))
+    visit = visit_of(environ_of(HTTP_COOKIE=header))
     assert visit.target_cookie is None
     assert visit.options()["target_cookie"] is None
 
@@ -158,7 +165,7 @@ def test_the_url_is_built_by_the_rules_of_pep_3333(values: Dict[str, Any], url: 
 
 def test_long_values_are_truncated() -> None:
     """The limits are those of the schema; a percent-encoded character is not split."""
-    context = WsgiVisit(
+    context = visit_of(
         environ_of("/" + "\xff" * 5000, HTTP_REFERER="https://r.example/" + "r" * 9000, HTTP_USER_AGENT="M" * 9000)
     ).context
     assert context.address is not None
@@ -170,11 +177,12 @@ def test_long_values_are_truncated() -> None:
 
 def test_the_context_describes_the_browser_and_the_page() -> None:
     """It has the channel, the URL, the referring URL, the user agent and the address."""
-    context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
+    context = visit_of(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
         "userAgent": "Mozilla/5.0 é",
         "address": {"url": "http://127.0.0.1/", "referringUrl": "https://r.example/"},
+        "browser": {"host": "127.0.0.1"},
         "geo": {"ipAddress": "203.0.113.7"},
         "beacon": False,
     }
@@ -223,7 +231,7 @@ def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str)
     """A visitor can write the first entries of ``X-Forwarded-For``."""
     assert address_of(proxies, **FORWARDED) == address
     assert url_of(trusted_proxies=proxies, **FORWARDED) == url
-    assert WsgiVisit(environ_of(**FORWARDED), proxies).https is (proxies > 0)
+    assert visit_of(environ_of(**FORWARDED), trusted_proxies=proxies).https is (proxies > 0)
 
 
 def test_invalid_values_from_a_trusted_proxy_are_ignored() -> None:
@@ -245,7 +253,7 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
 def test_no_request_value_causes_an_error(environ: Dict[str, Any], proxies: int) -> None:
     """All results conform to the schema."""
-    visit = WsgiVisit(environ, proxies)
+    visit = visit_of(environ, trusted_proxies=proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
     address = visit.context.address
@@ -266,7 +274,7 @@ def test_a_request_keeps_its_own_context() -> None:
     """The visit adds only missing fields, and does not change the caller's models."""
     given_context = Context(channel=ChannelType.MOBILE, geo=Geo(city="Basel"))
     request = DeliveryRequest(context=given_context)
-    context = WsgiVisit(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
+    context = visit_of(environ_of(HTTP_USER_AGENT="Mozilla/5.0")).options(request)["request"].context
     assert context is not None
     assert (context.channel, context.geo, context.user_agent) == ("mobile", Geo(city="Basel"), "Mozilla/5.0")
     assert given_context.user_agent is None
@@ -275,13 +283,13 @@ def test_a_request_keeps_its_own_context() -> None:
 
 def test_further_options_take_precedence() -> None:
     """For example, an application can pass its own session id."""
-    options = WsgiVisit(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
+    options = visit_of(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
     assert (options["session_id"], options["timeout"], options["target_cookie"]) == ("ours", 200, MBOX)
 
 
 def test_an_invalid_request_is_left_to_the_client() -> None:
     """``options`` returns it unchanged; the call raises the error."""
-    visit, request = WsgiVisit(environ_of()), {"execute": {}}
+    visit, request = visit_of(environ_of()), {"execute": {}}
     assert visit.options(request)["request"] is request  # type: ignore[call-overload]
     parts: Any = {"channel": "web"}
     assert visit.options(DeliveryRequest(context=parts))["request"].context is parts
@@ -289,14 +297,14 @@ def test_an_invalid_request_is_left_to_the_client() -> None:
 
 def test_one_request_has_one_session() -> None:
     """Without a cookie, calls made at the same time share the session id of the visit."""
-    visit = WsgiVisit(environ_of())
+    visit = visit_of(environ_of())
     assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
-    assert visit.session_id != WsgiVisit(environ_of()).session_id
+    assert visit.session_id != visit_of(environ_of()).session_id
 
 
 def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
     """This lets the edge recognize the visitor."""
-    visit = WsgiVisit(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
+    visit = visit_of(environ_of(HTTP_COOKIE="mbox=old; mboxEdgeCluster=34"))
     visit.remember(envelope_with())
     assert visit.options()["target_cookie"] == MBOX
     assert visit.options()["target_location_hint"] == "35"
@@ -312,7 +320,7 @@ def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
         (CookieOptions(), {"wsgi__url_scheme": "https"}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
         (CookieOptions(secure=True), {}, "Max-Age=60; Path=/; Secure; SameSite=Lax"),
         (
-            CookieOptions("shop.example", "None", http_only=True),
+            CookieOptions("shop.example", "None", http_only=True, secure=True),
             {"wsgi__url_scheme": "https"},
             "Max-Age=60; Path=/; Domain=shop.example; Secure; HttpOnly; SameSite=None",
         ),
@@ -350,8 +358,8 @@ def test_a_cookie_of_the_application_is_not_set_twice() -> None:
 
     browser = Browser(application)
     browser.ask()
-    headers = [value.partition(";")[0] for _, value in browser.starts[-1][1]]
-    assert headers == ["text/plain", "mbox=own", "other=1", "mboxEdgeCluster=35"]
+    assert [each.partition(";")[0] for each in browser.cookies()] == ["other=1", "mboxEdgeCluster=35"]
+    assert ("set-cookie", "mbox=own; Path=/") in browser.starts[-1][1]
 
 
 @pytest.mark.parametrize(
@@ -381,6 +389,8 @@ def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
         {"cookies": CookieOptions(domain="a;b")},
         {"cookies": CookieOptions(domain="a\r\nX: y")},
         {"cookies": CookieOptions(same_site="lax; HttpOnly")},
+        {"cookies": CookieOptions(same_site="None")},
+        {"cookies": CookieOptions(same_site="None", secure=False)},
         {"trusted_proxies": -1},
         {"trusted_proxies": "1"},
     ],
@@ -467,7 +477,7 @@ def test_an_error_page_has_the_cookies_too() -> None:
         return lambda _: None
 
     assert list(TargetMiddleware(application)(environ_of(), start)) == [b"sorry"]
-    assert seen == [("200 OK", 1, None), ("500 Oops", 3, ValueError)]
+    assert seen == [("200 OK", 1, None), ("500 Oops", 5, ValueError)]
     assert Browser(application).ask() == b"sorry"
 
 
@@ -482,7 +492,7 @@ def test_the_visit_and_the_environ_form_no_reference_cycle() -> None:
 
 def test_a_late_cookie_is_not_set_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The log line does not show the value."""
-    visits: List[WsgiVisit] = []
+    visits: List[Visit] = []
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visits.append(environ[ENVIRON_KEY])
@@ -515,7 +525,7 @@ def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
     """Return an application that gets offers and the attributes of ``names`` with callbacks."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        visit: WsgiVisit = environ[ENVIRON_KEY]
+        visit: Visit = environ[ENVIRON_KEY]
         got: List[Any] = []
         failed: List[Any] = []
         client.get_offers(visit.options(REQUEST, callback=got.append, err_callback=failed.append)).wait()
@@ -550,7 +560,7 @@ def test_a_returning_visitor_is_recognized(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_the_cookies_of_returned_answers_are_stored(edge: LocalEdge) -> None:
     """Both an envelope and the result of ``get_attributes`` can be passed to ``remember``."""
-    visit = WsgiVisit(environ_of())
+    visit = visit_of(environ_of())
     with TargetClient.create(options_for(edge)) as client:
         attributes = visit.remember(client.get_attributes(["demo-engineering-flags"], visit.options()))
         assert attributes.get_value("demo-engineering-flags", "searchProviderId") == 143
@@ -563,7 +573,7 @@ def test_the_cookies_of_returned_answers_are_stored(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_an_answer_after_the_response_sets_no_cookie(edge: LocalEdge) -> None:
     """The call does no other harm."""
-    visits: List[WsgiVisit] = []
+    visits: List[Visit] = []
     done: List[Any] = []
     go = threading.Event()
 
@@ -592,7 +602,7 @@ def test_a_failed_call_reaches_err_callback() -> None:
     }) as client:  # fmt: skip
         browser = Browser(shop(client))
         assert browser.ask() == b"default"
-    assert browser.starts == [("502 Bad Gateway", PLAIN)]
+    assert browser.starts == [("502 Bad Gateway", [*PLAIN, *PERSONAL])]
 
 
 @pytest.mark.server

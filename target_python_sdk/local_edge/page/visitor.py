@@ -6,7 +6,6 @@ from target_python_sdk.decisioning.context import with_device_id
 from target_python_sdk.delivery.cookies import parse_target_cookie
 from target_python_sdk.explain.calls import explain_with_artifact
 from target_python_sdk.explain.explanation import MAX_RULES, Clause, LocationExplanation
-from target_python_sdk.integrations.wsgi_environ import request_cookies
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import CLUSTER, build_response, locations_in
 from target_python_sdk.local_edge.page.overview import offer_source
@@ -27,6 +26,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_python_sdk.visits.environ import request_cookies
 from target_tools.clock import epoch_seconds
 from target_tools.schema.model import copy_with
 

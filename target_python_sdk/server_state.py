@@ -1,0 +1,66 @@
+"""The ``serverState`` with which at.js takes over an answer, so that the page makes no call to the edge itself."""
+
+import json
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
+
+from target_tools.schema.model import Model
+
+if TYPE_CHECKING:
+    from target_python_sdk.types.request import DeliveryRequest
+    from target_python_sdk.types.response import DeliveryResponse
+
+#: Characters that could end a script element or a line of a script, and their escapes in JSON.
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+#: The parts of requests and responses that at.js 2.2 and newer accepts. Mboxes are not among them.
+_PARTS = (("execute", "pageLoad"), ("prefetch", "views"))
+# Nothing else is sent to the page: no ids of the customer's systems, and no address.
+_REQUEST_FIELDS = ("requestId", "experienceCloud", "property")
+_RESPONSE_FIELDS = ("status", "requestId", "client", "edgeHost")
+_ID_FIELDS = ("tntId", "marketingCloudVisitorId")
+_CONTEXT_FIELDS = ("channel", "timeOffsetInMinutes")
+
+
+class ScriptText(str):
+    """JSON that is safe inside a ``<script>`` element. Template engines do not escape it again."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        """Return the text itself. Jinja2 and Django call this method instead of escaping the text."""
+        return str(self)
+
+
+def server_state(request: Optional["DeliveryRequest"], response: Optional["DeliveryResponse"]) -> ScriptText:
+    """Return the state for ``window.targetGlobalSettings.serverState`` as JSON.
+
+    It has the executed page load and the prefetched views. It is ``null`` if there is neither of them, and if the call
+    failed: at.js then makes a call itself.
+    """
+    asked, answered = _json(request), _json(response)
+    parts = _parts(answered) if answered.get("status") else {}
+    state: Optional[Dict[str, Any]] = None
+    if parts:
+        context = _fields(asked.get("context") or {}, _CONTEXT_FIELDS)
+        state = {
+            "request": {**_fields(asked, _REQUEST_FIELDS), **_id(asked), "context": context, **_parts(asked)},
+            "response": {**_fields(answered, _RESPONSE_FIELDS), **_id(answered), **parts},
+        }
+    return ScriptText(json.dumps(state, separators=(",", ":")).translate(_ESCAPES))
+
+
+def _json(model: Optional[Model]) -> Mapping[str, Any]:
+    return {} if model is None else model.to_json()
+
+
+def _fields(values: Mapping[str, Any], names: Sequence[str]) -> Dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def _id(values: Mapping[str, Any]) -> Dict[str, Any]:
+    return {"id": _fields(values.get("id") or {}, _ID_FIELDS)}
+
+
+def _parts(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the executed page load and the prefetched views in ``values``."""
+    found = {(mode, name): (values.get(mode) or {}).get(name) for mode, name in _PARTS}
+    return {mode: {name: part} for (mode, name), part in found.items() if part is not None}

@@ -1,0 +1,427 @@
+"""``Visit``: calls for the visitor of a request, without any framework."""
+
+import asyncio
+import json
+from typing import Any, Dict, Iterator
+from urllib.parse import quote
+
+import pytest
+
+from target_python_sdk import TargetClient, Visit
+from target_python_sdk.errors import OptionError
+from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.server_state import server_state
+from target_python_sdk.types import (
+    Context,
+    DeliveryRequest,
+    DeliveryResponse,
+    MboxRequest,
+    PrefetchResponse,
+    QAMode,
+    View,
+)
+from target_python_sdk.visits.environ import ACCEPT_CH
+from target_python_sdk.visits.settings import visit_settings
+from tests.support import client_of
+
+ACTIVITIES: Dict[str, Any] = {
+    "activities": [
+        {
+            "id": 1,
+            "locations": ["hero", "target-global-mbox"],
+            "views": ["cart"],
+            "metrics": [{"type": "click"}],
+            "experiences": [{"name": "A", "offer": {"html": "<b>A</b></script>"}}],
+        },
+        {"id": 2, "locations": ["flags"], "experiences": [{"name": "A", "offer": {"json": {"color": "red"}}}]},
+    ]
+}
+COOKIE = "session#0001#9999999999|PC#abc.35_0#9999999999"
+BROWSER = {
+    "HTTP_HOST": "shop.example",
+    "PATH_INFO": "/",
+    "wsgi.url_scheme": "https",
+    "REMOTE_ADDR": "203.0.113.7",
+    "HTTP_COOKIE": f"mbox={COOKIE}; mboxEdgeCluster=35",
+}
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[LocalEdge]:
+    with LocalEdge(ACTIVITIES) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(edge: LocalEdge) -> Iterator[TargetClient]:
+    with client_of(edge, target_location_hint="35") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def on_device(edge: LocalEdge) -> Iterator[TargetClient]:
+    options = {"artifact_payload": edge.rules, "polling_interval": 0, "decisioning_method": "on-device"}
+    with client_of(edge, target_location_hint="35", **options) as made:
+        yield made
+
+
+def visit_of(client: Any, environ: Dict[str, Any] = BROWSER, **options: Any) -> Visit:
+    return Visit(environ, visit_settings({"client": client, **options}))
+
+
+pytestmark = pytest.mark.server
+
+
+# Calls
+
+
+def test_offers_are_returned_by_name_and_cookies_stored(client: TargetClient) -> None:
+    visit = visit_of(client)
+    offers = visit.offers("hero", MboxRequest(name="flags"))
+    assert (list(offers), len(offers)) == (["hero", "flags"], 2)
+    assert offers["hero"].html == "<b>A</b></script>"
+    assert offers["flags"].get("color") == "red"
+    assert offers.error is None and offers.answer is not None
+    assert offers.answer.request.id.tnt_id == "abc.35_0"
+    assert [cookie.name for cookie in visit.cookies()] == ["mbox", "mboxEdgeCluster"]
+
+
+def test_an_awaited_call_returns_the_same(client: TargetClient) -> None:
+    visit = visit_of(client)
+    offers = asyncio.run(visit.offers_async("hero", page_load=True))
+    assert offers["hero"].html == offers.page_load.html == "<b>A</b></script>"
+    assert visit.cookies()
+    attributes = asyncio.run(visit.attributes_async("flags"))
+    assert attributes.get_value("flags", "color") == "red"
+
+
+def test_a_name_that_was_not_requested_is_a_key_error(client: TargetClient) -> None:
+    offers = visit_of(client).offers("hero", "nothing")
+    assert not offers["nothing"]
+    assert "heroo" not in offers
+    with pytest.raises(KeyError, match="'heroo' was not requested; did you mean 'hero'"):
+        offers["heroo"]
+
+
+def test_views_are_prefetched_and_reported(client: TargetClient, edge: LocalEdge) -> None:
+    visit = visit_of(client)
+    offers = visit.offers("hero", views=["cart"], prefetch=True)
+    assert offers.view("cart").html
+    displays, clicks = len(edge.displays), len(edge.clicks)
+    visit.display(offers["hero"], offers.view("cart"), offers.view("none"))
+    visit.click(offers["hero"], offers.page_load)
+    assert client.flush()
+    assert [event.location for event in edge.displays[displays:]] == ["hero", "cart"]
+    assert [event.location for event in edge.clicks[clicks:]] == ["hero"]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "default"])
+def test_a_failed_call_returns_falsy_offers(on_error: str) -> None:
+    with TargetClient.create(
+        client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1,
+        on_error=on_error,
+    ) as unreachable:  # fmt: skip
+        visit = visit_of(unreachable)
+        offers = visit.offers("hero", views=["cart"], page_load=True)
+        assert not (offers["hero"] or offers.page_load or offers.view("cart"))
+        assert type(offers.error).__name__ == "ConnectionFailed"
+        assert visit.server_state() == "null"
+        awaited = asyncio.run(visit.offers_async("hero"))
+        assert awaited.error is not None
+        assert visit.attributes("flags").as_object("flags") == {}
+        assert asyncio.run(visit.attributes_async("flags")).as_object() == {}
+
+
+def test_a_visit_without_a_client_says_what_to_pass() -> None:
+    with pytest.raises(OptionError, match="pass client=… to the integration"):
+        visit_of(None).offers("hero")
+
+
+def test_the_client_may_be_created_later(client: TargetClient) -> None:
+    assert visit_of(lambda: client).offers("hero")["hero"]
+
+
+def test_invalid_settings_are_refused() -> None:
+    with pytest.raises(OptionError, match="did you mean 'trusted_proxies'"):
+        visit_settings({"trusted_proxy": 1})
+    for options in ({"client": "acme"}, {"is_bot": True}, {"has_consent": "yes"}, {"cookies": {}}):
+        with pytest.raises(OptionError, match=next(iter(options))):
+            visit_settings(options)
+
+
+# Requests
+
+
+HINTS = {
+    "HTTP_SEC_CH_UA": '"Chromium";v="120", "Not A(Brand";v="99"',
+    "HTTP_SEC_CH_UA_MOBILE": "?1",
+    "HTTP_SEC_CH_UA_PLATFORM": '"Android"',
+    "HTTP_SEC_CH_UA_MODEL": '""',
+    "HTTP_SEC_CH_UA_BITNESS": "x" * 2000,
+}
+
+
+def test_client_hints_are_passed_to_the_call() -> None:
+    hints = visit_of(None, {**BROWSER, **HINTS}).context.client_hints
+    assert hints is not None
+    assert hints.to_json() == {
+        "mobile": True,
+        "platform": "Android",
+        "browserUAWithMajorVersion": HINTS["HTTP_SEC_CH_UA"],
+    }
+    assert visit_of(None).context.client_hints is None
+
+
+def test_the_language_and_the_host_are_passed_to_the_call() -> None:
+    browser = visit_of(None, {**BROWSER, "HTTP_ACCEPT_LANGUAGE": "de-CH, en;q=0.5"}).context.browser
+    assert browser is not None
+    assert browser.to_json() == {"host": "shop.example", "language": "de-CH, en;q=0.5"}
+
+
+QA_JSON = '{"token":"t","listedActivitiesOnly":true,"evaluateAsTrueAudienceIds":["7"],"previewIndexes":[{"activityIndex":1,"experienceIndex":2},{"activityIndex":"<"}]}'  # fmt: skip # noqa: E501
+
+
+def test_the_qa_mode_is_that_of_the_link_or_else_of_the_cookie() -> None:
+    cookie = f"{BROWSER['HTTP_COOKIE']}; at_qa_mode={quote(QA_JSON)}"
+    visit = visit_of(None, {**BROWSER, "HTTP_COOKIE": cookie})
+    assert visit.qa_mode is not None
+    assert visit.qa_mode.to_json() == {
+        "token": "t",
+        "listedActivitiesOnly": True,
+        "evaluateAsTrueAudienceIds": [7],
+        "previewIndexes": [{"activityIndex": 1, "experienceIndex": 2}],
+    }
+    linked = visit_of(None, {**BROWSER, "HTTP_COOKIE": cookie, "QUERY_STRING": "at_preview_token=link"})
+    assert linked.options(DeliveryRequest())["request"].qa_mode == QAMode(token="link")
+    given = linked.options(DeliveryRequest(qa_mode=QAMode(token="own")))["request"]
+    assert given.qa_mode == QAMode(token="own")
+
+
+@pytest.mark.parametrize("value", ["", "x", "{}", "[]", "%7B%22token%22%3A%22a b%22%7D", "[" * 5000, '{"token":7'])
+def test_a_malformed_qa_cookie_is_ignored(value: str) -> None:
+    assert visit_of(None, {**BROWSER, "HTTP_COOKIE": f"at_qa_mode={value}"}).qa_mode is None
+
+
+def test_the_cookies_of_the_experience_cloud_visitor_are_passed_on() -> None:
+    cookie = "a=1; AMCV_1%40AdobeOrg=MCMID|1; AMCVS_1%40AdobeOrg=1; AMCV_2%40AdobeOrg=MCMID|2"
+    options = visit_of(None, {**BROWSER, "HTTP_COOKIE": cookie}).options()
+    assert options["visitor_cookie"] == "AMCV_1%40AdobeOrg=MCMID|1; AMCV_2%40AdobeOrg=MCMID|2"
+    assert visit_of(None).options()["visitor_cookie"] is None
+
+
+def test_own_values_of_the_context_take_precedence() -> None:
+    request = DeliveryRequest(context=Context(channel="mobile", user_agent="own"))
+    context = visit_of(None).options(request)["request"].context
+    assert (context.channel, context.user_agent, context.browser.host) == ("mobile", "own", "shop.example")
+
+
+SCOPE = {
+    "type": "http",
+    "scheme": "https",
+    "path": "/gr\u00fc\u00dfe",
+    "query_string": b"a=1",
+    "headers": [
+        (b"host", b"shop.example"),
+        (b"cookie", b"mbox=1"),
+        (b"cookie", b"mboxEdgeCluster=35"),
+        (b"user-agent", b"Mozilla/5.0"),
+        (b"x-forwarded-for", b"192.0.2.1"),
+        (b"x-forwarded-for", b"198.51.100.1"),
+    ],
+    "client": ("203.0.113.7", 1234),
+    "server": ("127.0.0.1", 8000),
+}
+
+
+class Request:
+    """Has the attributes of a request of a framework."""
+
+    def __init__(self, **attributes: Any) -> None:
+        vars(self).update(attributes)
+
+
+@pytest.mark.parametrize("request_", [SCOPE, Request(scope=SCOPE)], ids=["scope", "request"])
+def test_an_asgi_scope_is_read_like_an_environ(request_: Any) -> None:
+    visit = Visit.of(request_, visit_settings({"trusted_proxies": 1}))
+    assert (visit.target_cookie, visit.target_location_hint) == ("1", "35")
+    assert visit.url == "https://shop.example/gr%C3%BC%C3%9Fe?a=1"
+    context = visit.context
+    assert context.user_agent == "Mozilla/5.0"
+    assert context.geo is not None and context.geo.ip_address == "198.51.100.1"
+
+
+def test_a_mounted_application_has_the_whole_path() -> None:
+    for path in ("/shop/a", "/a"):  # servers differ
+        assert Visit.of({**SCOPE, "root_path": "/shop", "path": path}).url == "https://shop.example/shop/a?a=1"
+
+
+def test_a_scope_needs_few_keys() -> None:
+    assert Visit.of({"type": "http"}).url is None
+    unix = Visit.of({"type": "http", "path": "/", "server": ("/run/app.sock", None), "headers": []})
+    assert unix.url is None and unix.context.geo is None
+
+
+@pytest.mark.parametrize("request_", [BROWSER, Request(environ=BROWSER)], ids=["environ", "request"])
+def test_a_visit_is_made_of_an_environ(request_: Any) -> None:
+    assert Visit.of(request_).url == "https://shop.example/"
+
+
+def test_another_object_is_no_request() -> None:
+    with pytest.raises(OptionError, match="a request of Django, Flask"):
+        Visit.of("https://shop.example/")
+
+
+# Consent
+
+
+def without_consent(client: TargetClient, **options: Any) -> Visit:
+    return visit_of(client, has_consent=lambda visit: False, **options)
+
+
+@pytest.mark.parametrize("option", ["has_consent", "is_bot", "attribute"])
+@pytest.mark.parametrize("where", ["on_device", "client"])
+def test_without_consent_nothing_is_sent_and_no_cookie_is_set(
+    request: pytest.FixtureRequest, edge: LocalEdge, where: str, option: str
+) -> None:
+    client: TargetClient = request.getfixturevalue(where)
+    answers = {"has_consent": False, "is_bot": True}
+    options = {option: lambda visit: answers[option]} if option in answers else {}
+    visit = visit_of(client, **options)
+    if option == "attribute":
+        visit.consent = False
+    before = len(edge.requests)
+    offers = visit.offers("hero", page_load=True)
+    assert bool(offers["hero"]) is (where == "on_device")
+    assert offers.answer is not None
+    assert offers.answer.meta["consent"] is False
+    assert visit.attributes("flags").as_object("flags") == ({"color": "red"} if where == "on_device" else {})
+    visit.click(offers["hero"])
+    assert client.flush()
+    assert len(edge.requests) == before
+    assert visit.cookies() == [] == visit.cookie_headers()
+
+
+def test_a_call_without_consent_sends_no_notifications_of_its_own(on_device: TargetClient, edge: LocalEdge) -> None:
+    prefetched = visit_of(on_device).offers("hero", prefetch=True)
+    before = len(edge.requests)
+    request = DeliveryRequest(notifications=[prefetched["hero"].display()])
+    answer = on_device.send_notifications(request=request, consent=False)
+    assert answer.meta["consent"] is False
+    assert on_device.flush()
+    assert len(edge.requests) == before
+
+
+def test_consent_may_be_given_or_unknown(client: TargetClient) -> None:
+    for consent in (True, None):
+        visit = visit_of(client, has_consent=lambda visit, consent=consent: consent)
+        offers = visit.offers("hero")
+        assert offers.answer is not None and "consent" not in offers.answer.meta
+        assert visit.cookies()
+
+
+def test_a_hybrid_client_without_an_artifact_answers_without_offers(edge: LocalEdge) -> None:
+    options = {"decisioning_method": "hybrid", "artifact_location": f"http://{edge.domain}/nothing.json"}
+    with client_of(edge, target_location_hint="35", polling_interval=0, **options) as client:
+        answer = client.get_offers({"request": {"execute": {"mboxes": [{"name": "hero"}]}}, "consent": False})
+        assert not answer.offer("hero")
+        assert (answer.meta["consent"], answer.meta["decisioning_method"]) == (False, "on-device")
+
+
+def test_a_forced_experience_needs_no_consent(on_device: TargetClient) -> None:
+    request = {"execute": {"mboxes": [{"name": "hero"}]}}
+    answer = on_device.get_offers({"request": request, "force": {1: "A"}, "consent": False})
+    assert (list(answer.meta["forced"].values()), answer.meta["consent"]) == (["A"], False)
+
+
+# Responses
+
+
+class Response:
+    """Records what a framework's response would be given."""
+
+    def __init__(self, **headers: str) -> None:
+        self.headers = headers
+        self.cookies: Dict[str, Any] = {}
+
+    def set_cookie(self, key: str, value: str, **attributes: Any) -> None:
+        self.cookies[key] = (value, attributes)
+
+
+def test_cookies_and_caching_rules_are_set_on_a_response(client: TargetClient) -> None:
+    visit = visit_of(client, accept_client_hints=True)
+    visit.offers("hero")
+    response = Response(Vary="Accept-Encoding")
+    visit.set_cookies(response)
+    assert set(response.cookies) == {"mbox", "mboxEdgeCluster"}
+    _, attributes = response.cookies["mbox"]
+    assert {**attributes, "max_age": 0} == {
+        "max_age": 0, "path": "/", "samesite": "Lax", "secure": True, "domain": None, "httponly": False,
+    }  # fmt: skip
+    assert response.headers == {
+        "Vary": "Accept-Encoding, Cookie",
+        "Cache-Control": "private",
+        "Accept-CH": ACCEPT_CH,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], "private"),
+        (["max-age=60"], "max-age=60, private"),
+        (["public, max-age=60", "s-maxage=600"], "max-age=60, private"),
+        (["no-store"], "no-store"),
+        (["Private, max-age=60"], "Private, max-age=60"),
+    ],
+)
+def test_shared_caches_do_not_store_a_personal_response(client: TargetClient, given: Any, expected: str) -> None:
+    visit = visit_of(client)
+    visit.options()
+    headers = visit.add_headers_to([("cache-control", value) for value in given])
+    assert [value for name, value in headers if name.lower() == "cache-control"] == [expected]
+    assert ("Vary", "Cookie") in headers
+
+
+@pytest.mark.parametrize(("given", "expected"), [("*", "*"), ("cookie", "cookie"), ("Origin", "Origin, Cookie")])
+def test_the_response_varies_by_cookie(client: TargetClient, given: str, expected: str) -> None:
+    visit = visit_of(client)
+    visit.options()
+    assert ("Vary", expected) in visit.add_headers_to([("Vary", given)])
+
+
+def test_other_responses_do_not_change(client: TargetClient) -> None:
+    assert visit_of(client).add_headers_to([("X", "y")]) == [("X", "y")]
+    visit = visit_of(client, cache_control=False)
+    visit.options()
+    assert visit.add_headers_to([]) == []
+
+
+# at.js
+
+
+def test_the_state_for_at_js_has_the_page_load_and_the_views(client: TargetClient) -> None:
+    visit = visit_of(client)
+    visit.offers("hero", views=["cart"], page_load=True, customer_ids={"crm": "secret"})
+    text = visit.server_state()
+    assert "</" not in text and "secret" not in text and "203.0.113.7" not in text
+    assert str(text.__html__()) == text  # type: ignore[attr-defined]
+    state = json.loads(text)
+    assert set(state["request"]["execute"]) == set(state["response"]["execute"]) == {"pageLoad"}
+    assert set(state["request"]["prefetch"]) == set(state["response"]["prefetch"]) == {"views"}
+    assert state["response"]["execute"]["pageLoad"]["options"][0]["content"] == "<b>A</b></script>"
+    assert state["request"]["id"] == {"tntId": "abc.35_0"}
+    assert state["response"]["status"] == 200
+
+
+def test_there_is_no_state_without_a_page_load_and_views(client: TargetClient) -> None:
+    visit = visit_of(client)
+    assert visit.server_state() == "null"
+    visit.offers("hero")
+    assert visit.server_state() == "null"
+
+
+def test_line_separators_are_escaped() -> None:
+    response = DeliveryResponse(
+        status=200, client="\u2028\u2029<!--", prefetch=PrefetchResponse(views=[View(name="v")])
+    )
+    assert '"client":"\\u2028\\u2029\\u003c!--"' in server_state(None, response)
