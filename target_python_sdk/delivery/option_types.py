@@ -214,8 +214,7 @@ class _CommonCallOptions(TypedDict, total=False):
 
     customer_ids: Optional[CustomerIds]
     """The visitor's ids in your own systems, added to those of the request, and sent only together with an Experience
-    Cloud id. As a dict: integration code to id, or to
-    ``{"id": …, "authState": …}``.
+    Cloud id. As a dict: integration code to id, or to ``{"id": …, "authState": …}``.
     """
 
     session_id: Any
