@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+import uuid
 
 import pytest
 
@@ -59,7 +60,7 @@ def notified(*ids, **request):
 def waiting(app):
     """Return the number of messages on the broker."""
     with app.connection_for_write() as connection:
-        return connection.default_channel.queue_declare("celery").message_count
+        return connection.default_channel.queue_declare(app.conf.task_default_queue).message_count
 
 
 @pytest.fixture(autouse=True)
@@ -89,11 +90,12 @@ def app_with_broker(queue):
 
 @pytest.fixture
 def app():
-    """Return an application without a worker, whose messages stay on the broker."""
-    with app_with_broker("celery") as made:
+    """Return an application without a worker, whose messages stay on the broker.
+
+    Its queue has a new name, because a worker thread of an earlier test may publish a message late.
+    """
+    with app_with_broker(f"queue-{uuid.uuid4()}") as made:
         yield made
-        with made.connection_for_write() as connection:
-            connection.default_channel.queue_purge("celery")
 
 
 @pytest.fixture(scope="module")
@@ -655,7 +657,7 @@ def test_an_eager_task_is_not_retried(propagates, app):
 def published(app):
     """Return the message that is on the broker."""
     with app.connection_for_write() as connection:
-        return connection.default_channel.basic_get("celery")
+        return connection.default_channel.basic_get(app.conf.task_default_queue)
 
 
 @pytest.mark.parametrize("serializer", ["pickle", "yaml", "msgpack", "application/x-python-serialize"])
