@@ -17,7 +17,7 @@ DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage quick doubles lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test coverage unmeasured quick doubles lint types bench soak fuzz docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +34,16 @@ demo-celery: $(call with,servers) ## run Celery tasks that make decisions and se
 # The tests of faults, signals and servers depend on timing, so they run without a trace function.
 UNMEASURED := tests/reliability tests/servers
 
-test: coverage ## run the test suite
-	$(PY) -m pytest $(UNMEASURED)
+TEST_NEEDS := $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser)
 
-coverage: $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser) ## run the tests that are measured for coverage, and print it
+test: $(TEST_NEEDS) ## run the test suite, in two parts at the same time; prints their output at their end
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target coverage unmeasured
+
+coverage: $(TEST_NEEDS) ## run the tests that are measured for coverage, and print it
 	$(PY) -m pytest --cov --ignore=tests/doubles $(UNMEASURED:%=--ignore=%)
+
+unmeasured: $(TEST_NEEDS)
+	$(PY) -m pytest -p no:cacheprovider $(UNMEASURED)
 
 quick: $(call with,test) ## run the tests that need neither sockets nor processes; takes seconds
 	$(PY) -m pytest -q -m "not (server or process or slow)"
