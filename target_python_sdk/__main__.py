@@ -6,13 +6,16 @@ import os
 import sys
 from typing import List, Optional
 
-from target_python_sdk.commands import artifact, demo, edge, explain, offers
-from target_python_sdk.commands.output import Output, Styled
-from target_python_sdk.commands.parsing import EXIT_CODES, Parser
-from target_python_sdk.version import __version__
-from target_tools.errors import OptionError, TargetError
-
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+try:
+    from target_python_sdk.commands import artifact, demo, edge, explain, offers
+    from target_python_sdk.commands.output import Output, Styled
+    from target_python_sdk.commands.parsing import EXIT_CODES, Parser
+    from target_python_sdk.version import __version__
+    from target_tools.errors import DeliveryError, HttpStatusError, OptionError, TargetError, TlsError
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
+
 #: The modules of the commands, in the order of the help.
 COMMANDS = (offers, explain, artifact, edge, demo)
 
@@ -24,7 +27,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return _execute(arguments)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader has read enough, such as `head`
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         _discard_output()
         return FAILED
     except OSError as error:
@@ -34,7 +37,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except OptionError as error:
         return _fail(str(error), WRONG_USAGE)
     except TargetError as error:
-        return _fail(str(error), FAILED)
+        return _fail(_one_line(error), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -62,6 +65,15 @@ def _execute(arguments: Optional[List[str]]) -> int:
     return code
 
 
+def _one_line(error: TargetError) -> str:
+    """Return the message of ``error`` without the line breaks that 1.1.0's messages have."""
+    if isinstance(error, TlsError):
+        return DeliveryError.__str__(error)
+    if isinstance(error, HttpStatusError):
+        return f"HTTP status {'; '.join(str(error).splitlines())}"
+    return str(error)
+
+
 def _fail(message: str, code: int) -> int:
     """Print ``message`` as one line and return ``code``."""
     Output(sys.stderr).line(Styled("error:", "red"), " ", message.strip())
@@ -69,8 +81,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def _discard_output() -> None:
-    """Drop output that cannot be written. Otherwise Python tries it again at its exit, and reports the error."""
-    with contextlib.suppress(OSError, ValueError):  # the standard output of a test has no descriptor
+    """Drop output that cannot be written. Otherwise Python tries again at exit, and reports the error."""
+    with contextlib.suppress(OSError, ValueError):  # the standard output may have no file descriptor, as in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,5 +1,5 @@
 """The commands of ``target-sdk``, one module each.
 
-A module of a command has two functions. ``add_parser`` adds its arguments, and ``run`` executes it
-and returns the exit code. Imports that take time are in ``run``.
+The module of a command has two functions: ``add_parser`` adds the command and its arguments to the parser, and ``run``
+executes the command and returns the exit code. Imports that take time are in ``run``.
 """

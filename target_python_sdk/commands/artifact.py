@@ -18,8 +18,8 @@ target-sdk artifact split rules.json
 
 
 def add_parser(commands: "Commands") -> None:
-    """Add the command and the commands below it."""
+    """Add the command and its subcommands."""
     parser = add_command(commands, "artifact", "inspect a rule artifact or an activities file", EXAMPLES)
-    below = parser.add_subparsers(metavar="COMMAND", title="commands", required=True)
+    subcommands = parser.add_subparsers(metavar="COMMAND", title="commands", required=True)
     for module in COMMANDS:
-        module.add_parser(below)
+        module.add_parser(subcommands)

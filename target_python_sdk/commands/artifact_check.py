@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     findings = check_file(arguments.file)
     output = Output()
     if arguments.json:
-        output.json({"file": arguments.file, "findings": [finding._asdict() for finding in findings]})
+        shown = [{"place": finding.place, "problem": finding.problem} for finding in findings]
+        output.json({"file": arguments.file, "findings": shown})
     else:
         for finding in findings:
             place: List[Text] = [Styled(finding.place, "bold"), ": "] if finding.place else []

@@ -1,4 +1,4 @@
-"""The command ``artifact diff``: describes the changes between two artifacts, and whom they affect."""
+"""The command ``artifact diff``: describes the changes between two artifacts, and counts the affected visitors."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, List, Sequence
 
 from target_python_sdk.commands.artifact_split import warn_of_skipped_rules
 from target_python_sdk.commands.output import Output, ProgressLine, Styled, Text, percent
-from target_python_sdk.commands.parsing import add_command, add_json_argument, positive
+from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, non_empty, positive
 from target_python_sdk.commands.visitor import add_attribute_arguments, attributes, has_attributes
 from target_tools.errors import OptionError
 
@@ -26,15 +26,17 @@ def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "diff", "describe the changes and count the affected visitors", EXAMPLES, run)
     parser.add_argument("old", help="a file of activities, or a rules.json")
-    parser.add_argument("new", help="the same after the change")
-    parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: that of each file")
+    parser.add_argument("new", help="another such file, after the change")
+    add_client_argument(parser, "the client code for bucketing; default: that of each file")
     parser.add_argument(
-        "--simulate", type=positive, default=10000, metavar="N", help="the visitors to simulate; default: %(default)s"
-    )
+        "--simulate", type=positive, default=10000, metavar="N",
+        help="the number of visitors to simulate; default: %(default)s",
+    )  # fmt: skip
     parser.add_argument(
-        "--visitor", metavar="ID", action="append", default=[], help="show what changes for this visitor; repeatable"
-    )
-    parser.add_argument("--visitors", metavar="FILE", help="the same for the ids in a file, one per line")
+        "--visitor", metavar="ID", type=non_empty, action="append", default=[],
+        help="show the changes for the visitor with this device id; can be repeated",
+    )  # fmt: skip
+    parser.add_argument("--visitors", metavar="FILE", help="show the changes for the ids in this file, one per line")
     add_attribute_arguments(parser)
     add_json_argument(parser)
 
@@ -69,14 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     if ids:
         _print_visitors(output, visitors, len(ids))
         if given is None and comparison.has_audiences():
-            output.line(
-                "the given visitors have no attributes; describe them, such as with --parameter or --user-agent"
-            )
+            output.line("the given visitors have no attributes; describe them, for example with --parameter")
     return 0
 
 
 def _read_ids(path: str) -> List[str]:
-    """Return the ids in a file, without empty lines. Raises ``OptionError``."""
+    """Return the ids in a file, one per line. Raises ``OptionError``."""
     try:
         lines = Path(path).read_text("utf-8-sig").splitlines()
     except OSError as error:
@@ -118,12 +118,12 @@ def _print_effects(output: Output, effects: "Sequence[LocationEffect]", simulate
         )
     output.table(rows)
     if any(effect.interval is not None for effect in effects):
-        drawn = ", whose attributes are drawn from the values that the audiences name" if is_drawn else ""
-        output.line(f"simulated: with {simulated} visitors{drawn}; the interval includes 95 %")
+        drawn = ", whose attributes are drawn from the values in the audiences" if is_drawn else ""
+        output.line(f"simulated: with {simulated} visitors{drawn}; 95 % confidence interval")
 
 
 def _rounded(share: float) -> float:
-    """Return a share without the bucket by which the first experience is larger: bucket 0 is in its range, too."""
+    """Return a share without the one bucket by which the first experience is larger, because it also has bucket 0."""
     rounded = round(share, 3)
     return rounded if share >= 0.01 and rounded < 1 and abs(rounded - share) < 1.5e-4 else share
 

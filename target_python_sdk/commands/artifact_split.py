@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Iterable, List, Sequence
 
 from target_python_sdk.commands.output import Output, ProgressLine, Styled, Text, percent
-from target_python_sdk.commands.parsing import add_command, add_json_argument, positive
+from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, positive
 from target_python_sdk.commands.visitor import add_attribute_arguments, attributes
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "split", "send simulated visitors through all locations", EXAMPLES, run)
     parser.add_argument("file", help="a file of activities, or a rules.json")
-    parser.add_argument("--visitors", type=positive, default=10000, metavar="N", help="default: %(default)s")
-    parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
+    parser.add_argument(
+        "--visitors", type=positive, default=10000, metavar="N", help="the number of visitors; default: %(default)s"
+    )
+    add_client_argument(parser, "the client code for bucketing; default: the one in the file")
     parser.add_argument("--all-audiences", action="store_true", help="let every audience and property match")
     add_attribute_arguments(parser)
     add_json_argument(parser)
@@ -56,20 +58,20 @@ def run(arguments: argparse.Namespace) -> int:
         output.line()
         output.line(Styled(f"{location.kind} {location.name}", "bold"))
         output.table([HEADER, *_rows(location)], "  ")
-    outside = [
+    experiences = [
         each for location in split.locations for activity in location.activities for each in activity.experiences
     ]
-    if any(each.asked is None for each in outside):
+    if any(each.asked is None for each in experiences):
         output.line()
         output.line("not in an audience: describe the visitors, for example with --parameter, or use --all-audiences")
-    if not all(each.is_as_asked for each in outside):
+    if not all(each.is_as_asked for each in experiences):
         output.line()
         output.line("! the share asked for is outside the interval. This happens to 1 of 20 intervals by chance.")
     return 0
 
 
 def warn_of_skipped_rules(messages: Iterable[str]) -> None:
-    """Print a warning for each rule that cannot be used."""
+    """Print a warning for each message about a rule that cannot be used."""
     for message in messages:
         Output(sys.stderr).line(Styled("warning:", "yellow"), f" skipped {message}")
 

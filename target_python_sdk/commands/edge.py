@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from target_python_sdk.commands.output import Output, Styled, Text
-from target_python_sdk.commands.parsing import add_command, delay, port, status
+from target_python_sdk.commands.parsing import add_client_argument, add_command, delay, non_empty, port, status
 from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ target-sdk edge --port 8080 --client acmeclient rules.json
 target-sdk edge --port 8080 --origin http://localhost:3000 activities.json
 target-sdk edge --delay 2000 --fail 503
 """
-#: The largest number of locations in the line of a request.
+#: The maximum number of locations in the line about a request.
 MAX_LOCATIONS = 5
-#: The longest path in the line of a request.
+#: The maximum number of characters of the path in the line about a request.
 MAX_PATH = 100
 
 
@@ -47,21 +47,22 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument(
         "--organization-id",
         metavar="ID",
+        type=non_empty,
         help="the organization whose clients can read rules.bin; default: the one of the documentation's examples",
     )
-    parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
-    parser.add_argument("--delay", metavar="MS", type=delay, default=0, help="delay each answer by milliseconds")
+    add_client_argument(parser, "the client code for bucketing; default: the one in the file")
+    parser.add_argument("--delay", metavar="MS", type=delay, default=0, help="delay each answer by MS milliseconds")
     parser.add_argument(
-        "--fail", metavar="STATUS", type=status, help="answer each request with a status from 400 to 599"
+        "--fail", metavar="STATUS", type=status, help="answer each request with this status, from 400 to 599"
     )
-    parser.add_argument("--quiet", action="store_true", help="print no line for each request and reload")
+    parser.add_argument("--quiet", action="store_true", help="do not print a line for each request and reload")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     from target_python_sdk.local_edge.edge import ORGANIZATION_ID, LocalEdge  # noqa: PLC0415 - not needed for the help
 
-    # A second signal must not interrupt the end, so the handlers raise nothing.
+    # The handlers raise no exceptions, so a second signal does not interrupt the shutdown.
     received: List[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: received.append(number))
@@ -84,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         output, log = Output(), Output(sys.stderr)
         output.line(f"http://{edge.domain}")
         output.flush()
-        last, is_ending = 0, False
-        while not is_ending:
-            is_ending = bool(received)
-            for event in edge.feed.wait(last, 0 if is_ending else 0.1):
+        last, is_stopping = 0, False
+        while not is_stopping:
+            is_stopping = bool(received)
+            for event in edge.feed.wait(last, 0 if is_stopping else 0.1):
                 last = event.number
                 parts = [] if arguments.quiet else event_line(event)
                 if parts:
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def event_line(event: "FeedEvent") -> List[Text]:
-    """Return the line about an event of the feed, without personal data; an empty text for other types of events."""
+    """Return the line about a request or a reload, without personal data; an empty list for other events."""
     if event.type == "reload":
         return [Styled("reloaded", "green"), f" {event.data['path']}"]
     return _request_line(event.data) if event.type == "request" else []

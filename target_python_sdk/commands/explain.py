@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from target_python_sdk.commands.output import Output, Styled
-from target_python_sdk.commands.parsing import add_command, add_json_argument
+from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument
 from target_python_sdk.commands.visitor import add_attribute_arguments, add_id_arguments, context, visitor_id
 from target_tools.error_text import suggestion
 from target_tools.errors import OptionError
@@ -27,9 +27,9 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument(
         "locations", nargs="*", default=[], metavar="LOCATION", help="mboxes and views; default: all in the file"
     )
-    parser.add_argument("--client", metavar="CODE", help="the client code for bucketing; default: the one in the file")
+    add_client_argument(parser, "the client code for bucketing; default: the one in the file")
     add_id_arguments(parser)
-    parser.add_argument("--cookie", metavar="VALUE", help="value of the visitor's cookie mbox")
+    parser.add_argument("--cookie", metavar="VALUE", help="value of the visitor's cookie 'mbox'")
     add_attribute_arguments(parser)
     add_json_argument(parser)
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     rules = read_rules(arguments.file, arguments.client)
     known = list(dict.fromkeys([*rules.artifact.mboxes, *rules.artifact.views]))
     names = arguments.locations or known
-    if rules.activities is not None:  # they are all that the local edge knows
+    if rules.activities is not None:  # unlike an artifact, they do not leave locations to the edge
         for name in names:
             if name and name not in known:
                 raise OptionError(f"{arguments.file} has no mbox or view {name!r}{suggestion(name, known)}", "LOCATION")
@@ -62,13 +62,13 @@ def _request(arguments: argparse.Namespace, rules: "RuleSet", names: List[str]) 
     details = {"parameters": dict(arguments.parameter)}
     mboxes, views = rules.artifact.mboxes, rules.artifact.views
     identity = visitor_id(arguments)
-    visit = context(arguments).to_json()
+    visitor_context = context(arguments).to_json()
     if rules.geo:
-        visit.setdefault("geo", dict(rules.geo))
+        visitor_context.setdefault("geo", dict(rules.geo))
     return {
         "id": None if identity is None else identity.to_json(),
         "property": {"token": arguments.property} if arguments.property else None,
-        "context": visit,
+        "context": visitor_context,
         "prefetch": {
             "mboxes": [
                 {"index": index, "name": name, **details}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 from urllib.parse import urlsplit
 
 from target_python_sdk.commands.output import Output, Styled, Text
-from target_python_sdk.commands.parsing import add_command, add_json_argument, positive
+from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, non_empty, positive
 from target_python_sdk.commands.visitor import (
     add_attribute_arguments,
     add_id_arguments,
     context,
     visitor_id,
 )
-from target_tools.errors import OptionError
+from target_tools.errors import DeliveryError, OptionError
 
 if TYPE_CHECKING:
     from target_python_sdk.commands.parsing import Commands
@@ -31,22 +31,32 @@ target-sdk offers hero --client acmeclient --organization-id 1234567890@AdobeOrg
 #: The client code and organization of the examples. A local edge accepts any.
 EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
 HEADER = ("location", "activity", "experience", "type", "content")
-#: The longest content that the table shows, in characters.
+#: The maximum number of characters of a content in the table.
 MAX_CONTENT = 60
+#: The arguments with which users give the options of the client.
+ARGUMENTS = {
+    "the option 'secure'": "the scheme in --edge",
+    "'server_domain'": "'--server-domain'",
+    "'client'": "'--client'",
+    "'organization_id'": "'--organization-id'",
+    "'timeout'": "'--timeout'",
+}
 
 
 def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "offers", "request the offers of a visitor from an edge", EXAMPLES, run)
     parser.add_argument("mboxes", nargs="*", metavar="MBOX", help="an mbox")
-    parser.add_argument("--view", metavar="NAME", action="append", default=[], help="a view; repeat it for several")
+    parser.add_argument("--view", metavar="NAME", action="append", default=[], help="a view; can be repeated")
     parser.add_argument("--page-load", action="store_true", help="the page load")
     parser.add_argument("--execute", action="store_true", help="execute the offers, which counts them as displayed")
     edge = parser.add_argument_group("the edge; default: Adobe's")
     edge.add_argument("--edge", metavar="URL", type=edge_url, help="a local edge, such as http://127.0.0.1:8080")
-    edge.add_argument("--server-domain", metavar="HOST", help="another host, by HTTPS")
-    edge.add_argument("--client", metavar="CODE", help="the client code; required without --edge, which accepts any")
-    edge.add_argument("--organization-id", metavar="ID", help="such as 1234567890@AdobeOrg; required without --edge")
+    edge.add_argument("--server-domain", metavar="HOST", type=non_empty, help="another host, which is called by HTTPS")
+    add_client_argument(edge, "the client code; required without --edge, because a local edge accepts any")
+    edge.add_argument(
+        "--organization-id", metavar="ID", type=non_empty, help="such as 1234567890@AdobeOrg; required without --edge"
+    )
     edge.add_argument("--timeout", type=positive, metavar="MS", help="the longest time in milliseconds; default: 3000")
     add_id_arguments(parser)
     add_attribute_arguments(parser)
@@ -56,9 +66,16 @@ def add_parser(commands: "Commands") -> None:
 
 
 def edge_url(text: str) -> str:
-    """Check the URL of an edge: scheme, host and port."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+    """Check the URL of an edge: a scheme, a host and an optional port."""
+    from target_python_sdk.delivery.option_parsers import domain  # noqa: PLC0415 - not needed for the help
+
+    try:
+        parts = urlsplit(text)
+        domain("edge", parts.netloc)
+        is_valid = parts.scheme in ("http", "https") and not (parts.path.strip("/") or parts.query or parts.fragment)
+    except ValueError:  # also an OptionError
+        is_valid = False
+    if not is_valid:
         raise argparse.ArgumentTypeError(f"expected a URL such as http://127.0.0.1:8080, got {text!r}")
     return text
 
@@ -69,10 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     request = _request(arguments)
     log = _Warnings()
-    with TargetClient.create(_options(arguments), logger=log.logger) as client:
-        answer = client.get_offers(request=request)
+    try:
+        with TargetClient.create(_options(arguments), logger=log.logger) as client:
+            answer = client.get_offers(request=request)
+    except OptionError as error:
+        raise OptionError(_with_arguments(str(error)), error.option, error.expected) from error
+    except DeliveryError as error:
+        error.message = _with_arguments(error.message)
+        raise
     for message in log.messages:
-        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", message)
+        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", _with_arguments(message))
     output = Output()
     if arguments.json or not (arguments.table or output.is_terminal):
         output.json(_as_json(answer))
@@ -81,8 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _with_arguments(text: str) -> str:
+    """Return a message about options of the client with the names of the arguments."""
+    for option, argument in ARGUMENTS.items():
+        text = text.replace(option, argument)
+    return text
+
+
 class _Warnings(logging.Handler):
-    """Collects the warnings of a call. If it fails, its error has the same reason, so they are not printed."""
+    """Collects the warnings of a call. If the call fails, the error has the same reason, so they are not printed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -91,12 +121,12 @@ class _Warnings(logging.Handler):
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message."""
+        """Collect the message."""
         self.messages.append(record.getMessage())
 
 
 def _options(arguments: argparse.Namespace) -> "ClientOptions":
-    """Return the options of the client. Raises ``OptionError`` if one is missing."""
+    """Return the options of the client. Raises ``OptionError`` if a required argument is missing."""
     if arguments.edge is None:
         for name in ("client", "organization_id"):
             if not getattr(arguments, name):
@@ -146,7 +176,7 @@ def _offers(answer: "TargetDeliveryResponse", arguments: argparse.Namespace) -> 
 
 
 def _rows(offer: "Offer") -> List[Sequence[Text]]:
-    """Return the rows of the table for an offer: one for each content."""
+    """Return the rows of the table for an offer: one for each option with content, or else a single one."""
     location = offer.kind.replace("_", " ") if offer.name is None else f"{offer.kind} {offer.name}"
     contents = [(str(option.type), option.content) for option in offer.options if option.content is not None]
     names = (location, offer.activity or "-", offer.experience or "-")

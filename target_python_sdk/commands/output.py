@@ -1,7 +1,7 @@
 """Writes the output of commands: lines, tables and JSON, with colours only on a terminal.
 
-Names in activities come from other people. All text is escaped, so that it cannot move the
-cursor, change the title of the window, or reverse the direction of the line.
+The names in a file are untrusted. All text is escaped, so it cannot move the cursor, change
+the title of the window, or reverse the direction of the line.
 """
 
 import json
@@ -28,7 +28,7 @@ Text = Union[str, Styled]
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with every character escaped that is not printable, such as control characters."""
+    """Return ``text`` with all characters escaped that are not printable, such as control characters."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
@@ -61,7 +61,7 @@ class Output:
         self._stream.write(text.replace("\x7f", "\\u007f") + "\n")
 
     def flush(self) -> None:
-        """Send the output to a reader that waits for it."""
+        """Flush the stream."""
         self._stream.flush()
 
     def _render(self, part: Text) -> str:
@@ -71,12 +71,15 @@ class Output:
         return text
 
     def _plain(self, part: Text) -> str:
-        """Return the text of ``part`` as the stream can show it."""
+        """Return the text of ``part``, with the characters escaped that the stream cannot encode."""
         return printable(_text(part)).encode(self._encoding, "backslashreplace").decode(self._encoding)
 
 
 class ProgressLine:
-    """A line on a terminal's standard error that shows the progress. It disappears at the end of the ``with`` block."""
+    """Shows the progress on one line of the standard error, if that is a terminal.
+
+    The end of the ``with`` block clears the line.
+    """
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
@@ -101,7 +104,7 @@ class ProgressLine:
 
 
 def percent(share: float) -> str:
-    """Return a share from 0 to 1 in percent."""
+    """Return a share between 0 and 1 as text in percent."""
     return f"{share * 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 

@@ -1,4 +1,4 @@
-"""The parser of the command line, and types of arguments."""
+"""The parser of the command line, and the types of arguments."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
@@ -26,7 +26,7 @@ exit codes:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose messages cannot change the state of the terminal."""
+    """A parser that escapes its error messages and suggests names of commands."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and ``message``, and exit with 2."""
@@ -41,7 +41,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(commands: "Commands", name: str, summary: str, examples: str, run: Optional[Run] = None) -> Parser:
-    """Add a command whose help ends with ``examples``, one per line. A command without ``run`` has commands below."""
+    """Add a command and return its parser. A command without ``run`` groups other commands.
+
+    :param examples: Example command lines, one per line, for the help.
+    """
     lines = "".join(f"  $ {example}\n" for example in examples.strip().splitlines())
     parser = commands.add_parser(
         name,
@@ -61,15 +64,27 @@ def add_json_argument(parser: argparse._ActionsContainer, help_text: str = "prin
     parser.add_argument("--json", action="store_true", help=help_text)
 
 
+def add_client_argument(parser: argparse._ActionsContainer, help_text: str) -> None:
+    """Add ``--client``."""
+    parser.add_argument("--client", metavar="CODE", type=non_empty, help=help_text)
+
+
+def non_empty(text: str) -> str:
+    """Check that a text is not empty, as that of an unset shell variable is."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a value, got an empty string")
+    return text
+
+
 def port(text: str) -> int:
-    """Parse the number of a port."""
+    """Parse a port number."""
     if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
     return int(text)
 
 
 def status(text: str) -> int:
-    """Parse the status of a failure."""
+    """Parse the HTTP status of a simulated failure."""
     if not (text.isascii() and text.isdecimal()) or not 400 <= int(text[:4]) <= 599:
         raise argparse.ArgumentTypeError(f"expected a status from 400 to 599, got {text!r}")
     return int(text)
@@ -87,7 +102,7 @@ def delay(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """Parse a number of at least 1."""
+    """Parse a positive integer."""
     if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:10]) <= MAX_COUNT:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_COUNT}, got {text!r}")
     return int(text)

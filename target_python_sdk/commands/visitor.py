@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
+from target_python_sdk.commands.parsing import non_empty
+
 if TYPE_CHECKING:
     from target_python_sdk.inspection.traffic import VisitorAttributes
     from target_python_sdk.types import Context, Geo, VisitorId
@@ -11,24 +13,26 @@ if TYPE_CHECKING:
 def add_id_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the ids of a visitor."""
     group = parser.add_argument_group("the visitor")
-    group.add_argument("--visitor", metavar="ID", help="device id (tntId); its part after the dot is ignored")
-    group.add_argument("--ecid", metavar="ID", help="Experience Cloud id (marketingCloudVisitorId)")
-    group.add_argument("--third-party-id", metavar="ID", help="id in your own system (thirdPartyId)")
+    group.add_argument(
+        "--visitor", metavar="ID", type=non_empty, help="device id (tntId); the part after the dot is ignored"
+    )
+    group.add_argument("--ecid", metavar="ID", type=non_empty, help="Experience Cloud id (marketingCloudVisitorId)")
+    group.add_argument("--third-party-id", metavar="ID", type=non_empty, help="id in your own system (thirdPartyId)")
 
 
 def add_attribute_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for the values that audiences read."""
+    """Add the arguments for the attributes that audiences read."""
     group = parser.add_argument_group("the page and the browser")
     group.add_argument("--url", help="URL of the page")
-    group.add_argument("--referring-url", metavar="URL", help="URL of the page before")
+    group.add_argument("--referring-url", metavar="URL", help="URL of the previous page")
     group.add_argument("--user-agent", metavar="TEXT", help="User-Agent of the browser")
     group.add_argument(
         "--parameter", metavar="NAME=VALUE", type=name_and_value, action="append", default=[],
-        help="parameter of the mboxes and views; repeat it for several",
+        help="parameter of the mboxes and views; can be repeated",
     )  # fmt: skip
     group.add_argument(
         "--geo", metavar="KEY=VALUE", type=name_and_value, action="append", default=[],
-        help="location of the visitor: city, stateCode, countryCode, latitude or longitude; repeat it for several",
+        help="location of the visitor: city, stateCode, countryCode, latitude or longitude; can be repeated",
     )  # fmt: skip
     group.add_argument("--property", metavar="TOKEN", help="property token")
 
@@ -42,15 +46,15 @@ def name_and_value(text: str) -> Tuple[str, str]:
 
 
 def visitor_id(arguments: argparse.Namespace) -> "Optional[VisitorId]":
-    """Return the ids of the visitor; None if no argument has one."""
+    """Return the ids of the visitor, or None if no id is given."""
     from target_python_sdk.types import VisitorId  # noqa: PLC0415 - not needed for the help
 
     if not (arguments.visitor or arguments.ecid or arguments.third_party_id):
         return None
     return VisitorId(
-        tnt_id=arguments.visitor or None,
-        marketing_cloud_visitor_id=arguments.ecid or None,
-        third_party_id=arguments.third_party_id or None,
+        tnt_id=arguments.visitor,
+        marketing_cloud_visitor_id=arguments.ecid,
+        third_party_id=arguments.third_party_id,
     )
 
 
@@ -77,7 +81,7 @@ def geo(arguments: argparse.Namespace) -> "Optional[Geo]":
         try:
             values[key] = float(values[key])
         except ValueError:
-            continue  # parse_geo reports it
+            continue  # ``parse_geo`` reports it
     location: Optional[Geo] = Geo.from_dict(parse_geo(values)) if values else None
     return location
 

@@ -119,7 +119,7 @@ class Artifact(NamedTuple):
 class DocumentOnDemand:
     """Parses a document when it is first needed, and keeps it from then on."""
 
-    __slots__ = ("_document", "_text")
+    __slots__ = ("__weakref__", "_document", "_text")
 
     def __init__(self, text: bytes) -> None:
         self._text = text

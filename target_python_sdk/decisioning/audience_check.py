@@ -1,17 +1,16 @@
-"""Finds mistakes in audiences that no engine reports: such an audience is valid JSON-logic, but never matches.
+"""Finds mistakes in audiences that no engine reports, because the conditions are valid JSON-logic that never matches.
 
-``check_audience`` checks one condition, ``check_rules`` those of a rule artifact::
+::
 
     >>> for finding in check_audience({"==": [{"var": "user.browsertype"}, "Chrome"]}, "activities[0].audience"):
     ...     print(finding)
     activities[0].audience.==[0]: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?
 
-A finding is certain for all visitors whose pages have ordinary URLs, with a host. Conditions that depend on each other,
-such as two browsers joined by ``and``, are not compared.
+A finding is certain for all visitors whose pages have ordinary URLs, with a host. Each comparison is checked by itself.
 """
 
 import re
-from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from target_python_sdk.decisioning.context import LocationContext, PageVariables, RequestContext, UserVariables
 from target_tools.client_info import BROWSERS, PLATFORMS
@@ -23,38 +22,32 @@ from target_tools.rules.javascript import greater_or_equal, greater_than, less_o
 from target_tools.rules.loop_operators import LOOP_OPERATORS
 from target_tools.typing_compat import Json, Literal
 
+#: The kinds of mistakes that ``check_audience`` finds.
 Kind = Literal["unknown attribute", "impossible value", "not an operation", "constants"]
-#: Yields the path and the problem of each mistake.
+#: Yields the place and the problem of each mistake.
 _Problems = Iterator[Tuple[str, str]]
 
 
 class Finding(NamedTuple):
-    """A mistake in an audience."""
+    """A mistake in a document."""
 
-    #: The place in the document: ``activities[0].audience.==[1]``.
-    path: str
+    #: The place in the document, such as ``activities[0].audience.==[1]``, or the line and column. It can be empty.
+    place: str
     #: The mistake, with a suggestion if there is a likely one.
     problem: str
-    kind: Kind
+    #: None for mistakes that ``check_audience`` does not look for.
+    kind: Optional[Kind] = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
+        return f"{self.place}: {self.problem}" if self.place else self.problem
 
 
 def check_audience(condition: Json, place: str = "audience") -> Iterator[Finding]:
-    """Yield the mistakes in a JSON-logic condition, in its order. ``place`` is the start of their paths."""
+    """Yield the mistakes in a JSON-logic condition, in its order.
+
+    :param place: The place of the condition in its document.
+    """
     yield from _check(condition, place, 0)
-
-
-def check_rules(document: Mapping[str, Json]) -> Iterator[Finding]:
-    """Yield the mistakes in the conditions of a rule artifact. Parts that are not as in an artifact are skipped."""
-    rules = document.get("rules")
-    for part in ("mboxes", "views"):
-        locations = rules.get(part) if isinstance(rules, Mapping) else None
-        for name, listed in locations.items() if isinstance(locations, Mapping) else ():
-            for index, rule in enumerate(listed if isinstance(listed, list) else ()):
-                if isinstance(rule, Mapping):
-                    yield from check_audience(rule.get("condition"), f"rules.{part}.{name}[{index}].condition")
 
 
 # The attributes
@@ -70,14 +63,14 @@ ATTRIBUTES: Tuple[str, ...] = (
     *(f"{group}.{name}" for group, names in _GROUPS.items() for name in names),
     *(name for name in LocationContext.getters if name not in {*_GROUPS, "mbox", *RequestContext.internal}),
 )
-#: Names that other parts of Target use, which are too different for a suggestion.
+#: Names that other parts of Target use, and the attributes, whose names are too different for a suggestion.
 _OTHER_NAMES = {"geo.stateCode": "geo.region", "geo.state": "geo.region", "user.os": "user.platform"}
-#: Groups that applications may take for ``mbox``.
+#: Names that applications may use by mistake for ``mbox``, the group of the parameters.
 _PARAMETER_GROUPS = frozenset({"mboxParameters", "param", "parameter", "parameters", "params"})
 
 
 def _attribute_problem(name: str) -> str:
-    """Return the problem with the name of a variable, or empty text."""
+    """Return the problem with the name of a variable, or an empty string."""
     group, dot, rest = name.partition(".")
     if not name or name in ATTRIBUTES or group == "mbox" or name in _GROUPS:
         return ""
@@ -91,6 +84,7 @@ def _attribute_problem(name: str) -> str:
 
 
 def _known_attributes(group: str, has_group: bool) -> Sequence[str]:
+    """Return the attributes of a group, or if there is no such group, those without a group and the groups."""
     if has_group and group in _GROUPS:
         return [f"{group}.{name}" for name in _GROUPS[group]]
     return [name for name in LocationContext.getters if name not in RequestContext.internal]
@@ -104,7 +98,7 @@ def _suggested_attribute(name: str) -> str:
         return _did_you_mean(found)
     group, _, rest = name.partition(".")
     if group in _GROUPS and not suggestion(rest, _GROUPS[group]):
-        return ""  # only the name of the group is like that of another attribute
+        return ""  # the names are similar only because of the group
     return suggestion(name, ATTRIBUTES)
 
 
@@ -171,7 +165,7 @@ def _names_read(operator: str, arguments: Json, path: str) -> Iterator[Tuple[str
 
 
 def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str]:
-    """Yield the problem of a comparison of constants, of which one is the name of an attribute."""
+    """Yield the problem of a comparison of two constants, one of which is the name of an attribute."""
     is_comparison = operator in _EQUALITY or operator in _ORDER or operator == "in"
     if is_comparison and len(arguments) == 2 and not any(isinstance(each, (dict, list)) for each in arguments):
         for each in arguments:
@@ -181,7 +175,7 @@ def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:
-    """Yield the values that the variable next to them never has."""
+    """Yield the problem of each constant that the variable beside it never has as its value."""
     if len(arguments) != 2:
         return
     for position, argument in enumerate(arguments):
@@ -205,7 +199,7 @@ def _at(place: str, problem: str) -> _Problems:
 
 
 def _equality_problem(name: str, value: Json, is_strict: bool) -> str:
-    """Return why the variable never equals ``value``, or empty text."""
+    """Return why the variable never equals ``value``, or an empty string."""
     if value is None or isinstance(value, (bool, list, dict)):
         return ""
     if name in _NUMBERS:
@@ -213,7 +207,7 @@ def _equality_problem(name: str, value: Json, is_strict: bool) -> str:
     if not isinstance(value, str):
         is_never = name in _NAMES or (is_strict and name in ATTRIBUTES)
         return f"{name} is text, which never equals the number {shown(value)}" if is_never else ""
-    return _VALUES.get(name, _part_in_case)(name, value)
+    return _VALUES.get(name, _case_problem)(name, value)
 
 
 def _number_problem(name: str, value: Json, is_strict: bool) -> str:
@@ -226,7 +220,7 @@ def _number_problem(name: str, value: Json, is_strict: bool) -> str:
 
 
 def _order_problem(name: str, operator: str, arguments: Sequence[Json], position: int) -> str:
-    """Return why a comparison never holds, or does not compare what it should; else empty text."""
+    """Return why a comparison never holds or why its unit is probably wrong, or an empty string."""
     value = arguments[1 - position]
     if value is None or isinstance(value, (bool, list)):
         return ""
@@ -246,11 +240,11 @@ def _order_problem(name: str, operator: str, arguments: Sequence[Json], position
 
 
 def _part_problem(name: str, part: str) -> str:
-    """Return why the variable never contains ``part``, or empty text."""
+    """Return why the variable never contains ``part``, or an empty string."""
     if name in _NAMES:
         names = _NAMES[name][0]
         return "" if any(part in each for each in names) else _unknown_name(name, part)
-    return _part_in_case(name, part)
+    return _case_problem(name, part)
 
 
 # The values of attributes
@@ -268,7 +262,7 @@ _NUMBERS: Mapping[str, Tuple[float, float, str]] = {
 #: Timestamps in seconds of the years 1973 to 2969.
 _SECONDS = 1e8, 3.1536e10
 _INTEGERS = frozenset({"user.browserVersion", "current_day", "current_timestamp"})
-#: The possible texts, and other names for them.
+#: The possible texts, and common other names for them.
 _NAMES: Mapping[str, Tuple[Sequence[str], Mapping[str, str]]] = {
     "user.browserType": (
         BROWSERS,
@@ -349,26 +343,28 @@ def _suffix_problem(name: str, value: str) -> str:
 def _path_problem(name: str, value: str) -> str:
     if value and value[0] != "/":
         return f"{name} starts with '/', unlike {shown(value)}{_did_you_mean('/' + value)}"
-    return _part_in_case(name, value)
+    return _case_problem(name, value)
 
 
 def _url_problem(name: str, value: str) -> str:
     if value and "://" not in value:
         hint = f"; did you mean {name.replace('.url', '.path')}?" if value[0] == "/" else ""
         return f"{name} is a complete URL, unlike {shown(value)}{hint}"
-    return _part_in_case(name, value)
+    return _case_problem(name, value)
 
 
-def _after(mark: str) -> Callable[[str, str], str]:
+def _without_mark(mark: str) -> Callable[[str, str], str]:
+    """Return the check of a variable whose values do not start with ``mark``."""
+
     def problem(name: str, value: str) -> str:
         if value.startswith(mark):
             return f"{name} is without the {mark!r}, unlike {shown(value)}{_did_you_mean(value[1:])}"
-        return _part_in_case(name, value)
+        return _case_problem(name, value)
 
     return problem
 
 
-def _part_in_case(name: str, value: str) -> str:
+def _case_problem(name: str, value: str) -> str:
     return _lower_case_problem(name, value) if _is_lower_case(name) else ""
 
 
@@ -376,8 +372,8 @@ def _page_checks() -> Iterator[Tuple[str, Callable[[str, str], str]]]:
     checks = {
         "url": _url_problem,
         "path": _path_problem,
-        "query": _after("?"),
-        "fragment": _after("#"),
+        "query": _without_mark("?"),
+        "fragment": _without_mark("#"),
         "domain": _domain_problem,
         "subdomain": _subdomain_problem,
         "topLevelDomain": _suffix_problem,
@@ -388,7 +384,8 @@ def _page_checks() -> Iterator[Tuple[str, Callable[[str, str], str]]]:
             yield f"{page}.{part}_lc", check
 
 
-#: Returns the problem with a text that a variable is compared with, or empty text, by the name of the variable.
+#: By the name of a variable: a function that returns the problem with a text that it is compared with, or an empty
+#: string.
 _VALUES: Dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(_NAMES, _name_problem),
     **dict(_page_checks()),

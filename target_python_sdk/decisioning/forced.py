@@ -1,8 +1,8 @@
-"""Forced experiences: an activity shows one experience, whatever its audience and the visitor's bucket.
+"""Forced experiences: an activity shows one experience, whatever its audience and the visitor's bucket are.
 
 ``with_forced`` returns an artifact in which the rules of the forced experience match every visitor, and the other
-rules of its activity none. All other activities are decided as usual. So the engine needs no knowledge of it, and
-decisions without forced experiences take no longer.
+rules of its activity match none. All other activities are decided as usual. So the engine does not have to know about
+forced experiences, and decisions without them take no longer.
 """
 
 import copy
@@ -22,11 +22,12 @@ from typing import (
     Tuple,
     Union,
 )
+from weakref import WeakKeyDictionary
 
-from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.decisioning.artifact import Artifact, DocumentOnDemand
 from target_python_sdk.decisioning.location_rules import LocationRules, Rules
 from target_python_sdk.decisioning.offer import Display
-from target_python_sdk.decisioning.rule import CompiledRule
+from target_python_sdk.decisioning.rule import CompiledRule, text_or_none
 from target_tools.error_text import shown, suggestion
 from target_tools.errors import OptionError
 from target_tools.typing_compat import Json
@@ -42,10 +43,11 @@ class ForcedExperience(NamedTuple):
     """An experience to show."""
 
     activity_id: Any
-    #: Identifies the experience within its activity: its id or, in an artifact without ids, its name or its position.
+    #: Identifies the experience within its activity. See ``experience_key``.
     key: Any
-    #: The names, or the ids in an artifact without names.
+    #: The name of the activity, or its id if it has no name.
     activity: str
+    #: The name of the experience, or its key if it has no name.
     experience: str
     #: The position of the experience in its activity, from 0.
     position: int
@@ -55,7 +57,7 @@ class ForcedArtifact(NamedTuple):
     """An artifact with forced experiences."""
 
     artifact: Artifact
-    #: The event tokens of the forced offers, as far as a decision has read their rules.
+    #: The event tokens of the forced offers. A decision adds those of each location whose rules it reads.
     tokens: Set[str]
 
     def without_forced(self, displays: Sequence[Display]) -> List[Display]:
@@ -66,10 +68,13 @@ class ForcedArtifact(NamedTuple):
 def find_experiences(
     artifact: Artifact, force: Mapping[Name, Name], subject: str = "Invalid option 'force': "
 ) -> List[ForcedExperience]:
-    """Return the experiences that ``force`` names: activities, each with an experience.
+    """Return the experiences to force.
 
-    An activity is identified by its name or its id, an experience by its name, its id or its position from 0. Raises
-    ``OptionError``, whose text starts with ``subject`` and names what there is.
+    :param force: One experience for each activity. An activity is given by its name or its id, an experience by its
+        name, its id, or its position, counted from 0.
+    :param subject: The start of the texts of errors.
+
+    Raises ``OptionError`` for an unknown name. Its text lists the known ones.
     """
     activities = _activities(artifact)
     found: Dict[Any, ForcedExperience] = {}
@@ -82,32 +87,35 @@ def find_experiences(
 
 
 def experiences_at(artifact: Artifact, positions: Iterable[Tuple[Name, int]]) -> Iterator[ForcedExperience]:
-    """Yield the experiences at positions of activities, from 0. Positions that do not exist are skipped."""
+    """Yield the experience for each pair of an activity's id and a position, counted from 0.
+
+    Pairs without an experience are skipped.
+    """
     activities = {activity.id: activity for activity in _activities(artifact)}
-    for number, index in positions:
-        activity = activities.get(number)
-        if activity is not None and 0 <= index < len(activity.experiences):
-            yield _experience(activity, list(activity.experiences)[index])
+    for id_, position in positions:
+        activity = activities.get(id_)
+        if activity is not None and 0 <= position < len(activity.experiences):
+            yield _experience(activity, list(activity.experiences)[position])
 
 
 def names_of(forced: Sequence[ForcedExperience]) -> Dict[str, str]:
-    """Return the names of the experiences by activity. If activities have the same name, their ids are added."""
-    quantity = Counter(experience.activity for experience in forced)
+    """Return the names of the experiences by activity. Activities with the same name are told apart by their ids."""
+    counts = Counter(experience.activity for experience in forced)
     return {
-        each.activity if quantity[each.activity] == 1 else f"{each.activity} ({each.activity_id})": each.experience
+        each.activity if counts[each.activity] == 1 else f"{each.activity} ({each.activity_id})": each.experience
         for each in forced
     }
 
 
 def with_forced(artifact: Artifact, forced: Sequence[ForcedExperience]) -> ForcedArtifact:
     """Return an artifact that shows the ``forced`` experiences at their locations, before all other activities."""
-    changes = _Changes({experience.activity_id: experience.key for experience in forced}, set())
-    mboxes, views = (RulesView(rules, changes.change) for rules in (artifact.mboxes, artifact.views))
-    return ForcedArtifact(artifact._replace(mboxes=mboxes, views=views), changes.tokens)
+    forcing = _Forcing({experience.activity_id: experience.key for experience in forced}, set())
+    mboxes, views = (RulesView(rules, forcing.change) for rules in (artifact.mboxes, artifact.views))
+    return ForcedArtifact(artifact._replace(mboxes=mboxes, views=views), forcing.tokens)
 
 
 class RulesView(LocationRules):
-    """The rules of an artifact for one decision. ``change`` returns the changed rules of a location."""
+    """The rules of an artifact, changed for one decision. ``change`` returns the changed rules of a location."""
 
     __slots__ = ("_change", "_rules")
 
@@ -131,22 +139,22 @@ class RulesView(LocationRules):
         return len(self._rules)
 
 
-class _Changes(NamedTuple):
-    """The experiences to show."""
+class _Forcing(NamedTuple):
+    """The experiences to show, and the event tokens of their offers."""
 
-    #: The keys of the experiences, by activity.
+    #: The key of the experience of each activity, by the activity's id.
     keys: Mapping[Any, Any]
-    #: The event tokens of the forced offers are added to it.
+    #: Filled by ``change``.
     tokens: Set[str]
 
     def change(self, rules: Rules) -> Rules:
-        """Return the rules of a location with those of forced experiences first."""
+        """Return the rules of a location: first those of forced experiences, then those of other activities."""
         by_activity: Dict[Any, List[CompiledRule]] = {activity: [] for activity in self.keys}
         others: List[CompiledRule] = []
         for rule in rules:
             by_activity.get(rule.activity.id, others).append(rule)
         chosen = [
-            _matching_every_visitor(rule)
+            _for_every_visitor(rule)
             for activity, own in by_activity.items()
             for position, rule in enumerate(own)
             if experience_key(rule.meta, position) == self.keys[activity]
@@ -155,16 +163,20 @@ class _Changes(NamedTuple):
         return (*chosen, *others)
 
 
-def _matching_every_visitor(rule: CompiledRule) -> CompiledRule:
+def _for_every_visitor(rule: CompiledRule) -> CompiledRule:
     forced = copy.copy(rule)
     forced.condition = lambda context: True
     return forced
 
 
 def experience_key(meta: Mapping[str, Json], position: int) -> Any:
-    """Return the id of a rule's experience, else its name, else its position among the activity's rules there."""
-    named = (meta.get("experience.id"), meta.get("experience.name"))
-    return next((value for value in named if isinstance(value, (int, float, str))), position)
+    """Return what identifies an experience within its activity: its id, or else its name, or else its position.
+
+    :param meta: The metadata of a rule of the experience.
+    :param position: The position among the activity's rules at the location, counted from 0.
+    """
+    candidates = (meta.get("experience.id"), meta.get("experience.name"))
+    return next((value for value in candidates if isinstance(value, (int, float, str))), position)
 
 
 # The names in an artifact
@@ -173,42 +185,33 @@ def experience_key(meta: Mapping[str, Json], position: int) -> Any:
 class _Activity(NamedTuple):
     id: Any
     name: Optional[str]
-    #: The names of the experiences, by key, in the order of the artifact.
+    #: The names of the experiences, by their keys, in the order of the artifact.
     experiences: Dict[Any, Optional[str]]
 
     def __str__(self) -> str:
         return str(self.id) if self.name is None else f"{shown(self.name)} ({self.id})"
 
 
+#: The activities of each artifact. All its forced calls need them.
+_ACTIVITIES: "WeakKeyDictionary[DocumentOnDemand, List[_Activity]]" = WeakKeyDictionary()
+
+
 def _activities(artifact: Artifact) -> List[_Activity]:
-    """Return the activities of an artifact with their experiences. Parts of the wrong structure are skipped."""
-    rules = artifact.document().get("rules")
-    activities: Dict[Any, _Activity] = {}
-    for part in ("mboxes", "views"):
-        for listed in _values(_member(rules, part)):
-            positions: Dict[Any, int] = {}
-            for rule in listed if isinstance(listed, list) else ():
-                number, meta = _member(rule, "activityId"), _member(rule, "meta") or {}
-                if not isinstance(number, (int, float, str)) or not isinstance(meta, Mapping):
-                    continue
-                if isinstance(number, float) and number.is_integer():
-                    number = int(number)
-                activity = activities.setdefault(number, _Activity(number, _text(meta.get("activity.name")), {}))
-                position = positions[number] = positions.get(number, -1) + 1
-                activity.experiences.setdefault(experience_key(meta, position), _text(meta.get("experience.name")))
-    return list(activities.values())
-
-
-def _member(value: Json, key: str) -> Json:
-    return value.get(key) if isinstance(value, Mapping) else None
-
-
-def _values(value: Json) -> Sequence[Json]:
-    return list(value.values()) if isinstance(value, Mapping) else ()
-
-
-def _text(value: Json) -> Optional[str]:
-    return value if isinstance(value, str) else None
+    """Return the activities of an artifact with their experiences."""
+    listed = _ACTIVITIES.get(artifact.document)
+    if listed is None:
+        activities: Dict[Any, _Activity] = {}
+        for locations in (artifact.mboxes, artifact.views):
+            for name in locations:
+                positions: Dict[Any, int] = {}
+                for rule in locations[name]:
+                    id_, meta = rule.activity.id, rule.meta
+                    activity = activities.setdefault(id_, _Activity(id_, text_or_none(meta.get("activity.name")), {}))
+                    position = positions[id_] = positions.get(id_, -1) + 1
+                    experience = text_or_none(meta.get("experience.name"))
+                    activity.experiences.setdefault(experience_key(meta, position), experience)
+        listed = _ACTIVITIES[artifact.document] = list(activities.values())
+    return listed
 
 
 def _find(activities: Sequence[_Activity], name: Name, experience: Name, subject: str) -> ForcedExperience:
@@ -217,36 +220,36 @@ def _find(activities: Sequence[_Activity], name: Name, experience: Name, subject
     ]
     if not found:
         listed = _listed([str(activity) for activity in activities], "no activities")
-        names = [activity.name for activity in activities]
-        raise _unknown(subject, "activity", name, f"the artifact has {listed}", names)
+        raise _unknown(subject, "activity", name, f"the artifact has {listed}", [each.name for each in activities])
     if len(found) > 1:
         problem = f"{len(found)} activities have the name {shown(name)}: {_listed([str(each) for each in found])}"
         raise OptionError(f"{subject}{problem}; use the id", "force", "the id of an activity")
     (activity,) = found
-    labels = activity.experiences
+    names = activity.experiences  # by key
     for keys in (
-        [key for key, text in labels.items() if text == experience],
-        [key for key in labels if str(key) == str(experience)],
-        list(labels)[experience : experience + 1] if isinstance(experience, int) and experience >= 0 else [],
+        [key for key, text in names.items() if text == experience],
+        [key for key in names if str(key) == str(experience)],
+        list(names)[experience : experience + 1] if isinstance(experience, int) and experience >= 0 else [],
     ):
         if keys:
             return _experience(activity, keys[0])
-    listed = _listed([str(key) if text is None else f"{shown(text)} ({key})" for key, text in labels.items()])
-    raise _unknown(subject, "experience", experience, f"activity {activity} has {listed}", labels.values())
+    listed = _listed([str(key) if text is None else f"{shown(text)} ({key})" for key, text in names.items()])
+    raise _unknown(subject, "experience", experience, f"activity {activity} has {listed}", names.values())
 
 
 def _experience(activity: _Activity, key: Any) -> ForcedExperience:
-    label = activity.experiences[key]
+    name = activity.experiences[key]
     return ForcedExperience(
         activity.id,
         key,
         str(activity.id) if activity.name is None else activity.name,
-        str(key) if label is None else label,
+        str(key) if name is None else name,
         list(activity.experiences).index(key),
     )
 
 
 def _listed(names: Sequence[str], nothing: str = "") -> str:
+    """Return the names as one text, shortened if there are many, or ``nothing`` if there are none."""
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     return (", ".join(names[:_MAX_LISTED]) or nothing) + more
 

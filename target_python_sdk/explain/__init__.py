@@ -1,7 +1,7 @@
 """Explains on-device decisions: which rule decided, and why the others did not.
 
 :meth:`TargetClient.explain <target_python_sdk.TargetClient.explain>` returns an :class:`Explanation`. :func:`describe`
-turns the condition of an audience into words.
+puts the condition of an audience into words.
 """
 
 from target_python_sdk.explain.explanation import Clause, Explanation, LocationExplanation, RuleExplanation, Seen

@@ -1,4 +1,4 @@
-"""Explains the decision of a call, with a client or with an artifact alone. Nothing is sent and nothing is counted."""
+"""Explains the decision of a call. Nothing is sent and nothing is counted."""
 
 from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence
 
@@ -22,8 +22,8 @@ from target_tools.errors import ArtifactNotAvailable, OptionError
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 
-_ONLY_THE_EDGE = (
-    "only the edge knows why it decides; to ask it, give the request a trace: "
+_USE_A_TRACE = (
+    "only the edge can explain its decisions; request a trace: "
     "trace=Trace(authorization_token=...), with a token from Target's user interface"
 )
 
@@ -36,7 +36,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
     engine: EngineContext,
     cluster: Optional[str],
 ) -> Explanation:
-    """Return the explanation of ``call`` by the current artifact of a client.
+    """Return the explanation of ``call``, which the current artifact of a client decides.
 
     Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable``, and
     ``DeadlineExceeded``.
@@ -45,7 +45,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
     method = call.decisioning_method
     if method is DecisioningMethod.SERVER_SIDE:
         expected = "'on-device' or 'hybrid'"
-        text = invalid("Invalid option 'decisioning_method'", expected=expected, got=method.value, hint=_ONLY_THE_EDGE)
+        text = invalid("Invalid option 'decisioning_method'", expected=expected, got=method.value, hint=_USE_A_TRACE)
         raise OptionError(text, "decisioning_method", expected)
     if source is None or source.current is None:
         raise ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY) from (None if source is None else source.last_error)
@@ -55,12 +55,12 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
 def explain_with_artifact(
     artifact: Artifact, client: str, options: Mapping[str, Any], locations: Iterable[str] = ()
 ) -> Explanation:
-    """Return the explanation of a call by ``artifact``, without a client.
+    """Return the explanation of a call that ``artifact`` decides, without a client.
 
-    :param artifact: An artifact that was compiled for the same client code.
-    :param client: The client code, from which the buckets are computed.
+    :param artifact: An artifact that was compiled for the client code ``client``.
+    :param client: The client code, which the visitor's buckets depend on.
     :param options: The options of a call: ``request``, as a model or a dict, ``target_cookie``, ``customer_ids``.
-    :param locations: Mboxes and views; by default, all of the request.
+    :param locations: The mboxes and views to explain; by default all that the request asks for.
     """
     log = Log(None)
     settings = client_settings({"client": client, "organization_id": "unknown@AdobeOrg"}, log)
@@ -91,8 +91,7 @@ def _explain(  # noqa: PLR0917 - the parts of a client
         request, prepared.session_id, visitor, prepared.ids, geo, deadline=Deadline.after(call.timeout)
     )
     explained = explain_decision(artifact, decision_request, engine)
-    wanted = [location for location in explained if not names or location.name in names]
-    return Explanation(visitor, tuple(wanted), notes)
+    return Explanation(visitor, tuple(each for each in explained if not names or each.name in names), notes)
 
 
 def _location_names(locations: Iterable[str], list_hint: str = "") -> List[str]:
@@ -100,37 +99,42 @@ def _location_names(locations: Iterable[str], list_hint: str = "") -> List[str]:
 
 
 def _with_locations(request: DeliveryRequest, names: Sequence[str], artifact: Artifact) -> DeliveryRequest:
-    """Return a copy of ``request`` that also asks for the ``names`` that it does not ask for yet."""
+    """Return a copy of ``request`` that also asks for the ``names`` that it does not ask for yet.
+
+    A name can be both an mbox and a view; then both are added. An unknown name counts as an mbox.
+    """
     execute, prefetch = request.execute, request.prefetch
     views = [*((prefetch and prefetch.views) or ())]
     requested = {view.name for view in views}
     if any(not view.name for view in views):  # all views
         requested.update(artifact.views)
+    mboxes = [*((execute and execute.mboxes) or ()), *((prefetch and prefetch.mboxes) or ())]
+    requested.update(mbox.name for mbox in mboxes)
     if (execute and execute.page_load) or (prefetch and prefetch.page_load):
         requested.add(artifact.global_mbox)
     missing = [name for name in names if name not in requested]
     known_views = {*artifact.views, *artifact.remote_views, *artifact.decidable_views}
     known_mboxes = {*artifact.mboxes, *artifact.remote_mboxes, *artifact.decidable_mboxes}
-    new_views = [name for name in missing if name in known_views and name not in known_mboxes]
+    new_views = [name for name in missing if name in known_views]
     if new_views:
         views += [ViewRequest(name=name) for name in new_views]
         request = copy_with(request, prefetch=copy_with(prefetch or PrefetchRequest(), views=views))
-    return with_mboxes(request, [name for name in missing if name not in new_views])
+    return with_mboxes(request, [name for name in missing if name in known_mboxes or name not in known_views])
 
 
 def _notes(artifact: Artifact, call: Call, request: DeliveryRequest, has_random_id: bool) -> Iterator[str]:
-    """Yield how a real call could differ from the explanation."""
+    """Yield the reasons why the decision of a real call could differ from the explanation."""
     edge_only = [name for name in ("qa_mode", "preview") if getattr(request, name) is not None]
     remote = remote_parts(artifact, request)
     reasons = [*remote.mboxes, *remote.views, *edge_only]
     if call.decisioning_method is DecisioningMethod.HYBRID and reasons:
-        yield f"the edge decides this hybrid call, because of {items_text([name_text(reason) for reason in reasons])}"
+        yield f"the edge decides this hybrid call because of {items_text([name_text(reason) for reason in reasons])}"
     elif edge_only:
-        yield f"decisions on-device ignore {items_text(edge_only)}"
+        yield f"on-device decisions ignore {items_text(edge_only)}"
     if call.force:
-        yield "the forced experiences are not considered; this is the decision without them"
+        yield "this is the decision without the forced experiences"
     if has_random_id:
-        yield "the request has no visitor id, so this is the decision for a new visitor with a new id"
+        yield "the request has no visitor id, so this is the decision for a new visitor with a random id"
     geo = None if request.context is None else request.context.geo
     if geo is not None and artifact.geo_targeting_enabled and needs_lookup(geo):
-        yield "a call would look up the location of the IP address; here it is unknown"
+        yield "a call would look up the visitor's location by the IP address; this explanation does not"

@@ -1,4 +1,4 @@
-"""Explains the decision of the engine: lets it decide, records which rules matched, and evaluates each clause again."""
+"""Explains a decision of the engine: records which rules matched, then evaluates each clause of their conditions."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -15,6 +15,7 @@ from target_python_sdk.explain.structure import clauses, split, split_share, var
 from target_python_sdk.explain.values import items_text, name_text
 from target_python_sdk.explain.wording import describe
 from target_python_sdk.types import PageLoadResponse, RequestDetails
+from target_tools.error_text import suggestion
 from target_tools.errors import InvalidRule
 from target_tools.rules.compiler import compile_rule
 from target_tools.rules.javascript import Value, to_string
@@ -22,7 +23,7 @@ from target_tools.rules.loop_operators import MAX_DECISION_STEPS
 from target_tools.rules.operators import ClosureCache, get_variable, is_truthy
 from target_tools.typing_compat import Json, JsonObject
 
-#: Parts of clauses that are nested deeper, or that are more, are not evaluated separately.
+#: The parts of a clause are evaluated separately down to this level of nesting, and only if there are so few of them.
 _MAX_NESTING, _MAX_PARTS = 4, 50
 
 
@@ -48,7 +49,7 @@ class _Record(LocationTrace):
         self.name = name
         self.mode = mode
         self.context = context
-        #: Whether the evaluated rules matched, by their positions in the artifact.
+        #: Whether each evaluated rule matched, by its position in the artifact.
         self.matched: Dict[int, bool] = {}
         #: The positions of the rules whose offers the visitor gets.
         self.chosen: List[int] = []
@@ -89,9 +90,10 @@ class _RecordingBuilder(DecisionBuilder):
 
 
 class _LocationExplainer:
-    """Explains the decision for one location."""
+    """Builds the explanation for one location from the record of its decision."""
 
     def __init__(self, artifact: Artifact, record: _Record, property_token: Optional[str]) -> None:
+        self._artifact = artifact
         self._record = record
         self._property = property_token
         is_view = record.kind == "view"
@@ -121,15 +123,18 @@ class _LocationExplainer:
             f"{'' if rule.has_offer else 'default content, '}{name_text(rule.experience)} of {rule.activity_title}"
             for rule in chosen
         ]
-        result = "; ".join(results) or "no offer"
+        result, kind = "; ".join(results) or "no offer", self._record.kind
         if not self._is_known:
-            return f"{result}; the artifact does not contain this {self._record.kind}, so only the edge can decide it"
+            artifact = self._artifact
+            known = [*artifact.mboxes, *artifact.views, *artifact.remote_mboxes, *artifact.remote_views]
+            hint = suggestion(self._record.name, known)
+            return f"{result}; the artifact does not contain this {kind}, so only the edge can decide it{hint}"
         if self._is_remote:
-            return f"{result}, as far as the artifact goes; it is remote: only the edge can decide all of it"
-        return result if self._rules else f"{result}; it has no activities"
+            return f"{result} according to the artifact; this {kind} is remote: only the edge can decide it completely"
+        return result if self._rules else f"{result}; this {kind} has no activities"
 
     def _explained(self, rule: CompiledRule, priority: int) -> RuleExplanation:
-        """Return the explanation of a rule without the reason, which depends on the other rules."""
+        """Return the explanation of a rule, with an empty reason: the reason depends on the other rules, too."""
         context = self._record.context
         context.enter_activity(rule.activity)
         condition = rule.document.get("condition")
@@ -140,7 +145,8 @@ class _LocationExplainer:
         holds, problem = self._holds(rule)
         matches = self._record.matched.get(rule.position, in_property and holds)
         if in_property and matches != (in_share and all(part.held for part in parts)):
-            # An empty list as the result of a condition counts as true, but as false in a clause.
+            # The parts of the condition do not explain its result. For example, an empty list counts as true if it
+            # is the result of a whole condition, but as false in a part of one.
             if holds and not matches:
                 problem = "the rules of the call took too many steps"
             parts = (Clause(matches, describe(audience), self._seen(audience), problem=problem),)
@@ -167,17 +173,17 @@ class _LocationExplainer:
         )
 
     def _reason(self, rule: RuleExplanation, rules: List[RuleExplanation]) -> str:
-        """Return why ``rule``, one of ``rules``, decided or did not."""
+        """Return why ``rule``, one of ``rules``, did or did not decide."""
         bucket = f"bucket {rule.bucket:.2f} is"
         if not rule.in_property:
-            limits = items_text([name_text(token) for token in rule.property_tokens])
-            own = "has none" if self._property is None else f"names {name_text(self._property)}"
-            return f"{rule.experience_title} is limited to the property {limits}, and the request {own}"
+            tokens = items_text([name_text(token) for token in rule.property_tokens])
+            own = "has no property" if self._property is None else f"has the property {name_text(self._property)}"
+            return f"{rule.experience_title} is limited to the property {tokens}, but the request {own}"
         if not rule.in_share:
-            siblings = [other for other in rules if other.activity_id == rule.activity_id]
-            if any(other.in_share for other in siblings):
+            of_activity = [other for other in rules if other.activity_id == rule.activity_id]
+            if any(other.in_share for other in of_activity):
                 return f"{bucket} not in {rule.experience_title}"
-            shares = [f"{name_text(other.experience)} {other.share or ''}".strip() for other in siblings]
+            shares = [f"{name_text(other.experience)} {other.share or ''}".strip() for other in of_activity]
             return f"{bucket} in no share ({items_text(list(dict.fromkeys(shares)))})"
         outcome = "matches" if rule.matches else "does not match"
         if rule.share is None:
@@ -188,12 +194,12 @@ class _LocationExplainer:
         return reason + self._obstacle(rule, rules) if rule.matches and not rule.chosen else reason
 
     def _obstacle(self, rule: RuleExplanation, rules: List[RuleExplanation]) -> str:
-        """Return why a rule that matches was not chosen."""
+        """Return why ``rule``, which matches, was not chosen."""
         earlier = [other for other in rules[: rule.priority] if other.chosen]
         for other in earlier:
             if other.activity_id == rule.activity_id:
                 return f", but {name_text(other.experience)} of the same activity comes first"
-        return f", but {earlier[0].activity_title} comes first" if earlier else ", but the activity was decided before"
+        return f", but {earlier[0].activity_title} comes first" if earlier else ", but its activity was already decided"
 
     def _clause(self, condition: Json, nesting: int = 0) -> Clause:
         connective, parts = split(condition)
@@ -206,11 +212,11 @@ class _LocationExplainer:
         )
 
     def _seen(self, condition: Json) -> Tuple[Seen, ...]:
-        """Return the variables that ``condition`` reads."""
+        """Return the variables that ``condition`` reads, with their values."""
         return tuple(Seen(name, _plain(get_variable(self._record.context, name))) for name in variables(condition))
 
     def _evaluate(self, condition: Json) -> Tuple[bool, str]:
-        """Return whether ``condition`` holds as a part of another one, and the reason if it cannot be evaluated."""
+        """Return whether a part of a condition holds, and the reason if it cannot be evaluated."""
         try:
             evaluate = compile_rule(with_comparable_names(condition), self._cache)
             return is_truthy(evaluate(self._unlimited())), ""
@@ -225,7 +231,7 @@ class _LocationExplainer:
             return False, str(error)
 
     def _unlimited(self) -> LocationContext:
-        """Return the context with all the steps of a call, so that earlier evaluations have no effect on this one."""
+        """Return the context with all the steps of a call left, so that earlier evaluations do not use them up."""
         context = self._record.context
         context.limits.check_time()
         context.limits.steps_left = MAX_DECISION_STEPS

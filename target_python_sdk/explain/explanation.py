@@ -1,4 +1,4 @@
-"""The explanation of a decision: a value that can be read by people (``str``) and by programs (``to_dict``)."""
+"""The explanation of a decision, as a text (``str``) and as JSON (``to_dict``)."""
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
@@ -8,7 +8,8 @@ from target_tools.rules.javascript import Value
 
 #: The maximum number of rules of a location that ``str`` shows.
 MAX_RULES = 40
-#: The maximum number of characters of a clause that ``str`` shows, and the width up to which values are aligned.
+#: The maximum number of characters of a clause that ``str`` shows. The values are aligned to the right of all clauses
+#: that have at most ``_MAX_WIDTH`` characters.
 _MAX_CLAUSE, _MAX_WIDTH = 300, 60
 
 
@@ -29,14 +30,15 @@ class Seen(NamedTuple):
 
 
 class Clause(NamedTuple):
-    """One clause of an audience. All clauses must hold."""
+    """One clause of an audience, or a part of one. All clauses of an audience must hold."""
 
+    #: Whether it held for this visitor.
     held: bool
     #: The clause in words.
     text: str
     #: The variables that it reads.
     seen: Tuple[Seen, ...] = ()
-    #: How ``parts`` are joined: "or", "and", or "" if there are none.
+    #: The operator that joins ``parts``: "or" or "and"; "" if there are no parts.
     join: str = ""
     parts: Tuple["Clause", ...] = ()
     #: The reason why it could not be evaluated; empty if it could.
@@ -44,7 +46,7 @@ class Clause(NamedTuple):
 
 
 class RuleExplanation(NamedTuple):
-    """Why a rule of a location decided, or why it did not. A rule is one experience of an activity."""
+    """Why a rule of a location did or did not decide. A rule is one experience of an activity."""
 
     activity_id: Union[int, str]
     #: The name of the activity; empty if the artifact does not contain it.
@@ -54,7 +56,7 @@ class RuleExplanation(NamedTuple):
     experience: str
     #: The position among the rules of the location, from 1. The first rule that matches decides.
     priority: int
-    #: The visitor's number in the activity, from 0 to 99.99.
+    #: The visitor's bucket in the activity: a number from 0 to 99.99.
     bucket: float
     #: The buckets that get the experience; None if it does not depend on the bucket.
     share: Optional[Share]
@@ -64,13 +66,13 @@ class RuleExplanation(NamedTuple):
     clauses: Tuple[Clause, ...]
     #: The properties that the rule is limited to. Empty for all properties.
     property_tokens: Tuple[str, ...]
-    #: Whether the request's property is one of them, or there are none.
+    #: Whether the request's property is one of them. True for a rule without properties.
     in_property: bool
-    #: Whether the visitor matches the rule, whether or not an earlier rule has decided.
+    #: Whether the visitor matches the rule, even if an earlier rule has already decided.
     matches: bool
     #: Whether the visitor gets its experience.
     chosen: bool
-    #: Whether the experience has content. Without content, the page keeps its default content.
+    #: Whether the experience has content. If not, the page keeps its default content.
     has_offer: bool
     #: The reason in words.
     reason: str
@@ -92,7 +94,7 @@ class RuleExplanation(NamedTuple):
 
     @property
     def relevant_clauses(self) -> Tuple[Clause, ...]:
-        """The clauses of the audience; none if the property or the bucket has already excluded the visitor."""
+        """The clauses of the audience. Empty if the property or the bucket already excludes the visitor."""
         return self.clauses if self.in_property and self.in_share else ()
 
     def _clause_lines(self) -> List[str]:
@@ -103,7 +105,7 @@ class RuleExplanation(NamedTuple):
 
 
 def _rows(clause: Clause, indent: str) -> Iterator[Tuple[str, str]]:
-    """Yield, for each line about a clause, its text and the values."""
+    """Yield the lines about a clause: the text and the values of each."""
     words = clause.text if len(clause.text) <= _MAX_CLAUSE else clause.text[: _MAX_CLAUSE - 1] + "…"
     if clause.parts:
         words = "any of:" if clause.join == "or" else "all of:"
@@ -111,7 +113,7 @@ def _rows(clause: Clause, indent: str) -> Iterator[Tuple[str, str]]:
     if clause.problem:
         values = f"cannot be evaluated: {clause.problem}"
     elif clause.held and words == values.replace(" = ", " is ", 1):
-        values = ""  # it only repeats the clause
+        values = ""  # they only repeat the clause
     yield f"{indent}{'yes' if clause.held else 'NO '}  {words}", values
     for part in clause.parts:
         yield from _rows(part, indent + "     ")
@@ -125,7 +127,7 @@ class LocationExplanation(NamedTuple):
     kind: str
     #: ``execute`` or ``prefetch``.
     mode: str
-    #: Whether the artifact contains the location, with rules or as a remote one.
+    #: Whether the artifact contains the location, with rules or in a list of remote locations.
     is_known: bool
     #: Whether only the edge can decide it completely.
     is_remote: bool
@@ -158,7 +160,7 @@ class LocationExplanation(NamedTuple):
             yield f"  {len(blocks) - len(shown)} more are not shown"
 
     def relevant_rules(self) -> Iterator[RuleExplanation]:
-        """Yield the rules whose share contains the bucket, and one of each other activity."""
+        """Yield the rules whose share contains the bucket, and the first rule of each other activity."""
         in_share = {rule.activity_id for rule in self.rules if rule.in_share}
         for rule in self.rules:
             if rule.in_share:
@@ -169,12 +171,12 @@ class LocationExplanation(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Why a visitor gets the offers of a request. ``str`` returns the text, and ``to_dict`` JSON."""
+    """Why a visitor gets the offers of a request, as a text (``str``) and as JSON (``to_dict``)."""
 
     #: The id that determines the visitor's buckets.
     visitor: str
     locations: Tuple[LocationExplanation, ...]
-    #: What the answer to a real call would depend on, besides the artifact.
+    #: The reasons why the decision of a real call could differ.
     notes: Tuple[str, ...] = ()
 
     @property

@@ -1,7 +1,8 @@
-"""The structure of JSON-logic conditions: the parts that ``and`` and ``or`` join, ranges, and the variables.
+"""Splits JSON-logic conditions into their parts: clauses, ranges, shares and variables.
 
-``not`` is moved to the parts (De Morgan's laws), nested ``and`` and ``or`` are flattened, and two bounds of a variable
-become one part. Each part is a condition, so it can be evaluated.
+A negation of an ``and`` or an ``or`` is moved to its parts by De Morgan's laws, an ``and`` inside an ``and`` and an
+``or`` inside an ``or`` are flattened, and a lower and an upper bound of a variable become one part, a range. Each part
+is itself a condition that can be evaluated.
 """
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -11,11 +12,11 @@ from target_tools.rules.loop_operators import LOOP_OPERATORS
 from target_tools.rules.operators import is_truthy
 from target_tools.typing_compat import Json
 
-#: Conditions that are nested deeper are not taken apart. They cannot be compiled either.
+#: Conditions that are nested deeper are not split. They cannot be compiled either.
 MAX_DEPTH = 110
 
 _OPPOSITE = {"and": "or", "or": "and"}
-#: The operators that mean the same if the arguments are swapped.
+#: The operator with the same meaning if the arguments are swapped.
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _EQUAL = frozenset({"==", "==="})
 
@@ -28,7 +29,7 @@ class Operation(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """``variable operator constant``."""
+    """A comparison of a variable with a constant: ``variable operator constant``."""
 
     variable: str
     operator: str
@@ -43,7 +44,7 @@ class Range(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The constants that a variable is compared with; one of them is enough."""
+    """A condition that holds if a variable equals one of the constants."""
 
     variable: str
     constants: List[Any]
@@ -75,7 +76,7 @@ class Split(NamedTuple):
 
 
 def operation(rule: Json) -> Optional[Operation]:
-    """Return the operation that ``rule`` is, or None for a value. A single argument need not be in a list."""
+    """Return ``rule`` as an operation, or None if it is a value. A single argument need not be in a list."""
     if not isinstance(rule, dict) or len(rule) != 1:
         return None
     ((operator, arguments),) = rule.items()
@@ -83,7 +84,7 @@ def operation(rule: Json) -> Optional[Operation]:
 
 
 def comparison(rule: Json) -> Optional[Comparison]:
-    """Return the comparison of a variable with a constant that ``rule`` is, or None."""
+    """Return ``rule`` as a comparison of a variable with a constant, or None if it is none."""
     found = operation(rule)
     if found is None or len(found.arguments) != 2:
         return None
@@ -95,7 +96,7 @@ def comparison(rule: Json) -> Optional[Comparison]:
 
 
 def range_of(rule: Json) -> Optional[Range]:
-    """Return the range that an ``and`` of two bounds is, or ``low < variable < high``; otherwise None."""
+    """Return ``rule`` as a range, if it is an ``and`` of two bounds or ``low < variable < high``; otherwise None."""
     found = operation(rule)
     if found is None:
         return None
@@ -112,7 +113,7 @@ def range_of(rule: Json) -> Optional[Range]:
 
 
 def choice_of(rule: Json, depth: int = 0) -> Optional[Choice]:
-    """Return the choice that ``rule`` is: ``in`` a list, or an ``or`` of such choices and equalities; or None."""
+    """Return ``rule`` as a choice, if it is ``in`` with a list, or an ``or`` of choices and equalities; else None."""
     found = operation(rule)
     if found is None or depth > MAX_DEPTH:
         return None
@@ -147,7 +148,7 @@ def negated(condition: Json) -> Json:
 def without_not(condition: Json) -> Tuple[Json, bool]:
     """Return ``condition`` without ``!`` and ``!!`` around it, and whether it is negated.
 
-    ``if`` with the results true and false is such a ``!!``, too.
+    An ``if`` with the results true and false counts as ``!!``, and one with false and true as ``!``.
     """
     is_negated = False
     for _ in range(MAX_DEPTH):
@@ -178,9 +179,9 @@ def constant_truth(condition: Json) -> Optional[bool]:
 
 
 def split(condition: Json, depth: int = 0) -> Tuple[str, List[Json]]:
-    """Return the parts of ``condition``, and ``and`` or ``or``, which joins them.
+    """Return the operator that joins the parts of ``condition``, ``and`` or ``or``, and the parts.
 
-    Without parts, return an empty text and the condition. Ranges and choices count as one part, too.
+    If the condition has only one part, such as a comparison, a range or a choice, the operator is an empty string.
     """
     bare, is_negated = without_not(condition)
     found = operation(bare)
@@ -202,11 +203,12 @@ def split(condition: Json, depth: int = 0) -> Tuple[str, List[Json]]:
         parts = [part for part in _with_ranges(parts) if constant_truth(part) is not True] or parts[:1]
     if len(parts) > 1:
         return connective, parts
-    return nested or ("", parts)  # splitting the only part again would double the time at each level
+    # Splitting the only part again would double the time at each level, so its parts are reused.
+    return nested or ("", parts)
 
 
 def _with_ranges(parts: List[Json]) -> List[Json]:
-    """Return the parts of an ``and``, in which the only two bounds of a variable are one part, a range."""
+    """Return the parts of an ``and`` with ranges: if a variable has exactly two bounds, they become one part."""
     bounds: Dict[str, List[int]] = {}
     for index, part in enumerate(parts):
         found = comparison(part)
@@ -222,7 +224,7 @@ def _with_ranges(parts: List[Json]) -> List[Json]:
 
 
 def clauses(condition: Json) -> List[Json]:
-    """Return the conditions that must all hold for ``condition`` to hold. Two bounds of a variable are one clause."""
+    """Return the conditions that must all hold for ``condition`` to hold. A range is one clause."""
     connective, parts = split(condition)
     return [condition] if connective == "or" else parts
 
@@ -230,7 +232,7 @@ def clauses(condition: Json) -> List[Json]:
 def split_share(condition: Json) -> Split:
     """Separate the share of an experience from its audience.
 
-    The share consists of the bounds of the bucket, the variable ``allocation``, which must all hold.
+    The share consists of all clauses that are bounds of the bucket, which is the variable ``allocation``.
     """
     lower, upper = 0.0, 100.0
     allocation: List[Json] = []
@@ -262,7 +264,7 @@ def _joined(parts: List[Json]) -> Json:
 
 
 def variables(rule: Json) -> List[str]:
-    """Return the names of the variables that ``rule`` reads, each once. The variables of loops are left out."""
+    """Return the names of the variables that ``rule`` reads, each once, without those of the items of loops."""
     return list(dict.fromkeys(_variables(rule, 0)))
 
 

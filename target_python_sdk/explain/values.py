@@ -9,7 +9,7 @@ from target_tools.rules.javascript import ARRAY, Value, to_string
 
 #: The maximum number of items that a list shows.
 MAX_ITEMS = 12
-#: The longest name that is shown completely, in characters.
+#: The maximum number of characters of a name. Longer names are shortened.
 MAX_NAME = 80
 
 _CLOCK = re.compile("[0-9]{4}")
@@ -20,7 +20,7 @@ _MAX_TIMESTAMP = 253402300799999
 
 
 def name_text(name: str) -> str:
-    """Return a name on one line, escaped and shortened if necessary; an empty one as quotes."""
+    """Return a name on one line, escaped and shortened if necessary. An empty name is shown as ``''``."""
     shortened = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "…"
     return shortened if name and shortened.isprintable() else repr(shortened)[1:-1] or repr(name)
 
@@ -28,14 +28,15 @@ def name_text(name: str) -> str:
 def value_text(value: Value, variable: Optional[str] = None) -> str:
     """Return a JSON value as text: ``'gold'``, ``18``, ``true``, ``null``, ``['a', 'b']``.
 
-    :param value: Values that JSON does not have are described by their type.
-    :param variable: The variable that has the value, or is compared with it. Times and days are explained.
+    Objects, and values that are not JSON, are described by their type.
+
+    :param variable: The variable that has the value or is compared with it. Values of times and days are explained.
     """
-    return _in_time(value, variable) or _literal(value)
+    return _time_text(value, variable) or _literal(value)
 
 
 def items_text(texts: List[str], more: int = 0) -> str:
-    """Return the texts with commas between them. ``more`` is the number of further items that are not shown."""
+    """Return the texts, joined by commas. ``more`` is the number of further items that are not shown."""
     shown_texts = texts[:MAX_ITEMS]
     more += len(texts) - len(shown_texts)
     return ", ".join([*shown_texts, *([f"and {more} more"] if more else [])])
@@ -52,10 +53,10 @@ def _literal(value: Value, depth: int = 0) -> str:
     return shown(value)
 
 
-def _in_time(value: Value, variable: Optional[str]) -> Optional[str]:
-    """Return a moment, a time or a day as text; None if ``variable`` has no such values."""
+def _time_text(value: Value, variable: Optional[str]) -> Optional[str]:
+    """Return a timestamp, a time or a day as text; None if it is none of them."""
     if variable == "current_timestamp" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _moment(value)
+        return _timestamp_text(value)
     if variable == "current_time" and isinstance(value, str) and _CLOCK.fullmatch(value):
         return f"{value[:2]}:{value[2:]} UTC"
     if variable == "current_day" and to_string(value) in ("1", "2", "3", "4", "5", "6", "7"):
@@ -63,7 +64,7 @@ def _in_time(value: Value, variable: Optional[str]) -> Optional[str]:
     return None
 
 
-def _moment(milliseconds: float) -> Optional[str]:
+def _timestamp_text(milliseconds: float) -> Optional[str]:
     if not 0 <= milliseconds <= _MAX_TIMESTAMP:
         return None
     moment = _EPOCH + timedelta(milliseconds=int(milliseconds))

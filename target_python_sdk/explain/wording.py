@@ -1,6 +1,6 @@
-"""Turns JSON-logic conditions into words, without a visitor.
+"""Puts JSON-logic conditions into words, without a visitor.
 
-Use :func:`describe` for an audience or a whole condition::
+:func:`describe` takes an audience or a whole condition::
 
     >>> describe({"and": [{"==": [{"var": "user.browserType"}, "chrome"]}, {"in": ["/shoes", {"var": "page.path"}]}]})
     "user.browserType is 'chrome' and page.path contains '/shoes'"
@@ -9,14 +9,14 @@ Use :func:`describe` for an audience or a whole condition::
 :func:`~target_python_sdk.explain.structure.clauses` returns the parts that must all hold. They can be described, too.
 
 Any JSON is accepted, even a condition with an unknown operator. The text is one line of at most ``MAX_TEXT``
-characters, without control characters, so it is safe to print. In HTML it must be escaped.
+characters, without control characters, so it is safe to print. Escape it before you insert it into HTML.
 
 ======================================  ======================================================
 Condition                               Text
 ======================================  ======================================================
-``{"!": [{"var": "mbox.a"}]}``          ``mbox.a is not set``: it is missing, empty, 0 or false
+``{"!": [{"var": "mbox.a"}]}``          ``mbox.a is not set``: missing, empty, 0 or false
 ``{"==": [{"var": "mbox.a"}, null]}``   ``mbox.a is missing``
-``{"===": [{"var": "mbox.a"}, 1]}``     ``mbox.a is exactly 1``: the text ``'1'`` is not
+``{"===": [{"var": "mbox.a"}, 1]}``     ``mbox.a is exactly 1``: not the text ``'1'``
 ``{"<": [18, {"var": "a"}, 65]}``       ``a is above 18 and below 65``
 ``{"<=": [18, {"var": "a"}, 65]}``      ``a is from 18 to 65``
 ======================================  ======================================================
@@ -41,7 +41,7 @@ from target_tools.error_text import shown
 from target_tools.rules.javascript import to_string
 from target_tools.typing_compat import Json
 
-#: The longest text that ``describe`` returns, in characters.
+#: The maximum number of characters of a description.
 MAX_TEXT = 2000
 
 #: The maximum number of parts of an ``and`` or an ``or`` that are shown.
@@ -59,13 +59,13 @@ _IF = frozenset({"if", "?:"})
 _LOGICAL = frozenset({*_EQUALITY, *_ORDER, "and", "or", "!", "!!", "in", "all", "some", "none"})
 _LISTS = frozenset({"filter", "map", "reduce"})
 _QUANTITY = {"all": "every item", "some": "at least one item", "none": "no item"}
-#: What a result must not be if it is used as a condition. For other values it is "not set".
-_NOTHING = {
+#: The word for a false result of an operator that is used as a condition. For other operators it is "not set".
+_FALSE_RESULTS = {
     **dict.fromkeys(("+", "-", "*", "/", "%", "max", "min"), "0"),
     **dict.fromkeys(("cat", "substr", "map", "filter", "merge"), "empty"),
 }
 
-#: Words for the operators whose results are values, given the words for their arguments.
+#: Functions that put an operator whose result is a value into words. They take the arguments in words.
 _VALUES: Dict[str, Callable[[List[str]], str]] = {
     "+": " + ".join,
     "-": lambda texts: " - ".join(texts[:2]) if len(texts) > 1 else f"-{texts[0]}",
@@ -85,16 +85,17 @@ _VALUES: Dict[str, Callable[[List[str]], str]] = {
 def describe(condition: Json) -> str:
     """Return ``condition`` in words.
 
-    The constants true and false are "every visitor" and "no visitor".
+    The constants true and false are described as "every visitor" and "no visitor".
     """
     text = _Wording().sentence(condition)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 class _Wording:
-    """Words conditions and values.
+    """Puts conditions and values into words.
 
-    ``depth`` counts the operations around them. ``item`` names the item of a loop if the variables are its parts.
+    :param depth: The number of operations around the condition.
+    :param item: In the body of a loop, the words for the item whose parts the variables are; otherwise empty.
     """
 
     def __init__(self, depth: int = 0, item: str = "") -> None:
@@ -119,7 +120,7 @@ class _Wording:
         return f" {connective} ".join(texts)
 
     def _clause(self, rule: Json, is_negated: bool) -> str:
-        """Return a condition without ``and``, ``or`` and ``!`` in words."""
+        """Return a condition in words that is not an ``and``, an ``or`` or a ``!``."""
         found, truth = operation(rule), constant_truth(rule)
         if found is None or truth is not None:
             return "every visitor" if truth != is_negated else "no visitor"
@@ -144,9 +145,9 @@ class _Wording:
         elif operator in _ORDER:
             text = f" {operator} ".join(map(self.operand, arguments[:3]))
         else:
-            nothing = _NOTHING.get(operator)
-            is_or_not = _is(is_negated == (nothing is None))
-            return f"{self.operand(rule)} {is_or_not} {nothing or 'set'}"
+            false_result = _FALSE_RESULTS.get(operator)
+            verb = _is(is_negated == (false_result is None))
+            return f"{self.operand(rule)} {verb} {false_result or 'set'}"
         return f"not ({text})" if is_negated else text
 
     def _range(self, bounds: Range, is_negated: bool) -> str:
@@ -207,13 +208,13 @@ class _Wording:
         return f"{quantity} of {items_text(self._names(arguments[1:2]))} are present"
 
     def _names(self, names: Sequence[Any]) -> List[str]:
-        """Return the names that ``missing`` looks up."""
+        """Return the names of the variables that ``missing`` looks up, in words."""
         if names and isinstance(names[0], list):
             names = names[0]
         return [self._variable(each) if isinstance(each, str) else self.operand(each) for each in names]
 
     def _loop(self, arguments: Sequence[Any], item: str = "the item") -> Tuple[str, "_Wording", Any]:
-        """Return the words for the items of a loop, what words its body, and the body."""
+        """Return the items of a loop in words, the ``_Wording`` for its body, and the body."""
         source, body = [*arguments[:2], None, None][:2]
         return self.operand(source), _Wording(self._depth, item), body
 
@@ -297,7 +298,7 @@ def _is_run(days: Sequence[Any]) -> bool:
     return all(type(day) is int for day in days) and list(days) == list(range(days[0], days[0] + len(days)))
 
 
-#: Words for further conditions, given their arguments and whether they are negated.
+#: Functions that put further conditions into words. They take the arguments and whether the condition is negated.
 _CLAUSES: Dict[str, Callable[[_Wording, Sequence[Any], bool], str]] = {
     "in": _Wording._in,
     "missing": _Wording._missing,

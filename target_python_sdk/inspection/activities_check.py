@@ -2,9 +2,10 @@
 
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.explain.structure import Share
 from target_python_sdk.inspection.condition_check import check_condition
-from target_python_sdk.inspection.findings import Finding, items, unknown, wrong
+from target_python_sdk.inspection.findings import items, unknown, wrong
 from target_python_sdk.inspection.location_check import PlacedRule, check_location
 from target_python_sdk.inspection.offer_check import check_content
 from target_python_sdk.local_edge.activities import Activity, parse_activities
@@ -15,13 +16,13 @@ _KEYS = ("client", "geo", "activities")
 
 
 def check_activities(document: Mapping[str, Any]) -> List[Finding]:
-    """Return the mistakes in a document of activities, in its order."""
+    """Return the mistakes in a document of activities."""
     findings = [unknown(key, "key", key, _KEYS) for key in document if key not in _KEYS]
     findings += _problem({"activities": [], **{key: document[key] for key in ("client", "geo") if key in document}})
     ids: Dict[Any, Tuple[str, Any]] = {}
     locations: Dict[Tuple[str, str], List[PlacedRule]] = {}
     for place, value in items(document.get("activities"), "activities", findings):
-        # The audience is checked separately, so that its mistakes do not hide others.
+        # The audience is checked separately, because ``parse_activities`` reports only the first mistake.
         bare = {**value, "audience": None} if isinstance(value, Mapping) else value
         problems = _problem({"activities": [bare]})
         findings += [each._replace(place=each.place.replace("activities[0]", place, 1)) for each in problems]
@@ -46,7 +47,7 @@ def check_activities(document: Mapping[str, Any]) -> List[Finding]:
 
 
 def _suspicious_values(activity: Mapping[str, Any], place: str) -> Iterator[Finding]:
-    """Yield names that are repeated or have blanks at their ends, and shares that seem to be fractions of 1."""
+    """Yield repeated names, names with a blank at an end, and shares that look like fractions of 1."""
     for key in ("locations", "views"):
         names = activity.get(key) or []
         for index, name in enumerate(names):
@@ -64,7 +65,7 @@ def _suspicious_values(activity: Mapping[str, Any], place: str) -> Iterator[Find
 
 
 def _problem(document: Mapping[str, Any]) -> List[Finding]:
-    """Return the first mistake in the structure of a document."""
+    """Return the first mistake in the structure of a document, or an empty list."""
     try:
         parse_activities(document)
     except OptionError as error:
@@ -76,7 +77,7 @@ def _problem(document: Mapping[str, Any]) -> List[Finding]:
 def _add_rules(
     activity: Activity, place: str, locations: Dict[Tuple[str, str], List[PlacedRule]], findings: List[Finding]
 ) -> None:
-    """Add the rules of an activity to its locations, and the mistakes in its experiences to ``findings``."""
+    """Add the rules of an activity to ``locations``, and the mistakes in its offers to ``findings``."""
     properties = None if activity.property_token is None else (activity.property_token,)
     audience = True if activity.audience is None else activity.audience
     rules = []

@@ -1,4 +1,4 @@
-"""The rules of an artifact by activity, as changes are described."""
+"""Groups the rules of an artifact by activity, to describe changes."""
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -8,16 +8,16 @@ from target_python_sdk.explain.structure import Share, split_share
 from target_python_sdk.inspection.split import activity_name, experience_name
 from target_tools.typing_compat import Json
 
-#: ``mbox`` or ``view``, and the name.
+#: A location: ``mbox`` or ``view``, and its name.
 Place = Tuple[str, str]
 
 
 class RuleFacts(NamedTuple):
-    """The parts of a rule that decide who gets it and what it shows."""
+    """The parts of a rule that determine who gets its experience, and what the experience shows."""
 
     experience: str
     experience_id: Any
-    #: None if it does not depend on the bucket.
+    #: None if the rule does not depend on the bucket.
     share: Optional[Share]
     #: True for all visitors.
     audience: Json
@@ -42,7 +42,7 @@ class ActivityRules:
 
     @property
     def label(self) -> str:
-        """The activity in words."""
+        """The id and the name of the activity: ``activity 1112 'Two greetings'``."""
         return f"activity {self.id}" if self.name == str(self.id) else f"activity {self.id} {self.name!r}"
 
     def rules(self) -> List[RuleFacts]:
@@ -85,6 +85,6 @@ def _facts(rule: CompiledRule) -> RuleFacts:
 
 
 def content_of(rule: CompiledRule) -> Tuple[Tuple[Optional[str], Json], ...]:
-    """Return type and content of each option of a rule."""
+    """Return the type and the content of each option of a rule."""
     options = (rule.document.get("consequence") or {}).get("options") or ()
     return tuple((option.get("type"), option.get("content")) for option in options)

@@ -1,8 +1,8 @@
-"""Computes the share of visitors whom the change between two artifacts affects.
+"""Computes the share of visitors that a change of the artifact affects.
 
-If audiences and properties make no difference at a location, the share follows from the ranges of the experiences, so
-it is exact. The same holds if the attributes of the visitors are given. Otherwise visitors are simulated, whose
-attributes are drawn from the values that the audiences name.
+If a location has no audiences and no properties, or if the attributes of the visitors are given, the share is exact: it
+is computed from the ranges of the experiences. Otherwise, visitors are simulated; also if the client code changes or if
+there are too many combinations of ranges. Attributes that are not given are drawn from the values in the audiences.
 """
 
 import json
@@ -36,13 +36,13 @@ _STEP = 100
 
 
 class LocationEffect(NamedTuple):
-    """The visitors affected at one location."""
+    """The shares of visitors that a change affects at one location."""
 
     kind: str
     name: str
-    #: The share of visitors who get another experience, or none any more; from 0 to 1.
+    #: The share of visitors who get another experience, or who begin or cease to get one; from 0 to 1.
     other_experience: float
-    #: The share of visitors who keep their experience, whose offer has changed.
+    #: The share of visitors who get the same experience with another offer; from 0 to 1.
     other_offer: float
     #: ``exact``, or ``simulated``.
     method: str
@@ -56,14 +56,15 @@ class VisitorChange(NamedTuple):
     visitor: str
     kind: str
     name: str
+    #: The experience before and after the change, in words.
     before: str
     after: str
 
 
 class ArtifactComparison:
-    """The effects of replacing the rules ``old`` by ``new``.
+    """Computes the effects of replacing the rules ``old`` with ``new``.
 
-    :param attributes: The attributes of the visitors. Without them, they are drawn.
+    :param attributes: The attributes of the visitors. By default, they are drawn at random.
     :param visitors: The number of visitors of a simulation.
     """
 
@@ -78,13 +79,12 @@ class ArtifactComparison:
         self._same_attributes = own[0] == own[1]
         self._traffic = Traffic(old.artifact, own[0]), Traffic(new.artifact, own[1])
         before, after = activities_of(old.artifact), activities_of(new.artifact)
-        self._renamed = {
-            id_: matched_experiences(before[id_], after[id_]) for id_ in before if id_ in after
-        }  # fmt: skip
+        #: The old and the new name of each experience, by the id of its activity.
+        self._new_names = {id_: matched_experiences(before[id_], after[id_]) for id_ in before if id_ in after}
         by_place: List[Dict[Place, Location]] = [
             {(each.kind, each.name): each for each in traffic.locations} for traffic in self._traffic
         ]
-        #: The locations before and after.
+        #: The locations before and after the change.
         self._locations: Dict[Place, LocationPair] = {}
         for place in dict.fromkeys([*by_place[0], *by_place[1]]):
             empty = Location(*place, shows_all=place[0] == "view", rules=[])
@@ -96,14 +96,14 @@ class ArtifactComparison:
         for each in location.rules:
             rule = each.rule
             name = experience_name(rule)
-            matched = self._renamed.get(str(rule.activity.id), {}).get(name, name) if is_old else name
+            new_name = self._new_names.get(str(rule.activity.id), {}).get(name, name) if is_old else name
             content = json.dumps(content_of(rule), sort_keys=True)
             label = f"{activity_name(rule)}: {name}"
-            rules.append((each, Shown(rule.activity.id, matched, content, label)))
+            rules.append((each, Shown(rule.activity.id, new_name, content, label)))
         return LocationDecider(rules, location.shows_all)
 
     def effects(self, progress: Optional[Progress] = None) -> List[LocationEffect]:
-        """Return the effects at all locations with affected visitors."""
+        """Return the effects at the locations at which the change affects visitors."""
         found: Dict[Place, LocationEffect] = {}
         simulated = []
         for place, pair in self._locations.items():
@@ -124,7 +124,7 @@ class ArtifactComparison:
         return any(pair.depends_on_attributes() for pair in self._locations.values())
 
     def _exact(self, pair: "LocationPair") -> Optional[LocationEffect]:
-        """Return the effect as the ranges give it; None if audiences or properties matter."""
+        """Return the effect as computed from the ranges, or None if they are not sufficient."""
         if not self._same_client or (self._attributes is None and pair.depends_on_attributes()):
             return None
         if pair.reads_bucket_in_audience():
@@ -140,7 +140,7 @@ class ArtifactComparison:
         return LocationEffect(*pair.place, other, _without_noise(same_experience - same), "exact")
 
     def _simulate(self, pairs: Sequence["LocationPair"], progress: Optional[Progress]) -> Iterator[LocationEffect]:
-        """Yield the effects at locations where audiences or properties matter."""
+        """Yield the effects at locations for which the ranges are not sufficient."""
         counts = [[0, 0] for _ in pairs]
         draws = [None if self._attributes is not None else pair.sampler() for pair in pairs]
         for number in range(self._visitors if pairs else 0):
@@ -160,9 +160,9 @@ class ArtifactComparison:
             )  # fmt: skip
 
     def visitor_changes(self, ids: Iterable[str]) -> Iterator[VisitorChange]:
-        """Yield the changes for visitors with these device ids, each id once."""
+        """Yield the changes for the visitors with these device ids. Each id is used once."""
         for visitor in dict.fromkeys(ids):
-            device = visitor.partition(".")[0]  # as decisions do: the rest names a cluster of the edge
+            device = visitor.partition(".")[0]  # as in decisions: the rest names a cluster of the edge
             buckets = VisitorBuckets(device), VisitorBuckets(device)
             for place, pair in self._locations.items():
                 before, after = pair.decide(buckets, None)

@@ -4,17 +4,10 @@ import re
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from target_python_sdk.decisioning.artifact import SUPPORTED_MAJOR
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.explain.structure import comparison, operation, split_share, variables
 from target_python_sdk.inspection.condition_check import check_condition
-from target_python_sdk.inspection.findings import (
-    Finding,
-    items,
-    member,
-    missing_or_wrong,
-    place_of,
-    text,
-    wrong,
-)
+from target_python_sdk.inspection.findings import items, member, missing_or_wrong, place_of, text, wrong
 from target_python_sdk.inspection.location_check import PlacedRule, check_location
 from target_python_sdk.inspection.offer_check import check_consequence
 from target_python_sdk.local_edge.validation import JsonValue
@@ -32,21 +25,22 @@ _KINDS = (("mboxes", "Mboxes"), ("views", "Views"))
 
 
 def check_artifact(document: Mapping[str, Any]) -> List[Finding]:
-    """Return the mistakes in a rule artifact, in the order of the document."""
+    """Return the mistakes in a rule artifact."""
     return _ArtifactCheck(document).run()
 
 
 class _ArtifactCheck:
-    """Checks one artifact."""
+    """The check of one artifact."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._findings: List[Finding] = []
         #: The first name of each activity, and of each experience of an activity, with its place.
         self._names: Dict[Tuple[Any, ...], Tuple[str, str]] = {}
-        #: The activity of each rule key, with its place.
+        #: The activity of each rule key at a location, with its place.
         self._keys: Dict[Tuple[str, Any], Tuple[Any, str]] = {}
-        self._reads_geo: Optional[str] = None
+        #: The place of the first condition that reads the visitor's location.
+        self._geo_condition: Optional[str] = None
 
     def run(self) -> List[Finding]:
         """Return the findings."""
@@ -70,13 +64,13 @@ class _ArtifactCheck:
             for name, listed in locations.items():
                 self._check_location(part, name, listed)
             self._check_lists(part, kind, locations)
-        if self._reads_geo is not None and document.get("geoTargetingEnabled") is not True:
-            problem = f"must be true: {self._reads_geo} reads the visitor's location"
+        if self._geo_condition is not None and document.get("geoTargetingEnabled") is not True:
+            problem = f"must be true: {self._geo_condition} reads the visitor's location"
             findings.append(Finding("geoTargetingEnabled", problem))
         return findings
 
     def _names_in(self, key: str) -> Dict[str, str]:
-        """Return the names in a list of the document, with their places."""
+        """Return the names in the list at ``key`` of the document, with their places."""
         found: Dict[str, str] = {}
         for place, name in items(self._document.get(key), key, self._findings):
             if not isinstance(name, str) or not name:
@@ -88,7 +82,7 @@ class _ArtifactCheck:
         return found
 
     def _check_lists(self, part: str, kind: str, locations: Mapping[str, JsonValue]) -> None:
-        """Check the lists of the mboxes or views that clients decide, and of those that only the edge decides."""
+        """Check the list of the mboxes or views that clients decide, and that of those that only the edge decides."""
         local, remote = self._names_in(f"local{kind}"), self._names_in(f"remote{kind}")
         for name, place in local.items():
             if name not in locations:
@@ -121,8 +115,11 @@ class _ArtifactCheck:
         activity = rule.get("activityId")
         if not isinstance(activity, (int, float, str)) or isinstance(activity, bool):
             findings.append(missing_or_wrong(rule, "activityId", place, "a number"))
-        key = rule.get("ruleKey", activity)
-        if not isinstance(key, (int, str)):
+            activity = place  # so that the rule counts as a separate activity
+        key = rule.get("ruleKey")
+        if key is None:
+            key = activity
+        elif not isinstance(key, (int, str)):
             findings.append(wrong(f"{place}.ruleKey", "text", key))
             key = str(key)
         self._check_names(rule, activity, place)
@@ -137,15 +134,15 @@ class _ArtifactCheck:
         else:
             at = f"{place}.condition"
             findings += check_condition(condition, at)
-            findings += check_bounds(condition, at)
-            if self._reads_geo is None and any(each.partition(".")[0] == "geo" for each in variables(condition)):
-                self._reads_geo = at
+            findings += _check_bounds(condition, at)
+            if self._geo_condition is None and any(each.partition(".")[0] == "geo" for each in variables(condition)):
+                self._geo_condition = at
         findings += check_consequence(rule, name, place)
         share, _, audience = split_share(condition)
         return PlacedRule(place, activity, key, share, audience if condition is not None else False, properties)
 
     def _check_names(self, rule: Mapping[str, Any], activity: Json, place: str) -> None:
-        """Check that an activity, and an experience, has the same name everywhere."""
+        """Check that the activity and the experience of a rule have the same names as in earlier rules."""
         meta = member(rule, "meta", place, self._findings)
         experience = (activity, meta.get("experience.id"))
         for what, id_, key in (
@@ -169,8 +166,8 @@ class _ArtifactCheck:
         return tuple(sorted(tokens)) or None
 
 
-def check_bounds(condition: Json, place: str) -> Iterator[Finding]:
-    """Yield the bounds of the bucket that are no number from 0 to 100."""
+def _check_bounds(condition: Json, place: str) -> Iterator[Finding]:
+    """Yield the bounds of the bucket that are not numbers from 0 to 100."""
     compared, found = comparison(condition), operation(condition)
     if compared is not None:
         limit = compared.constant
@@ -179,4 +176,4 @@ def check_bounds(condition: Json, place: str) -> Iterator[Finding]:
             yield wrong(place, "a limit of the buckets from 0 to 100", limit)
     elif found is not None and found.operator in ("and", "or"):
         for index, argument in enumerate(found.arguments):
-            yield from check_bounds(argument, f"{place}.{found.operator}[{index}]")
+            yield from _check_bounds(argument, f"{place}.{found.operator}[{index}]")

@@ -16,9 +16,9 @@ _LISTS = {
     "responseTokens": "response token", "remoteMboxes": "remote mbox", "remoteViews": "remote view",
     "localMboxes": "local mbox", "localViews": "local view",
 }  # fmt: skip
-#: Returns one property of an activity's rules in words.
+#: Describes one aspect of an activity's rules, such as the share.
 _Describe = Callable[[Sequence[RuleFacts]], str]
-#: Returns the changes between two lists of rules in words.
+#: Describes the changes between two lists of rules.
 _DescribeChange = Callable[[Sequence[RuleFacts], Sequence[RuleFacts]], List[str]]
 
 
@@ -79,12 +79,12 @@ def _places(activity: ActivityRules) -> str:
 
 
 def _remote(old: RuleSet, new: RuleSet) -> Iterator[Change]:
-    """Yield the activities of a file that only the edge decides from now on, and the reverse."""
+    """Yield the activities of a file that become remote, and those that no longer are."""
     before = {each.id: each.is_remote for each in (old.activities.activities if old.activities else ())}
     for activity in new.activities.activities if new.activities else ():
         if before.get(activity.id, activity.is_remote) != activity.is_remote:
-            text = "only the edge decides it" if activity.is_remote else "it is decided on-device, too"
-            yield Change(f"activity {activity.id} {activity.name!r}", f"{text} from now on")
+            text = "now decided by the edge only" if activity.is_remote else "now also decided on-device"
+            yield Change(f"activity {activity.id} {activity.name!r}", text)
 
 
 # One activity
@@ -101,21 +101,21 @@ def _activity(old: ActivityRules, new: ActivityRules) -> Iterator[str]:
     yield from (f"experience {name!r} removed" for name in earlier if name not in names)
     yield from (f"experience {name!r} added" for name in later if name not in names.values())
     yield from (f"experience {name!r} renamed to {names[name]!r}" for name in names if name != names[name])
-    both = _Pair(old, new, common)
-    yield from both.common_change("audience", _audience, names)
-    yield from both.common_change("property", _properties, names)
+    pair = _Pair(old, new, common)
+    yield from pair.common_change("audience", _audience, names)
+    yield from pair.common_change("property", _properties, names)
     for name, new_name in names.items():
-        yield from both.by_place(name, new_name, partial(_word_change, f"share of {new_name!r}", _share))
-        yield from both.by_place(name, new_name, partial(_offer_change, new_name))
-        yield from both.by_place(name, new_name, partial(_word_change, f"metrics of {new_name!r}", _metrics))
+        yield from pair.by_place(name, new_name, partial(_change, f"share of {new_name!r}", _share))
+        yield from pair.by_place(name, new_name, partial(_offer_change, new_name))
+        yield from pair.by_place(name, new_name, partial(_change, f"metrics of {new_name!r}", _metrics))
     if _tokens(old) != _tokens(new) and _without_tokens(old) == _without_tokens(new):
         yield "event tokens changed"
 
 
 def matched_experiences(old: ActivityRules, new: ActivityRules) -> Dict[str, str]:
-    """Return the new name of each experience that exists in both.
+    """Return the experiences that exist before and after the change: the old and the new name of each.
 
-    An experience whose name is gone is a renamed one if a new experience has its id.
+    An experience counts as renamed if its name is gone, but its id belongs to an experience with a new name.
     """
     earlier, later = old.experiences(), new.experiences()
     names = {name: name for name in earlier if name in later}
@@ -127,14 +127,14 @@ def matched_experiences(old: ActivityRules, new: ActivityRules) -> Dict[str, str
 
 
 class _Pair(NamedTuple):
-    """An activity before and after, and the places where it is in both."""
+    """An activity before and after the change, and the locations that it has in both."""
 
     old: ActivityRules
     new: ActivityRules
     places: List[Place]
 
     def by_place(self, name: str, new_name: str, describe_change: _DescribeChange) -> Iterator[str]:
-        """Yield each change of an experience once. One that is not at all places names its own."""
+        """Yield each change of an experience once. If it concerns only some locations, its text names them."""
         found: Dict[str, List[str]] = {}
         for place in self.places:
             rules = _rules_of(self.old.locations[place], name), _rules_of(self.new.locations[place], new_name)
@@ -144,25 +144,27 @@ class _Pair(NamedTuple):
             yield text if len(own) == len(self.places) else f"{text} (at {', '.join(own)})"
 
     def common_change(self, what: str, words: _Describe, names: Mapping[str, str]) -> Iterator[str]:
-        """Yield the change of a property that all experiences have in common, or else that of each experience."""
+        """Yield the change of an aspect that is the same for all experiences, or else the change of each experience."""
         both = [[rule for place in self.places for rule in each.locations[place]] for each in (self.old, self.new)]
         if all(len({words([rule]) for rule in rules}) == 1 for rules in both):
-            yield from _word_change(what, words, *both)
+            yield from _change(what, words, *both)
             return
         for name, new_name in names.items():
-            yield from self.by_place(name, new_name, partial(_word_change, f"{what} of {new_name!r}", words))
+            yield from self.by_place(name, new_name, partial(_change, f"{what} of {new_name!r}", words))
 
 
 def _rules_of(rules: Sequence[RuleFacts], experience: str) -> List[RuleFacts]:
     return [rule for rule in rules if rule.experience == experience]
 
 
-def _word_change(what: str, words: _Describe, old: Sequence[RuleFacts], new: Sequence[RuleFacts]) -> List[str]:
+def _change(what: str, words: _Describe, old: Sequence[RuleFacts], new: Sequence[RuleFacts]) -> List[str]:
+    """Return the change of one aspect, if any."""
     before, after = words(old), words(new)
     if before == after:
         return []
-    # Audiences contain the word "is".
-    return [f"{what}: {after} (was: {before})" if words is _audience else f"{what} is {after}, was {before}"]
+    # Descriptions of audiences contain the word "is", and "metrics" is a plural.
+    has_colon = words in (_audience, _metrics)
+    return [f"{what}: {after} (was: {before})" if has_colon else f"{what} is {after}, was {before}"]
 
 
 def _joined(texts: Sequence[str], separator: str = " or ") -> str:
@@ -243,7 +245,7 @@ def _json(value: Json) -> str:
 def _priorities(
     before: Mapping[str, ActivityRules], after: Mapping[str, ActivityRules], old: RuleSet, new: RuleSet
 ) -> Iterator[Change]:
-    """Yield the locations at which common activities have another order."""
+    """Yield the locations at which the order of the activities changes that are in both artifacts."""
     orders = [_orders(each) for each in (old, new)]
     for place, order in orders[1].items():
         earlier = [id_ for id_ in orders[0].get(place, ()) if id_ in order]
@@ -253,7 +255,7 @@ def _priorities(
                 ", ".join(activities[id_].label for id_ in ids)
                 for activities, ids in ((after, later), (before, earlier))
             ]
-            yield Change(f"{place[0]} {place[1]}", f"the order of priority is {texts[0]}; was {texts[1]}")
+            yield Change(f"{place[0]} {place[1]}", f"the order of priority is {texts[0]} (was: {texts[1]})")
 
 
 def _orders(rules: RuleSet) -> Dict[Place, List[str]]:

@@ -1,12 +1,13 @@
-"""Checks rule artifacts and files of activities for mistakes; ``check_file`` is the entry point."""
+"""Finds mistakes in rule artifacts and in files of activities."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import List, Union
 
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.inspection.activities_check import check_activities
 from target_python_sdk.inspection.artifact_check import check_artifact
-from target_python_sdk.inspection.findings import Finding, wrong
+from target_python_sdk.inspection.findings import wrong
 from target_python_sdk.inspection.json_source import Unparsable, parse_json
 from target_python_sdk.inspection.source import is_artifact
 from target_python_sdk.local_edge.validation import error_at
@@ -14,7 +15,7 @@ from target_tools.typing_compat import Json
 
 
 def check_file(path: Union[str, Path]) -> List[Finding]:
-    """Return the mistakes in a file. Raises ``OptionError`` if it cannot be read."""
+    """Return the mistakes in a file: a rule artifact or activities. Raises ``OptionError`` if it cannot be read."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

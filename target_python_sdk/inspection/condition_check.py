@@ -1,10 +1,9 @@
-"""Finds mistakes in conditions: operators, numbers of arguments, clauses without effect, and audiences' typos."""
+"""Finds mistakes in conditions: operators, arguments, attributes, impossible values, and clauses without effect."""
 
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from target_python_sdk.decisioning.audience_check import check_audience
+from target_python_sdk.decisioning.audience_check import Finding, check_audience
 from target_python_sdk.explain.structure import Comparison, comparison, operation, variables
-from target_python_sdk.inspection.findings import Finding
 from target_tools.error_text import shown, suggestion
 from target_tools.errors import InvalidRule
 from target_tools.rules.compiler import MAX_DEPTH, compile_condition
@@ -13,9 +12,9 @@ from target_tools.rules.operators import OPERATORS
 from target_tools.typing_compat import Json
 
 _KNOWN = (*OPERATORS, *LOOP_OPERATORS, *GROWING_OPERATORS)
-#: Names of operators that other languages use.
+#: Names that operators have in other languages, and the operators of JSON-logic.
 _OTHER_NAMES = {"=": "==", "equals": "==", "<>": "!=", "not": "!", "&&": "and", "||": "or", "contains": "in"}
-#: The smallest and the largest number of arguments. Other operators take any number.
+#: The minimum and maximum number of arguments. Operators that are not listed take any number.
 _COUNTS: Mapping[str, Tuple[int, int]] = {
     **dict.fromkeys(("==", "===", "!=", "!==", ">", ">=", "in", "%", "/", "missing_some"), (2, 2)),
     **dict.fromkeys(("map", "filter", "all", "none", "some"), (2, 2)),
@@ -33,7 +32,7 @@ def check_condition(condition: Json, place: str) -> Iterator[Finding]:
     operators = list(_operators(condition, place, 0))
     yield from operators
     audience = list(check_audience(condition, place))
-    yield from (Finding(found.path, found.problem) for found in audience)
+    yield from audience
     if not operators and not any(found.kind == "constants" for found in audience):
         try:
             compile_condition(condition)
@@ -45,7 +44,7 @@ def check_condition(condition: Json, place: str) -> Iterator[Finding]:
 
 
 def _operators(rule: Json, place: str, depth: int) -> Iterator[Finding]:
-    """Yield unknown operators, and wrong numbers of arguments."""
+    """Yield the unknown operators, and those with a wrong number of arguments."""
     if depth > MAX_DEPTH:
         return
     if isinstance(rule, list):
@@ -63,24 +62,24 @@ def _operators(rule: Json, place: str, depth: int) -> Iterator[Finding]:
     fewest, most = _COUNTS.get(name, (0, len(arguments)))
     if not fewest <= len(arguments) <= most:
         expected = str(fewest) if fewest == most else f"at least {fewest}" if most > 3 else f"{fewest} or {most}"
-        yield Finding(f"{place}.{name}", f"{name!r} takes {expected} arguments, got {len(arguments)}")
+        yield Finding(f"{place}.{name}", f"{name!r} takes {expected} argument{'s' * (most > 1)}, got {len(arguments)}")
     yield from _operators(rule[name], f"{place}.{name}", depth + 1)
 
 
 def _constant_condition(condition: Json, place: str) -> Iterator[Finding]:
-    """Yield a condition that is the same for all visitors, except ``true``."""
+    """Yield a finding if the condition has the same result for all visitors. The condition ``true`` is fine."""
     truth = None if condition is True else _truth(condition)
     if truth is not None:
         yield Finding(place, "always true" if truth else "never true: no visitor matches")
 
 
 def _truth(rule: Json) -> Optional[bool]:
-    """Return the value of a rule that reads nothing of the visitor; otherwise None."""
+    """Return whether a condition without variables holds, or None if it has variables."""
     return None if variables(rule) else compile_condition(rule)({})
 
 
 def _clauses(rule: Json, place: str, depth: int) -> Iterator[Finding]:
-    """Yield the parts of ``and`` and ``or`` without an effect, and those that contradict each other."""
+    """Yield the parts of ``and`` and ``or`` that have no effect or that contradict each other."""
     found = operation(rule)
     if found is None or depth > MAX_DEPTH:
         return
@@ -102,13 +101,11 @@ def _clauses(rule: Json, place: str, depth: int) -> Iterator[Finding]:
 
 
 def _effect(name: str, truth: bool) -> str:
-    if truth == (name == "and"):
-        return "it has no effect"
-    return "the others have no effect"
+    return "it has no effect" if truth == (name == "and") else "the other parts have no effect"
 
 
 def _flat(name: str, arguments: Sequence[Any], place: str, depth: int) -> Iterator[Tuple[str, Comparison]]:
-    """Yield the comparisons with constants that ``name`` joins, also in nested operations of that name."""
+    """Yield the comparisons with constants among the arguments, and those in nested operations called ``name``."""
     for index, argument in enumerate(arguments):
         at = f"{place}[{index}]"
         compared, found = comparison(argument), operation(argument)
@@ -119,11 +116,11 @@ def _flat(name: str, arguments: Sequence[Any], place: str, depth: int) -> Iterat
 
 
 def _contradictions(parts: Sequence[Tuple[str, Comparison]]) -> Iterator[Finding]:
-    """Yield the comparisons of an ``and`` that cannot hold together with an earlier one."""
+    """Yield the comparisons in an ``and`` that cannot hold together with an earlier one."""
     earlier: Dict[str, List[Tuple[str, Comparison]]] = {}
     for place, compared in parts:
         if compared.variable == "allocation":
-            continue  # the check of the ranges reports it
+            continue  # ``location_check`` reports empty ranges
         others = earlier.setdefault(compared.variable, [])
         for at, other in others:
             if _exclude(other, compared):
@@ -151,7 +148,7 @@ def _comparable(one: Json, other: Json) -> bool:
 
 
 def _tautologies(parts: Sequence[Tuple[str, Comparison]]) -> Iterator[Finding]:
-    """Yield the comparisons of an ``or`` of which one always holds."""
+    """Yield the comparisons in an ``or`` that hold whenever an earlier one does not, so the ``or`` is always true."""
     earlier: Dict[str, Tuple[str, Comparison]] = {}
     for place, compared in parts:
         if compared.operator in _UNEQUAL:

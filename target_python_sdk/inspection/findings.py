@@ -1,23 +1,13 @@
-"""Findings of the lint, and the places that they name."""
+"""Builds findings, and the places that they name."""
 
 import re
-from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.error_text import invalid, suggestion
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-
-
-class Finding(NamedTuple):
-    """A mistake."""
-
-    #: The place in the document, such as ``rules.mboxes['hero'][0].condition.and[1]``, or line and column.
-    place: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.problem}" if self.place else self.problem
 
 
 def place_of(place: str, key: str) -> str:
@@ -28,7 +18,7 @@ def place_of(place: str, key: str) -> str:
 
 
 def wrong(place: str, expected: str, got: JsonValue) -> Finding:
-    """Return the finding about a value that is not the ``expected`` one."""
+    """Return the finding about a value that is not as ``expected``."""
     return Finding(place, invalid("", expected=expected, got=got))
 
 
@@ -41,7 +31,10 @@ def unknown(place: str, what: str, name: str, known: Sequence[str]) -> Finding:
 def member(
     parent: Mapping[str, JsonValue], key: str, place: str, findings: List[Finding], *, required: bool = False
 ) -> Mapping[str, JsonValue]:
-    """Return the object ``key`` of ``parent``, empty if it is missing or no object. Adds a finding for a mistake."""
+    """Return the object at ``key`` of ``parent``, or an empty one if it is missing or not an object.
+
+    Adds a finding if the value is not an object, or if it is missing but ``required``.
+    """
     value = parent.get(key)
     if isinstance(value, Mapping):
         return value
@@ -51,14 +44,17 @@ def member(
 
 
 def missing_or_wrong(parent: Mapping[str, JsonValue], key: str, place: str, expected: str) -> Finding:
-    """Return the finding about ``key``, which is missing or not the ``expected`` value."""
+    """Return the finding about the value at ``key``, which is missing or not as ``expected``."""
     if key not in parent:
         return Finding(place, f"missing key {key!r}")
     return wrong(place_of(place, key), expected, parent[key])
 
 
 def items(value: JsonValue, place: str, findings: List[Finding]) -> List[Tuple[str, JsonValue]]:
-    """Return the items of a list, each with its place. Adds a finding if ``value`` is no list; None is empty."""
+    """Return the items of a list, each with its place. None counts as an empty list.
+
+    Adds a finding if ``value`` is not a list.
+    """
     if value is None:
         return []
     if not isinstance(value, list):
@@ -68,5 +64,5 @@ def items(value: JsonValue, place: str, findings: List[Finding]) -> List[Tuple[s
 
 
 def text(value: JsonValue) -> Optional[str]:
-    """Return ``value`` if it is text that is not empty."""
+    """Return ``value`` if it is a non-empty string, else None."""
     return value if isinstance(value, str) and value else None

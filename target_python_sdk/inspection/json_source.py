@@ -1,25 +1,26 @@
-"""Parses JSON, and finds the mistakes that other parsers accept or hide: duplicate keys and NaN."""
+"""Parses JSON, and finds mistakes that JSON parsers often accept: duplicate keys, NaN and infinite numbers."""
 
 import json
 import math
 from typing import Any, Dict, Iterator, List, Tuple
 
-from target_python_sdk.inspection.findings import Finding, place_of
+from target_python_sdk.decisioning.audience_check import Finding
+from target_python_sdk.inspection.findings import place_of
 from target_tools.typing_compat import Json
 
 
 class _Object(Dict[str, Any]):
-    """An object that remembers the keys that it has several times."""
+    """A JSON object, and its duplicate keys."""
 
     duplicates: Tuple[str, ...] = ()
 
 
-#: Errors name the type of a value.
+#: Findings show the name of a value's type.
 _Object.__name__ = "object"
 
 
 class Unparsable(Exception):
-    """The text is not JSON."""
+    """Raised if a file does not contain JSON. Its finding is the reason."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
@@ -27,7 +28,7 @@ class Unparsable(Exception):
 
 
 def parse_json(data: bytes) -> Tuple[Json, List[Finding]]:
-    """Return the document, and the duplicate keys and numbers in it that JSON does not have.
+    """Return the document, and findings about duplicate keys and about numbers that are not JSON.
 
     Raises ``Unparsable``.
     """
@@ -58,14 +59,14 @@ def _object(pairs: List[Tuple[str, Any]]) -> _Object:
 
 
 def _strange_values(document: Json) -> Iterator[Finding]:
-    waiting: List[Tuple[str, Any]] = [("", document)]
-    while waiting:  # a loop, because the document may be nested deeply
-        place, value = waiting.pop()
+    stack: List[Tuple[str, Any]] = [("", document)]
+    while stack:  # no recursion, because the document may be nested deeply
+        place, value = stack.pop()
         if isinstance(value, _Object):
             for name in value.duplicates:
                 yield Finding(place_of(place, name), "duplicate key; all values but the last are ignored")
-            waiting += [(place_of(place, name), item) for name, item in reversed(list(value.items()))]
+            stack += [(place_of(place, name), item) for name, item in reversed(list(value.items()))]
         elif isinstance(value, list):
-            waiting += [(f"{place}[{index}]", item) for index, item in reversed(list(enumerate(value)))]
+            stack += [(f"{place}[{index}]", item) for index, item in reversed(list(enumerate(value)))]
         elif isinstance(value, float) and not math.isfinite(value):
             yield Finding(place, f"{value} is not a JSON number, or too large for one")

@@ -1,14 +1,13 @@
-"""Finds mistakes in the rules of a location: ranges that overlap, have gaps or are empty, and unreachable rules."""
+"""Finds mistakes in the rules of a location: empty and overlapping ranges, gaps between ranges, unreachable rules."""
 
 import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.explain.structure import Share
-from target_python_sdk.inspection.findings import Finding
 from target_tools.typing_compat import Json
 
-_SAME_VISITORS = "it has the same visitors as {}"
-_EVERYONE = Share(0.0, 100.0)
+_ALL_BUCKETS = Share(0.0, 100.0)
 
 
 class PlacedRule(NamedTuple):
@@ -16,30 +15,30 @@ class PlacedRule(NamedTuple):
 
     place: str
     activity: Any
-    #: A page load and a view show one rule of each key.
+    #: The rule key. A page load or a view shows at most one rule of each key.
     key: Any
     #: None if the condition does not depend on the bucket.
     share: Optional[Share]
     #: The condition without the share; True for all visitors.
     audience: Json
-    #: The properties that it is limited to; None means all.
+    #: The properties that the rule is limited to; None means all.
     properties: Optional[Tuple[str, ...]] = None
 
     @property
     def group(self) -> str:
-        """Rules of the same group differ only in their shares and experiences."""
+        """The audience and the properties as text. Rules of one group differ only in their shares and experiences."""
         return json.dumps([self.audience, self.properties], sort_keys=True, default=str)
 
     @property
     def buckets(self) -> Share:
-        """The buckets that match."""
-        return _EVERYONE if self.share is None else self.share
+        """The buckets that match the rule."""
+        return _ALL_BUCKETS if self.share is None else self.share
 
 
 def check_location(rules: Sequence[PlacedRule], *, shows_all: bool) -> Iterator[Finding]:
     """Yield the mistakes in the rules of one location.
 
-    :param shows_all: Whether it shows the offers of all matching activities.
+    :param shows_all: Whether the location shows the offers of all matching activities.
     """
     activities: Dict[Any, List[PlacedRule]] = {}
     for rule in rules:
@@ -53,7 +52,7 @@ def check_location(rules: Sequence[PlacedRule], *, shows_all: bool) -> Iterator[
 
 
 def _check_ranges(rules: Sequence[PlacedRule]) -> Iterator[Finding]:
-    """Yield the overlaps of an activity's ranges, and the gaps between them."""
+    """Yield the overlaps of an activity's ranges, and the gaps below them."""
     groups: Dict[str, List[PlacedRule]] = {}
     for rule in rules:
         if rule.buckets.lower < rule.buckets.upper:
@@ -65,7 +64,9 @@ def _check_ranges(rules: Sequence[PlacedRule]) -> Iterator[Finding]:
             if above and lower < upper:
                 both = Share(lower, min(upper, rule.buckets.upper))
                 problem = f"the range {rule.buckets} overlaps with that of {above}: the buckets {both} are in both"
-                yield Finding(rule.place, _SAME_VISITORS.format(above) if rule.share is None else problem)
+                if rule.share is None:
+                    problem = f"this experience has the same visitors as {above}"
+                yield Finding(rule.place, problem)
             elif lower > upper:
                 yield Finding(rule.place, f"no experience has the buckets {Share(upper, lower)}, below this range")
             if rule.buckets.upper > upper or not above:
@@ -73,8 +74,8 @@ def _check_ranges(rules: Sequence[PlacedRule]) -> Iterator[Finding]:
 
 
 def _unreachable(activities: Sequence[Sequence[PlacedRule]]) -> Iterator[Finding]:
-    """Yield the activities behind one that gives every visitor an experience."""
-    covering: List[PlacedRule] = []
+    """Yield the activities after one that gives every visitor an experience."""
+    covering: List[PlacedRule] = []  # one rule of each activity that gives every visitor an experience
     for own in activities:
         for earlier in covering:
             if earlier.properties in (None, own[0].properties):

@@ -10,11 +10,11 @@ from target_python_sdk.inspection.split import VisitorBuckets
 from target_python_sdk.inspection.traffic import BucketedRule, evaluate
 from target_tools.typing_compat import Json
 
-#: The number of possible buckets: 0.00 to 99.99.
+#: The number of buckets: 0.00 to 99.99 in steps of 0.01.
 BUCKETS = 10000
-#: The variable that stands for the property in the conditions of the sampler.
+#: The name of the property in the conditions for the sampler, which draws it like a variable.
 _PROPERTY = "the property"
-#: With more combinations of buckets, visitors are simulated instead.
+#: If a location needs more combinations of buckets, visitors are simulated instead.
 _MAX_COMBINATIONS = 20000
 
 #: Returns whether a rule matches a visitor.
@@ -24,24 +24,24 @@ Drawn = Tuple[Dict[str, Any], Optional[str]]
 
 
 class Shown(NamedTuple):
-    """What a visitor gets from one activity."""
+    """The experience that a visitor gets from one activity."""
 
     activity: Any
-    #: The name of the experience in the new artifact.
+    #: The name of the experience after the change.
     experience: str
-    #: Type and content of the options, as JSON.
+    #: The type and the content of each option, as JSON.
     content: str
     #: The activity and the experience in words.
     label: str
 
 
 def experiences_of(shown: Sequence[Shown]) -> Set[Tuple[str, str]]:
-    """Return the activities and experiences that a visitor gets."""
+    """Return the pairs of activity and experience that a visitor gets."""
     return {(str(each.activity), each.experience) for each in shown}
 
 
 def contents_of(shown: Sequence[Shown]) -> Set[Tuple[str, str, str]]:
-    """Return the same with the offers."""
+    """Return the triples of activity, experience and content that a visitor gets."""
     return {(str(each.activity), each.experience, each.content) for each in shown}
 
 
@@ -50,8 +50,8 @@ def label_of(shown: Sequence[Shown]) -> str:
     return ", ".join(each.label for each in shown) or "no offer"
 
 
-class _Undecided(Exception):
-    """The bucket in an activity is needed."""
+class _BucketNeeded(Exception):
+    """Raised if a decision depends on the bucket in an activity, and the bucket is not chosen yet."""
 
     def __init__(self, activity: Any) -> None:
         super().__init__(activity)
@@ -59,13 +59,14 @@ class _Undecided(Exception):
 
 
 class LocationDecider(NamedTuple):
-    """Decides a location."""
+    """Makes the decisions of one location."""
 
     rules: List[Tuple[BucketedRule, Shown]]
+    #: Whether the location shows the offers of all matching activities.
     shows_all: bool
 
     def decide(self, matches: _Matches) -> List[Shown]:
-        """Return what a visitor gets. ``matches`` returns whether a rule matches the visitor."""
+        """Return the experiences that a visitor gets. ``matches`` returns whether a rule matches the visitor."""
         decided: Dict[Any, Shown] = {}
         for rule, shown in self.rules:
             if rule.rule.key not in decided and matches(rule):
@@ -75,7 +76,7 @@ class LocationDecider(NamedTuple):
         return list(decided.values())
 
     def of_activity(self, activity: Any) -> "LocationDecider":
-        """Return the same with the rules of one activity."""
+        """Return a copy with only the rules of one activity."""
         return self._replace(rules=[each for each in self.rules if each[1].activity == activity])
 
     def signature(self) -> List[Any]:
@@ -97,7 +98,7 @@ class LocationPair(NamedTuple):
         return [rule for decider in (self.old, self.new) for rule, _ in decider.rules]
 
     def differs(self) -> bool:
-        """Return whether any decision can differ."""
+        """Return whether the change can affect a decision."""
         return self.old.shows_all != self.new.shows_all or self.old.signature() != self.new.signature()
 
     def depends_on_attributes(self) -> bool:
@@ -112,42 +113,44 @@ class LocationPair(NamedTuple):
         return any("allocation" in variables(_condition_parts(rule.rule)[1]) for rule in self._rules())
 
     def independent_parts(self) -> "List[LocationPair]":
-        """Return the parts that decide independently of each other: the activities, if all of them are shown."""
+        """Return one pair for each activity if the activities do not compete with each other, else only this pair."""
         if not (self.old.shows_all and self.new.shows_all):
             return [self]
         activities = dict.fromkeys(rule.rule.activity.id for rule in self._rules())
         if len({(rule.rule.key, rule.rule.activity.id) for rule in self._rules()}) > len(
             {rule.rule.key for rule in self._rules()}
         ):
-            return [self]  # activities share a key, so only the first of them is shown
+            return [self]  # some activities have the same key, so only the first of them is shown
         return [self._replace(old=self.old.of_activity(id_), new=self.new.of_activity(id_)) for id_ in activities]
 
     def exact_shares(self) -> Optional[Tuple[float, float]]:
-        """Return the share of visitors with the same experiences, and with the same offers, too.
+        """Return the share of visitors who get the same experiences, and of those who also get the same offers.
 
-        None if there are too many combinations of buckets.
+        Returns None if there are too many combinations of buckets.
         """
         atoms = self._atoms()
-        waiting: List[Tuple[float, Dict[Any, float]]] = [(1.0, {})]
+        # Shares of visitors, each with the buckets that all of these visitors have. A share is divided by the atoms of
+        # an activity when a decision depends on the bucket in it.
+        stack: List[Tuple[float, Dict[Any, float]]] = [(1.0, {})]
         same_experience = same = 0.0
         combinations = 0
-        while waiting:
-            share, buckets = waiting.pop()
+        while stack:
+            share, buckets = stack.pop()
 
             def matches(rule: BucketedRule, buckets: Dict[Any, float] = buckets) -> bool:
                 activity = rule.rule.activity.id
                 if activity not in buckets:
-                    raise _Undecided(activity)
+                    raise _BucketNeeded(activity)
                 return rule.matches(buckets[activity])
 
             try:
                 before, after = self.old.decide(matches), self.new.decide(matches)
-            except _Undecided as undecided:
-                parts = atoms[undecided.activity]
+            except _BucketNeeded as needed:
+                parts = atoms[needed.activity]
                 combinations += len(parts)
                 if combinations > _MAX_COMBINATIONS:
                     return None
-                waiting += [(share * part, {**buckets, undecided.activity: bucket}) for bucket, part in parts]
+                stack += [(share * part, {**buckets, needed.activity: bucket}) for bucket, part in parts]
             else:
                 if experiences_of(before) == experiences_of(after):
                     same_experience += share
@@ -155,7 +158,7 @@ class LocationPair(NamedTuple):
         return same_experience, same
 
     def _atoms(self) -> Dict[Any, List[Tuple[float, float]]]:
-        """Return the parts of each activity's buckets that the rules do not tell apart: a bucket, and the share."""
+        """Return, for each activity, groups of buckets that match the same rules: one bucket, and the group's share."""
         rules: Dict[Any, List[BucketedRule]] = {}
         for rule in self._rules():
             rules.setdefault(rule.rule.activity.id, []).append(rule)
@@ -180,7 +183,11 @@ class LocationPair(NamedTuple):
         buckets: Tuple[VisitorBuckets, VisitorBuckets],
         drawn: Optional[Drawn],
     ) -> Tuple[List[Shown], List[Shown]]:
-        """Return what a visitor gets before and after. The attributes are those of the traffic unless drawn."""
+        """Return the experiences that a visitor gets before and after the change.
+
+        :param buckets: The visitor's buckets before and after the change.
+        :param drawn: The visitor's attributes; None means those with which the rules were created.
+        """
 
         def decided(decider: LocationDecider, own: VisitorBuckets) -> List[Shown]:
             def matches(rule: BucketedRule) -> bool:
@@ -217,7 +224,7 @@ def _atoms_of(rules: Sequence[BucketedRule]) -> List[Tuple[float, float]]:
 
 
 def _ranges(limits: Set[float]) -> Iterator[Tuple[int, int]]:
-    """Yield the ranges of buckets, in hundredths, that comparisons with the limits cannot tell apart."""
+    """Yield the ranges between the limits, in hundredths. A comparison has one result for all buckets of a range."""
     starts = {0}
     for limit in limits:
         hundredths = round(limit * 100, 6)

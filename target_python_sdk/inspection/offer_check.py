@@ -1,20 +1,21 @@
-"""Finds mistakes in the options and metrics of a rule: types, contents, macros, addresses and tokens."""
+"""Finds mistakes in the options and metrics of a rule: wrong types, contents, macros, URLs and tokens."""
 
 import difflib
 import re
 from typing import Iterator, List, Mapping
 from urllib.parse import urlsplit
 
-from target_python_sdk.inspection.findings import Finding, items, missing_or_wrong, place_of, text, unknown, wrong
+from target_python_sdk.decisioning.audience_check import Finding
+from target_python_sdk.inspection.findings import items, missing_or_wrong, place_of, text, unknown, wrong
 from target_python_sdk.local_edge.activities import OFFER_TYPES
 from target_python_sdk.local_edge.validation import JsonValue
 
 _METRIC_TYPES = ("display", "click")
-#: A macro, or the beginning of one that does not end.
+#: A macro, or the start of one that has no end.
 _MACRO = re.compile(r"\$\{([^{}<>\"']*)(\}?)")
 #: Scripts contain JavaScript's own ``${…}``.
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
-#: The macros with values of the rule and of the location.
+#: The macros whose values come from the rule or the location.
 _MACROS = (
     *(f"{group}.{key}" for group in ("activity", "experience", "campaign", "recipe") for key in ("id", "name")),
     "mbox.name",
@@ -45,16 +46,16 @@ def check_consequence(rule: Mapping[str, JsonValue], location: str, place: str) 
             continue
         yield from check_option(option.get("type"), option.get("content"), at)
         if text(option.get("eventToken")) is None and not has_displays:
-            yield missing_or_wrong(option, "eventToken", at, "a token; displays of the option are not counted")
+            yield missing_or_wrong(option, "eventToken", at, "a token, without which displays are not counted")
     for at, metric in metrics:
         yield from _check_metric(metric, at)
 
 
 def check_option(type_: JsonValue, content: JsonValue, place: str) -> Iterator[Finding]:
-    """Yield the mistakes in the type and the content of an option. Without both it is the default content."""
+    """Yield the mistakes in the type and the content of an option. An option without both is default content."""
     at = f"{place}.content"
     if type_ is None and content is not None:
-        yield Finding(place, "missing key 'type'; the page cannot know how to use the content")
+        yield Finding(place, "missing key 'type', without which the page cannot use the content")
     elif type_ is not None and type_ not in OFFER_TYPES:
         yield unknown(f"{place}.type", "type", str(type_), OFFER_TYPES)
     elif type_ is not None and content is None:
@@ -94,7 +95,7 @@ def _check_macros(content: str, place: str) -> Iterator[Finding]:
             problem = "expected letters, digits, '_' and '.'" if name else "it has no name"
             yield Finding(place, f"the macro {'${' + name[:40] + '}'!r} is not replaced: {problem}")
         elif name not in _MACROS and "." in name and not name.startswith("mbox."):
-            # Other names can be those of parameters, so only a name that is almost that of a macro is a mistake.
+            # The name may be that of a parameter, so it is a mistake only if it is close to that of a macro.
             close = difflib.get_close_matches(name.lower(), _MACROS, 1, 0.85)
             if close:
                 yield Finding(place, f"unknown macro {'${' + name + '}'!r}; did you mean {'${' + close[0] + '}'!r}?")
@@ -129,4 +130,4 @@ def _check_metric(metric: JsonValue, place: str) -> Iterator[Finding]:
     if metric.get("type") not in _METRIC_TYPES:
         yield unknown(f"{place}.type", "type", str(metric.get("type")), _METRIC_TYPES)
     if text(metric.get("eventToken")) is None:
-        yield missing_or_wrong(metric, "eventToken", place, "a token; the event cannot be reported")
+        yield missing_or_wrong(metric, "eventToken", place, "a token, without which the event cannot be reported")

@@ -1,4 +1,4 @@
-"""Draws the attributes of simulated visitors from the values that conditions compare them with."""
+"""Draws the attributes of simulated visitors from the values in conditions."""
 
 import random
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
@@ -9,13 +9,13 @@ from target_python_sdk.explain.structure import operation, variables
 from target_tools.rules.fast_paths import constant_variable_name
 from target_tools.typing_compat import Json
 
-#: A text that no condition compares with.
+#: A text that is in no condition.
 OTHER = "another value"
 _MAX_DEPTH = 110
 
 
 class VisitorSampler:
-    """Draws visitors. Each value that the conditions name is as likely as one that they do not name."""
+    """Draws visitors. For each variable, the values in the conditions and one other value are equally likely."""
 
     def __init__(self, conditions: Iterable[Json], seed: int = 0) -> None:
         values: Dict[str, List[Any]] = {}
@@ -38,7 +38,7 @@ class VisitorSampler:
 
 
 def _compared(rule: Json, depth: int) -> Iterator[Tuple[str, Any]]:
-    """Yield each variable in ``rule`` with a constant next to it."""
+    """Yield each variable in ``rule`` with each constant that is an argument of the same operation."""
     if depth > _MAX_DEPTH:
         return
     found = operation(rule)
@@ -52,7 +52,7 @@ def _compared(rule: Json, depth: int) -> Iterator[Tuple[str, Any]]:
 
 
 def _choices(name: str, values: List[Any]) -> List[Any]:
-    """Return the values that a variable may have."""
+    """Return the values to draw from for a variable."""
     if name == "current_day":
         return list(range(1, 8))
     if name == "current_time":
@@ -67,7 +67,7 @@ def _choices(name: str, values: List[Any]) -> List[Any]:
 
 
 def _insert(data: Dict[str, Any], name: str, value: Json) -> None:
-    """Insert ``value`` at the path ``name``, unless a value is on the way."""
+    """Insert ``value`` at the path ``name``, unless a part of the path already has a value that is not a dict."""
     *path, last = name.split(".")
     for step in path:
         inner = data.setdefault(step, {})

@@ -11,28 +11,28 @@ from target_python_sdk.local_edge.validation import JsonValue, check_text, error
 from target_python_sdk.types import Geo
 from target_tools.errors import InvalidArtifact
 
-#: The client code of an artifact that names none. It is that of the examples.
+#: The client code for an artifact that does not name one: that of the examples.
 DEFAULT_CLIENT = "acmeclient"
 
 
 class RuleSet(NamedTuple):
     """The rules of a client."""
 
-    #: The code that visitors are bucketed with.
+    #: The client code, which the buckets depend on.
     client: str
-    #: The rules. Those of an activities file include the activities that only the edge decides.
+    #: The rules. If the source is a file of activities, they include the activities that only the edge decides.
     artifact: Artifact
     #: None if the source is a rule artifact.
     activities: Optional[Activities]
 
     def attributes(self, visitor: VisitorAttributes) -> VisitorAttributes:
-        """Return the attributes of ``visitor``. One without a location has that of the activities file."""
+        """Return ``visitor`` with the location in the activities file, unless the visitor already has one."""
         geo = self.geo
         return visitor._replace(geo=Geo.from_dict(dict(geo))) if geo and visitor.geo is None else visitor
 
     @property
     def geo(self) -> Mapping[str, Any]:
-        """The location of every visitor, if an activities file has one."""
+        """The location of every visitor in the activities file; empty if there is none."""
         return {} if self.activities is None else self.activities.geo
 
 

@@ -16,14 +16,14 @@ from target_python_sdk.inspection.traffic import Location, Traffic, VisitorAttri
 from target_tools.hashing import HashSuffix
 from target_tools.typing_compat import JsonObject
 
-#: The number of visitors of a simulation.
+#: The default number of simulated visitors.
 VISITORS = 10000
-#: The number of standard deviations around the mean of a normal distribution that include 95 % of it.
+#: 95 % of a normal distribution are within this number of standard deviations of its mean.
 _DEVIATIONS = 1.959964
 #: The progress is reported after this many visitors.
 _STEP = 100
 
-#: Called with the number of visitors so far and the number of all visitors. An exception ends the simulation.
+#: Called with the number of visitors so far and their total number. If it raises an exception, the simulation ends.
 Progress = Callable[[int, int], object]
 
 
@@ -38,16 +38,17 @@ class ExperienceSplit(NamedTuple):
     """The visitors of one experience."""
 
     name: str
-    #: The share that the rules give it, from 0 to 1; None if the visitors are not in its audience.
+    #: The share in the rules, from 0 to 1; None if the visitors are not in the audience or the property.
     asked: Optional[float]
+    #: The number of visitors who get the experience.
     visitors: int
-    #: Its share of the visitors who reach the activity, and the 95 % confidence interval.
+    #: The measured share of the visitors who reach the activity, and its 95 % confidence interval.
     share: float
     interval: Interval
 
     @property
     def is_as_asked(self) -> bool:
-        """Whether the share asked for is in the confidence interval, or the visitors are not in the audience."""
+        """Whether the share in the rules is in the confidence interval. True if ``asked`` is None."""
         return self.asked is None or self.interval.low <= self.asked <= self.interval.high
 
 
@@ -56,7 +57,7 @@ class ActivitySplit(NamedTuple):
 
     id: Any
     name: str
-    #: The visitors to whom no activity with a higher priority has given an experience.
+    #: The number of visitors who get no experience of an activity with a higher priority.
     reached: int
     experiences: Tuple[ExperienceSplit, ...]
 
@@ -68,7 +69,7 @@ class LocationSplit(NamedTuple):
     kind: str
     name: str
     activities: Tuple[ActivitySplit, ...]
-    #: The visitors who get no experience, their share, and its 95 % confidence interval.
+    #: The number of visitors who get no experience, their share, and its 95 % confidence interval.
     without_offer: int
     share_without_offer: float
     interval_without_offer: Interval
@@ -106,13 +107,13 @@ def _activity_as_json(activity: ActivitySplit) -> JsonObject:
 
 
 def wilson_interval(count: int, total: int) -> Interval:
-    """Return the 95 % confidence interval of a share by Wilson's method, for ``count`` of ``total`` visitors."""
+    """Return the 95 % confidence interval of the share ``count`` of ``total``, computed by Wilson's method."""
     if not total:
         return Interval(0.0, 1.0)
     z2, share = _DEVIATIONS**2, count / total
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _DEVIATIONS / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    # The limits of no visitor and of all visitors are exact, but floats are not.
+    # For none and for all of the visitors, one limit is exactly 0 or 1, which floats do not compute exactly.
     return Interval(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
 
 
@@ -130,7 +131,7 @@ def measure_split(
 
     :param attributes: The attributes of the visitors, which audiences read.
     :param all_audiences: Whether every audience and property counts as matching.
-    :param progress: Called again and again during the simulation.
+    :param progress: Called before each ``_STEP`` visitors and at the end.
     """
     simulation = Simulation(artifact, attributes, all_audiences=all_audiences)
     while simulation.visitors < visitors:
@@ -205,7 +206,7 @@ class _LocationCounts:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._rules = [(each, each.rule.activity.id, experience_name(each.rule)) for each in location.rules]
-        #: The activities by id, in the order of their first rules: the number of visitors that reach each of them.
+        #: The number of visitors who reach each activity, by its id, in the order of the activities' first rules.
         self._reached: Dict[Any, int] = {id_: 0 for _, id_, _ in self._rules}
         self._visitors: Dict[Tuple[Any, str], int] = {(id_, name): 0 for _, id_, name in self._rules}
         self._without_offer = 0
@@ -253,7 +254,10 @@ class _LocationCounts:
 
 
 def _asked(rules: Sequence[CompiledRule], traffic: Traffic) -> Optional[float]:
-    """Return the sum of the shares of ``rules``, from 0 to 1; None if the visitors are in none of the audiences."""
+    """Return the sum of the shares of ``rules``, from 0 to 1, without rules whose audience does not match.
+
+    Returns None if no audience matches.
+    """
     shares = [split_share(rule.document.get("condition")).share for rule in rules if traffic.audience_matches(rule)]
     if not shares:
         return None

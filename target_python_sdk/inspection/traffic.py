@@ -1,7 +1,7 @@
 """Evaluates the rules of a location for visitors who differ only in their buckets.
 
-A condition reads nothing of a visitor's ids but the bucket. So its result for a bucket is computed once, and a
-visitor costs one hash for each activity.
+Conditions do not read a visitor's ids, only the bucket. So the result for a bucket is computed once, and each visitor
+costs only one hash for each activity.
 """
 
 from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple
@@ -36,7 +36,7 @@ class BucketContext(LocationContext):
     getters: ClassVar[Getters] = {**LocationContext.getters, "allocation": lambda self: self.bucket}
 
     def set_bucket(self, bucket: float) -> None:
-        """Let ``allocation`` be ``bucket``."""
+        """Set the variable ``allocation`` to ``bucket``."""
         self.bucket = bucket
         self.pop("allocation", None)
 
@@ -49,7 +49,7 @@ class BucketedRule:
         self._condition = condition
         self._context = context
         self._by_bucket: Dict[float, bool] = {}
-        #: The result if it does not depend on the bucket.
+        #: The result, if it is known not to depend on the bucket.
         self._constant: Optional[bool] = None
 
     def matches(self, bucket: float) -> bool:
@@ -67,7 +67,7 @@ class BucketedRule:
 
 
 def evaluate(condition: Condition, data: Mapping[str, Any]) -> bool:
-    """Return whether ``condition`` holds. One that exceeds its limits does not."""
+    """Return whether ``condition`` holds. A condition that exceeds its limits does not hold."""
     if isinstance(data, LocationContext):
         data.limits.steps_left = MAX_DECISION_STEPS
     try:
@@ -88,7 +88,7 @@ class Location(NamedTuple):
 
 
 class Traffic:
-    """The locations of an artifact, for visitors with the same attributes.
+    """The locations of an artifact, with rules for visitors with the same attributes.
 
     :param all_audiences: Whether every audience and property counts as matching.
     """

@@ -207,7 +207,7 @@ def _audience(condition: JsonValue, place: str) -> JsonValue:
         raise error_at(place, "a JSON-logic condition", problem=str(error)) from error
     for finding in check_audience(condition, place):
         if finding.kind == "unknown attribute":
-            raise error_at(finding.path, "an attribute of the visitor", problem=finding.problem)
+            raise error_at(finding.place, "an attribute of the visitor", problem=finding.problem)
     return condition
 
 

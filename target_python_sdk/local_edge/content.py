@@ -2,10 +2,10 @@
 
 import json
 from logging import getLogger
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from target_python_sdk.artifact.format import obfuscate
-from target_python_sdk.decisioning.audience_check import Finding, check_rules
+from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.local_edge.activities import (
     Activities,
     ActivitiesSource,
@@ -17,9 +17,6 @@ from target_python_sdk.local_edge.artifact_builder import build_artifact, compil
 from target_python_sdk.local_edge.events import events_by_token
 from target_python_sdk.local_edge.validation import Json, check_object, check_text
 from target_tools.errors import escape_text
-
-if TYPE_CHECKING:
-    from target_python_sdk.inspection.findings import Finding as ConditionFinding
 
 logger = getLogger("adobe.target.local_edge")
 
@@ -62,7 +59,7 @@ class EdgeContent:
         self.rules: Dict[str, Any] = dict(rules)
         for reason in self.artifact.skipped_rules:
             logger.warning("Skipped a rule: %s", reason)
-        _warn_of_audiences(check_rules(rules) if self.activities is None else _findings(self.activities))
+        _log_findings(_findings_in_rules(rules) if self.activities is None else _findings(self.activities))
         #: The events that clients can report.
         self.events = events_by_token(self.artifact)
         #: The files ``rules.json`` and ``rules.bin``.
@@ -83,7 +80,7 @@ class EdgeContent:
         return lines
 
 
-def _findings(activities: Activities) -> "Iterator[ConditionFinding]":
+def _findings(activities: Activities) -> Iterator[Finding]:
     """Yield the mistakes in the audiences of activities."""
     from target_python_sdk.inspection.condition_check import check_condition  # noqa: PLC0415 - it imports this package
 
@@ -92,9 +89,16 @@ def _findings(activities: Activities) -> "Iterator[ConditionFinding]":
             yield from check_condition(activity.audience, f"activities[{index}].audience")
 
 
-def _warn_of_audiences(findings: "Iterable[Union[Finding, ConditionFinding]]") -> None:
-    """Log each mistake once: the rules of an artifact repeat the audience of their activity."""
-    by_problem: Dict[str, List[Union[Finding, ConditionFinding]]] = {}
+def _findings_in_rules(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the mistakes in the audiences of a rule artifact."""
+    from target_python_sdk.inspection.artifact_check import check_artifact  # noqa: PLC0415 - it imports this package
+
+    return (finding for finding in check_artifact(document) if finding.kind is not None)
+
+
+def _log_findings(findings: Iterable[Finding]) -> None:
+    """Log each problem once: the rules of an artifact repeat the audience of their activity."""
+    by_problem: Dict[str, List[Finding]] = {}
     for finding in findings:
         by_problem.setdefault(finding.problem, []).append(finding)
     for first, *others in list(by_problem.values())[:_MAX_LOGGED]:

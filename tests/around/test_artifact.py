@@ -392,7 +392,7 @@ def test_mistakes_in_audiences_are_logged_once_with_their_place(caplog: pytest.L
     caplog.clear()
     LocalEdge(edge.rules)
     (message,) = caplog.messages
-    assert message == f"rules.mboxes.m[0].condition.and[1].==[1]: {problem} (and 1 more)"
+    assert message == f"rules.mboxes['m'][0].condition.and[1].==[1]: {problem} (and 1 more)"
 
 
 def test_few_mistakes_in_audiences_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -106,10 +106,11 @@ def test_the_client_code_can_be_chosen(root: Path, tmp_path: Path) -> None:
             assert json.load(answer) == document
 
 
-def test_an_empty_client_code_is_a_one_line_error(root: Path) -> None:
-    done = run(root, *COMMAND, "edge", "--client", "")
+@pytest.mark.parametrize("argument", ["--client", "--organization-id"])
+def test_an_empty_client_code_or_organization_is_an_error(root: Path, argument: str) -> None:
+    done = run(root, *COMMAND, "edge", argument, "")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: client: expected a non-empty string, got ''\n"
+    assert done.stderr.endswith(f"error: argument {argument}: expected a value, got an empty string\n")
 
 
 def test_a_port_in_use_is_a_one_line_error(root: Path) -> None:

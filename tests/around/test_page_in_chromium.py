@@ -200,6 +200,32 @@ def named(name: str) -> Dict[str, Any]:
     return {"activities": [{"id": 1, "name": name, "locations": ["m"], "experiences": [{"name": "Only"}]}]}
 
 
+def test_results_for_earlier_activities_are_marked(file: Path, watched: Watched) -> None:
+    page = watched.page
+    outdated = page.get_by_text("The activities have changed since.")
+    file.write_text(json.dumps(named("Second")), encoding="utf-8")
+    page.get_by_role("heading", level=3, name="Second").wait_for()
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("heading", level=4, name="m").wait_for()
+    page.get_by_role("button", name="Send 10,000 visitors").click()
+    page.get_by_text("Done: 10,000 visitors.").wait_for()
+    assert not any(each.is_visible() for each in outdated.all())
+
+    file.write_text(json.dumps(named("Third")), encoding="utf-8")
+    page.get_by_role("heading", level=3, name="Third").wait_for()
+    assert [each.inner_text() for each in outdated.all() if each.is_visible()] == [
+        "The activities have changed since. Press “Explain” again.",
+        "The activities have changed since. Send the visitors again.",
+    ]
+
+    with page.expect_response("**/page/visitor"):
+        page.get_by_role("button", name="Explain").click()
+    page.get_by_text("Press “Explain” again.").wait_for(state="hidden")
+    page.get_by_role("button", name="Send 10,000 visitors").click()
+    page.get_by_text("Send the visitors again.").wait_for(state="hidden")
+    page.get_by_text("Done: 10,000 visitors.").wait_for()
+
+
 def test_a_changed_file_is_shown_and_a_mistake_is_reported(file: Path, watched: Watched) -> None:
     page = watched.page
     page.get_by_text("Only").first.click()

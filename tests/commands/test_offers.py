@@ -113,7 +113,26 @@ def test_warnings_are_shown_if_the_call_succeeds(run: Run, edge: LocalEdge) -> N
     done = run("offers", "shop", "--edge", f"http://{edge.domain}", "--organization-id", "1234567890")
     assert done.code == 0
     assert done.err.startswith("warning: ")
+    assert "'--organization-id'" in done.err
     assert "@AdobeOrg" in done.err
+
+
+def test_a_plain_http_edge_that_is_called_by_https_is_a_one_line_error(run: Run, edge: LocalEdge) -> None:
+    done = run("offers", "hero", "--edge", f"https://{edge.domain}")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: no trusted TLS connection to https://{edge.domain}: ")
+    assert "the server seems to expect plain HTTP, see the scheme in --edge (request " in done.err
+    assert done.err.count("\n") == 1
+    assert "\\n" not in done.err
+
+
+def test_an_error_status_is_a_one_line_error(run: Run, edge: LocalEdge) -> None:
+    edge.fail(503)
+    done = run("offers", "hero", "--edge", f"http://{edge.domain}", "--timeout", 1000)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: HTTP status (503); Reason: Service Unavailable; ")
+    assert done.err.count("\n") == 1
+    assert "\\n" not in done.err
 
 
 def test_an_edge_that_is_down_is_a_one_line_error(run: Run) -> None:
@@ -133,6 +152,11 @@ def test_an_edge_that_is_down_is_a_one_line_error(run: Run) -> None:
         (["hero", "--client", "c"], "error: --organization-id is required without --edge\n"),
         (["--edge", "http://127.0.0.1:1"], "error: expected at least one MBOX, --view or --page-load\n"),
         (["hero", "--edge", "127.0.0.1:80"], "expected a URL such as http://127.0.0.1:8080, got '127.0.0.1:80'\n"),
+        (["hero", "--edge", "http://127.0.0.1:99999"], "argument --edge: expected a URL such as http://127.0.0.1:8080, got 'http://127.0.0.1:99999'\n"),
+        (["hero", "--edge", "http://[::1"], "argument --edge: expected a URL such as http://127.0.0.1:8080, got 'http://[::1'\n"),
+        (["hero", "--client", ""], "argument --client: expected a value, got an empty string\n"),
+        (["hero", "--visitor", ""], "argument --visitor: expected a value, got an empty string\n"),
+        (["hero", "--client", "c", "--organization-id", "O@AdobeOrg", "--server-domain", "https://x"], "error: Invalid option '--server-domain': expected host or host:port, without scheme, path and user, got 'https://x'\n"),
         (["hero", "--parameter", "a"], "argument --parameter: expected NAME=VALUE, got 'a'\n"),
         (["hero", "--timeout", "0"], "argument --timeout: expected a number from 1 to 100000000, got '0'\n"),
         (["hero", "--edge", "http://127.0.0.1:1", "--geo", "town=a"], "error: geo: unknown key 'town'; expected one of latitude, longitude, countryCode, stateCode, city\n"),

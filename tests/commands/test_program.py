@@ -114,6 +114,26 @@ def test_errors_are_one_line_and_an_exit_code(
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["target_python_sdk.commands.offers", "target_python_sdk.inspection.source"])
+def test_an_interrupt_during_an_import_ends_the_program_without_a_traceback(root: Path, name: str) -> None:
+    code = (
+        "import runpy, sys\n"
+        "import target_python_sdk\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {name!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv = ['target-sdk', 'explain', 'activities.json']\n"
+        "runpy.run_module('target_python_sdk', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(root), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (program.INTERRUPTED, "", "")
+
+
 def test_other_exceptions_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are mistakes of the SDK, so their traceback is needed."""
     with pytest.raises(ZeroDivisionError):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from target_python_sdk.decisioning.audience_check import ATTRIBUTES, check_audience, check_rules
+from target_python_sdk.decisioning.audience_check import ATTRIBUTES, check_audience
 from target_python_sdk.decisioning.context import LocationContext, RequestContext
+from target_python_sdk.inspection.artifact_check import check_artifact
 from target_python_sdk.types import (
     Address,
     ChannelType,
@@ -79,10 +80,10 @@ def test_the_names_of_attributes_that_may_be_missing_are_checked(condition: Any,
     assert problems(condition) == [f"{place}: unknown attribute 'user.locales'; did you mean 'user.locale'?"]
 
 
-def test_the_path_leads_to_the_mistake() -> None:
+def test_the_place_leads_to_the_mistake() -> None:
     condition = {"and": [True, {"!": {"in": ["a", {"var": ["user.Locale", ""]}]}}]}
     (finding,) = check_audience(condition, "activities[3].audience")
-    assert finding.path == "activities[3].audience.and[1].!.in[1].var"
+    assert finding.place == "activities[3].audience.and[1].!.in[1].var"
     assert finding.kind == "unknown attribute"
 
 
@@ -261,21 +262,10 @@ def test_a_condition_that_is_too_deep_to_be_compiled_is_not_checked_to_its_end()
     assert problems(condition) == []
 
 
-def test_the_rules_of_an_artifact_are_checked() -> None:
-    good = {"condition": {"==": [var("user.browserType"), "chrome"]}}
-    bad = {"condition": {"and": [{"<": [0, var("allocation")]}, {"==": [var("user.browsertype"), "chrome"]}]}}
-    document = {"rules": {"mboxes": {"home": [good, bad, 7], "odd": 7}, "views": {"cart": [bad]}}}
-
-    assert [finding.path for finding in check_rules(document)] == [
-        "rules.mboxes.home[1].condition.and[1].==[0].var",
-        "rules.views.cart[0].condition.and[1].==[0].var",
-    ]
-    assert [*check_rules({"rules": {"mboxes": 7}}), *check_rules({"rules": None}), *check_rules({})] == []
-
-
-def test_the_artifacts_of_the_conformance_cases_have_only_the_two_mistakes_that_they_test() -> None:
+def test_the_conditions_of_the_conformance_cases_have_only_the_two_mistakes_that_they_test() -> None:
     folder = Path(__file__).parent.parent / "conformance" / "artifacts"
-    found = {finding.problem for path in folder.glob("*.json") for finding in check_rules(json.loads(path.read_text()))}
+    findings = (finding for path in folder.glob("*.json") for finding in check_artifact(json.loads(path.read_text())))
+    found = {finding.problem for finding in findings if finding.kind is not None}
     assert found == {
         "unknown attribute 'profile.foo'; only Adobe's edge knows the visitor's profile",
         "unknown attribute 'user.foo'; expected one of user.browserType, user.platform, user.locale, "

@@ -81,12 +81,14 @@ def test_the_text_names_the_shares_that_do_not_contain_the_bucket():
 
 
 @pytest.mark.parametrize(
-    ("token", "own"), [(None, "has none"), ({"token": "other"}, "names other")], ids=["no property", "another property"]
+    ("token", "own"),
+    [(None, "has no property"), ({"token": "other"}, "has the property other")],
+    ids=["no property", "another property"],
 )
 def test_the_text_names_the_property_of_a_rule(token, own):
     document = artifact(hero=[experience("A", True, propertyTokens=["p", "a"])])
     assert lines(document, property=token)[1:] == [
-        f'  activity 1112 "Two greetings": A is limited to the property a, p, and the request {own}'
+        f'  activity 1112 "Two greetings": A is limited to the property a, p, but the request {own}'
     ]
     assert "A is for all visitors" in str(explain(document, property={"token": "p"}))
 
@@ -127,20 +129,31 @@ def test_default_content_is_named():
 def test_unknown_remote_and_empty_locations_say_so():
     document = artifact(hero=[], changes={"remoteMboxes": ["remote"], "remoteViews": ["cart"]}, views={"home": []})
     assert lines(document, "hero", "remote", "other", "cart", "home") == [
-        "hero for visitor-3: no offer; it has no activities",
-        "remote for visitor-3: no offer, as far as the artifact goes; it is remote: only the edge can decide all of it",
+        "hero for visitor-3: no offer; this mbox has no activities",
+        "remote for visitor-3: no offer according to the artifact; this mbox is remote: "
+        "only the edge can decide it completely",
         "other for visitor-3: no offer; the artifact does not contain this mbox, so only the edge can decide it",
-        "view cart for visitor-3: no offer, as far as the artifact goes; it is remote: "
-        "only the edge can decide all of it",
-        "view home for visitor-3: no offer; it has no activities",
+        "view cart for visitor-3: no offer according to the artifact; this view is remote: "
+        "only the edge can decide it completely",
+        "view home for visitor-3: no offer; this view has no activities",
+    ]
+
+
+def test_a_misspelled_location_has_a_suggestion():
+    document = artifact(hero=[], changes={"remoteMboxes": ["checkout"]}, views={"cart": []})
+    problem = "no offer; the artifact does not contain this mbox, so only the edge can decide it"
+    assert lines(document, "hreo", "crat", "chekout", mboxes=["hero"]) == [
+        f"hreo for visitor-3: {problem}; did you mean 'hero'?",
+        f"crat for visitor-3: {problem}; did you mean 'cart'?",
+        f"chekout for visitor-3: {problem}; did you mean 'checkout'?",
     ]
 
 
 def test_a_rule_that_cannot_be_used_is_named():
     document = artifact(hero=[experience("A", {"no such operator": []}), experience("B", True)])
     assert lines(document) == [
-        'hero for visitor-3: B of activity 1112 "Two greetings", as far as the artifact goes; it is remote: '
-        "only the edge can decide all of it",
+        'hero for visitor-3: B of activity 1112 "Two greetings" according to the artifact; this mbox is remote: '
+        "only the edge can decide it completely",
         "  rule 0 of hero: a rule has an unknown operator: no such operator",
         '  activity 1112 "Two greetings": B is for all visitors',
     ]
@@ -238,7 +251,7 @@ def test_page_loads_and_views_can_have_several_experiences():
     ]  # fmt: skip
     assert "B" not in why.rules[1].reason
     assert why.rules[1].reason == '0 is for all visitors, but 0 of the same activity comes first'
-    assert why.rules[3].reason == "the audience of 0 matches, but the activity was decided before"
+    assert why.rules[3].reason == "the audience of 0 matches, but its activity was already decided"
 
 
 def test_only_the_named_locations_are_explained_and_each_once():
@@ -247,6 +260,14 @@ def test_only_the_named_locations_are_explained_and_each_once():
     assert [location.name for location in why.locations] == ["hero", "other"]
     views = explain(document, "cart", "target-global-mbox", mode="prefetch", parts={"views": [{}], "pageLoad": {}})
     assert [location.title for location in views.locations] == ["view cart", "page load target-global-mbox"]
+
+
+def test_a_name_of_an_mbox_and_a_view_is_explained_as_both():
+    document = artifact(hero=[experience("A", True)], views={"hero": []})
+    assert [each.title for each in explain(document, "hero", mboxes=["other"]).locations] == ["hero", "view hero"]
+    assert [each.title for each in explain(document, "hero").locations] == ["hero"]  # which the request asks for
+    view = explain(document, "hero", mode="prefetch", mboxes=(), parts={"views": [{"name": "hero"}]})
+    assert [each.title for each in view.locations] == ["view hero"]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +302,7 @@ def test_a_new_visitor_is_noted():
     compiled = Artifact.compile(document, "acmeclient")
     assert explain(document).notes == ()
     new = explain_with_artifact(compiled, "acmeclient", {"request": request(visitor=None)})
-    assert new.notes == ("the request has no visitor id, so this is the decision for a new visitor with a new id",)
+    assert new.notes == ("the request has no visitor id, so this is the decision for a new visitor with a random id",)
     known = explain_with_artifact(
         compiled, "acmeclient", {"request": request(visitor=None), "target_cookie": "PC#visitor-3.35_0#9999999999"}
     )
@@ -299,7 +320,7 @@ def test_a_visitor_with_a_customer_id_is_not_new():
 
 def test_an_address_that_is_not_looked_up_is_noted():
     context = {"geo": {"ipAddress": "203.0.113.7"}}
-    text = "a call would look up the location of the IP address; here it is unknown"
+    text = "a call would look up the visitor's location by the IP address; this explanation does not"
     assert explain(artifact(hero=[]), context=context).notes == (text,)
     assert explain(artifact(hero=[], changes={"geoTargetingEnabled": False}), context=context).notes == ()
 
@@ -307,17 +328,17 @@ def test_an_address_that_is_not_looked_up_is_noted():
 def test_forced_experiences_are_noted():
     with client_of(artifact(hero=two_greetings(GOLD))) as client:
         why = client.explain({"request": request(), "force": {1112: "A"}})
-    assert why.notes == ("the forced experiences are not considered; this is the decision without them",)
+    assert why.notes == ("this is the decision without the forced experiences",)
     assert not why.locations[0].chosen
 
 
 def test_parts_for_the_edge_are_noted():
     document = artifact(hero=[])
     preview = {"qaMode": {"token": "t"}, "preview": {"token": "t"}}
-    assert explain(document, **preview).notes == ("decisions on-device ignore qa_mode, preview",)
+    assert explain(document, **preview).notes == ("on-device decisions ignore qa_mode, preview",)
     with client_of(document, decisioning_method="hybrid") as client:
         why = client.explain({"request": request(mboxes=["hero", "unknown"], **preview)})
-        assert why.notes == ("the edge decides this hybrid call, because of unknown, qa_mode, preview",)
+        assert why.notes == ("the edge decides this hybrid call because of unknown, qa_mode, preview",)
         assert client.explain({"request": request()}).notes == ()
 
 
@@ -380,7 +401,7 @@ def test_a_server_side_call_cannot_be_explained():
     with client_of(document) as client, pytest.raises(OptionError) as raised:
         client.explain({"request": request(), "decisioning_method": "server-side"})
     assert raised.value.option == "decisioning_method"
-    assert "only the edge knows why it decides" in str(raised.value)
+    assert "only the edge can explain its decisions" in str(raised.value)
     assert "trace=Trace(authorization_token=...)" in str(raised.value)
 
 

@@ -4,7 +4,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
@@ -134,6 +134,7 @@ PLANTED: List[Tuple[Place, Any, str]] = [
     ((*HERO, 0), 7, f"{AT_HERO}[0]: expected an object, got 7"),
     ((*HERO, 0, "activityId"), REMOVED, f"{AT_HERO}[0]: missing key 'activityId'"),
     ((*HERO, 0, "activityId"), True, f"{AT_HERO}[0].activityId: expected a number, got True"),
+    ((*HERO, 0, "activityId"), [1], f"{AT_HERO}[0].activityId: expected a number, got a list of 1 item"),
     ((*HERO, 0, "ruleKey"), 1.5, f"{AT_HERO}[0].ruleKey: expected text, got 1.5"),
     ((*HERO, 0, "meta"), [], f"{AT_HERO}[0].meta: expected an object, got an empty list"),
     ((*HERO, 0, "condtion"), True, f"{AT_HERO}[0].condtion: unknown key 'condtion'; did you mean 'condition'?"),
@@ -192,7 +193,7 @@ PLANTED: List[Tuple[Place, Any, str]] = [
     (
         ("rules", "views", "checkout", 1),
         rule(5, 1, True, "checkout"),
-        "rules.views['checkout'][1]: it has the same visitors as rules.views['checkout'][0]",
+        "rules.views['checkout'][1]: this experience has the same visitors as rules.views['checkout'][0]",
     ),
     # Priorities
     (
@@ -217,7 +218,7 @@ PLANTED: List[Tuple[Place, Any, str]] = [
         f"{AT_CONDITION}.and[2]: unknown operator 'subst'; did you mean 'substr'?",
     ),
     (CONDITION, audience({"==": [var("mbox.a"), 1, 2]}), f"{AT_CONDITION}.and[2].==: '==' takes 2 arguments, got 3"),
-    (CONDITION, audience({"and": []}), f"{AT_CONDITION}.and[2].and: 'and' takes at least 1 arguments, got 0"),
+    (CONDITION, audience({"and": []}), f"{AT_CONDITION}.and[2].and: 'and' takes at least 1 argument, got 0"),
     (CONDITION, audience({"<": [var("mbox.a")]}), f"{AT_CONDITION}.and[2].<: '<' takes 2 or 3 arguments, got 1"),
     (
         CONDITION,
@@ -243,9 +244,9 @@ PLANTED: List[Tuple[Place, Any, str]] = [
     (
         CONDITION,
         audience({"!": [{"or": [FIREFOX, True]}]}),
-        f"{AT_CONDITION}.and[2].![0].or[1]: always true, so the others have no effect",
+        f"{AT_CONDITION}.and[2].![0].or[1]: always true, so the other parts have no effect",
     ),
-    (CONDITION, audience(False), f"{AT_CONDITION}.and[2]: always false, so the others have no effect"),
+    (CONDITION, audience(False), f"{AT_CONDITION}.and[2]: always false, so the other parts have no effect"),
     (
         CONDITION,
         audience({"==": [var("mbox.a"), "x"]}, {"and": [{"==": ["y", var("mbox.a")]}, FIREFOX]}),
@@ -295,7 +296,7 @@ PLANTED: List[Tuple[Place, Any, str]] = [
     ),
     (OPTION, "<b>", f"{AT_OPTION}: expected an object, got '<b>'"),
     ((*OPTION, "type"), "htm", f"{AT_OPTION}.type: unknown type 'htm'; did you mean 'html'?"),
-    ((*OPTION, "type"), REMOVED, f"{AT_OPTION}: missing key 'type'; the page cannot know how to use the content"),
+    ((*OPTION, "type"), REMOVED, f"{AT_OPTION}: missing key 'type', without which the page cannot use the content"),
     ((*OPTION, "content"), REMOVED, f"{AT_OPTION}: an option of type 'html' without content"),
     ((*OPTION, "content"), {"a": 1}, f"{AT_OPTION}.content: expected text, got a dict of 1 item"),
     ((*OPTION, "type"), "json", f"{AT_OPTION}.content: expected an object or a list, got '<b>${{mbox.name}}</b>'"),
@@ -303,7 +304,7 @@ PLANTED: List[Tuple[Place, Any, str]] = [
     (
         (*OPTION, "eventToken"),
         "",
-        f"{AT_OPTION}.eventToken: expected a token; displays of the option are not counted, got ''",
+        f"{AT_OPTION}.eventToken: expected a token, without which displays are not counted, got ''",
     ),
     ((*OPTION, "content"), "a ${mbox.name", f"{AT_OPTION}.content: the macro '${{mbox.name' has no '}}'"),
     (
@@ -612,8 +613,30 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         check_file(tmp_path)
 
 
-Check = Callable[[Any], List[str]]
+def test_all_mistakes_of_a_document_are_found_at_once() -> None:
+    """The first rule of ``hero`` is repeated in an mbox for each mistake that can be planted in it."""
+    mboxes, expected = {}, []
+    for place, value, text in PLANTED:
+        if place[:4] == (*HERO, 0) and text.startswith(f"{AT_HERO}[0]") and "'hero'" not in text[len(AT_HERO) :]:
+            name = f"m{len(mboxes)}"
+            own = with_value(ARTIFACT["rules"]["mboxes"]["hero"][0], ("consequence", "name"), name)
+            mboxes[name] = with_value([own], place[3:], value)
+            expected.append(text.replace(AT_HERO, f"rules.mboxes['{name}']"))
+    document = {**ARTIFACT, "localMboxes": list(mboxes), "rules": {**ARTIFACT["rules"], "mboxes": mboxes}}
+    assert len(expected) > 20
+    assert found(document) == expected
 
 
-def test_there_are_more_than_twenty_kinds_of_mistakes() -> None:
-    assert len({row[2] for row in [*PLANTED, *PLANTED_IN_ACTIVITIES]}) > 80
+def places(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the place of each part of a document."""
+    steps = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in steps:
+        yield (*place, step)
+        yield from places(value[step], (*place, step))
+
+
+@pytest.mark.parametrize("value", [None, True, -1.5, "", [], [[1]], {}, {"a": 1}, {"var": {}}, {"and": [[1]]}], ids=str)
+def test_no_wrong_value_is_an_exception(value: Any) -> None:
+    for document in (ARTIFACT, ACTIVITIES):
+        for place in places(document):
+            found(with_value(document, place, value))

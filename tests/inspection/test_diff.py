@@ -128,13 +128,13 @@ PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
     (
         (*FIRST, "metrics"),
         [{"type": "click", "selector": "#a"}],
-        [f"{ONE}: metrics of 'A' is click on '#a', was none", f"{ONE}: metrics of 'B' is click on '#a', was none"],
+        [f"{ONE}: metrics of 'A': click on '#a' (was: none)", f"{ONE}: metrics of 'B': click on '#a' (was: none)"],
         {},
     ),
     (
         (*FIRST, "remote"),
         True,
-        [f"{ONE}: only the edge decides it from now on"],
+        [f"{ONE}: now decided by the edge only"],
         {},
     ),
     (FIRST, REMOVED, [f"{ONE}: removed"], {"mbox hero": (0.6, 0.0)}),
@@ -151,7 +151,7 @@ PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
     (
         ("activities",),
         [ACTIVITIES["activities"][index] for index in (1, 0, 2, 3)],
-        [f"mbox hero: the order of priority is {TWO}, {ONE}; was {ONE}, {TWO}"],
+        [f"mbox hero: the order of priority is {TWO}, {ONE} (was: {ONE}, {TWO})"],
         {"mbox hero": (0.6, 0.0)},
     ),
     (
@@ -176,7 +176,7 @@ PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
         [f"{PAGE}: share of 'F' is 60 % (buckets 0 to 60), was 40 % (buckets 0 to 40)"],
         {"mbox target-global-mbox": (0.2, 0.0), "view checkout": (0.2, 0.0)},
     ),
-    (("activities", 3, "metrics"), [], [f"{PAGE}: metrics of 'F' is none, was click"], {}),
+    (("activities", 3, "metrics"), [], [f"{PAGE}: metrics of 'F': none (was: click)"], {}),
     (
         ("activities", 1, "experiences", 0, "offer", "html"),
         "cc",

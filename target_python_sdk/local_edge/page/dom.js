@@ -1,10 +1,10 @@
-// Builds elements. Texts become text nodes, so markup in names and offers is never parsed.
+// Builds elements, and loads data. Texts become text nodes, so markup in names and offers is never parsed.
 
 /**
  * Return a new element.
  * @param {string} selector Its tag, with optional classes: `span.chip`.
- * @param {Object<string, *>} attributes Its attributes. Functions are listeners of that event; null is left out.
- * @param {...(Node|string|number|Array)} children Its content. Null is left out.
+ * @param {Object<string, *>} attributes Its attributes. A function is a listener for the event of this name. Null is ignored.
+ * @param {...(Node|string|number|Array)} children Its content. Null is ignored.
  */
 export function element(selector, attributes = {}, ...children) {
   const [tag, ...classes] = selector.split(".");
@@ -26,7 +26,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Return a description list of [name, value] pairs. Pairs without a value are left out. */
+/** Return the items of a description list for [name, value] pairs. Pairs without a value are left out. */
 export function facts(pairs) {
   return pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -38,7 +38,7 @@ export function percent(number) {
   return `${Number(number.toFixed(2))} %`;
 }
 
-/** Return a fraction as a percentage with two decimals, without the sign. */
+/** Return a fraction as a percentage with two decimals, without the percent sign. */
 export function hundredths(fraction) {
   return (100 * fraction).toFixed(2);
 }
@@ -48,7 +48,7 @@ export function counted(number, noun, plural = `${noun}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
 }
 
-/** Return the parsed JSON of an address of the edge. Throw an Error with the message of the edge. */
+/** Return the parsed JSON at an address of the edge. An error status throws an Error with the message of the edge. */
 export async function fetchJson(address, options = {}) {
   const reply = await fetch(address, { cache: "no-store", ...options });
   const parsed = await reply.json();

@@ -6,7 +6,7 @@ const MAX_SHOWN = 200;
 let paused = false;
 const waiting = [];
 
-/** Show the events of the edge. `changed` is called when the content of the edge, or the problem of its file, may be another. */
+/** Show the events of the edge. `changed` is called when the content of the edge, or the problem with its file, may have changed. */
 export function startFeed(changed) {
   byId("delivery-address").textContent = `POST ${location.origin}/rest/v1/delivery`;
   const feed = new EventSource("/events?after=0");
@@ -14,7 +14,7 @@ export function startFeed(changed) {
   feed.addEventListener("open", () => {
     connection("connected", "good");
     if (isLost) {
-      changed(); // another edge may have taken the place of the one before
+      changed(); // a new edge may listen on the same port
     }
     isLost = false;
   });
@@ -27,7 +27,7 @@ export function startFeed(changed) {
     feed.addEventListener(kind, (event) => {
       const data = JSON.parse(event.data);
       if (!(data.decisions && data.decisions.length === 0)) {
-        add(withTime(data.time, line(data))); // a request that only reports events is shown by its events
+        add(withTime(data.time, line(data))); // a request without decisions only reports events, which have their own lines
       }
       if (kind.startsWith("reload")) {
         changed();

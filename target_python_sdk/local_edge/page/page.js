@@ -3,8 +3,11 @@
 import { filter, showActivities } from "./activities.js";
 import { byId, element, facts, fetchJson } from "./dom.js";
 import { startFeed } from "./live.js";
-import { startTraffic } from "./split.js";
-import { showLocations, startForm } from "./visitor.js";
+import { markSplitOutdated, startTraffic } from "./split.js";
+import { markResultOutdated, showLocations, startForm } from "./visitor.js";
+
+/** The activities that are shown, as JSON; null before the first load. */
+let shown = null;
 
 async function load() {
   const content = await fetchJson("/page/content");
@@ -15,6 +18,12 @@ async function load() {
       ["Address", element("code", {}, location.host)],
     ])
   );
+  const activities = JSON.stringify([content.client, content.activities]);
+  if (shown !== null && shown !== activities) {
+    markResultOutdated();
+    markSplitOutdated();
+  }
+  shown = activities;
   showActivities(content.activities, content.total);
   showLocations(content.activities);
   const prefix = "The file cannot be used, and the previous activities stay in use. ";
@@ -27,7 +36,7 @@ function showProblem(text) {
 
 let planned = null;
 
-/** Load the content once after several reloads in a row. */
+/** Load the content, but only once after several changes in a row. */
 function planUpdate() {
   clearTimeout(planned);
   planned = setTimeout(update, 50);

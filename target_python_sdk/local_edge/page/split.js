@@ -1,10 +1,11 @@
-// Traffic: how many visitors get each experience, compared with the shares of the activities.
+// Traffic: how many simulated visitors get each experience, compared with the shares in the rules.
 
 import { byId, counted, element, hundredths, percent } from "./dom.js";
 import { colour } from "./activities.js";
 import { posting, visitorFields } from "./visitor.js";
 
 let running = null;
+let isOutdated = false;
 
 /** Connect the buttons. */
 export function startTraffic() {
@@ -12,7 +13,18 @@ export function startTraffic() {
   byId("cancel-split").addEventListener("click", () => running.abort());
 }
 
+/** Say that the result, if there is one, was measured with earlier activities. */
+export function markSplitOutdated() {
+  isOutdated = true;
+  showOutdated();
+}
+
+function showOutdated() {
+  byId("split-outdated").hidden = !(isOutdated && byId("split-result").children.length);
+}
+
 async function run() {
+  isOutdated = false;
   running = new AbortController();
   setRunning(true);
   say("");
@@ -33,6 +45,7 @@ async function run() {
       throw new Error("the connection to the edge was lost");
     }
     show(last.locations);
+    showOutdated();
     byId("split-legend").hidden = false;
     say(`Done: ${counted(last.done, "visitor")}.`);
   } catch (error) {

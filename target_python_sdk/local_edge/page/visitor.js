@@ -1,19 +1,21 @@
-// The form: what one visitor gets, and why.
+// The form, and its result: the offers of one visitor, with the reasons.
 
 import { byId, counted, element, facts, fetchJson } from "./dom.js";
 import { offer } from "./activities.js";
+
+let isOutdated = false;
 
 /** Return the fields of the form as an object of texts. */
 export function visitorFields() {
   return Object.fromEntries(new FormData(byId("visitor-form")));
 }
 
-/** Return the options of a request that posts `fields` as JSON. */
+/** Return the options for `fetch` to post `fields` as JSON. */
 export function posting(fields) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) };
 }
 
-/** Offer the locations of the activities in the form. */
+/** Fill the list of locations in the form. */
 export function showLocations(activities) {
   const names = new Map();
   for (const { kind, name } of activities.flatMap((activity) => activity.locations)) {
@@ -48,8 +50,21 @@ function thisBrowser() {
   }
 }
 
+/** Say that the result, if there is one, was decided with earlier activities. */
+export function markResultOutdated() {
+  isOutdated = true;
+  if (byId("visitor-result").querySelector(".facts")) {
+    showOutdated();
+  }
+}
+
+function showOutdated() {
+  byId("visitor-result-outdated").hidden = !isOutdated;
+}
+
 async function explain(event) {
   event.preventDefault();
+  isOutdated = false;
   const problem = byId("visitor-problem");
   const invalid = document.querySelector("#visitor-form [aria-invalid]");
   if (invalid) {
@@ -73,9 +88,11 @@ async function explain(event) {
 function show({ visitor, locations }) {
   byId("visitor-result").replaceChildren(
     element("h3", { id: "result-title" }, "Result"),
+    element("p.problem", { id: "visitor-result-outdated", hidden: true }, "The activities have changed since. Press “Explain” again."),
     element("dl.facts", {}, facts([["Bucketed by", element("bdi", {}, visitor)]])),
     ...locations.map(locationResult)
   );
+  showOutdated();
   const found = locations.map(({ title, offers }) => `${title}: ${offers.map((each) => each.experience).join(", ") || "no offer"}`);
   byId("visitor-status").textContent = `Visitor ${visitor} gets ${found.join("; ")}`;
   byId("visitor-result").scrollIntoView({ block: "nearest" });
