@@ -112,11 +112,10 @@ class _ArtifactCheck:
             hint = "" if key in _RULE_KEYS else suggestion(key, _RULE_KEYS)
             if hint:
                 findings.append(Finding(place_of(place, key), f"unknown key {key!r}{hint}"))
-        activity = rule.get("activityId")
+        activity, key = rule.get("activityId"), rule.get("ruleKey")
         if not isinstance(activity, (int, float, str)) or isinstance(activity, bool):
             findings.append(missing_or_wrong(rule, "activityId", place, "a number"))
             activity = place  # so that the rule counts as a separate activity
-        key = rule.get("ruleKey")
         if key is None:
             key = activity
         elif not isinstance(key, (int, str)):

@@ -62,7 +62,8 @@ def _operators(rule: Json, place: str, depth: int) -> Iterator[Finding]:
     fewest, most = _COUNTS.get(name, (0, len(arguments)))
     if not fewest <= len(arguments) <= most:
         expected = str(fewest) if fewest == most else f"at least {fewest}" if most > 3 else f"{fewest} or {most}"
-        yield Finding(f"{place}.{name}", f"{name!r} takes {expected} argument{'s' * (most > 1)}, got {len(arguments)}")
+        plural = "" if expected.endswith("1") else "s"
+        yield Finding(f"{place}.{name}", f"{name!r} takes {expected} argument{plural}, got {len(arguments)}")
     yield from _operators(rule[name], f"{place}.{name}", depth + 1)
 
 

@@ -2,7 +2,7 @@
 
 It serves the Delivery API from a small file of activities or from a rule artifact. It
 decides which experience a visitor gets, explains the decision, and records the requests
-it receives. It also serves the rule artifact and the geo lookup: for on-device
+that it receives. It also serves the rule artifact and the geo lookup. For on-device
 decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
 
     from target_python_sdk import TargetClient
@@ -21,8 +21,7 @@ decisioning, set ``"cdn_base_path": "http://" + edge.domain``::
         edge.load("other.json")     # serve other activities from now on
         edge.fail(503)              # answer each request with this status from now on
 
-The shell command ``python -m target_python_sdk edge [activities.json]`` starts the same
-edge.
+The shell command ``target-sdk edge [activities.json]`` starts the same edge.
 """
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities

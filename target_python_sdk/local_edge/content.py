@@ -25,9 +25,9 @@ _MAX_LOGGED = 20
 
 
 class EdgeContent:
-    """Content loaded from one source. It never changes; to serve another source, an edge replaces it.
+    """The content of one source. It never changes: to serve another source, an edge replaces the whole content.
 
-    ``client`` and ``geo``, if given, override those of the source.
+    ``client`` and ``geo``, if given, override those in the source.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ from target_tools.uuids import UuidGenerator
 #: The cluster in the answers, and at the end of the tntIds that this edge creates.
 CLUSTER = "35"
 EDGE_HOST = f"{EDGE_CLUSTER_PREFIX}{CLUSTER}.{EDGE_HOST_SUFFIX}"
-#: The largest number of mboxes to execute or to prefetch. It limits the size of the answer.
+#: The maximum number of mboxes to execute or to prefetch, which limits the size of the answer.
 MAX_MBOXES = 1000
 logger = logging.getLogger("adobe.target.local_edge")
 
@@ -47,7 +47,7 @@ class EdgeAnswer(NamedTuple):
 
 
 def parse_request(body: JsonValue) -> DeliveryRequest:
-    """Return the model of a request. Raises ``OptionError``, which names the place, if the API would reject it."""
+    """Parse a request. Raises ``OptionError``, which names the place, if the API would reject the request."""
     try:
         request: DeliveryRequest = DeliveryRequest.from_dict(check_object(body, "request"))
     except InvalidResponse as error:
@@ -74,10 +74,10 @@ def parse_request(body: JsonValue) -> DeliveryRequest:
 def build_response(
     content: EdgeContent, request: DeliveryRequest, session_id: str, forced: Mapping[Name, Name] = _NOTHING_FORCED
 ) -> EdgeAnswer:
-    """Return the answer to a request of ``parse_request``. ``forced`` are the visitor's experiences by activity."""
+    """Return the answer to a parsed request. ``forced`` contains the visitor's forced experiences, by activity."""
     ids = UuidGenerator()
-    # As on-device, a tntId is created only if no id can bucket the visitor. A tntId next to a
-    # thirdPartyId would return in the cookie, and decide from then on.
+    # As on-device, a tntId is created only if the request has no id for bucketing. A tntId for a visitor with a
+    # thirdPartyId would be in the cookie of the next request, take precedence, and change the bucket.
     identity = with_device_id(request.id, content.client, CLUSTER)
     visitor = bucketing_id(identity)
     asked = copy_with(request, id=identity, request_id=request.request_id or ids.next())
@@ -103,7 +103,7 @@ def build_response(
 
 
 def _geo(request: DeliveryRequest, default: Mapping[str, Any]) -> Optional[Geo]:
-    """Return the visitor's location from the request, or the edge's own if the request has none."""
+    """Return the visitor's location in the request, or the ``default`` if the request has none."""
     requested = None if request.context is None else request.context.geo
     if requested is not None and requested != Geo(ip_address=requested.ip_address):
         return requested
@@ -114,9 +114,9 @@ class _AnswerDetails(NamedTuple):
     """Completes an answer with the fields that only an edge returns."""
 
     content: EdgeContent
-    #: The id that buckets the visitor.
+    #: The id that determines the visitor's buckets.
     visitor: str
-    #: The reasons for experiences that do not depend on the visitor's bucket, by activity.
+    #: The reasons for overridden decisions, by activity.
     reasons: Mapping[Any, str]
     is_logged_client_side: bool
 

@@ -34,14 +34,14 @@ from target_tools.errors import OptionError, TargetError
 
 logger = getLogger("adobe.target.local_edge")
 
-#: The largest number of requests, of notifications and of events that an edge keeps, and their estimated memory.
+#: The limits of the records of each kind (requests, notifications, events): their number and their estimated memory.
 MAX_RECORDED = 10000
 MAX_RECORDED_BYTES = 128 * 1024 * 1024
 #: The estimated memory of a ``RecordedEvent``, in bytes. Its texts are those of the content.
 EVENT_SIZE = 128
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
-#: The client code, the environment and an optional property are ignored: the rules are always the same.
+#: Client code, environment and property are ignored, because the artifact is the same for all of them.
 ARTIFACT_PATH = re.compile(r"/[^/]+/[^/]+/v1/(?:[^/]+/)?rules\.(?:json|bin)")
 GEO_PATH = "/v1/geo"
 #: The key in an answer of ``GEO_PATH`` for each key of ``context.geo``.
@@ -52,14 +52,14 @@ GEO_ANSWER_KEYS = {
     "stateCode": "x-geo-region-code",
     "city": "x-geo-city",
 }
-#: The longest time, in seconds, that a request waits for another thread that loads the changed file.
+#: The maximum time, in seconds, that a request waits while another thread loads the changed file.
 RELOAD_WAIT = 5.0
 #: Pages to read in a browser. Requests for them are not recorded.
 PAGES = ("/", "/notifications", "/events")
 
 
 class DroppedRecords(NamedTuple):
-    """How many of the oldest requests, notifications and events an edge no longer keeps."""
+    """The numbers of records that an edge no longer keeps."""
 
     requests: int
     notifications: int
@@ -76,8 +76,8 @@ class LocalEdge:
     :param port: The port to listen on; 0 selects a free one.
     :param host: The address to listen on.
     :param geo: The location of every visitor, with the keys of the API's ``context.geo``.
-    :param organization_id: The organization id that can read ``rules.bin``.
-    :param client: The client code that visitors are bucketed with, instead of the one in the content.
+    :param organization_id: The organization id of the clients that can read ``rules.bin``.
+    :param client: The client code, which the buckets depend on. By default, it is the one in the activities.
     :param origins: The origins of web pages that may use the edge, such as ``http://localhost:3000``.
         Requests from pages of other origins are refused.
     :param reload: Load the file of activities again when it changes on disk. It has no effect without a file.
@@ -100,7 +100,7 @@ class LocalEdge:
         self._forced = ForcedVisitors()
         #: The events of all activities so far: a page may report offers that were replaced in the meantime.
         self._known_events: Dict[str, RecordedEvent] = {}
-        #: What happened, for readers in other threads.
+        #: The requests, notifications, reloads and warnings, for readers in other threads.
         self.feed = EventFeed()
         self._reloads = reload
         self.load(activities)
@@ -127,17 +127,17 @@ class LocalEdge:
             )
         self._use(activities)
         self._reloader: Optional[FileReloader] = reloader
-        #: The problem of the file on disk, if the edge could not load its last change; else None.
+        #: The mistake in the file on disk, if the edge could not load its last change; else None.
         self.reload_error: Optional[str] = None
 
     def slow(self, milliseconds: float) -> ContextManager[object]:
-        """Delay each answer to a client from now on. ``slow(0)`` ends it, and so does the end of a ``with`` block."""
+        """Delay each answer to a client from now on, until ``slow(0)`` or the end of a ``with`` block."""
         return self._faults.slow(milliseconds)
 
     def fail(self, status: Optional[int]) -> ContextManager[object]:
         """Answer each request of a client with a status from 400 to 599 from now on.
 
-        ``fail(None)`` ends it, and so does the end of a ``with`` block. Requests are recorded, and nothing is counted.
+        This lasts until ``fail(None)`` or the end of a ``with`` block. Requests are recorded, but nothing is counted.
         """
         return self._faults.fail(status)
 
@@ -146,15 +146,19 @@ class LocalEdge:
     ) -> ContextManager[object]:
         """Give a visitor an experience in all decisions of this edge, whatever the audience and the bucket are.
 
-        ``visitor`` is one of the visitor's ids, such as the tntId, with or without its edge cluster. Activity and
-        experience are names or ids; an experience can also be given by its position. Raises ``OptionError`` for an
-        unknown one. Clients that decide on-device have the option ``force``. The end of a ``with`` block ends it, and
-        so does ``clear_forced``.
+        This lasts until ``clear_forced`` or the end of a ``with`` block. For on-device decisions, use the client's
+        option ``force``.
+
+        :param visitor: One of the visitor's ids, such as the tntId, with or without its edge cluster.
+        :param activity: The name or the id of the activity.
+        :param experience: The name or the id of the experience, or its position, counted from 0.
+
+        Raises ``OptionError`` for an unknown activity or experience.
         """
         return self._forced.add(self._content.artifact, visitor, activity, experience)
 
     def clear_forced(self, visitor: Optional[str] = None) -> None:
-        """Let a visitor, by default every visitor, get experiences as usual again."""
+        """End the forced experiences of a visitor, by default of all visitors."""
         self._forced.clear(visitor)
 
     def qa_link(
@@ -181,12 +185,12 @@ class LocalEdge:
 
     @property
     def rules(self) -> Dict[str, Any]:
-        """The rule artifact for clients. It can be the option ``artifact_payload``."""
+        """The rule artifact for clients. You can pass it as the option ``artifact_payload``."""
         return self._content.rules
 
     @property
     def domain(self) -> str:
-        """``host:port`` for the option ``server_domain``; it requires ``secure=False``.
+        """``host:port`` for the option ``server_domain``. The client must have ``secure=False``.
 
         Raises ``TargetError`` before the first ``start``, which selects a free port.
         """
@@ -196,7 +200,7 @@ class LocalEdge:
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """The requests of clients so far, oldest first, without refused ones and those for the pages of the edge."""
+        """The requests of clients so far, oldest first. Refused requests and those of the page are not included."""
         return self._requests.items()
 
     @property
@@ -206,17 +210,17 @@ class LocalEdge:
 
     @property
     def displays(self) -> List[RecordedEvent]:
-        """The offers that were executed by the edge, or reported as displayed, oldest first."""
+        """The displays so far, oldest first: offers that the edge executed, or that notifications reported."""
         return [event for event in self._events.items() if event.type == MetricType.DISPLAY]
 
     @property
     def clicks(self) -> List[RecordedEvent]:
-        """The clicks that were reported, oldest first."""
+        """The clicks that notifications reported so far, oldest first."""
         return [event for event in self._events.items() if event.type == MetricType.CLICK]
 
     @property
     def dropped(self) -> DroppedRecords:
-        """The numbers of the oldest records that were dropped, because there were too many or they were too large."""
+        """How many of the oldest records were dropped, because there were too many or they were too large."""
         return DroppedRecords(self._requests.dropped, self._notifications.dropped, self._events.dropped)
 
     @property
@@ -279,7 +283,7 @@ class LocalEdge:
             self.feed.publish("reload_error", {"path": str(path), "problem": problem})
 
     def _screen(self, head: RequestHead) -> Optional[Reply]:
-        """Return the reply to a request that is refused, or that asks for permission."""
+        """Return the reply to a refused request or to a preflight request, else None."""
         refusal = self._access.refusal(*head)
         if refusal is not None:
             return error_reply(*refusal)
@@ -290,7 +294,7 @@ class LocalEdge:
         return self._access.cors_headers(head.headers)
 
     def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
-        # A mistake in the form of the page, status 400, is shown there. Refused requests are published.
+        # The page itself shows a mistake in its form (status 400). Refused requests are published.
         if _is_page(head.path) and reply.status <= 400:
             return
         data = {"method": head.method, "path": head.path, "status": reply.status}
@@ -321,7 +325,7 @@ class LocalEdge:
         return method_error(request, method) or respond(request)
 
     def _serve_delivery(self, request: RecordedRequest, size: int) -> Reply:
-        for names in (("imsOrgId", "client"), ("sessionId",)):  # at.js sends the client code only
+        for names in (("imsOrgId", "client"), ("sessionId",)):  # at.js sends only the client code
             if not any(map(request.query.get, names)):
                 return _rejected(f"missing query parameter {names[0]!r}")
         self._client_codes.check(request.query.get("client"), self._content.client)
@@ -361,7 +365,7 @@ class LocalEdge:
             body, content_type = self._content.json, "application/json;charset=UTF-8"
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Vary": "Accept-Encoding"}
-        known = request.headers.get("if-none-match", "")  # a list of tags, which can be weak: W/"..."
+        known = request.headers.get("if-none-match", "")  # a list of ETags, some of which may be weak: W/"..."
         if known == "*" or etag in known:
             return Reply(304, headers=headers)
         return Reply(200, body, {**headers, "Content-Type": content_type})

@@ -15,9 +15,9 @@ MIN_SECONDS = 100_000_000
 
 
 class RecordedEvent(NamedTuple):
-    """A display or a click of an experience. ``location`` is the name of an mbox or a view.
+    """A display or a click of an experience.
 
-    That of the page load is ``target-global-mbox``.
+    ``location`` is the name of an mbox or a view. For the page load it is ``target-global-mbox``.
     """
 
     type: str
@@ -47,7 +47,7 @@ def reported_events(
 ) -> List[List[RecordedEvent]]:
     """Return the events that each notification reports.
 
-    Raises ``OptionError`` for a notification that the API would reject, or whose tokens do not fit it.
+    Raises ``OptionError`` for a notification that the API would reject, or that has the token of another event.
     """
     events = []
     for index, notification in enumerate(notifications):
@@ -71,7 +71,7 @@ def _check_timestamp(notification: Notification, place: str) -> None:
         raise error_at(place, expected, timestamp)
     problem = timestamp_problem(timestamp)
     if problem and not notification.tokens and 0 <= timestamp < MIN_SECONDS:
-        # A placeholder, not a time in seconds. The notification reports nothing, so its time does not matter.
+        # It is a placeholder, not a time in seconds. The notification reports nothing, so its time does not matter.
         logger.warning("Accepted a notification that reports nothing: %s: %s", place, problem)
     elif problem:
         year = "in 1970" if timestamp >= 0 else "before 1970"

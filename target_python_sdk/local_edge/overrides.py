@@ -1,7 +1,7 @@
-"""Decisions that differ from the usual ones: experiences forced for a visitor, and QA mode.
+"""Overrides decisions: with experiences forced for a visitor, and in QA mode.
 
 Both replace the artifact for one request, so the engine decides as usual. A token for QA mode lists activities. It is
-not encrypted, and one that this edge cannot read has no effect, because visitors can send any token.
+not encrypted. Visitors can send any token, so a token that this edge cannot read has no effect.
 """
 
 import contextlib
@@ -39,39 +39,40 @@ _TOKEN_START = "qa"
 
 
 class Override(NamedTuple):
-    """How the decisions for one request are made."""
+    """The changes to the decisions for one request."""
 
+    #: The artifact to decide with.
     artifact: Artifact
-    #: The reason for an experience, by activity. For other activities, it is the visitor's bucket.
+    #: The reasons for overridden decisions, by activity. In other activities, the reason is the visitor's bucket.
     reasons: Mapping[Any, str] = {}
     #: Whether the displays count.
     counts_displays: bool = True
 
 
 class ForcedVisitors:
-    """The forced experiences of visitors. Threads share it."""
+    """The forced experiences of visitors. Several threads use it at the same time."""
 
     def __init__(self) -> None:
         self._by_visitor: Dict[str, Dict[Name, Name]] = {}
         self._lock = threading.Lock()
 
     def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> ContextManager[object]:
-        """Force an experience for the visitor with an id. Raises ``OptionError`` for an unknown name.
+        """Force an experience for the visitor with this id. Raises ``OptionError`` for an unknown name.
 
-        At the end of a ``with`` block, the earlier experience is restored.
+        The end of a ``with`` block restores the earlier experience.
         """
         find_experiences(artifact, {activity: experience}, "")
         key = _without_cluster(check_text(visitor, "visitor"))
         with self._lock:
             forced = dict(self._by_visitor.get(key, {}))
-            earlier = forced.pop(activity, None)  # the last one of an activity decides, so a new one must be at the end
+            earlier = forced.pop(activity, None)  # the last entry takes precedence, so a new one must be at the end
             self._by_visitor[key] = {**forced, activity: experience}
         stack = contextlib.ExitStack()
         stack.callback(self._restore, key, activity, experience, earlier)
         return stack
 
     def clear(self, visitor: Optional[str] = None) -> None:
-        """Forget the forced experiences of a visitor, by default of all."""
+        """Remove the forced experiences of a visitor, by default of all visitors."""
         with self._lock:
             if visitor is None:
                 self._by_visitor = {}
@@ -98,7 +99,7 @@ class ForcedVisitors:
 
 
 def override_for(artifact: Artifact, request: DeliveryRequest, forced: Mapping[Name, Name]) -> Override:
-    """Return how to decide ``request``, whose visitor has the ``forced`` experiences. QA mode takes precedence."""
+    """Return the override for ``request``, whose visitor has the ``forced`` experiences. QA mode takes precedence."""
     override = Override(artifact) if request.qa_mode is None else _in_qa_mode(artifact, request.qa_mode)
     found: List[ForcedExperience] = []
     for activity, experience in forced.items():
@@ -150,7 +151,7 @@ def _without_cluster(visitor: str) -> str:
 def _in_qa_mode(artifact: Artifact, qa_mode: QAMode) -> Override:
     activities = _listed_activities(qa_mode.token)
     if activities is None:
-        logger.warning("A request has a token for QA mode that this edge has not made; it has no effect")
+        logger.warning("A request has a QA mode token that is not from this edge; it has no effect")
         return Override(artifact)
     positions = [
         (activities[index.activity_index - 1], index.experience_index - 1)
@@ -173,7 +174,7 @@ def _in_qa_mode(artifact: Artifact, qa_mode: QAMode) -> Override:
 
 
 def _listed_activities(token: Optional[str]) -> Optional[List[Any]]:
-    """Return the activities in a token of ``make_qa_mode``, or None for another token."""
+    """Return the activities in a token that ``make_qa_mode`` has made, or None for any other token."""
     if not isinstance(token, str) or len(token) > _MAX_TOKEN:
         return None
     try:
@@ -185,9 +186,9 @@ def _listed_activities(token: Optional[str]) -> Optional[List[Any]]:
 
 
 class _QARules(NamedTuple):
-    """The rules in QA mode."""
+    """Changes the rules of an artifact for QA mode."""
 
-    #: The only activities that take part; None means all.
+    #: The activities that can be shown; None means all.
     listed: Optional[Set[Any]]
     #: The key of the experience to show, by activity.
     shown: Mapping[Any, Any]
@@ -195,7 +196,7 @@ class _QARules(NamedTuple):
     false_audiences: Sequence[int]
 
     def view(self, rules: LocationRules) -> RulesView:
-        """Return the rules of an artifact as QA mode changes them."""
+        """Return the changed rules of an artifact's mboxes or views."""
         return RulesView(rules, self._change)
 
     def _change(self, rules: Rules) -> Rules:

@@ -1,4 +1,4 @@
-"""Validates parsed JSON. The errors name the place in the document."""
+"""Validates parsed JSON. Errors name the place in the document."""
 
 from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple, Union
 
@@ -11,12 +11,12 @@ JsonValue = Union[None, bool, int, float, str, Sequence[Any], Mapping[str, Any]]
 
 
 def error_at(place: str, expected: str, got: object = OMITTED, problem: str = "") -> OptionError:
-    """Return the error for a value that is not the ``expected`` one."""
+    """Return the error about a value that is not as ``expected``."""
     return OptionError(invalid(place, problem, expected=expected, got=got), place, expected)
 
 
 def check_object(value: JsonValue, place: str, known: Collection[str] = (), required: Collection[str] = ()) -> Json:
-    """Return ``value`` as a dict. If there are ``known`` keys, others are rejected."""
+    """Return ``value`` as a dict. If ``known`` keys are given, all other keys are rejected."""
     if not isinstance(value, Mapping):
         raise error_at(place, "an object", value)
     for key in value if known else ():
@@ -38,7 +38,7 @@ def check_list(value: JsonValue, place: str) -> List[Any]:
 
 
 def check_objects(value: JsonValue, place: str, known: Collection[str] = ()) -> List[Tuple[str, Json]]:
-    """Return the objects in a list, each with its place. None is an empty list."""
+    """Return the objects in a list, each with its place. None counts as an empty list."""
     items = [] if value is None else check_list(value, place)
     places = [f"{place}[{index}]" for index in range(len(items))]
     return [(at, check_object(item, at, known)) for at, item in zip(places, items)]

@@ -189,7 +189,7 @@ def test_displays_in_qa_mode_are_not_counted(edge: LocalEdge) -> None:
 def test_a_token_of_another_edge_has_no_effect(edge: LocalEdge, token: str, caplog: pytest.LogCaptureFixture) -> None:
     qa_mode = {"token": token, "listedActivitiesOnly": True, "previewIndexes": [{"activityIndex": 1}]}
     assert shown(edge, None, request={"qa_mode": qa_mode}) == [None, "banner", "banner"]
-    assert "a token for QA mode that this edge has not made" in caplog.text
+    assert "a QA mode token that is not from this edge" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def test_a_simulation_says_so(run: Run, save: Save) -> None:
     assert done.lines[1] == "audience: mbox.member is 'gold' (was: every visitor)"
     assert "simulated, " in done.lines[4]
     assert done.lines[5] == (
-        "simulated: with 400 visitors, whose attributes are drawn from the values that the audiences name; "
-        "the interval includes 95 %"
+        "simulated: with 400 visitors, whose attributes are drawn from the values in the audiences; "
+        "95 % confidence interval"
     )
     done = run("artifact", "diff", *files, "--parameter", "member=gold")
     assert done.lines[-1] == "no visitor gets another experience or offer"
@@ -104,7 +104,7 @@ def test_an_empty_file_of_ids(run: Run, save: Save) -> None:
 
 def test_visitors_without_attributes(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(60, IS_GOLD), "new.json")
-    hint = "the given visitors have no attributes; describe them, such as with --parameter or --user-agent"
+    hint = "the given visitors have no attributes; describe them, for example with --parameter"
     assert run("artifact", "diff", *files, "--visitor", "visitor-1", "--simulate", 10).lines[-1] == hint
     assert hint not in run("artifact", "diff", *files, "--visitor", "visitor-1", "--parameter", "member=gold").out
 

@@ -128,11 +128,11 @@ def test_default_content_is_named():
 
 def test_unknown_remote_and_empty_locations_say_so():
     document = artifact(hero=[], changes={"remoteMboxes": ["remote"], "remoteViews": ["cart"]}, views={"home": []})
-    assert lines(document, "hero", "remote", "other", "cart", "home") == [
+    assert lines(document, "hero", "remote", "unknown", "cart", "home") == [
         "hero for visitor-3: no offer; this mbox has no activities",
         "remote for visitor-3: no offer according to the artifact; this mbox is remote: "
         "only the edge can decide it completely",
-        "other for visitor-3: no offer; the artifact does not contain this mbox, so only the edge can decide it",
+        "unknown for visitor-3: no offer; the artifact does not contain this mbox, so only the edge can decide it",
         "view cart for visitor-3: no offer according to the artifact; this view is remote: "
         "only the edge can decide it completely",
         "view home for visitor-3: no offer; this view has no activities",
