@@ -112,19 +112,19 @@ class _ArtifactCheck:
             hint = "" if key in _RULE_KEYS else suggestion(key, _RULE_KEYS)
             if hint:
                 findings.append(Finding(place_of(place, key), f"unknown key {key!r}{hint}"))
-        activity, key = rule.get("activityId"), rule.get("ruleKey")
+        activity, rule_key = rule.get("activityId"), rule.get("ruleKey")
         if not isinstance(activity, (int, float, str)) or isinstance(activity, bool):
             findings.append(missing_or_wrong(rule, "activityId", place, "a number"))
             activity = place  # so that the rule counts as a separate activity
-        if key is None:
-            key = activity
-        elif not isinstance(key, (int, str)):
-            findings.append(wrong(f"{place}.ruleKey", "text", key))
-            key = str(key)
+        if rule_key is None:
+            rule_key = activity
+        elif not isinstance(rule_key, (int, str)):
+            findings.append(wrong(f"{place}.ruleKey", "text", rule_key))
+            rule_key = str(rule_key)
         self._check_names(rule, activity, place)
-        first, at = self._keys.setdefault((f"{part} {name}", key), (activity, place))
+        first, at = self._keys.setdefault((f"{part} {name}", rule_key), (activity, place))
         if first != activity:
-            problem = f"{key!r} is the key of activity {first} in {at}, too; a page load shows only one of them"
+            problem = f"{rule_key!r} is the key of activity {first} in {at}, too; a page load shows only one of them"
             findings.append(Finding(f"{place}.ruleKey", problem))
         properties = self._check_properties(rule, place)
         condition = rule.get("condition")
@@ -138,7 +138,7 @@ class _ArtifactCheck:
                 self._geo_condition = at
         findings += check_consequence(rule, name, place)
         share, _, audience = split_share(condition)
-        return PlacedRule(place, activity, key, share, audience if condition is not None else False, properties)
+        return PlacedRule(place, activity, rule_key, share, audience if condition is not None else False, properties)
 
     def _check_names(self, rule: Mapping[str, Any], activity: Json, place: str) -> None:
         """Check that the activity and the experience of a rule have the same names as in earlier rules."""

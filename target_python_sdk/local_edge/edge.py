@@ -150,10 +150,8 @@ class LocalEdge:
         option ``force``.
 
         :param visitor: One of the visitor's ids, such as the tntId, with or without its edge cluster.
-        :param activity: The name or the id of the activity.
-        :param experience: The name or the id of the experience, or its position, counted from 0.
-
-        Raises ``OptionError`` for an unknown activity or experience.
+        :param activity: Its name or id. An unknown one raises ``OptionError``.
+        :param experience: Its name or id, or its position, counted from 0.
         """
         return self._forced.add(self._content.artifact, visitor, activity, experience)
 
