@@ -13,7 +13,8 @@ import urllib3
 
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, OptionError, TlsError
-from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.testing import SocketServer, answer, response
+from tests.conformance.builders import artifact, decide, on_device, request_json, rule
 from tests.support import ANSWER_BYTES, LONG, client_of, content, head_of, offers
 
 pytestmark = pytest.mark.server
@@ -93,6 +94,27 @@ def test_an_https_request_uses_a_tunnel(authority):
     assert head[""].startswith(f"CONNECT localhost:{server.port} HTTP/1")
     assert head["proxy-authorization"].startswith("Basic ")
     assert all(b"secret" not in request and b"Proxy-" not in request for request in server.requests)
+
+
+def test_artifact_and_geo_requests_use_the_proxy():
+    def serve(connection):
+        while True:
+            request = connection.read_request()
+            if not request:
+                return
+            is_artifact = b"rules.json" in request.partition(b"\r\n")[0]
+            connection.send(response(artifact(home=[rule("A")]) if is_artifact else {}))
+
+    with SocketServer(serve) as proxy:
+        options = on_device(None, "cdn.example", proxy="http://" + proxy.domain)
+        del options["artifact_payload"]
+        with TargetClient.create(options) as client:
+            in_place = {"geo": {"ipAddress": "192.0.2.7"}}
+            assert decide(client, request_json(context=in_place)).offer("home").html == "A"
+    assert [head_of(request)[""].split()[1] for request in proxy.requests] == [
+        "http://cdn.example:80/acmeclient/production/v1/rules.json",
+        "http://cdn.example:80/v1/geo",
+    ]
 
 
 def test_a_proxy_with_tls_works(authority):

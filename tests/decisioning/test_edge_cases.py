@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from target_python_sdk.decisioning import engine
 from target_python_sdk.decisioning.context import RequestContext
 from target_python_sdk.decisioning.geo_names import with_comparable_names
 from target_python_sdk.errors import ArtifactNotAvailable, DeadlineExceeded, InvalidRule
@@ -215,6 +216,16 @@ def test_a_rule_without_consequence_matches_and_shows_nothing(consequence, part)
     assert part == "execute" or contents(decided.views[0]) == []
 
 
+@pytest.mark.parametrize("mode", ["execute", "prefetch"])
+def test_unknown_fields_of_a_consequence_are_left_out(mode):
+    unknown = {"unknown": 1}
+    parts = {"options": [{**option("A"), **unknown}], "metrics": [{"type": "click", "eventToken": "c", **unknown}]}
+    with client_of(artifact(home=[rule("A", consequence={**parts, **unknown})])) as client:
+        decided = decide(client, request_json(mode)).response
+    assert contents(getattr(decided, mode).mboxes[0]) == ["A"]
+    assert "unknown" not in json.dumps(decided.to_dict(by_alias=True, exclude_none=True))
+
+
 @pytest.mark.parametrize(("requested", "configured"), [("a", "b"), ("a", None)])
 def test_the_key_of_a_view_is_that_of_the_artifact(requested, configured):
     document = artifact(views={"cart": [rule("A", consequence={"key": configured})]})
@@ -275,6 +286,14 @@ def test_a_trace_counts_a_payload_as_a_retrieval():
         trace = decide(client, request_json(trace={})).response.prefetch.mboxes[0].trace["artifact"]
     assert (trace["artifactLocation"], trace["artifactRetrievalCount"]) == ("Not Applicable", 1)
     assert trace["artifactLastRetrieved"].endswith("Z")
+
+
+def test_a_decision_without_a_trace_creates_none(monkeypatch):
+    monkeypatch.setattr(engine, "Tracer", lambda *_: pytest.fail("a tracer was created"))
+    with client_of(artifact(home=ALWAYS)) as client:
+        assert first_content(client) == "A"
+        with pytest.raises(pytest.fail.Exception):
+            decide(client, request_json(trace={}))
 
 
 # Parts of the request that only the edge uses

@@ -344,6 +344,27 @@ def test_the_property_of_the_request_has_priority_over_that_of_the_client(own, d
     assert (out._property.token if out._property else None) == token
 
 
+def test_other_parts_of_the_request_are_sent_as_they_are():
+    given_ = {
+        "impressionId": "impression-1",
+        "qaMode": {"token": "qa", "listedActivitiesOnly": True},
+        "preview": {"token": "preview"},
+        "telemetry": {"entries": [{"requestId": "r-1", "timestamp": 1, "execution": 1.5}]},
+        "trace": {"authorizationToken": "trace"},
+        "context": {"channel": "web", "beacon": True, "timeOffsetInMinutes": 60},
+        "experienceCloud": {
+            "analytics": {
+                "logging": "client_side",
+                "trackingServer": "metrics.example.com",
+                "trackingServerSecure": "smetrics.example.com",
+            }
+        },
+    }
+    out = wire(DeliveryRequest.from_dict(given_))
+    assert out.pop("requestId")
+    assert out == given_
+
+
 # Mboxes and notifications
 
 

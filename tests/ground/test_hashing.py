@@ -94,6 +94,13 @@ def test_a_bucket_is_a_multiple_of_0_01_below_100(text: str) -> None:
     assert round(bucket(text) * 100) == abs(murmur3_32(text)) % 10000
 
 
+def test_the_smallest_hash_has_a_bucket() -> None:
+    """Its absolute value is not a signed 32-bit integer. In Java it is negative."""
+    text = "\u0755\u836f"
+    assert murmur3_32(text) == -(2**31)
+    assert bucket(text) == 36.48
+
+
 def test_the_bucket_of_a_visitor_is_that_of_the_edge() -> None:
     assert bucket(VISITOR) == 71.16
 
