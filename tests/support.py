@@ -79,6 +79,13 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
     return bool(condition())
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file by renaming another one, as many editors do. Other threads never read a part of the text."""
+    other = path.with_suffix(".new")
+    other.write_text(text, encoding="utf-8")
+    os.replace(str(other), str(path))
+
+
 def in_threads(count: int, act: Callable[[int], Any]) -> None:
     """Call ``act(number)`` in ``count`` threads at the same time; raise the first exception of any of them."""
     failures: List[BaseException] = []

@@ -16,6 +16,7 @@ from target_python_sdk.errors import HttpStatusError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.reload import FileReloader
 from target_tools.errors import OptionError
+from tests.support import replace_file
 
 DELIVERY = "/rest/v1/delivery?imsOrgId=o&sessionId=s"
 ARTIFACT = "/acmeclient/production/v1/rules.json"
@@ -25,13 +26,6 @@ def document(html: str, **more: Any) -> str:
     """Return a file with one activity."""
     experiences = [{"offer": {"html": html}, **more}]
     return json.dumps({"activities": [{"id": 1, "locations": ["m"], "experiences": experiences}]})
-
-
-def replace(path: Path, text: str) -> None:
-    """Replace a file by renaming another one, as many editors do."""
-    other = path.with_suffix(".new")
-    other.write_text(text)
-    os.replace(str(other), str(path))
 
 
 def ask(edge: LocalEdge, method: str, path: str, body: Any = None, **headers: str) -> Tuple[int, Dict[str, str], bytes]:
@@ -88,7 +82,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(tmp_path / "file", monkeypatch)
 
 
-WRITERS: List[Callable[[Path, str], Any]] = [Path.write_text, replace]
+WRITERS: List[Callable[[Path, str], Any]] = [Path.write_text, replace_file]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -36,7 +36,7 @@ from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import CustomerId, MboxRequest, VisitorId
 from tests.client.mistakes import CALLS, CLIENT_OPTIONS, LOGGED
 from tests.conformance.builders import artifact, rule
-from tests.support import ANSWER_BYTES, LONG, body_of, client_of, eventually, offers, options_for
+from tests.support import ANSWER_BYTES, LONG, body_of, client_of, eventually, offers, options_for, replace_file
 
 pytestmark = pytest.mark.server
 
@@ -473,7 +473,7 @@ def test_an_artifact_of_another_client_is_logged_once(artifact_file, caplog):
         for _ in range(2):
             document = client.decisioning_engine.get_raw_artifact()
             changed = f"{len(caplog.records)}"
-            artifact_file.write_text(json.dumps({**document, "globalMbox": changed}), encoding="utf-8")
+            replace_file(artifact_file, json.dumps({**document, "globalMbox": changed}))
             is_changed = functools.partial(_has_global_mbox, client, changed)
             assert eventually(is_changed)
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
