@@ -1,4 +1,4 @@
-"""Builds rule artifacts from activities: one for clients, and one for the edge's decisions.
+"""Builds rule artifacts from activities: one for clients, and one with which the edge decides.
 
 There is one rule for each experience at each location. An experience without an offer has
 a rule with an option without content, so that its visitors do not fall through to the
@@ -17,14 +17,14 @@ from target_python_sdk.local_edge.validation import Json, JsonValue, error_at
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_tools.errors import InvalidArtifact
 
-#: The tokens of every offer, on-device and from the edge.
+#: The response tokens of every offer, with all decisioning methods.
 RESPONSE_TOKENS = ("activity.id", "activity.name", "experience.id", "experience.name", "location.name")
 GEO_TOKENS = ("geo.city", "geo.country", "geo.state")
 
 #: In the edge's artifact, this replaces the missing content of an option. On-device decisioning
 #: leaves out options without content; an edge returns them with their response tokens.
 NO_CONTENT = "\0no content"
-#: The response token that passes a rule's share on to the answer.
+#: The response token with the share of a rule, which the explanation needs.
 SHARE_TOKEN = "local_edge.share"
 #: The response tokens that the edge needs to explain an option.
 _EDGE_TOKENS = ("activity.id", "experience.id", "experience.name", SHARE_TOKEN)
@@ -34,20 +34,22 @@ _LocationRules = Dict[str, List[Json]]
 
 
 class _ActivityLocation(NamedTuple):
-    """A location of an activity: ``kind`` is ``mbox`` or ``view``, ``number`` counts within the activity."""
+    """A location of an activity."""
 
+    #: ``mbox`` or ``view``.
     kind: str
     name: str
+    #: The position among the activity's locations, counted from 0.
     number: int
 
 
 def make_token(*parts: Union[str, int]) -> str:
-    """Return a token that clients send back unchanged. Decoded, it shows its parts."""
+    """Return a token that clients send back unchanged: the parts, encoded as Base64."""
     return base64.urlsafe_b64encode(":".join(map(str, parts)).encode()).decode("ascii")
 
 
 def build_artifact(activities: Activities, *, include_remote: bool = False) -> Json:
-    """Return the artifact for clients, or, with ``include_remote``, the one with the rules of all activities."""
+    """Return the artifact for clients. With ``include_remote``, it also has the rules of remote activities."""
     remote = [] if include_remote else [activity for activity in activities.activities if activity.is_remote]
     local = [activity for activity in activities.activities if activity not in remote]
     mboxes, views = _rules_by_location(local)
@@ -85,8 +87,8 @@ def _rules_by_location(activities: Sequence[Activity]) -> Tuple[_LocationRules, 
     mboxes: _LocationRules = {}
     views: _LocationRules = {}
     for activity in activities:
-        named = [("mbox", name) for name in activity.locations] + [("view", name) for name in activity.views]
-        for number, (kind, name) in enumerate(dict.fromkeys(named)):
+        pairs = [("mbox", name) for name in activity.locations] + [("view", name) for name in activity.views]
+        for number, (kind, name) in enumerate(dict.fromkeys(pairs)):
             location = _ActivityLocation(kind, name, number)
             (mboxes if kind == "mbox" else views).setdefault(name, []).extend(
                 _rule(activity, location, index, experience)
@@ -119,9 +121,9 @@ def _rule(activity: Activity, location: _ActivityLocation, index: int, experienc
 
 
 def display_analytics(shown: Iterable[Tuple[Union[int, str], Union[int, str]]]) -> Json:
-    """Return the payload with which a page reports to Analytics that it shows some experiences.
+    """Return the payload with which a page reports displayed experiences to Analytics.
 
-    ``shown`` are the ids of activities and of their experiences.
+    ``shown`` contains pairs of the ids of an activity and an experience.
     """
     return _payload(f"{activity}:{experience}:0|2" for activity, experience in shown)
 
@@ -162,7 +164,7 @@ def _compare(operator: str, limit: float) -> Json:
 
 
 def compile_edge_artifact(document: Mapping[str, Any], client: str) -> Artifact:
-    """Compile an artifact for the edge's own decisions, with the tokens that explain them.
+    """Compile an artifact for the edge's own decisions, with additional response tokens to explain them.
 
     Raises ``OptionError`` if no client could use the artifact.
     """
@@ -177,7 +179,7 @@ def compile_edge_artifact(document: Mapping[str, Any], client: str) -> Artifact:
 
 
 def experience_of(meta: Mapping[str, Any]) -> ExperienceShare:
-    """Return the experience that a rule's ``meta`` or an option's tokens name."""
+    """Return the experience in the ``meta`` of a rule, or in the response tokens of an option."""
     share = meta.get(SHARE_TOKEN)
     name = str(meta.get("experience.name") or meta.get("experience.id"))
     return ExperienceShare(name, None if share is None else Share(*share))

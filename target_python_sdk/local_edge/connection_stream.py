@@ -7,19 +7,19 @@ from typing import Any, Optional
 
 from target_tools.clock import monotonic
 
-#: The longest request line and headers, in bytes.
+#: The maximum size of the request line and the headers together, in bytes.
 MAX_HEAD = 128 * 1024
-#: The longest wait for the next request on a connection, in seconds.
+#: The maximum time to wait for the next request on a connection, in seconds.
 IDLE_TIMEOUT = 60.0
-#: The longest time from the first byte of a request to its last, and for sending a reply, in seconds.
+#: The maximum time from the first byte of a request to its last, and for each write of a reply, in seconds.
 TRANSFER_TIMEOUT = 15.0
 
 
 class ConnectionStream(io.RawIOBase):
     """Reads requests from a socket and writes replies to it.
 
-    A request that arrives too slowly raises ``socket.timeout``, and one whose head is too long
-    ``http.client.HTTPException``, which ``http.server`` answers with status 431.
+    Raises ``socket.timeout`` if a request arrives too slowly, and ``http.client.HTTPException`` if its head is too
+    long, which ``http.server`` answers with status 431.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -28,11 +28,11 @@ class ConnectionStream(io.RawIOBase):
         self._head_left: Optional[int] = MAX_HEAD
 
     def expect_request(self) -> None:
-        """Start the limits of the next request."""
+        """Reset the limits for the next request."""
         self._deadline, self._head_left = None, MAX_HEAD
 
     def expect_body(self) -> None:
-        """End the size limit of the head. The caller limits the size of the body."""
+        """Remove the size limit of the head. The caller limits the size of the body."""
         self._head_left = None
 
     def readable(self) -> bool:

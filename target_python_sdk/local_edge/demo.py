@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - a demo prints
-"""Runs the documented examples against a local edge, and prints what happens."""
+"""Runs the documented examples against a local edge, and prints the results."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ VISITORS = ("visitor-2", "visitor-3", "visitor-5")
 CASES = (("server-side", GREETING), ("on-device", GREETING), ("hybrid", GREETING), ("hybrid", "loyalty-offer"))
 #: The number of calls for each case.
 CALLS = 21
-#: The longest wait for ``client_ready``, in seconds.
+#: The maximum time to wait for ``client_ready``, in seconds.
 READY_TIMEOUT = 5
 
 Row = Tuple[str, ...]
@@ -32,7 +32,7 @@ def run_demo() -> int:
     try:
         with LocalEdge() as edge:
             _run(edge)
-    except BrokenPipeError:  # of the standard output
+    except BrokenPipeError:  # the standard output was closed
         raise
     except (TargetError, OSError) as error:
         sys.stderr.write(f"error: the demo failed: {str(error).strip()}\n")
@@ -86,7 +86,7 @@ def _request(visitor: str, **parts: JsonObject) -> JsonObject:
 
 
 def _prefetch(client: TargetClient) -> Tuple[List[TargetDeliveryResponse], int]:
-    """Make all calls at once, in worker threads. Also return the number of callbacks that ran."""
+    """Make all calls at once, in worker threads. Return the answers and the number of callbacks that ran."""
     prefetch = {**_mbox(PRODUCTS), "views": [{"name": "checkout"}]}
     received: List[TargetDeliveryResponse] = []
     results = [
@@ -97,9 +97,10 @@ def _prefetch(client: TargetClient) -> Tuple[List[TargetDeliveryResponse], int]:
 
 
 def compare_methods(edge: LocalEdge) -> List[Tuple[str, str, str, str, float]]:
-    """Decide for the same visitor with each method. One client that has the artifact can use all of them.
+    """Make the calls of ``CASES`` for the same visitor, with one client.
 
-    Return the method, the mbox, the experience, where it was decided, and the median of milliseconds.
+    Return, for each case, the method, the mbox, the experience, where it was decided, and the median duration of a
+    call in milliseconds.
     """
     with TargetClient.create(_account(edge), decisioning_method="on-device") as client:
         return [_measure(client, method, mbox) for method, mbox in CASES]
@@ -108,7 +109,7 @@ def compare_methods(edge: LocalEdge) -> List[Tuple[str, str, str, str, float]]:
 def _measure(client: TargetClient, method: str, mbox: str) -> Tuple[str, str, str, str, float]:
     # A prefetch sends no notification in the background, which would slow down the next call.
     request = {"id": {"tntId": f"{VISITORS[1]}.35_0"}, "prefetch": _mbox(mbox)}
-    answer = client.get_offers(request=request, decisioning_method=method)  # opens a connection, so it is not measured
+    answer = client.get_offers(request=request, decisioning_method=method)  # not measured, because it opens a connection
     durations: List[float] = []
     for _ in range(CALLS):
         started = time.perf_counter()
@@ -124,7 +125,7 @@ def _show_decisions(title: str, answers: Sequence[TargetDeliveryResponse]) -> No
 
 
 def _decisions(answer: TargetDeliveryResponse) -> Iterator[Row]:
-    """Yield location, experience and reason of each decision. Without an experience, the trace has the reason."""
+    """Yield location, experience and reason of each decision. If there is no experience, the reason is in the trace."""
     response = answer.to_json()["response"]
     parts = [response.get(mode, {}) for mode in ("execute", "prefetch")]
     for location in [location for part in parts for key in ("mboxes", "views") for location in part.get(key, ())]:

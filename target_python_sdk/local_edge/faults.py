@@ -1,4 +1,4 @@
-"""Delays and failures that a user of the local edge sets, to see how an application handles them."""
+"""Simulated delays and failures of the local edge, to test how an application handles them."""
 
 import contextlib
 import threading
@@ -7,12 +7,12 @@ from typing import ContextManager, Optional
 from target_python_sdk.local_edge.http_messages import Reply, error_reply
 from target_python_sdk.local_edge.validation import check_number, error_at
 
-#: The longest delay, in milliseconds.
+#: The maximum delay, in milliseconds.
 MAX_DELAY = 600_000.0
 
 
 class SimulatedFaults:
-    """The delay of each reply, and the status of all replies while the edge is set to fail."""
+    """The delay of each reply, and the status of all replies if the edge is set to fail."""
 
     def __init__(self) -> None:
         self._delay = 0.0
@@ -21,12 +21,12 @@ class SimulatedFaults:
         self.stopped = threading.Event()
 
     def slow(self, milliseconds: float) -> ContextManager[object]:
-        """Delay replies from now on. At the end of a ``with`` block, the earlier delay is restored."""
+        """Delay replies from now on. The end of a ``with`` block restores the earlier delay."""
         earlier, self._delay = self._delay, check_number(milliseconds, "delay", 0, MAX_DELAY)
         return self._restoring("_delay", earlier)
 
     def fail(self, status: Optional[int]) -> ContextManager[object]:
-        """Reply with ``status`` from now on. At the end of a ``with`` block, the earlier one is restored."""
+        """Reply with ``status`` from now on. The end of a ``with`` block restores the earlier status."""
         is_status = isinstance(status, int) and not isinstance(status, bool) and 400 <= status <= 599
         if not is_status and status is not None:
             raise error_at("fail", "a status from 400 to 599, or None", status)
@@ -34,7 +34,7 @@ class SimulatedFaults:
         return self._restoring("_status", earlier)
 
     def apply(self) -> Optional[Reply]:
-        """Wait for the delay, and return the reply of a failure, or None."""
+        """Wait for the delay. Return the reply if the edge is set to fail, else None."""
         if self._delay:
             self.stopped.wait(self._delay / 1000)
         status = self._status

@@ -12,16 +12,16 @@ type                data
 ==================  ==========================================================================
 ``request``         ``method``, ``path``, ``status``, ``milliseconds``; ``problem`` if the
                     request was refused. For a delivery request also ``visitor``, the id that
-                    buckets the visitor, and ``decisions``: a list of ``mode``, ``location``,
-                    ``activity``, ``experience`` and ``reason``, where the last three are
-                    None if the visitor gets no offer
-``notification``    a notification that was accepted: ``id``, ``type``, ``location``,
-                    ``visitor``, and ``events``, which it reports: ``type``, ``location``,
-                    ``activity``, ``experience``
+                    determines the buckets, and ``decisions``: a list of objects with ``mode``,
+                    ``location``, ``activity``, ``experience`` and ``reason``; the last three
+                    are None if the visitor gets no offer
+``notification``    about an accepted notification: ``id``, ``type``, ``location``,
+                    ``visitor``, and ``events``, the displays and clicks that it reports:
+                    ``type``, ``location``, ``activity``, ``experience``
 ``reload``          ``path``, and ``summary``: a line for each activity
 ``reload_error``    ``path``, ``problem``, which names the place. The previous activities stay
                     in use
-``warning``         ``problem``: for example, a client has another code than the activities
+``warning``         ``problem``: for example, that a client has another code than the activities
 ==================  ==========================================================================
 
 Events contain visitor ids. They are for the developer's page, not for logs.
@@ -40,7 +40,7 @@ from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import Notification
 from target_tools.clock import epoch_milliseconds
 
-#: The number of events that are kept for readers, and the size of their data as JSON.
+#: The maximum number of events that are kept, and the maximum size of their data as JSON, in bytes.
 MAX_EVENTS = 500
 MAX_BYTES = 8 * 1024 * 1024
 #: The seconds between comments in a stream without events.
@@ -48,7 +48,7 @@ PING_INTERVAL = 15.0
 
 
 class FeedEvent(NamedTuple):
-    """One event. Numbers increase by 1, beginning with 1."""
+    """One event. The first one has the number 1, and each further one the next number."""
 
     number: int
     type: str
@@ -69,7 +69,7 @@ class EventFeed:
         return self._last
 
     def publish(self, type_: str, data: Json) -> None:
-        """Append an event, and its time. If there are too many, or they are too large, the oldest are dropped."""
+        """Append an event with the current time. If the events exceed a limit, the oldest are dropped."""
         data = {"time": epoch_milliseconds(), **data}
         size = len(json.dumps(data))
         with self._changed:
@@ -96,7 +96,7 @@ class EventFeed:
 def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bool]) -> ByteStream:
     """Yield the events with higher numbers than ``after`` in the format of server-sent events, until stopped.
 
-    A comment at intervals shows whether the client is still connected.
+    Comments at intervals detect whether the client is still connected.
     """
     yield b": connected\n\n"
     while not is_stopping():
@@ -109,7 +109,7 @@ def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bo
 
 
 def decisions_in(response: Json) -> List[Json]:
-    """Return the data of a delivery's decisions: one for each option, or one for a location without options."""
+    """Return the decisions in the response to a delivery request: one for each option or location without options."""
     decisions = []
     for mode in ("execute", "prefetch"):
         for kind, location in locations_in(response.get(mode, {})):

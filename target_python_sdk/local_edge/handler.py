@@ -26,12 +26,13 @@ from target_tools.clock import monotonic
 
 logger = getLogger("adobe.target.local_edge")
 
-#: Larger replies are compressed, if the client accepts it. In bytes.
+#: Replies with more bytes are compressed if the client accepts it.
 MIN_GZIP_SIZE = 1024
+#: The maximum size of the body of a request, in bytes.
 MAX_REQUEST_SIZE = 4 * 1024 * 1024
-#: The unread rest of a refused request, which is read and discarded, so that the client can receive the reply.
+#: The rest of a refused request is read and discarded, so that the client can receive the reply: at most this number of
+#: bytes, for at most this time in seconds.
 MAX_DISCARDED = 16 * 1024 * 1024
-#: The longest wait for it, in seconds.
 DISCARD_TIMEOUT = 2.0
 _NO_HEAD = RequestHead("-", "-", {})
 
@@ -70,7 +71,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         return super().parse_request()
 
     def finish(self) -> None:
-        """Close the streams. Discard the rest of a refused request: closing now could discard the reply instead."""
+        """Close the streams, and discard the rest of a refused request, because otherwise the reply could be lost."""
         super().finish()
         if self._is_body_unread:
             with contextlib.suppress(OSError):
@@ -78,22 +79,22 @@ class ConnectionHandler(BaseHTTPRequestHandler):
                 self._discard()
 
     def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
-        """Send an error for invalid HTTP as JSON, and close the connection, because what follows cannot be parsed."""
+        """Send an error about invalid HTTP as JSON, and close the connection, because the rest cannot be parsed."""
         self._is_body_unread = True
         reply = error_reply(code, (message or self.responses[code][0])[:200])
         self._send(reply._replace(headers={"Connection": "close"}))
 
     def handle_expect_100(self) -> bool:
-        """Accept the request for now. ``_respond`` sends ``100 Continue`` if the request is not refused."""
+        """Accept the request for now. ``_respond`` sends ``100 Continue`` unless the request is refused."""
         self._expects_100 = True
         return True
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Log the request without its query, which has the visitor's session id."""
+        """Log the request without its query, which contains the visitor's session id."""
         logger.debug("%s %s: %s", self._head.method, self._head.path, code)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log a problem. The base class would print it to stderr."""
+        """Log a problem, which the base class would print to the standard error."""
         logger.debug(format, *args)
 
     def _start_request(self) -> None:
@@ -126,7 +127,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
     def _respond(self, query: str, length: int) -> Optional[Reply]:
-        """Read the body and return the reply to the request. None if the client has closed the connection."""
+        """Read the body and return the reply to the request, or None if there is nothing more to send."""
         self._stream.expect_body()
         if self._expects_100:
             super().handle_expect_100()
@@ -146,7 +147,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
             size += estimated_memory(raw)
         try:
             return self.server.application.respond(request, size)
-        except Exception:  # a defect of the edge: report it, and go on serving
+        except Exception:  # a defect of the edge: log it, and continue serving
             logger.exception("Unexpected error while answering %s %s", *self._head[:2])
             return error_reply(500, "unexpected error of the local edge; see its log")
 
@@ -155,7 +156,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         return self.server.numbers[self.request]
 
     def _header_fields(self) -> Dict[str, str]:
-        """Return the headers. The values of a repeated one are joined, as HTTP defines."""
+        """Return the headers. The values of a repeated header are joined, as HTTP defines."""
         fields: Dict[str, str] = {}
         for name, value in self.headers.items():
             key = name.lower()

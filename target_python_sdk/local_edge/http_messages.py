@@ -8,7 +8,7 @@ from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.errors import InvalidResponse
 from target_tools.http.messages import parse_json
 
-#: The largest number of lists and objects in the body of a request. Their memory is many times that of their text.
+#: The maximum number of lists and objects in the body of a request. They take many times the memory of their text.
 MAX_BRACKETS = 50000
 
 
@@ -34,16 +34,16 @@ class RecordedRequest(NamedTuple):
     connection: int
 
 
-#: The parts of a body whose length is not known. It is closed when the client has closed the connection.
+#: The parts of a body of unknown length. The generator is closed when the client has closed the connection.
 ByteStream = Generator[bytes, None, None]
-#: Returns a stream that ends when the function that it is given returns True.
+#: Returns a stream. Takes a function that returns True when the stream must end.
 Stream = Callable[[Callable[[], bool]], ByteStream]
 
 
 class Reply(NamedTuple):
-    """A reply. A body of bytes or text is sent unchanged, None as no body, and anything else as JSON.
+    """A reply. Bytes and text are sent unchanged as the body, None as an empty body, and other values as JSON.
 
-    ``headers`` are those besides ``Content-Length`` and the ``Content-Type`` of text and JSON. ``details``
+    ``headers`` are the headers besides ``Content-Length`` and the ``Content-Type`` of text and JSON. ``details``
     describe the reply in the live feed.
     """
 
@@ -67,20 +67,20 @@ def method_error(request: RecordedRequest, allowed: str) -> Optional[Reply]:
 
 
 def encode_body(body: Union[JsonValue, bytes]) -> Tuple[bytes, Dict[str, str]]:
-    """Return the bytes of a body, and the header with the type of text or JSON."""
+    """Return the bytes of a body, and the ``Content-Type`` header if it is text or JSON."""
     if body is None or isinstance(body, bytes):
         return body or b"", {}
     if isinstance(body, str):
         return body.encode(errors="backslashreplace"), {"Content-Type": "text/plain;charset=UTF-8"}
     try:
         data = json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # lone surrogates, which JSON can contain, and UTF-8 cannot
+    except UnicodeEncodeError:  # lone surrogates, which JSON can contain, but UTF-8 cannot
         data = json.dumps(body).encode()
     return data, {"Content-Type": "application/json;charset=UTF-8"}
 
 
 def parse_body(raw: bytes) -> Any:
-    """Return the parsed JSON, or None if the bytes are not JSON or hold too many values."""
+    """Return the parsed JSON, or None if the bytes are not JSON or contain too many lists and objects."""
     try:
         return parse_json(raw, MAX_BRACKETS)
     except InvalidResponse:

@@ -1,4 +1,4 @@
-"""Keeps the newest items that a local edge has received, within limits of number and memory."""
+"""Keeps the newest records of a local edge, within limits of number and memory."""
 
 import collections
 import threading
@@ -6,7 +6,7 @@ from typing import Deque, Generic, List, Sequence, Tuple, TypeVar
 
 ItemT = TypeVar("ItemT")
 
-#: The estimated memory of a list, an object or a member of one, in bytes.
+#: The estimated memory of a list, an object, or a member of either, in bytes.
 VALUE_SIZE = 64
 
 
@@ -26,7 +26,7 @@ class Recording(Generic[ItemT]):
         self._lock = threading.Lock()
 
     def add(self, items: Sequence[ItemT], size: int) -> None:
-        """Append items which take ``size`` bytes together."""
+        """Append items that take ``size`` bytes in total."""
         share = size // len(items) if items else 0
         with self._lock:
             for item in items:

@@ -1,9 +1,10 @@
 """Reloads the file of a local edge when it changes on disk.
 
-The edge checks the file before each reply and at short intervals, in threads that it has
-anyway. Editors replace files, delete them for a moment, or write them in several steps.
-Therefore the path is looked up each time, a file that cannot be loaded leaves the current
-content in use, and its problem is reported only if the file then stays the same for a moment.
+The edge checks the file before each reply and at short intervals, in threads that it needs
+for other tasks anyway. Editors replace files, delete them for a moment, or write them in
+several steps. Therefore the path is looked up each time. If the file cannot be loaded, the
+current content stays in use, and the problem is reported only if the file does not change
+again for a moment.
 """
 
 import hashlib
@@ -17,14 +18,14 @@ from target_tools.errors import OptionError
 
 logger = getLogger("adobe.target.local_edge")
 
-#: A problem is reported if the file has not changed for this time, in seconds.
+#: A problem is reported only after the file has not changed for this time, in seconds.
 SETTLING_TIME = 0.3
-#: Two changes within this time, in seconds, can have the same time of modification.
+#: Two changes within this time, in seconds, can have the same modification time.
 TIMESTAMP_RESOLUTION = 2.0
-#: The interval between two comparisons of content within that time, in seconds.
+#: The interval, in seconds, at which the content is compared within ``TIMESTAMP_RESOLUTION`` after a change.
 COMPARE_INTERVAL = 0.25
 
-#: The time of modification, the size and the number of a file; None if there is no file.
+#: The modification time, the size and the inode number of a file; None if there is no file.
 _Stamp = Optional[Tuple[int, int, int]]
 
 
@@ -51,7 +52,7 @@ class FileReloader:
         self._digest = self._read_digest()
 
     def check(self, wait: float = 0.0) -> None:
-        """Load the file if it has changed. If another thread does this, wait up to ``wait`` seconds for it."""
+        """Load the file if it has changed. If another thread is loading it, wait up to ``wait`` seconds."""
         if not self._lock.acquire(timeout=wait):
             return
         try:
@@ -82,7 +83,7 @@ class FileReloader:
             self._load()
         except OptionError as error:
             return str(error)
-        except Exception:  # a defect: report it, and go on serving
+        except Exception:  # a defect of the edge: log it, and continue serving
             logger.exception("Unexpected error while reloading %s", self.path)
             return f"{self.path}: unexpected error; see the log"
         return None

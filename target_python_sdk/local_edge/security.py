@@ -1,8 +1,8 @@
 """Decides which requests the local edge answers, so that pages of other origins can neither read nor use it.
 
-Any page in a developer's browser can send requests to this machine. The browser states the
-page's origin, and with DNS rebinding, where a name of the attacker resolves to this
-machine, the request has that name as its host. See ``SECURITY.md``.
+Any page in a developer's browser can send requests to this machine. The browser sends the
+page's origin with them. In a DNS rebinding attack, a name of the attacker resolves to this
+machine, and the request has this name as its host. See ``SECURITY.md``.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from target_python_sdk.local_edge.validation import check_text, error_at
 
 #: The addresses that stand for all interfaces.
 WILDCARDS = ("", "0.0.0.0", "::")
-#: The page for browsers. A link on a page of another origin may lead to it.
+#: The page for browsers. It is the only page that a link of another origin may open.
 START_PAGE = "/"
 _HOST = re.compile(r"(?P<name>\[[\da-f:.]+\]|[^\s:/?#@\[\]]+)(?::\d{0,5})?", re.IGNORECASE)
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z\d+.-]*)://(?P<host>[^\s/?#@,]+)", re.IGNORECASE)
@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
 
 
 class AccessPolicy:
-    """The hosts under which an edge answers, and the origins whose pages may use it.
+    """The hosts that an edge accepts in requests, and the origins whose pages may use it.
 
     :param host: The address that the edge listens on.
     :param origins: The origins of pages that may use the edge, such as ``http://localhost:3000``.
@@ -43,7 +43,7 @@ class AccessPolicy:
         self._names = frozenset(filter(None, map(_host_name, hosts)))
 
     def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Optional[Refusal]:
-        """Return why a request is refused, or None. Names of ``headers`` are in lower case."""
+        """Return why a request is refused, or None if it is not. The names of ``headers`` are in lower case."""
         host = headers.get("host")
         if host is None:
             return Refusal(400, "the header Host is missing")
@@ -62,7 +62,7 @@ class AccessPolicy:
         return Refusal(403, f"foreign origin {origin[:100]!r}: name it with --origin or origins=[...]")
 
     def cors_headers(self, headers: Mapping[str, str]) -> Dict[str, str]:
-        """Return the headers that let pages of a named origin read a reply."""
+        """Return the headers with which pages of a named origin can read a reply."""
         origin = headers.get("origin", "")
         if origin not in self.origins:
             return {"Vary": "Origin"} if self.origins else {}
@@ -94,17 +94,17 @@ class AccessPolicy:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        # An attacker's page has a name, not an address, as its host.
+        # The host of an attacker's page is a name, not an IP address.
         return address.is_loopback or self._accepts_addresses
 
 
 def bracketed(host: str) -> str:
-    """Return a host as it is written in URLs: an IPv6 address has brackets."""
+    """Return a host as it is written in URLs: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _host_name(host: str) -> str:
-    """Return the host of ``host:port`` in lower case, without brackets and final dot; empty if it is invalid."""
+    """Return the host of ``host:port`` in lower case, without brackets and trailing dot; empty if it is invalid."""
     found = _HOST.fullmatch(host)
     return found["name"].strip("[]").rstrip(".").lower() if found else ""
 

@@ -1,4 +1,4 @@
-"""The HTTP server of the local edge: calls functions with each request and sends the reply."""
+"""The HTTP server of the local edge. It calls functions for each request, and sends the reply."""
 
 import os
 import socket
@@ -13,19 +13,19 @@ from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, R
 
 logger = getLogger("adobe.target.local_edge")
 
-#: The largest number of connections, without event streams. Each has a thread.
+#: The maximum number of connections that are not event streams. Each has a thread.
 MAX_CONNECTIONS = 512
-#: The largest number of event streams. A new one replaces the oldest.
+#: The maximum number of event streams. A new one replaces the oldest.
 MAX_STREAMS = 16
-#: Request bodies of more than ``LARGE_BODY`` bytes that are processed at the same time.
+#: The maximum number of request bodies of more than ``LARGE_BODY`` bytes that are processed at the same time.
 MAX_LARGE_BODIES = 4
 LARGE_BODY = 64 * 1024
 
 
 class Application(NamedTuple):
-    """The functions that an ``HttpServer`` calls, in the thread of the connection."""
+    """The functions that an ``HttpServer`` calls, in the thread of the connection unless stated otherwise."""
 
-    #: Called with the head of a request. Returns the reply if the body does not matter, else None.
+    #: Called with the head of a request. Returns the reply if it does not depend on the body, else None.
     screen: Callable[[RequestHead], Optional[Reply]]
     #: Returns the reply to a complete request, whose approximate memory in bytes is the second argument.
     respond: Callable[[RecordedRequest, int], Reply]
@@ -33,7 +33,7 @@ class Application(NamedTuple):
     answered: Callable[[RequestHead, Reply, float], None]
     #: Returns additional headers for each reply.
     headers: Callable[[RequestHead], Dict[str, str]]
-    #: Called when event streams must check whether they end.
+    #: Called to make event streams check whether they must end.
     wake_streams: Callable[[], None]
     #: Called at short intervals, in the thread that accepts connections.
     poll: Callable[[], None]
@@ -44,7 +44,7 @@ _Request = Union[socket.socket, Tuple[bytes, socket.socket]]
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """Answers requests in a background thread and one more for each connection."""
+    """Accepts connections in a background thread, and answers the requests of each connection in another thread."""
 
     daemon_threads = True
     block_on_close = False  # stop() ends the threads and waits for them
@@ -76,7 +76,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.application.poll()
 
     def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
-        """Count the connection and start its thread. If there are too many, close an idle one, or this one."""
+        """Count the connection and start its thread. If there are too many, close an idle one, or else this one."""
         with self._changed:
             self.accepted += 1
             count = len(self.numbers) - len(self._streams) - len(self._replaced_streams)
@@ -88,7 +88,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def set_idle(self, request: _Request, is_idle: bool) -> None:
-        """Note whether a connection waits for a request. Such connections are closed first."""
+        """Record whether a connection waits for a request. Waiting connections are closed first."""
         with self._changed:
             self._idle.pop(request, None)
             if is_idle:
@@ -117,7 +117,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
             self._changed.notify_all()
 
     def handle_error(self, request: _Request, client_address: Tuple[str, int]) -> None:
-        """Log an error. A lost connection is normal; anything else is a defect."""
+        """Log an error: a lost connection at DEBUG, because it is normal, and any other error as a defect."""
         if isinstance(sys.exc_info()[1], OSError):
             logger.debug("Connection lost", exc_info=True)
         else:

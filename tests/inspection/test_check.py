@@ -635,7 +635,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
         yield from places(value[step], (*place, step))
 
 
-@pytest.mark.parametrize("value", [None, True, -1.5, "", [], [[1]], {}, {"a": 1}, {"var": {}}, {"and": [[1]]}], ids=str)
+@pytest.mark.parametrize("value", [None, "", [[1]], {"a": 1}, {"and": [[1]]}], ids=str)
 def test_no_wrong_value_is_an_exception(value: Any) -> None:
     for document in (ARTIFACT, ACTIVITIES):
         for place in places(document):

@@ -1,13 +1,13 @@
-"""The files of the page, and the headers that keep everything else out of it."""
+"""The files of the page, and their security headers."""
 
 from pathlib import Path
 from typing import Dict, Optional
 
 from target_python_sdk.local_edge.http_messages import Reply
 
-#: The address of the files, and of the data that the page loads.
+#: The path of the files, and of the data that the page loads.
 PAGE_PREFIX = "/page/"
-#: The files by their extension: there is no other content in the folder.
+#: The content types of the files by extension. Other files are not served.
 CONTENT_TYPES = {
     ".html": "text/html;charset=UTF-8",
     ".css": "text/css;charset=UTF-8",
@@ -16,9 +16,9 @@ CONTENT_TYPES = {
 }
 _FOLDER = Path(__file__).parent
 
-#: Names and offers are untrusted text. Even if a script got into the page, the browser would not run it, and the page
-#: can neither load from another server nor send to it. ``require-trusted-types-for`` makes it impossible to parse a
-#: text as HTML.
+#: Names and offers are untrusted text. With this policy, the browser would not run a script that got into the page, and
+#: the page can neither load from another server nor send to it. ``require-trusted-types-for`` prevents scripts from
+#: parsing text as HTML.
 CONTENT_SECURITY_POLICY = "; ".join([
     "default-src 'none'",
     "script-src 'self'",
@@ -49,7 +49,7 @@ def wants_page(headers: Dict[str, str]) -> bool:
 
 
 def file_reply(name: str) -> Optional[Reply]:
-    """Return the reply with a file of the page, or None if there is no file of this name."""
+    """Return the reply with a file of the page, or None if there is no file with this name."""
     path = _FOLDER / name
     content_type = CONTENT_TYPES.get(path.suffix)
     if content_type is None or name not in {each.name for each in _FOLDER.iterdir()}:

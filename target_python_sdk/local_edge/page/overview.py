@@ -1,6 +1,6 @@
 """Describes the content of an edge for the page: activities with locations, audiences, experiences and offers.
 
-Everything is read from the rules, so a rule artifact has the same overview as a file of activities.
+The description is built from the rules, so it is the same for a rule artifact and for a file of activities.
 """
 
 import json
@@ -13,8 +13,9 @@ from target_python_sdk.local_edge.artifact_builder import NO_CONTENT
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.validation import Json, JsonValue
 
-#: The page shows no more activities, and no more characters of an offer.
+#: The maximum number of activities that the page shows.
 MAX_ACTIVITIES = 500
+#: The maximum number of characters of an offer that the page shows.
 MAX_OFFER = 10_000
 
 
@@ -33,7 +34,7 @@ def describe_content(content: EdgeContent) -> Json:
         by_activity.setdefault(located.rule.activity.id, []).append(located)
     listed = () if content.activities is None else content.activities.activities
     remote = {activity.id for activity in listed if activity.is_remote}
-    # The rules are grouped by location. The order of a file is its activities' priority.
+    # In an artifact, rules are grouped by location. In a file of activities, the order is that of the priorities.
     ordered = [activity.id for activity in listed if activity.id in by_activity] or list(by_activity)
     return {
         "client": content.client,

@@ -14,14 +14,14 @@ from target_python_sdk.local_edge.page.visitor import Visitor, decisions, read_v
 from target_python_sdk.local_edge.validation import Json
 from target_tools.errors import OptionError
 
-#: The largest number of simulations that run at the same time.
+#: The maximum number of simulations that run at the same time.
 MAX_SIMULATIONS = 2
 
 
 class Page:
     """The page of an edge.
 
-    ``content`` returns the edge's current content; ``problem`` returns that of its file, or None.
+    ``content`` returns the edge's current content. ``problem`` returns the mistake in its file, or None.
     """
 
     def __init__(self, content: Callable[[], EdgeContent], problem: Callable[[], Optional[str]]) -> None:
@@ -35,7 +35,7 @@ class Page:
         }
 
     def reply(self, request: RecordedRequest) -> Optional[Reply]:
-        """Return the reply to a request of the page; None if it is no such request."""
+        """Return the reply to a request of the page, or None if the request is not one of the page's."""
         if request.path == "/" and request.method in ("GET", "HEAD") and wants_page(request.headers):
             return file_reply("index.html")
         if not request.path.startswith(PAGE_PREFIX):

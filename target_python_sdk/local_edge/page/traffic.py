@@ -10,12 +10,14 @@ from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.types import Geo
 from target_tools.json_reader import Turn
 
-#: The number of visitors between two reports, and between two pauses, in which other requests are answered.
-STEP, VISITORS_PER_PAUSE = 500, 20
+#: The number of visitors between two reports.
+STEP = 500
+#: The number of visitors between two possible pauses, in which other requests are answered.
+VISITORS_PER_PAUSE = 20
 
 
 def simulate(content: EdgeContent, visitor: Visitor) -> Iterator[Json]:
-    """Yield the number of visitors so far before each ``STEP``, and at the end the split, as JSON.
+    """Yield the number of visitors so far after each ``STEP`` visitors, and at the end the split, as JSON.
 
     The simulated visitors have the attributes of ``visitor``. Their ids are always the same.
     """

@@ -1,4 +1,4 @@
-"""Reads the visitor form of the page, and answers what this visitor gets. Nothing is recorded."""
+"""Reads the form of the page, and returns the decisions for its visitor. Nothing is recorded."""
 
 from typing import Dict, Mapping, NamedTuple, Tuple
 
@@ -30,7 +30,7 @@ from target_python_sdk.visits.environ import request_cookies
 from target_tools.clock import epoch_seconds
 from target_tools.schema.model import copy_with
 
-#: The fields, with the largest number of characters of each.
+#: The fields of the form, with the maximum number of characters of each.
 FIELDS: Dict[str, int] = {
     "id": 300,
     "kind": 40,
@@ -48,24 +48,24 @@ FIELDS: Dict[str, int] = {
 ID_KINDS = ("tntId", "marketingCloudVisitorId", "thirdPartyId")
 #: The session of the requests of the page.
 SESSION_ID = "page"
-#: The largest number of locations that are decided at once.
+#: The maximum number of mboxes, and of views, in one request.
 MAX_LOCATIONS = 200
 
 
 class Visitor(NamedTuple):
-    """A visitor of the form: who, with which page, browser and parameters."""
+    """The visitor in the form, with page, browser and parameters."""
 
     identity: VisitorId
     context: Context
     property_token: str
     #: The parameters of each location.
     parameters: Dict[str, str]
-    #: The kind and the name of the only location that is asked for; empty for all.
+    #: The kind and the name of the location to decide; empty for all locations.
     location: Tuple[str, str]
 
 
 def read_visitor(body: JsonValue) -> Visitor:
-    """Return the visitor of a form. Raises ``OptionError``, whose message begins with the name of the field."""
+    """Return the visitor in a form. Raises ``OptionError``, whose message begins with the name of the field."""
     fields = _read_fields(body)
     if fields["kind"] not in ("", *ID_KINDS):
         raise error_at("kind", f"one of {', '.join(ID_KINDS)}", fields["kind"])
@@ -122,7 +122,7 @@ def _parameters(text: str) -> Dict[str, str]:
 
 
 def decisions(content: EdgeContent, visitor: Visitor) -> Json:
-    """Return what the visitor gets at each location, with the explanation, as JSON."""
+    """Return the visitor's offers at each location, with the explanation, as JSON."""
     identity = with_device_id(visitor.identity, content.client, CLUSTER)
     request = delivery_request(content, visitor._replace(identity=identity))
     response = build_response(content, request, SESSION_ID).response
@@ -182,7 +182,7 @@ def _clause(clause: Clause) -> Json:
 
 
 def delivery_request(content: EdgeContent, visitor: Visitor) -> DeliveryRequest:
-    """Return the request that asks for the visitor's location, or for all locations of the content."""
+    """Return the request for the location in the form, or for all locations of the content."""
     artifact = content.artifact
     every = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
     wanted = [visitor.location] if visitor.location[0] else every
