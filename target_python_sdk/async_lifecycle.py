@@ -102,7 +102,7 @@ class _Construction(Generic[ClientT]):
         """Return a client that has waited for its first artifact."""
         client = self._client = self._construct()
         client._start()
-        if self._abandoned:  # before there was a client to close, or anything started that closing could stop
+        if self._abandoned:  # at that time, there may have been no client yet that ``abandon`` could close
             client.close(0)
         client._wait_for_artifact()
         return client
@@ -128,7 +128,7 @@ async def create_async(construction: _Construction[ClientT]) -> ClientT:
 
 async def flush(runtime: Runtime, timeout: Optional[float]) -> bool:
     """Wait until the calls in progress are done. Return False if that takes more than ``timeout`` seconds."""
-    # In the event loop of a callback, another worker takes the place of this one.
+    # If the event loop runs inside a callback, another worker replaces the one that waits here.
     with runtime.workers.blocking():
         return await call_in_thread(partial(runtime.workers.flush, timeout, _thread.get_ident()))
 

@@ -59,7 +59,7 @@ class TargetClient(ClientCalls):
     def __init__(self, options: Optional[Mapping[str, Any]] = None) -> None:
         if not isinstance(options, Mapping) or not options.get("internal"):
             raise OptionError(PRIVATE_CONSTRUCTOR)
-        # A third of our modules. The first call must not spend its timeout on their import.
+        # A third of our modules. They are imported here, so that the first call does not spend its timeout on them.
         from target_python_sdk import common_calls  # noqa: PLC0415
         from target_python_sdk.delivery.options import client_settings  # noqa: PLC0415
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
@@ -222,7 +222,7 @@ class TargetClient(ClientCalls):
         return self._settings.shutdown_timeout if timeout is None else self._to_seconds(method, timeout)
 
     def _to_seconds(self, method: str, timeout: Optional[float]) -> Optional[float]:
-        """Return a time limit in seconds. Log one that was probably meant to be seconds; 0 means not to wait."""
+        """Return a time limit, given in milliseconds, in seconds. Log a value that was probably meant as seconds."""
         if timeout is None:
             return None
         seconds = milliseconds(0)("timeout", timeout)
@@ -273,7 +273,7 @@ class TargetClient(ClientCalls):
             self._processes.get()
 
     def _wait_for_artifact(self) -> None:
-        """Wait for the first artifact. Only an on-device client does."""
+        """Wait for the first artifact if the client decides on-device."""
         if self._settings.decisioning_method is DecisioningMethod.ON_DEVICE:
             self._processes.get().wait_for_artifact(self._settings.maximum_wait_ready)
 
@@ -287,7 +287,7 @@ class TargetClient(ClientCalls):
             self._on_ready(self._ready.start)
 
     def _on_ready(self, act: Callable[[], object]) -> None:
-        """Call ``act`` when calls can be answered. Only an on-device client has to wait for that."""
+        """Call ``act`` as soon as calls can be answered: at once, unless an on-device client has no artifact yet."""
         is_on_device = self._settings.decisioning_method is DecisioningMethod.ON_DEVICE
         source = self._processes.get().artifacts if is_on_device else None
         if source is None:

@@ -253,13 +253,13 @@ class ClientCalls:
         self, options: CallOptions = _NO_OPTIONS, *locations: str, **keywords: Unpack[CallKeywords]
     ) -> Explanation: ...
     def explain(self, options: Options = None, *locations: str, **keywords: Any) -> Explanation:
-        """Explain the on-device decision of a call: which rules match, and why the others do not.
+        """Explain the on-device decision of a call: which rules decide, and why the others do not.
 
         Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are names of mboxes and
         views, which follow a dict of options: ``explain({"request": request}, "hero", "cart")``. Without them, all
         locations of the request are explained. The request need not contain the names. Nothing is sent and nothing is
         counted, and the location of an IP address is not looked up. Raises ``OptionError`` for a server-side call,
-        because only the edge knows its reasons, ``ArtifactNotAvailable`` before the first artifact, and
+        because only the edge can explain its decisions, ``ArtifactNotAvailable`` before the first artifact, and
         ``DeadlineExceeded``.
         """
         from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it

@@ -47,7 +47,7 @@ class ArtifactDownloadFailed(TypedDict):
 
 
 class GeoLocationUpdated(TypedDict):
-    """The CDN named a location: this machine's with a download, or a visitor's with a decision."""
+    """The CDN sent a location: that of this machine with a download, or that of a visitor for a decision."""
 
     #: For a download, a dict with the wire names of a geo.
     geo_context: Union[Geo, Dict[str, Any]]

@@ -26,7 +26,7 @@ class Cookie(NamedTuple):
     """Seconds for which the browser keeps it."""
 
     path: str = "/"
-    """The path of the pages that the browser sends it for."""
+    """The path of the pages to which the browser sends it."""
 
     same_site: str = "Lax"
     """``Lax``, ``Strict`` or ``None``."""
@@ -42,7 +42,7 @@ class Cookie(NamedTuple):
 class Offer:
     """The content for one mbox, one view or the page load.
 
-    An offer is falsy if there is no content: show your default then. It is never None, so templates can
+    An offer is falsy if there is no content; then show your default content. It is never None, so templates can
     read its attributes without a check.
     """
 
@@ -66,7 +66,7 @@ class Offer:
 
     @property
     def is_answered(self) -> bool:
-        """Whether the response names the mbox, view or page load at all."""
+        """Whether the response contains the mbox, view or page load at all."""
         return bool(self._parts)
 
     @property
@@ -123,7 +123,7 @@ class Offer:
         return {"kind": self.kind, "name": self.name, "key": self.key, "options": options}
 
     def display(self) -> Notification:
-        """Return the notification that this prefetched offer was shown, with an id and the present time.
+        """Return the notification that this prefetched offer was shown, with an id and the current time.
 
         Raises ``OptionError`` if there is nothing to report: no content, or content that was executed and not
         prefetched, whose display was counted with the call.
@@ -133,7 +133,7 @@ class Offer:
         return self._notification(MetricType.DISPLAY, tokens, f"No display of {self._label} can be reported: {reason}")
 
     def click(self) -> Notification:
-        """Return the notification that this offer was clicked, with an id and the present time.
+        """Return the notification that this offer was clicked, with an id and the current time.
 
         Raises ``OptionError`` if no activity measures clicks on it.
         """
@@ -161,24 +161,24 @@ class Offer:
             raise OptionError(problem)
         state = getattr(known[0][1], "state", None)
         unique = list(dict.fromkeys(token for token, _ in known))
-        made = Notification(id=random_uuid(), type=type_, timestamp=epoch_milliseconds(), tokens=unique)
+        notification = Notification(id=random_uuid(), type=type_, timestamp=epoch_milliseconds(), tokens=unique)
         if self.kind == "mbox":
-            made.mbox = NotificationMbox(name=self.name, state=state)
+            notification.mbox = NotificationMbox(name=self.name, state=state)
         elif self.kind == "view":
-            made.view = NotificationView(name=self.name, key=self.key, state=state)
+            notification.view = NotificationView(name=self.name, key=self.key, state=state)
         else:
-            made.page_load = NotificationPageLoad(state=state)
-        return made
+            notification.page_load = NotificationPageLoad(state=state)
+        return notification
 
 
 def mbox_offer(response: Optional[DeliveryResponse], name: str, index: Optional[int] = None) -> Offer:
-    """Return the offer for the mbox ``name``; if several have the name, for all of them or for the given ``index``."""
+    """Return the offer for the mbox ``name``. If several mboxes have the name, ``index`` selects one of them."""
     mboxes = _parts(response, "mboxes")
     return Offer("mbox", name, [mbox for mbox in mboxes if mbox.name == name and index in (None, mbox.index)])
 
 
 def view_offer(response: Optional[DeliveryResponse], name: str, key: Optional[str] = None) -> Offer:
-    """Return the offer for the view ``name``, and if given with that ``key``."""
+    """Return the offer for the view ``name``. If several views have the name, ``key`` selects one of them."""
     views = [view for view in _parts(response, "views") if view.name == name and key in (None, view.key)]
     return Offer("view", name, views, key or (views[0].key if views else None))
 
@@ -189,7 +189,7 @@ def page_load_offer(response: Optional[DeliveryResponse]) -> Offer:
 
 
 def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
-    """Return the offers of everything that the response names, once each."""
+    """Return one offer for each mbox and view in the response, and for the page load."""
     page_load = page_load_offer(response)
     return [
         *([page_load] if page_load.is_answered else []),

@@ -1,9 +1,9 @@
 """Logs each outage of an origin in two lines, however many calls and notifications fail.
 
-The first line names the cause of the first failure that no exception reports to the application: of a call that is
-answered without offers, a lost notification, or the opening of the circuit. Later failures are details until the
-origin answers again, except the first with another cause while the circuit is closed. The closing of the circuit is
-the second line. If the circuit did not open, there is no second line unless notifications were lost.
+The first line has the cause. It is logged when a call is answered without offers, a notification is lost, or the
+circuit opens, whichever is first. A call that raises an exception needs no line. Later failures are logged at DEBUG
+until the origin answers again, except the first one with another cause while the circuit is closed. The second line is
+logged when the circuit closes. If the circuit did not open, there is a second line only if notifications were lost.
 """
 
 from typing import Dict
@@ -27,7 +27,7 @@ class _Outage:
         #: Set by the first failure that is logged.
         self.first: Once[object] = Once()
         self._causes: Dict[str, object] = {}
-        #: Requests with notifications that were lost.
+        #: The number of lost requests with notifications.
         self.lost = Counter()
 
     def is_new_cause(self, cause: str) -> bool:
@@ -69,7 +69,7 @@ class OutageLog:
             self._end(name)
 
     def change_circuit(self, change: CircuitChange) -> None:
-        """Report a circuit that opens or closes by one event, and by one line unless its outage has a line."""
+        """Emit an event for a circuit that opens or closes, and log it: at DEBUG if its outage has its first line."""
         origin = change.origin
         failures, calls, cause = change.failures, change.calls, change.cause
         opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}

@@ -148,7 +148,7 @@ class PreparedCall(Generic[ResultT]):
         """Return the parts of ``request`` that only the edge uses, and log the first ones."""
         ignored = [name for name in ("qa_mode", "preview") if getattr(request, name) is not None]
         if self._runtime.log.first_time("parts that have no effect"):
-            self._runtime.log.warning("No effect on decisions on-device: %s", ", ".join(ignored))
+            self._runtime.log.warning("No effect on on-device decisions: %s", ", ".join(ignored))
         return ignored
 
     def _not_available(self) -> ArtifactNotAvailable:

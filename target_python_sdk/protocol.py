@@ -13,7 +13,7 @@ VISITOR_COOKIE_PREFIX = "AMCV_"
 #: The parts inside the ``mbox`` cookie.
 SESSION_ID_COOKIE = "session"
 DEVICE_ID_COOKIE = "PC"
-#: Maximum age of each in seconds: 31 minutes, two years, 31 minutes.
+#: The maximum ages of the session, the device id and the location hint in seconds: 31 minutes, two years, 31 minutes.
 SESSION_ID_MAX_AGE = 1860
 DEVICE_ID_MAX_AGE = 63244800
 LOCATION_HINT_MAX_AGE = 1860

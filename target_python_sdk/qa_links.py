@@ -7,8 +7,7 @@ Target's QA links, and those of a local edge, open a page with parameters such a
 
 at.js keeps the QA mode of a visitor in a cookie, which ``qa_mode_of_cookie`` reads.
 
-A visitor can send any parameters and any cookie, so nothing in them is an error: what is malformed or too long is
-ignored.
+A visitor can send any parameters and any cookie. Therefore malformed and overlong values are no errors, but ignored.
 """
 
 import json
@@ -29,7 +28,7 @@ LISTED_ACTIVITIES_ONLY = "at_preview_listed_activities_only"
 EVALUATE_AS_TRUE_AUDIENCE_IDS = "at_preview_evaluate_as_true_audience_ids"
 _NAMES = frozenset({TOKEN, INDEX, LISTED_ACTIVITIES_ONLY, EVALUATE_AS_TRUE_AUDIENCE_IDS})
 
-#: The number of characters of a link that are read.
+#: The maximum number of characters of a link or a cookie that are read.
 MAX_LINK = 16384
 #: The maximum number of indexes, and of audiences.
 MAX_ITEMS = 100
@@ -42,15 +41,15 @@ ItemT = TypeVar("ItemT")
 
 
 def qa_mode_of(link: Optional[str]) -> Optional[QAMode]:
-    """Return the QA mode that the URL of a page, or its query string, asks for; None if it has no usable token.
+    """Return the QA mode in the URL of a page or in its query string, or None if there is no usable token.
 
-    Never raises an exception for text. Only the parameters are read; the host of the URL has no effect.
+    Never raises an exception for text. Only the query parameters are read.
     """
     return _qa_mode(_parameters(link[:MAX_LINK])) if isinstance(link, str) else None
 
 
 def qa_mode_of_cookie(value: Optional[str]) -> Optional[QAMode]:
-    """Return the QA mode in the value of the cookie ``at_qa_mode``; None if it has no usable token.
+    """Return the QA mode in the value of the cookie ``at_qa_mode``, or None if there is no usable token.
 
     The value is a percent-encoded JSON object with the fields of ``QAMode``. Never raises an exception for text.
     """
@@ -98,7 +97,7 @@ def _qa_mode(parameters: Mapping[str, str]) -> Optional[QAMode]:
 
 
 def qa_link(url: str, qa_mode: QAMode) -> str:
-    """Return ``url`` with the parameters for ``qa_mode``, instead of those that it may already have."""
+    """Return ``url`` with the parameters for ``qa_mode``. They replace earlier parameters of QA links."""
     page, hash_mark, fragment = url.partition("#")
     page, _, query = page.partition("?")
     kept = [part for part in query.split("&") if part and part.partition("=")[0] not in _NAMES]
@@ -118,7 +117,7 @@ def qa_link(url: str, qa_mode: QAMode) -> str:
 
 
 def _parameters(link: str) -> Dict[str, str]:
-    """Return the first value of each parameter of QA links. A plus sign stands for itself, as in tokens."""
+    """Return the first value of each parameter of QA links. Plus signs are kept, because tokens can contain them."""
     before, mark, query = link.partition("#")[0].partition("?")
     parameters: Dict[str, str] = {}
     for part in (query if mark else before).split("&"):

@@ -36,7 +36,7 @@ from target_tools.http.retries import FailoverSender, RetryingSender
 from target_tools.http.transport import OPENING_SHARE, Transport
 from target_tools.logger import Log
 
-#: Seconds between two log lines about lost notifications. The counter and the event miss none.
+#: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
 
 
@@ -116,7 +116,7 @@ class Runtime:
             send = with_headers(self.transport.send, settings.headers)
             # A weak reference, so that a server that does not answer cannot keep an unused client alive.
             request = partial(_request_location_hint, settings, send, weakref.ref(self), self.log, scope)
-            # If no thread can be started, the hint is not worth waiting for in this one.
+            # If no thread can be started, there is no request: the hint is not worth a wait in the calling thread.
             Poller(request, f"target-{settings.client}-hint", scope).start()
 
     def start(self) -> None:
@@ -147,7 +147,7 @@ class Runtime:
         source = self.artifacts
         if source is None:
             return None
-        source.start()  # an earlier start can have been interrupted, or have got no thread
+        source.start()  # an earlier start may have been interrupted, or may have failed to start a thread
         if self._unrequested_hint:  # a signal handler raised, or uWSGI was about to fork this process
             self._request_location_hint()
         return source.current
@@ -174,7 +174,7 @@ class Runtime:
             self.counters.invalid_hints.add(refused_hints)
 
     def should_log_warning(self) -> bool:
-        """Return whether to log a warning that could come a thousand times a second; True once per interval."""
+        """Return whether to log a warning that can occur very often: True once per ``WARNING_INTERVAL``."""
         now = monotonic()
         if now < self._no_warning_until:
             return False

@@ -33,8 +33,8 @@ class ScriptText(str):
 def server_state(request: Optional["DeliveryRequest"], response: Optional["DeliveryResponse"]) -> ScriptText:
     """Return the state for ``window.targetGlobalSettings.serverState`` as JSON.
 
-    It has the executed page load and the prefetched views. It is ``null`` if there is neither of them, and if the call
-    failed: at.js then makes a call itself.
+    It contains the executed page load and the prefetched views. It is ``null`` if there is neither of them or if the
+    call failed. Then at.js makes a call itself.
     """
     asked, answered = _json(request), _json(response)
     parts = _parts(answered) if answered.get("status") else {}

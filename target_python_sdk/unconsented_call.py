@@ -27,7 +27,7 @@ class UnconsentedCall(ForcedCall[ResultT]):
             self._is_decided = False
             return None
         super()._parts_for_the_edge(method)
-        # As without consent, only an on-device call waits for the first artifact.
+        # As with consent, only an on-device call waits for the first artifact.
         self._is_decided = self._artifact is not None or method is DecisioningMethod.ON_DEVICE
         return None
 

@@ -1,1 +1,1 @@
-"""The rule artifact: where it comes from, how it is kept and renewed."""
+"""The rule artifact of a client: its download, its cache and its updates."""

@@ -5,8 +5,8 @@ time and its key. A value that is damaged, too old, too large or stored under an
 pickle, because a cache that others can write to must not allow them to run code.
 
 A file is written next to its final path and then renamed, readable by its owner only. The process trusts its own user,
-root, and the members of its groups. A file or folder of another user is not used, nor one that others may write to: all
-users, or a group that the process does not belong to. A folder with the sticky bit may be writable, because others
+root, and the members of its groups. A file or folder is not used if it belongs to another user, or if all users or a
+group that the process does not belong to may write to it. A folder with the sticky bit may be writable, because others
 cannot replace a file in it.
 """
 
@@ -62,7 +62,7 @@ class CachedArtifact(NamedTuple):
 
 
 class ArtifactCache:
-    """The cached artifact of one client. ``load`` and ``save`` log what a store raises instead of raising it.
+    """The cached artifact of one client. ``load`` and ``save`` log the exceptions of a store instead of raising them.
 
     Raises ``OptionError`` if ``store`` is an invalid path.
     """
@@ -81,7 +81,7 @@ class ArtifactCache:
         self._key = "target-artifact-" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:40]
         self._max_bytes = max_bytes
         self._log = log
-        #: Monotonic time of the last save; None if neither this process nor a parent saved.
+        #: Monotonic time of the last save; None if neither this process nor a parent has saved it.
         self.saved_at: Optional[float] = None
         #: True in the main thread, where a signal handler may raise. An application's store is not used there,
         #: because its exceptions cannot be distinguished from the handler's.
@@ -107,7 +107,7 @@ class ArtifactCache:
         self._try_store("written", lambda: self._store.set(self._key, packed))
 
     def renew(self) -> None:
-        """Save the cached artifact again, once a day, because it is still the newest."""
+        """Save the cached artifact again if the last save was a day ago, because it is still the newest."""
         if self.saved_at is not None and monotonic() - self.saved_at <= RENEW_INTERVAL:
             return
         self.saved_at = monotonic()
@@ -116,7 +116,7 @@ class ArtifactCache:
             self.save(cached.etag, cached.body)
 
     def _try_store(self, action: str, function: Callable[[], Any]) -> Any:
-        """Return the result of ``function``, or None if it raises, which is logged."""
+        """Return the result of ``function``. If it raises an exception, log it and return None."""
         if self.interruptible and not self._is_file:
             return None
         errors = OSError if self.interruptible else Exception
@@ -269,15 +269,15 @@ def _check_folder_permissions(path: str) -> None:
     _check_permissions(os.stat(folder), folder, stat.S_ISVTX)
 
 
-def _check_permissions(status: os.stat_result, path: str, excuse: int = 0) -> None:
-    """Raise ``PermissionError`` for another owner, or if others may write and the mode has no bit in ``excuse``."""
+def _check_permissions(status: os.stat_result, path: str, exempt_mode: int = 0) -> None:
+    """Raise ``PermissionError`` for another owner, or if others may write and no bit of ``exempt_mode`` is set."""
     get_user_id = getattr(os, "geteuid", None)  # file owners work differently on Windows
     if get_user_id is None:
         return
     mode, group = status.st_mode, status.st_gid
     if status.st_uid not in (get_user_id(), 0):
         raise PermissionError(f"{path} is owned by another user")
-    if mode & excuse:
+    if mode & exempt_mode:
         return
     if mode & stat.S_IWOTH:
         raise PermissionError(f"{path} is writable by anyone")

@@ -19,12 +19,12 @@ from target_tools.errors import HttpStatusError, escape_text
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 
-#: Number of skipped rules to log.
+#: Maximum number of skipped rules that are logged.
 MAX_LOGGED_RULES = 20
 
 
 class ArtifactReporter:
-    """Logs and emits what happens to the artifact of one client."""
+    """Logs the downloads of one client's artifact, and emits them as events."""
 
     def __init__(self, client: str, location: ArtifactLocation, events: EventProvider, log: Log) -> None:
         self._client = client
@@ -75,7 +75,7 @@ class ArtifactReporter:
             drop_tracebacks(error)
 
     def use_of(self, artifact: Artifact) -> None:
-        """Log the rules that could not be compiled, the client code of another client, and the loss of all rules."""
+        """Log problems of an artifact that comes into use: unusable rules, another client's code, no rules any more."""
         self._log_skipped_rules(artifact.skipped_rules)
         named, own = artifact.meta.get("clientCode"), self._client
         if isinstance(named, str) and named.lower() != own.lower() and self._log.first_time("artifact of a client"):

@@ -225,7 +225,7 @@ class LocationContext(LazyDict):
         return self._request_context
 
     def enter_activity(self, activity: BucketedActivity) -> None:
-        """Let ``allocation`` be the visitor's bucket in ``activity``."""
+        """Set the variable ``allocation`` to the visitor's bucket in ``activity``."""
         if activity is not self._activity:
             self._activity = activity
             self.pop("allocation", None)
@@ -302,7 +302,7 @@ def _split_path(name: str) -> List[str]:
 
 
 def _insert(levels: List[_ParameterLevel], steps: List[str], value: Json) -> None:
-    """Insert ``value`` at the end of ``steps``, unless a parameter with a value is on the way."""
+    """Insert ``value`` at the end of the path ``steps``, unless a part of the path already has a value."""
     level = levels[0]
     for step in steps[:-1]:
         inner = level.get(step)
@@ -319,7 +319,7 @@ def _insert(levels: List[_ParameterLevel], steps: List[str], value: Json) -> Non
 
 
 def with_device_id(given: Optional[VisitorId], client: str, cluster: Optional[str]) -> VisitorId:
-    """Return ``given``, with a new device id (``tnt_id``) if it has no id to bucket the visitor by.
+    """Return ``given``, with a new device id (``tnt_id``) if it has no id from which the buckets can be computed.
 
     The device id is derived from the first customer id, if any. So a visitor with a customer id gets the same
     experience on every visit, even without a cookie.

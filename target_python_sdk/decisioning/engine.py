@@ -108,7 +108,7 @@ class DecisionRequest(NamedTuple):
 
     request: DeliveryRequest
     session_id: str
-    #: The id that buckets the visitor; see :func:`~target_python_sdk.decisioning.context.bucketing_id`.
+    #: The id that determines the buckets; see :func:`~target_python_sdk.decisioning.context.bucketing_id`.
     bucketing_id: str
     #: Creates the ids of notifications.
     ids: UuidGenerator

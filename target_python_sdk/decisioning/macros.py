@@ -5,8 +5,8 @@ HTML and the text of actions may contain macros. ``${activity.name}`` and ``${ex
 ``${view.name}`` by the name of the location; ``${mbox.colour}`` and ``${colour}`` by a parameter of the request.
 Unknown macros are kept.
 
-Parameters often come from the visitor. If the client escapes macros, what they insert into HTML is text there: it
-cannot contain tags, and cannot end an attribute in quotation marks.
+Parameters often come from the visitor. If the client escapes macros, the values that they insert into HTML are plain
+text: they cannot contain tags, and cannot end an attribute in quotation marks.
 """
 
 import re
@@ -37,7 +37,7 @@ Content = Callable[[Mapping[str, Json], Details], Json]
 def content_renderer(option_type: Optional[str], content: Json, escape: bool = False) -> Content:
     """Return the function that renders the content of an option.
 
-    ``escape`` is whether it escapes what macros insert into HTML.
+    :param escape: Whether the function escapes the values that macros insert into HTML.
     """
     if option_type == "html" and isinstance(content, str):
         return _text(content, escape)
@@ -93,7 +93,7 @@ def _replacement(name: str, value: Json, escape: bool) -> str:
     """Return the text that replaces a macro, or the macro itself if it has no value."""
     try:
         text = None if value is None else to_string(value)
-    except InvalidRule:  # an array that holds too many values, or itself
+    except InvalidRule:  # an array that contains too many values, or itself
         text = None
     if text is None:
         return "${" + name + "}"

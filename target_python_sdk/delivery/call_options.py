@@ -96,7 +96,7 @@ def call_options(
     values.update(parse.parse_options(given, _CALL_OPTIONS, log))
     _warn_no_artifact(values["decisioning_method"], settings, log)
     if values.get("force") and values["decisioning_method"] is DecisioningMethod.SERVER_SIDE:
-        problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
+        problem = "only an on-device decision can be forced, and the decisioning_method of this call is 'server-side'"
         hint = "the local edge and Target have QA links"
         parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem, hint=hint)
     cookie = values.get("target_cookie")
@@ -191,7 +191,7 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
-    """Log, once for each key, that it is unknown and not sent, with the known key that may be meant."""
+    """Log each unknown key once: it is not sent. The line suggests a known key."""
     for place, key, known in unknown_keys(request):
         if log.first_time(("unknown key", key)):
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))

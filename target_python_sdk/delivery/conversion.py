@@ -87,7 +87,7 @@ def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> Deliv
 
 
 def unknown_keys(value: Any, kind: Any = DeliveryRequest, place: str = "request") -> List[Tuple[str, str, List[str]]]:
-    """Return the place, the key and the known keys for each key in ``value`` that is no field of its model."""
+    """Return the place, the key and the known keys for each key in ``value`` that is not a field of its model."""
     if isinstance(value, (list, tuple)):
         return [found for index, item in enumerate(value) for found in unknown_keys(item, kind, f"{place}[{index}]")]
     if not isinstance(value, (Mapping, kind)):
@@ -274,7 +274,7 @@ def _convert_model(model: Any) -> Any:
     converters = _converters(model.__class__)
     changes: Dict[str, Any] = {}
     for name, value in model.__dict__.items():
-        if value is None or name not in converters:  # an attribute of a subclass is no field
+        if value is None or name not in converters:  # an attribute of a subclass is not a field
             continue
         try:
             converted = converters[name](value)

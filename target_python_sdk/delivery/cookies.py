@@ -27,7 +27,7 @@ from target_python_sdk.protocol import (
 )
 from target_python_sdk.types import TargetCookie
 
-#: The length and the number of parts of a cookie that are parsed.
+#: The maximum length of a cookie, and the maximum number of its parts, that are parsed.
 MAX_PARSED_LENGTH = 8192
 MAX_PARSED_PARTS = 10
 #: A cookie that is written is shorter than this, because browsers drop longer ones.

@@ -53,8 +53,8 @@ def _origin(client: str, secure: bool, domain: Optional[Tuple[str, Optional[int]
 class ClusterMemory:
     """Remembers the cluster that the edge named last, until it cannot be reached.
 
-    It learns only from answers to calls that no visitor steered: one visitor's cookie or hint must not choose the
-    host of the others.
+    It learns only from calls without a visitor's cookie or hint, because one visitor must not choose the host of the
+    others.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ def delivery_request(
 
 
 def is_answer(request_id: Optional[str], body: bytes) -> bool:
-    """Return whether ``body`` can be the answer to the request: it must not name another one."""
+    """Return whether ``body`` can be the answer to the request: it must not contain the id of another request."""
     found = _REQUEST_ID.search(body)
     if found is None or found.group(1) == str(request_id).encode():
         return True

@@ -27,7 +27,7 @@ class OnDeviceContext(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The response of an on-device decision, and the values for what the client does after it."""
+    """The response of an on-device decision, and the values that the client needs afterwards."""
 
     #: The request; for a new visitor, with the device id that was created.
     prepared: PreparedRequest

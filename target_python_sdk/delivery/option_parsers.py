@@ -193,7 +193,10 @@ path = parser("the path of a file or folder that exists", _path)
 
 
 def certificate(option: str, value: OptionValue) -> Any:
-    """Parse a PEM path, ``(certificate, key)`` or ``(certificate, key, password)``; key None: in the same file."""
+    """Parse a PEM path, ``(certificate, key)`` or ``(certificate, key, password)``.
+
+    If the key is None, it is in the same file as the certificate.
+    """
     if not isinstance(value, (tuple, list)):
         return path(option, value)
     if len(value) not in (2, 3):
@@ -258,9 +261,9 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 
 
 def _event_suggestion(name: str) -> str:
-    """Return a hint that names up to two events that ``name`` may stand for; empty for an event of an application.
+    """Return a hint with up to two events that ``name`` may stand for; empty for an event of an application.
 
-    The name may be similar to theirs, or one of their words.
+    A name may stand for an event if it is similar to the event's name, or one of its words.
     """
     import difflib  # noqa: PLC0415 - only mistakes need it
 
@@ -348,6 +351,6 @@ def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Par
 
 
 def warn_short(what: str, name: str, seconds: float, log: Log) -> None:
-    """Log once that a time limit was probably meant to be seconds."""
+    """Log once that a time limit was probably meant to be in seconds."""
     if log.first_time(("short", what, name)):
         log.warning("The %s %r is %g milliseconds; did you mean seconds?", what, name, seconds * 1000)

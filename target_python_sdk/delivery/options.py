@@ -128,7 +128,7 @@ def client_settings(options: Optional[Mapping[str, Any]], log: Log) -> ClientSet
         log.warning("The option 'organization_id' is %r, but should end with '@AdobeOrg'", settings.organization_id)
     parse.warn_unknown_events(settings.events, log)
     if not settings.verify_ssl and settings.secure:
-        log.warning("verify_ssl is False: requests and answers can be read and changed on the way")
+        log.warning("verify_ssl is False: requests and answers can be read and changed in transit")
     return settings
 
 

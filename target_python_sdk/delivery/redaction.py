@@ -25,7 +25,7 @@ UNREDACTED_FIELDS = frozenset(
 )
 #: Fields that contain the application's own names: a parameter may be called "name".
 FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
-#: The longest body that a line shows, in characters.
+#: The maximum number of characters of a body in a log line.
 MAX_LOGGED_LENGTH = 16384
 #: Parts of a request whose texts may identify the visitor.
 _PERSONAL_PARTS = frozenset({"address", "geo", "id", "parameters", "profileParameters"})

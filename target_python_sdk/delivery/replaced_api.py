@@ -1,4 +1,4 @@
-"""Honours a replacement of 1.1.0's ``DeliveryApi.execute`` or ``ApiClient.request`` that a test has made.
+"""Calls the function with which a test has replaced 1.1.0's ``DeliveryApi.execute`` or ``ApiClient.request``.
 
 1.1.0 sent every call through these methods, so tests of applications patch them. This package does not
 import ``delivery_api_client``; that package sets ``REPLACEMENTS.find`` when its ``api_client`` is imported.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ReplacedCall(NamedTuple):
-    """The arguments of one ``DeliveryApi.execute``, and what an ``ApiClient`` needs to send it."""
+    """The arguments of one call of ``DeliveryApi.execute``, and the values that an ``ApiClient`` needs to send it."""
 
     ims_org_id: str
     session_id: str
@@ -33,7 +33,7 @@ class ReplacedCall(NamedTuple):
 class Replacements:
     """The registry in which ``delivery_api_client`` registers itself."""
 
-    #: Returns a function that makes a call by the replaced method; None if no method is replaced.
+    #: Returns a function that makes a call with the replaced method; None if no method is replaced.
     find: Optional[Callable[[], Optional[Callable[[ReplacedCall], Any]]]] = None
 
 
@@ -67,7 +67,7 @@ def _replaced_call(prepared: "PreparedRequest", request: HttpRequest, deadline: 
 
 
 def _response(call: Callable[[ReplacedCall], Any], arguments: ReplacedCall) -> "DeliveryResponse":
-    from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - only tests come here
+    from target_tools.foreign_errors import is_foreign  # noqa: PLC0415 - only tests need it
 
     try:
         response: DeliveryResponse = call(arguments)

@@ -109,7 +109,7 @@ def compare_methods(edge: LocalEdge) -> List[Tuple[str, str, str, str, float]]:
 def _measure(client: TargetClient, method: str, mbox: str) -> Tuple[str, str, str, str, float]:
     # A prefetch sends no notification in the background, which would slow down the next call.
     request = {"id": {"tntId": f"{VISITORS[1]}.35_0"}, "prefetch": _mbox(mbox)}
-    answer = client.get_offers(request=request, decisioning_method=method)  # not measured, because it opens a connection
+    answer = client.get_offers(request=request, decisioning_method=method)  # not measured: it opens a connection
     durations: List[float] = []
     for _ in range(CALLS):
         started = time.perf_counter()

@@ -1,11 +1,11 @@
-"""The live feed of a local edge: what happened, for readers in other threads.
+"""The live feed of a local edge: requests, notifications, reloads and warnings, for readers in other threads.
 
 ``LocalEdge.feed`` is an ``EventFeed``. ``GET /events`` sends it as server-sent events: each
 has ``id``, ``event`` (the type) and ``data`` (one line of JSON). A browser that connects
-again sends the last id that it has seen, as ``Last-Event-ID``, and receives the events since
-then. A new connection receives the events from now on; with ``?after=0``, it first receives
-those that are still kept. The data of each event have its ``time``, in milliseconds since
-1970, and by type:
+again sends the last id that it received, as ``Last-Event-ID``, and receives the later events.
+A new connection receives only new events; with ``?after=0``, it first receives the events
+that are still kept. The data contain the ``time`` of the event, in milliseconds since 1970,
+and depend on the type:
 
 ==================  ==========================================================================
 type                data

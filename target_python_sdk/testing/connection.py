@@ -15,7 +15,7 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection:
-    """A client's connection. ``number`` counts the connections of a server from 1.
+    """A client's connection. ``number`` is its number among the connections of the server, counted from 1.
 
     The methods raise ``ConnectionError`` if the client has disconnected or the server was stopped,
     which ends a handler that does not catch it. Use ``socket`` for everything else.

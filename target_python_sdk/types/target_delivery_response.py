@@ -1,4 +1,4 @@
-"""The envelope that a call returns: the edge's answer, and what the page has to know besides."""
+"""The envelope that a call returns: the edge's answer, the cookies to set, and values for the page."""
 
 from typing import (
     TYPE_CHECKING,
@@ -63,7 +63,7 @@ class _OptionalMeta(TypedDict, total=False):
     """The experience of each activity that the option ``force`` names; otherwise absent."""
 
     consent: bool
-    """False if the visitor has not consented, so that nothing was sent; otherwise absent."""
+    """False if the visitor has not consented, so that nothing about the visitor was sent; otherwise absent."""
 
 
 class ResponseMeta(_OptionalMeta):
@@ -224,8 +224,10 @@ class TargetDeliveryResponse(Dict[str, Any]):
     def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> "List[Cookie]":
         """Return the cookies to set on the response to the visitor's browser::
 
-        for cookie in answer.cookies(secure=True):
-            response.set_cookie(**cookie.as_kwargs())
+            for cookie in answer.cookies(secure=True):
+                response.set_cookie(**cookie.as_kwargs())
+
+        The arguments are attributes of all cookies.
         """
         from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
 
@@ -307,7 +309,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
             raise AttributeError(_not_found(self, "attribute", name, known))
 
     def copy(self) -> "TargetDeliveryResponse":
-        """A shallow copy, an envelope again."""
+        """Return a shallow copy, which is an envelope, too."""
         envelope = type(self).__new__(type(self))
         envelope.update(self)
         envelope.__dict__.update(self.__dict__)

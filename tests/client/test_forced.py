@@ -182,7 +182,7 @@ def test_an_unknown_name_is_an_error_of_a_call_that_waits_for_the_artifact(edge:
 
 
 def test_only_decisions_on_device_can_be_forced(edge: LocalEdge, client: TargetClient) -> None:
-    problem = "only a decision on-device can be forced, and the decisioning_method of this call is 'server-side'"
+    problem = "only an on-device decision can be forced, and the decisioning_method of this call is 'server-side'"
     problem += "; the local edge and Target have QA links"
     with client_of(edge) as server_side, pytest.raises(OptionError, match=problem):
         server_side.get_offers({**offers("home"), **FORCE_B})

@@ -1,4 +1,4 @@
-"""The page of the local edge: what it serves, who gets what, and what happens.
+"""The page of the local edge: its activities, the decisions for a visitor, simulated traffic, and live events.
 
-The page itself is HTML, CSS and JavaScript in the files beside this module. It loads only what the edge serves.
+The HTML, CSS and JavaScript are in the files beside this module. The page loads nothing from other servers.
 """
