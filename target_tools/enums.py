@@ -4,17 +4,17 @@ import enum
 
 
 class DecisioningMethod(str, enum.Enum):
-    """The place of decisions. A member equals its text: ``DecisioningMethod.ON_DEVICE == "on-device"``."""
+    """Where a call is decided. A member equals its text: ``DecisioningMethod.ON_DEVICE == "on-device"``."""
 
     # 1.1.0's error message lists the values in this order.
     HYBRID = "hybrid"
-    """This process if its rules suffice, else the edge."""
+    """In this process if its rules suffice, else by the edge."""
 
     ON_DEVICE = "on-device"
-    """This process, with the rules it has downloaded."""
+    """In this process, with the rules that it has downloaded."""
 
     SERVER_SIDE = "server-side"
-    """The edge."""
+    """By the edge."""
 
     def __str__(self) -> str:
         return self.value

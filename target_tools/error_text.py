@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Collection
 
-#: The longest text that an error quotes, in characters.
+#: The maximum number of characters of a text that an error quotes.
 MAX_QUOTED = 60
 
 

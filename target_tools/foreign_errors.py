@@ -42,7 +42,7 @@ def _signal_handlers() -> Set[types.CodeType]:
         handler: Any = signal.getsignal(number)
         while isinstance(handler, partial):
             handler = handler.func
-        # The code of a function or a method, or of the method that calls an object of another class.
+        # The code of a function or a method, or that of the method ``__call__`` of another object.
         for function in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its code is wanted
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):

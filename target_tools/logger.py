@@ -65,7 +65,7 @@ class Log:
         self._write(("exception", "error"), message, arguments)
 
     def exception_safely(self, message: str) -> None:
-        """Like ``exception``, for background threads that must go on: ignores what the logger raises."""
+        """Log as ``exception`` does, but ignore exceptions of the logger: for threads that must continue."""
         try:
             self.exception(message)
         except Exception:  # noqa: BLE001 - a failing logger cannot be reported anywhere

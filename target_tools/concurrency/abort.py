@@ -52,7 +52,7 @@ class AbortScope:
             handle.close()
 
     def abort(self) -> None:
-        """Abort the current requests and let no further one begin.
+        """Abort the current requests and prevent further ones.
 
         Takes no lock, because the garbage collector may call it.
         """

@@ -16,8 +16,8 @@ Both waits are short and bounded. uWSGI does not run Python's fork hooks by defa
 SDK starts no threads in a uWSGI process that is about to fork; see
 :mod:`target_tools.concurrency.threads`.
 
-Two cases are not covered. Reads are not guarded, because they can take as long as the
-server likes; by then the thread has sent, and has released the locks of its first send.
+Two cases are not covered. Reads are not guarded, because a server can delay them for any
+time; by then the thread has sent, and has released the locks of its first send.
 Requests through a ``pool_manager`` that the application supplied are not guarded either.
 
 An exception that a signal handler raises inside the fork hook is printed and discarded by

@@ -40,7 +40,7 @@ def _install_trace_functions() -> None:
     """Install the functions passed to ``threading.settrace`` and ``threading.setprofile``, as ``threading`` does.
 
     Debuggers, profilers and coverage rely on these functions to follow code into new threads. CPython refuses a
-    function while another thread installs one; then this thread goes on without it.
+    function while another thread installs one; then this thread continues without it.
     """
     if sys.version_info >= (3, 10):
         trace, profile = threading.gettrace(), threading.getprofile()
