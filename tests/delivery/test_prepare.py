@@ -354,6 +354,7 @@ def test_other_parts_of_the_request_are_sent_as_they_are():
         "context": {"channel": "web", "beacon": True, "timeOffsetInMinutes": 60},
         "experienceCloud": {
             "analytics": {
+                "supplementalDataId": "0123456789ABCDEF-0123456789ABCDEF",
                 "logging": "client_side",
                 "trackingServer": "metrics.example.com",
                 "trackingServerSecure": "smetrics.example.com",
