@@ -77,6 +77,6 @@ def visit_settings(options: Any) -> VisitSettings:
     """Return the settings for the keyword arguments of an integration. Raises ``OptionError``."""
     unknown = [name for name in options if name not in VisitSettings._fields]
     if unknown:
-        text = invalid(f"Unknown option {unknown[0]!r}", name=unknown[0], known=VisitSettings._fields)
+        text = invalid("", f"unknown option {unknown[0]!r}", name=unknown[0], known=VisitSettings._fields)
         raise OptionError(text, unknown[0])
     return VisitSettings(**options).validated()

@@ -120,12 +120,13 @@ class Visit(BrowserRequest):
     def client(self) -> "TargetClient":
         """The client of the settings. Raises ``OptionError`` if there is none."""
         source: Any = self._settings.client
-        client: Optional[TargetClient] = source() if callable(source) else source
+        client: Any = source() if callable(source) else source
         if client is None:
             raise OptionError(
                 "Invalid option 'client': this visit has no client; pass client=… to the integration", "client"
             )
-        return client
+        found: TargetClient = client
+        return found
 
     def offers(
         self,

@@ -34,6 +34,7 @@ PUBLIC = (
     "target_python_sdk.explain",
     "target_python_sdk.integrations.celery",
     "target_python_sdk.integrations.serverless",
+    "target_python_sdk.integrations.flask",
     "target_python_sdk.integrations.wsgi",
     "target_python_sdk.local_edge",
     "target_python_sdk.qa_links",

@@ -1,0 +1,40 @@
+"""Activities for the tests of the web frameworks, and what a test reads from an edge."""
+
+from typing import Any, Dict, List, NamedTuple
+
+from target_python_sdk.local_edge import LocalEdge
+
+#: The content of the offer for the mbox ``hero``. It ends a script element unless it is escaped.
+HERO = "<b>Hero</b><script>offer = 1</script>"
+DEFAULT = "<b>Welcome</b>"
+ACTIVITIES: Dict[str, Any] = {
+    "activities": [
+        {
+            "id": 1,
+            "locations": ["hero", "target-global-mbox"],
+            "views": ["cart"],
+            "metrics": [{"type": "click"}],
+            "experiences": [{"name": "A", "offer": {"html": HERO}}],
+        }
+    ]
+}
+
+
+class Called(NamedTuple):
+    """What the edge learned about the visitor of a call."""
+
+    visitor: str
+    session: str
+    url: str
+
+
+def calls_since(edge: LocalEdge, count: int) -> List[Called]:
+    """Return the calls after the first ``count`` requests of the edge."""
+    return [
+        Called(
+            request.body.get("id", {}).get("tntId", ""),
+            request.query["sessionId"],
+            request.body["context"]["address"]["url"],
+        )
+        for request in edge.requests[count:]
+    ]
