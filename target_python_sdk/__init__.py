@@ -35,6 +35,7 @@ __all__ = [
     "Cookie",
     "DecisioningMethod",
     "EventProvider",
+    "ExperienceCloudVisitor",
     "Explanation",
     "Offer",
     "TargetClient",
@@ -59,6 +60,7 @@ _HOMES = {
     "Cookie": "target_python_sdk.offers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
     "EMPTY_REQUEST": "target_tools.constants",
+    "ExperienceCloudVisitor": "target_python_sdk.visitor",
     "Explanation": "target_python_sdk.explain.explanation",
     "MESSAGES": "target_python_sdk.messages",
     "Offer": "target_python_sdk.offers",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
+    from target_python_sdk.visitor import ExperienceCloudVisitor
     from target_python_sdk.visits.visit import Visit
     from target_tools.concurrency.tasks import AsyncResult
 

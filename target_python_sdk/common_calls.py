@@ -16,7 +16,9 @@ from target_python_sdk.delivery.prepare import (
     complete_context,
     default_experience_cloud,
     is_valid_session_id,
+    new_data_id,
     numbered,
+    state_of_data_id,
 )
 from target_python_sdk.notifications import Method, notification_request, queue_notifications
 from target_python_sdk.prepared_call import build_envelope
@@ -77,16 +79,18 @@ def decide_common_call(
     ids = UuidGenerator()
     session_id = session_id or ids.next()
     cluster, refused_hints = choose_cluster(None, identity.tnt_id, None)
+    data_id = new_data_id(ids)
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),
         context=complete_context(context),
-        experience_cloud=default_experience_cloud(),
+        experience_cloud=default_experience_cloud(data_id),
         execute=None if execute is None else _copy(execute),
         prefetch=None if prefetch is None else _copy(prefetch),
     )
     is_steered, cluster = cluster is not None, cluster or runtime.location_hint
-    prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, None, ids)
+    state = {runtime.settings.organization_id: state_of_data_id(data_id, None)}
+    prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, state, ids)
     runtime.count_call(refused_hints)
     remote = remote_parts(current.artifact, request)
     decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)

@@ -13,11 +13,11 @@ _NAMESPACE = bytes.fromhex("6f7a1c6e6a0e5d2b9c583f1d0b8f7c11")
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4))
 
 #: Number of UUIDs made of one read of random bytes. Most calls need no more.
-_BATCH_SIZE = 6
+_BATCH_SIZE = 7
 
 
 class UuidGenerator:
-    """Generates random UUIDs (version 4) as text, for one call.
+    """Generates random UUIDs (version 4) as text, and random digits, for one call.
 
     Reading random bytes releases the interpreter lock, so a call reads them once. They are not kept for the next call,
     because a forked child or a restored snapshot of the process would generate the same UUIDs.
@@ -34,6 +34,12 @@ class UuidGenerator:
         self._digits = d[32:]
         # As in _format_uuid. A call needs several, and calling it would double the time.
         return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
+
+    def hex_digits(self) -> str:
+        """Return 32 random hexadecimal digits."""
+        d = self._digits or os.urandom(16 * _BATCH_SIZE).hex()
+        self._digits = d[32:]
+        return d[:32]
 
 
 def random_uuid() -> str:

@@ -53,6 +53,7 @@ class Call(NamedTuple):
     customer_ids: Optional[List[CustomerId]] = None
     session_id: Optional[str] = None
     visitor: "Optional[Visitor]" = None
+    visitor_cookie: Optional[str] = None
     callback: Optional[Callable[[Any], object]] = None
     err_callback: Optional[Callable[[BaseException], object]] = None
     force: Optional[Mapping[Union[str, int], Union[str, int]]] = None
@@ -230,6 +231,13 @@ def _visitor(option: str, value: "Visitor") -> "Visitor":
     return value
 
 
+def _visitor_cookie(option: str, value: Union[str, bytes]) -> str:
+    text = text_or_none(value)
+    if text is None:
+        parse.reject(option, "the value of the AMCV cookie, or a Cookie header, as text", value)
+    return text
+
+
 def _session_id(option: str, value: parse.OptionValue) -> str:
     text = text_or_none(value)
     if text is None and isinstance(value, (Mapping, list, tuple, set)):
@@ -260,14 +268,13 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "customer_ids": lambda _, value: convert_customer_ids(value),
     "session_id": _session_id,
     "visitor": _visitor,
+    "visitor_cookie": _visitor_cookie,
     "callback": parse.callback("the answer"),
     "err_callback": parse.callback("the error"),
     "force": _force,
     "force_impressions": parse.boolean,
     "consent": parse.boolean,
-    # 1.1.0 accepted these
-    "visitor_cookie": None,
-    "events": None,
+    "events": None,  # the request, in one page of 1.1.0's documentation
 }
 
 CALL_OPTION_NAMES = frozenset(_CALL_OPTIONS)

@@ -34,8 +34,11 @@ MAX_MILLISECONDS = 7 * 86400 * 1000.0
 SUSPICIOUS_MILLISECONDS = 20
 #: Options whose values are not shown, because they may contain credentials or personal data.
 SECRET_OPTIONS = frozenset(
-    ["client_cert", "headers", "property_token", "proxy", "proxy_headers", "session_id", "target_cookie", "visitor"]
-)
+    [
+        "client_cert", "headers", "property_token", "proxy", "proxy_headers", "session_id", "target_cookie", "visitor",
+        "visitor_cookie",
+    ]
+)  # fmt: skip
 
 # The patterns are text, so that ``re`` compiles them only if their option is used.
 _CLIENT_CODE = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"

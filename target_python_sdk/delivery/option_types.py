@@ -221,10 +221,12 @@ class _CommonCallOptions(TypedDict, total=False):
     """Links the calls of one session if the visitor has no cookie with a session."""
 
     visitor: Any
-    """An Experience Cloud visitor, with 1.1.0's methods."""
+    """An ``ExperienceCloudVisitor``, or an object with 1.1.0's methods."""
 
     visitor_cookie: Optional[Text]
-    """The value of the visitor's ``AMCV_…`` cookie. No effect yet."""
+    """The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header that has the cookie of the client's
+    organization. Not used together with ``visitor``.
+    """
 
     decisioning_method: Union[str, DecisioningMethod, None]
     """Who decides this call, instead of the client's option. ``send_notifications`` always goes to the edge."""

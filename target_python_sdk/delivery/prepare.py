@@ -4,21 +4,23 @@ The caller's objects are not changed: each part that needs a default is copied.
 """
 
 import re
-from typing import Any, Callable, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from target_python_sdk.delivery.call_options import Call
-from target_python_sdk.delivery.conversion import AUTH_STATES
 from target_python_sdk.delivery.cookies import choose_cluster, parse_target_cookie
 from target_python_sdk.delivery.legacy_messages import MBOX_INVALID, NOTIFICATION_INVALID
 from target_python_sdk.delivery.options import ClientSettings
+from target_python_sdk.delivery.visitor_cookie import parse_visitor_cookie
 from target_python_sdk.delivery.visitor_protocol import (
     VisitorValues,
+    state_of_customer_ids,
     supplemental_data_id,
+    valid_values,
     visitor_customer_ids,
     visitor_state,
     visitor_values,
 )
-from target_python_sdk.protocol import DEVICE_ID_COOKIE, SESSION_ID_COOKIE
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX, DEVICE_ID_COOKIE, SESSION_ID_COOKIE
 from target_python_sdk.types import (
     AnalyticsRequest,
     AudienceManager,
@@ -99,11 +101,12 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     given, visitor = call.request, call.visitor
     ids = UuidGenerator()
     session_id, cookie_id = resolve_session(call, ids, log)
-    values = _NO_VALUES if visitor is None else visitor_values(visitor)
+    values = _visitor_values(call, settings)
     customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = _visitor_id(given.id, cookie_id, values.cloud_id, known)
     cluster, refused_hints = choose_cluster(cookie_id, identity.tnt_id, call.target_location_hint)
+    data_id = _new_data_id(given.experience_cloud, call, ids)
     errors: List[OptionError] = []
     execute, prefetch = given.execute, given.prefetch
     request = copy_with(
@@ -113,17 +116,12 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         environment_id=settings.environment_id if given.environment_id is None else given.environment_id,
         _property=_property(given._property, settings.property_token),
         context=complete_context(given.context),
-        experience_cloud=_experience_cloud(given.experience_cloud, call, values),
+        experience_cloud=_experience_cloud(given.experience_cloud, values, data_id),
         execute=None if execute is None else _with_valid_mboxes(execute, "execute", errors, log),
         prefetch=None if prefetch is None else _with_valid_mboxes(prefetch, "prefetch", errors, log),
         notifications=_notifications(given, ids, log) if given.notifications else None,
     )
-    # The page takes over the visitor's own state, else the customer ids of the call.
-    state: Optional[Mapping[str, Any]] = None
-    if visitor is not None:
-        state = visitor_state(visitor)
-    elif customers:
-        state = _visitor_api_state(customers, settings.organization_id)
+    state = _page_state(data_id, call, settings) if visitor is None else visitor_state(visitor)
     if errors:
         _check_sends_something(request, errors)
     is_steered = cluster is not None
@@ -176,17 +174,38 @@ def _visitor_id(
     return copy_with(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
 
 
-def _visitor_api_state(customers: List[CustomerId], organization_id: str) -> Mapping[str, Any]:
-    """Return the customer ids in the form that the page's VisitorAPI.js takes over."""
-    numbers = {state: number for number, state in AUTH_STATES.items()}
-    ids = {
-        str(customer.integration_code): {
-            "id": customer.id,
-            "authState": numbers.get(str(customer.authenticated_state), 0),
+def _visitor_values(call: Call, settings: ClientSettings) -> VisitorValues:
+    """Return the values of the visitor object, else those of the visitor's cookie."""
+    if call.visitor is not None:
+        return visitor_values(call.visitor)
+    if call.visitor_cookie is None:
+        return _NO_VALUES
+    return valid_values(parse_visitor_cookie(call.visitor_cookie, settings.organization_id, epoch_seconds()))
+
+
+def _page_state(data_id: Optional[str], call: Call, settings: ClientSettings) -> Optional[Mapping[str, Any]]:
+    """Return the state that the page's VisitorAPI.js takes over, for a call without a visitor object."""
+    state = {} if data_id is None else state_of_data_id(data_id, call.consumer_id)
+    if call.customer_ids:
+        state["customerIDs"] = state_of_customer_ids(call.customer_ids)
+    return {settings.organization_id: state} if state else None
+
+
+def new_data_id(ids: UuidGenerator) -> str:
+    """Return a new supplemental data id."""
+    digits = ids.hex_digits()
+    return f"{digits[:16]}-{digits[16:]}".upper()
+
+
+def state_of_data_id(data_id: str, consumer_id: Optional[str]) -> Dict[str, Any]:
+    """Return the state, without the organization, of a visitor whose id ``data_id`` has one consumer."""
+    return {
+        "sdid": {
+            "supplementalDataIDCurrent": data_id,
+            "supplementalDataIDCurrentConsumed": {f"payload:{consumer_id or DEFAULT_GLOBAL_MBOX}": True},
+            "supplementalDataIDLastConsumed": {},
         }
-        for customer in customers
     }
-    return {organization_id: {"customerIDs": ids}}
 
 
 # Defaults
@@ -206,25 +225,33 @@ def complete_context(given: Optional[Context]) -> Context:
     return own if own.channel in _CHANNELS else copy_with(own, channel=ChannelType.WEB)
 
 
-def default_experience_cloud() -> ExperienceCloud:
-    """Return the values for a request without values for the Experience Cloud: server-side logging."""
-    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING))
+def default_experience_cloud(data_id: Optional[str]) -> ExperienceCloud:
+    """Return the values for a request without values for the Experience Cloud: server-side logging with ``data_id``."""
+    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING, supplemental_data_id=data_id))
 
 
-def _experience_cloud(given: Optional[ExperienceCloud], call: Call, values: VisitorValues) -> ExperienceCloud:
-    if given is None and call.visitor is None:
-        return default_experience_cloud()
+def _experience_cloud(
+    given: Optional[ExperienceCloud], values: VisitorValues, data_id: Optional[str]
+) -> ExperienceCloud:
+    if given is None and values.location_hint is None and values.blob is None:
+        return default_experience_cloud(data_id)
     own = given or ExperienceCloud()
-    analytics = _analytics(own.analytics, call)
+    analytics = _analytics(own.analytics, data_id)
     return copy_with(own, audience_manager=_audience_manager(own.audience_manager, values), analytics=analytics)
 
 
-def _analytics(given: Optional[AnalyticsRequest], call: Call) -> AnalyticsRequest:
-    """Return server-side logging unless the caller chose otherwise, and an id that joins the hits of Analytics."""
+def _new_data_id(given: Optional[ExperienceCloud], call: Call, ids: UuidGenerator) -> Optional[str]:
+    """Return the id that connects the hit of the call with those of the page; None if the request has its own."""
+    if given is not None and given.analytics is not None and given.analytics.supplemental_data_id is not None:
+        return None
+    return new_data_id(ids) if call.visitor is None else supplemental_data_id(call.visitor, call.consumer_id)
+
+
+def _analytics(given: Optional[AnalyticsRequest], data_id: Optional[str]) -> AnalyticsRequest:
+    """Return server-side logging unless the caller chose otherwise, with ``data_id`` unless there is one."""
     own = given or AnalyticsRequest()
-    data_id = own.supplemental_data_id
-    if data_id is None and call.visitor is not None:
-        data_id = supplemental_data_id(call.visitor, call.consumer_id)
+    if own.supplemental_data_id is not None:
+        data_id = own.supplemental_data_id
     return copy_with(own, supplemental_data_id=data_id, logging=own.logging or LoggingType.SERVER_SIDE)
 
 

@@ -28,7 +28,7 @@ FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "res
 #: The maximum number of characters of a body in a log line.
 MAX_LOGGED_LENGTH = 16384
 #: Parts of a request whose texts may identify the visitor.
-_PERSONAL_PARTS = frozenset({"address", "geo", "id", "parameters", "profileParameters"})
+_PERSONAL_PARTS = frozenset({"address", "blob", "geo", "id", "parameters", "profileParameters"})
 #: The values of a field inside ``id`` that identify no visitor and are ordinary words.
 _AUTHENTICATED_STATES = frozenset({"authenticated", "logged_out", "unknown"})
 

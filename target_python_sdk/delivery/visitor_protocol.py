@@ -1,11 +1,11 @@
-"""Reads ids from an Experience Cloud visitor that the caller passes.
+"""Reads ids from an Experience Cloud visitor that the caller passes, and builds the state for the page.
 
 Any object with 1.1.0's methods can be passed; each method may be missing.
 """
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
 
-from target_python_sdk.delivery.conversion import convert_customer_ids, plain
+from target_python_sdk.delivery.conversion import AUTH_STATES, convert_customer_ids, plain
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import CustomerId
 from target_tools.typing_compat import Json
@@ -39,8 +39,12 @@ class VisitorValues(NamedTuple):
 
 
 def visitor_values(visitor: Visitor) -> VisitorValues:
-    """Return the values of ``visitor`` that the API accepts. They come from a cookie, so invalid ones are left out."""
-    values = _call(visitor, "get_visitor_values")
+    """Return the values of ``visitor`` that the API accepts."""
+    return valid_values(_call(visitor, "get_visitor_values"))
+
+
+def valid_values(values: Any) -> VisitorValues:
+    """Return those of ``values`` that the API accepts. They come from a cookie, so invalid ones are left out."""
     if not isinstance(values, Mapping):
         return VisitorValues()
     cloud_id, hint, blob = (plain(values.get(name)) for name in ("MCMID", "MCAAMLH", "MCAAMB"))
@@ -69,6 +73,18 @@ def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Option
     """Return the supplemental data id for ``consumer_id``, or for the global mbox."""
     data_id = plain(_call(visitor, "get_supplemental_data_id", consumer_id or DEFAULT_GLOBAL_MBOX))
     return data_id if isinstance(data_id, str) and len(data_id) == SDID_LENGTH else None
+
+
+def state_of_customer_ids(customers: Sequence[CustomerId]) -> Dict[str, Any]:
+    """Return the customer ids in the form in which VisitorAPI.js reads them."""
+    numbers = {state: number for number, state in AUTH_STATES.items()}
+    return {
+        str(customer.integration_code): {
+            "id": customer.id,
+            "authState": numbers.get(str(customer.authenticated_state), 0),
+        }
+        for customer in customers
+    }
 
 
 def _text_up_to(longest: int, value: Json) -> Optional[str]:

@@ -120,7 +120,8 @@ def test_the_envelope_is_a_dict_and_reads_as_attributes(client):
     assert envelope["response"] is envelope.response
     assert envelope.session_id == "s1"
     assert "session_id" not in envelope
-    assert envelope["visitor_state"] is None
+    data_id = envelope.request.experience_cloud.analytics.supplemental_data_id
+    assert envelope["visitor_state"]["1234567890@AdobeOrg"]["sdid"]["supplementalDataIDCurrent"] == data_id
     assert "trace" not in envelope
     assert envelope.trace is None
     assert envelope["target_cookie"]["name"] == TargetClient.TargetCookieName == "mbox"

@@ -25,6 +25,7 @@ ABSENT = exactly('"<absent>"')
 NULL = exactly("null")
 UUID = '^"<uuid of [^>]*>"$'
 DEVICE = r'^"<uuid of [^>]*>\.35_0"$'
+DATA_ID = '^"<data id of [^>]*>"$'
 #: Parts of envelopes, by decisioning method and content, and of requests.
 ENVELOPE = '{"meta": {"decisioning_method": "'
 HELLO = '"name": "home", "options": [{"content": "<b>Hello</b>"'
@@ -58,6 +59,24 @@ EVERYWHERE: List[D] = [
     ),
     D("B11", "*", "requests.*.headers.x-exc-sdk-version", "And with its version.", ABSENT, exactly('"<version>"')),
     D("B29", "*", "requests.*.body.id", "An empty id is not sent.", exactly("{}"), ABSENT),
+    D(
+        "Calls: supplemental data id",
+        "*",
+        "requests.*.body.experienceCloud.analytics.supplementalDataId"
+        "|*.request.*experience_cloud.analytics.supplemental_data_id",
+        "A request without a visitor has an id, which connects its hit in Analytics with those of the page.",
+        f"{ABSENT}|{NULL}",
+        DATA_ID,
+    ),
+    D(
+        "Calls: supplemental data id",
+        "*",
+        "*.visitor_state",
+        "The page takes over the id.",
+        NULL,
+        '^{"[^"]*@AdobeOrg": {.*"sdid": {"supplementalDataIDCurrent": "<data id of [^>]*>", '
+        '"supplementalDataIDCurrentConsumed": {"payload:[^"]*": true}, "supplementalDataIDLastConsumed": {}}}}$',
+    ),
     D(
         "On-device: metrics",
         "deciding: *|get offers: *view*|get offers: everything at once",
@@ -1753,6 +1772,7 @@ DESCRIBED: Dict[str, Tuple[str, ...]] = {
     ),
     "Calls: redirects": ("Redirects, and answers larger than `max_response_bytes`, are errors",),
     "Calls: retries": ("A call is sent at most three times",),
+    "Calls: supplemental data id": ("Every request has a supplemental data id",),
     "Calls: session id": ("A session id that the API would refuse is replaced",),
     "Cookies in other forms": ("A `target_cookie` that was percent-encoded as a whole is decoded",),
     "D1": ("the documented `max_age`",),

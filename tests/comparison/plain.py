@@ -2,6 +2,7 @@
 
 =====================  ==========================================================
 a UUID                 the place of its first occurrence, so that equal ones stay equal
+supplemental data ids  the same: ``<data id of …>``
 seconds of the epoch   the distance from the start of the scenario, in minutes: ``<now+1860s>``
 milliseconds           the same: ``<now+0ms>``
 the server's port      ``<server>``
@@ -21,6 +22,7 @@ import re
 from typing import Any, Callable, Dict
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+DATA_ID = re.compile(r"[0-9A-F]{16}-[0-9A-F]{16}")
 EPOCH = re.compile(r"(?<![\d.])(?:\d{13}|\d{10})(?![\d])")
 BUCKET = re.compile(r"(?<=^bucket )\d+\.\d+(?= )")
 SERVED_BY = re.compile(r"(?<=LocalEdge) Python/[\w.+]+")
@@ -38,6 +40,7 @@ def plain(value: Any, now: float, server: str) -> Any:
     def text(value: str, place: str) -> str:
         value = value.replace(server, "<server>") if server else value
         value = UUID.sub(lambda found: seen.setdefault(found.group(), f"<uuid of {place}>"), value)
+        value = DATA_ID.sub(lambda found: seen.setdefault(found.group(), f"<data id of {place}>"), value)
         value = SERVED_BY.sub("", BUCKET.sub("<of the tntId>", value))
         value = ISO.sub(lambda found: _written(found.group(), now, "%Y-%m-%dT%H:%M:%S"), value)
         value = HTTP_DATE.sub(lambda found: _written(found.group(), now, "%a, %d %b %Y %H:%M:%S GMT"), value)

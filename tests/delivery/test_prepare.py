@@ -2,8 +2,11 @@
 
 import copy
 import logging
+import re
 import time
+import types
 import uuid
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -170,7 +173,7 @@ def test_b25_customer_ids_are_in_the_request_and_in_the_visitor_state(given_):
     assert [one.to_dict() for one in call.request.id.customer_ids] == [
         {"id": "77", "integration_code": "crm", "authenticated_state": "authenticated"}
     ]
-    assert call.visitor_state == {ORGANIZATION: {"customerIDs": {"crm": {"id": "77", "authState": 1}}}}
+    assert call.visitor_state[ORGANIZATION]["customerIDs"] == {"crm": {"id": "77", "authState": 1}}
 
 
 def test_customer_ids_without_an_experience_cloud_id_are_not_sent(caplog):
@@ -296,8 +299,86 @@ def test_b27_the_default_consumer_is_the_global_mbox(given_, asked):
     assert out.experience_cloud.analytics.supplemental_data_id == "0123456789ABCDEF-0123456789ABCDEF"
 
 
+def test_the_page_takes_over_the_new_supplemental_data_id():
+    """The other SDKs send one, too, without the cookie of the Experience Cloud visitor."""
+    first, second = prepared(), prepared(consumer_id="checkout", customer_ids={"crm": "77"})
+    ids = [call.request.experience_cloud.analytics.supplemental_data_id for call in (first, second)]
+    assert [re.fullmatch("[0-9A-F]{16}-[0-9A-F]{16}", each) is not None for each in ids] == [True, True]
+    assert ids[0] != ids[1]
+    assert first.visitor_state == {ORGANIZATION: {"sdid": data_id_state(ids[0], "target-global-mbox")}}
+    assert second.visitor_state == {
+        ORGANIZATION: {
+            "sdid": data_id_state(ids[1], "checkout"),
+            "customerIDs": {"crm": {"id": "77", "authState": 0}},
+        }
+    }
+
+
+def data_id_state(data_id, consumer):
+    return {
+        "supplementalDataIDCurrent": data_id,
+        "supplementalDataIDCurrentConsumed": {f"payload:{consumer}": True},
+        "supplementalDataIDLastConsumed": {},
+    }
+
+
+def test_the_state_for_the_page_is_none_if_the_caller_gives_the_supplemental_data_id():
+    cloud = ExperienceCloud(analytics=AnalyticsRequest(supplemental_data_id="AAAAAAAAAAAAAAAA-BBBBBBBBBBBBBBBB"))
+    assert prepared(DeliveryRequest(experience_cloud=cloud)).visitor_state is None
+
+
+def test_a_visitor_object_without_supplemental_data_ids_gets_none():
+    visitor = types.SimpleNamespace(get_visitor_values=lambda: {"MCMID": "mid"})
+    call = prepared(visitor=visitor)
+    assert call.request.id.marketing_cloud_visitor_id == "mid"
+    assert call.request.experience_cloud.analytics.supplemental_data_id is None
+    assert call.visitor_state is None
+
+
 def test_analytics_logging_is_server_side_by_default():
-    assert wire()["experienceCloud"] == {"analytics": {"logging": "server_side"}}
+    analytics = wire()["experienceCloud"]["analytics"]
+    assert (set(analytics), analytics["logging"]) == ({"logging", "supplementalDataId"}, "server_side")
+
+
+# The cookie of the Experience Cloud visitor
+
+AMCV = "-133|MCMID|41782|MCAAMLH-4000000000|9|MCAAMB-4000000000|blob-1|MCOPTOUT-4000000000s|NONE"
+
+
+@pytest.mark.parametrize("given_", [AMCV, f"mbox=x; AMCV_{quote(ORGANIZATION)}={quote(AMCV)}; b=c", AMCV.encode()])
+def test_the_ids_in_a_visitor_cookie_are_sent(given_):
+    body = wire(visitor_cookie=given_, customer_ids={"crm": {"id": "77", "authState": 1}})
+    assert body["id"]["marketingCloudVisitorId"] == "41782"
+    assert [one["authenticatedState"] for one in body["id"]["customerIds"]] == ["authenticated"]
+    assert body["experienceCloud"]["audienceManager"] == {"locationHint": 9, "blob": "blob-1"}
+    assert body["experienceCloud"]["analytics"]["supplementalDataId"]
+
+
+def test_ids_in_the_request_have_priority_over_the_visitor_cookie():
+    request = DeliveryRequest(
+        id=VisitorId(marketing_cloud_visitor_id="own"),
+        experience_cloud=ExperienceCloud(audience_manager=AudienceManager(blob="own")),
+    )
+    out = sent(request, visitor_cookie=AMCV)
+    assert out.id.marketing_cloud_visitor_id == "own"
+    assert out.experience_cloud.audience_manager == AudienceManager(location_hint=9, blob="own")
+    assert request.id == VisitorId(marketing_cloud_visitor_id="own")
+
+
+def test_a_visitor_object_has_priority_over_the_visitor_cookie():
+    assert sent(visitor=Visitor(MCMID="mid"), visitor_cookie=AMCV).id.marketing_cloud_visitor_id == "mid"
+
+
+def test_the_ids_of_a_visitor_who_opted_out_are_not_sent():
+    body = wire(visitor_cookie=AMCV.replace("NONE", "global"))
+    assert "id" not in body
+    assert "audienceManager" not in body["experienceCloud"]
+
+
+@pytest.mark.parametrize("given_", [7, ["AMCV_x=1"], {"AMCV_x": "1"}])
+def test_a_visitor_cookie_that_is_not_text_is_refused(given_):
+    with pytest.raises(OptionError, match="'visitor_cookie': expected the value of the AMCV cookie"):
+        prepared(visitor_cookie=given_)
 
 
 # Defaults

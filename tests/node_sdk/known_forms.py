@@ -14,22 +14,6 @@ LATER = "|".join(
 
 FORMS: Sequence[D] = [
     D(
-        "supplemental data id",
-        "*",
-        "result.visitorState*",
-        "Node.js includes the visitor library, and creates an id for Analytics.",
-        "supplementalDataIDCurrent",
-        ABSENT,
-    ),
-    D(
-        "supplemental data id",
-        "*",
-        "sent.*.body.experienceCloud.analytics.supplementalDataId",
-        "Node.js also sends the id that it creates. This SDK sends that of the application's ``visitor``.",
-        '^"[0-9A-F]{16}-[0-9A-F]{16}"$',
-        ABSENT,
-    ),
-    D(
         "beacon",
         "*",
         "sent.*.body.context.beacon",

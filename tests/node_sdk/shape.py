@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 Json = Any
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}\b")
+_DATA_ID = re.compile(r"\b[0-9A-F]{16}-[0-9A-F]{16}\b")
 _CONDITIONS = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegmentIds", "unmatchedSegmentIds")
 
 
@@ -93,7 +94,7 @@ def _without_ids(value: Json) -> Json:
     if isinstance(value, list):
         return [_without_ids(one) for one in value]
     if isinstance(value, str):
-        return _UUID.sub("<uuid>", value)
+        return _DATA_ID.sub("<supplemental data id>", _UUID.sub("<uuid>", value))
     if isinstance(value, float) and value.is_integer():
         return int(value)  # JavaScript has only one type of number
     return value

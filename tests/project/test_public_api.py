@@ -30,6 +30,7 @@ COMMAND = "python -m tests.project.test_public_api"
 #: The modules that users import from.
 PUBLIC = (
     "target_python_sdk",
+    "target_python_sdk.analytics",
     "target_python_sdk.errors",
     "target_python_sdk.explain",
     "target_python_sdk.integrations.celery",
