@@ -41,6 +41,7 @@ __all__ = [
     "TargetClient",
     "TargetDeliveryResponse",
     "Visit",
+    "VisitSettings",
     "__version__",
 ]
 
@@ -65,6 +66,7 @@ _HOMES = {
     "MESSAGES": "target_python_sdk.messages",
     "Offer": "target_python_sdk.offers",
     "Visit": "target_python_sdk.visits.visit",
+    "VisitSettings": "target_python_sdk.visits.settings",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
     "get_logger": "target_tools.logger",
     "validate_client_options": "target_python_sdk.validators",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
     from target_python_sdk.visitor import ExperienceCloudVisitor
+    from target_python_sdk.visits.settings import VisitSettings
     from target_python_sdk.visits.visit import Visit
     from target_tools.concurrency.tasks import AsyncResult
 

@@ -60,11 +60,12 @@ _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
 class Visit(BrowserRequest):
     """One request of a visitor. Its methods make calls for this visitor, and never raise a ``DeliveryError``.
 
-    ``environ`` is a WSGI environ. Several threads may use a visit; a worker stores the cookies of an answer that is
+    ``environ`` is a WSGI environ; ``settings`` may also be the number of trusted proxies alone. Several threads may use a visit; a worker stores the cookies of an answer that is
     passed to a callback.
     """
 
-    def __init__(self, environ: Mapping[str, Any], settings: VisitSettings = DEFAULT_SETTINGS) -> None:
+    def __init__(self, environ: Mapping[str, Any], settings: Union[VisitSettings, int] = DEFAULT_SETTINGS) -> None:
+        settings = VisitSettings(trusted_proxies=settings) if isinstance(settings, int) else settings
         super().__init__(environ, settings.trusted_proxies)
         self._settings = settings
         #: The latest values of the visitor's cookies.
@@ -82,7 +83,7 @@ class Visit(BrowserRequest):
         self.consent: Optional[bool] = None if settings.has_consent is None else settings.has_consent(self)
 
     @classmethod
-    def of(cls, request: Any, settings: VisitSettings = DEFAULT_SETTINGS) -> "Visit":
+    def of(cls, request: Any, settings: Union[VisitSettings, int] = DEFAULT_SETTINGS) -> "Visit":
         """Return a visit for a request of Django, Flask, Starlette, FastAPI or Litestar.
 
         A WSGI environ and an ASGI scope are accepted, too.

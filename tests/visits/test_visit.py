@@ -250,6 +250,11 @@ def test_an_asgi_scope_is_read_like_an_environ(request_: Any) -> None:
     assert context.geo is not None and context.geo.ip_address == "198.51.100.1"
 
 
+def test_the_settings_may_be_the_number_of_proxies() -> None:
+    context = Visit({**BROWSER, "HTTP_X_FORWARDED_FOR": "192.0.2.1, 198.51.100.1"}, 1).context
+    assert context.geo is not None and context.geo.ip_address == "198.51.100.1"
+
+
 def test_a_mounted_application_has_the_whole_path() -> None:
     for path in ("/shop/a", "/a"):  # servers differ
         assert Visit.of({**SCOPE, "root_path": "/shop", "path": path}).url == "https://shop.example/shop/a?a=1"
