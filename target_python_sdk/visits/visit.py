@@ -60,8 +60,8 @@ _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
 class Visit(BrowserRequest):
     """One request of a visitor. Its methods make calls for this visitor, and never raise a ``DeliveryError``.
 
-    ``environ`` is a WSGI environ; ``settings`` may also be the number of trusted proxies alone. Several threads may use a visit; a worker stores the cookies of an answer that is
-    passed to a callback.
+    ``environ`` is a WSGI environ; ``settings`` may also be the number of trusted proxies alone. Several threads may use
+    a visit; a worker stores the cookies of an answer that is passed to a callback.
     """
 
     def __init__(self, environ: Mapping[str, Any], settings: Union[VisitSettings, int] = DEFAULT_SETTINGS) -> None:
