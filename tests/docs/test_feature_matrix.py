@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "feature-matrix.md"
 TESTS = ROOT / "tests"
 SUITES = TESTS / "conformance" / "suites"
 #: What may still be open.
-OPEN = ("telemetry", "visitor")
+OPEN = ("telemetry",)
 #: The sections of the reference that are no tables of behaviour: it begins with the versions that it describes.
 OTHER_SECTIONS = ("0",)
 
