@@ -18,7 +18,7 @@ from target_python_sdk import AuthState, TargetClient, TargetDeliveryResponse
 from target_python_sdk.delivery import exchange
 from target_python_sdk.errors import AttributeNotFound, ClientClosed
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.testing import SocketServer, answer
+from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import (
     Context,
     DeliveryRequest,
@@ -276,6 +276,13 @@ def test_executed_content_overrides_prefetched_and_later_options_override_earlie
 
 
 # Hints
+
+
+def test_the_clients_hint_is_used_until_an_answer_names_another_cluster():
+    messages = [response({**ANSWER, "edgeHost": host}) for host in (None, "mboxedge28.tt.omtrdc.net", None)]
+    with SocketServer(replies(*messages)) as server, client_of(server, target_location_hint="31") as client:
+        envelopes = [client.get_offers(offers()) for _ in messages]
+    assert [each["target_location_hint_cookie"]["value"] for each in envelopes] == ["31", "31", "28"]
 
 
 def test_a_visitors_hint_is_used_for_one_call_only():
