@@ -59,9 +59,9 @@ _HINT_STRING = re.compile(r'"([^"\\]*)"')
 
 
 def environ_of(scope: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the variables that this module reads for an ASGI HTTP scope."""
+    """Return the variables that this module reads for an ASGI scope of HTTP or a WebSocket."""
     environ: Dict[str, Any] = {
-        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.url_scheme": scope.get("scheme", "http").replace("ws", "http"),  # of a WebSocket: ws or wss
         "QUERY_STRING": scope.get("query_string", b""),
     }
     path, root = scope.get("path", ""), scope.get("root_path", "")
