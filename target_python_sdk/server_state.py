@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
 from target_tools.schema.model import Model
+from target_tools.typing_compat import Json
 
 if TYPE_CHECKING:
     from target_python_sdk.types.request import DeliveryRequest
@@ -45,7 +46,12 @@ def server_state(request: Optional["DeliveryRequest"], response: Optional["Deliv
             "request": {**_fields(asked, _REQUEST_FIELDS), **_id(asked), "context": context, **_parts(asked)},
             "response": {**_fields(answered, _RESPONSE_FIELDS), **_id(answered), **parts},
         }
-    return ScriptText(json.dumps(state, separators=(",", ":")).translate(_ESCAPES))
+    return script_text(state)
+
+
+def script_text(value: Json) -> ScriptText:
+    """Return JSON that is safe inside a ``<script>`` element."""
+    return ScriptText(json.dumps(value, separators=(",", ":")).translate(_ESCAPES))
 
 
 def _json(model: Optional[Model]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
+from target_python_sdk.server_state import script_text
 from target_python_sdk.types import (
     Context,
     DeliveryRequest,
@@ -201,6 +202,13 @@ class Visit(BrowserRequest):
     def server_state(self) -> str:
         """Return the latest answer for at.js, as JSON for a ``<script>`` element; ``null`` if there is none."""
         return "null" if self._answer is None else self._answer.server_state()
+
+    def visitor_state(self) -> str:
+        """Return the state for VisitorAPI.js, as JSON for a ``<script>`` element; ``null`` without an answer.
+
+        The page calls ``Visitor.getInstance(organizationId, {serverState: …})`` with it.
+        """
+        return script_text(None if self._answer is None else self._answer.visitor_state)
 
     @overload
     def options(

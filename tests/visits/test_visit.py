@@ -418,6 +418,15 @@ def test_the_state_for_at_js_has_the_page_load_and_the_views(client: TargetClien
     assert state["response"]["status"] == 200
 
 
+def test_the_state_for_visitor_api_js_is_that_of_the_answer(client: TargetClient) -> None:
+    visit = visit_of(client)
+    assert visit.visitor_state() == "null"
+    offers = visit.offers("hero", customer_ids={"crm": "</script>"})
+    assert offers.answer is not None
+    assert json.loads(visit.visitor_state()) == offers.answer.visitor_state
+    assert "customerIDs" in visit.visitor_state() and "</" not in visit.visitor_state()
+
+
 def test_there_is_no_state_without_a_page_load_and_views(client: TargetClient) -> None:
     visit = visit_of(client)
     assert visit.server_state() == "null"
