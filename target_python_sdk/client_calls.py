@@ -318,6 +318,11 @@ class ClientCalls:
         finally:
             del result  # breaks the cycle of error, traceback and result
 
+    async def _build_options(self, build: Callable[[], Options]) -> Options:
+        """Return the options of an awaited call that starts at once. If many calls start together, build them later."""
+        loop, turns = self._turns.current()
+        return await turns.build(loop, build)
+
     async def _wait_for_earlier_calls(self) -> None:
         """Wait until the awaited calls of this event loop, also those of tasks just created, are prepared."""
         import asyncio  # noqa: PLC0415 - a program that awaits has loaded it

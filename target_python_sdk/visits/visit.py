@@ -6,6 +6,7 @@ the response. The integrations create visits; ``Visit.of`` creates one from the 
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
+from target_python_sdk.client_calls import ClientCalls
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
@@ -38,6 +39,7 @@ from target_python_sdk.visits.settings import DEFAULT_SETTINGS, VisitSettings
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.errors import OptionError
 from target_tools.logger import default_logger
+from target_tools.schema.model import deep_copy
 from target_tools.uuids import random_uuid
 
 if TYPE_CHECKING:
@@ -159,7 +161,10 @@ class Visit(BrowserRequest):
         **options: "Unpack[_CommonCallOptions]",
     ) -> Offers:
         """Return the offers as :meth:`offers` does, without blocking the event loop."""
-        call: Any = self._offers_options(mboxes, views, page_load, prefetch, options)
+        # The caller can change the arguments before the options are built.
+        requested = [mbox if isinstance(mbox, str) else deep_copy(mbox) for mbox in mboxes]
+        parts, given = (requested, tuple(views), page_load, prefetch), _copied(options)
+        call = await self._in_turn(lambda: self._offers_options(*parts, given))
         try:
             return self._offers(mboxes, await self.client.get_offers_async(call))
         except DeliveryError as error:
@@ -176,7 +181,8 @@ class Visit(BrowserRequest):
 
     async def attributes_async(self, *mboxes: str, **options: "Unpack[_CommonCallOptions]") -> AttributesProvider:
         """Return the JSON offers as :meth:`attributes` does, without blocking the event loop."""
-        call: Any = self.options(**options)
+        given = _copied(options)
+        call = await self._in_turn(lambda: self.options(**given))
         try:
             return self.remember(await self.client.get_attributes_async(mboxes, call))
         except DeliveryError as error:
@@ -323,6 +329,11 @@ class Visit(BrowserRequest):
 
     # Requests
 
+    async def _in_turn(self, build: Callable[[], Any]) -> Any:
+        """Return the options of an awaited call. If many calls start together, they are built in several turns."""
+        client = self.client
+        return await client._build_options(build) if isinstance(client, ClientCalls) else build()
+
     def _offers_options(
         self,
         mboxes: Sequence[Union[str, MboxRequest]],
@@ -362,3 +373,7 @@ class Visit(BrowserRequest):
             return given
         missing = [name for name in _CONTEXT_FIELDS if getattr(given, name) is None]
         return given.replace(**{name: getattr(ours, name) for name in missing})
+
+
+def _copied(options: Any) -> Any:  # most calls have none
+    return deep_copy(options) if options else options

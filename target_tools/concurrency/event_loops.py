@@ -2,11 +2,13 @@
 
 import contextlib
 from collections import deque
-from typing import Any, Deque, Iterator, MutableMapping, Tuple
+from typing import Any, Callable, Deque, Iterator, MutableMapping, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from target_tools.clock import thread_seconds
 from target_tools.errors import OptionError
+
+ResultT = TypeVar("ResultT")
 
 #: CPU seconds of one turn of an event loop that the calls of a client may use. Further ones wait for the next turn.
 TURN_SECONDS = 0.003
@@ -48,9 +50,14 @@ class LoopTurns:
         #: The seconds that coroutines have used in this turn, and their number.
         self._used = 0.0
         self._count = 0
+        #: Whether the next coroutine has already waited, in ``build``.
+        self._is_admitted = False
 
     def must_wait(self) -> bool:
         """Return whether this turn is used up, or other coroutines came earlier."""
+        if self._is_admitted:
+            self._is_admitted = False
+            return False
         return self._used >= TURN_SECONDS or self._woken > 0 or bool(self._waiting)
 
     async def wait(self, loop: Any) -> None:
@@ -65,6 +72,16 @@ class LoopTurns:
                 self._waiting.remove(future)
             else:
                 self._woken -= 1
+
+    async def build(self, loop: Any, function: Callable[[], ResultT]) -> ResultT:
+        """Call ``function`` in a turn that is not used up, and return its result for a call in the same turn."""
+        if self.must_wait():
+            await self.wait(loop)
+        with self.use(loop):
+            result = function()
+        self._count -= 1  # the call counts
+        self._is_admitted = True
+        return result
 
     @contextlib.contextmanager
     def use(self, loop: Any) -> Iterator[None]:

@@ -154,3 +154,26 @@ def test_a_waiting_coroutine_that_is_closed_leaves_the_queue():
         assert turns._woken == 0
 
     asyncio.run(main())
+
+
+def test_options_and_their_call_share_a_turn():
+    """A coroutine that has waited to build its options does not wait again for its call."""
+
+    async def main():
+        uses = Uses()
+        counting = asyncio.ensure_future(uses.count_turns())
+        built = []
+
+        async def call(number):
+            turn = await uses.turns.build(asyncio.get_running_loop(), lambda: uses.turn)
+            await uses.use(number)
+            built.append((number, turn))
+
+        await asyncio.gather(*[call(number) for number in range(50)])
+        assert uses.names() == list(range(50))
+        assert built == uses.done
+        assert uses.most_in_a_turn() <= 3
+        await settled(uses)
+        counting.cancel()
+
+    asyncio.run(main())

@@ -11,9 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from target_python_sdk import Visit, VisitSettings
 from target_python_sdk.errors import ClientClosed, DeliveryError
 from target_python_sdk.testing import SocketServer, answer
 from target_tools.concurrency import event_loops
+from tests.decisioning.cdn import artifact
 from tests.reliability.conftest import Quiet
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, offers
 
@@ -24,6 +26,17 @@ EDGE = SimpleNamespace(domain="edge.example:80")
 NOTIFICATION = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
 #: Parsing a request that is a dict takes longer than one that is a model.
 REQUEST = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
+#: An artifact with content for ``home`` and ``flags``.
+ARTIFACT = artifact()
+FLAGS = {"name": "flags", "options": [{"type": "json", "content": {"color": "red"}}], "metrics": []}
+ARTIFACT["rules"]["mboxes"]["flags"] = [{**ARTIFACT["rules"]["mboxes"]["home"][0], "consequence": FLAGS}]
+ARTIFACT["localMboxes"].append("flags")
+#: The scope of a request of a browser.
+BROWSER = {
+    "type": "http",
+    "path": "/",
+    "headers": [(b"host", b"shop.example"), (b"cookie", b"mbox=PC#abc.35_0#9999999999"), (b"user-agent", b"Mozilla")],
+}
 
 
 @pytest.fixture
@@ -59,8 +72,27 @@ def calls_of(client):
             yield client.get_offers_async({"request": REQUEST})
 
 
-async def load(client):
-    """Make the calls. Return their outcomes, and the CPU seconds of the longest turn of the event loop."""
+METHODS = ("server-side", "on-device", "hybrid")
+
+
+async def visited(visit, number):
+    """Make the calls of one view with a visit. Return whether the visitor got an offer."""
+    method = METHODS[number % 3]
+    if number % 9 < 3:
+        return bool((await visit.attributes_async("flags", decisioning_method=method)).as_object("flags"))
+    offers = await visit.offers_async("home", prefetch=number % 9 < 6, decisioning_method=method)
+    visit.display(offers["home"])  # of offers that were executed, nothing is sent
+    return bool(offers["home"])
+
+
+def visits_of(client):
+    """Return coroutines that use visits. The visits exist before the calls start."""
+    visits = [Visit.of(BROWSER, VisitSettings(client=client)) for _ in range(CALLS)]
+    return [visited(visit, number) for number, visit in enumerate(visits)]
+
+
+async def load(coroutines):
+    """Run the coroutines. Return their outcomes, and the CPU seconds of the longest turn of the event loop."""
     turns, ended = [], asyncio.Event()
 
     async def measure():
@@ -70,7 +102,7 @@ async def load(client):
             turns.append(time.thread_time() - began)
 
     measuring = asyncio.ensure_future(measure())
-    outcomes = await asyncio.gather(*calls_of(client), return_exceptions=True)
+    outcomes = await asyncio.gather(*coroutines, return_exceptions=True)
     ended.set()
     await measuring
     return outcomes, max(turns)
@@ -85,7 +117,7 @@ def test_t30_the_calls_are_spread_over_many_turns(hanging_resolver, monkeypatch,
     for limit in (math.inf, event_loops.TURN_SECONDS):
         monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
         with client_of(EDGE, **given) as client:
-            outcomes, longest[limit] = asyncio.run(load(client))
+            outcomes, longest[limit] = asyncio.run(load(calls_of(client)))
             stats = client.stats()
         assert len(outcomes) == stats["calls"] == stats["failures"] == CALLS
         failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -95,6 +127,24 @@ def test_t30_the_calls_are_spread_over_many_turns(hanging_resolver, monkeypatch,
     unlimited, limited = longest.values()
     figure(f"ms of CPU of the longest turn, {on_error}, without a limit", unlimited * 1000, "-", number=30)
     figure(f"ms of CPU of the longest turn, {on_error}", limited * 1000, 20, number=30)
+    assert limited < unlimited / 3
+
+
+def test_t30_the_calls_of_visits_are_spread_over_many_turns(hanging_resolver, monkeypatch, figure):
+    """Server-side, on-device and hybrid. Calls that need the edge end at their deadline, the others with an offer."""
+    local = {"decisioning_method": "hybrid", "artifact_payload": ARTIFACT, "polling_interval": 0}
+    given = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet(), **local}
+    longest, began = {}, time.monotonic()
+    for limit in (math.inf, event_loops.TURN_SECONDS):
+        monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
+        with client_of(EDGE, **given) as client:
+            outcomes, longest[limit] = asyncio.run(load(visits_of(client)))
+            assert client.stats()["pending"] == 0
+        assert [set(outcomes[number::3]) for number in range(3)] == [{False}, {True}, {True}]
+    unlimited, limited = longest.values()
+    figure("ms of CPU of the longest turn, visits, without a limit", unlimited * 1000, "-", number=30)
+    figure("ms of CPU of the longest turn, visits", limited * 1000, 20, number=30)
+    figure("s for both loads of visits", time.monotonic() - began, "-", number=30)
     assert limited < unlimited / 3
 
 

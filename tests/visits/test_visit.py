@@ -439,3 +439,20 @@ def test_line_separators_are_escaped() -> None:
         status=200, client="\u2028\u2029<!--", prefetch=PrefetchResponse(views=[View(name="v")])
     )
     assert '"client":"\\u2028\\u2029\\u003c!--"' in server_state(None, response)
+
+
+def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetClient, edge: LocalEdge) -> None:
+    """Their options are built in several turns of the event loop; a later change of an argument has no effect."""
+    before = len(edge.requests)
+
+    async def main() -> None:
+        visit, mbox, timeout = visit_of(client), MboxRequest(name="hero"), 15000
+        calls = [asyncio.ensure_future(visit.offers_async(mbox, timeout=timeout)) for _ in range(100)]
+        calls += [asyncio.ensure_future(visit.offers_async("flags", views=["cart"])) for _ in range(100)]
+        await asyncio.sleep(0)
+        mbox.name = "changed"
+        assert all(await asyncio.gather(*calls))
+
+    asyncio.run(main())
+    names = [request.body["execute"]["mboxes"][0]["name"] for request in edge.requests[before:]]
+    assert sorted(names) == ["flags"] * 100 + ["hero"] * 100
