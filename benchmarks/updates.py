@@ -90,7 +90,7 @@ def shown(figure: UpdateFigure, found: Measured) -> str:
 
 
 def table(activities: Sequence[int], found: Sequence[Sequence[Measured]], commit: str) -> List[str]:
-    """Return the figures as lines. Values of another commit are before an arrow, those of this checkout behind it."""
+    """Return the figures as lines. Values of another commit come before an arrow, those of this checkout after it."""
     lines = [f"{'':<36}" + "".join(f"{f'{count:,} activities':>26}" for count in activities) + "   goal"]
     for figure in (*FIGURES, *MORE):
         cells = []

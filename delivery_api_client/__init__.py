@@ -39,7 +39,7 @@ else:  # type checkers would accept every name because of __getattr__
     __all__ = sorted([*MODELS, *_LAZY, *_ERRORS, "__version__"])  # noqa: PLE0605 - a list
 
     def __getattr__(name: str) -> Any:
-        """Import what sends requests."""
+        """Import a module or a class that sends requests."""
         if name in _MODULES:
             return importlib.import_module(f"{__name__}.{name}")
         if name in _LAZY:

@@ -169,10 +169,12 @@ class TargetClient(ClientCalls):
     def stats(self) -> Dict[str, int]:
         """Return the counters of this process, and its calls in progress.
 
-        ``calls``, ``failures``, ``retries``, ``invalid_hints``; ``undelivered`` requests with notifications; the
-        ``pending`` and ``running`` calls of the workers, the number of their ``threads``, those of them that are
-        ``blocked`` by a name lookup or a connection, and how many calls were ``refused`` by a full queue or
-        ``dropped`` by ``close``; the ``abandoned`` network operations that no call waits for any more.
+        * ``calls``, ``failures``, ``retries``, ``invalid_hints``
+        * ``undelivered``: lost requests with notifications
+        * ``pending``, ``running``: calls that wait for a worker, and calls that a worker makes
+        * ``threads``, ``blocked``: workers, and those of them that wait for a name lookup or a connection
+        * ``refused``, ``dropped``: calls that a full queue refused, and calls that ``close`` dropped
+        * ``abandoned``: network operations that no call waits for any more
         """
         return self._processes.get().stats()
 

@@ -5,7 +5,7 @@ They show the current state, and do not keep the client alive.
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, Optional
 
-if TYPE_CHECKING:  # for annotations alone
+if TYPE_CHECKING:  # for annotations only
     from target_python_sdk.artifact.source import ArtifactSource
 
 

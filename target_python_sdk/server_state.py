@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 #: The parts of requests and responses that at.js 2.2 and newer accepts. Mboxes are not among them.
 _PARTS = (("execute", "pageLoad"), ("prefetch", "views"))
-# Nothing else is sent to the page: no ids of the customer's systems, and no address.
+# Nothing else is sent to the page: no customer ids, and no address.
 _REQUEST_FIELDS = ("requestId", "experienceCloud", "property")
 _RESPONSE_FIELDS = ("status", "requestId", "client", "edgeHost")
 _ID_FIELDS = ("tntId", "marketingCloudVisitorId")

@@ -1,8 +1,8 @@
 """Celery tasks that decide which recommendations a mail contains.
 
-There is one client in each worker process, and one task that sends notifications. To run it, start a Redis, and then::
+There is one client in each worker process, and one task that sends notifications. To run a worker, start a Redis and an
+edge (``python -m target_python_sdk edge --port 8642``), and in another terminal::
 
-    python -m target_python_sdk edge --port 8642
     cd samples/celery
     TARGET_EDGE=127.0.0.1:8642 celery -A tasks worker --loglevel INFO
 

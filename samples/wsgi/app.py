@@ -87,7 +87,7 @@ def get_offers(visit: Visit) -> Optional[Any]:
 
 
 def get_flags(visit: Visit) -> Dict[str, Any]:
-    """Return the feature flags of this visitor, or none if the call failed."""
+    """Return the feature flags of this visitor, or an empty dict if the call failed."""
     request_id = uuid.uuid4().hex
 
     def on_flags(attributes: Any) -> None:

@@ -5,9 +5,9 @@ time and its key. A value that is damaged, too old, too large or stored under an
 pickle, because a cache that others can write to must not allow them to run code.
 
 A file is written next to its final path and then renamed, readable by its owner only. The process trusts its own user,
-root, and the members of its groups. A file or folder is not used if it belongs to another user, or if all users or a
-group that the process does not belong to may write to it. A folder with the sticky bit may be writable, because others
-cannot replace a file in it.
+root, and the members of its groups. A file or folder is not used if it belongs to another user. Nor is it used if all
+users may write to it, or a group that the process does not belong to. A folder with the sticky bit may be writable,
+because others cannot replace a file in it.
 """
 
 import contextlib

@@ -1,9 +1,11 @@
 """Replaces macros (``${…}``) in the content of offers.
 
-HTML and the text of actions may contain macros. ``${activity.name}`` and ``${experience.id}``, also by their old names
-``${campaign.name}`` and ``${recipe.id}``, are replaced by the metadata of the rule; ``${mbox.name}`` and
-``${view.name}`` by the name of the location; ``${mbox.colour}`` and ``${colour}`` by a parameter of the request.
-Unknown macros are kept.
+HTML and the text of actions may contain macros. Unknown macros are kept. The others are replaced:
+
+* ``${activity.name}`` and ``${experience.id}`` by the metadata of the rule, also under their old names
+  ``${campaign.name}`` and ``${recipe.id}``
+* ``${mbox.name}`` and ``${view.name}`` by the name of the location
+* ``${mbox.colour}`` and ``${colour}`` by a parameter of the request
 
 Parameters often come from the visitor. If the client escapes macros, the values that they insert into HTML are plain
 text: they cannot contain tags, and cannot end an attribute in quotation marks.

@@ -149,8 +149,10 @@ class Display(NamedTuple):
     def notification(self) -> Notification:
         """Return the notification. It is not validated, because the name of the mbox may be too long."""
         own_id, impression_id, timestamp, tokens, name = self
-        mbox, now = copy_with(_MBOX, name=name), timestamp
-        return copy_with(_DISPLAY, id=own_id, impression_id=impression_id, timestamp=now, tokens=tokens, mbox=mbox)
+        mbox = copy_with(_MBOX, name=name)
+        return copy_with(
+            _DISPLAY, id=own_id, impression_id=impression_id, timestamp=timestamp, tokens=tokens, mbox=mbox
+        )
 
 
 _DISPLAY, _MBOX = Notification(type=MetricType.DISPLAY), NotificationMbox()

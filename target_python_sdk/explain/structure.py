@@ -1,8 +1,8 @@
 """Splits JSON-logic conditions into their parts: clauses, ranges, shares and variables.
 
-A negation of an ``and`` or an ``or`` is moved to its parts by De Morgan's laws, an ``and`` inside an ``and`` and an
-``or`` inside an ``or`` are flattened, and a lower and an upper bound of a variable become one part, a range. Each part
-is itself a condition that can be evaluated.
+A negation of an ``and`` or an ``or`` is moved to its parts by De Morgan's laws. An ``and`` inside an ``and`` and an
+``or`` inside an ``or`` are flattened. A lower and an upper bound of a variable become one part, a range. Each part is
+itself a condition that can be evaluated.
 """
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple

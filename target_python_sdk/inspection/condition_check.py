@@ -137,7 +137,7 @@ def _exclude(one: Comparison, other: Comparison) -> bool:
     low, high = (one, other) if one.operator in _LOWER else (other, one)
     if low.operator not in _LOWER or high.operator not in _UPPER or not _comparable(low.constant, high.constant):
         return False
-    is_open = ">" in (low.operator, {"<": ">"}.get(high.operator))
+    is_open = low.operator == ">" or high.operator == "<"
     return bool(low.constant >= high.constant if is_open else low.constant > high.constant)
 
 

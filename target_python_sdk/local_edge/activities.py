@@ -16,12 +16,16 @@ a single-page application. Visitors outside the shares get no offer. Without any
 ``share``, all experiences get an equal part of the visitors. An experience without an
 ``offer`` shows the default content.
 
-Optional keys of an activity are ``audience``, the JSON-logic condition that its visitors
-must match; ``property``, the token of the only property it runs in; ``remote``: only the
-edge decides it; ``metrics``, the clicks that it measures, such as
-``[{"type": "click", "selector": "#buy"}]``, where the selector is optional; and ``analytics``:
-answers contain payloads for client-side Analytics. The document can also contain ``geo``: the
-location of every visitor, with the keys of the API's ``context.geo``.
+Optional keys of an activity:
+
+* ``audience``: the JSON-logic condition that its visitors must match
+* ``property``: the token of the only property in which it runs
+* ``remote``: whether only the edge decides it
+* ``metrics``: the clicks that it measures, such as ``[{"type": "click", "selector": "#buy"}]``; the selector is
+  optional
+* ``analytics``: whether answers contain payloads for client-side Analytics
+
+The document can also contain ``geo``: the location of every visitor, with the keys of the API's ``context.geo``.
 """
 
 import contextlib

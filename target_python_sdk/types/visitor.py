@@ -10,7 +10,7 @@ from .enums import AuthenticatedState, Choice
 
 
 class CustomerId(Model):
-    """The visitor's id in one of the customer's systems."""
+    """The visitor's id in one of your own systems, such as a CRM."""
 
     id: Annotated[Optional[str], Required, MaxLength(128)] = None
     """The id in that system."""
@@ -35,4 +35,4 @@ class VisitorId(Model):
     """The Experience Cloud id (ECID), common to all Adobe solutions."""
 
     customer_ids: Optional[List[CustomerId]] = None
-    """Ids in the customer's systems. The API accepts up to 50, together with an ECID."""
+    """Ids in your own systems. The API accepts up to 50, together with an ECID."""
