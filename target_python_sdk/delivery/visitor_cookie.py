@@ -35,8 +35,8 @@ _NO_VALUE = "NONE"
 def parse_visitor_cookie(text: Optional[str], organization_id: str, now: float) -> Dict[str, str]:
     """Return, by key, the valid values that have not expired. The last of two equal keys wins.
 
-    ``text`` is the value of the cookie, or pairs such as those of a ``Cookie`` header. Of a visitor who has opted out,
-    only the opt-out is returned.
+    ``text`` is the value of the cookie, or pairs such as those of a ``Cookie`` header. For a visitor who has opted
+    out, only the opt-out is returned.
     """
     value = _cookie_value(text, organization_id) if text else ""
     if not value or len(value) > MAX_COOKIE_LENGTH:
