@@ -100,7 +100,7 @@ def qa_link(url: str, qa_mode: QAMode) -> str:
     """Return ``url`` with the parameters for ``qa_mode``. They replace earlier parameters of QA links."""
     page, hash_mark, fragment = url.partition("#")
     page, _, query = page.partition("?")
-    kept = [part for part in query.split("&") if part and part.partition("=")[0] not in _NAMES]
+    other_parameters = [part for part in query.split("&") if part and part.partition("=")[0] not in _NAMES]
     indexes = [
         str(each.activity_index) + ("" if each.experience_index is None else f"_{each.experience_index}")
         for each in qa_mode.preview_indexes or ()
@@ -112,8 +112,8 @@ def qa_link(url: str, qa_mode: QAMode) -> str:
         LISTED_ACTIVITIES_ONLY: None if listed_only is None else str(listed_only).lower(),
         EVALUATE_AS_TRUE_AUDIENCE_IDS: ",".join(map(str, qa_mode.evaluate_as_true_audience_ids or ())),
     }
-    added = urlencode({name: value for name, value in values.items() if value}, safe=",")
-    return f"{page}?{'&'.join([*kept, added])}{hash_mark}{fragment}"
+    qa_parameters = urlencode({name: value for name, value in values.items() if value}, safe=",")
+    return f"{page}?{'&'.join([*other_parameters, qa_parameters])}{hash_mark}{fragment}"
 
 
 def _parameters(link: str) -> Dict[str, str]:

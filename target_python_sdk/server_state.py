@@ -37,14 +37,14 @@ def server_state(request: Optional["DeliveryRequest"], response: Optional["Deliv
     It contains the executed page load and the prefetched views. It is ``null`` if there is neither of them or if the
     call failed. Then at.js makes a call itself.
     """
-    asked, answered = _json(request), _json(response)
-    parts = _parts(answered) if answered.get("status") else {}
+    sent, received = _json(request), _json(response)
+    parts = _parts(received) if received.get("status") else {}
     state: Optional[Dict[str, Any]] = None
     if parts:
-        context = _fields(asked.get("context") or {}, _CONTEXT_FIELDS)
+        context = _fields(sent.get("context") or {}, _CONTEXT_FIELDS)
         state = {
-            "request": {**_fields(asked, _REQUEST_FIELDS), **_id(asked), "context": context, **_parts(asked)},
-            "response": {**_fields(answered, _RESPONSE_FIELDS), **_id(answered), **parts},
+            "request": {**_fields(sent, _REQUEST_FIELDS), **_id(sent), "context": context, **_parts(sent)},
+            "response": {**_fields(received, _RESPONSE_FIELDS), **_id(received), **parts},
         }
     return script_text(state)
 

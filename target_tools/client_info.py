@@ -89,13 +89,13 @@ def parse_client_info(
     Valid client hints override the User-Agent.
     """
     text = _limited(user_agent)
-    named = _platform(text)
-    browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, named)
+    platform_name = _platform(text)
+    browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, platform_name)
     if platform:
-        named = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower(), named)
-    if browser == "safari" and named == "ios":
+        platform_name = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower(), platform_name)
+    if browser == "safari" and platform_name == "ios":
         browser = _device(text)
-    return ClientInfo(browser, version, named)
+    return ClientInfo(browser, version, platform_name)
 
 
 def _limited(text: Optional[str]) -> str:

@@ -77,9 +77,9 @@ class ArtifactReporter:
     def use_of(self, artifact: Artifact) -> None:
         """Log problems of an artifact that comes into use: unusable rules, another client's code, no rules any more."""
         self._log_skipped_rules(artifact.skipped_rules)
-        named, own = artifact.meta.get("clientCode"), self._client
-        if isinstance(named, str) and named.lower() != own.lower() and self._log.first_time("artifact of a client"):
-            self._log.warning("The rule artifact is that of the client %r, not of %r", escape_text(named, 63), own)
+        code, own_code = artifact.meta.get("clientCode"), self._client
+        if isinstance(code, str) and code.lower() != own_code.lower() and self._log.first_time("artifact of a client"):
+            self._log.warning("The rule artifact is that of the client %r, not of %r", escape_text(code, 63), own_code)
         if self._had_rules and artifact.is_empty:
             self._log.warning("The new rule artifact contains no rules; the previous one did")
         self._had_rules = not artifact.is_empty

@@ -153,13 +153,13 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
 
 def _names_read(operator: str, arguments: Json, path: str) -> Iterator[Tuple[str, Json]]:
     """Yield the names of the variables that an operation itself reads, with their paths."""
-    listed = arguments if isinstance(arguments, list) else [arguments]
+    operands = arguments if isinstance(arguments, list) else [arguments]
     if operator == "var":
-        yield path, listed[0] if listed else None
+        yield path, operands[0] if operands else None
     elif operator in ("missing", "missing_some"):
         position = 1 if operator == "missing_some" else 0
-        nested = listed[position] if len(listed) > position else None
-        names, place = (nested, f"{path}[{position}]") if isinstance(nested, list) else (listed, path)
+        nested = operands[position] if len(operands) > position else None
+        names, place = (nested, f"{path}[{position}]") if isinstance(nested, list) else (operands, path)
         for index, name in enumerate(names):
             yield f"{place}[{index}]", name if isinstance(name, str) else None
 

@@ -198,8 +198,8 @@ _ACTIVITIES: "WeakKeyDictionary[DocumentOnDemand, List[_Activity]]" = WeakKeyDic
 
 def _activities(artifact: Artifact) -> List[_Activity]:
     """Return the activities of an artifact with their experiences."""
-    listed = _ACTIVITIES.get(artifact.document)
-    if listed is None:
+    cached = _ACTIVITIES.get(artifact.document)
+    if cached is None:
         activities: Dict[Any, _Activity] = {}
         for locations in (artifact.mboxes, artifact.views):
             for name in locations:
@@ -210,8 +210,8 @@ def _activities(artifact: Artifact) -> List[_Activity]:
                     position = positions[id_] = positions.get(id_, -1) + 1
                     experience = text_or_none(meta.get("experience.name"))
                     activity.experiences.setdefault(experience_key(meta, position), experience)
-        listed = _ACTIVITIES[artifact.document] = list(activities.values())
-    return listed
+        cached = _ACTIVITIES[artifact.document] = list(activities.values())
+    return cached
 
 
 def _find(activities: Sequence[_Activity], name: Name, experience: Name, subject: str) -> ForcedExperience:
@@ -219,8 +219,8 @@ def _find(activities: Sequence[_Activity], name: Name, experience: Name, subject
         each for each in activities if str(name) == str(each.id)
     ]
     if not found:
-        listed = _listed([str(activity) for activity in activities], "no activities")
-        raise _unknown(subject, "activity", name, f"the artifact has {listed}", [each.name for each in activities])
+        known = _listed([str(activity) for activity in activities], "no activities")
+        raise _unknown(subject, "activity", name, f"the artifact has {known}", [each.name for each in activities])
     if len(found) > 1:
         problem = f"{len(found)} activities have the name {shown(name)}: {_listed([str(each) for each in found])}"
         raise OptionError(f"{subject}{problem}; use the id", "force", "the id of an activity")
@@ -233,8 +233,8 @@ def _find(activities: Sequence[_Activity], name: Name, experience: Name, subject
     ):
         if keys:
             return _experience(activity, keys[0])
-    listed = _listed([str(key) if text is None else f"{shown(text)} ({key})" for key, text in names.items()])
-    raise _unknown(subject, "experience", experience, f"activity {activity} has {listed}", names.values())
+    known = _listed([str(key) if text is None else f"{shown(text)} ({key})" for key, text in names.items()])
+    raise _unknown(subject, "experience", experience, f"activity {activity} has {known}", names.values())
 
 
 def _experience(activity: _Activity, key: Any) -> ForcedExperience:

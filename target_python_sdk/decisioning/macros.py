@@ -114,8 +114,8 @@ def _value(name: str, meta: Mapping[str, Json], details: Details) -> Any:
     parts[0] = _DEPRECATED_NAMES.get(parts[0].lower(), parts[0])
     key = ".".join(parts)
     if key in _LOCATION_NAMES:
-        named = details.name
-        return meta.get("location.name") if named is None else named
+        name_of_location = details.name
+        return meta.get("location.name") if name_of_location is None else name_of_location
     key = ".".join(part for part in parts if part != "mbox")
     if key in meta:
         return meta[key]

@@ -33,9 +33,9 @@ _GEO_TOKENS = {
 keep_rule_meta: Callable[[Option, Mapping[str, Any]], None] = Option.__dict__["_rule_meta"].__set__
 
 
-def geo_tokens(wanted: AbstractSet[str], geo: Geo) -> Tokens:
-    """Return the response tokens in ``wanted`` that describe the visitor's location."""
-    tokens = {token: getattr(geo, name) for token, name in _GEO_TOKENS.items() if token in wanted}
+def geo_tokens(names: AbstractSet[str], geo: Geo) -> Tokens:
+    """Return the response tokens in ``names`` that describe the visitor's location."""
+    tokens = {token: getattr(geo, name) for token, name in _GEO_TOKENS.items() if token in names}
     return {token: value for token, value in tokens.items() if value is not None}
 
 

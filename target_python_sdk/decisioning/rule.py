@@ -117,12 +117,12 @@ class CompiledRule:
             return getattr(self, name)
 
     def _read_offer(self) -> None:
-        document, wanted = self.document, self._source.response_tokens
+        document, token_names = self.document, self._source.response_tokens
         consequence = _object(document, "consequence")
         metrics = _objects(consequence, "metrics") or _NO_METRICS
         options = consequence.get("options") or ()
         meta = self._source.with_shared_names(_object(document, "meta"))
-        tokens = {name: value for name, value in meta.items() if name in wanted}
+        tokens = {name: value for name, value in meta.items() if name in token_names}
         self.tokens = compile_template({**ON_DEVICE_TOKENS, **tokens})
         self.options = tuple(_option(option, index, metrics, self._source) for index, option in enumerate(options))
         self.metrics = metrics

@@ -128,8 +128,8 @@ def is_answer(request_id: Optional[str], body: bytes) -> bool:
         content = parse_json(body)
     except InvalidResponse:
         return True  # the code that reads the answer raises the error
-    named = content.get("requestId") if isinstance(content, dict) else None
-    return not isinstance(named, str) or named in ("", request_id)
+    answered_id = content.get("requestId") if isinstance(content, dict) else None
+    return not isinstance(answered_id, str) or answered_id in ("", request_id)
 
 
 def delivery_response(reply: HttpReply) -> DeliveryResponse:

@@ -219,14 +219,14 @@ def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., o
         return {}
     if not isinstance(value, Mapping):
         reject(option, "a dict from event name to callable", value)
-    named = {plain(name): subscriber for name, subscriber in value.items() if subscriber is not None}
-    for name, subscriber in named.items():
+    by_name = {plain(name): subscriber for name, subscriber in value.items() if subscriber is not None}
+    for name, subscriber in by_name.items():
         if not isinstance(name, str) or not callable(subscriber):
             reject(f"{option}.{name}", "a callable", subscriber)
         _check_runs(f"{option}.{name}", subscriber)
         if not accepts(subscriber, 1) and not accepts(subscriber, 0):
             _reject_signature(f"{option}.{name}", subscriber, "the event, or no argument")
-    return named
+    return by_name
 
 
 def callback(argument: str) -> Parser[Callable[..., object]]:
@@ -279,9 +279,9 @@ def _event_suggestion(name: str) -> str:
 def _headers(value: OptionValue) -> Optional[Mapping[str, str]]:
     if not isinstance(value, Mapping):
         return None
-    named = {plain(name): plain(item) for name, item in value.items()}
-    parts = (*named, *named.values())
-    return named if all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in parts) else None
+    fields = {plain(name): plain(item) for name, item in value.items()}
+    parts = (*fields, *fields.values())
+    return fields if all(isinstance(part, str) and re.fullmatch(r"[\x20-\x7e]*", part) for part in parts) else None
 
 
 def _name_set(value: OptionValue) -> Optional[FrozenSet[str]]:

@@ -93,18 +93,18 @@ class _ArtifactCheck:
                 problem = f"{name!r} is {where}, so hybrid clients do not use its rules"
                 self._findings.append(Finding(f"rules.{part}[{name!r}]", problem))
 
-    def _check_location(self, part: str, name: str, listed: JsonValue) -> None:
+    def _check_location(self, part: str, name: str, rule_list: JsonValue) -> None:
         place = f"rules.{part}[{name!r}]"
         if not name:
             self._findings.append(Finding(place, f"a{'n mbox' if part == 'mboxes' else ' view'} without a name"))
-        placed = []
-        for at, rule in items(listed, place, self._findings):
+        placed_rules = []
+        for at, rule in items(rule_list, place, self._findings):
             if isinstance(rule, Mapping):
-                placed.append(self._check_rule(rule, part, name, at))
+                placed_rules.append(self._check_rule(rule, part, name, at))
             else:
                 self._findings.append(wrong(at, "an object", rule))
         shows_all = part == "views" or name == (self._document.get("globalMbox") or DEFAULT_GLOBAL_MBOX)
-        self._findings += check_location(placed, shows_all=shows_all)
+        self._findings += check_location(placed_rules, shows_all=shows_all)
 
     def _check_rule(self, rule: Mapping[str, Any], part: str, name: str, place: str) -> PlacedRule:
         findings = self._findings

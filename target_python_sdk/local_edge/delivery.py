@@ -80,8 +80,8 @@ def build_response(
     # thirdPartyId would be in the cookie of the next request, take precedence, and change the bucket.
     identity = with_device_id(request.id, content.client, CLUSTER)
     visitor = bucketing_id(identity)
-    asked = copy_with(request, id=identity, request_id=request.request_id or ids.next())
-    decision_request = DecisionRequest(asked, session_id, visitor, ids, _geo(request, content.geo))
+    completed = copy_with(request, id=identity, request_id=request.request_id or ids.next())
+    decision_request = DecisionRequest(completed, session_id, visitor, ids, _geo(request, content.geo))
     override = override_for(content.artifact, request, forced)
     decision = decide(override.artifact, decision_request, EngineContext(content.client, Log(logger)))
     response: Json = {**decision.response.to_dict(by_alias=True, exclude_none=True), "edgeHost": EDGE_HOST}

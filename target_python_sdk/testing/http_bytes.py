@@ -19,11 +19,11 @@ def response(
     payload = text.encode() if isinstance(text, str) else text
     if reason is None:
         reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unknown"
-    usual = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
+    defaults = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(payload))}
     given = headers or {}
     replaced = {name.lower() for name in given}
     # 204 has no body.
-    fields = {name: value for name, value in usual.items() if status != 204 and name.lower() not in replaced}
+    fields = {name: value for name, value in defaults.items() if status != 204 and name.lower() not in replaced}
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in {**fields, **given}.items())]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + payload
 

@@ -162,17 +162,17 @@ class Resolver:
             return running
         if len(self._threads) >= limit:
             return running
-        made = _Lookup(key, resolve)
-        self._running[key] = made
+        lookup = _Lookup(key, resolve)
+        self._running[key] = lookup
         run = contextvars.copy_context().run
         try:
-            start_thread(run, (self._resolve, made))
+            start_thread(run, (self._resolve, lookup))
         except (RuntimeError, MemoryError):  # no thread can be started: look up in this one
-            self._resolve(made)
+            self._resolve(lookup)
         except BaseException:
             self._running.pop(key, None)
             raise
-        return made
+        return lookup
 
     def _resolve(self, lookup: _Lookup) -> None:
         """Call the system's resolver. Runs in the lookup's thread."""

@@ -196,16 +196,16 @@ def _load_client_cert(context: "ssl.SSLContext", client_cert: ClientCert) -> Non
     """Load the client certificate and its key. Never prompts for a password on the terminal."""
     certificate, key, password = _parts(client_cert)
     assert certificate is not None
-    asked = []
+    prompts = []
 
     def answer() -> Union[str, bytes]:
-        asked.append(True)
+        prompts.append(True)
         return password or b""
 
     try:
         context.load_cert_chain(certificate, key, answer)
     except (OSError, ValueError) as error:  # ValueError: a password that is too long for OpenSSL
-        _refuse_client_cert(error, bool(asked), bool(password))
+        _refuse_client_cert(error, bool(prompts), bool(password))
     # Allow the server to request the certificate after the handshake (TLS 1.3). None if OpenSSL does not support it.
     if getattr(context, "post_handshake_auth", None) is not None:
         context.post_handshake_auth = True

@@ -32,10 +32,10 @@ def describe_content(content: EdgeContent) -> Json:
     by_activity: Dict[Any, List[_LocatedRule]] = {}
     for located in _located_rules(content):
         by_activity.setdefault(located.rule.activity.id, []).append(located)
-    listed = () if content.activities is None else content.activities.activities
-    remote = {activity.id for activity in listed if activity.is_remote}
+    activities = () if content.activities is None else content.activities.activities
+    remote = {activity.id for activity in activities if activity.is_remote}
     # In an artifact, rules are grouped by location. In a file of activities, the order is that of the priorities.
-    ordered = [activity.id for activity in listed if activity.id in by_activity] or list(by_activity)
+    ordered = [activity.id for activity in activities if activity.id in by_activity] or list(by_activity)
     return {
         "client": content.client,
         "total": len(ordered),

@@ -184,11 +184,11 @@ def _clause(clause: Clause) -> Json:
 def delivery_request(content: EdgeContent, visitor: Visitor) -> DeliveryRequest:
     """Return the request for the location in the form, or for all locations of the content."""
     artifact = content.artifact
-    every = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
-    wanted = [visitor.location] if visitor.location[0] else every
+    all_locations = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
+    requested = [visitor.location] if visitor.location[0] else all_locations
     page = artifact.global_mbox
-    mboxes = [name for kind, name in wanted if kind == "mbox"][:MAX_LOCATIONS]
-    views = [name for kind, name in wanted if kind == "view"][:MAX_LOCATIONS]
+    mboxes = [name for kind, name in requested if kind == "mbox"][:MAX_LOCATIONS]
+    views = [name for kind, name in requested if kind == "view"][:MAX_LOCATIONS]
     geo = Geo.from_dict(content.geo) if content.geo else None
     return DeliveryRequest(
         id=visitor.identity,
