@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, Tuple
 
 from benchmarks.artifacts import EVERY, IN_TURN, Visit, crowded_mbox, many_tests
-from benchmarks.decisioning import OURS, interleaved, start, written
+from benchmarks.decisioning import OURS, measure_in_turns, start, write_document
 from benchmarks.figure import Figure, Goal, Section
 from benchmarks.plan import SPEEDUPS, Plan
 from benchmarks.process import LineProcess, ProcessFailed
@@ -25,9 +25,9 @@ def figures(plan: Plan) -> Section:
     visit = Visit("prefetch", EVERY, {"category": "shoes"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        many = written(many_tests(plan.activities), folder / "many.json")
-        few = written(many_tests(_FEW), folder / "few.json")
-        crowded = written(crowded_mbox(_CROWD), folder / "crowded.json")
+        many = write_document(many_tests(plan.activities), folder / "many.json")
+        few = write_document(many_tests(_FEW), folder / "few.json")
+        crowded = write_document(crowded_mbox(_CROWD), folder / "crowded.json")
         in_turn = min(IN_TURN, plan.activities)
         rows = []
         for side, suffix, goal in ((OURS, "", Goal(1.1, at_least=False)), (SPEEDUPS, ", speedups", None)):
@@ -49,7 +49,7 @@ def _compared(row: Figure, runs: _Runs, visit: Visit, plan: Plan) -> Figure:
         except ProcessFailed as error:
             return row._replace(not_run=str(error)[:120])
         warm_up = int(_CALLS_PER_MBOX * min(IN_TURN, plan.activities))
-        found = interleaved(peers, plan, dict.fromkeys(runs, warm_up))
+        found = measure_in_turns(peers, plan, dict.fromkeys(runs, warm_up))
     each = {run: tuple(turn["seconds"] / turn["calls"] * 1e6 for turn in turns) for run, turns in found.items()}
     return row._replace(ours=each["ours"], theirs=each["theirs"])
 

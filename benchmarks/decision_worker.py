@@ -154,9 +154,9 @@ class Decider:
             return {"decisions": self.decisions(question["visitors"])}
         if "requests" in question:
             return {"seconds": self.build_requests(visitors("building", question["requests"]))}
-        return self.timed(visitors(question["seed"], question["calls"]))
+        return self.measure(visitors(question["seed"], question["calls"]))
 
-    def timed(self, ids: List[str]) -> Message:
+    def measure(self, ids: List[str]) -> Message:
         """Return the seconds until all visitors have their contents, and until all notifications are delivered."""
         decide = self.decide
         before = self._release.delivered
@@ -247,7 +247,7 @@ def main() -> None:
     settings, output = begin()
     try:
         decider = Decider(settings)
-        decider.timed(visitors("first", 1))
+        decider.measure(visitors("first", 1))
         release = name_of(settings)
     except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
         send(output, {"error": f"{type(error).__name__}: {error}"})

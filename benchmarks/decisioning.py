@@ -58,7 +58,7 @@ def figures(plan: Plan) -> Section:
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
         for workload in _WORKLOADS:
-            artifact = written(workload.artifact(), Path(folder) / "artifact.json")
+            artifact = write_document(workload.artifact(), Path(folder) / "artifact.json")
             with ExitStack() as stack:
                 _compare_peers(workload, _peers(artifact, workload.visit, plan, stack), plan, section)
         section.notes.extend(_NO_NETWORK)
@@ -101,7 +101,7 @@ def decision_settings(kind: str, artifact: Path, visit: Visit) -> Message:
     return dict(options, kind=kind, artifact=str(artifact), visit=visit.as_json())
 
 
-def written(document: Document, file: Path) -> Path:
+def write_document(document: Document, file: Path) -> Path:
     """Write an artifact to a file."""
     file.write_text(json.dumps(document), encoding="utf-8")
     return file
@@ -109,7 +109,7 @@ def written(document: Document, file: Path) -> Path:
 
 def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Section) -> None:
     running = {name: peer for name, peer in peers.items() if isinstance(peer, LineProcess)}
-    found = interleaved(running, plan, _WARM_UP)
+    found = measure_in_turns(running, plan, _WARM_UP)
     sides = ((OURS, workload.name, workload.goals),
              (SPEEDUPS, f"{workload.name}, speedups", workload.goals_with_speedups))  # fmt: skip
     for side, name, goals in sides:
@@ -123,7 +123,7 @@ def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Sectio
     section.notes.append(_building_requests(workload, running))
 
 
-def interleaved(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
+def measure_in_turns(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
     """Return the measurements and the number of calls of every peer and round. Each peer has one turn in a round.
 
     ``warm_up`` is the number of calls before the measurement, for peers that need many.

@@ -74,7 +74,7 @@ def _measure(setting: Setting, server: LineProcess, plan: Plan) -> Section:
         if isinstance(old, LineProcess):
             peers[OLD] = stack.enter_context(old)
         for threads in _THREADS:
-            rates = _interleaved(peers, threads, plan, server)
+            rates = _measure_in_turns(peers, threads, plan, server)
             reason = old.reason if isinstance(old, NotRun) else ""
             section.figures.extend(_compared(_name(setting.transport, threads), rates, _GOALS[threads], reason))
             section.notes.extend(_old_compared_with_raw(_name(setting.transport, threads), rates))
@@ -109,7 +109,7 @@ def _old(setting: Setting, plan: Plan) -> Union[LineProcess, NotRun]:
         return NotRun(str(error)[:120])
 
 
-def _interleaved(peers: Dict[str, LineProcess], threads: int, plan: Plan, server: LineProcess) -> Rates:
+def _measure_in_turns(peers: Dict[str, LineProcess], threads: int, plan: Plan, server: LineProcess) -> Rates:
     """Return the calls per second of every peer in every round. Each peer has one turn in a round.
 
     Raises ``ProcessFailed`` if a peer did not make exactly one request per call.

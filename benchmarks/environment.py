@@ -24,7 +24,7 @@ def python_with(name: str, packages: Sequence[str], check: str) -> Union[str, No
         _run([*pip, "install", "--quiet", *packages])
         _run([interpreter, "-I", "-c", check])
 
-    failed = _installed(place, Path(interpreter), install)
+    failed = _install_if_missing(place, Path(interpreter), install)
     return failed or interpreter
 
 
@@ -40,11 +40,11 @@ def npm_folder_with(name: str, package: str) -> Union[str, NotRun]:
         _run([str(npm), "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts",
               "--prefix", str(place), package])  # fmt: skip
 
-    failed = _installed(place, place / "node_modules", install)
+    failed = _install_if_missing(place, place / "node_modules", install)
     return failed or str(place)
 
 
-def _installed(place: Path, wanted: Path, install: Callable[[], None]) -> Optional[NotRun]:
+def _install_if_missing(place: Path, wanted: Path, install: Callable[[], None]) -> Optional[NotRun]:
     """Install, unless ``wanted`` is already in ``place``. After a failure, remove ``place`` and return the reason."""
     complete = place / "complete"
     if complete.exists() and wanted.exists():

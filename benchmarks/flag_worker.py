@@ -16,7 +16,7 @@ from benchmarks.line_protocol import answer_lines, send
 Decide = Callable[[str], Any]
 
 
-def timed(flags: Any, ids: List[str]) -> float:
+def measure(flags: Any, ids: List[str]) -> float:
     """Return the seconds for one decision per user."""
     decide: Decide = flags.decide
     started = time.perf_counter()
@@ -35,12 +35,12 @@ def main() -> None:
     try:
         kind = settings["kind"]
         flags: Any = LIBRARIES[kind]() if kind in LIBRARIES else SdkFlag(settings)
-        timed(flags, visitors("first", 1))
+        measure(flags, visitors("first", 1))
     except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
         send(output, {"error": f"{type(error).__name__}: {error}"})
         return
     send(output, {"version": flags.version})
-    answer_lines(output, lambda question: {"seconds": timed(flags, visitors(question["seed"], question["calls"]))})
+    answer_lines(output, lambda question: {"seconds": measure(flags, visitors(question["seed"], question["calls"]))})
     os._exit(0)  # do not wait for threads of the library
 
 

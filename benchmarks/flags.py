@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from typing import Dict, List, Tuple, Union
 
-from benchmarks.decisioning import OURS, interleaved
+from benchmarks.decisioning import OURS, measure_in_turns
 from benchmarks.figure import Figure, Goal, Section
 from benchmarks.plan import FIELD, OPTIMIZELY, SPEEDUPS, Library, NotRun, Plan
 from benchmarks.process import LineProcess, ProcessFailed
@@ -28,7 +28,7 @@ def figures(plan: Plan) -> Section:
                 peers[name] = stack.enter_context(LineProcess(library.interpreter, _WORKER, {"kind": name}))
             except ProcessFailed as error:
                 missing[name] = str(error)[:120]
-        found = interleaved(peers, plan)
+        found = measure_in_turns(peers, plan)
     rates = {name: tuple(turn["calls"] / turn["seconds"] for turn in turns) for name, turns in found.items()}
     rows = [_row(side, OPTIMIZELY, rates, missing) for side in (OURS, SPEEDUPS)]
     rows += [_row(OURS, name, rates, missing) for name in FIELD]

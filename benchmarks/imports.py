@@ -87,7 +87,7 @@ def figures(plan: Plan) -> Section:
     }
     if not isinstance(plan.old_release, NotRun):
         imports[OLD] = Importing(plan.old_release.interpreter, _OURS)
-    found = _interleaved(imports, plan.import_rounds)
+    found = _measure_in_turns(imports, plan.import_rounds)
     rows: List[Figure] = []
     for column, name, unit, goal, by_difference in _MEASURED:
         values = {peer: tuple(pair[column] for pair in pairs) for peer, pairs in found.items()}
@@ -106,7 +106,7 @@ def _old_names_row(found: Dict[str, List[Tuple[float, float]]]) -> Figure:
     return Figure(_OLD_NAMES, "ms", "urllib3", ours, theirs, Goal(0.25, at_least=False))
 
 
-def _interleaved(imports: Dict[str, Importing], rounds: int) -> Dict[str, List[Tuple[float, float]]]:
+def _measure_in_turns(imports: Dict[str, Importing], rounds: int) -> Dict[str, List[Tuple[float, float]]]:
     for importing in imports.values():
         importing.measure()  # writes the bytecode files, and fills the disk cache
     found: Dict[str, List[Tuple[float, float]]] = {name: [] for name in imports}

@@ -94,10 +94,10 @@ def _count(valgrind: str, arguments: List[str], folder: Path) -> int:
         if done.returncode:
             own_lines = [line for line in done.stderr.splitlines() if line and not line.startswith("==")]
             raise ProcessFailed(f"{' '.join(arguments)[-60:]}: {''.join(own_lines[-1:]) or done.returncode}")
-    return collected(done.stderr)
+    return instruction_count(done.stderr)
 
 
-def collected(report: str) -> int:
+def instruction_count(report: str) -> int:
     """Return the number of instructions in the output of callgrind."""
     found = re.search(r"Collected *: *(\d+)", report)
     if found is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from benchmarks.artifacts import Visit, one_test
-from benchmarks.decisioning import OURS, decision_settings, interpreter_of, written
+from benchmarks.decisioning import OURS, decision_settings, interpreter_of, write_document
 from benchmarks.figure import Figure, Section
 from benchmarks.plan import OLD, SPEEDUPS, NotRun, Plan
 from benchmarks.process import LineProcess, ProcessFailed
@@ -19,7 +19,7 @@ def figures(plan: Plan) -> Section:
     """Measure the calls in threads and in an event loop, with 1.1.0 as the peer."""
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
-        artifact = written(one_test(), Path(folder) / "artifact.json")
+        artifact = write_document(one_test(), Path(folder) / "artifact.json")
         for kind, place in _KINDS.items():
             _compare(kind, f"call: p99 in {place}", artifact, plan, section)
     section.notes.append(

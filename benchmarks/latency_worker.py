@@ -90,7 +90,7 @@ def main() -> None:
     settings, output = begin()
     try:
         decider = Decider(settings)
-        decider.timed(visitors("first", 100))
+        decider.measure(visitors("first", 100))
         name_of(settings)
     except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
         send(output, {"error": f"{type(error).__name__}: {error}"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from benchmarks.artifacts import Visit, many_tests
-from benchmarks.decisioning import OURS, start, written
+from benchmarks.decisioning import OURS, start, write_document
 from benchmarks.figure import Figure, Section
 from benchmarks.plan import NODE, OLD, SPEEDUPS, Plan
 from benchmarks.process import ProcessFailed
@@ -19,7 +19,7 @@ def figures(plan: Plan) -> Section:
     section = Section([], [])
     with tempfile.TemporaryDirectory() as folder:
         for size in _SIZES:
-            _compare(size, written(many_tests(size), Path(folder) / "artifact.json"), plan, section)
+            _compare(size, write_document(many_tests(size), Path(folder) / "artifact.json"), plan, section)
     section.notes.append("start: the interpreter, the imports, reading the artifact from a file, and one decision.")
     return section
 

@@ -46,10 +46,10 @@ def main() -> None:
     """Measure, and print the figures."""
     sys.path[:0] = [sys.argv[1], str(Path(__file__).resolve().parent.parent)]
     folder, activities = Path(sys.argv[2]), int(sys.argv[3])
-    print(json.dumps(measured(folder, activities)))  # noqa: T201 - a command-line program prints
+    print(json.dumps(measure_updates(folder, activities)))  # noqa: T201 - a command-line program prints
 
 
-def measured(folder: Path, activities: int) -> Dict[str, Any]:
+def measure_updates(folder: Path, activities: int) -> Dict[str, Any]:
     """Return the figures of the artifact with that many activities in ``folder``."""
     artifacts, artifact = Artifacts(folder), folder / f"{activities}.json"
     first = artifacts.replace(folder / "1.json")

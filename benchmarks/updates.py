@@ -59,7 +59,7 @@ MORE = (
 def figures(plan: Plan) -> Section:
     """Measure this checkout. The figures are notes, because there is no peer to compare them with."""
     found = measure([ROOT], [plan.activities])
-    lines = [f"updates: {plan.activities:,} activities: {shown(figure, found[0][0])}." for figure in FIGURES]
+    lines = [f"updates: {plan.activities:,} activities: {figure_text(figure, found[0][0])}." for figure in FIGURES]
     return Section([], lines)
 
 
@@ -84,7 +84,7 @@ def _measured(packages: Path, artifacts: Path, activities: int) -> Measured:
     return found
 
 
-def shown(figure: UpdateFigure, found: Measured) -> str:
+def figure_text(figure: UpdateFigure, found: Measured) -> str:
     """Return the name and the value of a figure."""
     return f"{figure.name} {figure.value(found):.2f} {figure.unit}"
 

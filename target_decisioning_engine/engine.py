@@ -60,7 +60,7 @@ class TargetDecisioningEngine:
 
         The keys are ``remote_needed``, ``remote_mboxes`` and ``remote_views``. Raises ``ArtifactNotAvailable``.
         """
-        return self._initialized().remote_parts_of(request)
+        return self._require_runtime().remote_parts_of(request)
 
     def get_offers(self, target_options: "TargetDeliveryRequest") -> "DecisionProviderResponse":
         """Decide a request. ``status`` is 206 if the edge has to decide some of it.
@@ -68,9 +68,9 @@ class TargetDecisioningEngine:
         Notifications are passed to ``send_notification_func`` in another thread. Raises ``ArtifactNotAvailable``,
         and ``OptionError`` for an invalid request.
         """
-        return self._initialized().decide(target_options)
+        return self._require_runtime().decide(target_options)
 
-    def _initialized(self) -> "EngineRuntime":
+    def _require_runtime(self) -> "EngineRuntime":
         if self._runtime is None:
             from target_decisioning_engine.engine_runtime import not_available  # noqa: PLC0415 - as above
 

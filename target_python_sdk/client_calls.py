@@ -199,7 +199,7 @@ class ClientCalls:
         Waits, returns and raises as :meth:`get_offers` does.
         """
         merged = merge_options(options, keywords)
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        get_offers = _replacement(self.get_offers, _GET_OFFERS)
         if merged.__class__ is dict and mbox_names.__class__ in (list, tuple) and get_offers is None:
             envelope = self._decide_common_call(merged, mbox_names)
             if envelope is not None:
@@ -234,7 +234,7 @@ class ClientCalls:
         """Return the JSON offers of ``mbox_names`` without blocking the event loop."""
         merged = merge_options(options, keywords)
         parse = partial(self._attributes_call, parse_mbox_names(mbox_names))
-        get_offers = _overridden(self.get_offers, _GET_OFFERS)
+        get_offers = _replacement(self.get_offers, _GET_OFFERS)
         if get_offers is None:
             return await self._execute_async(parse, merged, AttributesProvider)
         call = parse(merged)
@@ -354,7 +354,7 @@ class ClientCalls:
 
     def _replaced_send_notifications(self) -> Optional[Method]:
         """Return ``send_notifications`` if a subclass or a test has replaced it."""
-        return _overridden(self.send_notifications, _SEND_NOTIFICATIONS)
+        return _replacement(self.send_notifications, _SEND_NOTIFICATIONS)
 
     def _submit(self, function: Callable[[], ResultT], call: Call) -> AsyncResult[ResultT]:
         """Let a worker call ``function`` and the callbacks of ``call``."""
@@ -388,7 +388,7 @@ def _attributes_function(
     return lambda: AttributesProvider(get_offers({**kept, "request": call.request}))
 
 
-def _overridden(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
+def _replacement(method: Callable[..., Any], genuine: Callable[..., Any]) -> Optional[Method]:
     """Return the bound ``method`` of a client, or None if it is the ``genuine`` one."""
     return None if getattr(method, "__func__", None) is genuine else method
 

@@ -110,7 +110,7 @@ class _LocationExplainer:
     def explanation(self) -> LocationExplanation:
         """Return the explanation."""
         record = self._record
-        rules = [self._explained(rule, number) for number, rule in enumerate(self._rules, 1)]
+        rules = [self._explain_rule(rule, number) for number, rule in enumerate(self._rules, 1)]
         rules = [rule._replace(reason=self._reason(rule, rules)) for rule in rules]
         result = self._result([rule for rule in rules if rule.chosen])
         return LocationExplanation(
@@ -133,7 +133,7 @@ class _LocationExplainer:
             return f"{result} according to the artifact; this {kind} is remote: only the edge can decide it completely"
         return result if self._rules else f"{result}; this {kind} has no activities"
 
-    def _explained(self, rule: CompiledRule, priority: int) -> RuleExplanation:
+    def _explain_rule(self, rule: CompiledRule, priority: int) -> RuleExplanation:
         """Return the explanation of a rule, with an empty reason: the reason depends on the other rules, too."""
         context = self._record.context
         context.enter_activity(rule.activity)

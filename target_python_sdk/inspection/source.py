@@ -53,13 +53,13 @@ def read_rules(source: Union[str, Path, Mapping[str, Any]], client: Optional[str
             meta = document.get("meta")
             own = meta.get("clientCode") if isinstance(meta, Mapping) else None
             code = check_text(client or own or DEFAULT_CLIENT, "meta.clientCode")
-            return RuleSet(code, _compiled(document, code), None)
+            return RuleSet(code, _compile(document, code), None)
         activities = parse_activities(document)
         code = client or activities.client
-        return RuleSet(code, _compiled(build_artifact(activities, include_remote=True), code), activities)
+        return RuleSet(code, _compile(build_artifact(activities, include_remote=True), code), activities)
 
 
-def _compiled(document: Mapping[str, Any], client: str) -> Artifact:
+def _compile(document: Mapping[str, Any], client: str) -> Artifact:
     try:
         return Artifact.compile(document, client)
     except InvalidArtifact as error:

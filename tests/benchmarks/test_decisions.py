@@ -20,7 +20,7 @@ from benchmarks.artifacts import (
     page_of_24_rules,
     visitors,
 )
-from benchmarks.decisioning import Workload, _compare_decisions, decision_settings, interleaved
+from benchmarks.decisioning import Workload, _compare_decisions, decision_settings, measure_in_turns
 from benchmarks.peers import node_release
 from benchmarks.plan import NotRun, Plan
 from benchmarks.process import LineProcess, ProcessFailed
@@ -116,7 +116,7 @@ def test_every_mbox_is_requested_in_turn(tmp_path: Path) -> None:
 def test_the_worker_for_node_answers_like_ours(tmp_path: Path, mode: str) -> None:
     with node_worker(tmp_path, "decided", mode) as node:
         assert node.ready["version"].startswith("@adobe/target-nodejs-sdk 0.0.0 on Node.js v")
-        measured = interleaved({"node": node}, TINY)["node"]
+        measured = measure_in_turns({"node": node}, TINY)["node"]
         decisions = node.ask(visitors=visitors("some", 3))["decisions"]
         making = node.ask(requests=10)
     assert [turn["calls"] for turn in measured] == [5, 5]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import instructions
-from benchmarks.instructions import collected, count_instructions, extract_packages, figures, rows
+from benchmarks.instructions import count_instructions, extract_packages, figures, instruction_count, rows
 from benchmarks.plan import NotRun, Plan
 from benchmarks.process import ROOT, ProcessFailed, clean_environment
 
@@ -15,9 +15,9 @@ REPORT = "==7== Events    : Ir\n==7== Collected : 1289442433\n==7== \n==7== I   
 
 
 def test_the_count_is_read_from_the_report_of_callgrind() -> None:
-    assert collected(REPORT) == 1289442433
+    assert instruction_count(REPORT) == 1289442433
     with pytest.raises(ProcessFailed, match="printed no count"):
-        collected("valgrind: unknown tool")
+        instruction_count("valgrind: unknown tool")
 
 
 def test_startup_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

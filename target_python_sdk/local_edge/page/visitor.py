@@ -135,7 +135,7 @@ def decisions(content: EdgeContent, visitor: Visitor) -> Json:
     return {
         "visitor": explanation.visitor,
         "locations": [
-            {**_explained(location), "offers": offers.get((location.kind == "view", location.name), [])}
+            {**_explanation_json(location), "offers": offers.get((location.kind == "view", location.name), [])}
             for location in explanation.locations
         ],
     }
@@ -151,7 +151,7 @@ def _offer(option: Json) -> Json:
     }
 
 
-def _explained(location: LocationExplanation) -> Json:
+def _explanation_json(location: LocationExplanation) -> Json:
     rules = list(location.relevant_rules())
     shown = [rule for number, rule in enumerate(rules) if number < MAX_RULES or rule.chosen]
     return {
