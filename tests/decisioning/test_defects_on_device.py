@@ -370,7 +370,8 @@ def test_b59_a_display_notification_has_the_session_and_settings_of_its_call():
     request = request_json(
         "execute", property={"token": "p"}, environmentId=3, qaMode={"token": "qa"}, trace={"authorizationToken": "t"}
     )
-    request["experienceCloud"] = {"analytics": {"logging": "client_side"}}
+    data_id = "0123456789ABCDEF-0123456789ABCDEF"
+    request["experienceCloud"] = {"analytics": {"logging": "client_side", "supplementalDataId": data_id}}
     with SocketServer(answer(ANSWER_BYTES)) as edge, client_of(artifact(home=[rule("x")]), edge.domain) as client:
         decide(client, request, session_id="session-1")
         client.flush()
