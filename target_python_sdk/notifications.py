@@ -1,4 +1,4 @@
-"""Sends display notifications for on-device decisions in the background.
+"""Sends notifications in the background: displays of on-device decisions, and those of visits.
 
 The thread that made the decision renders the request, because the caller may change its models afterwards. (A call with
 a callback has copied them.) A worker sends it like any call of the client: with its retries, its circuit breaker and

@@ -1,14 +1,12 @@
 """The offers that a visit returns to a view."""
 
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Iterator, List, Mapping, Optional, Sequence, Union
 
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.offers import Offer, mbox_offer, page_load_offer, view_offer
-from target_python_sdk.types import DeliveryResponse, MboxRequest, Notification, TargetDeliveryResponse
+from target_python_sdk.types import DeliveryResponse, MboxRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.error_text import invalid
-from target_tools.errors import OptionError
-from target_tools.logger import default_logger
 
 
 class Offers(Mapping[str, Offer]):
@@ -68,14 +66,3 @@ def no_attributes(error: DeliveryError) -> AttributesProvider:
     envelope = TargetDeliveryResponse(response=DeliveryResponse())
     envelope.error = error
     return AttributesProvider(envelope)
-
-
-def reportable(notification: Callable[[Offer], Notification], offers: Sequence[Offer]) -> List[Notification]:
-    """Return the notifications of the offers that have something to report."""
-    found = []
-    for offer in offers:
-        try:
-            found.append(notification(offer))
-        except OptionError as error:
-            default_logger().debug("%s", error)
-    return found

@@ -25,7 +25,8 @@ from target_python_sdk.types import (
 )
 from target_python_sdk.visits.browser_request import BrowserRequest
 from target_python_sdk.visits.environ import ACCEPT_CH, environ_of, request_cookies
-from target_python_sdk.visits.offers import Offers, names_of, no_attributes, reportable
+from target_python_sdk.visits.offers import Offers, names_of, no_attributes
+from target_python_sdk.visits.reports import queue_call, reportable
 from target_python_sdk.visits.response_headers import (
     CookieValue,
     Header,
@@ -202,8 +203,8 @@ class Visit(BrowserRequest):
         A failure is emitted as ``send_notification_error``. ``client.flush()`` waits for the notifications.
         """
         if notifications and self.may_send:
-            request = DeliveryRequest(notifications=list(notifications))
-            self.client.send_notifications(self.options(request, callback=lambda answer: None))
+            options = self.options(DeliveryRequest(notifications=list(notifications)))
+            queue_call(self.client, options)
 
     def server_state(self) -> str:
         """Return the latest answer for at.js, as JSON for a ``<script>`` element; ``null`` if there is none."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any, Dict, Iterator
+import threading
+from typing import Any, Dict, Iterator, List
 from urllib.parse import quote
 
 import pytest
@@ -11,18 +12,22 @@ from target_python_sdk import TargetClient, Visit
 from target_python_sdk.errors import OptionError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.server_state import server_state
+from target_python_sdk.testing import SocketServer, response
 from target_python_sdk.types import (
     Context,
     DeliveryRequest,
     DeliveryResponse,
     MboxRequest,
+    Notification,
+    NotificationMbox,
     PrefetchResponse,
     QAMode,
+    TargetDeliveryResponse,
     View,
 )
 from target_python_sdk.visits.environ import ACCEPT_CH
 from target_python_sdk.visits.settings import visit_settings
-from tests.support import client_of
+from tests.support import ANSWER_BYTES, client_of
 
 ACTIVITIES: Dict[str, Any] = {
     "activities": [
@@ -456,3 +461,74 @@ def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetC
     asyncio.run(main())
     names = [request.body["execute"]["mboxes"][0]["name"] for request in edge.requests[before:]]
     assert sorted(names) == ["flags"] * 100 + ["hero"] * 100
+
+
+def test_notifications_that_fail_are_emitted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The edge is down. The view that reports a display is not delayed and gets no error."""
+    failed: List[Any] = []
+    with TargetClient.create(
+        client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1,
+        events={"send_notification_error": failed.append},
+    ) as unreachable:  # fmt: skip
+        visit_of(unreachable).notify(Notification(type="display", mbox=NotificationMbox(name="hero"), tokens=["t"]))
+        assert unreachable.flush()
+        assert unreachable.stats()["undelivered"] == 1
+    (event,) = failed
+    assert event.session_id == "0001"
+    assert [each.mbox.name for each in event.notification.notifications] == ["hero"]
+    assert "Notifications were not delivered" in caplog.text
+
+
+def test_notifications_that_find_the_queue_full_are_dropped_and_emitted() -> None:
+    failed: List[Any] = []
+    answered, begun = threading.Event(), threading.Event()
+
+    def held(connection: Any) -> None:
+        connection.read_request()
+        begun.set()
+        answered.wait(20)
+        connection.send(response(ANSWER_BYTES))
+
+    with SocketServer(held) as server, client_of(
+        server, max_workers=1, max_pending=1, events={"send_notification_error": failed.append}
+    ) as client:
+        visit = visit_of(client)
+        notification = Notification(type="display", mbox=NotificationMbox(name="hero"), tokens=["t"])
+        visit.notify(notification)
+        assert begun.wait(20)
+        for _ in range(3):
+            visit.notify(notification)
+        assert [type(event.error).__name__ for event in failed] == ["QueueFull", "QueueFull"]
+        answered.set()
+
+
+def test_a_replaced_method_gets_the_notifications(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: List[Any] = []
+    with client_of(edge) as client:
+        monkeypatch.setattr(client, "send_notifications", sent.append)
+        visit_of(client).notify(Notification(type="display", mbox=NotificationMbox(name="hero"), tokens=["t"]))
+        assert client.flush()
+    (options,) = sent
+    assert (options["session_id"], options["request"].notifications[0].tokens) == ("0001", ["t"])
+
+
+def test_a_test_double_gets_the_calls() -> None:
+    class Double:
+        def __init__(self) -> None:
+            self.sent: List[Any] = []
+
+        def get_offers(self, options: Any) -> TargetDeliveryResponse:
+            return TargetDeliveryResponse(response=DeliveryResponse())
+
+        async def get_offers_async(self, options: Any) -> TargetDeliveryResponse:
+            return self.get_offers(options)
+
+        def send_notifications(self, options: Any) -> None:
+            self.sent.append(options["request"].notifications)
+
+    double = Double()
+    visit = visit_of(double)
+    assert not visit.offers("hero")["hero"]
+    assert not asyncio.run(visit.offers_async("hero"))["hero"]
+    visit.notify(Notification(type="display", mbox=NotificationMbox(name="hero"), tokens=["t"]))
+    assert len(double.sent) == 1

@@ -1,0 +1,32 @@
+"""Reports displays and clicks in the background."""
+
+from typing import Any, Callable, List, Sequence
+
+from target_python_sdk.client_calls import ClientCalls
+from target_python_sdk.delivery.prepare import prepare_request
+from target_python_sdk.notifications import queue_notifications
+from target_python_sdk.offers import Offer
+from target_python_sdk.types import Notification
+from target_tools.errors import OptionError
+from target_tools.logger import default_logger
+
+
+def queue_call(client: Any, options: Any) -> None:
+    """Let a worker of ``client`` send the notifications of a call. Raises ``OptionError``."""
+    if not isinstance(client, ClientCalls):  # a test double
+        client.send_notifications({**options, "callback": lambda answer: None})
+        return
+    call, runtime = client._notifications_call(options), client._processes.get()
+    prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
+    queue_notifications(prepared, (), runtime, client._replaced_send_notifications(), call.visitor)
+
+
+def reportable(notification: Callable[[Offer], Notification], offers: Sequence[Offer]) -> List[Notification]:
+    """Return the notifications of the offers that have something to report."""
+    found = []
+    for offer in offers:
+        try:
+            found.append(notification(offer))
+        except OptionError as error:
+            default_logger().debug("%s", error)
+    return found
